@@ -1,0 +1,34 @@
+# xanesflow: from crystal structures to K-edge XANES datasets and the models trained on them.
+#
+#   snakemake                          everything, up to results/report/report.html
+#   snakemake spectra                  up to one stage: structures simulations spectra features dataset models
+#                                      evaluation report
+#   snakemake results/spectra/Cu_FEFF.h5   just what one file needs
+#
+# Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of
+# the working directory (--directory); the configuration is config.yaml beside this file, with what --configfile and
+# --config change.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/structures.smk"
+include: "rules/simulations.smk"
+include: "rules/spectra.smk"
+include: "rules/features.smk"
+include: "rules/dataset.smk"
+include: "rules/models.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+onstart:
+    hold_working_directory()

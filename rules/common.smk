@@ -1,0 +1,73 @@
+# Helpers of the rules; no rules here.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))  # where the scripts find the library too
+
+from xanesflow.config import load_config
+from xanesflow.errors import XanesflowError
+from xanesflow.locking import hold_directory
+from xanesflow.sites import chunk_name
+
+try:
+    CONFIG = load_config(config)
+except XanesflowError as error:
+    raise WorkflowError(str(error)) from None
+
+
+SUBSETS = CONFIG.subsets
+FEATURIZERS = sorted({part for name in CONFIG.features.models for part in name.split("+")})
+DATASET = f"results/dataset/{CONFIG.campaign}.h5"
+
+
+wildcard_constraints:
+    subset=r"[A-Z][a-z]?_[A-Z0-9]+",
+    featurizer=r"[a-z0-9_]+",
+    features=r"[a-z0-9_+]+",
+    model=r"expert",
+    seed=r"\d+",
+
+
+def chunk_zips(subset):
+    """Zips of the finished runs of a subset, one a chunk."""
+    return [
+        f"results/simulations/{subset}/{chunk_name(k)}.zip" for k in range(CONFIG.n_chunks(subset))
+    ]
+
+
+def archive_of(subset):
+    """The archive that a subset is imported from; a mistake is told when a job that needs it is planned."""
+    try:
+        path = CONFIG.archive_of(subset)
+    except XanesflowError as error:
+        raise WorkflowError(str(error)) from None
+    if not os.path.exists(path):
+        raise WorkflowError(
+            f"simulations.archive is {path}, which does not exist (looked from {os.getcwd()}); "
+            f"name the folder or packed file with the finished runs of {subset}."
+        )
+    return path
+
+
+def energy_start(subset):
+    """First energy in eV of a subset's grid."""
+    return CONFIG.curation.energy_start[subset.split("_")[0]]
+
+
+def results_of_models(pattern):
+    """`pattern` filled for every model that the configuration asks for."""
+    return expand(
+        pattern, model=CONFIG.models.kinds, features=CONFIG.features.models, subset=SUBSETS
+    )
+
+
+def hold_working_directory():
+    """One run at a time in a working directory; a killed one lets go by itself."""
+    global _lock
+    try:
+        _lock = hold_directory("results")
+    except XanesflowError as error:
+        raise WorkflowError(str(error)) from None

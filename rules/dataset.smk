@@ -1,0 +1,63 @@
+# Stage 6: one HDF5 file of the whole campaign, split by material.
+
+
+rule dataset:
+    input:
+        DATASET,
+
+
+rule split_sites:
+    input:
+        spectra="results/spectra/{subset}.h5",
+    output:
+        split="results/dataset/splits/{subset}.csv",
+        unmatched="results/dataset/splits/{subset}_unmatched.csv",
+    log:
+        "results/logs/split_sites/{subset}.log",
+    benchmark:
+        "results/benchmarks/split_sites/{subset}.tsv"
+    params:
+        files=CONFIG.splits.files,
+        seed=CONFIG.splits.seed,
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Splitting {wildcards.subset} by material"
+    conda:
+        "../envs/xanesflow.yaml"
+    script:
+        "../workflow_scripts/split_sites.py"
+
+
+rule build_dataset:
+    input:
+        spectra=expand("results/spectra/{subset}.h5", subset=SUBSETS),
+        structures=expand("results/structures/{subset}.parquet", subset=SUBSETS),
+        splits=expand("results/dataset/splits/{subset}.csv", subset=SUBSETS),
+        features=expand(
+            "results/features/{featurizer}/{subset}.h5", subset=SUBSETS, featurizer=FEATURIZERS
+        ),
+    output:
+        DATASET,
+    log:
+        "results/logs/build_dataset.log",
+    benchmark:
+        "results/benchmarks/build_dataset.tsv"
+    params:
+        subsets=SUBSETS,
+        featurizers=FEATURIZERS,
+        campaign=CONFIG.campaign,
+        creator=CONFIG.dataset.creator,
+        licence=CONFIG.dataset.licence,
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Building the dataset {output}"
+    conda:
+        "../envs/xanesflow.yaml"
+    script:
+        "../workflow_scripts/build_dataset.py"

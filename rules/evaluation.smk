@@ -1,0 +1,54 @@
+# Stage 8: how good the models are.
+
+
+rule evaluation:
+    input:
+        "results/evaluation/metrics.csv",
+
+
+rule predict_spectra:
+    input:
+        dataset=DATASET,
+        checkpoints=expand(
+            "results/models/{{model}}_{{features}}_{{subset}}/seed{seed}.safetensors",
+            seed=CONFIG.models.seeds,
+        ),
+    output:
+        "results/evaluation/predictions/{model}_{features}_{subset}.h5",
+    log:
+        "results/logs/predict_spectra/{model}_{features}_{subset}.log",
+    benchmark:
+        "results/benchmarks/predict_spectra/{model}_{features}_{subset}.tsv"
+    params:
+        part=CONFIG.evaluation.part,
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    message:
+        "Predicting the {params.part} spectra of {wildcards.subset} by {wildcards.model} on {wildcards.features}"
+    conda:
+        "../envs/xanesflow.yaml"
+    script:
+        "../workflow_scripts/predict_spectra.py"
+
+
+rule evaluate_models:
+    input:
+        results_of_models("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
+    output:
+        "results/evaluation/metrics.csv",
+    log:
+        "results/logs/evaluate_models.log",
+    benchmark:
+        "results/benchmarks/evaluate_models.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    message:
+        "Evaluating all models"
+    conda:
+        "../envs/xanesflow.yaml"
+    script:
+        "../workflow_scripts/evaluate_models.py"

@@ -1,0 +1,35 @@
+# Stage 5: what the models see of a structure.
+
+
+rule features:
+    input:
+        expand(
+            "results/features/{featurizer}/{subset}.h5", featurizer=FEATURIZERS, subset=SUBSETS
+        ),
+
+
+rule compute_features:
+    input:
+        structures="results/structures/{subset}.parquet",
+        site_table="results/structures/{subset}_sites.parquet",
+    output:
+        "results/features/{featurizer}/{subset}.h5",
+    log:
+        "results/logs/compute_features/{featurizer}_{subset}.log",
+    benchmark:
+        "results/benchmarks/compute_features/{featurizer}_{subset}.tsv"
+    params:
+        weights=lambda wildcards: (
+            CONFIG.features.m3gnet_weights if wildcards.featurizer.startswith("m3gnet") else None
+        ),
+        device=CONFIG.features.device,
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    message:
+        "Computing {wildcards.featurizer} features of {wildcards.subset}"
+    conda:
+        "../envs/xanesflow.yaml"
+    script:
+        "../workflow_scripts/compute_features.py"

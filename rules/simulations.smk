@@ -1,0 +1,38 @@
+# Stage 3: finished runs, one zip a chunk.
+
+
+rule simulations:
+    input:
+        [chunk_zips(subset) for subset in SUBSETS],
+
+
+# One rule for each subset, as the number of its outputs is a matter of the subset.
+for SUBSET in SUBSETS:
+
+    rule:
+        name:
+            f"import_archive_{SUBSET}"
+        input:
+            archive=lambda wildcards, subset=SUBSET: archive_of(subset),
+        output:
+            chunks=chunk_zips(SUBSET),
+            structures=f"results/structures/{SUBSET}.parquet",
+            site_table=f"results/structures/{SUBSET}_sites.parquet",
+            rejected=f"results/simulations/{SUBSET}/rejected.parquet",
+        log:
+            f"results/logs/import_archive/{SUBSET}.log",
+        benchmark:
+            f"results/benchmarks/import_archive/{SUBSET}.tsv"
+        params:
+            subset=SUBSET,
+            symprec=CONFIG.structures.symprec,
+        threads: 2
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        message:
+            f"Importing the finished runs of {SUBSET}"
+        conda:
+            "../envs/xanesflow.yaml"
+        script:
+            "../workflow_scripts/import_archive.py"

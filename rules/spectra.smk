@@ -1,0 +1,37 @@
+# Stage 4: curated spectra on one grid.
+
+
+rule spectra:
+    input:
+        expand("results/spectra/{subset}.h5", subset=SUBSETS),
+
+
+rule curate_spectra:
+    input:
+        chunks=lambda wildcards: chunk_zips(wildcards.subset),
+        structures="results/structures/{subset}.parquet",
+        site_table="results/structures/{subset}_sites.parquet",
+        rejected="results/simulations/{subset}/rejected.parquet",
+    output:
+        spectra="results/spectra/{subset}.h5",
+        rejected_csv="results/spectra/{subset}_rejected.csv",
+    log:
+        "results/logs/curate_spectra/{subset}.log",
+    benchmark:
+        "results/benchmarks/curate_spectra/{subset}.tsv"
+    params:
+        energy_start_ev=lambda wildcards: energy_start(wildcards.subset),
+        envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(
+            wildcards.subset.split("_")[1]
+        ),
+        max_flat_start_ev=CONFIG.curation.max_flat_start,
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Curating the spectra of {wildcards.subset}"
+    conda:
+        "../envs/xanesflow.yaml"
+    script:
+        "../workflow_scripts/curate_spectra.py"

@@ -1,0 +1,128 @@
+"""The subset of the dataset file that a model sees, and the scaling of it."""
+
+import h5py
+import numpy as np
+import pytest
+from xanesflow.errors import XanesflowError
+from xanesflow.models.data import read_subset
+from xanesflow.models.scaling import Scaling
+from xanesflow.models.settings import PAPER_EXPERTS, ExpertSettings
+
+
+def make_dataset(path, n=40, n_energies=7, split=None, seed=0):
+    """A tiny dataset file of the contract's layout, with spectra that are a positive function of the features."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(n, 3)).astype("f4"), (50 + 9 * rng.normal(size=(n, 2))).astype("f4")
+    both = np.c_[first, (second - 50) / 9]
+    spectra = 1e-3 * np.exp(0.3 * both @ rng.normal(size=(5, n_energies)))
+    parts = split if split is not None else ["train"] * (n - 12) + ["val"] * 6 + ["test"] * 6
+    with h5py.File(path, "w") as file:
+        group = file.create_group("Cu_FEFF")
+        group["energy"] = 8983.173 + 0.25 * np.arange(n_energies)
+        group["spectra"] = spectra
+        group["material_id"] = [f"mp-{i // 2}" for i in range(n)]
+        group["site_index"] = np.arange(n) % 2
+        group["multiplicity"] = np.ones(n, int)
+        group["split"] = list(parts)
+        group["features/m3gnet"] = first
+        group["features/m3gnet"].attrs["weights_hash"] = "abc"
+        group["features/chgnet"] = second
+        file.create_group("structures")
+    return path
+
+
+def change(path, name, values):
+    with h5py.File(path, "a") as file:
+        del file[name]
+        file[name] = values
+
+
+def test_a_combination_is_the_blocks_side_by_side_in_the_order_of_its_name(tmp_path):
+    path = make_dataset(tmp_path / "d.h5")
+    data = read_subset(path, "Cu_FEFF", "chgnet+m3gnet")
+    with h5py.File(path) as file:
+        assert np.array_equal(data.features[:, :2], file["Cu_FEFF/features/chgnet"][:])
+        assert np.array_equal(data.features[:, 2:], file["Cu_FEFF/features/m3gnet"][:])
+    assert list(data.feature_dimensions.items()) == [("chgnet", 2), ("m3gnet", 3)]
+    assert data.featurizers["m3gnet"] == {"weights_hash": "abc"}
+    assert data.ids[:3] == ["mp-0_000", "mp-0_001", "mp-1_000"]
+    assert data.counts() == "train 28, val 6, test 6"
+
+
+def test_data_hash_follows_the_subset_and_not_the_file(tmp_path):
+    path = make_dataset(tmp_path / "d.h5")
+    before = read_subset(path, "Cu_FEFF", "m3gnet")
+    with h5py.File(path, "a") as file:
+        file.attrs["created"] = "later"
+    renewed = read_subset(path, "Cu_FEFF", "m3gnet")
+    assert renewed.file_sha256 != before.file_sha256
+    assert renewed.data_sha256 == before.data_sha256
+    change(path, "Cu_FEFF/spectra", before.spectra * (1 + 1e-15))
+    assert read_subset(path, "Cu_FEFF", "m3gnet").data_sha256 != before.data_sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("features/m3gnet", np.zeros((3, 3), "f4"), ["40 spectra", "3 rows of m3gnet", "Cu_FEFF"]),
+        ("features/m3gnet", np.full((40, 3), np.nan, "f4"), ["m3gnet features of mp-0_000", "finite"]),
+        ("spectra", np.full((40, 7), np.inf), ["spectra", "finite"]),
+        ("spectra", np.ones((40, 6)), ["(40, 6)", "7 energies"]),
+        ("split", ["train"] * 39 + ["teest"], ["'teest'", "train, val, test"]),
+        ("split", np.zeros(40), ["not laid out"]),
+    ],
+)
+def test_faulty_arrays_are_told_by_name_and_place(tmp_path, name, values, words):
+    path = make_dataset(tmp_path / "d.h5")
+    change(path, f"Cu_FEFF/{name}", values)
+    with pytest.raises(XanesflowError) as caught:
+        read_subset(path, "Cu_FEFF", "m3gnet")
+    assert all(word in str(caught.value) for word in [*words, str(path)]), caught.value
+
+
+def test_missing_file_subset_and_features_are_told_with_what_is_there(tmp_path):
+    path = make_dataset(tmp_path / "d.h5")
+    with pytest.raises(XanesflowError, match=r"no subset Ti_FEFF \(it has Cu_FEFF\)"):
+        read_subset(path, "Ti_FEFF", "m3gnet")
+    with pytest.raises(XanesflowError, match=r"no features soap for Cu_FEFF \(it has chgnet, m3gnet\)"):
+        read_subset(path, "Cu_FEFF", "m3gnet+soap")
+    (tmp_path / "no.h5").write_text("no HDF5")
+    with pytest.raises(XanesflowError, match="cannot be read as HDF5"):
+        read_subset(tmp_path / "no.h5", "Cu_FEFF", "m3gnet")
+
+
+def test_paper_scaling_is_a_thousand_and_auto_keeps_it_for_m3gnet_alone():
+    values = np.array([[1.0, 20.0], [3.0, 60.0]])
+    paper = Scaling.fit("auto", "m3gnet", values)
+    assert paper.name == "paper"
+    assert np.array_equal(paper.scale_features(values), np.float32(values * 1000))
+    assert np.array_equal(paper.scale_spectra(values), np.float32(values * 1000))
+    assert np.allclose(paper.unscale_spectra(paper.scale_spectra(values)), values, rtol=1e-7)
+    for name in ("m3gnet_all", "chgnet", "m3gnet+chgnet"):
+        assert Scaling.fit("auto", name, values).name == "standardise"
+
+
+def test_standardised_features_have_mean_0_and_deviation_1_and_constant_ones_are_off():
+    training = np.array([[1.0, 20.0, 0.1], [3.0, 60.0, 0.1]], dtype=np.float32)
+    scaling = Scaling.fit("standardise", "m3gnet", training)
+    assert np.array_equal(scaling.scale_features(training), [[-1, -1, 0], [1, 1, 0]])
+    assert np.array_equal(scaling.scale_features(np.array([[5.0, 40.0, 9.0]])), [[3, 0, 0]])
+
+
+def test_settings_take_the_papers_widths_unless_told_otherwise():
+    assert ExpertSettings.of_subset("Ni_FEFF").widths == (600, 300)
+    assert ExpertSettings.of_subset("Ti_VASP").batch_size == 64
+    assert ExpertSettings.of_subset("Mn_VASP").widths == (500, 500, 550)
+    assert ExpertSettings.of_subset("Cu_FEFF", widths=[8], seed=3) == ExpertSettings((8,), 32, seed=3)
+    assert len(PAPER_EXPERTS) == 10
+    settings = ExpertSettings.of_subset("Cu_FEFF", learning_rate=1e-3)
+    assert ExpertSettings.from_dict(settings.as_dict()) == settings
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("widths", ()), ("batch_size", 1), ("dropout", 1.0), ("learning_rate", 0.0), ("max_epochs", 0), ("device", "tpu")],
+)
+def test_settings_out_of_range_are_told_with_their_config_key(field, value):
+    with pytest.raises(XanesflowError, match=f"models.{field} is "):
+        ExpertSettings(**{field: value})

@@ -1,0 +1,18 @@
+"""Compute one featurizer's features of a subset's sites (rules/features.smk)."""
+
+from pathlib import Path
+
+from xanesflow.features.compute import compute_features
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake) as config:
+    compute_features(
+        Path(snakemake.input.structures),
+        Path(snakemake.input.site_table),
+        Path(snakemake.output[0]),
+        featurizer=snakemake.wildcards.featurizer,
+        weights=snakemake.params.weights,
+        device=snakemake.params.device,
+        workers=snakemake.threads,
+        config_json=config,
+    )

@@ -1,0 +1,16 @@
+"""Put each curated spectrum of a subset into the training, validation or test part (rules/dataset.smk)."""
+
+from pathlib import Path
+
+from xanesflow.dataset.splits import split_sites
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    split_sites(
+        Path(snakemake.input.spectra),
+        Path(snakemake.output.split),
+        Path(snakemake.output.unmatched),
+        subset=snakemake.wildcards.subset,
+        files=snakemake.params.files,
+        seed=snakemake.params.seed,
+    )

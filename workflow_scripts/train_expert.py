@@ -1,0 +1,24 @@
+"""Train one ExpertXAS with one seed (rules/models.smk)."""
+
+from pathlib import Path
+
+from xanesflow.models.expert import train_expert
+from xanesflow.models.settings import ExpertSettings
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake) as config:
+    train_expert(
+        Path(snakemake.input.dataset),
+        Path(snakemake.output.checkpoint),
+        subset=snakemake.wildcards.subset,
+        features=snakemake.wildcards.features,
+        settings=ExpertSettings.of_subset(
+            snakemake.wildcards.subset,
+            **snakemake.params,
+            threads=snakemake.threads,
+            seed=int(snakemake.wildcards.seed),
+        ),
+        figure=Path(snakemake.output.figure),
+        history=Path(snakemake.output.history),
+        config_json=config,
+    )

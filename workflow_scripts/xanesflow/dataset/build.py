@@ -1,0 +1,176 @@
+"""The campaign's dataset: `results/dataset/<campaign>.h5`.
+
+    /                       attributes: schema, schema_version, title, creator, licence, citation, created, versions, config
+    /<subset>/energy        (141,) eV, absolute
+    /<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
+    /<subset>/material_id, site_index, multiplicity, split   (n,)
+    /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
+    /<subset>/rejected/material_id, site_index, reason, detail
+    /structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` where that subset numbers the atoms otherwise
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from xanesflow.dataset.splits import check_split
+from xanesflow.errors import XanesflowError
+from xanesflow.features.compute import SiteFeatures, read_features
+from xanesflow.files import atomic_path, sha256_file
+from xanesflow.provenance import provenance
+from xanesflow.reasons import Rejected
+from xanesflow.sites import Subset
+from xanesflow.spectra.store import STRING, read_spectra, write_rejected_group
+from xanesflow.tables import count_reasons, describe_counts
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "xanesflow-dataset"
+SCHEMA_VERSION = "1.0"
+CITATION = "S. Meng et al., OmniXAS, arXiv:2409.19552 (2024)"
+BROADENING = {
+    "FEFF": "core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
+    "VASP": "Lorentzian of the element's full width",
+}
+
+
+@dataclass(frozen=True)
+class SubsetFiles:
+    """What the dataset takes a subset from.
+
+    Attributes:
+        spectra: HDF5 of curated spectra.
+        structures: Parquet of structures.
+        split: CSV of `split_sites`.
+        features: HDF5 of each featurizer, by its name.
+    """
+
+    spectra: Path
+    structures: Path
+    split: Path
+    features: Mapping[str, Path]
+
+
+def build_dataset(
+    output: Path, subsets: Mapping[str, SubsetFiles], *, campaign: str, creator: str, licence: str, config: str
+) -> None:
+    """Write the dataset of a campaign.
+
+    A site is in it if its spectrum was kept, every featurizer could describe it, and the split has a part for it;
+    all others stand in the subset's rejected table with their reason.
+
+    Args:
+        output: HDF5 to write.
+        subsets: files by subset name.
+        campaign: title of the dataset.
+        creator: who made it.
+        licence: SPDX name of its licence.
+        config: the configuration as JSON, recorded.
+
+    Raises:
+        XanesflowError: a part that training needs is left empty.
+    """
+    with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
+        inputs: dict[str, str] = {}
+        structures = file.create_group("structures")
+        for name, files in subsets.items():
+            _add_subset(file.create_group(name), files)
+            _add_structures(structures, file[name], files.structures)
+            paths = [files.spectra, files.structures, files.split, *files.features.values()]
+            inputs |= {f"{p.parent.name}/{p.name}": sha256_file(p) for p in paths}
+        file.attrs.update(
+            {
+                "schema": SCHEMA,
+                "schema_version": SCHEMA_VERSION,
+                "title": f"{campaign}: K-edge XANES of {', '.join(subsets)}",
+                "campaign": campaign,
+                "creator": creator,
+                "licence": licence,
+                "citation": CITATION,
+                **provenance([], ["h5py", "pymatgen", "torch", "matgl", "chgnet"], config),
+                "inputs_sha256": json.dumps(inputs, sort_keys=True),
+            }
+        )
+
+
+def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
+    curated = read_spectra(files.spectra)
+    features = {name: read_features(path) for name, path in files.features.items()}
+    split = pd.read_csv(files.split, dtype={"material_id": str})
+    part_of = {(m, int(i)): str(part) for m, i, part in split.itertuples(index=False)}
+    rejected = list(curated.rejected)
+    rows: list[int] = []
+    rows_of = {name: _row_of_site(f) for name, f in features.items()}
+    why = {name: {(r.material_id, r.site_index): r.detail for r in f.rejected} for name, f in features.items()}
+    for row, site in enumerate(zip(curated.material_id, curated.site_index.tolist(), strict=True)):
+        lacking = [name for name in features if site not in rows_of[name]]
+        if lacking:
+            detail = "; ".join(f"{name}: {why[name].get(site, 'not computed')}" for name in lacking)
+            rejected.append(Rejected(*site, "no_features", detail))
+        elif site not in part_of:
+            rejected.append(Rejected(*site, "not_in_split", "a spectrum that no split file names"))
+        else:
+            rows.append(row)
+    sites = [(curated.material_id[row], int(curated.site_index[row])) for row in rows]
+    check_split({site: part_of[site] for site in sites}, curated.subset)
+
+    energy = group.create_dataset("energy", data=curated.energy_ev)
+    energy.attrs["units"] = "eV"
+    spectra = group.create_dataset("spectra", data=curated.spectra[rows], chunks=(min(64, len(rows)), curated.spectra.shape[1]))
+    spectra.attrs.update(
+        {
+            "units": "bohr^2",
+            "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
+            "energy_reference": "absolute photon energy as the code gives it",
+            "broadening": BROADENING[Subset.parse(curated.subset).theory],
+            "normalization": "none",
+        }
+    )
+    group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
+    group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
+    group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)
+    for name, of_site in features.items():
+        data = of_site.features[[rows_of[name][site] for site in sites]].astype(np.float32)
+        dataset = group.create_dataset(f"features/{name}", data=data)
+        dataset.attrs.update({"weights_hash": of_site.weights_hash, "meaning": of_site.meaning})
+    write_rejected_group(group, rejected)
+    group.attrs["counts"] = json.dumps({"kept": len(rows), **count_reasons(rejected)})
+    log.info("%s: %s", curated.subset, describe_counts(len(rows), rejected))
+
+
+def _row_of_site(features: SiteFeatures) -> dict[tuple[str, int], int]:
+    return {(m, int(i)): k for k, (m, i) in enumerate(zip(features.material_id, features.site_index, strict=True))}
+
+
+def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> None:
+    wanted = set(subset["material_id"].asstr()[:].tolist())
+    table = pd.read_parquet(path, columns=["material_id", "structure"])
+    for material_id, as_json in table.itertuples(index=False):
+        if material_id not in wanted:
+            continue
+        if material_id not in structures:
+            structures.create_dataset(material_id, data=as_json, dtype=STRING)
+        elif structures[material_id].asstr()[()] != as_json:
+            structures.create_dataset(f"{material_id}@{subset.name.strip('/')}", data=as_json, dtype=STRING)
+
+
+def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
+    """The pymatgen JSON of the structure that a subset's site indices of a material count in.
+
+    Raises:
+        XanesflowError: the dataset has no such material.
+    """
+    structures = file["structures"]
+    for key in (f"{material_id}@{subset}", material_id):
+        if key in structures:
+            return str(structures[key].asstr()[()])
+    raise XanesflowError(f"{Path(file.filename).name} holds no structure of {material_id}.")

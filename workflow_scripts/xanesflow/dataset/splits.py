@@ -1,0 +1,145 @@
+"""Training, validation and test part of a subset, without a material in two of them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xanesflow.errors import XanesflowError
+from xanesflow.files import atomic_path
+from xanesflow.sites import parse_site_id, site_id
+from xanesflow.spectra.store import read_spectra
+
+log = logging.getLogger(__name__)
+
+PARTS = ("train", "val", "test")
+FRACTIONS = (0.8, 0.1, 0.1)
+
+Site = tuple[str, int]
+
+
+def balanced_split(sites: Sequence[Site], *, seed: int) -> dict[Site, str]:
+    """Split sites 80/10/10 by material (arXiv 2409.19552, data partitioning).
+
+    Materials go one by one, in descending order of their number of sites (ties in random order), to the part that is
+    farthest below its target size ⌊f n⌋ and stays below it; what fits nowhere any more goes to the training part.
+    This reproduces the published sizes of all ten subsets, and their counts of materials by number of sites.
+
+    Args:
+        sites: material id and site index of each spectrum.
+        seed: of the random order.
+
+    Returns:
+        `train`, `val` or `test` for each site.
+    """
+    counts = Counter(material_id for material_id, _ in sites)
+    materials = np.array(sorted(counts))
+    np.random.default_rng(seed).shuffle(materials)
+    targets = [int(fraction * len(sites)) for fraction in FRACTIONS]
+    sizes = [0, 0, 0]
+    part_of: dict[str, str] = {}
+    for material_id in sorted(materials.tolist(), key=lambda m: -counts[m]):
+        below = sorted(range(3), key=lambda k: sizes[k] - targets[k])
+        part = next((k for k in below if sizes[k] + counts[material_id] < targets[k]), 0)
+        sizes[part] += counts[material_id]
+        part_of[material_id] = PARTS[part]
+    return {site: part_of[site[0]] for site in sites}
+
+
+def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
+    """Read published `<subset>_{train,val,test}.txt`, one `<material id>_<site>` a line.
+
+    Raises:
+        XanesflowError: a file is missing, a line is no site, a site stands twice, or a material is in two parts.
+    """
+    part_of: dict[Site, str] = {}
+    part_of_material: dict[str, str] = {}
+    for part in PARTS:
+        path = Path(folder) / f"{subset}_{part}.txt"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise XanesflowError(
+                f"{path} cannot be read ({error.__class__.__name__}); splits.files must be a folder with "
+                f"{subset}_train.txt, {subset}_val.txt and {subset}_test.txt."
+            ) from None
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                site = parse_site_id(line.strip())
+            except XanesflowError as error:
+                raise XanesflowError(f"{path}, line {number}: {error}") from None
+            if site in part_of:
+                raise XanesflowError(f"{path}, line {number}: {line.strip()} stands twice (it is in {part_of[site]} too).")
+            other = part_of_material.setdefault(site[0], part)
+            if other != part:
+                raise XanesflowError(
+                    f"{path}, line {number}: material {site[0]} is in {other} and in {part}; a material belongs in one part."
+                )
+            part_of[site] = part
+    return part_of
+
+
+def check_split(part_of: Mapping[Site, str], subset: str) -> None:
+    """Check that no material is in two parts and that a model can be trained and stopped.
+
+    Raises:
+        XanesflowError: says which material, or how many spectra there are and how many a split needs.
+    """
+    part_of_material: dict[str, str] = {}
+    for (material_id, _), part in part_of.items():
+        if part_of_material.setdefault(material_id, part) != part:
+            raise XanesflowError(f"{subset}: material {material_id} is in two parts of the split.")
+    counts = Counter(part_of.values())
+    if counts["train"] < 2 or counts["val"] < 1:
+        raise XanesflowError(
+            f"{subset}: {len(part_of)} spectra of {len(part_of_material)} materials are too few for a split: "
+            f"{counts['train']} would train, {counts['val']} validate, {counts['test']} test. The balanced split needs "
+            "20 or more, a material with few sites among them; look into the rejected table, or name split files."
+        )
+
+
+def split_sites(
+    spectra: Path, output: Path, unmatched: Path, *, subset: str, files: str | Path | None, seed: int
+) -> None:
+    """Put each curated spectrum of a subset into a part.
+
+    Args:
+        spectra: the subset's curated spectra.
+        output: CSV to write: material_id, site_index, split.
+        unmatched: CSV to write: sites that split files and spectra do not share, and what they lack.
+        subset: such as `Cu_FEFF`.
+        files: folder with published split files; None: the balanced split.
+        seed: of the balanced split.
+
+    Raises:
+        XanesflowError: the files are wrong, or a part that training needs is empty.
+    """
+    curated = read_spectra(spectra)
+    sites = list(zip(curated.material_id, curated.site_index.tolist(), strict=True))
+    lacking: list[tuple[str, int, str]] = []
+    if files is None:
+        part_of = balanced_split(sites, seed=seed)
+    else:
+        named = read_split_files(files, subset)
+        part_of = {site: named[site] for site in sites if site in named}
+        lacking += [(*site, "not named by the split files") for site in sites if site not in named]
+        lacking += [(*site, f"named for {part}, without a spectrum") for site, part in named.items() if site not in part_of]
+    check_split(part_of, subset)
+    for name, rows, columns in (
+        (output, [(*site, part) for site, part in part_of.items()], ["material_id", "site_index", "split"]),
+        (unmatched, lacking, ["material_id", "site_index", "lacks"]),
+    ):
+        with atomic_path(name) as temporary:
+            pd.DataFrame(sorted(rows), columns=columns).to_csv(temporary, index=False)
+    counts = Counter(part_of.values())
+    log.info("%s: %s", subset, ", ".join(f"{counts[part]} {part}" for part in PARTS))
+    for what, number in Counter(what for _, _, what in lacking).items():
+        examples = ", ".join(site_id(m, i) for m, i, w in sorted(lacking) if w == what) if number <= 20 else ""
+        log.warning("%s: %d sites %s%s", subset, number, what, f": {examples}" if examples else f" (see {unmatched})")

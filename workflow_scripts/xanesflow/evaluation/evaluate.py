@@ -1,0 +1,110 @@
+"""The table of figures: one row per model, features, subset and seed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.metrics import compute_metrics
+from xanesflow.evaluation.predict import Predictions, read_predictions
+from xanesflow.files import atomic_path
+from xanesflow.sites import ELEMENTS, Subset
+
+COLUMNS = (
+    "model",
+    "features",
+    "element",
+    "theory",
+    "n_train",
+    "n_test",
+    "xi",
+    "xi_baseline",
+    "eta",
+    "w_e",
+    "w_s",
+    "mse_mean",
+    "seed",
+    "part",
+)
+"""Of metrics.csv. `n_test` counts the spectra of `part`; xi, xi_baseline and mse_mean are in bohr⁴."""
+
+ENSEMBLE = "ensemble"
+"""In the column `seed`: the mean prediction of all seeds."""
+
+Row = dict[str, str | int | float]
+
+
+def evaluate_models(prediction_files: Iterable[str | Path], output_csv: str | Path) -> list[Row]:
+    """Judge predictions and write metrics.csv.
+
+    A model with one seed has one row; with several it has one per seed, ascending, and one of their mean prediction.
+    Rows are in the order of model, features, theory and element (as in the periodic table), whatever the order of the
+    files. Numbers are written so that reading them gives the same number back.
+
+    Args:
+        prediction_files: from `predict_spectra`.
+        output_csv: the table.
+
+    Returns:
+        Its rows.
+
+    Raises:
+        XanesflowError: a file is no prediction file, or two are of the same model, features and subset.
+    """
+    by_model: dict[tuple[str, str, str], tuple[str | Path, Predictions]] = {}
+    for path in prediction_files:
+        found = read_predictions(path)
+        key = (found.model, found.features, found.subset)
+        if key in by_model:
+            raise XanesflowError(
+                f"{path} and {by_model[key][0]} both hold predictions of {' '.join(key)}; give each model once."
+            )
+        by_model[key] = (path, found)
+    rows = [row for key in sorted(by_model, key=_order) for row in _rows(by_model[key][1])]
+    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def _order(key: tuple[str, str, str]) -> tuple[str, str, str, int]:
+    subset = Subset.parse(key[2])
+    place = ELEMENTS.index(subset.element) if subset.element in ELEMENTS else len(ELEMENTS)
+    return key[0], key[1], subset.theory, place
+
+
+def _rows(found: Predictions) -> list[Row]:
+    by_seed: dict[int | str, npt.NDArray[np.float64]] = {
+        seed: found.by_seed[number] for number, seed in sorted(enumerate(found.seeds), key=lambda pair: pair[1])
+    }
+    if len(by_seed) > 1:
+        by_seed[ENSEMBLE] = found.predictions
+    subset = Subset.parse(found.subset)
+    rows: list[Row] = []
+    for seed, predictions in by_seed.items():
+        figures = compute_metrics(found.spectra, predictions, found.baseline)
+        rows.append(
+            {
+                "model": found.model,
+                "features": found.features,
+                "element": subset.element,
+                "theory": subset.theory,
+                "n_train": found.n_train,
+                "n_test": figures.n,
+                "xi": figures.xi,
+                "xi_baseline": figures.xi_baseline,
+                "eta": figures.eta,
+                "w_e": figures.w_e,
+                "w_s": figures.w_s,
+                "mse_mean": figures.mse_mean,
+                "seed": seed,
+                "part": found.part,
+            }
+        )
+    return rows

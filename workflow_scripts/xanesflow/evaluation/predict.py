@@ -1,0 +1,203 @@
+"""Predictions of a model, one or several seeds of it, on a part of the split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.errors import XanesflowError
+from xanesflow.files import atomic_path
+from xanesflow.models.checkpoint import Model, load_checkpoint
+from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.provenance import provenance
+from xanesflow.sites import Subset
+
+SCHEMA = "xanesflow predictions 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a prediction file holds; all spectra in bohr².
+
+    Attributes:
+        model: kind of the model, as `expert`.
+        features: as `m3gnet`.
+        subset: as `Cu_FEFF`.
+        part: `test` or `val`.
+        n_train: spectra that the model was trained on.
+        seeds: (k,) of the models.
+        ids: n names of sites, as `mp-390_000`.
+        energy_ev: (141,) absolute energies in eV.
+        spectra: (n, 141) simulated.
+        predictions: (n, 141) mean over the seeds.
+        by_seed: (k, n, 141).
+        baseline: (141,) mean training spectrum.
+    """
+
+    model: str
+    features: str
+    subset: str
+    part: str
+    n_train: int
+    seeds: list[int]
+    ids: list[str]
+    energy_ev: npt.NDArray[np.float64]
+    spectra: npt.NDArray[np.float64]
+    predictions: npt.NDArray[np.float64]
+    by_seed: npt.NDArray[np.float64]
+    baseline: npt.NDArray[np.float64]
+
+
+def predict_spectra(
+    dataset_path: str | Path,
+    checkpoints: list[Path],
+    output: str | Path,
+    *,
+    part: Literal["test", "val"] = "test",
+    config_json: str | None = None,
+) -> Predictions:
+    """Predict the spectra of a part and write them beside the simulated ones.
+
+    Args:
+        dataset_path: the dataset that the models were trained on.
+        checkpoints: one model's seeds.
+        output: `results/evaluation/predictions/<model>_<features>_<subset>.h5`.
+        part: of the split.
+        config_json: the campaign's configuration, to be kept in the file.
+
+    Raises:
+        XanesflowError: the checkpoints are not seeds of one model, do not belong to this dataset, or the part has
+            no spectrum.
+    """
+    models = _seeds_of_one_model(checkpoints)
+    card = models[0].card
+    data = read_subset(dataset_path, card.subset, card.features)
+    for path, model in zip(checkpoints, models, strict=True):
+        _check_fits(path, model, data)
+    rows, train = data.rows(part), data.rows("train")
+    if not len(rows):
+        raise XanesflowError(
+            f"{card.subset} has no spectrum in its {part} part ({data.counts()} in {data.path}): set `evaluation.part: "
+            "val`, or `splits.files: null` to split the spectra that are there."
+        )
+    by_seed = np.stack([model.predict(data.features[rows]) for model in models])
+    result = Predictions(
+        model=card.kind,
+        features=card.features,
+        subset=card.subset,
+        part=part,
+        n_train=len(train),
+        seeds=[model.card.seed for model in models],
+        ids=[data.ids[row] for row in rows],
+        energy_ev=data.energy_ev,
+        spectra=data.spectra[rows],
+        predictions=by_seed.mean(axis=0),
+        by_seed=by_seed,
+        baseline=data.spectra[train].mean(axis=0),
+    )
+    _write(output, result, provenance([dataset_path, *checkpoints], ["torch", "h5py"], config_json))
+    return result
+
+
+def _seeds_of_one_model(checkpoints: list[Path]) -> list[Model]:
+    """Load checkpoints that differ in nothing but their seed."""
+    if not checkpoints:
+        raise XanesflowError("There is no checkpoint to predict with; name at least one seed in `models.seeds`.")
+    models = [load_checkpoint(path) for path in checkpoints]
+    first, seen = models[0].card, dict[int, Path]()
+    for path, model in zip(checkpoints, models, strict=True):
+        card = model.card
+        if (card.kind, card.subset, card.features) != (first.kind, first.subset, first.features):
+            raise XanesflowError(
+                f"{path} is a model {card.kind} of {card.subset} on {card.features}, but {checkpoints[0]} is "
+                f"{first.kind} of {first.subset} on {first.features}; predict with the seeds of one model at a time."
+            )
+        if card.seed in seen:
+            raise XanesflowError(
+                f"{path} and {seen[card.seed]} have the same seed {card.seed}; predict with each seed once."
+            )
+        seen[card.seed] = path
+    return models
+
+
+def _check_fits(path: Path, model: Model, data: SubsetData) -> None:
+    """Raise if a model does not belong to a dataset."""
+    card = model.card
+    if card.feature_dimensions != data.feature_dimensions:
+        raise XanesflowError(
+            f"The model {path} takes features of the sizes {card.feature_dimensions}, but {data.path} has "
+            f"{data.feature_dimensions} for {card.subset}; train the model again on this dataset."
+        )
+    if card.data_sha256 != data.data_sha256:
+        raise XanesflowError(
+            f"The model {path} was trained on other data of {card.subset} than {data.path} holds (hash "
+            f"{card.data_sha256[:12]}, here {data.data_sha256[:12]}); train it again (delete the model file and run "
+            "snakemake models)."
+        )
+
+
+def _write(output: str | Path, result: Predictions, made: dict[str, str]) -> None:
+    subset = Subset.parse(result.subset)
+    with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(
+            {
+                "schema": SCHEMA,
+                "model": result.model,
+                "features": result.features,
+                "subset": result.subset,
+                "element": subset.element,
+                "theory": subset.theory,
+                "part": result.part,
+                "n_train": result.n_train,
+                **made,
+            }
+        )
+        file.create_dataset("ids", data=result.ids, dtype=h5py.string_dtype())
+        file["seeds"] = np.array(result.seeds, dtype=np.int64)
+        file["energy"] = result.energy_ev
+        file["energy"].attrs["units"] = "eV"
+        for name, values in {
+            "spectra": result.spectra,
+            "predictions": result.predictions,
+            "predictions_by_seed": result.by_seed,
+            "baseline": result.baseline,
+        }.items():
+            file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
+            file[name].attrs["units"] = "bohr^2"
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read what `predict_spectra` wrote.
+
+    Raises:
+        XanesflowError: the file cannot be read or is no prediction file.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = file.attrs
+            if attributes.get("schema") != SCHEMA:
+                raise KeyError(f"its schema is {attributes.get('schema')!r}, wanted '{SCHEMA}'")
+            return Predictions(
+                model=str(attributes["model"]),
+                features=str(attributes["features"]),
+                subset=str(attributes["subset"]),
+                part=str(attributes["part"]),
+                n_train=int(attributes["n_train"]),
+                seeds=[int(seed) for seed in file["seeds"][:]],
+                ids=list(file["ids"].asstr()[:]),
+                energy_ev=file["energy"][:],
+                spectra=file["spectra"][:],
+                predictions=file["predictions"][:],
+                by_seed=file["predictions_by_seed"][:],
+                baseline=file["baseline"][:],
+            )
+    except (OSError, KeyError) as error:
+        raise XanesflowError(
+            f"{path} is not a prediction file of xanesflow ({error.args[0] if error.args else error}); delete it "
+            "and run snakemake evaluation."
+        ) from None

@@ -1,0 +1,186 @@
+"""A trained model on disk: weights, scaling and energy grid, with everything that tells where it came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xanesflow.errors import XanesflowError
+from xanesflow.models.network import SpectrumNetwork
+from xanesflow.models.scaling import Scaling
+from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.tensorfile import read_tensors, write_tensors
+
+FORMAT = "xanesflow model 1"
+_NETWORK = "network."
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is and where it came from; each entry is JSON text in the checkpoint's metadata.
+
+    Attributes:
+        kind: `expert`.
+        subset: the subset that it was trained on, as `Cu_FEFF`.
+        features: as `m3gnet` or `m3gnet_all+chgnet`.
+        feature_dimensions: numbers per site of each featurizer, in order.
+        featurizers: what the dataset said of each, with the weights' hash.
+        settings: `ExpertSettings` as a dictionary, the seed among them.
+        scaling: `paper` or `standardise`.
+        spectra_factor: of the scaling, per bohr².
+        dataset_sha256: of the dataset file.
+        data_sha256: of the subset's arrays (see `SubsetData`).
+        n_train: spectra in the training part.
+        n_val: spectra in the validation part.
+        best_epoch: the epoch whose weights these are.
+        learning_rate: that was used, found or given.
+        val_mse: mean squared error on the validation part in bohr⁴.
+        seconds: that the training lasted.
+        history: rows of epoch, training and validation mean squared error in bohr⁴.
+        versions: of xanesflow, python, torch and numpy.
+        config: the campaign's configuration, if it was given.
+    """
+
+    kind: str
+    subset: str
+    features: str
+    feature_dimensions: dict[str, int]
+    featurizers: dict[str, dict[str, Any]]
+    settings: dict[str, Any]
+    scaling: str
+    spectra_factor: float
+    dataset_sha256: str
+    data_sha256: str
+    n_train: int
+    n_val: int
+    best_epoch: int
+    learning_rate: float
+    val_mse: float
+    seconds: float
+    history: list[list[float]]
+    versions: dict[str, str]
+    config: dict[str, Any] | None = field(default=None)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return int(self.settings["seed"])
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model, ready to predict.
+
+    Attributes:
+        card: what it is.
+        network: on the CPU, in evaluation mode.
+        scaling: of its features and spectra.
+        energy_ev: (141,) absolute energies in eV of what it predicts.
+    """
+
+    card: ModelCard
+    network: SpectrumNetwork
+    scaling: Scaling
+    energy_ev: npt.NDArray[np.float64]
+
+    def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Spectra from features.
+
+        Args:
+            features: (n, d), the featurizers' blocks in the order of the model's features.
+
+        Returns:
+            (n, 141) cross sections in bohr².
+
+        Raises:
+            XanesflowError: the features have another dimension than the model's, or are no finite numbers.
+        """
+        values = np.asarray(features)
+        wanted = sum(self.card.feature_dimensions.values())
+        if values.ndim != 2 or values.shape[1] != wanted:
+            raise XanesflowError(
+                f"This {self.card.kind} model of {self.card.subset} takes {self.card.features} features, "
+                f"(n, {wanted}), but was given {values.shape}; compute its features for your sites."
+            )
+        if not np.isfinite(values).all():
+            raise XanesflowError(
+                f"The features given to the {self.card.kind} model of {self.card.subset} hold values that are no "
+                "finite numbers; compute them again."
+            )
+        with torch.inference_mode():
+            outputs = self.network.eval()(torch.from_numpy(self.scaling.scale_features(values)))
+        return self.scaling.unscale_spectra(outputs.numpy())
+
+    def describe(self) -> str:
+        """What the model is, in a few lines."""
+        card, settings = self.card, self.card.settings
+        blocks = " + ".join(f"{name} ({size})" for name, size in card.feature_dimensions.items())
+        layers = "-".join(str(width) for width in settings["widths"])
+        return "\n".join(
+            [
+                f"{card.kind} model of {card.subset}: {blocks} -> {len(self.energy_ev)} energies, "
+                f"{self.energy_ev[0]:.3f} to {self.energy_ev[-1]:.3f} eV",
+                f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}",
+                f"trained on {card.n_train} spectra (validation {card.n_val}) with learning rate "
+                f"{card.learning_rate:.3g}; epoch {card.best_epoch} of {len(card.history)} kept, "
+                f"validation error {card.val_mse:.4g} bohr⁴",
+                f"dataset {card.dataset_sha256[:12]}, "
+                + ", ".join(f"{name} {version}" for name, version in card.versions.items()),
+            ]
+        )
+
+
+def save_checkpoint(path: str | Path, model: Model) -> None:
+    """Write a model, whole or not at all, in the safetensors format."""
+    tensors: dict[str, npt.NDArray[Any]] = {
+        _NETWORK + name: tensor.numpy() for name, tensor in model.network.state_dict().items()
+    }
+    tensors["scaling.feature_mean"] = model.scaling.feature_mean
+    tensors["scaling.feature_scale"] = model.scaling.feature_scale
+    tensors["energy"] = model.energy_ev
+    entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
+    # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
+    entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
+    write_tensors(path, tensors, {"format": FORMAT, **entries})
+
+
+def load_checkpoint(path: str | Path) -> Model:
+    """Read a model; the file alone says what it is.
+
+    Raises:
+        XanesflowError: the file cannot be read, is damaged, or is no model of this version of xanesflow.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise XanesflowError(
+            f"{path} is no model of this version of xanesflow (its format is {metadata.get('format')!r}, wanted "
+            f"'{FORMAT}'); train it again."
+        )
+    try:
+        card = ModelCard(**{entry.name: json.loads(metadata[entry.name]) for entry in fields(ModelCard)})
+        settings = ExpertSettings.from_dict(card.settings)
+        scaling = Scaling(
+            "paper" if card.scaling == "paper" else "standardise",
+            tensors["scaling.feature_mean"],
+            tensors["scaling.feature_scale"],
+            card.spectra_factor,
+        )
+        n_features = sum(card.feature_dimensions.values())
+        # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
+        with torch.device("meta"):
+            network = SpectrumNetwork(n_features, settings.widths, len(tensors["energy"]), settings.dropout)
+        state = {
+            name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
+            for name, array in tensors.items()
+            if name.startswith(_NETWORK)
+        }
+        network.load_state_dict(state, assign=True)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
+    return Model(card, network.eval(), scaling, tensors["energy"])

@@ -1,0 +1,65 @@
+"""Units of what goes into a network and of what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.models.settings import ScalingChoice
+
+PAPER_FACTOR = 1000.0
+"""Features and spectra are multiplied by it (arXiv 2409.19552); K-edge spectra are then of order 1 to 10."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Features enter a network as `(features - feature_mean) * feature_scale`, spectra leave it times `spectra_factor`.
+
+    Attributes:
+        name: `paper`: mean 0, scale 1000. `standardise`: mean 0 and deviation 1 over the training part.
+        feature_mean: (d,), in the features' unit.
+        feature_scale: (d,), per unit of the features.
+        spectra_factor: per bohr².
+    """
+
+    name: Literal["paper", "standardise"]
+    feature_mean: npt.NDArray[np.float64]
+    feature_scale: npt.NDArray[np.float64]
+    spectra_factor: float = PAPER_FACTOR
+
+    @classmethod
+    def fit(cls, choice: ScalingChoice, features: str, training: npt.NDArray[np.floating]) -> Scaling:
+        """Make the scaling of a model.
+
+        Args:
+            choice: `auto` is `paper` for the paper's own features (m3gnet) and `standardise` for all others: the
+                blocks of a combination differ in size by orders of magnitude, and one factor would let the largest
+                drown the rest.
+            features: name of the features, as `m3gnet` or `m3gnet_all+chgnet`.
+            training: (n, d) features of the training part; no other part may shape the model.
+        """
+        if choice == "auto":
+            choice = "paper" if features == "m3gnet" else "standardise"
+        if choice == "paper":
+            return cls("paper", np.zeros(training.shape[1]), np.full(training.shape[1], PAPER_FACTOR))
+        values = training.astype(np.float64)
+        mean, deviation = values.mean(axis=0), values.std(axis=0)
+        # A feature that is constant over the training part (to float32's rounding) can teach nothing; scaled to
+        # deviation 1 it would only blow up rounding, or an unseen value, so it is switched off.
+        constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
+        return cls("standardise", mean, np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)))
+
+    def scale_features(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """(n, d) features -> (n, d) network input."""
+        return ((features - self.feature_mean) * self.feature_scale).astype(np.float32)
+
+    def scale_spectra(self, spectra: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """(n, 141) spectra in bohr² -> (n, 141) network output."""
+        return (spectra * self.spectra_factor).astype(np.float32)
+
+    def unscale_spectra(self, outputs: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """(n, 141) network output -> (n, 141) spectra in bohr²."""
+        return outputs.astype(np.float64) / self.spectra_factor

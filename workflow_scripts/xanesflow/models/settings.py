@@ -1,0 +1,96 @@
+"""How an expert is trained: the paper's choices, and what a user may choose instead."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from xanesflow.errors import XanesflowError
+
+ScalingChoice = Literal["auto", "paper", "standardise"]
+
+PAPER_EXPERTS: dict[str, tuple[tuple[int, ...], int]] = {
+    "Ti_FEFF": ((600, 600, 450), 32),
+    "V_FEFF": ((600, 550, 450), 32),
+    "Cr_FEFF": ((450, 350, 150), 32),
+    "Mn_FEFF": ((500, 400, 300), 64),
+    "Fe_FEFF": ((450, 400, 450), 64),
+    "Co_FEFF": ((600, 550, 450), 32),
+    "Ni_FEFF": ((600, 300), 32),
+    "Cu_FEFF": ((600, 600, 400), 32),
+    "Ti_VASP": ((500, 600, 400), 64),
+    "Cu_VASP": ((550, 600, 450), 64),
+}
+"""Widths of the hidden layers and batch size of each subset's expert (arXiv 2409.19552, hyperparameter search)."""
+
+OTHER_EXPERT: tuple[tuple[int, ...], int] = ((500, 500, 550), 32)
+"""Of a subset that the paper does not have: what it found for all FEFF subsets together (UniversalXAS)."""
+
+
+@dataclass(frozen=True)
+class ExpertSettings:
+    """Everything that a training depends on, besides the data.
+
+    Attributes:
+        widths: units of each hidden layer.
+        batch_size: spectra per step, at least 2 (batch normalisation needs a variance).
+        dropout: share of hidden units left out at each step, 0 <= dropout < 1.
+        learning_rate: Adam's step size; None: suggested by a range test.
+        max_epochs: longest training.
+        patience: epochs without a better validation loss after which training stops.
+        scaling: `paper`, `standardise`, or `auto` (see `xanesflow.models.scaling`).
+        device: `cpu` or `cuda`.
+        threads: CPU threads. The weights are the same bit by bit only for the same number of threads.
+        seed: of initial weights, order of the batches and dropout.
+    """
+
+    widths: tuple[int, ...] = OTHER_EXPERT[0]
+    batch_size: int = OTHER_EXPERT[1]
+    dropout: float = 0.5
+    learning_rate: float | None = None
+    max_epochs: int = 1000
+    patience: int = 50
+    scaling: ScalingChoice = "auto"
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "widths": (bool(self.widths) and min(self.widths) >= 1, "at least one positive number"),
+            "batch_size": (self.batch_size >= 2, "2 or more"),
+            "dropout": (0 <= self.dropout < 1, "at least 0 and below 1"),
+            "learning_rate": (self.learning_rate is None or 0 < self.learning_rate < float("inf"), "positive, or null"),
+            "max_epochs": (self.max_epochs >= 1, "1 or more"),
+            "patience": (self.patience >= 1, "1 or more"),
+            "scaling": (self.scaling in ("auto", "paper", "standardise"), "auto, paper or standardise"),
+            "device": (self.device in ("cpu", "cuda"), "cpu or cuda"),
+            "threads": (self.threads >= 1, "1 or more"),
+            "seed": (self.seed >= 0, "0 or more"),
+        }
+        for name, (good, wanted) in checks.items():
+            if not good:
+                raise XanesflowError(f"models.{name} is {getattr(self, name)!r}; give {wanted}.")
+
+    @classmethod
+    def of_subset(
+        cls, subset: str, *, widths: tuple[int, ...] | None = None, batch_size: int | None = None, **others: Any
+    ) -> ExpertSettings:
+        """The paper's widths and batch size for `subset`, unless given; `others` are fields of this class.
+
+        Raises:
+            XanesflowError: a value is out of its range.
+        """
+        paper_widths, paper_batch_size = PAPER_EXPERTS.get(subset, OTHER_EXPERT)
+        return cls(
+            widths=tuple(widths) if widths else paper_widths, batch_size=batch_size or paper_batch_size, **others
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON can hold them."""
+        return {**asdict(self), "widths": list(self.widths)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ExpertSettings:
+        """What `as_dict` gave, read back."""
+        return cls(**{**values, "widths": tuple(values["widths"])})

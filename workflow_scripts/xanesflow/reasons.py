@@ -1,0 +1,48 @@
+"""Why a site is left out: the documented list that every rejected table draws from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REASONS = {
+    "no_run": "the material has a structure but no run of this element",
+    "no_output": "the run left no spectrum: xmu.dat is missing or empty",
+    "no_structure": "the structure is missing or cannot be read, so nothing is known about the site",
+    "unsafe_file": "a file of the run is a link, too large, or has an unsafe name in the archive, and was not read",
+    "duplicate": "another run of the same site came first",
+    "wrong_absorber": "the run's absorber or edge is not what its folder and structure say",
+    "unreadable": "a file is not what its name says, such as a binary xmu.dat",
+    "truncated": "a file ends before its time",
+    "module_failed": "a module of the code stopped or left no trace in the log while later ones went on",
+    "not_converged": "the self-consistent field did not converge, or nothing tells that it did",
+    "not_a_number": "the spectrum holds NaN or infinite values",
+    "all_zero": "the absorption is zero everywhere",
+    "no_fine_structure": "chi is zero everywhere: the atomic background passed off as a spectrum",
+    "negative": "the absorption is negative within the grid",
+    "grid_not_covered": "the computed energies do not cover the grid",
+    "outside_envelope": "the spectrum leaves mean ± c standard deviations of its subset",
+    "no_features": "a featurizer cannot describe the structure",
+    "not_in_split": "the published split files name the subset's sites, but not this one",
+}
+"""Reason -> what it means, in the order in which a run is checked; a site has one reason."""
+
+
+@dataclass(frozen=True, order=True)
+class Rejected:
+    """A site that was left out.
+
+    Attributes:
+        material_id: its material.
+        site_index: 0-based index into the structure; -1: the material as a whole.
+        reason: one of `REASONS`.
+        detail: one sentence on this very site.
+    """
+
+    material_id: str
+    site_index: int
+    reason: str
+    detail: str
+
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS:
+            raise ValueError(f"'{self.reason}' is not in the list of reasons")

@@ -1,0 +1,85 @@
+"""A chunk's finished runs: one zip in Lightshow's tree, with a run.json beside each run."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from xanesflow.errors import XanesflowError
+from xanesflow.files import atomic_path
+from xanesflow.simulations.layout import place_of
+
+RECORD = "run.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs give the same bytes
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run as it lies in a chunk.
+
+    Attributes:
+        material_id: its material.
+        site_index: 0-based index of the absorber into the material's structure.
+        files: content of each file by name (`feff.inp`, `feff.out`, `xmu.dat`), as far as they are there.
+    """
+
+    material_id: str
+    site_index: int
+    files: Mapping[str, bytes]
+
+
+class ChunkWriter:
+    """Writes the zips of all chunks of a subset at once; they appear together, when the block ends well."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+        self._stack = ExitStack()
+        self._zips: list[zipfile.ZipFile] = []
+
+    def __enter__(self) -> ChunkWriter:
+        for path in self._paths:
+            temporary = self._stack.enter_context(atomic_path(path))
+            packed = zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+            self._zips.append(self._stack.enter_context(packed))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, chunk: int, name: str, content: bytes) -> None:
+        """Put a file into a chunk."""
+        info = zipfile.ZipInfo(name, _EPOCH)
+        info.compress_type = zipfile.ZIP_DEFLATED
+        info.external_attr = 0o644 << 16
+        self._zips[chunk].writestr(info, content)
+
+    def add_record(self, chunk: int, folder: str, record: Mapping[str, Any]) -> None:
+        """Put the run.json of a run into a chunk."""
+        self.add(chunk, f"{folder}/{RECORD}", json.dumps(record, indent=1, sort_keys=True).encode())
+
+
+def read_chunk(path: str | Path) -> Iterator[Run]:
+    """Give the runs of a chunk in the order of material and site.
+
+    Raises:
+        XanesflowError: the file is not a whole zip; names it.
+    """
+    try:
+        with zipfile.ZipFile(path) as packed:
+            runs: dict[tuple[str, int], dict[str, str]] = {}
+            for name in packed.namelist():
+                place = place_of(name)
+                if place and place.site_index is not None:
+                    runs.setdefault((place.material_id, place.site_index), {})[place.file] = name
+            for (material_id, site_index), names in sorted(runs.items()):
+                yield Run(material_id, site_index, {file: packed.read(name) for file, name in names.items()})
+    except (zipfile.BadZipFile, OSError) as error:
+        raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error

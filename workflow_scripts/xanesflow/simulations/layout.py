@@ -1,0 +1,61 @@
+"""Lightshow's tree: where the files of a run lie, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
+"""Files of a FEFF run that later stages and a reviewer need."""
+
+_RUN = re.compile(
+    r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<site>\d+)_(?P<element>[A-Z][a-z]?)/(?P<file>[^/]+)"
+)
+_POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a path in Lightshow's tree means.
+
+    Attributes:
+        root: folder of the material, as the archive names it.
+        folder: folder of the run; for a POSCAR the material's.
+        material_id: its last part.
+        file: `POSCAR` or one of `RUN_FILES`.
+        site_index: 0-based index of the absorber into POSCAR; None for a POSCAR.
+        element: the absorber's element; for a POSCAR the folder above the material, if that is an element's symbol.
+    """
+
+    root: str
+    folder: str
+    material_id: str
+    file: str
+    site_index: int | None
+    element: str | None
+
+
+def place_of(path: str) -> Place | None:
+    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it is none of a run's files."""
+    if match := _RUN.fullmatch(path):
+        if match["file"] not in RUN_FILES:
+            return None
+        return Place(match["root"], path.rpartition("/")[0], match["material"], match["file"], int(match["site"]), match["element"])
+    if match := _POSCAR.fullmatch(path):
+        # VASP's own folders hold POSCARs too, of supercells: only the one in the material's folder is the structure.
+        if re.search(r"/(VASP|SCF|OCEAN|EXCITING|XSPECTRA)(/|$)", "/" + match["root"]):
+            return None
+        parent = match["root"].split("/")[-2:-1]
+        element = parent[0] if parent and re.fullmatch(r"[A-Z][a-z]?", parent[0]) else None
+        return Place(match["root"], match["root"], match["material"], "POSCAR", None, element)
+    return None
+
+
+def run_folder(element: str, material_id: str, site_index: int) -> str:
+    """Folder of a FEFF run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`."""
+    return f"{element}/{material_id}/FEFF-XANES/{site_index:03d}_{element}"
+
+
+def poscar_path(element: str, material_id: str) -> str:
+    """The material's structure file in a chunk's zip: `Cu/mp-390/POSCAR`."""
+    return f"{element}/{material_id}/POSCAR"

@@ -1,0 +1,71 @@
+"""The words that name things: subset, site, chunk."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from xanesflow.errors import XanesflowError
+
+ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
+"""The 3d metals of the paper, in the order of the periodic table."""
+
+THEORIES = ("FEFF", "VASP")
+"""Levels of theory that a subset can have."""
+
+
+@dataclass(frozen=True, order=True)
+class Subset:
+    """One element at one level of theory, written `Cu_FEFF`."""
+
+    element: str
+    theory: str
+
+    @classmethod
+    def parse(cls, name: str) -> Subset:
+        """Read `Cu_FEFF`.
+
+        Raises:
+            XanesflowError: the name is not `<element>_<theory>` with a known theory.
+        """
+        match = re.fullmatch(r"([A-Z][a-z]?)_([A-Z0-9]+)", name)
+        if match is None or match[2] not in THEORIES:
+            raise XanesflowError(
+                f"'{name}' is not a subset: write <element>_<theory>, such as Cu_FEFF, with one of {', '.join(THEORIES)}."
+            )
+        return cls(match[1], match[2])
+
+    def __str__(self) -> str:
+        return f"{self.element}_{self.theory}"
+
+
+def site_id(material_id: str, site_index: int) -> str:
+    """Name a site as the published splits do: `mp-390`, 0 -> `mp-390_000` (0-based index into the structure)."""
+    return f"{material_id}_{site_index:03d}"
+
+
+def parse_site_id(text: str) -> tuple[str, int]:
+    """Read `mp-390_000` -> (`mp-390`, 0).
+
+    Raises:
+        XanesflowError: the text is not a material id, an underscore and a number.
+    """
+    material_id, _, index = text.rpartition("_")
+    if not material_id or not (index.isascii() and index.isdigit()):
+        raise XanesflowError(f"'{text}' is not a site: write <material id>_<site index>, such as mp-390_000.")
+    return material_id, int(index)
+
+
+def chunk_of(material_id: str, chunks: int) -> int:
+    """The chunk (0 .. chunks - 1) that all sites of a material belong to.
+
+    A stable hash (the first 8 bytes of SHA-256), so that the plan of a campaign is known before anything ran, and
+    a material that comes later touches one chunk.
+    """
+    return int.from_bytes(hashlib.sha256(material_id.encode()).digest()[:8], "big") % chunks
+
+
+def chunk_name(chunk: int) -> str:
+    """File name stem of a chunk: 7 -> `0007`."""
+    return f"{chunk:04d}"

@@ -1,0 +1,154 @@
+"""From the chunks' raw runs to the curated spectra of a subset."""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pymatgen.core import Structure
+
+from xanesflow.errors import XanesflowError
+from xanesflow.provenance import provenance
+from xanesflow.reasons import Rejected
+from xanesflow.simulations.chunks import read_chunk
+from xanesflow.sites import Subset
+from xanesflow.spectra.feff import BadRunError, read_run
+from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
+from xanesflow.spectra.store import CuratedSpectra, write_spectra
+from xanesflow.tables import count_reasons, describe_counts, read_rejected, write_rejected
+
+log = logging.getLogger(__name__)
+
+Site = tuple[str, int]
+
+
+def curate_spectra(
+    chunks: list[Path],
+    *,
+    subset: str,
+    structures: Path,
+    site_table: Path,
+    rejected: Path,
+    output: Path,
+    rejected_csv: Path,
+    energy_start_ev: float,
+    envelope_sigma: float | None,
+    max_flat_start_ev: float = 10.0,
+    workers: int = 1,
+    config: str | None = None,
+) -> None:
+    """Check every run, put the good ones on the grid, and take out what leaves the envelope.
+
+    Args:
+        chunks: zips of finished runs.
+        subset: such as `Cu_FEFF`.
+        structures: Parquet of the subset's structures.
+        site_table: Parquet of the sites that are expected.
+        rejected: Parquet of what was left out before.
+        output: HDF5 to write.
+        rejected_csv: the whole rejected table once more, for people.
+        energy_start_ev: first energy of the grid.
+        envelope_sigma: c of the σ envelope; None: no envelope.
+        max_flat_start_ev: how far the first computed point may lie after the grid's start.
+        workers: processes that read chunks.
+        config: the configuration as JSON, for the record.
+
+    Raises:
+        XanesflowError: no spectrum is left; says why the runs were left out.
+    """
+    sites = pd.read_parquet(site_table)
+    multiplicity = {(m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)}
+    read = partial(
+        _read_one_chunk,
+        structures=structures,
+        sites=frozenset(multiplicity),
+        element=Subset.parse(subset).element,
+        start_ev=energy_start_ev,
+        max_flat_start_ev=max_flat_start_ev,
+    )
+    spectra: dict[Site, Array] = {}
+    left_out: list[Rejected] = read_rejected(rejected)
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            results = list(pool.map(read, chunks))
+    else:
+        results = [read(chunk) for chunk in chunks]
+    for good, bad in results:
+        spectra.update(good)
+        left_out += bad
+    seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
+    left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in multiplicity.keys() - seen]
+    if not spectra:
+        raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+
+    keys = sorted(spectra)
+    values = np.array([spectra[key] for key in keys])
+    energy_ev = energy_grid(energy_start_ev)
+    inside = envelope(values, envelope_sigma)
+    for k in np.flatnonzero(~inside.kept):
+        detail = f"{inside.worst_sigma[k]:.2f} σ from the mean at {energy_ev[inside.worst_index[k]]:.2f} eV"
+        left_out.append(Rejected(*keys[k], "outside_envelope", detail))
+    kept = [key for key, inside_too in zip(keys, inside.kept, strict=True) if inside_too]
+    if not kept:
+        raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+    curated = CuratedSpectra(
+        subset=subset,
+        energy_ev=energy_ev,
+        spectra=values[inside.kept],
+        material_id=[m for m, _ in kept],
+        site_index=np.array([i for _, i in kept], dtype=np.int64),
+        multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
+        rejected=sorted(left_out),
+    )
+    record = provenance([*chunks, structures, site_table], config=config)
+    counts = json.dumps({"kept": len(kept), **count_reasons(left_out)})
+    write_rejected(rejected_csv, left_out)
+    write_spectra(output, curated, {**record, "counts": counts})
+    log.info("%s: %s", subset, describe_counts(len(kept), left_out))
+
+
+def _examples(rejected: list[Rejected]) -> str:
+    lines = [f"{r.material_id} site {r.site_index}: {r.detail}" for r in sorted(rejected)[:3]]
+    return "For example " + "; ".join(lines) + "." if lines else "The chunks hold no run."
+
+
+def _read_one_chunk(
+    chunk: Path,
+    *,
+    structures: Path,
+    sites: frozenset[Site],
+    element: str,
+    start_ev: float,
+    max_flat_start_ev: float,
+) -> tuple[dict[Site, Array], list[Rejected]]:
+    """Spectra on the grid and rejections of one chunk."""
+    runs = [run for run in read_chunk(chunk) if (run.material_id, run.site_index) in sites]
+    materials = {run.material_id for run in runs}
+    table = pd.read_parquet(structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)])
+    as_json = dict(table.itertuples(index=False))
+    good: dict[Site, Array] = {}
+    bad: list[Rejected] = []
+    parsed: dict[str, Structure] = {}
+    for run in runs:
+        site = (run.material_id, run.site_index)
+        if run.material_id not in parsed:  # runs come sorted by material: one structure at a time is enough
+            parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
+        try:
+            xmu = read_run(run.files, element=element, structure=parsed[run.material_id], site_index=run.site_index)
+            spectrum = onto_grid(
+                xmu.energy_ev, xmu.cross_section, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev
+            )
+            if spectrum.min() < 0:
+                at = energy_grid(start_ev)[spectrum.argmin()]
+                raise BadRunError("negative", f"the cross section is {spectrum.min():.2e} bohr² at {at:.2f} eV")
+            good[site] = spectrum
+        except GridNotCoveredError as error:
+            bad.append(Rejected(*site, "grid_not_covered", str(error)))
+        except BadRunError as error:
+            bad.append(Rejected(*site, error.reason, error.detail))
+    return good, bad

@@ -1,0 +1,91 @@
+"""The energy grid of the dataset, and the σ envelope on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+N_POINTS = 141
+STEP_EV = 0.25
+RANGE_EV = 35.0
+
+BOHR_ANGSTROM = 0.529177210903
+"""Bohr radius in Å (CODATA 2018, as the published spectra were made with)."""
+
+
+class GridNotCoveredError(ValueError):
+    """The computed energies do not span the grid; the message says by how much."""
+
+
+def energy_grid(start_ev: float) -> Array:
+    """The 141 absolute energies in eV from `start_ev`, 35 eV in steps of 0.25 eV."""
+    return start_ev + STEP_EV * np.arange(N_POINTS)
+
+
+def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_start_ev: float) -> Array:
+    """Interpolate a computed spectrum linearly onto the grid, as the published ones were.
+
+    Only computed points with start < E < start + 35 eV (both exclusive) are used, and the grid points beyond the
+    first and last of them take their values: so the end of the grid is continued flat from the last point before
+    it, not interpolated to the next (which would change the last value by up to 3 %).
+
+    Args:
+        energy_ev: (n,) absolute energies in eV, strictly increasing.
+        values: (n,) the spectrum there.
+        start_ev: first energy of the grid.
+        max_flat_start_ev: how far in eV the first point may lie after the grid's start.
+
+    Returns:
+        (141,) the spectrum on the grid, in the unit of `values`.
+
+    Raises:
+        GridNotCoveredError: the computed points end before the grid does, or start too late.
+    """
+    end_ev = start_ev + RANGE_EV
+    inside = (energy_ev > start_ev) & (energy_ev < end_ev)
+    if energy_ev.size == 0 or energy_ev[-1] < end_ev:
+        last = f"{energy_ev[-1]:.2f}" if energy_ev.size else "no"
+        raise GridNotCoveredError(f"the last computed energy is {last} eV, and the grid ends at {end_ev:.2f} eV")
+    if not inside.any() or energy_ev[inside][0] - start_ev > max_flat_start_ev:
+        raise GridNotCoveredError(
+            f"the first computed energy in the grid is {energy_ev[energy_ev > start_ev][0]:.2f} eV, more than "
+            f"{max_flat_start_ev:g} eV after its start at {start_ev:.2f} eV"
+        )
+    return np.interp(energy_grid(start_ev), energy_ev[inside], values[inside])
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Which spectra stay within mean ± c σ of all of them.
+
+    Attributes:
+        kept: (n,) whether a spectrum stays inside at every grid point.
+        worst_sigma: (n,) its greatest distance from the mean, in standard deviations.
+        worst_index: (n,) the grid point where that is.
+    """
+
+    kept: NDArray[np.bool_]
+    worst_sigma: Array
+    worst_index: NDArray[np.int64]
+
+
+def envelope(spectra: Array, c: float | None) -> Envelope:
+    """Find the spectra that leave the σ envelope (arXiv 2409.19552, data curation).
+
+    A spectrum is out if |μ_j - mean_j| > c σ_j at any grid point j, mean and population standard deviation taken
+    once over all spectra given.
+
+    Args:
+        spectra: (n, 141).
+        c: number of standard deviations; None keeps all.
+    """
+    mean, sigma = spectra.mean(axis=0), spectra.std(axis=0)
+    distance = np.abs(spectra - mean)
+    in_sigma = np.divide(distance, sigma, out=np.zeros_like(distance), where=sigma > 0)
+    kept = np.ones(len(spectra), dtype=bool) if c is None else (distance <= c * sigma).all(axis=1)
+    worst = in_sigma.argmax(axis=1)
+    return Envelope(kept, in_sigma[np.arange(len(spectra)), worst], worst)

@@ -1,0 +1,91 @@
+"""The file of curated spectra: `results/spectra/<subset>.h5`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.errors import XanesflowError
+from xanesflow.files import atomic_path
+from xanesflow.reasons import Rejected
+from xanesflow.spectra.grid import Array
+
+STRING = h5py.string_dtype("utf-8")
+
+
+@dataclass(frozen=True)
+class CuratedSpectra:
+    """Kept spectra of a subset and all that was left out.
+
+    Attributes:
+        subset: such as `Cu_FEFF`.
+        energy_ev: (141,) absolute energies.
+        spectra: (n, 141) absorption cross section in bohr².
+        material_id: (n,) str.
+        site_index: (n,) 0-based index of the absorber into the structure.
+        multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
+        rejected: every site that was left out, with its reason.
+    """
+
+    subset: str
+    energy_ev: Array
+    spectra: Array
+    material_id: Sequence[str]
+    site_index: NDArray[np.int64]
+    multiplicity: NDArray[np.int64]
+    rejected: Sequence[Rejected]
+
+
+def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping[str, str]) -> None:
+    """Write curated spectra as HDF5, whole or not at all."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"subset": curated.subset, **attributes})
+        file.create_dataset("energy", data=curated.energy_ev).attrs["units"] = "eV"
+        file.create_dataset("spectra", data=curated.spectra).attrs["units"] = "bohr^2"
+        file.create_dataset("material_id", data=list(curated.material_id), dtype=STRING)
+        file.create_dataset("site_index", data=curated.site_index)
+        file.create_dataset("multiplicity", data=curated.multiplicity)
+        write_rejected_group(file, curated.rejected)
+
+
+def read_spectra(path: str | Path) -> CuratedSpectra:
+    """Read what `write_spectra` wrote.
+
+    Raises:
+        XanesflowError: the file is not one of curated spectra.
+    """
+    try:
+        with h5py.File(path) as file:
+            return CuratedSpectra(
+                subset=str(file.attrs["subset"]),
+                energy_ev=file["energy"][:],
+                spectra=file["spectra"][:],
+                material_id=file["material_id"].asstr()[:].tolist(),
+                site_index=file["site_index"][:],
+                multiplicity=file["multiplicity"][:],
+                rejected=read_rejected_group(file),
+            )
+    except (OSError, KeyError) as error:
+        raise XanesflowError(f"{path} is not a whole file of curated spectra ({error}); delete it and run again.") from None
+
+
+def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:
+    """Write a rejected table as a group of four columns."""
+    group = parent.create_group("rejected")
+    rows = sorted(rejected)
+    group.create_dataset("material_id", data=[r.material_id for r in rows], dtype=STRING)
+    group.create_dataset("site_index", data=np.array([r.site_index for r in rows], dtype=np.int64))
+    group.create_dataset("reason", data=[r.reason for r in rows], dtype=STRING)
+    group.create_dataset("detail", data=[r.detail for r in rows], dtype=STRING)
+
+
+def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
+    """Read what `write_rejected_group` wrote."""
+    group = parent["rejected"]
+    columns = [group["material_id"].asstr()[:], group["site_index"][:], group["reason"].asstr()[:], group["detail"].asstr()[:]]
+    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in zip(*columns, strict=True)]

@@ -1,0 +1,134 @@
+"""Structures of a subset and its site table, the single answer to "which sites are there"."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pymatgen.core import Structure
+from pymatgen.io.vasp import Poscar
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from xanesflow.files import atomic_path
+from xanesflow.sites import chunk_of
+
+log = logging.getLogger(__name__)
+
+STRUCTURE_COLUMNS = ["material_id", "structure", "formula", "n_atoms"]
+SITE_COLUMNS = ["material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A structure that could be read, with its symmetry.
+
+    Attributes:
+        material_id: its name, such as `mp-390`.
+        structure: pymatgen's JSON; a string, as it goes through process borders and files.
+        formula: reduced formula.
+        elements: symbol of each atom, in the structure's order.
+        equivalent: for each atom the index of its first symmetry-equivalent atom.
+        note: what could not be found out, empty if nothing.
+    """
+
+    material_id: str
+    structure: str
+    formula: str
+    elements: tuple[str, ...]
+    equivalent: tuple[int, ...]
+    note: str = ""
+
+    def multiplicity(self, site_index: int) -> int:
+        """How many symmetry-equivalent atoms of the cell a site stands for, itself included."""
+        return self.equivalent.count(self.equivalent[site_index])
+
+
+@dataclass(frozen=True)
+class BadStructure:
+    """A structure file that cannot be used, and why in one sentence."""
+
+    material_id: str
+    detail: str
+
+
+def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | BadStructure:
+    """Read a POSCAR and find its symmetry-equivalent atoms.
+
+    Args:
+        material_id: name to give it.
+        text: the file's bytes.
+        symprec: spglib's distance tolerance in Å.
+    """
+    try:
+        decoded = text.decode("ascii")
+    except UnicodeDecodeError:
+        return BadStructure(material_id, "POSCAR is not a text file")
+    try:
+        structure = Poscar.from_str(decoded).structure
+    except Exception as error:  # pymatgen raises whatever its parsing ran into
+        return BadStructure(material_id, f"POSCAR cannot be read: {_one_line(error)}")
+    if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
+        return BadStructure(material_id, "POSCAR has coordinates or a cell that are not finite")
+    return describe(material_id, structure, symprec=symprec)
+
+
+def describe(material_id: str, structure: Structure, *, symprec: float) -> Material | BadStructure:
+    """Take what the workflow needs from a pymatgen structure: JSON, formula, equivalent atoms.
+
+    Args:
+        material_id: name to give it.
+        structure: an ordered structure.
+        symprec: spglib's distance tolerance in Å.
+    """
+    if not structure.is_ordered:
+        return BadStructure(material_id, "the structure has partially occupied sites")
+    note = ""
+    try:
+        equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
+    except Exception as error:  # spglib gives up on near-degenerate cells; the spectra are good all the same
+        equivalent = list(range(len(structure)))
+        note = f"symmetry not found ({_one_line(error)}), so each atom counts as its own site"
+    elements = tuple(site.specie.symbol for site in structure)
+    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
+    return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)
+
+
+def structure_hash(structure_json: str) -> str:
+    """SHA-256 of a structure's JSON as `describe` writes it."""
+    return hashlib.sha256(structure_json.encode()).hexdigest()
+
+
+def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
+    """Write structures as Parquet, one row a material in the order of their ids."""
+    rows = [(m.material_id, m.structure, m.formula, len(m.elements)) for m in materials]
+    table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def write_site_table(path: str | Path, sites: Iterable[tuple[Material, int]], *, chunks: int) -> None:
+    """Write the site table as Parquet, in the order of material id and site index.
+
+    Args:
+        path: the file.
+        sites: the materials with a 0-based site index each.
+        chunks: number of chunks that the subset is divided into.
+    """
+    rows = [
+        (m.material_id, i, m.multiplicity(i), m.formula, len(m.elements), chunk_of(m.material_id, chunks))
+        for m, i in sites
+    ]
+    table = pd.DataFrame(sorted(rows), columns=SITE_COLUMNS)
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _one_line(error: BaseException, length: int = 160) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= length else text[: length - 3] + "..."

@@ -1,0 +1,46 @@
+"""Small tables between the stages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from xanesflow.files import atomic_path
+from xanesflow.reasons import REASONS, Rejected
+
+REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
+
+
+def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
+    """Write a rejected table, as CSV if `path` ends so, else as Parquet, in the order of material and site."""
+    rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in sorted(rejected)]
+    table = pd.DataFrame(rows, columns=REJECTED_COLUMNS).astype({"site_index": "int64"})
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def read_rejected(path: str | Path) -> list[Rejected]:
+    """Read a rejected table that `write_rejected` wrote as Parquet."""
+    table = pd.read_parquet(path)
+    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in table.itertuples(index=False)]
+
+
+def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
+    """Number of rejections by reason, in the order of the documented list, only those that occur."""
+    counts = Counter(r.reason for r in rejected)
+    return {reason: counts[reason] for reason in REASONS if counts[reason]}
+
+
+def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: str = "spectra") -> str:
+    """`3767 spectra kept, 1066 left out: 2 no_output, 1064 outside_envelope`."""
+    counts = count_reasons(rejected)
+    if not counts:
+        return f"{kept} {what} kept, none left out"
+    listed = ", ".join(f"{number} {reason}" for reason, number in counts.items())
+    return f"{kept} {what} kept, {sum(counts.values())} left out: {listed}"
