@@ -19,6 +19,11 @@ configfile: f"{workflow.basedir}/config.yaml"
 report: "report/workflow.rst"
 
 
+rule report:  # the first rule is what `snakemake` alone makes
+    input:
+        "results/report/report.html",
+
+
 include: "rules/common.smk"
 include: "rules/structures.smk"
 include: "rules/simulations.smk"

@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 from pymatgen.core import Structure
+
 from xanesflow.features import get_featurizer, matgl_sum
 
 DATA = Path(os.environ.get("XANESFLOW_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))

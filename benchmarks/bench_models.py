@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.expert import fit_expert

@@ -5,10 +5,11 @@ from pathlib import Path
 from xanesflow.evaluation.predict import predict_spectra
 from xanesflow.scripting import rule_log
 
-with rule_log(snakemake):
+with rule_log(snakemake) as config:
     predict_spectra(
         Path(snakemake.input.dataset),
         [Path(path) for path in snakemake.input.checkpoints],
         Path(snakemake.output[0]),
         part=snakemake.params.part,
+        config_json=config,
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from xanesflow.evaluation.metrics import compute_metrics, deciles, energy_errors, spectrum_mse
 
 SPECTRA = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 5.0]])

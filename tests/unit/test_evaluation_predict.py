@@ -7,10 +7,12 @@ import h5py
 import numpy as np
 import pytest
 from test_models_data import change, make_dataset
+
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.evaluate import COLUMNS, evaluate_models
 from xanesflow.evaluation.metrics import compute_metrics
-from xanesflow.evaluation.predict import predict_spectra, read_predictions
+from xanesflow.evaluation.predict import predict_spectra
+from xanesflow.evaluation.predictions import read_predictions
 from xanesflow.models.expert import train_expert
 from xanesflow.models.settings import ExpertSettings
 

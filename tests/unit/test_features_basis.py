@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import eval_legendre, spherical_jn
+
 from xanesflow.features import m3gnet_basis as basis
 from xanesflow.features.bond_classes import BondSorter
 

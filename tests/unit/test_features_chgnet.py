@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from features_data import copper, lonely_atom, rutile, some_structures
+
 from xanesflow.errors import XanesflowError
 from xanesflow.features import chgnet as ours
 from xanesflow.features import get_featurizer

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from features_data import copper, m3gnet_folder, pair_and_one_apart, polonium, rutile
+
 from xanesflow.errors import XanesflowError
 from xanesflow.features import compute_features, get_featurizer, parse_features, read_features
 from xanesflow.features.base import groups

@@ -17,6 +17,7 @@ from features_data import (
     some_structures,
 )
 from pymatgen.core import Lattice, Structure
+
 from xanesflow.errors import XanesflowError
 from xanesflow.features import base, get_featurizer, matgl_sum
 from xanesflow.features.base import FeatureFailure, Featurizer

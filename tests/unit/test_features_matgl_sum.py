@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 from features_data import m3gnet_folder, rutile
+
 from xanesflow.errors import XanesflowError
 from xanesflow.features import matgl_sum
 from xanesflow.features.m3gnet import M3GNetFeaturizer

@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 from features_data import m3gnet_folder
+
 from xanesflow.errors import XanesflowError
 from xanesflow.features import weights
 from xanesflow.files import sha256_file

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+
 from xanesflow.errors import XanesflowError
 from xanesflow.models.data import read_subset
 from xanesflow.models.scaling import Scaling

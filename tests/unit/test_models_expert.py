@@ -1,20 +1,19 @@
 """Training from a dataset file, and the checkpoint that comes of it."""
 
 import csv
-import json
-import struct
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from test_models_data import make_dataset
+
 from xanesflow.errors import XanesflowError
 from xanesflow.files import sha256_file
 from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.models.data import read_subset
 from xanesflow.models.expert import train_expert
 from xanesflow.models.settings import ExpertSettings
-from xanesflow.models.tensorfile import read_tensors, write_tensors
 
 SMALL = ExpertSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 
@@ -69,7 +68,7 @@ def test_validation_error_of_the_card_is_that_of_its_predictions_in_bohr4(tmp_pa
 
 def test_training_twice_writes_the_same_weights(tmp_path):
     paths = [train(tmp_path / name)[2] for name in "ab"]
-    first, second = (read_tensors(path)[0] for path in paths)
+    first, second = (load_file(path) for path in paths)
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -100,30 +99,6 @@ def test_a_model_refuses_features_of_another_size_or_that_are_no_numbers(tmp_pat
         model.predict(np.zeros((2, 5)))
     with pytest.raises(XanesflowError, match="no finite numbers"):
         model.predict(np.full((2, 3), np.nan))
-
-
-def test_tensors_are_laid_out_as_safetensors_says(tmp_path):
-    path = tmp_path / "t.safetensors"
-    write_tensors(path, {"a": np.array([[1.5], [2.5]], "f4"), "b": np.array(7)}, {"k": "v"})
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    assert length % 8 == 0
-    assert header["__metadata__"] == {"k": "v"}
-    assert header["a"] == {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}
-    assert header["b"] == {"dtype": "I64", "shape": [], "data_offsets": [8, 16]}
-    assert content[8 + length :] == struct.pack("<ffq", 1.5, 2.5, 7)
-    tensors, metadata = read_tensors(path)
-    assert tensors["b"] == 7 and tensors["a"].shape == (2, 1) and metadata == {"k": "v"}
-
-
-def test_files_open_in_the_safetensors_package_and_the_other_way_round(tmp_path):
-    numpy_io = pytest.importorskip("safetensors.numpy")
-    arrays = {"x": np.arange(6.0).reshape(2, 3), "y": np.float32([1, 2])}
-    write_tensors(tmp_path / "a", arrays, {"k": "v"})
-    numpy_io.save_file(arrays, tmp_path / "b", metadata={"k": "v"})
-    for found in (numpy_io.load_file(tmp_path / "a"), read_tensors(tmp_path / "b")[0]):
-        assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
 
 
 def _replaced(content, old, new):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from xanesflow.errors import XanesflowError
 from xanesflow.models.network import FastDropout, SpectrumNetwork
 from xanesflow.models.range_test import FALLBACK_RATE, range_test, suggest_rate

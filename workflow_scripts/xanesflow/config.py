@@ -41,7 +41,9 @@ def _subset_name(name: str) -> str:
 def _feature_names(name: str) -> str:
     for part in name.split("+"):
         if part not in FEATURIZERS:
-            raise ValueError(f"'{part}' is not a featurizer; known are {', '.join(FEATURIZERS)}, alone or joined by '+'")
+            raise ValueError(
+                f"'{part}' is not a featurizer; known are {', '.join(FEATURIZERS)}, alone or joined by '+'"
+            )
     if len(set(name.split("+"))) < len(name.split("+")):
         raise ValueError(f"'{name}' names a featurizer twice")
     return name
@@ -155,7 +157,9 @@ class Dataset(Section):
     """What the dataset says of itself."""
 
     creator: str = Field("xanesflow", description="who made it")
-    licence: str = Field("CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0")
+    licence: str = Field(
+        "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
+    )
 
 
 class Models(Section):

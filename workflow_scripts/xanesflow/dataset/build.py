@@ -1,12 +1,12 @@
 """The campaign's dataset: `results/dataset/<campaign>.h5`.
 
-    /                       attributes: schema, schema_version, title, creator, licence, citation, created, versions, config
-    /<subset>/energy        (141,) eV, absolute
-    /<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
-    /<subset>/material_id, site_index, multiplicity, split   (n,)
-    /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
-    /<subset>/rejected/material_id, site_index, reason, detail
-    /structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` where that subset numbers the atoms otherwise
+/                       attributes: schema, schema_version, title, creator, licence, citation, created, versions, config
+/<subset>/energy        (141,) eV, absolute
+/<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
+/<subset>/material_id, site_index, multiplicity, split   (n,)
+/<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
+/<subset>/rejected/material_id, site_index, reason, detail
+/structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` where that subset numbers the atoms otherwise
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
 
     energy = group.create_dataset("energy", data=curated.energy_ev)
     energy.attrs["units"] = "eV"
-    spectra = group.create_dataset("spectra", data=curated.spectra[rows], chunks=(min(64, len(rows)), curated.spectra.shape[1]))
+    spectra = group.create_dataset(
+        "spectra", data=curated.spectra[rows], chunks=(min(64, len(rows)), curated.spectra.shape[1])
+    )
     spectra.attrs.update(
         {
             "units": "bohr^2",

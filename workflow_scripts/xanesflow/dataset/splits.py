@@ -76,7 +76,9 @@ def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
             except XanesflowError as error:
                 raise XanesflowError(f"{path}, line {number}: {error}") from None
             if site in part_of:
-                raise XanesflowError(f"{path}, line {number}: {line.strip()} stands twice (it is in {part_of[site]} too).")
+                raise XanesflowError(
+                    f"{path}, line {number}: {line.strip()} stands twice (it is in {part_of[site]} too)."
+                )
             other = part_of_material.setdefault(site[0], part)
             if other != part:
                 raise XanesflowError(
@@ -130,7 +132,9 @@ def split_sites(
         named = read_split_files(files, subset)
         part_of = {site: named[site] for site in sites if site in named}
         lacking += [(*site, "not named by the split files") for site in sites if site not in named]
-        lacking += [(*site, f"named for {part}, without a spectrum") for site, part in named.items() if site not in part_of]
+        lacking += [
+            (*site, f"named for {part}, without a spectrum") for site, part in named.items() if site not in part_of
+        ]
     check_split(part_of, subset)
     for name, rows, columns in (
         (output, [(*site, part) for site, part in part_of.items()], ["material_id", "site_index", "split"]),

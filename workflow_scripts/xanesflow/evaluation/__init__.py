@@ -1,1 +1,4 @@
-"""Judging the models: `predict` a part of the split, `metrics` their definitions, `evaluate` the table of figures."""
+"""Judging the models.
+
+`predict` a part of the split · `predictions` the file of it · `metrics` what the figures mean · `evaluate` their table.
+"""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
-from xanesflow.evaluation.predict import Predictions, read_predictions
+from xanesflow.evaluation.predictions import Predictions, read_predictions
 from xanesflow.files import atomic_path
 from xanesflow.sites import ELEMENTS, Subset
 

@@ -2,8 +2,8 @@
 
 `settings` what can be chosen and the paper's choices · `data` reads a subset of the dataset file · `scaling` units
 of the network's input and output · `network` the MLP · `range_test` finds the learning rate · `training` the loop ·
-`checkpoint` a trained model on disk, `tensorfile` its format · `curves` the training's figure and table ·
-`expert` one model per subset: what the workflow calls.
+`checkpoint` a trained model on disk · `curves` the training's figure and table · `expert` one model per subset:
+what the workflow calls.
 
 PyTorch is imported by the modules that compute with it, not by this package.
 """

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from xanesflow.errors import XanesflowError
+from xanesflow.files import atomic_path
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import ExpertSettings
-from xanesflow.models.tensorfile import read_tensors, write_tensors
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
@@ -147,7 +149,8 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
     entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
-    write_tensors(path, tensors, {"format": FORMAT, **entries})
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"format": FORMAT, **entries})
 
 
 def load_checkpoint(path: str | Path) -> Model:
@@ -156,7 +159,7 @@ def load_checkpoint(path: str | Path) -> Model:
     Raises:
         XanesflowError: the file cannot be read, is damaged, or is no model of this version of xanesflow.
     """
-    tensors, metadata = read_tensors(path)
+    tensors, metadata = _read(path)
     if metadata.get("format") != FORMAT:
         raise XanesflowError(
             f"{path} is no model of this version of xanesflow (its format is {metadata.get('format')!r}, wanted "
@@ -184,3 +187,16 @@ def load_checkpoint(path: str | Path) -> Model:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
     return Model(card, network.eval(), scaling, tensors["energy"])
+
+
+def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """The arrays and the text of a safetensors file, each by name."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except OSError as error:
+        raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
+    except SafetensorError as error:
+        raise XanesflowError(
+            f"{path} is not a model file, or it is damaged ({error}); train the model again or fetch the file anew."
+        ) from None

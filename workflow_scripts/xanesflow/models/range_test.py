@@ -56,10 +56,11 @@ def range_test(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> 
 
     L. N. Smith, arXiv 1506.01186, with the range, the number of steps and the rule (steepest descent of a running mean
     of the loss, stopped at four times its lowest value) of PyTorch Lightning's finder, which the paper used. Two things
-    differ, as that finder's suggestion depends on luck: over the seeds it was 3e-3 to 1.4e-2 for the Cu expert, with
-    eta from 5.3 down to 4.8, and 1e-7 where spectra differ much. The loss is divided by that of the untrained network
-    on the same batch, so that easy and hard batches do not look like progress, and the running mean then needs a
-    weight of 0.9 only instead of 0.98, whose lag of fifty steps is half the sweep. This gives 2e-3 to 4e-3.
+    differ, as that finder's suggestion depends on luck: over the seeds it was 3e-3 to 1.4e-2 for experts of Cu_FEFF,
+    where 1.2e-2 gave eta 4.8 and 3e-3, from the same seed, 5.3; and 1e-7 on data whose spectra differ much. The loss is
+    divided by that of the untrained network on the same batch, so that easy and hard batches do not look like progress,
+    and the running mean then needs a weight of 0.9 only instead of 0.98, whose lag of fifty steps is half the sweep.
+    This gave 2e-3 to 4e-3 on spectra of Cu_FEFF, Ni_FEFF and Ti_VASP.
 
     Args:
         network: is left as it is.

@@ -49,7 +49,9 @@ class _Inventory:
 
     def wanted(self, name: str) -> bool:
         place = place_of(name)
-        return place is not None and place.element in ({self.element, None} if place.file == "POSCAR" else {self.element})
+        return place is not None and place.element in (
+            {self.element, None} if place.file == "POSCAR" else {self.element}
+        )
 
     def add(self, member: Member) -> None:
         place = place_of(member.name)

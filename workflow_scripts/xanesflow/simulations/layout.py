@@ -40,7 +40,14 @@ def place_of(path: str) -> Place | None:
     if match := _RUN.fullmatch(path):
         if match["file"] not in RUN_FILES:
             return None
-        return Place(match["root"], path.rpartition("/")[0], match["material"], match["file"], int(match["site"]), match["element"])
+        return Place(
+            match["root"],
+            path.rpartition("/")[0],
+            match["material"],
+            match["file"],
+            int(match["site"]),
+            match["element"],
+        )
     if match := _POSCAR.fullmatch(path):
         # VASP's own folders hold POSCARs too, of supercells: only the one in the material's folder is the structure.
         if re.search(r"/(VASP|SCF|OCEAN|EXCITING|XSPECTRA)(/|$)", "/" + match["root"]):

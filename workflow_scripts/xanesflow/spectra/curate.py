@@ -62,7 +62,9 @@ def curate_spectra(
         XanesflowError: no spectrum is left; says why the runs were left out.
     """
     sites = pd.read_parquet(site_table)
-    multiplicity = {(m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)}
+    multiplicity = {
+        (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
+    }
     read = partial(
         _read_one_chunk,
         structures=structures,
@@ -129,7 +131,9 @@ def _read_one_chunk(
     """Spectra on the grid and rejections of one chunk."""
     runs = [run for run in read_chunk(chunk) if (run.material_id, run.site_index) in sites]
     materials = {run.material_id for run in runs}
-    table = pd.read_parquet(structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)])
+    table = pd.read_parquet(
+        structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)]
+    )
     as_json = dict(table.itertuples(index=False))
     good: dict[Site, Array] = {}
     bad: list[Rejected] = []

@@ -88,7 +88,9 @@ def read_run(
     if not xmu.cross_section.any():
         raise BadRunError("all_zero", "mu is zero in every row of xmu.dat")
     if not xmu.chi.any():
-        raise BadRunError("no_fine_structure", "chi is zero in every row of xmu.dat: full multiple scattering is missing")
+        raise BadRunError(
+            "no_fine_structure", "chi is zero in every row of xmu.dat: full multiple scattering is missing"
+        )
     return xmu
 
 
@@ -141,7 +143,9 @@ def check_log(content: bytes) -> None:
     if "Convergence not reached" in log:
         raise BadRunError("not_converged", "feff.out: the self-consistent field ran out of iterations")
     if "Keyword unrecognized" in log:
-        raise BadRunError("module_failed", "feff.out: a card of feff.inp was not recognised, so what follows is not of it")
+        raise BadRunError(
+            "module_failed", "feff.out: a card of feff.inp was not recognised, so what follows is not of it"
+        )
     if missing:
         after = list(_MODULES)[list(_MODULES).index(missing[0]) :]
         if missing == after:

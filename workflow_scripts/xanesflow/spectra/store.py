@@ -71,7 +71,9 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
                 rejected=read_rejected_group(file),
             )
     except (OSError, KeyError) as error:
-        raise XanesflowError(f"{path} is not a whole file of curated spectra ({error}); delete it and run again.") from None
+        raise XanesflowError(
+            f"{path} is not a whole file of curated spectra ({error}); delete it and run again."
+        ) from None
 
 
 def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:
@@ -87,5 +89,10 @@ def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> No
 def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
     """Read what `write_rejected_group` wrote."""
     group = parent["rejected"]
-    columns = [group["material_id"].asstr()[:], group["site_index"][:], group["reason"].asstr()[:], group["detail"].asstr()[:]]
+    columns = [
+        group["material_id"].asstr()[:],
+        group["site_index"][:],
+        group["reason"].asstr()[:],
+        group["detail"].asstr()[:],
+    ]
     return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in zip(*columns, strict=True)]

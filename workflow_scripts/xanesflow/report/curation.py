@@ -1,0 +1,43 @@
+"""Figure of what curation kept and left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from xanesflow.report.style import BAND, BASELINE, MODEL, figure
+from xanesflow.spectra.store import read_spectra
+from xanesflow.tables import count_reasons
+
+
+def draw_curation(spectra: Path, output: Path) -> None:
+    """Draw the kept spectra's mean and spread, and how many were left out for which reason.
+
+    Args:
+        spectra: a subset's curated spectra.
+        output: SVG to write.
+    """
+    curated = read_spectra(spectra)
+    counts = count_reasons(curated.rejected)
+    with figure(output, 8.5, 3.2) as drawn:
+        left, right = drawn.subplots(1, 2, width_ratios=[3, 2])
+        mean, sigma = curated.spectra.mean(axis=0), curated.spectra.std(axis=0)
+        lowest, highest = np.percentile(curated.spectra, [1, 99], axis=0)
+        left.fill_between(
+            curated.energy_ev, lowest, highest, color=BAND, alpha=0.5, lw=0, label="1st to 99th percentile"
+        )
+        left.fill_between(
+            curated.energy_ev, mean - sigma, mean + sigma, color=MODEL, alpha=0.35, lw=0, label="mean ± σ"
+        )
+        left.plot(curated.energy_ev, mean, color=MODEL, label="mean")
+        left.set(
+            xlabel="Photon energy (eV)", ylabel="Cross section (bohr²)", title=f"{len(curated.spectra)} spectra kept"
+        )
+        left.legend(loc="lower right")
+        names = list(counts)[::-1]
+        bars = right.barh(names, [counts[name] for name in names], color=BASELINE)
+        right.bar_label(bars, padding=3)
+        right.margins(x=0.2)
+        right.grid(visible=False)
+        right.set(xlabel="Sites", title=f"{sum(counts.values())} left out")
