@@ -5,7 +5,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))  # where the scripts find the library too
+sys.path.insert(
+    0, str(Path(workflow.basedir) / "workflow_scripts")
+)  # where the scripts find the library too
 
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError

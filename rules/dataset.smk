@@ -16,17 +16,17 @@ rule split_sites:
         "results/logs/split_sites/{subset}.log",
     benchmark:
         "results/benchmarks/split_sites/{subset}.tsv"
-    params:
-        files=CONFIG.splits.files,
-        seed=CONFIG.splits.seed,
+    conda:
+        "../envs/xanesflow.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        files=CONFIG.splits.files,
+        seed=CONFIG.splits.seed,
     message:
         "Splitting {wildcards.subset} by material"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/split_sites.py"
 
@@ -45,19 +45,19 @@ rule build_dataset:
         "results/logs/build_dataset.log",
     benchmark:
         "results/benchmarks/build_dataset.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         subsets=SUBSETS,
         featurizers=FEATURIZERS,
         campaign=CONFIG.campaign,
         creator=CONFIG.dataset.creator,
         licence=CONFIG.dataset.licence,
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     message:
         "Building the dataset {output}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/build_dataset.py"

@@ -19,16 +19,16 @@ rule predict_spectra:
         "results/logs/predict_spectra/{model}_{features}_{subset}.log",
     benchmark:
         "results/benchmarks/predict_spectra/{model}_{features}_{subset}.tsv"
-    params:
-        part=CONFIG.evaluation.part,
+    conda:
+        "../envs/xanesflow.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=30,
+    params:
+        part=CONFIG.evaluation.part,
     message:
         "Predicting the {params.part} spectra of {wildcards.subset} by {wildcards.model} on {wildcards.features}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/predict_spectra.py"
 
@@ -42,13 +42,13 @@ rule evaluate_models:
         "results/logs/evaluate_models.log",
     benchmark:
         "results/benchmarks/evaluate_models.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=30,
     message:
         "Evaluating all models"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/evaluate_models.py"

@@ -3,9 +3,7 @@
 
 rule features:
     input:
-        expand(
-            "results/features/{featurizer}/{subset}.h5", featurizer=FEATURIZERS, subset=SUBSETS
-        ),
+        expand("results/features/{featurizer}/{subset}.h5", featurizer=FEATURIZERS, subset=SUBSETS),
 
 
 rule compute_features:
@@ -18,18 +16,18 @@ rule compute_features:
         "results/logs/compute_features/{featurizer}_{subset}.log",
     benchmark:
         "results/benchmarks/compute_features/{featurizer}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         weights=lambda wildcards: (
             CONFIG.features.m3gnet_weights if wildcards.featurizer.startswith("m3gnet") else None
         ),
         device=CONFIG.features.device,
-    threads: 2
-    resources:
-        mem_mb=4000,
-        runtime=120,
     message:
         "Computing {wildcards.featurizer} features of {wildcards.subset}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/compute_features.py"

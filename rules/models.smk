@@ -28,6 +28,12 @@ rule train_expert:
         "results/logs/train_expert/{features}_{subset}_seed{seed}.log",
     benchmark:
         "results/benchmarks/train_expert/{features}_{subset}_seed{seed}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
     params:
         widths=lambda wildcards: CONFIG.models.widths.get(wildcards.subset),
         batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),
@@ -37,13 +43,7 @@ rule train_expert:
         patience=CONFIG.models.patience,
         scaling=CONFIG.models.scaling,
         device=CONFIG.models.device,
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=240,
     message:
         "Training ExpertXAS on {wildcards.features} of {wildcards.subset}, seed {wildcards.seed}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/train_expert.py"

@@ -17,14 +17,14 @@ rule draw_curation:
         "results/logs/draw_curation/{subset}.log",
     benchmark:
         "results/benchmarks/draw_curation/{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     message:
         "Drawing what curation kept of {wildcards.subset}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/draw_curation.py"
 
@@ -58,14 +58,14 @@ rule draw_evaluation:
         "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
     benchmark:
         "results/benchmarks/draw_evaluation/{model}_{features}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     message:
         "Drawing the errors of {wildcards.model} on {wildcards.features} of {wildcards.subset}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/draw_evaluation.py"
 
@@ -93,18 +93,18 @@ rule make_report:
         "results/logs/make_report.log",
     benchmark:
         "results/benchmarks/make_report.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         subsets=SUBSETS,
         models=results_of_models(MODEL_SUBSET),
         n_seeds=len(CONFIG.models.seeds),
         benchmarks="results/benchmarks",
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     message:
         "Writing the report {output}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/make_report.py"

@@ -23,16 +23,16 @@ for SUBSET in SUBSETS:
             f"results/logs/import_archive/{SUBSET}.log",
         benchmark:
             f"results/benchmarks/import_archive/{SUBSET}.tsv"
-        params:
-            subset=SUBSET,
-            symprec=CONFIG.structures.symprec,
+        conda:
+            "../envs/xanesflow.yaml"
         threads: 2
         resources:
             mem_mb=2000,
             runtime=60,
+        params:
+            subset=SUBSET,
+            symprec=CONFIG.structures.symprec,
         message:
             f"Importing the finished runs of {SUBSET}"
-        conda:
-            "../envs/xanesflow.yaml"
         script:
             "../workflow_scripts/import_archive.py"

@@ -19,19 +19,19 @@ rule curate_spectra:
         "results/logs/curate_spectra/{subset}.log",
     benchmark:
         "results/benchmarks/curate_spectra/{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         energy_start_ev=lambda wildcards: energy_start(wildcards.subset),
         envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(
             wildcards.subset.split("_")[1]
         ),
         max_flat_start_ev=CONFIG.curation.max_flat_start,
-    threads: 2
-    resources:
-        mem_mb=4000,
-        runtime=60,
     message:
         "Curating the spectra of {wildcards.subset}"
-    conda:
-        "../envs/xanesflow.yaml"
     script:
         "../workflow_scripts/curate_spectra.py"

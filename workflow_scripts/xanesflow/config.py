@@ -129,8 +129,8 @@ class Features(Section):
     models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(_unique)] = Field(
         ["m3gnet"],
         description=(
-            "a model is trained on each: m3gnet (last block, 64 numbers), m3gnet_all (embedding and three blocks, 256),\n"
-            "chgnet (atom features and magnetic moment, 65), or several joined as m3gnet_all+chgnet"
+            "a model is trained on each: m3gnet (last block, 64 numbers), m3gnet_all (embedding and three blocks,\n"
+            "256), chgnet (atom features and magnetic moment, 65), or several joined as m3gnet_all+chgnet"
         ),
     )
     m3gnet_weights: str | None = Field(
@@ -259,8 +259,8 @@ class Config(Section):
         path = archive.get(subset) if isinstance(archive, dict) else archive
         if not path:
             raise XanesflowError(
-                f"simulations.archive is not set, so there is nothing to import for {subset}: name the folder or packed "
-                "file with your finished runs in a config file (snakemake --configfile FILE)."
+                f"simulations.archive is not set, so there is nothing to import for {subset}: name the folder or "
+                "packed file with your finished runs in a config file (snakemake --configfile FILE)."
             )
         return path
 

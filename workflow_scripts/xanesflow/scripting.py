@@ -1,4 +1,4 @@
-"""What every script of a rule does around its one function call: log, progress, and one sentence for a user's mistake."""
+"""What every script of a rule does around its one function call: log, and tell a user's mistake in one sentence."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def rule_log(snakemake: Any) -> Iterator[str]:
     Yields:
         The whole configuration as JSON, for the outputs to record.
     """
-    handlers = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
+    handlers: list[logging.Handler] = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
     )
     for chatty in ("numexpr", "matplotlib", "fontTools", "torch", "pymatgen"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
-    logging.getLogger("py.warnings").addFilter(lambda record: handlers[0].emit(record) or False)
+    logging.getLogger("py.warnings").addFilter(lambda record: bool(handlers[0].handle(record)) and False)
     try:
         yield load_config(snakemake.config).as_json()
     except XanesflowError as error:

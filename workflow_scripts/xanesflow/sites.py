@@ -32,7 +32,7 @@ class Subset:
         match = re.fullmatch(r"([A-Z][a-z]?)_([A-Z0-9]+)", name)
         if match is None or match[2] not in THEORIES:
             raise XanesflowError(
-                f"'{name}' is not a subset: write <element>_<theory>, such as Cu_FEFF, with one of {', '.join(THEORIES)}."
+                f"'{name}' is not a subset: write <element>_<theory>, as Cu_FEFF, with one of {', '.join(THEORIES)}."
             )
         return cls(match[1], match[2])
 

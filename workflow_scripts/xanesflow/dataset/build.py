@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "xanesflow-dataset"
 SCHEMA_VERSION = "1.0"
-CITATION = "S. Meng et al., OmniXAS, arXiv:2409.19552 (2024)"
+CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Absorption Spectra, arXiv:2409.19552"
 BROADENING = {
     "FEFF": "core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
     "VASP": "Lorentzian of the element's full width",

@@ -82,7 +82,7 @@ def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
             other = part_of_material.setdefault(site[0], part)
             if other != part:
                 raise XanesflowError(
-                    f"{path}, line {number}: material {site[0]} is in {other} and in {part}; a material belongs in one part."
+                    f"{path}, line {number}: material {site[0]} is in {other} and in {part}; it belongs in one."
                 )
             part_of[site] = part
     return part_of

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
+from xanesflow.parallel import map_in_processes
 
 Features = NDArray[np.float32]
 """(atoms, dimension), in the structure's own order of atoms."""
@@ -123,17 +125,12 @@ class Featurizer(ABC):
             for indices in groups(order, atoms, self.batch_atoms):
                 yield indices, self._outcomes_of([_try(self.build_graph, structures[index]) for index in indices])
             return
-        from joblib import Parallel, delayed  # only where several processes are wanted
-
-        # loky (unlike multiprocessing's spawn) does not run the main module again in each process, which in a
-        # Snakemake script would start the whole computation anew; and it does not fork a process that runs threads.
         tasks = list(groups(order, atoms, TASK_ATOMS))
-        pool = Parallel(n_jobs=self.workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
         # On a processor the network is most of the work, so that a process does all of it; a GPU is fed by them.
         helper: Any = self._alone if self.device == "cpu" else self.build_graph
-        work = _compute_alone if self.device == "cpu" else _build_graphs
-        calls = (delayed(work)(helper, [structures[index] for index in indices]) for indices in tasks)
-        for indices, answer in zip(tasks, pool(calls), strict=True):
+        work = partial(_compute_alone if self.device == "cpu" else _build_graphs, helper)
+        answers = map_in_processes(work, ([structures[index] for index in task] for task in tasks), self.workers)
+        for indices, answer in zip(tasks, answers, strict=True):
             yield indices, (answer if self.device == "cpu" else self._outcomes_of(answer))
 
     @property

@@ -35,7 +35,7 @@ def _errors(drawn: Figure, data: Predictions) -> None:
     of_model = spectrum_mse(data.spectra, data.predictions)
     of_baseline = spectrum_mse(data.spectra, data.baseline)
     smallest = max(min(of_model.min(), of_baseline.min()), 1e-12 * of_baseline.max(), np.finfo(float).tiny)
-    bins = np.geomspace(smallest, max(of_model.max(), of_baseline.max(), 2 * smallest), 41)
+    bins = np.geomspace(smallest, max(of_model.max(), of_baseline.max(), 2 * smallest), 41).tolist()
     for values, colour, name in ((of_baseline, BASELINE, "mean training spectrum"), (of_model, MODEL, data.model)):
         axes.hist(np.clip(values, smallest, None), bins, color=colour, alpha=0.55, label=name)
         axes.axvline(float(np.median(values)), color=colour, lw=1.5, ls="--")

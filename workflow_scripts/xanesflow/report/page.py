@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,14 @@ def _subset(name: str, group: h5py.Group, figure: Path, unmatched: Path) -> dict
     }
 
 
-def _metrics_row(row: dict[str, Any]) -> dict[str, Any]:
+def _metrics_row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     subset = f"{row['element']}_{row['theory']}"
     comparable = row["model"] == "expert" and row["features"] == "m3gnet" and row["part"] == "test"
-    return {**row, "subset": subset, "paper_eta": PAPER_ETA.get(subset) if comparable else None}
+    return {
+        **{str(key): value for key, value in row.items()},
+        "subset": subset,
+        "paper_eta": PAPER_ETA.get(subset) if comparable else None,
+    }
 
 
 def _model(figures: ModelFigures) -> dict[str, Any]:
@@ -131,7 +135,7 @@ def _model(figures: ModelFigures) -> dict[str, Any]:
     }
 
 
-def _runtimes(folder: Path) -> list[dict[str, Any]]:
+def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:
     """Wall seconds and greatest memory of each rule's jobs, from Snakemake's benchmark files."""
     rows = []
     for path in sorted(folder.rglob("*.tsv")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -17,7 +18,7 @@ from xanesflow.files import atomic_path
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "xanesflow",  # element ids are random otherwise
     "svg.fonttype": "none",  # text stays text: smaller, and it can be searched
     "font.family": "sans-serif",

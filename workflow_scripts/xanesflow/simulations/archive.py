@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 import zstandard
 
@@ -75,8 +75,8 @@ def read_archive(path: str | Path, wanted: Callable[[str], bool]) -> Iterator[Me
             yield member
     except _DAMAGE as error:
         raise XanesflowError(
-            f"{path} is damaged or incomplete: after {read} files of runs, {' '.join(str(error).split()) or 'it ends'}; "
-            "copy it again, or unpack what can be saved and name that folder."
+            f"{path} is damaged or incomplete: after {read} files of runs, {' '.join(str(error).split()) or 'it ends'};"
+            " copy it again, or unpack what can be saved and name that folder."
         ) from error
 
 
@@ -88,11 +88,11 @@ def _reader(path: Path) -> Callable[[Path, Callable[[str], bool]], Iterator[Memb
         magic = opened.read(512)
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _read_zip
-    openers: dict[bytes, Callable[[Path], IO[bytes]]] = {
+    openers: dict[bytes, Callable[[Path], Any]] = {
         b"\x28\xb5\x2f\xfd": _open_zstd,
-        b"\xfd7zXZ\x00": lzma.open,  # type: ignore[dict-item]
-        b"\x1f\x8b": gzip.open,  # type: ignore[dict-item]
-        b"BZh": bz2.open,  # type: ignore[dict-item]
+        b"\xfd7zXZ\x00": lzma.open,
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
     }
     for start, opener in openers.items():
         if magic.startswith(start):

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from xanesflow import __version__
 from xanesflow.errors import XanesflowError
+from xanesflow.parallel import map_in_processes
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.archive import Member, read_archive
 from xanesflow.simulations.chunks import ChunkWriter
@@ -129,21 +128,16 @@ def import_archive(
     parsed = Subset.parse(subset)
     if parsed.theory != "FEFF":
         raise XanesflowError(f"{subset}: this version reads FEFF runs only; take {subset} out of `subsets`.")
-    with ExitStack() as stack:
-        pool = stack.enter_context(ProcessPoolExecutor(workers)) if workers > 1 else None
-        writer = stack.enter_context(ChunkWriter(chunks))
+    with ChunkWriter(chunks) as writer:
         inventory = _Inventory(parsed.element, len(chunks), writer)
-        structure_reader = _StructureReader(pool, symprec)
         for member in read_archive(archive, inventory.wanted):
             inventory.add(member)
-            if member.name.endswith("/POSCAR"):
-                structure_reader.take(inventory.poscars)
         if not inventory.runs:
             raise XanesflowError(
                 f"{archive} holds no FEFF run of {parsed.element}: looked for <element>/<material id>/FEFF-XANES/"
                 f"<site>_{parsed.element}/xmu.dat and found {len(inventory.poscars)} POSCAR files."
             )
-        materials = structure_reader.finish(inventory.poscars)
+        materials = _read_structures(inventory.poscars, symprec=symprec, workers=workers)
         left_out = inventory.duplicates()
         sites: list[tuple[Material, int]] = []
         for (material_id, site_index), run in inventory.runs.items():
@@ -169,42 +163,14 @@ def import_archive(
     log.info("%s from %s: %s", subset, archive, describe_counts(len(sites), left_out, what="runs"))
 
 
-class _StructureReader:
-    """Reads POSCARs in the pool while the archive is still being unpacked."""
-
-    def __init__(self, pool: Executor | None, symprec: float) -> None:
-        self._pool = pool
-        self._read = partial(_read_batch, symprec=symprec)
-        self._sent: set[str] = set()
-        self._waiting: list[tuple[str, bytes]] = []
-        self._results: list[Future[list[Material | BadStructure]]] = []
-
-    def take(self, poscars: dict[str, Member]) -> None:
-        """Look at the POSCAR that came last; send a batch off when it is full."""
-        material_id, member = next(reversed(poscars.items()))
-        if material_id in self._sent:
-            return
-        self._sent.add(material_id)
-        if not member.problem:
-            self._waiting.append((material_id, member.content))
-        if len(self._waiting) >= _BATCH:
-            self._send()
-
-    def _send(self) -> None:
-        batch, self._waiting = self._waiting, []
-        if self._pool is not None:
-            self._results.append(self._pool.submit(self._read, batch))
-        else:
-            done: Future[list[Material | BadStructure]] = Future()
-            done.set_result(self._read(batch))
-            self._results.append(done)
-
-    def finish(self, poscars: dict[str, Member]) -> dict[str, Material | BadStructure]:
-        """All structures by material id."""
-        self._send()
-        read = {m.material_id: m for result in self._results for m in result.result()}
-        unread = {k: BadStructure(k, f"POSCAR: {m.problem}") for k, m in poscars.items() if m.problem}
-        return read | unread
+def _read_structures(poscars: dict[str, Member], *, symprec: float, workers: int) -> dict[str, Material | BadStructure]:
+    """All structures by material id."""
+    texts = [(material_id, member.content) for material_id, member in poscars.items() if not member.problem]
+    batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+    results = map_in_processes(partial(_read_batch, symprec=symprec), batches, workers)
+    read = {material.material_id: material for batch in results for material in batch}
+    unread = {k: BadStructure(k, f"POSCAR: {m.problem}") for k, m in poscars.items() if m.problem}
+    return read | unread
 
 
 def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Material | BadStructure]:

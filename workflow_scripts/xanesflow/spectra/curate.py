@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
+from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.chunks import read_chunk
@@ -75,12 +75,7 @@ def curate_spectra(
     )
     spectra: dict[Site, Array] = {}
     left_out: list[Rejected] = read_rejected(rejected)
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            results = list(pool.map(read, chunks))
-    else:
-        results = [read(chunk) for chunk in chunks]
-    for good, bad in results:
+    for good, bad in map_in_processes(read, chunks, workers):
         spectra.update(good)
         left_out += bad
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
@@ -134,7 +129,7 @@ def _read_one_chunk(
     table = pd.read_parquet(
         structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)]
     )
-    as_json = dict(table.itertuples(index=False))
+    as_json: dict[str, str] = dict(table.itertuples(index=False))
     good: dict[Site, Array] = {}
     bad: list[Rejected] = []
     parsed: dict[str, Structure] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pymatgen.core import Element, Structure
@@ -182,10 +183,9 @@ def check_absorber(
         raise BadRunError("wrong_absorber", "neither feff.inp nor the header of xmu.dat names the absorber")
     if structure is None or distances is None or len(distances) == 0:
         return
-    around = structure.lattice.get_points_in_sphere(
-        structure.frac_coords, structure[site_index].coords, float(distances[-1]) + 0.05, zip_results=False
-    )[1]
-    at_site = np.sort(around)[1 : len(distances) + 1]
+    centre, radius = structure[site_index].coords, float(distances[-1]) + 0.05
+    around: Any = structure.lattice.get_points_in_sphere(structure.frac_coords, centre, radius, zip_results=False)
+    at_site = np.sort(around[1])[1 : len(distances) + 1]  # the first is the absorber itself
     if len(at_site) < len(distances) or np.abs(at_site - distances).max() > 0.01:
         detail = f"the cluster in feff.inp is not the one around site {site_index} of POSCAR"
         raise BadRunError("wrong_absorber", detail)

@@ -23,7 +23,7 @@ class GridNotCoveredError(ValueError):
 
 def energy_grid(start_ev: float) -> Array:
     """The 141 absolute energies in eV from `start_ev`, 35 eV in steps of 0.25 eV."""
-    return start_ev + STEP_EV * np.arange(N_POINTS)
+    return start_ev + STEP_EV * np.arange(N_POINTS, dtype=np.float64)
 
 
 def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_start_ev: float) -> Array:

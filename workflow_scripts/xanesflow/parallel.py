@@ -1,0 +1,30 @@
+"""Work shared among processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_processes(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Give `function(item)` for each item, in the order of the items, each as soon as it is there.
+
+    The processes are joblib's loky: unlike multiprocessing's spawn they do not run the main module again, which in a
+    Snakemake script would start the whole computation anew; unlike its fork they do not copy running threads; and
+    they end by themselves when the process that started them was killed.
+
+    Args:
+        function: at the top level of a module (or a `functools.partial` of such a one).
+        items: what to call it with.
+        workers: processes; 1: all is done in this one.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    from joblib import Parallel, delayed  # half a second, for nothing where there is one worker
+
+    pool = Parallel(n_jobs=workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
+    yield from pool(delayed(function)(item) for item in items)
