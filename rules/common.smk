@@ -1,5 +1,4 @@
 # Helpers of the rules; no rules here.
-import os
 import sys
 from pathlib import Path
 
@@ -12,10 +11,16 @@ sys.path.insert(
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError
 from xanesflow.locking import hold_directory
+from xanesflow.simulations.layout import check_archive
 from xanesflow.sites import chunk_name
 
 try:
     CONFIG = load_config(config)
+    if (
+        "--lint" not in sys.argv
+    ):  # the linter reads rules, and the default configuration names no archive
+        for name in CONFIG.subsets:
+            check_archive(CONFIG.archive_of(name), name)
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
@@ -38,20 +43,6 @@ def chunk_zips(subset):
     return [
         f"results/simulations/{subset}/{chunk_name(k)}.zip" for k in range(CONFIG.n_chunks(subset))
     ]
-
-
-def archive_of(subset):
-    """The archive that a subset is imported from; a mistake is told when a job that needs it is planned."""
-    try:
-        path = CONFIG.archive_of(subset)
-    except XanesflowError as error:
-        raise WorkflowError(str(error)) from None
-    if not os.path.exists(path):
-        raise WorkflowError(
-            f"simulations.archive is {path}, which does not exist (looked from {os.getcwd()}); "
-            f"name the folder or packed file with the finished runs of {subset}."
-        )
-    return path
 
 
 def energy_start(subset):

@@ -13,7 +13,7 @@ for SUBSET in SUBSETS:
         name:
             f"import_archive_{SUBSET}"
         input:
-            archive=lambda wildcards, subset=SUBSET: archive_of(subset),
+            archive=lambda wildcards, subset=SUBSET: CONFIG.archive_of(subset),
         output:
             chunks=chunk_zips(SUBSET),
             structures=f"results/structures/{SUBSET}.parquet",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+
+from xanesflow.errors import XanesflowError
 
 RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
 """Files of a FEFF run that later stages and a reviewer need."""
@@ -12,6 +15,19 @@ _RUN = re.compile(
     r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<site>\d+)_(?P<element>[A-Z][a-z]?)/(?P<file>[^/]+)"
 )
 _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
+
+
+def check_archive(path: str | Path, subset: str) -> None:
+    """Check that an archive of finished runs is there; what is in it is seen when it is read.
+
+    Raises:
+        XanesflowError: it is not there; says where it was looked for.
+    """
+    if not Path(path).exists():
+        raise XanesflowError(
+            f"simulations.archive is {path}, which does not exist (looked from {Path.cwd()}); name the folder or "
+            f"packed file with the finished runs of {subset}."
+        )
 
 
 @dataclass(frozen=True)
