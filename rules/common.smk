@@ -10,6 +10,7 @@ sys.path.insert(
 
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import parse_features
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.layout import check_archive
 from xanesflow.sites import chunk_name
@@ -26,7 +27,7 @@ except XanesflowError as error:
 
 
 SUBSETS = CONFIG.subsets
-FEATURIZERS = sorted({part for name in CONFIG.features.models for part in name.split("+")})
+FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 

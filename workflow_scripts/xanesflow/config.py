@@ -18,10 +18,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import parse_features
 from xanesflow.sites import ELEMENTS, Subset
-
-FEATURIZERS = ("m3gnet", "m3gnet_all", "chgnet")
-"""Names that `features.models` can hold, alone or joined by `+`."""
 
 PAPER_ENERGY_START_EV = {
     "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
@@ -39,14 +37,10 @@ def _subset_name(name: str) -> str:
 
 
 def _feature_names(name: str) -> str:
-    for part in name.split("+"):
-        if part not in FEATURIZERS:
-            raise ValueError(
-                f"'{part}' is not a featurizer; known are {', '.join(FEATURIZERS)}, alone or joined by '+'"
-            )
-    if len(set(name.split("+"))) < len(name.split("+")):
-        raise ValueError(f"'{name}' names a featurizer twice")
-    return name
+    try:
+        return "+".join(parse_features(name))
+    except XanesflowError as error:
+        raise ValueError(str(error)) from None
 
 
 def _unique(values: list[Any]) -> list[Any]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
 
 from xanesflow.files import atomic_path
 from xanesflow.reasons import REASONS, Rejected
+
+STRING = h5py.string_dtype("utf-8")
 
 REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
 
@@ -44,3 +48,25 @@ def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: str = "spe
         return f"{kept} {what} kept, none left out"
     listed = ", ".join(f"{number} {reason}" for reason, number in counts.items())
     return f"{kept} {what} kept, {sum(counts.values())} left out: {listed}"
+
+
+def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:
+    """Write a rejected table as a group of four columns."""
+    group = parent.create_group("rejected")
+    rows = sorted(rejected)
+    group.create_dataset("material_id", data=[r.material_id for r in rows], dtype=STRING)
+    group.create_dataset("site_index", data=np.array([r.site_index for r in rows], dtype=np.int64))
+    group.create_dataset("reason", data=[r.reason for r in rows], dtype=STRING)
+    group.create_dataset("detail", data=[r.detail for r in rows], dtype=STRING)
+
+
+def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
+    """Read what `write_rejected_group` wrote."""
+    group = parent["rejected"]
+    columns = [
+        group["material_id"].asstr()[:],
+        group["site_index"][:],
+        group["reason"].asstr()[:],
+        group["detail"].asstr()[:],
+    ]
+    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in zip(*columns, strict=True)]

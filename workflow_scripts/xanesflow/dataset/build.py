@@ -28,8 +28,8 @@ from xanesflow.files import atomic_path, sha256_file
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.sites import Subset
-from xanesflow.spectra.store import STRING, read_spectra, write_rejected_group
-from xanesflow.tables import count_reasons, describe_counts
+from xanesflow.spectra.store import read_spectra
+from xanesflow.tables import STRING, count_reasons, describe_counts, write_rejected_group
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ published M3GNet sums them, and `bond_classes` spares the network bonds that are
 package is cheap: torch and the like are imported when a featurizer is made.
 """
 
+from xanesflow.feature_names import KNOWN, parse_features
 from xanesflow.features.compute import SiteFeatures, compute_features, read_features
-from xanesflow.features.registry import KNOWN, get_featurizer, parse_features
+from xanesflow.features.registry import get_featurizer
 
 __all__ = ["KNOWN", "SiteFeatures", "compute_features", "get_featurizer", "parse_features", "read_features"]

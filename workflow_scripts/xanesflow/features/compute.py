@@ -9,10 +9,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import h5py
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
 from xanesflow.features.base import FeatureFailure, Features, Progress
@@ -20,9 +25,7 @@ from xanesflow.features.registry import get_featurizer
 from xanesflow.files import atomic_path
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
-
-if TYPE_CHECKING:
-    import pandas as pd
+from xanesflow.tables import STRING, read_rejected_group, write_rejected_group
 
 REASON = "no_features"
 """Why a site is rejected here, one of `reasons.REASONS`."""
@@ -76,7 +79,7 @@ def compute_features(
         output: HDF5 file to write, whole or not at all: datasets material_id, site_index, features; group rejected
             (material_id, site_index, reason, detail); root attributes featurizer, dimension, meaning, weights_hash,
             versions (JSON), created (ISO 8601), inputs_sha256 (JSON, file name → hash), config (JSON, if given).
-        featurizer: one name of `registry.KNOWN`.
+        featurizer: one name of `feature_names.KNOWN`.
         weights: folder of M3GNet's weights; None: matgl's cache, then a download.
         device: "cpu" or "cuda".
         workers: processes.
@@ -137,15 +140,10 @@ def read_features(path: str | Path) -> SiteFeatures:
     Raises:
         XanesflowError: it is not there, or not such a file.
     """
-    import h5py  # not needed to import the library
-
     path = Path(path)
     try:
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
-            group = file["rejected"]
-            materials, reasons, details = (group[name].asstr()[:] for name in ("material_id", "reason", "detail"))
-            rejected = zip(materials, map(int, group["site_index"][:]), reasons, details, strict=True)
             return SiteFeatures(
                 material_id=file["material_id"].asstr()[:],
                 site_index=file["site_index"][:],
@@ -154,7 +152,7 @@ def read_features(path: str | Path) -> SiteFeatures:
                 meaning=attributes["meaning"],
                 weights_hash=attributes["weights_hash"],
                 versions=json.loads(attributes["versions"]),
-                rejected=[Rejected(*each) for each in rejected],
+                rejected=read_rejected_group(file),
                 attributes=attributes,
             )
     except (OSError, KeyError, TypeError) as error:
@@ -165,8 +163,6 @@ def read_features(path: str | Path) -> SiteFeatures:
 
 def _compute_texts(worker: Any, materials: Sequence[str], texts: Sequence[str]) -> dict[str, Features | FeatureFailure]:
     """Features by material, of structures given as pymatgen JSON."""
-    from pymatgen.core import Structure  # heavy
-
     answers: dict[str, Features | FeatureFailure] = {}
     structures = {}
     for material, text in zip(materials, texts, strict=True):
@@ -185,10 +181,6 @@ def _read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     Raises:
         XanesflowError: no such file or columns.
     """
-    import pandas as pd  # heavy
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         missing = set(columns) - set(pq.read_schema(path).names)
         if not missing:
@@ -209,18 +201,12 @@ def _write(
     rejected: list[Rejected],
     attributes: dict[str, Any],
 ) -> None:
-    import h5py  # not needed to import the library
-
-    text = h5py.string_dtype()
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
-        file.create_dataset("material_id", data=list(sites["material_id"]), dtype=text)
+        file.create_dataset("material_id", data=list(sites["material_id"]), dtype=STRING)
         file.create_dataset("site_index", data=sites["site_index"].to_numpy(np.int64))
         file.create_dataset("features", data=features)
-        group = file.create_group("rejected")
-        for name in ("material_id", "site_index", "reason", "detail"):
-            values = [getattr(site, name) for site in rejected]
-            group.create_dataset(name, data=values, dtype=np.int64 if name == "site_index" else text)
+        write_rejected_group(file, rejected)
 
 
 class _Reporter:

@@ -1,36 +1,12 @@
-"""The features a configuration can name."""
+"""From a name in the configuration to the featurizer that computes it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import KNOWN
 from xanesflow.features.base import Featurizer
-
-KNOWN = {
-    "m3gnet": "node features of M3GNet's last block (64), the features of the OmniXAS paper",
-    "m3gnet_all": "M3GNet's element embedding and the node features of all three blocks (256)",
-    "chgnet": "CHGNet's atom features and magnetic moment (65)",
-}
-"""Name in `features.models` → what it is. To add one, write a Featurizer and name it here and in `get_featurizer`."""
-
-
-def parse_features(name: str) -> list[str]:
-    """The single features that a name in the configuration is made of, e.g. `m3gnet_all+chgnet` → both, in order.
-
-    Raises:
-        XanesflowError: a part is unknown, empty, or there twice.
-    """
-    parts = [part.strip() for part in name.split("+")]
-    for part in parts:
-        if part not in KNOWN:
-            raise XanesflowError(
-                f"Features {name!r} name {part!r}, which is not known: use one of {', '.join(KNOWN)}, "
-                "or several joined by +."
-            )
-    if len(set(parts)) < len(parts):
-        raise XanesflowError(f"Features {name!r} name one kind twice: name each once.")
-    return parts
 
 
 def get_featurizer(

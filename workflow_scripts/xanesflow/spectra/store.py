@@ -14,8 +14,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.reasons import Rejected
 from xanesflow.spectra.grid import Array
-
-STRING = h5py.string_dtype("utf-8")
+from xanesflow.tables import STRING, read_rejected_group, write_rejected_group
 
 
 @dataclass(frozen=True)
@@ -74,25 +73,3 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
         raise XanesflowError(
             f"{path} is not a whole file of curated spectra ({error}); delete it and run again."
         ) from None
-
-
-def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:
-    """Write a rejected table as a group of four columns."""
-    group = parent.create_group("rejected")
-    rows = sorted(rejected)
-    group.create_dataset("material_id", data=[r.material_id for r in rows], dtype=STRING)
-    group.create_dataset("site_index", data=np.array([r.site_index for r in rows], dtype=np.int64))
-    group.create_dataset("reason", data=[r.reason for r in rows], dtype=STRING)
-    group.create_dataset("detail", data=[r.detail for r in rows], dtype=STRING)
-
-
-def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
-    """Read what `write_rejected_group` wrote."""
-    group = parent["rejected"]
-    columns = [
-        group["material_id"].asstr()[:],
-        group["site_index"][:],
-        group["reason"].asstr()[:],
-        group["detail"].asstr()[:],
-    ]
-    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in zip(*columns, strict=True)]

@@ -1,0 +1,30 @@
+"""The features that a configuration can name; apart from what computes them, so that planning stays quick."""
+
+from __future__ import annotations
+
+from xanesflow.errors import XanesflowError
+
+KNOWN = {
+    "m3gnet": "node features of M3GNet's last block (64), the features of the OmniXAS paper",
+    "m3gnet_all": "M3GNet's element embedding and the node features of all three blocks (256)",
+    "chgnet": "CHGNet's atom features and magnetic moment (65)",
+}
+"""Name in `features.models` → what it is. To add one, name it here and in `features.registry`."""
+
+
+def parse_features(name: str) -> list[str]:
+    """The single features that a name in the configuration is made of, e.g. `m3gnet_all+chgnet` → both, in order.
+
+    Raises:
+        XanesflowError: a part is unknown, empty, or there twice.
+    """
+    parts = [part.strip() for part in name.split("+")]
+    for part in parts:
+        if part not in KNOWN:
+            raise XanesflowError(
+                f"Features {name!r} name {part!r}, which is not known: use one of {', '.join(KNOWN)}, "
+                "or several joined by +."
+            )
+    if len(set(parts)) < len(parts):
+        raise XanesflowError(f"Features {name!r} name one kind twice: name each once.")
+    return parts
