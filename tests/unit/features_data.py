@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pytest
 from pymatgen.core import Lattice, Structure
-
-PROJECT = Path(__file__).parents[2]
-
-
-def shared(name: str) -> Path:
-    """A file or folder of the data for tests: in $XANESFLOW_TEST_DATA, or ../shared/data beside the project."""
-    folder = Path(os.environ.get("XANESFLOW_TEST_DATA", PROJECT.parent / "shared" / "data"))
-    path = folder / name
-    if not path.exists():
-        pytest.skip(f"test data {path} are absent (set XANESFLOW_TEST_DATA)")
-    return path
+from shared import shared
 
 
 def m3gnet_folder() -> Path:

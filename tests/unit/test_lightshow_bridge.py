@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from pymatgen.core import Lattice, Structure
+
 from xanesflow.inputs.lightshow_bridge import import_lightshow
 
 

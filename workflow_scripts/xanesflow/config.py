@@ -275,23 +275,32 @@ def load_config(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        by_place: dict[str, str] = {}  # a union complains once per member: the first one says enough
+        # A union (a number, or a mapping of numbers) complains once per member: what it says of the deepest place is
+        # about the member that was meant, and the first complaint about a place says enough.
+        by_place: dict[tuple[str, ...], str] = {}
         for one in error.errors():
-            sentence = _sentence(one)
-            by_place.setdefault(sentence.split(";")[0], sentence)
-        raise XanesflowError("\n".join(by_place.values())) from None
+            by_place.setdefault(_place(one), _sentence(one))
+        deepest = [p for p in by_place if not any(p == other[: len(p)] for other in by_place if other != p)]
+        raise XanesflowError("\n".join(by_place[p] for p in deepest)) from None
+
+
+def _place(error: Any) -> tuple[str, ...]:
+    """The keys that lead to a pydantic error."""
+    place = [str(part) for part in error["loc"]]
+    if error["type"] != "extra_forbidden":
+        # Members of a union (str, dict[...], constrained-int) show up in the location; they are no keys of the file.
+        place = [p for p in place if "[" not in p and p not in {"str", "int", "function-before", "constrained-int"}]
+    return tuple(place)
 
 
 def _sentence(error: Any) -> str:
     """One pydantic error as one sentence with its place."""
-    place = [str(part) for part in error["loc"]]
+    place = list(_place(error))
     if error["type"] == "extra_forbidden":
         known = list(_model_at(place[:-1]).model_fields)
         near = difflib.get_close_matches(place[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
         return f"Configuration: '{'.'.join(place)}' is not a known key; {hint}"
-    # Members of a union (str, dict[...], constrained-int) show up in the location; they are no keys of the file.
-    place = [p for p in place if "[" not in p and p not in {"str", "int", "function-before", "constrained-int"}]
     message = error["msg"].removeprefix("Value error, ")
     message = (message[:1].lower() + message[1:]).rstrip(".")
     if error["type"] == "value_error" and not place:
@@ -341,8 +350,10 @@ def read_config_file(path: str | Path) -> Config:
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise XanesflowError(f"{path} holds no keys with values, but {type(values).__name__} {str(values)[:40]!r}.")
     return load_config(values)
 
 

@@ -33,7 +33,7 @@ FORMS = "a folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
 
 _DAMAGE = (
     EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError,
-    NotImplementedError,
+    NotImplementedError, UnicodeDecodeError,
 )  # fmt: skip
 
 
@@ -123,8 +123,12 @@ def _clean(name: str) -> str:
 
 
 def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+
+    def stop(error: OSError) -> None:  # os.walk alone would pass over it, and its runs would lack in silence
+        raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
+
     seen: set[str] = set()  # people link run folders to scratch; links are followed, loops are not
-    for folder, subfolders, files in os.walk(path, followlinks=True):
+    for folder, subfolders, files in os.walk(path, onerror=stop, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             subfolders.clear()

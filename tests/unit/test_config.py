@@ -1,0 +1,178 @@
+"""The configuration: each mistake is told in one sentence with its place, and the file, model and schema agree."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from shared import PROJECT
+
+from xanesflow.config import Config, default_yaml, load_config, read_config_file
+from xanesflow.errors import XanesflowError
+
+CU = {"subsets": ["Cu_FEFF"]}
+
+# mistake -> the place that must be named, and a part of what must be said of it
+MISTAKES = {
+    "unknown key, one letter off": ({"campain": "x"}, "'campain'", "did you mean 'campaign'?"),
+    "unknown key in a section": ({"simulations": {"archiv": "x"}}, "'simulations.archiv'", "did you mean 'archive'?"),
+    "unknown key, singular": ({"models": {"kind": ["expert"]}}, "'models.kind'", "did you mean 'kinds'?"),
+    "unknown key like no other": ({"xyz": 1}, "'xyz'", "known are campaign, subsets, chunks"),
+    "key that is no text": ({1: 2}, "'1'", "keys should be strings"),
+    "campaign with a blank": ({"campaign": "my run"}, "'campaign'", '"my run"'),
+    "campaign that leaves results/dataset": ({"campaign": "../x"}, "'campaign'", '"../x"'),
+    "campaign that is a number": ({"campaign": 3}, "'campaign'", "string"),
+    "subsets not a list": ({"subsets": "Cu_FEFF"}, "'subsets'", "list"),
+    "no subset": ({"subsets": []}, "'subsets'", "at least 1"),
+    "subset twice": ({"subsets": ["Cu_FEFF", "Cu_FEFF"]}, "'subsets'", "twice"),
+    "subset without theory": ({"subsets": ["Ti_FEFF", "Cu"]}, "'subsets.1'", "write <element>_<theory>"),
+    "subset of unknown theory": ({"subsets": ["Cu_QE"]}, "'subsets.0'", "FEFF, VASP"),
+    "no chunk": ({"chunks": 0}, "'chunks'", "greater than or equal to 1"),
+    "chunks true": ({"chunks": True}, "'chunks'", "true"),
+    "chunks a word": ({"chunks": "many"}, "'chunks'", "integer"),
+    "chunks a fraction": ({"chunks": 2.5}, "'chunks'", "2.5"),
+    "chunks null": ({"chunks": None}, "'chunks'", "null"),
+    "chunks of one subset wrong": ({**CU, "chunks": {"Cu_FEFF": 0}}, "'chunks.Cu_FEFF'", "greater than or equal to 1"),
+    "chunks of no subset": ({**CU, "chunks": {"Cu_FEF": 3}}, "'chunks.Cu_FEF'", "not a subset"),
+    "chunks lack a subset": ({**CU, "chunks": {"Ti_FEFF": 3}}, "chunks has no entry for Cu_FEFF", "add one"),
+    "archive lacks a subset": ({**CU, "simulations": {"archive": {"Ti_FEFF": "x"}}},
+                               "simulations.archive has no entry for Cu_FEFF", "add the path"),
+    "archive a number": ({"simulations": {"archive": 4}}, "'simulations.archive'", "string"),
+    "archive of a subset, number": ({"simulations": {"archive": {"Cu_FEFF": 4}}}, "'simulations.archive.Cu_FEFF'", "4"),
+    "section empty": ({"simulations": None}, "'simulations'", "null"),
+    "section a number": ({"simulations": 3}, "'simulations'", "3"),
+    "source unknown": ({"simulations": {"source": "web"}}, "'simulations.source'", "'archive'"),
+    "tolerance a word": ({"structures": {"symprec": "tight"}}, "'structures.symprec'", "number"),
+    "grid start lacks an element": ({"subsets": ["Zn_FEFF"]}, "curation.energy_start has no entry for Zn", "Zn_FEFF"),
+    "grid start a word": ({"curation": {"energy_start": {"Cu": "x"}}}, "'curation.energy_start.Cu'", "number"),
+    "envelope negative": ({"curation": {"envelope": {"FEFF": -1}}}, "'curation.envelope.FEFF'", "greater than 0"),
+    "envelope not a number": ({"curation": {"envelope": {"FEFF": float("nan")}}}, "'curation.envelope.FEFF'", "NaN"),
+    "envelope infinite": ({"curation": {"envelope": {"FEFF": float("inf")}}}, "'curation.envelope.FEFF'", "finite"),
+    "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'", "'FEFF' or 'VASP'"),
+    "featurizer unknown": ({"features": {"models": ["m3gent"]}}, "'features.models.0'", "m3gnet, m3gnet_all, chgnet"),
+    "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "once|twice"),
+    "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),
+    "seed negative": ({"splits": {"seed": -1}}, "'splits.seed'", "greater than or equal to 0"),
+    "seed true": ({"splits": {"seed": True}}, "'splits.seed'", "true"),
+    "no seed": ({"models": {"seeds": []}}, "'models.seeds'", "at least 1"),
+    "seed twice": ({"models": {"seeds": [1, 1]}}, "'models.seeds'", "twice"),
+    "dropout of all": ({"models": {"dropout": 1}}, "'models.dropout'", "less than 1"),
+    "batch of one": ({"models": {"batch_size": {"Cu_FEFF": 1}}}, "'models.batch_size.Cu_FEFF'", "2"),
+    "layer of no width": ({"models": {"widths": {"Cu_FEFF": [0]}}}, "'models.widths.Cu_FEFF.0'", "1"),
+    "widths a word": ({"models": {"widths": {"Cu_FEFF": "wide"}}}, "'models.widths.Cu_FEFF'", "list"),
+    "learning rate zero": ({"models": {"learning_rate": 0}}, "'models.learning_rate'", "greater than 0"),
+    "judged on the training part": ({"evaluation": {"part": "train"}}, "'evaluation.part'", "'test' or 'val'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "place", "said"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_told_in_one_sentence_with_its_place(values, place, said):
+    with pytest.raises(XanesflowError) as caught:
+        load_config(values)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("Configuration: ") and place in lines[0]
+    assert any(part in lines[0] for part in said.split("|"))
+    assert lines[0].endswith((".", "?"))
+
+
+def test_all_mistakes_are_told_at_once_a_line_each():
+    with pytest.raises(XanesflowError) as caught:
+        load_config({"campain": "x", "chunks": 0, "models": {"seeds": []}})
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_long_value_is_cut_in_the_message():
+    with pytest.raises(XanesflowError) as caught:
+        load_config({"campaign": "x y" * 1000})
+    assert len(str(caught.value)) < 250
+
+
+def test_config_yaml_is_the_default_file_that_the_model_writes():
+    assert (PROJECT / "config.yaml").read_text() == default_yaml()
+
+
+def test_the_default_file_holds_every_default_and_nothing_else():
+    assert yaml.safe_load(default_yaml()) == json.loads(Config().as_json())
+
+
+def test_every_key_of_the_default_file_is_commented():
+    lines = default_yaml().splitlines()
+    keys = [k for k, line in enumerate(lines) if re.match(r"\s*\w+:", line)]
+    assert len(keys) > 30
+    for k in keys:
+        indent = len(lines[k]) - len(lines[k].lstrip())
+        assert lines[k - 1].startswith(" " * indent + "# "), f"no comment above: {lines[k]}"
+
+
+def test_the_keys_that_users_tools_rely_on_exist():
+    defaults = yaml.safe_load(default_yaml())
+    contract = ["campaign", "subsets", "chunks", "structures.source", "simulations.source", "simulations.archive",
+                "curation.envelope", "features.models", "features.m3gnet_weights", "splits.files", "models.kinds",
+                "models.seeds"]  # fmt: skip
+    for key in contract:
+        value = defaults
+        for part in key.split("."):
+            assert part in value, key
+            value = value[part]
+
+
+@pytest.mark.parametrize(
+    ("element", "start_ev"),
+    [("Ti", 4964.504), ("V", 5464.097), ("Cr", 5989.168), ("Mn", 6537.886), ("Fe", 7111.23), ("Co", 7709.282),
+     ("Ni", 8332.181), ("Cu", 8983.173)],
+)  # fmt: skip
+def test_grids_start_where_the_papers_do(element, start_ev):
+    assert Config().curation.energy_start[element] == start_ev
+
+
+def test_the_default_is_the_papers_campaign():
+    config = Config()
+    assert config.curation.envelope == {"FEFF": 2.5, "VASP": 5.0}
+    assert (config.models.dropout, config.models.max_epochs, config.models.patience) == (0.5, 1000, 50)
+
+
+def test_both_ways_of_printing_work():
+    command = [sys.executable, "-m", "xanesflow.config"]
+    schema = json.loads(subprocess.run([*command, "--schema"], capture_output=True, text=True, check=True).stdout)
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(yaml.safe_load(default_yaml()))
+    for section in schema["$defs"].values():
+        assert section["additionalProperties"] is False
+        assert all("description" in entry for entry in section["properties"].values())
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == default_yaml()
+
+
+def test_one_number_or_path_holds_for_all_subsets_and_a_mapping_for_each():
+    one = load_config({"subsets": ["Cu_FEFF", "Ti_FEFF"], "chunks": 5, "simulations": {"archive": "runs"}})
+    assert [one.n_chunks(s) for s in one.subsets] == [5, 5]
+    assert [one.archive_of(s) for s in one.subsets] == ["runs", "runs"]
+    each = {"Cu_FEFF": "a.zip", "Ti_FEFF": "b"}
+    two = load_config({"subsets": list(each), "chunks": {"Cu_FEFF": 5, "Ti_FEFF": 7}, "simulations": {"archive": each}})
+    assert [two.n_chunks(s) for s in each] == [5, 7]
+    assert [two.archive_of(s) for s in each] == ["a.zip", "b"]
+
+
+@pytest.mark.parametrize("archive", [None, "", {"Cu_FEFF": ""}])
+def test_an_archive_that_is_not_named_is_told_when_it_is_needed(archive):
+    with pytest.raises(XanesflowError, match=r"simulations\.archive is not set.*Cu_FEFF.*--configfile"):
+        load_config({**CU, "simulations": {"archive": archive}}).archive_of("Cu_FEFF")
+
+
+def test_a_configuration_file_is_read_by_itself(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("subsets: [Cu_FEFF]\n")
+    assert read_config_file(path).subsets == ["Cu_FEFF"]
+    path.write_text("")
+    assert read_config_file(path) == Config()
+
+
+@pytest.mark.parametrize("content", [b"subsets: [Cu_FEFF", b"\tx: 1", b"\xff\xfe\x00", b"- a\n- b\n", None])
+def test_a_configuration_file_that_is_no_yaml_is_told_by_its_name(tmp_path, content):
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(XanesflowError, match=r"mine\.yaml"):
+        read_config_file(path)

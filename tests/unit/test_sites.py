@@ -1,0 +1,116 @@
+"""The words that name things, and the tables of what was left out."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+
+from xanesflow.errors import XanesflowError
+from xanesflow.provenance import provenance
+from xanesflow.reasons import REASONS, Rejected
+from xanesflow.sites import Subset, chunk_name, chunk_of, parse_site_id, site_id
+from xanesflow.tables import count_reasons, describe_counts, read_rejected, write_rejected
+
+
+@pytest.mark.parametrize(
+    ("material", "chunks", "expected"),
+    # `printf mp-390 | sha256sum | cut -c1-16`, read as a hexadecimal number, modulo the number of chunks
+    [("mp-390", 32, 19), ("mp-390", 1000, 915), ("mp-1101124", 32, 18), ("mp-1101124", 1000, 450), ("mvc-1", 32, 25),
+     ("mvc-1", 1000, 49)],
+)  # fmt: skip
+def test_the_chunk_of_a_material_never_changes(material, chunks, expected):
+    assert chunk_of(material, chunks) == expected
+
+
+def test_chunks_are_about_equally_full():
+    full = [0] * 32
+    for k in range(3200):
+        full[chunk_of(f"mp-{k}", 32)] += 1
+    assert min(full) > 60 and max(full) < 140  # 100 ± 4 standard deviations of a fair hash
+
+
+def test_one_chunk_takes_all():
+    assert {chunk_of(f"mp-{k}", 1) for k in range(10)} == {0}
+    assert chunk_name(7) == "0007"
+
+
+@pytest.mark.parametrize(
+    ("text", "site"),
+    [("mp-390_000", ("mp-390", 0)), ("mp-1_1234", ("mp-1", 1234)), ("my_own_material_012", ("my_own_material", 12))],
+)
+def test_a_site_is_its_material_and_an_index_of_three_digits(text, site):
+    assert parse_site_id(text) == site
+    assert site_id(*site) == text
+
+
+@pytest.mark.parametrize("text", ["", "mp-390", "_000", "mp-390_", "mp-390_x", "mp-390_-1", "mp-390_1.0", "mp-390_²"])
+def test_what_is_no_site_is_told(text):
+    with pytest.raises(XanesflowError, match="is not a site: write <material id>_<site index>"):
+        parse_site_id(text)
+
+
+def test_a_subset_is_an_element_and_a_theory():
+    assert Subset.parse("Cu_FEFF") == Subset("Cu", "FEFF")
+    assert str(Subset("V", "VASP")) == "V_VASP"
+
+
+@pytest.mark.parametrize(
+    "name", ["Cu", "cu_FEFF", "Cu_feff", "Cu_FEFF ", "Cu-FEFF", "Cu_OCEAN", "Cuu_FEFF", "", "_FEFF"]
+)
+def test_what_is_no_subset_is_told(name):
+    with pytest.raises(XanesflowError, match="is not a subset: write <element>_<theory>"):
+        Subset.parse(name)
+
+
+def test_a_reason_comes_from_the_documented_list():
+    with pytest.raises(ValueError, match="list of reasons"):
+        Rejected("mp-1", 0, "bad", "…")
+    assert all(meaning and not meaning.endswith(".") for meaning in REASONS.values())
+
+
+def test_the_list_has_what_the_users_were_promised():
+    promised = {"no_output", "truncated", "not_a_number", "negative", "all_zero", "grid_not_covered", "wrong_absorber",
+                "not_converged", "outside_envelope", "duplicate"}  # fmt: skip
+    assert promised <= REASONS.keys()
+
+
+LEFT_OUT = [
+    Rejected("mp-2", 1, "outside_envelope", "3.1 σ, “far”, out"),
+    Rejected("mp-10", 0, "no_output", ""),
+    Rejected("mp-10", -1, "no_run", "x"),
+    Rejected("mp-2", 0, "outside_envelope", "y"),
+]
+
+
+def test_a_rejected_table_comes_back_in_the_order_of_material_and_site(tmp_path):
+    write_rejected(tmp_path / "r.parquet", LEFT_OUT)
+    assert read_rejected(tmp_path / "r.parquet") == [LEFT_OUT[2], LEFT_OUT[1], LEFT_OUT[3], LEFT_OUT[0]]
+
+
+@pytest.mark.parametrize("rows", [[], LEFT_OUT])
+def test_a_rejected_table_can_be_read_as_csv_by_people(tmp_path, rows):
+    write_rejected(tmp_path / "r.csv", rows)
+    table = pd.read_csv(tmp_path / "r.csv", keep_default_na=False)
+    assert table.columns.tolist() == ["material_id", "site_index", "reason", "detail"]
+    assert sorted(table["detail"]) == sorted(r.detail for r in rows)
+
+
+def test_an_empty_rejected_table_comes_back_empty(tmp_path):
+    write_rejected(tmp_path / "r.parquet", [])
+    assert read_rejected(tmp_path / "r.parquet") == []
+
+
+def test_reasons_are_counted_in_the_order_of_the_list():
+    assert list(count_reasons(LEFT_OUT).items()) == [("no_run", 1), ("no_output", 1), ("outside_envelope", 2)]
+    assert describe_counts(7, LEFT_OUT) == "7 spectra kept, 4 left out: 1 no_run, 1 no_output, 2 outside_envelope"
+    assert describe_counts(7, []) == "7 spectra kept, none left out"
+
+
+def test_an_output_records_versions_and_its_inputs_by_name_and_hash(tmp_path):
+    (tmp_path / "in.txt").write_text("abc")
+    record = provenance([tmp_path / "in.txt"], ["h5py", "no-such-package"], config="{}")
+    assert json.loads(record["inputs_sha256"]) == {"in.txt": hashlib.sha256(b"abc").hexdigest()}
+    assert {"xanesflow", "python", "numpy", "h5py"} == set(json.loads(record["versions"]))
+    assert record["config"] == "{}" and record["created"].endswith("+00:00")
+    assert str(tmp_path) not in json.dumps(record)

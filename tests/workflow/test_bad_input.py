@@ -1,0 +1,147 @@
+"""A user's mistake gets one sentence with its place; a bad run gets its line in the rejected table."""
+
+import shutil
+import tarfile
+
+import pandas as pd
+import pytest
+from feff_runs import write_archive
+from workflow import QUICK, run, write_config
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"curation": {"envelop": 3}}, "'curation.envelop' is not a known key; did you mean 'envelope'?"),
+        ({"chunks": "many"}, "'chunks' is \"many\""),
+        ({"subsets": ["Cu_FEF"]}, "'Cu_FEF' is not a subset"),
+        ({"simulations": {"archive": "nowhere.tar"}}, "nowhere.tar, which does not exist"),
+        ({"simulations": {}}, "simulations.archive is not set"),
+    ],
+)
+def test_a_wrong_configuration_is_told_before_anything_is_planned(tmp_path, runs, settings, told):
+    write_config(tmp_path, **{"subsets": ["Cu_FEFF"], "simulations": {"archive": str(runs)}, **settings})
+    printed = run(tmp_path, "--dry-run", good=False)
+    assert told in printed
+    assert "Traceback" not in printed
+    assert "Building DAG" not in printed
+
+
+def test_what_fails_says_why_and_the_other_subsets_are_finished(tmp_path, runs):
+    broken = tmp_path / "cut.tar.gz"
+    with tarfile.open(broken, "w:gz") as packed:
+        packed.add(runs / "Cu", "Ni")
+    broken.write_bytes(broken.read_bytes()[:-2000])
+    (tmp_path / "empty").mkdir()
+    archives = {"Cu_FEFF": str(runs), "Ni_FEFF": str(broken), "Ti_FEFF": "empty", "Ti_VASP": str(runs)}
+    write_config(tmp_path, subsets=list(archives), simulations={"archive": archives})
+    printed = run(tmp_path, "spectra", good=False)
+    assert "cut.tar.gz is damaged or incomplete" in printed
+    assert "empty holds no FEFF run of Ti" in printed
+    assert "Ti_VASP: this version reads FEFF runs only" in printed
+    assert "Traceback" not in printed
+    assert (tmp_path / "results/spectra/Cu_FEFF.h5").exists()
+    assert not (tmp_path / "results/spectra/Ni_FEFF.h5").exists()
+    assert not list((tmp_path / "results/simulations/Ni_FEFF").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "told"),
+    [
+        ("features", {"features": {"m3gnet_weights": "weights"}}, ["weights", "features.m3gnet_weights"]),
+        ("dataset", {"splits": {"files": "splits"}, "features": {"models": ["chgnet"]}}, ["splits/Cu_FEFF_train.txt"]),
+        (
+            "results/dataset/splits/Cu_FEFF.csv",
+            {"curation": {"envelope": {"FEFF": 1e-3}}},
+            ["Cu_FEFF: no spectrum is left", "outside_envelope"],
+        ),
+        (
+            "results/spectra/Cu_FEFF.h5",
+            {"curation": {"energy_start": {"Cu": 9500.0}}},
+            ["Cu_FEFF: no spectrum is left", "54 grid_not_covered"],
+        ),
+    ],
+)
+def test_a_mistake_that_shows_later_is_told_by_its_job(tmp_path, runs, target, settings, told):
+    write_config(tmp_path, subsets=["Cu_FEFF"], simulations={"archive": str(runs)}, **settings)
+    printed = run(tmp_path, target, good=False)
+    assert all(words in printed for words in told), printed
+    assert "Traceback" not in printed
+
+
+def test_an_empty_test_part_and_too_few_spectra_are_told(tmp_path):
+    sites = write_archive(tmp_path / "runs", materials=12)
+    materials = sorted({site.rsplit("_", 1)[0] for site in sites})
+    (tmp_path / "splits").mkdir()
+    for part, some in (("train", materials[:9]), ("val", materials[9:]), ("test", [])):
+        named = [site for site in sites if site.rsplit("_", 1)[0] in some]
+        (tmp_path / f"splits/Cu_FEFF_{part}.txt").write_text("\n".join(named))
+    common = {
+        "subsets": ["Cu_FEFF"],
+        "simulations": {"archive": "runs"},
+        "features": {"models": ["chgnet"]},
+        "curation": {"envelope": {"FEFF": None}},
+        "models": QUICK,
+    }
+    write_config(tmp_path, **common)
+    printed = run(tmp_path, "dataset", good=False)
+    assert "too few for a split" in printed
+    write_config(tmp_path, **common, splits={"files": "splits"})
+    printed = run(tmp_path, "evaluation", good=False)
+    assert "evaluation.part: val" in printed
+    assert "Traceback" not in printed
+    write_config(tmp_path, **common, splits={"files": "splits"}, evaluation={"part": "val"})
+    run(tmp_path, "evaluation")
+    assert pd.read_csv(tmp_path / "results/evaluation/metrics.csv")["part"].tolist() == ["val"]
+
+
+def test_bad_runs_are_listed_each_with_its_reason_and_stop_no_other(tmp_path):
+    sites = write_archive(tmp_path / "runs")
+    runs = [tmp_path / f"runs/Cu/{s.rsplit('_', 1)[0]}/FEFF-XANES/{s.rsplit('_', 1)[1]}_Cu" for s in sites]
+    alone = [r for r in runs if len(list(r.parent.iterdir())) == 1]  # of materials with one site
+    xmu, out = "xmu.dat", "feff.out"
+    expected = {}
+
+    def damage(reason, change):
+        run_folder = alone.pop()
+        change(run_folder)
+        expected[run_folder.parents[1].name] = reason
+
+    damage("no_output", lambda r: (r / xmu).unlink())
+    damage("no_output", lambda r: (r / xmu).write_bytes(b""))
+    damage("truncated", lambda r: (r / xmu).write_bytes((r / xmu).read_bytes()[:4000]))
+    damage("unreadable", lambda r: (r / xmu).write_bytes(bytes(range(256)) * 30))
+    damage("not_converged", lambda r: (r / out).unlink())
+    damage("truncated", lambda r: (r / out).write_bytes((r / out).read_bytes()[:700]))
+    damage("no_structure", lambda r: (r.parents[1] / "POSCAR").write_text("no structure\n"))
+    damage("no_structure", lambda r: (r.parents[1] / "POSCAR").unlink())
+    damage("wrong_absorber", lambda r: r.rename(r.parent / "099_Cu"))
+    damage("no_run", lambda r: shutil.rmtree(r.parent))
+    damage("duplicate", lambda r: shutil.copytree(r, r.parent / r.name.lstrip("0").rjust(4, "0")))
+    damage("unsafe_file", lambda r: None)
+    unsafe = list(expected)[-1]
+
+    def harmless(info):
+        """Turn one run's spectrum into a link out of the archive."""
+        if f"/{unsafe}/" in info.name and info.name.endswith(xmu):
+            info.type, info.linkname, info.size = tarfile.SYMTYPE, "/etc/passwd", 0
+        return info
+
+    with tarfile.open(tmp_path / "runs.tar", "w") as packed:
+        packed.add(tmp_path / "runs", ".", filter=harmless)
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF"],
+        simulations={"archive": "runs.tar"},
+        curation={"envelope": {"FEFF": None}},
+    )
+    run(tmp_path, "spectra")
+    table = pd.read_csv(tmp_path / "results/spectra/Cu_FEFF_rejected.csv")
+    assert dict(zip(table["material_id"], table["reason"], strict=True)) == expected
+    assert table["detail"].str.len().min() > 10
+    import h5py
+
+    with h5py.File(tmp_path / "results/spectra/Cu_FEFF.h5") as file:
+        kept = {f"{m}_{i:03d}" for m, i in zip(file["material_id"].asstr()[:], file["site_index"][:], strict=True)}
+    gone = {material for material, reason in expected.items() if reason != "duplicate"}
+    assert kept == {site for site in sites if site.rsplit("_", 1)[0] not in gone}

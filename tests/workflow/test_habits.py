@@ -1,0 +1,46 @@
+"""What every rule and script keeps to."""
+
+import re
+import subprocess
+
+import pytest
+from shared import PROJECT
+from workflow import SNAKEMAKE
+
+RULES = [
+    (path.name, rule)
+    for path in sorted((PROJECT / "rules").glob("*.smk"))
+    for rule in re.split(r"^ *(?=rule\b)", path.read_text(), flags=re.MULTILINE)[1:]
+    if "script:" in rule
+]
+
+
+@pytest.mark.parametrize(("file", "rule"), RULES)
+def test_a_rule_tells_all_that_a_scheduler_and_a_reader_want(file, rule):
+    for directive in ("input", "output", "log", "benchmark", "threads", "resources", "message", "conda", "script"):
+        assert re.search(rf"^ +{directive}:", rule, re.MULTILINE), f"{file}: {rule[:40]} has no {directive}"
+    script = re.search(r'script:\s+"\.\./workflow_scripts/(\w+)\.py"', rule)[1]
+    assert (PROJECT / f"workflow_scripts/{script}.py").exists()
+    assert re.match(rf"rule {script}:", rule) or f'f"{script}_{{SUBSET}}"' in rule
+
+
+def test_every_script_belongs_to_a_rule_and_is_thin():
+    named = {re.search(r"workflow_scripts/(\w+)\.py", rule)[1] for _, rule in RULES}
+    scripts = {path.stem: path for path in (PROJECT / "workflow_scripts").glob("*.py")}
+    assert scripts.keys() == named
+    for path in scripts.values():
+        assert len(path.read_text().splitlines()) <= 45
+
+
+def test_no_file_is_longer_than_a_reader_bears():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    for name in listed:
+        if name.endswith((".py", ".smk", "Snakefile")) and (PROJECT / name).exists():
+            assert len((PROJECT / name).read_text().splitlines()) <= 400, name
+
+
+def test_snakemakes_linter_finds_nothing(tmp_path):
+    linted = subprocess.run([*SNAKEMAKE, "--lint"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr

@@ -1,0 +1,103 @@
+"""The whole way, from runs to report, and what a user finds there."""
+
+import json
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+from feff_runs import write_archive
+from workflow import run, write_config
+
+METRICS = "model,features,element,theory,n_train,n_test,xi,xi_baseline,eta,w_e,w_s,mse_mean,seed"
+
+
+def test_the_dataset_keeps_its_contract(finished, tmp_path):
+    sites = write_archive(tmp_path / "again")
+    with h5py.File(finished / "results/dataset/test.h5") as file:
+        for name in ("schema", "schema_version", "title", "creator", "licence", "citation", "created", "versions"):
+            assert file.attrs[name]
+        assert json.loads(file.attrs["config"])["campaign"] == "test"
+        cu = file["Cu_FEFF"]
+        n = len(cu["spectra"])
+        assert np.allclose(cu["energy"][:], 8983.173 + 0.25 * np.arange(141), rtol=0, atol=1e-9)
+        assert cu["spectra"].shape == (n, 141)
+        assert cu["spectra"].dtype == np.float64
+        assert {"units", "energy_reference", "broadening", "normalization"} <= set(cu["spectra"].attrs)
+        assert cu["features/chgnet"].shape == (n, 65)
+        assert cu["features/chgnet"].dtype == np.float32
+        assert len(cu["features/chgnet"].attrs["weights_hash"]) == 64
+        materials, parts = cu["material_id"].asstr()[:], cu["split"].asstr()[:]
+        assert set(parts) == {"train", "val", "test"}
+        assert pd.DataFrame({"m": materials, "p": parts}).groupby("m")["p"].nunique().max() == 1
+        assert cu["multiplicity"].shape == cu["site_index"].shape == (n,)
+        for material, site in zip(materials, cu["site_index"][:], strict=True):
+            structure = json.loads(file["structures"][material][()])
+            assert structure["sites"][site]["species"][0]["element"] == "Cu"
+        # found = kept + left out
+        assert n + len(cu["rejected/reason"]) == len(sites)
+
+
+def test_metrics_are_what_numpy_makes_of_the_predictions(finished):
+    table = pd.read_csv(finished / "results/evaluation/metrics.csv")
+    assert ",".join(table.columns).startswith(METRICS)
+    assert table["seed"].astype(str).tolist() == ["0", "1", "ensemble"]
+    with h5py.File(finished / "results/evaluation/predictions/expert_chgnet_Cu_FEFF.h5") as file:
+        truth, predicted, by_seed = file["spectra"][:], file["predictions"][:], file["predictions_by_seed"][:]
+        assert all(re.fullmatch(r"mp-\d+_\d{3}", site) for site in file["ids"].asstr()[:])
+    with h5py.File(finished / "results/dataset/test.h5") as file:
+        cu = file["Cu_FEFF"]
+        parts = cu["split"].asstr()[:]
+        baseline = cu["spectra"][:][parts == "train"].mean(axis=0)
+        assert np.array_equal(truth, cu["spectra"][:][parts == "test"])
+    assert np.allclose(predicted, by_seed.mean(axis=0), rtol=1e-12)
+    for row, prediction in zip(table.to_dict("records"), [*by_seed, predicted], strict=True):
+        mse, of_baseline = ((truth - prediction) ** 2).mean(1), ((truth - baseline) ** 2).mean(1)
+        assert np.isclose(row["xi"], np.median(mse), rtol=1e-9)
+        assert np.isclose(row["eta"], np.median(of_baseline) / np.median(mse), rtol=1e-9)
+        assert np.isclose(row["w_e"], (mse < of_baseline).mean())
+        assert row["n_test"] == len(truth)
+
+
+def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
+    page = (finished / "results/report/report.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert page.count("data:image/svg+xml") == 6  # curation, three of the model, two learning curves
+    rejected = pd.read_csv(finished / "results/spectra/Cu_FEFF_rejected.csv")
+    for reason, number in rejected["reason"].value_counts().items():
+        assert f"<code>{reason}</code></td><td>{number}</td>" in page
+    assert "judge no model" in page
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    assert "Nothing to be done" in run(finished)
+
+
+def test_snakemakes_own_report_works_too(finished, tmp_path):
+    run(finished, "--report", str(tmp_path / "snakemake.html"))
+    page = (tmp_path / "snakemake.html").read_text()
+    assert "seed1_learning_curve.svg" in page
+    assert "curation_Cu_FEFF.svg" in page
+
+
+def test_a_changed_envelope_makes_again_what_depends_on_it_and_no_more(finished):
+    planned = run(finished, "--dry-run", "--config", "curation={envelope: {FEFF: 2.4}}")
+    assert "curate_spectra" in planned
+    assert "make_report" in planned
+    assert "compute_features" not in planned
+    assert "import_archive" not in planned
+
+
+def test_another_seed_trains_only_that(finished):
+    planned = run(finished, "--dry-run", "--config", "models={seeds: [0, 1, 2]}")
+    assert re.search(r"^train_expert +1$", planned, re.MULTILINE)
+    assert "build_dataset" not in planned
+
+
+def test_one_file_makes_only_what_it_needs(tmp_path, runs):
+    write_config(tmp_path, subsets=["Cu_FEFF"], simulations={"archive": str(runs)})
+    run(tmp_path, "results/spectra/Cu_FEFF.h5")
+    made = {path.name for path in (tmp_path / "results").iterdir() if not path.name.startswith(".")}
+    assert made == {"structures", "simulations", "spectra", "logs", "benchmarks"}
+    for stage in ("structures", "simulations", "spectra", "features", "dataset", "models", "evaluation", "report"):
+        assert "total" in run(tmp_path, stage, "--dry-run") or stage in {"structures", "simulations", "spectra"}

@@ -1,0 +1,68 @@
+"""Call the workflow as a user does: in a directory of its own, with a config file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import yaml
+from shared import PROJECT
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
+
+QUICK = {"max_epochs": 3, "patience": 2, "learning_rate": 1e-3}
+"""Trainings of a test: long enough to go through all steps, too short to learn."""
+
+
+def write_config(directory: Path, **values) -> Path:
+    """Write campaign.yaml into `directory`, which is made."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "campaign.yaml"
+    path.write_text(yaml.safe_dump({"campaign": "test", "chunks": 3, "models": QUICK, **values}))
+    return path
+
+
+def command(directory: Path, *arguments: str) -> list[str]:
+    """The call, `arguments` before the config file: --configfile takes all words after it."""
+    return [*SNAKEMAKE, *arguments, "--directory", str(directory), "--configfile", str(directory / "campaign.yaml")]
+
+
+def start(directory: Path, *arguments: str) -> subprocess.Popen:
+    """Start the workflow in a process group of its own."""
+    return subprocess.Popen(
+        command(directory, *arguments),
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def run(directory: Path, *arguments: str, good: bool = True) -> str:
+    """Run the workflow to its end and give what it printed; `good`: whether it must end well."""
+    process = start(directory, *arguments)
+    printed, _ = process.communicate(timeout=600)
+    assert (process.returncode == 0) == good, printed[-6000:]
+    return printed
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an HDF5 file by their name, without attributes (those tell when it was made)."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def assert_same_arrays(one: Path, other: Path) -> None:
+    """Two HDF5 files hold the same arrays, bit by bit."""
+    first, second = arrays(one), arrays(other)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert np.array_equal(value, second[name]), name
