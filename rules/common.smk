@@ -4,9 +4,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(
-    0, str(Path(workflow.basedir) / "workflow_scripts")
-)  # where the scripts find the library too
+# The scripts find the library beside them; the rules look for it in the same place.
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError
@@ -17,9 +16,8 @@ from xanesflow.sites import chunk_name
 
 try:
     CONFIG = load_config(config)
-    if (
-        "--lint" not in sys.argv
-    ):  # the linter reads rules, and the default configuration names no archive
+    # The linter only reads the rules, and the default configuration names no archive.
+    if "--lint" not in sys.argv:
         for name in CONFIG.subsets:
             check_archive(CONFIG.archive_of(name), name)
 except XanesflowError as error:

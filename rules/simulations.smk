@@ -31,6 +31,7 @@ for SUBSET in SUBSETS:
             runtime=60,
         params:
             subset=SUBSET,
+            n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
             symprec=CONFIG.structures.symprec,
         message:
             f"Importing the finished runs of {SUBSET}"

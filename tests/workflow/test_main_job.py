@@ -101,3 +101,7 @@ def test_one_file_makes_only_what_it_needs(tmp_path, runs):
     assert made == {"structures", "simulations", "spectra", "logs", "benchmarks"}
     for stage in ("structures", "simulations", "spectra", "features", "dataset", "models", "evaluation", "report"):
         assert "total" in run(tmp_path, stage, "--dry-run") or stage in {"structures", "simulations", "spectra"}
+
+
+def test_another_number_of_chunks_imports_again(finished):
+    assert re.search(r"^import_archive_Cu_FEFF +1$", run(finished, "--dry-run", "--config", "chunks=2"), re.MULTILINE)

@@ -14,6 +14,7 @@ REASONS = {
     "unreadable": "a file is not what its name says, such as a binary xmu.dat",
     "truncated": "a file ends before its time",
     "module_failed": "a module of the code stopped or left no trace in the log while later ones went on",
+    "cluster_cut": "full multiple scattering took fewer atoms than lie within its radius",
     "not_converged": "the self-consistent field did not converge, or nothing tells that it did",
     "not_a_number": "the spectrum holds NaN or infinite values",
     "all_zero": "the absorption is zero everywhere",

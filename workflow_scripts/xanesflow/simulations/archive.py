@@ -107,6 +107,8 @@ def _name_problem(name: str) -> str:
         return "its name in the archive is an absolute path"
     if ".." in PurePosixPath(name).parts:
         return "its name in the archive has '..' in it"
+    if "\ufffd" in name:
+        return "its name is not in UTF-8"
     return ""
 
 
@@ -114,9 +116,14 @@ def _size_problem(size: int) -> str:
     return f"it has {size:,} bytes, and the limit is {MEMBER_LIMIT:,}" if size > MEMBER_LIMIT else ""
 
 
+def _utf8(name: str) -> str:
+    """A name that can be written to any file: what is not UTF-8 becomes U+FFFD."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def _clean(name: str) -> str:
-    """The name without the leading `./` that `tar .` writes, and with `/` as separator."""
-    name = name.replace("\\", "/")
+    """The name without the leading `./` that `tar .` writes, with `/` as separator and in UTF-8."""
+    name = _utf8(name).replace("\\", "/")
     while name.startswith("./"):
         name = name[2:]
     return name
@@ -137,12 +144,14 @@ def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
         subfolders.sort()
         for file in sorted(files):
             full = Path(folder, file)
-            name = full.relative_to(path).as_posix()
+            name = _utf8(full.relative_to(path).as_posix())
             if not wanted(name):
                 continue
             try:
                 status = full.stat()
-                problem = _size_problem(status.st_size) if stat.S_ISREG(status.st_mode) else "it is not a plain file"
+                problem = _name_problem(name) or _size_problem(status.st_size)
+                if not stat.S_ISREG(status.st_mode):
+                    problem = "it is not a plain file"
                 content = b"" if problem else full.read_bytes()
             except OSError as error:
                 problem, content = f"it cannot be read ({error.strerror})", b""
@@ -187,7 +196,7 @@ def _read_tar(opener: Callable[[Path], IO[bytes]], path: Path, wanted: Callable[
 def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> Member:
     problem = _name_problem(name) or _size_problem(info.size)
     if info.issym() or info.islnk():
-        problem = f"it is a link to {info.linkname}"
+        problem = f"it is a link to {_utf8(info.linkname)}"
     elif not info.isfile():
         problem = "it is not a plain file"
     opened = None if problem else tar.extractfile(info)

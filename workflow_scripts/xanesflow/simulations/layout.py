@@ -12,7 +12,7 @@ RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
 """Files of a FEFF run that later stages and a reviewer need."""
 
 _RUN = re.compile(
-    r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<site>\d+)_(?P<element>[A-Z][a-z]?)/(?P<file>[^/]+)"
+    r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?)/(?P<file>[^/]+)"
 )
 _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
 

@@ -125,6 +125,8 @@ def _read_one_chunk(
 ) -> tuple[dict[Site, Array], list[Rejected]]:
     """Spectra on the grid and rejections of one chunk."""
     runs = [run for run in read_chunk(chunk) if (run.material_id, run.site_index) in sites]
+    if not runs:
+        return {}, []
     materials = {run.material_id for run in runs}
     table = pd.read_parquet(
         structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)]

@@ -21,6 +21,8 @@ COLUMNS = 6  # omega, e, k, mu, mu0, chi
 
 _NORMALISATION = re.compile(r"xsedge\+\s*\d+\s*,\s*used to normalize mu\s+(\S+)")
 _ABSORBER = re.compile(r"Abs\s+Z=\s*(\d+).*?\b([KLMN]\d?)\s+shell")
+_FMS_RADIUS = re.compile(r"^\s*FMS\s+([\d.]+)", re.MULTILINE | re.IGNORECASE)
+_FMS_ATOMS = re.compile(r"FMS for a cluster of\s*(\d+) atoms")
 _FUSED_EXPONENT = re.compile(r"(\d)([+-]\d{3})\b")  # Fortran writes 1.2E-101 as 1.2-101
 
 _MODULES = {
@@ -82,6 +84,7 @@ def read_run(
     xmu = parse_xmu(files.get("xmu.dat", b""))
     check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
     check_log(files.get("feff.out", b""))
+    check_cluster(files["feff.out"], files.get("feff.inp"))
     values = np.stack([xmu.energy_ev, xmu.cross_section, xmu.chi])
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])
@@ -156,6 +159,27 @@ def check_log(content: bytes) -> None:
         raise BadRunError("not_converged", "feff.out has no line that tells that the self-consistent field converged")
 
 
+def check_cluster(log: bytes, feff_inp: bytes | None) -> None:
+    """Check that full multiple scattering took all atoms within its radius.
+
+    FEFF cuts a cluster that is larger than it was compiled for (or than its card DIMS allows) without a word; only the
+    number in its log tells.
+
+    Raises:
+        BadRunError: cluster_cut.
+    """
+    took = _FMS_ATOMS.findall(_text("feff.out", log))
+    text = _text("feff.inp", feff_inp or b"")
+    radius = _FMS_RADIUS.search(text)
+    if not took or radius is None:
+        return
+    _, _, distances = parse_feff_inp(text, neighbours=None)
+    within = 1 + int((distances <= float(radius[1]) - 1e-3).sum())  # an atom on the sphere may count or not
+    if int(took[-1]) < within:
+        detail = f"full multiple scattering took {took[-1]} atoms, but {within} lie within its {radius[1]} Å"
+        raise BadRunError("cluster_cut", detail)
+
+
 def check_absorber(
     xmu: Xmu, feff_inp: bytes | None, *, element: str, structure: Structure | None = None, site_index: int = 0
 ) -> None:
@@ -191,16 +215,16 @@ def check_absorber(
         raise BadRunError("wrong_absorber", detail)
 
 
-def parse_feff_inp(text: str, neighbours: int = 12) -> tuple[int | None, str | None, Array]:
+def parse_feff_inp(text: str, neighbours: int | None = 12) -> tuple[int | None, str | None, Array]:
     """Read absorber, edge and nearest distances from feff.inp.
 
     Args:
         text: the file.
-        neighbours: how many distances to give.
+        neighbours: how many distances to give; None: all.
 
     Returns:
         Atomic number of potential 0, name of the edge (`K`, `L3`; `HOLE 1` is K), and the distances in Å of the
-        nearest atoms from the absorber, at most `neighbours`, sorted; None or empty where the file does not tell.
+        nearest atoms from the absorber, sorted; None or empty where the file does not tell.
     """
     edge, atomic_number, section = None, None, ""
     coordinates: list[list[float]] = []
@@ -228,7 +252,7 @@ def parse_feff_inp(text: str, neighbours: int = 12) -> tuple[int | None, str | N
         return atomic_number, edge, np.empty(0)
     points = np.array(coordinates)
     distances = np.sort(np.linalg.norm(points - points[absorber], axis=1))
-    return atomic_number, edge, distances[1 : neighbours + 1]
+    return atomic_number, edge, distances[1:] if neighbours is None else distances[1 : neighbours + 1]
 
 
 def _text(name: str, content: bytes) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pymatgen.core import Structure
+from pymatgen.core import Element, Structure
 from pymatgen.io.vasp import Poscar
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -70,9 +70,12 @@ def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | 
     except UnicodeDecodeError:
         return BadStructure(material_id, "POSCAR is not a text file")
     try:
-        structure = Poscar.from_str(decoded).structure
+        poscar = Poscar.from_str(decoded)
+        structure = poscar.structure
     except Exception as error:  # pymatgen raises whatever its parsing ran into
         return BadStructure(material_id, f"POSCAR cannot be read: {_one_line(error)}")
+    if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
+        return BadStructure(material_id, "POSCAR does not name its elements")
     if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
         return BadStructure(material_id, "POSCAR has coordinates or a cell that are not finite")
     return describe(material_id, structure, symprec=symprec)
@@ -88,6 +91,9 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
     """
     if not structure.is_ordered:
         return BadStructure(material_id, "the structure has partially occupied sites")
+    unknown = {site.specie.symbol for site in structure if not Element.is_valid_symbol(site.specie.symbol)}
+    if unknown:
+        return BadStructure(material_id, f"the structure holds {', '.join(sorted(unknown))}, which is no element")
     note = ""
     try:
         equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
