@@ -1,0 +1,95 @@
+"""The report's page, made from files that the test writes."""
+
+import json
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from xanesflow.report.page import ModelFigures, make_report
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Make the page of one subset from metrics and texts of the caller's."""
+
+    def page(*, part="test", model="expert", features="m3gnet", n_train=600, lacks=(), title="A title"):
+        figure = tmp_path / "figure.svg"
+        figure.write_text(SVG)
+        n = n_train + 2
+        with h5py.File(tmp_path / "d.h5", "w") as file:
+            file.attrs.update(
+                title=title,
+                created="2026-01-02",
+                citation="paper",
+                versions=json.dumps({"xanesflow": "0"}),
+                config="{}",
+            )
+            cu = file.create_group("Cu_FEFF")
+            cu.attrs["counts"] = json.dumps({"kept": n, "outside_envelope": 7, "no_run": 3})
+            cu["energy"] = np.linspace(8983, 9018, 141)
+            cu.create_dataset("material_id", data=["mp-1"] * n, dtype=h5py.string_dtype())
+            cu.create_dataset("split", data=["train"] * n_train + ["val", "test"], dtype=h5py.string_dtype())
+            cu.create_dataset("features/m3gnet", data=np.zeros((n, 64))).attrs["weights_hash"] = "a" * 64
+        row = {"model": model, "features": features, "element": "Cu", "theory": "FEFF", "n_train": n_train, "n_test": 1}
+        row |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": 5.0, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9, "seed": 0}
+        pd.DataFrame([{**row, "part": part}]).to_csv(tmp_path / "metrics.csv", index=False)
+        rows = [("mp-9", 0, what) for what in lacks]
+        pd.DataFrame(rows, columns=["material_id", "site_index", "lacks"]).to_csv(tmp_path / "u.csv", index=False)
+        (tmp_path / "benchmarks/train_expert").mkdir(parents=True, exist_ok=True)
+        for k, seconds in enumerate((10.0, 20.5)):
+            text = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{100 + k}\n"
+            (tmp_path / f"benchmarks/train_expert/{k}.tsv").write_text(text)
+        make_report(
+            tmp_path / "report.html",
+            dataset=tmp_path / "d.h5",
+            metrics=tmp_path / "metrics.csv",
+            curation_figures={"Cu_FEFF": figure},
+            unmatched={"Cu_FEFF": tmp_path / "u.csv"},
+            models=[ModelFigures("expert on m3gnet, Cu_FEFF", "Cu_FEFF", figure, figure, figure, [figure])],
+            benchmarks=tmp_path / "benchmarks",
+        )
+        return (tmp_path / "report.html").read_text()
+
+    return page
+
+
+def test_the_page_loads_nothing_and_holds_all_figures(make):
+    page = make()
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert "@import" not in page
+    assert page.count("data:image/svg+xml;base64,") == 5
+
+
+def test_what_was_left_out_is_counted_by_reason(make):
+    page = make(lacks=["named for test, without a spectrum"] * 4)
+    assert "<code>outside_envelope</code></td><td>7</td>" in page
+    assert "<code>no_run</code></td><td>3</td>" in page
+    assert "4 sites are named for test, without a spectrum" in page
+
+
+def test_the_papers_value_stands_only_beside_what_can_be_compared(make):
+    assert "<td>5.19</td>" in make()
+    for other in ({"part": "val"}, {"features": "chgnet"}):
+        assert "<td>5.19</td>" not in make(**other)
+
+
+def test_figures_of_the_validation_part_and_of_small_sets_are_told_as_such(make):
+    assert "a little too good" not in make()
+    assert "judge no model" not in make()
+    assert "a little too good" in make(part="val")
+    assert "judge no model" in make(n_train=50)
+
+
+def test_run_times_are_added_up_by_rule(make):
+    assert "<code>train_expert</code></td><td>2</td><td>30.5</td><td>101</td>" in make()
+
+
+def test_names_cannot_become_markup(make):
+    page = make(title="<script>alert(1)</script>")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
