@@ -25,7 +25,7 @@ $(READY): requirements.txt requirements-dev.txt requirements-lightshow.txt pypro
 	@echo "Ready: $(BIN)/snakemake"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,15 +3,16 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # The scripts find the library beside them; the rules look for it in the same place.
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from xanesflow.config import load_config
+from xanesflow.config import check_split_files, load_config
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
 from xanesflow.locking import hold_directory
-from xanesflow.simulations.layout import check_archive
+from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import chunk_name
 
 try:
@@ -20,9 +21,14 @@ try:
     if "--lint" not in sys.argv:
         for name in CONFIG.subsets:
             check_archive(CONFIG.archive_of(name), name)
+            check_split_files(CONFIG.split_files(name), name)
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
+if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
+    logger.warning(
+        f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
+    )
 
 SUBSETS = CONFIG.subsets
 FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
@@ -30,8 +36,8 @@ DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 
 wildcard_constraints:
-    subset=r"[A-Z][a-z]?_[A-Z0-9]+",
-    featurizer=r"[a-z0-9_]+",
+    subset="|".join(SUBSETS),
+    featurizer="|".join(FEATURIZERS),
     features=r"[a-z0-9_+]+",
     model=r"expert",
     seed=r"\d+",

@@ -9,6 +9,7 @@ rule dataset:
 rule split_sites:
     input:
         spectra="results/spectra/{subset}.h5",
+        files=lambda wildcards: CONFIG.split_files(wildcards.subset),
     output:
         split="results/dataset/splits/{subset}.csv",
         unmatched="results/dataset/splits/{subset}_unmatched.csv",

@@ -23,9 +23,6 @@ rule compute_features:
         mem_mb=4000,
         runtime=120,
     params:
-        weights=lambda wildcards: (
-            CONFIG.features.m3gnet_weights if wildcards.featurizer.startswith("m3gnet") else None
-        ),
         device=CONFIG.features.device,
     message:
         "Computing {wildcards.featurizer} features of {wildcards.subset}"

@@ -13,7 +13,13 @@ rule models:
 
 rule train_expert:
     input:
-        dataset=DATASET,
+        # The dataset is one file for all subsets: what changes in another one is no reason to train this one again.
+        dataset=ancient(DATASET),
+        own=[
+            "results/spectra/{subset}.h5",
+            "results/dataset/splits/{subset}.csv",
+            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
+        ],
     output:
         checkpoint="results/models/expert_{features}_{subset}/seed{seed}.safetensors",
         history="results/models/expert_{features}_{subset}/seed{seed}_history.csv",

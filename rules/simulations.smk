@@ -32,6 +32,7 @@ for SUBSET in SUBSETS:
         params:
             subset=SUBSET,
             n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
+            state=lambda wildcards, subset=SUBSET: folder_state(CONFIG.archive_of(subset)),
             symprec=CONFIG.structures.symprec,
         message:
             f"Importing the finished runs of {SUBSET}"

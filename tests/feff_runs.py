@@ -54,14 +54,14 @@ Done with module: XAS spectra (FF2X: DW + final sum over paths).
 
 def rocksalt(metal: str = "Cu", a: float = 4.25) -> Structure:
     """Primitive cell of MO: one metal site, alone in its cell."""
-    return Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(a), [metal, "O"], [[0, 0, 0], [0.5] * 3]
-    ).get_primitive_structure()
+    h = a / 2
+    return Structure([[0, h, h], [h, 0, h], [h, h, 0]], [metal, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def cuprite(metal: str = "Cu", a: float = 4.27) -> Structure:
     """M2O: one metal site of multiplicity 4; atoms 0-3 are the metal."""
-    return Structure.from_spacegroup("Pn-3m", Lattice.cubic(a), [metal, "O"], [[0.25, 0.25, 0.25], [0, 0, 0]], tol=1e-4)
+    metals = [[0.25, 0.25, 0.25], [0.25, 0.75, 0.75], [0.75, 0.25, 0.75], [0.75, 0.75, 0.25]]
+    return Structure(Lattice.cubic(a), [metal] * 4 + ["O"] * 2, [*metals, [0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def perovskite(metal: str = "Cu", partner: str = "Sr", a: float = 3.9) -> Structure:
@@ -72,9 +72,10 @@ def perovskite(metal: str = "Cu", partner: str = "Sr", a: float = 3.9) -> Struct
 
 def rutile(metal: str = "Cu", a: float = 4.6) -> Structure:
     """MO2: one metal site of multiplicity 2."""
-    return Structure.from_spacegroup(
-        "P4_2/mnm", Lattice.tetragonal(a, 0.645 * a), [metal, "O"], [[0, 0, 0], [0.305, 0.305, 0]]
-    )
+    u = 0.305
+    oxygens = [[u, u, 0], [1 - u, 1 - u, 0], [0.5 + u, 0.5 - u, 0.5], [0.5 - u, 0.5 + u, 0.5]]
+    cell = Lattice.tetragonal(a, 0.645 * a)
+    return Structure(cell, [metal] * 2 + ["O"] * 4, [[0, 0, 0], [0.5, 0.5, 0.5], *oxygens])
 
 
 def layered(metal: str = "Cu", partner: str = "Sr", a: float = 3.9) -> Structure:
@@ -218,9 +219,13 @@ def write_run(
     return run
 
 
-@cache
 def archive_files(element: str = "Cu", materials_number: int = 36, seed: int = 0) -> dict[str, bytes]:
     """All files of an archive by their path; made once, do not change it."""
+    return _archive_files(element, materials_number, seed)
+
+
+@cache
+def _archive_files(element: str, materials_number: int, seed: int) -> dict[str, bytes]:
     files = {}
     for material, structure in materials(element, materials_number, seed).items():
         files[f"{element}/{material}/POSCAR"] = poscar(structure).encode()

@@ -11,7 +11,7 @@ with rule_log(snakemake) as config:
         Path(snakemake.input.site_table),
         Path(snakemake.output[0]),
         featurizer=snakemake.wildcards.featurizer,
-        weights=snakemake.params.weights,
+        weights=snakemake.config["features"]["m3gnet_weights"],  # no param: where they lie changes nothing
         device=snakemake.params.device,
         workers=snakemake.threads,
         config_json=config,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from shared import PROJECT
 
-from xanesflow.config import Config, default_yaml, load_config, read_config_file
+from xanesflow.config import Config, check_split_files, default_yaml, load_config, read_config_file
 from xanesflow.errors import XanesflowError
 
 CU = {"subsets": ["Cu_FEFF"]}
@@ -30,6 +30,7 @@ MISTAKES = {
     "subset without theory": ({"subsets": ["Ti_FEFF", "Cu"]}, "'subsets.1'", "write <element>_<theory>"),
     "subset of unknown theory": ({"subsets": ["Cu_QE"]}, "'subsets.0'", "FEFF, VASP"),
     "no chunk": ({"chunks": 0}, "'chunks'", "greater than or equal to 1"),
+    "more chunks than files can be open": ({"chunks": 5000}, "'chunks'", "4096"),
     "chunks true": ({"chunks": True}, "'chunks'", "true"),
     "chunks a word": ({"chunks": "many"}, "'chunks'", "integer"),
     "chunks a fraction": ({"chunks": 2.5}, "'chunks'", "2.5"),
@@ -46,6 +47,7 @@ MISTAKES = {
     "source unknown": ({"simulations": {"source": "web"}}, "'simulations.source'", "'archive'"),
     "tolerance a word": ({"structures": {"symprec": "tight"}}, "'structures.symprec'", "number"),
     "grid start lacks an element": ({"subsets": ["Zn_FEFF"]}, "curation.energy_start has no entry for Zn", "Zn_FEFF"),
+    "grid start of no element": ({"curation": {"energy_start": {"copper": 9}}}, "energy_start.copper'", "pattern"),
     "grid start a word": ({"curation": {"energy_start": {"Cu": "x"}}}, "'curation.energy_start.Cu'", "number"),
     "envelope negative": ({"curation": {"envelope": {"FEFF": -1}}}, "'curation.envelope.FEFF'", "greater than 0"),
     "envelope not a number": ({"curation": {"envelope": {"FEFF": float("nan")}}}, "'curation.envelope.FEFF'", "NaN"),
@@ -55,6 +57,7 @@ MISTAKES = {
     "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "once|twice"),
     "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),
     "seed negative": ({"splits": {"seed": -1}}, "'splits.seed'", "greater than or equal to 0"),
+    "seed too large": ({"splits": {"seed": 2**32}}, "'splits.seed'", "4294967295"),
     "seed true": ({"splits": {"seed": True}}, "'splits.seed'", "true"),
     "no seed": ({"models": {"seeds": []}}, "'models.seeds'", "at least 1"),
     "seed twice": ({"models": {"seeds": [1, 1]}}, "'models.seeds'", "twice"),
@@ -153,6 +156,29 @@ def test_one_number_or_path_holds_for_all_subsets_and_a_mapping_for_each():
     two = load_config({"subsets": list(each), "chunks": {"Cu_FEFF": 5, "Ti_FEFF": 7}, "simulations": {"archive": each}})
     assert [two.n_chunks(s) for s in each] == [5, 7]
     assert [two.archive_of(s) for s in each] == ["a.zip", "b"]
+
+
+def test_grid_starts_of_ones_own_are_added_to_the_papers():
+    starts = load_config({**CU, "curation": {"energy_start": {"Zn": 9660.0, "Cu": 8980.0}}}).curation.energy_start
+    assert (starts["Zn"], starts["Cu"], starts["Ti"]) == (9660.0, 8980.0, 4964.504)
+
+
+def test_null_on_the_command_line_is_null():
+    """Snakemake's --config hands it over as a word."""
+    config = load_config({**CU, "splits": {"files": "null"}, "curation": {"envelope": {"FEFF": "null"}}})
+    assert config.splits.files is None and config.curation.envelope["FEFF"] is None
+
+
+@pytest.mark.parametrize("lacks", ["train", "val", "test"])
+def test_split_files_that_are_not_there_are_told_before_anything_is_planned(tmp_path, lacks):
+    config = load_config({**CU, "splits": {"files": str(tmp_path)}})
+    for part in {"train", "val", "test"} - {lacks}:
+        (tmp_path / f"Cu_FEFF_{part}.txt").touch()
+    with pytest.raises(XanesflowError, match=rf"Cu_FEFF_{lacks}\.txt does not exist .*splits\.files must be a folder"):
+        check_split_files(config.split_files("Cu_FEFF"), "Cu_FEFF")
+    (tmp_path / f"Cu_FEFF_{lacks}.txt").touch()
+    check_split_files(config.split_files("Cu_FEFF"), "Cu_FEFF")
+    assert load_config(CU).split_files("Cu_FEFF") == []
 
 
 @pytest.mark.parametrize("archive", [None, "", {"Cu_FEFF": ""}])

@@ -13,7 +13,7 @@ import pytest
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path, sha256_file, write_text
-from xanesflow.locking import hold_directory
+from xanesflow.locking import hold_directory, hold_job
 
 
 def start_python(code: str, *arguments: object) -> subprocess.Popen:
@@ -37,6 +37,8 @@ def test_a_file_takes_its_place_when_the_block_ends(tmp_path):
         assert temporary.parent == target.parent and temporary.suffix == ".h5" and temporary != target
         temporary.write_text("new")
         assert not target.exists()
+        written = temporary.stat().st_ino
+    assert target.stat().st_ino == written  # renamed, not copied: a copy can be seen half made
     assert target.read_text() == "new"
     assert [p.name for p in target.parent.iterdir()] == ["x.h5"]
 
@@ -150,3 +152,43 @@ def test_a_holder_that_closes_lets_the_next_one_in(tmp_path):
     second = hold_directory(tmp_path / "made")
     assert Path(second.name).read_text().split()[1] == str(os.getpid())
     second.close()
+
+
+HOLD_JOB = HOLD.replace("hold_directory(sys.argv[1])", "hold_job(sys.argv[1], [])").replace(
+    "hold_directory", "hold_job"
+)
+
+
+def test_a_job_that_a_killed_run_left_at_work_is_waited_for(tmp_path):
+    lock = tmp_path / "logs" / "job.lock"
+    first = start_python(HOLD_JOB, lock)
+    held = []
+    second = threading.Thread(target=lambda: held.append(hold_job(lock, [])))
+    second.start()
+    second.join(timeout=0.3)
+    assert first.first_line == "held" and second.is_alive() and held == []
+    kill(first)
+    second.join(timeout=20)
+    assert len(held) == 1
+    held[0].close()
+
+
+def test_what_a_killed_job_left_half_written_is_cleared_away_and_nothing_else(tmp_path):
+    target = tmp_path / "out" / "x.txt"
+    write_text(target, "old")
+    write_text(target.with_name("xy.txt"), "another job's")
+    code = """
+import sys
+from xanesflow.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half of it")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+    for name in ("x.txt", "xy.txt"):
+        kill(start_python(code, target.with_name(name)))
+    assert len(list(target.parent.iterdir())) == 4
+    hold_job(tmp_path / "job.lock", [target]).close()
+    left = {path.name for path in target.parent.iterdir()}
+    assert {"x.txt", "xy.txt"} < left and len(left) == 3
+    assert target.read_text() == "old"

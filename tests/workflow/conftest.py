@@ -9,13 +9,6 @@ from feff_runs import write_archive
 from workflow import run, write_config
 
 
-def pytest_collection_modifyitems(items):
-    """Keep the tests that share a finished run in one process of pytest-xdist."""
-    for item in items:
-        if "finished" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("finished"))
-
-
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory) -> Path:
     """An archive of 54 self-made Cu runs in 36 materials, as a folder."""

@@ -43,6 +43,10 @@ def _feature_names(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
+    return PAPER_ENERGY_START_EV | given
+
+
 def _unique(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
         raise ValueError("a value stands there twice")
@@ -56,9 +60,11 @@ def _not_bool(value: Any) -> Any:
 
 
 SubsetName = Annotated[str, AfterValidator(_subset_name)]
+ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
 Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
-Seed = Annotated[int, BeforeValidator(_not_bool), Field(ge=0)]
+Chunks = Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=4096)]  # an import holds them all open
+Seed = Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)]
 
 
@@ -104,7 +110,7 @@ class Curation(Section):
             "null: keep them all"
         ),
     )
-    energy_start: dict[str, Positive] = Field(
+    energy_start: Annotated[dict[ElementSymbol, Positive], AfterValidator(_with_papers_starts)] = Field(
         PAPER_ENERGY_START_EV,
         description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
     )
@@ -212,7 +218,7 @@ class Config(Section):
             "read VASP runs yet"
         ),
     )
-    chunks: Count | dict[SubsetName, Count] = Field(
+    chunks: Chunks | dict[SubsetName, Chunks] = Field(
         32,
         description="jobs into which the simulations of a subset are divided, one number or {Cu_FEFF: 32, ...}",
     )
@@ -258,6 +264,11 @@ class Config(Section):
             )
         return path
 
+    def split_files(self, subset: str) -> list[str]:
+        """Published split files of a subset: train, val, test; none for the balanced split."""
+        folder = self.splits.files
+        return [str(Path(folder) / f"{subset}_{part}.txt") for part in ("train", "val", "test")] if folder else []
+
     def as_json(self) -> str:
         """The whole configuration as one line of JSON, as the outputs record it."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
@@ -273,7 +284,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
         XanesflowError: one sentence for each wrong key, type or value, with its place.
     """
     try:
-        return Config.model_validate(dict(values))
+        return Config.model_validate(_nulls(dict(values)))
     except ValidationError as error:
         # A union (a number, or a mapping of numbers) complains once per member: what it says of the deepest place is
         # about the member that was meant, and the first complaint about a place says enough.
@@ -282,6 +293,27 @@ def load_config(values: Mapping[str, Any]) -> Config:
             by_place.setdefault(_place(one), _sentence(one))
         deepest = [p for p in by_place if not any(p == other[: len(p)] for other in by_place if other != p)]
         raise XanesflowError("\n".join(by_place[p] for p in deepest)) from None
+
+
+def check_split_files(paths: list[str], subset: str) -> None:
+    """Check that the published split files are there, before hours of work that would end without them.
+
+    Raises:
+        XanesflowError: one is missing; names it.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise XanesflowError(
+                f"{path} does not exist (looked from {Path.cwd()}); splits.files must be a folder with "
+                f"{subset}_train.txt, {subset}_val.txt and {subset}_test.txt, or null for the balanced split."
+            )
+
+
+def _nulls(value: Any) -> Any:
+    """`null` in a value given by --config, which Snakemake hands over as a word."""
+    if isinstance(value, dict):
+        return {key: _nulls(inner) for key, inner in value.items()}
+    return None if value == "null" else value
 
 
 def _place(error: Any) -> tuple[str, ...]:

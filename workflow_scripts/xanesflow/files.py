@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def temporary_name(target: Path, middle: str) -> str:
+    """Name of a temporary file beside `target`; `middle` makes it the writer's own, or `*` a pattern for all."""
+    return f".{target.stem}.{middle}.tmp{target.suffix}"
 
 
 @contextmanager
@@ -28,10 +33,7 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=f".tmp{target.suffix}", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    temporary.unlink()
+    temporary = target.with_name(temporary_name(target, f"{os.getpid()}-{secrets.token_hex(4)}"))
     try:
         yield temporary
         with temporary.open("rb") as written:

@@ -6,18 +6,21 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError
+from xanesflow.locking import hold_job
 
 
 @contextmanager
 def rule_log(snakemake: Any) -> Iterator[str]:
     """Write the log of a rule's script, on the terminal too.
 
-    A `XanesflowError` ends the script with its sentence and no traceback; any other exception is a fault of ours and
-    is logged with one.
+    A `XanesflowError` ends the script with its sentence and no traceback, and so does a disk that is full or a file
+    that may not be read; any other exception is a fault of ours and is logged with one. A job that a killed run left
+    at work is waited for (see `hold_job`).
 
     Args:
         snakemake: the object that Snakemake gives a script.
@@ -33,11 +36,22 @@ def rule_log(snakemake: Any) -> Iterator[str]:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     logging.getLogger("py.warnings").addFilter(lambda record: bool(handlers[0].handle(record)) and False)
+    held = None
     try:
+        held = hold_job(Path(snakemake.log[0]).with_suffix(".lock"), snakemake.output)
         yield load_config(snakemake.config).as_json()
     except XanesflowError as error:
         logging.getLogger("xanesflow").error("ERROR: %s", error)
         sys.exit(1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        logging.getLogger("xanesflow").error(
+            "ERROR: the system said: %s%s; mend that and run again.", error.strerror or error, where
+        )
+        sys.exit(1)
     except Exception:
         logging.getLogger("xanesflow").exception("This is a fault of xanesflow, not of yours; please report it.")
         sys.exit(1)
+    finally:
+        if held is not None:
+            held.close()

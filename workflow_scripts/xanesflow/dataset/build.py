@@ -104,7 +104,7 @@ def build_dataset(
 def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     curated = read_spectra(files.spectra)
     features = {name: read_features(path) for name, path in files.features.items()}
-    split = pd.read_csv(files.split, dtype={"material_id": str})
+    split = pd.read_csv(files.split, dtype={"material_id": str}, keep_default_na=False)
     part_of = {(m, int(i)): str(part) for m, i, part in split.itertuples(index=False)}
     rejected = list(curated.rejected)
     rows: list[int] = []

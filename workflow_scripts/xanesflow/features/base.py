@@ -119,28 +119,24 @@ class Featurizer(ABC):
     def _outcomes(
         self, structures: Sequence[Structure], order: list[int]
     ) -> Iterator[tuple[list[int], list[Features | FeatureFailure]]]:
-        """Work through the structures in `order`; in this process, or with the help of others."""
+        """Work through the structures in `order`, cut into the same tasks for any number of workers."""
         atoms = [len(structures[index]) for index in order]
-        if self.workers == 1 or sum(atoms) <= TASK_ATOMS:
-            for indices in groups(order, atoms, self.batch_atoms):
-                yield indices, self._outcomes_of([_try(self.build_graph, structures[index]) for index in indices])
-            return
         tasks = list(groups(order, atoms, TASK_ATOMS))
         # On a processor the network is most of the work, so that a process does all of it; a GPU is fed by them.
-        helper: Any = self._alone if self.device == "cpu" else self.build_graph
-        work = partial(_compute_alone if self.device == "cpu" else _build_graphs, helper)
-        answers = map_in_processes(work, ([structures[index] for index in task] for task in tasks), self.workers)
+        work: Any = partial(_compute_task, self) if self.device == "cpu" else partial(_build_graphs, self.build_graph)
+        answers = map_in_processes(
+            work, ([structures[index] for index in task] for task in tasks), self.workers if len(tasks) > 1 else 1
+        )
         for indices, answer in zip(tasks, answers, strict=True):
             yield indices, (answer if self.device == "cpu" else self._outcomes_of(answer))
 
-    @property
-    def _alone(self) -> Featurizer:
-        """This featurizer for use within one process."""
-        import copy
-
-        twin = copy.copy(self)
-        twin.workers = 1
-        return twin
+    def outcomes_of_task(self, structures: list[Structure]) -> list[Features | FeatureFailure]:
+        """Graphs and features of one task, in batches."""
+        sizes = [len(structure) for structure in structures]
+        outcomes: list[Features | FeatureFailure] = []
+        for indices in groups(range(len(structures)), sizes, self.batch_atoms):
+            outcomes += self._outcomes_of([_try(self.build_graph, structures[index]) for index in indices])
+        return outcomes
 
     def _outcomes_of(self, graphs: list[Any]) -> list[Features | FeatureFailure]:
         """Send those graphs that could be built through the network, in pieces of bounded size."""
@@ -199,8 +195,13 @@ def _build_graphs(build_graph: Callable[[Structure], Any], structures: list[Stru
     return [_try(build_graph, structure) for structure in structures]
 
 
-def _compute_alone(featurizer: Featurizer, structures: list[Structure]) -> list[Features | FeatureFailure]:
+def _compute_task(featurizer: Featurizer, structures: list[Structure]) -> list[Features | FeatureFailure]:
+    """One task with one thread: the same numbers in whatever process, with however many of them."""
     import torch
 
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the processes share the cores among them
-    return featurizer.compute(structures)
+    try:
+        return featurizer.outcomes_of_task(structures)
+    finally:
+        torch.set_num_threads(threads)

@@ -140,7 +140,11 @@ def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        for record in pd.read_csv(path, sep="\t", na_values="-").to_dict("records"):
+        try:
+            table = pd.read_csv(path, sep="\t", na_values="-")
+        except pd.errors.EmptyDataError:  # of a job that was killed
+            continue
+        for record in table.to_dict("records"):
             rows.append({"rule": rule, "seconds": float(record["s"]), "mib": record.get("max_rss")})
     if not rows:
         return []

@@ -29,6 +29,8 @@ from xanesflow.errors import XanesflowError
 MEMBER_LIMIT = 64 * 2**20
 """Largest member in bytes that is read. A FEFF run's files have some 10 kB each, a xmu.dat never a MB."""
 
+_NAMES_LIMIT = 2**20
+
 FORMS = "a folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
 
 _DAMAGE = (
@@ -52,12 +54,20 @@ class Member:
     problem: str = ""
 
 
-def read_archive(path: str | Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+_READ, _NOTE = "read", "note"
+_Chooser = Callable[[str, bool], str]
+"""Tells from a member's name, and whether it is a folder, whether to read it, to note that it is there, or neither."""
+
+
+def read_archive(
+    path: str | Path, wanted: Callable[[str], bool], noted: Callable[[str], bool] = lambda name: False
+) -> Iterator[Member]:
     """Give the wanted members of an archive in the order they stand in it (a folder: sorted).
 
     Args:
         path: the archive.
-        wanted: tells from a member's name whether to read it; the others are passed over.
+        wanted: tells from a member's name whether to read it.
+        noted: tells of the others, and of folders, whether to give them too, without content; the rest is passed over.
 
     Raises:
         XanesflowError: there is no such archive, it is of no known form, or it is damaged; names the file.
@@ -67,11 +77,15 @@ def read_archive(path: str | Path, wanted: Callable[[str], bool]) -> Iterator[Me
         raise XanesflowError(f"{path} does not exist; set simulations.archive to {FORMS} with finished runs.")
     if not os.access(path, os.R_OK):
         raise XanesflowError(f"{path} cannot be read: permission denied.")
+
+    def choose(name: str, is_folder: bool) -> str:
+        return _READ if wanted(name) and not is_folder else _NOTE if noted(name) else ""
+
     read = 0
     reader = _reader(path)
     try:
-        for member in reader(path, wanted):
-            read += 1
+        for member in reader(path, choose):
+            read += bool(member.content)
             yield member
     except _DAMAGE as error:
         raise XanesflowError(
@@ -80,7 +94,7 @@ def read_archive(path: str | Path, wanted: Callable[[str], bool]) -> Iterator[Me
         ) from error
 
 
-def _reader(path: Path) -> Callable[[Path, Callable[[str], bool]], Iterator[Member]]:
+def _reader(path: Path) -> Callable[[Path, _Chooser], Iterator[Member]]:
     """Choose by what the file holds, since names lie."""
     if path.is_dir():
         return _read_folder
@@ -94,6 +108,8 @@ def _reader(path: Path) -> Callable[[Path, Callable[[str], bool]], Iterator[Memb
         b"\x1f\x8b": gzip.open,
         b"BZh": bz2.open,
     }
+    if magic[:1] and 0x50 <= magic[0] <= 0x5F and magic[1:4] == b"\x2a\x4d\x18":  # pzstd begins with such a frame
+        return partial(_read_tar, _open_zstd)
     for start, opener in openers.items():
         if magic.startswith(start):
             return partial(_read_tar, opener)
@@ -129,95 +145,138 @@ def _clean(name: str) -> str:
     return name
 
 
-def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
-
+def _read_folder(path: Path, choose: _Chooser) -> Iterator[Member]:
     def stop(error: OSError) -> None:  # os.walk alone would pass over it, and its runs would lack in silence
         raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
 
-    seen: set[str] = set()  # people link run folders to scratch; links are followed, loops are not
     for folder, subfolders, files in os.walk(path, onerror=stop, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
+        # People link run folders to scratch; links are followed, unless they lead back to where they stand.
+        if Path(folder).is_symlink() and Path(folder).parent.resolve().is_relative_to(Path(folder).resolve()):
             subfolders.clear()
             continue
-        seen.add(real)
         subfolders.sort()
-        for file in sorted(files):
-            full = Path(folder, file)
+        for entry in [*subfolders, *sorted(files)]:
+            full = Path(folder, entry)
             name = _utf8(full.relative_to(path).as_posix())
-            if not wanted(name):
-                continue
-            try:
-                status = full.stat()
-                problem = _name_problem(name) or _size_problem(status.st_size)
-                if not stat.S_ISREG(status.st_mode):
-                    problem = "it is not a plain file"
-                content = b"" if problem else full.read_bytes()
-            except OSError as error:
-                problem, content = f"it cannot be read ({error.strerror})", b""
-            yield Member(name, content, problem)
+            chosen = choose(name, entry in subfolders)
+            if chosen:
+                yield _folder_member(full, name, read=chosen == _READ)
 
 
-def _open_zstd(path: Path) -> IO[bytes]:
-    return zstandard.open(path, "rb")
+def _folder_member(full: Path, name: str, *, read: bool) -> Member:
+    try:
+        status = full.stat()
+        if not read:
+            return Member(name, b"")
+        problem = _size_problem(status.st_size) if stat.S_ISREG(status.st_mode) else "it is not a plain file"
+        problem = "its name is not in UTF-8" if "\ufffd" in name else problem
+        return Member(name, b"" if problem else full.read_bytes(), problem)
+    except OSError as error:
+        return Member(name, b"", f"it cannot be read ({error.strerror})")
+
+
+def _open_zstd(path: Path) -> Any:
+    return zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Headers as tarfile reads them, but for two of its leniences.
+
+    A damaged header past the first is the end of the archive to tarfile, and all behind it would be lost in silence;
+    a header that announces gigabytes of names is read whole into memory.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> _StrictTarInfo:
+        try:
+            return super().fromtarfile(tar)
+        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
+            raise  # the end, as it should be
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"a header is damaged ({error})") from error
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        names = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        if self.type in names and self.size > _NAMES_LIMIT:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes of names")
+        return super()._proc_member(tar)  # type: ignore[misc]
 
 
 class _Watched(io.RawIOBase):
-    """A stream that remembers its last bytes: a whole tar ends in zeros, and tarfile does not mind if they lack."""
+    """A stream that remembers its last bytes and how many it gave."""
+
+    KEPT = 4 * tarfile.RECORDSIZE  # tarfile reads ahead by at most one record
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
         self.tail = b""
+        self.position = 0
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         data = self.stream.read(size)
-        self.tail = (self.tail + data[-1024:])[-1024:]
+        self.position += len(data)
+        self.tail = (self.tail + data)[-self.KEPT :]
         return data
 
 
-def _read_tar(opener: Callable[[Path], IO[bytes]], path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+def _read_tar(opener: Callable[[Path], Any], path: Path, choose: _Chooser) -> Iterator[Member]:
     with opener(path) as unpacked:
         stream = _Watched(unpacked)
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as tar:
             for info in tar:
                 tar.members.clear()  # type: ignore[attr-defined]  # else a million members stay in memory
-                name = _clean(info.name)
-                if not info.isdir() and wanted(name):
-                    yield _tar_member(tar, info, name)
-        while stream.read(2**20):  # to the end, where the compressed forms keep their checksum
-            pass
-        if len(stream.tail) < 1024 or any(stream.tail):
+                name = _clean(info.name).rstrip("/")
+                chosen = choose(name, info.isdir())
+                if chosen:
+                    yield _tar_member(tar, info, name, read=chosen == _READ)
+            ahead = stream.position - int(tar.offset)  # from where the members end
+        # A whole tar ends in blocks of zeros and has nothing behind them; tarfile minds neither.
+        if ahead < tarfile.BLOCKSIZE:
             raise EOFError("it ends before the tar's end mark")
+        while rest := stream.tail[-ahead:] if ahead else stream.read(2**20):
+            if rest.strip(b"\0"):
+                raise EOFError("it goes on behind the tar's end mark, as when tars are joined by cat")
+            ahead = 0
 
 
-def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> Member:
-    problem = _name_problem(name) or _size_problem(info.size)
+def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str, *, read: bool) -> Member:
+    if info.isdir():
+        return Member(name, b"")
+    problem = _name_problem(name) or _size_problem(info.size if read else 0)
     if info.issym() or info.islnk():
         problem = f"it is a link to {_utf8(info.linkname)}"
     elif not info.isfile():
         problem = "it is not a plain file"
-    opened = None if problem else tar.extractfile(info)
+    opened = None if problem or not read else tar.extractfile(info)
     return Member(name, opened.read() if opened else b"", problem)
 
 
-def _read_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+def _read_zip(path: Path, choose: _Chooser) -> Iterator[Member]:
     with zipfile.ZipFile(path) as packed:
         for info in packed.infolist():
-            name = _clean(info.filename)
-            if info.is_dir() or not wanted(name):
-                continue
-            problem = _name_problem(name) or _size_problem(info.file_size)
-            if stat.S_ISLNK(info.external_attr >> 16):
-                problem = "it is a link"
-            elif info.flag_bits & 1:
-                problem = "it is encrypted"
-            content = b""
-            if not problem:
-                with packed.open(info) as opened:
-                    content = opened.read(MEMBER_LIMIT + 1)  # the size in the directory may be a lie
-                if problem := _size_problem(len(content)):
-                    content = b""
-            yield Member(name, content, problem)
+            name = _clean(info.filename).rstrip("/")
+            chosen = choose(name, info.is_dir())
+            if chosen:
+                yield _zip_member(packed, info, name, read=chosen == _READ)
+
+
+def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, *, read: bool) -> Member:
+    if info.is_dir():
+        return Member(name, b"")
+    problem = _name_problem(name) or _size_problem(info.file_size if read else 0)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        problem = "it is a link"
+    elif info.flag_bits & 1:
+        problem = "it is encrypted"
+    if problem or not read:
+        return Member(name, b"", problem)
+    try:  # members of a zip stand each for itself: one that is damaged does not stop the others
+        with packed.open(info) as opened:
+            content = opened.read(MEMBER_LIMIT + 1)  # the size in the directory may be a lie
+    except _DAMAGE as error:
+        return Member(name, b"", f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})")
+    problem = _size_problem(len(content))
+    return Member(name, b"" if problem else content, problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -43,6 +44,7 @@ class ChunkWriter:
         self._zips: list[zipfile.ZipFile] = []
 
     def __enter__(self) -> ChunkWriter:
+        _allow_open_files(len(self._paths) + 64)
         for path in self._paths:
             temporary = self._stack.enter_context(atomic_path(path))
             packed = zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
@@ -66,6 +68,19 @@ class ChunkWriter:
         self.add(chunk, f"{folder}/{RECORD}", json.dumps(record, indent=1, sort_keys=True).encode())
 
 
+def _allow_open_files(number: int) -> None:
+    """Raise this process's own limit of open files, which often is 1024, as far as the system lets it.
+
+    Raises:
+        XanesflowError: it lets fewer be open.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in (soft, hard) and hard < number:
+        raise XanesflowError(f"`chunks` needs {number} files open at once, and this system lets {hard}; take fewer.")
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
 def read_chunk(path: str | Path) -> Iterator[Run]:
     """Give the runs of a chunk in the order of material and site.
 
@@ -77,7 +92,7 @@ def read_chunk(path: str | Path) -> Iterator[Run]:
             runs: dict[tuple[str, int], dict[str, str]] = {}
             for name in packed.namelist():
                 place = place_of(name)
-                if place and place.site_index is not None:
+                if place and place.file and place.site_index is not None:
                     runs.setdefault((place.material_id, place.site_index), {})[place.file] = name
             for (material_id, site_index), names in sorted(runs.items()):
                 yield Run(material_id, site_index, {file: packed.read(name) for file, name in names.items()})

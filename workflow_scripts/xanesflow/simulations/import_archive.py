@@ -18,7 +18,7 @@ from xanesflow.reasons import Rejected
 from xanesflow.simulations.archive import Member, read_archive
 from xanesflow.simulations.chunks import ChunkWriter
 from xanesflow.simulations.layout import Place, place_of, poscar_path, run_folder
-from xanesflow.sites import Subset, chunk_of
+from xanesflow.sites import Site, Subset, chunk_of, site_id
 from xanesflow.structures.sites import BadStructure, Material, read_poscar, write_site_table, write_structures
 from xanesflow.tables import describe_counts, write_rejected
 
@@ -31,70 +31,84 @@ _BATCH = 64  # structures sent to a worker at once
 class _FoundRun:
     """What the archive holds of one run: for each file its size and SHA-256, and what is wrong with it."""
 
+    root: str
     folder: str
     files: dict[str, dict[str, str | int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
 class _Inventory:
-    """Sorts the archive's members by material and run as they come by, and passes them on to the chunks."""
+    """Sorts the archive's members by run as they come by, and passes the files on to the chunks.
+
+    A run belongs to the POSCAR in its own material folder (its root). The first run of a site counts, in the order of
+    the archive; a material may stand in several places as long as its structure is the same in all of them.
+    """
 
     def __init__(self, element: str, chunks: int, writer: ChunkWriter) -> None:
         self.element, self.chunks, self.writer = element, chunks, writer
-        self.roots: dict[str, str] = {}
-        self.runs: dict[tuple[str, int], _FoundRun] = {}
-        self.seconds: dict[tuple[str, int, str], _FoundRun] = {}
-        self.poscars: dict[str, Member] = {}
+        self.runs: dict[Site, _FoundRun] = {}
+        self.seconds: dict[tuple[Site, str], _FoundRun] = {}
+        self.poscars: dict[str, Member] = {}  # by root
 
     def wanted(self, name: str) -> bool:
         place = place_of(name)
-        return place is not None and place.element in (
-            {self.element, None} if place.file == "POSCAR" else {self.element}
-        )
+        return place is not None and bool(place.file) and self._is_ours(place)
+
+    def noted(self, name: str) -> bool:
+        place = place_of(name)
+        return place is not None and self._is_ours(place)
+
+    def _is_ours(self, place: Place) -> bool:
+        return place.element == self.element or (place.element is None and place.site_index is None)
 
     def add(self, member: Member) -> None:
         place = place_of(member.name)
-        assert place is not None  # `wanted` let it pass
-        first_root = self.roots.setdefault(place.material_id, place.root) == place.root
+        assert place is not None  # it was noted
         if place.site_index is None:
-            if first_root and place.material_id not in self.poscars:
-                self.poscars[place.material_id] = member
-                if not member.problem:
-                    path = poscar_path(self.element, place.material_id)
-                    self.writer.add(chunk_of(place.material_id, self.chunks), path, member.content)
+            self.poscars.setdefault(place.root, member)
             return
-        self._add_run_file(place, place.site_index, member, first_root=first_root)
-
-    def _add_run_file(self, place: Place, site_index: int, member: Member, *, first_root: bool) -> None:
-        key = (place.material_id, site_index)
-        if first_root:
-            run = self.runs.setdefault(key, _FoundRun(place.folder))
-            if run.folder == place.folder and place.file not in run.files:
-                self._note(run, place, member)
-                if not member.problem:
-                    path = f"{run_folder(self.element, *key)}/{place.file}"
-                    self.writer.add(chunk_of(place.material_id, self.chunks), path, member.content)
-                return
-        second = self.seconds.setdefault((*key, place.folder), _FoundRun(place.folder))
-        self._note(second, place, member)
-
-    @staticmethod
-    def _note(run: _FoundRun, place: Place, member: Member) -> None:
+        site = (place.material_id, place.site_index)
+        run = self.runs.setdefault(site, _FoundRun(place.root, place.folder))
+        first = run.folder == place.folder and place.file not in run.files
+        if not first and place.file:  # a folder alone, or another file in it, is no second run
+            run = self.seconds.setdefault((site, place.folder), _FoundRun(place.root, place.folder))
+        if member.problem and (place.file or member.name == place.folder):
+            run.problems.append(f"{place.file or 'the folder'}: {member.problem}")
+        if not place.file:
+            return
         digest = hashlib.sha256(member.content).hexdigest()
         run.files.setdefault(place.file, {"bytes": len(member.content), "sha256": digest})
-        if member.problem:
-            run.problems.append(f"{place.file}: {member.problem}")
+        if first and not member.problem:
+            path = f"{run_folder(self.element, *site)}/{place.file}"
+            self.writer.add(chunk_of(place.material_id, self.chunks), path, member.content)
+
+    def first_roots(self) -> dict[str, str]:
+        """For each material the root whose structure counts: that of its first run."""
+        roots: dict[str, str] = {}
+        for (material_id, _), run in self.runs.items():
+            roots.setdefault(material_id, run.root)
+        return roots
+
+    def roots_without_run(self) -> dict[str, str]:
+        """For each material without any run of the element the root of its first POSCAR."""
+        with_run = {material_id for material_id, _ in self.runs}
+        roots: dict[str, str] = {}
+        for root in self.poscars:
+            material_id = root.rpartition("/")[2]
+            if material_id not in with_run:
+                roots.setdefault(material_id, root)
+        return roots
 
     def duplicates(self) -> list[Rejected]:
         """Second runs of a site, with whether they say the same as the first."""
         rejected = []
-        for (material_id, site_index, folder), second in self.seconds.items():
-            first = self.runs.get((material_id, site_index))
-            kept = first.folder if first else self.roots[material_id]
-            spectrum, other = (run.files.get("xmu.dat") if run else None for run in (first, second))
+        for (site, folder), second in self.seconds.items():
+            first = self.runs[site]
+            spectrum, other = first.files.get("xmu.dat"), second.files.get("xmu.dat")
             same = "the same spectrum" if spectrum and spectrum == other else "not the same spectrum"
-            where = "stands in the archive twice" if folder == kept else f"{folder} is a second run beside {kept}"
-            rejected.append(Rejected(material_id, site_index, "duplicate", f"{where}, {same}; the first one counts"))
+            twice = "stands in the archive twice"
+            where = twice if folder == first.folder else f"{folder} is a second run beside {first.folder}"
+            rejected.append(Rejected(*site, "duplicate", f"{where}, {same}; the first one counts"))
         return rejected
 
 
@@ -130,14 +144,21 @@ def import_archive(
         raise XanesflowError(f"{subset}: this version reads FEFF runs only; take {subset} out of `subsets`.")
     with ChunkWriter(chunks) as writer:
         inventory = _Inventory(parsed.element, len(chunks), writer)
-        for member in read_archive(archive, inventory.wanted):
+        for member in read_archive(archive, inventory.wanted, inventory.noted):
             inventory.add(member)
         if not inventory.runs:
             raise XanesflowError(
                 f"{archive} holds no FEFF run of {parsed.element}: looked for <element>/<material id>/FEFF-XANES/"
                 f"<site>_{parsed.element}/xmu.dat and found {len(inventory.poscars)} POSCAR files."
             )
-        materials = _read_structures(inventory.poscars, symprec=symprec, workers=workers)
+        roots = inventory.first_roots()
+        without_run = inventory.roots_without_run()
+        wanted = {**roots, **without_run}
+        materials = _read_structures(inventory.poscars, wanted, symprec=symprec, workers=workers)
+        for material_id, root in roots.items():
+            if root in inventory.poscars and not inventory.poscars[root].problem:
+                path = poscar_path(parsed.element, material_id)
+                writer.add(chunk_of(material_id, len(chunks)), path, inventory.poscars[root].content)
         left_out = inventory.duplicates()
         sites: list[tuple[Material, int]] = []
         for (material_id, site_index), run in inventory.runs.items():
@@ -145,31 +166,37 @@ def import_archive(
                 "code": "imported", "xanesflow": __version__, "source": run.folder, "files": run.files,
                 "problems": run.problems,
             }  # fmt: skip
-            writer.add_record(
-                chunk_of(material_id, len(chunks)), run_folder(parsed.element, material_id, site_index), record
-            )
-            judged = _judge(parsed.element, material_id, site_index, run, materials.get(material_id))
+            folder = run_folder(parsed.element, material_id, site_index)
+            writer.add_record(chunk_of(material_id, len(chunks)), folder, record)
+            judged = _judge(parsed.element, (material_id, site_index), run, materials.get(material_id))
+            other = _other_structure(inventory, run, roots[material_id])
             if isinstance(judged, Rejected):
                 left_out.append(judged)
+            elif other:
+                left_out.append(Rejected(material_id, site_index, "other_structure", other))
             else:
                 sites.append((judged, site_index))
-    left_out += _materials_without_run(inventory, materials, parsed.element)
+    left_out += _materials_without_run([materials[m] for m in without_run], parsed.element)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     write_site_table(site_table, sites, chunks=len(chunks))
     write_rejected(rejected, left_out)
     for material in materials.values():
         if isinstance(material, Material) and material.note:
             log.warning("%s: %s", material.material_id, material.note)
+    _report_missing_sites(sites, left_out, parsed.element)
     log.info("%s from %s: %s", subset, archive, describe_counts(len(sites), left_out, what="runs"))
 
 
-def _read_structures(poscars: dict[str, Member], *, symprec: float, workers: int) -> dict[str, Material | BadStructure]:
-    """All structures by material id."""
-    texts = [(material_id, member.content) for material_id, member in poscars.items() if not member.problem]
+def _read_structures(
+    poscars: dict[str, Member], roots: dict[str, str], *, symprec: float, workers: int
+) -> dict[str, Material | BadStructure]:
+    """The structure of each material that has a POSCAR at its root, by material id."""
+    members = {material_id: poscars[root] for material_id, root in roots.items() if root in poscars}
+    texts = [(material_id, member.content) for material_id, member in members.items() if not member.problem]
     batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
     results = map_in_processes(partial(_read_batch, symprec=symprec), batches, workers)
     read = {material.material_id: material for batch in results for material in batch}
-    unread = {k: BadStructure(k, f"POSCAR: {m.problem}") for k, m in poscars.items() if m.problem}
+    unread = {k: BadStructure(k, f"POSCAR: {m.problem}") for k, m in members.items() if m.problem}
     return read | unread
 
 
@@ -177,35 +204,58 @@ def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Mater
     return [read_poscar(material_id, text, symprec=symprec) for material_id, text in batch]
 
 
-def _judge(
-    element: str, material_id: str, site_index: int, run: _FoundRun, material: Material | BadStructure | None
-) -> Material | Rejected:
+def _judge(element: str, site: Site, run: _FoundRun, material: Material | BadStructure | None) -> Material | Rejected:
     """Whether a run stands at a site that is there; its spectrum is judged by the next stage."""
     if material is None:
-        return Rejected(material_id, site_index, "no_structure", "there is no POSCAR beside its FEFF-XANES folder")
+        return Rejected(*site, "no_structure", "there is no POSCAR beside its FEFF-XANES folder")
     if isinstance(material, BadStructure):
-        return Rejected(material_id, site_index, "no_structure", material.detail)
+        return Rejected(*site, "no_structure", material.detail)
     if run.problems:
-        return Rejected(material_id, site_index, "unsafe_file", "; ".join(run.problems))
+        return Rejected(*site, "unsafe_file", "; ".join(run.problems))
+    _, site_index = site
     if site_index >= len(material.elements):
         detail = f"site {site_index} lies outside the structure, which has {len(material.elements)} atoms"
-        return Rejected(material_id, site_index, "wrong_absorber", detail)
+        return Rejected(*site, "wrong_absorber", detail)
     if material.elements[site_index] != element:
         detail = f"site {site_index} of POSCAR is {material.elements[site_index]}, not {element}"
-        return Rejected(material_id, site_index, "wrong_absorber", detail)
+        return Rejected(*site, "wrong_absorber", detail)
     return material
 
 
-def _materials_without_run(
-    inventory: _Inventory, materials: dict[str, Material | BadStructure], element: str
-) -> list[Rejected]:
-    with_run = {material_id for material_id, _ in inventory.runs}
+def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
+    """Why a run is of another structure than its material's, empty if it is not."""
+    if run.root == root:
+        return ""
+    ours, first = inventory.poscars.get(run.root), inventory.poscars.get(root)
+    if ours and first and ours.content == first.content:
+        return ""
+    return f"POSCAR in {run.root} is not the one in {root}, whose structure counts"
+
+
+def _materials_without_run(materials: list[Material | BadStructure], element: str) -> list[Rejected]:
     rejected = []
-    for material_id, material in materials.items():
-        if material_id in with_run:
-            continue
+    for material in materials:
         if isinstance(material, BadStructure):
-            rejected.append(Rejected(material_id, -1, "no_structure", material.detail))
+            rejected.append(Rejected(material.material_id, -1, "no_structure", material.detail))
         elif element in material.elements:
-            rejected.append(Rejected(material_id, -1, "no_run", f"POSCAR is there, but no FEFF run of {element}"))
+            detail = f"POSCAR is there, but no FEFF run of {element}"
+            rejected.append(Rejected(material.material_id, -1, "no_run", detail))
     return rejected
+
+
+def _report_missing_sites(sites: list[tuple[Material, int]], rejected: list[Rejected], element: str) -> None:
+    """Log the inequivalent absorbers of imported materials for which the archive has no run folder at all."""
+    found: dict[str, set[int]] = {}
+    for material, site_index in sites:
+        found.setdefault(material.material_id, set()).add(material.equivalent[site_index])
+    accounted = {(r.material_id, r.site_index) for r in rejected}
+    missing = [
+        site_id(material.material_id, kind)
+        for material in {m.material_id: m for m, _ in sites}.values()
+        for kind in sorted(set(material.equivalent))
+        if material.elements[kind] == element
+        and kind not in found[material.material_id]
+        and (material.material_id, kind) not in accounted
+    ]
+    if missing:
+        log.warning("%d inequivalent sites have no run in the archive: %s", len(missing), ", ".join(missing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
 """Files of a FEFF run that later stages and a reviewer need."""
 
 _RUN = re.compile(
-    r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?)/(?P<file>[^/]+)"
+    r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
 )
 _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
+_FOLDERS_OF_CODES = re.compile(r"(^|/)(VASP|SCF|OCEAN|EXCITING|XSPECTRA|FDMNES|FEFF-XANES|FEFF-EXAFS)(/|$)")
 
 
 def check_archive(path: str | Path, subset: str) -> None:
@@ -30,6 +32,28 @@ def check_archive(path: str | Path, subset: str) -> None:
         )
 
 
+def folder_state(path: str | Path) -> str:
+    """What tells that a folder of runs has changed: number and newest change of its sub-folders and their files.
+
+    Snakemake itself looks at the folder's own time alone, which a run that is added deep below leaves as it was.
+
+    Returns:
+        A short text; empty for a packed file, whose own time tells all.
+    """
+    if not Path(path).is_dir():
+        return ""
+    number, newest = 0, 0
+    waiting = [os.fspath(path)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                number += 1
+                newest = max(newest, entry.stat(follow_symlinks=False).st_mtime_ns)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    return f"{number} entries, newest {newest}"
+
+
 @dataclass(frozen=True)
 class Place:
     """What a path in Lightshow's tree means.
@@ -38,7 +62,8 @@ class Place:
         root: folder of the material, as the archive names it.
         folder: folder of the run; for a POSCAR the material's.
         material_id: its last part.
-        file: `POSCAR` or one of `RUN_FILES`.
+        file: `POSCAR` or one of `RUN_FILES`; empty: the run's folder itself, or another file in it, which tells no
+            more than that the run is there.
         site_index: 0-based index of the absorber into POSCAR; None for a POSCAR.
         element: the absorber's element; for a POSCAR the folder above the material, if that is an element's symbol.
     """
@@ -52,21 +77,16 @@ class Place:
 
 
 def place_of(path: str) -> Place | None:
-    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it is none of a run's files."""
+    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it has nothing to do with a run."""
     if match := _RUN.fullmatch(path):
-        if match["file"] not in RUN_FILES:
-            return None
+        root, file = match["root"], match["file"] or ""
+        folder = f"{root}/FEFF-XANES/{match['folder']}"
         return Place(
-            match["root"],
-            path.rpartition("/")[0],
-            match["material"],
-            match["file"],
-            int(match["site"]),
-            match["element"],
+            root, folder, match["material"], file if file in RUN_FILES else "", int(match["site"]), match["element"]
         )
     if match := _POSCAR.fullmatch(path):
-        # VASP's own folders hold POSCARs too, of supercells: only the one in the material's folder is the structure.
-        if re.search(r"/(VASP|SCF|OCEAN|EXCITING|XSPECTRA)(/|$)", "/" + match["root"]):
+        # The codes' own folders hold POSCARs too, of supercells: only the one in the material's folder counts.
+        if _FOLDERS_OF_CODES.search(match["root"]):
             return None
         parent = match["root"].split("/")[-2:-1]
         element = parent[0] if parent and re.fullmatch(r"[A-Z][a-z]?", parent[0]) else None

@@ -16,15 +16,13 @@ from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.chunks import read_chunk
-from xanesflow.sites import Subset
+from xanesflow.sites import Site, Subset
 from xanesflow.spectra.feff import BadRunError, read_run
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.tables import count_reasons, describe_counts, read_rejected, write_rejected
 
 log = logging.getLogger(__name__)
-
-Site = tuple[str, int]
 
 
 def curate_spectra(

@@ -1,0 +1,71 @@
+"""The figures: always drawn, whatever the numbers, the same for the same data, and with nothing to load."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from xanesflow.evaluation.predictions import Predictions, write_predictions
+from xanesflow.reasons import Rejected
+from xanesflow.report.curation import draw_curation
+from xanesflow.report.evaluation import draw_evaluation
+from xanesflow.spectra.store import CuratedSpectra, write_spectra
+
+ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
+
+
+def some_predictions(n):
+    rng = np.random.default_rng(n)
+    spectra = rng.uniform(5e-4, 1e-3, size=(n, 141))
+    predictions = spectra + rng.normal(scale=1e-5, size=(n, 141))
+    ids = [f"mp-{k}_000" for k in range(n)]
+    return Predictions(
+        "expert", "m3gnet", "Cu_FEFF", "test", 100, [0], ids, ENERGY_EV, spectra, predictions, predictions[None],
+        np.full(141, 7e-4),
+    )  # fmt: skip
+
+
+def draw(data, folder):
+    folder.mkdir(exist_ok=True)
+    write_predictions(folder / "p.h5", data, {})
+    figures = {name: folder / f"{name}.svg" for name in ("errors", "spectra", "energies")}
+    draw_evaluation(folder / "p.h5", **figures)
+    return {name: path.read_text() for name, path in figures.items()}
+
+
+def spotless(texts):
+    return all(text.endswith("</svg>\n") and 'href="http' not in text and "<script" not in text for text in texts)
+
+
+@pytest.mark.parametrize("n", [1, 3, 25])
+def test_few_spectra_can_be_drawn(tmp_path, n):
+    texts = draw(some_predictions(n), tmp_path / "out")
+    assert spotless(texts.values())
+    assert texts["spectra"].count("_000") == min(n, 10)  # one of each decile, with its name
+
+
+def test_a_perfect_model_and_a_perfect_baseline_can_be_drawn(tmp_path):
+    data = some_predictions(4)
+    perfect = replace(data, predictions=data.spectra, by_seed=data.spectra[None])
+    assert spotless(draw(perfect, tmp_path / "model").values())
+    equal = replace(perfect, spectra=np.tile(data.baseline, (4, 1)), predictions=np.tile(data.baseline, (4, 1)))
+    assert spotless(draw(equal, tmp_path / "both").values())
+
+
+def test_the_same_data_give_the_same_bytes(tmp_path):
+    data = some_predictions(12)
+    assert draw(data, tmp_path / "one") == draw(data, tmp_path / "two")
+
+
+@pytest.mark.parametrize("rejected", [[], [Rejected("mp-9", 0, "no_output", "")] * 3])
+@pytest.mark.parametrize("n", [1, 7])
+def test_what_curation_left_is_drawn_with_its_numbers(tmp_path, n, rejected):
+    spectra = some_predictions(n).spectra
+    index = np.zeros(n, dtype=np.int64)
+    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, [f"mp-{k}" for k in range(n)], index, index + 1, rejected)
+    write_spectra(tmp_path / "s.h5", curated, {})
+    draw_curation(tmp_path / "s.h5", tmp_path / "s.svg")
+    text = (tmp_path / "s.svg").read_text()
+    assert spotless([text])
+    assert f"{n} spectra kept" in text and f"{len(rejected)} left out" in text
+    assert ("no_output" in text) == bool(rejected)

@@ -1,0 +1,89 @@
+"""What surrounds a rule's function: its log, its exit code, its processes, and the first look at an archive."""
+
+import subprocess
+import sys
+
+import pytest
+
+from xanesflow.errors import XanesflowError
+from xanesflow.parallel import map_in_processes
+from xanesflow.simulations.layout import check_archive
+
+SCRIPT = """
+import logging, sys, types, warnings
+from xanesflow.errors import XanesflowError
+from xanesflow.scripting import rule_log
+snakemake = types.SimpleNamespace(log=[sys.argv[1]], output=[], config={{"subsets": ["Cu_FEFF"]}})
+with rule_log(snakemake) as config:
+    logging.getLogger("xanesflow.stage").info("12 spectra kept")
+    warnings.warn("a library is chatty")
+    {last}
+"""
+
+
+def run_script(tmp_path, last):
+    log = tmp_path / "rule.log"
+    command = [sys.executable, "-c", SCRIPT.format(last=last), str(log)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr, log.read_text()
+
+
+def test_a_script_that_ends_well_has_its_log_on_the_terminal_too(tmp_path):
+    code, shown, log = run_script(tmp_path, "print(config[:20])")
+    assert code == 0
+    assert "12 spectra kept" in shown and "12 spectra kept" in log
+    assert '{"campaign": "3dtm_x' in shown
+
+
+def test_a_librarys_warning_goes_to_the_log_alone(tmp_path):
+    _, shown, log = run_script(tmp_path, "pass")
+    assert "a library is chatty" in log and "a library is chatty" not in shown
+
+
+def test_a_users_mistake_is_one_sentence_without_a_traceback(tmp_path):
+    code, shown, log = run_script(tmp_path, "raise XanesflowError('x.zip is damaged; copy it again.')")
+    assert code == 1
+    for text in (shown, log):
+        assert "ERROR: x.zip is damaged; copy it again." in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize("file", ["'results/x.h5'", "None"])
+def test_what_the_system_refuses_is_told_without_a_traceback(tmp_path, file):
+    code, shown, log = run_script(tmp_path, f"raise OSError(28, 'No space left on device', {file})")
+    assert code == 1
+    for text in (shown, log):
+        assert "ERROR: the system said: No space left on device" in text and "Traceback" not in text
+        assert ("(results/x.h5)" in text) == (file != "None")
+
+
+def test_a_fault_of_ours_keeps_its_traceback(tmp_path):
+    code, shown, log = run_script(tmp_path, "1 / 0")
+    assert code == 1
+    for text in (shown, log):
+        assert "fault of xanesflow" in text and "ZeroDivisionError" in text and "Traceback" in text
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_answer_in_the_order_of_the_questions(workers):
+    assert list(map_in_processes(square, range(20), workers)) == [k * k for k in range(20)]
+    assert list(map_in_processes(square, [], workers)) == []
+
+
+def test_one_worker_starts_nothing_and_works_as_it_is_asked():
+    asked = []
+    answers = map_in_processes(lambda k: asked.append(k) or k, [1, 2, 3], 1)
+    assert next(answers) == 1 and asked == [1]
+
+
+def test_an_archive_that_is_not_there_is_told_before_anything_is_planned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(XanesflowError) as caught:
+        check_archive("runs.tar.xz", "Cu_FEFF")
+    assert "simulations.archive is runs.tar.xz, which does not exist" in str(caught.value)
+    assert f"looked from {tmp_path}" in str(caught.value) and "Cu_FEFF" in str(caught.value)
+    (tmp_path / "runs.tar.xz").touch()
+    check_archive("runs.tar.xz", "Cu_FEFF")

@@ -1,0 +1,221 @@
+"""Curation: what is kept, what is left out and why, on runs of the tests' own and on the published archive."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from curated_runs import curate, ids, import_runs, reasons
+from feff_runs import (
+    GRID_START_EV,
+    cuprite,
+    layered,
+    materials,
+    rocksalt,
+    run_files,
+    spectrum,
+    write_archive,
+    write_run,
+    xmu_text,
+)
+from shared import shared
+
+from xanesflow.errors import XanesflowError
+from xanesflow.spectra.store import read_spectra
+
+START = GRID_START_EV["Cu"]
+
+
+def rows_with(edit):
+    """xmu.dat of the rocksalt run with its table edited."""
+    rows = spectrum(rocksalt(), 0, "Cu")
+    return xmu_text(edit(rows), "Cu").encode()
+
+
+def where(rows, condition, values):
+    """The table with mu as given where its energies above the grid's start fulfil a condition."""
+    rows = rows.copy()
+    rows[condition(rows[:, 0] - START), 3] = values
+    return rows
+
+
+def test_the_tests_own_archive_is_kept_whole_without_envelope(tmp_path):
+    expected = write_archive(tmp_path / "runs")
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert ids(curated) == expected
+    assert curated.rejected == []
+    # np.interp on the rows that the tests wrote, with the window cut by hand
+    k = expected.index("mp-900015_001")
+    rows = spectrum(materials()["mp-900015"], 1, "Cu")
+    rows = rows[(rows[:, 0] > START) & (rows[:, 0] < START + 35)]
+    wanted = np.interp(START + 0.25 * np.arange(141), rows[:, 0], rows[:, 3]) * 2.4413e-4 / 0.529177210903**2
+    assert np.abs(curated.spectra[k] - wanted).max() < 1e-3 * wanted.max()
+
+
+def test_the_file_of_spectra_says_what_it_holds(tmp_path):
+    write_run(tmp_path / "runs", "mp-1", cuprite(), 2)
+    curate(import_runs(tmp_path / "runs", tmp_path), tmp_path, config='{"a": 1}')
+    with h5py.File(tmp_path / "spectra.h5") as file:
+        assert file["energy"].attrs["units"] == "eV" and file["spectra"].attrs["units"] == "bohr^2"
+        assert file["spectra"].shape == (1, 141) and file["spectra"].dtype == np.float64
+        assert np.array_equal(file["energy"][:], START + 0.25 * np.arange(141))
+        assert (file["material_id"].asstr()[0], file["site_index"][0], file["multiplicity"][0]) == ("mp-1", 2, 4)
+        assert file.attrs["subset"] == "Cu_FEFF" and file.attrs["config"] == '{"a": 1}'
+        assert json.loads(file.attrs["counts"]) == {"kept": 1}
+        assert set(json.loads(file.attrs["inputs_sha256"])) == {
+            "0000.zip", "0001.zip", "structures.parquet", "site_table.parquet"
+        }  # fmt: skip
+
+
+# what is wrong with one run -> its files that differ, its reason
+BAD_RUNS = {
+    "ends within the window": ({"xmu_dat": rows_with(lambda r: r[r[:, 0] < START + 20])}, "grid_not_covered"),
+    "ends at a row in the window": ({"xmu_dat": rows_with(lambda r: r[: np.searchsorted(r[:, 0], START + 34.9)])},
+                                    "grid_not_covered"),
+    "starts late": ({"xmu_dat": rows_with(lambda r: r[r[:, 0] > START + 11])}, "grid_not_covered"),
+    "negative in the window": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: abs(e - 9) < 1, -0.01))}, "negative"),
+    "no spectrum": ({"xmu_dat": None}, "no_output"),
+    "no file at all": ({"xmu_dat": None, "feff_out": None, "feff_inp": None}, "no_run"),
+    "log only": ({"xmu_dat": None, "feff_inp": None}, "no_output"),
+    "not converged": ({"feff_out": run_files(rocksalt(), 0)["feff.out"].replace(b"reached", b"not reached")},
+                      "not_converged"),
+    "NaN": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: e > 12, np.nan))}, "not_a_number"),
+    "zero": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: e > -99, 0))}, "all_zero"),
+    "another site's cluster": ({"feff_inp": run_files(layered(), 2)["feff.inp"]}, "wrong_absorber"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "reason"), BAD_RUNS.values(), ids=BAD_RUNS.keys())
+def test_a_bad_run_is_left_out_with_its_reason_and_stops_no_other(tmp_path, files, reason):
+    write_run(tmp_path / "runs", "mp-1", cuprite(), 0)
+    write_run(tmp_path / "runs", "mp-2", rocksalt(), 0, **files)
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert ids(curated) == ["mp-1_000"]
+    assert reasons(curated) == {("mp-2", -1 if reason == "no_run" else 0): reason}
+    table = pd.read_csv(tmp_path / "rejected.csv")
+    assert table["material_id"].tolist() == ["mp-2"] and table["reason"].tolist() == [reason]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda rows: where(rows, lambda e: e < 0, -1.0),
+        lambda rows: where(rows, lambda e: e > 35, -1.0),
+        lambda rows: rows[rows[:, 0] < START + 37],
+    ],
+    ids=["negative before the window", "negative after the window", "ends soon after the window"],
+)
+def test_what_lies_outside_the_window_does_not_matter(tmp_path, edit):
+    early = rows_with(lambda rows: edit(np.vstack([[START - 2, 0, 0, 0.01, 0, 0], rows])))
+    write_run(tmp_path / "runs", "mp-1", rocksalt(), 0)
+    write_run(tmp_path / "runs", "mp-2", rocksalt(), 0, xmu_dat=early)
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert np.array_equal(curated.spectra[0], curated.spectra[1])
+
+
+def test_how_far_the_start_may_lack_is_configured(tmp_path):
+    write_run(tmp_path / "runs", "mp-1", rocksalt(), 0)  # its first point lies 0.6 to 6 eV after the grid's start
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    assert len(curate(imported, tmp_path).spectra) == 1
+    with pytest.raises(XanesflowError, match=r"no spectrum is left: .* 1 grid_not_covered"):
+        curate(imported, tmp_path, max_flat_start_ev=0.1)
+
+
+def test_a_spectrum_outside_the_envelope_is_told_with_its_worst_sigma_and_energy(tmp_path):
+    """Eleven equal spectra and one of a spike: it lies √11 = 3.317 σ from the mean at the spike."""
+    for k in range(11):
+        write_run(tmp_path / "runs", f"mp-{10 + k}", rocksalt(), 0)
+    rows = spectrum(rocksalt(), 0, "Cu")
+    spike = int(np.searchsorted(rows[:, 0], START + 20))
+    rows[spike, 3] += 1
+    write_run(tmp_path / "runs", "mp-9", rocksalt(), 0, xmu_dat=xmu_text(rows, "Cu").encode())
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    assert len(curate(imported, tmp_path, envelope=3.4).spectra) == 12
+    curated = curate(imported, tmp_path, envelope=3.3)
+    (out,) = curated.rejected
+    assert (out.material_id, out.reason, len(curated.spectra)) == ("mp-9", "outside_envelope", 11)
+    sigma, energy = float(out.detail.split()[0]), float(out.detail.split()[-2])
+    assert sigma == 3.32 and abs(energy - rows[spike, 0]) < 1.5
+    assert out.detail.endswith(" eV")
+
+
+def test_a_subset_without_any_spectrum_is_told_with_the_reasons(tmp_path):
+    write_run(tmp_path / "runs", "mp-1", rocksalt(), 0, xmu_dat=b"")
+    write_run(tmp_path / "runs", "mp-2", cuprite(), 0, feff_out=None)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    with pytest.raises(XanesflowError) as caught:
+        curate(imported, tmp_path)
+    text = str(caught.value)
+    assert text.startswith("Cu_FEFF: no spectrum is left: 0 spectra kept, 2 left out: 1 no_output, 1 not_converged.")
+    assert "mp-1 site 0: xmu.dat is missing or empty" in text
+    assert not (tmp_path / "spectra.h5").exists()
+
+
+def test_a_site_whose_run_is_missing_in_its_chunk_is_not_lost(tmp_path):
+    """As when a job's output was replaced by an older one."""
+    write_run(tmp_path / "runs", "mp-1", rocksalt(), 0)
+    write_run(tmp_path / "runs", "mp-2", cuprite(), 0)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    write_run(tmp_path / "fewer", "mp-1", rocksalt(), 0)
+    (tmp_path / "other").mkdir()
+    fewer = import_runs(tmp_path / "fewer", tmp_path / "other")
+    curated = curate({**imported, "chunks": fewer["chunks"]}, tmp_path)
+    assert reasons(curated) == {("mp-2", 0): "no_output"}
+
+
+def test_chunks_and_workers_change_nothing(tmp_path):
+    write_archive(tmp_path / "runs", materials=8)
+    results = []
+    for chunks, workers in ((1, 1), (5, 1), (30, 2)):
+        folder = tmp_path / str(chunks)
+        folder.mkdir()
+        results.append(curate(import_runs(tmp_path / "runs", folder, chunks=chunks), folder, workers=workers))
+    assert all(ids(other) == ids(results[0]) for other in results)
+    assert all(np.array_equal(other.spectra, results[0].spectra) for other in results)
+
+
+def test_a_file_that_is_not_one_of_spectra_is_told(tmp_path):
+    (tmp_path / "spectra.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut")
+    with pytest.raises(XanesflowError, match=r"spectra\.h5 is not a whole file of curated spectra"):
+        read_spectra(tmp_path / "spectra.h5")
+    with h5py.File(tmp_path / "spectra.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(XanesflowError, match=r"spectra\.h5 is not a whole file of curated spectra"):
+        read_spectra(tmp_path / "spectra.h5")
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """The whole published archive of Cu, imported and curated once (some 10 s on two cores)."""
+    archive = shared("feff9-cu.tar.xz")
+    folder = tmp_path_factory.mktemp("published")
+    return curate(import_runs(archive, folder, chunks=4, workers=2), folder, envelope=2.5, workers=2)
+
+
+def test_of_the_published_archive_3767_spectra_are_kept_and_every_other_site_has_a_reason(published):
+    assert len(published.spectra) == 3767
+    found = reasons(published)
+    no_output = [site for site, reason in found.items() if reason == "no_output"]
+    assert [material for material, _ in no_output] == ["mp-1101124"] * 2
+    finished = [site for site, reason in found.items() if reason not in {"no_run", "no_output"}]
+    assert len(published.spectra) + len(finished) == 4831
+    assert set(found.values()) == {"no_run", "no_output", "outside_envelope"}
+
+
+def test_3753_published_training_and_validation_spectra_are_kept(published):
+    named = set()
+    for part in ("train", "val"):
+        named |= set(shared(f"3dtm_xanes_ml2024/splits/Cu_FEFF_{part}.txt").read_text().split())
+    assert len(named) == 3756
+    assert len(named & set(ids(published))) == 3753
+
+
+def test_validation_spectra_are_the_published_ones_to_1e_8_of_their_maximum(published):
+    with np.load(shared("3dtm_xanes_ml2024/Cu_FEFF_val.npz")) as stored:
+        theirs = dict(zip(stored["ids"].tolist(), stored["spectra"], strict=True))
+    ours = dict(zip(ids(published), published.spectra, strict=True))
+    common = sorted(theirs.keys() & ours.keys())
+    assert len(common) >= 413  # 416, less at most the three that this smaller archive's envelope leaves out
+    off = max(np.abs(ours[site] - theirs[site]).max() / theirs[site].max() for site in common)
+    assert off < 1e-8

@@ -1,0 +1,78 @@
+"""What the source tree keeps to: it is formatted, fits any machine, and no run writes into it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shared import PROJECT
+from workflow import SNAKEMAKE, run, write_config
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """Files that git knows, as far as they are there."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=False).stdout
+    if not listed:
+        pytest.skip("not a git checkout")
+    return [path for name in listed.split("\0") if name and (path := PROJECT / name).is_file()]
+
+
+def test_no_file_names_a_place_of_one_machine(tracked):
+    somebody = re.compile(r"(?<![\w.])/(?:" + "|".join(["home", "Users", "root", "mnt", "scratch", "work"]) + r")/\w")
+    found = [
+        f"{path.relative_to(PROJECT)}:{number}: {line.strip()[:80]}"
+        for path in tracked
+        if path.suffix in {".py", ".smk", ".yaml", ".toml", ".md", ".txt", ".rst", ".cff", ""}
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1)
+        if somebody.search(line)
+    ]
+    assert not found
+
+
+def test_nothing_that_a_run_makes_is_tracked(tracked):
+    made = [path for path in tracked if {"results", ".snakemake"} & set(path.relative_to(PROJECT).parts)]
+    assert not made
+
+
+def test_the_rules_are_formatted():
+    snakefmt = Path(sys.executable).parent / "snakefmt"
+    if not snakefmt.exists():
+        pytest.skip("snakefmt is not installed")
+    checked = subprocess.run(
+        [snakefmt, "--check", "Snakefile", "rules"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_snakemakes_linter_finds_nothing_in_a_campaign_of_ones_own(tmp_path, runs):
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF", "Ti_VASP"],
+        chunks={"Cu_FEFF": 2, "Ti_VASP": 3},
+        simulations={"archive": {"Cu_FEFF": str(runs), "Ti_VASP": "later"}},
+        features={"models": ["m3gnet_all+chgnet"]},
+    )
+    linted = subprocess.run(
+        [*SNAKEMAKE, "--lint", "--directory", str(tmp_path), "--configfile", str(tmp_path / "campaign.yaml")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_a_run_writes_nothing_into_the_source_tree(tmp_path, runs):
+    """Seen from a directory that is neither the project nor the one that is worked in."""
+    before = {path for name in ("results", ".snakemake") for path in (PROJECT / name).rglob("*")}
+    write_config(tmp_path / "campaign", subsets=["Cu_FEFF"], simulations={"archive": str(runs)})
+    run(tmp_path / "campaign", "structures")
+    assert (tmp_path / "campaign/results/structures/Cu_FEFF.parquet").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["campaign"]
+    assert {path for name in ("results", ".snakemake") for path in (PROJECT / name).rglob("*")} <= before
+
+
+def test_snakemakes_own_report_needs_no_network(finished, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
+    run(finished, "--report", str(tmp_path / "snakemake.html"))
+    assert (tmp_path / "snakemake.html").stat().st_size > 100_000

@@ -1,0 +1,47 @@
+"""Asking for one stage, or one file, plans the rules that it needs and no other."""
+
+import re
+from collections import Counter
+
+import pytest
+from workflow import run, write_config
+
+IMPORT = {"import_archive_Cu_FEFF": 1}
+SPECTRA = IMPORT | {"curate_spectra": 1}
+DATASET = SPECTRA | {"split_sites": 1, "compute_features": 2, "build_dataset": 1}
+MODELS = DATASET | {"train_expert": 4}
+EVALUATION = MODELS | {"predict_spectra": 2, "evaluate_models": 1}
+REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "make_report": 1}
+
+PLANS = {
+    "structures": IMPORT,
+    "simulations": IMPORT,
+    "spectra": SPECTRA,
+    "features": IMPORT | {"compute_features": 2},
+    "dataset": DATASET,
+    "models": MODELS,
+    "evaluation": EVALUATION,
+    "report": REPORT,
+    "results/features/chgnet/Cu_FEFF.h5": IMPORT | {"compute_features": 1},
+    "results/dataset/splits/Cu_FEFF.csv": SPECTRA | {"split_sites": 1},
+    "results/models/expert_chgnet_Cu_FEFF/seed3.safetensors": DATASET | {"train_expert": 1},
+    "results/evaluation/metrics.csv": EVALUATION,
+}
+
+
+@pytest.mark.parametrize("target", PLANS)
+def test_a_target_plans_what_it_needs(tmp_path, runs, target):
+    """Two featurizers and two seeds: so each count tells whether a rule is planned once a subset or once a model."""
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF"],
+        simulations={"archive": str(runs)},
+        features={"models": ["chgnet", "m3gnet"]},
+        models={"seeds": [0, 3]},
+    )
+    printed = run(tmp_path, target, "--dry-run")
+    table = printed[printed.index("Job stats:") :].split("\n\n")[0]
+    planned = Counter({rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)})
+    del planned["total"], planned[target]  # a named target is a rule of its own
+    assert planned == PLANS[target]
+    assert not (tmp_path / "results").exists()
