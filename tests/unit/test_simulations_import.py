@@ -19,7 +19,6 @@ from pymatgen.core import Lattice, Structure
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.chunks import read_chunk
 from xanesflow.simulations.import_archive import import_archive
-from xanesflow.simulations.layout import place_of
 from xanesflow.sites import chunk_of
 from xanesflow.structures.sites import BadStructure, read_poscar
 from xanesflow.tables import read_rejected
@@ -346,32 +345,6 @@ def test_a_damaged_chunk_is_told_by_its_name(tmp_path):
     (tmp_path / "0001.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(XanesflowError, match=r"0001\.zip is not a whole chunk of runs .*delete it"):
         list(read_chunk(tmp_path / "0001.zip"))
-
-
-@pytest.mark.parametrize(
-    ("path", "meaning"),
-    [
-        ("Cu/mp-390/FEFF-XANES/012_Cu/xmu.dat", ("mp-390", 12, "Cu")),
-        ("deep/er/Cu/mp-390/FEFF-XANES/012_Cu/feff.inp", ("mp-390", 12, "Cu")),
-        ("mp-390/FEFF-XANES/1000_Ti/feff.out", ("mp-390", 1000, "Ti")),
-        ("Cu/mp-390/POSCAR", ("mp-390", None, "Cu")),
-        ("structures/mp-390/POSCAR", ("mp-390", None, None)),
-        ("mp-390/POSCAR", ("mp-390", None, None)),
-        ("POSCAR", None),
-        ("Cu/mp-390/FEFF-XANES/012_Cu", ("mp-390", 12, "Cu")),
-        ("Cu/mp-390/FEFF-XANES/012_Cu/log1.dat", ("mp-390", 12, "Cu")),
-        ("Cu/mp-390/FEFF-XANES", None),
-        ("Cu/mp-390/FEFF-XANES/012_Cu/POSCAR", ("mp-390", 12, "Cu")),
-        ("Cu/mp-390/FEFF-EXAFS/012_Cu/xmu.dat", None),
-        ("Cu/mp-390/FEFF-XANES/x_Cu/xmu.dat", None),
-        ("Cu/mp-390/FEFF-XANES/99999999999999999999_Cu/xmu.dat", None),
-        ("Cu/mp-390/VASP/SCF/POSCAR", None),
-        ("Cu/mp-390/VASP/012_Cu/POSCAR", None),
-    ],
-)
-def test_lightshows_tree_says_whose_a_file_is(path, meaning):
-    place = place_of(path)
-    assert (place and (place.material_id, place.site_index, place.element)) == meaning
 
 
 def test_one_chunk_or_hundreds_make_no_difference(runs, tmp_path):

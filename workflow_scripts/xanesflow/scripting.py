@@ -28,17 +28,17 @@ def rule_log(snakemake: Any) -> Iterator[str]:
     Yields:
         The whole configuration as JSON, for the outputs to record.
     """
-    handlers: list[logging.Handler] = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for chatty in ("numexpr", "matplotlib", "fontTools", "torch", "pymatgen"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    held = hold_job(Path(snakemake.log[0]).with_suffix(".lock"), snakemake.output)
+    # Only now the log: a job that had to be waited for wrote its own to the end.
+    to_file = logging.FileHandler(snakemake.log[0], mode="w")
+    to_file.setFormatter(logging.getLogger().handlers[0].formatter)
+    logging.getLogger().addHandler(to_file)
     logging.captureWarnings(capture=True)
-    logging.getLogger("py.warnings").addFilter(lambda record: bool(handlers[0].handle(record)) and False)
-    held = None
+    logging.getLogger("py.warnings").addFilter(lambda record: bool(to_file.handle(record)) and False)
     try:
-        held = hold_job(Path(snakemake.log[0]).with_suffix(".lock"), snakemake.output)
         yield load_config(snakemake.config).as_json()
     except XanesflowError as error:
         logging.getLogger("xanesflow").error("ERROR: %s", error)
@@ -53,5 +53,4 @@ def rule_log(snakemake: Any) -> Iterator[str]:
         logging.getLogger("xanesflow").exception("This is a fault of xanesflow, not of yours; please report it.")
         sys.exit(1)
     finally:
-        if held is not None:
-            held.close()
+        held.close()

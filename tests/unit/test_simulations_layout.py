@@ -1,0 +1,31 @@
+"""Whose a file in Lightshow's tree is."""
+
+import pytest
+
+from xanesflow.simulations.layout import place_of
+
+
+@pytest.mark.parametrize(
+    ("path", "meaning"),
+    [
+        ("Cu/mp-390/FEFF-XANES/012_Cu/xmu.dat", ("mp-390", 12, "Cu")),
+        ("deep/er/Cu/mp-390/FEFF-XANES/012_Cu/feff.inp", ("mp-390", 12, "Cu")),
+        ("mp-390/FEFF-XANES/1000_Ti/feff.out", ("mp-390", 1000, "Ti")),
+        ("Cu/mp-390/POSCAR", ("mp-390", None, "Cu")),
+        ("structures/mp-390/POSCAR", ("mp-390", None, None)),
+        ("mp-390/POSCAR", ("mp-390", None, None)),
+        ("POSCAR", None),
+        ("Cu/mp-390/FEFF-XANES/012_Cu", ("mp-390", 12, "Cu")),
+        ("Cu/mp-390/FEFF-XANES/012_Cu/log1.dat", ("mp-390", 12, "Cu")),
+        ("Cu/mp-390/FEFF-XANES", None),
+        ("Cu/mp-390/FEFF-XANES/012_Cu/POSCAR", ("mp-390", 12, "Cu")),
+        ("Cu/mp-390/FEFF-EXAFS/012_Cu/xmu.dat", None),
+        ("Cu/mp-390/FEFF-XANES/x_Cu/xmu.dat", None),
+        ("Cu/mp-390/FEFF-XANES/99999999999999999999_Cu/xmu.dat", None),
+        ("Cu/mp-390/VASP/SCF/POSCAR", None),
+        ("Cu/mp-390/VASP/012_Cu/POSCAR", None),
+    ],
+)
+def test_lightshows_tree_says_whose_a_file_is(path, meaning):
+    place = place_of(path)
+    assert (place and (place.material_id, place.site_index, place.element)) == meaning
