@@ -7,6 +7,8 @@ import pytest
 from shared import PROJECT
 from workflow import SNAKEMAKE
 
+from xanesflow.config import read_config_file
+
 RULES = [
     (path.name, rule)
     for path in sorted((PROJECT / "rules").glob("*.smk"))
@@ -44,3 +46,23 @@ def test_no_file_is_longer_than_a_reader_bears():
 def test_snakemakes_linter_finds_nothing(tmp_path):
     linted = subprocess.run([*SNAKEMAKE, "--lint"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_what_the_readme_calls_is_there_for_who_clones():
+    readme = (PROJECT / "README.md").read_text()
+    named = set(re.findall(r"--configfile (\S+)", readme)) | set(re.findall(r"\]\(((?!http|#)[^)]+)\)", readme))
+    assert "campaigns/cu_archive.yaml" in named
+    tracked = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False).stdout
+    for name in named:
+        assert (PROJECT / name).exists(), name
+        assert not tracked or name in tracked.split(), f"{name} is not in the repository"
+    targets = (PROJECT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", readme, re.MULTILINE):
+        assert f"\n{target}:" in targets
+
+
+def test_every_campaign_is_a_valid_configuration():
+    campaigns = list((PROJECT / "campaigns").glob("*.yaml"))
+    assert campaigns
+    for path in campaigns:
+        assert read_config_file(path).subsets
