@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
-from xanesflow.sites import ELEMENTS, Subset
+from xanesflow.sites import ELEMENTS, PARTS, Subset
 
 PAPER_ENERGY_START_EV = {
     "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
@@ -267,7 +267,7 @@ class Config(Section):
     def split_files(self, subset: str) -> list[str]:
         """Published split files of a subset: train, val, test; none for the balanced split."""
         folder = self.splits.files
-        return [str(Path(folder) / f"{subset}_{part}.txt") for part in ("train", "val", "test")] if folder else []
+        return [str(Path(folder) / f"{subset}_{part}.txt") for part in PARTS] if folder else []
 
     def as_json(self) -> str:
         """The whole configuration as one line of JSON, as the outputs record it."""

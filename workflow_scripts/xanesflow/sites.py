@@ -14,6 +14,9 @@ ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 THEORIES = ("FEFF", "VASP")
 """Levels of theory that a subset can have."""
 
+PARTS = ("train", "val", "test")
+"""The parts of a split."""
+
 Site = tuple[str, int]
 """A site: material id and 0-based index into its structure."""
 

@@ -12,12 +12,11 @@ import pandas as pd
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
-from xanesflow.sites import Site, parse_site_id, site_id
+from xanesflow.sites import PARTS, Site, parse_site_id, site_id
 from xanesflow.spectra.store import read_spectra
 
 log = logging.getLogger(__name__)
 
-PARTS = ("train", "val", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
 
 

@@ -13,9 +13,7 @@ import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import sha256_file
-from xanesflow.sites import site_id
-
-PARTS = ("train", "val", "test")
+from xanesflow.sites import PARTS, site_id
 
 
 @dataclass(frozen=True, eq=False)
