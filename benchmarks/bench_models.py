@@ -1,9 +1,11 @@
-"""How long an expert takes to train, and how good it is.
+"""How long models take to train, and how good they are.
 
     python benchmarks/bench_models.py                                   # random data of the size of Cu_FEFF
-    python benchmarks/bench_models.py --dataset results/dataset/NAME.h5 --subset Cu_FEFF --features m3gnet
+    python benchmarks/bench_models.py --kind universal                  # random data of the size of all FEFF subsets
+    python benchmarks/bench_models.py --dataset results/dataset/NAME.h5 --subset Cu_FEFF Ni_FEFF --kind universal
 
-Prints one table, a row per seed. On random data there is nothing to learn, so only the time per epoch counts.
+Prints one table, a row per model, seed and subset. On random data there is nothing to learn, so only the time per epoch
+counts.
 """
 
 import argparse
@@ -13,17 +15,24 @@ import numpy as np
 
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.expert import fit_expert
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.fit import fit_model
+from xanesflow.models.settings import TrainingSettings
+
+SIZES = {
+    "Ti_FEFF": (5140, 641), "V_FEFF": (8653, 1080), "Cr_FEFF": (2457, 305), "Mn_FEFF": (13644, 1704),
+    "Fe_FEFF": (9657, 1205), "Co_FEFF": (8605, 1074), "Ni_FEFF": (3471, 432), "Cu_FEFF": (3340, 416),
+}  # fmt: skip
+"""Published spectra for training and validation."""
 
 
-def synthetic(n_train: int = 3340, n_val: int = 416, n_features: int = 64, n_energies: int = 141) -> SubsetData:
-    """Random data of the size of the published Cu_FEFF."""
+def synthetic(subset: str, n_features: int = 64, n_energies: int = 141) -> SubsetData:
+    """Random data of the size of a published subset."""
     rng = np.random.default_rng(0)
+    n_train, n_val = SIZES[subset]
     n = n_train + n_val
     return SubsetData(
         path=Path("random data"),
-        subset="Cu_FEFF",
+        subset=subset,
         features_name="m3gnet",
         energy_ev=8983.173 + 0.25 * np.arange(n_energies),
         spectra=rng.uniform(0, 1.5e-3, size=(n, n_energies)),
@@ -37,43 +46,59 @@ def synthetic(n_train: int = 3340, n_val: int = 416, n_features: int = 64, n_ene
     )
 
 
+def bench(kind: str, subsets: list[SubsetData], given: argparse.Namespace) -> None:
+    """Train one model with each seed and print its rows."""
+    epochs = given.max_epochs or (1000 if given.dataset else 20)
+    name = "universal" if kind == "universal" else subsets[0].subset
+    # Judged on the test part where there is one.
+    rows = {data.subset: data.rows("test" if len(data.rows("test")) else "val") for data in subsets}
+    predictions: dict[str, list[np.ndarray]] = {data.subset: [] for data in subsets}
+    for seed in given.seeds:
+        settings = TrainingSettings.of_model(
+            name, seed=seed, threads=given.threads, device=given.device, max_epochs=epochs
+        )
+        model, training = fit_model(kind, name, subsets, settings)
+        seconds = [epoch.seconds for epoch in training.epochs]
+        # The first epoch holds the range test and what PyTorch sets up once, so it is told apart.
+        each = (seconds[-1] - seconds[0]) / max(1, len(seconds) - 1)
+        spent = (
+            f"{training.learning_rate:.2g} | {len(seconds)} | {training.best_epoch} | {each:.3f} | "
+            f"{seconds[0] - each:.1f} | {training.seconds:.1f}"
+        )
+        for data in subsets:
+            predictions[data.subset].append(model.predict(data.features[rows[data.subset]]))
+            judge(f"| {kind} | {data.subset} | {seed} | {spent}", data, rows[data.subset], predictions[data.subset][-1])
+    for data in subsets if len(given.seeds) > 1 else []:
+        mean = np.mean(predictions[data.subset], axis=0)
+        judge(f"| {kind} | {data.subset} | ensemble |  |  |  |  |  | ", data, rows[data.subset], mean)
+
+
+def judge(start: str, data: SubsetData, rows: np.ndarray, predictions: np.ndarray) -> None:
+    """Print a row of the table."""
+    found = compute_metrics(data.spectra[rows], predictions, data.spectra[data.rows("train")].mean(axis=0))
+    print(f"{start} | {len(rows)} | {found.xi:.3g} | {found.eta:.2f} | {found.w_e:.3f} | {found.w_s:.3f} |", flush=True)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="time (and judge) the training of an expert")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", type=Path, help="dataset file; without it random data are used")
-    parser.add_argument("--subset", default="Cu_FEFF")
+    parser.add_argument("--kind", choices=["expert", "universal"], default="expert")
+    parser.add_argument("--subset", nargs="+", help="default: Cu_FEFF; of a universal model on random data, all FEFF")
     parser.add_argument("--features", default="m3gnet")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--max-epochs", type=int, help="default: 1000 with a dataset, 20 on random data")
-    options = parser.parse_args()
-    data = read_subset(options.dataset, options.subset, options.features) if options.dataset else synthetic()
-    epochs = options.max_epochs or (1000 if options.dataset else 20)
-    train, val, test = (data.rows(part) for part in ("train", "val", "test"))
-    part, rows = ("test", test) if len(test) else ("val", val)
-    print(f"{data.subset}, {data.features_name} ({data.features.shape[1]} numbers), {data.counts()}; eta on {part}")
-    print("| seed | rate | epochs | best | s/epoch | range test s | total s | xi bohr^4 | eta | w_e | w_s |")
-    print("| --- " * 11 + "|")
-    predictions = []
-    baseline = data.spectra[train].mean(axis=0)
-    for seed in options.seeds:
-        settings = ExpertSettings.of_subset(
-            data.subset, seed=seed, threads=options.threads, device=options.device, max_epochs=epochs
-        )
-        model, training = fit_expert(data, settings)
-        predictions.append(model.predict(data.features[rows]))
-        found = compute_metrics(data.spectra[rows], predictions[-1], baseline)
-        seconds = [epoch.seconds for epoch in training.epochs]
-        # The first epoch holds the range test and what PyTorch sets up once, so it is told apart.
-        each = (seconds[-1] - seconds[0]) / max(1, len(seconds) - 1)
-        print(
-            f"| {seed} | {training.learning_rate:.2g} | {len(seconds)} | {training.best_epoch} | {each:.3f} | "
-            f"{seconds[0] - each:.1f} | {training.seconds:.1f} | {found.xi:.3g} | {found.eta:.2f} | {found.w_e:.3f} | "
-            f"{found.w_s:.3f} |"
-        )
-    if len(predictions) > 1:
-        found = compute_metrics(data.spectra[rows], np.mean(predictions, axis=0), baseline)
-        print(f"| ensemble |  |  |  |  |  |  | {found.xi:.3g} | {found.eta:.2f} | {found.w_e:.3f} | {found.w_s:.3f} |")
+    given = parser.parse_args()
+    names = given.subset or (list(SIZES) if given.kind == "universal" and not given.dataset else ["Cu_FEFF"])
+    subsets = [read_subset(given.dataset, name, given.features) if given.dataset else synthetic(name) for name in names]
+    for data in subsets:
+        print(f"{data.subset}, {data.features_name} ({data.features.shape[1]} numbers), {data.counts()}")
+    columns = ["model", "subset", "seed", "rate", "epochs", "best", "s/epoch", "range test s", "total s", "judged on"]
+    columns += ["xi bohr^4", "eta", "w_e", "w_s"]
+    print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
+    for together in [subsets] if given.kind == "universal" else [[data] for data in subsets]:
+        bench(given.kind, together, given)
 
 
 if __name__ == "__main__":

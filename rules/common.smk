@@ -31,6 +31,7 @@ if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
     )
 
 SUBSETS = CONFIG.subsets
+THEORIES = sorted({name.split("_")[1] for name in SUBSETS})
 FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
@@ -39,7 +40,8 @@ wildcard_constraints:
     subset="|".join(SUBSETS),
     featurizer="|".join(FEATURIZERS),
     features=r"[a-z0-9_+]+",
-    model=r"expert",
+    theory="|".join(THEORIES),
+    model=r"expert|universal",
     seed=r"\d+",
 
 
@@ -55,11 +57,34 @@ def energy_start(subset):
     return CONFIG.curation.energy_start[subset.split("_")[0]]
 
 
+def subsets_of(theory):
+    """The subsets of a level of theory, in the order of their names."""
+    return sorted(name for name in SUBSETS if name.endswith(f"_{theory}"))
+
+
 def results_of_models(pattern):
-    """`pattern` filled for every model that the configuration asks for."""
+    """`pattern` filled for every model, features and subset that the configuration asks for."""
     return expand(
         pattern, model=CONFIG.models.kinds, features=CONFIG.features.models, subset=SUBSETS
     )
+
+
+def trained_on(model, subset):
+    """What the model that predicts a subset is a model of: its level of theory, if it is universal, or the subset."""
+    return subset.split("_")[1] if model == "universal" else subset
+
+
+def results_of_trainings(pattern):
+    """`pattern` filled for every training that the configuration asks for; {of} is a subset or a level of theory."""
+    models = [
+        (kind, trained_on(kind, subset)) for kind in CONFIG.models.kinds for subset in SUBSETS
+    ]
+    return [
+        pattern.format(model=model, features=features, of=of, seed=seed)
+        for model, of in dict.fromkeys(models)
+        for features in CONFIG.features.models
+        for seed in CONFIG.models.seeds
+    ]
 
 
 def hold_working_directory():

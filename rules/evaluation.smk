@@ -9,8 +9,11 @@ rule evaluation:
 rule predict_spectra:
     input:
         dataset=DATASET,
-        checkpoints=expand(
-            "results/models/{{model}}_{{features}}_{{subset}}/seed{seed}.safetensors",
+        checkpoints=lambda wildcards: expand(
+            "results/models/{model}_{features}_{of}/seed{seed}.safetensors",
+            model=wildcards.model,
+            features=wildcards.features,
+            of=trained_on(wildcards.model, wildcards.subset),
             seed=CONFIG.models.seeds,
         ),
     output:

@@ -1,14 +1,14 @@
 # Stage 7: models from features to spectra.
 
+TRAINING = {
+    key: getattr(CONFIG.models, key)
+    for key in ("dropout", "learning_rate", "max_epochs", "patience", "scaling", "device")
+}
+
 
 rule models:
     input:
-        [
-            results_of_models(
-                f"results/models/{{model}}_{{features}}_{{subset}}/seed{seed}.safetensors"
-            )
-            for seed in CONFIG.models.seeds
-        ],
+        results_of_trainings("results/models/{model}_{features}_{of}/seed{seed}.safetensors"),
 
 
 rule train_expert:
@@ -28,7 +28,7 @@ rule train_expert:
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{subset}",
-            labels={"features": "{features}", "seed": "{seed}"},
+            labels={"model": "expert", "features": "{features}", "seed": "{seed}"},
         ),
     log:
         "results/logs/train_expert/{features}_{subset}_seed{seed}.log",
@@ -41,15 +41,53 @@ rule train_expert:
         mem_mb=3000,
         runtime=240,
     params:
+        **TRAINING,
         widths=lambda wildcards: CONFIG.models.widths.get(wildcards.subset),
         batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),
-        dropout=CONFIG.models.dropout,
-        learning_rate=CONFIG.models.learning_rate,
-        max_epochs=CONFIG.models.max_epochs,
-        patience=CONFIG.models.patience,
-        scaling=CONFIG.models.scaling,
-        device=CONFIG.models.device,
     message:
         "Training ExpertXAS on {wildcards.features} of {wildcards.subset}, seed {wildcards.seed}"
     script:
         "../workflow_scripts/train_expert.py"
+
+
+rule train_universal:
+    input:
+        dataset=ancient(DATASET),  # as above
+        own=lambda wildcards: expand(
+            [
+                "results/spectra/{subset}.h5",
+                "results/dataset/splits/{subset}.csv",
+                "results/features/{featurizer}/{subset}.h5",
+            ],
+            subset=subsets_of(wildcards.theory),
+            featurizer=FEATURIZERS,
+        ),
+    output:
+        checkpoint="results/models/universal_{features}_{theory}/seed{seed}.safetensors",
+        history="results/models/universal_{features}_{theory}/seed{seed}_history.csv",
+        figure=report(
+            "results/models/universal_{features}_{theory}/seed{seed}_learning_curve.svg",
+            caption="../report/learning_curve.rst",
+            category="Training",
+            subcategory="{theory}",
+            labels={"model": "universal", "features": "{features}", "seed": "{seed}"},
+        ),
+    log:
+        "results/logs/train_universal/{features}_{theory}_seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train_universal/{features}_{theory}_seed{seed}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=480,
+    params:
+        **TRAINING,
+        subsets=lambda wildcards: subsets_of(wildcards.theory),
+        widths=CONFIG.models.widths.get("universal"),
+        batch_size=CONFIG.models.batch_size.get("universal"),
+    message:
+        "Training UniversalXAS on {wildcards.features} of all {wildcards.theory} subsets, seed {wildcards.seed}"
+    script:
+        "../workflow_scripts/train_universal.py"

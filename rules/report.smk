@@ -79,10 +79,9 @@ rule make_report:
         errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
         spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
-        curves=[
-            results_of_models(f"results/models/{MODEL_SUBSET}/seed{seed}_learning_curve.svg")
-            for seed in CONFIG.models.seeds
-        ],
+        curves=results_of_trainings(
+            "results/models/{model}_{features}_{of}/seed{seed}_learning_curve.svg"
+        ),
     output:
         report(
             "results/report/report.html",
@@ -101,8 +100,8 @@ rule make_report:
         runtime=10,
     params:
         subsets=SUBSETS,
-        models=results_of_models(MODEL_SUBSET),
-        n_seeds=len(CONFIG.models.seeds),
+        models=results_of_models("{model} on {features}, {subset}"),
+        trainings=results_of_trainings("{model} on {features}, {of}, seed {seed}"),
         benchmarks="results/benchmarks",
     message:
         "Writing the report {output}"

@@ -10,6 +10,7 @@ with rule_log(snakemake) as config:
         Path(snakemake.input.dataset),
         [Path(path) for path in snakemake.input.checkpoints],
         Path(snakemake.output[0]),
+        subset=snakemake.wildcards.subset,
         part=snakemake.params.part,
         config_json=config,
     )

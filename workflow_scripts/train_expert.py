@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from xanesflow.models.expert import train_expert
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.settings import TrainingSettings
 from xanesflow.scripting import rule_log
 
 with rule_log(snakemake) as config:
@@ -12,7 +12,7 @@ with rule_log(snakemake) as config:
         Path(snakemake.output.checkpoint),
         subset=snakemake.wildcards.subset,
         features=snakemake.wildcards.features,
-        settings=ExpertSettings.of_subset(
+        settings=TrainingSettings.of_model(
             snakemake.wildcards.subset,
             **snakemake.params,
             threads=snakemake.threads,

@@ -43,6 +43,12 @@ def test_median_of_an_even_number_is_the_mean_of_the_middle_two():
     assert found.xi == 1.25
 
 
+def test_without_a_baseline_only_the_figures_that_need_it_are_undefined():
+    found = compute_metrics(SPECTRA, PREDICTIONS, np.full(2, np.nan))
+    assert (found.n, found.xi, found.mse_mean) == (3, 2.0, 3.5)
+    assert np.isnan([found.xi_baseline, found.eta, found.w_e, found.w_s]).all()
+
+
 def test_shapes_that_do_not_fit_are_refused():
     for spectra, predictions, baseline in [
         (SPECTRA, PREDICTIONS[:2], BASELINE),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from test_models_data import change, make_dataset
 
@@ -14,9 +15,9 @@ from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predict import predict_spectra
 from xanesflow.evaluation.predictions import read_predictions
 from xanesflow.models.expert import train_expert
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.settings import TrainingSettings
 
-SMALL = ExpertSettings(widths=(8,), batch_size=8, dropout=0.0, max_epochs=3, learning_rate=1e-2)
+SMALL = TrainingSettings(widths=(8,), batch_size=8, dropout=0.0, max_epochs=3, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +59,35 @@ def test_the_validation_part_can_be_judged_instead(trained, tmp_path):
     assert evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv")[0]["part"] == "val"
 
 
-def test_an_empty_part_is_told_with_counts_and_both_remedies(tmp_path):
+def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefined_figures(tmp_path, caplog):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * 10)
-    train_expert(dataset, tmp_path / "m", subset="Cu_FEFF", features="m3gnet", settings=SMALL)
-    with pytest.raises(XanesflowError) as caught:
-        predict_spectra(dataset, [tmp_path / "m"], tmp_path / "p.h5")
+    for seed in (0, 1):
+        settings = replace(SMALL, seed=seed)
+        train_expert(dataset, tmp_path / f"{seed}", subset="Cu_FEFF", features="m3gnet", settings=settings)
+    predict_spectra(dataset, [tmp_path / "0", tmp_path / "1"], tmp_path / "p.h5")
     for words in ("train 30, val 10, test 0", "`evaluation.part: val`", "`splits.files: null`"):
-        assert words in str(caught.value)
-    assert not (tmp_path / "p.h5").exists()
+        assert words in caplog.text
+    evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv")
+    table = pd.read_csv(tmp_path / "m.csv")
+    assert table["seed"].tolist() == ["0", "1", "ensemble"]
+    assert (table["n_train"] == 30).all() and (table["n_test"] == 0).all()
+    assert table[["xi", "xi_baseline", "eta", "w_e", "w_s", "mse_mean"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_figures_of_very_few_spectra_are_those_of_numpy_and_the_log_says_how_few(tmp_path, caplog, n):
+    dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * (10 - n) + ["test"] * n)
+    train_expert(dataset, tmp_path / "m", subset="Cu_FEFF", features="m3gnet", settings=SMALL)
+    predict_spectra(dataset, [tmp_path / "m"], tmp_path / "p.h5")
+    (row,) = evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv")
+    with h5py.File(tmp_path / "p.h5") as file, h5py.File(dataset) as made:
+        truth, predicted, mean = file["spectra"][:], file["predictions"][:], made["Cu_FEFF/spectra"][:30].mean(axis=0)
+    mse, of_mean = ((truth - predicted) ** 2).mean(1), ((truth - mean) ** 2).mean(1)
+    assert row["n_test"] == n
+    assert row["xi"] == pytest.approx(np.median(mse), rel=1e-12)
+    assert row["eta"] == pytest.approx(np.median(of_mean) / np.median(mse), rel=1e-12)
+    assert row["w_e"] == pytest.approx((mse < of_mean).mean())
+    assert f"Cu_FEFF: 30 training and {n} test spectra judge no model" in caplog.text
 
 
 def test_models_of_other_features_or_other_data_are_refused(trained, tmp_path):

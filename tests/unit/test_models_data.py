@@ -7,19 +7,25 @@ import pytest
 from xanesflow.errors import XanesflowError
 from xanesflow.models.data import read_subset
 from xanesflow.models.scaling import Scaling
-from xanesflow.models.settings import PAPER_EXPERTS, ExpertSettings
+from xanesflow.models.settings import PAPER_EXPERTS, TrainingSettings
 
 
-def make_dataset(path, n=40, n_energies=7, split=None, seed=0):
-    """A tiny dataset file of the contract's layout, with spectra that are a positive function of the features."""
+def make_dataset(path, **choices):
+    """A tiny dataset file of the contract's layout with one subset, Cu_FEFF unless told otherwise."""
+    path.unlink(missing_ok=True)
+    return add_subset(path, **choices)
+
+
+def add_subset(path, subset="Cu_FEFF", start_ev=8983.173, *, n=40, n_energies=7, split=None, seed=0):
+    """Add a subset to a dataset file, with spectra that are a positive function of the features."""
     rng = np.random.default_rng(seed)
     first, second = rng.normal(size=(n, 3)).astype("f4"), (50 + 9 * rng.normal(size=(n, 2))).astype("f4")
     both = np.c_[first, (second - 50) / 9]
     spectra = 1e-3 * np.exp(0.3 * both @ rng.normal(size=(5, n_energies)))
     parts = split if split is not None else ["train"] * (n - 12) + ["val"] * 6 + ["test"] * 6
-    with h5py.File(path, "w") as file:
-        group = file.create_group("Cu_FEFF")
-        group["energy"] = 8983.173 + 0.25 * np.arange(n_energies)
+    with h5py.File(path, "a") as file:
+        group = file.create_group(subset)
+        group["energy"] = start_ev + 0.25 * np.arange(n_energies)
         group["spectra"] = spectra
         group["material_id"] = [f"mp-{i // 2}" for i in range(n)]
         group["site_index"] = np.arange(n) % 2
@@ -28,7 +34,7 @@ def make_dataset(path, n=40, n_energies=7, split=None, seed=0):
         group["features/m3gnet"] = first
         group["features/m3gnet"].attrs["weights_hash"] = "abc"
         group["features/chgnet"] = second
-        file.create_group("structures")
+        file.require_group("structures")
     return path
 
 
@@ -111,13 +117,15 @@ def test_standardised_features_have_mean_0_and_deviation_1_and_constant_ones_are
 
 
 def test_settings_take_the_papers_widths_unless_told_otherwise():
-    assert ExpertSettings.of_subset("Ni_FEFF").widths == (600, 300)
-    assert ExpertSettings.of_subset("Ti_VASP").batch_size == 64
-    assert ExpertSettings.of_subset("Mn_VASP").widths == (500, 500, 550)
-    assert ExpertSettings.of_subset("Cu_FEFF", widths=[8], seed=3) == ExpertSettings((8,), 32, seed=3)
+    assert TrainingSettings.of_model("Ni_FEFF").widths == (600, 300)
+    assert TrainingSettings.of_model("Ti_VASP").batch_size == 64
+    for name in ("universal", "Mn_VASP"):
+        settings = TrainingSettings.of_model(name)
+        assert (settings.widths, settings.batch_size) == ((500, 500, 550), 32)
+    assert TrainingSettings.of_model("Cu_FEFF", widths=[8], seed=3) == TrainingSettings((8,), 32, seed=3)
     assert len(PAPER_EXPERTS) == 10
-    settings = ExpertSettings.of_subset("Cu_FEFF", learning_rate=1e-3)
-    assert ExpertSettings.from_dict(settings.as_dict()) == settings
+    settings = TrainingSettings.of_model("Cu_FEFF", learning_rate=1e-3)
+    assert TrainingSettings.from_dict(settings.as_dict()) == settings
 
 
 @pytest.mark.parametrize(
@@ -126,4 +134,4 @@ def test_settings_take_the_papers_widths_unless_told_otherwise():
 )
 def test_settings_out_of_range_are_told_with_their_config_key(field, value):
     with pytest.raises(XanesflowError, match=f"models.{field} is "):
-        ExpertSettings(**{field: value})
+        TrainingSettings(**{field: value})

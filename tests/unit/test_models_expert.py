@@ -13,9 +13,9 @@ from xanesflow.files import sha256_file
 from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.models.data import read_subset
 from xanesflow.models.expert import train_expert
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.settings import TrainingSettings
 
-SMALL = ExpertSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
+SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 
 
 def train(folder, features="m3gnet", settings=SMALL, **others):
@@ -53,7 +53,7 @@ def test_a_checkpoint_says_what_it_is_and_where_it_came_from(tmp_path):
     assert card.config == {"campaign": "c"}
     assert {"xanesflow", "torch", "numpy", "python"} <= set(card.versions)
     assert len(card.history) == 5 and card.val_mse == card.history[card.best_epoch - 1][2]
-    assert ExpertSettings.from_dict(card.settings) == SMALL
+    assert TrainingSettings.from_dict(card.settings) == SMALL
     for word in ("expert", "Cu_FEFF", "m3gnet (3) + chgnet (2)", "16-8", "28 spectra", "8983.173"):
         assert word in model.describe()
 
@@ -78,7 +78,7 @@ def test_figure_and_history_are_written(tmp_path):
     assert "<svg" in svg
     train(tmp_path, figure=tmp_path / "f.svg")
     assert (tmp_path / "f.svg").read_text() == svg, "the same training draws the same file"
-    train(tmp_path, figure=tmp_path / "f.png", settings=ExpertSettings(widths=(4,), learning_rate=1e-3, max_epochs=2))
+    train(tmp_path, figure=tmp_path / "f.png", settings=TrainingSettings(widths=(4,), learning_rate=1e-3, max_epochs=2))
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader((tmp_path / "h.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]

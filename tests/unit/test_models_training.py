@@ -9,7 +9,7 @@ import torch
 from xanesflow.errors import XanesflowError
 from xanesflow.models.network import FastDropout, SpectrumNetwork
 from xanesflow.models.range_test import FALLBACK_RATE, range_test, suggest_rate
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.training import _batches, train_network
 
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ def arrays(n, d=4, k=5, seed=0):
 
 
 def small(**changes):
-    return ExpertSettings(
+    return TrainingSettings(
         **{"widths": (32,), "batch_size": 16, "dropout": 0.0, "max_epochs": 30, "learning_rate": 1e-2, **changes}
     )
 

@@ -37,6 +37,18 @@ def spotless(texts):
     return all(text.endswith("</svg>\n") and 'href="http' not in text and "<script" not in text for text in texts)
 
 
+def test_a_part_without_spectra_is_told_in_each_figure(tmp_path):
+    texts = draw(some_predictions(0), tmp_path / "out")
+    assert spotless(texts.values())
+    assert all("Cu_FEFF has no spectrum in its test part" in text for text in texts.values())
+
+
+def test_without_training_spectra_there_is_no_baseline_to_draw(tmp_path):
+    texts = draw(replace(some_predictions(3), baseline=np.full(141, np.nan)), tmp_path / "out")
+    assert spotless(texts.values())
+    assert "mean training spectrum" not in texts["errors"]
+
+
 @pytest.mark.parametrize("n", [1, 3, 25])
 def test_few_spectra_can_be_drawn(tmp_path, n):
     texts = draw(some_predictions(n), tmp_path / "out")

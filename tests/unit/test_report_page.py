@@ -15,9 +15,20 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 @pytest.fixture
 def make(tmp_path):
-    """Make the page of one subset from metrics and texts of the caller's."""
+    """Make the page of one subset in the dataset from metrics and texts of the caller's."""
 
-    def page(*, part="test", model="expert", features="m3gnet", n_train=600, lacks=(), title="A title"):
+    def page(
+        *,
+        part="test",
+        models=("expert",),
+        elements=("Cu",),
+        features="m3gnet",
+        n_train=600,
+        n_test=50,
+        eta=5.0,
+        lacks=(),
+        title="A title",
+    ):
         figure = tmp_path / "figure.svg"
         figure.write_text(SVG)
         n = n_train + 2
@@ -35,9 +46,10 @@ def make(tmp_path):
             cu.create_dataset("material_id", data=["mp-1"] * n, dtype=h5py.string_dtype())
             cu.create_dataset("split", data=["train"] * n_train + ["val", "test"], dtype=h5py.string_dtype())
             cu.create_dataset("features/m3gnet", data=np.zeros((n, 64))).attrs["weights_hash"] = "a" * 64
-        row = {"model": model, "features": features, "element": "Cu", "theory": "FEFF", "n_train": n_train, "n_test": 1}
-        row |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": 5.0, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9, "seed": 0}
-        pd.DataFrame([{**row, "part": part}]).to_csv(tmp_path / "metrics.csv", index=False)
+        row = {"features": features, "theory": "FEFF", "n_train": n_train, "n_test": n_test}
+        row |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": eta, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9, "seed": 0}
+        table = [{**row, "model": model, "element": element, "part": part} for model in models for element in elements]
+        pd.DataFrame(table).to_csv(tmp_path / "metrics.csv", index=False)
         rows = [("mp-9", 0, what) for what in lacks]
         pd.DataFrame(rows, columns=["material_id", "site_index", "lacks"]).to_csv(tmp_path / "u.csv", index=False)
         (tmp_path / "benchmarks/train_expert").mkdir(parents=True, exist_ok=True)
@@ -50,7 +62,8 @@ def make(tmp_path):
             metrics=tmp_path / "metrics.csv",
             curation_figures={"Cu_FEFF": figure},
             unmatched={"Cu_FEFF": tmp_path / "u.csv"},
-            models=[ModelFigures("expert on m3gnet, Cu_FEFF", "Cu_FEFF", figure, figure, figure, [figure])],
+            models=[ModelFigures("expert on m3gnet, Cu_FEFF", figure, figure, figure)],
+            learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
             benchmarks=tmp_path / "benchmarks",
         )
         return (tmp_path / "report.html").read_text()
@@ -63,6 +76,7 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "@import" not in page
     assert page.count("data:image/svg+xml;base64,") == 5
+    assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
 
 
 def test_what_was_left_out_is_counted_by_reason(make):
@@ -76,6 +90,42 @@ def test_the_papers_value_stands_only_beside_what_can_be_compared(make):
     assert "<td>5.19</td>" in make()
     for other in ({"part": "val"}, {"features": "chgnet"}):
         assert "<td>5.19</td>" not in make(**other)
+
+
+def test_the_papers_universal_model_is_compared_only_with_one_of_its_eight_elements(make):
+    eight = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
+    page = make(models=("universal",), elements=eight)
+    for eta in ("4.19", "5.19", "7.13", "13.15", "6.04", "9.58", "6.43", "2.75"):  # Table I
+        assert f"<td>{eta}</td>" in page
+    assert "<td>2.75</td>" not in make(models=("universal",), elements=eight[1:])
+    both = make(models=("expert", "universal"), elements=("Cu",))
+    assert "<td>5.19</td>" in both and "<td>2.75</td>" not in both
+
+
+def test_the_page_says_what_each_kind_of_model_in_it_is(make):
+    assert "ExpertXAS" in make() and "UniversalXAS" not in make()
+    both = make(models=("expert", "universal"))
+    assert "<b>expert</b>" in both and "<b>universal</b>" in both
+    assert "all subsets of a level of theory" in both
+
+
+@pytest.mark.parametrize(("n_train", "n_test", "small"), [(99, 50, True), (100, 20, False), (600, 19, True)])
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_small_sets_are_told_once_with_their_numbers_to_judge_no_model(make, n_train, n_test, small, part):
+    page = make(n_train=n_train, n_test=n_test, part=part, models=("expert", "universal"), elements=("Ti", "Cu"))
+    name = {"test": "test", "val": "validation"}[part]
+    for subset in ("Ti_FEFF", "Cu_FEFF"):
+        told = f"{subset}: <b>{n_train} training and {n_test} {name} spectra</b>"
+        assert page.count(told) == small
+    assert ("judge no model" in page) == small
+    if small:
+        assert page.index("How good are the models?") < page.index("judge no model") < page.index("<table>")
+
+
+def test_undefined_figures_are_dashes(make):
+    page = make(n_test=0, eta=np.nan)
+    assert "<b>–</b>" in page and "nan" not in page.split('id="figures"')[0]
+    assert "Without a spectrum to" in page
 
 
 def test_figures_of_the_validation_part_and_of_small_sets_are_told_as_such(make):

@@ -60,6 +60,7 @@ def _not_bool(value: Any) -> Any:
 
 
 SubsetName = Annotated[str, AfterValidator(_subset_name)]
+ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
 Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
@@ -165,17 +166,17 @@ class Dataset(Section):
 class Models(Section):
     """The models and how they are trained."""
 
-    kinds: Annotated[list[Literal["expert"]], Field(min_length=1), AfterValidator(_unique)] = Field(
-        ["expert"], description="expert: one model per subset"
+    kinds: Annotated[list[Literal["expert", "universal"]], Field(min_length=1), AfterValidator(_unique)] = Field(
+        ["expert"], description="expert: one model per subset; universal: one over all subsets of a level of theory"
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)] = Field(
         [0], description="a model is trained with each; of several the mean prediction is reported as well"
     )
-    widths: dict[SubsetName, Annotated[list[Count], Field(min_length=1)]] = Field(
-        {}, description="hidden layers of a subset's expert, {Cu_FEFF: [600, 600, 400]}; not named: the paper's"
+    widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(
+        {}, description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the paper's"
     )
-    batch_size: dict[SubsetName, Annotated[int, Field(ge=2)]] = Field(
-        {}, description="spectra per step, {Cu_FEFF: 32}; not named: the paper's"
+    batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
+        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the paper's"
     )
     dropout: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, lt=1)] = Field(
         0.5, description="share of hidden units left out at each step of the training"

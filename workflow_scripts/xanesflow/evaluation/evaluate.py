@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.metrics import compute_metrics
+from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN, NO_SPECTRA, compute_metrics
 from xanesflow.evaluation.predictions import Predictions, read_predictions
 from xanesflow.files import atomic_path
 from xanesflow.sites import ELEMENTS, Subset
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     "model",
@@ -31,7 +34,9 @@ COLUMNS = (
     "seed",
     "part",
 )
-"""Of metrics.csv. `n_test` counts the spectra of `part`; xi, xi_baseline and mse_mean are in bohr⁴."""
+"""Of metrics.csv. `n_train` counts the subset's own training spectra, of which xi_baseline's baseline is the mean (a
+universal model saw those of the other subsets too), `n_test` the spectra of `part`; xi, xi_baseline and mse_mean are in
+bohr⁴. A figure that is not defined is nan."""
 
 ENSEMBLE = "ensemble"
 """In the column `seed`: the mean prediction of all seeds."""
@@ -44,7 +49,8 @@ def evaluate_models(prediction_files: Iterable[str | Path], output_csv: str | Pa
 
     A model with one seed has one row; with several it has one per seed, ascending, and one of their mean prediction.
     Rows are in the order of model, features, theory and element (as in the periodic table), whatever the order of the
-    files. Numbers are written so that reading them gives the same number back.
+    files. Numbers are written so that reading them gives the same number back; what is not defined (all figures of a
+    part without spectra) is nan. The log tells which parts are too small to judge a model.
 
     Args:
         prediction_files: from `predict_spectra`.
@@ -65,12 +71,23 @@ def evaluate_models(prediction_files: Iterable[str | Path], output_csv: str | Pa
                 f"{path} and {by_model[key][0]} both hold predictions of {' '.join(key)}; give each model once."
             )
         by_model[key] = (path, found)
+    _tell_small(found for _, found in by_model.values())
     rows = [row for key in sorted(by_model, key=_order) for row in _rows(by_model[key][1])]
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return rows
+
+
+def _tell_small(predictions: Iterable[Predictions]) -> None:
+    """A line in the log for each subset whose figures rest on too few spectra."""
+    for subset, part, n_train, n_test in sorted({(p.subset, p.part, p.n_train, len(p.ids)) for p in predictions}):
+        if n_train < FEW_TRAIN or n_test < FEW_TEST:
+            logger.warning(
+                "%s: %d training and %d %s spectra judge no model (fewer than %d or %d); add finished simulations.",
+                *(subset, n_train, n_test, part, FEW_TRAIN, FEW_TEST),
+            )
 
 
 def _order(key: tuple[str, str, str]) -> tuple[str, str, str, int]:
@@ -88,7 +105,7 @@ def _rows(found: Predictions) -> list[Row]:
     subset = Subset.parse(found.subset)
     rows: list[Row] = []
     for seed, predictions in by_seed.items():
-        figures = compute_metrics(found.spectra, predictions, found.baseline)
+        figures = compute_metrics(found.spectra, predictions, found.baseline) if found.ids else NO_SPECTRA
         rows.append(
             {
                 "model": found.model,

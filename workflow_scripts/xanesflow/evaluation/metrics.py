@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+FEW_TRAIN, FEW_TEST = 100, 20
+"""With fewer training or fewer judged spectra of a subset, its figures depend on which few these happen to be."""
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -26,6 +29,8 @@ class Metrics:
         w_e: share of spectra where the model's mean squared error is below the baseline's.
         w_s: share of single points (spectra × energies) where the model's absolute error is below the baseline's.
         mse_mean: mean over the spectra of the mean squared error, bohr⁴.
+
+    A figure that is not defined is NaN: all of them without a spectrum, those that need the baseline without one.
     """
 
     n: int
@@ -35,6 +40,10 @@ class Metrics:
     w_e: float
     w_s: float
     mse_mean: float
+
+
+NO_SPECTRA = Metrics(0, *[float("nan")] * 6)
+"""The figures of a part without spectra."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +70,10 @@ def spectrum_mse(spectra: Floats, predictions: Floats) -> Floats:
 def compute_metrics(spectra: Floats, predictions: Floats, baseline: Floats) -> Metrics:
     """The figures of one model; a tie with the baseline is no win.
 
+    A baseline of NaN (a subset without training spectra has no mean) leaves the figures that need it NaN.
+
     Raises:
-        ValueError: there is no spectrum, or shapes do not fit.
+        ValueError: there is no spectrum (see `NO_SPECTRA`), or shapes do not fit.
     """
     if (
         spectra.ndim != 2
@@ -73,13 +84,14 @@ def compute_metrics(spectra: Floats, predictions: Floats, baseline: Floats) -> M
         raise ValueError(f"shapes {spectra.shape}, {predictions.shape} and {baseline.shape} are no spectra to compare")
     mse, baseline_mse = spectrum_mse(spectra, predictions), spectrum_mse(spectra, baseline)
     xi, xi_baseline = float(np.median(mse)), float(np.median(baseline_mse))
+    defined = 1.0 if np.isfinite(xi_baseline) else float("nan")
     return Metrics(
         n=len(spectra),
         xi=xi,
         xi_baseline=xi_baseline,
-        eta=xi_baseline / xi if xi > 0 else float("inf"),
-        w_e=float(np.mean(mse < baseline_mse)),
-        w_s=float(np.mean(np.abs(spectra - predictions) < np.abs(spectra - baseline))),
+        eta=xi_baseline / xi if xi > 0 else float("inf") * defined,
+        w_e=float(np.mean(mse < baseline_mse)) * defined,
+        w_s=float(np.mean(np.abs(spectra - predictions) < np.abs(spectra - baseline))) * defined,
         mse_mean=float(np.mean(mse)),
     )
 

@@ -21,18 +21,19 @@ class Predictions:
     """What a prediction file holds; all spectra in bohr².
 
     Attributes:
-        model: kind of the model, as `expert`.
+        model: kind of the model, `expert` or `universal`.
         features: as `m3gnet`.
         subset: as `Cu_FEFF`.
         part: `test` or `val`.
-        n_train: spectra that the model was trained on.
+        n_train: spectra of this subset that the model was trained on, as many as the baseline is the mean of; a
+            universal model saw those of other subsets too.
         seeds: (k,) of the models.
-        ids: n names of sites, as `mp-390_000`.
+        ids: n names of sites, as `mp-390_000`; none if the part is empty.
         energy_ev: (141,) absolute energies in eV.
         spectra: (n, 141) simulated.
         predictions: (n, 141) mean over the seeds.
         by_seed: (k, n, 141).
-        baseline: (141,) mean training spectrum.
+        baseline: (141,) mean training spectrum of the subset; NaN if it has none.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""A trained model on disk: weights, scaling and energy grid, with everything that tells where it came from."""
+"""A trained model on disk: weights, scaling and energy grids, with everything that tells where it came from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.scaling import Scaling
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
@@ -28,18 +28,18 @@ class ModelCard:
     """What a model is and where it came from; each entry is JSON text in the checkpoint's metadata.
 
     Attributes:
-        kind: `expert`.
-        subset: the subset that it was trained on, as `Cu_FEFF`.
+        kind: `expert` or `universal`.
+        subset: what it is a model of: a subset, as `Cu_FEFF`, or, if it is universal, a level of theory, as `FEFF`.
         features: as `m3gnet` or `m3gnet_all+chgnet`.
         feature_dimensions: numbers per site of each featurizer, in order.
         featurizers: what the dataset said of each, with the weights' hash.
-        settings: `ExpertSettings` as a dictionary, the seed among them.
+        settings: `TrainingSettings` as a dictionary, the seed among them.
         scaling: `paper` or `standardise`.
         spectra_factor: of the scaling, per bohr².
         dataset_sha256: of the dataset file.
-        data_sha256: of the subset's arrays (see `SubsetData`).
-        n_train: spectra in the training part.
-        n_val: spectra in the validation part.
+        data_sha256: of the subset's arrays (see `SubsetData`); of several subsets, over their hashes.
+        n_train: spectra that it was trained on, of all its subsets.
+        n_val: spectra that stopped the training, of all its subsets.
         best_epoch: the epoch whose weights these are.
         learning_rate: that was used, found or given.
         val_mse: mean squared error on the validation part in bohr⁴.
@@ -47,6 +47,8 @@ class ModelCard:
         history: rows of epoch, training and validation mean squared error in bohr⁴.
         versions: of xanesflow, python, torch and numpy.
         config: the campaign's configuration, if it was given.
+        subsets: those that it covers, with `n_train`, `n_val` and `data_sha256` of each. A checkpoint without this
+            entry (of xanesflow 0.1) is of an expert and covers `subset`.
     """
 
     kind: str
@@ -68,6 +70,12 @@ class ModelCard:
     history: list[list[float]]
     versions: dict[str, str]
     config: dict[str, Any] | None = field(default=None)
+    subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.subsets:
+            share = {"n_train": self.n_train, "n_val": self.n_val, "data_sha256": self.data_sha256}
+            object.__setattr__(self, "subsets", {self.subset: share})
 
     @property
     def seed(self) -> int:
@@ -83,13 +91,41 @@ class Model:
         card: what it is.
         network: on the CPU, in evaluation mode.
         scaling: of its features and spectra.
-        energy_ev: (141,) absolute energies in eV of what it predicts.
+        energies_ev: (141,) absolute energies in eV of what it predicts, by subset. The network does not know them:
+            the grid of a prediction is that of the site's own subset.
     """
 
     card: ModelCard
     network: SpectrumNetwork
     scaling: Scaling
-    energy_ev: npt.NDArray[np.float64]
+    energies_ev: dict[str, npt.NDArray[np.float64]]
+
+    @property
+    def energy_ev(self) -> npt.NDArray[np.float64]:
+        """(141,) the grid in eV of a model with one subset.
+
+        Raises:
+            XanesflowError: it covers several, each with a grid of its own.
+        """
+        if len(self.energies_ev) > 1:
+            raise XanesflowError(
+                f"This {self.card.kind} model covers {', '.join(self.energies_ev)}, each with energies of its own; "
+                "ask for those of one subset (energy_of)."
+            )
+        return next(iter(self.energies_ev.values()))
+
+    def energy_of(self, subset: str) -> npt.NDArray[np.float64]:
+        """(141,) absolute energies in eV of the spectra that it predicts for sites of `subset`, as `Cu_FEFF`.
+
+        Raises:
+            XanesflowError: the model was not trained on this subset.
+        """
+        if subset not in self.energies_ev:
+            raise XanesflowError(
+                f"This {self.card.kind} model covers {', '.join(self.energies_ev)} and knows nothing of {subset}; "
+                "train a model with it."
+            )
+        return self.energies_ev[subset]
 
     def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Spectra from features.
@@ -98,7 +134,7 @@ class Model:
             features: (n, d), the featurizers' blocks in the order of the model's features.
 
         Returns:
-            (n, 141) cross sections in bohr².
+            (n, 141) cross sections in bohr², on the energies of the sites' subset (`energy_of`).
 
         Raises:
             XanesflowError: the features have another dimension than the model's, or are no finite numbers.
@@ -124,10 +160,13 @@ class Model:
         card, settings = self.card, self.card.settings
         blocks = " + ".join(f"{name} ({size})" for name, size in card.feature_dimensions.items())
         layers = "-".join(str(width) for width in settings["widths"])
+        grids = "; ".join(
+            f"{subset} {len(energy)} energies, {energy[0]:.3f} to {energy[-1]:.3f} eV"
+            for subset, energy in self.energies_ev.items()
+        )
         return "\n".join(
             [
-                f"{card.kind} model of {card.subset}: {blocks} -> {len(self.energy_ev)} energies, "
-                f"{self.energy_ev[0]:.3f} to {self.energy_ev[-1]:.3f} eV",
+                f"{card.kind} model of {card.subset}: {blocks} -> {grids}",
                 f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}",
                 f"trained on {card.n_train} spectra (validation {card.n_val}) with learning rate "
                 f"{card.learning_rate:.3g}; epoch {card.best_epoch} of {len(card.history)} kept, "
@@ -145,7 +184,7 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     }
     tensors["scaling.feature_mean"] = model.scaling.feature_mean
     tensors["scaling.feature_scale"] = model.scaling.feature_scale
-    tensors["energy"] = model.energy_ev
+    tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
     entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
@@ -166,8 +205,11 @@ def load_checkpoint(path: str | Path) -> Model:
             f"'{FORMAT}'); train it again."
         )
     try:
-        card = ModelCard(**{entry.name: json.loads(metadata[entry.name]) for entry in fields(ModelCard)})
-        settings = ExpertSettings.from_dict(card.settings)
+        entries = [entry.name for entry in fields(ModelCard) if entry.name in metadata or entry.name != "subsets"]
+        card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
+        energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
+        n_energies = len(next(iter(energies_ev.values())))
+        settings = TrainingSettings.from_dict(card.settings)
         scaling = Scaling(
             "paper" if card.scaling == "paper" else "standardise",
             tensors["scaling.feature_mean"],
@@ -177,7 +219,7 @@ def load_checkpoint(path: str | Path) -> Model:
         n_features = sum(card.feature_dimensions.values())
         # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
         with torch.device("meta"):
-            network = SpectrumNetwork(n_features, settings.widths, len(tensors["energy"]), settings.dropout)
+            network = SpectrumNetwork(n_features, settings.widths, n_energies, settings.dropout)
         state = {
             name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
             for name, array in tensors.items()
@@ -186,7 +228,12 @@ def load_checkpoint(path: str | Path) -> Model:
         network.load_state_dict(state, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
-    return Model(card, network.eval(), scaling, tensors["energy"])
+    return Model(card, network.eval(), scaling, energies_ev)
+
+
+def _energy_key(card: ModelCard, subset: str) -> str:
+    """Name of the tensor with a subset's grid."""
+    return "energy" if subset == card.subset else f"energy.{subset}"
 
 
 def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:

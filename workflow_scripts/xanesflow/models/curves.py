@@ -5,16 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.files import atomic_path
 from xanesflow.models.range_test import RangeTest
 from xanesflow.models.training import Training
-
-# Of the colour-blind-safe palette of Okabe and Ito.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
 
 
 def write_history(path: str | Path, training: Training, bohr4: float) -> None:
@@ -43,35 +39,30 @@ def draw_curves(path: str | Path, training: Training, bohr4: float, title: str) 
         title: of the figure.
     """
     panels = 1 if training.range_test is None else 2
-    # A fixed salt for the ids in an SVG and no date in it: the same training draws the same file.
-    with mpl.rc_context({"svg.hashsalt": "xanesflow", "font.size": 9}):
-        figure = Figure(figsize=(4.8 * panels, 3.4), layout="constrained")
-        axes = figure.subplots(1, panels, squeeze=False)[0]
+    with figure(path, 4.8 * panels, 3.4) as drawn:
+        axes = drawn.subplots(1, panels, squeeze=False)[0]
         _learning_curve(axes[0], training, bohr4)
         if training.range_test is not None:
             _range_test(axes[1], training.range_test)
-        figure.suptitle(title)
-        with atomic_path(path) as temporary:
-            metadata = {"Date": None} if temporary.suffix == ".svg" else None
-            figure.savefig(temporary, dpi=150, metadata=metadata)
+        drawn.suptitle(title)
 
 
 def _learning_curve(axes: Axes, training: Training, bohr4: float) -> None:
     numbers = [epoch.number for epoch in training.epochs]
     best = training.epochs[training.best_epoch - 1]
     axes.plot(
-        numbers, [e.train_loss * bohr4 for e in training.epochs], color=_ORANGE, lw=1, label="training, dropout on"
+        numbers, [e.train_loss * bohr4 for e in training.epochs], color=BASELINE, lw=1, label="training, dropout on"
     )
-    axes.plot(numbers, [e.val_loss * bohr4 for e in training.epochs], color=_BLUE, lw=1, ls="--", label="validation")
-    axes.axvline(best.number, color=_GREY, lw=0.8, ls=":")
-    axes.plot(best.number, best.val_loss * bohr4, "o", color=_BLUE, ms=5, label=f"kept: epoch {best.number}")
+    axes.plot(numbers, [e.val_loss * bohr4 for e in training.epochs], color=MODEL, lw=1, ls="--", label="validation")
+    axes.axvline(best.number, color=TRUTH, lw=0.8, ls=":")
+    axes.plot(best.number, best.val_loss * bohr4, "o", color=MODEL, ms=5, label=f"kept: epoch {best.number}")
     axes.set(xlabel="epoch", ylabel="mean squared error (bohr⁴)", yscale="log")
-    axes.legend(frameon=False)
+    axes.legend()
 
 
 def _range_test(axes: Axes, tested: RangeTest) -> None:
-    axes.plot(tested.rates, tested.losses, color=_BLUE, lw=1)
-    axes.axvline(tested.suggestion, color=_ORANGE, lw=1, ls="--", label=f"used: {tested.suggestion:.2g}")
+    axes.plot(tested.rates, tested.losses, color=MODEL, lw=1)
+    axes.axvline(tested.suggestion, color=BASELINE, lw=1, ls="--", label=f"used: {tested.suggestion:.2g}")
     axes.set(xlabel="learning rate (no unit)", ylabel="loss / loss of the untrained network", xscale="log")
     axes.set_title("range test", fontsize=9)
-    axes.legend(frameon=False)
+    axes.legend()

@@ -1,4 +1,4 @@
-"""How an expert is trained: the paper's choices, and what a user may choose instead."""
+"""How a model is trained: the paper's choices, and what a user may choose instead."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PAPER_EXPERTS: dict[str, tuple[tuple[int, ...], int]] = {
 }
 """Widths of the hidden layers and batch size of each subset's expert (arXiv 2409.19552, hyperparameter search)."""
 
-OTHER_EXPERT: tuple[tuple[int, ...], int] = ((500, 500, 550), 32)
-"""Of a subset that the paper does not have: what it found for all FEFF subsets together (UniversalXAS)."""
+PAPER_UNIVERSAL: tuple[tuple[int, ...], int] = ((500, 500, 550), 32)
+"""The same of UniversalXAS (all FEFF subsets together); an expert that the paper does not have takes them too."""
 
 
 @dataclass(frozen=True)
-class ExpertSettings:
+class TrainingSettings:
     """Everything that a training depends on, besides the data.
 
     Attributes:
@@ -44,8 +44,8 @@ class ExpertSettings:
         seed: of initial weights, order of the batches and dropout.
     """
 
-    widths: tuple[int, ...] = OTHER_EXPERT[0]
-    batch_size: int = OTHER_EXPERT[1]
+    widths: tuple[int, ...] = PAPER_UNIVERSAL[0]
+    batch_size: int = PAPER_UNIVERSAL[1]
     dropout: float = 0.5
     learning_rate: float | None = None
     max_epochs: int = 1000
@@ -73,15 +73,21 @@ class ExpertSettings:
                 raise XanesflowError(f"models.{name} is {getattr(self, name)!r}; give {wanted}.")
 
     @classmethod
-    def of_subset(
-        cls, subset: str, *, widths: tuple[int, ...] | None = None, batch_size: int | None = None, **others: Any
-    ) -> ExpertSettings:
-        """The paper's widths and batch size for `subset`, unless given; `others` are fields of this class.
+    def of_model(
+        cls, name: str, *, widths: tuple[int, ...] | None = None, batch_size: int | None = None, **others: Any
+    ) -> TrainingSettings:
+        """The paper's widths and batch size of a model, unless given.
+
+        Args:
+            name: the subset of an expert, as `Cu_FEFF`, or `universal`.
+            widths: of the hidden layers; None: the paper's.
+            batch_size: spectra per step; None: the paper's.
+            others: fields of this class.
 
         Raises:
             XanesflowError: a value is out of its range.
         """
-        paper_widths, paper_batch_size = PAPER_EXPERTS.get(subset, OTHER_EXPERT)
+        paper_widths, paper_batch_size = PAPER_EXPERTS.get(name, PAPER_UNIVERSAL)
         return cls(
             widths=tuple(widths) if widths else paper_widths, batch_size=batch_size or paper_batch_size, **others
         )
@@ -91,6 +97,6 @@ class ExpertSettings:
         return {**asdict(self), "widths": list(self.widths)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ExpertSettings:
+    def from_dict(cls, values: dict[str, Any]) -> TrainingSettings:
         """What `as_dict` gave, read back."""
         return cls(**{**values, "widths": tuple(values["widths"])})

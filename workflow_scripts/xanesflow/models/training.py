@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from xanesflow.errors import XanesflowError
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.range_test import RangeTest, range_test
-from xanesflow.models.settings import ExpertSettings
+from xanesflow.models.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 def train_network(
     train: Arrays,
     val: Arrays,
-    settings: ExpertSettings,
+    settings: TrainingSettings,
     report: Callable[[Epoch, float], None] | None = None,
 ) -> Training:
     """Train a network until the validation loss has not improved for `settings.patience` epochs.
@@ -165,7 +165,7 @@ def _device(name: str) -> torch.device:
 
 
 @contextmanager
-def _reproducible(settings: ExpertSettings, device: torch.device) -> Iterator[None]:
+def _reproducible(settings: TrainingSettings, device: torch.device) -> Iterator[None]:
     """PyTorch's random numbers from the seed and its threads as set, both as before afterwards."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):

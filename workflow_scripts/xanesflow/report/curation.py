@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xanesflow.report.style import BAND, BASELINE, MODEL, figure
+from xanesflow.figures import BAND, BASELINE, MODEL, figure
 from xanesflow.spectra.store import read_spectra
 from xanesflow.tables import count_reasons
 

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from xanesflow.evaluation.metrics import deciles, energy_errors, spectrum_mse
 from xanesflow.evaluation.predictions import Predictions, read_predictions
-from xanesflow.report.style import BASELINE, MODEL, TRUTH, figure
+from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
 
 
 def draw_evaluation(predictions: Path, *, errors: Path, spectra: Path, energies: Path) -> None:
-    """Draw the three figures of one model on one subset.
+    """Draw the three figures of one model on one subset; of a part without spectra each says just that.
 
     Args:
         predictions: a prediction file.
@@ -22,6 +22,11 @@ def draw_evaluation(predictions: Path, *, errors: Path, spectra: Path, energies:
         energies: SVG to write, mean absolute error at each energy.
     """
     data = read_predictions(predictions)
+    if not data.ids:
+        for path in (errors, spectra, energies):
+            with figure(path, 6.5, 1.2) as drawn:
+                drawn.text(0.5, 0.5, f"{data.subset} has no spectrum in its {data.part} part.", ha="center")
+        return
     with figure(errors, 6.5, 3) as drawn:
         _errors(drawn, data)
     with figure(spectra, 9.5, 4.2) as drawn:
@@ -34,9 +39,12 @@ def _errors(drawn: Figure, data: Predictions) -> None:
     axes = drawn.subplots()
     of_model = spectrum_mse(data.spectra, data.predictions)
     of_baseline = spectrum_mse(data.spectra, data.baseline)
-    smallest = max(min(of_model.min(), of_baseline.min()), 1e-12 * of_baseline.max(), np.finfo(float).tiny)
-    bins = np.geomspace(smallest, max(of_model.max(), of_baseline.max(), 2 * smallest), 41).tolist()
-    for values, colour, name in ((of_baseline, BASELINE, "mean training spectrum"), (of_model, MODEL, data.model)):
+    both = [(of_baseline, BASELINE, "mean training spectrum"), (of_model, MODEL, data.model)]
+    shown = [each for each in both if np.isfinite(each[0]).all()]  # no training spectra: no mean
+    largest = max(values.max() for values, _, _ in shown)
+    smallest = max(min(values.min() for values, _, _ in shown), 1e-12 * largest, np.finfo(float).tiny)
+    bins = np.geomspace(smallest, max(largest, 2 * smallest), 41).tolist()
+    for values, colour, name in shown:
         axes.hist(np.clip(values, smallest, None), bins, color=colour, alpha=0.55, label=name)
         axes.axvline(float(np.median(values)), color=colour, lw=1.5, ls="--")
     axes.set(xscale="log", xlabel="Mean squared error of a spectrum (bohr⁴)", ylabel="Spectra")

@@ -14,14 +14,30 @@ import h5py
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
 
 PAPER_ETA = {
-    "Ti_FEFF": 6.35, "V_FEFF": 7.30, "Cr_FEFF": 8.54, "Mn_FEFF": 17.66, "Fe_FEFF": 7.51, "Co_FEFF": 14.47,
-    "Ni_FEFF": 8.45, "Cu_FEFF": 5.19, "Ti_VASP": 4.75, "Cu_VASP": 8.46,
+    "expert": {
+        "Ti_FEFF": 6.35, "V_FEFF": 7.30, "Cr_FEFF": 8.54, "Mn_FEFF": 17.66, "Fe_FEFF": 7.51, "Co_FEFF": 14.47,
+        "Ni_FEFF": 8.45, "Cu_FEFF": 5.19, "Ti_VASP": 4.75, "Cu_VASP": 8.46,
+    },
+    "universal": {
+        "Ti_FEFF": 4.19, "V_FEFF": 5.19, "Cr_FEFF": 7.13, "Mn_FEFF": 13.15, "Fe_FEFF": 6.04, "Co_FEFF": 9.58,
+        "Ni_FEFF": 6.43, "Cu_FEFF": 2.75,
+    },
 }  # fmt: skip
-"""η of ExpertXAS on m3gnet features (arXiv 2409.19552, Table I)."""
+"""η of ExpertXAS and UniversalXAS on m3gnet features (arXiv 2409.19552, Table I)."""
+
+KINDS = {
+    "expert": "ExpertXAS, a network for each subset, trained on that subset alone",
+    "universal": (
+        "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees the "
+        "features only, and what it predicts stands on the energies of the site's own element"
+    ),
+}
+"""What a kind of model is, for the reader."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +46,15 @@ class ModelFigures:
 
     Attributes:
         title: as `expert on m3gnet, Cu_FEFF`.
-        subset: as `Cu_FEFF`.
         errors: histogram of the spectra's errors.
         spectra: a spectrum of each decile.
         energies: error at each energy.
-        learning_curves: one for each seed.
     """
 
     title: str
-    subset: str
     errors: Path
     spectra: Path
     energies: Path
-    learning_curves: Sequence[Path]
 
 
 def make_report(
@@ -53,6 +65,7 @@ def make_report(
     curation_figures: Mapping[str, Path],
     unmatched: Mapping[str, Path],
     models: Sequence[ModelFigures],
+    learning_curves: Mapping[str, Path],
     benchmarks: Path,
 ) -> None:
     """Write the page.
@@ -63,7 +76,8 @@ def make_report(
         metrics: metrics.csv.
         curation_figures: SVG by subset.
         unmatched: CSV by subset of the sites that split files and spectra do not share.
-        models: figures of each model.
+        models: figures of each model on each subset.
+        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF, seed 0`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
     """
     table = pd.read_csv(metrics)
@@ -84,11 +98,14 @@ def make_report(
         versions=json.loads(attributes["versions"]),
         config=json.dumps(json.loads(attributes["config"]), indent=2),
         dataset=dataset.name,
-        metrics=[_metrics_row(row) for row in table.to_dict("records")],
+        metrics=_metrics(table),
+        kinds={kind: KINDS[kind] for kind in KINDS if kind in set(table["model"])},
         on_validation="val" in set(table["part"]),
-        small=[s for s in subsets if s["parts"].get("train", 0) < 500],
+        small=_small(table),
+        few=(FEW_TRAIN, FEW_TEST),
         subsets=subsets,
         models=[_model(figures) for figures in models],
+        learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
         runtimes=_runtimes(benchmarks),
         reasons=REASONS,
     )
@@ -115,14 +132,26 @@ def _subset(name: str, group: h5py.Group, figure: Path, unmatched: Path) -> dict
     }
 
 
-def _metrics_row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    subset = f"{row['element']}_{row['theory']}"
-    comparable = row["model"] == "expert" and row["features"] == "m3gnet" and row["part"] == "test"
-    return {
-        **{str(key): value for key, value in row.items()},
-        "subset": subset,
-        "paper_eta": PAPER_ETA.get(subset) if comparable else None,
-    }
+def _metrics(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of metrics.csv with their subset and, where it can be compared, the paper's η."""
+    subsets = table["element"] + "_" + table["theory"]
+    rows = []
+    for subset, row in zip(subsets, table.to_dict("records"), strict=True):
+        paper = PAPER_ETA.get(row["model"], {})
+        comparable = row["features"] == "m3gnet" and row["part"] == "test"
+        # What a universal model learned depends on all its subsets: the paper's had eight.
+        if row["model"] == "universal" and not paper.keys() <= set(subsets[table["model"] == "universal"]):
+            comparable = False
+        named = {str(key): value for key, value in row.items()}
+        rows.append({**named, "subset": subset, "paper_eta": paper.get(subset) if comparable else None})
+    return rows
+
+
+def _small(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Subsets with so few spectra that their figures judge no model, each once, with the numbers."""
+    few = table[(table["n_train"] < FEW_TRAIN) | (table["n_test"] < FEW_TEST)]
+    numbers = few[["element", "theory", "n_train", "n_test", "part"]].drop_duplicates()
+    return [{str(key): value for key, value in row.items()} for row in numbers.to_dict("records")]
 
 
 def _model(figures: ModelFigures) -> dict[str, Any]:
@@ -131,7 +160,6 @@ def _model(figures: ModelFigures) -> dict[str, Any]:
         "errors": data_uri(figures.errors),
         "spectra": data_uri(figures.spectra),
         "energies": data_uri(figures.energies),
-        "learning_curves": [data_uri(path) for path in figures.learning_curves],
     }
 
 

@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from xanesflow.files import atomic_path
@@ -28,18 +24,17 @@ _STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.frameon": False,
-    "figure.constrained_layout.use": True,
 }
 
 
 @contextmanager
 def figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of `width` × `height` inches that is saved to `path` when the block ends well."""
+    """A figure of `width` × `height` inches that is saved to `path` (SVG, PNG or PDF) when the block ends well.
+
+    It is made without pyplot, so that the backend of whoever imports the library stays as it is.
+    """
     with mpl.rc_context(_STYLE):
-        drawn = plt.figure(figsize=(width, height))
-        try:
-            yield drawn
-            with atomic_path(path) as temporary:
-                drawn.savefig(temporary, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
-        finally:
-            plt.close(drawn)
+        drawn = Figure(figsize=(width, height), layout="constrained")
+        yield drawn
+        with atomic_path(path) as temporary:
+            drawn.savefig(temporary, dpi=150, metadata={"Date": None} if temporary.suffix == ".svg" else None)
