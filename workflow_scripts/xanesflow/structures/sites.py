@@ -51,10 +51,17 @@ class Material:
 
 @dataclass(frozen=True)
 class BadStructure:
-    """A structure file that cannot be used, and why in one sentence."""
+    """A structure file that cannot be used.
+
+    Attributes:
+        material_id: the name that it would have.
+        detail: why, in one sentence.
+        reason: one of `xanesflow.reasons.REASONS`.
+    """
 
     material_id: str
     detail: str
+    reason: str = "no_structure"
 
 
 def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | BadStructure:
@@ -66,19 +73,38 @@ def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | 
         symprec: spglib's distance tolerance in Å.
     """
     try:
-        decoded = text.decode("ascii")
+        structure = parse_poscar(text.decode("ascii"))
     except UnicodeDecodeError:
         return BadStructure(material_id, "POSCAR is not a text file")
+    except UnusableStructure as error:
+        return BadStructure(material_id, f"POSCAR {error}", error.reason)
+    return describe(material_id, structure, symprec=symprec)
+
+
+class UnusableStructure(Exception):  # noqa: N818 - it is caught where it is told, and is no fault of ours
+    """A structure cannot be used; the message is a sentence that lacks its subject, the file."""
+
+    def __init__(self, message: str, reason: str = "no_structure") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def parse_poscar(text: str) -> Structure:
+    """Read a POSCAR's text.
+
+    Raises:
+        UnusableStructure: it cannot be read, or what it says is no structure.
+    """
     try:
-        poscar = Poscar.from_str(decoded)
+        poscar = Poscar.from_str(text)
         structure = poscar.structure
     except Exception as error:  # pymatgen raises whatever its parsing ran into
-        return BadStructure(material_id, f"POSCAR cannot be read: {_one_line(error)}")
+        raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
     if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
-        return BadStructure(material_id, "POSCAR does not name its elements")
+        raise UnusableStructure("does not name its elements")
     if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
-        return BadStructure(material_id, "POSCAR has coordinates or a cell that are not finite")
-    return describe(material_id, structure, symprec=symprec)
+        raise UnusableStructure("has coordinates or a cell that are not finite")
+    return structure
 
 
 def describe(material_id: str, structure: Structure, *, symprec: float) -> Material | BadStructure:
@@ -90,7 +116,7 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
         symprec: spglib's distance tolerance in Å.
     """
     if not structure.is_ordered:
-        return BadStructure(material_id, "the structure has partially occupied sites")
+        return BadStructure(material_id, "the structure has partially occupied sites", "disordered")
     unknown = {site.specie.symbol for site in structure if not Element.is_valid_symbol(site.specie.symbol)}
     if unknown:
         return BadStructure(material_id, f"the structure holds {', '.join(sorted(unknown))}, which is no element")
@@ -99,7 +125,7 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
         equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
     except Exception as error:  # spglib gives up on near-degenerate cells; the spectra are good all the same
         equivalent = list(range(len(structure)))
-        note = f"symmetry not found ({_one_line(error)}), so each atom counts as its own site"
+        note = f"symmetry not found ({one_line(error)}), so each atom counts as its own site"
     elements = tuple(site.specie.symbol for site in structure)
     as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
     return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)
@@ -135,6 +161,7 @@ def write_site_table(path: str | Path, sites: Iterable[tuple[Material, int]], *,
         table.to_parquet(temporary, index=False)
 
 
-def _one_line(error: BaseException, length: int = 160) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+def one_line(error: BaseException, length: int = 160) -> str:
+    """An exception's message without line breaks, cut after `length` characters."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= length else text[: length - 3] + "..."

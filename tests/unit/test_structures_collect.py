@@ -1,0 +1,158 @@
+"""Collection: every inequivalent absorber of a subset's structures is a site, and all else is told."""
+
+import json
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from feff_runs import bent_chain, cuprite, layered, perovskite, poscar, rocksalt, rutile, write_files
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifWriter
+
+from xanesflow.errors import XanesflowError
+from xanesflow.sites import chunk_of
+from xanesflow.structures.collect import collect_structures
+from xanesflow.structures.examples import load_examples
+from xanesflow.tables import read_rejected
+
+
+class Collected:
+    """What a collection wrote."""
+
+    def __init__(self, directory: Path | None, out: Path, *, subset: str = "Cu_FEFF", chunks: int = 3, **options):
+        self.paths = {name: out / f"{name}.parquet" for name in ("structures", "site_table", "rejected")}
+        source = "directory" if directory else "examples"
+        collect_structures(source=source, directory=directory, subset=subset, chunks=chunks, **self.paths, **options)
+        self.sites = pd.read_parquet(self.paths["site_table"])
+        self.structures = pd.read_parquet(self.paths["structures"])
+        self.rejected = read_rejected(self.paths["rejected"])
+
+    @property
+    def multiplicities(self) -> dict[tuple[str, int], int]:
+        columns = self.sites[["material_id", "site_index", "multiplicity"]]
+        return {(m, i): n for m, i, n in columns.itertuples(index=False, name=None)}
+
+    @property
+    def reasons(self) -> dict[tuple[str, int], str]:
+        return {(r.material_id, r.site_index): r.reason for r in self.rejected}
+
+
+DISORDERED = str(CifWriter(Structure(Lattice.cubic(4), [{"Cu": 0.5, "Ni": 0.5}], [[0, 0, 0]])))
+SPINEL = Structure.from_spacegroup("Fd-3m", Lattice.cubic(8.1), ["Cu", "Cu", "O"], [[0] * 3, [5 / 8] * 3, [0.388] * 3])
+
+
+def mixed(folder: Path) -> Path:
+    files = {
+        "a/POSCAR": poscar(rocksalt()), "b.vasp": poscar(layered()), "c.vasp": poscar(rutile("Ti")),
+        "d.cif": DISORDERED, "e.vasp": "broken", "f.vasp": poscar(rocksalt("Ni")),
+        "g/POSCAR": poscar(rutile()), "g.vasp": poscar(cuprite()),
+    }  # fmt: skip
+    write_files(folder, files)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("structure", "multiplicities"),
+    [
+        (SPINEL.get_primitive_structure(), [2, 4]),  # A and B: 8a and 16d of a cell of 4 lattice points
+        (SPINEL, [8, 16]),
+        (rutile(), [2]),
+        (cuprite(), [4]),
+        (perovskite() * (2, 2, 2), [8]),
+        (layered(), [1, 2]),
+        (bent_chain(), [1, 1, 1]),
+        (Structure(Lattice.cubic(3.6), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]), [4]),
+    ],
+    ids=["spinel", "spinel, cubic cell", "rutile", "cuprite", "perovskite", "layered", "no symmetry", "fcc"],
+)
+def test_a_site_is_the_first_atom_of_each_kind_of_absorber_with_its_multiplicity(tmp_path, structure, multiplicities):
+    write_files(tmp_path, {"in/m.vasp": poscar(structure)})
+    collected = Collected(tmp_path / "in", tmp_path / "out")
+    assert sorted(collected.sites["multiplicity"]) == multiplicities
+    stored = Structure.from_dict(json.loads(collected.structures["structure"][0]))
+    indices = collected.sites["site_index"].tolist()
+    assert all(stored[i].specie.symbol == "Cu" for i in indices)
+    assert indices[0] == min(i for i, site in enumerate(stored) if site.specie.symbol == "Cu")
+    assert sum(multiplicities) == sum(site.specie.symbol == "Cu" for site in stored)
+
+
+def test_the_three_tables_hold_the_sites_their_structures_and_what_is_left_out(tmp_path):
+    collected = Collected(mixed(tmp_path / "in"), tmp_path / "out")
+    assert collected.multiplicities == {("a", 0): 1, ("b", 2): 1, ("b", 3): 2}
+    assert collected.structures["material_id"].tolist() == ["a", "b"]
+    assert collected.sites.columns.tolist() == [
+        "material_id",
+        "site_index",
+        "multiplicity",
+        "formula",
+        "n_atoms",
+        "chunk",
+    ]
+    assert collected.sites["chunk"].tolist() == [chunk_of(m, 3) for m in collected.sites["material_id"]]
+    assert collected.reasons == {
+        ("c", -1): "no_absorber", ("d", -1): "disordered", ("e", -1): "no_structure", ("f", -1): "no_absorber",
+        ("g", -1): "duplicate_id",
+    }  # fmt: skip
+    assert {r.detail for r in collected.rejected if r.reason == "no_absorber"} == {
+        "TiO2 holds no Cu",
+        "NiO holds no Cu",
+    }
+
+
+def test_another_element_takes_its_own_structures_from_the_same_folder(tmp_path):
+    collected = Collected(mixed(tmp_path / "in"), tmp_path / "out", subset="Ti_VASP")
+    assert collected.multiplicities == {("c", 0): 2}
+
+
+def test_the_log_has_one_line_of_counts(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        Collected(mixed(tmp_path / "in"), tmp_path / "out")
+    assert caplog.messages[-1] == (
+        "Cu_FEFF: 3 sites in 2 structures, 5 left out: 1 no_structure, 1 disordered, 1 duplicate_id, 2 no_absorber"
+    )
+    write_files(tmp_path / "good", {"a.vasp": poscar(rocksalt())})
+    with caplog.at_level(logging.INFO):
+        Collected(tmp_path / "good", tmp_path / "out")
+    assert caplog.messages[-1] == "Cu_FEFF: 1 sites in 1 structures, none left out"
+
+
+def test_what_a_used_file_was_not_read_as_written_is_logged(tmp_path, caplog):
+    text = str(CifWriter(rocksalt())).replace("_cell_length_a", "_chemical_formula_sum 'Cu1 O1 H2'\n_cell_length_a")
+    write_files(tmp_path, {"in/a.cif": text.replace("_chemical_formula_sum   'Cu1 O1'\n", "")})
+    Collected(tmp_path / "in", tmp_path / "out")
+    assert "a: a.cif: Missing elements H" in caplog.text
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, workers):
+    mixed(tmp_path / "in")
+    one, other = Collected(tmp_path / "in", tmp_path / "1"), Collected(tmp_path / "in", tmp_path / "2", workers=workers)
+    assert [p.read_bytes() for p in one.paths.values()] == [p.read_bytes() for p in other.paths.values()]
+
+
+def test_without_any_site_it_is_told_how_many_structures_were_read_and_nothing_is_written(tmp_path):
+    mixed(tmp_path / "in")
+    with pytest.raises(XanesflowError) as caught:
+        Collected(tmp_path / "in", tmp_path / "out", subset="V_FEFF")
+    message = str(caught.value)
+    assert message.startswith("V_FEFF: no site of V in the folder ") and "7 structures were read" in message
+    assert "4 no_absorber" in message and "d: d.cif has partially occupied sites" in message
+    assert "take V_FEFF out of `subsets`" in message and "\n" not in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_missing_or_not_named_is_told(tmp_path):
+    with pytest.raises(XanesflowError, match=r"structures\.directory is .*nowhere, which does not exist"):
+        Collected(tmp_path / "nowhere", tmp_path / "out")
+    paths = {name: tmp_path / name for name in ("structures", "site_table", "rejected")}
+    with pytest.raises(XanesflowError, match=r"structures\.directory names none"):
+        collect_structures(source="directory", directory=None, subset="Cu_FEFF", chunks=1, **paths)
+
+
+def test_the_example_library_gives_the_sites_of_its_structures_with_the_element(tmp_path):
+    collected = Collected(None, tmp_path / "out")
+    holding = {e.id for e in load_examples() if "Cu" in {site.specie.symbol for site in e.structure()}}
+    assert set(collected.structures["material_id"]) == set(collected.sites["material_id"]) == holding
+    assert {r.reason for r in collected.rejected} == {"no_absorber"}
+    assert len(holding) + len(collected.rejected) == len(load_examples())

@@ -1,0 +1,20 @@
+"""Take the structures of a subset from a folder or the example library (rules/structures.smk)."""
+
+from pathlib import Path
+
+from xanesflow.scripting import rule_log
+from xanesflow.structures.collect import collect_structures
+
+with rule_log(snakemake):
+    directory = snakemake.params.directory
+    collect_structures(
+        source=snakemake.params.source,
+        directory=Path(directory) if directory else None,
+        subset=snakemake.wildcards.subset,
+        structures=Path(snakemake.output.structures),
+        site_table=Path(snakemake.output.site_table),
+        rejected=Path(snakemake.output.rejected),
+        chunks=snakemake.params.n_chunks,
+        symprec=snakemake.params.symprec,
+        workers=snakemake.threads,
+    )
