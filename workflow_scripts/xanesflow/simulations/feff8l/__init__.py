@@ -1,0 +1,15 @@
+"""The embedded engine, theory FEFF8L: K-edge XANES of a site in seconds, with pip alone.
+
+    from xanesflow.simulations.feff8l import EngineSettings, compute_xanes
+    result = compute_xanes(structure, site_index=0)       # pymatgen Structure
+    result.energy_ev, result.cross_section                # absolute eV, bohr²
+
+`engine` climbs the ladder of `settings`, runs the `programs` of FEFF 8 Lite on the `inputs` of a site, reads their
+`outputs` (`pad`), and hands them to `spectrum`: multiple `scattering` (`harmonics`, `symmetry`), then the `contour`.
+`fermi` is the learned correction of the Fermi level, `job` the form in which the workflow runs a site.
+"""
+
+from xanesflow.simulations.feff8l.engine import NoSpectrumError, XanesResult, compute_xanes
+from xanesflow.simulations.feff8l.settings import EngineSettings
+
+__all__ = ["EngineSettings", "NoSpectrumError", "XanesResult", "compute_xanes"]

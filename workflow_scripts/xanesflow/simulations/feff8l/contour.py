@@ -1,0 +1,81 @@
+"""From the cross section at complex energies to the absorption at real ones, with the Fermi cutoff.
+
+A Lorentzian of half width Γ cut off at the Fermi level, by integration in the complex plane (A. L. Ankudinov et al.,
+Phys. Rev. B 58, 7565 (1998), section II): with F(z) the analytic cross section, whose imaginary part is the absorption,
+and a = ω + iΓ,
+
+    μ(ω) = Im{ θ(ω - E_F) F(ω + iΓ) + (1/2πi) ∫ F(z) [1/(z - a) - 1/(z - a*)] dz },
+
+the integral from E_F to E_F + i∞. F is taken piecewise linear on that line, so each of its pieces is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+_OFF_FERMI = 1e-7 / 27.211386  # hartree; the logarithm needs ω off the Fermi level
+
+
+def absorption(
+    omega: Floats, axis_energy: Floats, on_axis: Complexes, heights: Floats, on_vertical: Complexes, *, fermi: float,
+    gamma: float,
+) -> Floats:  # fmt: skip
+    """Absorption at real energies.
+
+    All energies in one unit, such as hartree.
+
+    Args:
+        omega: (n,) energies, on the scale of the Fermi level.
+        axis_energy: (m,) increasing, from the Fermi level up: real part of the energies E + iΓ.
+        on_axis: (m,) F there; the first at the Fermi level. Above the last, F is continued by its last value.
+        heights: (v,) increasing, not 0 or Γ: imaginary part of the energies above the Fermi level.
+        on_vertical: (v,) F there.
+        fermi: Fermi level E_F.
+        gamma: Γ > 0.
+
+    Returns:
+        (n,) in the unit of F.
+    """
+    y = np.append(heights, gamma)
+    f = np.append(on_vertical, on_axis[0])
+    order = np.argsort(y)
+    y, f = y[order], f[order]
+    y, f = np.append(0.0, y), np.append(f[0], f)
+    z = fermi + 1j * y
+    shifted = np.where(np.abs(omega - fermi) < _OFF_FERMI, fermi + _OFF_FERMI, omega)
+    a = shifted + 1j * gamma
+    integral = (_pieces(z, f, a) - _pieces(z, f, a.conj())) / (2j * np.pi)
+    spline = CubicSpline(axis_energy, on_axis)
+    above = np.where(shifted > fermi, spline(np.clip(shifted, axis_energy[0], axis_energy[-1])), 0)
+    return np.asarray((above + integral).imag)
+
+
+def _pieces(z: Complexes, f: Complexes, pole: Complexes) -> Complexes:
+    """∫ F(z)/(z - pole) dz along a vertical line, F linear between the points and constant above, (n,).
+
+    The divergent part of the upper end cancels between two poles.
+    """
+    slope = np.diff(f) / np.diff(z)
+    start, stop = z[:-1, None] - pole, z[1:, None] - pole
+    logarithm = np.log(stop / start)  # a piece turns by less than π as seen from the pole
+    pieces = slope[:, None] * np.diff(z)[:, None] + (f[:-1, None] + slope[:, None] * (pole - z[:-1, None])) * logarithm
+    return np.asarray(pieces.sum(axis=0) - f[-1] * np.log((z[-1] - pole) / 1j))
+
+
+def thin_mesh(energies: Floats, largest_gap: float) -> NDArray[np.int64]:
+    """Numbers of the energies that suffice: no gap grows beyond `largest_gap` that was not there; ends are kept.
+
+    Args:
+        energies: (n,) increasing.
+        largest_gap: in their unit.
+    """
+    kept = [0]
+    for k in range(1, len(energies) - 1):
+        if energies[k + 1] - energies[kept[-1]] > largest_gap:
+            kept.append(k)
+    return np.array([*kept, len(energies) - 1])

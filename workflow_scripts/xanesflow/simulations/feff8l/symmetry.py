@@ -1,0 +1,120 @@
+"""Which mirrors, two-fold axes and inversion a cluster has about its absorber, in one frame of axes.
+
+In a frame whose axes are those of the operations each of them is a change of signs of coordinates, under which every
+real harmonic is even or odd. The operations so found form a group of order 1, 2, 4 or 8, whose representations all
+have one dimension; the scattering needs only those of x, y and z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Floats = NDArray[np.float64]
+
+TOLERANCE_BOHR = 2e-3
+"""How far an atom may lie from the image of its partner."""
+
+_INNER_ATOMS = 24  # axes are looked for among the positions of so many atoms
+
+
+@dataclass(frozen=True)
+class SignGroup:
+    """Operations that change signs of coordinates.
+
+    Attributes:
+        frame: (3, 3), rows are the axes; positions in them are `positions @ frame.T`.
+        signs: (order, 3) of ±1, the identity first.
+        images: (order, n) number of the atom onto which each operation takes each atom.
+    """
+
+    frame: Floats
+    signs: NDArray[np.int64]
+    images: NDArray[np.int64]
+
+
+def find_sign_group(positions: Floats, kinds: NDArray[np.int64]) -> SignGroup:
+    """Find the frame in which a cluster has the most operations that change signs of coordinates.
+
+    Args:
+        positions: (n, 3) in bohr, the absorber first and at the origin, then by distance.
+        kinds: (n,) index of each atom's potential.
+    """
+    tree = cKDTree(positions)
+    axes = [n for n in _candidates(positions, kinds) if _is_axis(n, positions, kinds, tree)]
+    best = SignGroup(np.eye(3), np.ones((1, 3), dtype=np.int64), np.arange(len(positions))[None])
+    for frame in _frames(axes):
+        group = _group(frame, positions, kinds)
+        if len(group.signs) > len(best.signs):
+            best = group
+        if len(best.signs) == 8:
+            break
+    if len(best.signs) == 1:  # inversion alone needs no axis
+        best = _group(np.eye(3), positions, kinds)
+    return best
+
+
+def _candidates(positions: Floats, kinds: NDArray[np.int64]) -> Floats:
+    """Directions that may be an axis: an operation swaps atoms of one shell, or leaves them on axis or plane."""
+    distances = np.linalg.norm(positions, axis=1)
+    inner = np.arange(1, min(len(positions), _INNER_ATOMS + 1))
+    vectors = [positions[inner]]
+    a, b = (pair.ravel() for pair in np.meshgrid(inner, inner, indexing="ij"))
+    same = (a < b) & (kinds[a] == kinds[b]) & (np.abs(distances[a] - distances[b]) < 2 * TOLERANCE_BOHR)
+    vectors += [positions[a[same]] + positions[b[same]], positions[a[same]] - positions[b[same]]]
+    few = inner[:6]
+    a, b = (pair.ravel() for pair in np.meshgrid(few, few, indexing="ij"))
+    vectors.append(np.cross(positions[a], positions[b]))
+    directions = np.concatenate(vectors)
+    lengths = np.linalg.norm(directions, axis=1)
+    directions = directions[lengths > 0.1] / lengths[lengths > 0.1, None]
+    first = np.take_along_axis(directions, (np.abs(directions) > 1e-3).argmax(axis=1)[:, None], axis=1)
+    directions = directions * np.sign(first)
+    _, kept = np.unique(np.round(directions, 3), axis=0, return_index=True)
+    return np.asarray(directions[np.sort(kept)])
+
+
+def _maps(operation: Floats, positions: Floats, kinds: NDArray[np.int64], tree: cKDTree) -> bool:
+    inner = slice(0, 30)  # tells almost always
+    for part in (inner, slice(None)):
+        distance, image = tree.query(positions[part] @ operation.T)
+        if (distance > TOLERANCE_BOHR).any() or (kinds[image] != kinds[part]).any():
+            return False
+    return True
+
+
+def _is_axis(axis: Floats, positions: Floats, kinds: NDArray[np.int64], tree: cKDTree) -> bool:
+    """Whether the two-fold rotation about an axis, or the mirror across it, is an operation."""
+    rotation = 2 * np.outer(axis, axis) - np.eye(3)
+    return any(_maps(operation, positions, kinds, tree) for operation in (rotation, -rotation))
+
+
+def _frames(axes: list[Floats]) -> list[Floats]:
+    """Right-handed frames with at least one of the axes; those with three of them first."""
+    frames = []
+    for i, first in enumerate(axes):
+        perpendicular = [axis for axis in axes[i + 1 :] if abs(axis @ first) < 1e-3]
+        helper = np.eye(3)[np.abs(first).argmin()]
+        for second in [*perpendicular, np.cross(first, helper)]:
+            y = second - (second @ first) * first
+            y /= np.linalg.norm(y)
+            frames.append(np.array([first, y, np.cross(first, y)]))
+    n_known = [sum(bool(np.isclose(np.abs(np.array(axes) @ row), 1, atol=1e-5).any()) for row in f) for f in frames]
+    return [frames[k] for k in np.argsort(-np.array(n_known), kind="stable")]
+
+
+def _group(frame: Floats, positions: Floats, kinds: NDArray[np.int64]) -> SignGroup:
+    turned = positions @ frame.T
+    tree = cKDTree(turned)
+    signs, images = [], []
+    for sign in product((1, -1), repeat=3):
+        distance, image = tree.query(turned * sign)
+        whole = (distance <= TOLERANCE_BOHR).all() and (kinds[image] == kinds).all()
+        if whole and len(np.unique(image)) == len(image):
+            signs.append(sign)
+            images.append(image)
+    return SignGroup(frame, np.array(signs), np.array(images))
