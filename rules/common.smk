@@ -8,9 +8,10 @@ from snakemake.logging import logger
 # The scripts find the library beside them; the rules look for it in the same place.
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from xanesflow.config import check_split_files, load_config
+from xanesflow.config import check_directory, check_split_files, load_config
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
+from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import chunk_name
@@ -19,8 +20,11 @@ try:
     CONFIG = load_config(config)
     # The linter only reads the rules, and the default configuration names no archive.
     if "--lint" not in sys.argv:
+        if CONFIG.structures.source == "directory":
+            check_directory(CONFIG.structures.directory)
         for name in CONFIG.subsets:
-            check_archive(CONFIG.archive_of(name), name)
+            if CONFIG.simulations.source == "archive":
+                check_archive(CONFIG.archive_of(name), name)
             check_split_files(CONFIG.split_files(name), name)
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
@@ -43,6 +47,7 @@ wildcard_constraints:
     theory="|".join(THEORIES),
     model=r"expert|universal",
     seed=r"\d+",
+    chunk=r"\d{4}",
 
 
 def chunk_zips(subset):
@@ -50,6 +55,28 @@ def chunk_zips(subset):
     return [
         f"results/simulations/{subset}/{chunk_name(k)}.zip" for k in range(CONFIG.n_chunks(subset))
     ]
+
+
+def folder_of_structures():
+    """The user's folder of structures, in a list; empty for the example library."""
+    return [CONFIG.structures.directory] if CONFIG.structures.source == "directory" else []
+
+
+def state_of_structures():
+    """What tells that the folder or library of structures has changed."""
+    if folders := folder_of_structures():
+        from xanesflow.structures.directory import directory_state  # takes a second to load
+
+        return directory_state(folders[0])
+    library = Path(workflow.basedir) / "workflow_scripts/xanesflow/structures/examples"
+    return {path.name: sha256_file(path) for path in sorted(library.glob("*.yaml"))}
+
+
+def rejected_before(subset):
+    """Tables of what was left out of a subset before its spectra were read."""
+    if CONFIG.simulations.source == "archive":
+        return [f"results/simulations/{subset}/rejected.parquet"]
+    return [f"results/structures/{subset}_rejected.parquet"]
 
 
 def energy_start(subset):

@@ -6,35 +6,65 @@ rule simulations:
         [chunk_zips(subset) for subset in SUBSETS],
 
 
-# One rule for each subset, as the number of its outputs is a matter of the subset.
-for SUBSET in SUBSETS:
+if CONFIG.simulations.source == "archive":
 
-    rule:
-        name:
-            f"import_archive_{SUBSET}"
+    # One rule for each subset, as the number of its outputs is a matter of the subset.
+    for SUBSET in SUBSETS:
+
+        rule:
+            name:
+                f"import_archive_{SUBSET}"
+            input:
+                archive=lambda wildcards, subset=SUBSET: CONFIG.archive_of(subset),
+            output:
+                chunks=chunk_zips(SUBSET),
+                structures=f"results/structures/{SUBSET}.parquet",
+                site_table=f"results/structures/{SUBSET}_sites.parquet",
+                rejected=f"results/simulations/{SUBSET}/rejected.parquet",
+            log:
+                f"results/logs/import_archive/{SUBSET}.log",
+            benchmark:
+                f"results/benchmarks/import_archive/{SUBSET}.tsv"
+            conda:
+                "../envs/xanesflow.yaml"
+            threads: 2
+            resources:
+                mem_mb=2000,
+                runtime=60,
+            params:
+                subset=SUBSET,
+                n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
+                state=lambda wildcards, subset=SUBSET: folder_state(CONFIG.archive_of(subset)),
+                symprec=CONFIG.structures.symprec,
+            message:
+                f"Importing the finished runs of {SUBSET}"
+            script:
+                "../workflow_scripts/import_archive.py"
+
+else:
+
+    rule simulate_chunk:
         input:
-            archive=lambda wildcards, subset=SUBSET: CONFIG.archive_of(subset),
+            # One table for all chunks of a subset: when a material is added each of its chunks is gone through again,
+            # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/kept.py).
+            structures="results/structures/{subset}.parquet",
+            site_table="results/structures/{subset}_sites.parquet",
         output:
-            chunks=chunk_zips(SUBSET),
-            structures=f"results/structures/{SUBSET}.parquet",
-            site_table=f"results/structures/{SUBSET}_sites.parquet",
-            rejected=f"results/simulations/{SUBSET}/rejected.parquet",
+            "results/simulations/{subset}/{chunk}.zip",
         log:
-            f"results/logs/import_archive/{SUBSET}.log",
+            "results/logs/simulate_chunk/{subset}_{chunk}.log",
         benchmark:
-            f"results/benchmarks/import_archive/{SUBSET}.tsv"
+            "results/benchmarks/simulate_chunk/{subset}_{chunk}.tsv"
         conda:
             "../envs/xanesflow.yaml"
-        threads: 2
+        threads: 4
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=lambda wildcards, threads: 1000 * threads,
+            runtime=720,
         params:
-            subset=SUBSET,
-            n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
-            state=lambda wildcards, subset=SUBSET: folder_state(CONFIG.archive_of(subset)),
-            symprec=CONFIG.structures.symprec,
+            kept="results/simulations/{subset}/kept",
+            engine=CONFIG.simulations.engine.model_dump(),
         message:
-            f"Importing the finished runs of {SUBSET}"
+            "Simulating chunk {wildcards.chunk} of {wildcards.subset}"
         script:
-            "../workflow_scripts/import_archive.py"
+            "../workflow_scripts/simulate_chunk.py"

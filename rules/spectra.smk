@@ -11,7 +11,7 @@ rule curate_spectra:
         chunks=lambda wildcards: chunk_zips(wildcards.subset),
         structures="results/structures/{subset}.parquet",
         site_table="results/structures/{subset}_sites.parquet",
-        rejected="results/simulations/{subset}/rejected.parquet",
+        rejected=lambda wildcards: rejected_before(wildcards.subset),
     output:
         spectra="results/spectra/{subset}.h5",
         rejected_csv="results/spectra/{subset}_rejected.csv",

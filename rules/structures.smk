@@ -8,3 +8,34 @@ rule structures:
     input:
         expand("results/structures/{subset}.parquet", subset=SUBSETS),
         expand("results/structures/{subset}_sites.parquet", subset=SUBSETS),
+
+
+if CONFIG.structures.source != "archive":
+
+    rule collect_structures:
+        input:
+            # The folder's own time tells little; `state` below tells what changed in it.
+            directory=[ancient(folder) for folder in folder_of_structures()],
+        output:
+            structures="results/structures/{subset}.parquet",
+            site_table="results/structures/{subset}_sites.parquet",
+            rejected="results/structures/{subset}_rejected.parquet",
+        log:
+            "results/logs/collect_structures/{subset}.log",
+        benchmark:
+            "results/benchmarks/collect_structures/{subset}.tsv"
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 2
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            source=CONFIG.structures.source,
+            state=lambda wildcards: state_of_structures(),
+            n_chunks=lambda wildcards: CONFIG.n_chunks(wildcards.subset),
+            symprec=CONFIG.structures.symprec,
+        message:
+            "Collecting the structures of {wildcards.subset}"
+        script:
+            "../workflow_scripts/collect_structures.py"

@@ -6,10 +6,10 @@ from xanesflow.scripting import rule_log
 from xanesflow.structures.collect import collect_structures
 
 with rule_log(snakemake):
-    directory = snakemake.params.directory
+    directory = snakemake.input.directory  # none for the example library
     collect_structures(
         source=snakemake.params.source,
-        directory=Path(directory) if directory else None,
+        directory=Path(directory[0]) if directory else None,
         subset=snakemake.wildcards.subset,
         structures=Path(snakemake.output.structures),
         site_table=Path(snakemake.output.site_table),

@@ -11,7 +11,7 @@ with rule_log(snakemake) as config:
         subset=snakemake.wildcards.subset,
         structures=Path(snakemake.input.structures),
         site_table=Path(snakemake.input.site_table),
-        rejected=Path(snakemake.input.rejected),
+        rejected=[Path(path) for path in snakemake.input.rejected],
         output=Path(snakemake.output.spectra),
         rejected_csv=Path(snakemake.output.rejected_csv),
         energy_start_ev=snakemake.params.energy_start_ev,

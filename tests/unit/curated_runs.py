@@ -23,7 +23,12 @@ def curate(imported: dict, folder: Path, *, envelope: float | None = None, **opt
     """Curate what `import_runs` imported, to `folder`/spectra.h5 and `folder`/rejected.csv."""
     element = imported["subset"].split("_")[0]
     options = {"energy_start_ev": GRID_START_EV[element], "envelope_sigma": envelope, **options}
-    curate_spectra(**imported, output=folder / "spectra.h5", rejected_csv=folder / "rejected.csv", **options)
+    curate_spectra(
+        **{**imported, "rejected": [imported["rejected"]]},
+        output=folder / "spectra.h5",
+        rejected_csv=folder / "rejected.csv",
+        **options,
+    )
     return read_spectra(folder / "spectra.h5")
 
 

@@ -9,10 +9,12 @@ import pytest
 import yaml
 from shared import PROJECT
 
-from xanesflow.config import Config, check_split_files, default_yaml, load_config, read_config_file
+from xanesflow.config import Config, check_directory, check_split_files, default_yaml, load_config, read_config_file
 from xanesflow.errors import XanesflowError
+from xanesflow.simulations.feff8l.settings import EngineSettings
 
 CU = {"subsets": ["Cu_FEFF"]}
+RUN = {"subsets": ["Cu_FEFF8L"], "structures": {"source": "examples"}, "simulations": {"source": "run"}}
 
 # mistake -> the place that must be named, and a part of what must be said of it
 MISTAKES = {
@@ -28,7 +30,7 @@ MISTAKES = {
     "no subset": ({"subsets": []}, "'subsets'", "at least 1"),
     "subset twice": ({"subsets": ["Cu_FEFF", "Cu_FEFF"]}, "'subsets'", "twice"),
     "subset without theory": ({"subsets": ["Ti_FEFF", "Cu"]}, "'subsets.1'", "write <element>_<theory>"),
-    "subset of unknown theory": ({"subsets": ["Cu_QE"]}, "'subsets.0'", "FEFF, VASP"),
+    "subset of unknown theory": ({"subsets": ["Cu_QE"]}, "'subsets.0'", "FEFF, VASP, FEFF8L"),
     "no chunk": ({"chunks": 0}, "'chunks'", "greater than or equal to 1"),
     "more chunks than files can be open": ({"chunks": 5000}, "'chunks'", "4096"),
     "chunks true": ({"chunks": True}, "'chunks'", "true"),
@@ -45,6 +47,22 @@ MISTAKES = {
     "section empty": ({"simulations": None}, "'simulations'", "null"),
     "section a number": ({"simulations": 3}, "'simulations'", "3"),
     "source unknown": ({"simulations": {"source": "web"}}, "'simulations.source'", "'archive'"),
+    "folder not named": ({**RUN, "structures": {"source": "directory"}}, "structures.directory must name a folder", ""),
+    "run without structures": ({**RUN, "structures": {}}, "structures.source: archive brings none",
+                               "it needs directory or examples"),
+    "run of FEFF": ({**RUN, "subsets": ["Cu_FEFF8L", "Cu_FEFF"]}, "Cu_FEFF cannot be computed",
+                    "this version runs FEFF8L only; import finished runs with simulations.source: archive"),
+    "run of VASP": ({**RUN, "subsets": ["Cu_VASP"]}, "Cu_VASP cannot be computed", "runs FEFF8L only"),
+    "archive of FEFF8L": ({"subsets": ["Cu_FEFF8L"]}, "subset Cu_FEFF8L is computed", "simulations.source: run"),
+    "archive with examples": ({**CU, "structures": {"source": "examples"}}, "brings its structures along",
+                              "structures.source: examples does not go with it"),
+    "archive with directory": ({**CU, "structures": {"source": "directory", "directory": "x"}},
+                               "brings its structures along", "structures.source: directory does not go with it"),
+    "engine option unknown": ({"simulations": {"engine": {"lmax": 3}}}, "'simulations.engine.lmax'", "'l_max'"),
+    "engine radius zero": ({"simulations": {"engine": {"fms_radius": 0}}}, "'simulations.engine.fms_radius'", "than 0"),
+    "core hole unknown": ({"simulations": {"engine": {"core_hole": "half"}}}, "'simulations.engine.core_hole'",
+                          "'off', 'on' or 'average'"),
+    "l_max of s waves": ({"simulations": {"engine": {"l_max": 0}}}, "'simulations.engine.l_max'", "than or equal to 1"),
     "tolerance a word": ({"structures": {"symprec": "tight"}}, "'structures.symprec'", "number"),
     "grid start lacks an element": ({"subsets": ["Zn_FEFF"]}, "curation.energy_start has no entry for Zn", "Zn_FEFF"),
     "grid start of no element": ({"curation": {"energy_start": {"copper": 9}}}, "energy_start.copper'", "pattern"),
@@ -52,7 +70,8 @@ MISTAKES = {
     "envelope negative": ({"curation": {"envelope": {"FEFF": -1}}}, "'curation.envelope.FEFF'", "greater than 0"),
     "envelope not a number": ({"curation": {"envelope": {"FEFF": float("nan")}}}, "'curation.envelope.FEFF'", "NaN"),
     "envelope infinite": ({"curation": {"envelope": {"FEFF": float("inf")}}}, "'curation.envelope.FEFF'", "finite"),
-    "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'", "'FEFF' or 'VASP'"),
+    "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'",
+                                 "'FEFF', 'VASP' or 'FEFF8L'"),
     "featurizer unknown": ({"features": {"models": ["m3gent"]}}, "'features.models.0'", "m3gnet, m3gnet_all, chgnet"),
     "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "once|twice"),
     "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),
@@ -112,7 +131,8 @@ def test_every_key_of_the_default_file_is_commented():
 
 def test_the_keys_that_users_tools_rely_on_exist():
     defaults = yaml.safe_load(default_yaml())
-    contract = ["campaign", "subsets", "chunks", "structures.source", "simulations.source", "simulations.archive",
+    contract = ["campaign", "subsets", "chunks", "structures.source", "structures.directory", "simulations.source",
+                "simulations.archive",
                 "curation.envelope", "features.models", "features.m3gnet_weights", "splits.files", "models.kinds",
                 "models.seeds"]  # fmt: skip
     for key in contract:
@@ -133,7 +153,7 @@ def test_grids_start_where_the_papers_do(element, start_ev):
 
 def test_the_default_is_the_papers_campaign():
     config = Config()
-    assert config.curation.envelope == {"FEFF": 2.5, "VASP": 5.0}
+    assert config.curation.envelope == {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5}
     assert (config.models.dropout, config.models.max_epochs, config.models.patience) == (0.5, 1000, 50)
 
 
@@ -179,6 +199,28 @@ def test_split_files_that_are_not_there_are_told_before_anything_is_planned(tmp_
     (tmp_path / f"Cu_FEFF_{lacks}.txt").touch()
     check_split_files(config.split_files("Cu_FEFF"), "Cu_FEFF")
     assert load_config(CU).split_files("Cu_FEFF") == []
+
+
+def test_the_embedded_engine_has_the_defaults_of_its_own_settings():
+    options = Config().simulations.engine.model_dump()
+    own = EngineSettings()
+    assert options == {name: getattr(own, name) for name in options}
+    assert own.as_dict().keys() - options.keys() == {"energy_range"}
+    assert EngineSettings(**options) == own
+
+
+@pytest.mark.parametrize(("written", "meant"), [("off", "off"), ("on", "on"), ("average", "average")])
+def test_a_core_hole_that_yaml_takes_for_a_truth_value_is_meant_as_written(written, meant):
+    given = yaml.safe_load(f"simulations: {{engine: {{core_hole: {written}}}}}")
+    assert load_config(given).simulations.engine.core_hole == meant
+
+
+def test_runs_of_ones_own_structures_and_of_the_examples_can_be_asked_for(tmp_path):
+    assert load_config(RUN).simulations.source == "run"
+    own = load_config({**RUN, "structures": {"source": "directory", "directory": str(tmp_path)}})
+    check_directory(own.structures.directory)
+    with pytest.raises(XanesflowError, match=r"structures\.directory is nowhere, which is no folder \(looked from /"):
+        check_directory("nowhere")
 
 
 @pytest.mark.parametrize("archive", [None, "", {"Cu_FEFF": ""}])

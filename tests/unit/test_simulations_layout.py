@@ -2,7 +2,7 @@
 
 import pytest
 
-from xanesflow.simulations.layout import place_of
+from xanesflow.simulations.layout import place_of, run_folder
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,22 @@ from xanesflow.simulations.layout import place_of
         ("Cu/mp-390/FEFF-XANES/99999999999999999999_Cu/xmu.dat", None),
         ("Cu/mp-390/VASP/SCF/POSCAR", None),
         ("Cu/mp-390/VASP/012_Cu/POSCAR", None),
+        ("Cu/mp-390/FEFF8L-XANES/012_Cu/xmu.dat", None),
+        ("Cu/mp-390/FEFF8L-XANES/POSCAR", None),
     ],
 )
 def test_lightshows_tree_says_whose_a_file_is(path, meaning):
     place = place_of(path)
     assert (place and (place.material_id, place.site_index, place.element)) == meaning
+
+
+@pytest.mark.parametrize("theory", ["FEFF", "FEFF8L"])
+def test_a_run_of_each_theory_has_its_own_folder(theory):
+    folder = run_folder("Cu", "mp-390", 12, theory)
+    assert folder == f"Cu/mp-390/{theory}-XANES/012_Cu"
+    other = {"FEFF": "FEFF8L", "FEFF8L": "FEFF"}[theory]
+    for file, known in (("xmu.dat", "xmu.dat"), ("feff.inp", "feff.inp"), ("run.json", ""), ("deep/xmu.dat", "")):
+        place = place_of(f"{folder}/{file}", theory)
+        assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", known)
+        assert (place.material_id, place.site_index, place.element) == ("mp-390", 12, "Cu")
+        assert place_of(f"{folder}/{file}", other) is None

@@ -22,7 +22,10 @@ from feff_runs import (
 from shared import shared
 
 from xanesflow.errors import XanesflowError
+from xanesflow.reasons import Rejected
+from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import read_spectra
+from xanesflow.tables import write_rejected
 
 START = GRID_START_EV["Cu"]
 
@@ -66,6 +69,20 @@ def test_the_file_of_spectra_says_what_it_holds(tmp_path):
         assert set(json.loads(file.attrs["inputs_sha256"])) == {
             "0000.zip", "0001.zip", "structures.parquet", "site_table.parquet"
         }  # fmt: skip
+
+
+def test_materials_that_lack_the_element_swell_no_table_and_all_tables_are_taken(tmp_path):
+    write_run(tmp_path / "runs", "mp-1", cuprite(), 0)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    others = tmp_path / "others.parquet"
+    write_rejected(others, [Rejected("a", -1, "no_absorber", "TiO2 holds no Cu"), Rejected("b", -1, "disordered", "x")])
+    curate_spectra(
+        imported["chunks"], subset="Cu_FEFF", structures=imported["structures"], site_table=imported["site_table"],
+        rejected=[imported["rejected"], others], output=tmp_path / "spectra.h5", rejected_csv=tmp_path / "rejected.csv",
+        energy_start_ev=START, envelope_sigma=None,
+    )  # fmt: skip
+    assert reasons(read_spectra(tmp_path / "spectra.h5")) == {("b", -1): "disordered"}
+    assert pd.read_csv(tmp_path / "rejected.csv")["reason"].tolist() == ["disordered"]
 
 
 # what is wrong with one run -> its files that differ, its reason

@@ -12,198 +12,27 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from xanesflow.config_sections import (
+    Chunks,
+    Curation,
+    Dataset,
+    Evaluation,
+    Features,
+    Models,
+    Section,
+    Simulations,
+    Splits,
+    Structures,
+    SubsetName,
+    unique,
+)
 from xanesflow.errors import XanesflowError
-from xanesflow.feature_names import parse_features
 from xanesflow.sites import ELEMENTS, PARTS, Subset
-
-PAPER_ENERGY_START_EV = {
-    "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
-    "Fe": 7111.23, "Co": 7709.282, "Ni": 8332.181, "Cu": 8983.173,
-}  # fmt: skip
-"""First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
-
-
-def _subset_name(name: str) -> str:
-    try:
-        Subset.parse(name)
-    except XanesflowError as error:
-        raise ValueError(str(error)) from None
-    return name
-
-
-def _feature_names(name: str) -> str:
-    try:
-        return "+".join(parse_features(name))
-    except XanesflowError as error:
-        raise ValueError(str(error)) from None
-
-
-def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
-    return PAPER_ENERGY_START_EV | given
-
-
-def _unique(values: list[Any]) -> list[Any]:
-    if len(set(values)) < len(values):
-        raise ValueError("a value stands there twice")
-    return values
-
-
-def _not_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
-    return value
-
-
-SubsetName = Annotated[str, AfterValidator(_subset_name)]
-ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
-ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
-FeatureName = Annotated[str, AfterValidator(_feature_names)]
-Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
-Chunks = Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=4096)]  # an import holds them all open
-Seed = Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=2**32 - 1)]
-Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A part of the configuration that knows all its keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
-
-
-class Structures(Section):
-    """Where the crystal structures come from."""
-
-    source: Literal["archive"] = Field(
-        "archive", description="archive: the POSCAR beside the finished runs of simulations.archive"
-    )
-    symprec: Positive = Field(
-        0.01, description="distance in Å within which spglib takes two atoms for symmetry-equivalent (multiplicity)"
-    )
-
-
-class Simulations(Section):
-    """Where the simulated spectra come from."""
-
-    source: Literal["archive"] = Field("archive", description="archive: import finished runs")
-    archive: str | dict[SubsetName, str] | None = Field(
-        None,
-        description=(
-            "folder, .tar, .tar.gz, .tar.xz, .tar.zst or .zip with finished runs in Lightshow's tree,\n"
-            "<element>/<material id>/FEFF-XANES/<site>_<element>/{feff.inp,feff.out,xmu.dat} beside\n"
-            "<element>/<material id>/POSCAR; one path for all subsets, or one per subset {Cu_FEFF: path, ...};\n"
-            "relative to the working directory (snakemake --directory)"
-        ),
-    )
-
-
-class Curation(Section):
-    """Which spectra are good, and the grid that they are put on."""
-
-    envelope: dict[Literal["FEFF", "VASP"], Positive | None] = Field(
-        {"FEFF": 2.5, "VASP": 5.0},
-        description=(
-            "a spectrum is out if it leaves mean ± this many standard deviations of its subset at any grid point;\n"
-            "null: keep them all"
-        ),
-    )
-    energy_start: Annotated[dict[ElementSymbol, Positive], AfterValidator(_with_papers_starts)] = Field(
-        PAPER_ENERGY_START_EV,
-        description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
-    )
-    max_flat_start: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
-        10.0,
-        description=(
-            "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
-            "continued flat, as published (the 4,831 published Cu runs need up to 5.6)"
-        ),
-    )
-
-
-class Features(Section):
-    """What the models see of a structure."""
-
-    models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(_unique)] = Field(
-        ["m3gnet"],
-        description=(
-            "a model is trained on each: m3gnet (last block, 64 numbers), m3gnet_all (embedding and three blocks,\n"
-            "256), chgnet (atom features and magnetic moment, 65), or several joined as m3gnet_all+chgnet"
-        ),
-    )
-    m3gnet_weights: str | None = Field(
-        None,
-        description="folder of M3GNet-MP-2021.2.8-PES; null: matgl's cache, else a download, checked by SHA-256",
-    )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the graph networks run")
-
-
-class Splits(Section):
-    """Which sites train, validate and test a model. A material is never in two parts."""
-
-    files: str | None = Field(
-        None,
-        description=(
-            "folder with published <subset>_{train,val,test}.txt, one <material id>_<site> a line;\n"
-            "null: the paper's balanced split by material, 80/10/10"
-        ),
-    )
-    seed: Seed = Field(42, description="random order of materials with equally many sites in the balanced split")
-
-
-class Dataset(Section):
-    """What the dataset says of itself."""
-
-    creator: str = Field("xanesflow", description="who made it")
-    licence: str = Field(
-        "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
-    )
-
-
-class Models(Section):
-    """The models and how they are trained."""
-
-    kinds: Annotated[list[Literal["expert", "universal"]], Field(min_length=1), AfterValidator(_unique)] = Field(
-        ["expert"], description="expert: one model per subset; universal: one over all subsets of a level of theory"
-    )
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)] = Field(
-        [0], description="a model is trained with each; of several the mean prediction is reported as well"
-    )
-    widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(
-        {}, description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the paper's"
-    )
-    batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
-        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the paper's"
-    )
-    dropout: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, lt=1)] = Field(
-        0.5, description="share of hidden units left out at each step of the training"
-    )
-    learning_rate: Positive | None = Field(None, description="Adam's step size; null: found by a range test")
-    max_epochs: Count = Field(1000, description="longest training")
-    patience: Count = Field(50, description="epochs without a better validation loss after which training stops")
-    scaling: Literal["paper", "standardise", "auto"] = Field(
-        "auto",
-        description=(
-            "paper: features and spectra × 1000; standardise: each feature to mean 0, deviation 1 over the training\n"
-            "part; auto: paper for m3gnet alone, standardise for all others"
-        ),
-    )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
-
-
-class Evaluation(Section):
-    """How the models are judged."""
-
-    part: Literal["test", "val"] = Field(
-        "test",
-        description=(
-            "part of the split that the figures are taken on; val only where test runs are not at hand: it also\n"
-            "stopped the training, so its figures are a little too good, and the report says so"
-        ),
-    )
 
 
 class Config(Section):
@@ -212,11 +41,11 @@ class Config(Section):
     campaign: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
         "3dtm_xanes_ml2024", description="name of the campaign; the dataset is results/dataset/<campaign>.h5"
     )
-    subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(_unique)] = Field(
+    subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset; Ti_VASP and Cu_VASP can be planned, but this version cannot\n"
-            "read VASP runs yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; Ti_VASP and\n"
+            "Cu_VASP can be planned, but this version cannot read VASP runs yet"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -244,6 +73,32 @@ class Config(Section):
                 raise ValueError(f"chunks has no entry for {name}; add one, or give one number for all subsets")
             if isinstance(self.simulations.archive, dict) and name not in self.simulations.archive:
                 raise ValueError(f"simulations.archive has no entry for {name}; add the path of its runs")
+        return self
+
+    @model_validator(mode="after")
+    def _the_sources_go_together(self) -> Config:
+        structures, simulations = self.structures.source, self.simulations.source
+        if structures == "directory" and not self.structures.directory:
+            raise ValueError("structures.source is directory, so structures.directory must name a folder; set it")
+        if simulations == "run" and structures == "archive":
+            raise ValueError(
+                "simulations.source: run computes spectra of structures, and structures.source: archive brings none; "
+                "it needs directory or examples"
+            )
+        if simulations == "archive" and structures != "archive":
+            raise ValueError(
+                f"simulations.source: archive brings its structures along, so structures.source: {structures} does not "
+                "go with it; take archive for both, or simulations.source: run"
+            )
+        for name in self.subsets:
+            embedded = Subset.parse(name).theory == "FEFF8L"
+            if simulations == "run" and not embedded:
+                raise ValueError(
+                    f"the subset {name} cannot be computed: this version runs FEFF8L only; import finished runs with "
+                    "simulations.source: archive"
+                )
+            if simulations == "archive" and embedded:
+                raise ValueError(f"the subset {name} is computed, not imported; set simulations.source: run")
         return self
 
     def n_chunks(self, subset: str) -> int:
@@ -310,6 +165,19 @@ def check_split_files(paths: list[str], subset: str) -> None:
             )
 
 
+def check_directory(path: str | Path) -> None:
+    """Check that the folder of structures is there; what is in it is seen when it is read.
+
+    Raises:
+        XanesflowError: it is not there; says where it was looked for.
+    """
+    if not Path(path).is_dir():
+        raise XanesflowError(
+            f"structures.directory is {path}, which is no folder (looked from {Path.cwd()}); name the folder with "
+            "your structure files."
+        )
+
+
 def _nulls(value: Any) -> Any:
     """`null` in a value given by --config, which Snakemake hands over as a word."""
     if isinstance(value, dict):
@@ -355,20 +223,23 @@ def default_yaml() -> str:
     lines = [
         "# The whole 3dtm_xanes_ml2024 campaign (arXiv 2409.19552): eight 3d metals at the FEFF level.",
         "# A campaign of your own is a file with just the keys that differ: snakemake --configfile mine.yaml",
-        "# Made by `python -m xanesflow.config > config.yaml`; change xanesflow/config.py, not the comments here.",
+        "# Made by `python -m xanesflow.config > config.yaml`; change xanesflow/config*.py, not the comments.",
     ]
-    for name, field in Config.model_fields.items():
-        lines.append("")
-        lines += [f"# {line}" for line in str(field.description).splitlines()]
-        value = field.default
-        if isinstance(value, Section):
-            lines.append(f"{name}:")
-            for key, inner in type(value).model_fields.items():
-                lines += [f"  # {line}" for line in str(inner.description).splitlines()]
-                lines.append(f"  {key}: {_flow(inner.default)}")
-        else:
-            lines.append(f"{name}: {_flow(value)}")
+    for name in Config.model_fields:
+        lines += ["", *_commented(Config, name, "")]
     return "\n".join(lines) + "\n"
+
+
+def _commented(model: type[BaseModel], name: str, indent: str) -> list[str]:
+    """Lines of one key with its comment above, and of what is in it."""
+    field = model.model_fields[name]
+    lines = [f"{indent}# {line}" for line in str(field.description).splitlines()]
+    if not isinstance(field.default, Section):
+        return [*lines, f"{indent}{name}: {_flow(field.default)}"]
+    lines.append(f"{indent}{name}:")
+    for inner in type(field.default).model_fields:
+        lines += _commented(type(field.default), inner, indent + "  ")
+    return lines
 
 
 def _flow(value: Any) -> str:

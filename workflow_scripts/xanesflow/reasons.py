@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 REASONS = {
     "no_run": "the material has a structure but no run of this element",
+    "isolated_atom": "the absorber has no neighbour to scatter from, so there is no fine structure to simulate",
+    "too_many_elements": "more elements stand around the absorber than the engine takes",
+    "cannot_simulate": "the engine could write no input for the site",
+    "timed_out": "the engine did not end within the time limit of a site; the next run of its chunk tries again",
+    "killed": "the engine was killed from outside or found no memory; the next run of its chunk tries again",
+    "engine_failed": "the engine gave up or crashed; its detail is the last thing that it said",
     "no_output": "the run left no spectrum: xmu.dat is missing or empty",
     "no_structure": "the structure is missing or cannot be read, so nothing is known about the site",
     "disordered": "the structure has partially occupied sites, for which there is no one spectrum",

@@ -11,8 +11,8 @@ from xanesflow.errors import XanesflowError
 ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
 
-THEORIES = ("FEFF", "VASP")
-"""Levels of theory that a subset can have."""
+THEORIES = ("FEFF", "VASP", "FEFF8L")
+"""Levels of theory that a subset can have; FEFF8L is the embedded engine."""
 
 PARTS = ("train", "val", "test")
 """The parts of a split."""

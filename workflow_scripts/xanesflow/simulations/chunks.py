@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import resource
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,11 +29,13 @@ class Run:
         material_id: its material.
         site_index: 0-based index of the absorber into the material's structure.
         files: content of each file by name (`feff.inp`, `feff.out`, `xmu.dat`), as far as they are there.
+        record: content of run.json.
     """
 
     material_id: str
     site_index: int
     files: Mapping[str, bytes]
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ChunkWriter:
@@ -81,8 +84,12 @@ def _allow_open_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
-def read_chunk(path: str | Path) -> Iterator[Run]:
+def read_chunk(path: str | Path, theory: str = "FEFF") -> Iterator[Run]:
     """Give the runs of a chunk in the order of material and site.
+
+    Args:
+        path: the zip.
+        theory: level of theory of its runs.
 
     Raises:
         XanesflowError: the file is not a whole zip; names it.
@@ -90,11 +97,18 @@ def read_chunk(path: str | Path) -> Iterator[Run]:
     try:
         with zipfile.ZipFile(path) as packed:
             runs: dict[tuple[str, int], dict[str, str]] = {}
+            records: dict[tuple[str, int], str] = {}
             for name in packed.namelist():
-                place = place_of(name)
-                if place and place.file and place.site_index is not None:
-                    runs.setdefault((place.material_id, place.site_index), {})[place.file] = name
-            for (material_id, site_index), names in sorted(runs.items()):
-                yield Run(material_id, site_index, {file: packed.read(name) for file, name in names.items()})
-    except (zipfile.BadZipFile, OSError) as error:
+                place = place_of(name, theory)
+                if place is None or place.site_index is None:
+                    continue
+                site = (place.material_id, place.site_index)
+                if place.file:
+                    runs.setdefault(site, {})[place.file] = name
+                elif name == f"{place.folder}/{RECORD}":
+                    records[site] = name
+            for site in sorted(runs.keys() | records.keys()):
+                record = json.loads(packed.read(records[site])) if site in records else {}
+                yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
         raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error

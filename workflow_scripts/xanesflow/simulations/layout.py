@@ -10,13 +10,20 @@ from pathlib import Path
 from xanesflow.errors import XanesflowError
 
 RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
-"""Files of a FEFF run that later stages and a reviewer need."""
+"""Files of a run of FEFF or of the embedded engine that later stages and a reviewer need."""
 
-_RUN = re.compile(
-    r"(?P<root>(?:.*/)?(?P<material>[^/]+))/FEFF-XANES/(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
-)
+_FOLDERS = {"FEFF": "FEFF-XANES", "FEFF8L": "FEFF8L-XANES"}  # below the material's, by theory
+_RUNS = {
+    theory: re.compile(
+        rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{folder}/"
+        r"(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
+    )
+    for theory, folder in _FOLDERS.items()
+}
 _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
-_FOLDERS_OF_CODES = re.compile(r"(^|/)(VASP|SCF|OCEAN|EXCITING|XSPECTRA|FDMNES|FEFF-XANES|FEFF-EXAFS)(/|$)")
+_FOLDERS_OF_CODES = re.compile(
+    r"(^|/)(VASP|SCF|OCEAN|EXCITING|XSPECTRA|FDMNES|FEFF8L-XANES|FEFF-XANES|FEFF-EXAFS)(/|$)"
+)
 
 
 def check_archive(path: str | Path, subset: str) -> None:
@@ -76,11 +83,16 @@ class Place:
     element: str | None
 
 
-def place_of(path: str) -> Place | None:
-    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it has nothing to do with a run."""
-    if match := _RUN.fullmatch(path):
+def place_of(path: str, theory: str = "FEFF") -> Place | None:
+    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it has nothing to do with a run.
+
+    Args:
+        path: parts separated by `/`.
+        theory: level of theory; the runs of others are none.
+    """
+    if match := _RUNS[theory].fullmatch(path):
         root, file = match["root"], match["file"] or ""
-        folder = f"{root}/FEFF-XANES/{match['folder']}"
+        folder = f"{root}/{_FOLDERS[theory]}/{match['folder']}"
         return Place(
             root, folder, match["material"], file if file in RUN_FILES else "", int(match["site"]), match["element"]
         )
@@ -94,9 +106,9 @@ def place_of(path: str) -> Place | None:
     return None
 
 
-def run_folder(element: str, material_id: str, site_index: int) -> str:
-    """Folder of a FEFF run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`."""
-    return f"{element}/{material_id}/FEFF-XANES/{site_index:03d}_{element}"
+def run_folder(element: str, material_id: str, site_index: int, theory: str = "FEFF") -> str:
+    """Folder of a run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`."""
+    return f"{element}/{material_id}/{_FOLDERS[theory]}/{site_index:03d}_{element}"
 
 
 def poscar_path(element: str, material_id: str) -> str:

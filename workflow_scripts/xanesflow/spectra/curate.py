@@ -17,8 +17,9 @@ from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.chunks import read_chunk
 from xanesflow.sites import Site, Subset
-from xanesflow.spectra.feff import BadRunError, read_run
+from xanesflow.spectra.feff import BadRunError
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
+from xanesflow.spectra.readers import check_theory, read_spectrum
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.tables import count_reasons, describe_counts, read_rejected, write_rejected
 
@@ -31,7 +32,7 @@ def curate_spectra(
     subset: str,
     structures: Path,
     site_table: Path,
-    rejected: Path,
+    rejected: list[Path],
     output: Path,
     rejected_csv: Path,
     energy_start_ev: float,
@@ -47,7 +48,7 @@ def curate_spectra(
         subset: such as `Cu_FEFF`.
         structures: Parquet of the subset's structures.
         site_table: Parquet of the sites that are expected.
-        rejected: Parquet of what was left out before.
+        rejected: Parquet tables of what was left out before; materials without the element are passed over.
         output: HDF5 to write.
         rejected_csv: the whole rejected table once more, for people.
         energy_start_ev: first energy of the grid.
@@ -57,8 +58,10 @@ def curate_spectra(
         config: the configuration as JSON, for the record.
 
     Raises:
-        XanesflowError: no spectrum is left; says why the runs were left out.
+        XanesflowError: no spectrum is left; says why the runs were left out. Or runs of this theory cannot be read.
     """
+    parsed = Subset.parse(subset)
+    check_theory(parsed.theory)
     sites = pd.read_parquet(site_table)
     multiplicity = {
         (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
@@ -67,12 +70,13 @@ def curate_spectra(
         _read_one_chunk,
         structures=structures,
         sites=frozenset(multiplicity),
-        element=Subset.parse(subset).element,
+        subset=parsed,
         start_ev=energy_start_ev,
         max_flat_start_ev=max_flat_start_ev,
     )
     spectra: dict[Site, Array] = {}
-    left_out: list[Rejected] = read_rejected(rejected)
+    # A folder or library serves many elements: what holds none of this one was counted when it was read.
+    left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
     for good, bad in map_in_processes(read, chunks, workers):
         spectra.update(good)
         left_out += bad
@@ -117,12 +121,12 @@ def _read_one_chunk(
     *,
     structures: Path,
     sites: frozenset[Site],
-    element: str,
+    subset: Subset,
     start_ev: float,
     max_flat_start_ev: float,
 ) -> tuple[dict[Site, Array], list[Rejected]]:
     """Spectra on the grid and rejections of one chunk."""
-    runs = [run for run in read_chunk(chunk) if (run.material_id, run.site_index) in sites]
+    runs = [run for run in read_chunk(chunk, subset.theory) if (run.material_id, run.site_index) in sites]
     if not runs:
         return {}, []
     materials = {run.material_id for run in runs}
@@ -138,7 +142,8 @@ def _read_one_chunk(
         if run.material_id not in parsed:  # runs come sorted by material: one structure at a time is enough
             parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
         try:
-            xmu = read_run(run.files, element=element, structure=parsed[run.material_id], site_index=run.site_index)
+            structure = parsed[run.material_id]
+            xmu = read_spectrum(run, theory=subset.theory, element=subset.element, structure=structure)
             spectrum = onto_grid(
                 xmu.energy_ev, xmu.cross_section, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev
             )

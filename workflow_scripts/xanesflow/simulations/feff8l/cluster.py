@@ -43,8 +43,8 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
     positions, numbers, distances = positions[order], numbers[order], distances[order]
     if len(positions) < 2:
         raise XanesflowError(
-            f"site {site_index} ({absorber.specie.symbol}) has no neighbour within {radius:g} Å: an isolated atom has no "
-            "fine structure to simulate"
+            f"site {site_index} ({absorber.specie.symbol}) has no neighbour within {radius:g} Å: an isolated atom has "
+            "no fine structure to simulate"
         )
     _check_distances(positions, numbers)
     elements = list(dict.fromkeys(int(z) for z in numbers[1:]))
@@ -54,7 +54,8 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         )
     # The absorber counts as next to nothing where others of its element make up for it.
     kinds = [Element.from_Z(int(numbers[0])), *(Element.from_Z(z) for z in elements)]
-    counts = [float(structure.composition[kind]) for kind in kinds]
+    formula = structure.composition.reduced_composition  # the same for a cell and its supercells
+    counts = [float(formula[kind]) for kind in kinds]
     if kinds[0] in kinds[1:]:
         counts[0] = 1e-4
     potentials = [Potential(int(k.Z), k.symbol, count) for k, count in zip(kinds, counts, strict=True)]

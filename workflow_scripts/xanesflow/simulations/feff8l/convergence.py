@@ -10,6 +10,9 @@ _LEVEL = re.compile(r"mu_new=\s*(-?[\d.]+)")
 
 _TOLERANCE_EV = 0.3
 
+FIRST_ITERATIONS = 3
+"""pot counts its first iterations, those before it mixes by Broyden's method, as one: n on the card SCF are n + 2."""
+
 
 @dataclass(frozen=True)
 class Convergence:
@@ -39,8 +42,9 @@ def read_convergence(printed: str, *, wanted: int) -> Convergence:
 
     Args:
         printed: its output.
-        wanted: number of iterations that it was given; 0: no field.
+        wanted: number of iterations on the card SCF; 0: no field.
     """
+    wanted += FIRST_ITERATIONS - 1
     levels = tuple(float(number) for number in _LEVEL.findall(printed))
     change = abs(levels[-1] - levels[-2]) if len(levels) > 1 else float("inf")
     early = 0 < len(levels) < wanted

@@ -159,7 +159,8 @@ class Scattering:
             momenta: (ne,) complex wave numbers, 1/bohr.
             t: for each potential (l_max or more + 1, ne).
         """
-        stacked = np.array([one[: self.l_max + 1] for one in t])  # (potentials, l, ne)
+        within = t[: int(self.kinds.max()) + 1]  # potentials whose atoms all lie outside the sphere may follow
+        stacked = np.array([one[: self.l_max + 1] for one in within])  # (potentials, l, ne)
         return np.array([self._trace(momentum, stacked[..., e]) for e, momentum in enumerate(momenta)])
 
     def _trace(self, momentum: complex, t: Complexes) -> complex:
@@ -177,7 +178,7 @@ class Scattering:
     def _find_nearest(self) -> None:
         """Distance from the atoms of each potential to their nearest neighbour, (potentials,)."""
         distance, _ = cKDTree(self.positions).query(self.positions, k=2)
-        self._nearest = np.full(self.kinds.max() + 1, np.inf)
+        self._nearest = np.full(self.kinds.max() + 1, 1e3)  # bohr; for an atom alone and kinds without any
         np.minimum.at(self._nearest, self.kinds, distance[:, 1])
         self._degeneracy = 2 * np.arange(self.l_max + 1) + 1
 

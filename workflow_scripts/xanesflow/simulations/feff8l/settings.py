@@ -14,7 +14,7 @@ class EngineSettings:
 
     Attributes:
         scf_radius: sphere in Å around each potential's atom within which the self-consistent field scatters.
-        scf_iterations: at most so many iterations of the field.
+        scf_iterations: at most so many iterations of the field, the first three of which count as one.
         fms_radius: sphere in Å of full multiple scattering around the absorber.
         l_max: largest angular momentum of multiple scattering.
         core_hole: off: the ground state; on: a full 1s hole; average: the mean of both spectra, at twice the cost.
@@ -24,8 +24,8 @@ class EngineSettings:
         time_limit: seconds that one run of the potentials' program may take.
     """
 
-    scf_radius: float = 2.6
-    scf_iterations: int = 8
+    scf_radius: float = 3.0
+    scf_iterations: int = 6
     fms_radius: float = 6.0
     l_max: int = 3
     core_hole: CoreHole = "off"

@@ -1,0 +1,73 @@
+"""The embedded engine as an engine of the workflow."""
+
+import json
+
+import pytest
+from feff_runs import perovskite, rocksalt
+from pymatgen.core import Lattice, Structure
+
+from xanesflow.config import Config
+from xanesflow.errors import XanesflowError
+from xanesflow.simulations.engine import FailedRunError, engine_of
+from xanesflow.simulations.feff8l import programs
+from xanesflow.simulations.feff8l.adapter import Feff8lEngine
+from xanesflow.simulations.feff8l.settings import EngineSettings
+
+CROWD = ["Cu", "H", "Li", "Be", "B", "C", "N", "O", "F", "Na", "Mg", "Al", "Si"]
+
+
+@pytest.fixture
+def engine():
+    return Feff8lEngine(EngineSettings())
+
+
+def test_the_configuration_makes_the_engine():
+    engine = engine_of("FEFF8L", Config().simulations.engine.model_dump() | {"l_max": 2})
+    assert isinstance(engine, Feff8lEngine) and engine.options == EngineSettings(l_max=2)
+    with pytest.raises(XanesflowError, match="no engine for VASP"):
+        engine_of("VASP", {})
+
+
+def test_the_settings_name_options_code_and_programs_as_plain_values(engine):
+    settings = engine.settings()
+    assert json.loads(json.dumps(settings)) == settings
+    assert settings["programs"] == programs.digest() and "xraylarch" in settings["code"]
+    assert settings["scf_radius"] == EngineSettings().scf_radius
+    assert Feff8lEngine(EngineSettings(core_hole="average")).time_limit > engine.time_limit > 300
+
+
+UNUSABLE = {
+    "atoms too close": (Structure(Lattice.cubic(4), ["Cu", "O"], [[0, 0, 0], [0.1, 0, 0]]), "atoms_too_close"),
+    "isolated": (Structure(Lattice.cubic(15), ["Cu"], [[0, 0, 0]]), "isolated_atom"),
+    "too many elements": (Structure(Lattice.from_parameters(13, 4, 4, 90, 90, 90), CROWD,
+                                    [[k / 13, 0, 0] for k in range(13)]), "too_many_elements"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("structure", "reason"), UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_site_that_cannot_be_computed_has_its_reason(tmp_path, engine, structure, reason):
+    site = 6 if reason == "too_many_elements" else 0
+    with pytest.raises(FailedRunError) as caught:
+        engine.write_inputs(tmp_path, structure, site)
+    assert caught.value.reason == reason and caught.value.detail
+
+
+def test_another_complaint_is_one_too(tmp_path, engine):
+    with pytest.raises(FailedRunError, match="outside") as caught:
+        engine.write_inputs(tmp_path, rocksalt(), 7)
+    assert caught.value.reason == "cannot_simulate"
+
+
+def test_a_run_is_good_with_spectrum_and_record_and_else_says_why(tmp_path, engine):
+    engine.write_inputs(tmp_path, perovskite(), 1)
+    assert (tmp_path / "site.json").exists()
+    for log, detail in (("", "it left no xmu.dat"), ("SCF 2.6\nERROR: pot crashed\n", "pot crashed")):
+        (tmp_path / "feff.out").write_text(log)
+        with pytest.raises(FailedRunError) as caught:
+            engine.validate(tmp_path)
+        assert (caught.value.reason, caught.value.detail) == ("engine_failed", detail)
+    assert engine.record(tmp_path) == {}
+    (tmp_path / "xmu.dat").write_text("1")
+    (tmp_path / "result.json").write_text('{"rung": "first"}')
+    engine.validate(tmp_path)
+    assert engine.record(tmp_path) == {"rung": "first"}

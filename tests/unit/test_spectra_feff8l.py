@@ -1,0 +1,114 @@
+"""Runs of the embedded engine: what is read, what is refused and why, and how failed ones reach curation."""
+
+import numpy as np
+import pytest
+from fake_engine import Campaign
+from feff_runs import GRID_START_EV, feff_inp, layered, perovskite, rocksalt
+
+from xanesflow.errors import XanesflowError
+from xanesflow.simulations.chunks import ChunkWriter, Run, read_chunk
+from xanesflow.simulations.layout import run_folder
+from xanesflow.spectra.curate import curate_spectra
+from xanesflow.spectra.feff import BadRunError
+from xanesflow.spectra.feff8l import read_run
+from xanesflow.spectra.readers import check_theory, read_spectrum
+from xanesflow.spectra.store import read_spectra
+from xanesflow.tables import write_rejected
+
+START = GRID_START_EV["Cu"]
+ENERGY = np.arange(START - 5, START + 45, 0.5)
+
+
+def table(energy=ENERGY, chi=0.1, mu0=3e-4, header="# absorber Z=29 K\n# energy_ev mu_bohr2 mu0_bohr2\n"):
+    background = mu0 * (0.5 + np.arctan(energy - START - 5) / np.pi)
+    mu = background * (1 + chi * np.sin(energy / 3))
+    rows = [f"{e:.4f} {m:.8e} {b:.8e}" for e, m, b in zip(energy, mu, background, strict=True)]
+    return header + "\n".join(rows) + "\n"
+
+
+def read(text, **files):
+    content = {"xmu.dat": text.encode() if isinstance(text, str) else text, **files}
+    return read_run(content, element="Cu", structure=layered(), site_index=2)
+
+
+def test_energies_cross_section_fine_structure_and_absorber_are_read():
+    xmu = read(table(), **{"feff.inp": feff_inp(layered(), 2, "Cu").encode()})
+    assert np.abs(xmu.energy_ev - ENERGY).max() < 1e-4
+    background = 3e-4 * (0.5 + np.arctan(ENERGY - START - 5) / np.pi)
+    assert np.abs(xmu.cross_section - background * (1 + 0.1 * np.sin(ENERGY / 3))).max() < 1e-11
+    assert np.abs(xmu.chi - background * 0.1 * np.sin(ENERGY / 3) / background.max()).max() < 1e-7
+    assert (xmu.atomic_number, xmu.shell) == (29, "K")
+
+
+ROW = "9000.0 1e-4 1e-4\n"
+BAD = {
+    "missing": (b"", "no_output", "missing or empty"),
+    "binary": (b"\xff\xfe" + table().encode(), "unreadable", "not a text file"),
+    "no header": (table(header=""), "wrong_absorber", "does not name"),
+    "another element": (table(header="# absorber Z=28 K\n"), "wrong_absorber", "is Ni, not Cu"),
+    "another edge": (table(header="# absorber Z=29 L3\n"), "wrong_absorber", "is L3, not K"),
+    "header alone": ("# absorber Z=29 K\n", "truncated", "before its first row"),
+    "cut in a line": (table()[:-6], "truncated", "ends within a line"),
+    "cut in a row": (table() + "9100.0 1e-4\n", "unreadable", "row 101 of xmu.dat has 2 numbers, not 3"),
+    "words": (table() + "9100.0 many few\n", "unreadable", "no number"),
+    "NaN": (table() + "9100.0 nan 1e-4\n", "not_a_number", "row 101"),
+    "infinite": (table() + "9100.0 1e-4 inf\n", "not_a_number", "row 101"),
+    "energies fall": (table() + ROW, "unreadable", "do not increase"),
+    "all zero": (table(mu0=0), "all_zero", "zero in every row"),
+    "atomic background": (table(chi=0), "no_fine_structure", "chi is zero"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason", "said"), BAD.values(), ids=BAD.keys())
+def test_a_bad_file_has_its_reason(text, reason, said):
+    with pytest.raises(BadRunError, match=said) as caught:
+        read(text)
+    assert caught.value.reason == reason
+
+
+def test_the_cluster_of_another_site_is_found_out():
+    with pytest.raises(BadRunError, match="not the one around site 2") as caught:
+        read(table(), **{"feff.inp": feff_inp(layered(), 3, "Cu").encode()})
+    assert caught.value.reason == "wrong_absorber"
+
+
+def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum():
+    record = {"outcome": "failed", "reason": "timed_out", "detail": "too long"}
+    run = Run("m", 0, {"xmu.dat": table().encode()}, record)
+    with pytest.raises(BadRunError, match="too long") as caught:
+        read_spectrum(run, theory="FEFF8L", element="Cu", structure=rocksalt())
+    assert caught.value.reason == "timed_out"
+    later = Run("m", 0, {}, {"outcome": "failed", "reason": "of_a_later_version", "detail": "x"})
+    with pytest.raises(BadRunError, match="of_a_later_version: x") as caught:
+        read_spectrum(later, theory="FEFF8L", element="Cu", structure=rocksalt())
+    assert caught.value.reason == "engine_failed"
+
+
+def test_a_theory_without_reader_is_told():
+    with pytest.raises(XanesflowError, match="cannot read VASP runs, only those of FEFF, FEFF8L"):
+        check_theory("VASP")
+
+
+def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(tmp_path):
+    """Of a chunk as the fake engine left it, with a spectrum put into one run."""
+    campaign = Campaign(tmp_path).write("Sr", "Ca", "Ba")
+    chunk = campaign.run(do={"Ca": "crash", "Ba": "unusable"})
+    with ChunkWriter([tmp_path / "good.zip"]) as writer:
+        for run in read_chunk(chunk, "FEFF8L"):
+            folder = run_folder("Cu", run.material_id, run.site_index, "FEFF8L")
+            files = {"xmu.dat": table().encode(), "feff.inp": feff_inp(perovskite("Cu", "Sr"), 1, "Cu").encode()}
+            for name, content in (files if run.material_id == "m-sr" else run.files).items():
+                writer.add(0, f"{folder}/{name}", content)
+            writer.add_record(0, folder, run.record)
+    write_rejected(tmp_path / "rejected.parquet", [])
+    curate_spectra(
+        [tmp_path / "good.zip"], subset="Cu_FEFF8L", structures=tmp_path / "structures.parquet",
+        site_table=tmp_path / "sites.parquet", rejected=[tmp_path / "rejected.parquet"], output=tmp_path / "spectra.h5",
+        rejected_csv=tmp_path / "rejected.csv", energy_start_ev=START, envelope_sigma=None,
+    )  # fmt: skip
+    curated = read_spectra(tmp_path / "spectra.h5")
+    assert curated.material_id == ["m-sr"]
+    assert [(r.material_id, r.site_index, r.reason) for r in curated.rejected] == [
+        ("m-ba", 1, "isolated_atom"), ("m-ca", 1, "engine_failed"),
+    ]  # fmt: skip
+    assert curated.rejected[1].detail == "exit code 3: line 17 | line 18 | line 19"

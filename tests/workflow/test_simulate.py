@@ -1,0 +1,104 @@
+"""The embedded engine in the workflow: what is finished stays so, when material is added and when jobs are killed."""
+
+import re
+import zipfile
+
+import pandas as pd
+from test_kill_moments import kill_at, logged
+from workflow import run, write_config
+
+from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.feff8l.programs import folder_of_programs
+from xanesflow.spectra.store import read_spectra
+from xanesflow.structures.examples import load_examples
+
+SPECTRA = "results/spectra/Ni_FEFF8L.h5"
+LONE_NICKEL = "alone\n1.0\n15 0 0\n0 15 0\n0 0 15\nNi\n1\nDirect\n0 0 0\n"
+
+
+def example(number):
+    """One of the smallest examples with nickel."""
+    known = [each for each in load_examples() if "Ni" in {site.specie.symbol for site in each.structure()}]
+    return sorted(known, key=lambda each: (len(each.structure()), each.id))[number]
+
+
+def add(directory, number):
+    """Add an example to the user's folder; its id."""
+    each = example(number)
+    (directory / "mine").mkdir(parents=True, exist_ok=True)
+    each.structure().to(str(directory / f"mine/{each.id}.cif"), fmt="cif")
+    return each.id
+
+
+def configure(directory):
+    write_config(
+        directory,
+        subsets=["Ni_FEFF8L"],
+        chunks=1,
+        structures={"source": "directory", "directory": "mine"},
+        simulations={"source": "run", "engine": {"scf_iterations": 4, "fms_radius": 4.5, "l_max": 2}},
+        curation={"envelope": {"FEFF8L": None}},
+    )
+
+
+def computed(printed):
+    """How many sites were computed, kept and failed."""
+    (counts,) = re.findall(r"chunk 0: \d+ sites: (\d+) computed, (\d+) kept from before, (\d+) failed", printed)
+    return tuple(map(int, counts))
+
+
+def started(directory):
+    """Material -> when its run was started."""
+    runs = read_chunk(directory / "results/simulations/Ni_FEFF8L/0000.zip", "FEFF8L")
+    return {run.material_id: run.record["started"] for run in runs}
+
+
+def test_from_a_folder_of_structures_to_spectra(tmp_path):
+    assert folder_of_programs().is_dir()
+    names = [add(tmp_path, 0), add(tmp_path, 1)]
+    (tmp_path / "mine/alone.vasp").write_text(LONE_NICKEL)
+    (tmp_path / "mine/titanium.vasp").write_text(LONE_NICKEL.replace("Ni", "Ti"))
+    configure(tmp_path)
+    assert computed(run(tmp_path, SPECTRA)) == (2, 0, 1)
+    curated = read_spectra(tmp_path / SPECTRA)
+    assert sorted(curated.material_id) == sorted(names)
+    assert [(r.material_id, r.reason) for r in curated.rejected] == [("alone", "isolated_atom")]
+    assert (curated.spectra > 0).all() and 1e-5 < curated.spectra.max() < 1e-2
+    first = started(tmp_path)
+    assert "Nothing to be done" in run(tmp_path, SPECTRA)
+
+    names.append(add(tmp_path, 2))
+    printed = run(tmp_path, SPECTRA)
+    assert computed(printed) == (1, 2, 1)
+    assert sorted(read_spectra(tmp_path / SPECTRA).material_id) == sorted(names)
+    again = started(tmp_path)
+    assert first.items() <= again.items() and len(again) == 4
+    table = pd.read_csv(tmp_path / "results/spectra/Ni_FEFF8L_rejected.csv")
+    assert table["reason"].tolist() == ["isolated_atom"]  # titanium is none of nickel's
+
+
+def test_a_chunk_that_is_killed_goes_on_where_it_was(tmp_path):
+    for number in range(3):
+        add(tmp_path, number)
+    configure(tmp_path)
+    log = tmp_path / "results/logs/simulate_chunk/Ni_FEFF8L_0000.log"
+    output = tmp_path / "results/simulations/Ni_FEFF8L/0000.zip"
+    kill_at(tmp_path, lambda: logged(log, "chunk 0: 1/3"), output, SPECTRA, "--cores", "1")
+    kept = sorted(path.stem for path in (output.parent / "kept/0000").glob("[!.]*.zip"))
+    assert kept
+    done, before, failed = computed(run(tmp_path, SPECTRA))
+    assert (done + before, before, failed) == (3, len(kept), 0)
+    with zipfile.ZipFile(output) as packed:
+        assert packed.testzip() is None
+
+
+def test_a_folder_of_structures_that_is_missing_is_told_before_anything_is_planned(tmp_path):
+    configure(tmp_path)
+    printed = run(tmp_path, SPECTRA, "--dry-run", good=False)
+    assert "structures.directory is mine, which is no folder" in printed and "Building DAG" not in printed
+
+
+def test_snakemakes_linter_finds_nothing_in_the_rules_that_run(tmp_path):
+    """By default it sees those that import."""
+    configure(tmp_path)
+    assert "good condition" in run(tmp_path, "--lint")

@@ -1,0 +1,21 @@
+"""Compute the sites of a chunk (rules/simulations.smk)."""
+
+from pathlib import Path
+
+from xanesflow.scripting import rule_log
+from xanesflow.simulations.engine import engine_of
+from xanesflow.simulations.run_chunk import simulate_chunk
+from xanesflow.sites import Subset
+
+with rule_log(snakemake):
+    subset = snakemake.wildcards.subset
+    simulate_chunk(
+        Path(snakemake.input.structures),
+        Path(snakemake.input.site_table),
+        Path(snakemake.output[0]),
+        Path(snakemake.params.kept),
+        subset=subset,
+        chunk=int(snakemake.wildcards.chunk),
+        engine=engine_of(Subset.parse(subset).theory, snakemake.params.engine),
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,6 @@
+"""`python -m xanesflow`: the same as the command `xanesflow`."""
+
+from xanesflow.cli import app
+
+if __name__ == "__main__":
+    app(prog_name="xanesflow")

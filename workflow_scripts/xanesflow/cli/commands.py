@@ -1,0 +1,136 @@
+"""The commands and their options; what they do is imported when they do it, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from xanesflow import __version__
+from xanesflow.cli.terminal import errors_told, messages, results, say
+
+app = typer.Typer(
+    name="xanesflow",
+    help="From crystal structures to K-edge XANES: a quick look from the command line. Everything else, up to trained "
+    "models, is the Snakemake workflow (see README.md).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        say(results(), f"xanesflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=lambda value: _show_version(wanted=value))
+    ] = False,
+) -> None:
+    """Make a typer of several commands of this, whose options they share."""
+
+
+@app.command()
+def xanes(
+    structure: Annotated[
+        str,
+        typer.Argument(
+            metavar="STRUCTURE",
+            help="A POSCAR, CIF or pymatgen JSON file, or an example, as nio-rocksalt.",
+            show_default=False,
+        ),
+    ],
+    *,
+    element: Annotated[
+        str | None,
+        typer.Option(
+            "--element",
+            "-e",
+            metavar="SYMBOL",
+            help="The absorber, as Cu; may be left out if the structure has one 3d metal (Ti to Cu).",
+            show_default=False,
+        ),
+    ] = None,
+    site: Annotated[
+        int | None,
+        typer.Option(
+            "--site",
+            "-s",
+            metavar="INDEX",
+            min=0,
+            help="This atom alone, counted from 0; without it all inequivalent atoms of the element and their average.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for table and plot; made if missing.")
+    ] = Path(),
+    core_hole: Annotated[
+        Literal["off", "on", "average"],
+        typer.Option("--core-hole", help="Ground state, full 1s hole, or the mean of both (twice the time)."),
+    ] = "off",
+    fms_radius: Annotated[
+        float,
+        typer.Option(
+            "--fms-radius",
+            metavar="ANGSTROM",
+            min=2.0,
+            max=9.0,
+            help="Radius of full multiple scattering; larger is slower.",
+        ),
+    ] = 6.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            metavar="N",
+            min=1,
+            help="Sites computed at a time; without it, one a core.",
+            show_default=False,
+        ),
+    ] = None,
+    symprec: Annotated[
+        float,
+        typer.Option(
+            "--symprec",
+            metavar="ANGSTROM",
+            min=1e-6,
+            max=0.5,
+            help="Atoms are equivalent if symmetry holds to so much.",
+        ),
+    ] = 0.01,
+) -> None:
+    """Compute the K-edge XANES of a structure in seconds, and write it as a table (CSV) and a plot (PNG, SVG).
+
+    Example: xanesflow xanes nio-rocksalt --element Ni
+    """  # fmt: skip
+    with errors_told():
+        from xanesflow.cli.request import make_request
+        from xanesflow.cli.xanes import quick_look
+        from xanesflow.simulations.feff8l.settings import EngineSettings
+
+        request = make_request(structure, element, site, symprec=symprec)
+        settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
+        quick_look(request, settings, output, workers=workers, console=messages(), results=results())
+
+
+@app.command()
+def examples(
+    element: Annotated[
+        str | None,
+        typer.Option("--element", "-e", metavar="SYMBOL", help="Those with this absorber alone.", show_default=False),
+    ] = None,
+) -> None:
+    """List the example structures that come with xanesflow; each id can stand for STRUCTURE."""
+    with errors_told():
+        from xanesflow.cli.display import show_examples
+
+        show_examples(element, results())

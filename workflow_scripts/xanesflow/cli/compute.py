@@ -1,0 +1,162 @@
+"""Compute sites side by side, each in a process of its own that cannot outlive this one (see `simulations.guard`)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+
+from xanesflow.cli.request import Absorber
+from xanesflow.errors import XanesflowError
+from xanesflow.simulations.engine import FailedRunError
+from xanesflow.simulations.feff8l import EngineSettings, XanesResult
+from xanesflow.simulations.feff8l.adapter import Feff8lEngine
+from xanesflow.simulations.process import StoppedError, run_command
+
+_POLL = 0.15  # seconds
+_TAIL = 4096  # bytes of a log in which its last line is looked for
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a site.
+
+    Attributes:
+        site: the atom.
+        result: its spectrum; None: there is none.
+        error: why not, without a full stop; empty if there is one.
+        seconds: that it took.
+    """
+
+    site: Absorber
+    result: XanesResult | None
+    error: str
+    seconds: float
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def compute_sites(
+    structure: Structure,
+    sites: Sequence[Absorber],
+    settings: EngineSettings,
+    *,
+    workers: int,
+    tell: Callable[[Absorber, str], None] = lambda site, message: None,
+    done: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Compute spectra; a site that fails does not keep the others from theirs.
+
+    However this ends, on Ctrl-C too, nothing that it started goes on, and its scratch folder is removed.
+
+    Args:
+        structure: an ordered structure.
+        sites: atoms of it.
+        settings: of the engine.
+        workers: sites at a time.
+        tell: called in this thread with what happens to a site, first when it begins.
+        done: called in this thread as soon as a site has ended.
+
+    Returns:
+        The outcomes in the order of the sites.
+    """
+    stop = threading.Event()
+    outcomes: dict[Absorber, Outcome] = {}
+    with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
+        folders = {site: Path(scratch) / str(site.index) for site in sites}
+        told: dict[Absorber, str] = {}
+        with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
+            try:
+                running = {
+                    pool.submit(_outcome, structure, site, settings, folders[site], stop): site for site in sites
+                }
+                while running:
+                    ended, _ = wait(running, _POLL, FIRST_COMPLETED)
+                    for future in ended:
+                        outcome = outcomes[running.pop(future)] = future.result()
+                        done(outcome)
+                    for future, site in running.items():
+                        message = _message(future, folders[site])
+                        if message and message != told.get(site):
+                            told[site] = message
+                            tell(site, message)
+            finally:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+    return [outcomes[site] for site in sites]
+
+
+def run_site(
+    structure: Structure, site_index: int, settings: EngineSettings, folder: Path, stop: threading.Event
+) -> XanesResult:
+    """Compute one site with the workflow's adapter of the engine, in a process of its own.
+
+    Args:
+        structure: an ordered structure.
+        site_index: 0-based index of the absorber.
+        settings: of the engine.
+        folder: empty, for all files of the run.
+        stop: ends the run when it is set.
+
+    Raises:
+        FailedRunError: there is no spectrum; says why.
+        XanesflowError: nor is there, as the sentence says.
+        StoppedError: `stop` was set.
+    """
+    engine = Feff8lEngine(settings)
+    engine.write_inputs(folder, structure, site_index)
+    log = folder / engine.log_name
+    ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
+    if ended.timed_out:
+        raise FailedRunError("timeout", f"it did not end within {engine.time_limit:.0f} s")
+    engine.validate(folder)
+    energy_ev, cross_section, background = np.loadtxt(folder / "xmu.dat", unpack=True, encoding="utf-8")
+    return XanesResult(energy_ev, cross_section, background, engine.record(folder))
+
+
+def _outcome(
+    structure: Structure, site: Absorber, settings: EngineSettings, folder: Path, stop: threading.Event
+) -> Outcome:
+    begin = time.monotonic()
+    result, failure = None, ""
+    try:
+        folder.mkdir()
+        result = run_site(structure, site.index, settings, folder, stop)
+    except StoppedError:
+        failure = "stopped"
+    except (FailedRunError, XanesflowError) as error:
+        failure = " ".join(str(error).split()).rstrip(".")
+    except OSError as error:
+        failure = f"the system said: {error.strerror or error}"
+    except Exception as error:
+        failure = f"a fault of xanesflow, please report it: {type(error).__name__} {' '.join(str(error).split())}"
+    return Outcome(site, result, failure, time.monotonic() - begin)
+
+
+def _message(future: Future[Outcome], folder: Path) -> str:
+    """What the engine said last of a site; empty if the site has not begun."""
+    if not future.running():
+        return ""
+    try:
+        with (folder / Feff8lEngine.log_name).open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - _TAIL, 0))
+            lines = log.read().decode("utf-8", errors="replace").splitlines(keepends=True)
+    except OSError:
+        lines = []
+    whole = [line.strip() for line in lines if line.endswith("\n") and line.strip()]
+    if whole and whole[-1].startswith(("done in", "ERROR:")):
+        return ""  # `Outcome` tells it better
+    return whole[-1][:200] if whole else "starting"

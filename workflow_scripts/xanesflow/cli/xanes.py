@@ -1,0 +1,86 @@
+"""The quick look: compute what is asked for, write table and plot, and say where they are."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from xanesflow.cli.compute import compute_sites, cores
+from xanesflow.cli.display import announce, live_display, remarks, summary
+from xanesflow.cli.output import THEORY, common_grid, draw_plot, write_table
+from xanesflow.cli.request import Request
+from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.errors import XanesflowError
+from xanesflow.simulations.feff8l import EngineSettings
+from xanesflow.simulations.feff8l.programs import folder_of_programs
+
+
+def quick_look(
+    request: Request,
+    settings: EngineSettings,
+    folder: Path,
+    *,
+    workers: int | None,
+    console: Console,
+    results: Console,
+) -> list[Path]:
+    """Compute the spectra that are asked for and write them.
+
+    Args:
+        request: structure, element and atoms.
+        settings: of the engine.
+        folder: where table and plot go; made if missing.
+        workers: sites computed at a time; None: one a core.
+        console: for progress and remarks.
+        results: for the closing table and the paths.
+
+    Returns:
+        The files written.
+
+    Raises:
+        XanesflowError: the engine's programs are missing, the folder cannot be written to, or no site has a spectrum.
+    """
+    folder_of_programs()
+    _check_writable(folder)
+    announce(request, console)
+    with live_display(len(request.sites), console) as display:
+        outcomes = compute_sites(
+            request.structure,
+            request.sites,
+            settings,
+            workers=min(workers or cores(), len(request.sites)),
+            tell=display.tell,
+            done=display.done,
+        )
+    failed = [outcome for outcome in outcomes if outcome.result is None]
+    if len(failed) == len(outcomes):
+        if len(failed) == 1:
+            raise XanesflowError(f"There is no spectrum of {failed[0].site.name}: {failed[0].error}.")
+        raise XanesflowError(f"None of the {len(failed)} sites has a spectrum, for the reasons above.")
+    spectra = common_grid(outcomes, average=request.whole)
+    table, *plots = [folder / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
+    write_table(table, request, settings, outcomes, spectra)
+    draw_plot(plots, request, spectra)
+    results.print(summary(outcomes, settings, spectra))
+    for sentence in remarks(request, outcomes, spectra):
+        say(console, sentence, style="yellow")
+    say(console, f"Theory: {THEORY}.")
+    for path in (table, *plots):
+        say(results, str(path))
+    return [table, *plots]
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out that the results cannot be written before they are computed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (FileExistsError, NotADirectoryError):
+        raise WrongCallError(f"{folder} is not a folder; name one with --output.") from None
+    except OSError as error:
+        raise XanesflowError(
+            f"The folder {folder} cannot be written to ({error.strerror or error}); name another one with --output."
+        ) from None

@@ -1,0 +1,239 @@
+"""The sections of config.yaml: each key with its type, default and comment (see `xanesflow.config`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import parse_features
+from xanesflow.sites import Subset
+
+PAPER_ENERGY_START_EV = {
+    "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
+    "Fe": 7111.23, "Co": 7709.282, "Ni": 8332.181, "Cu": 8983.173,
+}  # fmt: skip
+"""First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
+
+
+def _subset_name(name: str) -> str:
+    try:
+        Subset.parse(name)
+    except XanesflowError as error:
+        raise ValueError(str(error)) from None
+    return name
+
+
+def _feature_names(name: str) -> str:
+    try:
+        return "+".join(parse_features(name))
+    except XanesflowError as error:
+        raise ValueError(str(error)) from None
+
+
+def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
+    return PAPER_ENERGY_START_EV | given
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """Refuse a list that holds a value twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("a value stands there twice")
+    return values
+
+
+def _switch(value: Any) -> Any:
+    """YAML takes a bare `on` or `off` for true or false."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    return value
+
+
+SubsetName = Annotated[str, AfterValidator(_subset_name)]
+ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
+ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
+FeatureName = Annotated[str, AfterValidator(_feature_names)]
+Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
+Chunks = Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=4096)]  # an import holds them all open
+Seed = Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=2**32 - 1)]
+Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)]
+CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
+
+
+class Section(BaseModel):
+    """A part of the configuration that knows all its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+class Structures(Section):
+    """Where the crystal structures come from."""
+
+    source: Literal["archive", "directory", "examples"] = Field(
+        "archive",
+        description=(
+            "archive: the POSCAR beside the finished runs of simulations.archive; directory: your own files;\n"
+            "examples: a library of well-known structures that comes with xanesflow"
+        ),
+    )
+    directory: str | None = Field(
+        None,
+        description=(
+            "folder with your files, for source directory: <id>/POSCAR, <id>.cif, <id>.json (pymatgen), <id>.vasp,\n"
+            "...; relative to the working directory (snakemake --directory)"
+        ),
+    )
+    symprec: Positive = Field(
+        0.01, description="distance in Å within which spglib takes two atoms for symmetry-equivalent (multiplicity)"
+    )
+
+
+class EngineOptions(Section):
+    """Options of the embedded engine, FEFF8L (the defaults are those of its own EngineSettings)."""
+
+    scf_radius: Positive = Field(3.0, description="Å around each atom within which the self-consistent field scatters")
+    scf_iterations: Count = Field(
+        6, description="at most so many iterations of the field; the first three count as one"
+    )
+    fms_radius: Positive = Field(6.0, description="Å around the absorber for full multiple scattering")
+    l_max: Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=6)] = Field(
+        3, description="largest angular momentum in multiple scattering"
+    )
+    core_hole: CoreHole = Field(
+        "off", description="off, on, or average: the mean of both spectra, which takes twice as long"
+    )
+    energy_step: Positive = Field(0.1, description="step of the computed spectrum in eV")
+    fermi_correction: bool = Field(True, description="whether the learned correction of the Fermi level is added")
+    time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
+
+
+class Simulations(Section):
+    """Where the simulated spectra come from."""
+
+    source: Literal["archive", "run"] = Field(
+        "archive",
+        description=(
+            "archive: import finished runs (subsets of FEFF); run: compute them (subsets of FEFF8L, the embedded\n"
+            "engine, with structures.source directory or examples)"
+        ),
+    )
+    archive: str | dict[SubsetName, str] | None = Field(
+        None,
+        description=(
+            "folder, .tar, .tar.gz, .tar.xz, .tar.zst or .zip with finished runs in Lightshow's tree,\n"
+            "<element>/<material id>/FEFF-XANES/<site>_<element>/{feff.inp,feff.out,xmu.dat} beside\n"
+            "<element>/<material id>/POSCAR; one path for all subsets, or one per subset {Cu_FEFF: path, ...};\n"
+            "relative to the working directory (snakemake --directory)"
+        ),
+    )
+    engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
+
+
+class Curation(Section):
+    """Which spectra are good, and the grid that they are put on."""
+
+    envelope: dict[Literal["FEFF", "VASP", "FEFF8L"], Positive | None] = Field(
+        {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5},
+        description=(
+            "a spectrum is out if it leaves mean ± this many standard deviations of its subset at any grid point;\n"
+            "null: keep them all"
+        ),
+    )
+    energy_start: Annotated[dict[ElementSymbol, Positive], AfterValidator(_with_papers_starts)] = Field(
+        PAPER_ENERGY_START_EV,
+        description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
+    )
+    max_flat_start: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
+        10.0,
+        description=(
+            "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
+            "continued flat, as published (the 4,831 published Cu runs need up to 5.6)"
+        ),
+    )
+
+
+class Features(Section):
+    """What the models see of a structure."""
+
+    models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] = Field(
+        ["m3gnet"],
+        description=(
+            "a model is trained on each: m3gnet (last block, 64 numbers), m3gnet_all (embedding and three blocks,\n"
+            "256), chgnet (atom features and magnetic moment, 65), or several joined as m3gnet_all+chgnet"
+        ),
+    )
+    m3gnet_weights: str | None = Field(
+        None,
+        description="folder of M3GNet-MP-2021.2.8-PES; null: matgl's cache, else a download, checked by SHA-256",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the graph networks run")
+
+
+class Splits(Section):
+    """Which sites train, validate and test a model. A material is never in two parts."""
+
+    files: str | None = Field(
+        None,
+        description=(
+            "folder with published <subset>_{train,val,test}.txt, one <material id>_<site> a line;\n"
+            "null: the paper's balanced split by material, 80/10/10"
+        ),
+    )
+    seed: Seed = Field(42, description="random order of materials with equally many sites in the balanced split")
+
+
+class Dataset(Section):
+    """What the dataset says of itself."""
+
+    creator: str = Field("xanesflow", description="who made it")
+    licence: str = Field(
+        "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
+    )
+
+
+class Models(Section):
+    """The models and how they are trained."""
+
+    kinds: Annotated[list[Literal["expert", "universal"]], Field(min_length=1), AfterValidator(unique)] = Field(
+        ["expert"], description="expert: one model per subset; universal: one over all subsets of a level of theory"
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(
+        [0], description="a model is trained with each; of several the mean prediction is reported as well"
+    )
+    widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(
+        {}, description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the paper's"
+    )
+    batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
+        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the paper's"
+    )
+    dropout: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, lt=1)] = Field(
+        0.5, description="share of hidden units left out at each step of the training"
+    )
+    learning_rate: Positive | None = Field(None, description="Adam's step size; null: found by a range test")
+    max_epochs: Count = Field(1000, description="longest training")
+    patience: Count = Field(50, description="epochs without a better validation loss after which training stops")
+    scaling: Literal["paper", "standardise", "auto"] = Field(
+        "auto",
+        description=(
+            "paper: features and spectra × 1000; standardise: each feature to mean 0, deviation 1 over the training\n"
+            "part; auto: paper for m3gnet alone, standardise for all others"
+        ),
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
+
+
+class Evaluation(Section):
+    """How the models are judged."""
+
+    part: Literal["test", "val"] = Field(
+        "test",
+        description=(
+            "part of the split that the figures are taken on; val only where test runs are not at hand: it also\n"
+            "stopped the training, so its figures are a little too good, and the report says so"
+        ),
+    )
