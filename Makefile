@@ -1,5 +1,6 @@
-# make setup   the environment, in .venv
-# make test    the tests (sets up what is missing)
+# make demo    the whole workflow on this machine, from structures to a report, in some minutes
+# make setup   the environment, in .venv (the others set up what is missing)
+# make test    the tests
 # make lint    ruff, mypy, snakefmt, snakemake --lint
 # make clean   removes .venv
 
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup test lint clean
+.PHONY: demo setup test lint clean
 
 setup: $(READY)
 
@@ -23,6 +24,9 @@ $(READY): requirements.txt requirements-dev.txt requirements-lightshow.txt pypro
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 	@echo "Ready: $(BIN)/snakemake"
+
+demo: $(READY)
+	@$(BIN)/python -m xanesflow demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -141,8 +141,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--development", type=int, default=80)
-    parser.add_argument("--test", type=int, default=70)
+    parser.add_argument("--development", type=int, default=50)
+    parser.add_argument("--test", type=int, default=64)
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the engine, as JSON values"
     )

@@ -26,6 +26,7 @@ rule split_sites:
     params:
         files=CONFIG.splits.files,
         seed=CONFIG.splits.seed,
+        fractions=CONFIG.splits.fractions,
     message:
         "Splitting {wildcards.subset} by material"
     script:

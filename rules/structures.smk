@@ -32,6 +32,7 @@ if CONFIG.structures.source != "archive":
             runtime=60,
         params:
             source=CONFIG.structures.source,
+            only=CONFIG.structures.only,
             state=lambda wildcards: state_of_structures(),
             n_chunks=lambda wildcards: CONFIG.n_chunks(wildcards.subset),
             symprec=CONFIG.structures.symprec,

@@ -11,6 +11,7 @@ with rule_log(snakemake):
         source=snakemake.params.source,
         directory=Path(directory[0]) if directory else None,
         subset=snakemake.wildcards.subset,
+        only=snakemake.params.only,
         structures=Path(snakemake.output.structures),
         site_table=Path(snakemake.output.site_table),
         rejected=Path(snakemake.output.rejected),

@@ -13,4 +13,5 @@ with rule_log(snakemake):
         subset=snakemake.wildcards.subset,
         files=snakemake.params.files,
         seed=snakemake.params.seed,
+        fractions=snakemake.params.fractions,
     )

@@ -54,6 +54,12 @@ def _not_bool(value: Any) -> Any:
     return value
 
 
+def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"the three shares add up to {sum(shares):g} and must add up to 1")
+    return shares
+
+
 SubsetName = Annotated[str, AfterValidator(_subset_name)]
 ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
@@ -62,6 +68,7 @@ Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
 Chunks = Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=4096)]  # an import holds them all open
 Seed = Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, lt=1)]
 CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
 
 
@@ -87,6 +94,9 @@ class Structures(Section):
             "folder with your files, for source directory: <id>/POSCAR, <id>.cif, <id>.json (pymatgen), <id>.vasp,\n"
             "...; relative to the working directory (snakemake --directory)"
         ),
+    )
+    only: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(
+        None, description="take only the structures of these ids, of directory or examples; null: all of them"
     )
     symprec: Positive = Field(
         0.01, description="distance in Å within which spglib takes two atoms for symmetry-equivalent (multiplicity)"
@@ -183,6 +193,9 @@ class Splits(Section):
             "folder with published <subset>_{train,val,test}.txt, one <material id>_<site> a line;\n"
             "null: the paper's balanced split by material, 80/10/10"
         ),
+    )
+    fractions: Annotated[tuple[Share, Share, Share], AfterValidator(_whole)] = Field(
+        (0.8, 0.1, 0.1), description="share of training, validation and test part in the balanced split"
     )
     seed: Seed = Field(42, description="random order of materials with equally many sites in the balanced split")
 

@@ -39,6 +39,7 @@ CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Abs
 BROADENING = {
     "FEFF": "core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
     "VASP": "Lorentzian of the element's full width",
+    "FEFF8L": "core-hole lifetime and quasiparticle self-energy as computed by the embedded engine; nothing added",
 }
 
 

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 FRACTIONS = (0.8, 0.1, 0.1)
 
 
-def balanced_split(sites: Sequence[Site], *, seed: int) -> dict[Site, str]:
-    """Split sites 80/10/10 by material (arXiv 2409.19552, data partitioning).
+def balanced_split(sites: Sequence[Site], *, seed: int, fractions: Sequence[float] = FRACTIONS) -> dict[Site, str]:
+    """Split sites by material, the paper's way 80/10/10 (arXiv 2409.19552, data partitioning).
 
     Materials go one by one, in descending order of their number of sites (ties in random order), to the part that is
     farthest below its target size ⌊f n⌋ and stays below it; what fits nowhere any more goes to the training part.
@@ -30,6 +30,7 @@ def balanced_split(sites: Sequence[Site], *, seed: int) -> dict[Site, str]:
     Args:
         sites: material id and site index of each spectrum.
         seed: of the random order.
+        fractions: f of the training, validation and test part.
 
     Returns:
         `train`, `val` or `test` for each site.
@@ -37,7 +38,7 @@ def balanced_split(sites: Sequence[Site], *, seed: int) -> dict[Site, str]:
     counts = Counter(material_id for material_id, _ in sites)
     materials = np.array(sorted(counts))
     np.random.default_rng(seed).shuffle(materials)
-    targets = [int(fraction * len(sites)) for fraction in FRACTIONS]
+    targets = [int(fraction * len(sites)) for fraction in fractions]
     sizes = [0, 0, 0]
     part_of: dict[str, str] = {}
     for material_id in sorted(materials.tolist(), key=lambda m: -counts[m]):
@@ -105,7 +106,14 @@ def check_split(part_of: Mapping[Site, str], subset: str) -> None:
 
 
 def split_sites(
-    spectra: Path, output: Path, unmatched: Path, *, subset: str, files: str | Path | None, seed: int
+    spectra: Path,
+    output: Path,
+    unmatched: Path,
+    *,
+    subset: str,
+    files: str | Path | None,
+    seed: int,
+    fractions: Sequence[float] = FRACTIONS,
 ) -> None:
     """Put each curated spectrum of a subset into a part.
 
@@ -116,6 +124,7 @@ def split_sites(
         subset: such as `Cu_FEFF`.
         files: folder with published split files; None: the balanced split.
         seed: of the balanced split.
+        fractions: of the balanced split.
 
     Raises:
         XanesflowError: the files are wrong, or a part that training needs is empty.
@@ -124,7 +133,7 @@ def split_sites(
     sites = list(zip(curated.material_id, curated.site_index.tolist(), strict=True))
     lacking: list[tuple[str, int, str]] = []
     if files is None:
-        part_of = balanced_split(sites, seed=seed)
+        part_of = balanced_split(sites, seed=seed, fractions=fractions)
     else:
         named = read_split_files(files, subset)
         part_of = {site: named[site] for site in sites if site in named}

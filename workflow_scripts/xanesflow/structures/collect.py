@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ def collect_structures(
     site_table: Path,
     rejected: Path,
     chunks: int,
+    only: Sequence[str] | None = None,
     symprec: float = 0.01,
     workers: int = 1,
 ) -> None:
@@ -39,14 +41,22 @@ def collect_structures(
         site_table: Parquet to write, one row a site: the first atom of each kind, with its multiplicity.
         rejected: Parquet to write, the materials that cannot be used or hold no absorber.
         chunks: number of chunks that the subset is divided into.
+        only: take only the structures of these ids; None: all.
         symprec: spglib's distance tolerance in Å.
         workers: processes that read structures.
 
     Raises:
-        XanesflowError: the folder is missing or holds no structure, or there is not a single site.
+        XanesflowError: the folder is missing or holds no structure, an id is not there, or there is not a single site.
     """
     element = Subset.parse(subset).element
     read = _read(source, directory, symprec=symprec, workers=workers)
+    if only is not None:
+        if missing := sorted(set(only) - {material.material_id for material in read}):
+            raise XanesflowError(
+                f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
+                "read; mend the id, or take it out."
+            )
+        read = [material for material in read if material.material_id in only]
     left_out: list[Rejected] = []
     sites: list[tuple[Material, int]] = []
     for material in read:

@@ -9,11 +9,10 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow import __version__
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.engine import FailedRunError
 from xanesflow.simulations.feff8l import programs
-from xanesflow.simulations.feff8l.settings import EngineSettings, ladder
+from xanesflow.simulations.feff8l.settings import ENGINE_VERSION, EngineSettings, ladder
 
 _REASONS = {" Å apart": "atoms_too_close", "no neighbour": "isolated_atom", "elements lie around": "too_many_elements"}
 """A part of what `inputs.cut_cluster` says of a site -> the reason to record."""
@@ -42,8 +41,8 @@ class Feff8lEngine:
         return spectra * len(ladder(self.options)) * self.options.time_limit + _BESIDES
 
     def settings(self) -> dict[str, Any]:
-        """Options, our own version and the programs' bytes."""
-        code = f"xanesflow {__version__}, feff8l of xraylarch {programs.version()}"
+        """Options, the engine's own version and the programs' bytes: what a result depends on."""
+        code = f"engine {ENGINE_VERSION}, feff8l of xraylarch {programs.version()}"
         return {**self.options.as_dict(), "code": code, "programs": programs.digest()}
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:

@@ -132,7 +132,8 @@ def compute_cluster(
 
 def _energies(settings: EngineSettings) -> Floats:
     first, last = settings.energy_range
-    return first + settings.energy_step * np.arange(int(round((last - first) / settings.energy_step)) + 1)
+    number = round((last - first) / settings.energy_step) + 1
+    return np.asarray(first + settings.energy_step * np.arange(number), dtype=np.float64)
 
 
 def _mean(spectra: list[Spectrum]) -> tuple[Floats, Floats, Floats]:

@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.engine import compute_cluster, write_result
 from xanesflow.simulations.feff8l.inputs import Cluster

@@ -115,7 +115,7 @@ def run_program(name: str, folder: Path, *, outputs: tuple[str, ...], time_limit
 
 
 def last_lines(text: str, number: int = 3) -> str:
-    """The last lines of a program's output that say something, on one line; what a crash prints of the stack is no help."""
+    """The last telling lines of a program's output, on one line; what a crash prints of its stack is no help."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     telling = [line for line in lines if line and not line.startswith(("#", "Backtrace for", "STOP"))]
     return " | ".join(telling[-number:]) or "it printed nothing"

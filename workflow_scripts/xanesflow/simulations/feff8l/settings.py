@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 CoreHole = Literal["off", "on", "average"]
 
+ENGINE_VERSION = 1
+"""Counts up when the same settings give another spectrum: kept results of before are then computed again."""
+
 
 @dataclass(frozen=True)
 class EngineSettings:
