@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,8 +13,8 @@ from xanesflow.cli.terminal import errors_told, messages, results, say
 
 app = typer.Typer(
     name="xanesflow",
-    help="From crystal structures to K-edge XANES: a quick look from the command line. Everything else, up to trained "
-    "models, is the Snakemake workflow (see README.md).",
+    help="From crystal structures to K-edge XANES: a quick look from the command line, and a demonstration of the "
+    "whole workflow. The workflow itself, up to trained models, is run with Snakemake (see README.md).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -134,3 +135,24 @@ def examples(
         from xanesflow.cli.display import show_examples
 
         show_examples(element, results())
+
+
+@app.command()
+def demo(
+    *,
+    directory: Annotated[
+        Path, typer.Option("--directory", "-d", metavar="DIR", help="Folder for everything; made if missing.")
+    ] = Path("demo"),
+    cores: Annotated[
+        int | None,
+        typer.Option("--cores", "-c", metavar="N", min=1, help="Cores to use; without it, all.", show_default=False),
+    ] = None,
+) -> None:
+    """Run the whole workflow on well-known structures, from crystal structures to a trained model and a report.
+
+    It takes some minutes. When it was stopped or something failed, the same command goes on where it was.
+    """
+    with errors_told():
+        from xanesflow.cli.demo import run_demo
+
+        sys.exit(run_demo(directory, cores=cores, console=results(), errors=messages()))

@@ -133,7 +133,7 @@ class Scattering:
         negligible_t: channels whose |t_l| stays below scatter once only.
     """
 
-    def __init__(self, positions: Floats, kinds: Integers, *, l_max: int = 3, negligible_t: float = 0.15) -> None:
+    def __init__(self, positions: Floats, kinds: Integers, *, l_max: int = 3, negligible_t: float = 0.05) -> None:
         self.l_max, self.negligible_t = l_max, negligible_t
         self.kinds = kinds
         self.group: SignGroup = find_sign_group(positions - positions[0], kinds)
