@@ -24,6 +24,7 @@ if CONFIG.structures.source != "archive":
             "results/logs/collect_structures/{subset}.log",
         benchmark:
             "results/benchmarks/collect_structures/{subset}.tsv"
+        priority: 10  # so that the number of sites is known before the first are simulated
         conda:
             "../envs/xanesflow.yaml"
         threads: 2

@@ -138,7 +138,7 @@ def test_spectra_are_those_of_an_independent_implementation(site):
     wanted = f"Cu/{material}/POSCAR"
     content = next(m.content for m in read_archive(shared("feff9-cu.tar.xz"), lambda name: name == wanted))
     structure = Poscar.from_str(content.decode()).structure
-    settings = EngineSettings(scf_radius=1.5, scf_iterations=10, fermi_correction=False)
+    settings = EngineSettings(scf_radius=1.5, scf_iterations=10, fermi_offset=0.0)
     result = compute_xanes(structure, int(index), settings)
     row = list(probe["ids"]).index(site)
     assert result.record["edge_ev"] == pytest.approx(probe["emu"][row], abs=0.05)

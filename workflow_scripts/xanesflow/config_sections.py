@@ -118,7 +118,9 @@ class EngineOptions(Section):
         "off", description="off, on, or average: the mean of both spectra, which takes twice as long"
     )
     energy_step: Positive = Field(0.1, description="step of the computed spectrum in eV")
-    fermi_correction: bool = Field(True, description="whether the learned correction of the Fermi level is added")
+    fermi_offset: Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)] = Field(
+        0.6, description="eV added to the Fermi level of the self-consistent field, chosen on Cu; 0: as it is"
+    )
     time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
 
 

@@ -138,7 +138,7 @@ def _told(outcome: Outcome, settings: EngineSettings) -> str:
         scf = record["convergence"]
         change = f", last change of the Fermi level {scf['last_change_ev']:.3f} eV" if scf["iterations"] > 1 else ""
         told.append(
-            f"Fermi level {record['fermi_ev']:.3f} eV, correction {record.get('fermi_shift_ev', 0.0):.3f} eV, "
+            f"Fermi level {record['fermi_ev']:.3f} eV, of it {record.get('fermi_offset_ev', 0.0):+.2f} eV added, "
             f"core hole {'on' if number or settings.core_hole == 'on' else 'off'}, rung {record['rung_number']} "
             f"({record['rung']}), {'converged' if converged(record) else 'not converged'} "
             f"after {scf['iterations']} iterations{change}"

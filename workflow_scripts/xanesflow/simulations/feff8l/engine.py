@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.convergence import Convergence, read_convergence
-from xanesflow.simulations.feff8l.fermi import fermi_shift
+from xanesflow.simulations.feff8l.fermi import raise_fermi_level
 from xanesflow.simulations.feff8l.inputs import Cluster, ask_for_xanes, feff_inp
 from xanesflow.simulations.feff8l.outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.simulations.feff8l.programs import ProgramError, run_program
@@ -108,7 +108,6 @@ def compute_cluster(
     spectra, records = [], []
     for hole in holes:
         atomic, record = _climb(cluster, settings, folder, core_hole=hole, progress=progress)
-        shift = fermi_shift(cluster, record["fermi_ev"]) if settings.fermi_correction else 0.0
         begin = time.perf_counter()
         progress("full multiple scattering")
         spectra.append(
@@ -117,10 +116,9 @@ def compute_cluster(
                 radius=settings.fms_radius,
                 l_max=settings.l_max,
                 energies_ev=_energies(settings),
-                fermi_shift_ev=shift,
             )
         )
-        record |= {"fermi_shift_ev": shift, "seconds_scattering": time.perf_counter() - begin}
+        record["seconds_scattering"] = time.perf_counter() - begin
         record |= {"core_hole": hole, "n_solved": spectra[-1].n_solved}
         records.append(record)
     energy, cross_section, background = _mean(spectra)
@@ -153,7 +151,7 @@ def _climb(
         begin = time.perf_counter()
         progress(f"potentials ({rung})")
         try:
-            atomic, convergence = _run(cluster, rung, folder, core_hole=core_hole, time_limit=settings.time_limit)
+            atomic, convergence = _run(cluster, rung, folder, core_hole=core_hole, settings=settings)
         except ProgramError as error:
             attempts.append(Attempt(str(rung), str(error), time.perf_counter() - begin))
             progress(f"failed: {error}")
@@ -165,6 +163,7 @@ def _climb(
             "attempts": [vars(attempt) for attempt in attempts],
             "convergence": convergence.as_dict(),
             "fermi_ev": atomic.fermi * HARTREE_EV,
+            "fermi_offset_ev": settings.fermi_offset if rung.scf_radius is not None else 0.0,
             "edge_ev": atomic.edge * HARTREE_EV,
             "gamma_ev": 2 * atomic.gamma * HARTREE_EV,
         }
@@ -174,15 +173,18 @@ def _climb(
 
 
 def _run(
-    cluster: Cluster, rung: Rung, folder: Path, *, core_hole: bool, time_limit: float
+    cluster: Cluster, rung: Rung, folder: Path, *, core_hole: bool, settings: EngineSettings
 ) -> tuple[Atomic, Convergence]:
     """Run the three programs once."""
+    limit = settings.time_limit
     (folder / "feff.inp").write_text(feff_inp(cluster, rung, core_hole=core_hole), encoding="ascii")
-    run_program("feff8l_rdinp", folder, outputs=("pot.json", "geom.json", "xsph.json"), time_limit=time_limit)
-    ask_for_xanes(folder)
-    printed = run_program("feff8l_pot", folder, outputs=("pot.pad",), time_limit=time_limit)
-    run_program("feff8l_xsph", folder, outputs=("phase.pad", "xsect.json"), time_limit=time_limit)
+    run_program("feff8l_rdinp", folder, outputs=("pot.json", "geom.json", "xsph.json"), time_limit=limit)
+    printed = run_program("feff8l_pot", folder, outputs=("pot.pad",), time_limit=limit)
     try:
+        ask_for_xanes(folder)
+        if settings.fermi_offset and rung.scf_radius is not None:
+            raise_fermi_level(folder / "pot.pad", settings.fermi_offset)
+        run_program("feff8l_xsph", folder, outputs=("phase.pad", "xsect.json"), time_limit=limit)
         atomic = read_atomic(folder)
     except XanesflowError as error:
         raise ProgramError(str(error)) from None
@@ -194,7 +196,8 @@ def write_result(folder: Path, result: XanesResult, cluster: Cluster) -> None:
     header = [
         f"absorber Z={cluster.potentials[0].atomic_number} K",
         "K-edge XANES of the embedded engine of xanesflow (FEFF 8 Lite potentials, own full multiple scattering)",
-        f"{result.record['rung']}; Fermi level {result.record['fermi_ev']:.3f} eV, edge {result.record['edge_ev']:.3f} eV",
+        f"{result.record['rung']}",
+        f"Fermi level {result.record['fermi_ev']:.3f} eV, edge {result.record['edge_ev']:.3f} eV",
         "energy_ev mu_bohr2 mu0_bohr2",
     ]
     lines = [f"# {line}" for line in header]

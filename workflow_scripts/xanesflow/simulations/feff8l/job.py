@@ -64,7 +64,8 @@ def run_job(folder: Path) -> None:
         XanesflowError: no spectrum; says why.
     """
     cluster, settings = read_job(folder)
-    (folder / "xmu.dat").unlink(missing_ok=True)
+    for old in ("xmu.dat", "result.json"):
+        (folder / old).unlink(missing_ok=True)
 
     def tell(message: str) -> None:
         print(message, flush=True)  # noqa: T201  the job's log is its standard output

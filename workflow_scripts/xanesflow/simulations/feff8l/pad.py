@@ -7,6 +7,8 @@ the first of them. A real is so kept to 2 × 90⁻⁶, a relative 4e-12.
 
 from __future__ import annotations
 
+from math import floor, log10
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ WIDTH = 8
 """Characters a real."""
 
 _BASE, _ZERO, _EXPONENT_ZERO = 90, 37, 82
+_SMALLEST = 1e-38  # smaller ones are written as 0
 
 
 def unpack(text: str) -> NDArray[np.float64]:
@@ -36,6 +39,24 @@ def unpack(text: str) -> NDArray[np.float64]:
     sign = np.where(digits[:, 0] % 2, 1.0, -1.0)
     mantissa = (digits[:, 0] // 2) / _BASE + digits[:, 1:] @ (1.0 / _BASE ** np.arange(2.0, WIDTH))
     return np.asarray(sign * 2 * mantissa * 10.0 ** (codes[:, 0] - _EXPONENT_ZERO))
+
+
+def pack(values: NDArray[np.float64]) -> str:
+    """Turn reals into packed characters, 8 a real, without marks; what `unpack` undoes."""
+    return "".join(_pack_one(float(value)) for value in values)
+
+
+def _pack_one(value: float) -> str:
+    if abs(value) < _SMALLEST:
+        return chr(_EXPONENT_ZERO) + chr(_ZERO) * (WIDTH - 1)
+    exponent = floor(log10(abs(value))) + 1
+    rest = abs(value) / 10.0**exponent * _BASE / 2  # the mantissa lies in [0.1, 1)
+    digits = []
+    for _ in range(WIDTH - 1):
+        digits.append(min(int(rest), _BASE - 1))
+        rest = (rest - digits[-1]) * _BASE
+    digits[0] = 2 * digits[0] + (value > 0)
+    return chr(exponent + _EXPONENT_ZERO) + "".join(chr(digit + _ZERO) for digit in digits)
 
 
 def read_packed(lines: list[str], start: int) -> tuple[NDArray[np.float64] | NDArray[np.complex128], int]:

@@ -6,7 +6,7 @@ What makes it fast, each without leaving the physics:
 
 - mirrors, two-fold axes and inversion of the site divide it by symmetry (exact);
 - bonds that are the same vector share their propagator (exact);
-- channels that hardly scatter, |t_l| below `negligible_t`, are taken in second order instead of all;
+- channels that hardly scatter (see `negligible_t`) do so once: they are solved for to first order in their t;
 - single precision, in which the condition of the system leaves some five digits.
 
 `dense_traces` is the same problem solved without any of it, for tests and the benchmark.
@@ -37,6 +37,7 @@ Complexes = NDArray[np.complex128]
 Integers = NDArray[np.int64]
 
 _P = (3, 1, 2)  # channels of l = 1 that go as x, y, z
+_PLANS_KEPT = 3
 
 
 def bond_factors(vectors: Floats, l_max: int) -> Floats:
@@ -130,7 +131,8 @@ class Scattering:
         positions: (n, 3) in bohr, the absorber first, then by distance.
         kinds: (n,) index of each atom's potential.
         l_max: largest l.
-        negligible_t: channels whose |t_l| stays below scatter once only.
+        negligible_t: channels of a potential scatter once only where (2l + 1) |t_l h_2l(pR)| stays below, R the
+            distance to the nearest neighbour; a negative number: all scatter to all orders.
     """
 
     def __init__(self, positions: Floats, kinds: Integers, *, l_max: int = 3, negligible_t: float = 0.05) -> None:
@@ -170,6 +172,8 @@ class Scattering:
         kept[0] = max(kept[0], 1)  # the absorber's dipole block is what is asked for
         key = tuple(int(l) for l in kept)
         if key not in self._plans:
+            if len(self._plans) >= _PLANS_KEPT:  # the mesh goes along; those of low energies do not come back
+                self._plans.pop(next(iter(self._plans)))
             self._plans[key] = [self._plan(kept, components) for components in self.representations]
         elements = self._elements(momentum)
         single = t.astype(np.complex64)

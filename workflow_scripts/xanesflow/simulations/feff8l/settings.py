@@ -23,7 +23,7 @@ class EngineSettings:
         core_hole: off: the ground state; on: a full 1s hole; average: the mean of both spectra, at twice the cost.
         energy_step: step in eV of the spectrum.
         energy_range: first and last energy in eV of the spectrum, relative to the edge.
-        fermi_correction: whether the learned correction of the Fermi level is added (see `fermi`).
+        fermi_offset: eV added to the Fermi level of the self-consistent field (see `fermi`); 0: as it is.
         time_limit: seconds that one run of the potentials' program may take.
     """
 
@@ -34,7 +34,7 @@ class EngineSettings:
     core_hole: CoreHole = "off"
     energy_step: float = 0.1
     energy_range: tuple[float, float] = (-12.0, 40.0)
-    fermi_correction: bool = True
+    fermi_offset: float = 0.6
     time_limit: float = 120.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,10 +79,11 @@ def ladder(settings: EngineSettings) -> list[Rung]:
     helps most of them. What converges nowhere gets overlapped atoms, whose spectra are less accurate, and says so.
     """
     radius, iterations = settings.scf_radius, settings.scf_iterations
-    return [
+    rungs = [
         Rung(radius, iterations, 0.2),
         Rung(radius, iterations + 4, 0.05),
         Rung(radius + 0.5, iterations + 4, 0.1),
-        Rung(max(radius - 0.6, 1.5), iterations + 4, 0.05),
+        Rung(min(radius, max(radius - 0.6, 1.5)), iterations + 4, 0.05),
         Rung(None, 0, 0.0),
     ]
+    return list(dict.fromkeys(rungs))

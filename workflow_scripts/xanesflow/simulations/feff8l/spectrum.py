@@ -50,7 +50,6 @@ def compute_spectrum(
     radius: float,
     l_max: int,
     energies_ev: Floats,
-    fermi_shift_ev: float = 0.0,
 ) -> Spectrum:
     """Solve the scattering and integrate along the contour.
 
@@ -62,8 +61,6 @@ def compute_spectrum(
         radius: sphere of full multiple scattering in Å.
         l_max: largest angular momentum.
         energies_ev: (n,) energies of the result, relative to the edge.
-        fermi_shift_ev: how far the Fermi level is corrected: energies are absolute relative to it, so the spectrum
-            moves by the opposite. The cutoff stays at pot's own level, where the contour stands.
     """
     positions, kinds = fms_cluster(atomic, radius)
     scattering = Scattering(positions, kinds, l_max=l_max)
@@ -94,7 +91,7 @@ def compute_spectrum(
         return along / BOHR_ANGSTROM**2
 
     return Spectrum(
-        energy_ev=atomic.edge * HARTREE_EV + energies_ev - fermi_shift_ev,
+        energy_ev=atomic.edge * HARTREE_EV + energies_ev,
         cross_section=absorb(on_axis, on_vertical),
         background=absorb(0 * on_axis, 0 * on_vertical),
         n_solved=len(solved),
