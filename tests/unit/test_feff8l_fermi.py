@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from test_feff8l_pad import pack_all
+
+from xanesflow.errors import XanesflowError
+from xanesflow.simulations.feff8l.fermi import raise_fermi_level
+from xanesflow.simulations.feff8l.outputs import HARTREE_EV
+from xanesflow.simulations.feff8l.pad import pack, unpack
+from xanesflow.simulations.feff8l.settings import EngineSettings, ladder
+
+HEADER = [2.347, -0.4583, -0.8232, 0.716, 307.2, 0.9503, 2.39, 0.61, -1.47, 1.92, 1.05, 56.0, 0.0]
+
+
+def _text(values: list[float]) -> str:
+    return pack_all(np.array(values))
+
+
+def _pot(tmp_path, values=HEADER):
+    text = _text(values)
+    lines = [
+        " 2 2 8",
+        "a title",
+        *("!" + text[k : k + 80] for k in range(0, len(text), 80)),
+        "  195  190",
+        "!" + _text([2.49]),
+    ]
+    path = tmp_path / "pot.pad"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_packing_is_what_the_format_says():
+    random = np.random.default_rng(1)
+    values = random.normal(size=200) * 10.0 ** random.integers(-30, 30, size=200)
+    values = np.append(values, [0.0, 1.0, -1.0, 0.1, 10.0])
+    packed = pack(values)
+    assert len(packed) == 8 * len(values)
+    read = unpack(packed)
+    wanted = unpack(_text(values))
+    assert np.allclose(read, values, rtol=1e-11, atol=0)
+    assert np.allclose(read, wanted, rtol=1e-11, atol=0)
+
+
+def test_only_the_fermi_level_is_raised(tmp_path):
+    path = _pot(tmp_path)
+    before = path.read_text().splitlines()
+    raise_fermi_level(path, 0.6)
+    after = path.read_text().splitlines()
+    assert [line for line in after if not line.startswith("!")] == [line for line in before if not line.startswith("!")]
+    assert after[-1] == before[-1]
+    values = unpack("".join(line[1:] for line in after if line.startswith("!"))[: 13 * 8])
+    wanted = np.array(HEADER)
+    wanted[1] += 0.6 / HARTREE_EV
+    assert np.allclose(values, wanted, rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("content", ["", "no number at all\n", "!RS<U*{RN\nshort header\n"])
+def test_a_damaged_file_is_told(tmp_path, content):
+    path = tmp_path / "pot.pad"
+    path.write_text(content)
+    with pytest.raises(XanesflowError, match=r"pot\.pad"):
+        raise_fermi_level(path, 0.6)
+
+
+def test_no_rung_of_the_ladder_stands_twice():
+    for radius in (1.2, 1.5, 1.8, 3.0):
+        rungs = ladder(EngineSettings(scf_radius=radius))
+        assert len(set(rungs)) == len(rungs)
+        assert rungs[-1].scf_radius is None
