@@ -81,7 +81,7 @@ localrule spectra:
 [Sat Nov 21 08:19:54 2026]
 Finished jobid: 0 (Rule: spectra)
 7 of 7 steps (100%) done
-Complete log(s): /tmp/hdemo/a/.snakemake/log/2026-11-21T081840.524709.snakemake.log
+Complete log(s): /there/a/.snakemake/log/2026-11-21T081840.524709.snakemake.log
 """
 BEFORE_THE_FIRST_JOB = RECORDED.partition("[Sat")[0]
 
@@ -94,8 +94,8 @@ FAILED = f"""\
 Job 3: Collecting the structures of Ni_FEFF8L
 08:22:44 ERROR: {SENTENCE}
 RuleException:
-CalledProcessError in file "/work/main/rules/structures.smk", line 42:
-Command 'set -euo pipefail;  python /tmp/tmpk9xmwnau.collect_structures.py' returned non-zero exit status 1.
+CalledProcessError in file "/somewhere/xanesflow/rules/structures.smk", line 42:
+Command 'set -euo pipefail;  python /there/tmpk9xmwnau.collect_structures.py' returned non-zero exit status 1.
 [Sat Nov 21 08:22:46 2026]
 Error in rule collect_structures:
     message: None
@@ -107,7 +107,7 @@ Logfile results/logs/collect_structures/Ni_FEFF8L.log:
 08:22:44 ERROR: {SENTENCE}
 ================================================================================
 Exiting because a job execution failed. Look above for error messages
-Complete log(s): /tmp/hdemo/fail/.snakemake/log/2026-11-21T082237.927386.snakemake.log
+Complete log(s): /there/fail/.snakemake/log/2026-11-21T082237.927386.snakemake.log
 WorkflowError:
 At least one job did not complete successfully.
 """

@@ -115,13 +115,13 @@ def test_a_killed_job_is_told():
     ("text", "sentence"),
     [
         (
-            'WorkflowError in file "/work/main/rules/common.smk", line 123:\n'
+            'WorkflowError in file "/somewhere/xanesflow/rules/common.smk", line 123:\n'
             "/demo/results is in use by another process; wait for that run to end.\n"
-            '  File "/work/main/Snakefile", line 39, in __onstart\n',
+            '  File "/somewhere/xanesflow/Snakefile", line 39, in __onstart\n',
             "/demo/results is in use by another process; wait for that run to end.",
         ),
         (
-            'MissingInputException in rule curate_spectra in file "/work/main/rules/spectra.smk", line 10:\n'
+            'MissingInputException in rule curate_spectra in file "/somewhere/xanesflow/rules/spectra.smk", line 10:\n'
             "Missing input files for rule curate_spectra:\n    affected files:\n        a.zip\n",
             "Missing input files for rule curate_spectra: affected files: a.zip",
         ),

@@ -295,7 +295,7 @@ def test_a_job_that_fails_says_why_in_its_last_line_and_leaves_no_old_spectrum(t
     done = do_job(tmp_path)
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("ERROR: none of 5 settings gave potentials")
+    assert last.startswith("ERROR: none of 4 settings gave potentials")
     assert "did not end within 0.001 s" in last
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["feff.inp", "site.json"]
 
