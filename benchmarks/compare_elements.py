@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from pymatgen.io.vasp import Poscar
-from scipy.stats import spearmanr
+from study_engine import judge
 
 from xanesflow.config_sections import PAPER_ENERGY_START_EV
 from xanesflow.simulations.archive import read_archive
@@ -28,21 +28,14 @@ from xanesflow.structures.examples import load_examples
 ELEMENTS = ("Ti", "V", "Cr", "Co", "Ni")
 
 
-def score(grid: np.ndarray, energy: np.ndarray, mu: np.ndarray, reference: np.ndarray, shift: float) -> tuple:
-    """Rank correlation and relative RMS, areas scaled alike."""
-    ours = np.interp(grid, energy + shift, mu)
-    scale = ours.sum() / reference.sum()
-    difference = np.sqrt(np.mean((ours / scale - reference) ** 2)) / reference.mean()
-    return float(spearmanr(ours, reference)[0]), float(difference), float(scale)
-
-
 def row(name: str, grid: np.ndarray, spectra: list, references: list) -> None:
     """Print an element's line."""
     pairs = list(zip(spectra, references, strict=True))
     shifts = np.arange(-4, 4.01, 0.05)
-    medians = [np.median([score(grid, *s, r, x)[1] for s, r in pairs]) for x in shifts]
+    medians = [np.median([judge(*s, r, x, grid)[1] for s, r in pairs]) for x in shifts]
     shift = shifts[int(np.argmin(medians))]
-    rank, rms, scale = np.array([score(grid, *s, r, shift) for s, r in pairs]).T
+    rank, rms = np.array([judge(*s, r, shift, grid) for s, r in pairs]).T
+    scale = [np.interp(grid, energy + shift, mu).sum() / reference.sum() for (energy, mu), reference in pairs]
     print(
         f"| {name} | {len(pairs)} | {shift:+.2f} | {np.median(rank):.3f} | {rank.min():.3f} | {np.median(rms):.3f} | "
         f"{rms.max():.3f} | {np.median(scale):.3f} |",

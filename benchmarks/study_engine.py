@@ -85,9 +85,11 @@ def compute(site: dict, folder: Path, settings: EngineSettings) -> Path:
     return path
 
 
-def judge(energy: np.ndarray, mu: np.ndarray, reference: np.ndarray, shift_ev: float) -> tuple[float, float]:
+def judge(
+    energy: np.ndarray, mu: np.ndarray, reference: np.ndarray, shift_ev: float, grid_ev: np.ndarray = GRID_EV
+) -> tuple[float, float]:
     """Spearman's rank correlation and relative RMS difference (areas scaled alike) of a shifted spectrum."""
-    ours = np.interp(GRID_EV, energy + shift_ev, mu)
+    ours = np.interp(grid_ev, energy + shift_ev, mu)
     ours = ours * reference.sum() / ours.sum()
     return float(spearmanr(ours, reference)[0]), float(np.sqrt(np.mean((ours - reference) ** 2)) / reference.mean())
 

@@ -1,5 +1,6 @@
 # Helpers of the rules; no rules here.
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -62,6 +63,7 @@ def folder_of_structures():
     return [CONFIG.structures.directory] if CONFIG.structures.source == "directory" else []
 
 
+@cache  # the same for all subsets
 def state_of_structures():
     """What tells that the folder or library of structures has changed."""
     if folders := folder_of_structures():

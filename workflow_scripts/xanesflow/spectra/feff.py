@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Element, Structure
 
+from xanesflow.simulations.engine import FailedRunError
 from xanesflow.spectra.grid import BOHR_ANGSTROM, Array
 
 COLUMNS = 6  # omega, e, k, mu, mu0, chi
@@ -35,17 +36,8 @@ _MODULES = {
 """What each module that a XANES needs writes into the log of FEFF 9 and 10 when it is done, in their order."""
 
 
-class BadRunError(Exception):
-    """A run that cannot be used.
-
-    Attributes:
-        reason: one of `xanesflow.reasons.REASONS`.
-        detail: one sentence on this run.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
+class BadRunError(FailedRunError):
+    """A finished run whose files tell that it cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +81,22 @@ def read_run(
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])
         raise BadRunError("not_a_number", f"row {at + 1} of xmu.dat holds NaN or an infinite value")
+    check_not_zero(xmu)
+    return xmu
+
+
+def check_not_zero(xmu: Xmu) -> None:
+    """Check that there is an absorption, and a fine structure in it.
+
+    Raises:
+        BadRunError: all_zero or no_fine_structure.
+    """
     if not xmu.cross_section.any():
         raise BadRunError("all_zero", "mu is zero in every row of xmu.dat")
     if not xmu.chi.any():
         raise BadRunError(
             "no_fine_structure", "chi is zero in every row of xmu.dat: full multiple scattering is missing"
         )
-    return xmu
 
 
 def parse_xmu(content: bytes) -> Xmu:

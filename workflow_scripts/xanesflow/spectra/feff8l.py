@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.spectra.feff import BadRunError, Xmu, check_absorber
+from xanesflow.spectra.feff import BadRunError, Xmu, check_absorber, check_not_zero
 from xanesflow.spectra.grid import Array
 
 COLUMNS = 3  # energy, mu, mu0
@@ -32,12 +32,7 @@ def read_run(
     """
     xmu = parse_xmu(files.get("xmu.dat", b""))
     check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
-    if not xmu.cross_section.any():
-        raise BadRunError("all_zero", "mu is zero in every row of xmu.dat")
-    if not xmu.chi.any():
-        raise BadRunError(
-            "no_fine_structure", "chi is zero in every row of xmu.dat: full multiple scattering is missing"
-        )
+    check_not_zero(xmu)
     return xmu
 
 

@@ -14,9 +14,6 @@ from xanesflow.simulations.engine import FailedRunError
 from xanesflow.simulations.feff8l import programs
 from xanesflow.simulations.feff8l.settings import ENGINE_VERSION, EngineSettings, ladder
 
-_REASONS = {" Å apart": "atoms_too_close", "no neighbour": "isolated_atom", "elements lie around": "too_many_elements"}
-"""A part of what `inputs.cut_cluster` says of a site -> the reason to record."""
-
 _BESIDES = 300.0  # seconds for all but the potentials' program
 
 
@@ -47,13 +44,15 @@ class Feff8lEngine:
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         """Write site.json."""
+        from xanesflow.simulations.feff8l.cluster import BadSiteError
         from xanesflow.simulations.feff8l.job import write_job
 
         try:
             write_job(folder, structure, site_index, self.options)
+        except BadSiteError as error:
+            raise FailedRunError(error.reason, str(error)) from None
         except XanesflowError as error:
-            reasons = [reason for words, reason in _REASONS.items() if words in str(error)]
-            raise FailedRunError(reasons[0] if reasons else "cannot_simulate", str(error)) from None
+            raise FailedRunError("cannot_simulate", str(error)) from None
 
     def command(self, folder: Path) -> list[str]:
         """This Python on the engine's module."""

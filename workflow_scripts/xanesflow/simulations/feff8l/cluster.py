@@ -19,6 +19,18 @@ _MAX_POTENTIALS = 11  # besides the absorber's: the programs' arrays
 _MAX_ATOMS = 900
 
 
+class BadSiteError(XanesflowError):
+    """A site that the engine cannot compute.
+
+    Attributes:
+        reason: one of `xanesflow.reasons.REASONS`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_RADIUS) -> Cluster:
     """Cut the cluster around a site; each element is one potential, the absorber one of its own.
 
@@ -28,8 +40,9 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         radius: in Å.
 
     Raises:
-        XanesflowError: two atoms are closer than 0.5 Å, the absorber has no neighbour, or there are more elements
+        BadSiteError: two atoms are closer than 0.5 Å, the absorber has no neighbour, or there are more elements
             than the programs take.
+        XanesflowError: there is no such site.
     """
     if not 0 <= site_index < len(structure):
         raise XanesflowError(f"site {site_index} lies outside the structure, which has {len(structure)} atoms")
@@ -42,15 +55,17 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
     order = np.lexsort((*np.round(positions.T, 4), numbers, np.round(distances, 4)))[:_MAX_ATOMS]
     positions, numbers, distances = positions[order], numbers[order], distances[order]
     if len(positions) < 2:
-        raise XanesflowError(
+        raise BadSiteError(
+            "isolated_atom",
             f"site {site_index} ({absorber.specie.symbol}) has no neighbour within {radius:g} Å: an isolated atom has "
-            "no fine structure to simulate"
+            "no fine structure to simulate",
         )
     _check_distances(positions, numbers)
     elements = list(dict.fromkeys(int(z) for z in numbers[1:]))
     if len(elements) > _MAX_POTENTIALS:
-        raise XanesflowError(
-            f"{len(elements)} elements lie around site {site_index}, and FEFF 8 takes {_MAX_POTENTIALS}"
+        raise BadSiteError(
+            "too_many_elements",
+            f"{len(elements)} elements lie around site {site_index}, and FEFF 8 takes {_MAX_POTENTIALS}",
         )
     # The absorber counts as next to nothing where others of its element make up for it.
     kinds = [Element.from_Z(int(numbers[0])), *(Element.from_Z(z) for z in elements)]
@@ -60,8 +75,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         counts[0] = 1e-4
     potentials = [Potential(int(k.Z), k.symbol, count) for k, count in zip(kinds, counts, strict=True)]
     potential_of = np.array([0, *(elements.index(int(z)) + 1 for z in numbers[1:])], dtype=np.int64)
-    volume = float(structure.volume / len(structure))
-    return Cluster(positions, tuple(potentials), potential_of, volume)
+    return Cluster(positions, tuple(potentials), potential_of)
 
 
 def _check_distances(positions: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:
@@ -70,6 +84,7 @@ def _check_distances(positions: NDArray[np.float64], numbers: NDArray[np.int64])
     if distances.min() < SHORTEST:
         i, j = np.unravel_index(distances.argmin(), distances.shape)
         names = [Element.from_Z(int(numbers[k])).symbol for k in sorted((int(i), int(j)))]
-        raise XanesflowError(
-            f"{names[0]} and {names[1]} near the absorber are {distances.min():.2f} Å apart, less than {SHORTEST} Å"
+        raise BadSiteError(
+            "atoms_too_close",
+            f"{names[0]} and {names[1]} near the absorber are {distances.min():.2f} Å apart, less than {SHORTEST} Å",
         )

@@ -37,13 +37,11 @@ class Cluster:
         positions: (n, 3) in Å, the absorber first and at the origin, then by distance.
         potentials: the absorber's first, then one for each element around it.
         potential_of: (n,) index of each atom's potential.
-        volume_per_atom: of the material, in Å³.
     """
 
     positions: NDArray[np.float64]
     potentials: tuple[Potential, ...]
     potential_of: NDArray[np.int64]
-    volume_per_atom: float
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -51,7 +49,6 @@ class Cluster:
             "positions": self.positions.tolist(),
             "potentials": [vars(potential) for potential in self.potentials],
             "potential_of": self.potential_of.tolist(),
-            "volume_per_atom": self.volume_per_atom,
         }
 
     @classmethod
@@ -66,7 +63,7 @@ class Cluster:
         if positions.shape != (len(potential_of), 3):
             raise ValueError("as many positions as potentials are wanted")
         potentials = tuple(Potential(**one) for one in values["potentials"])
-        return cls(positions, potentials, potential_of, float(values["volume_per_atom"]))
+        return cls(positions, potentials, potential_of)
 
 
 def feff_inp(cluster: Cluster, rung: Rung, *, core_hole: bool, title: str = "") -> str:
