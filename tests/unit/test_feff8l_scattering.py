@@ -252,6 +252,27 @@ def test_only_negligible_channels_are_left_out():
     assert errors[1] < max(errors[0], 1e-4)
 
 
+@pytest.mark.parametrize("group", ["C1", "C2v", "D3d", "Oh"])
+def test_far_atoms_scatter_once_with_all_orders_among_the_near_ones(group):
+    """The first order in the far atoms' t: what they add is right but for a share that goes as that t."""
+    positions, kinds = cluster(group, 5)
+    distance = np.linalg.norm(positions, axis=1)
+    n_near = int((distance < distance[len(distance) // 2] + 1e-6).sum())
+    assert 1 < n_near < len(positions)
+    kinds = np.where(np.arange(len(kinds)) < n_near, kinds, 3)
+    near = kinds < 3
+    t = t_matrices()
+    without = dense_traces(MOMENTA, t, positions[near], kinds[near], 3)
+    missed = []
+    for weak in (0.1, 0.01):
+        scatterers = (*t[:3], weak * t[1])
+        expected = dense_traces(MOMENTA, scatterers, positions, kinds, 3)
+        found = Scattering(positions, kinds, negligible_t=-1, n_near=n_near).traces(MOMENTA, scatterers)
+        missed.append(np.abs(found - expected).max() / np.abs(expected - without).max())
+    assert missed[0] < 0.5 and missed[1] < 0.05
+    assert missed[1] < missed[0] / 3
+
+
 @pytest.mark.parametrize("order_of_magnitude", [0.2, 5.0])
 def test_a_potential_without_an_atom_in_the_sphere_changes_nothing(order_of_magnitude):
     """An element may lie between the sphere of multiple scattering and the cluster's end; its t is there still."""

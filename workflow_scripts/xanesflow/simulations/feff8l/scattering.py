@@ -6,7 +6,8 @@ What makes it fast, each without leaving the physics:
 
 - mirrors, two-fold axes and inversion of the site divide it by symmetry (exact);
 - bonds that are the same vector share their propagator (exact);
-- channels that hardly scatter (see `negligible_t`) do so once: they are solved for to first order in their t;
+- channels that hardly scatter (see `negligible_t`), and atoms far away (see `n_near`), do so once: they are solved for
+  to first order in their t, with all orders among the others on the way there and back;
 - single precision, in which the condition of the system leaves some five digits.
 
 `dense_traces` is the same problem solved without any of it, for tests and the benchmark.
@@ -133,11 +134,21 @@ class Scattering:
         l_max: largest l.
         negligible_t: channels of a potential scatter once only where (2l + 1) |t_l h_2l(pR)| stays below, R the
             distance to the nearest neighbour; a negative number: all scatter to all orders.
+        n_near: so many atoms, whole shells, scatter to all orders, the others once; None: all.
     """
 
-    def __init__(self, positions: Floats, kinds: Integers, *, l_max: int = 3, negligible_t: float = 0.05) -> None:
+    def __init__(
+        self,
+        positions: Floats,
+        kinds: Integers,
+        *,
+        l_max: int = 3,
+        negligible_t: float = 0.05,
+        n_near: int | None = None,
+    ) -> None:
         self.l_max, self.negligible_t = l_max, negligible_t
         self.kinds = kinds
+        self.n_near = len(positions) if n_near is None else n_near
         self.group: SignGroup = find_sign_group(positions - positions[0], kinds)
         self.positions = (positions - positions[0]) @ self.group.frame.T
         self.orbits, self.takes = _orbits(self.group.images)
@@ -187,8 +198,8 @@ class Scattering:
         self._degeneracy = 2 * np.arange(self.l_max + 1) + 1
 
     def _share_vectors(self) -> None:
-        """Vectors from all atoms to representatives, each once up to its sign, and their angular factors."""
-        vectors = self.positions[self.representatives][:, None] - self.positions[None]
+        """Vectors from near atoms to representatives, each once up to its sign, and their angular factors."""
+        vectors = self.positions[self.representatives][:, None] - self.positions[None, : self.n_near]
         flat = np.round(vectors.reshape(-1, 3), 4)
         leading = np.take_along_axis(flat, (np.abs(flat) > 1e-9).argmax(axis=1)[:, None], axis=1)[:, 0]
         self._opposite = (leading < 0).reshape(vectors.shape[:2])
@@ -245,7 +256,7 @@ class Scattering:
         allowed = ((signs[:, None] == 1) | ~fixed[..., None]).all(axis=0)  # (orbits, channels)
         orbit, channel = np.nonzero(allowed)
         kind = self.kinds[self.representatives[orbit]]
-        weak = l[channel] > kept[kind]
+        weak = (l[channel] > kept[kind]) | (self.orbits.max(axis=1)[orbit] >= self.n_near)
         arranged = np.argsort(weak, kind="stable")
         orbit, channel, kind = orbit[arranged], channel[arranged], kind[arranged]
         n_kept = int((~weak).sum())

@@ -39,7 +39,7 @@ class Spectrum:
 
 
 def fms_cluster(atomic: Atomic, radius: float) -> tuple[Floats, NDArray[np.int64]]:
-    """Atoms within the sphere of full multiple scattering: (n, 3) positions in bohr, (n,) potentials."""
+    """Atoms within a sphere in Å: (n, 3) positions in bohr, (n,) potentials."""
     inside = np.linalg.norm(atomic.positions, axis=1) <= radius / BOHR_ANGSTROM + 1e-3
     return atomic.positions[inside], atomic.potential_of[inside]
 
@@ -48,6 +48,7 @@ def compute_spectrum(
     atomic: Atomic,
     *,
     radius: float,
+    single_radius: float = 0.0,
     l_max: int,
     energies_ev: Floats,
 ) -> Spectrum:
@@ -59,11 +60,12 @@ def compute_spectrum(
     Args:
         atomic: phases, matrix elements and cross section of the atoms.
         radius: sphere of full multiple scattering in Å.
+        single_radius: sphere in Å of the atoms that scatter once if they lie outside the former.
         l_max: largest angular momentum.
         energies_ev: (n,) energies of the result, relative to the edge.
     """
-    positions, kinds = fms_cluster(atomic, radius)
-    scattering = Scattering(positions, kinds, l_max=l_max)
+    positions, kinds = fms_cluster(atomic, max(radius, single_radius))
+    scattering = Scattering(positions, kinds, l_max=l_max, n_near=len(fms_cluster(atomic, radius)[0]))
     real = atomic.energy.real
     axis = np.arange(atomic.fermi_index, atomic.n_axis)
     vertical = np.arange(atomic.n_axis, len(real))
