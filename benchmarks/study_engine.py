@@ -35,10 +35,12 @@ from xanesflow.spectra.grid import energy_grid, onto_grid
 START_EV = PAPER_ENERGY_START_EV["Cu"]
 GRID_EV = energy_grid(START_EV)
 SEED = 7
+DEVELOPMENT, TEST = 76, 64
+"""Materials for choosing settings, and materials that no choice has seen."""
 
 
-def draw_sites(archive: Path, n_development: int, n_test: int) -> tuple[list[dict], list[dict]]:
-    """One site each of materials drawn at random, with structure and FEFF 9 spectrum; the same for the same archive."""
+def draw_names(archive: Path, n: int) -> dict[str, int]:
+    """Material and site of `n` materials drawn at random; the first of them are the same for each `n`."""
     names: dict[str, list[int]] = {}
     for member in read_archive(archive, lambda name: False, lambda name: name.endswith("/xmu.dat")):
         place = place_of(member.name)
@@ -47,7 +49,12 @@ def draw_sites(archive: Path, n_development: int, n_test: int) -> tuple[list[dic
     rng = random.Random(SEED)
     materials = sorted(names)
     rng.shuffle(materials)
-    chosen = {m: rng.choice(sorted(names[m])) for m in materials[: n_development + n_test]}
+    return {material: rng.choice(sorted(names[material])) for material in materials[:n]}
+
+
+def draw_sites(archive: Path, n_development: int, n_test: int) -> tuple[list[dict], list[dict]]:
+    """One site each of materials drawn at random, with structure and FEFF 9 spectrum; the same for the same archive."""
+    chosen = draw_names(archive, n_development + n_test)
     sites: dict[str, dict] = {m: {"material_id": m, "site_index": i} for m, i in chosen.items()}
 
     def wanted(name: str) -> bool:
@@ -143,8 +150,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--development", type=int, default=50)
-    parser.add_argument("--test", type=int, default=64)
+    parser.add_argument("--development", type=int, default=DEVELOPMENT)
+    parser.add_argument("--test", type=int, default=TEST)
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the engine, as JSON values"
     )

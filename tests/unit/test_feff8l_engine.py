@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from xanesflow.simulations.archive import read_archive
 from xanesflow.simulations.feff8l import EngineSettings, NoSpectrumError, compute_xanes, engine, programs
 from xanesflow.simulations.feff8l.cluster import cut_cluster
 from xanesflow.simulations.feff8l.engine import compute_cluster
+from xanesflow.simulations.feff8l.fermi import FIELD_TOO_LOW_EV
 from xanesflow.simulations.feff8l.job import read_job, write_job
 from xanesflow.simulations.feff8l.programs import ProgramError
 from xanesflow.simulations.feff8l.settings import Rung, ladder
@@ -138,7 +140,7 @@ def test_spectra_are_those_of_an_independent_implementation(site):
     wanted = f"Cu/{material}/POSCAR"
     content = next(m.content for m in read_archive(shared("feff9-cu.tar.xz"), lambda name: name == wanted))
     structure = Poscar.from_str(content.decode()).structure
-    settings = EngineSettings(scf_radius=1.5, scf_iterations=10, fermi_offset=0.0)
+    settings = EngineSettings(scf_radius=1.5, scf_iterations=10, fermi_level="scf", fermi_offset=0.0, single_radius=6.0)
     result = compute_xanes(structure, int(index), settings)
     row = list(probe["ids"]).index(site)
     assert result.record["edge_ev"] == pytest.approx(probe["emu"][row], abs=0.05)
@@ -214,6 +216,36 @@ def test_atoms_too_close_are_told_in_one_sentence(coordinates):
 def test_a_site_outside_the_structure_is_told_in_one_sentence(index):
     with pytest.raises(XanesflowError, match=f"site {index} lies outside the structure, which has 2 atoms"):
         compute_xanes(structure_of("nio-rocksalt"), index)
+
+
+@pytest.mark.parametrize(("moved", "rung"), [(2.5, 2), (0.7, 1)])
+def test_a_field_whose_fermi_level_still_moves_is_given_more_iterations(monkeypatch, tmp_path, moved, rung):
+    real, told = engine._run, []
+
+    def run(cluster, rung, folder, **options):
+        atomic, convergence, added = real(cluster, rung, folder, **options)
+        change = moved if rung.scf_iterations == CHEAP.scf_iterations else 3.0  # only the first rung is judged
+        return atomic, replace(convergence, last_change_ev=change), added
+
+    monkeypatch.setattr(engine, "_run", run)
+    record = compute_xanes(structure_of("nio-rocksalt"), 0, CHEAP, folder=tmp_path, progress=told.append).record
+    assert record["rung_number"] == rung
+    assert record["rung"] == str(ladder(CHEAP)[rung - 1])
+    assert ("the Fermi level still moves, by 2.5 eV in the last iteration" in told) == (rung == 2)
+
+
+def test_the_learned_level_moves_the_edge_of_copper_alone():
+    structure = structure_of("cuo-tenorite")
+    site = sites_of(structure, "Cu")[0]
+    learned = compute_xanes(structure, site, CHEAP)
+    own = compute_xanes(structure, site, replace(CHEAP, fermi_level="scf"))
+    level = cut_cluster(structure, site).level
+    assert learned.record["fermi_learned"] == vars(level) and level.weight == 1
+    assert learned.record["fermi_ev"] == pytest.approx(level.fermi_ev + CHEAP.fermi_offset - FIELD_TOO_LOW_EV, abs=1e-3)
+    assert own.record["fermi_learned"] is None and own.record["fermi_offset_ev"] == CHEAP.fermi_offset
+    assert own.record["fermi_ev"] != pytest.approx(learned.record["fermi_ev"], abs=0.05)
+    assert learned.record["edge_ev"] == pytest.approx(own.record["edge_ev"], abs=1e-3), "the energy of the edge stays"
+    assert cheap("nio-rocksalt", "Ni").record["fermi_learned"] is None
 
 
 def test_the_ladder_climbs_until_a_rung_gives_potentials(monkeypatch, tmp_path):
@@ -295,7 +327,7 @@ def test_a_job_that_fails_says_why_in_its_last_line_and_leaves_no_old_spectrum(t
     done = do_job(tmp_path)
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("ERROR: none of 4 settings gave potentials")
+    assert last.startswith(f"ERROR: none of {len(ladder(CHEAP))} settings gave potentials")
     assert "did not end within 0.001 s" in last
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["feff.inp", "site.json"]
 

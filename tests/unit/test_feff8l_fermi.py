@@ -4,6 +4,7 @@ from test_feff8l_pad import pack_all
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.fermi import raise_fermi_level
+from xanesflow.simulations.feff8l.inputs import LearnedLevel
 from xanesflow.simulations.feff8l.outputs import HARTREE_EV
 from xanesflow.simulations.feff8l.pad import pack, unpack
 from xanesflow.simulations.feff8l.settings import EngineSettings, ladder
@@ -67,3 +68,14 @@ def test_no_rung_of_the_ladder_stands_twice():
         rungs = ladder(EngineSettings(scf_radius=radius))
         assert len(set(rungs)) == len(rungs)
         assert rungs[-1].scf_radius is None
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_the_level_follows_the_learned_one_as_far_as_it_is_to_be_believed(tmp_path, weight):
+    path = _pot(tmp_path)
+    added = raise_fermi_level(path, 0.6, LearnedLevel(-10.0, weight))
+    before = HEADER[1] * HARTREE_EV
+    after = unpack("".join(line[1:] for line in path.read_text().splitlines() if line.startswith("!"))[: 13 * 8])[1]
+    assert after * HARTREE_EV == pytest.approx(before + added)
+    # FEFF 9's own level stands for the field's plus 0.3 eV.
+    assert added == pytest.approx(0.6 + weight * (-10.0 - before - 0.3))

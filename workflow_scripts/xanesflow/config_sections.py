@@ -106,11 +106,12 @@ class Structures(Section):
 class EngineOptions(Section):
     """Options of the embedded engine, FEFF8L (the defaults are those of its own EngineSettings)."""
 
-    scf_radius: Positive = Field(3.0, description="Å around each atom within which the self-consistent field scatters")
+    scf_radius: Positive = Field(2.6, description="Å around each atom within which the self-consistent field scatters")
     scf_iterations: Count = Field(
-        6, description="at most so many iterations of the field; the first three count as one"
+        2, description="so many iterations of the field, the first three count as one; more where it has not settled"
     )
-    fms_radius: Positive = Field(6.0, description="Å around the absorber for full multiple scattering")
+    fms_radius: Positive = Field(5.5, description="Å around the absorber for full multiple scattering")
+    single_radius: Positive = Field(8.0, description="Å; atoms beyond fms_radius up to here scatter once")
     l_max: Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=6)] = Field(
         3, description="largest angular momentum in multiple scattering"
     )
@@ -118,6 +119,13 @@ class EngineOptions(Section):
         "off", description="off, on, or average: the mean of both spectra, which takes twice as long"
     )
     energy_step: Positive = Field(0.1, description="step of the computed spectrum in eV")
+    fermi_level: Literal["learned", "scf"] = Field(
+        "learned",
+        description=(
+            "learned: the self-consistent field's Fermi level, for Cu corrected by a model that learned it from\n"
+            "published FEFF 9.9.1 runs (docs/engine.md); scf: the field's alone, for whoever learns from such runs too"
+        ),
+    )
     fermi_offset: Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)] = Field(
         0.6, description="eV added to the Fermi level of the self-consistent field, chosen on Cu; 0: as it is"
     )

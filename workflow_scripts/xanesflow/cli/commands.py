@@ -86,7 +86,7 @@ def xanes(
             max=9.0,
             help="Radius of full multiple scattering; larger is slower.",
         ),
-    ] = 6.0,
+    ] = 5.5,
     workers: Annotated[
         int | None,
         typer.Option(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.convergence import Convergence, read_convergence
 from xanesflow.simulations.feff8l.fermi import raise_fermi_level
-from xanesflow.simulations.feff8l.inputs import Cluster, ask_for_xanes, feff_inp
+from xanesflow.simulations.feff8l.inputs import Cluster, LearnedLevel, ask_for_xanes, feff_inp
 from xanesflow.simulations.feff8l.outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.simulations.feff8l.programs import ProgramError, run_program
 from xanesflow.simulations.feff8l.settings import EngineSettings, Rung, ladder
@@ -29,6 +29,9 @@ from xanesflow.simulations.feff8l.spectrum import Spectrum, compute_spectrum
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+UNSETTLED_EV = 1.0
+"""A field whose Fermi level moved by more in the last of few iterations is given more: it may be off by some eV."""
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -114,6 +117,7 @@ def compute_cluster(
             compute_spectrum(
                 atomic,
                 radius=settings.fms_radius,
+                single_radius=settings.single_radius,
                 l_max=settings.l_max,
                 energies_ev=_energies(settings),
             )
@@ -147,14 +151,19 @@ def _climb(
 ) -> tuple[Atomic, dict[str, Any]]:
     """Try the rungs of the ladder until one gives potentials and phases."""
     attempts: list[Attempt] = []
-    for rung in ladder(settings):
+    for number, rung in enumerate(ladder(settings)):
         begin = time.perf_counter()
         progress(f"potentials ({rung})")
         try:
-            atomic, convergence = _run(cluster, rung, folder, core_hole=core_hole, settings=settings)
+            atomic, convergence, added = _run(cluster, rung, folder, core_hole=core_hole, settings=settings)
         except ProgramError as error:
             attempts.append(Attempt(str(rung), str(error), time.perf_counter() - begin))
             progress(f"failed: {error}")
+            continue
+        if number == 0 and convergence.iterations > 1 and convergence.last_change_ev > UNSETTLED_EV:
+            said = f"the Fermi level still moves, by {convergence.last_change_ev:.1f} eV in the last iteration"
+            attempts.append(Attempt(str(rung), said, time.perf_counter() - begin))
+            progress(said)
             continue
         attempts.append(Attempt(str(rung), "done", time.perf_counter() - begin))
         record = {
@@ -163,7 +172,8 @@ def _climb(
             "attempts": [vars(attempt) for attempt in attempts],
             "convergence": convergence.as_dict(),
             "fermi_ev": atomic.fermi * HARTREE_EV,
-            "fermi_offset_ev": settings.fermi_offset if rung.scf_radius is not None else 0.0,
+            "fermi_offset_ev": added,
+            "fermi_learned": vars(level) if (level := _learned(cluster, rung, settings)) else None,
             "edge_ev": atomic.edge * HARTREE_EV,
             "gamma_ev": 2 * atomic.gamma * HARTREE_EV,
         }
@@ -174,21 +184,27 @@ def _climb(
 
 def _run(
     cluster: Cluster, rung: Rung, folder: Path, *, core_hole: bool, settings: EngineSettings
-) -> tuple[Atomic, Convergence]:
-    """Run the three programs once."""
+) -> tuple[Atomic, Convergence, float]:
+    """Run the three programs once; gives also the eV added to the Fermi level."""
     limit = settings.time_limit
     (folder / "feff.inp").write_text(feff_inp(cluster, rung, core_hole=core_hole), encoding="ascii")
     run_program("feff8l_rdinp", folder, outputs=("pot.json", "geom.json", "xsph.json"), time_limit=limit)
     printed = run_program("feff8l_pot", folder, outputs=("pot.pad",), time_limit=limit)
     try:
         ask_for_xanes(folder)
-        if settings.fermi_offset and rung.scf_radius is not None:
-            raise_fermi_level(folder / "pot.pad", settings.fermi_offset)
+        added = 0.0
+        if rung.scf_radius is not None:  # overlapped atoms keep their level
+            added = raise_fermi_level(folder / "pot.pad", settings.fermi_offset, _learned(cluster, rung, settings))
         run_program("feff8l_xsph", folder, outputs=("phase.pad", "xsect.json"), time_limit=limit)
         atomic = read_atomic(folder)
     except XanesflowError as error:
         raise ProgramError(str(error)) from None
-    return atomic, read_convergence(printed, wanted=rung.scf_iterations)
+    return atomic, read_convergence(printed, wanted=rung.scf_iterations), added
+
+
+def _learned(cluster: Cluster, rung: Rung, settings: EngineSettings) -> LearnedLevel | None:
+    """What the learned model says, where it is to be used."""
+    return cluster.level if settings.fermi_level == "learned" and rung.scf_radius is not None else None
 
 
 def write_result(folder: Path, result: XanesResult, cluster: Cluster) -> None:

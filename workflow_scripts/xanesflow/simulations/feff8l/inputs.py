@@ -30,6 +30,19 @@ class Potential:
 
 
 @dataclass(frozen=True)
+class LearnedLevel:
+    """What the learned model says of FEFF 9's Fermi level at a site (see `level`).
+
+    Attributes:
+        fermi_ev: eV, on FEFF's absolute scale.
+        weight: how much it is to be believed, from 0 (a material unlike any it learned from) to 1.
+    """
+
+    fermi_ev: float
+    weight: float
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Atoms around an absorber.
 
@@ -37,11 +50,13 @@ class Cluster:
         positions: (n, 3) in Å, the absorber first and at the origin, then by distance.
         potentials: the absorber's first, then one for each element around it.
         potential_of: (n,) index of each atom's potential.
+        level: what the learned model says of FEFF 9's Fermi level; None: there is no model for the absorber's element.
     """
 
     positions: NDArray[np.float64]
     potentials: tuple[Potential, ...]
     potential_of: NDArray[np.int64]
+    level: LearnedLevel | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -49,6 +64,7 @@ class Cluster:
             "positions": self.positions.tolist(),
             "potentials": [vars(potential) for potential in self.potentials],
             "potential_of": self.potential_of.tolist(),
+            "level": vars(self.level) if self.level else None,
         }
 
     @classmethod
@@ -63,7 +79,8 @@ class Cluster:
         if positions.shape != (len(potential_of), 3):
             raise ValueError("as many positions as potentials are wanted")
         potentials = tuple(Potential(**one) for one in values["potentials"])
-        return cls(positions, potentials, potential_of)
+        level = LearnedLevel(**values["level"]) if values["level"] else None
+        return cls(positions, potentials, potential_of, level)
 
 
 def feff_inp(cluster: Cluster, rung: Rung, *, core_hole: bool, title: str = "") -> str:
