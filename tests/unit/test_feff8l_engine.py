@@ -248,6 +248,18 @@ def test_the_learned_level_moves_the_edge_of_copper_alone():
     assert cheap("nio-rocksalt", "Ni").record["fermi_learned"] is None
 
 
+def test_where_first_order_makes_the_absorption_negative_all_orders_are_taken():
+    # The straight V-O-V chains of a cubic perovskite: the vanadium 7.7 Å away counts too much to first order.
+    told = []
+    result = compute_xanes(structure_of("srvo3-cubic"), 1, progress=told.append)
+    near = compute_xanes(structure_of("srvo3-cubic"), 1, replace(EngineSettings(), single_radius=5.5))
+    assert any("negative" in one for one in told)
+    assert result.cross_section.min() > 0
+    assert (result.record["fms_radius"], near.record["fms_radius"]) == (8.0, 5.5)
+    # The atoms between 5.5 and 8 Å do scatter: the spectrum is not that of the small sphere.
+    assert np.abs(result.cross_section - near.cross_section).max() > 0.05 * near.cross_section.max()
+
+
 def test_the_ladder_climbs_until_a_rung_gives_potentials(monkeypatch, tmp_path):
     real, failures, told = engine._run, iter(["pot left no pot.pad", "pot did not end within 60 s"]), []
 

@@ -112,24 +112,35 @@ def compute_cluster(
     for hole in holes:
         atomic, record = _climb(cluster, settings, folder, core_hole=hole, progress=progress)
         begin = time.perf_counter()
-        progress("full multiple scattering")
-        spectra.append(
-            compute_spectrum(
-                atomic,
-                radius=settings.fms_radius,
-                single_radius=settings.single_radius,
-                l_max=settings.l_max,
-                energies_ev=_energies(settings),
-            )
-        )
+        spectrum, radius = _scatter(atomic, settings, progress)
+        spectra.append(spectrum)
         record["seconds_scattering"] = time.perf_counter() - begin
-        record |= {"core_hole": hole, "n_solved": spectra[-1].n_solved}
+        record |= {"core_hole": hole, "n_solved": spectrum.n_solved, "fms_radius": radius}
         records.append(record)
     energy, cross_section, background = _mean(spectra)
     record = records[0] if len(records) == 1 else {**records[0], "core_hole": "average", "with_hole": records[1]}
     record["settings"] = settings.as_dict()
     record["seconds"] = time.perf_counter() - started
     return XanesResult(energy, cross_section, background, record)
+
+
+def _scatter(atomic: Atomic, settings: EngineSettings, progress: Progress) -> tuple[Spectrum, float]:
+    """The spectrum, and the radius in Å within which atoms scatter to all orders.
+
+    To first order alone, far atoms on a straight line with strong scatterers (the chains of a cubic perovskite) can take
+    more from the absorption just above the Fermi level than there is. Where it comes out negative, they too scatter to
+    all orders.
+    """
+    progress("full multiple scattering")
+    radius, energies = settings.fms_radius, _energies(settings)
+    spectrum = compute_spectrum(
+        atomic, radius=radius, single_radius=settings.single_radius, l_max=settings.l_max, energies_ev=energies
+    )
+    if spectrum.cross_section.min() < 0 and settings.single_radius > radius:
+        radius = settings.single_radius
+        progress(f"the absorption is negative: all orders within {radius:g} Å")
+        spectrum = compute_spectrum(atomic, radius=radius, l_max=settings.l_max, energies_ev=energies)
+    return spectrum, radius
 
 
 def _energies(settings: EngineSettings) -> Floats:
