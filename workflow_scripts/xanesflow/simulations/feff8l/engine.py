@@ -127,9 +127,9 @@ def compute_cluster(
 def _scatter(atomic: Atomic, settings: EngineSettings, progress: Progress) -> tuple[Spectrum, float]:
     """The spectrum, and the radius in Å within which atoms scatter to all orders.
 
-    To first order alone, far atoms on a straight line with strong scatterers (the chains of a cubic perovskite) can take
-    more from the absorption just above the Fermi level than there is. Where it comes out negative, they too scatter to
-    all orders.
+    To first order alone, far atoms on a straight line with strong scatterers (the chains of a cubic perovskite) can
+    take more from the absorption just above the Fermi level than there is. Where it comes out negative, they too
+    scatter to all orders.
     """
     progress("full multiple scattering")
     radius, energies = settings.fms_radius, _energies(settings)
