@@ -8,6 +8,8 @@ rule structures:
     input:
         expand("results/structures/{subset}.parquet", subset=SUBSETS),
         expand("results/structures/{subset}_sites.parquet", subset=SUBSETS),
+        # The runs of an archive are done and cost nothing more.
+        "results/structures/cost.csv" if CONFIG.structures.source != "archive" else [],
 
 
 if CONFIG.structures.source != "archive":
@@ -41,3 +43,25 @@ if CONFIG.structures.source != "archive":
             "Collecting the structures of {wildcards.subset}"
         script:
             "../workflow_scripts/collect_structures.py"
+
+    rule estimate_cost:
+        input:
+            expand("results/structures/{subset}_sites.parquet", subset=SUBSETS),
+        output:
+            "results/structures/cost.csv",
+        log:
+            "results/logs/estimate_cost.log",
+        benchmark:
+            "results/benchmarks/estimate_cost.tsv"
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            subsets=SUBSETS,
+        message:
+            "Estimating what the simulations will cost"
+        script:
+            "../workflow_scripts/estimate_cost.py"

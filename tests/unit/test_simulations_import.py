@@ -74,7 +74,16 @@ def test_every_site_is_found_and_nothing_else(whole):
 
 def test_the_site_table_is_in_order_and_has_the_columns_of_the_contract(whole):
     table = whole[2].sites
-    assert table.columns.tolist() == ["material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk"]
+    assert table.columns.tolist() == [
+        "material_id",
+        "site_index",
+        "multiplicity",
+        "formula",
+        "n_atoms",
+        "chunk",
+        "cluster_atoms",
+        "core_hours",
+    ]
     assert table.equals(table.sort_values(["material_id", "site_index"], ignore_index=True))
 
 

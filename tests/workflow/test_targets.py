@@ -39,9 +39,25 @@ def test_a_target_plans_what_it_needs(tmp_path, runs, target):
         features={"models": ["chgnet", "m3gnet"]},
         models={"seeds": [0, 3]},
     )
-    printed = run(tmp_path, target, "--dry-run")
+    assert planned_for(tmp_path, target) == PLANS[target]
+    assert not (tmp_path / "results").exists()
+
+
+def planned_for(directory, target):
+    """How many jobs of each rule a target plans."""
+    printed = run(directory, target, "--dry-run")
     table = printed[printed.index("Job stats:") :].split("\n\n")[0]
     planned = Counter({rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)})
     del planned["total"], planned[target]  # a named target is a rule of its own
-    assert planned == PLANS[target]
-    assert not (tmp_path / "results").exists()
+    return planned
+
+
+def test_where_spectra_are_computed_the_structures_come_with_what_they_will_cost(tmp_path):
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF8L", "Ni_FEFF8L"],
+        structures={"source": "examples"},
+        simulations={"source": "run"},
+    )
+    assert planned_for(tmp_path, "structures") == {"collect_structures": 2, "estimate_cost": 1}
+    assert "estimate_cost" not in planned_for(tmp_path, "simulations")

@@ -178,6 +178,7 @@ def import_archive(
                 sites.append((judged, site_index))
     left_out += _materials_without_run([materials[m] for m in without_run], parsed.element)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
+    # No costs: the runs are done, their feff.out tells what they took, and counting would make the import slower.
     write_site_table(site_table, sites, chunks=len(chunks))
     write_rejected(rejected, left_out)
     for material in materials.values():

@@ -10,6 +10,7 @@ from typing import Literal
 from xanesflow.errors import XanesflowError
 from xanesflow.reasons import Rejected
 from xanesflow.sites import Subset
+from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.directory import read_directory
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.sites import BadStructure, Material, describe, write_site_table, write_structures
@@ -38,7 +39,7 @@ def collect_structures(
         directory: that folder; None with `examples`.
         subset: such as `Cu_FEFF`.
         structures: Parquet to write, one row a material with the element.
-        site_table: Parquet to write, one row a site: the first atom of each kind, with its multiplicity.
+        site_table: Parquet to write, one row a site: the first atom of each kind, with its multiplicity and its cost.
         rejected: Parquet to write, the materials that cannot be used or hold no absorber.
         chunks: number of chunks that the subset is divided into.
         only: take only the structures of these ids; None: all.
@@ -48,7 +49,8 @@ def collect_structures(
     Raises:
         XanesflowError: the folder is missing or holds no structure, an id is not there, or there is not a single site.
     """
-    element = Subset.parse(subset).element
+    parsed = Subset.parse(subset)
+    element = parsed.element
     read = _read(source, directory, symprec=symprec, workers=workers)
     if only is not None:
         if missing := sorted(set(only) - {material.material_id for material in read}):
@@ -81,11 +83,13 @@ def collect_structures(
         )
     materials = {material.material_id: material for material, _ in sites}
     write_structures(structures, materials.values())
-    write_site_table(site_table, sites, chunks=chunks)
+    costs = cost_of_sites(sites, parsed.theory, workers=workers)
+    table = write_site_table(site_table, sites, chunks=chunks, costs=costs)
     write_rejected(rejected, left_out)
     for material in materials.values():
         if material.note:
             log.warning("%s: %s", material.material_id, material.note)
+    log.info("%s", describe_cost(summarise_cost(subset, table)))
     told = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
     log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), told)
 

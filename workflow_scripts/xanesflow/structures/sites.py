@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from pymatgen.io.vasp import Poscar
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.files import atomic_path
-from xanesflow.sites import chunk_of
+from xanesflow.sites import Site, chunk_of
+from xanesflow.structures.cost import SiteCost
 
 log = logging.getLogger(__name__)
 
 STRUCTURE_COLUMNS = ["material_id", "structure", "formula", "n_atoms"]
-SITE_COLUMNS = ["material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk"]
+SITE_COLUMNS = [
+    "material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk", "cluster_atoms", "core_hours",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,21 +147,37 @@ def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
         table.to_parquet(temporary, index=False, compression="zstd")
 
 
-def write_site_table(path: str | Path, sites: Iterable[tuple[Material, int]], *, chunks: int) -> None:
+def write_site_table(
+    path: str | Path,
+    sites: Iterable[tuple[Material, int]],
+    *,
+    chunks: int,
+    costs: Mapping[Site, SiteCost] | None = None,
+) -> pd.DataFrame:
     """Write the site table as Parquet, in the order of material id and site index.
 
     Args:
         path: the file.
         sites: the materials with a 0-based site index each.
         chunks: number of chunks that the subset is divided into.
+        costs: what the simulation of each site is expected to cost; None leaves `cluster_atoms` and `core_hours` null,
+            as for finished runs, which cost nothing more.
+
+    Returns:
+        The table, with `SITE_COLUMNS`.
     """
+    nothing = (None, None)
     rows = [
-        (m.material_id, i, m.multiplicity(i), m.formula, len(m.elements), chunk_of(m.material_id, chunks))
-        for m, i in sites
+        (
+            *(m.material_id, i, m.multiplicity(i), m.formula, len(m.elements), chunk_of(m.material_id, chunks)),
+            *(costs[m.material_id, i] if costs is not None else nothing),
+        )
+        for m, i in sorted(sites, key=lambda site: (site[0].material_id, site[1]))
     ]
-    table = pd.DataFrame(sorted(rows), columns=SITE_COLUMNS)
+    table = pd.DataFrame(rows, columns=SITE_COLUMNS).astype({"cluster_atoms": "Int64", "core_hours": "float64"})
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
+    return table
 
 
 def one_line(error: BaseException, length: int = 160) -> str:
