@@ -35,7 +35,7 @@ from xanesflow.spectra.grid import energy_grid, onto_grid
 START_EV = PAPER_ENERGY_START_EV["Cu"]
 GRID_EV = energy_grid(START_EV)
 SEED = 7
-DEVELOPMENT, TEST = 76, 64
+DEVELOPMENT, TEST = 140, 64
 """Materials for choosing settings, and materials that no choice has seen."""
 
 

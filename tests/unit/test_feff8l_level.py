@@ -1,4 +1,4 @@
-"""The learned Fermi level: against published runs that it has not seen, its features, and where it keeps silent."""
+"""The learned Fermi level: its features, its arithmetic, and where it keeps silent."""
 
 import numpy as np
 import pytest
@@ -7,77 +7,83 @@ from pymatgen.io.vasp import Poscar
 from shared import shared
 
 from xanesflow.simulations.archive import read_archive
+from xanesflow.simulations.feff8l import EngineSettings, compute_xanes
 from xanesflow.simulations.feff8l.cluster import cut_cluster
+from xanesflow.simulations.feff8l.convergence import Convergence
+from xanesflow.simulations.feff8l.field import Field
 from xanesflow.simulations.feff8l.inputs import Cluster
-from xanesflow.simulations.feff8l.level import LevelModel, describe, learned_level, load_model
+from xanesflow.simulations.feff8l.level import (
+    BELIEVED,
+    NOT_BELIEVED,
+    LevelModel,
+    describe,
+    learned_level,
+    load_model,
+    traits_of,
+)
+from xanesflow.simulations.feff8l.outputs import HARTREE_EV
+from xanesflow.simulations.feff8l.settings import Rung
 from xanesflow.simulations.layout import place_of
 from xanesflow.structures.examples import load_examples
 
-# Test materials of benchmarks/study_engine.py, which the model was not fitted to.
-UNSEEN = (
-    "mp-27383", "mp-504264", "mp-546449", "mp-759711", "mp-760251", "mp-775167",
-    "mp-15742", "mp-1204931", "mp-1147580", "mp-973068", "mp-6189", "mp-1225359",
-    "mp-753552", "mp-26851", "mp-1197335", "mp-662543", "mp-1252148", "mp-772548",
-    "mp-17170", "mp-1283607", "mp-1202152", "mp-849652", "mp-614981", "mp-18713",
-)  # fmt: skip
+RUNG = Rung(2.6, 2, 0.2)
+
+# Test sites of benchmarks/study_engine.py, which the model was not fitted to.
+UNSEEN = {
+    "mp-558557": 5,
+    "mp-754020": 5,
+    "mp-554812": 0,
+    "mp-552488": 2,
+    "mp-1199380": 2,
+    "mp-1197716": 8,
+    "mp-997054": 0,
+    "mp-1221984": 11,
+}
 
 
 def copper():
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.615), ["Cu"], [[0, 0, 0]])
 
 
-def published_runs():
-    """(structure, site, level in eV) of finished runs at the unseen materials."""
-    structures, levels = {}, []
-
-    def wanted(name):
-        place = place_of(name)
-        return place is not None and place.material_id in UNSEEN and place.file in ("POSCAR", "xmu.dat")
-
-    for member in read_archive(shared("feff9-cu.tar.xz"), wanted):
-        place = place_of(member.name)
-        if place.file == "POSCAR":
-            structures[place.material_id] = Poscar.from_str(member.content.decode()).structure
-        else:
-            level = float(member.content.split(b"Mu=")[1].split(b"eV")[0])
-            levels.append((place.material_id, place.site_index, level))
-    return [(structures[material], site, level) for material, site, level in levels]
-
-
-def test_levels_of_published_runs_it_has_not_seen():
-    runs = published_runs()
-    assert len(runs) >= len(UNSEEN)
-    levels = np.array([level for _, _, level in runs])
-    learned = [learned_level(structure, site) for structure, site, _ in runs]
-    error = np.abs(np.array([one.fermi_ev for one in learned]) - levels)
-    assert np.median(error) < 0.4
-    assert np.median(error) < np.median(np.abs(levels - np.median(levels))) / 2
-    assert np.median([one.weight for one in learned]) > 0.7
+def _field():
+    """A field such as pot finds in a copper oxide."""
+    convergence = Convergence(4, (-4.232, -9.916, -9.175, -9.047), 0.128, False, True)
+    header = (2.354, -9.047 / HARTREE_EV, -0.649, 0.633, 330.0, 0.94, 2.4, 0.793, -1.47, 1.68, 1.142, 1e4, 0.0)
+    return Field(header, convergence, -1.25, (0.652, -0.21, 0.65), 1.334)
 
 
 def test_only_copper_has_a_model():
     assert load_model("Cu") is not None
     assert load_model("Ni") is None
     nickel = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.52), ["Ni"], [[0, 0, 0]])
-    assert learned_level(nickel, 0) is None
-    assert cut_cluster(nickel, 0).level is None
+    assert traits_of(nickel, 0) is None
+    assert cut_cluster(nickel, 0).traits is None
+    assert learned_level("Ni", traits_of(copper(), 0), _field(), RUNG) is None
+
+
+@pytest.mark.parametrize("rung", [Rung(3.0, 2, 0.2), Rung(2.6, 8, 0.2), Rung(1.5, 6, 0.05), Rung(None, 0, 0.0)])
+def test_of_other_fields_than_those_it_learned_from_the_model_says_nothing(rung):
+    traits = traits_of(copper(), 0)
+    assert learned_level("Cu", traits, _field(), RUNG) is not None
+    assert learned_level("Cu", traits, _field(), rung) is None
 
 
 def test_features_of_copper_metal():
     features = describe(copper(), [0, 1])
-    assert features.shape == (2, 44)
+    assert features.shape == (2, 44 + 94)
     assert np.array_equal(features[0], features[1])
     mean, spread, low, high = features[0][:36].reshape(4, 9)
     assert np.array_equal(mean, low) and np.array_equal(mean, high) and not spread.any()
     assert mean[:4] == pytest.approx([1.90, 29, 4, 11])  # Pauling's electronegativity, Z, row, 3d10 4s1
     volume = 3.615**3 / 4
     assert features[0][36:40] == pytest.approx([volume, volume ** (1 / 3), 11 / volume, 1])
-    assert features[0][40:] == pytest.approx(3.615 / np.sqrt(2))  # twelve neighbours at one distance
+    assert features[0][40:44] == pytest.approx(3.615 / np.sqrt(2))  # twelve neighbours at one distance
+    assert np.flatnonzero(features[0][44:]).tolist() == [28] and features[0][44 + 28] == 1
 
 
 def test_few_neighbours_count_as_far_ones():
     molecule = Structure(Lattice.cubic(20), ["Cu", "O"], [[0, 0, 0], [0, 0, 0.1]])
-    assert describe(molecule, [0])[0][40:] == pytest.approx([2.0, 3.5, 22 / 6, 3.75])
+    assert describe(molecule, [0])[0][40:44] == pytest.approx([2.0, 3.5, 22 / 6, 3.75])
 
 
 def test_the_features_are_the_same_for_any_cell_of_a_crystal():
@@ -96,15 +102,47 @@ def test_a_kernel_regression_by_hand():
     )  # fmt: skip
     levels, weights = model.predict(np.array([[0.0, 0.0], [50.0, 0.0], [1.0, 0.5], [-1e4, 0.0]]))
     assert levels == pytest.approx([-7.0, -10.0, -8.0 + np.exp(-0.625), -8.0])
-    assert weights == pytest.approx([1.0, 1.0, 0.0, 0.0], abs=1e-5)
+    # exp(-0.625) = 0.54 is above BELIEVED, and so is a site of the training itself.
+    assert weights == pytest.approx([1.0, 1.0, 1.0, 0.0])
+    between = -np.log((NOT_BELIEVED + BELIEVED) / 2) / 0.5
+    assert model.predict(np.array([[between, 0.0]]))[1] == pytest.approx([0.5])
 
 
 def test_an_unlike_material_is_not_believed():
     strange = Structure(Lattice.cubic(8), ["Cu", "Xe", "Rn"], [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
-    assert learned_level(strange, 0).weight < 0.1
+    assert learned_level("Cu", traits_of(strange, 0), _field(), RUNG).weight < 0.1
 
 
-def test_the_cluster_keeps_what_the_model_says():
+def test_the_cluster_keeps_the_traits():
     cluster = cut_cluster(copper(), 0)
-    assert cluster.level == learned_level(copper(), 0)
-    assert Cluster.from_dict(cluster.as_dict()).level == cluster.level
+    assert cluster.traits == traits_of(copper(), 0)
+    assert cluster.traits == pytest.approx(describe(copper(), [0])[0], abs=1e-6)
+    assert Cluster.from_dict(cluster.as_dict()).traits == cluster.traits
+
+
+def published_runs():
+    """(structure, site, level in eV) of finished runs at the unseen sites."""
+    structures, levels = {}, {}
+    for member in read_archive(shared("feff9-cu.tar.xz"), lambda name: name.endswith(("/POSCAR", "/xmu.dat"))):
+        place = place_of(member.name)
+        if place is None or place.material_id not in UNSEEN:
+            continue
+        if place.file == "POSCAR":
+            structures[place.material_id] = Poscar.from_str(member.content.decode()).structure
+        elif place.site_index == UNSEEN[place.material_id]:
+            levels[place.material_id] = float(member.content.split(b"Mu=")[1].split(b"eV")[0])
+    return [(structures[material], UNSEEN[material], levels[material]) for material in UNSEEN]
+
+
+def test_levels_of_published_runs_it_has_not_seen():
+    runs = published_runs()
+    small = EngineSettings(fms_radius=2.0, single_radius=2.0, energy_step=1.0)  # of the spectrum nothing is wanted
+    field, learned = [], []
+    for structure, site, level in runs:
+        record = compute_xanes(structure, site, small).record
+        if record["fermi_learned"]:  # else the field came from a rung that the model does not know
+            field.append(record["fermi_ev"] - record["fermi_offset_ev"] - level)
+            learned.append(field[-1] + record["fermi_learned"]["added_ev"])
+    assert len(learned) >= len(UNSEEN) - 1
+    assert np.median(np.abs(learned)) < 0.3
+    assert np.median(np.abs(learned)) < np.median(np.abs(field)) / 1.5

@@ -6,7 +6,7 @@
 
 `engine` climbs the ladder of `settings`, runs the `programs` of FEFF 8 Lite on the `inputs` of a site, reads their
 `outputs` (`pad`), and hands them to `spectrum`: multiple `scattering` (`harmonics`, `symmetry`), then the `contour`.
-`fermi` corrects the Fermi level, `job` the form in which the workflow runs a site.
+`field` and `level` put the Fermi level right, `job` is the form in which the workflow runs a site.
 """
 
 from xanesflow.simulations.feff8l.engine import NoSpectrumError, XanesResult, compute_xanes

@@ -8,7 +8,7 @@ from pymatgen.core import Element, Structure
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.inputs import Cluster, Potential
-from xanesflow.simulations.feff8l.level import learned_level
+from xanesflow.simulations.feff8l.level import traits_of
 
 CLUSTER_RADIUS = 9.0
 """Å; the potentials of atoms at the rim of multiple scattering need their neighbours too."""
@@ -76,7 +76,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         counts[0] = 1e-4
     potentials = [Potential(int(k.Z), k.symbol, count) for k, count in zip(kinds, counts, strict=True)]
     potential_of = np.array([0, *(elements.index(int(z)) + 1 for z in numbers[1:])], dtype=np.int64)
-    return Cluster(positions, tuple(potentials), potential_of, learned_level(structure, site_index))
+    return Cluster(positions, tuple(potentials), potential_of, traits_of(structure, site_index))
 
 
 def _check_distances(positions: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:

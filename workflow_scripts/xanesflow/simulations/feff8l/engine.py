@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.convergence import Convergence, read_convergence
-from xanesflow.simulations.feff8l.fermi import raise_fermi_level
-from xanesflow.simulations.feff8l.inputs import Cluster, LearnedLevel, ask_for_xanes, feff_inp
+from xanesflow.simulations.feff8l.field import raise_fermi_level, read_field
+from xanesflow.simulations.feff8l.inputs import Cluster, ask_for_xanes, feff_inp
+from xanesflow.simulations.feff8l.level import FIELD_TOO_LOW_EV, learned_level
 from xanesflow.simulations.feff8l.outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.simulations.feff8l.programs import ProgramError, run_program
 from xanesflow.simulations.feff8l.settings import EngineSettings, Rung, ladder
@@ -166,7 +167,7 @@ def _climb(
         begin = time.perf_counter()
         progress(f"potentials ({rung})")
         try:
-            atomic, convergence, added = _run(cluster, rung, folder, core_hole=core_hole, settings=settings)
+            atomic, convergence, level = _run(cluster, rung, folder, core_hole=core_hole, settings=settings)
         except ProgramError as error:
             attempts.append(Attempt(str(rung), str(error), time.perf_counter() - begin))
             progress(f"failed: {error}")
@@ -183,8 +184,7 @@ def _climb(
             "attempts": [vars(attempt) for attempt in attempts],
             "convergence": convergence.as_dict(),
             "fermi_ev": atomic.fermi * HARTREE_EV,
-            "fermi_offset_ev": added,
-            "fermi_learned": vars(level) if (level := _learned(cluster, rung, settings)) else None,
+            **level,
             "edge_ev": atomic.edge * HARTREE_EV,
             "gamma_ev": 2 * atomic.gamma * HARTREE_EV,
         }
@@ -195,27 +195,43 @@ def _climb(
 
 def _run(
     cluster: Cluster, rung: Rung, folder: Path, *, core_hole: bool, settings: EngineSettings
-) -> tuple[Atomic, Convergence, float]:
-    """Run the three programs once; gives also the eV added to the Fermi level."""
+) -> tuple[Atomic, Convergence, dict[str, Any]]:
+    """Run the three programs once; gives also what was done to the Fermi level, for the record."""
     limit = settings.time_limit
     (folder / "feff.inp").write_text(feff_inp(cluster, rung, core_hole=core_hole), encoding="ascii")
     run_program("feff8l_rdinp", folder, outputs=("pot.json", "geom.json", "xsph.json"), time_limit=limit)
     printed = run_program("feff8l_pot", folder, outputs=("pot.pad",), time_limit=limit)
+    convergence = read_convergence(printed, wanted=rung.scf_iterations)
     try:
         ask_for_xanes(folder)
-        added = 0.0
-        if rung.scf_radius is not None:  # overlapped atoms keep their level
-            added = raise_fermi_level(folder / "pot.pad", settings.fermi_offset, _learned(cluster, rung, settings))
+        level = _move_level(folder / "pot.pad", cluster, rung, settings, read=(printed, convergence))
         run_program("feff8l_xsph", folder, outputs=("phase.pad", "xsect.json"), time_limit=limit)
         atomic = read_atomic(folder)
     except XanesflowError as error:
         raise ProgramError(str(error)) from None
-    return atomic, read_convergence(printed, wanted=rung.scf_iterations), added
+    return atomic, convergence, level
 
 
-def _learned(cluster: Cluster, rung: Rung, settings: EngineSettings) -> LearnedLevel | None:
-    """What the learned model says, where it is to be used."""
-    return cluster.level if settings.fermi_level == "learned" and rung.scf_radius is not None else None
+def _move_level(
+    path: Path, cluster: Cluster, rung: Rung, settings: EngineSettings, *, read: tuple[str, Convergence]
+) -> dict[str, Any]:
+    """Raise the Fermi level in pot.pad before phases and cross section are computed; gives what was done.
+
+    The self-consistent field scatters within some 3 Å only, and so finds a level lower than FEFF 9's with its 7 Å. The
+    level is where the spectrum is cut off and what sets the energy scale; raised by `fermi_offset` the shape of spectra
+    agrees better with FEFF 9 on sites of the development part of the study (docs/engine.md). Where the learned model
+    knows what the field lacks, that stands for what fields lack in the median. Overlapped atoms keep their level.
+    """
+    if rung.scf_radius is None:
+        return {"fermi_offset_ev": 0.0, "fermi_learned": None}
+    added, learned = settings.fermi_offset, None
+    if settings.fermi_level == "learned" and cluster.traits is not None:
+        field = read_field(path, *read)
+        learned = learned_level(cluster.potentials[0].symbol, cluster.traits, field, rung)
+        if learned is not None:
+            added += learned.weight * (learned.added_ev - FIELD_TOO_LOW_EV)
+    raise_fermi_level(path, added)
+    return {"fermi_offset_ev": added, "fermi_learned": vars(learned) if learned else None}
 
 
 def write_result(folder: Path, result: XanesResult, cluster: Cluster) -> None:

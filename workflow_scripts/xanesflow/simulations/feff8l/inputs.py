@@ -30,19 +30,6 @@ class Potential:
 
 
 @dataclass(frozen=True)
-class LearnedLevel:
-    """What the learned model says of FEFF 9's Fermi level at a site (see `level`).
-
-    Attributes:
-        fermi_ev: eV, on FEFF's absolute scale.
-        weight: how much it is to be believed, from 0 (a material unlike any it learned from) to 1.
-    """
-
-    fermi_ev: float
-    weight: float
-
-
-@dataclass(frozen=True)
 class Cluster:
     """Atoms around an absorber.
 
@@ -50,13 +37,14 @@ class Cluster:
         positions: (n, 3) in Å, the absorber first and at the origin, then by distance.
         potentials: the absorber's first, then one for each element around it.
         potential_of: (n,) index of each atom's potential.
-        level: what the learned model says of FEFF 9's Fermi level; None: there is no model for the absorber's element.
+        traits: of crystal and absorber, for the learned Fermi level (see `level.describe`); None: there is no model for
+            the absorber's element.
     """
 
     positions: NDArray[np.float64]
     potentials: tuple[Potential, ...]
     potential_of: NDArray[np.int64]
-    level: LearnedLevel | None = None
+    traits: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -64,7 +52,7 @@ class Cluster:
             "positions": self.positions.tolist(),
             "potentials": [vars(potential) for potential in self.potentials],
             "potential_of": self.potential_of.tolist(),
-            "level": vars(self.level) if self.level else None,
+            "traits": self.traits,
         }
 
     @classmethod
@@ -79,8 +67,8 @@ class Cluster:
         if positions.shape != (len(potential_of), 3):
             raise ValueError("as many positions as potentials are wanted")
         potentials = tuple(Potential(**one) for one in values["potentials"])
-        level = LearnedLevel(**values["level"]) if values["level"] else None
-        return cls(positions, potentials, potential_of, level)
+        traits = None if values["traits"] is None else tuple(float(value) for value in values["traits"])
+        return cls(positions, potentials, potential_of, traits)
 
 
 def feff_inp(cluster: Cluster, rung: Rung, *, core_hole: bool, title: str = "") -> str:

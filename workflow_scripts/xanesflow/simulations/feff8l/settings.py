@@ -8,7 +8,7 @@ from typing import Any, Literal
 CoreHole = Literal["off", "on", "average"]
 FermiLevel = Literal["learned", "scf"]
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Counts up when the same settings give another spectrum: kept results of before are then computed again."""
 
 
@@ -27,7 +27,7 @@ class EngineSettings:
         energy_range: first and last energy in eV of the spectrum, relative to the edge.
         fermi_level: learned: the field's, corrected by the learned model where there is one for the absorber (see
             `level`); scf: that of the self-consistent field alone.
-        fermi_offset: eV added to the Fermi level of the self-consistent field (see `fermi`); 0: as it is.
+        fermi_offset: eV added to the Fermi level of the self-consistent field (see `engine`); 0: as it is.
         time_limit: seconds that one run of the potentials' program may take.
     """
 

@@ -3,8 +3,8 @@ import pytest
 from test_feff8l_pad import pack_all
 
 from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff8l.fermi import raise_fermi_level
-from xanesflow.simulations.feff8l.inputs import LearnedLevel
+from xanesflow.simulations.feff8l.convergence import read_convergence
+from xanesflow.simulations.feff8l.field import raise_fermi_level, read_field
 from xanesflow.simulations.feff8l.outputs import HARTREE_EV
 from xanesflow.simulations.feff8l.pad import pack, unpack
 from xanesflow.simulations.feff8l.settings import EngineSettings, ladder
@@ -70,12 +70,39 @@ def test_no_rung_of_the_ladder_stands_twice():
         assert rungs[-1].scf_radius is None
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
-def test_the_level_follows_the_learned_one_as_far_as_it_is_to_be_believed(tmp_path, weight):
-    path = _pot(tmp_path)
-    added = raise_fermi_level(path, 0.6, LearnedLevel(-10.0, weight))
-    before = HEADER[1] * HARTREE_EV
-    after = unpack("".join(line[1:] for line in path.read_text().splitlines() if line.startswith("!"))[: 13 * 8])[1]
-    assert after * HARTREE_EV == pytest.approx(before + added)
-    # FEFF 9's own level stands for the field's plus 0.3 eV.
-    assert added == pytest.approx(0.6 + weight * (-10.0 - before - 0.3))
+PRINTED = """\
+ muffin tin radii and interstitial parameters
+ : ipot, Norman radius, Muffin tin radius, Overlap
+      0  1.31615E+00  1.23747E+00  1.15000E+00
+      1  1.10163E+00  1.04546E+00  1.14334E+00
+           Core-valence separation
+ : mu_old=    -1.250
+           SCF ITERATION NUMBER  1  OUT OF  2
+ mu_new=    -4.232
+ Charge transfer:  iph  charge(iph)
+       0    0.675
+       1   -0.267
+           SCF ITERATION NUMBER  2  OUT OF  2
+ mu_new=    -9.916
+ Charge transfer:  iph  charge(iph)
+       0    0.652
+       1   -0.241
+ Done with module 1: potentials.
+"""
+
+
+def test_the_numbers_of_a_field_are_those_of_pot(tmp_path):
+    field = read_field(_pot(tmp_path), PRINTED, read_convergence(PRINTED, wanted=2))
+    assert field.charges == (0.652, -0.241), "those of the last iteration"
+    assert (field.start_ev, field.norman_radius) == (-1.25, 1.31615)
+    assert field.fermi_ev == pytest.approx(-0.4583 * HARTREE_EV)
+    wanted = [-0.4583 * HARTREE_EV, 2.347, -0.8232, 0.716, 0.61, -1.47, 1.92, 1.05]
+    wanted += [-1.25, -4.232, -9.916, -9.916, 2, 0.652, 0.652, -0.241, 1.31615]
+    assert field.describe() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("missing", ["mu_old", "mu_new", "Charge transfer", "Overlap"])
+def test_output_without_a_field_is_told(tmp_path, missing):
+    printed = PRINTED.replace(missing, "something else")
+    with pytest.raises(XanesflowError, match="has no field in it"):
+        read_field(_pot(tmp_path), printed, read_convergence(printed, wanted=2))
