@@ -35,9 +35,11 @@ if CONFIG.structures.source == "materials_project":
             runtime=240,
         params:
             query=lambda wildcards: query_of(wildcards.element),
-            # Another name only where there is another question: see xanesflow/structures/manifest.py.
-            request=lambda wildcards, output: request_of(
-                output.manifest, refresh=CONFIG.structures.refresh
+            # Another name only where there is another question (xanesflow/structures/manifest.py); of wildcards
+            # alone, as what is made of `output` is no reason for Snakemake to run a rule again.
+            request=lambda wildcards: request_of(
+                f"results/structures/materials_project/{wildcards.element}.json",
+                refresh=CONFIG.structures.refresh,
             ),
         message:
             "Structures with {wildcards.element} from Materials Project"
