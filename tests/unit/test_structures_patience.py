@@ -135,6 +135,11 @@ def test_another_service_at_the_address_is_told(server, tmp_path):
     assert "does not answer as Materials Project does" in told(server, tmp_path)
 
 
+def test_the_clients_own_heartbeat_may_fail_for_a_while(server, tmp_path):
+    server.heartbeats = [None, status(500), status(502), None, truncated]
+    assert sorted(ask(server, tmp_path).materials) == COPPER
+
+
 def test_the_key_is_not_shown_to_another_host(server, tmp_path):
     with serving(documents()) as other:
         server.faults = [status(307, location=f"{other.endpoint}materials/summary/")]

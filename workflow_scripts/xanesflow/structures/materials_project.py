@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -49,23 +50,34 @@ class MaterialsProject:
     def __init__(self, endpoint: str | None = None, patience: Patience | None = None) -> None:
         self._key = _key()
         self.endpoint = validate_endpoint(endpoint)
-        adapter = PatientAdapter(patience or Patience(), SERVER)
+        patience = patience or Patience()
+        adapter = PatientAdapter(patience, SERVER)
         # mp-api asks for the heartbeat without a time limit and once, so it is asked with patience first.
         with requests.Session() as session:
             _mount(session, adapter)
             heartbeat = session.get(f"{self.endpoint}heartbeat").json()
-        try:
-            self.database_version = str(heartbeat["db_version"])
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", MPRestWarning)
-                self._client = MPRester(
-                    api_key=self._key, endpoint=self.endpoint, use_document_model=False, mute_progress_bars=True
-                )
-        except (KeyError, TypeError, ValueError, MPRestError, requests.RequestException) as error:
-            raise XanesflowError(
-                f"{self.endpoint} does not answer as {SERVER} does ({self._clean(error)}); check MP_API_ENDPOINT."
-            ) from None
+        if not isinstance(heartbeat, dict) or not heartbeat.get("db_version"):
+            raise XanesflowError(f"{self.endpoint} does not answer as {SERVER} does; check MP_API_ENDPOINT.")
+        self.database_version = str(heartbeat["db_version"])
+        for attempt in range(1, patience.attempts + 1):
+            try:
+                self._client = self._connect()
+                break
+            except (KeyError, TypeError, ValueError, MPRestError, requests.RequestException) as error:
+                if attempt == patience.attempts:
+                    raise XanesflowError(
+                        f"{self.endpoint} does not answer as {SERVER} does ({self._clean(error)}); check "
+                        "MP_API_ENDPOINT, or try again later."
+                    ) from None
+                time.sleep(patience.backoff_s * 2 ** (attempt - 1))
         _mount(self._client.session, adapter)
+
+    def _connect(self) -> MPRester:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MPRestWarning)
+            return MPRester(
+                api_key=self._key, endpoint=self.endpoint, use_document_model=False, mute_progress_bars=True
+            )
 
     def list_systems(self, query: Query) -> list[str]:
         """Ids of the materials of the query's chemical systems that pass its filters, in the order of their names.
