@@ -27,10 +27,10 @@ def server(monkeypatch):
         yield running
 
 
-def configure(directory, **options):
+def configure(directory, subsets=("Cu_FEFF8L", "Ti_FEFF8L"), **options):
     write_config(
         directory,
-        subsets=["Cu_FEFF8L", "Ti_FEFF8L"],
+        subsets=list(subsets),
         structures={"source": "materials_project", "materials_project": options},
         simulations={"source": "run"},
     )
@@ -87,10 +87,10 @@ def test_an_element_is_asked_once_and_a_refresh_tells_what_changed(server, tmp_p
 
 
 def test_a_refresh_that_fails_leaves_all_as_it_was(server, tmp_path, monkeypatch):
-    configure(tmp_path)
+    configure(tmp_path, ["Cu_FEFF8L"])
     run(tmp_path, "structures")
     before = {path: path.read_bytes() for path in (tmp_path / ANSWERS).iterdir() if path.is_file()}
-    assert len(before) == 4
+    assert len(before) == 2
     monkeypatch.delenv("MP_API_KEY")
     monkeypatch.setenv("HOME", str(tmp_path))  # where pymatgen's settings may hold a key
     printed = run(tmp_path, "structures", "--config", "structures={refresh: true}", good=False)
@@ -99,7 +99,6 @@ def test_a_refresh_that_fails_leaves_all_as_it_was(server, tmp_path, monkeypatch
     asked = server.asked
     run(tmp_path, "structures")
     assert server.asked == asked
-    assert nothing_to_do(tmp_path)
 
 
 def test_a_list_of_ids_is_asked_again_only_when_it_changes(server, tmp_path):
