@@ -16,6 +16,8 @@ from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import chunk_name
+from xanesflow.structures.manifest import request_of
+from xanesflow.structures.material_ids import id_files
 
 try:
     CONFIG = load_config(config)
@@ -27,6 +29,8 @@ try:
             if CONFIG.simulations.source == "archive":
                 check_archive(CONFIG.archive_of(name), name)
             check_split_files(CONFIG.split_files(name), name)
+            if CONFIG.structures.source == "materials_project":
+                id_files(CONFIG.structures.materials_project.ids_of(name.split("_")[0]), name)
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
@@ -36,6 +40,7 @@ if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
     )
 
 SUBSETS = CONFIG.subsets
+ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})
 THEORIES = sorted({name.split("_")[1] for name in SUBSETS})
 FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
@@ -43,6 +48,7 @@ DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 wildcard_constraints:
     subset="|".join(SUBSETS),
+    element="|".join(ELEMENTS),
     featurizer="|".join(FEATURIZERS),
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
@@ -63,6 +69,35 @@ def folder_of_structures():
     return [CONFIG.structures.directory] if CONFIG.structures.source == "directory" else []
 
 
+def from_materials_project(subset):
+    """The structures of a subset's element from Materials Project and their manifest; empty for another source."""
+    if CONFIG.structures.source != "materials_project":
+        return []
+    element = subset.split("_")[0]
+    return [
+        f"results/structures/materials_project/{element}.{ending}" for ending in ("parquet", "json")
+    ]
+
+
+def files_of_ids(*subsets):
+    """Files with the material ids that Materials Project is asked for; none if they stand in the configuration."""
+    given = CONFIG.structures.materials_project
+    found = [file for name in subsets for file in id_files(given.ids_of(name.split("_")[0]), name)]
+    return list(dict.fromkeys(found))
+
+
+def query_of(element):
+    """What Materials Project is asked for an element, but for the ids that stand in files."""
+    given = CONFIG.structures.materials_project
+    ids = given.ids_of(element)
+    return {
+        **given.model_dump(exclude={"ids"}),
+        "element": element,
+        "systems": [system.replace("E", element, 1) for system in given.systems],
+        "ids": ids if isinstance(ids, list) else None,
+    }
+
+
 @cache  # the same for all subsets
 def state_of_structures():
     """What tells that the folder or library of structures has changed."""
@@ -70,6 +105,8 @@ def state_of_structures():
         from xanesflow.structures.directory import directory_state  # takes a second to load
 
         return directory_state(folders[0])
+    if CONFIG.structures.source != "examples":
+        return ""
     library = Path(workflow.basedir) / "workflow_scripts/xanesflow/structures/examples"
     return {path.name: sha256_file(path) for path in sorted(library.glob("*.yaml"))}
 

@@ -12,12 +12,53 @@ rule structures:
         "results/structures/cost.csv" if CONFIG.structures.source != "archive" else [],
 
 
+if CONFIG.structures.source == "materials_project":
+
+    rule query_materials_project:
+        input:
+            ids=lambda wildcards: files_of_ids(
+                *[name for name in SUBSETS if name.startswith(f"{wildcards.element}_")]
+            ),
+        output:
+            # What is there already says whether anything has to be asked, and what has changed; so it is not deleted.
+            structures=update("results/structures/materials_project/{element}.parquet"),
+            manifest=update("results/structures/materials_project/{element}.json"),
+        log:
+            "results/logs/query_materials_project/{element}.log",
+        benchmark:
+            "results/benchmarks/query_materials_project/{element}.tsv"
+        priority: 20
+        localrule: True  # nodes of a cluster often have no way to the internet
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=240,
+        params:
+            query=lambda wildcards: query_of(wildcards.element),
+            # Another name only where there is another question (xanesflow/structures/manifest.py); of wildcards
+            # alone, as what is made of `output` is no reason for Snakemake to run a rule again.
+            request=lambda wildcards: request_of(
+                f"results/structures/materials_project/{wildcards.element}.json",
+                refresh=CONFIG.structures.refresh,
+            ),
+        message:
+            "Structures with {wildcards.element} from Materials Project"
+        script:
+            "../workflow_scripts/query_materials_project.py"
+
+
 if CONFIG.structures.source != "archive":
 
     rule collect_structures:
         input:
             # The folder's own time tells little; `state` below tells what changed in it.
             directory=[ancient(folder) for folder in folder_of_structures()],
+            queried=lambda wildcards: from_materials_project(wildcards.subset),
+            ids=lambda wildcards: (
+                files_of_ids(wildcards.subset) if from_materials_project(wildcards.subset) else []
+            ),
         output:
             structures="results/structures/{subset}.parquet",
             site_table="results/structures/{subset}_sites.parquet",

@@ -76,6 +76,20 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _ids_are_of_its_elements(self) -> Config:
+        ids = self.structures.materials_project.ids
+        if isinstance(ids, dict):
+            elements = {Subset.parse(name).element for name in self.subsets}
+            if other := sorted(ids.keys() - elements):
+                raise ValueError(
+                    f"structures.materials_project.ids has an entry for {other[0]}, and no subset is of {other[0]}; "
+                    "take it out, or add the subset"
+                )
+            if missing := sorted(elements - ids.keys()):
+                raise ValueError(f"structures.materials_project.ids has no entry for {missing[0]}; add one")
+        return self
+
+    @model_validator(mode="after")
     def _the_sources_go_together(self) -> Config:
         structures, simulations = self.structures.source, self.simulations.source
         if structures == "directory" and not self.structures.directory:
@@ -83,7 +97,7 @@ class Config(Section):
         if simulations == "run" and structures == "archive":
             raise ValueError(
                 "simulations.source: run computes spectra of structures, and structures.source: archive brings none; "
-                "it needs directory or examples"
+                "it needs directory, examples or materials_project"
             )
         if simulations == "archive" and structures != "archive":
             raise ValueError(

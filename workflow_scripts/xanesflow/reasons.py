@@ -17,6 +17,8 @@ REASONS = {
     "disordered": "the structure has partially occupied sites, for which there is no one spectrum",
     "atoms_too_close": "two atoms of the structure stand closer than any bond is long",
     "duplicate_id": "two files of the folder have the id of one material and hold different structures",
+    "not_found": "Materials Project has no such material, or does not offer it any more",
+    "excluded": "the configuration excludes the material",
     "no_absorber": "the structure holds no atom of the subset's element",
     "unsafe_file": "a file of the run is a link, too large, or has an unsafe name in the archive, and was not read",
     "duplicate": "another run of the same site came first in the archive",

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
+from pymatgen.core import Structure
+
 from xanesflow.errors import XanesflowError
+from xanesflow.parallel import map_in_processes
 from xanesflow.reasons import Rejected
 from xanesflow.sites import Subset
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.directory import read_directory
 from xanesflow.structures.examples import load_examples
+from xanesflow.structures.manifest import read_manifest
+from xanesflow.structures.material_ids import read_ids
 from xanesflow.structures.sites import BadStructure, Material, describe, write_site_table, write_structures
 from xanesflow.tables import count_reasons, write_rejected
 
 log = logging.getLogger(__name__)
 
+Source = Literal["directory", "examples", "materials_project"]
+
+_BATCH = 50  # structures sent to a worker at once
+
 
 def collect_structures(
     *,
-    source: Literal["directory", "examples"],
+    source: Source,
     directory: Path | None,
     subset: str,
     structures: Path,
     site_table: Path,
     rejected: Path,
     chunks: int,
+    queried: tuple[Path, Path] | None = None,
+    id_files: Sequence[str | Path] = (),
     only: Sequence[str] | None = None,
     symprec: float = 0.01,
     workers: int = 1,
@@ -35,13 +49,16 @@ def collect_structures(
     """Take the structures with the subset's element, and of each one atom of every symmetry-inequivalent absorber.
 
     Args:
-        source: `directory`: a folder of the user's files; `examples`: the built-in library.
-        directory: that folder; None with `examples`.
+        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project`: what
+            `query_materials_project` wrote.
+        directory: that folder; None with the others.
         subset: such as `Cu_FEFF`.
         structures: Parquet to write, one row a material with the element.
         site_table: Parquet to write, one row a site: the first atom of each kind, with its multiplicity and its cost.
         rejected: Parquet to write, the materials that cannot be used or hold no absorber.
         chunks: number of chunks that the subset is divided into.
+        queried: with `materials_project` the file of structures and the manifest.
+        id_files: with `materials_project` files of material ids; the element's other materials are not of this subset.
         only: take only the structures of these ids; None: all.
         symprec: spglib's distance tolerance in Å.
         workers: processes that read structures.
@@ -51,7 +68,10 @@ def collect_structures(
     """
     parsed = Subset.parse(subset)
     element = parsed.element
-    read = _read(source, directory, symprec=symprec, workers=workers)
+    if queried is not None:
+        read = _read_queried(*queried, id_files=id_files, symprec=symprec, workers=workers)
+    else:
+        read = _read(source, directory, symprec=symprec, workers=workers)
     if only is not None:
         if missing := sorted(set(only) - {material.material_id for material in read}):
             raise XanesflowError(
@@ -74,7 +94,9 @@ def collect_structures(
             sites += [(material, kind) for kind in kinds]
     counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
     if not sites:
-        where = f"the folder {directory}" if source == "directory" else "the example library"
+        where = {"examples": "the example library", "materials_project": "what Materials Project answered"}.get(
+            source, f"the folder {directory}"
+        )
         bad = [each for each in left_out if each.reason != "no_absorber"]
         raise XanesflowError(
             f"{subset}: no site of {element} in {where}, where {len(read)} structures were read ({counts})"
@@ -94,9 +116,32 @@ def collect_structures(
     log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), told)
 
 
-def _read(
-    source: Literal["directory", "examples"], directory: Path | None, *, symprec: float, workers: int
+def _read_queried(
+    structures: Path, manifest: Path, *, id_files: Sequence[str | Path], symprec: float, workers: int
 ) -> list[Material | BadStructure]:
+    """The answer of Materials Project: its structures, and what it could not serve."""
+    answer = read_manifest(manifest)
+    if answer is None:
+        raise XanesflowError(f"{manifest} is no manifest of this version; remove it and its .parquet, and run again.")
+    table = pd.read_parquet(structures)
+    rows = list(zip(table["material_id"], table["structure"], strict=True))
+    left_out = answer.left_out
+    if id_files:
+        asked = {answer.moved.get(each, each) for each in read_ids(id_files)} | set(answer.query["include"])
+        rows = [row for row in rows if row[0] in asked]
+        left_out = [each for each in left_out if each.material_id in asked]
+    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+    read = map_in_processes(partial(_describe_batch, symprec=symprec), batches, workers)
+    found: list[Material | BadStructure] = [material for batch in read for material in batch]
+    found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
+    return sorted(found, key=lambda each: each.material_id)
+
+
+def _describe_batch(rows: list[tuple[str, str]], *, symprec: float) -> list[Material | BadStructure]:
+    return [describe(name, Structure.from_dict(json.loads(text)), symprec=symprec) for name, text in rows]
+
+
+def _read(source: Source, directory: Path | None, *, symprec: float, workers: int) -> list[Material | BadStructure]:
     if source == "examples":
         return [describe(example.id, example.structure(), symprec=symprec) for example in load_examples()]
     if directory is None:

@@ -1,0 +1,22 @@
+"""Ask Materials Project for the structures of an element, once (rules/structures.smk)."""
+
+from pathlib import Path
+
+from xanesflow.config import load_config
+from xanesflow.scripting import rule_log
+from xanesflow.structures.manifest import Query
+from xanesflow.structures.material_ids import check_ids, read_ids
+from xanesflow.structures.query import query_materials_project
+
+with rule_log(snakemake):
+    given = dict(snakemake.params.query)
+    files = list(snakemake.input.ids)
+    ids = read_ids(files) if files else check_ids(given["ids"], "ids") if given["ids"] is not None else None
+    query_materials_project(
+        query=Query.of(**(given | {"ids": ids})),
+        structures=Path(snakemake.output.structures),
+        manifest=Path(snakemake.output.manifest),
+        request=snakemake.params.request,
+        refresh=load_config(snakemake.config).structures.refresh,
+        workers=snakemake.threads,
+    )
