@@ -46,7 +46,7 @@ class Config(Section):
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
             "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP,\n"
-            "OCEAN, EXCITING, XSPECTRA and FDMNES this version writes inputs (`snakemake inputs`), but reads no runs yet"
+            "OCEAN, EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read yet"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
