@@ -21,9 +21,9 @@ rule write_inputs:
         "results/benchmarks/write_inputs/{subset}_{chunk}.tsv"
     conda:
         "../envs/xanesflow.yaml"
-    threads: 2
+    threads: 1  # loading the libraries costs more than most chunks, and chunks run side by side
     resources:
-        mem_mb=lambda wildcards, threads: 1000 * threads,
+        mem_mb=1500,
         runtime=120,
     params:
         options=lambda wildcards: CONFIG.inputs.of(theory_of(wildcards.subset)),
