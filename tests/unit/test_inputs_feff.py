@@ -13,6 +13,7 @@ from xanesflow.config_inputs import Inputs
 from xanesflow.errors import XanesflowError
 from xanesflow.inputs.feff import Feff, clusters_of
 from xanesflow.inputs.feff_inp import differences, parse_feff_input
+from xanesflow.spectra.feff import parse_feff_inp
 
 PAPER = {
     "S02": "0", "COREHOLE": "RPA", "CONTROL": "1 1 1 1 1 1", "XANES": "4 0.04 0.1", "SCF": "7 0 100 0.2 3",
@@ -54,6 +55,14 @@ def test_the_stoichiometry_is_that_of_the_unit_cell_and_no_potential_is_without_
     near = parse_feff_input(feff_inp(tmp_path / "near", rutile(), radius=2.5))
     assert {z: p.stoichiometry for z, p in near.potentials.items()} == {8: 4}
     assert written.absorber.stoichiometry == 0.0001 and written.absorber.l_max == (-1, -1)
+
+
+def test_finished_runs_of_it_can_be_imported(tmp_path):
+    """What checks a run's absorber and cluster reads the file as it is."""
+    atomic_number, edge, distances = parse_feff_inp(feff_inp(tmp_path, cuprite()), neighbours=None)
+    assert (atomic_number, edge) == (29, "K")
+    around = cuprite().get_neighbors(cuprite()[0], 9.0)
+    assert np.allclose(distances, sorted(neighbour.nn_distance for neighbour in around), atol=1e-5)
 
 
 def test_a_radius_that_leaves_no_neighbour_leaves_the_site_out(tmp_path):

@@ -7,6 +7,7 @@ from input_structures import anatase_backwards, rutile
 from workflow import run, write_config
 
 from xanesflow.inputs.feff_inp import parse_feff_input
+from xanesflow.inputs.unpack import unpack
 from xanesflow.tables import read_rejected
 
 CODES = ["FEFF", "VASP", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES"]
@@ -57,6 +58,9 @@ def test_inputs_of_every_code_come_from_a_folder_twice_the_same(tmp_path):
     assert [(each.material_id, each.reason) for each in left_out] == [("alone", "isolated_atom")]
     no_titanium = read_rejected(tmp_path / "results/structures/Ti_FEFF_rejected.parquet")
     assert [(each.material_id, each.reason) for each in no_titanium] == [("zinc", "no_absorber")]
+    laid_out, there = unpack(sorted((tmp_path / "results/inputs").glob("*/0000.zip")), tmp_path / "runs")
+    assert laid_out == len({name for some in names.values() for name in some}) and there == 0
+    assert (tmp_path / "runs/Ti/rutile/VASP/000_Ti/INCAR").is_file()
     assert "Nothing to be done" in run(tmp_path, "inputs")
     for path in (tmp_path / "results/inputs").rglob("0000*"):
         path.unlink()

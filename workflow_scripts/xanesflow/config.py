@@ -67,7 +67,7 @@ class Config(Section):
     def _each_subset_is_complete(self) -> Config:
         for name in self.subsets:
             element, theory = Subset.parse(name).element, Subset.parse(name).theory
-            if key := self.inputs.missing(element, theory):
+            if self.simulations.source == "run" and (key := self.inputs.missing(element, theory)):
                 raise ValueError(f"{key} has no entry for {element}, which {name} needs; add it")
             if element not in self.curation.energy_start:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Inputs of FEFF 9 and 10: cards and tree by Lightshow, the text by ourselves.
+"""Inputs of FEFF 9 and 10: cards and tree by Lightshow, the text of potentials and atoms written here.
 
 pymatgen's writer, which Lightshow calls, takes 0.1 to 1 s a site, and the stoichiometry that it writes today is that of
 the cluster. The published files hold the unit cell's (all 4,833 Cu sites of them), and so do these.
@@ -79,7 +79,7 @@ def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict
     cartesian, matrix = structure.cart_coords, structure.lattice.matrix
     clusters = {}
     for number, site in enumerate(sites):
-        # The absorber itself is left to us: with `sites` pymatgen takes it for another atom.
+        # Without the absorber itself, which pymatgen takes for another atom when it is given `sites`.
         mine = (centres == number) & ~((points == site) & (distances < _SAME_SHELL_A))
         index = points[mine]
         positions = cartesian[index] + images[mine] @ matrix - cartesian[site]

@@ -34,7 +34,7 @@ MANIFESTS = "manifests"
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORM = 1
-_WORTH_PROCESSES = 1000
+_WORTH_PROCESSES = 2000
 """Sites from which on more than one process pays: a process takes 5 s to load its libraries, a site of FEFF 12 ms."""
 
 
