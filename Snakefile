@@ -1,8 +1,8 @@
 # xanesflow: from crystal structures to K-edge XANES datasets and the models trained on them.
 #
 #   snakemake                          everything, up to results/report/report.html
-#   snakemake spectra                  up to one stage: structures simulations spectra features dataset models
-#                                      evaluation report
+#   snakemake spectra                  up to one stage: structures inputs simulations spectra features dataset
+#                                      models evaluation report
 #   snakemake results/spectra/Cu_FEFF.h5   just what one file needs
 #
 # Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of
@@ -26,6 +26,7 @@ rule report:  # the first rule is what `snakemake` alone makes
 
 include: "rules/common.smk"
 include: "rules/structures.smk"
+include: "rules/inputs.smk"
 include: "rules/simulations.smk"
 include: "rules/spectra.smk"
 include: "rules/features.smk"

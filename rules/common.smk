@@ -15,7 +15,7 @@ from xanesflow.feature_names import parse_features
 from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.layout import check_archive, folder_state
-from xanesflow.sites import chunk_name
+from xanesflow.sites import COMPUTED, WITH_INPUTS, chunk_name
 from xanesflow.structures.manifest import request_of
 from xanesflow.structures.material_ids import id_files
 
@@ -34,9 +34,15 @@ try:
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
-if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
+if CONFIG.simulations.source == "archive":
+    if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
+        logger.warning(
+            f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
+        )
+elif unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]:
     logger.warning(
-        f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
+        f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
+        f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
 
 SUBSETS = CONFIG.subsets
@@ -62,6 +68,17 @@ def chunk_zips(subset):
     return [
         f"results/simulations/{subset}/{chunk_name(k)}.zip" for k in range(CONFIG.n_chunks(subset))
     ]
+
+
+def theory_of(subset):
+    """The level of theory of a subset."""
+    return subset.split("_")[1]
+
+
+def input_zips(subset):
+    """Zips of the input files of a subset, one a chunk; none where the code writes its own when it runs."""
+    numbers = range(CONFIG.n_chunks(subset) if theory_of(subset) in WITH_INPUTS else 0)
+    return [f"results/inputs/{subset}/{chunk_name(k)}.zip" for k in numbers]
 
 
 def folder_of_structures():

@@ -1,27 +1,79 @@
-"""The bridge to Lightshow: needed today, and enough."""
+"""The bridge to Lightshow: each part of it is needed today, and is enough."""
 
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
-from pymatgen.core import Lattice, Structure
+import pytest
+from input_structures import anatase_backwards, cuprite
 
-from xanesflow.inputs.lightshow_bridge import import_lightshow
+from xanesflow.config_inputs import Inputs
+from xanesflow.inputs.feff_inp import differences, parse_feff_input
+from xanesflow.inputs.lightshow_bridge import import_lightshow, without_local_folders
 
 
-def test_lightshow_still_needs_the_bridge():
+def test_lightshow_still_needs_the_old_name():
     plain = subprocess.run([sys.executable, "-c", "import lightshow"], capture_output=True, text=True, check=False)
-    assert plain.returncode != 0, "lightshow imports by itself now: remove xanesflow/inputs/lightshow_bridge.py"
+    assert plain.returncode != 0, "lightshow imports by itself now: import_lightshow need not put DictSet back"
     assert "DictSet" in plain.stderr
 
 
-def test_with_the_bridge_lightshow_writes_feff_inputs(tmp_path):
-    import_lightshow()
-    from lightshow import FEFFParameters
+def test_pymatgens_own_feff_inp_still_counts_atoms_of_the_cluster(tmp_path):
+    feff = import_lightshow("parameters.feff").FEFFParameters(radius=4.0, spectrum="XANES")
+    feff.write(tmp_path, structure_uc=cuprite(), sites=[0])
+    written = parse_feff_input((tmp_path / "000_Cu/feff.inp").read_text())
+    amounts = {z: potential.stoichiometry for z, potential in written.potentials.items()}
+    assert amounts != {29: 4.0, 8: 2.0}, "the unit cell's stoichiometry is back: xanesflow/inputs/feff.py may go"
 
-    cuprite = Structure.from_spacegroup("Pn-3m", Lattice.cubic(4.27), ["Cu", "O"], [[0, 0, 0], [0.25, 0.25, 0.25]])
-    cards = {"S02": "0", "COREHOLE": "RPA", "CONTROL": "1 1 1 1 1 1", "XANES": "4 0.04 0.1", "SCF": "7.0 0 100 0.2 3"}
-    FEFFParameters(cards=cards, edge="K", radius=9.0, spectrum="XANES").write(tmp_path, structure_uc=cuprite, sites=[0])
-    written = list(tmp_path.rglob("feff.inp"))
-    assert len(written) == 1
-    assert written[0].parent.name == "000_Cu"
-    assert "EDGE K" in written[0].read_text()
+
+def test_our_feff_inp_differs_from_pymatgens_in_the_stoichiometry_alone(tmp_path):
+    from xanesflow.inputs.feff import Feff
+
+    import_lightshow("parameters.feff").FEFFParameters(radius=9.0, spectrum="XANES").write(
+        tmp_path / "theirs", structure_uc=cuprite(), sites=[0]
+    )
+    Feff(Inputs().of("FEFF"), "Cu").write(tmp_path, cuprite(), [0])
+    theirs = parse_feff_input((tmp_path / "theirs/000_Cu/feff.inp").read_text())
+    ours = parse_feff_input((tmp_path / "FEFF-XANES/000_Cu/feff.inp").read_text())
+    assert differences(ours, theirs).keys() == {"stoichiometry"}
+
+
+def test_lightshows_own_vasp_defaults_still_fail_on_the_moments(tmp_path):
+    with without_local_folders():
+        lightshow = import_lightshow("parameters.vasp")
+        vasp = lightshow.VASPParameters(incar=lightshow.Incar.from_default(neutral=True))
+        with pytest.raises(KeyError, match="MAGMOM"):
+            vasp.write(tmp_path, structure_sc=cuprite(), sites=[0], index_mapping={0: 0})
+
+
+def test_lightshows_fdmnes_parameters_still_cannot_be_a_dictionary():
+    with pytest.raises(NotImplementedError):
+        import_lightshow("parameters.fdmnes").FDMNESParameters().as_dict()
+
+
+def test_lightshow_still_gives_exciting_the_index_into_the_whole_structure(tmp_path):
+    with without_local_folders():
+        exciting = import_lightshow("parameters.exciting").EXCITINGParameters()
+        exciting.write(tmp_path, structure_uc=anatase_backwards(), sites=[8])
+    bse = ET.parse(tmp_path / "008_Ti/input.xml").find("xs/BSE")
+    assert bse.get("xasatom") == "9", "Lightshow counts within the species now: others.Exciting need not mend it"
+
+
+def test_lightshows_default_rule_for_k_points_still_gives_one_where_it_looks_no_further():
+    rule = import_lightshow("common.kpoints").GenericEstimatorKpoints(cutoff=24 / 0.529177, max_radii=50.0)
+    assert rule(cuprite() * (2, 2, 2)) == (3, 3, 3)
+    assert rule(cuprite() * (3, 3, 3)) == (2, 2, 2)
+    far = cuprite()
+    far.scale_lattice(13.4**3)  # one cell is too small, two are beyond 26.5 Å
+    assert rule(far) == (1, 1, 1), "GenericEstimatorKpoints looks further now: kpoints_rule need not say how far"
+
+
+def test_folders_of_this_machine_do_not_come_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("VASP_POTCAR_DIRECTORY", str(tmp_path))
+    with without_local_folders():
+        lightshow = import_lightshow("parameters.vasp")
+        vasp = lightshow.VASPParameters(incar=lightshow.Incar.from_default(neutral=True))
+    assert vasp._potcar_directory is None
+    import os
+
+    assert os.environ["VASP_POTCAR_DIRECTORY"] == str(tmp_path)

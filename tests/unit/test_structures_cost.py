@@ -173,7 +173,7 @@ def test_totals_are_the_sums_of_the_sites_and_leave_out_what_is_unknown(tmp_path
         sites, row = pd.read_parquet(path), written.loc[subset]
         assert (row["sites"], row["materials"]) == (4, 2)
         assert row["cluster_atoms_median"] == sites["cluster_atoms"].median()
-        assert row["basis"] == BASIS[subset.split("_")[1]]
+        assert row["basis"] == BASIS.get(subset.split("_")[1], "no run times known")
         if subset == "Cu_VASP":
             assert row[["core_hours", "core_hours_90", "core_hours_longest"]].isna().all()
         else:

@@ -15,6 +15,7 @@ REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "make_report": 
 
 PLANS = {
     "structures": IMPORT,
+    "inputs": IMPORT | {"write_inputs": 3},
     "simulations": IMPORT,
     "spectra": SPECTRA,
     "features": IMPORT | {"compute_features": 2},

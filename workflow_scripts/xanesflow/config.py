@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from xanesflow.config_inputs import Inputs
 from xanesflow.config_sections import (
     Chunks,
     Curation,
@@ -32,7 +33,7 @@ from xanesflow.config_sections import (
     unique,
 )
 from xanesflow.errors import XanesflowError
-from xanesflow.sites import ELEMENTS, PARTS, Subset
+from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
 
 class Config(Section):
@@ -44,8 +45,8 @@ class Config(Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; Ti_VASP and\n"
-            "Cu_VASP can be planned, but this version cannot read VASP runs yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP,\n"
+            "OCEAN, EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read yet"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -53,6 +54,7 @@ class Config(Section):
         description="jobs into which the simulations of a subset are divided, one number or {Cu_FEFF: 32, ...}",
     )
     structures: Structures = Field(Structures(), description="crystal structures and their sites")
+    inputs: Inputs = Field(Inputs(), description="input files of the simulation codes, for `snakemake inputs`")
     simulations: Simulations = Field(Simulations(), description="simulated spectra")
     curation: Curation = Field(Curation(), description="from raw runs to spectra on one grid")
     features: Features = Field(Features(), description="node features of graph networks")
@@ -64,7 +66,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _each_subset_is_complete(self) -> Config:
         for name in self.subsets:
-            element = Subset.parse(name).element
+            element, theory = Subset.parse(name).element, Subset.parse(name).theory
+            if self.simulations.source == "run" and (key := self.inputs.missing(element, theory)):
+                raise ValueError(f"{key} has no entry for {element}, which {name} needs; add it")
             if element not in self.curation.energy_start:
                 raise ValueError(
                     f"curation.energy_start has no entry for {element}, which {name} needs; add its first energy in eV"
@@ -105,14 +109,14 @@ class Config(Section):
                 "go with it; take archive for both, or simulations.source: run"
             )
         for name in self.subsets:
-            embedded = Subset.parse(name).theory == "FEFF8L"
-            if simulations == "run" and not embedded:
-                raise ValueError(
-                    f"the subset {name} cannot be computed: this version runs FEFF8L only; import finished runs with "
-                    "simulations.source: archive"
-                )
-            if simulations == "archive" and embedded:
+            theory = Subset.parse(name).theory
+            if simulations == "archive" and theory == "FEFF8L":
                 raise ValueError(f"the subset {name} is computed, not imported; set simulations.source: run")
+            if simulations == "archive" and theory not in IMPORTED:
+                raise ValueError(
+                    f"the subset {name} cannot be imported: this version reads no runs of {theory}; write its inputs "
+                    "with simulations.source: run and structures of another source than archive"
+                )
         return self
 
     def n_chunks(self, subset: str) -> int:

@@ -49,7 +49,8 @@ def _switch(value: Any) -> Any:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
-def _not_bool(value: Any) -> Any:
+def not_bool(value: Any) -> Any:
+    """Refuse true and false where a number is wanted, which Python would take for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("a number is wanted, not true or false")
     return value
@@ -80,11 +81,11 @@ SystemName = Annotated[str, AfterValidator(_system)]
 MaterialId = Annotated[str, AfterValidator(_material_id)]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
-Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
-Chunks = Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=4096)]  # an import holds them all open
-Seed = Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=2**32 - 1)]
-Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, lt=1)]
+Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
+Chunks = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=4096)]  # an import holds them all open
+Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
+Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
 CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
 
 
@@ -107,7 +108,7 @@ class MaterialsProject(Section):
     theoretical: bool | None = Field(
         None, description="false: only materials known from experiment; true: only the others; null: both"
     )
-    energy_above_hull: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
+    energy_above_hull: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="largest energy above the convex hull in eV/atom; null: any"
     )
     max_atoms: Count | None = Field(
@@ -182,7 +183,7 @@ class EngineOptions(Section):
     )
     fms_radius: Positive = Field(5.5, description="Å around the absorber for full multiple scattering")
     single_radius: Positive = Field(8.0, description="Å; atoms beyond fms_radius up to here scatter once")
-    l_max: Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=6)] = Field(
+    l_max: Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=6)] = Field(
         3, description="largest angular momentum in multiple scattering"
     )
     core_hole: CoreHole = Field(
@@ -196,7 +197,7 @@ class EngineOptions(Section):
             "published FEFF 9.9.1 runs (docs/engine.md); scf: the field's alone, for whoever learns from such runs too"
         ),
     )
-    fermi_offset: Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)] = Field(
+    fermi_offset: Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)] = Field(
         0.6, description="eV added to the Fermi level of the self-consistent field, chosen on Cu; 0: as it is"
     )
     time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
@@ -209,7 +210,7 @@ class Simulations(Section):
         "archive",
         description=(
             "archive: import finished runs (subsets of FEFF); run: compute them (subsets of FEFF8L, the embedded\n"
-            "engine, with structures.source directory or examples)"
+            "engine, with structures.source directory or examples); of other subsets only the inputs are written then"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -238,7 +239,7 @@ class Curation(Section):
         PAPER_ENERGY_START_EV,
         description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
     )
-    max_flat_start: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
+    max_flat_start: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
         10.0,
         description=(
             "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
@@ -304,7 +305,7 @@ class Models(Section):
     batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
         {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the paper's"
     )
-    dropout: Annotated[float, BeforeValidator(_not_bool), Field(ge=0, lt=1)] = Field(
+    dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] = Field(
         0.5, description="share of hidden units left out at each step of the training"
     )
     learning_rate: Positive | None = Field(None, description="Adam's step size; null: found by a range test")

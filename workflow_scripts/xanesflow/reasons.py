@@ -8,6 +8,8 @@ REASONS = {
     "no_run": "the material has a structure but no run of this element",
     "isolated_atom": "the absorber has no neighbour to scatter from, so there is no fine structure to simulate",
     "too_many_elements": "more elements stand around the absorber than the engine takes",
+    "no_potential": "an element of the material has no POTCAR among those of the calculation (inputs.vasp.potcars)",
+    "too_many_bands": "its supercell needs more bands than one would compute (inputs.vasp.max_bands)",
     "cannot_simulate": "the engine could write no input for the site",
     "timed_out": "the engine did not end within the time limit of a site; the next run of its chunk tries again",
     "killed": "the engine was killed from outside or found no memory; the next run of its chunk tries again",

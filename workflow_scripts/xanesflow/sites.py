@@ -11,8 +11,17 @@ from xanesflow.errors import XanesflowError
 ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
 
-THEORIES = ("FEFF", "VASP", "FEFF8L")
+THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
 """Levels of theory that a subset can have; FEFF8L is the embedded engine."""
+
+COMPUTED = ("FEFF8L",)
+"""Levels of theory that this version computes by itself."""
+
+IMPORTED = ("FEFF", "VASP")
+"""Levels of theory whose finished runs can be planned as an archive; those of VASP cannot be read yet."""
+
+WITH_INPUTS = tuple(theory for theory in THEORIES if theory not in COMPUTED)
+"""Levels of theory that input files are written for; an engine of our own writes its inputs when it runs."""
 
 PARTS = ("train", "val", "test")
 """The parts of a split."""

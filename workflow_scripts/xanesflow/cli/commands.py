@@ -156,3 +156,28 @@ def demo(
         from xanesflow.cli.demo import run_demo
 
         sys.exit(run_demo(directory, cores=cores, console=results(), errors=messages()))
+
+
+@app.command()
+def unpack(
+    zips: Annotated[
+        list[Path], typer.Argument(metavar="ZIP...", help="Packed chunks, as results/inputs/Ti_VASP/*.zip.")
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to lay them out in; made if missing.")
+    ],
+    potcar: Annotated[
+        bool,
+        typer.Option("--potcar", help="Put POTCARs together for VASP, from the library that PMG_VASP_PSP_DIR names."),
+    ] = False,
+) -> None:
+    """Lay packed input files out as plain folders, to submit them by hand. Nothing is ever overwritten.
+
+    Example: xanesflow unpack results/inputs/Ti_FEFF/*.zip --out runs
+    """  # fmt: skip
+    with errors_told():
+        from xanesflow.inputs.unpack import unpack as lay_out
+
+        written, there = lay_out(zips, out, potcar=potcar)
+        say(results(), f"{written} files written to {out}" + (f", {there} were there already" if there else ""))

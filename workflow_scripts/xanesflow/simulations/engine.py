@@ -100,4 +100,11 @@ def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
         from xanesflow.simulations.feff8l.settings import EngineSettings
 
         return Feff8lEngine(EngineSettings(**options))
-    raise XanesflowError(f"This version has no engine for {theory}; import finished runs instead.")
+    then = (
+        "and import the finished runs with simulations.source: archive"
+        if theory == "FEFF"
+        else "as finished runs of it cannot be imported yet"
+    )
+    raise XanesflowError(
+        f"This version cannot run {theory}: write the inputs with `snakemake inputs`, run them yourself, {then}."
+    )

@@ -10,8 +10,8 @@ iterations the field needs is not known; it needs more where a metal with an ope
 
 F the rows of the 9 Å cluster, S the sum over the unique potentials of the cubed rows of their 7 Å spheres.
 
-For the embedded engine the seconds a site are those of docs/engine.md. For VASP no run times are known, so its core
-hours are null rather than guessed.
+For the embedded engine the seconds a site are those of docs/engine.md. For VASP and the others no run times are
+known, so their core hours are null rather than guessed.
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ FEFF8L_HOURS = 5.4 / 3600
 BASIS = {
     "FEFF": "fitted to 4,831 runs of FEFF 9.9.1 at Cu sites in oxides",
     "FEFF8L": "mean of the embedded engine with its default options",
-    "VASP": "no run times known",
 }
-"""What the core hours of a level of theory rest on."""
+"""What the core hours of a level of theory rest on; of the others no run times are known."""
 
 COST_COLUMNS = [
     "subset", "sites", "materials", "cluster_atoms_median", "core_hours", "core_hours_90", "core_hours_longest",
@@ -211,7 +210,7 @@ def summarise_cost(subset: str, site_table: pd.DataFrame) -> dict[str, str | int
         "core_hours": float(hours.sum()),
         "core_hours_90": float(np.quantile(hours, 0.9)),
         "core_hours_longest": float(hours.max()),
-        "basis": BASIS[Subset.parse(subset).theory],
+        "basis": BASIS.get(Subset.parse(subset).theory, "no run times known"),
     }
 
 

@@ -1,0 +1,18 @@
+"""Write the input files of a chunk of sites for their simulation code (rules/inputs.smk)."""
+
+from pathlib import Path
+
+from xanesflow.inputs.write_inputs import write_inputs
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    write_inputs(
+        Path(snakemake.input.structures),
+        Path(snakemake.input.site_table),
+        Path(snakemake.output.inputs),
+        Path(snakemake.output.rejected),
+        subset=snakemake.wildcards.subset,
+        chunk=int(snakemake.wildcards.chunk),
+        options=snakemake.params.options,
+        workers=snakemake.threads,
+    )
