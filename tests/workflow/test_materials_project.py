@@ -1,6 +1,7 @@
 """From a query to Materials Project (on loopback) to site tables: asked once, frozen, refreshed on demand."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from materials_project_server import KEY, document, serving, status
 from workflow import run, write_config
 
 ANSWERS = Path("results/structures/materials_project")
+INPUT_FILES = {"feff.inp", "INCAR", "ocean.in", "input.xml", "es.in", "Ti_in.txt"}
 
 
 @pytest.fixture
@@ -50,6 +52,22 @@ def materials(directory, subset):
 
 def nothing_to_do(directory):
     return "Nothing to be done" in run(directory, "structures")
+
+
+def test_a_query_ends_in_packed_inputs_for_every_code(server, tmp_path):
+    codes = ["FEFF", "VASP", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES"]
+    configure(tmp_path, [f"Ti_{code}" for code in codes], systems=["E-O"])
+    run(tmp_path, "inputs")
+    assert len(server.systems_asked()) == 1, "six subsets of one element, one query"
+    sites = pd.read_parquet(tmp_path / "results/structures/Ti_FEFF_sites.parquet")
+    assert sites["material_id"].tolist() == ["mp-390"] and sites["core_hours"].notna().all()
+    for code in codes:
+        names = []
+        for path in sorted((tmp_path / f"results/inputs/Ti_{code}").glob("*.zip")):
+            with zipfile.ZipFile(path) as packed:
+                names += packed.namelist()
+        assert "Ti/mp-390/POSCAR" in names, code
+        assert any(Path(name).name in INPUT_FILES for name in names if name.startswith("Ti/mp-390/")), code
 
 
 def test_an_element_is_asked_once_and_a_refresh_tells_what_changed(server, tmp_path):

@@ -1,7 +1,7 @@
 """Inputs of FEFF 9 and 10: cards and tree by Lightshow, the text of potentials and atoms written here.
 
-pymatgen's writer, which Lightshow calls, takes 0.13 s a site where this takes 6 ms, and the stoichiometry that it writes
-is the cluster's. The published files hold the unit cell's (all 4,833 Cu sites of them), and so do these.
+pymatgen's writer, which Lightshow calls, takes 0.13 s a site where this takes 6 ms, and the stoichiometry that it
+writes is the cluster's. The published files hold the unit cell's (all 4,833 Cu sites of them), and so do these.
 """
 
 from __future__ import annotations
