@@ -63,7 +63,7 @@ else:
             runtime=720,
         params:
             kept="results/simulations/{subset}/kept",
-            engine=CONFIG.simulations.engine.model_dump(),
+            engine=lambda wildcards: CONFIG.engine_options(wildcards.subset),
         message:
             "Simulating chunk {wildcards.chunk} of {wildcards.subset}"
         script:

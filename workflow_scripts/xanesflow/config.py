@@ -123,6 +123,13 @@ class Config(Section):
         """Into how many chunks a subset is divided."""
         return self.chunks[subset] if isinstance(self.chunks, dict) else self.chunks
 
+    def engine_options(self, subset: str) -> dict[str, Any]:
+        """The options of the engine that computes a subset (see `simulations.engine.engine_of`).
+
+        Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
+        """
+        return self.simulations.engine.model_dump() if Subset.parse(subset).theory == "FEFF8L" else {}
+
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.
 

@@ -90,7 +90,7 @@ def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
 
     Args:
         theory: as in the name of a subset.
-        options: section simulations.engine of the configuration.
+        options: of this engine, as `Config.engine_options` gives them.
 
     Raises:
         XanesflowError: there is none.
