@@ -24,8 +24,8 @@ def engine():
 def test_the_configuration_makes_the_engine():
     engine = engine_of("FEFF8L", Config().simulations.engine.model_dump() | {"l_max": 2})
     assert isinstance(engine, Feff8lEngine) and engine.options == EngineSettings(l_max=2)
-    with pytest.raises(XanesflowError, match="no engine for VASP"):
-        engine_of("VASP", {})
+    with pytest.raises(XanesflowError, match="cannot run OCEAN"):
+        engine_of("OCEAN", {})
 
 
 def test_the_settings_name_options_code_and_programs_as_plain_values(engine):
