@@ -15,7 +15,11 @@ STAGES = {
     "curation": {"curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},
     "dataset": {"split_sites": "Splitting", "build_dataset": "Building the dataset"},
-    "model": {"train_expert": "Training ExpertXAS", "train_universal": "Training UniversalXAS"},
+    "model": {
+        "train_expert": "Training ExpertXAS",
+        "train_universal": "Training UniversalXAS",
+        "train_tuned": "Training Tuned",
+    },
     "evaluation": {"predict_spectra": "Predicting", "evaluate_models": "Evaluating"},
     "report": {
         "draw_curation": "Drawing what curation",
