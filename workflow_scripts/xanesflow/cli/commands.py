@@ -181,3 +181,26 @@ def unpack(
 
         written, there = lay_out(zips, out, potcar=potcar)
         say(results(), f"{written} files written to {out}" + (f", {there} were there already" if there else ""))
+
+
+@app.command()
+def status(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIRECTORY]", help="The campaign's working directory.", show_default=False)
+    ] = Path(),
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.", show_default=False)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
+    ] = False,
+) -> None:
+    """Tell how a campaign stands: sites done, at work and failed, core hours, when it will be over.
+
+    It only reads the working directory, so it may be called at any time, also while the campaign runs on a cluster.
+    """  # fmt: skip
+    with errors_told():
+        from xanesflow.cli.status import show_status
+
+        show_status(directory, watch=watch, as_json=as_json, console=results())

@@ -23,6 +23,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path, temporary_name
 from xanesflow.simulations.chunks import RECORD, ChunkWriter, Run
 from xanesflow.simulations.layout import run_folder
+from xanesflow.simulations.progress import Outcome, outcome_of
 from xanesflow.sites import Site, Subset, chunk_name, site_id
 
 PASSING = frozenset({"timed_out", "killed"})
@@ -44,6 +45,7 @@ class KeptRuns:
         self.folder, self.subset, self.chunk = folder, subset, chunk
         self.packed = folder / f"{chunk_name(chunk)}.zip"
         self.singles = folder / chunk_name(chunk)
+        self.outcomes: dict[Site, Outcome] = {}  # of what `find` has found
 
     def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
         """Where the runs of sites are that need not be computed again.
@@ -144,6 +146,7 @@ class KeptRuns:
         """The runs in a zip that are whole, of this input, and no passing failures."""
         for run in self._runs(path, wanted):
             if run.record.get("input_sha256") == wanted[run_site(run)] and run.record.get("reason") not in PASSING:
+                self.outcomes[run_site(run)] = outcome_of(run.record)
                 yield run
 
     def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[Run]:
