@@ -135,6 +135,18 @@ def rejected_before(subset):
     return [f"results/structures/{subset}_rejected.parquet"]
 
 
+def failed_before(subset):
+    """Table of the sites of a subset that failed, in a list; empty for imported runs, which fail elsewhere."""
+    run = CONFIG.simulations.source == "run"
+    return [f"results/simulations/{subset}/failed.csv"] if run else []
+
+
+def orders_of(subset, chunk):
+    """Order to compute failed sites of a chunk again, in a list; empty as long as none was ever given."""
+    order = f"results/simulations/{subset}/retry/{chunk}.json"
+    return [order] if Path(order).exists() else []
+
+
 def energy_start(subset):
     """First energy in eV of a subset's grid."""
     return CONFIG.curation.energy_start[subset.split("_")[0]]

@@ -12,7 +12,7 @@ from xanesflow.sites import parse_site_id
 STAGES = {
     "structures": {"collect_structures": "Collecting the structures", "estimate_cost": "Estimating what"},
     "simulations": {"simulate_chunk": "Simulating chunk"},
-    "curation": {"curate_spectra": "Curating the spectra"},
+    "curation": {"list_failures": "Listing the failed", "curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},
     "dataset": {"split_sites": "Splitting", "build_dataset": "Building the dataset"},
     "model": {"train_expert": "Training ExpertXAS", "train_universal": "Training UniversalXAS"},

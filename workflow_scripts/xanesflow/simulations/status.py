@@ -11,25 +11,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from xanesflow.errors import XanesflowError
 from xanesflow.reasons import REASONS
+from xanesflow.simulations.campaign_sites import read_columns, read_site_table, site_tables
 from xanesflow.simulations.chunks import read_records
+from xanesflow.simulations.orders import open_order
 from xanesflow.simulations.progress import ChunkState, Outcome, hash_sites, outcome_of, progress_path, read_progress
 from xanesflow.sites import Site, Subset, chunk_name
 
 DONE, OUTDATED, MISSING = "done", "outdated", "missing"
 """How the file of a stage stands: outdated is what is older than what it is made from."""
 
-_SITES = "_sites.parquet"
 _LISTED = 5  # chunks that a remark names
 
 
@@ -129,19 +127,8 @@ def campaign_status(
     """
     now = time.time() if now is None else now
     results = directory / "results"
-    if not directory.is_dir():
-        raise XanesflowError(f"{directory} is no folder; name the working directory of a campaign.")
-    tables = {path.name.removesuffix(_SITES): path for path in sorted((results / "structures").glob(f"*{_SITES}"))}
-    if not tables:
-        raise XanesflowError(
-            f"{directory.resolve()} holds no campaign yet: there is no results/structures/<subset>{_SITES}; name the "
-            "working directory of one, or make its structures with `snakemake structures`."
-        )
-    if unknown := sorted(set(subsets or ()) - tables.keys()):
-        raise XanesflowError(
-            f"{unknown[0]} has no site table in {results / 'structures'}; there are {', '.join(tables)}."
-        )
-    found = [_subset_status(results, name, tables[name], now) for name in subsets or tables]
+    tables = site_tables(directory, subsets)
+    found = [_subset_status(results, name, path, now) for name, path in tables.items()]
     open_ones = [each for each in found if not each.imported and each.core_hours_left != 0]
     hours, running = [each.core_hours_left for each in open_ones], sum(each.running for each in found)
     ends = None if None in hours or not running else now + 3600 * sum(filter(None, hours)) / running
@@ -155,14 +142,11 @@ def _subset_status(results: Path, name: str, table: Path, now: float) -> SubsetS
     status.imported = rejected[1].exists()
     status.rejected = _rejected(rejected[status.imported], status)
     try:
-        theory = Subset.parse(name).theory
-        chunks, hours = _read_site_table(table)
+        theory, given = Subset.parse(name).theory, read_site_table(table)
     except XanesflowError as error:
         status.notes.append(str(error))
         return status
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        status.notes.append(f"{table} cannot be read ({_short(error)}); delete it and run `snakemake structures`.")
-        return status
+    chunks, hours = given.chunks, given.core_hours
     status.sites, status.chunks = sum(map(len, chunks.values())), len(chunks)
     packed = {path.stem for path in folder.glob("[0-9]*.zip")}
     status.packed = sum(chunk_name(chunk) in packed for chunk in chunks)
@@ -172,20 +156,6 @@ def _subset_status(results: Path, name: str, table: Path, now: float) -> SubsetS
         _add_chunks(status, folder, theory=theory, chunks=chunks, hours=hours, packed=packed, now=now)
     status.stages = _stages_of(results, status, [folder / f"{chunk_name(chunk)}.zip" for chunk in chunks])
     return status
-
-
-def _read_site_table(path: Path) -> tuple[dict[int, list[Site]], dict[int, float]]:
-    """Sites by chunk, and expected core hours by chunk (NaN: not known)."""
-    table = _read(path, ["material_id", "site_index", "chunk", "core_hours"])
-    columns = [table[column].to_pylist() for column in ("material_id", "site_index", "chunk")]
-    # Tables of an earlier version lack the hours.
-    expected = table["core_hours"].to_pylist() if "core_hours" in table.column_names else [None] * table.num_rows
-    chunks: dict[int, list[Site]] = defaultdict(list)
-    hours: dict[int, float] = defaultdict(float)
-    for material, site_index, chunk, hour in zip(*columns, expected, strict=True):
-        chunks[chunk].append((material, site_index))
-        hours[chunk] += math.nan if hour is None else hour
-    return dict(chunks), dict(hours)
 
 
 def _add_chunks(
@@ -199,7 +169,9 @@ def _add_chunks(
     now: float,
 ) -> None:
     kept = {path.stem for path in (folder / "kept").glob("[0-9]*")} | packed
+    ordered = {path.stem for path in folder.glob("retry/[0-9]*.json")}
     failed: Counter[str] = Counter()
+    marked = 0
     dead, moved, counted = [], 0, []
     used = expected_of_ended = worked = 0.0
     for chunk, sites in sorted(chunks.items()):
@@ -225,6 +197,7 @@ def _add_chunks(
         used += state.core_seconds / 3600
         ended = min(state.ended, len(sites))
         expected_of_ended += hours[chunk] * ended / len(sites)
+        marked += len(open_order(folder, chunk)) if chunk_name(chunk) in ordered else 0
         if state.alive(now):
             status.running += len(state.running)
             worked += sum(max(now - begun, 0.0) for begun in state.running.values()) / 3600
@@ -238,6 +211,8 @@ def _add_chunks(
     status.core_hours_expected = None if math.isnan(expected) else expected
     _forecast(status, expected, expected_of_ended, worked, now)
     _remark(status, dead, moved, counted)
+    if marked:
+        status.notes.append(f"{status.subset}: {marked} failed sites are marked to be computed again by `snakemake`.")
 
 
 def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, worked: float, now: float) -> None:
@@ -308,20 +283,14 @@ def _chunks(numbers: Iterable[int]) -> str:
 
 def _rejected(path: Path, status: SubsetStatus) -> dict[str, int]:
     try:
-        counts = Counter(_read(path, ["reason"])["reason"].to_pylist())
+        counts = Counter(read_columns(path, ["reason"])["reason"].to_pylist())
     except FileNotFoundError:
         return {}
-    except (pa.ArrowException, OSError, KeyError) as error:
-        status.notes.append(f"{path} cannot be read ({_short(error)}); delete it and run again.")
+    except (XanesflowError, KeyError) as error:
+        status.notes.append(str(error))
         return {}
     del counts["no_absorber"]  # a folder or library serves many elements
     return _in_order(counts)
-
-
-def _read(path: Path, columns: list[str]) -> pa.Table:
-    """Read columns of a Parquet file, without pandas and Arrow's reader of folders, which take a second to load."""
-    with pq.ParquetFile(path) as file:
-        return file.read(columns, use_threads=False)
 
 
 def _in_order(counts: Counter[str]) -> dict[str, int]:
