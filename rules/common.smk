@@ -119,7 +119,7 @@ def query_of(element):
 def state_of_structures():
     """What tells that the folder or library of structures has changed."""
     if folders := folder_of_structures():
-        from xanesflow.structures.directory import directory_state  # takes a second to load
+        from xanesflow.structures.listing import directory_state
 
         return directory_state(folders[0])
     if CONFIG.structures.source != "examples":

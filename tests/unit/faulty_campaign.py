@@ -15,7 +15,7 @@ from xanesflow.structures.sites import describe, write_site_table, write_structu
 
 SUBSET = "Cu_FEFF8L"
 MATERIALS, SITES_A_MATERIAL, CHUNKS, WORKERS = 50, 4, 4, 2
-HANGS = 4.0  # seconds that a site may take; one that does not hang takes a tenth of one
+HANGS = 3.0  # seconds that a site may take; one that does not hang takes a tenth of one
 
 PROGRAM = """
 echo started > "$MARKS/$NAME.$$"

@@ -15,7 +15,7 @@ from xanesflow.simulations.retry import order_retries
 from xanesflow.simulations.status import campaign_status
 
 PASSING, LASTING = {"kill": 12, "memory": 8, "hang": 4}, 8
-KILLS, DAMAGES = 16, 12
+KILLS, DAMAGES = 14, 12
 PROCESSES = multiprocessing.get_context("forkserver")
 
 
@@ -37,7 +37,7 @@ class Faults:
         output(self.folder, chunk).unlink(missing_ok=True)
         process = PROCESSES.Process(target=compute, args=(self.folder, chunk))
         process.start()
-        process.join(self.chance.uniform(0.1, 1.5) if kill else 300)
+        process.join(self.chance.uniform(0.1, 1.0) if kill else 300)
         if process.exitcode is None:
             process.kill()
             process.join()
