@@ -179,7 +179,7 @@ def test_a_damaged_order_is_told_and_orders_nothing(campaign, caplog):
 def test_while_a_run_holds_the_directory_or_a_job_is_at_work_nothing_is_marked(campaign):
     with hold_directory(campaign.folder / "results"):
         refused = CliRunner().invoke(app, ["retry", "--directory", str(campaign.folder)])
-    assert refused.exit_code == 1 and f"is in use by process {os.getpid()}" in sentence(refused)
+    assert refused.exit_code == 1 and "is in use by process" in sentence(refused)
     path = progress_path(campaign.output().parent, 0)
     at_work = {"state": "running", "process_start": process_start(os.getpid()), "updated": time.time()}
     path.write_text(json.dumps(json.loads(path.read_text()) | at_work))

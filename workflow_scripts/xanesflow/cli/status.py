@@ -65,7 +65,7 @@ def render(status: CampaignStatus, directory: Path) -> RenderableType:
         Text(f"{each.subset} failed: {_listed(each.failed)}", style="red") for each in status.subsets if each.failed
     ]
     parts += [
-        Text(f"{each.subset} rejected before: {_listed(each.rejected)}") for each in status.subsets if each.rejected
+        Text(f"{each.subset} left out before: {_listed(each.rejected)}") for each in status.subsets if each.rejected
     ]
     parts += [Text(forecast(status)), Text(f"Stages: {describe_stages(status)}")]
     notes = [*(note for each in status.subsets for note in each.notes), *status.notes]
@@ -76,7 +76,7 @@ def forecast(status: CampaignStatus) -> str:
     """When it will be over, or why that cannot be told."""
     total = status.total()
     if total.sites and total.done + total.n_failed >= total.sites:
-        return "All sites are simulated."
+        return f"All sites are through: {total.done:,} good, {total.n_failed:,} failed."
     if not total.running:
         return "Nothing is simulated at the moment, as far as the chunks tell; `snakemake` goes on."
     at_work = f"{total.running} {'site is' if total.running == 1 else 'sites are'} at work"
@@ -100,27 +100,27 @@ def describe_stages(status: CampaignStatus) -> str:
 
 
 def _table(status: CampaignStatus) -> Table:
-    table = Table(caption="rejected: left out before, sites or whole materials; core h: of the runs that ended")
-    table.add_column("subset", no_wrap=True)
-    for name in ("sites", "done", "at work", "failed", "waiting", "rejected", "chunks", "core h", "expected", "ends"):
-        table.add_column(name, justify="right", no_wrap=name in ("chunks", "ends"))
-    for each in status.subsets:
-        _add_row(table, each, status.now)
-    if len(status.subsets) > 1:
-        table.add_section()
-        _add_row(table, status.total(), status.now)
+    """Narrow enough for a terminal of 80 columns: no lines, and columns that nothing stands in are left out."""
+    whole = [*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])]
+    cells = [_row(each, status.now) for each in whole]
+    names = ("subset", "sites", "done", "at work", "failed", "left out", "chunks", "core h", "of", "ends")
+    shown = [k for k, name in enumerate(names) if name != "ends" or any(row[k] for row in cells)]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for k in shown:
+        table.add_column(names[k], justify="right" if k else "left", no_wrap=" " not in names[k])
+    for each, row in zip(whole, cells, strict=True):
+        table.add_row(*(row[k] for k in shown), style="bold" if each.subset == "all" else None)
     return table
 
 
-def _add_row(table: Table, each: SubsetStatus, now: float) -> None:
-    hours = (each.core_hours_used, each.core_hours_expected)
+def _row(each: SubsetStatus, now: float) -> list[str]:
     failed = f"[red]{each.n_failed:,}[/]" if each.n_failed else "0"
-    table.add_row(
-        each.subset, f"{each.sites:,}", f"{each.done:,}", f"{each.running:,}", failed, f"{each.waiting:,}",
-        f"{sum(each.rejected.values()):,}", f"{each.packed}/{each.chunks}",
-        *("" if each.imported else _hours(number) for number in hours),
-        "" if each.ends is None else _when(each.ends, now),
-    )  # fmt: skip
+    numbers = [f"{number:,}" for number in (each.sites, each.done, each.running)]
+    hours = [_hours(each.core_hours_used), _hours(each.core_hours_expected)]
+    return [
+        each.subset, *numbers, failed, f"{sum(each.rejected.values()):,}", f"{each.packed}/{each.chunks}",
+        *(["imported", ""] if each.imported else hours), "" if each.ends is None else _when(each.ends, now),
+    ]  # fmt: skip
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -134,10 +134,10 @@ def _hours(hours: float | None) -> str:
 
 
 def _when(at: float, now: float) -> str:
-    """`in 5 min`, `17:30`, `11-23 04:00`, `2027-02-05`."""
+    """`in 5 min`, `17:30`, `Sun 04:00`, `2027-02-05`."""
     moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
     if at - now < 3600:
         return f"in {max(at - now, 0) / 60:.0f} min"
     if moment.date() == today.date():
         return f"{moment:%H:%M}"
-    return f"{moment:%m-%d %H:%M}" if at - now < 7 * _DAY else f"{moment:%Y-%m-%d}"
+    return f"{moment:%a %H:%M}" if at - now < 6 * _DAY else f"{moment:%Y-%m-%d}"
