@@ -119,7 +119,7 @@ def query_of(element):
 def state_of_structures():
     """What tells that the folder or library of structures has changed."""
     if folders := folder_of_structures():
-        from xanesflow.structures.directory import directory_state  # takes a second to load
+        from xanesflow.structures.listing import directory_state
 
         return directory_state(folders[0])
     if CONFIG.structures.source != "examples":
@@ -133,6 +133,18 @@ def rejected_before(subset):
     if CONFIG.simulations.source == "archive":
         return [f"results/simulations/{subset}/rejected.parquet"]
     return [f"results/structures/{subset}_rejected.parquet"]
+
+
+def failed_before(subset):
+    """Table of the sites of a subset that failed, in a list; empty for imported runs, which fail elsewhere."""
+    run = CONFIG.simulations.source == "run"
+    return [f"results/simulations/{subset}/failed.csv"] if run else []
+
+
+def orders_of(subset, chunk):
+    """Order to compute failed sites of a chunk again, in a list; empty as long as none was ever given."""
+    order = f"results/simulations/{subset}/retry/{chunk}.json"
+    return [order] if Path(order).exists() else []
 
 
 def energy_start(subset):

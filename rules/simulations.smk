@@ -4,6 +4,7 @@
 rule simulations:
     input:
         [chunk_zips(subset) for subset in SUBSETS],
+        [failed_before(subset) for subset in SUBSETS],
 
 
 if CONFIG.simulations.source == "archive":
@@ -49,6 +50,7 @@ else:
             # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/kept.py).
             structures="results/structures/{subset}.parquet",
             site_table="results/structures/{subset}_sites.parquet",
+            order=lambda wildcards: orders_of(wildcards.subset, wildcards.chunk),
         output:
             "results/simulations/{subset}/{chunk}.zip",
         log:
@@ -68,3 +70,23 @@ else:
             "Simulating chunk {wildcards.chunk} of {wildcards.subset}"
         script:
             "../workflow_scripts/simulate_chunk.py"
+
+    rule list_failures:
+        input:
+            lambda wildcards: chunk_zips(wildcards.subset),
+        output:
+            "results/simulations/{subset}/failed.csv",
+        log:
+            "results/logs/list_failures/{subset}.log",
+        benchmark:
+            "results/benchmarks/list_failures/{subset}.tsv"
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        message:
+            "Listing the failed sites of {wildcards.subset}"
+        script:
+            "../workflow_scripts/list_failures.py"

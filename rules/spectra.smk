@@ -12,6 +12,7 @@ rule curate_spectra:
         structures="results/structures/{subset}.parquet",
         site_table="results/structures/{subset}_sites.parquet",
         rejected=lambda wildcards: rejected_before(wildcards.subset),
+        failed=lambda wildcards: failed_before(wildcards.subset),
     output:
         spectra="results/spectra/{subset}.h5",
         rejected_csv="results/spectra/{subset}_rejected.csv",
@@ -31,6 +32,7 @@ rule curate_spectra:
             wildcards.subset.split("_")[1]
         ),
         max_flat_start_ev=CONFIG.curation.max_flat_start,
+        max_failed=CONFIG.simulations.max_failed,
     message:
         "Curating the spectra of {wildcards.subset}"
     script:

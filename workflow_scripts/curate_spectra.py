@@ -12,6 +12,8 @@ with rule_log(snakemake) as config:
         structures=Path(snakemake.input.structures),
         site_table=Path(snakemake.input.site_table),
         rejected=[Path(path) for path in snakemake.input.rejected],
+        failed=[Path(path) for path in snakemake.input.failed],
+        max_failed=snakemake.params.max_failed,
         output=Path(snakemake.output.spectra),
         rejected_csv=Path(snakemake.output.rejected_csv),
         energy_start_ev=snakemake.params.energy_start_ev,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from xanesflow.report.page import ModelFigures, make_report
 from xanesflow.scripting import rule_log
+from xanesflow.simulations.status import campaign_status
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
@@ -17,4 +18,5 @@ with rule_log(snakemake):
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
         benchmarks=Path(params.benchmarks),
+        status=campaign_status(Path(), params.subsets),
     )

@@ -19,6 +19,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.simulations.engine import FailedRunError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.sites import Subset
+from xanesflow.structures.cost import SiteCost
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 
 PROGRAM = """
@@ -116,6 +117,7 @@ class Campaign:
     folder: Path
     chunks: int = 1
     subset: str = "Cu_FEFF8L"
+    core_hours: float | None = None  # expected of each site
 
     def __post_init__(self) -> None:
         for name in ("marks", "scratch"):
@@ -128,19 +130,28 @@ class Campaign:
         self.chunks = chunks or self.chunks
         element = Subset.parse(self.subset).element
         materials = [describe(f"m-{p.lower()}", perovskite(element, p), symprec=0.01) for p in partners]
-        write_structures(self.folder / "structures.parquet", materials)
-        write_site_table(self.folder / "sites.parquet", [(m, 1) for m in materials], chunks=self.chunks)
+        costs = {(m.material_id, 1): SiteCost(100, self.core_hours) for m in materials} if self.core_hours else None
+        write_structures(self.structures, materials)
+        write_site_table(self.site_table, [(m, 1) for m in materials], chunks=self.chunks, costs=costs)
         return self
 
     def engine(self, **options: Any) -> FakeEngine:
         return FakeEngine(str(self.folder / "marks"), **options)
+
+    @property
+    def structures(self) -> Path:
+        return self.folder / "structures.parquet"
+
+    @property
+    def site_table(self) -> Path:
+        return self.folder / "sites.parquet"
 
     def output(self, chunk: int = 0) -> Path:
         return self.folder / "out" / f"{chunk:04d}.zip"
 
     @property
     def kept(self) -> Path:
-        return self.folder / "out/kept"
+        return self.output().parent / "kept"
 
     def run(self, chunk: int = 0, workers: int = 2, **options: Any) -> Path:
         """Compute a chunk as a rule does, whose output Snakemake has deleted before."""
@@ -150,13 +161,14 @@ class Campaign:
 
     def _simulate(self, engine: FakeEngine, chunk: int, workers: int) -> None:
         simulate_chunk(
-            self.folder / "structures.parquet", self.folder / "sites.parquet", self.output(chunk), self.kept,
+            self.structures, self.site_table, self.output(chunk), self.kept,
             subset=self.subset, chunk=chunk, engine=engine, workers=workers, scratch=self.folder / "scratch",
         )  # fmt: skip
 
     def command(self, *, workers: int = 1, **options: Any) -> list[str]:
         """What computes chunk 0 in a process of its own."""
-        job = {"folder": str(self.folder), "workers": workers, "engine": asdict(self.engine(**options))}
+        whole = isinstance(self, WorkingDirectory)
+        job = {"folder": str(self.folder), "whole": whole, "workers": workers, "engine": asdict(self.engine(**options))}
         return [sys.executable, __file__, json.dumps(job)]
 
     def computed(self) -> dict[str, int]:
@@ -170,8 +182,24 @@ class Campaign:
         return counts
 
 
+class WorkingDirectory(Campaign):
+    """The same with all files where the workflow has them, so that others find them."""
+
+    @property
+    def structures(self) -> Path:
+        return self.folder / f"results/structures/{self.subset}.parquet"
+
+    @property
+    def site_table(self) -> Path:
+        return self.folder / f"results/structures/{self.subset}_sites.parquet"
+
+    def output(self, chunk: int = 0) -> Path:
+        return self.folder / f"results/simulations/{self.subset}/{chunk:04d}.zip"
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     sys.path.insert(0, os.fspath(Path(__file__).parents[1]))
     given = json.loads(sys.argv[1])
-    Campaign(Path(given["folder"]))._simulate(FakeEngine(**given["engine"]), 0, given["workers"])
+    kind = WorkingDirectory if given["whole"] else Campaign
+    kind(Path(given["folder"]))._simulate(FakeEngine(**given["engine"]), 0, given["workers"])

@@ -144,6 +144,8 @@ def test_every_rule_of_the_demo_has_its_stage():
             if message := re.search(r'message:\s+"(.*)"', body):
                 found[rule] = message[1]
     known = {rule: begin for rules in STAGES.values() for rule, begin in rules.items()}
+    for rule in ("query_materials_project", "write_inputs"):  # the demo has structures, and an engine, of its own
+        del found[rule]
     assert known.keys() == found.keys()
     for rule, message in found.items():
         assert [each for each, begin in known.items() if re.match(begin, message)] == [rule]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from xanesflow.report.page import ModelFigures, make_report
+from xanesflow.simulations.status import CampaignStatus, SubsetStatus
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
@@ -28,6 +29,7 @@ def make(tmp_path):
         eta=5.0,
         lacks=(),
         title="A title",
+        status=None,
     ):
         figure = tmp_path / "figure.svg"
         figure.write_text(SVG)
@@ -65,6 +67,7 @@ def make(tmp_path):
             models=[ModelFigures("expert on m3gnet, Cu_FEFF", figure, figure, figure)],
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
             benchmarks=tmp_path / "benchmarks",
+            status=status,
         )
         return (tmp_path / "report.html").read_text()
 
@@ -143,3 +146,16 @@ def test_names_cannot_become_markup(make):
     page = make(title="<script>alert(1)</script>")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_simulations_are_told_with_failures_and_core_hours(make):
+    assert "How did the simulations go?" not in make()
+    computed = SubsetStatus("Cu_FEFF8L", 1234, 1200, failed={"timed_out": 30, "killed": 4}, core_hours_used=1.8512)
+    computed.core_hours_expected = 2345.6
+    imported = SubsetStatus("Ni_FEFF", 10, 10, imported=True)
+    page = make(status=CampaignStatus([computed, imported], None, {}, [], 0.0))
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>.*?</tr>", page)]
+    rows = {row[0]: [re.sub(r"</?code>", "", cell) for cell in row[1:]] for row in cells if len(row) == 8}
+    assert rows["Cu_FEFF8L"] == ["1234", "1200", "34", "0", "30 timed_out, 4 killed", "1.85", "2,346"]
+    assert rows["Ni_FEFF"] == ["10", "10", "0", "0", "", "imported", "–"]
+    assert rows["all"] == ["1244", "1210", "34", "0", "30 timed_out, 4 killed", "1.85", "2,346"]

@@ -17,7 +17,8 @@ from structure_files import GOOD, as_json, assert_one_sentence, formulas, good_a
 
 from xanesflow.errors import XanesflowError
 from xanesflow.structures import directory
-from xanesflow.structures.directory import directory_state, read_directory
+from xanesflow.structures.directory import read_directory
+from xanesflow.structures.listing import directory_state
 from xanesflow.structures.sites import BadStructure
 
 
@@ -151,7 +152,8 @@ def test_a_fifo_a_socket_and_a_device_do_not_hang_the_reader(tmp_path):
         listening.bind(f"{short}/s")
         (tmp_path / "e.vasp").symlink_to(f"{short}/s")
         code = f"""
-from xanesflow.structures.directory import directory_state, read_directory
+from xanesflow.structures.directory import read_directory
+from xanesflow.structures.listing import directory_state
 for each in read_directory({str(tmp_path)!r}, symprec=0.01):
     print(each.material_id, getattr(each, "detail", "good"))
 print(bool(directory_state({str(tmp_path)!r})))

@@ -1,7 +1,9 @@
 """The embedded engine in the workflow: what is finished stays so, when material is added and when jobs are killed."""
 
 import re
+import time
 import zipfile
+from base64 import b64decode
 
 import pandas as pd
 from test_kill_moments import kill_at, logged
@@ -9,6 +11,7 @@ from workflow import run, write_config
 
 from xanesflow.simulations.chunks import read_chunk
 from xanesflow.simulations.feff8l.programs import folder_of_programs
+from xanesflow.simulations.retry import order_retries
 from xanesflow.spectra.store import read_spectra
 from xanesflow.structures.examples import load_examples
 
@@ -53,6 +56,11 @@ def started(directory):
     return {run.material_id: run.record["started"] for run in runs}
 
 
+def whole_name(path):
+    """A file's name; of those that Snakemake makes for a file that file's."""
+    return b64decode(path.name).decode() if "metadata" in path.parts else path.name
+
+
 def test_from_a_folder_of_structures_to_spectra(tmp_path):
     assert folder_of_programs().is_dir()
     names = [add(tmp_path, 0), add(tmp_path, 1)]
@@ -75,6 +83,18 @@ def test_from_a_folder_of_structures_to_spectra(tmp_path):
     assert first.items() <= again.items() and len(again) == 4
     table = pd.read_csv(tmp_path / "results/spectra/Ni_FEFF8L_rejected.csv")
     assert table["reason"].tolist() == ["isolated_atom"]  # titanium is none of nickel's
+    failed = pd.read_csv(tmp_path / "results/simulations/Ni_FEFF8L/failed.csv")
+    assert failed["site"].tolist() == ["alone_000"] and failed["reason"].tolist() == ["isolated_atom"]
+
+    assert [each.site for each in order_retries(tmp_path)] == [("alone", 0)]
+    before = started(tmp_path)
+    time.sleep(1.1)  # run.json counts seconds
+    run(tmp_path, SPECTRA)
+    after = started(tmp_path)
+    assert [material for material in after if after[material] != before[material]] == ["alone"]
+    assert "Nothing to be done" in run(tmp_path, SPECTRA)
+    # The chunk's zip under two names, log, lock, benchmark, progress, order, and what Snakemake notes of the zip.
+    assert len([path for path in tmp_path.rglob("*") if path.is_file() and "0000" in whole_name(path)]) <= 10
 
 
 def test_a_chunk_that_is_killed_goes_on_where_it_was(tmp_path):

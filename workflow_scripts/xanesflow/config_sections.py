@@ -223,6 +223,13 @@ class Simulations(Section):
             "relative to the working directory (snakemake --directory)"
         ),
     )
+    max_failed: Annotated[float, BeforeValidator(not_bool), Field(ge=0, le=1)] | None = Field(
+        0.1,
+        description=(
+            "share of a subset's sites that may fail: the campaign goes on without them, and stops before the spectra\n"
+            "where more fail (`xanesflow retry` has them computed again); up to 5 are always borne; null: no limit"
+        ),
+    )
     engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
 
 

@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,10 +19,16 @@ def versions(packages: Iterable[str] = ()) -> dict[str, str]:
     found = {"xanesflow": __version__, "python": platform.python_version()}
     for package in ("numpy", *packages):
         try:
-            found[package] = version(package)
+            found[package] = _version(package)
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def _version(package: str) -> str:
+    """Looked up once, as each run of a chunk records it."""
+    return version(package)
 
 
 def provenance(inputs: Iterable[str | Path], packages: Iterable[str] = (), config: str | None = None) -> dict[str, str]:

@@ -181,3 +181,54 @@ def unpack(
 
         written, there = lay_out(zips, out, potcar=potcar)
         say(results(), f"{written} files written to {out}" + (f", {there} were there already" if there else ""))
+
+
+@app.command()
+def status(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIRECTORY]", help="The campaign's working directory.", show_default=False)
+    ] = Path(),
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.", show_default=False)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
+    ] = False,
+) -> None:
+    """Tell how a campaign stands: sites done, at work and failed, core hours, when it will be over.
+
+    It only reads the working directory, so it may be called at any time, also while the campaign runs on a cluster.
+    """
+    with errors_told():
+        from xanesflow.cli.status import show_status
+
+        show_status(directory, watch=watch, as_json=as_json, console=results())
+
+
+@app.command()
+def retry(
+    subsets: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUBSET...]", help="Of these alone, as Cu_FEFF.", show_default=False)
+    ] = None,
+    *,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option("--reason", "-r", help="Those that failed so alone; may be repeated.", show_default=False),
+    ] = None,
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", "-s", help="This site alone, as mp-390_000; may be repeated.", show_default=False),
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option("--directory", "-d", metavar="DIR", help="The campaign's working directory.")
+    ] = Path(),
+) -> None:
+    """Mark failed sites, so that the next call of Snakemake computes these again, and no others.
+
+    Example: xanesflow retry Cu_FEFF --reason timed_out
+    """
+    with errors_told():
+        from xanesflow.cli.retry import mark
+
+        mark(directory, subsets or [], reasons=reason or [], sites=site or [], console=results())

@@ -17,7 +17,7 @@ STAGES = {
     },
     "inputs": {"write_inputs": "Writing the inputs"},
     "simulations": {"simulate_chunk": "Simulating chunk"},
-    "curation": {"curate_spectra": "Curating the spectra"},
+    "curation": {"list_failures": "Listing the failed", "curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},
     "dataset": {"split_sites": "Splitting", "build_dataset": "Building the dataset"},
     "model": {

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
+from xanesflow.simulations.status import CampaignStatus
 
 PAPER_ETA = {
     "expert": {
@@ -75,6 +76,7 @@ def make_report(
     models: Sequence[ModelFigures],
     learning_curves: Mapping[str, Path],
     benchmarks: Path,
+    status: CampaignStatus | None = None,
 ) -> None:
     """Write the page.
 
@@ -87,6 +89,7 @@ def make_report(
         models: figures of each model on each subset.
         learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF, seed 0`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
+        status: how the simulations stand; None: the page does not tell.
     """
     table = pd.read_csv(metrics)
     with h5py.File(dataset) as file:
@@ -115,6 +118,7 @@ def make_report(
         models=[_model(figures) for figures in models],
         learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
         runtimes=_runtimes(benchmarks),
+        simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
         reasons=REASONS,
     )
     write_text(output, page)

@@ -16,6 +16,7 @@ from typing import Any
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.simulations.layout import place_of
+from xanesflow.sites import Site
 
 RECORD = "run.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs give the same bytes
@@ -110,5 +111,26 @@ def read_chunk(path: str | Path, theory: str = "FEFF") -> Iterator[Run]:
             for site in sorted(runs.keys() | records.keys()):
                 record = json.loads(packed.read(records[site])) if site in records else {}
                 yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
+        raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error
+
+
+def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str, Any]]]:
+    """Give site and run.json of the runs in a zip, without their files, in the zip's order.
+
+    Args:
+        path: the zip.
+        theory: level of theory of its runs.
+
+    Raises:
+        XanesflowError: the file is not a whole zip; names it.
+    """
+    try:
+        with zipfile.ZipFile(path) as packed:
+            for name in packed.namelist():
+                folder, _, file = name.rpartition("/")
+                place = place_of(folder, theory) if file == RECORD else None
+                if place is not None and place.site_index is not None:
+                    yield (place.material_id, place.site_index), json.loads(packed.read(name))
     except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
         raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error

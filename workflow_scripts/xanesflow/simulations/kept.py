@@ -23,10 +23,9 @@ from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path, temporary_name
 from xanesflow.simulations.chunks import RECORD, ChunkWriter, Run
 from xanesflow.simulations.layout import run_folder
+from xanesflow.simulations.orders import Orders
+from xanesflow.simulations.progress import Outcome, outcome_of
 from xanesflow.sites import Site, Subset, chunk_name, site_id
-
-PASSING = frozenset({"timed_out", "killed"})
-"""Reasons of failed runs that another attempt may not meet; all other failures would come again."""
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, NotImplementedError, OSError)
 
@@ -44,6 +43,8 @@ class KeptRuns:
         self.folder, self.subset, self.chunk = folder, subset, chunk
         self.packed = folder / f"{chunk_name(chunk)}.zip"
         self.singles = folder / chunk_name(chunk)
+        self._orders = Orders(folder.parent, chunk)
+        self.outcomes: dict[Site, Outcome] = {}  # of what `find` has found
 
     def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
         """Where the runs of sites are that need not be computed again.
@@ -141,9 +142,10 @@ class KeptRuns:
         return {run_site(run): path for run in self._good_runs(path, wanted)}
 
     def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[Run]:
-        """The runs in a zip that are whole, of this input, and no passing failures."""
+        """The runs in a zip that are whole, of this input, and neither passing failures nor ordered anew."""
         for run in self._runs(path, wanted):
-            if run.record.get("input_sha256") == wanted[run_site(run)] and run.record.get("reason") not in PASSING:
+            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._orders.call_for(run.record):
+                self.outcomes[run_site(run)] = outcome_of(run.record)
                 yield run
 
     def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[Run]:

@@ -36,6 +36,7 @@ from xanesflow.simulations.engine import Engine, FailedRunError
 from xanesflow.simulations.kept import KeptRuns, run_site
 from xanesflow.simulations.layout import poscar_path
 from xanesflow.simulations.process import Ended, run_command
+from xanesflow.simulations.progress import ChunkProgress
 from xanesflow.sites import Site, Subset, site_id
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def simulate_chunk(
         structures: Parquet of the subset's structures.
         site_table: Parquet of its sites.
         output: zip to write.
-        kept: folder of the subset's finished runs (see `kept`).
+        kept: folder of the subset's finished runs (see `kept`); beside it `progress` tells how the chunk stands.
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
         engine: computes a site.
@@ -95,12 +96,13 @@ def simulate_chunk(
     hashes = {site: input_hash(as_json[site[0]], site[1], engine.theory, settings) for site in sites}
     keeper = KeptRuns(kept, Subset.parse(subset), chunk)
     job = _Job(engine, settings, f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve())
-    with _full_disk_told(job.label):
+    with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, _full_disk_told(job.label):
         places = keeper.find(hashes)
+        progress.found(keeper.outcomes[site] for site in places)
         counts = Counter(before=len(places))
         job.clear()
         waiting = [(site, as_json[site[0]], hashes[site]) for site in sites if site not in places]
-        for run in job.compute(waiting, workers, already=len(places), put=keeper.put):
+        for run in job.compute(waiting, workers, already=len(places), put=keeper.put, progress=progress):
             places[run_site(run)] = keeper.singles / f"{site_id(*run_site(run))}.zip"
             counts["computed"] += 1
         failed: Counter[str] = Counter()
@@ -159,14 +161,22 @@ class _Job:
             shutil.rmtree(folder, ignore_errors=True)
 
     def compute(
-        self, waiting: list[tuple[Site, str, str]], workers: int, *, already: int, put: Callable[[Run], Path]
+        self,
+        waiting: list[tuple[Site, str, str]],
+        workers: int,
+        *,
+        already: int,
+        put: Callable[[Run], Path],
+        progress: ChunkProgress,
     ) -> Iterator[Run]:
         """Compute sites, `workers` at a time; give each as soon as it is kept."""
         number, total = already, already + len(waiting)
 
         def one(site: Site, structure: str, digest: str) -> Run:
-            run = self._run(site, structure, digest)
-            put(run)
+            with progress.at_work(site):
+                run = self._run(site, structure, digest)
+                put(run)
+            progress.ended(run.record)
             return run
 
         with ThreadPoolExecutor(workers) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.failures import check_failures
 from xanesflow.sites import Site, Subset
 from xanesflow.spectra.feff import BadRunError
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
@@ -33,6 +35,8 @@ def curate_spectra(
     structures: Path,
     site_table: Path,
     rejected: list[Path],
+    failed: Sequence[Path] = (),
+    max_failed: float | None = None,
     output: Path,
     rejected_csv: Path,
     energy_start_ev: float,
@@ -49,6 +53,8 @@ def curate_spectra(
         structures: Parquet of the subset's structures.
         site_table: Parquet of the sites that are expected.
         rejected: Parquet tables of what was left out before; materials without the element are passed over.
+        failed: tables of the sites that could not be simulated (`simulations.failures`).
+        max_failed: greatest share of the subset's sites that may have failed; None: any.
         output: HDF5 to write.
         rejected_csv: the whole rejected table once more, for people.
         energy_start_ev: first energy of the grid.
@@ -58,7 +64,8 @@ def curate_spectra(
         config: the configuration as JSON, for the record.
 
     Raises:
-        XanesflowError: no spectrum is left; says why the runs were left out. Or runs of this theory cannot be read.
+        XanesflowError: too many sites failed; or no spectrum is left (says why the runs were left out); or runs of
+            this theory cannot be read.
     """
     parsed = Subset.parse(subset)
     check_theory(parsed.theory)
@@ -66,6 +73,8 @@ def curate_spectra(
     multiplicity = {
         (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
     }
+    for table in failed:
+        check_failures(table, subset=subset, sites=len(multiplicity), max_failed=max_failed)
     read = partial(
         _read_one_chunk,
         structures=structures,

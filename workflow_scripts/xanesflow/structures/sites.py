@@ -18,6 +18,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from xanesflow.files import atomic_path
 from xanesflow.sites import Site, chunk_of
 from xanesflow.structures.cost import SiteCost
+from xanesflow.structures.unusable import BadStructure
 
 log = logging.getLogger(__name__)
 
@@ -50,21 +51,6 @@ class Material:
     def multiplicity(self, site_index: int) -> int:
         """How many symmetry-equivalent atoms of the cell a site stands for, itself included."""
         return self.equivalent.count(self.equivalent[site_index])
-
-
-@dataclass(frozen=True)
-class BadStructure:
-    """A structure file that cannot be used.
-
-    Attributes:
-        material_id: the name that it would have.
-        detail: why, in one sentence.
-        reason: one of `xanesflow.reasons.REASONS`.
-    """
-
-    material_id: str
-    detail: str
-    reason: str = "no_structure"
 
 
 def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | BadStructure:

@@ -1,0 +1,214 @@
+"""Failed sites: listed, borne or too many, and computed again when they are ordered, they alone."""
+
+import csv
+import json
+import os
+import time
+
+import pytest
+from fake_engine import WorkingDirectory
+from typer.testing import CliRunner
+
+from xanesflow.cli import app
+from xanesflow.errors import XanesflowError
+from xanesflow.locking import hold_directory
+from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.failures import FEW, check_failures, list_failures
+from xanesflow.simulations.orders import order_path
+from xanesflow.simulations.progress import process_start, progress_path
+from xanesflow.simulations.retry import order_retries
+from xanesflow.simulations.status import campaign_status
+from xanesflow.sites import chunk_of
+
+FAILING = {"Sr": "crash", "Ca": "nothing", "Ba": "kill", "Mg": "kill"}
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    """A chunk of six sites, of which two failed for good and two in passing."""
+    campaign = WorkingDirectory(tmp_path).write("Sr", "Ca", "Ba", "Mg", "La", "Y")
+    campaign.run(do=FAILING)
+    campaign.computed()
+    return campaign
+
+
+def outcomes(path):
+    return {run.material_id: run.record.get("reason", run.record["outcome"]) for run in read_chunk(path, "FEFF8L")}
+
+
+def sites_of(marked):
+    return [each.site[0] for each in marked]
+
+
+def sentence(result):
+    return " ".join(result.output.split())
+
+
+def test_the_table_of_failed_sites_tells_why_where_and_how_long(campaign):
+    table = campaign.output().parent / "failed.csv"
+    list_failures([campaign.output()], table, subset=campaign.subset)
+    with table.open(newline="") as opened:
+        rows = {row["site"]: row for row in csv.DictReader(opened)}
+    records = {run.material_id: run.record for run in read_chunk(campaign.output(), "FEFF8L")}
+    assert list(rows) == ["m-ba_001", "m-ca_001", "m-mg_001", "m-sr_001"]
+    crashed = rows["m-sr_001"]
+    assert (crashed["material_id"], crashed["site_index"], crashed["reason"]) == ("m-sr", "1", "engine_failed")
+    assert crashed["detail"] == "exit code 3: line 17 | line 18 | line 19"
+    assert crashed["log_tail"] == " | ".join(f"line {k}" for k in range(10, 20))
+    assert crashed["attempts"] == "2" and crashed["host"] == os.uname().nodename
+    assert float(crashed["seconds"]) == records["m-sr"]["seconds"]
+    first = table.read_bytes()
+    list_failures([campaign.output()], table, subset=campaign.subset)
+    assert table.read_bytes() == first
+
+
+def write_table(path, reasons):
+    rows = [f"m{k},0,m{k}_000,{reason},,1,,,1.0," for k, reason in enumerate(reasons)]
+    header = "material_id,site_index,site,reason,detail,attempts,log_tail,host,seconds,started"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_a_campaign_stops_where_more_than_the_allowed_share_failed_and_says_what_to_do(tmp_path):
+    table = write_table(tmp_path / "failed.csv", ["timed_out"] * 12 + ["killed"] * 6 + ["no_output"] * 2 + ["all_zero"])
+    check_failures(table, subset="Cu_FEFF8L", sites=210, max_failed=0.1)  # 21 are 10 %
+    check_failures(table, subset="Cu_FEFF8L", sites=21, max_failed=None)
+    with pytest.raises(XanesflowError) as told:
+        check_failures(table, subset="Cu_FEFF8L", sites=209, max_failed=0.1)
+    for words in (
+        "Cu_FEFF8L: 21 of 209 sites failed, which is 10.0% and more than the 10.0% of simulations.max_failed: "
+        "12 timed_out, 6 killed, 2 no_output, 1 for other reasons",
+        f"{table} lists them",
+        "xanesflow retry Cu_FEFF8L",
+        "or raise the limit",
+    ):
+        assert words in str(told.value)
+
+
+def test_a_few_failed_sites_are_borne_however_small_the_campaign(tmp_path):
+    table = write_table(tmp_path / "failed.csv", ["killed"] * FEW)
+    check_failures(table, subset="Cu_FEFF8L", sites=FEW, max_failed=0.0)
+    write_table(table, ["killed"] * (FEW + 1))
+    with pytest.raises(XanesflowError, match="6 of 8 sites failed"):
+        check_failures(table, subset="Cu_FEFF8L", sites=8, max_failed=0.5)
+
+
+def test_only_the_chosen_sites_are_computed_again_and_the_others_stay_as_they_are(campaign):
+    before = {run.material_id: run.record for run in read_chunk(campaign.output(), "FEFF8L")}
+    assert sites_of(order_retries(campaign.folder, sites=["m-sr_001", "m-ba_001"])) == ["m-ba", "m-sr"]
+    assert campaign.output().exists()  # nothing is deleted
+    campaign.run()
+    assert campaign.computed() == {"Sr": 1, "Ba": 1}
+    after = {run.material_id: run.record for run in read_chunk(campaign.output(), "FEFF8L")}
+    assert {m for m in after if after[m] == before[m]} == {"m-ca", "m-mg", "m-la", "m-y"}
+    assert outcomes(campaign.output())["m-sr"] == "finished" == outcomes(campaign.output())["m-ba"]
+
+
+def test_by_reason(campaign):
+    assert sites_of(order_retries(campaign.folder, reasons=["killed"])) == ["m-ba", "m-mg"]
+    campaign.run(do={"Mg": "crash"})
+    assert campaign.computed() == {"Ba": 1, "Mg": 1}
+    assert outcomes(campaign.output())["m-mg"] == "engine_failed"
+
+
+def test_a_second_order_names_what_failed_again_and_nothing_else(campaign):
+    assert len(order_retries(campaign.folder)) == 4
+    assert len(order_retries(campaign.folder)) == 4  # none was carried out yet
+    campaign.run(do={"Sr": "crash"})
+    assert campaign.computed() == {"Sr": 1, "Ca": 1, "Ba": 1, "Mg": 1}
+    campaign.run()
+    assert campaign.computed() == {}  # the order is carried out, though Sr failed again
+    assert sites_of(order_retries(campaign.folder)) == ["m-sr"]
+    campaign.run()
+    assert campaign.computed() == {"Sr": 1}
+    assert order_retries(campaign.folder) == []
+    assert set(outcomes(campaign.output()).values()) == {"finished"}
+
+
+def test_an_order_survives_a_kill_and_what_it_brought_is_not_computed_twice(campaign):
+    order_retries(campaign.folder, sites=["m-sr_001", "m-mg_001"])
+    with pytest.raises(XanesflowError):
+        campaign.run(workers=1, do={"Sr": "disk"})  # Mg comes first
+    assert campaign.computed() == {"Mg": 1, "Sr": 1}
+    assert [note for note in campaign_status(campaign.folder).subsets[0].notes if "2 failed sites are marked" in note]
+    campaign.run()
+    assert campaign.computed() == {"Sr": 1}
+    assert not campaign_status(campaign.folder).subsets[0].notes
+
+
+def test_an_order_follows_its_sites_to_another_chunk(campaign):
+    order_retries(campaign.folder, sites=["m-sr_001"])
+    campaign.write("Sr", "Ca", "La", "Y", chunks=3)
+    for chunk in range(3):
+        campaign.run(chunk)
+    assert campaign.computed() == {"Sr": 1}
+
+
+def test_several_chunks_and_subsets_each_get_their_order(tmp_path):
+    for subset in ("Cu_FEFF8L", "Ni_FEFF8L"):
+        campaign = WorkingDirectory(tmp_path, subset=subset).write("Sr", "Ca", "Ba", "Mg", "La", "Y", chunks=2)
+        for chunk in (0, 1):
+            campaign.run(chunk, do={"Sr": "crash", "Ca": "crash", "La": "crash"})
+    marked = order_retries(tmp_path, ["Ni_FEFF8L"])
+    assert {each.subset for each in marked} == {"Ni_FEFF8L"} and sorted(sites_of(marked)) == ["m-ca", "m-la", "m-sr"]
+    assert {each.chunk for each in marked} == {chunk_of(material, 2) for material in ("m-ca", "m-la", "m-sr")}
+    for chunk in (0, 1):
+        ordered = json.loads(order_path(campaign.output().parent, chunk).read_text())["again"]
+        assert sorted(ordered) == sorted(f"{each.site[0]}_001" for each in marked if each.chunk == chunk)
+    assert not (tmp_path / "results/simulations/Cu_FEFF8L/retry").exists()
+
+
+def test_a_failed_site_of_a_chunk_that_is_not_whole_can_be_ordered_too(tmp_path):
+    campaign = WorkingDirectory(tmp_path).write("Sr", "Ca", "Ba")
+    with pytest.raises(XanesflowError):
+        campaign.run(workers=1, do={"Ca": "crash", "Sr": "disk"})
+    campaign.computed()
+    assert sites_of(order_retries(tmp_path)) == ["m-ca"]
+    campaign.run()
+    assert campaign.computed() == {"Ca": 1, "Sr": 1}
+
+
+def test_a_damaged_order_is_told_and_orders_nothing(campaign, caplog):
+    order_retries(campaign.folder)
+    order_path(campaign.output().parent, 0).write_text("{")
+    campaign.run()
+    assert campaign.computed() == {"Ba": 1, "Mg": 1}  # as without an order
+    assert "0000.json is damaged" in caplog.text and "call `xanesflow retry` again" in caplog.text
+
+
+def test_while_a_run_holds_the_directory_or_a_job_is_at_work_nothing_is_marked(campaign):
+    with hold_directory(campaign.folder / "results"):
+        refused = CliRunner().invoke(app, ["retry", "--directory", str(campaign.folder)])
+    assert refused.exit_code == 1 and "is in use by process" in sentence(refused)
+    path = progress_path(campaign.output().parent, 0)
+    at_work = {"state": "running", "process_start": process_start(os.getpid()), "updated": time.time()}
+    path.write_text(json.dumps(json.loads(path.read_text()) | at_work))
+    refused = CliRunner().invoke(app, ["retry", "--directory", str(campaign.folder)])
+    assert refused.exit_code == 1 and "Chunk 0 of Cu_FEFF8L is at work (process" in sentence(refused)
+    assert not order_path(campaign.output().parent, 0).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--site", "m-la_001"], "m-la_001 of Cu_FEFF8L has not failed, so nothing is to be computed again"),
+        (["--site", "m-xx_001"], "m-xx_001 is no site of Cu_FEFF8L"),
+        (["--site", "m-sr"], "'m-sr' is not a site: write <material id>_<site index>"),
+        (["--site", "m-sr_001", "--site", "m-xx_001"], "m-xx_001 is no site of Cu_FEFF8L"),
+        (["--reason", "bad_luck"], "'bad_luck' is no reason of a failed site"),
+        (["Ni_FEFF8L"], "Ni_FEFF8L has no site table"),
+    ],
+)
+def test_what_is_unknown_is_told_in_a_sentence_and_nothing_is_marked(campaign, arguments, said):
+    refused = CliRunner().invoke(app, ["retry", *arguments, "--directory", str(campaign.folder)])
+    assert refused.exit_code == 1 and said in sentence(refused), refused.output
+    assert not order_path(campaign.output().parent, 0).exists()
+
+
+def test_the_command_says_what_is_marked_and_what_to_call_next(campaign):
+    told = CliRunner().invoke(app, ["retry", "Cu_FEFF8L", "--directory", str(campaign.folder)])
+    assert told.exit_code == 0
+    assert "Cu_FEFF8L: marked 4 failed sites in 1 chunk: 2 killed, 1 engine_failed, 1 not_converged." in told.output
+    assert "The next call of snakemake" in told.output
+    told = CliRunner().invoke(app, ["retry", "--reason", "timed_out", "--directory", str(campaign.folder)])
+    assert told.exit_code == 0 and "No site has failed for such a reason" in told.output

@@ -1,0 +1,248 @@
+"""How a campaign stands: what chunks tell of themselves, and what is made of it, against counts made by hand."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+from fake_engine import WorkingDirectory
+from typer.testing import CliRunner
+
+from xanesflow.cli import app
+from xanesflow.errors import XanesflowError
+from xanesflow.reasons import Rejected
+from xanesflow.simulations import progress
+from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.progress import ChunkState, process_start, progress_path, read_progress
+from xanesflow.simulations.status import campaign_status
+from xanesflow.sites import chunk_of
+from xanesflow.tables import write_rejected
+
+PARTNERS = ("Sr", "Ca", "Ba", "Mg", "La", "Y", "Na", "K")
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    return WorkingDirectory(tmp_path, core_hours=2.0).write("Sr", "Ca", "Ba")
+
+
+def state_of(campaign, chunk=0):
+    return read_progress(progress_path(campaign.output().parent, chunk))
+
+
+def change(campaign, chunk=0, **values):
+    """Write other values into a chunk's file."""
+    path = progress_path(campaign.output().parent, chunk)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def status_of(campaign, **options):
+    (only,) = campaign_status(campaign.folder, **options).subsets
+    return only
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_finished_chunk_tells_its_sites_failures_and_core_seconds(campaign):
+    path = campaign.run(do={"Sr": "crash", "Ca": "kill"})
+    state = state_of(campaign)
+    assert (state.state, state.sites, state.done, state.running) == ("finished", 3, 1, {})
+    assert state.failed == {"engine_failed": 1, "killed": 1}
+    assert state.core_seconds == pytest.approx(sum(run.record["seconds"] for run in read_chunk(path, "FEFF8L")))
+    assert state.process == os.getpid() and not state.alive()
+    campaign.run()  # the killed one is tried again, the crashed one is not
+    again = state_of(campaign)
+    assert (again.done, again.failed) == (2, {"engine_failed": 1})
+    assert sorted(path.name for path in campaign.output().parent.glob("progress/*")) == ["0000.json"]
+
+
+def test_a_chunk_at_work_tells_which_sites_and_one_that_was_killed_is_seen_to_be_dead(campaign, monkeypatch):
+    process = subprocess.Popen(campaign.command(do={"Sr": "hang"}), env={**os.environ, "SLURM_JOB_ID": "77"})
+    try:
+        wait_until((campaign.folder / "marks/Sr child").exists)
+        wait_until(lambda: (status := status_of(campaign)).running == 1 and status.done == 2)
+        status, state = status_of(campaign), state_of(campaign)
+        assert list(state.running) == ["m-sr_001"] and state.alive() and state.slurm_job_id == "77"
+        assert (status.waiting, status.packed, status.core_hours_expected) == (0, 0, 6.0)
+        assert not status.notes
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    status = status_of(campaign)
+    assert (status.done, status.running, status.waiting) == (2, 0, 1)
+    assert "chunk 0000 is not at work any more" in status.notes[0] and f"{process.pid} on" in status.notes[0]
+    assert "Slurm job 77" in status.notes[0]
+    campaign.run()
+    assert status_of(campaign).done == 3 and not status_of(campaign).notes
+
+
+def test_a_chunk_that_ended_before_its_time_tells_why(campaign):
+    with pytest.raises(XanesflowError):
+        campaign.run(workers=1, do={"Sr": "disk"})
+    status = status_of(campaign)
+    assert (status.done, status.waiting) == (2, 1)
+    assert status.notes[0].startswith("Cu_FEFF8L chunk 0 stopped: Cu_FEFF8L chunk 0: the disk is full")
+
+
+def test_a_file_that_cannot_be_written_stops_no_chunk(campaign, caplog):
+    campaign.output().parent.mkdir(parents=True)
+    (campaign.output().parent / "progress").write_text("in the way")
+    assert len(list(read_chunk(campaign.run(), "FEFF8L"))) == 3
+    assert len([message for message in caplog.messages if "cannot be written" in message]) == 1
+
+
+def test_while_no_site_ends_there_is_a_heartbeat(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0.01)
+    monkeypatch.setattr(progress, "HEARTBEAT", 0.05)
+    with progress.ChunkProgress(tmp_path, "Cu_FEFF8L", 0, [("m", 0)], 1):
+        first = read_progress(progress_path(tmp_path, 0)).updated
+        wait_until(lambda: read_progress(progress_path(tmp_path, 0)).updated > first)
+
+
+def test_a_process_elsewhere_lives_by_its_heartbeat_and_one_here_by_its_number_and_start():
+    state = ChunkState("Cu_FEFF8L", 0, 1, "", host="elsewhere", updated=1000.0)
+    assert state.alive(1000.0 + progress.SILENT - 1) and not state.alive(1000.0 + progress.SILENT + 1)
+    mine = ChunkState("Cu_FEFF8L", 0, 1, "", process_start=process_start(os.getpid()), updated=0.0)
+    assert mine.alive()
+    mine.process_start += 1  # its number is another process's by now
+    assert not mine.alive()
+
+
+def test_counts_of_several_chunks_add_up(tmp_path):
+    campaign = WorkingDirectory(tmp_path, core_hours=2.0).write(*PARTNERS, chunks=4)
+    of_chunk = {partner: chunk_of(f"m-{partner.lower()}", 4) for partner in PARTNERS}
+    first, second, *_ = sorted(set(of_chunk.values()))
+    for chunk in (first, second):
+        campaign.run(chunk, do={"Sr": "crash", "K": "nothing"})
+    done = [partner for partner in PARTNERS if of_chunk[partner] in (first, second)]
+    failed = {"engine_failed": "Sr" in done, "not_converged": "K" in done}
+    status = status_of(campaign)
+    assert status.failed == {reason: 1 for reason, some in failed.items() if some}
+    assert status.done == len(done) - sum(failed.values())
+    assert (status.sites, status.chunks, status.packed) == (8, len(set(of_chunk.values())), 2)
+    assert status.waiting == 8 - len(done)
+    assert status.stages["simulations"] == "missing" and status.stages["structures"] == "done"
+
+
+def test_the_forecast_goes_by_what_ended_sites_took_and_by_how_many_are_at_work(campaign):
+    """Of 3 sites at 2 h one took 1 h, another has been at work for 15 min: of 2 h x 1/2 x 2, 1.75 h are left."""
+    campaign.run()
+    now = time.time()
+    change(campaign, state="running", done=1, core_seconds=3600.0, running={"m-sr_001": now - 900})
+    campaign.output().unlink()
+    status = status_of(campaign, now=now)
+    assert status.core_hours_left == pytest.approx(1.75)
+    assert status.ends == pytest.approx(now + 1.75 * 3600)
+    assert campaign_status(campaign.folder, now=now).ends == pytest.approx(now + 1.75 * 3600)
+    campaign.core_hours = None  # nothing is expected, as of VASP: 1 h a site, as the one that ended took
+    campaign.write("Sr", "Ca", "Ba")
+    status = status_of(campaign, now=now)
+    assert status.core_hours_expected is None and status.core_hours_left == pytest.approx(1.75)
+    change(campaign, done=0, core_seconds=0.0)
+    assert status_of(campaign, now=now).ends is None
+
+
+@pytest.mark.parametrize("how", ["{", "[1]", '{"subset": "Cu_FEFF8L"}', ""])
+def test_a_damaged_file_of_a_chunk_is_told_and_its_runs_are_counted(campaign, how):
+    campaign.run(do={"Sr": "crash"})
+    whole = status_of(campaign)
+    progress_path(campaign.output().parent, 0).write_text(how)
+    status = status_of(campaign)
+    assert (status.done, status.failed) == (whole.done, whole.failed) == (2, {"engine_failed": 1})
+    assert status.core_hours_used == pytest.approx(whole.core_hours_used)
+    assert "chunk 0000 is counted by its runs" in status.notes[0]
+    campaign.output().write_bytes(b"no zip")
+    status = status_of(campaign)
+    assert status.done == 0 and "0000.zip is not a whole chunk of runs" in status.notes[0]
+
+
+def test_sites_that_are_kept_singly_are_counted_where_the_file_is_lost(campaign):
+    with pytest.raises(XanesflowError):
+        campaign.run(workers=1, do={"Sr": "disk"})
+    shutil.rmtree(campaign.output().parent / "progress")
+    assert status_of(campaign).done == 2
+
+
+def test_runs_that_were_deleted_do_not_count(campaign):
+    campaign.run()
+    campaign.output().unlink()
+    shutil.rmtree(campaign.kept)
+    assert (status_of(campaign).done, status_of(campaign).waiting) == (0, 3)
+
+
+def test_a_site_table_that_grew_is_told_and_one_that_is_damaged_too(campaign):
+    campaign.run()
+    campaign.write("Sr", "Ca", "Ba", "Mg")
+    status = status_of(campaign)
+    assert (status.sites, status.done, status.waiting) == (4, 3, 1)
+    assert "the site table is newer than what 1 of 1 chunks tell" in status.notes[0]
+    campaign.site_table.write_bytes(b"PAR1 no table")
+    (note,) = status_of(campaign).notes
+    assert "Cu_FEFF8L_sites.parquet cannot be read" in note and "run `snakemake structures`" in note
+
+
+def test_imported_runs_are_done_and_what_was_rejected_before_is_counted(campaign):
+    campaign.run()
+    rejected = [Rejected("m-x", -1, "no_structure", ""), Rejected("m-y", -1, "no_absorber", "")]
+    write_rejected(campaign.folder / "results/structures/Cu_FEFF8L_rejected.parquet", rejected)
+    assert status_of(campaign).rejected == {"no_structure": 1}
+    write_rejected(campaign.output().parent / "rejected.parquet", [Rejected("m-z", 0, "no_output", "")])
+    progress_path(campaign.output().parent, 0).unlink()
+    status = status_of(campaign)
+    assert status.imported and (status.done, status.rejected) == (3, {"no_output": 1}) and not status.notes
+
+
+def test_stages_are_done_outdated_or_missing(campaign):
+    campaign.run()
+    spectra, dataset = (campaign.folder / f"results/{name}" for name in ("spectra/Cu_FEFF8L.h5", "dataset/test.h5"))
+    for path in (spectra, dataset):
+        path.parent.mkdir()
+        path.touch()
+    found = campaign_status(campaign.folder)
+    assert found.subsets[0].stages["spectra"] == "done" and found.stages["dataset"] == "done"
+    assert found.stages["report"] == "missing"
+    os.utime(spectra, (1, 1))
+    assert status_of(campaign).stages["spectra"] == "outdated"
+
+
+def test_a_folder_without_a_campaign_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    for folder, said in (("none", "is no folder"), ("file", "is no folder"), (".", "holds no campaign yet")):
+        result = CliRunner().invoke(app, ["status", str(tmp_path / folder)])
+        assert result.exit_code == 1 and said in " ".join(result.output.split()), result.output
+    with pytest.raises(XanesflowError, match="holds no campaign yet"):
+        campaign_status(tmp_path)
+
+
+def test_the_command_tells_people_and_scripts_the_same(campaign):
+    campaign.run(do={"Sr": "crash"})
+    told = CliRunner().invoke(app, ["status", str(campaign.folder)])
+    assert told.exit_code == 0, told.output
+    assert "Cu_FEFF8L failed: 1 engine_failed" in told.output
+    assert "All sites are through: 2 good, 1 failed." in told.output
+    row = next(line for line in told.output.splitlines() if line.startswith("Cu_FEFF8L "))
+    assert row.split()[1:7] == ["3", "2", "0", "1", "0", "1/1"] and row.split()[8] == "6"
+    document = json.loads(CliRunner().invoke(app, ["status", str(campaign.folder), "--json"]).output)
+    (subset,) = document["subsets"]
+    assert subset == {**asdict(status_of(campaign)), "waiting": 0}
+    for wrong, said in ((["--json", "--watch"], "take one of them"), (["--watch"], "needs a terminal")):
+        refused = CliRunner().invoke(app, ["status", str(campaign.folder), *wrong])
+        assert refused.exit_code == 2 and said in " ".join(refused.output.split())
+
+
+def test_nothing_but_the_folder_is_read_and_nothing_is_written(campaign):
+    campaign.run()
+    before = {path: path.stat().st_mtime_ns for path in campaign.folder.rglob("*")}
+    campaign_status(campaign.folder)
+    assert {path: path.stat().st_mtime_ns for path in campaign.folder.rglob("*")} == before
+    assert pd.read_parquet(campaign.site_table)["core_hours"].sum() == 6.0

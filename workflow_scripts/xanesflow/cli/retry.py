@@ -1,0 +1,41 @@
+"""`xanesflow retry`: mark failed sites to be computed again, and say what to call next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from xanesflow.cli.terminal import say
+from xanesflow.simulations.failures import describe
+from xanesflow.simulations.retry import order_retries
+
+
+def mark(
+    directory: Path, subsets: Sequence[str], *, reasons: Sequence[str], sites: Sequence[str], console: Console
+) -> None:
+    """Mark failed sites and tell how many.
+
+    Args:
+        directory: the working directory.
+        subsets: of these alone; empty: of all.
+        reasons: those that failed for one of these alone; empty: for any.
+        sites: these alone; empty: all.
+        console: where.
+
+    Raises:
+        XanesflowError: as `order_retries`.
+    """
+    marked = order_retries(directory, subsets, reasons=reasons, sites=sites)
+    if not marked:
+        such = " for such a reason" if reasons else ""
+        say(console, f"No site has failed{such}, so nothing is to be computed again.")
+        return
+    for subset in dict.fromkeys(each.subset for each in marked):
+        of_subset = [each for each in marked if each.subset == subset]
+        chunks = len({each.chunk for each in of_subset})
+        number = f"{len(of_subset)} failed {'site' if len(of_subset) == 1 else 'sites'}"
+        told = f"{number} in {chunks} {'chunk' if chunks == 1 else 'chunks'}: {describe(e.reason for e in of_subset)}"
+        say(console, f"{subset}: marked {told}.")
+    say(console, "The next call of snakemake, with the same options as before, computes these again, and no others.")

@@ -1,0 +1,143 @@
+"""`xanesflow status`: how a campaign stands, once or again and again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.simulations.status import CampaignStatus, SubsetStatus, as_plain, campaign_status
+
+REFRESH = 2.0
+"""Seconds from one look to the next, at least; a look that takes long is followed by ten times as much rest."""
+
+_DAY = 86400
+FORECAST = (
+    "if the sites now at work remain as many, and the others take as long as those that ended did for what was expected"
+)
+"""What the forecast rests on."""
+
+
+def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console) -> None:
+    """Print how the campaign in a working directory stands.
+
+    Args:
+        directory: the working directory.
+        watch: look again and again, until Ctrl-C.
+        as_json: print one JSON document instead, for scripts.
+        console: where.
+
+    Raises:
+        WrongCallError: what was asked for does not go together.
+        XanesflowError: there is no campaign.
+    """
+    if as_json and watch:
+        raise WrongCallError("--json tells once and --watch again and again; take one of them.")
+    if as_json:
+        say(console, json.dumps(as_plain(campaign_status(directory)), indent=1))
+        return
+    if not watch:
+        console.print(render(campaign_status(directory), directory))
+        return
+    if not console.is_terminal:
+        raise WrongCallError("--watch needs a terminal; elsewhere call `xanesflow status` as often as you like.")
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=False) as live:
+        while True:
+            begin = time.monotonic()
+            live.update(render(campaign_status(directory), directory), refresh=True)
+            time.sleep(max(REFRESH, 10 * (time.monotonic() - begin)))
+
+
+def render(status: CampaignStatus, directory: Path) -> RenderableType:
+    """The whole page: a row a subset, the reasons, the forecast, the stages, remarks."""
+    at = datetime.fromtimestamp(status.now).strftime("%Y-%m-%d %H:%M:%S")
+    parts: list[RenderableType] = [Text(f"{directory.resolve()} at {at}", style="bold"), _table(status)]
+    parts += [
+        Text(f"{each.subset} failed: {_listed(each.failed)}", style="red") for each in status.subsets if each.failed
+    ]
+    parts += [
+        Text(f"{each.subset} left out before: {_listed(each.rejected)}") for each in status.subsets if each.rejected
+    ]
+    parts += [Text(forecast(status)), Text(f"Stages: {describe_stages(status)}")]
+    notes = [*(note for each in status.subsets for note in each.notes), *status.notes]
+    return Group(*parts, *(Text(f"Note: {note}", style="yellow") for note in notes))
+
+
+def forecast(status: CampaignStatus) -> str:
+    """When it will be over, or why that cannot be told."""
+    total = status.total()
+    if total.sites and total.done + total.n_failed >= total.sites:
+        return f"All sites are through: {total.done:,} good, {total.n_failed:,} failed."
+    if not total.running:
+        return "Nothing is simulated at the moment, as far as the chunks tell; `snakemake` goes on."
+    at_work = f"{total.running} {'site is' if total.running == 1 else 'sites are'} at work"
+    if status.ends is None:
+        return f"{at_work}; no forecast yet, as nothing has ended and no run times are expected."
+    return f"{at_work}; all are simulated {_when(status.ends, status.now)}, {FORECAST}."
+
+
+def describe_stages(status: CampaignStatus) -> str:
+    """`structures done, simulations of 3 of 10 subsets, spectra missing, ...`."""
+    told = []
+    for stage in status.subsets[0].stages:
+        states = [each.stages.get(stage, "missing") for each in status.subsets]
+        done = states.count("done")
+        if done == len(states):
+            told.append(f"{stage} done")
+        else:
+            outdated = f" ({states.count('outdated')} outdated)" if "outdated" in states else ""
+            told.append(f"{stage} {f'of {done} of {len(states)} subsets' if done else 'missing'}{outdated}")
+    return ", ".join([*told, *(f"{stage} {state}" for stage, state in status.stages.items())])
+
+
+def _table(status: CampaignStatus) -> Table:
+    """Narrow enough for a terminal of 80 columns: no lines, and columns that nothing stands in are left out."""
+    whole = [*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])]
+    cells = [_row(each, status.now) for each in whole]
+    names = ("subset", "sites", "done", "at work", "failed", "left out", "chunks", "core h", "of", "ends")
+    shown = [k for k, name in enumerate(names) if name != "ends" or any(row[k] for row in cells)]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for k in shown:
+        table.add_column(names[k], justify="right" if k else "left", no_wrap=" " not in names[k])
+    for each, row in zip(whole, cells, strict=True):
+        table.add_row(*(row[k] for k in shown), style="bold" if each.subset == "all" else None)
+    return table
+
+
+def _row(each: SubsetStatus, now: float) -> list[str]:
+    failed = f"[red]{each.n_failed:,}[/]" if each.n_failed else "0"
+    numbers = [f"{number:,}" for number in (each.sites, each.done, each.running)]
+    hours = [_hours(each.core_hours_used), _hours(each.core_hours_expected)]
+    return [
+        each.subset, *numbers, failed, f"{sum(each.rejected.values()):,}", f"{each.packed}/{each.chunks}",
+        *(["imported", ""] if each.imported else hours), "" if each.ends is None else _when(each.ends, now),
+    ]  # fmt: skip
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in counts.items())
+
+
+def _hours(hours: float | None) -> str:
+    if hours is None:
+        return "?"
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
+
+
+def _when(at: float, now: float) -> str:
+    """`in 5 min`, `17:30`, `Sun 04:00`, `2027-02-05`."""
+    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    if at - now < 3600:
+        return f"in {max(at - now, 0) / 60:.0f} min"
+    if moment.date() == today.date():
+        return f"{moment:%H:%M}"
+    return f"{moment:%a %H:%M}" if at - now < 6 * _DAY else f"{moment:%Y-%m-%d}"

@@ -1,0 +1,20 @@
+"""A structure file that cannot be used, as it is told to a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BadStructure:
+    """A structure file that cannot be used.
+
+    Attributes:
+        material_id: the name that it would have.
+        detail: why, in one sentence.
+        reason: one of `xanesflow.reasons.REASONS`.
+    """
+
+    material_id: str
+    detail: str
+    reason: str = "no_structure"
