@@ -27,6 +27,18 @@ class FailedRunError(Exception):
         self.reason, self.detail = reason, detail
 
 
+class BadRunError(FailedRunError):
+    """A finished run whose files tell that it cannot be used.
+
+    Attributes:
+        fault: more on it, as the code itself tells; None if it does not.
+    """
+
+    def __init__(self, reason: str, detail: str, fault: object = None) -> None:
+        super().__init__(reason, detail)
+        self.fault = fault
+
+
 class Engine(Protocol):
     """What a code must tell and do so that its runs are chunks of a campaign.
 

@@ -16,8 +16,8 @@ from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.engine import BadRunError
 from xanesflow.sites import Site, Subset
-from xanesflow.spectra.feff import BadRunError
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
 from xanesflow.spectra.readers import check_theory, read_spectrum
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
