@@ -37,6 +37,12 @@ class Run:
     files: Mapping[str, bytes]
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def corrections(self) -> str:
+        """What was changed in its inputs before it was good, `SCF ca1 0.2 -> 0.1; ...`; empty: it is a plain run."""
+        changed = self.record.get("corrections") or ()
+        return "; ".join(f"{each['what']} {each['from']} -> {each['to']}" for each in changed)
+
 
 class ChunkWriter:
     """Writes the zips of all chunks of a subset at once; they appear together, when the block ends well."""
