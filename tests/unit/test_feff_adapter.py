@@ -13,7 +13,7 @@ from pymatgen.core import Lattice, Structure
 
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError
-from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.chunks import Run, read_chunk
 from xanesflow.simulations.engine import FailedRunError, engine_of
 from xanesflow.simulations.feff.adapter import FeffEngine
 from xanesflow.simulations.feff.command import MODULES, NEEDED, OTHER_WAYS, find_program, version_of
@@ -157,6 +157,7 @@ def test_a_chunk_keeps_good_and_corrected_runs_and_tells_them_apart(tmp_path):
         assert run.record["code"] == "FEFF 10.0.0" and run.record["theory"] == "FEFF"
         good = partner in {"Sr", "Ca"}
         assert set(run.files) == ({"feff.inp", "feff.out", "xmu.dat"} if good else {"feff.inp", "feff.out"})
+        assert ("reason" in run.record) == (not good) and "ended" not in run.record
         assert (run.record["outcome"], run.record["exit_code"]) == (("finished", 0) if good else ("failed", 1))
     assert (runs["Sr"].corrections, runs["Sr"].record["attempts"]) == ("", 1)
     assert (runs["Ca"].corrections, runs["Ca"].record["attempts"]) == ("SCF ca1 0.2 -> 0.1", 2)
@@ -191,6 +192,27 @@ def test_a_full_disk_stops_the_chunk_and_fails_no_site(tmp_path):
         chunk.run()
     (chunk.control / "control.json").write_text("{}")
     assert chunk.run()["Sr"].record["outcome"] == "finished"
+
+
+def test_a_record_of_a_run_that_did_not_come_to_its_end_tells_nothing_of_the_site(tmp_path):
+    record = {"attempts": 1, "tried": [{}], "corrections": [], "reason": "not_converged", "detail": "so far"}
+    (tmp_path / "result.json").write_text(json.dumps({**record, "ended": False}))
+    (tmp_path / "feff.out").write_text("Traceback\nValueError: a fault of ours\n")
+    with pytest.raises(FailedRunError, match="a fault of ours") as told:
+        engine("true").validate(tmp_path)
+    assert told.value.reason == "engine_failed" and engine("true").record(tmp_path)["attempts"] == 1
+    (tmp_path / "result.json").write_text(json.dumps({**record, "ended": True}))
+    with pytest.raises(FailedRunError, match="so far") as told:
+        engine("true").validate(tmp_path)
+    assert told.value.reason == "not_converged"
+
+
+def test_corrections_of_any_engine_are_told_as_text():
+    changed = {"what": "SCF ca1", "from": 0.2, "to": 0.1, "why": "unconverged"}
+    assert Run("m", 0, {}, {"corrections": [changed, "ALGO Normal", {"NBANDS": 40}]}).corrections == (
+        'SCF ca1 0.2 -> 0.1; ALGO Normal; {"NBANDS": 40}'
+    )
+    assert Run("m", 0, {}, {"code": "imported"}).corrections == ""
 
 
 def test_a_feff_that_goes_away_between_two_sites_fails_neither_for_good(tmp_path):

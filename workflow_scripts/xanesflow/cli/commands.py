@@ -192,7 +192,7 @@ def check(
     workers: Annotated[int, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes that read runs.")] = 1,
     refused: Annotated[bool, typer.Option("--refused", help="List the runs that are refused alone.")] = False,
 ) -> None:
-    """Say of finished FEFF 9 or 10 runs whether they are good, and if not why; exit code 0 only if all are.
+    """Say of finished XANES runs of FEFF 9 or 10 whether they are good, and if not why; exit code 0 only if all are.
 
     FEFF itself ends with exit code 0 after most of its failures. Example: xanesflow check runs/Cu
     """  # fmt: skip

@@ -92,28 +92,23 @@ class FeffEngine:
 
     def validate(self, folder: Path) -> None:
         """A good run has a spectrum that is judged good once more; why there is none, result.json tells."""
-        result = self.record(folder)
-        if not result or result["tried"][-1].get("reason"):
+        result = _result(folder)
+        if not result.get("ended") or result["reason"]:
             check_room(folder)
-        if not result:
+        if not result.get("ended"):
             said = (folder / self.log_name).read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
             # What `__main__` tells as an error is one of the machine, such as a FEFF that is not there any more.
             reason = "killed" if said.startswith("ERROR: ") else "engine_failed"
             raise FailedRunError(reason, said.removeprefix("ERROR: ") or "it left no record")
-        last = result["tried"][-1]
-        if last.get("reason"):
+        if result["reason"]:
             tried = len(result["corrections"])
             after = f" (after {tried} correction{'s' * (tried > 1)})" if tried else ""
-            raise FailedRunError(last["reason"], last["detail"] + after)
+            raise FailedRunError(result["reason"], result["detail"] + after)
         read_run(read_folder(folder))
 
     def record(self, folder: Path) -> dict[str, Any]:
         """Attempts and corrections, as the run wrote them."""
-        try:
-            content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) and content.get("tried") else {}
+        return {name: value for name, value in _result(folder).items() if name not in {"reason", "detail", "ended"}}
 
     @cached_property
     def _program(self) -> Program:
@@ -122,3 +117,12 @@ class FeffEngine:
     @cached_property
     def _writer(self) -> Feff:
         return Feff(self.options.inputs, element="")  # the structure tells it
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    """result.json; empty if it is not there or cannot be read."""
+    try:
+        content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,10 @@ class SiteRun:
         if outcome.reason:
             check_room(folder)
         self.outcomes.append(outcome)
-        self.record()
+        self.record(ended=False)
 
-    def record(self) -> None:
-        """Write result.json: what happened so far."""
+    def record(self, *, ended: bool) -> None:
+        """Write result.json: what happened so far, and whether that is all."""
         last, log = self.outcomes[-1], self.attempt / LOG
         settled = _SETTLED.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
         content = {
@@ -104,6 +105,7 @@ class SiteRun:
             "command": [" ".join(step) for step in self.program.steps],
             "reason": last.reason,
             "detail": last.detail,
+            "ended": ended,
         }
         write_text(self.folder / RESULT, json.dumps(content, indent=1))
 
@@ -173,9 +175,9 @@ def run_site(folder: Path) -> bool:
         directory=str(folder),
     )
     try:
-        custodian.run()
-    except CustodianError:
-        pass  # result.json tells why
+        with suppress(CustodianError):  # result.json tells why
+            custodian.run()
+        site.record(ended=True)
     finally:
         if (log := site.attempt / LOG).is_file():
             sys.stdout.buffer.write(log.read_bytes())
