@@ -1,8 +1,10 @@
 """`xanesflow check`: finds runs, says what each is worth, and ends with 0 only if all are good."""
 
+import shutil
 import tarfile
 
-from feff_runs import cuprite, perovskite, rocksalt, run_files, write_files, write_run
+from curated_runs import curate, import_runs
+from feff_runs import cuprite, perovskite, poscar, rocksalt, run_files, write_files, write_run
 from shared import shared
 from typer.testing import CliRunner
 
@@ -92,6 +94,25 @@ def test_of_the_real_runs_of_feff_10_one_is_good():
     assert [line for line in lines if line.startswith("good")] == [f"good     {shared('feff10-faults')}/ok"]
     assert lines[-1] == ("19 runs: 1 good, 18 refused (2 no_output, 1 atoms_too_close, 3 truncated, 8 module_failed, "
                          "1 cluster_cut, 2 not_converged, 1 not_a_number)")  # fmt: skip
+
+
+def test_the_curation_says_of_the_real_runs_of_feff_10_what_check_says(tmp_path):
+    """Also where FEFF's own logs are all that is there, as they are imported with the runs."""
+    for run in sorted(path for path in shared("feff10-faults").iterdir() if path.is_dir()):
+        folder = tmp_path / f"runs/Cu/{run.name}/FEFF-XANES/000_Cu"
+        shutil.copytree(run, folder)
+        if run.name in {"ok", "scf_not_converged"}:
+            (folder / "feff.out").unlink()
+        structure = cuprite(a=4.5 if run.name.startswith("rerun") else 4.27)
+        write_files(folder.parents[1], {"POSCAR": poscar(structure)})
+    said = {}
+    for line in check(tmp_path / "runs")[1][:-1]:
+        place, _, detail = line.removeprefix("refused  ").removeprefix("good     ").partition(": ")
+        said[place.split("/")[-3]] = tuple(detail.partition(", ")[::2])
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert curated.material_id == ["ok"] and len(said) == 19
+    told = {each.material_id: (each.reason, each.detail) for each in curated.rejected}
+    assert told | {"ok": ("", "")} == said
 
 
 def test_real_runs_of_feff_9_are_judged_with_their_structure(tmp_path):

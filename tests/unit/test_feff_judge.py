@@ -291,6 +291,13 @@ def test_of_a_log_that_was_appended_to_the_last_run_counts():
     assert caught.value.reason == "not_converged"
 
 
+def test_a_log_of_feffs_own_that_is_not_of_the_run_in_feff_out_tells_on_it():
+    files = {**real_run("ok"), "log1.dat": real_run("rerun_pot_killed_stale")["log1.dat"]}
+    with pytest.raises(BadRunError, match=r"log1\.dat ends before its time, though by feff\.out") as caught:
+        read_run(files)
+    assert caught.value.reason == "truncated"
+
+
 def test_a_file_that_ends_at_the_end_of_a_line_is_found_cut_too():
     files = real_run("full_disk_truncated_xmu")
     whole = files["xmu.dat"][: files["xmu.dat"].rindex(b"\n") + 1]

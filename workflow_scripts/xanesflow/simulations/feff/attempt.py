@@ -12,7 +12,8 @@ from typing import Any
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff.command import Program
 from xanesflow.simulations.feff.judge import read_folder, read_run
-from xanesflow.simulations.feff.logs import LAUNCH, LOG, MODULE_LOGS, Fault
+from xanesflow.simulations.feff.logs import LAUNCH, LOG, Fault
+from xanesflow.simulations.layout import FEFF_LOGS
 from xanesflow.simulations.process import Ended, run_command
 
 _CRASH_FLAG = ".feff.error"  # each module but crpa writes it at its start and deletes it at a normal end
@@ -75,7 +76,7 @@ def _completed(folder: Path, said: bytes) -> bytes:
     """What was printed, behind the feff.out of a script or FEFF's own logs where it lacks what the modules printed."""
     if LAUNCH.encode() in said:
         return said
-    for names in ((LOG,), MODULE_LOGS):
+    for names in ((LOG,), FEFF_LOGS):
         own = b"".join((folder / name).read_bytes() for name in names if (folder / name).is_file())
         if LAUNCH.encode() in own:
             return own + said

@@ -17,12 +17,12 @@ from pymatgen.core import Element, Structure
 from xanesflow.simulations.archive import MEMBER_LIMIT
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff.feff_inp import parse_feff_inp
-from xanesflow.simulations.feff.logs import MODULE_LOGS, check_cluster, check_log, check_rows, diagnose, log_of
+from xanesflow.simulations.feff.logs import check_cluster, check_log, check_rows, diagnose, log_of
 from xanesflow.simulations.feff.text import text_of
 from xanesflow.simulations.feff.xmu import Array, Xmu, check_not_zero, parse_xmu
-from xanesflow.simulations.layout import RUN_FILES
+from xanesflow.simulations.layout import FEFF_LOGS, RUN_FILES
 
-FILES = (*RUN_FILES, *MODULE_LOGS)
+FILES = (*RUN_FILES, *FEFF_LOGS)
 """Files of a run's folder that are looked at."""
 
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff.feff_inp import parse_feff_inp
 from xanesflow.simulations.feff.text import text_of
+from xanesflow.simulations.layout import FEFF_LOGS
 
 LOG = "feff.out"
 """What all modules printed."""
-
-MODULE_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
-"""Logs that FEFF 9 and 10 write themselves, of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x."""
 
 LAUNCH = "Launching FEFF version"
 """How the first module greets."""
@@ -92,7 +90,7 @@ def log_of(files: Mapping[str, bytes]) -> str:
     """
     log = text_of(LOG, files.get(LOG, b""))
     if not log.strip():
-        log = "".join(text_of(name, files.get(name, b"")) for name in MODULE_LOGS)
+        log = "".join(text_of(name, files.get(name, b"")) for name in FEFF_LOGS)
     # Some append to the log of the run before: only the last one tells of the files that are there.
     return log[log.rfind(LAUNCH) :] if log.count(LAUNCH) > 1 else log
 
@@ -138,10 +136,12 @@ def check_log(files: Mapping[str, bytes]) -> None:
         raise BadRunError("module_failed", f"feff.out: the module '{missing[0]}' was not done, later ones went on")
     if "Convergence reached" not in log:
         raise BadRunError("not_converged", "feff.out has no line that tells that the self-consistent field converged")
-    for module, (name, line) in MODULES.items():
-        if name in files and line not in text_of(name, files[name]):
-            what = "is empty" if not files[name].strip() else "does not tell"
-            detail = f"{name} {what}, though by feff.out the module '{module}' was done: a full disk, or another run's"
+    for module, (name, _) in MODULES.items():
+        if name in files and "Done with module" not in text_of(name, files[name]):
+            what = "ends before its time" if files[name].strip() else "is empty"
+            detail = (
+                f"{name} {what}, though by feff.out the module '{module}' was done: a full disk, or two runs' files"
+            )
             raise BadRunError("truncated", detail)
 
 
