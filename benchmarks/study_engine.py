@@ -27,9 +27,9 @@ from scipy.stats import spearmanr
 from xanesflow.config_sections import PAPER_ENERGY_START_EV
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.archive import read_archive
+from xanesflow.simulations.feff.xmu import parse_xmu
 from xanesflow.simulations.feff8l import EngineSettings, compute_xanes
 from xanesflow.simulations.layout import place_of
-from xanesflow.spectra.feff import parse_xmu
 from xanesflow.spectra.grid import energy_grid, onto_grid
 
 START_EV = PAPER_ENERGY_START_EV["Cu"]

@@ -14,6 +14,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
 from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
+from xanesflow.simulations.feff.command import find_program
 from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import COMPUTED, WITH_INPUTS, chunk_name
 from xanesflow.structures.manifest import request_of
@@ -44,6 +45,13 @@ elif unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMP
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
         f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
+
+if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
+    if by_feff := [name for name in CONFIG.subsets if name.endswith("_FEFF")]:
+        try:
+            find_program(CONFIG.simulations.feff_command)
+        except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
+            logger.warning(f"{', '.join(by_feff)}: {error}")
 
 SUBSETS = CONFIG.subsets
 ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})

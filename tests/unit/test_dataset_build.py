@@ -32,6 +32,7 @@ def files(tmp_path):
             site_index=np.zeros(6, dtype=np.int64),
             multiplicity=np.arange(1, 7),
             rejected=[Rejected("mp-9", 2, "no_output", "xmu.dat is missing or empty")],
+            corrections=["", "SCF ca1 0.2 -> 0.1", "", "", "", "FOLP potential 1 automatic -> 1.0"],
         )
         write_spectra(folder / "s.h5", curated, {})
         described = [describe(m, structure or rocksalt(), symprec=0.01) for m in materials]
@@ -67,6 +68,8 @@ def test_rows_of_all_stages_are_matched_by_site(files, tmp_path):
         assert cu["features/f"].attrs["weights_hash"] == "b" * 64
         assert np.array_equal(cu["multiplicity"][:], np.arange(1, 7))
         assert cu["split"].asstr()[:].tolist() == ["train"] * 4 + ["val", "test"]
+        assert cu["corrections"].asstr()[[0, 1, 5]].tolist() == ["", "SCF ca1 0.2 -> 0.1",
+                                                                 "FOLP potential 1 automatic -> 1.0"]  # fmt: skip
         assert cu["spectra"].attrs["units"] == "bohr^2"
         assert dataset.attrs["licence"] == "CC-BY-4.0"
         hashes = json.loads(dataset.attrs["inputs_sha256"])

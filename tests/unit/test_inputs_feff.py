@@ -13,7 +13,7 @@ from xanesflow.config_inputs import Inputs
 from xanesflow.errors import XanesflowError
 from xanesflow.inputs.feff import Feff, clusters_of
 from xanesflow.inputs.feff_inp import differences, parse_feff_input
-from xanesflow.spectra.feff import parse_feff_inp
+from xanesflow.simulations.feff.feff_inp import parse_feff_inp
 
 PAPER = {
     "S02": "0", "COREHOLE": "RPA", "CONTROL": "1 1 1 1 1 1", "XANES": "4 0.04 0.1", "SCF": "7 0 100 0.2 3",

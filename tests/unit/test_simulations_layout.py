@@ -43,3 +43,8 @@ def test_a_run_of_each_theory_has_its_own_folder(theory):
         assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", known)
         assert (place.material_id, place.site_index, place.element) == ("mp-390", 12, "Cu")
         assert place_of(f"{folder}/{file}", other) is None
+
+
+def test_feffs_own_logs_are_files_of_its_runs_alone():
+    for theory, known in (("FEFF", "log1.dat"), ("FEFF8L", "")):
+        assert place_of(f"{run_folder('Cu', 'mp-390', 12, theory)}/log1.dat", theory).file == known

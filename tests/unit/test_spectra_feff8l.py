@@ -7,9 +7,9 @@ from feff_runs import GRID_START_EV, feff_inp, layered, perovskite, rocksalt
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.chunks import ChunkWriter, Run, read_chunk
+from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.layout import run_folder
 from xanesflow.spectra.curate import curate_spectra
-from xanesflow.spectra.feff import BadRunError
 from xanesflow.spectra.feff8l import read_run
 from xanesflow.spectra.readers import check_theory, read_spectrum
 from xanesflow.spectra.store import read_spectra

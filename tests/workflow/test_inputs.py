@@ -13,10 +13,11 @@ from xanesflow.inputs.unpack import unpack
 from xanesflow.tables import read_rejected
 
 CODES = ["FEFF", "VASP", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES"]
-IMPOSSIBLE = "This version cannot run FEFF: write the inputs with `snakemake inputs`, run them yourself, and import"
+IMPOSSIBLE = "This version cannot run OCEAN: write the inputs with `snakemake inputs` and run them yourself"
+NO_FEFF = "There is no program 'no-such-feff' (looked for on the PATH) to run FEFF with: set simulations.feff_command"
 
 
-def configure(directory, subsets, **values):
+def configure(directory, subsets, simulations=None, **values):
     mine = directory / "mine"
     mine.mkdir(parents=True)
     rutile().to(str(mine / "rutile.cif"), fmt="cif")
@@ -28,7 +29,7 @@ def configure(directory, subsets, **values):
         subsets=subsets,
         chunks=1,
         structures={"source": "directory", "directory": "mine"},
-        simulations={"source": "run"},
+        simulations={"source": "run", **(simulations or {})},
         **values,
     )
 
@@ -75,12 +76,14 @@ def test_inputs_of_every_code_come_from_a_folder_twice_the_same(tmp_path):
 
 
 def test_what_only_has_inputs_stops_in_a_sentence_and_holds_up_no_other_subset(tmp_path):
-    configure(tmp_path, ["Ti_FEFF", "Ti_FEFF8L"])
-    warned = "Ti_FEFF: this version makes structures and inputs of these (`snakemake inputs`), but runs FEFF8L only"
+    configure(tmp_path, ["Ti_OCEAN", "Ti_FEFF", "Ti_FEFF8L"], {"feff_command": "no-such-feff"})
+    warned = "Ti_OCEAN: this version makes structures and inputs of these (`snakemake inputs`), but runs FEFF8L, FEFF"
     printed = run(tmp_path, "results/spectra/Ti_FEFF8L.h5", "--dry-run")
     assert warned in printed and "simulate_chunk" in printed
-    printed = run(tmp_path, "results/simulations/Ti_FEFF/0000.zip", good=False)
-    assert IMPOSSIBLE in printed and "Traceback" not in printed
+    assert f"Ti_FEFF: {NO_FEFF}" in printed and "embedded engine (subsets such as Cu_FEFF8L)" in printed
+    zips = [f"results/simulations/{subset}/0000.zip" for subset in ("Ti_OCEAN", "Ti_FEFF")]
+    printed = run(tmp_path, *zips, "--keep-going", good=False)
+    assert IMPOSSIBLE in printed and printed.count(NO_FEFF) > 1 and "Traceback" not in printed
 
 
 def test_inputs_of_the_embedded_engine_are_told_to_be_its_own(tmp_path):

@@ -145,7 +145,11 @@ class Config(Section):
 
         Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
         """
-        return self.simulations.engine.model_dump() if Subset.parse(subset).theory == "FEFF8L" else {}
+        theory = Subset.parse(subset).theory
+        if theory == "FEFF":
+            command = {"command": self.simulations.feff_command, "inputs": self.inputs.of("FEFF")}
+            return command | self.simulations.feff.model_dump()
+        return self.simulations.engine.model_dump() if theory == "FEFF8L" else {}
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.

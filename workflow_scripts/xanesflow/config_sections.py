@@ -204,14 +204,33 @@ class EngineOptions(Section):
     time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
 
 
+class FeffRun(Section):
+    """How FEFF is run on a site."""
+
+    time_limit: Positive = Field(
+        43200.0,
+        description="seconds for all attempts at a site (of 4,831 published runs the longest took 34,770)",
+    )
+    max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
+        5, description="corrections of feff.inp, and so attempts beside the first, after which a site has failed"
+    )
+    smaller_scf_radius: bool = Field(
+        False,
+        description=(
+            "true: where neither more iterations nor a smaller convergence factor help, the radius of the\n"
+            "self-consistent field may be made smaller by a fifth"
+        ),
+    )
+
+
 class Simulations(Section):
     """Where the simulated spectra come from."""
 
     source: Literal["archive", "run"] = Field(
         "archive",
         description=(
-            "archive: import finished runs (subsets of FEFF); run: compute them (subsets of FEFF8L, the embedded\n"
-            "engine, with structures.source directory or examples); of other subsets only the inputs are written then"
+            "archive: import finished runs (subsets of FEFF); run: compute them (subsets of FEFF by your own FEFF, of\n"
+            "FEFF8L by the embedded engine); of other subsets only the inputs are written then"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -231,6 +250,14 @@ class Simulations(Section):
         ),
     )
     engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
+    feff_command: str = Field(
+        "feff",
+        description=(
+            "what runs FEFF 9 or 10 in the current folder, for source run: a script, or a command such as\n"
+            "`mpirun -n 4 /opt/feff10/bin/feff_mpi.sh`; or the folder with FEFF's modules (rdinp, pot, ...)"
+        ),
+    )
+    feff: FeffRun = Field(FeffRun(), description="runs of FEFF; what it computes is told in inputs.feff")
 
 
 class Curation(Section):

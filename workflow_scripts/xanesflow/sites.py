@@ -14,14 +14,14 @@ ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
 """Levels of theory that a subset can have; FEFF8L is the embedded engine."""
 
-COMPUTED = ("FEFF8L",)
-"""Levels of theory that this version computes by itself."""
+COMPUTED = ("FEFF8L", "FEFF")
+"""Levels of theory that this version runs; FEFF is the user's own."""
 
 IMPORTED = ("FEFF", "VASP")
 """Levels of theory whose finished runs can be planned as an archive; those of VASP cannot be read yet."""
 
-WITH_INPUTS = tuple(theory for theory in THEORIES if theory not in COMPUTED)
-"""Levels of theory that input files are written for; an engine of our own writes its inputs when it runs."""
+WITH_INPUTS = tuple(theory for theory in THEORIES if theory != "FEFF8L")
+"""Levels of theory that input files are written for; the embedded engine writes its own when it runs."""
 
 PARTS = ("train", "val", "test")
 """The parts of a split."""

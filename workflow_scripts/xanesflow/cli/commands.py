@@ -232,3 +232,23 @@ def retry(
         from xanesflow.cli.retry import mark
 
         mark(directory, subsets or [], reasons=reason or [], sites=site or [], console=results())
+
+
+@app.command()
+def check(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="FEFF runs, or folders with runs anywhere below.")
+    ],
+    *,
+    workers: Annotated[int, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes that read runs.")] = 1,
+    refused: Annotated[bool, typer.Option("--refused", help="List the runs that are refused alone.")] = False,
+) -> None:
+    """Say of finished XANES runs of FEFF 9 or 10 whether they are good, and if not why; exit code 0 only if all are.
+
+    FEFF itself ends with exit code 0 after most of its failures. Example: xanesflow check runs/Cu
+    """  # fmt: skip
+    with errors_told():
+        from xanesflow.cli.check import show_check
+
+        if not show_check(folders, results(), workers=workers, refused_only=refused):
+            sys.exit(1)

@@ -4,6 +4,7 @@
 /<subset>/energy        (141,) eV, absolute
 /<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
 /<subset>/material_id, site_index, multiplicity, split   (n,)
+/<subset>/corrections   (n,) what was changed in a run's inputs before it was good; empty for a plain run
 /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
 /<subset>/rejected/material_id, site_index, reason, detail
 /structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` where that subset numbers the atoms otherwise
@@ -140,6 +141,8 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
     group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
     group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    corrections = group.create_dataset("corrections", data=[curated.corrections[row] for row in rows], dtype=STRING)
+    corrections.attrs["meaning"] = "what was changed in the run's inputs before it was good; empty: a plain run"
     group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)
     for name, of_site in features.items():
         data = of_site.features[[rows_of[name][site] for site in sites]].astype(np.float32)

@@ -38,6 +38,18 @@ class Run:
     files: Mapping[str, bytes]
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def corrections(self) -> str:
+        """What was changed in its inputs before it was good, `SCF ca1 0.2 -> 0.1; ...`; empty: it is a plain run."""
+        return "; ".join(_told(each) for each in self.record.get("corrections") or ())
+
+
+def _told(correction: Any) -> str:
+    """One correction as text; as an engine recorded it: what, from and to, or words of its own."""
+    if isinstance(correction, Mapping) and {"what", "from", "to"} <= correction.keys():
+        return f"{correction['what']} {correction['from']} -> {correction['to']}"
+    return correction if isinstance(correction, str) else json.dumps(correction, sort_keys=True)
+
 
 class ChunkWriter:
     """Writes the zips of all chunks of a subset at once; they appear together, when the block ends well."""

@@ -27,6 +27,18 @@ class FailedRunError(Exception):
         self.reason, self.detail = reason, detail
 
 
+class BadRunError(FailedRunError):
+    """A finished run whose files tell that it cannot be used.
+
+    Attributes:
+        fault: more on it, as the code itself tells; None if it does not.
+    """
+
+    def __init__(self, reason: str, detail: str, fault: object = None) -> None:
+        super().__init__(reason, detail)
+        self.fault = fault
+
+
 class Engine(Protocol):
     """What a code must tell and do so that its runs are chunks of a campaign.
 
@@ -100,11 +112,11 @@ def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
         from xanesflow.simulations.feff8l.settings import EngineSettings
 
         return Feff8lEngine(EngineSettings(**options))
-    then = (
-        "and import the finished runs with simulations.source: archive"
-        if theory == "FEFF"
-        else "as finished runs of it cannot be imported yet"
-    )
+    if theory == "FEFF":
+        from xanesflow.simulations.feff.adapter import FeffEngine, FeffOptions
+
+        return FeffEngine(FeffOptions(**options))
     raise XanesflowError(
-        f"This version cannot run {theory}: write the inputs with `snakemake inputs`, run them yourself, {then}."
+        f"This version cannot run {theory}: write the inputs with `snakemake inputs` and run them yourself; finished "
+        "runs of it cannot be imported yet."
     )

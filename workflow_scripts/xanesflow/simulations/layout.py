@@ -12,6 +12,11 @@ from xanesflow.errors import XanesflowError
 RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
 """Files of a run of FEFF or of the embedded engine that later stages and a reviewer need."""
 
+FEFF_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
+"""Logs that FEFF 9 and 10 write themselves, of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x; where they are
+there, they are read too."""
+
+_FILES = {"FEFF": frozenset({*RUN_FILES, *FEFF_LOGS}), "FEFF8L": frozenset(RUN_FILES)}
 _FOLDERS = {"FEFF": "FEFF-XANES", "FEFF8L": "FEFF8L-XANES"}  # below the material's, by theory
 _RUNS = {
     theory: re.compile(
@@ -69,8 +74,8 @@ class Place:
         root: folder of the material, as the archive names it.
         folder: folder of the run; for a POSCAR the material's.
         material_id: its last part.
-        file: `POSCAR` or one of `RUN_FILES`; empty: the run's folder itself, or another file in it, which tells no
-            more than that the run is there.
+        file: `POSCAR`, one of `RUN_FILES` or, for FEFF, of `FEFF_LOGS`; empty: the run's folder itself, or another
+            file in it, which tells no more than that the run is there.
         site_index: 0-based index of the absorber into POSCAR; None for a POSCAR.
         element: the absorber's element; for a POSCAR the folder above the material, if that is an element's symbol.
     """
@@ -94,8 +99,9 @@ def place_of(path: str, theory: str = "FEFF") -> Place | None:
         root, file = match["root"], match["file"] or ""
         folder = f"{root}/{_FOLDERS[theory]}/{match['folder']}"
         return Place(
-            root, folder, match["material"], file if file in RUN_FILES else "", int(match["site"]), match["element"]
-        )
+            root, folder, match["material"], file if file in _FILES[theory] else "", int(match["site"]),
+            match["element"],
+        )  # fmt: skip
     if match := _POSCAR.fullmatch(path):
         # The codes' own folders hold POSCARs too, of supercells: only the one in the material's folder counts.
         if _FOLDERS_OF_CODES.search(match["root"]):

@@ -17,9 +17,9 @@ from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
 from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.failures import check_failures
 from xanesflow.sites import Site, Subset
-from xanesflow.spectra.feff import BadRunError
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
 from xanesflow.spectra.readers import check_theory, read_spectrum
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
@@ -84,11 +84,13 @@ def curate_spectra(
         max_flat_start_ev=max_flat_start_ev,
     )
     spectra: dict[Site, Array] = {}
+    corrections: dict[Site, str] = {}
     # A folder or library serves many elements: what holds none of this one was counted when it was read.
     left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
-    for good, bad in map_in_processes(read, chunks, workers):
+    for good, bad, corrected in map_in_processes(read, chunks, workers):
         spectra.update(good)
         left_out += bad
+        corrections |= corrected
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
     left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in multiplicity.keys() - seen]
     if not spectra:
@@ -112,12 +114,15 @@ def curate_spectra(
         site_index=np.array([i for _, i in kept], dtype=np.int64),
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
+        corrections=[corrections.get(key, "") for key in kept],
     )
     record = provenance([*chunks, structures, site_table], config=config)
     counts = json.dumps({"kept": len(kept), **count_reasons(left_out)})
     write_rejected(rejected_csv, left_out)
     write_spectra(output, curated, {**record, "counts": counts})
     log.info("%s: %s", subset, describe_counts(len(kept), left_out))
+    if number := sum(key in corrections for key in kept):
+        log.info("%s: %d of the spectra come from runs whose inputs were corrected", subset, number)
 
 
 def _examples(rejected: list[Rejected]) -> str:
@@ -133,11 +138,11 @@ def _read_one_chunk(
     subset: Subset,
     start_ev: float,
     max_flat_start_ev: float,
-) -> tuple[dict[Site, Array], list[Rejected]]:
-    """Spectra on the grid and rejections of one chunk."""
+) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str]]:
+    """Spectra on the grid and rejections of one chunk, and what was corrected in its runs."""
     runs = [run for run in read_chunk(chunk, subset.theory) if (run.material_id, run.site_index) in sites]
     if not runs:
-        return {}, []
+        return {}, [], {}
     materials = {run.material_id for run in runs}
     table = pd.read_parquet(
         structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)]
@@ -164,4 +169,5 @@ def _read_one_chunk(
             bad.append(Rejected(*site, "grid_not_covered", str(error)))
         except BadRunError as error:
             bad.append(Rejected(*site, error.reason, error.detail))
-    return good, bad
+    corrections = {(run.material_id, run.site_index): run.corrections for run in runs if run.corrections}
+    return good, bad, corrections

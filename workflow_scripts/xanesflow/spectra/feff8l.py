@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.spectra.feff import BadRunError, Xmu, check_absorber, check_not_zero
+from xanesflow.simulations.engine import BadRunError
+from xanesflow.simulations.feff.judge import check_absorber
+from xanesflow.simulations.feff.xmu import Xmu, check_not_zero
 from xanesflow.spectra.grid import Array
 
 COLUMNS = 3  # energy, mu, mu0

@@ -13,9 +13,6 @@ N_POINTS = 141
 STEP_EV = 0.25
 RANGE_EV = 35.0
 
-BOHR_ANGSTROM = 0.529177210903
-"""Bohr radius in Å (CODATA 2018, as the published spectra were made with)."""
-
 
 class GridNotCoveredError(ValueError):
     """The computed energies do not span the grid; the message says by how much."""

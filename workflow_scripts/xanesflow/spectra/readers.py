@@ -9,10 +9,12 @@ from pymatgen.core import Structure
 from xanesflow.errors import XanesflowError
 from xanesflow.reasons import REASONS
 from xanesflow.simulations.chunks import Run
-from xanesflow.spectra import feff, feff8l
-from xanesflow.spectra.feff import BadRunError, Xmu
+from xanesflow.simulations.engine import BadRunError
+from xanesflow.simulations.feff import judge
+from xanesflow.simulations.feff.xmu import Xmu
+from xanesflow.spectra import feff8l
 
-_READERS: Mapping[str, Callable[..., Xmu]] = {"FEFF": feff.read_run, "FEFF8L": feff8l.read_run}
+_READERS: Mapping[str, Callable[..., Xmu]] = {"FEFF": judge.read_run, "FEFF8L": feff8l.read_run}
 
 
 def check_theory(theory: str) -> None:

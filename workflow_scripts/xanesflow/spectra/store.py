@@ -29,6 +29,7 @@ class CuratedSpectra:
         site_index: (n,) 0-based index of the absorber into the structure.
         multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
         rejected: every site that was left out, with its reason.
+        corrections: (n,) what was changed in a run's inputs before it was good, empty for a plain run; (): none was.
     """
 
     subset: str
@@ -38,6 +39,7 @@ class CuratedSpectra:
     site_index: NDArray[np.int64]
     multiplicity: NDArray[np.int64]
     rejected: Sequence[Rejected]
+    corrections: Sequence[str] = ()
 
 
 def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping[str, str]) -> None:
@@ -49,6 +51,8 @@ def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping
         file.create_dataset("material_id", data=list(curated.material_id), dtype=STRING)
         file.create_dataset("site_index", data=curated.site_index)
         file.create_dataset("multiplicity", data=curated.multiplicity)
+        corrections = list(curated.corrections) or [""] * len(curated.material_id)
+        file.create_dataset("corrections", data=corrections, dtype=STRING)
         write_rejected_group(file, curated.rejected)
 
 
@@ -68,6 +72,7 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
                 site_index=file["site_index"][:],
                 multiplicity=file["multiplicity"][:],
                 rejected=read_rejected_group(file),
+                corrections=file["corrections"].asstr()[:].tolist(),
             )
     except (OSError, KeyError) as error:
         raise XanesflowError(

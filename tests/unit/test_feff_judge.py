@@ -7,7 +7,10 @@ from pymatgen.core import Structure
 from shared import shared
 
 from xanesflow.reasons import REASONS
-from xanesflow.spectra.feff import BadRunError, parse_feff_inp, parse_xmu, read_run
+from xanesflow.simulations.engine import BadRunError
+from xanesflow.simulations.feff.feff_inp import parse_feff_inp
+from xanesflow.simulations.feff.judge import read_folder, read_run
+from xanesflow.simulations.feff.xmu import parse_xmu
 
 BOHR_A = 0.529177210903
 STRUCTURE, SITE = layered(), 3
@@ -224,39 +227,42 @@ def test_feff_inp_gives_absorber_edge_and_distances():
     assert len(parse_feff_inp(GOOD["feff.inp"].decode(), neighbours=None)[2]) == len(expected)
 
 
-# Real failures of FEFF 10 (their README tells what was done). In `fms_cluster_cut` the log alone tells.
+# Real failures of FEFF 10 (their README tells what was done), the reason, and what tells more than it. In
+# `fms_cluster_cut` the log alone tells.
 REAL_FAULTS = {
-    "scf_not_converged": "not_converged",
-    "scf_ca_too_big": "no_output",
-    "scf_bad_counts": "no_output",
-    "killed_in_pot": "no_output",
-    "killed_in_fms": "no_output",
-    "fms_not_finished_script_went_on": "module_failed",
-    "out_of_memory": "module_failed",
-    "atoms_overlap": "no_output",
-    "bad_card": "no_output",
-    "short_card": "no_output",
-    "bad_potential": "no_output",
-    "full_disk": "no_output",
-    "full_disk_truncated_xmu": "truncated",
-    "fms_cluster_cut": "cluster_cut",
-    "rerun_pot_killed_stale": "module_failed",
-    "rerun_bad_card_stale": "module_failed",
-    "xmu_truncated": "truncated",
-    "xmu_nan": "not_a_number",
+    "scf_not_converged": ("not_converged", "ran out of iterations"),
+    "scf_ca_too_big": ("module_failed", "refused the convergence factor ca1"),
+    "scf_bad_counts": ("not_converged", "wrong number of electrons"),
+    "killed_in_pot": ("no_output", "ends before the module 'potentials'"),
+    "killed_in_fms": ("no_output", "ends before the module 'full multiple scattering'"),
+    "fms_not_finished_script_went_on": ("module_failed", "'full multiple scattering' was not done, later ones went on"),
+    "out_of_memory": ("module_failed", "Error allocating 5971968 bytes: Cannot allocate memory"),
+    "atoms_overlap": ("atoms_too_close", "muffin tins of potential 2 overlap too much"),
+    "bad_card": ("module_failed", "EXCAHNGE 0 0.0 0.0 2"),
+    "short_card": ("module_failed", "rdinp.f90, line 338: End of file"),
+    "bad_potential": ("module_failed", "no interstitial density"),
+    "full_disk": ("truncated", "could not read apot.bin"),
+    "full_disk_truncated_xmu": ("truncated", "after 93 whole rows"),
+    "fms_cluster_cut": ("cluster_cut", "took 15 atoms, but 27 lie within its 4.5 Å"),
+    "rerun_pot_killed_stale": ("module_failed", "'potentials' was not done, later ones went on"),
+    "rerun_bad_card_stale": ("module_failed", "EXCAHNGE 0 0.0 0.0 2"),
+    "xmu_truncated": ("truncated", "after 78 whole rows"),
+    "xmu_nan": ("not_a_number", "row 101"),
 }
 
 
 def real_run(name):
-    folder = shared(f"feff10-faults/{name}")
-    return {file: (folder / file).read_bytes() for file in GOOD if (folder / file).exists()}
+    return read_folder(shared(f"feff10-faults/{name}"))
 
 
-@pytest.mark.parametrize(("name", "reason"), REAL_FAULTS.items())
-def test_a_real_failure_of_feff_10_is_refused(name, reason):
+@pytest.mark.parametrize("logs", [True, False], ids=["with FEFF's own logs", "feff.out alone"])
+@pytest.mark.parametrize(("name", "expected"), REAL_FAULTS.items())
+def test_a_real_failure_of_feff_10_is_refused_for_what_it_is(name, expected, logs):
+    files = {file: content for file, content in real_run(name).items() if logs or file in GOOD}
     with pytest.raises(BadRunError) as caught:
-        read_run(real_run(name), element="Cu")
-    assert caught.value.reason == reason
+        read_run(files)
+    assert (caught.value.reason, expected[1] in caught.value.detail) == (expected[0], True), caught.value.detail
+    assert expected[0] in REASONS
 
 
 def test_a_real_good_run_of_feff_10_is_accepted():
@@ -268,6 +274,72 @@ def test_a_real_good_run_of_feff_10_is_accepted():
     assert np.isclose(result.cross_section[0], 5.4280575618e-2 * 2.4418e-4 / BOHR_A**2, rtol=1e-12)
 
 
+def test_feffs_own_logs_stand_in_for_what_its_modules_printed():
+    files = real_run("ok")
+    read_run({name: content for name, content in files.items() if name != "feff.out"})
+    del files["feff.out"], files["log3.dat"]
+    with pytest.raises(BadRunError, match="'full multiple scattering' was not done"):
+        read_run(files)
+
+
+def test_of_a_log_that_was_appended_to_the_last_run_counts():
+    good, bad = real_run("ok"), real_run("scf_not_converged")
+    both = {**good, "feff.out": bad["feff.out"] + good["feff.out"]}
+    read_run(both)
+    with pytest.raises(BadRunError) as caught:
+        read_run({**bad, "feff.out": good["feff.out"] + bad["feff.out"]})
+    assert caught.value.reason == "not_converged"
+
+
+def test_a_log_of_feffs_own_that_is_not_of_the_run_in_feff_out_tells_on_it():
+    files = {**real_run("ok"), "log1.dat": real_run("rerun_pot_killed_stale")["log1.dat"]}
+    with pytest.raises(BadRunError, match=r"log1\.dat ends before its time, though by feff\.out") as caught:
+        read_run(files)
+    assert caught.value.reason == "truncated"
+
+
+def test_a_file_that_ends_at_the_end_of_a_line_is_found_cut_too():
+    files = real_run("full_disk_truncated_xmu")
+    whole = files["xmu.dat"][: files["xmu.dat"].rindex(b"\n") + 1]
+    for logs in (True, False):
+        with pytest.raises(BadRunError) as caught:
+            read_run({name: whole if name == "xmu.dat" else c for name, c in files.items() if logs or name in GOOD})
+        assert caught.value.reason == "truncated"
+
+
 def test_every_real_failure_is_in_the_list():
     folders = {path.name for path in shared("feff10-faults").iterdir() if path.is_dir()}
     assert folders == {"ok", *REAL_FAULTS}
+
+
+def test_a_stop_of_the_first_module_alone_is_enough_to_refuse_what_the_others_made_of_old_files():
+    said = b"STOP\n Too many atoms, maximum is     4000\nRDINP-3\n"
+    files = {**GOOD, "feff.out": said + GOOD["feff.out"]}
+    with pytest.raises(BadRunError, match="Too many atoms, maximum is 4000") as caught:
+        read(files)
+    assert caught.value.reason == "module_failed"
+    with pytest.raises(BadRunError, match="a module stopped: Bad things XSPH-4"):
+        read({**GOOD, "feff.out": b"STOP\n Bad things\nXSPH-4\n" + GOOD["feff.out"]})
+
+
+def test_a_fermi_level_that_is_no_number_did_not_converge_whatever_feff_says():
+    with pytest.raises(BadRunError, match="Fermi level") as caught:
+        read(replaced("feff.out", "mu=  -7.001 eV", "mu=     NaN eV"))
+    assert caught.value.reason == "not_converged"
+
+
+def test_bad_counts_that_were_mended_are_no_fault():
+    """As in 250 of the 4,831 published Cu runs."""
+    read(replaced("feff.out", "SCF ITERATION NUMBER  2", " Found bad counts.\n  Will repeat this iteration."))
+
+
+def test_without_an_element_the_files_must_agree_with_each_other_alone():
+    nickel = run_files(rocksalt("Ni"), 0, "Ni")
+    assert read_run(nickel).atomic_number == 28
+    with pytest.raises(BadRunError, match=r"the absorber in xmu\.dat is Cu, not Ni"):
+        read_run({**nickel, "xmu.dat": GOOD["xmu.dat"]})
+    edge = {name: text.replace(b"EDGE K", b"HOLE 4 1.0").replace(b" K  shell", b" L3 shell")
+            for name, text in GOOD.items()}  # fmt: skip
+    read_run(edge)
+    with pytest.raises(BadRunError, match=r"the edge in xmu\.dat is K, not L3"):
+        read_run({**edge, "xmu.dat": GOOD["xmu.dat"]})

@@ -1,0 +1,54 @@
+"""How finished FEFF runs are judged: over the published Cu runs of FEFF 9, and over known failures of FEFF 10.
+
+Of the archive every run that left a spectrum must be accepted, and those that did not be refused; of the folder with
+failures the one that is called `ok` alone.
+
+    python benchmarks/bench_check.py [--archive ../shared/data/feff9-cu.tar.xz] [--faults ../shared/data/feff10-faults]
+                                     [--workers 2]
+"""
+
+import argparse
+import sys
+import tarfile
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from xanesflow.simulations.feff.check import check_folders
+
+DATA = Path(__file__).parents[1].parent / "shared/data"
+
+
+def judge(name, folder, workers):
+    """Judge the runs in a folder, print the table; the runs that were accepted and those that were refused."""
+    begin = time.perf_counter()
+    verdicts = list(check_folders([folder], workers=workers))
+    seconds = time.perf_counter() - begin
+    counts = Counter(verdict.reason or "accepted" for verdict in verdicts)
+    print(f"\n{name}: {len(verdicts)} runs in {seconds:.1f} s, {1e3 * seconds / len(verdicts):.1f} ms a run")
+    for reason, number in counts.most_common():
+        print(f"  {reason:20s} {number:6d}")
+    return [v.folder for v in verdicts if not v.reason], [v.folder for v in verdicts if v.reason]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--archive", type=Path, default=DATA / "feff9-cu.tar.xz")
+    parser.add_argument("--faults", type=Path, default=DATA / "feff10-faults")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        with tarfile.open(given.archive) as packed:
+            packed.extractall(name, filter="data")
+        accepted, refused = judge(given.archive.name, Path(name), given.workers)
+        good = all((folder / "xmu.dat").exists() for folder in accepted)
+        good &= not any((folder / "xmu.dat").exists() for folder in refused)
+    accepted, _ = judge(given.faults.name, given.faults, 1)
+    good &= [folder.name for folder in accepted] == ["ok"]
+    print("\nas it should be" if good else "\nNOT as it should be")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

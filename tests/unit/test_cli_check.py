@@ -1,0 +1,129 @@
+"""`xanesflow check`: finds runs, says what each is worth, and ends with 0 only if all are good."""
+
+import shutil
+import tarfile
+
+from curated_runs import curate, import_runs
+from feff_runs import cuprite, perovskite, poscar, rocksalt, run_files, write_files, write_run
+from shared import shared
+from typer.testing import CliRunner
+
+from xanesflow.cli import app
+
+
+def check(*arguments):
+    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["check", *map(str, arguments)])
+    assert "Traceback" not in done.output
+    return done.exit_code, done.output.splitlines()
+
+
+def test_good_runs_in_a_tree_end_with_0(tmp_path):
+    write_run(tmp_path, "mp-1", cuprite(), 0)
+    write_run(tmp_path, "mp-2", perovskite(), 1)
+    write_files(tmp_path / "Cu/mp-2/FEFF8L-XANES/001_Cu", {"xmu.dat": "of the embedded engine"})
+    code, lines = check(tmp_path)
+    assert code == 0
+    assert lines == [
+        f"good     {tmp_path}/Cu/mp-1/FEFF-XANES/000_Cu",
+        f"good     {tmp_path}/Cu/mp-2/FEFF-XANES/001_Cu",
+        "2 runs: 2 good, 0 refused",
+    ]
+    assert check(tmp_path, tmp_path / "Cu/mp-1", "--refused") == (0, ["2 runs: 2 good, 0 refused"])
+
+
+def test_one_bad_run_ends_with_1_and_its_reason(tmp_path):
+    write_run(tmp_path, "mp-1", cuprite(), 0)
+    bad = write_run(tmp_path, "mp-2", cuprite(), 0, xmu_dat=None)
+    code, lines = check(tmp_path, "--refused")
+    assert (code, lines[1:]) == (1, ["2 runs: 1 good, 1 refused (1 no_output)"])
+    assert lines[0].startswith(f"refused  {bad}: no_output, xmu.dat is missing or empty")
+
+
+def test_a_plain_folder_needs_neither_poscar_nor_feff_out(tmp_path):
+    files = run_files(rocksalt("Ni"), 0, "Ni")
+    write_files(tmp_path / "anywhere", files)
+    assert check(tmp_path / "anywhere")[0] == 0
+    log = files.pop("feff.out").decode()
+    scf, after = log.split("Calculating screened")
+    xsph, fms = after.split("FMS calculation", 1)
+    fms, ff2x = fms.split("Pathfinder", 1)
+    logs = {"log1.dat": scf, "log2.dat": xsph, "log3.dat": "FMS calculation" + fms, "log6.dat": ff2x}
+    write_files(tmp_path / "logs", files | logs)
+    assert check(tmp_path / "logs")[0] == 0
+
+
+def test_in_lightshows_tree_the_run_must_be_that_of_its_site(tmp_path):
+    other = write_run(tmp_path, "mp-1", cuprite(), 0, feff_inp=run_files(rocksalt(), 0)["feff.inp"])
+    beyond = write_run(tmp_path, "mp-2", cuprite(), 0).rename(tmp_path / "Cu/mp-2/FEFF-XANES/017_Cu")
+    oxygen = write_run(tmp_path, "mp-3", cuprite(), 0).rename(tmp_path / "Cu/mp-3/FEFF-XANES/004_Cu")
+    write_run(tmp_path, "mp-4", cuprite(), 0)
+    write_files(tmp_path / "Cu/mp-4", {"POSCAR": "no structure"})
+    code, lines = check(tmp_path)
+    assert code == 1
+    assert f"{other}: wrong_absorber, the cluster in feff.inp is not the one around site 0 of POSCAR" in lines[0]
+    assert f"{beyond}: wrong_absorber, site 17 lies outside the structure, which has 6 atoms" in lines[1]
+    assert f"{oxygen}: wrong_absorber, site 4 of POSCAR is O, not Cu" in lines[2]
+    assert "no_structure, POSCAR cannot be read" in lines[3]
+
+
+def test_a_wrong_path_is_told_in_a_sentence(tmp_path):
+    write_files(tmp_path, {"empty/notes.txt": "none", "runs.tar": ""})
+    with tarfile.open(tmp_path / "runs.tar", "w"):
+        pass
+    for name, said in {
+        "nowhere": "nowhere does not exist (looked from",
+        "runs.tar": "runs.tar is no folder; name folders with FEFF runs",
+        "empty": "empty holds no FEFF run: there is no feff.inp, feff.out, xmu.dat in it nor below.",
+    }.items():
+        code, lines = check(tmp_path / name)
+        assert code == 1 and len(lines) == 1 and said in lines[0]
+    assert check()[0] == 2
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    write_files(tmp_path / "scratch/run", run_files(rocksalt(), 0))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/a").symlink_to(tmp_path / "scratch/run")
+    (tmp_path / "scratch/run/back").symlink_to(tmp_path / "runs")
+    assert check(tmp_path / "runs")[1][-1] == "1 run: 1 good, 0 refused"
+
+
+def test_of_the_real_runs_of_feff_10_one_is_good():
+    code, lines = check(shared("feff10-faults"), "--workers", 1)
+    assert (code, len(lines)) == (1, 20)
+    assert [line for line in lines if line.startswith("good")] == [f"good     {shared('feff10-faults')}/ok"]
+    assert lines[-1] == ("19 runs: 1 good, 18 refused (2 no_output, 1 atoms_too_close, 3 truncated, 8 module_failed, "
+                         "1 cluster_cut, 2 not_converged, 1 not_a_number)")  # fmt: skip
+
+
+def test_the_curation_says_of_the_real_runs_of_feff_10_what_check_says(tmp_path):
+    """Also where FEFF's own logs are all that is there, as they are imported with the runs."""
+    for run in sorted(path for path in shared("feff10-faults").iterdir() if path.is_dir()):
+        folder = tmp_path / f"runs/Cu/{run.name}/FEFF-XANES/000_Cu"
+        shutil.copytree(run, folder)
+        if run.name in {"ok", "scf_not_converged"}:
+            (folder / "feff.out").unlink()
+        structure = cuprite(a=4.5 if run.name.startswith("rerun") else 4.27)
+        write_files(folder.parents[1], {"POSCAR": poscar(structure)})
+    said = {}
+    for line in check(tmp_path / "runs")[1][:-1]:
+        place, _, detail = line.removeprefix("refused  ").removeprefix("good     ").partition(": ")
+        said[place.split("/")[-3]] = tuple(detail.partition(", ")[::2])
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert curated.material_id == ["ok"] and len(said) == 19
+    told = {each.material_id: (each.reason, each.detail) for each in curated.rejected}
+    assert told | {"ok": ("", "")} == said
+
+
+def test_real_runs_of_feff_9_are_judged_with_their_structure(tmp_path):
+    """The first of the archive; two sites of mp-1101124, which is among them, have inputs and no output."""
+    with tarfile.open(shared("feff9-cu.tar.xz")) as archive:
+        for member in archive:
+            if member.name > "Cu/mp-1102":
+                break
+            archive.extract(member, tmp_path, filter="data")
+    whole = len(list(tmp_path.glob("Cu/*/FEFF-XANES/*/xmu.dat")))
+    code, lines = check(tmp_path)
+    assert whole > 100
+    assert (code, lines[-1]) == (1, f"{whole + 2} runs: {whole} good, 2 refused (2 no_output)")
+    assert all("mp-1101124" in line for line in lines if line.startswith("refused"))

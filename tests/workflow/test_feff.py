@@ -1,0 +1,47 @@
+"""FEFF in the workflow, with a stand-in for it (tests/stand_in_feff.py): from a folder of structures to spectra."""
+
+import json
+import shlex
+import sys
+
+import stand_in_feff
+from feff_runs import perovskite, rocksalt
+from workflow import run, write_config
+
+from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.feff.judge import read_run
+from xanesflow.spectra.store import read_spectra
+
+
+def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_must_be_helped(tmp_path):
+    control = tmp_path / "control"
+    control.mkdir()
+    orders = {"Sr": {"converges": {"ca1": 0.1}, "folp": {"2": 1.0}}, "Ca": {"converges": {"radius": 6}}}
+    (control / "control.json").write_text(json.dumps(orders))
+    (tmp_path / "mine").mkdir()
+    structures = {"plain": rocksalt(), "helped": perovskite("Cu", "Sr"), "hopeless": perovskite("Cu", "Ca")}
+    for name, structure in structures.items():
+        structure.to(str(tmp_path / f"mine/{name}.cif"), fmt="cif")
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF"],
+        chunks=1,
+        structures={"source": "directory", "directory": "mine"},
+        simulations={
+            "source": "run",
+            "feff_command": shlex.join([sys.executable, "-I", "-S", stand_in_feff.__file__, str(control)]),
+            "feff": {"max_corrections": 3},
+        },
+        curation={"envelope": {"FEFF": None}},
+    )
+    printed = run(tmp_path, "spectra")
+    assert "Cu_FEFF chunk 0: 3 sites: 2 computed, 0 kept from before, 1 failed (1 not_converged)" in printed
+    assert "Cu_FEFF: 1 of the spectra come from runs whose inputs were corrected" in printed
+    curated = read_spectra(tmp_path / "results/spectra/Cu_FEFF.h5")
+    told = dict(zip(curated.material_id, curated.corrections, strict=True))
+    assert told == {"helped": "FOLP potential 2 automatic -> 1.0; SCF ca1 0.2 -> 0.1", "plain": ""}
+    assert [(r.material_id, r.reason) for r in curated.rejected] == [("hopeless", "not_converged")]
+    for kept in read_chunk(tmp_path / "results/simulations/Cu_FEFF/0000.zip", "FEFF"):
+        if kept.record["outcome"] == "finished":
+            read_run(kept.files, element="Cu")
+    assert "Nothing to be done" in run(tmp_path, "spectra")

@@ -1,0 +1,39 @@
+"""`xanesflow check`: what is shown of finished FEFF runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from xanesflow.cli.terminal import say
+from xanesflow.reasons import REASONS
+from xanesflow.simulations.feff.check import check_folders
+
+
+def show_check(folders: Sequence[Path], console: Console, *, workers: int = 1, refused_only: bool = False) -> bool:
+    """Print a line for each run, its verdict first, and how many there are of each; whether all are good.
+
+    Args:
+        folders: with runs.
+        console: to print on.
+        workers: processes.
+        refused_only: print no lines of good runs.
+
+    Raises:
+        XanesflowError: a folder is not there, cannot be listed or holds no run.
+    """
+    counts: Counter[str] = Counter()
+    for verdict in check_folders(folders, workers=workers):
+        counts[verdict.reason] += 1
+        if verdict.reason:
+            say(console, f"refused  {verdict.folder}: {verdict.reason}, {verdict.detail}", "red")
+        elif not refused_only:
+            say(console, f"good     {verdict.folder}")
+    refused = counts.total() - counts[""]
+    reasons = ", ".join(f"{counts[reason]} {reason}" for reason in REASONS if counts[reason])
+    runs = "1 run" if counts.total() == 1 else f"{counts.total()} runs"
+    say(console, f"{runs}: {counts['']} good, {refused} refused{reasons and f' ({reasons})'}")
+    return not refused

@@ -1,0 +1,69 @@
+"""Change cards of a feff.inp, leaving all else as it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+_SCF = re.compile(r"^[^\S\n]*SCF\b([^\n*!]*).*$", re.MULTILINE | re.IGNORECASE)
+_SECTION = re.compile(r"^[^\S\n]*POTENTIALS?\b", re.MULTILINE | re.IGNORECASE)
+_DEFAULTS = ("", "0", "30", "0.2", "1")  # FEFF's own, for what the card leaves out
+
+
+@dataclass(frozen=True)
+class Scf:
+    """The card SCF.
+
+    Attributes:
+        radius_a: Å around each atom within which the field scatters.
+        solid: 0 for solids, 1 for molecules.
+        iterations: at most, up to 100.
+        ca1: convergence factor, the share of a new density that is mixed in.
+        mixed: iterations of simple mixing before Broyden's begins.
+    """
+
+    radius_a: float
+    solid: str
+    iterations: int
+    ca1: float
+    mixed: str
+
+    def __str__(self) -> str:
+        return f"SCF {self.radius_a:g} {self.solid} {self.iterations} {self.ca1:g} {self.mixed}"
+
+    def with_(self, **changed: float) -> Scf:
+        """The same but for some values."""
+        return replace(self, **changed)  # type: ignore[arg-type]
+
+
+def scf_of(text: str) -> Scf | None:
+    """The card SCF of a feff.inp; None if it has none that can be read."""
+    if (found := _SCF.search(text)) is None:
+        return None
+    words = [*found[1].split(), *_DEFAULTS[len(found[1].split()) :]]
+    try:
+        return Scf(float(words[0]), words[1], int(words[2]), float(words[3]), words[4])
+    except ValueError:
+        return None
+
+
+def with_scf(text: str, scf: Scf) -> str:
+    """A feff.inp with another card SCF in the place of its own."""
+    return _SCF.sub(str(scf), text, count=1)
+
+
+def folp_of(text: str, potential: int) -> float | None:
+    """The overlap that a card FOLP gives a potential; None if there is none."""
+    found = re.search(rf"^[^\S\n]*FOLP\s+{potential}\s+(\S+)", text, re.MULTILINE | re.IGNORECASE)
+    try:
+        return float(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+def with_folp(text: str, potential: int, overlap: float) -> str:
+    """A feff.inp with the overlap of a potential's muffin tins set by a card FOLP, before its potentials."""
+    text = re.sub(rf"^[^\S\n]*FOLP\s+{potential}\s.*\n", "", text, flags=re.MULTILINE | re.IGNORECASE)
+    found = _SECTION.search(text)
+    at = found.start() if found else 0
+    return f"{text[:at]}FOLP {potential} {overlap:g}\n{text[at:]}"
