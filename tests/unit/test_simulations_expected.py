@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from xanesflow.simulations.expected import chunk_minutes, expected_seconds
+from xanesflow.simulations.expected import chunk_memory, chunk_minutes, expected_seconds
 
 
 def write(path, chunks, hours):
@@ -46,3 +46,8 @@ def test_sites_without_a_cost_are_expected_to_take_the_same(tmp_path):
     table = pd.read_parquet(write(tmp_path / "sites.parquet", [0, 0], [math.nan, 2.0]))
     assert expected_seconds(table) == {("m0", 0): 1.0, ("m1", 0): 7200.0}
     assert set(expected_seconds(table.drop(columns="core_hours")).values()) == {1.0}
+
+
+def test_memory_grows_with_the_cores_and_with_each_attempt():
+    assert chunk_memory("FEFF8L", cores=4, attempt=1) == 4000
+    assert chunk_memory("FEFF", cores=2, attempt=3) == 12000

@@ -222,6 +222,13 @@ class Simulations(Section):
             "relative to the working directory (snakemake --directory)"
         ),
     )
+    longest_job: Positive = Field(
+        24.0,
+        description=(
+            "hours that a chunk's job may ask a cluster for, at most the limit of its partition; a chunk that needs\n"
+            "more stops a little before and goes on where it was at the next attempt"
+        ),
+    )
     engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
 
 

@@ -21,6 +21,11 @@ MINUTES_UNKNOWN = 12 * 60
 MINUTES_LEAST = 30
 """Of any chunk: a node is slow now and then, and reading, checking and packing take their time."""
 
+MEMORY_MB = {"FEFF": 2000, "VASP": 4000}
+"""Of one core at the first attempt; of other levels of theory `MEMORY_MB_ELSE`."""
+
+MEMORY_MB_ELSE = 1000
+
 MARGIN = 1.5
 """On the expected cost, which was fitted on another machine (structures/cost.py)."""
 
@@ -34,6 +39,17 @@ def expected_seconds(table: pd.DataFrame) -> dict[Site, float]:
     hours = table["core_hours"].tolist() if "core_hours" in table else [math.nan] * len(table)
     sites = zip(table["material_id"], table["site_index"], hours, strict=True)
     return {(str(m), int(i)): 3600.0 * each if each and each > 0 else 1.0 for m, i, each in sites}
+
+
+def chunk_memory(theory: str, *, cores: int, attempt: int) -> int:
+    """MB to ask for a chunk's job; each attempt asks for once more of the first one's.
+
+    Args:
+        theory: level of theory.
+        cores: sites that are computed at a time.
+        attempt: 1 at first.
+    """
+    return MEMORY_MB.get(theory, MEMORY_MB_ELSE) * cores * attempt
 
 
 def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: int, longest: float) -> int:
