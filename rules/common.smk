@@ -14,6 +14,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
 from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
+from xanesflow.simulations.expected import chunk_memory, chunk_minutes
 from xanesflow.simulations.feff.command import find_program
 from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import COMPUTED, WITH_INPUTS, chunk_name
@@ -87,6 +88,22 @@ def input_zips(subset):
     """Zips of the input files of a subset, one a chunk; none where the code writes its own when it runs."""
     numbers = range(CONFIG.n_chunks(subset) if theory_of(subset) in WITH_INPUTS else 0)
     return [f"results/inputs/{subset}/{chunk_name(k)}.zip" for k in numbers]
+
+
+def more_each_time(amount):
+    """A resource for a job: so much at first, and once more of it at every retry (see `retries` in profiles/slurm)."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def time_of_chunk(wildcards, threads, attempt):
+    """Minutes to ask for a chunk's job, from the cost in the site table; before that is there, a usual value."""
+    return chunk_minutes(
+        f"results/structures/{wildcards.subset}_sites.parquet",
+        int(wildcards.chunk),
+        cores=threads,
+        attempt=attempt,
+        longest=CONFIG.simulations.longest_job,
+    )
 
 
 def folder_of_structures():

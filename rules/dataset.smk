@@ -21,8 +21,8 @@ rule split_sites:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
     params:
         files=CONFIG.splits.files,
         seed=CONFIG.splits.seed,
@@ -51,8 +51,8 @@ rule build_dataset:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=more_each_time(4000),
+        runtime=more_each_time(30),
     params:
         subsets=SUBSETS,
         featurizers=FEATURIZERS,

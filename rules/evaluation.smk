@@ -26,8 +26,8 @@ rule predict_spectra:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=more_each_time(3000),
+        runtime=more_each_time(30),
     params:
         part=CONFIG.evaluation.part,
     message:
@@ -49,8 +49,8 @@ rule evaluate_models:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=more_each_time(3000),
+        runtime=more_each_time(30),
     message:
         "Evaluating all models"
     script:

@@ -20,8 +20,8 @@ rule compute_features:
         "../envs/xanesflow.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=more_each_time(4000),
+        runtime=more_each_time(120),
     params:
         device=CONFIG.features.device,
     message:

@@ -23,8 +23,8 @@ rule write_inputs:
         "../envs/xanesflow.yaml"
     threads: 1  # loading the libraries costs more than most chunks, and chunks run side by side
     resources:
-        mem_mb=1500,
-        runtime=120,
+        mem_mb=more_each_time(1500),
+        runtime=more_each_time(120),
     params:
         options=lambda wildcards: CONFIG.inputs.of(theory_of(wildcards.subset)),
     message:

@@ -42,8 +42,8 @@ rule train_expert:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=more_each_time(3000),
+        runtime=more_each_time(240),
     params:
         **TRAINING,
         widths=lambda wildcards: CONFIG.models.widths.get(wildcards.subset),
@@ -84,8 +84,8 @@ rule train_universal:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=480,
+        mem_mb=more_each_time(6000),
+        runtime=more_each_time(480),
     params:
         **TRAINING,
         subsets=lambda wildcards: subsets_of(wildcards.theory),

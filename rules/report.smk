@@ -21,8 +21,8 @@ rule draw_curation:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
     message:
         "Drawing what curation kept of {wildcards.subset}"
     script:
@@ -62,8 +62,8 @@ rule draw_evaluation:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
     message:
         "Drawing the errors of {wildcards.model} on {wildcards.features} of {wildcards.subset}"
     script:
@@ -96,8 +96,8 @@ rule make_report:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(10),
     params:
         subsets=SUBSETS,
         models=results_of_models("{model} on {features}, {subset}"),

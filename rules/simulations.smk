@@ -30,8 +30,8 @@ if CONFIG.simulations.source == "archive":
                 "../envs/xanesflow.yaml"
             threads: 2
             resources:
-                mem_mb=2000,
-                runtime=60,
+                mem_mb=more_each_time(2000),
+                runtime=more_each_time(60),
             params:
                 subset=SUBSET,
                 n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
@@ -61,8 +61,10 @@ else:
             "../envs/xanesflow.yaml"
         threads: 4
         resources:
-            mem_mb=lambda wildcards, threads: 1000 * threads,
-            runtime=720,
+            mem_mb=lambda wildcards, threads, attempt: chunk_memory(
+                theory_of(wildcards.subset), cores=threads, attempt=attempt
+            ),
+            runtime=lambda wildcards, threads, attempt: time_of_chunk(wildcards, threads, attempt),
         params:
             kept="results/simulations/{subset}/kept",
             engine=lambda wildcards: CONFIG.engine_options(wildcards.subset),

@@ -24,8 +24,8 @@ rule curate_spectra:
         "../envs/xanesflow.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=more_each_time(4000),
+        runtime=more_each_time(60),
     params:
         energy_start_ev=lambda wildcards: energy_start(wildcards.subset),
         envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(

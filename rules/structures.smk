@@ -72,8 +72,8 @@ if CONFIG.structures.source != "archive":
             "../envs/xanesflow.yaml"
         threads: 2
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=more_each_time(2000),
+            runtime=more_each_time(60),
         params:
             source=CONFIG.structures.source,
             only=CONFIG.structures.only,
@@ -98,8 +98,8 @@ if CONFIG.structures.source != "archive":
             "../envs/xanesflow.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=10,
+            mem_mb=more_each_time(1000),
+            runtime=more_each_time(10),
         params:
             subsets=SUBSETS,
         message:

@@ -249,6 +249,13 @@ class Simulations(Section):
             "where more fail (`xanesflow retry` has them computed again); up to 5 are always borne; null: no limit"
         ),
     )
+    longest_job: Positive = Field(
+        24.0,
+        description=(
+            "hours that a chunk's job may ask a cluster for, at most the limit of its partition; a chunk that needs\n"
+            "more stops a little before and goes on where it was at the next attempt"
+        ),
+    )
     engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
     feff_command: str = Field(
         "feff",

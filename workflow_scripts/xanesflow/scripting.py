@@ -31,7 +31,11 @@ def rule_log(snakemake: Any) -> Iterator[str]:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for chatty in ("numexpr", "matplotlib", "fontTools", "torch", "pymatgen"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    held = hold_job(Path(snakemake.log[0]).with_suffix(".lock"), snakemake.output)
+    try:
+        held = hold_job(Path(snakemake.log[0]).with_suffix(".lock"), snakemake.output)
+    except XanesflowError as error:  # the log is the other process's
+        logging.getLogger("xanesflow").error("ERROR: %s", error)
+        sys.exit(1)
     # Only now the log: a job that had to be waited for wrote its own to the end.
     to_file = logging.FileHandler(snakemake.log[0], mode="w")
     to_file.setFormatter(logging.getLogger().handlers[0].formatter)

@@ -252,3 +252,43 @@ def check(
 
         if not show_check(folders, results(), workers=workers, refused_only=refused):
             sys.exit(1)
+
+
+profile_app = typer.Typer(no_args_is_help=True, help="Profiles: how Snakemake runs the workflow's jobs on a cluster.")
+app.add_typer(profile_app, name="profile")
+
+
+@profile_app.callback()
+def _profile() -> None:
+    """Make a group of commands of this, as there may be more than one."""
+
+
+@profile_app.command("install")
+def install_profile(
+    name: Annotated[Literal["slurm"], typer.Argument(metavar="NAME", help="slurm", show_default=False)],
+    *,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            "--partition", "-p", help="For all jobs; without it, the cluster's default one.", show_default=False
+        ),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", "-A", help="What is charged; without it, your default one.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace another profile of that name.")] = False,
+) -> None:
+    """Write a profile with your cluster's values into your Snakemake folder, for `snakemake --profile slurm`.
+
+    Example: xanesflow profile install slurm --partition batch --account my_project
+    """  # fmt: skip
+    with errors_told():
+        from snakemake.common import get_appdirs
+
+        from xanesflow.cli.profile import install_slurm
+
+        folder = Path(get_appdirs().user_config_dir)
+        path, remarks = install_slurm(folder, partition=partition, account=account, force=force)
+        for sentence in (f"Written: {path}", *remarks, f"Use it in any directory: snakemake --profile {name}"):
+            say(results(), sentence)

@@ -33,11 +33,13 @@ from xanesflow.provenance import versions
 from xanesflow.reasons import REASONS
 from xanesflow.simulations.chunks import ChunkWriter, Run
 from xanesflow.simulations.engine import Engine, FailedRunError
+from xanesflow.simulations.expected import expected_seconds
 from xanesflow.simulations.kept import KeptRuns, run_site
 from xanesflow.simulations.layout import poscar_path
-from xanesflow.simulations.process import Ended, run_command
+from xanesflow.simulations.process import Ended, StoppedError, run_command
 from xanesflow.simulations.progress import ChunkProgress
 from xanesflow.sites import Site, Subset, site_id
+from xanesflow.walltime import Limit
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ _FORM = 1  # a part of the hash: another one makes all runs be computed again
 _LINE = 300  # characters of a line that run.json holds
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_MEMORY = ("MemoryError", "Cannot allocate memory")
+_SIGNAL_SPREADS = 1.0  # seconds
 _SIGNAL = 128  # exit codes above it
 _SIGKILL, _SIGXFSZ = _SIGNAL + 9, _SIGNAL + 25
 _FROM_OUTSIDE = {_SIGNAL + 1, _SIGNAL + 2, _SIGKILL, _SIGNAL + 15}
@@ -85,7 +88,8 @@ def simulate_chunk(
         scratch: folder for the sites' own folders; None: the system's, $TMPDIR.
 
     Raises:
-        XanesflowError: the engine cannot be run at all, or a disk is full; what is finished is kept.
+        XanesflowError: the engine cannot be run at all, a disk is full, or the time of the cluster job that this runs
+            in is nearly over; what is finished is kept.
     """
     table = pd.read_parquet(site_table).sort_values(["material_id", "site_index"])
     columns = table[["material_id", "site_index", "chunk"]].itertuples(index=False, name=None)
@@ -95,7 +99,10 @@ def simulate_chunk(
     settings = engine.settings()
     hashes = {site: input_hash(as_json[site[0]], site[1], engine.theory, settings) for site in sites}
     keeper = KeptRuns(kept, Subset.parse(subset), chunk)
-    job = _Job(engine, settings, f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve())
+    job = _Job(
+        engine, settings, f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve(),
+        expected_seconds(table),
+    )  # fmt: skip
     with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, _full_disk_told(job.label):
         places = keeper.find(hashes)
         progress.found(keeper.outcomes[site] for site in places)
@@ -147,7 +154,9 @@ class _Job:
     label: str
     scratch: Path
     owner: Path
+    expected: Mapping[Site, float]
     done: set[Site] = field(default_factory=set)
+    limit: Limit = field(default_factory=Limit.of_this_job)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -169,21 +178,31 @@ class _Job:
         put: Callable[[Run], Path],
         progress: ChunkProgress,
     ) -> Iterator[Run]:
-        """Compute sites, `workers` at a time; give each as soon as it is kept."""
+        """Compute sites, `workers` at a time; give each as soon as it is kept.
+
+        Raises:
+            XanesflowError: some were left, as the job's time is nearly over or as it was asked to end.
+        """
         number, total = already, already + len(waiting)
 
         def one(site: Site, structure: str, digest: str) -> Run:
+            if not self.limit.may_start(self.expected[site], workers):
+                raise StoppedError
             with progress.at_work(site):
                 run = self._run(site, structure, digest)
                 put(run)
             progress.ended(run.record)
+            self.limit.learn(run.record["seconds"], self.expected[site])
             return run
 
-        with ThreadPoolExecutor(workers) as pool:
+        with self.limit.watched(self._stop), ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(one, *each) for each in waiting]
             try:
                 for future in as_completed(futures):
-                    run = future.result()
+                    try:
+                        run = future.result()
+                    except StoppedError:  # the limit's; it says nothing about the site
+                        continue
                     number += 1
                     self.done.add(run_site(run))
                     told = f"{run.record['seconds']:.1f} s"
@@ -195,6 +214,11 @@ class _Job:
                 self._stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        if number < total:
+            raise XanesflowError(
+                f"{self.label} stops with {number} of {total} sites done, as {self.limit.told()}; they are kept, and "
+                "the next attempt goes on there."
+            )
 
     def _run(self, site: Site, structure: str, digest: str) -> Run:
         """Compute one site.
@@ -216,6 +240,9 @@ class _Job:
                     self.engine.command(folder), folder, log=folder / self.engine.log_name,
                     time_limit=self.engine.time_limit, stop=self._stop,
                 )  # fmt: skip
+                # A cluster that ends a job signals all its processes, the engine's perhaps before this one.
+                if ended.code in _FROM_OUTSIDE and self._stop.wait(_SIGNAL_SPREADS):
+                    raise StoppedError
                 self._judge(site, folder, ended)
             except FailedRunError as error:
                 failure = error

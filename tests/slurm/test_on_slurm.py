@@ -1,0 +1,143 @@
+"""Campaigns on a real Slurm, undisturbed and with the faults of a cluster: nothing is lost, nothing done twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import pytest
+import yaml
+from campaign import SlurmCampaign, materials, names_of_chunk, wait_until
+from shared import PROJECT
+
+TAIL = [
+    "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "predict_spectra",
+    "evaluate_models", "draw_curation", "draw_evaluation", "make_report",
+]  # fmt: skip
+
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+@pytest.fixture(scope="module")
+def profiles(tmp_path_factory, slurm):
+    """A user's folder of profiles, with the one for Slurm installed as users do."""
+    folder = tmp_path_factory.mktemp("profiles")
+    done = subprocess.run(
+        [sys.executable, "-m", "xanesflow", "profile", "install", "slurm"],
+        env={**os.environ, "XDG_CONFIG_HOME": str(folder)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = folder / "snakemake/slurm/config.yaml"
+    profile = yaml.safe_load(path.read_text())
+    assert profile["default-resources"]["slurm_partition"] == "short"  # the default one, told by sinfo
+    assert profile["slurm-status-command"] == "squeue"  # no accounts are kept here
+    # What follows is for the sake of time alone.
+    profile |= {"latency-wait": 5, "slurm-init-seconds-before-status-checks": 1, "set-threads": ["simulate_chunk=1"]}
+    path.write_text(yaml.safe_dump(profile))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, profiles):
+    """A campaign in a clone of the workflow by `snakemake --profile slurm`, literally, up to its report.
+
+    All that comes after the simulations is one job, which has the whole chain in it.
+    """
+    folder = tmp_path_factory.mktemp("whole")
+    campaign = SlurmCampaign(folder / "clone", profiles, folder / "recorded").write(chunks=2).clone()
+    path = profiles / "snakemake/slurm/config.yaml"
+    before = path.read_text()
+    grouped = {**yaml.safe_load(before), "groups": [f"{rule}=tail" for rule in TAIL]}
+    del grouped["group-components"]
+    path.write_text(yaml.safe_dump(grouped))
+    try:
+        assert campaign.command()[1:] == ["-m", "snakemake", "--profile", "slurm"]
+        campaign.run()
+    finally:
+        path.write_text(before)
+    return campaign
+
+
+@pytest.fixture(scope="module")
+def disturbed(whole, slurm):
+    """A campaign whose jobs meet all faults, and in the meantime one whose Snakemake is killed twice."""
+    died, memory, late, cancelled = (names_of_chunk(chunk, 4)[1] for chunk in range(4))
+    faulty = SlurmCampaign(whole.folder.parent / "faulty", whole.profiles, whole.recorded).write(
+        chunks=4,
+        **{
+            died: {"do": "die", "times": 1},
+            memory: {"do": "memory", "times": 2},
+            late: {"do": "sleep600", "times": 1},
+            cancelled: {"do": "sleep600", "times": 1},
+        },
+    )
+    snakemake = faulty.start("simulations", "--set-resources", "simulate_chunk:runtime=attempt")
+    wait_until(lambda: faulty.started(cancelled), 180)
+    (job,) = (job for job, comment in slurm.jobs(faulty.folder).items() if comment.endswith("Ni_FEFF8L_0003"))
+    slurm.ask("scancel", job)
+    wait_until(lambda: faulty.started(late), 120)
+    slurm.kill_slurmd()
+    time.sleep(3)
+    slurm.start_slurmd()
+
+    slow = [names_of_chunk(chunk, 2)[2] for chunk in (0, 1)]
+    killed = SlurmCampaign(whole.folder.parent / "killed", whole.profiles, whole.recorded).write(
+        chunks=2, **{name: {"do": "sleep25", "times": 1} for name in slow}
+    )
+    first = killed.start("simulations")
+    wait_until(lambda: all(map(killed.started, slow)), 180)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    second = killed.start("simulations")
+    wait_until(lambda: len(slurm.jobs(killed.folder)) == 4, 60)
+    wait_until(lambda: killed.logs_of_jobs().count("waiting for it to end") >= 2, 90)
+    os.kill(second.pid, signal.SIGKILL)
+    second.wait()
+    wait_until(lambda: not slurm.jobs(killed.folder, "pending", "running", "completing"), 120)
+    killed.run("simulations")
+    faulty.end(snakemake)
+    return faulty, killed
+
+
+def test_a_whole_campaign_runs_by_the_command_that_users_type(whole):
+    assert whole.starts() == dict.fromkeys(materials().values(), 1)
+    results = whole.folder / "results"
+    assert (results / "report/report.html").exists() and (results / "evaluation/metrics.csv").exists()
+    with h5py.File(results / "dataset/nickel.h5") as file:
+        assert sorted(file["Ni_FEFF8L/material_id"].asstr()[:]) == sorted(materials())
+    printed = (whole.folder / "printed.txt").read_text()
+    assert "Using profiles slurm and workflow specific profile" in printed  # profiles/default is read too
+    assert "executor: slurm" in printed or "SLURM run ID" in printed
+
+
+def test_after_every_fault_of_a_job_no_finished_site_is_computed_twice_and_none_is_missing(disturbed, whole):
+    """A job that dies, one over its memory, one over its time, one cancelled, and slurmd killed and started again."""
+    faulty, _ = disturbed
+    met = {names_of_chunk(chunk, 4)[1] for chunk in range(4)}
+    assert faulty.starts() == {name: 2 if name in met else 1 for name in materials().values()}
+    assert faulty.files() == whole.files()
+    printed = (faulty.folder / "printed.txt").read_text()
+    assert "chunk 2 stops with 1 of 2 sites done, as its time is nearly over" in printed
+    assert "chunk 3 stops with 1 of 2 sites done, as it was asked to end (SIGTERM)" in printed
+
+
+def test_after_snakemake_was_killed_the_same_command_goes_on_while_the_old_jobs_run_and_after_them(disturbed, whole):
+    _, killed = disturbed
+    assert killed.starts() == dict.fromkeys(materials().values(), 1)
+    assert killed.files() == whole.files()
+    logs = killed.logs_of_jobs()
+    assert logs.count("A killed run left this job at work (process ") == 2 and "(Slurm job " in logs
+    assert logs.count("4 sites: 0 computed, 4 kept from before, 0 failed") == 2
+    assert "unlock" not in (killed.folder / "printed.txt").read_text()
+
+
+def test_without_installing_it_the_profile_is_found_by_its_name(whole, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--workflow-profile", "slurm",
+         "--dry-run", "--configfile", whole.folder / "config.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "workflow specific profile profiles/slurm" in done.stderr or "profiles/slurm for" in done.stderr

@@ -1,0 +1,201 @@
+"""`xanesflow profile install slurm`: the profile with a cluster's own values, where Snakemake finds it by its name.
+
+Nothing is asked that the cluster can tell: partitions and their limits (sinfo), accounts (sacctmgr), and whether it
+keeps accounts at all (scontrol).
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xanesflow
+from xanesflow import slurm
+from xanesflow.cli.terminal import WrongCallError
+from xanesflow.errors import XanesflowError
+from xanesflow.files import write_text
+
+LONGEST_JOB = 24.0
+"""Hours that a chunk's job may ask for if the configuration says nothing else (simulations.longest_job)."""
+
+_LOOKS = 180  # seconds, the longest time between two looks of the executor at its jobs
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition of a cluster.
+
+    Attributes:
+        name: of it.
+        default: whether jobs go there that name none.
+        hours: limit of a job; None: there is none.
+        gpu: whether it has GPUs.
+    """
+
+    name: str
+    default: bool
+    hours: float | None
+    gpu: bool
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a cluster tells of itself.
+
+    Attributes:
+        partitions: those that are up.
+        accounting: whether it keeps accounts, so that sacct and sacctmgr answer.
+        accounts: that this user may charge.
+        default_account: of this user.
+        remembers: seconds for which squeue knows of a job that is over.
+    """
+
+    partitions: tuple[Partition, ...]
+    accounting: bool
+    accounts: tuple[str, ...]
+    default_account: str | None
+    remembers: int | None
+
+
+def install_slurm(folder: Path, *, partition: str | None, account: str | None, force: bool) -> tuple[Path, list[str]]:
+    """Write the profile for Slurm.
+
+    Args:
+        folder: Snakemake's folder of the user's profiles.
+        partition: for all jobs; None: the cluster's default one.
+        account: to charge; None: the user's default one.
+        force: replace another profile of that name.
+
+    Returns:
+        The file, and sentences on what is in it and what to look at.
+
+    Raises:
+        XanesflowError: the cluster has no such partition or account, cannot choose one, or another profile is there.
+    """
+    cluster = ask_cluster()
+    remarks: list[str] = []
+    if cluster is None:
+        remarks.append(
+            "Slurm's commands (sinfo) are not here or do not answer, so nothing was checked; call this on the login "
+            "node, with --force, or look at the file."
+        )
+        chosen = None
+    else:
+        chosen = _choose_partition(cluster, partition)
+        account = _choose_account(cluster, account)
+        partition = chosen.name
+    text = fill_profile(_template(), partition=partition, account=account, cluster=cluster)
+    path = folder / "slurm" / "config.yaml"
+    there = path.read_text(encoding="utf-8") if path.exists() else None
+    if there not in (None, text) and not force:
+        raise XanesflowError(f"{path} is there already and differs: look at it, and replace it with --force.")
+    write_text(path, text)
+    none_kept = cluster is not None and not cluster.accounting
+    charged = "none, as the cluster keeps none" if none_kept else account or "your default one"
+    remarks.insert(0, f"Partition: {partition or 'as the cluster chooses'}; account: {charged}.")
+    if chosen and chosen.hours is not None and chosen.hours < LONGEST_JOB:
+        remarks.append(
+            f"Partition {chosen.name} ends jobs after {chosen.hours:g} h: put simulations: {{longest_job: "
+            f"{chosen.hours:g}}} into your configuration."
+        )
+    if cluster and not cluster.accounting and (cluster.remembers or _LOOKS) < _LOOKS:
+        remarks.append(
+            f"This cluster keeps no accounts and forgets a job {cluster.remembers} s after its end (MinJobAge), while "
+            f"Snakemake may look {_LOOKS} s later: ask its administrators for a longer MinJobAge."
+        )
+    return path, remarks
+
+
+def fill_profile(text: str, *, partition: str | None, account: str | None, cluster: Cluster | None) -> str:
+    """Put a cluster's values into the profile, whose comments stay."""
+    for key, value in (("slurm_partition", partition), ("slurm_account", account)):
+        if value is not None:
+            text = _replaced(rf"^  # {key}: .*$", f"  {key}: {value}", text)
+    if cluster is not None and not cluster.accounting:
+        text = _replaced(r"^slurm-status-command: sacct$", "slurm-status-command: squeue", text)
+    gpus = [each.name for each in cluster.partitions if each.gpu] if cluster else []
+    if gpus:
+        text = text.replace("{slurm_partition: gpu, gpu: 1}", f"{{slurm_partition: {gpus[0]}, gpu: 1}}")
+    return text
+
+
+def ask_cluster() -> Cluster | None:
+    """Ask the cluster; None if there is none to ask."""
+    code, said, _ = slurm.ask("sinfo", "--noheader", "--format", "%P|%a|%l|%G")
+    if code != 0 or not said:
+        return None
+    found: dict[str, Partition] = {}
+    for line in said.splitlines():
+        name, up, limit, gres = [part.strip() for part in line.split("|")][:4]
+        if up != "up":
+            continue
+        seconds = slurm.seconds_of(limit)
+        each = Partition(
+            name.rstrip("*"), name.endswith("*"), None if seconds is None else seconds / 3600, "gpu" in gres.lower()
+        )
+        gpu = each.gpu or (each.name in found and found[each.name].gpu)  # a line for each kind of node
+        found[each.name] = Partition(each.name, each.default, each.hours, gpu)
+    _, config, _ = slurm.ask("scontrol", "show", "config")
+    storage = re.search(r"^AccountingStorageType\s*=\s*(\S+)", config, re.MULTILINE)
+    age = re.search(r"^MinJobAge\s*=\s*(\d+)", config, re.MULTILINE)
+    accounting = storage is not None and not storage[1].endswith("none")
+    accounts, default = _accounts() if accounting else ((), None)
+    return Cluster(tuple(found.values()), accounting, accounts, default, int(age[1]) if age else None)
+
+
+def _accounts() -> tuple[tuple[str, ...], str | None]:
+    user = getpass.getuser()
+    query = ("--noheader", "--parsable2", "show")
+    _, said, _ = slurm.ask("sacctmgr", *query, "associations", f"user={user}", "format=account")
+    accounts = tuple(dict.fromkeys(line.strip() for line in said.splitlines() if line.strip()))
+    _, said, _ = slurm.ask("sacctmgr", *query, "user", user, "format=defaultaccount")
+    return accounts, said.splitlines()[0].strip() or None if said else None
+
+
+def _choose_partition(cluster: Cluster, wanted: str | None) -> Partition:
+    by_name = {each.name: each for each in cluster.partitions}
+    known = _listed(list(by_name))
+    if wanted is not None:
+        if wanted not in by_name:
+            raise WrongCallError(f"This cluster has no partition {wanted} that is up; it has {known}.")
+        return by_name[wanted]
+    chosen = [each for each in cluster.partitions if each.default] or list(cluster.partitions)
+    if len(chosen) != 1:
+        raise WrongCallError(f"This cluster has no default partition; choose one with --partition, of {known}.")
+    return chosen[0]
+
+
+def _choose_account(cluster: Cluster, wanted: str | None) -> str | None:
+    if wanted is None:
+        return cluster.default_account
+    if not cluster.accounting:
+        raise WrongCallError("This cluster keeps no accounts, so none can be charged: leave --account out.")
+    if cluster.accounts and wanted not in cluster.accounts:
+        raise WrongCallError(f"You cannot charge account {wanted} here; yours are {_listed(cluster.accounts)}.")
+    return wanted
+
+
+def _template() -> str:
+    path = Path(xanesflow.__file__).resolve().parents[2] / "profiles/slurm/config.yaml"
+    if not path.is_file():
+        raise XanesflowError(
+            f"The profile is part of the workflow's source tree, and {path} is not there: clone the repository and "
+            "install from it."
+        )
+    return path.read_text(encoding="utf-8")
+
+
+def _replaced(pattern: str, line: str, text: str) -> str:
+    text, count = re.subn(pattern, lambda _: line, text, count=1, flags=re.MULTILINE)
+    if not count:
+        raise XanesflowError(
+            f"profiles/slurm/config.yaml has no line like '{line}' any more; take it from the project."
+        )
+    return text
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
