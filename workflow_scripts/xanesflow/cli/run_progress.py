@@ -10,12 +10,7 @@ from dataclasses import dataclass, field
 from xanesflow.sites import parse_site_id
 
 STAGES = {
-    "structures": {
-        "query_materials_project": "Structures with",
-        "collect_structures": "Collecting the structures",
-        "estimate_cost": "Estimating what",
-    },
-    "inputs": {"write_inputs": "Writing the inputs"},
+    "structures": {"collect_structures": "Collecting the structures", "estimate_cost": "Estimating what"},
     "simulations": {"simulate_chunk": "Simulating chunk"},
     "curation": {"list_failures": "Listing the failed", "curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},
