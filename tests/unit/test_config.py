@@ -104,6 +104,8 @@ MISTAKES = {
     "seed true": ({"splits": {"seed": True}}, "'splits.seed'", "true"),
     "no seed": ({"models": {"seeds": []}}, "'models.seeds'", "at least 1"),
     "seed twice": ({"models": {"seeds": [1, 1]}}, "'models.seeds'", "twice"),
+    "failures beyond all": ({"simulations": {"max_failed": 1.5}}, "'simulations.max_failed'", "less than or equal"),
+    "failures in words": ({"simulations": {"max_failed": True}}, "'simulations.max_failed'", "number"),
     "dropout of all": ({"models": {"dropout": 1}}, "'models.dropout'", "less than 1"),
     "batch of one": ({"models": {"batch_size": {"Cu_FEFF": 1}}}, "'models.batch_size.Cu_FEFF'", "2"),
     "layer of no width": ({"models": {"widths": {"Cu_FEFF": [0]}}}, "'models.widths.Cu_FEFF.0'", "1"),

@@ -85,6 +85,17 @@ def test_materials_that_lack_the_element_swell_no_table_and_all_tables_are_taken
     assert pd.read_csv(tmp_path / "rejected.csv")["reason"].tolist() == ["disordered"]
 
 
+def test_where_too_many_sites_failed_nothing_is_curated(tmp_path):
+    write_archive(tmp_path / "runs", materials=12)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    failed = tmp_path / "failed.csv"
+    failed.write_text("site,reason\n" + "".join(f"m_{k:03d},timed_out\n" for k in range(6)))
+    with pytest.raises(XanesflowError, match=r"Cu_FEFF: 6 of \d+ sites failed.*6 timed_out; .*failed\.csv lists them"):
+        curate(imported, tmp_path, failed=[failed], max_failed=0.1)
+    assert not (tmp_path / "spectra.h5").exists()
+    assert len(curate(imported, tmp_path, failed=[failed], max_failed=0.9).spectra)
+
+
 # what is wrong with one run -> its files that differ, its reason
 BAD_RUNS = {
     "ends within the window": ({"xmu_dat": rows_with(lambda r: r[r[:, 0] < START + 20])}, "grid_not_covered"),

@@ -188,10 +188,10 @@ class ChunkProgress:
     """
 
     def __init__(self, folder: Path, subset: str, chunk: int, sites: Iterable[Site], workers: int) -> None:
-        sites = list(sites)
+        self._sites = set(sites)
         self._path = progress_path(folder, chunk)
         self._state = ChunkState(
-            subset, chunk, len(sites), hash_sites(sites), workers=workers,
+            subset, chunk, len(self._sites), hash_sites(self._sites), workers=workers,
             process_start=process_start(os.getpid()), slurm_job_id=os.environ.get("SLURM_JOB_ID"),
         )  # fmt: skip
         self._failed: Counter[str] = Counter()
@@ -218,10 +218,10 @@ class ChunkProgress:
                 self._state.message = (" ".join(str(error).split()) or type(error).__name__)[:_MESSAGE]
         self._write()
 
-    def found(self, outcomes: Iterable[Outcome]) -> None:
+    def found(self, outcomes: Mapping[Site, Outcome]) -> None:
         """Runs that were kept from before."""
-        for outcome in outcomes:
-            self._count(outcome)
+        for site, outcome in outcomes.items():
+            self._count(site, outcome)
 
     @contextmanager
     def at_work(self, site: Site) -> Iterator[None]:
@@ -236,13 +236,15 @@ class ChunkProgress:
             with self._lock:
                 self._state.running.pop(name, None)
 
-    def ended(self, record: Mapping[str, Any]) -> None:
+    def ended(self, site: Site, record: Mapping[str, Any]) -> None:
         """A run has ended and is kept; `record` is its run.json."""
-        self._count(outcome_of(record))
+        self._count(site, outcome_of(record))
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, site: Site, outcome: Outcome) -> None:
         with self._lock:
-            if outcome.reason:
+            if site not in self._sites:  # it costs time, and is no result
+                pass
+            elif outcome.reason:
                 self._failed[outcome.reason] += 1
             else:
                 self._state.done += 1

@@ -105,7 +105,7 @@ def simulate_chunk(
     )  # fmt: skip
     with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, _full_disk_told(job.label):
         places = keeper.find(hashes)
-        progress.found(keeper.outcomes[site] for site in places)
+        progress.found({site: keeper.outcomes[site] for site in places})
         counts = Counter(before=len(places))
         job.clear()
         waiting = [(site, as_json[site[0]], hashes[site]) for site in sites if site not in places]
@@ -191,7 +191,7 @@ class _Job:
             with progress.at_work(site):
                 run = self._run(site, structure, digest)
                 put(run)
-            progress.ended(run.record)
+            progress.ended(site, run.record)
             self.limit.learn(run.record["seconds"], self.expected[site])
             return run
 
