@@ -57,9 +57,11 @@ def test_without_feff_one_sentence_names_it_and_the_other_ways(tmp_path, monkeyp
         "script or command that runs your FEFF 9 or 10 in a folder, or to the folder with its modules, or compute with "
         "the embedded engine (subsets such as Cu_FEFF8L), or import finished runs (simulations.source: archive)."
     )
+    (tmp_path / "plain.txt").write_text("no program")
     for given, said in {
         "bin/feff10.sh -x": f"no program 'bin/feff10.sh' (looked from {tmp_path})",
         "": "no program ''",
+        "./plain.txt": "no program './plain.txt' (the file is there, but may not be executed)",
         "feff 'unclosed": "which is no command",
     }.items():
         with pytest.raises(XanesflowError) as told:
@@ -156,6 +158,7 @@ def test_a_chunk_keeps_good_and_corrected_runs_and_tells_them_apart(tmp_path):
     for partner, run in runs.items():
         assert run.record["code"] == "FEFF 10.0.0" and run.record["theory"] == "FEFF"
         good = partner in {"Sr", "Ca"}
+        assert run.files["feff.out"].startswith(b"Launching FEFF")  # nothing of custodian's nor of ours
         assert set(run.files) == ({"feff.inp", "feff.out", "xmu.dat"} if good else {"feff.inp", "feff.out"})
         assert ("reason" in run.record) == (not good) and "ended" not in run.record
         assert (run.record["outcome"], run.record["exit_code"]) == (("finished", 0) if good else ("failed", 1))

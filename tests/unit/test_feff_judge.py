@@ -10,6 +10,7 @@ from xanesflow.reasons import REASONS
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff.feff_inp import parse_feff_inp
 from xanesflow.simulations.feff.judge import read_folder, read_run
+from xanesflow.simulations.feff.logs import diagnose
 from xanesflow.simulations.feff.xmu import parse_xmu
 
 BOHR_A = 0.529177210903
@@ -320,6 +321,21 @@ def test_a_stop_of_the_first_module_alone_is_enough_to_refuse_what_the_others_ma
     assert caught.value.reason == "module_failed"
     with pytest.raises(BadRunError, match="a module stopped: Bad things XSPH-4"):
         read({**GOOD, "feff.out": b"STOP\n Bad things\nXSPH-4\n" + GOOD["feff.out"]})
+
+
+OF_THE_SYSTEM = [
+    "Out of memory: gone",
+    "slurmstepd: error: Detected 1 oom-kill event(s)",
+    "forrtl: severe (41): insufficient virtual memory",
+    "run.sh: line 7: 99 Killed fms",
+]
+
+
+@pytest.mark.parametrize("said", OF_THE_SYSTEM)
+def test_words_of_the_system_on_memory_and_kills_are_found(said):
+    fault = diagnose(GOOD["feff.out"].decode() + said + "\n")
+    assert fault is not None and fault.kind in {"no_memory", "killed"} and said in fault.detail
+    assert diagnose(GOOD["feff.out"].decode()) is None
 
 
 def test_a_fermi_level_that_is_no_number_did_not_converge_whatever_feff_says():

@@ -74,10 +74,13 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
 def test_what_curation_left_is_drawn_with_its_numbers(tmp_path, n, rejected):
     spectra = some_predictions(n).spectra
     index = np.zeros(n, dtype=np.int64)
-    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, [f"mp-{k}" for k in range(n)], index, index + 1, rejected)
+    materials = [f"mp-{k}" for k in range(n)]
+    changed = ["SCF ca1 0.2 -> 0.1"] * 2 + [""] * (n - 2) if n > 1 else []
+    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, materials, index, index + 1, rejected, changed)
     write_spectra(tmp_path / "s.h5", curated, {})
     draw_curation(tmp_path / "s.h5", tmp_path / "s.svg")
     text = (tmp_path / "s.svg").read_text()
     assert spotless([text])
     assert f"{n} spectra kept" in text and f"{len(rejected)} left out" in text
     assert ("no_output" in text) == bool(rejected)
+    assert ("spectra kept, 2 of corrected runs" in text) == (n > 1)

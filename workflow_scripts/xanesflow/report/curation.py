@@ -20,6 +20,8 @@ def draw_curation(spectra: Path, output: Path) -> None:
     """
     curated = read_spectra(spectra)
     counts = count_reasons(curated.rejected)
+    number = sum(map(bool, curated.corrections))
+    title = f"{len(curated.spectra)} spectra kept" + (f", {number} of corrected runs" if number else "")
     with figure(output, 8.5, 3.2) as drawn:
         left, right = drawn.subplots(1, 2, width_ratios=[3, 2])
         mean, sigma = curated.spectra.mean(axis=0), curated.spectra.std(axis=0)
@@ -31,9 +33,7 @@ def draw_curation(spectra: Path, output: Path) -> None:
             curated.energy_ev, mean - sigma, mean + sigma, color=MODEL, alpha=0.35, lw=0, label="mean ± σ"
         )
         left.plot(curated.energy_ev, mean, color=MODEL, label="mean")
-        left.set(
-            xlabel="Photon energy (eV)", ylabel="Cross section (bohr²)", title=f"{len(curated.spectra)} spectra kept"
-        )
+        left.set(xlabel="Photon energy (eV)", ylabel="Cross section (bohr²)", title=title)
         left.legend(loc="lower right")
         names = list(counts)[::-1]
         bars = right.barh(names, [counts[name] for name in names], color=BASELINE)

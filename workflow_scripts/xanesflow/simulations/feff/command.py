@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,6 +84,8 @@ def find_program(given: str) -> Program:
     if not words or shutil.which(words[0]) is None:
         name = shlex.split(given)[0] if words else ""
         where = f"looked from {Path.cwd()}" if os.sep in name else "looked for on the PATH"
+        if os.sep in name and Path(words[0]).is_file():
+            where = "the file is there, but may not be executed"
         raise XanesflowError(
             f"There is no program '{name}' ({where}) to run FEFF with: set simulations.feff_command to the script or "
             f"command that runs your FEFF 9 or 10 in a folder, or to the folder with its modules, {OTHER_WAYS}."
@@ -137,8 +138,3 @@ def _version_of(program: Program) -> str:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-
-
-def words_of(command: Sequence[str]) -> str:
-    """A command as one would type it."""
-    return shlex.join(command)

@@ -54,6 +54,8 @@ _FAULTS = (
     ("no_memory", "module_failed", "allocat", r"^.*(?:Error allocating|Cannot allocate memory).*$",
      "FEFF found no memory: {0}"),
     ("no_memory", "module_failed", "virtual memory", r"^.*insufficient virtual memory.*$", "FEFF found no memory: {0}"),
+    ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF found no memory: {0}"),
+    ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF found no memory: {0}"),
     ("killed", "module_failed", "Killed", r"^.*\bKilled\b.*$", "a module was killed: {0}"),
     ("card", "module_failed", "Keyword unrecognized", r"(?:^ *(\S.*)\n.*\n *Token.*\n)? *Keyword unrecognized",
      "a card of feff.inp was not recognised ({1}), so what follows is not of it"),

@@ -102,7 +102,7 @@ class SiteRun:
             "tried": [outcome.as_dict() for outcome in self.outcomes],
             "corrections": [correction.as_dict() for correction in self.corrections],
             "scf_iterations": int(settled[-1]) if settled else None,
-            "command": [" ".join(step) for step in self.program.steps],
+            "command": self.program.given,
             "reason": last.reason,
             "detail": last.detail,
             "ended": ended,
