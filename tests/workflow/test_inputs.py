@@ -85,7 +85,7 @@ def test_a_changed_setting_makes_that_codes_inputs_again_and_no_others(tmp_path)
 
 def test_what_only_has_inputs_stops_in_a_sentence_and_holds_up_no_other_subset(tmp_path):
     configure(tmp_path, ["Ti_FEFF", "Ti_FEFF8L"])
-    warned = "Ti_FEFF: this version makes structures and inputs of these (`snakemake inputs`), but runs FEFF8L only"
+    warned = "Ti_FEFF: this version makes structures and inputs of these (`snakemake inputs`), but runs FEFF8L and VASP"
     printed = run(tmp_path, "results/spectra/Ti_FEFF8L.h5", "--dry-run")
     assert warned in printed and "simulate_chunk" in printed
     printed = run(tmp_path, "results/simulations/Ti_FEFF/0000.zip", good=False)

@@ -45,8 +45,9 @@ class Config(Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP,\n"
-            "OCEAN, EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP\n"
+            "inputs can be written and runs be computed (`snakemake simulations`), of OCEAN, EXCITING, XSPECTRA and\n"
+            "FDMNES inputs be written (`snakemake inputs`), but no runs of these be read yet"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -128,7 +129,16 @@ class Config(Section):
 
         Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
         """
-        return self.simulations.engine.model_dump() if Subset.parse(subset).theory == "FEFF8L" else {}
+        parsed = Subset.parse(subset)
+        if parsed.theory == "VASP":
+            inputs, command = self.inputs.of("VASP"), self.simulations.vasp_command
+            return {
+                "element": parsed.element,
+                "command": command,
+                "inputs": inputs,
+                **self.simulations.vasp.model_dump(),
+            }
+        return self.simulations.engine.model_dump() if parsed.theory == "FEFF8L" else {}
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.

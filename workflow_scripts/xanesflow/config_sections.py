@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -73,6 +74,16 @@ def _material_id(name: str) -> str:
     if not re.fullmatch(r"[a-z]{2,5}-(\d+|[a-z]+)", name):
         raise ValueError("a material id is wanted, such as mp-390")
     return name
+
+
+def _command(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"it cannot be read as a command ({error})") from None
+    if not words:
+        raise ValueError("a command is wanted")
+    return command
 
 
 SubsetName = Annotated[str, AfterValidator(_subset_name)]
@@ -203,6 +214,21 @@ class EngineOptions(Section):
     time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
 
 
+class VaspOptions(Section):
+    """How VASP is run; what it computes stands in inputs.vasp."""
+
+    time_limit: Positive = Field(
+        86400.0, description="seconds that a step (ground state, or core hole of a site) may take with its corrections"
+    )
+    frozen_after: Positive = Field(
+        7200.0, description="seconds without a line printed after which VASP is taken to hang and stopped"
+    )
+    max_errors: Count = Field(5, description="corrections by custodian after which a step is given up")
+    at_a_time: Count = Field(
+        1, description="steps that a chunk runs at a time, each by a call of vasp_command of its own"
+    )
+
+
 class Simulations(Section):
     """Where the simulated spectra come from."""
 
@@ -210,7 +236,8 @@ class Simulations(Section):
         "archive",
         description=(
             "archive: import finished runs (subsets of FEFF); run: compute them (subsets of FEFF8L, the embedded\n"
-            "engine, with structures.source directory or examples); of other subsets only the inputs are written then"
+            "engine, and of VASP, whose spectra cannot be read yet), with structures of another source than archive;\n"
+            "of other subsets only the inputs are written then"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -223,6 +250,14 @@ class Simulations(Section):
         ),
     )
     engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
+    vasp_command: Annotated[str, AfterValidator(_command)] = Field(
+        "vasp_std",
+        description=(
+            "command that runs VASP 6 in a folder, such as srun vasp_std or mpirun -n 32 vasp_std, for source run;\n"
+            "its POTCARs come from your library, PMG_VASP_PSP_DIR in the environment or in pymatgen's settings"
+        ),
+    )
+    vasp: VaspOptions = Field(VaspOptions(), description="how VASP is run, for source run")
 
 
 class Curation(Section):
