@@ -127,10 +127,12 @@ def head_of_outcar(potcar: Potcar) -> str:
     heads = []
     for title, valence in zip(potcar.titles, potcar.valence, strict=True):
         head = Path("POTCAR").read_text().partition("parameters from PSCTR are:")[2].partition("END of PSCTR")[0]
+        of_element = head.partition("VRHFIN =")[2].splitlines()[0]
+        mark = head.partition("MARK")[2].splitlines()[0]
         heads.append(
-            f" POTCAR:    {title}\n   VRHFIN ={head.partition('VRHFIN =')[2].splitlines()[0]}\n"
+            f" POTCAR:    {title}\n   SHA256 =  0123456789abcdef\n   COPYR  = made up\n   VRHFIN ={of_element}\n"
             f"   TITEL  = {title}\n   ZVAL   =   {valence:.3f}\n   Description\n     l     E      TYP  RCUT\n"
-            f"     0  -1.000     23  1.700   {head.partition('MARK')[1]}{head.partition('MARK')[2].splitlines()[0]}\n"
+            f"     0  -1.000     23  1.700   MARK{mark}\n"
             "  local pseudopotential read in\n  atomic valenz-charges read in\n"
         )
     return f" vasp.6.4.2 (a stand-in)\n running on    1 total cores\n\n INCAR:\n{titles} {'-' * 100}\n{''.join(heads)}"

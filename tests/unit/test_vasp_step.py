@@ -97,6 +97,7 @@ def test_files_are_kept_whole_but_for_potcars_and_projections_and_pymatgen_reads
             (folder / name).write_bytes(content)
     outcar = (folder / "OUTCAR").read_text()
     assert len(outcar) > 8e6 and outcar.startswith(" vasp.6")
+    assert "COPYR" not in outcar and "Description" not in outcar
     assert outcar.count(" POTCAR:    PAW_PBE Ti_sv_GW") == 4 and "number of bands    NBANDS=    112" in outcar
     assert (folder / "vasprun.xml").stat().st_size > 4 * 2**20
     assert len(Vasprun(folder / "vasprun.xml", parse_potcar_file=False, parse_eigen=False).dielectric[0]) == 40000

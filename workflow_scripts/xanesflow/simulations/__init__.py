@@ -2,6 +2,7 @@
 
 Finished runs are imported: `archive` reads them from any packed form, `import_archive` is what the rule of that name
 calls. Or they are computed: `engine` is the seam to a code (write inputs, command, validate, keep), `feff8l` the
-embedded one, `run_chunk` runs an engine over the sites of a chunk through `process` and `guard`, and `kept` remembers
-what is finished. `layout` knows the tree, `chunks` writes and reads the zips.
+embedded one, `vasp` another, `run_chunk` runs an engine over the sites of a chunk through `process` and `guard`, first
+the steps that sites share (`shared_step`, `schedule`), and `kept` remembers what is finished. `layout` knows the tree,
+`chunks` writes and reads the zips.
 """
