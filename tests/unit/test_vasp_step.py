@@ -40,8 +40,9 @@ class Bench:
         place = self.folder / "hole"
         place.mkdir()
         made.take_shared(
-            place, {"energy_ev": -51.0, "cutoff_ev": 400.0, "volume_a3": 75.768, "atoms": 6, **(ground_state or {})}
-        )
+            place, {"energy_ev": -51.0, "cutoff_ev": 400.0, "volume_a3": 75.768, "atoms": 6, "potcars": {},
+                    **(ground_state or {})}
+        )  # fmt: skip
         made.write_inputs(place, two_titania(), site)
         return made, place
 
@@ -264,3 +265,13 @@ def test_a_potcar_that_the_library_lacks_is_told_for_its_material(bench):
     with pytest.raises(FailedRunError, match=r"holds no Sr_sv_GW of PBE_54; add it") as caught:
         made.write_inputs(place, strontium_titanate(), 1)
     assert caught.value.reason == "no_potcar" and not (place / "POTCAR").exists()
+
+
+def test_a_core_hole_is_not_compared_with_a_ground_state_of_other_potcars(bench):
+    made, folder = bench.scf()
+    before = {**run_step(folder), "potcars": made.record(folder)["potcars"]}
+    place = bench.folder / "library/POT_GGA_PAW_PBE_54/O_GW/POTCAR"
+    place.write_text(place.read_text().replace("01Jan2026", "02Feb2026"))
+    with pytest.raises(FailedRunError, match=r"O_GW of your library is not the one .*PAW_PBE O_GW 01Jan2026") as caught:
+        bench.hole(ground_state=before)
+    assert caught.value.reason == "no_potcar"

@@ -9,7 +9,7 @@ REASONS = {
     "isolated_atom": "the absorber has no neighbour to scatter from, so there is no fine structure to simulate",
     "too_many_elements": "more elements stand around the absorber than the engine takes",
     "no_potential": "an element of the material has no POTCAR among those of the calculation (inputs.vasp.potcars)",
-    "no_potcar": "your library of POTCARs lacks one of the material's; the next run of its chunk looks again",
+    "no_potcar": "your library of POTCARs lacks one of the material's, or has another; the next run looks again",
     "too_many_bands": "its supercell needs more bands than one would compute (inputs.vasp.max_bands)",
     "cannot_simulate": "the engine could write no input for the site",
     "timed_out": "the engine did not end within the time limit of a site; the next run of its chunk tries again",

@@ -134,9 +134,19 @@ class _Step:
         except XanesflowError as error:
             raise FailedRunError("no_potcar", str(error)) from None
         (folder / "POTCAR").write_text(text, encoding="utf-8")
-        self._write_job(folder, structure, None if step == WHOLE_MATERIAL else absorber, titles)
+        potcars = describe_potcars(titles, functional)
+        before = (_read(folder / GROUND_STATE) or {}).get("potcars", {})
+        if others := sorted(title for title, told in potcars.items() if before.get(title, told) != told):
+            raise FailedRunError(
+                "no_potcar",
+                f"the POTCAR {others[0]} of your library is not the one that the ground state was computed with; take "
+                f"that one again ({before[others[0]]['titel']})",
+            )
+        self._write_job(folder, structure, None if step == WHOLE_MATERIAL else absorber, potcars)
 
-    def _write_job(self, folder: Path, structure: Structure, absorber: int | None, titles: list[str]) -> None:
+    def _write_job(
+        self, folder: Path, structure: Structure, absorber: int | None, potcars: dict[str, dict[str, str]]
+    ) -> None:
         place = None
         if absorber is not None:
             cell = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
@@ -150,7 +160,7 @@ class _Step:
             monitor_every=self.options.monitor_every,
             absorber=place,
         )
-        job.write(folder, potcars=describe_potcars(titles, str(self.options.inputs["potcar_functional"])))
+        job.write(folder, potcars=potcars)
 
 
 class GroundState(_Step):
@@ -214,8 +224,8 @@ class VaspEngine(_Step):
         return {"code": "VASP", "step": "core hole", **self.options.inputs, "e_range": e_range}
 
     def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
-        """Write ground_state.json: the figures of the ground state."""
-        figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms")}
+        """Write ground_state.json: the figures of the ground state, and with which POTCARs it was computed."""
+        figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
         write_text(folder / GROUND_STATE, json.dumps(figures))
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:

@@ -25,27 +25,27 @@ def read_epsilon2(outcar: Path) -> tuple[NDArray[np.float64], NDArray[np.float64
         Energies (n,) in eV, and the tensor's components (n, 6) in the order xx yy zz xy yz zx; not a number where
         VASP printed asterisks. n is 0 if there is no table.
     """
-    rows: list[list[float]] = []
+    numbers: list[float] = []
     with outcar.open(encoding="utf-8", errors="replace") as opened:
         for line in opened:
             if _TABLE in line:
                 break
         for line in opened:
-            words = line.split()
-            if _END in line or (rows and len(words) != 7):
+            row = _numbers(line)
+            if _END in line or (numbers and not row):
                 break
-            if len(words) == 7 and (numbers := _numbers(words)):
-                rows.append(numbers)
-    table = np.array(rows, dtype=np.float64).reshape(-1, 7)
+            numbers += row
+    # Some builds of VASP break the rows into two lines.
+    table = np.array(numbers[: len(numbers) // 7 * 7], dtype=np.float64).reshape(-1, 7)
     return table[:, 0], table[:, 1:]
 
 
-def _numbers(words: list[str]) -> list[float] | None:
-    """The row's numbers; None for the line of their names."""
+def _numbers(line: str) -> list[float]:
+    """The numbers of a line; none if it holds anything else, such as their names."""
     try:
-        return [np.nan if set(word) <= {"*"} else float(word) for word in words]
+        return [np.nan if set(word) <= {"*"} else float(word) for word in line.split()]
     except ValueError:
-        return None
+        return []
 
 
 def is_finished(outcar: Path) -> bool:
