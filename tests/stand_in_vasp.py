@@ -62,6 +62,8 @@ def main(folder: Path) -> None:
         sys.exit(1)
     for number in range(3):
         say(f"DAV:   {number + 1}    -0.1E+03")
+    if fault == "not_hermitian":
+        say(" WARNING: Sub-Space-Matrix is not hermitian in DAV            1")
     if fault == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "hang":

@@ -71,7 +71,7 @@ def test_a_chunk_of_vasp_is_computed_corrected_kept_and_holds_nothing_licensed(c
 
     scf = json.loads(contents["Ti/m-tio2/VASP/SCF/run.json"])
     assert scf["corrections"] == [
-        {"handler": "VaspErrorHandler", "errors": ["too_few_bands"], "changes": {"NBANDS": [None, 47]}, "deleted": []}
+        {"handler": "VaspErrorHandler", "errors": ["too_few_bands"], "changes": {"NBANDS": [None, 47]}, "left_out": {}}
     ]
     assert scf["attempts"] == 2 and scf["settings"]["step"] == "ground state" and "max_bands" not in scf["settings"]
     site = runs[1].record

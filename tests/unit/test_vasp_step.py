@@ -154,7 +154,7 @@ def test_more_bands_than_the_limit_are_refused(bench):
     ("fault", "words"),
     [
         ("real_space", "real_optlay: the correction would change LREAL from Auto to False"),
-        ("k_mesh", "the correction would change nothing that matters"),
+        ("k_mesh", "the correction would change nothing"),
     ],
 )
 def test_a_correction_that_would_change_the_physics_is_refused_and_its_inputs_put_back(bench, fault, words):
@@ -180,6 +180,21 @@ def test_electrons_that_never_converge_end_with_that_reason(bench):
 
 def changes_applied(folder):
     return [each["changes"] for each in json.loads((folder / CORRECTIONS).read_text()) if "refused" not in each]
+
+
+def test_of_a_correction_only_what_is_allowed_is_taken(bench):
+    """Custodian meets a second ZBRENT with tighter EDIFF and IBRION, which moves atoms in another way."""
+    made, folder = bench.scf("zbrent", "zbrent")
+    run_step(folder)
+    first, second = made.record(folder)["corrections"]
+    assert first["left_out"] == {} and second["changes"] == {"EDIFF": [1e-06, 1e-07]}
+    assert second["left_out"] == {"IBRION": [2, 1]}
+    assert Incar.from_file(folder / "INCAR")["IBRION"] == 2
+
+
+def test_a_warning_that_vasp_survives_stops_nothing(bench):
+    made, folder = bench.scf("not_hermitian")
+    assert run_step(folder)["energy_ev"] == pytest.approx(-51.0) and made.record(folder)["corrections"] == []
 
 
 def test_corrections_end_at_the_limit(bench):

@@ -4,11 +4,10 @@ Allowed, and recorded in run.json: the algorithm and number of electronic steps 
 densities, the start, tighter EDIFF, the treatment of symmetry (ISYM, SYMPREC: the k-mesh stays), how the work is
 divided among processes, and NBANDS, upward only and up to `inputs.vasp.max_bands`.
 
-Refused, so that the run fails with the reason: the k-mesh (KPOINTS), the structure (POSCAR), and all other tags.
-Among these are ENCUT, PREC, FFT grids, ISPIN, smearing, and LREAL: each would shift the total energy of one step
-against that of the other, and so the spectrum, or make one material unlike the others. IBRION and POTIM do nothing, as
-no atom moves (NSW = 0). A correction that comes to nothing, or back to what was tried, is refused too, as VASP would
-fail in the same way again.
+Left out of a correction: the k-mesh (KPOINTS), the structure (POSCAR), and all other tags. If nothing of it is left, or
+it comes back to what has failed before, it is refused and the run fails with the reason. Among these tags are ENCUT,
+PREC, FFT grids, ISPIN, smearing, and LREAL: each would shift the total energy of one step against that of the other, and
+so the spectrum, or make one material unlike the others. IBRION and POTIM do nothing, as no atom moves (NSW = 0).
 
 Custodian's handlers of ionic steps (NonConverging, Potim, PositiveEnergy, Drift) have no work here and are not used;
 nor is its WalltimeHandler: a run without WAVECAR cannot go on where a STOPCAR ended it.
@@ -34,8 +33,6 @@ FREE = frozenset(
     }
 )
 """INCAR tags that a correction may set or take out."""
-
-_STARTS = ("WAVECAR", "CHGCAR")  # a correction may delete them
 
 
 class RefusedError(Exception):
@@ -80,25 +77,25 @@ class Guarded(ErrorHandler):
         inputs = {name: (self.folder / name).read_bytes() for name in ("INCAR", "KPOINTS", "POSCAR")}
         before = Incar.from_file(self.folder / "INCAR")
         self.tried.append(before)
-        starts = [name for name in _STARTS if (self.folder / name).exists()]
+        had_waves = (self.folder / "WAVECAR").exists()
         told = self.handler.correct(directory=directory)
         errors = sorted(map(str, told["errors"]))
         entry: dict[str, Any] = {"handler": type(self.handler).__name__, "errors": errors}
+        left_out = {} if (self.folder / "KPOINTS").read_bytes() == inputs["KPOINTS"] else {"KPOINTS": ["", "other"]}
         try:
             if not told["actions"]:
                 raise RefusedError("no correction is known")
-            if (self.folder / "KPOINTS").read_bytes() != inputs["KPOINTS"]:
-                raise RefusedError("the correction would change the k-mesh")
-            changes = self._changes(before)
-            deleted = [name for name in starts if not (self.folder / name).exists()]
-            if not changes and not deleted:
-                raise RefusedError("the correction would change nothing that matters in a run whose atoms do not move")
-            if not deleted and Incar.from_file(self.folder / "INCAR") in self.tried:
+            changes = self._allow(before, left_out)
+            restarted = had_waves and not (self.folder / "WAVECAR").exists()
+            if not changes and not restarted:
+                raise RefusedError(_refusal(left_out))
+            if not restarted and Incar.from_file(self.folder / "INCAR") in self.tried:
                 raise RefusedError("the correction would bring back what has failed before")
-            entry |= {"changes": changes, "deleted": deleted}
-            # Custodian copies CONTCAR over it, the same structure with other digits, or writes it by pymatgen, which
-            # would make one species of the absorber and its like.
-            (self.folder / "POSCAR").write_bytes(inputs["POSCAR"])
+            entry |= {"changes": changes, "left_out": left_out}
+            # Custodian copies CONTCAR over POSCAR, the same structure with other digits, or writes it by pymatgen,
+            # which would make one species of the absorber and its like.
+            for name in ("KPOINTS", "POSCAR"):
+                (self.folder / name).write_bytes(inputs[name])
         except RefusedError as error:
             for name, content in inputs.items():
                 (self.folder / name).write_bytes(content)
@@ -106,34 +103,53 @@ class Guarded(ErrorHandler):
         write_text(self.folder / CORRECTIONS, json.dumps([*read_corrections(self.folder), entry], indent=1))
         return {"errors": errors, "actions": None if "refused" in entry else told["actions"]}
 
-    def _changes(self, before: Incar) -> dict[str, list[Any]]:
-        """Tag -> value before and after; NBANDS is cut to the limit.
+    def _allow(self, before: Incar, left_out: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Put back the tags of INCAR that may not be changed, and cut NBANDS to the limit.
+
+        Args:
+            before: INCAR as it was.
+            left_out: gets what was put back.
+
+        Returns:
+            Tag -> value before and after.
 
         Raises:
-            RefusedError: a tag may not be changed so.
+            RefusedError: the limit allows no more bands.
         """
         after = Incar.from_file(self.folder / "INCAR")
-        changes = {
-            tag: [before.get(tag), after.get(tag)]
-            for tag in sorted({*before, *after})
-            if before.get(tag) != after.get(tag)
-        }
-        for tag, (old, new) in changes.items():
-            if tag == "NBANDS":
-                used = max(old or 0, used_bands(self.folder))
-                allowed = min(new or 0, self.max_bands)
-                if allowed <= used:
-                    raise RefusedError(
-                        f"{used} bands are too few, and inputs.vasp.max_bands allows {self.max_bands}", "too_many_bands"
-                    )
-                changes[tag] = [old, allowed]
-                after["NBANDS"] = allowed
-                after.write_file(self.folder / "INCAR")
-            elif tag == "EDIFF" and new is not None and old is not None and new < old:
+        changes: dict[str, list[Any]] = {}
+        for tag in sorted({*before, *after}):
+            old, new = before.get(tag), after.get(tag)
+            if old == new:
                 continue
-            elif tag not in FREE:
-                raise RefusedError(f"the correction would change {tag} from {old} to {new}")
+            if tag == "NBANDS":
+                new = self._bands(old, new)
+                after[tag] = new
+            elif tag not in FREE and not (tag == "EDIFF" and old and new and new < old):
+                left_out[tag] = [old, new]
+                after.pop(tag, None)
+                after |= {tag: old} if tag in before else {}
+                continue
+            changes[tag] = [old, new]
+        after.write_file(self.folder / "INCAR")
         return changes
+
+    def _bands(self, old: int | None, new: int | None) -> int:
+        used = max(old or 0, used_bands(self.folder))
+        allowed = min(new or 0, self.max_bands)
+        if allowed <= used:
+            raise RefusedError(
+                f"{used} bands are too few, and inputs.vasp.max_bands allows {self.max_bands}", "too_many_bands"
+            )
+        return allowed
+
+
+def _refusal(left_out: dict[str, list[Any]]) -> str:
+    """Why nothing is left of a correction."""
+    if "KPOINTS" in left_out:
+        return "the correction would change the k-mesh"
+    told = [f"{tag} from {old} to {new}" for tag, (old, new) in left_out.items()]
+    return f"the correction would change {' and '.join(told)}" if told else "the correction would change nothing"
 
 
 def used_bands(folder: Path) -> int:

@@ -32,6 +32,7 @@ from xanesflow.simulations.vasp.validate import check_core_hole, check_step
 STDOUT, STDERR = "vasp.out", "std_err.txt"
 """What VASP prints."""
 
+_SURVIVED = {"subspacematrix"}  # a warning that custodian would stop VASP for, and meet with LREAL, which is refused
 _SIGNAL = 128  # a launcher's exit codes above it
 _FROM_OUTSIDE = {signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM}
 _MEMORY = ("out_of_memory", "Cannot allocate memory", "insufficient virtual memory", "oom-kill", "oom_kill")
@@ -66,7 +67,7 @@ def run_step(folder: Path) -> Mapping[str, Any]:
     vasp = _CountedJob(job.command, output_file=STDOUT, stderr_file=STDERR, backup=False, auto_gamma=False)
     tried: list[Incar] = []
     handlers = (
-        VaspErrorHandler(STDOUT),
+        VaspErrorHandler(STDOUT, errors_subset_to_catch=sorted(VaspErrorHandler.error_msgs.keys() - _SURVIVED)),
         StdErrHandler(STDERR),
         MeshSymmetryErrorHandler(STDOUT),
         UnconvergedErrorHandler(),
