@@ -6,8 +6,8 @@ divided among processes, and NBANDS, upward only and up to `inputs.vasp.max_band
 
 Left out of a correction: the k-mesh (KPOINTS), the structure (POSCAR), and all other tags. If nothing of it is left, or
 it comes back to what has failed before, it is refused and the run fails with the reason. Among these tags are ENCUT,
-PREC, FFT grids, ISPIN, smearing, and LREAL: each would shift the total energy of one step against that of the other, and
-so the spectrum, or make one material unlike the others. IBRION and POTIM do nothing, as no atom moves (NSW = 0).
+PREC, FFT grids, ISPIN, smearing, and LREAL: each would shift the total energy of one step against that of the other,
+and so the spectrum, or make one material unlike the others. IBRION and POTIM do nothing, as no atom moves (NSW = 0).
 
 Custodian's handlers of ionic steps (NonConverging, Potim, PositiveEnergy, Drift) have no work here and are not used;
 nor is its WalltimeHandler: a run without WAVECAR cannot go on where a STOPCAR ended it.
@@ -81,7 +81,9 @@ class Guarded(ErrorHandler):
         told = self.handler.correct(directory=directory)
         errors = sorted(map(str, told["errors"]))
         entry: dict[str, Any] = {"handler": type(self.handler).__name__, "errors": errors}
-        left_out = {} if (self.folder / "KPOINTS").read_bytes() == inputs["KPOINTS"] else {"KPOINTS": ["", "other"]}
+        left_out = (
+            {} if (self.folder / "KPOINTS").read_bytes() == inputs["KPOINTS"] else {"KPOINTS": ["as asked", "other"]}
+        )
         try:
             if not told["actions"]:
                 raise RefusedError("no correction is known")
