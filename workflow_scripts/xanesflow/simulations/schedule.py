@@ -30,11 +30,16 @@ def in_turn(
         then: the tasks that a result brings.
     """
     ready, running = deque(first), set[Future[Result]]()
-    while ready or running:
+
+    def begin() -> None:
         while ready and len(running) < workers:
             running.add(pool.submit(work, ready.popleft()))
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
+
+    begin()
+    while running:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            running.remove(future)
             result = future.result()
             ready.extendleft(reversed(list(then(result))))
+            begin()  # whoever takes the results keeps nobody waiting
             yield result
