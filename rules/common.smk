@@ -62,7 +62,7 @@ wildcard_constraints:
     featurizer="|".join(FEATURIZERS),
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
-    model=r"expert|universal",
+    model=r"expert|universal|tuned",
     seed=r"\d+",
     chunk=r"\d{4}",
 

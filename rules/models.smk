@@ -5,6 +5,10 @@ TRAINING = {
     for key in ("dropout", "learning_rate", "max_epochs", "patience", "scaling", "device")
 }
 
+TUNED_DROPOUT = (
+    CONFIG.models.dropout if CONFIG.models.tuned_dropout is None else CONFIG.models.tuned_dropout
+)
+
 
 rule models:
     input:
@@ -91,3 +95,44 @@ rule train_universal:
         "Training UniversalXAS on {wildcards.features} of all {wildcards.theory} subsets, seed {wildcards.seed}"
     script:
         "../workflow_scripts/train_universal.py"
+
+
+rule train_tuned:
+    input:
+        dataset=ancient(DATASET),  # as above
+        own=[
+            "results/spectra/{subset}.h5",
+            "results/dataset/splits/{subset}.csv",
+            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
+        ],
+        universal=lambda wildcards: (
+            f"results/models/universal_{wildcards.features}_{CONFIG.universal_of(wildcards.subset)}"
+            f"/seed{wildcards.seed}.safetensors"
+        ),
+    output:
+        checkpoint="results/models/tuned_{features}_{subset}/seed{seed}.safetensors",
+        history="results/models/tuned_{features}_{subset}/seed{seed}_history.csv",
+        figure=report(
+            "results/models/tuned_{features}_{subset}/seed{seed}_learning_curve.svg",
+            caption="../report/learning_curve.rst",
+            category="Training",
+            subcategory="{subset}",
+            labels={"model": "tuned", "features": "{features}", "seed": "{seed}"},
+        ),
+    log:
+        "results/logs/train_tuned/{features}_{subset}_seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train_tuned/{features}_{subset}_seed{seed}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        **{**TRAINING, "dropout": TUNED_DROPOUT},
+        batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),
+    message:
+        "Training Tuned-UniversalXAS on {wildcards.features} of {wildcards.subset}, seed {wildcards.seed}"
+    script:
+        "../workflow_scripts/train_tuned.py"

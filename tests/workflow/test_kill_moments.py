@@ -40,7 +40,7 @@ def processes_in(directory):
 def kill_at(directory, moment, output, *arguments, main_only=False):
     """Start the workflow and SIGKILL it (and all its jobs, unless `main_only`) at a moment before `output` is there."""
     process = start(directory, *arguments)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not moment():
         assert process.poll() is None, f"it ended by itself: {process.stdout.read()[-3000:]}"
         assert time.monotonic() < deadline

@@ -33,6 +33,7 @@ def configure(directory, subsets=("Cu_FEFF8L", "Ti_FEFF8L"), **options):
     write_config(
         directory,
         subsets=list(subsets),
+        chunks=1,
         structures={"source": "materials_project", "materials_project": options},
         simulations={"source": "run"},
     )

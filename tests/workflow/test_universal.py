@@ -1,4 +1,4 @@
-"""One model over several elements, with the experts beside it or alone."""
+"""One model over several elements, alone, or with the experts and with models tuned from it."""
 
 import re
 
@@ -13,7 +13,7 @@ from workflow import QUICK, run, write_config
 from xanesflow.models.checkpoint import load_checkpoint
 
 STARTS_EV = {"Cu_FEFF": 8983.173, "Ti_FEFF": 4964.504}
-MODELS = {"kinds": ["expert", "universal"], **QUICK}
+MODELS = {"kinds": ["expert", "universal", "tuned"], **QUICK}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def campaign(directory, runs, **changes):
 
 @pytest.fixture(scope="module")
 def both_kinds(tmp_path_factory, two_elements):
-    """Directory of a campaign of both kinds that ran to the end."""
+    """Directory of a campaign of all kinds that ran to the end."""
     directory = tmp_path_factory.mktemp("both")
     campaign(directory, two_elements[0])
     run(directory)
@@ -46,7 +46,8 @@ def both_kinds(tmp_path_factory, two_elements):
 
 def test_a_universal_model_is_trained_once_for_its_theory_on_all_subsets(both_kinds):
     models = sorted(path.name for path in (both_kinds / "results/models").iterdir())
-    assert models == ["expert_chgnet_Cu_FEFF", "expert_chgnet_Ti_FEFF", "universal_chgnet_FEFF"]
+    tuned = ["tuned_chgnet_Cu_FEFF", "tuned_chgnet_Ti_FEFF"]
+    assert models == ["expert_chgnet_Cu_FEFF", "expert_chgnet_Ti_FEFF", *tuned, "universal_chgnet_FEFF"]
     folder = both_kinds / "results/models/universal_chgnet_FEFF"
     model = load_checkpoint(folder / "seed0.safetensors")
     assert (model.card.kind, list(model.card.settings["widths"])) == ("universal", [500, 500, 550])
@@ -62,7 +63,7 @@ def test_a_universal_model_is_trained_once_for_its_theory_on_all_subsets(both_ki
 
 def test_metrics_have_a_row_of_each_model_subset_and_seed_that_numpy_agrees_with(both_kinds):
     table = pd.read_csv(both_kinds / "results/evaluation/metrics.csv")
-    order = [(model, element, 0) for model in ("expert", "universal") for element in ("Ti", "Cu")]
+    order = [(model, element, 0) for model in ("expert", "tuned", "universal") for element in ("Ti", "Cu")]
     assert list(zip(table["model"], table["element"], table["seed"], strict=True)) == order
     for row in table.to_dict("records"):
         subset = f"{row['element']}_{row['theory']}"
@@ -88,16 +89,19 @@ def test_metrics_have_a_row_of_each_model_subset_and_seed_that_numpy_agrees_with
 def test_the_report_names_both_kinds_and_shows_each_training_once(both_kinds):
     page = (both_kinds / "results/report/report.html").read_text()
     for subset in STARTS_EV:
-        for kind in ("expert", "universal"):
+        for kind in ("expert", "universal", "tuned"):
             assert f"<h3>{kind} on chgnet, {subset}</h3>" in page
         assert re.search(rf"{subset}: <b>\d+ training and \d+ test spectra</b>", page)
-    assert "ExpertXAS" in page and "UniversalXAS" in page
+    assert all(name in page for name in ("ExpertXAS", "UniversalXAS", "Tuned-UniversalXAS"))
     curves = re.findall(r"<figcaption>(\w+ on chgnet, \w+, seed \d)</figcaption>", page)
     assert curves == [
         f"{model}, seed 0"
-        for model in ("expert on chgnet, Cu_FEFF", "expert on chgnet, Ti_FEFF", "universal on chgnet, FEFF")
+        for model in (
+            *("expert on chgnet, Cu_FEFF", "expert on chgnet, Ti_FEFF", "universal on chgnet, FEFF"),
+            *("tuned on chgnet, Cu_FEFF", "tuned on chgnet, Ti_FEFF"),
+        )
     ]
-    assert page.count("data:image/svg+xml") == 2 + 4 * 3 + 3
+    assert page.count("data:image/svg+xml") == 2 + 6 * 3 + 5
     assert "Nothing to be done" in run(both_kinds)
 
 
@@ -105,9 +109,11 @@ def test_what_changes_trains_the_models_that_learn_from_it_and_no_others(both_ki
     def trainings(*arguments):
         return dict(re.findall(r"^(train_\w+) +(\d+)$", run(both_kinds, "--dry-run", *arguments), re.MULTILINE))
 
-    assert trainings("--forcerun", "results/spectra/Ti_FEFF.h5") == {"train_expert": "1", "train_universal": "1"}
-    assert trainings("--config", "models={widths: {universal: [8]}}") == {"train_universal": "1"}
+    universal = {"train_universal": "1", "train_tuned": "2"}  # both tuned models go on from it
+    assert trainings("--forcerun", "results/spectra/Ti_FEFF.h5") == {"train_expert": "1", **universal}
+    assert trainings("--config", "models={widths: {universal: [8]}}") == universal
     assert trainings("--config", "models={widths: {Cu_FEFF: [8]}}") == {"train_expert": "1"}
+    assert trainings("--config", "models={tuned_dropout: 0}") == {"train_tuned": "2"}
 
 
 def test_snakemakes_own_report_tells_of_it(both_kinds, tmp_path):

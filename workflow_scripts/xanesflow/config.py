@@ -120,6 +120,23 @@ class Config(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _what_is_tuned_has_a_beginning(self) -> Config:
+        if "tuned" in self.models.kinds:
+            theories = {Subset.parse(name).theory for name in self.subsets}
+            for name in self.subsets:
+                if (theory := self.universal_of(name)) not in theories:
+                    raise ValueError(
+                        f"the tuned model of {name} goes on from the universal model of {theory}, of which there is no "
+                        "subset; add its subsets, or choose another theory with models.tuned_from"
+                    )
+        return self
+
+    def universal_of(self, subset: str) -> str:
+        """Level of theory of the universal model that a subset's tuned model goes on from."""
+        theory = Subset.parse(subset).theory
+        return self.models.tuned_from.get(theory, theory)  # type: ignore[call-overload]
+
     def n_chunks(self, subset: str) -> int:
         """Into how many chunks a subset is divided."""
         return self.chunks[subset] if isinstance(self.chunks, dict) else self.chunks

@@ -90,6 +90,7 @@ SubsetName = Annotated[str, AfterValidator(_subset_name)]
 ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 SystemName = Annotated[str, AfterValidator(_system)]
 MaterialId = Annotated[str, AfterValidator(_material_id)]
+Theory = Literal["FEFF", "VASP", "FEFF8L"]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
 Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
@@ -328,8 +329,18 @@ class Dataset(Section):
 class Models(Section):
     """The models and how they are trained."""
 
-    kinds: Annotated[list[Literal["expert", "universal"]], Field(min_length=1), AfterValidator(unique)] = Field(
-        ["expert"], description="expert: one model per subset; universal: one over all subsets of a level of theory"
+    kinds: Annotated[list[Literal["expert", "universal", "tuned"]], Field(min_length=1), AfterValidator(unique)] = (
+        Field(
+            ["expert"],
+            description=(
+                "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
+                "subset that goes on from the universal one"
+            ),
+        )
+    )
+    tuned_from: dict[Theory, Theory] = Field(
+        {"VASP": "FEFF"},
+        description="of which level of theory the universal model is that a subset's is tuned from; not named: its own",
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(
         [0], description="a model is trained with each; of several the mean prediction is reported as well"
@@ -342,6 +353,9 @@ class Models(Section):
     )
     dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] = Field(
         0.5, description="share of hidden units left out at each step of the training"
+    )
+    tuned_dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
+        None, description="the same for tuned models, of which the paper has some with 0; null: as dropout"
     )
     learning_rate: Positive | None = Field(None, description="Adam's step size; null: found by a range test")
     max_epochs: Count = Field(1000, description="longest training")

@@ -10,12 +10,21 @@ from dataclasses import dataclass, field
 from xanesflow.sites import parse_site_id
 
 STAGES = {
-    "structures": {"collect_structures": "Collecting the structures", "estimate_cost": "Estimating what"},
+    "structures": {
+        "query_materials_project": "Structures with",
+        "collect_structures": "Collecting the structures",
+        "estimate_cost": "Estimating what",
+    },
+    "inputs": {"write_inputs": "Writing the inputs"},
     "simulations": {"simulate_chunk": "Simulating chunk"},
     "curation": {"curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},
     "dataset": {"split_sites": "Splitting", "build_dataset": "Building the dataset"},
-    "model": {"train_expert": "Training ExpertXAS", "train_universal": "Training UniversalXAS"},
+    "model": {
+        "train_expert": "Training ExpertXAS",
+        "train_universal": "Training UniversalXAS",
+        "train_tuned": "Training Tuned",
+    },
     "evaluation": {"predict_spectra": "Predicting", "evaluate_models": "Evaluating"},
     "report": {
         "draw_curation": "Drawing what curation",

@@ -21,7 +21,7 @@ class Predictions:
     """What a prediction file holds; all spectra in bohr².
 
     Attributes:
-        model: kind of the model, `expert` or `universal`.
+        model: kind of the model, `expert`, `universal` or `tuned`.
         features: as `m3gnet`.
         subset: as `Cu_FEFF`.
         part: `test` or `val`.

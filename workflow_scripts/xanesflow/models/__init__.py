@@ -3,8 +3,8 @@
 `settings` what can be chosen and the paper's choices · `data` reads a subset of the dataset file · `scaling` units
 of the network's input and output · `network` the MLP · `range_test` finds the learning rate · `training` the loop ·
 `checkpoint` a trained model on disk · `curves` the training's figure and table · `fit` from a dataset to a model on
-disk, whatever its kind · `expert` one model per subset · `universal` one over all subsets of a level of theory: what
-the workflow calls.
+disk, whatever its kind · `expert` one model per subset · `universal` one over all subsets of a level of theory ·
+`tuned` one per subset that goes on from a universal one: what the workflow calls.
 
 PyTorch is imported by the modules that compute with it, not by this package.
 """

@@ -21,6 +21,7 @@ from xanesflow.models.settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
+_LATER = {"subsets", "start"}  # entries that older checkpoints lack
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ModelCard:
     """What a model is and where it came from; each entry is JSON text in the checkpoint's metadata.
 
     Attributes:
-        kind: `expert` or `universal`.
+        kind: `expert`, `universal` or `tuned`.
         subset: what it is a model of: a subset, as `Cu_FEFF`, or, if it is universal, a level of theory, as `FEFF`.
         features: as `m3gnet` or `m3gnet_all+chgnet`.
         feature_dimensions: numbers per site of each featurizer, in order.
@@ -49,6 +50,7 @@ class ModelCard:
         config: the campaign's configuration, if it was given.
         subsets: those that it covers, with `n_train`, `n_val` and `data_sha256` of each. A checkpoint without this
             entry (of xanesflow 0.1) is of an expert and covers `subset`.
+        start: the model whose weights and scaling the training began with, if it had one: kind, subset, seed, sha256.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class ModelCard:
     versions: dict[str, str]
     config: dict[str, Any] | None = field(default=None)
     subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    start: dict[str, Any] | None = field(default=None)
 
     def __post_init__(self) -> None:
         if not self.subsets:
@@ -205,7 +208,7 @@ def load_checkpoint(path: str | Path) -> Model:
             f"'{FORMAT}'); train it again."
         )
     try:
-        entries = [entry.name for entry in fields(ModelCard) if entry.name in metadata or entry.name != "subsets"]
+        entries = [entry.name for entry in fields(ModelCard) if entry.name in metadata or entry.name not in _LATER]
         card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
         energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
         n_energies = len(next(iter(energies_ev.values())))

@@ -6,13 +6,15 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xanesflow.errors import XanesflowError
-from xanesflow.models.checkpoint import Model, ModelCard, save_checkpoint
+from xanesflow.files import sha256_file
+from xanesflow.models.checkpoint import Model, ModelCard, load_checkpoint, save_checkpoint
 from xanesflow.models.curves import draw_curves, write_history
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.scaling import Scaling
@@ -33,6 +35,7 @@ def train_model(
     subsets: Sequence[str],
     features: str,
     settings: TrainingSettings,
+    start: str | Path | None = None,
     figure: str | Path | None = None,
     history: str | Path | None = None,
     config_json: str | None = None,
@@ -50,18 +53,22 @@ def train_model(
         subsets: those it learns from, in the order in which their spectra are joined.
         features: a featurizer of the dataset, or several joined by `+`.
         settings: see there; the seed is among them.
+        start: checkpoint of a trained model whose layers, weights and scaling are taken over; None: from scratch.
         figure: learning curve and range test, SVG or PNG, if wanted.
         history: a row per epoch as CSV, if wanted.
         config_json: the campaign's configuration, to be kept in the checkpoint.
         report_every: epochs between two lines in the log.
 
     Raises:
-        XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, or the training
-            failed.
+        XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the training failed,
+            or the model to start from is none, or takes other features.
     """
     data = [read_subset(dataset_path, subset, features) for subset in subsets]
     report = _log_every(report_every, name)
-    model, training = fit_model(kind, name, data, settings, config_json=config_json, report=report)
+    begin = Start.read(start) if start is not None else None
+    if begin is not None:
+        settings = replace(settings, widths=tuple(begin.model.card.settings["widths"]))
+    model, training = fit_model(kind, name, data, settings, start=begin, config_json=config_json, report=report)
     bohr4 = model.scaling.spectra_factor**-2
     if history is not None:
         write_history(history, training, bohr4)
@@ -78,6 +85,7 @@ def fit_model(
     subsets: Sequence[SubsetData],
     settings: TrainingSettings,
     *,
+    start: Start | None = None,
     config_json: str | None = None,
     report: Callable[[Epoch, float], None] | None = None,
 ) -> tuple[Model, Training]:
@@ -104,10 +112,14 @@ def fit_model(
     for data in subsets:
         if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
             logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
-    scaling = Scaling.fit(settings.scaling, subsets[0].features_name, features[train])
+    if start is None:
+        scaling, weights = Scaling.fit(settings.scaling, subsets[0].features_name, features[train]), None
+    else:
+        start.check_fits(subsets[0])
+        scaling, weights = start.model.scaling, start.model.network.state_dict()
     inputs = [scaling.scale_features(features[rows]) for rows in (train, val)]
     targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
-    training = train_network((inputs[0], targets[0]), (inputs[1], targets[1]), settings, report)
+    training = train_network((inputs[0], targets[0]), (inputs[1], targets[1]), settings, report, start=weights)
     if training.range_test is not None and not training.range_test.found:
         logger.warning(
             "%s: the range test saw no falling loss; trained with %g. Set models.learning_rate to choose it yourself.",
@@ -136,8 +148,55 @@ def fit_model(
         versions=versions(["torch"]),
         config=json.loads(config_json) if config_json else None,
         subsets={data.subset: _share(data) for data in subsets},
+        start=start.described() if start else None,
     )
     return Model(card, training.network, scaling, {data.subset: data.energy_ev for data in subsets}), training
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A trained model that another one goes on from.
+
+    Attributes:
+        path: its checkpoint.
+        model: the model.
+    """
+
+    path: Path
+    model: Model
+
+    @classmethod
+    def read(cls, path: str | Path) -> Start:
+        """Read its checkpoint.
+
+        Raises:
+            XanesflowError: the file is no model.
+        """
+        return cls(Path(path), load_checkpoint(path))
+
+    def check_fits(self, data: SubsetData) -> None:
+        """Check that a model of these data can go on from it.
+
+        Raises:
+            XanesflowError: its features are others, or made with other weights.
+        """
+        card = self.model.card
+        for what, there, here in (
+            ("features", card.features, data.features_name),
+            ("features of the sizes", card.feature_dimensions, data.feature_dimensions),
+            ("features made with", card.featurizers, data.featurizers),
+            ("spectra of the points", len(next(iter(self.model.energies_ev.values()))), data.spectra.shape[1]),
+        ):
+            if there != here:
+                raise XanesflowError(
+                    f"The {card.kind} model {self.path} has {what} {there}, and {data.subset} needs {here}, so no "
+                    "training can go on from it; train it again (delete the model file and run snakemake models)."
+                )
+
+    def described(self) -> dict[str, Any]:
+        """What the card says of it."""
+        card = self.model.card
+        return {"kind": card.kind, "subset": card.subset, "seed": card.seed, "sha256": sha256_file(self.path)}
 
 
 def _share(data: SubsetData) -> dict[str, Any]:

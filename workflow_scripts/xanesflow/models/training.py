@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -67,6 +67,8 @@ def train_network(
     val: Arrays,
     settings: TrainingSettings,
     report: Callable[[Epoch, float], None] | None = None,
+    *,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Training:
     """Train a network until the validation loss has not improved for `settings.patience` epochs.
 
@@ -79,6 +81,7 @@ def train_network(
         val: the same of at least one site.
         settings: see there.
         report: called after each epoch with it and the learning rate.
+        start: weights of a trained network of the same layers, to go on from; None: random ones.
 
     Raises:
         XanesflowError: the loss is not a finite number, or `cuda` is asked for and not there.
@@ -87,7 +90,10 @@ def train_network(
     device = _device(settings.device)
     features, spectra, val_features, val_spectra = (torch.from_numpy(a).to(device) for a in (*train, *val))
     with _reproducible(settings, device):
-        network = SpectrumNetwork(features.shape[1], settings.widths, spectra.shape[1], settings.dropout).to(device)
+        network = SpectrumNetwork(features.shape[1], settings.widths, spectra.shape[1], settings.dropout)
+        if start is not None:
+            network.load_state_dict(start)
+        network = network.to(device)
         tested = None
         if settings.learning_rate is None:
             tested = range_test(network, _endless(features, spectra, settings.batch_size))

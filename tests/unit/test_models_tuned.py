@@ -1,0 +1,110 @@
+"""A universal model trained on with one subset, of its own level of theory or of another."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+from test_models_data import add_subset, change, make_dataset
+
+from xanesflow.config import load_config
+from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.predict import predict_spectra
+from xanesflow.models.checkpoint import load_checkpoint
+from xanesflow.models.settings import TrainingSettings
+from xanesflow.models.tuned import train_tuned
+from xanesflow.models.universal import train_universal
+
+SETTINGS = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
+VASP_START_EV = 4967.5
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A dataset of Cu_FEFF, Ti_FEFF and Ti_VASP, and the checkpoint of a universal model of FEFF."""
+    dataset = make_dataset(tmp_path / "d.h5")
+    add_subset(dataset, "Ti_FEFF", 4964.504, n=25, seed=1)
+    add_subset(dataset, "Ti_VASP", VASP_START_EV, n=30, seed=2)
+    with h5py.File(dataset, "a") as file:
+        file["Ti_VASP/features/m3gnet"].attrs["weights_hash"] = "abc"
+    universal = tmp_path / "u.safetensors"
+    train_universal(dataset, universal, subsets=["Cu_FEFF", "Ti_FEFF"], features="chgnet", settings=SETTINGS)
+    return dataset, universal
+
+
+def tune(trained, tmp_path, *, subset="Ti_VASP", features="chgnet", settings=SETTINGS):
+    output = tmp_path / "t.safetensors"
+    model = train_tuned(trained[0], output, universal=trained[1], subset=subset, features=features, settings=settings)
+    return model, output
+
+
+def weights(path):
+    return {name: array for name, array in load_file(path).items() if name.startswith("network.")}
+
+
+def test_the_universal_models_weights_are_where_the_training_begins(trained, tmp_path):
+    """With steps too small to see, its weights are found again; with others they are not."""
+    _, output = tune(trained, tmp_path, settings=replace(SETTINGS, learning_rate=1e-20))
+    learned = {name for name in weights(output) if "running" not in name and "num_batches" not in name}
+    assert len(learned) == 10  # three linear layers and two normalisations, weight and bias each
+    assert all(np.array_equal(weights(output)[name], weights(trained[1])[name]) for name in learned)
+    _, output = tune(trained, tmp_path, settings=replace(SETTINGS, learning_rate=1e-2))
+    assert not any(np.array_equal(weights(output)[name], weights(trained[1])[name]) for name in learned)
+
+
+def test_layers_and_scaling_are_the_universal_models_and_energies_the_subsets(trained, tmp_path):
+    model, output = tune(trained, tmp_path, settings=replace(SETTINGS, widths=(5,)))
+    universal = load_checkpoint(trained[1])
+    assert model.card.settings["widths"] == [16, 8]
+    assert np.array_equal(model.scaling.feature_mean, universal.scaling.feature_mean)
+    assert (model.card.kind, model.card.subset, list(model.energies_ev)) == ("tuned", "Ti_VASP", ["Ti_VASP"])
+    assert np.allclose(model.energy_ev, VASP_START_EV + 0.25 * np.arange(7), rtol=0, atol=1e-9)
+    assert (model.card.n_train, model.card.n_val) == (18, 6)
+    found = predict_spectra(trained[0], [output], tmp_path / "p.h5")
+    assert (found.model, found.subset, len(found.ids)) == ("tuned", "Ti_VASP", 6)
+
+
+def test_its_card_names_the_model_that_it_began_with(trained, tmp_path):
+    model, output = tune(trained, tmp_path)
+    digest = hashlib.sha256(trained[1].read_bytes()).hexdigest()
+    assert model.card.start == {"kind": "universal", "subset": "FEFF", "seed": 2, "sha256": digest}
+    assert load_checkpoint(output).card == model.card
+    assert load_checkpoint(trained[1]).card.start is None
+
+
+def test_a_checkpoint_from_before_there_were_tuned_models_is_read(trained, tmp_path):
+    with safe_open(trained[1], framework="numpy") as file:
+        metadata = {name: value for name, value in file.metadata().items() if name != "start"}
+    old = tmp_path / "old.safetensors"
+    save_file(load_file(trained[1]), old, metadata=metadata)
+    assert json.loads(metadata["kind"]) == "universal"
+    assert load_checkpoint(old).card == load_checkpoint(trained[1]).card
+
+
+def test_a_universal_model_of_other_features_or_other_weights_of_them_is_refused(trained, tmp_path):
+    with pytest.raises(XanesflowError, match="has features chgnet, and Ti_VASP needs m3gnet, so no training can go on"):
+        tune(trained, tmp_path, features="m3gnet")
+    with h5py.File(trained[0], "a") as file:
+        file["Ti_VASP/features/chgnet"].attrs["weights_hash"] = "other"
+    with pytest.raises(XanesflowError, match=r"has features made with .*, and Ti_VASP needs .*'other'"):
+        tune(trained, tmp_path)
+    change(trained[0], "Ti_VASP/features/chgnet", np.ones((30, 4), "f4"))
+    with pytest.raises(XanesflowError, match="features of the sizes"):
+        tune(trained, tmp_path)
+    (tmp_path / "u.safetensors").write_bytes(b"nothing")
+    with pytest.raises(XanesflowError, match=r"u\.safetensors is not a model file"):
+        tune(trained, tmp_path)
+    assert not (tmp_path / "t.safetensors").exists()
+
+
+def test_what_is_tuned_from_which_theory():
+    given = {"subsets": ["Ti_VASP", "Ti_FEFF"], "models": {"kinds": ["tuned"]}}
+    assert [load_config(given).universal_of(name) for name in given["subsets"]] == ["FEFF", "FEFF"]
+    own = load_config({**given, "models": {"kinds": ["tuned"], "tuned_from": {}}})
+    assert own.universal_of("Ti_VASP") == "VASP"
+    with pytest.raises(XanesflowError, match="Ti_VASP goes on from the universal model of FEFF, of which there is no"):
+        load_config({**given, "subsets": ["Ti_VASP"]})

@@ -1,0 +1,34 @@
+"""Tuned-UniversalXAS: UniversalXAS trained on, with one subset (arXiv 2409.19552).
+
+All of its weights and its scaling are where the training begins. The subset may be of another level of theory than
+those of the universal model: as its features are of the same structures, a model of many cheap spectra helps that of
+fewer expensive ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xanesflow.models.checkpoint import Model
+from xanesflow.models.fit import train_model
+
+
+def train_tuned(
+    dataset_path: str | Path, output: str | Path, *, universal: str | Path, subset: str, **others: Any
+) -> Model:
+    """Tune a universal model to one subset with one seed and write it.
+
+    Args:
+        dataset_path: the dataset, `results/dataset/<campaign>.h5`.
+        output: the checkpoint.
+        universal: checkpoint of the universal model.
+        subset: as `Cu_FEFF`, of any level of theory.
+        others: `features`, `settings` and what else `xanesflow.models.fit.train_model` takes; the hidden layers are
+            those of the universal model.
+
+    Raises:
+        XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the training failed,
+            or the universal model is none, or takes other features.
+    """
+    return train_model("tuned", subset, dataset_path, output, subsets=[subset], start=universal, **others)
