@@ -36,15 +36,19 @@ try:
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
-if CONFIG.simulations.source == "archive":
-    if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
-        logger.warning(
-            f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
-        )
-elif unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]:
+if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
+    logger.warning(
+        f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
+        if CONFIG.simulations.source == "archive"
+        else f"{', '.join(unread)}: this version runs VASP (`snakemake simulations`), but cannot read its spectra; jobs "
+        "that do will stop."
+    )
+if CONFIG.simulations.source == "run" and (
+    unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]
+):
     logger.warning(
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
-        f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
+        f"{' and '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
 
 if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:

@@ -27,7 +27,13 @@ import json, os, pathlib, signal, subprocess, sys, time
 job = json.loads(pathlib.Path("job.json").read_text())
 marks = pathlib.Path(job["marks"])
 number = len(list(marks.glob(f"{job['name']} *")))
-(marks / f"{job['name']} {number}").write_text(f"{os.getpid()} {os.getcwd()}")
+while True:
+    try:  # two sites of one name may be at work
+        with open(marks / f"{job['name']} {number}", "x") as mark:
+            mark.write(f"{os.getpid()} {os.getcwd()}")
+        break
+    except FileExistsError:
+        number += 1
 do = job["do"]
 print("threads", os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
 if do == "hang":

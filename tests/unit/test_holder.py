@@ -48,7 +48,7 @@ def told_by_slurm(tmp_path, monkeypatch):
 def test_a_process_of_this_machine_lives_if_it_is_there_however_silent_it_is():
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     own = Holder.own()
-    there = replace(own, process=sleeper.pid, started=holder._started(sleeper.pid))
+    there = replace(own, process=sleeper.pid, started=holder.process_start(sleeper.pid))
     assert there.here() and there.lives(1e6)
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)

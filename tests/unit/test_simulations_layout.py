@@ -3,6 +3,7 @@
 import pytest
 
 from xanesflow.simulations.layout import place_of, run_folder
+from xanesflow.sites import WHOLE_MATERIAL
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,18 @@ from xanesflow.simulations.layout import place_of, run_folder
 def test_lightshows_tree_says_whose_a_file_is(path, meaning):
     place = place_of(path)
     assert (place and (place.material_id, place.site_index, place.element)) == meaning
+
+
+def test_steps_of_vasp_lie_beside_each_other_and_only_those_of_sites_are_runs_of_sites():
+    assert run_folder("Ti", "mp-390", WHOLE_MATERIAL, "VASP") == "Ti/mp-390/VASP/SCF"
+    folder = run_folder("Ti", "mp-390", 3, "VASP")
+    assert folder == "Ti/mp-390/VASP/003_Ti"
+    place = place_of(f"{folder}/OUTCAR", "VASP")
+    assert place and (place.material_id, place.site_index, place.element) == ("mp-390", 3, "Ti")
+    assert place.file == "OUTCAR" and place_of(f"{folder}/POSCAR", "VASP").file == "POSCAR"
+    assert place_of(f"{folder}/vasp.out", "VASP").file == "" and place_of(f"{folder}/OUTCAR", "FEFF") is None
+    for file in ("OUTCAR", "POSCAR", "run.json"):
+        assert place_of(f"Ti/mp-390/VASP/SCF/{file}", "VASP") is None
 
 
 @pytest.mark.parametrize("theory", ["FEFF", "FEFF8L"])

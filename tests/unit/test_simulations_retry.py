@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from xanesflow.cli import app
 from xanesflow.errors import XanesflowError
+from xanesflow.holder import process_start
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.chunks import read_chunk
 from xanesflow.simulations.failures import FEW, check_failures, list_failures
 from xanesflow.simulations.orders import order_path
-from xanesflow.simulations.progress import process_start, progress_path
+from xanesflow.simulations.progress import progress_path
 from xanesflow.simulations.retry import order_retries
 from xanesflow.simulations.status import campaign_status
 from xanesflow.sites import chunk_of

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from xanesflow.cli import app
 from xanesflow.errors import XanesflowError
+from xanesflow.holder import process_start
 from xanesflow.reasons import Rejected
 from xanesflow.simulations import progress
 from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.progress import ChunkState, process_start, progress_path, read_progress
+from xanesflow.simulations.progress import ChunkState, progress_path, read_progress
 from xanesflow.simulations.status import campaign_status
 from xanesflow.sites import chunk_of
 from xanesflow.tables import write_rejected

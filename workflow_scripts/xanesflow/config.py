@@ -26,12 +26,12 @@ from xanesflow.config_sections import (
     Features,
     Models,
     Section,
-    Simulations,
     Splits,
     Structures,
     SubsetName,
     unique,
 )
+from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
 from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
@@ -45,8 +45,9 @@ class Config(Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP,\n"
-            "OCEAN, EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP\n"
+            "inputs can be written and runs be computed (`snakemake simulations`), of OCEAN, EXCITING, XSPECTRA and\n"
+            "FDMNES inputs be written (`snakemake inputs`), but no runs of these be read yet"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -145,11 +146,13 @@ class Config(Section):
 
         Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
         """
-        theory = Subset.parse(subset).theory
-        if theory == "FEFF":
-            command = {"command": self.simulations.feff_command, "inputs": self.inputs.of("FEFF")}
-            return command | self.simulations.feff.model_dump()
-        return self.simulations.engine.model_dump() if theory == "FEFF8L" else {}
+        parsed, given = Subset.parse(subset), self.simulations
+        if parsed.theory == "FEFF":
+            return {"command": given.feff_command, "inputs": self.inputs.of("FEFF"), **given.feff.model_dump()}
+        if parsed.theory == "VASP":
+            command = {"element": parsed.element, "command": given.vasp_command, "inputs": self.inputs.of("VASP")}
+            return command | given.vasp.model_dump()
+        return given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.

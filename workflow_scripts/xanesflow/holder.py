@@ -21,7 +21,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -35,6 +34,9 @@ BEAT = 20.0
 SILENT_AFTER_JOB = 3 * BEAT
 SILENT = 5 * 60.0
 SILENT_IN_JOB = 15 * 60.0
+
+STARTED_UNKNOWN = -1
+"""Start of a process of which no more is known than that it is there."""
 
 _TAKING_OVER = 60.0  # seconds after which who took over a claim has died of it
 
@@ -63,7 +65,7 @@ class Holder:
     def own(cls) -> Holder:
         """This process."""
         process = os.getpid()
-        started = _started(process) or 0
+        started = process_start(process) or 0
         return cls(socket.gethostname(), _machine(), process, started, slurm.own_job(), secrets.token_hex(8))
 
     def __str__(self) -> str:
@@ -82,7 +84,8 @@ class Holder:
             silent: seconds since its last sign of life.
         """
         if self.here():
-            return _started(self.process) == self.started if sys.platform == "linux" else _exists(self.process)
+            found = process_start(self.process)
+            return found is not None and found in (self.started, STARTED_UNKNOWN)
         if self.slurm_job is not None and self.slurm_job == slurm.own_job():
             return silent < SILENT_AFTER_JOB  # it was put back into the queue, and this is its next life
         state = slurm.job_state(self.slurm_job) if self.slurm_job else None
@@ -208,20 +211,22 @@ def _machine() -> str:
         return ""
 
 
-def _started(process: int) -> int | None:
-    """When a process was started, in clock ticks since boot; None if it is not there or dead."""
+def process_start(pid: int) -> int | None:
+    """When the system started a process, in its ticks; -1: it is there, and no more is known; None: it is not there."""
     try:
-        stat = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if stat[0] in b"ZX" else int(stat[19])
-
-
-def _exists(process: int) -> bool:
+        state, *fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        )
+        return None if state in "ZX" else int(fields[18])
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+    except (OSError, ValueError, IndexError):
+        pass
     try:
-        os.kill(process, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return None
+    except OSError:
+        return STARTED_UNKNOWN
+    return STARTED_UNKNOWN

@@ -14,8 +14,8 @@ ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
 """Levels of theory that a subset can have; FEFF8L is the embedded engine."""
 
-COMPUTED = ("FEFF8L", "FEFF")
-"""Levels of theory that this version runs; FEFF is the user's own."""
+COMPUTED = ("FEFF8L", "FEFF", "VASP")
+"""Levels of theory that this version runs; FEFF and VASP are the user's own, the spectra of VASP cannot be read yet."""
 
 IMPORTED = ("FEFF", "VASP")
 """Levels of theory whose finished runs can be planned as an archive; those of VASP cannot be read yet."""
@@ -28,6 +28,9 @@ PARTS = ("train", "val", "test")
 
 Site = tuple[str, int]
 """A site: material id and 0-based index into its structure."""
+
+WHOLE_MATERIAL = -1
+"""In place of a site's index: the material as a whole."""
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +59,12 @@ class Subset:
 
 
 def site_id(material_id: str, site_index: int) -> str:
-    """Name a site as the published splits do: `mp-390`, 0 -> `mp-390_000` (0-based index into the structure)."""
+    """Name a site as the published splits do: `mp-390`, 0 -> `mp-390_000` (0-based index into the structure).
+
+    A step that all sites of a material share is `mp-390_shared`.
+    """
+    if site_index == WHOLE_MATERIAL:
+        return f"{material_id}_shared"
     return f"{material_id}_{site_index:03d}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pymatgen.core import Structure
 
@@ -97,6 +97,39 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class WithSharedStep(Protocol):
+    """What an engine has besides if the sites of a material share a step, such as VASP's ground state.
+
+    Attributes:
+        shared: computes that step as any engine computes a site; its site index is `sites.WHOLE_MATERIAL`.
+        at_a_time: runs that a chunk may compute at a time, as each may take many cores by itself.
+    """
+
+    @property
+    def shared(self) -> Engine: ...  # noqa: D102
+    @property
+    def at_a_time(self) -> int: ...  # noqa: D102
+
+    def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
+        """Lay what a site's run needs of the finished shared step into its folder.
+
+        Args:
+            folder: of the site's run, before its inputs are written.
+            record: run.json of the shared step.
+        """
+        ...
+
+
+@runtime_checkable
+class WithOwnFiles(Protocol):
+    """What an engine has besides if its files are kept otherwise than whole, or than the last part of a log."""
+
+    def kept_content(self, path: Path) -> bytes:
+        """What is kept of a file of the run."""
+        ...
+
+
 def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
     """The engine of a level of theory.
 
@@ -116,6 +149,10 @@ def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
         from xanesflow.simulations.feff.adapter import FeffEngine, FeffOptions
 
         return FeffEngine(FeffOptions(**options))
+    if theory == "VASP":
+        from xanesflow.simulations.vasp.adapter import VaspEngine, VaspOptions
+
+        return VaspEngine(VaspOptions(**options))
     raise XanesflowError(
         f"This version cannot run {theory}: write the inputs with `snakemake inputs` and run them yourself; finished "
         "runs of it cannot be imported yet."

@@ -3,7 +3,7 @@
 A run is written at once as a zip of its own, `kept/<chunk>/<site>.zip`. When the chunk is whole, all are packed into
 its output, of which `kept/<chunk>.zip` is a second name; Snakemake deletes the output before it makes it again, and
 the second name is where its runs are then taken from. A run is believed if its zip is whole and the hash in its
-run.json is that of the site's input.
+run.json is that of the site's input. A step that the sites of a material share is kept as a run of its own.
 """
 
 from __future__ import annotations

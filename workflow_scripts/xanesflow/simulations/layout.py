@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xanesflow.errors import XanesflowError
+from xanesflow.sites import WHOLE_MATERIAL
 
 RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
 """Files of a run of FEFF or of the embedded engine that later stages and a reviewer need."""
@@ -16,8 +17,12 @@ FEFF_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
 """Logs that FEFF 9 and 10 write themselves, of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x; where they are
 there, they are read too."""
 
-_FILES = {"FEFF": frozenset({*RUN_FILES, *FEFF_LOGS}), "FEFF8L": frozenset(RUN_FILES)}
-_FOLDERS = {"FEFF": "FEFF-XANES", "FEFF8L": "FEFF8L-XANES"}  # below the material's, by theory
+VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
+"""Files of a step of VASP that later stages and a reviewer need."""
+
+_FILES = {"FEFF": frozenset({*RUN_FILES, *FEFF_LOGS}), "FEFF8L": frozenset(RUN_FILES), "VASP": frozenset(VASP_FILES)}
+_FOLDERS = {"FEFF": "FEFF-XANES", "FEFF8L": "FEFF8L-XANES", "VASP": "VASP"}  # below the material's, by theory
+_SHARED = {"VASP": "SCF"}  # folder of the step that the sites of a material share, beside those of the sites
 _RUNS = {
     theory: re.compile(
         rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{folder}/"
@@ -74,8 +79,8 @@ class Place:
         root: folder of the material, as the archive names it.
         folder: folder of the run; for a POSCAR the material's.
         material_id: its last part.
-        file: `POSCAR`, one of `RUN_FILES` or, for FEFF, of `FEFF_LOGS`; empty: the run's folder itself, or another
-            file in it, which tells no more than that the run is there.
+        file: `POSCAR`, or one of a run's files that are read (`RUN_FILES`, `FEFF_LOGS`, `VASP_FILES`); empty: the run's
+            folder itself, or another file in it, which tells no more than that the run is there.
         site_index: 0-based index of the absorber into POSCAR; None for a POSCAR.
         element: the absorber's element; for a POSCAR the folder above the material, if that is an element's symbol.
     """
@@ -113,7 +118,9 @@ def place_of(path: str, theory: str = "FEFF") -> Place | None:
 
 
 def run_folder(element: str, material_id: str, site_index: int, theory: str = "FEFF") -> str:
-    """Folder of a run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`."""
+    """Folder of a run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`; of the shared step: `Cu/mp-390/VASP/SCF`."""
+    if site_index == WHOLE_MATERIAL:
+        return f"{element}/{material_id}/{_FOLDERS[theory]}/{_SHARED[theory]}"
     return f"{element}/{material_id}/{_FOLDERS[theory]}/{site_index:03d}_{element}"
 
 

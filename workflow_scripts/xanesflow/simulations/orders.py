@@ -22,7 +22,7 @@ from xanesflow.sites import chunk_name
 
 log = logging.getLogger(__name__)
 
-PASSING = frozenset({"timed_out", "killed"})
+PASSING = frozenset({"timed_out", "killed", "no_potcar"})
 """Reasons of failed runs that another attempt may not meet; all other failures would come again."""
 
 

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
 from xanesflow.files import temporary_name, write_text
+from xanesflow.holder import STARTED_UNKNOWN, process_start
 from xanesflow.sites import Site, chunk_name, site_id
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class ChunkState:
             return False
         if self.host == socket.gethostname():
             found = process_start(self.process)
-            return found is not None and found in (self.process_start, _UNKNOWN)
+            return found is not None and found in (self.process_start, STARTED_UNKNOWN)
         return (time.time() if now is None else now) - self.updated < SILENT
 
 
@@ -150,30 +151,6 @@ def read_progress(path: Path) -> ChunkState | None:
 def hash_sites(sites: Iterable[Site]) -> str:
     """Hash of the sites of a chunk, in the order of their names: another one means another site table."""
     return hashlib.sha256("\n".join(sorted(site_id(*site) for site in sites)).encode()).hexdigest()
-
-
-_UNKNOWN = -1
-
-
-def process_start(pid: int) -> int | None:
-    """When the system started a process, in its ticks; -1: it is there, and no more is known; None: it is not there."""
-    try:
-        state, *fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        )
-        return None if state in "ZX" else int(fields[18])
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return None
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        return _UNKNOWN
-    return _UNKNOWN
 
 
 class ChunkProgress:

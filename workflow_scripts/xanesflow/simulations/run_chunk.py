@@ -17,9 +17,9 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -32,13 +32,15 @@ from xanesflow.errors import XanesflowError
 from xanesflow.provenance import versions
 from xanesflow.reasons import REASONS
 from xanesflow.simulations.chunks import ChunkWriter, Run
-from xanesflow.simulations.engine import Engine, FailedRunError
+from xanesflow.simulations.engine import Engine, FailedRunError, WithOwnFiles, WithSharedStep
 from xanesflow.simulations.expected import expected_seconds
 from xanesflow.simulations.kept import KeptRuns, run_site
 from xanesflow.simulations.layout import poscar_path
 from xanesflow.simulations.process import Ended, StoppedError, run_command
 from xanesflow.simulations.progress import ChunkProgress
-from xanesflow.sites import Site, Subset, site_id
+from xanesflow.simulations.schedule import in_turn
+from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
+from xanesflow.sites import WHOLE_MATERIAL, Site, Subset, site_id
 from xanesflow.walltime import Limit
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,9 @@ def simulate_chunk(
 ) -> None:
     """Compute all sites of a chunk whose runs are not kept yet, and pack all of them.
 
+    A step that the sites of a material share is computed once, before them, and kept like a run. If it failed, so do
+    they, and where one of them is to be computed again, so is that step.
+
     The same runs give the same bytes; a run's own run.json tells time and machine, so it differs when it is computed
     again.
 
@@ -96,32 +101,39 @@ def simulate_chunk(
     chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in columns}
     sites = [site for site, number in chunk_of_site.items() if number == chunk]
     as_json = _read_structures(structures, {material_id for material_id, _ in sites})
-    settings = engine.settings()
-    hashes = {site: input_hash(as_json[site[0]], site[1], engine.theory, settings) for site in sites}
-    keeper = KeptRuns(kept, Subset.parse(subset), chunk)
     job = _Job(
-        engine, settings, f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve(),
+        engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve(),
         expected_seconds(table),
     )  # fmt: skip
+    everything = sites
+    if isinstance(engine, WithSharedStep):
+        workers = min(workers, engine.at_a_time)
+        job.shared = replace(job, engine=engine.shared, settings=engine.shared.settings())
+        chunk_of_site |= {(material_id, WHOLE_MATERIAL): number for (material_id, _), number in chunk_of_site.items()}
+        everything = sorted({*sites, *steps_of(sites)})
+    hashes = {site: job.input_hash(as_json[site[0]], site[1]) for site in everything}
+    keeper = KeptRuns(kept, Subset.parse(subset), chunk)
     with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, _full_disk_told(job.label):
         places = keeper.find(hashes)
         progress.found({site: keeper.outcomes[site] for site in places})
-        counts = Counter(before=len(places))
+        counts = Counter(before=sum(site in places for site in sites))
         job.clear()
-        waiting = [(site, as_json[site[0]], hashes[site]) for site in sites if site not in places]
-        for run in job.compute(waiting, workers, already=len(places), put=keeper.put, progress=progress):
+        if job.shared:
+            job.first |= steps_from_before(keeper, places, [site for site in sites if site not in places])
+        waiting = [(site, as_json[site[0]], hashes[site]) for site in everything if site not in places]
+        for run in job.compute(waiting, workers, already=counts["before"], put=keeper.put, progress=progress):
             places[run_site(run)] = keeper.singles / f"{site_id(*run_site(run))}.zip"
-            counts["computed"] += 1
+            counts["computed"] += run.site_index != WHOLE_MATERIAL
         failed: Counter[str] = Counter()
         with ChunkWriter([output]) as writer:
-            runs = keeper.read({site: places[site] for site in sites})
+            runs = keeper.read({site: places[site] for site in everything})
             for material_id, group in groupby(runs, key=lambda run: run.material_id):
                 structure = Structure.from_dict(json.loads(as_json[material_id]))
                 path = poscar_path(keeper.subset.element, material_id)
                 writer.add(0, path, structure.to(fmt="poscar").encode())
                 for run in group:
                     keeper.write(writer, run)
-                    if run.record["outcome"] == "failed":
+                    if run.record["outcome"] == "failed" and run.site_index != WHOLE_MATERIAL:
                         failed[run.record["reason"]] += 1
                         counts["computed" if run_site(run) in job.done else "before"] -= 1
         keeper.settle(output, chunk_of_site)
@@ -157,7 +169,9 @@ class _Job:
     expected: Mapping[Site, float]
     done: set[Site] = field(default_factory=set)
     limit: Limit = field(default_factory=Limit.of_this_job)
+    shared: _Job | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
+    first: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # material -> run.json of its shared step
 
     @property
     def prefix(self) -> str:
@@ -168,6 +182,17 @@ class _Job:
         """Remove the scratch folders that a killed process of this job left."""
         for folder in self.scratch.glob(f"{self.prefix}*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def input_hash(self, structure: str, site_index: int) -> str:
+        """Of a site, or of the step that a material's sites share."""
+        job = self.shared if self.shared and site_index == WHOLE_MATERIAL else self
+        return input_hash(structure, site_index, self.engine.theory, job.settings)
+
+    def _expected_seconds(self, site: Site) -> float:
+        """Of a site; of the step that a material's sites share, as of one of these."""
+        if site[1] != WHOLE_MATERIAL:
+            return self.expected[site]
+        return max(seconds for (material_id, _), seconds in self.expected.items() if material_id == site[0])
 
     def compute(
         self,
@@ -183,27 +208,39 @@ class _Job:
         Raises:
             XanesflowError: some were left, as the job's time is nearly over or as it was asked to end.
         """
-        number, total = already, already + len(waiting)
+        steps = {site[0] for site, _, _ in waiting if site[1] == WHOLE_MATERIAL}
+        later = [task for task in waiting if task[0][0] in steps and task[0][1] != WHOLE_MATERIAL]
+        first = [task for task in waiting if task[0][0] not in steps or task[0][1] == WHOLE_MATERIAL]
+        number, total = already, already + len(waiting) - len(steps)
 
-        def one(site: Site, structure: str, digest: str) -> Run:
-            if not self.limit.may_start(self.expected[site], workers):
-                raise StoppedError
-            with progress.at_work(site):
-                run = self._run(site, structure, digest)
-                put(run)
+        def one(task: tuple[Site, str, str]) -> Run | None:
+            site = task[0]
+            job = self.shared if self.shared and site[1] == WHOLE_MATERIAL else self
+            expected = self._expected_seconds(site)
+            if not self.limit.may_start(expected, workers):
+                return None
+            try:
+                with progress.at_work(site):
+                    run = job._run(*task)
+                    put(run)
+            except StoppedError:  # the limit's; it says nothing about the site
+                return None
             progress.ended(site, run.record)
-            self.limit.learn(run.record["seconds"], self.expected[site])
+            self.limit.learn(run.record["seconds"], expected)
             return run
 
+        def then(run: Run | None) -> list[tuple[Site, str, str]]:
+            if run is None or run.site_index != WHOLE_MATERIAL:
+                return []
+            self.first[run.material_id] = run.record
+            return [task for task in later if task[0][0] == run.material_id]
+
         with self.limit.watched(self._stop), ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(one, *each) for each in waiting]
             try:
-                for future in as_completed(futures):
-                    try:
-                        run = future.result()
-                    except StoppedError:  # the limit's; it says nothing about the site
+                for run in in_turn(pool, one, first, workers, then):
+                    if run is None:
                         continue
-                    number += 1
+                    number += run.site_index != WHOLE_MATERIAL
                     self.done.add(run_site(run))
                     told = f"{run.record['seconds']:.1f} s"
                     if run.record["outcome"] == "failed":
@@ -234,6 +271,8 @@ class _Job:
         try:
             try:
                 with _faults_told(site):
+                    if isinstance(self.engine, WithSharedStep):
+                        self.engine.take_shared(folder, finished_step(self.first[site[0]]))
                     parsed = Structure.from_dict(json.loads(structure))
                     self.engine.write_inputs(folder, parsed, site[1])
                 ended = run_command(
@@ -280,7 +319,8 @@ class _Job:
         return [line.rstrip()[:_LINE] for line in lines if line.strip()][-TAIL:]
 
     def _files(self, folder: Path) -> dict[str, bytes]:
-        return {name: _content(folder / name) for name in self.engine.keep if (folder / name).is_file()}
+        content = self.engine.kept_content if isinstance(self.engine, WithOwnFiles) else _content
+        return {name: content(folder / name) for name in self.engine.keep if (folder / name).is_file()}
 
     def _record(
         self, folder: Path, digest: str, *, started: datetime, ended: Ended | None, failure: FailedRunError | None

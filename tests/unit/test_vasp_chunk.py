@@ -1,0 +1,134 @@
+"""VASP as the engine of a chunk, by the stand-in: what is kept, what is licensed, and what stops a chunk."""
+
+import json
+import re
+import zipfile
+
+import pytest
+from vasp_runs import MARK, command, engine, go_wrong, make_library, starts, two_titania
+
+from xanesflow.config import load_config
+from xanesflow.errors import XanesflowError
+from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.engine import engine_of
+from xanesflow.simulations.run_chunk import simulate_chunk
+from xanesflow.structures.sites import describe, write_site_table, write_structures
+
+
+class Campaign:
+    """A chunk of Ti_VASP: TiO2 with two sites. A step takes seconds, as each loads pymatgen and custodian anew."""
+
+    def __init__(self, folder):
+        self.folder, self.marks = folder, folder / "marks"
+        self.output, self.kept, self.scratch = folder / "out.zip", folder / "kept", folder / "scratch"
+        self.scratch.mkdir()
+        titania = describe("m-tio2", two_titania(), symprec=0.01)
+        write_structures(folder / "structures.parquet", [titania])
+        write_site_table(folder / "sites.parquet", [(titania, 0), (titania, 1)], chunks=1)
+
+    def run(self, **options):
+        self.output.unlink(missing_ok=True)
+        simulate_chunk(
+            self.folder / "structures.parquet", self.folder / "sites.parquet", self.output, self.kept,
+            subset="Ti_VASP", chunk=0, engine=engine(self.marks, **options), workers=4, scratch=self.scratch,
+        )  # fmt: skip
+        return {run.site_index: run for run in read_chunk(self.output, "VASP")}
+
+
+@pytest.fixture
+def campaign(tmp_path, monkeypatch):
+    library = make_library(tmp_path / "library")
+    monkeypatch.setattr("pymatgen.core.SETTINGS", {"PMG_VASP_PSP_DIR": str(library)})
+    monkeypatch.setenv("PMG_VASP_PSP_DIR", str(library))
+    return Campaign(tmp_path)
+
+
+def test_a_chunk_of_vasp_is_computed_corrected_kept_and_holds_nothing_licensed(campaign):
+    go_wrong(campaign.marks, SCF=["bands"], hole=["", "killed"])
+    runs = campaign.run()
+    # The killed site is tried again by the next run of the chunk, and it alone.
+    assert {site: run.record.get("reason") for site, run in runs.items()} == {0: None, 1: "killed"}
+    assert starts(campaign.marks) == {"O2Ti SCF": 2, "O2Ti hole": 2}
+    assert "ended by signal 9" in runs[1].record["detail"] and runs[1].files["OUTCAR"]
+    go_wrong(campaign.marks)
+    runs = campaign.run()
+    assert starts(campaign.marks) == {"O2Ti hole": 1}
+    assert {run.record["outcome"] for run in runs.values()} == {"finished"}
+
+    files = {"INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml"}
+    with zipfile.ZipFile(campaign.output) as packed:
+        contents = {name: packed.read(name) for name in packed.namelist()}
+    for step in ("SCF", "000_Ti", "001_Ti"):
+        names = {name.rpartition("/")[2] for name in contents if name.startswith(f"Ti/m-tio2/VASP/{step}/")}
+        assert names == files | {"vasp.out", "custodian.log", "run.log", "run.json"}
+    kept = [path for place in (campaign.output, campaign.kept) for path in (place, *place.rglob("*")) if path.is_file()]
+    assert len(kept) >= 2
+    for path in kept:
+        with zipfile.ZipFile(path) as packed:
+            for name in packed.namelist():
+                assert MARK.encode() not in packed.read(name) and not name.endswith("POTCAR"), name
+    assert not list(campaign.scratch.iterdir())
+
+    scf = json.loads(contents["Ti/m-tio2/VASP/SCF/run.json"])
+    assert scf["corrections"] == [
+        {"handler": "VaspErrorHandler", "errors": ["too_few_bands"], "changes": {"NBANDS": [None, 47]}, "left_out": {}}
+    ]
+    assert scf["attempts"] == 2 and scf["settings"]["step"] == "ground state" and "max_bands" not in scf["settings"]
+    site = runs[1].record
+    assert site["ground_state_energy_ev"] == scf["energy_ev"] == pytest.approx(-51.0)
+    assert site["delta_scf_ev"] == pytest.approx(site["energy_ev"] + 51.0)
+    assert site["potcars"].keys() == {"Ti_sv_GW", "O_GW"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("not_started", r"ended with exit code 127 before VASP wrote anything: .*libmpi"), ("full", "the disk is full")],
+)
+def test_what_says_nothing_about_a_site_stops_the_chunk_in_a_sentence(campaign, fault, words):
+    go_wrong(campaign.marks, SCF=[fault])
+    with pytest.raises(XanesflowError, match=words) as caught:
+        campaign.run()
+    assert "\n" not in str(caught.value)
+    assert starts(campaign.marks) == {"O2Ti SCF": 1} and not campaign.output.exists()
+    assert not list(campaign.kept.rglob("*.zip"))
+
+
+def test_without_vasp_or_potcars_one_sentence_says_what_to_set_and_the_other_ways(campaign, monkeypatch):
+    with pytest.raises(
+        XanesflowError, match=r"simulations\.vasp_command is 'srun-5 vasp_std', and there is no program"
+    ) as c:
+        campaign.run(command="srun-5 vasp_std")
+    assert "srun-5 on the PATH" in str(c.value) and "FEFF8L" in str(c.value) and "snakemake inputs" in str(c.value)
+    monkeypatch.setattr("pymatgen.core.SETTINGS", {})
+    with pytest.raises(XanesflowError, match="no library of POTCARs is configured; set PMG_VASP_PSP_DIR") as caught:
+        campaign.run()
+    assert "FEFF8L" in str(caught.value) and starts(campaign.marks) == {}
+
+
+def test_the_configuration_gives_the_engine_its_options(tmp_path):
+    def options(**simulations):
+        values = {"subsets": ["Ti_VASP", "Ti_FEFF8L"], "structures": {"source": "examples"},
+                  "simulations": {"source": "run", **simulations}}  # fmt: skip
+        return load_config(values)
+
+    made = engine_of("VASP", options(vasp_command=command(tmp_path), vasp={"time_limit": 60}).engine_options("Ti_VASP"))
+    assert made.time_limit == 60 and made.at_a_time == 1 and made.options.element == "Ti"
+    assert made.options.max_errors == 5 and made.options.inputs["max_bands"] == 2200
+    assert "vasp" not in str(options(vasp_command="my_vasp").engine_options("Ti_FEFF8L"))
+    for wrong in ("", "vasp 'std"):
+        with pytest.raises(XanesflowError, match=r"'simulations.vasp_command' is"):
+            options(vasp_command=wrong)
+
+
+@pytest.mark.parametrize("tag", ["ENCUT", "LREAL"])
+def test_steps_whose_energies_could_not_be_compared_are_refused_before_anything_runs(tmp_path, tag):
+    with pytest.raises(XanesflowError, match=rf"must give {tag} the same value, not .* and None") as caught:
+        engine(tmp_path, inputs={"scf": {tag: 500}})
+    assert re.search("total energies places the spectrum", str(caught.value))
+
+
+def test_only_what_a_step_depends_on_makes_it_be_computed_again(campaign):
+    one, other = engine(campaign.marks), engine(campaign.marks, inputs={"max_bands": 2500, "e_range": {"Ti": 20.0}})
+    assert one.settings() != other.settings() and one.shared.settings() == other.shared.settings()
+    slow = engine(campaign.marks, time_limit=9.0, max_errors=9, inputs={"e_range": {"Ti": 30.0, "Cu": 9.0}})
+    assert one.settings() == slow.settings()
