@@ -118,6 +118,7 @@ FAULTS = {
     "cross section left no trace": (out("Done with module: cross"), "module_failed", "'cross section and phases'"),
     "scattering left no trace": (out("Done with module: FMS"), "module_failed", "'full multiple scattering'"),
     "two modules left no trace": (out("Done with module: FMS", "Done with module: MKGTR"), "module_failed", "multiple"),
+    "input not read": ({**GOOD, "log.dat": b""}, "module_failed", "log.dat is empty"),
     "trace left no trace": (out("Done with module: MKGTR"), "module_failed", "Green's function"),
     "a card not recognised": (replaced("feff.out", "Launching", " Keyword unrecognized."), "module_failed", "card"),
     "cluster cut": (replaced("feff.out", "a cluster of", "a cluster of  9 atoms, not"), "cluster_cut", "9 "),

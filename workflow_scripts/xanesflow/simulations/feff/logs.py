@@ -136,6 +136,9 @@ def check_log(files: Mapping[str, bytes]) -> None:
         raise BadRunError("truncated", f"feff.out ends before the module '{missing[0]}' was done")
     if missing:
         raise BadRunError("module_failed", f"feff.out: the module '{missing[0]}' was not done, later ones went on")
+    if not files.get(FEFF_LOGS[0], b"it is not there").strip():
+        detail = "log.dat is empty: feff.inp was not read to its end, and later modules went on with what they found"
+        raise BadRunError("module_failed", detail)
     if "Convergence reached" not in log:
         raise BadRunError("not_converged", "feff.out has no line that tells that the self-consistent field converged")
     for module, (name, _) in MODULES.items():
