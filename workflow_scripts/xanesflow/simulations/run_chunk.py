@@ -177,21 +177,24 @@ class _Job:
         """
         number, total = already, already + len(waiting)
 
-        def one(site: Site, structure: str, digest: str) -> Run:
-            if not self.limit.may_start(self.expected[site], workers):
-                raise StoppedError
-            run = self._run(site, structure, digest)
+        def one(site: Site, structure: str, digest: str) -> Run | None:
+            expected = self.expected.get(site, 1.0)
+            if not self.limit.may_start(expected, workers):
+                return None
+            try:
+                run = self._run(site, structure, digest)
+            except StoppedError:  # by the limit; it says nothing about the site
+                return None
             put(run)
-            self.limit.learn(run.record["seconds"], self.expected[site])
+            self.limit.learn(run.record["seconds"], expected)
             return run
 
         with self.limit.watched(self._stop), ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(one, *each) for each in waiting]
             try:
                 for future in as_completed(futures):
-                    try:
-                        run = future.result()
-                    except StoppedError:  # the limit's; it says nothing about the site
+                    run = future.result()
+                    if run is None:
                         continue
                     number += 1
                     self.done.add(run_site(run))
