@@ -29,7 +29,7 @@ def parent_of(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def do(what):
+def do(what, folder):
     if what == "die":  # the job's script, above the guard
         os.kill(parent_of(os.getppid()), signal.SIGKILL)
         time.sleep(600)
@@ -37,8 +37,10 @@ def do(what):
         taken = bytearray(900_000_000)
         taken[::4096] = b"x" * len(taken[::4096])
         time.sleep(4)
-    if what.startswith("sleep"):
-        time.sleep(float(what.removeprefix("sleep")))
+    if what == "hang":
+        time.sleep(600)
+    while what == "wait" and not (folder / "go").exists():
+        time.sleep(0.1)
 
 
 def main(folder):
@@ -53,7 +55,7 @@ def main(folder):
     faults = folder / "faults.json"
     fault = json.loads(faults.read_text()).get(name, {}) if faults.exists() else {}
     if number < fault.get("times", 0):
-        do(fault["do"])
+        do(fault["do"], folder)
     recorded = folder / "recorded" / name
     if recorded.exists():
         for path in recorded.iterdir():
