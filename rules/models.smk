@@ -105,9 +105,8 @@ rule train_tuned:
             "results/dataset/splits/{subset}.csv",
             expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
         ],
-        universal=lambda wildcards: (
-            f"results/models/universal_{wildcards.features}_{CONFIG.universal_of(wildcards.subset)}"
-            f"/seed{wildcards.seed}.safetensors"
+        universal=lambda wildcards: "results/models/universal_{}_{}/seed{}.safetensors".format(
+            wildcards.features, CONFIG.universal_of(wildcards.subset), wildcards.seed
         ),
     output:
         checkpoint="results/models/tuned_{features}_{subset}/seed{seed}.safetensors",
