@@ -215,6 +215,8 @@ def test_corrections_of_any_engine_are_told_as_text():
     assert Run("m", 0, {}, {"corrections": [changed, "ALGO Normal", {"NBANDS": 40}]}).corrections == (
         'SCF ca1 0.2 -> 0.1; ALGO Normal; {"NBANDS": 40}'
     )
+    several = {"errors": ["zbrent"], "changes": {"ALGO": ["Fast", "All"], "NBANDS": [40, 44]}}
+    assert Run("m", 0, {}, {"corrections": [several]}).corrections == "ALGO Fast -> All, NBANDS 40 -> 44"
     assert Run("m", 0, {}, {"code": "imported"}).corrections == ""
 
 

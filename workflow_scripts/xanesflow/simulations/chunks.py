@@ -45,9 +45,11 @@ class Run:
 
 
 def _told(correction: Any) -> str:
-    """One correction as text; as an engine recorded it: what, from and to, or words of its own."""
+    """One correction as text; as an engine recorded it: what, from and to; changes of several; or words."""
     if isinstance(correction, Mapping) and {"what", "from", "to"} <= correction.keys():
         return f"{correction['what']} {correction['from']} -> {correction['to']}"
+    if isinstance(correction, Mapping) and isinstance(correction.get("changes"), Mapping):
+        return ", ".join(f"{tag} {old} -> {new}" for tag, (old, new) in correction["changes"].items())
     return correction if isinstance(correction, str) else json.dumps(correction, sort_keys=True)
 
 
