@@ -88,9 +88,13 @@ def more_each_time(amount):
 
 
 def time_of_chunk(wildcards, threads, attempt):
-    """Minutes to ask for a chunk's job, from the cost in the site table; before that is there, a usual value."""
+    """Minutes to ask for a chunk's job, from the cost in the site table; before that is there, a usual value.
+
+    A dry run asks for nothing, and what reads the table takes 50 MB and some tenths of a second to load.
+    """
+    table = f"results/structures/{wildcards.subset}_sites.parquet"
     return chunk_minutes(
-        f"results/structures/{wildcards.subset}_sites.parquet",
+        None if workflow.dryrun else table,
         int(wildcards.chunk),
         cores=threads,
         attempt=attempt,
