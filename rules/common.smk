@@ -88,13 +88,9 @@ def more_each_time(amount):
 
 
 def time_of_chunk(wildcards, threads, attempt):
-    """Minutes to ask for a chunk's job, from the cost in the site table; before that is there, a usual value.
-
-    A dry run asks for nothing, and what reads the table takes 50 MB and some tenths of a second to load.
-    """
-    table = f"results/structures/{wildcards.subset}_sites.parquet"
+    """Minutes to ask for a chunk's job, from the cost in the site table; before that is there, a usual value."""
     return chunk_minutes(
-        None if workflow.dryrun else table,
+        f"results/structures/{wildcards.subset}_sites.parquet",
         int(wildcards.chunk),
         cores=threads,
         attempt=attempt,

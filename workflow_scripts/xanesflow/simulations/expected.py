@@ -52,22 +52,23 @@ def chunk_memory(theory: str, *, cores: int, attempt: int) -> int:
     return MEMORY_MB.get(theory, MEMORY_MB_ELSE) * cores * attempt
 
 
-def chunk_minutes(site_table: str | Path | None, chunk: int, *, cores: int, attempt: int, longest: float) -> int:
+def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: int, longest: float) -> int:
     """Minutes to ask for a chunk's job.
 
     Each attempt asks for once more of the first one's, as a chunk whose time is over goes on where it was. Sites that
     are finished already are not subtracted.
 
     Args:
-        site_table: the subset's, which may not be there yet; None: it is not looked at.
+        site_table: the subset's, which may not be there yet.
         chunk: its number.
         cores: sites that are computed at a time.
         attempt: 1 at first.
         longest: hours that a job may ask for.
     """
-    minutes = math.nan
-    if site_table is not None and Path(site_table).is_file():
+    try:
         minutes = _expected(str(site_table), Path(site_table).stat().st_mtime_ns, cores).get(chunk, 0.0)
+    except FileNotFoundError:
+        minutes = math.nan
     first = MINUTES_UNKNOWN if math.isnan(minutes) else max(MINUTES_LEAST, math.ceil(MARGIN * minutes))
     return min(first * attempt, math.floor(60 * longest))
 
