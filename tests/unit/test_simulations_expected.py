@@ -31,6 +31,8 @@ def test_a_job_gets_the_time_that_its_sites_are_expected_to_take_with_a_margin(t
 def test_a_job_gets_half_a_day_where_no_cost_is_known(tmp_path, hours):
     assert minutes(tmp_path / "not_there.parquet", 0) == 720
     assert minutes(write(tmp_path / "sites.parquet", [0], [hours]), 0) == 720
+    (tmp_path / "damaged.parquet").write_text("no table")
+    assert minutes(tmp_path / "damaged.parquet", 0) == 720
     pd.DataFrame({"chunk": [0]}).to_parquet(tmp_path / "old.parquet")
     assert minutes(tmp_path / "old.parquet", 0) == 720
 

@@ -1,6 +1,6 @@
 """What a chunk is expected to need, from the cost in the site table: seconds of a site, minutes of a job.
 
-Kept free of what takes long to load, as Snakemake asks for the minutes when it plans.
+Snakemake asks for the minutes when it plans; it has loaded pyarrow itself by then.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: in
     """
     try:
         minutes = _expected(str(site_table), Path(site_table).stat().st_mtime_ns, cores).get(chunk, 0.0)
-    except FileNotFoundError:
+    except (OSError, ValueError):  # not there yet, or damaged, as the job will tell
         minutes = math.nan
     first = MINUTES_UNKNOWN if math.isnan(minutes) else max(MINUTES_LEAST, math.ceil(MARGIN * minutes))
     return min(first * attempt, math.floor(60 * longest))
