@@ -126,8 +126,8 @@ rule train_tuned:
         "../envs/xanesflow.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=more_each_time(3000),
+        runtime=more_each_time(240),
     params:
         **{**TRAINING, "dropout": TUNED_DROPOUT},
         batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),

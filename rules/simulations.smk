@@ -86,8 +86,8 @@ else:
             "../envs/xanesflow.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=30,
+            mem_mb=more_each_time(1000),
+            runtime=more_each_time(30),
         message:
             "Listing the failed sites of {wildcards.subset}"
         script:
