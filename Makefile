@@ -1,6 +1,6 @@
 # make demo    the whole workflow on this machine, from structures to a report, in some minutes
 # make setup   the environment, in .venv (the others set up what is missing)
-# make test    the tests
+# make test    the tests, in three processes, as those on a cluster mostly wait
 # make lint    ruff, mypy, snakefmt, snakemake --lint
 # make clean   removes .venv
 
@@ -29,7 +29,7 @@ demo: $(READY)
 	@$(BIN)/python -m xanesflow demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 from shared import shared
 
+SLOWEST_FIRST = ("slurm", "workflow", "unit")
+"""Folders in the order in which their files are given to the processes that share them (make test), so that at the end
+none waits for the longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in that order."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.relative_to(here).parts[0]))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
