@@ -48,7 +48,7 @@ if CONFIG.simulations.source == "run" and (
 ):
     logger.warning(
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
-        f"{' and '.join(COMPUTED)} only; jobs that simulate them will stop."
+        f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
 
 if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:

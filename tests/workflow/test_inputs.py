@@ -77,7 +77,7 @@ def test_inputs_of_every_code_come_from_a_folder_twice_the_same(tmp_path):
 
 def test_what_only_has_inputs_stops_in_a_sentence_and_holds_up_no_other_subset(tmp_path):
     configure(tmp_path, ["Ti_OCEAN", "Ti_FEFF", "Ti_FEFF8L"], {"feff_command": "no-such-feff"})
-    warned = "Ti_OCEAN: this version makes structures and inputs of these (`snakemake inputs`), but runs FEFF8L, FEFF"
+    warned = "Ti_OCEAN: this version makes structures and inputs of these (`snakemake inputs`), but runs "
     printed = run(tmp_path, "results/spectra/Ti_FEFF8L.h5", "--dry-run")
     assert warned in printed and "simulate_chunk" in printed
     assert f"Ti_FEFF: {NO_FEFF}" in printed and "embedded engine (subsets such as Cu_FEFF8L)" in printed
