@@ -65,6 +65,9 @@ else:
                 theory_of(wildcards.subset), cores=threads, attempt=attempt
             ),
             runtime=lambda wildcards, threads, attempt: time_of_chunk(wildcards, threads, attempt),
+            attempt=lambda wildcards, attempt: attempt,
+            # A cluster's profile says how many there are; but for the last one, sites that found no memory fail the job.
+            attempts=1,
         params:
             kept="results/simulations/{subset}/kept",
             engine=lambda wildcards: CONFIG.engine_options(wildcards.subset),

@@ -18,4 +18,5 @@ with rule_log(snakemake):
         chunk=int(snakemake.wildcards.chunk),
         engine=engine_of(Subset.parse(subset).theory, snakemake.params.engine),
         workers=snakemake.threads,
+        tried_again=snakemake.resources.attempt < snakemake.resources.attempts,
     )

@@ -269,6 +269,24 @@ def test_a_program_that_was_killed_or_found_no_memory_is_tried_again_next_time(c
     assert campaign.computed() == {"Sr": 1}
 
 
+def test_a_job_that_is_tried_again_fails_for_killed_sites_and_keeps_the_others(campaign):
+    def attempt(tried_again, **do):
+        run_chunk.simulate_chunk(
+            campaign.structures, campaign.site_table, campaign.output(0), campaign.kept,
+            subset=campaign.subset, chunk=0, engine=campaign.engine(do=do), tried_again=tried_again,
+            scratch=campaign.folder / "scratch",
+        )  # fmt: skip
+        return campaign.computed()
+
+    with pytest.raises(XanesflowError, match="1 of its sites were killed or found no memory; the others are kept, and"):
+        attempt(True, Sr="memory", Ca="crash")
+    campaign.computed()
+    campaign.output(0).unlink()  # as Snakemake does with what a failed job leaves
+    assert attempt(True) == {"Sr": 1}, "other failures would come again"
+    campaign.output(0).unlink()
+    assert attempt(False) == {}
+
+
 FULL = r"Cu_FEFF8L chunk 0: the disk is full.*make room and run again, finished sites are kept\."
 
 

@@ -72,6 +72,7 @@ def simulate_chunk(
     engine: Engine,
     workers: int = 1,
     scratch: Path | None = None,
+    tried_again: bool = False,
 ) -> None:
     """Compute all sites of a chunk whose runs are not kept yet, and pack all of them.
 
@@ -91,10 +92,11 @@ def simulate_chunk(
         engine: computes a site.
         workers: sites that are computed at a time.
         scratch: folder for the sites' own folders; None: the system's, $TMPDIR.
+        tried_again: whether a job that fails is tried again, with more memory.
 
     Raises:
-        XanesflowError: the engine cannot be run at all, a disk is full, or the time of the cluster job that this runs
-            in is nearly over; what is finished is kept.
+        XanesflowError: the engine cannot be run at all, a disk is full, the time of the cluster job that this runs in
+            is nearly over, or sites were killed and are to be tried again; what is finished is kept.
     """
     table = pd.read_parquet(site_table).sort_values(["material_id", "site_index"])
     columns = table[["material_id", "site_index", "chunk"]].itertuples(index=False, name=None)
@@ -142,6 +144,11 @@ def simulate_chunk(
         "%s: %d sites: %d computed, %d kept from before, %d failed%s",
         job.label, len(sites), counts["computed"], counts["before"], failed.total(), reasons and f" ({reasons})",
     )  # fmt: skip
+    if failed["killed"] and tried_again:
+        raise XanesflowError(
+            f"{job.label}: {failed['killed']} of its sites were killed or found no memory; the others are kept, and "
+            "these are tried again with more."
+        )
 
 
 def input_hash(structure: str, site_index: int, theory: str, settings: Mapping[str, Any]) -> str:
