@@ -18,7 +18,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -34,6 +33,7 @@ from xanesflow.reasons import REASONS
 from xanesflow.simulations.chunks import ChunkWriter, Run
 from xanesflow.simulations.engine import Engine, FailedRunError, WithOwnFiles, WithSharedStep
 from xanesflow.simulations.expected import expected_seconds
+from xanesflow.simulations.faults import FULL, faults_told, full_disk_told
 from xanesflow.simulations.kept import KeptRuns, run_site
 from xanesflow.simulations.layout import poscar_path
 from xanesflow.simulations.process import Ended, StoppedError, run_command
@@ -53,7 +53,6 @@ LOG_LIMIT = 4 * 2**20
 
 _FORM = 1  # a part of the hash: another one makes all runs be computed again
 _LINE = 300  # characters of a line that run.json holds
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_MEMORY = ("MemoryError", "Cannot allocate memory")
 _SIGNAL_SPREADS = 1.0  # seconds
 _SIGNAL = 128  # exit codes above it
@@ -115,7 +114,7 @@ def simulate_chunk(
         everything = sorted({*sites, *steps_of(sites)})
     hashes = {site: job.input_hash(as_json[site[0]], site[1]) for site in everything}
     keeper = KeptRuns(kept, Subset.parse(subset), chunk)
-    with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, _full_disk_told(job.label):
+    with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, full_disk_told(job.label):
         places = keeper.find(hashes)
         progress.found({site: keeper.outcomes[site] for site in places})
         counts = Counter(before=sum(site in places for site in sites))
@@ -277,7 +276,7 @@ class _Job:
         failure: FailedRunError | None = None
         try:
             try:
-                with _faults_told(site):
+                with faults_told(site):
                     if isinstance(self.engine, WithSharedStep):
                         self.engine.take_shared(folder, finished_step(self.first[site[0]]))
                     parsed = Structure.from_dict(json.loads(structure))
@@ -309,7 +308,7 @@ class _Job:
             raise FailedRunError("killed", f"it found no memory: {said}")
         if ended.code > _SIGNAL:
             raise FailedRunError("engine_failed", f"it crashed with signal {ended.code - _SIGNAL}: {said}")
-        with _faults_told(site):
+        with faults_told(site):
             self.engine.validate(folder)
         if ended.code:
             raise FailedRunError("engine_failed", f"exit code {ended.code}: {said}")
@@ -317,7 +316,7 @@ class _Job:
     def _check_disk(self, folder: Path, ended: Ended | None) -> None:
         """A run that failed for want of room says nothing about its site."""
         said = "\n".join(self._tail(folder)).lower()
-        for number in _FULL:
+        for number in FULL:
             if os.strerror(number).lower() in said or (ended and ended.code == _SIGXFSZ and number == errno.EFBIG):
                 raise OSError(number, os.strerror(number), str(folder))
 
@@ -375,30 +374,3 @@ def _content(path: Path) -> bytes:
         if path.stat().st_size > LOG_LIMIT:
             opened.seek(-LOG_LIMIT, os.SEEK_END)
         return opened.read()
-
-
-@contextmanager
-def _faults_told(site: Site) -> Iterator[None]:
-    """Whatever an engine stumbles over in one structure fails that site alone; faults of the machine go on."""
-    try:
-        yield
-    except (FailedRunError, OSError):
-        raise
-    except XanesflowError as error:
-        raise FailedRunError("cannot_simulate", str(error)) from None
-    except Exception as error:
-        log.warning("%s: a fault of the engine", site_id(*site), exc_info=True)
-        raise FailedRunError("engine_failed", f"{type(error).__name__}: {' '.join(str(error).split())}") from None
-
-
-@contextmanager
-def _full_disk_told(label: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        where = f" at {error.filename}" if error.filename else ""
-        raise XanesflowError(
-            f"{label}: the disk is full{where} ({error.strerror}); make room and run again, finished sites are kept."
-        ) from None
