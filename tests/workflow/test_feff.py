@@ -13,7 +13,7 @@ from xanesflow.simulations.feff.judge import read_run
 from xanesflow.spectra.store import read_spectra
 
 
-def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_must_be_helped(tmp_path):
+def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_must_be_helped(tmp_path):
     control = tmp_path / "control"
     control.mkdir()
     orders = {"Sr": {"converges": {"ca1": 0.1}, "folp": {"2": 1.0}}, "Ca": {"converges": {"radius": 6}}}
@@ -22,6 +22,9 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_must_be_helped(tm
     structures = {"plain": rocksalt(), "helped": perovskite("Cu", "Sr"), "hopeless": perovskite("Cu", "Ca")}
     for name, structure in structures.items():
         structure.to(str(tmp_path / f"mine/{name}.cif"), fmt="cif")
+    stand_in = shlex.join([sys.executable, "-I", "-S", stand_in_feff.__file__, str(control)])
+    killed_once = tmp_path / "feff.sh"
+    killed_once.write_text(f"grep -q Sr feff.inp && mkdir {control}/killed 2>&1 && kill -9 $$\nexec {stand_in}\n")
     write_config(
         tmp_path,
         subsets=["Cu_FEFF"],
@@ -29,13 +32,14 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_must_be_helped(tm
         structures={"source": "directory", "directory": "mine"},
         simulations={
             "source": "run",
-            "feff_command": shlex.join([sys.executable, "-I", "-S", stand_in_feff.__file__, str(control)]),
+            "feff_command": f"sh {killed_once}",
             "feff": {"max_corrections": 3},
         },
         curation={"envelope": {"FEFF": None}},
     )
-    printed = run(tmp_path, "spectra")
-    assert "Cu_FEFF chunk 0: 3 sites: 2 computed, 0 kept from before, 1 failed (1 not_converged)" in printed
+    printed = run(tmp_path, "spectra", "--retries", "1", "--set-resources", "simulate_chunk:attempts=2")
+    assert "1 of its sites were killed or found no memory; the others are kept, and these are tried again" in printed
+    assert "Cu_FEFF chunk 0: 3 sites: 1 computed, 1 kept from before, 1 failed (1 not_converged)" in printed
     assert "Cu_FEFF: 1 of the spectra come from runs whose inputs were corrected" in printed
     curated = read_spectra(tmp_path / "results/spectra/Cu_FEFF.h5")
     told = dict(zip(curated.material_id, curated.corrections, strict=True))
