@@ -121,7 +121,10 @@ def test_real_runs_of_feff_9_are_judged_with_their_structure(tmp_path):
         for member in archive:
             if member.name > "Cu/mp-1102":
                 break
-            archive.extract(member, tmp_path, filter="data")
+            if member.isfile():
+                path = tmp_path / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.extractfile(member).read())
     whole = len(list(tmp_path.glob("Cu/*/FEFF-XANES/*/xmu.dat")))
     code, lines = check(tmp_path)
     assert whole > 100

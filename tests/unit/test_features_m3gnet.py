@@ -96,9 +96,10 @@ def test_features_follow_the_order_of_the_atoms(featurizer):
 def test_a_slightly_broken_symmetry_is_not_taken_for_whole(featurizer, matgl_model):
     # Atoms moved by 1e-4 Å are no longer equal, and sorting bonds by kind must not merge them.
     structure = rutile() * (2, 2, 2)
-    structure.perturb(1e-4)
+    moved = structure.cart_coords + 1e-4 * np.random.default_rng(3).normal(size=(len(structure), 3)) / np.sqrt(3)
+    structure = Structure(structure.lattice, structure.species, moved, coords_are_cartesian=True)
     reference = matgl_sum.reference_features(matgl_model, structure)["gc_3"]
-    assert relative(featurizer.compute([structure])[0], reference) < 5e-6
+    assert relative(featurizer.compute([structure])[0], reference) < 1e-5  # nearly equal atoms: more rounding
 
 
 def test_a_supercell_has_the_features_of_its_cell(featurizer):
