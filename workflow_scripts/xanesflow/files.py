@@ -56,3 +56,8 @@ def sha256_file(path: str | Path) -> str:
     """SHA-256 of a file's bytes as 64 hexadecimal digits, read in pieces."""
     with Path(path).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a text's UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()

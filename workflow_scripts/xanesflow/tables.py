@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import h5py
@@ -16,6 +16,20 @@ from xanesflow.reasons import REASONS, Rejected
 STRING = h5py.string_dtype("utf-8")
 
 REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
+
+
+def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, str]:
+    """Pymatgen's JSON of some structures of a subset by material id.
+
+    Args:
+        path: Parquet of the subset's structures.
+        materials: ids; those that it does not hold are not in the answer.
+    """
+    if not materials:
+        return {}
+    wanted = [("material_id", "in", set(materials))]
+    table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
+    return dict(table.itertuples(index=False, name=None))
 
 
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:

@@ -17,10 +17,9 @@ from xanesflow.cli.compute import Outcome
 from xanesflow.cli.request import Absorber, Request
 from xanesflow.errors import XanesflowError
 from xanesflow.figures import TRUTH, figure
-from xanesflow.files import write_text
+from xanesflow.files import sha256_text, write_text
 from xanesflow.provenance import versions
 from xanesflow.simulations.feff8l import EngineSettings, XanesResult
-from xanesflow.structures.sites import structure_hash
 
 Floats = NDArray[np.float64]
 
@@ -107,7 +106,7 @@ def write_table(
         f"K-edge XANES, {THEORY}",
         f"structure: {request.source}",
         f"formula: {request.material.formula}, absorber {request.element}, {len(request.structure)} atoms in the cell",
-        f"structure_sha256: {structure_hash(request.material.structure)}",
+        f"structure_sha256: {sha256_text(request.material.structure)}",
         f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
         f"engine: {json.dumps(settings.as_dict())}",
         f"versions: {json.dumps(versions(('xraylarch', 'pymatgen-core', 'scipy')), sort_keys=True)}",

@@ -15,11 +15,9 @@ from pathlib import Path
 import xanesflow
 from xanesflow import slurm
 from xanesflow.cli.terminal import WrongCallError
+from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
 from xanesflow.files import write_text
-
-LONGEST_JOB = 24.0
-"""Hours that a chunk's job may ask for if the configuration says nothing else (simulations.longest_job)."""
 
 _LOOKS = 180  # seconds, the longest time between two looks of the executor at its jobs
 
@@ -96,7 +94,7 @@ def install_slurm(folder: Path, *, partition: str | None, account: str | None, f
     none_kept = cluster is not None and not cluster.accounting
     charged = "none, as the cluster keeps none" if none_kept else account or "your default one"
     remarks.insert(0, f"Partition: {partition or 'as the cluster chooses'}; account: {charged}.")
-    if chosen and chosen.hours is not None and chosen.hours < LONGEST_JOB:
+    if chosen and chosen.hours is not None and chosen.hours < Simulations().longest_job:
         remarks.append(
             f"Partition {chosen.name} ends jobs after {chosen.hours:g} h: put simulations: {{longest_job: "
             f"{chosen.hours:g}}} into your configuration."

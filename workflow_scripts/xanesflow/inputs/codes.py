@@ -55,6 +55,17 @@ class Code(Protocol):
         ...
 
 
+def plain(structure: Structure) -> Structure:
+    """Elements, positions and cell, without the charges, moments and other properties that a source may give.
+
+    Raises:
+        NoInputError: disordered.
+    """
+    if not structure.is_ordered:
+        raise NoInputError("disordered", "the structure has partially occupied sites")
+    return Structure(structure.lattice.matrix, [site.specie.symbol for site in structure], structure.frac_coords)
+
+
 def code_of(theory: str, options: Mapping[str, Any], element: str) -> Code:
     """The writer of a level of theory.
 

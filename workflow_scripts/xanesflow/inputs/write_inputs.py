@@ -19,13 +19,13 @@ from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
-from xanesflow.inputs.codes import Code, NoInputError, code_of
+from xanesflow.inputs.codes import Code, NoInputError, code_of, plain
 from xanesflow.inputs.potcar import HOW, SPEC, describe_potcars, library
 from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import versions
 from xanesflow.reasons import Rejected
 from xanesflow.sites import Subset, chunk_name, site_id
-from xanesflow.tables import describe_counts, write_rejected
+from xanesflow.tables import describe_counts, read_structures, write_rejected
 
 log = logging.getLogger(__name__)
 
@@ -149,13 +149,7 @@ def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Mate
     wanted = [("chunk", "==", chunk)]
     table = pd.read_parquet(site_table, columns=["material_id", "site_index", "chunk"], filters=wanted)
     pairs = sorted((str(m), int(i)) for m, i in table[["material_id", "site_index"]].itertuples(index=False, name=None))
-    if not pairs:
-        return
-    ids = {material_id for material_id, _ in pairs}
-    rows = pd.read_parquet(
-        structures, columns=["material_id", "structure"], filters=[("material_id", "in", ids)]
-    ).itertuples(index=False, name=None)
-    as_json = {str(material_id): str(structure) for material_id, structure in rows}
+    as_json = read_structures(structures, {material_id for material_id, _ in pairs})
     for material_id, group in groupby(pairs, key=lambda pair: pair[0]):
         yield _Material(material_id, as_json.get(material_id, ""), tuple(index for _, index in group))
 
@@ -173,7 +167,7 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
     root = f"{element}/{material.material_id}"
     with tempfile.TemporaryDirectory(prefix="xanesflow-inputs-") as scratch:
         try:
-            structure = _plain(material.structure)
+            structure = _read(material.structure)
             sites, refused = _of_element(structure, material.sites, element)
             if sites:
                 refused |= _code(theory, element, options).write(Path(scratch), structure, sites)
@@ -201,14 +195,10 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
     return _Written(files, hashes, left_out)
 
 
-def _plain(as_json: str) -> Structure:
-    """Elements, positions and cell, without the charges, moments and other properties that a source may give."""
+def _read(as_json: str) -> Structure:
     if not as_json:
         raise NoInputError("no_structure", "the site table names it, but there is no structure of it")
-    given = Structure.from_dict(json.loads(as_json))
-    if not given.is_ordered:
-        raise NoInputError("disordered", "the structure has partially occupied sites")
-    return Structure(given.lattice.matrix, [site.specie.symbol for site in given], given.frac_coords)
+    return plain(Structure.from_dict(json.loads(as_json)))
 
 
 def _of_element(

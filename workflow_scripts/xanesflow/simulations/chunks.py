@@ -7,7 +7,7 @@ import resource
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -109,24 +109,21 @@ def read_chunk(path: str | Path, theory: str = "FEFF") -> Iterator[Run]:
     Raises:
         XanesflowError: the file is not a whole zip; names it.
     """
-    try:
-        with zipfile.ZipFile(path) as packed:
-            runs: dict[tuple[str, int], dict[str, str]] = {}
-            records: dict[tuple[str, int], str] = {}
-            for name in packed.namelist():
-                place = place_of(name, theory)
-                if place is None or place.site_index is None:
-                    continue
-                site = (place.material_id, place.site_index)
-                if place.file:
-                    runs.setdefault(site, {})[place.file] = name
-                elif name == f"{place.folder}/{RECORD}":
-                    records[site] = name
-            for site in sorted(runs.keys() | records.keys()):
-                record = json.loads(packed.read(records[site])) if site in records else {}
-                yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
-        raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error
+    with _opened(path) as packed:
+        runs: dict[tuple[str, int], dict[str, str]] = {}
+        records: dict[tuple[str, int], str] = {}
+        for name in packed.namelist():
+            place = place_of(name, theory)
+            if place is None or place.site_index is None:
+                continue
+            site = (place.material_id, place.site_index)
+            if place.file:
+                runs.setdefault(site, {})[place.file] = name
+            elif name == f"{place.folder}/{RECORD}":
+                records[site] = name
+        for site in sorted(runs.keys() | records.keys()):
+            record = json.loads(packed.read(records[site])) if site in records else {}
+            yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
 
 
 def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str, Any]]]:
@@ -139,12 +136,18 @@ def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str
     Raises:
         XanesflowError: the file is not a whole zip; names it.
     """
+    with _opened(path) as packed:
+        for name in packed.namelist():
+            folder, _, file = name.rpartition("/")
+            place = place_of(folder, theory) if file == RECORD else None
+            if place is not None and place.site_index is not None:
+                yield (place.material_id, place.site_index), json.loads(packed.read(name))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as packed:
-            for name in packed.namelist():
-                folder, _, file = name.rpartition("/")
-                place = place_of(folder, theory) if file == RECORD else None
-                if place is not None and place.site_index is not None:
-                    yield (place.material_id, place.site_index), json.loads(packed.read(name))
+            yield packed
     except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
         raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error

@@ -19,7 +19,14 @@ from xanesflow.simulations.archive import Member, read_archive
 from xanesflow.simulations.chunks import ChunkWriter
 from xanesflow.simulations.layout import Place, place_of, poscar_path, run_folder
 from xanesflow.sites import Site, Subset, chunk_of, site_id
-from xanesflow.structures.sites import BadStructure, Material, read_poscar, write_site_table, write_structures
+from xanesflow.structures.sites import (
+    BadStructure,
+    Material,
+    not_the_absorber,
+    read_poscar,
+    write_site_table,
+    write_structures,
+)
 from xanesflow.tables import describe_counts, write_rejected
 
 log = logging.getLogger(__name__)
@@ -214,11 +221,7 @@ def _judge(element: str, site: Site, run: _FoundRun, material: Material | BadStr
     if run.problems:
         return Rejected(*site, "unsafe_file", "; ".join(run.problems))
     _, site_index = site
-    if site_index >= len(material.elements):
-        detail = f"site {site_index} lies outside the structure, which has {len(material.elements)} atoms"
-        return Rejected(*site, "wrong_absorber", detail)
-    if material.elements[site_index] != element:
-        detail = f"site {site_index} of POSCAR is {material.elements[site_index]}, not {element}"
+    if detail := not_the_absorber(material.elements, site_index, element):
         return Rejected(*site, "wrong_absorber", detail)
     return material
 

@@ -169,6 +169,18 @@ class KeptRuns:
             return None
 
 
+def zips_of(folder: Path, chunk: int) -> list[Path]:
+    """Zips with the finished runs of a chunk, as far as they are there, the later ones with the newer runs of a site.
+
+    Args:
+        folder: of the subset, `results/simulations/<subset>`.
+        chunk: its number.
+    """
+    name = chunk_name(chunk)
+    packed = [path for path in (folder / f"kept/{name}.zip", folder / f"{name}.zip") if path.exists()]
+    return [*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))]
+
+
 def run_site(run: Run) -> Site:
     """The site that a run is of."""
     return run.material_id, run.site_index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,10 @@ from xanesflow.simulations import guard
 
 _POLL = 0.2  # seconds
 _PATIENCE = 30.0  # seconds that the guard has to end what it guards
+SIGNAL = 128
+"""A process that signal n ended has this exit code and n."""
+
+_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -34,6 +39,19 @@ class Ended:
     code: int
     seconds: float
     timed_out: bool
+
+    @property
+    def from_outside(self) -> str:
+        """See `from_outside`."""
+        return from_outside(self.code)
+
+
+def from_outside(code: int) -> str:
+    """`ended by signal 15`, where the signal is one that is sent to a program; empty for all other exit codes."""
+    number = code - SIGNAL
+    if number not in _FROM_OUTSIDE:
+        return ""
+    return f"ended by signal {number}" + ("; the machine may have run out of memory" * (number == signal.SIGKILL))
 
 
 class StoppedError(Exception):
@@ -92,7 +110,7 @@ def run_command(
             _let_go(process)
     if process.returncode == guard.NOT_STARTED:
         raise XanesflowError(log.read_text(encoding="utf-8", errors="replace").strip() + "; mend or replace it.")
-    code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    code = process.returncode if process.returncode >= 0 else SIGNAL - process.returncode
     return Ended(code, time.monotonic() - begin, timed_out)
 
 

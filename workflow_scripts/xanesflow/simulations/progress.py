@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
+from xanesflow import slurm
 from xanesflow.files import temporary_name, write_text
 from xanesflow.holder import STARTED_UNKNOWN, process_start
 from xanesflow.sites import Site, chunk_name, site_id
@@ -108,6 +109,12 @@ class ChunkState:
         """Sites that need no further run."""
         return self.done + sum(self.failed.values())
 
+    @property
+    def holder(self) -> str:
+        """Its process, in words."""
+        job = f", Slurm job {self.slurm_job_id}" if self.slurm_job_id else ""
+        return f"process {self.process} on {self.host}{job}"
+
     def alive(self, now: float | None = None) -> bool:
         """Whether the process is at work: on this machine it must be there, from another one a heartbeat is enough.
 
@@ -169,7 +176,7 @@ class ChunkProgress:
         self._path = progress_path(folder, chunk)
         self._state = ChunkState(
             subset, chunk, len(self._sites), hash_sites(self._sites), workers=workers,
-            process_start=process_start(os.getpid()), slurm_job_id=os.environ.get("SLURM_JOB_ID"),
+            process_start=process_start(os.getpid()), slurm_job_id=slurm.own_job(),
         )  # fmt: skip
         self._failed: Counter[str] = Counter()
         self._lock = threading.Lock()

@@ -12,9 +12,10 @@ from xanesflow.locking import hold_directory
 from xanesflow.reasons import REASONS
 from xanesflow.simulations.campaign_sites import SubsetSites, read_site_table, site_tables
 from xanesflow.simulations.chunks import read_records
+from xanesflow.simulations.kept import zips_of
 from xanesflow.simulations.orders import PASSING, name_run, write_order
 from xanesflow.simulations.progress import progress_path, read_progress
-from xanesflow.sites import Site, Subset, chunk_name, parse_site_id, site_id
+from xanesflow.sites import Site, Subset, parse_site_id, site_id
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
             continue
         runs: dict[Site, Failed] = {}
         of_chunk = set(sites)
-        for path in _kept_in(folder, chunk):
+        for path in zips_of(folder, chunk):
             for site, record in read_records(path, theory):
                 runs.pop(site, None)
                 if record.get("outcome") == "failed" and site in of_chunk:
@@ -100,13 +101,6 @@ def _told_without(folder: Path, chunk: int) -> bool:
     except OSError:
         return False
     return state is not None and state.state == "finished" and not state.failed
-
-
-def _kept_in(folder: Path, chunk: int) -> list[Path]:
-    """Zips with the runs of a chunk, the later ones with the newer runs of a site."""
-    name = chunk_name(chunk)
-    packed = [path for path in (folder / f"kept/{name}.zip", folder / f"{name}.zip") if path.exists()]
-    return [*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))]
 
 
 def _check_sites(wanted: set[Site], failed: Sequence[Failed], of_subsets: dict[str, SubsetSites]) -> None:
@@ -135,8 +129,6 @@ def _check_idle(results: Path, subset: str, chunk: int) -> None:
     except OSError:
         return
     if state is not None and state.alive():
-        job = f", Slurm job {state.slurm_job_id}" if state.slurm_job_id else ""
         raise XanesflowError(
-            f"Chunk {chunk} of {subset} is at work (process {state.process} on {state.host}{job}); wait for it to end, "
-            "or end it, and try again."
+            f"Chunk {chunk} of {subset} is at work ({state.holder}); wait for it to end, or end it, and try again."
         )

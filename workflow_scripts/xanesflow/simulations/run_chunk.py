@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -36,11 +37,12 @@ from xanesflow.simulations.expected import expected_seconds
 from xanesflow.simulations.faults import FULL, faults_told, full_disk_told
 from xanesflow.simulations.kept import KeptRuns, run_site
 from xanesflow.simulations.layout import poscar_path
-from xanesflow.simulations.process import Ended, StoppedError, run_command
+from xanesflow.simulations.process import SIGNAL, Ended, StoppedError, run_command
 from xanesflow.simulations.progress import ChunkProgress
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
 from xanesflow.sites import WHOLE_MATERIAL, Site, Subset, site_id
+from xanesflow.tables import read_structures
 from xanesflow.walltime import Limit
 
 log = logging.getLogger(__name__)
@@ -55,9 +57,6 @@ _FORM = 1  # a part of the hash: another one makes all runs be computed again
 _LINE = 300  # characters of a line that run.json holds
 _NO_MEMORY = ("MemoryError", "Cannot allocate memory")
 _SIGNAL_SPREADS = 1.0  # seconds
-_SIGNAL = 128  # exit codes above it
-_SIGKILL, _SIGXFSZ = _SIGNAL + 9, _SIGNAL + 25
-_FROM_OUTSIDE = {_SIGNAL + 1, _SIGNAL + 2, _SIGKILL, _SIGNAL + 15}
 
 
 def simulate_chunk(
@@ -101,7 +100,7 @@ def simulate_chunk(
     columns = table[["material_id", "site_index", "chunk"]].itertuples(index=False, name=None)
     chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in columns}
     sites = [site for site, number in chunk_of_site.items() if number == chunk]
-    as_json = _read_structures(structures, {material_id for material_id, _ in sites})
+    as_json = read_structures(structures, {material_id for material_id, _ in sites})
     job = _Job(
         engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve(),
         expected_seconds(table),
@@ -286,28 +285,28 @@ class _Job:
                     time_limit=self.engine.time_limit, stop=self._stop,
                 )  # fmt: skip
                 # A cluster that ends a job signals all its processes, the engine's perhaps before this one.
-                if ended.code in _FROM_OUTSIDE and self._stop.wait(_SIGNAL_SPREADS):
+                if ended.from_outside and self._stop.wait(_SIGNAL_SPREADS):
                     raise StoppedError
                 self._judge(site, folder, ended)
             except FailedRunError as error:
                 failure = error
                 self._check_disk(folder, ended)
-            record = self._record(folder, digest, started=started, ended=ended, failure=failure)
-            return Run(*site, self._files(folder), record)
+            files = self._files(folder)
+            record = self._record(folder, files, digest, started=started, ended=ended, failure=failure)
+            return Run(*site, files, record)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _judge(self, site: Site, folder: Path, ended: Ended) -> None:
         if ended.timed_out:
             raise FailedRunError("timed_out", f"it did not end within {self.engine.time_limit:g} s and was stopped")
-        if ended.code in _FROM_OUTSIDE:
-            memory = "; the machine may have run out of memory" if ended.code == _SIGKILL else ""
-            raise FailedRunError("killed", f"it was ended by signal {ended.code - _SIGNAL}{memory}")
+        if ended.from_outside:
+            raise FailedRunError("killed", f"it was {ended.from_outside}")
         said = " | ".join(self._tail(folder)[-3:]) or "it printed nothing"
         if ended.code and any(words in said for words in _NO_MEMORY):
             raise FailedRunError("killed", f"it found no memory: {said}")
-        if ended.code > _SIGNAL:
-            raise FailedRunError("engine_failed", f"it crashed with signal {ended.code - _SIGNAL}: {said}")
+        if ended.code > SIGNAL:
+            raise FailedRunError("engine_failed", f"it crashed with signal {ended.code - SIGNAL}: {said}")
         with faults_told(site):
             self.engine.validate(folder)
         if ended.code:
@@ -317,7 +316,8 @@ class _Job:
         """A run that failed for want of room says nothing about its site."""
         said = "\n".join(self._tail(folder)).lower()
         for number in FULL:
-            if os.strerror(number).lower() in said or (ended and ended.code == _SIGXFSZ and number == errno.EFBIG):
+            too_large = ended and ended.code == SIGNAL + signal.SIGXFSZ and number == errno.EFBIG
+            if os.strerror(number).lower() in said or too_large:
                 raise OSError(number, os.strerror(number), str(folder))
 
     def _tail(self, folder: Path) -> list[str]:
@@ -329,10 +329,16 @@ class _Job:
         return {name: content(folder / name) for name in self.engine.keep if (folder / name).is_file()}
 
     def _record(
-        self, folder: Path, digest: str, *, started: datetime, ended: Ended | None, failure: FailedRunError | None
+        self,
+        folder: Path,
+        files: Mapping[str, bytes],
+        digest: str,
+        *,
+        started: datetime,
+        ended: Ended | None,
+        failure: FailedRunError | None,
     ) -> dict[str, Any]:
         """What run.json tells."""
-        files = self._files(folder).items()
         try:
             besides = self.engine.record(folder)
         except Exception as error:  # it is no part of the result
@@ -349,21 +355,12 @@ class _Job:
             "started": started.isoformat(timespec="seconds"),
             "host": socket.gethostname(),
             "versions": versions(),
-            "files": {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files},
+            "files": {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files.items()},
             "outcome": "failed" if failure else "finished",
         }
         if failure:
             record |= {"reason": failure.reason, "detail": failure.detail, "log_tail": self._tail(folder)}
         return record
-
-
-def _read_structures(path: Path, materials: set[str]) -> dict[str, str]:
-    """JSON of structures by material id."""
-    if not materials:
-        return {}
-    wanted = [("material_id", "in", materials)]
-    table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
-    return dict(table.itertuples(index=False, name=None))
 
 
 def _content(path: Path) -> bytes:

@@ -21,6 +21,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.reasons import REASONS
 from xanesflow.simulations.campaign_sites import read_columns, read_site_table, site_tables
 from xanesflow.simulations.chunks import read_records
+from xanesflow.simulations.kept import zips_of
 from xanesflow.simulations.orders import open_order
 from xanesflow.simulations.progress import ChunkState, Outcome, hash_sites, outcome_of, progress_path, read_progress
 from xanesflow.sites import Site, Subset, chunk_name
@@ -235,13 +236,8 @@ def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, w
 
 def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sites: Iterable[Site]) -> ChunkState:
     """How a chunk stands by its packed runs, or by those that are kept singly."""
-    packed = [folder / f"{chunk_name(chunk)}.zip", folder / f"kept/{chunk_name(chunk)}.zip"]
-    paths = [
-        next((path for path in packed if path.exists()), None),
-        *folder.glob(f"kept/{chunk_name(chunk)}/[!.]*.zip"),
-    ]
     wanted, outcomes = set(sites), dict[Site, Outcome]()
-    for path in filter(None, paths):
+    for path in zips_of(folder, chunk):
         try:
             outcomes |= {site: outcome_of(record) for site, record in read_records(path, theory) if site in wanted}
         except XanesflowError as error:
@@ -256,11 +252,10 @@ def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sit
 def _remark(status: SubsetStatus, dead: list[ChunkState], moved: int, counted: list[int]) -> None:
     if dead:
         last = max(dead, key=lambda state: state.updated)
-        job = f", Slurm job {last.slurm_job_id}" if last.slurm_job_id else ""
         status.notes.append(
             f"{status.subset}: {_chunks(state.chunk for state in dead)} not at work any more, though without an end: "
-            f"the last sign of life was of {time.strftime('%Y-%m-%d %H:%M', time.localtime(last.updated))} (process "
-            f"{last.process} on {last.host}{job}); the next `snakemake` goes on there."
+            f"the last sign of life was of {time.strftime('%Y-%m-%d %H:%M', time.localtime(last.updated))} ("
+            f"{last.holder}); the next `snakemake` goes on there."
         )
     if moved:
         status.notes.append(

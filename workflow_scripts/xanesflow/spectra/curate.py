@@ -23,7 +23,7 @@ from xanesflow.sites import Site, Subset
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
 from xanesflow.spectra.readers import check_theory, read_spectrum
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.tables import count_reasons, describe_counts, read_rejected, write_rejected
+from xanesflow.tables import count_reasons, describe_counts, read_rejected, read_structures, write_rejected
 
 log = logging.getLogger(__name__)
 
@@ -144,10 +144,7 @@ def _read_one_chunk(
     if not runs:
         return {}, [], {}
     materials = {run.material_id for run in runs}
-    table = pd.read_parquet(
-        structures, columns=["material_id", "structure"], filters=[("material_id", "in", materials)]
-    )
-    as_json: dict[str, str] = dict(table.itertuples(index=False))
+    as_json = read_structures(structures, materials)
     good: dict[Site, Array] = {}
     bad: list[Rejected] = []
     parsed: dict[str, Structure] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -190,8 +189,3 @@ def describe_differences(changes: Mapping[str, Any], *, named: int = 5) -> str:
             some = ", ".join(found[:named]) + (", ..." if len(found) > named else "")
             parts.append(f"{len(found)} {word} ({some})")
     return ", ".join(parts) or "nothing changed"
-
-
-def sha256_text(text: str) -> str:
-    """SHA-256 of a text's UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()

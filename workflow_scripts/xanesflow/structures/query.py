@@ -13,10 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path, sha256_file, write_text
+from xanesflow.files import sha256_file, sha256_text, write_text
 from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import versions
 from xanesflow.reasons import Rejected
@@ -27,11 +25,10 @@ from xanesflow.structures.manifest import (
     describe_differences,
     differences,
     read_manifest,
-    sha256_text,
 )
 from xanesflow.structures.patience import Patience
 from xanesflow.structures.readers import read_structure
-from xanesflow.structures.sites import STRUCTURE_COLUMNS, UnusableStructure
+from xanesflow.structures.sites import UnusableStructure, write_structure_rows
 from xanesflow.tables import count_reasons
 
 if TYPE_CHECKING:
@@ -123,7 +120,7 @@ def query_materials_project(
             f"Materials Project has no usable structure for {query.element} that {_asked_for(query)} asks for "
             f"({listing.found} found); mend structures.materials_project."
         )
-    _write_structures(structures, rows)
+    write_structure_rows(structures, rows)
     changes = differences(before, materials, listing.moved) if before is not None else None
     answer = Manifest(
         element=query.element,
@@ -277,12 +274,6 @@ def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] |
         return LeftOut(material_id, error.reason, f"its structure at Materials Project {error}")
     as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
     return material_id, as_json, structure.composition.reduced_formula, len(structure)
-
-
-def _write_structures(path: Path, rows: list[tuple[str, str, str, int]]) -> None:
-    table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False, compression="zstd")
 
 
 def _tell_left_out(element: str, left_out: list[LeftOut]) -> None:

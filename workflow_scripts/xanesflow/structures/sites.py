@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,14 +119,28 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
     return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)
 
 
-def structure_hash(structure_json: str) -> str:
-    """SHA-256 of a structure's JSON as `describe` writes it."""
-    return hashlib.sha256(structure_json.encode()).hexdigest()
+def not_the_absorber(elements: Sequence[str], site_index: int, element: str) -> str:
+    """Why a site cannot be the absorber of a run, in words; empty if it can.
+
+    Args:
+        elements: symbol of each site of the material's POSCAR.
+        site_index: 0-based index of the site.
+        element: symbol of the absorber.
+    """
+    if site_index >= len(elements):
+        return f"site {site_index} lies outside the structure, which has {len(elements)} atoms"
+    if elements[site_index] != element:
+        return f"site {site_index} of POSCAR is {elements[site_index]}, not {element}"
+    return ""
 
 
 def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
     """Write structures as Parquet, one row a material in the order of their ids."""
-    rows = [(m.material_id, m.structure, m.formula, len(m.elements)) for m in materials]
+    write_structure_rows(path, [(m.material_id, m.structure, m.formula, len(m.elements)) for m in materials])
+
+
+def write_structure_rows(path: str | Path, rows: Iterable[tuple[str, str, str, int]]) -> None:
+    """`write_structures` of rows with the `STRUCTURE_COLUMNS`."""
     table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")

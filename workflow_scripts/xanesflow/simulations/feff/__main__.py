@@ -1,27 +1,24 @@
-"""`python -m xanesflow.simulations.feff run`: run FEFF on the site of this folder (see `run`)."""
+"""`python -m xanesflow.simulations.feff run`: run FEFF on the site of this folder (see `run`).
+
+Exit code 0: the spectrum is there; 1: it is not, and result.json says why; 2: a wrong call.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff.run import run_site
+from xanesflow.simulations.feff.run import JOB, run_site
+from xanesflow.simulations.in_folder import run_in_folder
+
+
+def _work(folder: Path) -> int:
+    return 0 if run_site(folder) else 1
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; 0: the spectrum is there, 1: it is not, and result.json says why, 2: a wrong call."""
-    if arguments != ["run"]:
-        sys.stderr.write("usage: python -m xanesflow.simulations.feff run   (in the folder of a job, with job.json)\n")
-        return 2
-    try:
-        return 0 if run_site(Path.cwd()) else 1
-    except XanesflowError as error:
-        sys.stdout.write(f"ERROR: {error}\n")
-        return 1
-    except OSError as error:
-        sys.stdout.write(f"ERROR: the system said: {error.strerror or error} ({error.filename or Path.cwd()})\n")
-        return 1
+    """The command line (see `run_in_folder`)."""
+    return run_in_folder(arguments, package="feff", job=JOB, work=_work)
 
 
 if __name__ == "__main__":

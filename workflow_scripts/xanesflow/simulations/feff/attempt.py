@@ -14,12 +14,10 @@ from xanesflow.simulations.feff.command import Program
 from xanesflow.simulations.feff.judge import read_folder, read_run
 from xanesflow.simulations.feff.logs import LAUNCH, LOG, Fault
 from xanesflow.simulations.layout import FEFF_LOGS
-from xanesflow.simulations.process import Ended, run_command
+from xanesflow.simulations.process import SIGNAL, Ended, run_command
 
 _CRASH_FLAG = ".feff.error"  # each module but crpa writes it at its start and deletes it at a normal end
 _PROBE = 2**20  # bytes
-_SIGNAL = 128  # exit codes above it
-_FROM_OUTSIDE = {_SIGNAL + number for number in (1, 2, 9, 15)}
 _LOADER = {126, 127}  # of a program that could not be started
 
 
@@ -97,9 +95,8 @@ def judge_attempt(folder: Path, ended: Ended, *, time_limit: float) -> Outcome:
 
     if ended.timed_out:
         return outcome("timed_out", f"it did not end within {time_limit:g} s and was stopped")
-    if ended.code in _FROM_OUTSIDE:
-        memory = "; the machine may have run out of memory" if ended.code == _SIGNAL + 9 else ""
-        return outcome("killed", f"FEFF was ended by signal {ended.code - _SIGNAL}{memory}")
+    if ended.from_outside:
+        return outcome("killed", f"FEFF was {ended.from_outside}")
     try:
         read_run(read_folder(folder))
     except BadRunError as error:
@@ -114,8 +111,8 @@ def _told(error: BadRunError, code: int) -> tuple[str, str, Fault | None]:
     fault = error.fault if isinstance(error.fault, Fault) else None
     if fault and fault.kind in {"no_memory", "killed"}:
         return "killed", error.detail, None
-    if code > _SIGNAL:
-        return "engine_failed", f"FEFF crashed with signal {code - _SIGNAL}: {error.detail}", None
+    if code > SIGNAL:
+        return "engine_failed", f"FEFF crashed with signal {code - SIGNAL}: {error.detail}", None
     if code in _LOADER or (code and fault is None):
         return "engine_failed", f"exit code {code}: {error.detail}", None
     if (fault is None or fault.kind == "cut") and error.reason in {"no_output", "truncated", "module_failed"}:

@@ -14,7 +14,7 @@ from xanesflow.parallel import map_in_processes
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff.judge import read_folder, read_run
 from xanesflow.simulations.layout import RUN_FILES, Place, place_of
-from xanesflow.structures.sites import UnusableStructure, parse_poscar
+from xanesflow.structures.sites import UnusableStructure, not_the_absorber, parse_poscar
 
 _SIGNS = frozenset({*RUN_FILES, "log1.dat"})
 """A folder with one of these is a run."""
@@ -89,12 +89,9 @@ def _structure(place: Place) -> Structure | None:
     except (UnusableStructure, OSError, UnicodeDecodeError) as error:
         said = str(error) if isinstance(error, UnusableStructure) else "cannot be read"
         raise BadRunError("no_structure", f"POSCAR {said}") from None
-    index = place.site_index or 0
-    if index >= len(structure):
-        detail = f"site {index} lies outside the structure, which has {len(structure)} atoms"
+    symbols = [site.specie.symbol for site in structure]
+    if detail := not_the_absorber(symbols, place.site_index or 0, place.element or ""):
         raise BadRunError("wrong_absorber", detail)
-    if (symbol := structure[index].specie.symbol) != place.element:
-        raise BadRunError("wrong_absorber", f"site {index} of POSCAR is {symbol}, not {place.element}")
     return structure
 
 

@@ -77,12 +77,12 @@ def find_program(given: str) -> Program:
     if given.strip() and folder.is_dir():
         return _modules_in(given, folder)
     try:
-        words = shlex.split(given)
+        told = shlex.split(given)
     except ValueError as error:
         raise XanesflowError(f"simulations.feff_command is {given!r}, which is no command ({error}).") from None
-    words = [_absolute(word) for word in words]
+    words = [_absolute(word) for word in told]
     if not words or shutil.which(words[0]) is None:
-        name = shlex.split(given)[0] if words else ""
+        name = told[0] if told else ""
         where = f"looked from {Path.cwd()}" if os.sep in name else "looked for on the PATH"
         if os.sep in name and Path(words[0]).is_file():
             where = "the file is there, but may not be executed"
@@ -109,17 +109,13 @@ def _absolute(word: str) -> str:
     return str(path.absolute()) if os.sep in word and path.exists() else word
 
 
+@lru_cache
 def version_of(program: Program) -> str:
     """Ask FEFF for its version, such as `10.0.0`, which takes a moment.
 
     Raises:
         XanesflowError: it cannot be run, or does not answer as FEFF 9 or 10 does; says what it said.
     """
-    return _version_of(program)
-
-
-@lru_cache
-def _version_of(program: Program) -> str:
     with tempfile.TemporaryDirectory(prefix="xanesflow-feff-") as name:
         folder = Path(name)
         (folder / "feff.inp").write_text(_QUESTION, encoding="ascii")

@@ -1,30 +1,25 @@
-"""`python -m xanesflow.simulations.feff8l run`: do the job in this folder (see `job`)."""
+"""`python -m xanesflow.simulations.feff8l run`: do the job in this folder (see `job`).
+
+Exit code 0: the spectrum is there; 1: it is not, and the last line says why; 2: a wrong call.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff8l.job import run_job
+from xanesflow.simulations.feff8l.job import JOB, run_job
+from xanesflow.simulations.in_folder import run_in_folder
+
+
+def _work(folder: Path) -> int:
+    run_job(folder)
+    return 0
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; 0: the spectrum is there, 1: it is not, and the last line says why, 2: a wrong call."""
-    if arguments != ["run"]:
-        sys.stderr.write(
-            "usage: python -m xanesflow.simulations.feff8l run   (in the folder of a job, with site.json)\n"
-        )
-        return 2
-    try:
-        run_job(Path.cwd())
-    except XanesflowError as error:
-        sys.stdout.write(f"ERROR: {error}\n")
-        return 1
-    except OSError as error:
-        sys.stdout.write(f"ERROR: the system said: {error.strerror or error} ({error.filename or Path.cwd()})\n")
-        return 1
-    return 0
+    """The command line (see `run_in_folder`)."""
+    return run_in_folder(arguments, package="feff8l", job=JOB, work=_work)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pymatgen.io.vasp.inputs import Poscar
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import write_text
-from xanesflow.inputs.codes import NoInputError
+from xanesflow.inputs.codes import NoInputError, plain
 from xanesflow.inputs.potcar import HOW, SPEC, assemble, describe_potcars, library
 from xanesflow.inputs.vasp import Vasp
 from xanesflow.simulations.engine import FailedRunError
@@ -115,15 +115,17 @@ class _Step:
     def _writer(self) -> Vasp:
         return Vasp(self.options.inputs, self.options.element)
 
-    def _write(self, folder: Path, structure: Structure, absorber: int, step: int) -> None:
-        """Write the inputs of one of the two steps, with POTCAR."""
-        material = folder / "lightshow"
+    def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
+        """Write VASP/SCF of the material, or VASP/<site>_<element> of a site, with POTCAR."""
+        material, ground_state = folder / "lightshow", site_index == WHOLE_MATERIAL
         try:
+            atoms = plain(structure)
+            absorber = atoms.indices_from_symbol(self.options.element)[0] if ground_state else site_index
             with _LIGHTSHOW:
-                self._writer.write(material, _plain(structure), [absorber])
+                self._writer.write(material, atoms, [absorber])
         except NoInputError as error:
             raise FailedRunError(error.reason, str(error)) from None
-        name = "SCF" if step == WHOLE_MATERIAL else f"{absorber:03d}_{self.options.element}"
+        name = "SCF" if ground_state else f"{absorber:03d}_{self.options.element}"
         for path in (material / "VASP" / name).iterdir():
             path.rename(folder / path.name)
         rmtree(material)
@@ -142,7 +144,7 @@ class _Step:
                 f"the POTCAR {others[0]} of your library is not the one that the ground state was computed with; take "
                 f"that one again ({before[others[0]]['titel']})",
             )
-        self._write_job(folder, structure, None if step == WHOLE_MATERIAL else absorber, potcars)
+        self._write_job(folder, structure, None if ground_state else absorber, potcars)
 
     def _write_job(
         self, folder: Path, structure: Structure, absorber: int | None, potcars: dict[str, dict[str, str]]
@@ -169,11 +171,6 @@ class GroundState(_Step):
     def settings(self) -> dict[str, Any]:
         """What the ground state depends on: not on how many bands the spectrum needs, nor on the hole."""
         return {"code": "VASP", "step": "ground state", **{key: self.options.inputs[key] for key in _OF_GROUND_STATE}}
-
-    def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
-        """Write VASP/SCF of the material."""
-        symbols = [site.specie.symbol for site in _plain(structure)]
-        self._write(folder, structure, symbols.index(self.options.element), WHOLE_MATERIAL)
 
 
 class VaspEngine(_Step):
@@ -227,17 +224,6 @@ class VaspEngine(_Step):
         """Write ground_state.json: the figures of the ground state, and with which POTCARs it was computed."""
         figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
         write_text(folder / GROUND_STATE, json.dumps(figures))
-
-    def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
-        """Write VASP/<site>_<element> of the site."""
-        self._write(folder, structure, site_index, site_index)
-
-
-def _plain(structure: Structure) -> Structure:
-    """Elements, positions and cell alone, as the inputs for other machines are written from."""
-    if not structure.is_ordered:
-        raise FailedRunError("disordered", "the structure has partially occupied sites")
-    return Structure(structure.lattice.matrix, [site.specie.symbol for site in structure], structure.frac_coords)
 
 
 def _read(path: Path) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from pymatgen.io.vasp.inputs import Incar
 
 from xanesflow.files import write_text
 from xanesflow.simulations.engine import FailedRunError
+from xanesflow.simulations.process import SIGNAL, from_outside
 from xanesflow.simulations.vasp.corrections import Guarded, read_corrections
 from xanesflow.simulations.vasp.request import GROUND_STATE, RESULT, STARTS, Job
 from xanesflow.simulations.vasp.validate import check_core_hole, check_step
@@ -33,8 +33,6 @@ STDOUT, STDERR = "vasp.out", "std_err.txt"
 """What VASP prints."""
 
 _SURVIVED = {"subspacematrix"}  # a warning that custodian would stop VASP for, and meet with LREAL, which is refused
-_SIGNAL = 128  # a launcher's exit codes above it
-_FROM_OUTSIDE = {signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM}
 _MEMORY = ("out_of_memory", "Cannot allocate memory", "insufficient virtual memory", "oom-kill", "oom_kill")
 _WORDS = 300  # characters of what VASP said
 
@@ -121,10 +119,8 @@ def _why(error: CustodianError, folder: Path, job: Job, vasp: Any) -> Exception:
 
 def _broken_off(folder: Path, job: Job, code: int, said: str) -> FailedRunError:
     """Why VASP left no good output though no handler of custodian's found an error."""
-    number = -code if code < 0 else code - _SIGNAL
-    if number in _FROM_OUTSIDE:
-        memory = "; the machine may have run out of memory" if number == signal.SIGKILL else ""
-        return FailedRunError("killed", f"VASP was ended by signal {number}{memory}")
+    if signalled := from_outside(SIGNAL - code if code < 0 else code):  # a launcher tells it by its own exit code
+        return FailedRunError("killed", f"VASP was {signalled}")
     try:
         _check(folder, job)
     except FailedRunError as found:
