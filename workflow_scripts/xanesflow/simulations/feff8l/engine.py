@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.convergence import Convergence, read_convergence
-from xanesflow.simulations.feff8l.field import raise_fermi_level, read_field
+from xanesflow.simulations.feff8l.field import DESCRIBED, raise_fermi_level, read_field
 from xanesflow.simulations.feff8l.inputs import Cluster, ask_for_xanes, feff_inp
 from xanesflow.simulations.feff8l.level import FIELD_TOO_LOW_EV, learned_level
 from xanesflow.simulations.feff8l.outputs import HARTREE_EV, Atomic, read_atomic
@@ -223,15 +223,19 @@ def _move_level(
     knows what the field lacks, that stands for what fields lack in the median. Overlapped atoms keep their level.
     """
     if rung.scf_radius is None:
-        return {"fermi_offset_ev": 0.0, "fermi_learned": None}
+        return {"fermi_offset_ev": 0.0, "fermi_learned": None, "field": None}
     added, learned = settings.fermi_offset, None
+    field = read_field(path, *read)
     if settings.fermi_level == "learned" and cluster.traits is not None:
-        field = read_field(path, *read)
         learned = learned_level(cluster.potentials[0].symbol, cluster.traits, field, rung)
         if learned is not None:
             added += learned.weight * (learned.added_ev - FIELD_TOO_LOW_EV)
     raise_fermi_level(path, added)
-    return {"fermi_offset_ev": added, "fermi_learned": vars(learned) if learned else None}
+    return {
+        "fermi_offset_ev": added,
+        "fermi_learned": vars(learned) if learned else None,
+        "field": dict(zip(DESCRIBED, field.describe().tolist(), strict=True)),
+    }
 
 
 def write_result(folder: Path, result: XanesResult, cluster: Cluster) -> None:

@@ -17,6 +17,27 @@ from xanesflow.simulations.feff8l.pad import WIDTH, pack, unpack
 _HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
 _FERMI = 1
 _DESCRIBING = [0, 2, 3, 7, 8, 9, 10]  # the others belong to the absorber's atom, or count the atoms
+DESCRIBED = (
+    "fermi_ev",
+    "norman_radius_mean",
+    "interstitial_potential",
+    "interstitial_density",
+    "plasmon_energy",
+    "core_valence_separation",
+    "r_s",
+    "k_f",
+    "start_ev",
+    "first_ev",
+    "second_ev",
+    "third_ev",
+    "iterations",
+    "charge",
+    "largest_charge",
+    "smallest_charge",
+    "norman_radius",
+)
+"""Names of the numbers of `Field.describe`, in its order."""
+
 _LINE = 80  # packed characters a line
 
 _NUMBER = r"(-?[\d.]+(?:E[+-]?\d+)?)"
@@ -49,7 +70,7 @@ class Field:
         return self.header[_FERMI] * HARTREE_EV
 
     def describe(self) -> NDArray[np.float64]:
-        """(17,) numbers for the learned Fermi level.
+        """(17,) numbers that describe the field (`DESCRIBED`), for the learned Fermi level and for models of spectra.
 
         Fermi level (eV); average Norman radius, interstitial potential and density, plasmon energy, core-valence
         separation, r_s and k_F, as in pot.pad; starting level and the first three levels (eV); number of iterations;
