@@ -25,6 +25,7 @@ try:
     CONFIG = load_config(config)
     # The linter only reads the rules, and the default configuration names no archive.
     if "--lint" not in sys.argv:
+        CONFIG.found_settings()
         if CONFIG.structures.source == "directory":
             check_directory(CONFIG.structures.directory)
         for name in CONFIG.subsets:
@@ -72,6 +73,7 @@ wildcard_constraints:
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
     model=r"expert|universal|tuned",
+    searched="|".join([*SUBSETS, "universal"]),
     seed=r"\d+",
     chunk=r"\d{4}",
 

@@ -14,7 +14,7 @@ with rule_log(snakemake) as config:
         features=snakemake.wildcards.features,
         settings=TrainingSettings.of_model(
             snakemake.wildcards.subset,
-            **snakemake.params,
+            **snakemake.params.settings,
             threads=snakemake.threads,
             seed=int(snakemake.wildcards.seed),
         ),

@@ -7,14 +7,13 @@ from xanesflow.models.universal import train_universal
 from xanesflow.scripting import rule_log
 
 with rule_log(snakemake) as config:
-    given = dict(snakemake.params)
     train_universal(
         Path(snakemake.input.dataset),
         Path(snakemake.output.checkpoint),
-        subsets=given.pop("subsets"),
+        subsets=snakemake.params.subsets,
         features=snakemake.wildcards.features,
         settings=TrainingSettings.of_model(
-            "universal", **given, threads=snakemake.threads, seed=int(snakemake.wildcards.seed)
+            "universal", **snakemake.params.settings, threads=snakemake.threads, seed=int(snakemake.wildcards.seed)
         ),
         figure=Path(snakemake.output.figure),
         history=Path(snakemake.output.history),

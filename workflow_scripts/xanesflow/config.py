@@ -17,7 +17,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from xanesflow.config_base import Section, SubsetName, unique
 from xanesflow.config_inputs import Inputs
+from xanesflow.config_search import read_settings_files, settings_of_model
 from xanesflow.config_sections import (
     Chunks,
     Curation,
@@ -25,11 +27,8 @@ from xanesflow.config_sections import (
     Evaluation,
     Features,
     Models,
-    Section,
     Splits,
     Structures,
-    SubsetName,
-    unique,
 )
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
@@ -131,6 +130,58 @@ class Config(Section):
                         "subset; add its subsets, or choose another theory with models.tuned_from"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _what_is_searched_is_there(self) -> Config:
+        known = self.model_names()
+        for name in self.models.search.models or []:
+            if name not in known:
+                raise ValueError(
+                    f"models.search.models names {name}, and the campaign's models are {', '.join(known)}; take it "
+                    "out, or add it to subsets or models.kinds"
+                )
+        return self
+
+    def model_names(self) -> list[str]:
+        """What models can have settings of their own: each subset, and `universal` where such a model is trained."""
+        return [*self.subsets, *(["universal"] if {"universal", "tuned"} & set(self.models.kinds) else [])]
+
+    def searched_models(self) -> list[str]:
+        """The models whose settings `snakemake search` is to find."""
+        if self.models.search.models is not None:
+            return self.models.search.models
+        return [name for name in self.model_names() if name == "universal" or "expert" in self.models.kinds]
+
+    def searched_subsets(self, model: str) -> list[str]:
+        """The subsets that a search trains a model on: its own, or all of the theory that has most of them."""
+        if model != "universal":
+            return [model]
+        theories = [Subset.parse(name).theory for name in self.subsets]
+        theory = max(theories, key=theories.count)  # the first of several with as many
+        return sorted(name for name in self.subsets if Subset.parse(name).theory == theory)
+
+    def found_settings(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """What the files of `models.settings_files` say, by model and features.
+
+        Raises:
+            XanesflowError: a file is missing, no search wrote it, or it does not fit the campaign.
+        """
+        files = read_settings_files(self.models.settings_files, self.model_names(), self.features.models)
+        return {(found.model, found.features): found.settings for found in files}
+
+    def settings_of(self, model: str, features: str, *, found: bool = True) -> dict[str, Any]:
+        """The settings of a model's training, as `TrainingSettings.of_model` takes them.
+
+        Args:
+            model: a subset, for its expert, or `universal`.
+            features: that it is trained on; a file of `models.settings_files` is for the features of its search.
+            found: whether these files count.
+
+        Raises:
+            XanesflowError: see `found_settings`.
+        """
+        of_files = self.found_settings().get((model, features), {}) if found else {}
+        return settings_of_model(self.models, model, of_files)
 
     def universal_of(self, subset: str) -> str:
         """Level of theory of the universal model that a subset's tuned model goes on from."""

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.config_base import Count, ModelName, Positive, Section, Seed, Share, not_bool, unique
+from xanesflow.config_search import OwnSettings, Search
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
-from xanesflow.sites import Subset
 
 PAPER_ENERGY_START_EV = {
     "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
     "Fe": 7111.23, "Co": 7709.282, "Ni": 8332.181, "Cu": 8983.173,
 }  # fmt: skip
 """First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
-
-
-def _subset_name(name: str) -> str:
-    try:
-        Subset.parse(name)
-    except XanesflowError as error:
-        raise ValueError(str(error)) from None
-    return name
 
 
 def _feature_names(name: str) -> str:
@@ -35,20 +28,6 @@ def _feature_names(name: str) -> str:
 
 def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
     return PAPER_ENERGY_START_EV | given
-
-
-def unique(values: list[Any]) -> list[Any]:
-    """Refuse a list that holds a value twice."""
-    if len(set(values)) < len(values):
-        raise ValueError("a value stands there twice")
-    return values
-
-
-def not_bool(value: Any) -> Any:
-    """Refuse true and false where a number is wanted, which Python would take for 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
-    return value
 
 
 def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -70,24 +49,12 @@ def _material_id(name: str) -> str:
     return name
 
 
-SubsetName = Annotated[str, AfterValidator(_subset_name)]
-ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 SystemName = Annotated[str, AfterValidator(_system)]
 MaterialId = Annotated[str, AfterValidator(_material_id)]
 Theory = Literal["FEFF", "VASP", "FEFF8L"]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
-Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
 Chunks = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=4096)]  # an import holds them all open
-Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
-Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
-
-
-class Section(BaseModel):
-    """A part of the configuration that knows all its keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
 
 class MaterialsProject(Section):
@@ -259,6 +226,20 @@ class Models(Section):
     batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
         {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the paper's"
     )
+    settings: dict[ModelName, OwnSettings] = Field(
+        {},
+        description=(
+            "values of single models instead of those for all below, {Cu_FEFF: {dropout: 0.3, learning_rate: 0.002}};\n"
+            "a subset is its expert"
+        ),
+    )
+    settings_files: Annotated[list[str], AfterValidator(unique)] = Field(
+        [],
+        description=(
+            "files that `snakemake search` wrote, [results/models/search/m3gnet_Cu_FEFF.yaml]; their values take the\n"
+            "place of those for all below, but not of widths, batch_size and settings of that model above"
+        ),
+    )
     dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] = Field(
         0.5, description="share of hidden units left out at each step of the training"
     )
@@ -276,6 +257,7 @@ class Models(Section):
         ),
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
+    search: Search = Field(Search(), description="search for better settings, only made by `snakemake search`")
 
 
 class Evaluation(Section):
