@@ -60,11 +60,11 @@ class Search(Section):
         None, description="no trial of a model begins once its trials took so many hours together; null: no limit"
     )
     max_epochs: Count = Field(300, description="longest training of a trial; patience is that of the models")
-    pruner: Literal["median", "none"] = Field(
-        "median",
+    pruner: Literal["percentile", "none"] = Field(
+        "percentile",
         description=(
-            "median: a trial ends early if its best validation loss is above the median of the others at the same\n"
-            "epoch (from the sixth trial and the tenth epoch on); none: every trial is trained to its end"
+            "percentile: a trial ends early if its best validation loss is worse than that of three quarters of the\n"
+            "others at the same epoch (see docs/search.md); none: every trial is trained to its end"
         ),
     )
     seed: Seed = Field(0, description="of the choices, and of the training of every trial")

@@ -19,7 +19,7 @@ from xanesflow.models.fit import fit_model
 from xanesflow.models.search_file import Found
 from xanesflow.models.search_results import write_results
 from xanesflow.models.search_space import SearchSpace
-from xanesflow.models.search_study import ask, finished, open_study
+from xanesflow.models.search_study import LOOK_EVERY, ask, finished, open_study
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.training import Epoch
 from xanesflow.provenance import versions
@@ -35,14 +35,14 @@ class SearchPlan:
         space: the settings that are searched, and their values.
         trials: trainings altogether.
         hours: no trial begins once the finished ones took as long together; None: no limit.
-        pruner: `median` or `none`.
+        pruner: `percentile` (see `xanesflow.models.search_study.ask`) or `none`.
         seed: of the choices.
     """
 
     space: SearchSpace
     trials: int
     hours: float | None = None
-    pruner: str = "median"
+    pruner: str = "percentile"
     seed: int = 0
 
 
@@ -141,9 +141,11 @@ def _run_trial(
 
     def report(epoch: Epoch, rate: float) -> None:
         epochs.append(epoch)
-        trial.report(epoch.val_loss, epoch.number)
-        if trial.should_prune():
-            raise optuna.TrialPruned
+        if epoch.number % LOOK_EVERY == 0:
+            # The best up to now, which is what counts in the end: from one epoch to the next the loss is noise.
+            trial.report(min(each.val_loss for each in epochs), epoch.number)
+            if trial.should_prune():
+                raise optuna.TrialPruned
 
     value = None
     try:
@@ -151,7 +153,7 @@ def _run_trial(
         value = model.card.val_mse
         trial.set_user_attr("learning_rate", model.card.learning_rate)
     except optuna.TrialPruned:
-        trial.set_user_attr("reason", f"worse than the median of the others at epoch {epochs[-1].number}")
+        trial.set_user_attr("reason", f"worse than three quarters of the others at epoch {epochs[-1].number}")
     except XanesflowError as error:
         trial.set_user_attr("reason", str(error))
     if epochs:

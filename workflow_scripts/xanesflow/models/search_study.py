@@ -33,6 +33,13 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 RANDOM_TRIALS = 10
 """Trials that are chosen at random, before the tree-structured Parzen estimator has something to learn from."""
 
+LOOK_EVERY = 10
+"""Epochs between two looks at how a trial stands among the others."""
+
+_WORSE_THAN = 75.0  # percent of the others, at which a trial ends early
+_FIRST_LOOK = 30  # epochs
+_FEWEST_OTHERS = 8  # trained to their end, before any trial ends early
+
 _IDENTITY, _VERSIONS = "identity", "versions"
 
 
@@ -102,18 +109,24 @@ def ask(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -
     random numbers from the search's seed and how many trials were finished before: what is chosen is the same whether
     the search was interrupted or not.
 
+    The pruner `percentile` ends a trial whose best loss is worse than that of three quarters of the trials that were
+    trained to their end, at the same epoch, from the 30th on and once there are eight. Optuna's usual rule, above the
+    median of the losses, from the tenth epoch on ended every trial from the sixth to the 40th in a search with 756
+    spectra of V_FEFF: from one epoch to the next these losses change by a third, and the errors of the trials that
+    were trained to their end differed by 4 %.
+
     Args:
         study: see `open_study`.
         seed: of the search.
         first: parameters of the first trial; None: chosen like the others.
-        pruner: `median` or `none`.
+        pruner: `percentile` or `none`.
     """
     number = len(finished(study))
     state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     study.sampler = optuna.samplers.TPESampler(seed=state, n_startup_trials=RANDOM_TRIALS)
     study.pruner = (
-        optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
-        if pruner == "median"
+        optuna.pruners.PercentilePruner(_WORSE_THAN, n_startup_trials=_FEWEST_OTHERS, n_warmup_steps=_FIRST_LOOK)
+        if pruner == "percentile"
         else optuna.pruners.NopPruner()
     )
     if number == 0 and first is not None and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
