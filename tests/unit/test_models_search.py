@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import optuna
 import pytest
+import torch
 import yaml
 from test_models_data import add_subset, make_dataset
 
@@ -224,6 +225,26 @@ def test_a_trial_that_cannot_be_trained_is_told_and_none_is_trained_twice(tmp_pa
     assert "The loss became" in wild["reason"]
     assert all({**row, "trial": ""} == {**of_rate[row["learning_rate"]], "trial": ""} for row in rows(tmp_path))
     assert len(trained) == 1 + 2  # the first is the check of the data
+
+
+def test_a_network_too_large_for_the_device_is_a_bad_trial_and_no_reason_to_stop(tmp_path, monkeypatch):
+    def train(kind, name, data, settings, **others):
+        if settings.batch_size == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return fit_model(kind, name, data, settings, **others)
+
+    monkeypatch.setattr(module, "fit_model", train)
+    found = search(tmp_path, {"batch_size": [4, 8], "scaling": ["paper", "standardise"]}, trials=9, pruner="none")
+    assert found.settings["batch_size"] == 8
+    told = {(row["batch_size"], row["state"], row["reason"]) for row in rows(tmp_path)}
+    assert told == {("4", "ended_early", "the device has too little memory for it"), ("8", "complete", "")}
+
+
+def test_a_rate_that_each_trial_finds_itself_can_be_among_the_choices(tmp_path):
+    search(tmp_path, {"learning_rate": [None, 0.01]}, trials=1, settings=TrainingSettings(widths=(8,), max_epochs=1))
+    stored = yaml.safe_load((tmp_path / "best.yaml").read_text())
+    assert stored["models"]["settings"] == {"Cu_FEFF": {"learning_rate": None}}
+    assert read_found(tmp_path / "best.yaml").settings == {"learning_rate": None}
 
 
 def test_a_search_of_several_subsets_learns_from_all_of_them(tmp_path):

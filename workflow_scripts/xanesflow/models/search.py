@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -156,6 +157,8 @@ def _run_trial(
         trial.set_user_attr("reason", f"worse than three quarters of the others at epoch {epochs[-1].number}")
     except XanesflowError as error:
         trial.set_user_attr("reason", str(error))
+    except torch.OutOfMemoryError:
+        trial.set_user_attr("reason", "the device has too little memory for it")
     if epochs:
         trial.set_user_attr("epochs", epochs[-1].number)
         trial.set_user_attr("best_epoch", epochs[-1].best)
