@@ -35,6 +35,10 @@ def get_featurizer(
         from xanesflow.features.chgnet import CHGNetFeaturizer  # imports chgnet and torch
 
         return CHGNetFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+    if name == "radial":
+        from xanesflow.features.radial import RadialFeaturizer
+
+        return RadialFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
     from xanesflow.features.m3gnet import M3GNetFeaturizer  # imports torch
 
     return M3GNetFeaturizer(
