@@ -11,6 +11,9 @@ KNOWN = {
 }
 """Name in `features.models` → what it is. To add one, name it here and in `features.registry`."""
 
+REDUCED = frozenset({"acsf", "soap"})
+"""Wide descriptors, of which a model sees the principal components of the training part (`models.reduction`)."""
+
 
 def parse_features(name: str) -> list[str]:
     """The single features that a name in the configuration is made of, e.g. `m3gnet_all+chgnet` → both, in order.

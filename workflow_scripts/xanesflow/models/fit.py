@@ -113,7 +113,9 @@ def fit_model(
         if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
             logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
     if start is None:
-        scaling, weights = Scaling.fit(settings.scaling, subsets[0].features_name, features[train]), None
+        first = subsets[0]
+        scaling = Scaling.fit(settings.scaling, first.features_name, features[train], first.feature_dimensions)
+        weights = None
     else:
         start.check_fits(subsets[0])
         scaling, weights = start.model.scaling, start.model.network.state_dict()
