@@ -192,6 +192,8 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     }
     tensors["scaling.feature_mean"] = model.scaling.feature_mean
     tensors["scaling.feature_scale"] = model.scaling.feature_scale
+    if model.scaling.projection is not None:
+        tensors["scaling.projection"] = model.scaling.projection
     tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
@@ -223,11 +225,11 @@ def load_checkpoint(path: str | Path) -> Model:
             tensors["scaling.feature_mean"],
             tensors["scaling.feature_scale"],
             card.spectra_factor,
+            tensors.get("scaling.projection"),
         )
-        n_features = sum(card.feature_dimensions.values())
         # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
         with torch.device("meta"):
-            network = SpectrumNetwork(n_features, settings.widths, n_energies, settings.dropout, settings.output)
+            network = SpectrumNetwork(scaling.n_inputs, settings.widths, n_energies, settings.dropout, settings.output)
         state = {
             name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
             for name, array in tensors.items()

@@ -160,7 +160,8 @@ def fit_models(
             logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
     weights = None
     if starts is None:
-        scaling = Scaling.fit(settings.scaling, subsets[0].features_name, features[train])
+        first = subsets[0]
+        scaling = Scaling.fit(settings.scaling, first.features_name, features[train], first.feature_dimensions)
     else:
         for start in starts:
             start.check_fits(subsets[0])
