@@ -1,5 +1,6 @@
 # Stage 7: models from features to spectra.
 
+
 rule models:
     input:
         results_of_trainings("results/models/{model}_{features}_{of}/seed{seed}.safetensors"),

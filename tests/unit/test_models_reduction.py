@@ -67,7 +67,9 @@ def test_other_parts_than_the_training_part_change_nothing_of_the_axes(tmp_path)
         if name == "b":
             values[28:] *= 7  # validation and test part
         path = wide_dataset(tmp_path / f"{name}.h5", values)
-        model = train_expert(path, tmp_path / f"{name}.st", subset="Cu_FEFF", features="soap", settings=SMALL)
+        [model] = train_expert(
+            path, {SMALL.seed: tmp_path / f"{name}.st"}, subset="Cu_FEFF", features="soap", settings=SMALL
+        )
         models.append(model)
     first, second = (model.scaling for model in models)
     assert np.array_equal(first.projection, second.projection)
@@ -76,7 +78,9 @@ def test_other_parts_than_the_training_part_change_nothing_of_the_axes(tmp_path)
 
 def test_a_checkpoint_keeps_the_axes(tmp_path):
     path = wide_dataset(tmp_path / "d.h5", wide(40))
-    model = train_expert(path, tmp_path / "m.st", subset="Cu_FEFF", features="m3gnet+soap", settings=SMALL)
+    [model] = train_expert(
+        path, {SMALL.seed: tmp_path / "m.st"}, subset="Cu_FEFF", features="m3gnet+soap", settings=SMALL
+    )
     loaded = load_checkpoint(tmp_path / "m.st")
     values = np.c_[np.ones((40, 3)), wide(40)]
     assert loaded.scaling.projection.shape == (63, 3 + principal_axes(wide(40)[:28]).shape[1])

@@ -265,7 +265,7 @@ class Models(Section):
         None,
         description=(
             "a model is trained with each, all at once; of several the mean prediction is reported as well\n"
-            "(paper: [0], best: five)"
+            "(paper: [0], best: four)"
         ),
     )
     widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(

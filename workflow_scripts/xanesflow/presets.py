@@ -21,8 +21,8 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
         "patience": 50,
     },
     "best": {
-        "features": ["radial+m3gnet_all+chgnet"],
-        "seeds": [0, 1, 2, 3, 4],
+        "features": ["m3gnet_all+chgnet+radial"],
+        "seeds": [0, 1, 2, 3],
         "dropout": 0.1,
         "output": "difference",
         "learning_rate": 3e-3,
@@ -35,7 +35,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
 }
 """Values of the keys of `models`, and `features` of `features.models`, that a configuration leaves to its preset."""
 
-LAYERS: Mapping[Preset, tuple[tuple[int, ...], int] | None] = {"paper": None, "best": ((600, 600, 600, 600), 64)}
+LAYERS: Mapping[Preset, tuple[tuple[int, ...], int] | None] = {"paper": None, "best": ((400, 400, 400), 128)}
 """Widths of the hidden layers and batch size of every model; None: the paper's for each."""
 
 

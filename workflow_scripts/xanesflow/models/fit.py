@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,7 @@ def fit_models(
             subsets={data.subset: _share(data) for data in subsets},
             start=starts[number].described() if starts is not None else None,
             asked=_same_for_all(settings),
-            range_test=asdict(training.range_test) if training.range_test is not None else None,
+            range_test=training.range_test.as_dict() if training.range_test is not None else None,
         )
         energies_ev = {data.subset: data.energy_ev for data in subsets}
         models.append((Model(card, training.network, scaling, energies_ev), training))

@@ -66,7 +66,7 @@ class SavedTraining:
             "rate": run.rate,
             "seconds": run.seconds,
             "epochs": [[list(asdict(epoch).values()) for epoch in epochs] for epochs in run.epochs],
-            "range_test": None if run.range_test is None else asdict(run.range_test),
+            "range_test": None if run.range_test is None else run.range_test.as_dict(),
         }
         metadata = {"format": FORMAT, "key": self.key, "state": json.dumps(state)}
         with atomic_path(self.path) as temporary:
@@ -122,8 +122,7 @@ def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     run.rate, run.seconds_before = state["rate"], state["seconds"]
     run.epochs = [[Epoch(*values) for values in epochs] for epochs in state["epochs"]]
     if tested := state["range_test"]:
-        tested |= {name: tuple(tested[name]) for name in ("rates", "losses")}
-        run.range_test = RangeTest(**tested)
+        run.range_test = RangeTest.from_dict(tested)
     for member, epochs in enumerate(run.epochs):
         run.best[member] = epochs[epochs[-1].best - 1]
         run.best_weights[member] = under(f"{_BEST}{member}.")

@@ -39,7 +39,8 @@ class TrainingSettings:
         dropout: share of hidden units left out at each step, 0 <= dropout < 1.
         output: `softplus`, or `difference`: linear, added to the mean training spectrum.
         learning_rate: Adam's step size; None: suggested by a range test.
-        weight_decay: decoupled from the gradient (AdamW, arXiv 1711.05101); 0: plain Adam, as the paper.
+        weight_decay: of the weights, decoupled from their gradient (AdamW, arXiv 1711.05101); 0: plain Adam, as the
+            paper.
         schedule: `constant` learning rate, as the paper, or `one_cycle`: up to it and down to nothing over
             `max_epochs` (arXiv 1708.07120).
         average: share of the old in the running mean of weights that is kept and judged, as 0.999 at each step; 0:
