@@ -19,7 +19,6 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from xanesflow.config_base import Section, SubsetName, unique
 from xanesflow.config_inputs import Inputs
-from xanesflow.config_search import read_settings_files, settings_of_model
 from xanesflow.config_sections import (
     Chunks,
     Curation,
@@ -31,11 +30,13 @@ from xanesflow.config_sections import (
     Structures,
 )
 from xanesflow.config_simulations import Simulations
+from xanesflow.config_training import Trainings
 from xanesflow.errors import XanesflowError
+from xanesflow.presets import fill_in
 from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
 
-class Config(Section):
+class Config(Trainings, Section):
     """The whole configuration, config.yaml."""
 
     campaign: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
@@ -62,6 +63,11 @@ class Config(Section):
     dataset: Dataset = Field(Dataset(), description="the dataset's own description")
     models: Models = Field(Models(), description="neural networks from features to spectra")
     evaluation: Evaluation = Field(Evaluation(), description="judging the models")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_preset_fills_in(cls, values: Any) -> Any:
+        return fill_in(values) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _each_subset_is_complete(self) -> Config:
@@ -141,52 +147,6 @@ class Config(Section):
                     "out, or add it to subsets or models.kinds"
                 )
         return self
-
-    def model_names(self) -> list[str]:
-        """What models can have settings of their own: each subset, and `universal` where such a model is trained."""
-        return [*self.subsets, *(["universal"] if {"universal", "tuned"} & set(self.models.kinds) else [])]
-
-    def searched_models(self) -> list[str]:
-        """The models whose settings `snakemake search` is to find."""
-        if self.models.search.models is not None:
-            return self.models.search.models
-        return [name for name in self.model_names() if name == "universal" or "expert" in self.models.kinds]
-
-    def searched_subsets(self, model: str) -> list[str]:
-        """The subsets that a search trains a model on: its own, or all of the theory that has most of them."""
-        if model != "universal":
-            return [model]
-        theories = [Subset.parse(name).theory for name in self.subsets]
-        theory = max(theories, key=theories.count)  # the first of several with as many
-        return sorted(name for name in self.subsets if Subset.parse(name).theory == theory)
-
-    def found_settings(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What the files of `models.settings_files` say, by model and features.
-
-        Raises:
-            XanesflowError: a file is missing, no search wrote it, or it does not fit the campaign.
-        """
-        files = read_settings_files(self.models.settings_files, self.model_names(), self.features.models)
-        return {(found.model, found.features): found.settings for found in files}
-
-    def settings_of(self, model: str, features: str, *, found: bool = True) -> dict[str, Any]:
-        """The settings of a model's training, as `TrainingSettings.of_model` takes them.
-
-        Args:
-            model: a subset, for its expert, or `universal`.
-            features: that it is trained on; a file of `models.settings_files` is for the features of its search.
-            found: whether these files count.
-
-        Raises:
-            XanesflowError: see `found_settings`.
-        """
-        of_files = self.found_settings().get((model, features), {}) if found else {}
-        return settings_of_model(self.models, model, of_files)
-
-    def universal_of(self, subset: str) -> str:
-        """Level of theory of the universal model that a subset's tuned model goes on from."""
-        theory = Subset.parse(subset).theory
-        return self.models.tuned_from.get(theory, theory)  # type: ignore[call-overload]
 
     def n_chunks(self, subset: str) -> int:
         """Into how many chunks a subset is divided."""

@@ -1,13 +1,8 @@
-"""The section `models.search` of config.yaml, and the settings that single models have of their own.
-
-Which value a training gets, of several places that may name one: `models.widths`, `models.batch_size` and
-`models.settings` of that model; then a file of `models.settings_files`; then what holds for all models.
-"""
+"""The section `models.search` of config.yaml, and the settings that single models have of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,7 +11,6 @@ from xanesflow.config_base import Count, ModelName, Positive, Section, Seed, uni
 from xanesflow.errors import XanesflowError
 from xanesflow.models.search_file import Found, read_found
 from xanesflow.models.search_space import SearchSpace, check_setting
-from xanesflow.models.settings import TrainingSettings
 
 OWN_KEYS = ("widths", "batch_size")
 """Settings of single models that have a key of their own in the section `models`."""
@@ -59,7 +53,9 @@ class Search(Section):
     hours: Positive | None = Field(
         None, description="no trial of a model begins once its trials took so many hours together; null: no limit"
     )
-    max_epochs: Count = Field(300, description="longest training of a trial; patience is that of the models")
+    max_epochs: Count = Field(
+        300, description="longest training of a trial; with schedule one_cycle that of the models, as is patience"
+    )
     pruner: Literal["percentile", "none"] = Field(
         "percentile",
         description=(
@@ -73,30 +69,10 @@ class Search(Section):
         description=(
             "settings that are searched, each with a list of values or a range {low, high, step} or {low, high, log};\n"
             "all others are as above. null: {widths: {layers: {low: 2, high: 3}, units: {low: 150, high: 600, step:\n"
-            "50}}, batch_size: [32, 64], dropout: {low: 0, high: 0.5, step: 0.1}}; also of use: learning_rate: {low:\n"
-            "1.0e-4, high: 1.0e-2, log: true} (left out: as above, so null is the range test)"
+            "50}}, batch_size: [32, 64, 128], dropout: {low: 0, high: 0.5, step: 0.1}}; also of use: learning_rate:\n"
+            "{low: 1.0e-4, high: 1.0e-2, log: true}"
         ),
     )
-
-
-def settings_of_model(models: Any, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a model's training.
-
-    Args:
-        models: the section `models`.
-        name: a subset, for its expert, or `universal`.
-        found: what a file of `models.settings_files` says of it.
-
-    Returns:
-        Arguments of `TrainingSettings.of_model`; widths and batch size are None where the paper's are meant.
-    """
-    given = {
-        field.name: getattr(models, field.name) for field in fields(TrainingSettings) if hasattr(models, field.name)
-    }
-    for_all = {key: value for key, value in given.items() if not isinstance(value, Mapping)}
-    own = {key: value[name] for key, value in given.items() if isinstance(value, Mapping) and name in value}
-    unset = {key: None for key, value in given.items() if isinstance(value, Mapping)}
-    return {**unset, **for_all, **found, **own, **models.settings.get(name, {})}
 
 
 def read_settings_files(paths: Iterable[str], models: Iterable[str], features: Iterable[str]) -> list[Found]:
