@@ -79,7 +79,14 @@ def test_an_archive_of_vasp_becomes_a_dataset_and_an_element_without_constants_i
     write_config(tmp_path, subsets=["Ti_VASP", "V_VASP"], **values)
     printed = run(tmp_path, "dataset", "--dry-run")
     assert "The spectra of V_VASP need an entry for V in curation.vasp.core_level and" in printed
-    write_config(tmp_path, subsets=["Ti_VASP"], splits={"fractions": [0.4, 0.3, 0.3]}, **values)
+    (tmp_path / "splits").mkdir()
+    for part, sites in {
+        "train": "m-0_001\nm-1_001\nm-9_000\nm-9_001\n",
+        "val": "m-2_001\n",
+        "test": "m-3_001\n",
+    }.items():
+        (tmp_path / f"splits/Ti_VASP_{part}.txt").write_text(sites)
+    write_config(tmp_path, subsets=["Ti_VASP"], splits={"files": "splits"}, **values)
     run(tmp_path, "dataset")
     found = {
         name.removeprefix("Ti_VASP/"): value for name, value in arrays(tmp_path / "results/dataset/test.h5").items()
