@@ -18,6 +18,7 @@ from xanesflow.simulations.expected import chunk_memory, chunk_minutes
 from xanesflow.simulations.feff.command import find_program
 from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import COMPUTED, WITH_INPUTS, chunk_name
+from xanesflow.spectra.processing import processing_of
 from xanesflow.structures.manifest import request_of
 from xanesflow.structures.material_ids import id_files
 
@@ -36,13 +37,14 @@ try:
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
-if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
-    logger.warning(
-        f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
-        if CONFIG.simulations.source == "archive"
-        else f"{', '.join(unread)}: this version runs VASP (`snakemake simulations`), but cannot read its spectra; jobs "
-        "that do will stop."
-    )
+for name in CONFIG.subsets:
+    if (entries := CONFIG.processing_of(name)) is not None:
+        try:
+            processing_of(name, entries, start_ev=CONFIG.curation.energy_start[name.split("_")[0]])
+        except (
+            XanesflowError
+        ) as error:  # runs need none of it, and the shift can only be found with one
+            logger.warning(f"{error} Until then the job that makes them will stop.")
 if CONFIG.simulations.source == "run" and (
     unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]
 ):

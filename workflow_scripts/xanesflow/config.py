@@ -46,9 +46,8 @@ class Config(Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP\n"
-            "inputs can be written and runs be computed (`snakemake simulations`), of OCEAN, EXCITING, XSPECTRA and\n"
-            "FDMNES inputs be written (`snakemake inputs`), but no runs of these be read yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of OCEAN,\n"
+            "EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -177,6 +176,14 @@ class Config(Section):
             command = {"element": parsed.element, "command": given.vasp_command, "inputs": self.inputs.of("VASP")}
             return command | given.vasp.model_dump()
         return given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
+
+    def processing_of(self, subset: str) -> dict[str, float] | None:
+        """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""
+        parsed = Subset.parse(subset)
+        if parsed.theory != "VASP":
+            return None
+        values: dict[str, dict[str, float]] = self.curation.vasp.model_dump()
+        return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.

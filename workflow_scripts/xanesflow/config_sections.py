@@ -19,6 +19,15 @@ PAPER_ENERGY_START_EV = {
 }  # fmt: skip
 """First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
 
+PAPER_CORE_LEVEL_EV = {"Ti": -4864.0371, "Cu": -8850.2467}
+"""ε_core of the published VASP spectra by absorber (arXiv 2409.19552), the 1s level of its POTCAR for GW."""
+
+PAPER_BROADENING_EV = {"Ti": 0.89, "Cu": 3.458}
+"""Full width in eV of the Lorentzian on the published VASP spectra."""
+
+PAPER_SHIFT_EV = {"Ti": 5114.08973, "Cu": 9499.797}
+"""Empirical shift in eV of the published VASP spectra, found from experimental ones."""
+
 
 def _subset_name(name: str) -> str:
     try:
@@ -35,8 +44,9 @@ def _feature_names(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
-def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
-    return PAPER_ENERGY_START_EV | given
+def _with_those_of_the_paper(values: dict[str, float]) -> AfterValidator:
+    """Entries that are given change or add to the paper's, and take none of them away."""
+    return AfterValidator(lambda given: values | given)
 
 
 def unique(values: list[Any]) -> list[Any]:
@@ -83,6 +93,7 @@ Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
 Chunks = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=4096)]  # an import holds them all open
 Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
 
 
@@ -171,6 +182,22 @@ class Structures(Section):
     )
 
 
+class VaspSpectra(Section):
+    """From the dielectric function that VASP computes to a cross section at absolute energies, by absorber."""
+
+    core_level: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_CORE_LEVEL_EV)] = Field(
+        PAPER_CORE_LEVEL_EV,
+        description="1s level of the absorber's POTCAR in eV, which VASP's energies are relative to",
+    )
+    broadening: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_BROADENING_EV)] = Field(
+        PAPER_BROADENING_EV, description="full width of the Lorentzian in eV"
+    )
+    shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
+        PAPER_SHIFT_EV,
+        description="eV added to energies aligned by the difference of total energies; found from a measured spectrum",
+    )
+
+
 class Curation(Section):
     """Which spectra are good, and the grid that they are put on."""
 
@@ -181,7 +208,7 @@ class Curation(Section):
             "null: keep them all"
         ),
     )
-    energy_start: Annotated[dict[ElementSymbol, Positive], AfterValidator(_with_papers_starts)] = Field(
+    energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(
         PAPER_ENERGY_START_EV,
         description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
     )
@@ -191,6 +218,10 @@ class Curation(Section):
             "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
             "continued flat, as published (the 4,831 published Cu runs need up to 5.6)"
         ),
+    )
+    vasp: VaspSpectra = Field(
+        VaspSpectra(),
+        description="spectra of VASP; an element besides Ti and Cu needs entries of its own (docs/vasp.md)",
     )
 
 
