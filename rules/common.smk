@@ -72,6 +72,7 @@ wildcard_constraints:
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
     model=r"expert|universal|tuned",
+    baseline=r"linear|trees",
     seed=r"\d+",
     chunk=r"\d{4}",
 
@@ -188,9 +189,8 @@ def subsets_of(theory):
 
 def results_of_models(pattern):
     """`pattern` filled for every model, features and subset that the configuration asks for."""
-    return expand(
-        pattern, model=CONFIG.models.kinds, features=CONFIG.features.models, subset=SUBSETS
-    )
+    models = [*CONFIG.models.kinds, *CONFIG.models.baselines]
+    return expand(pattern, model=models, features=CONFIG.features.models, subset=SUBSETS)
 
 
 def trained_on(model, subset):

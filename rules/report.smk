@@ -58,6 +58,8 @@ rule draw_evaluation:
         "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
     benchmark:
         "results/benchmarks/draw_evaluation/{model}_{features}_{subset}.tsv"
+    wildcard_constraints:
+        model=r"expert|universal|tuned|linear|trees",
     conda:
         "../envs/xanesflow.yaml"
     threads: 1

@@ -199,7 +199,8 @@ class Features(Section):
         ["m3gnet"],
         description=(
             "a model is trained on each: m3gnet (last block, 64 numbers), m3gnet_all (embedding and three blocks,\n"
-            "256), chgnet (atom features and magnetic moment, 65), or several joined as m3gnet_all+chgnet"
+            "256), chgnet (atom features and magnetic moment, 65), acsf or soap (descriptors; a model sees the\n"
+            "principal components of 99 % of their variance), or several joined as m3gnet_all+chgnet"
         ),
     )
     m3gnet_weights: str | None = Field(
@@ -245,6 +246,13 @@ class Models(Section):
                 "subset that goes on from the universal one"
             ),
         )
+    )
+    baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
+        [],
+        description=(
+            "simple models to compare with, on all features.models, per subset: linear (linear regression), trees\n"
+            "(gradient-boosted)"
+        ),
     )
     tuned_from: dict[Theory, Theory] = Field(
         {"VASP": "FEFF"},
