@@ -72,12 +72,44 @@ rule draw_evaluation:
         "../workflow_scripts/draw_evaluation.py"
 
 
+rule draw_comparison:
+    input:
+        "results/evaluation/metrics.csv",
+    output:
+        report(
+            "results/report/figures/comparison.svg",
+            caption="../report/comparison.rst",
+            category="Evaluation",
+            labels={"figure": "comparison"},
+        ),
+    log:
+        "results/logs/draw_comparison.log",
+    benchmark:
+        "results/benchmarks/draw_comparison.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing all models side by side"
+    script:
+        "../workflow_scripts/draw_comparison.py"
+
+
 rule make_report:
     input:
         dataset=DATASET,
         metrics="results/evaluation/metrics.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
+        # One model on one kind of features has nothing to stand beside.
+        comparison=(
+            ["results/report/figures/comparison.svg"]
+            if len(results_of_models("{model} {features}")) > len(SUBSETS)
+            else []
+        ),
         errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
         spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),

@@ -17,6 +17,7 @@ with rule_log(snakemake):
         unmatched=dict(zip(params.subsets, map(Path, given.unmatched), strict=True)),
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
+        comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
         status=campaign_status(Path(), params.subsets),
     )
