@@ -189,8 +189,16 @@ def subsets_of(theory):
 
 def results_of_models(pattern):
     """`pattern` filled for every model, features and subset that the configuration asks for."""
-    models = [*CONFIG.models.kinds, *CONFIG.models.baselines]
-    return expand(pattern, model=models, features=CONFIG.features.models, subset=SUBSETS)
+    return expand(
+        pattern, model=CONFIG.models.kinds, features=CONFIG.features.models, subset=SUBSETS
+    )
+
+
+def results_of_baselines(pattern):
+    """The same for every baseline, whose name stands for {model}."""
+    return expand(
+        pattern, model=CONFIG.models.baselines, features=CONFIG.features.models, subset=SUBSETS
+    )
 
 
 def trained_on(model, subset):

@@ -67,6 +67,7 @@ rule predict_baseline:
 rule evaluate_models:
     input:
         results_of_models("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
+        results_of_baselines("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
     output:
         "results/evaluation/metrics.csv",
     log:

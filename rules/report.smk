@@ -107,12 +107,16 @@ rule make_report:
         # One model on one kind of features has nothing to stand beside.
         comparison=(
             ["results/report/figures/comparison.svg"]
-            if len(results_of_models("{model} {features}")) > len(SUBSETS)
+            if len(results_of_models(MODEL_SUBSET) + results_of_baselines(MODEL_SUBSET))
+            > len(SUBSETS)
             else []
         ),
-        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
-        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
-        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
+        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
+        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
         curves=results_of_trainings(
             "results/models/{model}_{features}_{of}/seed{seed}_learning_curve.svg"
         ),
@@ -135,6 +139,7 @@ rule make_report:
     params:
         subsets=SUBSETS,
         models=results_of_models("{model} on {features}, {subset}"),
+        baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}, seed {seed}"),
         benchmarks="results/benchmarks",
     message:

@@ -8,7 +8,8 @@ from xanesflow.simulations.status import campaign_status
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
-    figures = zip(params.models, given.errors, given.spectra, given.energies, strict=True)
+    titles = [*params.models, *params.baselines]
+    figures = zip(titles, given.errors, given.spectra, given.energies, strict=True)
     make_report(
         Path(snakemake.output[0]),
         dataset=Path(given.dataset),

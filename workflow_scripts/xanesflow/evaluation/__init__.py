@@ -1,5 +1,5 @@
 """Judging the models.
 
-`predict` a part of the split · `baselines` the same by simple models · `predictions` the file of it · `metrics` what
-the figures mean · `evaluate` their table.
+`baselines` what simple models predict, to compare with.
+`predict` a part of the split · `predictions` the file of it · `metrics` what the figures mean · `evaluate` their table.
 """

@@ -11,7 +11,7 @@ from typing import Literal
 from threadpoolctl import threadpool_limits
 
 from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.predictions import Predictions, rows_of_part, write_predictions
+from xanesflow.evaluation.predictions import Predictions, write_predictions
 from xanesflow.models.baselines import BASELINES
 from xanesflow.models.data import read_subset
 from xanesflow.models.scaling import Scaling
@@ -51,11 +51,16 @@ def predict_baseline(
     """
     begin = time.perf_counter()
     data = read_subset(dataset_path, subset, features)
-    train, val, rows = data.rows("train"), data.rows("val"), rows_of_part(data, part)
+    train, val, rows = data.rows("train"), data.rows("val"), data.rows(part)
     if len(train) < 2 or not len(val):
         raise XanesflowError(
             f"{subset} in {data.path}: too few spectra to fit a baseline ({data.counts()}; wanted train 2, val 1 or "
             "more): add finished simulations, or set `splits.files: null` to split the spectra that are there."
+        )
+    if not len(rows):
+        logger.warning(
+            "%s has no spectrum in its %s part (%s in %s), so the figures of %s are undefined.",
+            *(subset, part, data.counts(), data.path, baseline),
         )
     with threadpool_limits(threads):
         scaling = Scaling.fit("standardise", features, data.features[train], data.feature_dimensions)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.predictions import Predictions, rows_of_part, write_predictions
+from xanesflow.evaluation.predictions import Predictions, write_predictions
 from xanesflow.models.checkpoint import Model, load_checkpoint
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.provenance import provenance
+
+logger = logging.getLogger(__name__)
 
 
 def predict_spectra(
@@ -45,7 +48,17 @@ def predict_spectra(
     data = read_subset(dataset_path, subset or _only_subset(models[0]), card.features)
     for path, model in zip(checkpoints, models, strict=True):
         _check_fits(path, model, data)
-    rows, train = rows_of_part(data, part), data.rows("train")
+    rows, train = data.rows(part), data.rows("train")
+    if not len(rows):
+        logger.warning(
+            "%s has no spectrum in its %s part (%s in %s), so its figures are undefined: set `evaluation.part: %s`, or "
+            "`splits.files: null` to split the spectra that are there.",
+            data.subset,
+            part,
+            data.counts(),
+            data.path,
+            "val" if part == "test" else "test",
+        )
     by_seed = np.stack([model.predict(data.features[rows]) for model in models])
     result = Predictions(
         model=card.kind,

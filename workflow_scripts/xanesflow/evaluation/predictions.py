@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,7 @@ import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
-from xanesflow.models.data import SubsetData
 from xanesflow.sites import Subset
-
-logger = logging.getLogger(__name__)
 
 SCHEMA = "xanesflow predictions 1"
 
@@ -52,18 +48,6 @@ class Predictions:
     predictions: npt.NDArray[np.float64]
     by_seed: npt.NDArray[np.float64]
     baseline: npt.NDArray[np.float64]
-
-
-def rows_of_part(data: SubsetData, part: str) -> npt.NDArray[np.intp]:
-    """Row numbers of the sites to predict; the log says what to do if there are none."""
-    rows = data.rows(part)
-    if not len(rows):
-        logger.warning(
-            "%s has no spectrum in its %s part (%s in %s), so its figures are undefined: set `evaluation.part: %s`, or "
-            "`splits.files: null` to split the spectra that are there.",
-            *(data.subset, part, data.counts(), data.path, "val" if part == "test" else "test"),
-        )
-    return rows
 
 
 def write_predictions(output: str | Path, result: Predictions, made: dict[str, str]) -> None:
