@@ -74,6 +74,7 @@ wildcard_constraints:
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
     model=r"expert|universal|tuned",
+    baseline=r"linear|trees",
     seed=r"\d+",
     chunk=r"\d{4}",
 
@@ -192,6 +193,13 @@ def results_of_models(pattern):
     """`pattern` filled for every model, features and subset that the configuration asks for."""
     return expand(
         pattern, model=CONFIG.models.kinds, features=CONFIG.features.models, subset=SUBSETS
+    )
+
+
+def results_of_baselines(pattern):
+    """The same for every baseline, whose name stands for {model}."""
+    return expand(
+        pattern, model=CONFIG.models.baselines, features=CONFIG.features.models, subset=SUBSETS
     )
 
 

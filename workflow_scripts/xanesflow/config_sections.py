@@ -288,6 +288,13 @@ class Models(Section):
             ),
         )
     )
+    baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
+        [],
+        description=(
+            "simple models to compare with, on all features.models, per subset: linear (linear regression), trees\n"
+            "(gradient-boosted)"
+        ),
+    )
     tuned_from: dict[Theory, Theory] = Field(
         {"VASP": "FEFF"},
         description="of which level of theory the universal model is that a subset's is tuned from; not named: its own",
