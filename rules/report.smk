@@ -103,6 +103,7 @@ rule make_report:
         models=results_of_models("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}, seed {seed}"),
         benchmarks="results/benchmarks",
+        simulated=not CONFIG.from_files,
     message:
         "Writing the report {output}"
     script:

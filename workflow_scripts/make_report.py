@@ -18,5 +18,5 @@ with rule_log(snakemake):
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
         benchmarks=Path(params.benchmarks),
-        status=campaign_status(Path(), params.subsets),
+        status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

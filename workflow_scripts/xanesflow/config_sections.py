@@ -28,7 +28,7 @@ def _subset_name(name: str) -> str:
 
 def _feature_names(name: str) -> str:
     try:
-        return "+".join(parse_features(name))
+        return "+".join(parse_features(name, any_name=True))  # Config looks which are known
     except XanesflowError as error:
         raise ValueError(str(error)) from None
 
@@ -226,8 +226,22 @@ class Splits(Section):
 
 
 class Dataset(Section):
-    """What the dataset says of itself."""
+    """What the dataset is made from, and what it says of itself."""
 
+    source: Literal["workflow", "features_file"] = Field(
+        "workflow",
+        description=(
+            "workflow: structures, simulations and features; features_file: features and spectra that were computed\n"
+            "elsewhere, taken from `files` as they are; of structures, simulations and curation nothing is done then"
+        ),
+    )
+    files: str | dict[SubsetName, str] | None = Field(
+        None,
+        description=(
+            "for source features_file: one file for all subsets (a dataset of xanesflow, .h5), a path with {subset}\n"
+            "in it (an .npz for each), or {Cu_FEFF: path, ...}; relative to the working directory (docs/transfer.md)"
+        ),
+    )
     creator: str = Field("xanesflow", description="who made it")
     licence: str = Field(
         "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
