@@ -9,6 +9,8 @@ TUNED_DROPOUT = (
     CONFIG.models.dropout if CONFIG.models.tuned_dropout is None else CONFIG.models.tuned_dropout
 )
 
+TUNED_RATE = CONFIG.models.tuned_learning_rate or CONFIG.models.learning_rate
+
 
 rule models:
     input:
@@ -129,7 +131,8 @@ rule train_tuned:
         mem_mb=more_each_time(3000),
         runtime=more_each_time(240),
     params:
-        **{**TRAINING, "dropout": TUNED_DROPOUT},
+        **{**TRAINING, "dropout": TUNED_DROPOUT, "learning_rate": TUNED_RATE},
+        keep_statistics=CONFIG.models.tuned_statistics == "universal",
         batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),
     message:
         "Training Tuned-UniversalXAS on {wildcards.features} of {wildcards.subset}, seed {wildcards.seed}"

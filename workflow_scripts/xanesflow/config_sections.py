@@ -280,6 +280,20 @@ class Models(Section):
         None, description="the same for tuned models, of which the paper has some with 0; null: as dropout"
     )
     learning_rate: Positive | None = Field(None, description="Adam's step size; null: found by a range test")
+    tuned_learning_rate: Positive | None = Field(
+        1e-3,
+        description=(
+            "the same for tuned models, for which range tests often suggest far too much or too little\n"
+            "(docs/transfer.md); null: as learning_rate"
+        ),
+    )
+    tuned_statistics: Literal["universal", "own"] = Field(
+        "universal",
+        description=(
+            "means and variances by which a tuned model's layers are normalised in training: the universal model's,\n"
+            "or own ones of each batch, which at first undo what that model has learned"
+        ),
+    )
     max_epochs: Count = Field(1000, description="longest training")
     patience: Count = Field(50, description="epochs without a better validation loss after which training stops")
     scaling: Literal["paper", "standardise", "auto"] = Field(

@@ -33,7 +33,12 @@ class SpectrumNetwork(nn.Module):
 
     Each hidden layer is Linear, BatchNorm, SiLU, dropout. The output layer ends in Softplus, as an absorption cross
     section is positive.
+
+    Attributes:
+        keep_statistics: whether training normalises by the running means and variances, and leaves them as they are.
     """
+
+    keep_statistics = False
 
     def __init__(self, n_features: int, widths: tuple[int, ...], n_energies: int, dropout: float) -> None:
         """Make the network with PyTorch's usual initial weights, from its global random numbers.
@@ -57,6 +62,15 @@ class SpectrumNetwork(nn.Module):
             self.hidden.add_module(str(number), nn.Sequential(layers))
         self.output = nn.Linear(sizes[-1], n_energies)
         self.positive = nn.Softplus()
+
+    def train(self, mode: bool = True) -> SpectrumNetwork:
+        """As PyTorch's, but for a normalisation whose running means and variances are kept (`keep_statistics`)."""
+        super().train(mode)
+        if self.keep_statistics:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm1d):
+                    module.eval()
+        return self
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, d) scaled features -> (n, 141) scaled spectra."""

@@ -93,6 +93,7 @@ def train_network(
         network = SpectrumNetwork(features.shape[1], settings.widths, spectra.shape[1], settings.dropout)
         if start is not None:
             network.load_state_dict(start)
+            network.keep_statistics = settings.keep_statistics
         network = network.to(device)
         tested = None
         if settings.learning_rate is None:
