@@ -25,7 +25,14 @@ from xanesflow.structures.material_ids import id_files
 try:
     CONFIG = load_config(config)
     # The linter only reads the rules, and the default configuration names no archive.
-    if "--lint" not in sys.argv:
+    if CONFIG.from_files:
+        from xanesflow.dataset.feature_files import check_feature_file
+
+        paths = [CONFIG.features_file(name) for name in CONFIG.subsets]
+        for name, path in zip(CONFIG.subsets, paths):
+            check_feature_file(path, name, alone=paths.count(path) == 1)
+            check_split_files(CONFIG.split_files(name), name)
+    elif "--lint" not in sys.argv:
         if CONFIG.structures.source == "directory":
             check_directory(CONFIG.structures.directory)
         for name in CONFIG.subsets:
@@ -37,7 +44,7 @@ try:
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
-for name in CONFIG.subsets:
+for name in [] if CONFIG.from_files else CONFIG.subsets:
     if (entries := CONFIG.processing_of(name)) is not None:
         try:
             processing_of(name, entries, start_ev=CONFIG.curation.energy_start[name.split("_")[0]])
@@ -45,15 +52,17 @@ for name in CONFIG.subsets:
             XanesflowError
         ) as error:  # runs need none of it, and the shift can only be found with one
             logger.warning(f"{error} Until then the job that makes them will stop.")
-if CONFIG.simulations.source == "run" and (
-    unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]
+if (
+    not CONFIG.from_files
+    and CONFIG.simulations.source == "run"
+    and (unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED])
 ):
     logger.warning(
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
         f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
 
-if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
+if not CONFIG.from_files and CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
     if by_feff := [name for name in CONFIG.subsets if name.endswith("_FEFF")]:
         try:
             find_program(CONFIG.simulations.feff_command)
@@ -63,7 +72,9 @@ if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
 SUBSETS = CONFIG.subsets
 ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})
 THEORIES = sorted({name.split("_")[1] for name in SUBSETS})
-FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
+FEATURIZERS = sorted(
+    {part for name in CONFIG.features.models for part in parse_features(name, any_name=True)}
+)
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 
@@ -177,6 +188,14 @@ def orders_of(subset, chunk):
     """Order to compute failed sites of a chunk again, in a list; empty as long as none was ever given."""
     order = f"results/simulations/{subset}/retry/{chunk}.json"
     return [order] if Path(order).exists() else []
+
+
+def nothing_is_made_of(stage):
+    """Tell who asks for a stage that this campaign does not have."""
+    raise WorkflowError(
+        f"dataset.source is features_file, so nothing is made of {stage}; ask for spectra, features, dataset, models, "
+        "evaluation or report."
+    )
 
 
 def energy_start(subset):

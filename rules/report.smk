@@ -140,6 +140,7 @@ rule make_report:
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
         benchmarks="results/benchmarks",
+        simulated=not CONFIG.from_files,
     message:
         "Writing the report {output}"
     script:

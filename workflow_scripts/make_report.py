@@ -20,5 +20,5 @@ with rule_log(snakemake):
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
-        status=campaign_status(Path(), params.subsets),
+        status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

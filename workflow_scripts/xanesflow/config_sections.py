@@ -39,7 +39,7 @@ def _subset_name(name: str) -> str:
 
 def _feature_names(name: str) -> str:
     try:
-        return "+".join(parse_features(name))
+        return "+".join(parse_features(name, any_name=True))  # Config looks which are known
     except XanesflowError as error:
         raise ValueError(str(error)) from None
 
@@ -261,8 +261,22 @@ class Splits(Section):
 
 
 class Dataset(Section):
-    """What the dataset says of itself."""
+    """What the dataset is made from, and what it says of itself."""
 
+    source: Literal["workflow", "features_file"] = Field(
+        "workflow",
+        description=(
+            "workflow: structures, simulations and features; features_file: features and spectra that were computed\n"
+            "elsewhere, taken from `files` as they are; of structures, simulations and curation nothing is done then"
+        ),
+    )
+    files: str | dict[SubsetName, str] | None = Field(
+        None,
+        description=(
+            "for source features_file: one file for all subsets (a dataset of xanesflow, .h5), a path with {subset}\n"
+            "in it (an .npz for each), or {Cu_FEFF: path, ...}; relative to the working directory (docs/transfer.md)"
+        ),
+    )
     creator: str = Field("xanesflow", description="who made it")
     licence: str = Field(
         "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
@@ -325,6 +339,20 @@ class Models(Section):
     )
     learning_rate: Positive | Literal["range_test"] | None = Field(
         None, description="Adam's step size; range_test: found by a range test (paper)"
+    )
+    tuned_learning_rate: Positive | Literal["range_test"] | None = Field(
+        1e-3,
+        description=(
+            "the same for tuned models, for which range tests often suggest far too much or too little\n"
+            "(docs/transfer.md); null: as learning_rate"
+        ),
+    )
+    tuned_statistics: Literal["universal", "own"] = Field(
+        "universal",
+        description=(
+            "means and variances by which a tuned model's layers are normalised in training: the universal model's,\n"
+            "or own ones of each batch, which at first undo what that model has learned"
+        ),
     )
     weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="of AdamW (paper: 0, plain Adam)"
