@@ -39,7 +39,13 @@ def test_the_default_space_holds_the_models_of_the_presets():
 
 
 def test_all_that_a_training_depends_on_can_be_searched_but_where_and_how_long_it_runs():
-    assert {f.name for f in fields(TrainingSettings)} - set(SETTINGS) == {"device", "threads", "seed", "max_epochs"}
+    assert {f.name for f in fields(TrainingSettings)} - set(SETTINGS) == {
+        "device",
+        "threads",
+        "seed",
+        "max_epochs",
+        "keep_statistics",
+    }
 
 
 def test_a_sampled_number_is_a_round_one():
@@ -123,8 +129,8 @@ def test_settings_come_from_the_model_s_own_keys_then_from_files_then_from_what_
         assert given.training_of("expert", model, features)["learning_rate"] is None
     paper = TrainingSettings.of_model("Ti_FEFF", **given.training_of("expert", "Ti_FEFF", "m3gnet"))
     assert (paper.widths, paper.batch_size, paper.dropout) == (*PAPER_EXPERTS["Ti_FEFF"], 0.4)
-    tuned = given.training_of("tuned", "Cu_FEFF", "m3gnet")
-    assert (tuned["batch_size"], tuned["dropout"], tuned["learning_rate"]) == (None, 0.4, None)
+    plain = config(widths={"Cu_FEFF": [5]}, dropout=0.4, patience=7)
+    assert given.training_of("tuned", "Cu_FEFF", "m3gnet") == plain.training_of("tuned", "Cu_FEFF", "m3gnet")
 
 
 def test_a_file_takes_the_place_of_the_preset(tmp_path):

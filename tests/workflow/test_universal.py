@@ -38,9 +38,9 @@ def campaign(directory, runs, **changes):
 
 @pytest.fixture(scope="module")
 def both_kinds(tmp_path_factory, two_elements):
-    """Directory of a campaign of all kinds that ran to the end."""
+    """Directory of a campaign of all kinds and a baseline that ran to the end."""
     directory = tmp_path_factory.mktemp("both")
-    campaign(directory, two_elements[0])
+    campaign(directory, two_elements[0], models=MODELS | {"baselines": ["linear"]})
     run(directory)
     return directory
 
@@ -64,7 +64,7 @@ def test_a_universal_model_is_trained_once_for_its_theory_on_all_subsets(both_ki
 
 def test_metrics_have_a_row_of_each_model_subset_and_seed_that_numpy_agrees_with(both_kinds):
     table = pd.read_csv(both_kinds / "results/evaluation/metrics.csv")
-    order = [(model, element, 0) for model in ("expert", "tuned", "universal") for element in ("Ti", "Cu")]
+    order = [(model, element, 0) for model in ("expert", "linear", "tuned", "universal") for element in ("Ti", "Cu")]
     assert list(zip(table["model"], table["element"], table["seed"], strict=True)) == order
     for row in table.to_dict("records"):
         subset = f"{row['element']}_{row['theory']}"
@@ -90,7 +90,7 @@ def test_metrics_have_a_row_of_each_model_subset_and_seed_that_numpy_agrees_with
 def test_the_report_names_both_kinds_and_shows_each_training_once(both_kinds):
     page = (both_kinds / "results/report/report.html").read_text()
     for subset in STARTS_EV:
-        for kind in ("expert", "universal", "tuned"):
+        for kind in ("expert", "universal", "tuned", "linear"):
             assert f"<h3>{kind} on chgnet, {subset}</h3>" in page
         assert re.search(rf"{subset}: <b>\d+ training and \d+ test spectra</b>", page)
     assert all(name in page for name in ("ExpertXAS", "UniversalXAS", "Tuned-UniversalXAS"))
@@ -99,7 +99,7 @@ def test_the_report_names_both_kinds_and_shows_each_training_once(both_kinds):
         *("expert on chgnet, Cu_FEFF", "expert on chgnet, Ti_FEFF", "universal on chgnet, FEFF"),
         *("tuned on chgnet, Cu_FEFF", "tuned on chgnet, Ti_FEFF"),
     ]
-    assert page.count("data:image/svg+xml") == 2 + 6 * 3 + 5
+    assert page.count("data:image/svg+xml") == 2 + 8 * 3 + 5 + 1  # the last: all models side by side
     assert "Nothing to be done" in run(both_kinds)
 
 

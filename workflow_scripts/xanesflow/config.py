@@ -32,6 +32,7 @@ from xanesflow.config_sections import (
 from xanesflow.config_simulations import Simulations
 from xanesflow.config_training import Trainings
 from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import parse_features
 from xanesflow.presets import fill_in
 from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
@@ -45,9 +46,8 @@ class Config(Trainings, Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP\n"
-            "inputs can be written and runs be computed (`snakemake simulations`), of OCEAN, EXCITING, XSPECTRA and\n"
-            "FDMNES inputs be written (`snakemake inputs`), but no runs of these be read yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of OCEAN,\n"
+            "EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -73,7 +73,11 @@ class Config(Trainings, Section):
     def _each_subset_is_complete(self) -> Config:
         for name in self.subsets:
             element, theory = Subset.parse(name).element, Subset.parse(name).theory
-            if self.simulations.source == "run" and (key := self.inputs.missing(element, theory)):
+            if (
+                not self.from_files
+                and self.simulations.source == "run"
+                and (key := self.inputs.missing(element, theory))
+            ):
                 raise ValueError(f"{key} has no entry for {element}, which {name} needs; add it")
             if element not in self.curation.energy_start:
                 raise ValueError(
@@ -100,7 +104,33 @@ class Config(Trainings, Section):
         return self
 
     @model_validator(mode="after")
+    def _the_dataset_has_its_files(self) -> Config:
+        files = self.dataset.files
+        if files is not None and not self.from_files:
+            raise ValueError(
+                "dataset.files is given, and dataset.source: workflow reads none; set dataset.source: features_file"
+            )
+        if not self.from_files:
+            for k, name in enumerate(self.features.models or []):
+                try:
+                    parse_features(name)
+                except XanesflowError as error:
+                    raise ValueError(f"'features.models.{k}' is {json.dumps(name)}; {error}") from None
+            return self
+        if not files:
+            raise ValueError("dataset.source is features_file, so dataset.files must name the files; set it")
+        if isinstance(files, dict) and (missing := [name for name in self.subsets if name not in files]):
+            raise ValueError(f"dataset.files has no entry for {missing[0]}; add the path of its features and spectra")
+        if self.simulations.archive:
+            raise ValueError(
+                "dataset.source: features_file reads no runs, and simulations.archive names some; take one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _the_sources_go_together(self) -> Config:
+        if self.from_files:
+            return self
         structures, simulations = self.structures.source, self.simulations.source
         if structures == "directory" and not self.structures.directory:
             raise ValueError("structures.source is directory, so structures.directory must name a folder; set it")
@@ -148,6 +178,16 @@ class Config(Trainings, Section):
                 )
         return self
 
+    @property
+    def from_files(self) -> bool:
+        """Whether features and spectra are taken from files, and nothing is simulated."""
+        return self.dataset.source == "features_file"
+
+    def features_file(self, subset: str) -> str:
+        """Path of the file with a subset's features and spectra, for a dataset that is made from such files."""
+        files = self.dataset.files or ""
+        return files[subset] if isinstance(files, dict) else files.replace("{subset}", subset)
+
     def n_chunks(self, subset: str) -> int:
         """Into how many chunks a subset is divided."""
         return self.chunks[subset] if isinstance(self.chunks, dict) else self.chunks
@@ -164,6 +204,14 @@ class Config(Trainings, Section):
             command = {"element": parsed.element, "command": given.vasp_command, "inputs": self.inputs.of("VASP")}
             return command | given.vasp.model_dump()
         return given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
+
+    def processing_of(self, subset: str) -> dict[str, float] | None:
+        """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""
+        parsed = Subset.parse(subset)
+        if parsed.theory != "VASP":
+            return None
+        values: dict[str, dict[str, float]] = self.curation.vasp.model_dump()
+        return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.

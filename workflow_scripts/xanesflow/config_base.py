@@ -36,6 +36,7 @@ SubsetName = Annotated[str, AfterValidator(_subset_name)]
 ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
 Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
+Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
 

@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config_base import Count, ModelName, Positive, Section, Seed, Share, not_bool, unique
+from xanesflow.config_base import (
+    Count,
+    ModelName,
+    Number,
+    Positive,
+    Section,
+    Seed,
+    Share,
+    SubsetName,
+    not_bool,
+    unique,
+)
 from xanesflow.config_search import OwnSettings, Search
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
@@ -20,16 +31,26 @@ PAPER_ENERGY_START_EV = {
 }  # fmt: skip
 """First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
 
+PAPER_CORE_LEVEL_EV = {"Ti": -4864.0371, "Cu": -8850.2467}
+"""ε_core of the published VASP spectra by absorber (arXiv 2409.19552), the 1s level of its POTCAR for GW."""
+
+PAPER_BROADENING_EV = {"Ti": 0.89, "Cu": 3.458}
+"""Full width in eV of the Lorentzian on the published VASP spectra."""
+
+PAPER_SHIFT_EV = {"Ti": 5114.08973, "Cu": 9499.797}
+"""Empirical shift in eV of the published VASP spectra, found from experimental ones."""
+
 
 def _feature_names(name: str) -> str:
     try:
-        return "+".join(parse_features(name))
+        return "+".join(parse_features(name, any_name=True))  # Config looks which are known
     except XanesflowError as error:
         raise ValueError(str(error)) from None
 
 
-def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
-    return PAPER_ENERGY_START_EV | given
+def _with_those_of_the_paper(values: dict[str, float]) -> AfterValidator:
+    """Entries that are given change or add to the paper's, and take none of them away."""
+    return AfterValidator(lambda given: values | given)
 
 
 def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -138,6 +159,22 @@ class Structures(Section):
     )
 
 
+class VaspSpectra(Section):
+    """From the dielectric function that VASP computes to a cross section at absolute energies, by absorber."""
+
+    core_level: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_CORE_LEVEL_EV)] = Field(
+        PAPER_CORE_LEVEL_EV,
+        description="1s level of the absorber's POTCAR in eV, which VASP's energies are relative to",
+    )
+    broadening: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_BROADENING_EV)] = Field(
+        PAPER_BROADENING_EV, description="full width of the Lorentzian in eV"
+    )
+    shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
+        PAPER_SHIFT_EV,
+        description="eV added to energies aligned by the difference of total energies; found from a measured spectrum",
+    )
+
+
 class Curation(Section):
     """Which spectra are good, and the grid that they are put on."""
 
@@ -148,7 +185,7 @@ class Curation(Section):
             "null: keep them all"
         ),
     )
-    energy_start: Annotated[dict[ElementSymbol, Positive], AfterValidator(_with_papers_starts)] = Field(
+    energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(
         PAPER_ENERGY_START_EV,
         description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
     )
@@ -158,6 +195,10 @@ class Curation(Section):
             "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
             "continued flat, as published (the 4,831 published Cu runs need up to 5.6)"
         ),
+    )
+    vasp: VaspSpectra = Field(
+        VaspSpectra(),
+        description="spectra of VASP; an element besides Ti and Cu needs entries of its own (docs/vasp.md)",
     )
 
 
@@ -197,8 +238,22 @@ class Splits(Section):
 
 
 class Dataset(Section):
-    """What the dataset says of itself."""
+    """What the dataset is made from, and what it says of itself."""
 
+    source: Literal["workflow", "features_file"] = Field(
+        "workflow",
+        description=(
+            "workflow: structures, simulations and features; features_file: features and spectra that were computed\n"
+            "elsewhere, taken from `files` as they are; of structures, simulations and curation nothing is done then"
+        ),
+    )
+    files: str | dict[SubsetName, str] | None = Field(
+        None,
+        description=(
+            "for source features_file: one file for all subsets (a dataset of xanesflow, .h5), a path with {subset}\n"
+            "in it (an .npz for each), or {Cu_FEFF: path, ...}; relative to the working directory (docs/transfer.md)"
+        ),
+    )
     creator: str = Field("xanesflow", description="who made it")
     licence: str = Field(
         "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
@@ -223,6 +278,13 @@ class Models(Section):
                 "subset that goes on from the universal one"
             ),
         )
+    )
+    baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
+        [],
+        description=(
+            "simple models to compare with, on all features.models, per subset: linear (linear regression), trees\n"
+            "(gradient-boosted)"
+        ),
     )
     tuned_from: dict[Theory, Theory] = Field(
         {"VASP": "FEFF"},
@@ -268,6 +330,20 @@ class Models(Section):
     )
     learning_rate: Positive | Literal["range_test"] | None = Field(
         None, description="Adam's step size; range_test: found by a range test (paper)"
+    )
+    tuned_learning_rate: Positive | Literal["range_test"] | None = Field(
+        1e-3,
+        description=(
+            "the same for tuned models, for which range tests often suggest far too much or too little\n"
+            "(docs/transfer.md); null: as learning_rate"
+        ),
+    )
+    tuned_statistics: Literal["universal", "own"] = Field(
+        "universal",
+        description=(
+            "means and variances by which a tuned model's layers are normalised in training: the universal model's,\n"
+            "or own ones of each batch, which at first undo what that model has learned"
+        ),
     )
     weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
         None, description="of AdamW (paper: 0, plain Adam)"

@@ -75,7 +75,10 @@ class Trainings:
         settings = {field: getattr(given, field) for field in (*fields, "device", "threads")}
         tuned = kind == "tuned" and given.tuned_dropout is not None
         settings["dropout"] = given.tuned_dropout if tuned else given.dropout
-        settings["learning_rate"] = None if given.learning_rate == "range_test" else given.learning_rate
+        rate = given.tuned_learning_rate if kind == "tuned" else None
+        rate = rate or given.learning_rate
+        settings["learning_rate"] = None if rate == "range_test" else rate
+        settings["keep_statistics"] = kind == "tuned" and given.tuned_statistics == "universal"
         settings["widths"], settings["batch_size"] = (list(layers[0]), layers[1]) if layers else (None, None)
         if found and kind != "tuned":
             settings |= self.found_settings().get((name, features), {})

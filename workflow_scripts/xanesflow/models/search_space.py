@@ -23,8 +23,8 @@ from xanesflow.models.settings import TrainingSettings
 if TYPE_CHECKING:  # the configuration is read by every job, and only a search needs Optuna
     from optuna.trial import BaseTrial
 
-NOT_SEARCHED = {"device", "threads", "seed", "max_epochs"}
-"""Settings that say where, how long and from which random numbers a training runs, not how good it can be."""
+NOT_SEARCHED = {"device", "threads", "seed", "max_epochs", "keep_statistics"}
+"""Settings that say where, how long and from which random numbers a training runs, or are of tuned models alone."""
 
 RANGE_TEST = "range_test"
 """How the configuration calls a learning rate that is found by the range test, in `TrainingSettings` None."""
