@@ -198,6 +198,17 @@ def trained_on(model, subset):
     return subset.split("_")[1] if model == "universal" else subset
 
 
+def checkpoints_of(wildcards):
+    """All seeds of the model that predicts a subset."""
+    return expand(
+        "results/models/{model}_{features}_{of}/seed{seed}.safetensors",
+        model=wildcards.model,
+        features=wildcards.features,
+        of=trained_on(wildcards.model, wildcards.subset),
+        seed=CONFIG.models.seeds,
+    )
+
+
 def results_of_trainings(pattern):
     """`pattern` filled for every training that the configuration asks for; {of} is a subset or a level of theory."""
     models = [

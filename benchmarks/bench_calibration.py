@@ -1,0 +1,178 @@
+"""How far the error bars of an ensemble can be trusted, on spectra that neither training nor calibration saw.
+
+    python benchmarks/bench_calibration.py --dataset results/dataset/NAME.h5 --members models --figures figures
+
+Where the subset has a test part, validation calibrates and test judges. Where it has none (the published test runs are
+not at hand), the validation part becomes the test part, and a validation part of the same size is split off the
+training part by material, which then stops the training. Models that are already in the folder of --members are used
+again. Prints two tables: the parts as they are, with what spread and distance each are worth; and validation and test
+materials dealt again at random, half of them to calibrate and half to judge.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import norm
+
+from xanesflow.dataset.splits import balanced_split
+from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.calibrate import error_bars
+from xanesflow.evaluation.calibration import Calibration, Ensemble, materials_of
+from xanesflow.evaluation.calibration_file import write_calibration
+from xanesflow.evaluation.distance import TrainingSites
+from xanesflow.evaluation.metrics import compute_metrics, spectrum_mse
+from xanesflow.evaluation.predictions import Predictions, Uncertainty, write_predictions
+from xanesflow.evaluation.uncertainty import Judgement, judge
+from xanesflow.models.checkpoint import Model, load_checkpoint, save_checkpoint
+from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.fit import fit_model
+from xanesflow.models.settings import TrainingSettings
+from xanesflow.report.uncertainty import draw_uncertainty
+from xanesflow.sites import parse_site_id
+
+OWNER = Ensemble("expert", "", "", {})
+
+
+def with_test_part(data: SubsetData) -> SubsetData:
+    """The data with a test part; see the top of this file."""
+    if len(data.rows("test")):
+        return data
+    train, share = data.rows("train"), len(data.rows("val")) / len(data.rows("train"))
+    sites = [parse_site_id(data.ids[row]) for row in train]
+    part_of = balanced_split(sites, seed=42, fractions=(1 - share, share, 0))
+    split = np.where(data.split == "val", "test", data.split)
+    split[train] = [part_of[site] for site in sites]
+    return replace(data, split=split)
+
+
+def members_of(data: SubsetData, folder: Path, seeds: int) -> list[Model]:
+    """The ensemble: models in the folder, and those that it lacks, trained and put there."""
+    found = []
+    for seed in range(seeds):
+        path = folder / f"{data.subset}_{data.features_name}_seed{seed}.safetensors"
+        try:
+            found.append(load_checkpoint(path))
+        except XanesflowError:
+            settings = TrainingSettings.of_model(data.subset, seed=seed)
+            found.append(fit_model("expert", data.subset, [data], settings)[0])
+            save_checkpoint(path, found[-1])
+        card = found[-1].card
+        print(f"seed {seed}: {len(card.history)} epochs, {card.seconds:.0f} s", flush=True)
+    return found
+
+
+def row(name: str, found: Judgement, rms_sigma: float) -> str:
+    """A row of the first table."""
+    return (
+        f"| {name} | {found.coverage_68:.1%} | {found.coverage_95:.1%} | {found.miscalibration_area:.4f} | "
+        f"{found.spectra_below_95:.1%} | {found.rank_correlation:.3f} | {found.ause:.3f} | {found.ause_random:.3f} | "
+        f"{found.half_width_68:.3g} | {found.half_width_95:.3g} | {rms_sigma:.2f} |"
+    )
+
+
+def judged(
+    fit: np.ndarray, on: np.ndarray, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData
+) -> tuple[Judgement, float]:
+    """Figures of error bars calibrated on some rows and judged on others, and the root mean square of residual / σ."""
+    calibration = Calibration.fit(by_seed[:, fit], distance[fit], data.spectra[fit], [data.ids[r] for r in fit])
+    given, truth, mean = (by_seed[:, on], distance[on]), data.spectra[on], by_seed[:, on].mean(axis=0)
+    sigma, bounds = calibration.sigma(*given), calibration.error_bound(*given, 0.95)
+    bands = [np.stack(calibration.bands(*given, level)) for level in (0.68, 0.95)]
+    shares, error = calibration.levels_of(*given, truth), calibration.error(*given)
+    bars = Uncertainty(
+        "val", len(fit), calibration.n_materials, distance[on], sigma, *bands, shares, error, bounds
+    )  # fmt: skip
+    return judge(truth, mean, bars), float(np.sqrt(np.mean(((truth - mean) / sigma) ** 2)))
+
+
+def uncalibrated(on: np.ndarray, by_seed: np.ndarray, data: SubsetData) -> str:
+    """The row of the bare spread of the members, taken as a Gaussian's standard deviation."""
+    truth, mean, sigma = data.spectra[on], by_seed[:, on].mean(axis=0), by_seed[:, on].std(axis=0, ddof=1)
+    residual = np.abs(truth - mean)
+    bands = [np.stack([mean - k * sigma, mean + k * sigma]) for k in (0.9945, 1.96)]
+    error = np.sqrt(np.mean(sigma**2, axis=1))
+    shares = np.clip(np.ceil(100 * (2 * norm.cdf(residual / sigma) - 1)), 1, 100) / 100
+    bars = Uncertainty("", 0, 0, error, sigma, *bands, shares, error, np.full_like(error, np.nan))
+    found = replace(judge(truth, mean, bars), spectra_below_95=float("nan"))
+    return row("spread as it is", found, float(np.sqrt(np.mean((residual / sigma) ** 2))))
+
+
+def dealt_again(
+    times: int, rows: np.ndarray, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData
+) -> list[Judgement]:
+    """Figures of halves of the materials of `rows`, dealt at random, one to calibrate and one to judge."""
+    rng, found = np.random.default_rng(0), []
+    materials = np.array(materials_of([data.ids[r] for r in rows]))
+    names = np.unique(materials)
+    for _ in range(times):
+        half = np.isin(materials, rng.permutation(names)[: len(names) // 2])
+        found.append(judged(rows[half], rows[~half], by_seed, distance, data)[0])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--subset", default="Cu_FEFF")
+    parser.add_argument("--features", default="m3gnet")
+    parser.add_argument("--members", type=Path, required=True, help="folder of the models")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--times", type=int, default=50, help="how often materials are dealt again")
+    parser.add_argument("--figures", type=Path, help="folder to draw the report's figures of the test part in")
+    given = parser.parse_args()
+    data = with_test_part(read_subset(given.dataset, given.subset, given.features))
+    print(f"{data.subset}, {data.features_name}: {data.counts()}", flush=True)
+    models = members_of(data, given.members, given.seeds)
+    sites = TrainingSites.fit(data.features[data.rows("train")])
+    by_seed = np.stack([model.predict(data.features) for model in models])
+    distance, nothing = sites.distance(data.features), np.zeros(len(data.ids))
+    val, test = data.rows("val"), data.rows("test")
+    baseline = data.spectra[data.rows("train")].mean(axis=0)
+    for part, rows in (("val", val), ("test", test)):
+        truth, mean = data.spectra[rows], by_seed[:, rows].mean(axis=0)
+        eta, error = compute_metrics(truth, mean, baseline).eta, np.sqrt(spectrum_mse(truth, mean)).mean()
+        print(f"{part}: eta {eta:.2f}, mean error of a spectrum {error:.3g} bohr^2")
+    columns = ["error bars", "in 68 %", "in 95 %", "misc. area", "below 95 % bound", "rank corr.", "AUSE", "random"]
+    columns += ["half width 68 %", "half width 95 %", "rms of residual / sigma"]
+    print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
+    print(uncalibrated(test, by_seed, data))
+    for name, predicted, where in (
+        ("by energy alone", by_seed.mean(axis=0, keepdims=True), nothing),
+        ("spread", by_seed, nothing),
+        ("distance, one member", by_seed[:1], distance),
+        ("distance", by_seed.mean(axis=0, keepdims=True), distance),
+        ("distance and spread", by_seed, distance),
+    ):
+        print(row(name, *judged(val, test, predicted, where, data)), flush=True)
+    found = dealt_again(given.times, np.concatenate([val, test]), by_seed, distance, data)
+    print(f"\n{given.times} times half of the validation and test materials to calibrate, half to judge:")
+    print("| figure | mean | standard deviation | lowest | highest |\n| --- | --- | --- | --- | --- |")
+    for name in vars(found[0]):
+        values = np.array([getattr(each, name) for each in found])
+        print(f"| {name} | {values.mean():.4g} | {values.std():.2g} | {values.min():.4g} | {values.max():.4g} |")
+    if given.figures:
+        draw(data, models, by_seed, sites, given.figures)
+
+
+def draw(data: SubsetData, models: list[Model], by_seed: np.ndarray, sites: TrainingSites, folder: Path) -> None:
+    """The report's figures of the test part."""
+    val, test = data.rows("val"), data.rows("test")
+    names = [data.ids[r] for r in val]
+    distance = sites.distance(data.features[val])
+    calibration = Calibration.fit(by_seed[:, val], distance, data.spectra[val], names, sites=sites)
+    write_calibration(folder / "calibration.h5", calibration, OWNER, "", {})
+    ids, given = [data.ids[r] for r in test], (data.features[test], data.spectra[test])
+    bars, _ = error_bars(folder / "calibration.h5", OWNER, by_seed[:, test], *given, ids=ids, cross=False)
+    result = Predictions(
+        "expert", data.features_name, data.subset, "test", len(data.rows("train")), [m.card.seed for m in models], ids,
+        data.energy_ev, given[1], by_seed[:, test].mean(axis=0), by_seed[:, test], np.zeros_like(data.energy_ev), bars,
+    )  # fmt: skip
+    write_predictions(folder / "predictions.h5", result, {})
+    figures = {name: folder / f"{name}.svg" for name in ("reliability", "sparsification", "bands")}
+    draw_uncertainty(folder / "predictions.h5", **figures)
+
+
+if __name__ == "__main__":
+    main()
