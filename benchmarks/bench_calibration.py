@@ -5,8 +5,9 @@
 Where the subset has a test part, validation calibrates and test judges. Where it has none (the published test runs are
 not at hand), the validation part becomes the test part, and a validation part of the same size is split off the
 training part by material, which then stops the training. Models that are already in the folder of --members are used
-again. Prints two tables: the parts as they are, with what spread and distance each are worth; and validation and test
-materials dealt again at random, half of them to calibrate and half to judge.
+again. Prints three tables: the parts as they are, with what spread and distance each are worth; validation and test
+materials dealt again at random, half of them to calibrate and half to judge; and small validation parts, drawn from the
+whole one by material.
 """
 
 import argparse
@@ -18,9 +19,8 @@ from scipy.stats import norm
 
 from xanesflow.dataset.splits import balanced_split
 from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.calibrate import error_bars
-from xanesflow.evaluation.calibration import Calibration, Ensemble, materials_of
-from xanesflow.evaluation.calibration_file import write_calibration
+from xanesflow.evaluation.calibrate import bars_of
+from xanesflow.evaluation.calibration import Calibration, cross_fit, materials_of
 from xanesflow.evaluation.distance import TrainingSites
 from xanesflow.evaluation.metrics import compute_metrics, spectrum_mse
 from xanesflow.evaluation.predictions import Predictions, Uncertainty, write_predictions
@@ -31,8 +31,6 @@ from xanesflow.models.fit import fit_model
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.report.uncertainty import draw_uncertainty
 from xanesflow.sites import parse_site_id
-
-OWNER = Ensemble("expert", "", "", {})
 
 
 def with_test_part(data: SubsetData) -> SubsetData:
@@ -63,28 +61,21 @@ def members_of(data: SubsetData, folder: Path, seeds: int) -> list[Model]:
     return found
 
 
-def row(name: str, found: Judgement, rms_sigma: float) -> str:
+def row(name: str, found: Judgement, scores: np.ndarray) -> str:
     """A row of the first table."""
     return (
         f"| {name} | {found.coverage_68:.1%} | {found.coverage_95:.1%} | {found.miscalibration_area:.4f} | "
         f"{found.spectra_below_95:.1%} | {found.rank_correlation:.3f} | {found.ause:.3f} | {found.ause_random:.3f} | "
-        f"{found.half_width_68:.3g} | {found.half_width_95:.3g} | {rms_sigma:.2f} |"
+        f"{found.half_width_68:.3g} | {found.half_width_95:.3g} | {np.sqrt(np.mean(scores**2)):.2f} |"
     )
 
 
-def judged(
+def bars_on(
     fit: np.ndarray, on: np.ndarray, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData
-) -> tuple[Judgement, float]:
-    """Figures of error bars calibrated on some rows and judged on others, and the root mean square of residual / σ."""
+) -> Uncertainty:
+    """Error bars of some rows, calibrated on others."""
     calibration = Calibration.fit(by_seed[:, fit], distance[fit], data.spectra[fit], [data.ids[r] for r in fit])
-    given, truth, mean = (by_seed[:, on], distance[on]), data.spectra[on], by_seed[:, on].mean(axis=0)
-    sigma, bounds = calibration.sigma(*given), calibration.error_bound(*given, 0.95)
-    bands = [np.stack(calibration.bands(*given, level)) for level in (0.68, 0.95)]
-    shares, error = calibration.levels_of(*given, truth), calibration.error(*given)
-    bars = Uncertainty(
-        "val", len(fit), calibration.n_materials, distance[on], sigma, *bands, shares, error, bounds
-    )  # fmt: skip
-    return judge(truth, mean, bars), float(np.sqrt(np.mean(((truth - mean) / sigma) ** 2)))
+    return bars_of("val", [(np.arange(len(on)), calibration)], by_seed[:, on], distance[on], data.spectra[on])
 
 
 def uncalibrated(on: np.ndarray, by_seed: np.ndarray, data: SubsetData) -> str:
@@ -96,7 +87,7 @@ def uncalibrated(on: np.ndarray, by_seed: np.ndarray, data: SubsetData) -> str:
     shares = np.clip(np.ceil(100 * (2 * norm.cdf(residual / sigma) - 1)), 1, 100) / 100
     bars = Uncertainty("", 0, 0, error, sigma, *bands, shares, error, np.full_like(error, np.nan))
     found = replace(judge(truth, mean, bars), spectra_below_95=float("nan"))
-    return row("spread as it is", found, float(np.sqrt(np.mean((residual / sigma) ** 2))))
+    return row("spread as it is", found, residual / sigma)
 
 
 def dealt_again(
@@ -108,8 +99,25 @@ def dealt_again(
     names = np.unique(materials)
     for _ in range(times):
         half = np.isin(materials, rng.permutation(names)[: len(names) // 2])
-        found.append(judged(rows[half], rows[~half], by_seed, distance, data)[0])
+        on = rows[~half]
+        bars = bars_on(rows[half], on, by_seed, distance, data)
+        found.append(judge(data.spectra[on], by_seed[:, on].mean(axis=0), bars))
     return found
+
+
+def few(times: int, size: int, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData) -> np.ndarray:
+    """(times, 2) shares of the test points in the 68 % and 95 % bands when about `size` spectra calibrate."""
+    rng, found = np.random.default_rng(size), []
+    val, test = data.rows("val"), data.rows("test")
+    materials = np.array(materials_of([data.ids[r] for r in val]))
+    for _ in range(times):
+        drawn = rng.permutation(np.unique(materials))
+        counts = np.cumsum([np.count_nonzero(materials == name) for name in drawn])
+        fit = val[np.isin(materials, drawn[: np.searchsorted(counts, size) + 1])]
+        bars = bars_on(fit, test, by_seed, distance, data)
+        shares = judge(data.spectra[test], by_seed[:, test].mean(axis=0), bars)
+        found.append((shares.coverage_68, shares.coverage_95))
+    return np.array(found)
 
 
 def main() -> None:
@@ -145,33 +153,34 @@ def main() -> None:
         ("distance", by_seed.mean(axis=0, keepdims=True), distance),
         ("distance and spread", by_seed, distance),
     ):
-        print(row(name, *judged(val, test, predicted, where, data)), flush=True)
+        bars = bars_on(val, test, predicted, where, data)
+        residual = data.spectra[test] - predicted[:, test].mean(axis=0)
+        print(row(name, judge(data.spectra[test], predicted[:, test].mean(axis=0), bars), residual / bars.sigma))
+    folds = list(cross_fit(by_seed[:, val], distance[val], data.spectra[val], [data.ids[r] for r in val]))
+    crossed = bars_of("cross-fitted", folds, by_seed[:, val], distance[val], data.spectra[val])
+    mean = by_seed[:, val].mean(axis=0)
+    residual = data.spectra[val] - mean
+    print(row("the same, cross-fitted on val", judge(data.spectra[val], mean, crossed), residual / crossed.sigma))
     found = dealt_again(given.times, np.concatenate([val, test]), by_seed, distance, data)
     print(f"\n{given.times} times half of the validation and test materials to calibrate, half to judge:")
     print("| figure | mean | standard deviation | lowest | highest |\n| --- | --- | --- | --- | --- |")
     for name in vars(found[0]):
         values = np.array([getattr(each, name) for each in found])
         print(f"| {name} | {values.mean():.4g} | {values.std():.2g} | {values.min():.4g} | {values.max():.4g} |")
+    print(f"\n{given.times} times a small validation part; mean ± standard deviation of the shares of test points:")
+    print("| spectra | in 68 % | in 95 % |\n| --- | --- | --- |")
+    for size in (12, 25, 50, 100, 200):
+        shares = 100 * few(given.times, size, by_seed, distance, data)
+        print(f"| {size} | {' | '.join(f'{each.mean():.1f} ± {each.std():.1f}' for each in shares.T)} |", flush=True)
     if given.figures:
-        draw(data, models, by_seed, sites, given.figures)
-
-
-def draw(data: SubsetData, models: list[Model], by_seed: np.ndarray, sites: TrainingSites, folder: Path) -> None:
-    """The report's figures of the test part."""
-    val, test = data.rows("val"), data.rows("test")
-    names = [data.ids[r] for r in val]
-    distance = sites.distance(data.features[val])
-    calibration = Calibration.fit(by_seed[:, val], distance, data.spectra[val], names, sites=sites)
-    write_calibration(folder / "calibration.h5", calibration, OWNER, "", {})
-    ids, given = [data.ids[r] for r in test], (data.features[test], data.spectra[test])
-    bars, _ = error_bars(folder / "calibration.h5", OWNER, by_seed[:, test], *given, ids=ids, cross=False)
-    result = Predictions(
-        "expert", data.features_name, data.subset, "test", len(data.rows("train")), [m.card.seed for m in models], ids,
-        data.energy_ev, given[1], by_seed[:, test].mean(axis=0), by_seed[:, test], np.zeros_like(data.energy_ev), bars,
-    )  # fmt: skip
-    write_predictions(folder / "predictions.h5", result, {})
-    figures = {name: folder / f"{name}.svg" for name in ("reliability", "sparsification", "bands")}
-    draw_uncertainty(folder / "predictions.h5", **figures)
+        ids, seeds = [data.ids[r] for r in test], [model.card.seed for model in models]
+        result = Predictions(
+            "expert", data.features_name, data.subset, "test", len(data.rows("train")), seeds, ids, data.energy_ev,
+            data.spectra[test], by_seed[:, test].mean(axis=0), by_seed[:, test], baseline, bars,
+        )  # fmt: skip
+        write_predictions(given.figures / "predictions.h5", result, {})
+        figures = {name: given.figures / f"{name}.svg" for name in ("reliability", "sparsification", "bands")}
+        draw_uncertainty(given.figures / "predictions.h5", **figures)
 
 
 if __name__ == "__main__":

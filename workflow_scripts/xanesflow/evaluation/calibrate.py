@@ -103,21 +103,29 @@ def error_bars(
         found = read_calibration(calibration, owner)
         distance = found.sites.distance(features) if found.sites else np.zeros(len(features))
         if not cross:
-            return _bars("val", [(np.arange(len(ids)), found)], by_seed, distance, spectra), ""
-        return _bars("cross-fitted", list(cross_fit(by_seed, distance, spectra, ids)), by_seed, distance, spectra), ""
+            return bars_of("val", [(np.arange(len(ids)), found)], by_seed, distance, spectra), ""
+        return bars_of("cross-fitted", list(cross_fit(by_seed, distance, spectra, ids)), by_seed, distance, spectra), ""
     except NotCalibratedError as error:
         logger.warning("%s: no error bars: %s", owner.subset, error)
         return None, str(error)
 
 
-def _bars(
+def bars_of(
     fitted: str,
     folds: list[tuple[npt.NDArray[np.intp], Calibration]],
     by_seed: Floats,
     distance: Floats,
     spectra: Floats,
 ) -> Uncertainty:
-    """Error bars of all spectra, from the calibration of each fold."""
+    """Error bars of spectra whose simulated ones are known.
+
+    Args:
+        fitted: see `Uncertainty`.
+        folds: rows and the calibration that they take theirs from.
+        by_seed: (k, n, m) spectra predicted by the members, in bohr².
+        distance: (n,) to the nearest training site.
+        spectra: (n, m) simulated.
+    """
     bars = Uncertainty(
         fitted=fitted,
         n_spectra=min(calibration.n_spectra for _, calibration in folds),
