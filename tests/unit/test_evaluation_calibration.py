@@ -218,3 +218,14 @@ def test_distances_are_to_the_nearest_training_site_in_standard_deviations():
     true = np.linalg.norm(scaled[1][:, None] - scaled[0][None], axis=2).min(axis=1)
     assert sites.distance(new) == pytest.approx(true, rel=1e-4)
     assert TrainingSites.fit(training[:0]).distance(new).tolist() == [0] * 20
+    assert TrainingSites.fit(training[:1]).distance(training[:1]).tolist() == [0]
+
+
+def test_of_many_features_the_leading_principal_axes_are_kept():
+    rng = np.random.default_rng(0)
+    training = rng.normal(size=(300, 6)) @ rng.normal(size=(6, 100))  # 100 features, but only 6 ways to differ
+    sites = TrainingSites.fit(training)
+    assert sites.points.shape == (300, 32)
+    new = training[:20] + 0.1 * training[20:40]
+    true = np.linalg.norm((new[:, None] - training[None]) / training.std(axis=0), axis=2).min(axis=1)
+    assert sites.distance(new) == pytest.approx(true, rel=1e-4)

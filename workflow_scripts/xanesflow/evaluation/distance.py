@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
-from sklearn.decomposition import PCA
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,8 +41,7 @@ class TrainingSites:
         constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
         scale = np.where(constant, 1.0, deviation)
         standardised = (values - mean) / scale
-        reduced = PCA(min(AXES, *values.shape), svd_solver="full").fit(standardised)
-        axes = reduced.components_
+        axes = np.linalg.svd(standardised, full_matrices=False)[2][:AXES]
         return cls(mean, scale, axes, (standardised @ axes.T).astype(np.float32))
 
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
