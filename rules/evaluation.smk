@@ -10,7 +10,7 @@ rule evaluation:
 rule calibrate_model:
     input:
         dataset=DATASET,
-        checkpoints=checkpoints_of,
+        checkpoints=members_of,
     output:
         "results/evaluation/calibration/{model}_{features}_{subset}.h5",
     log:
@@ -33,7 +33,7 @@ rule predict_spectra:
     input:
         dataset=DATASET,
         calibration="results/evaluation/calibration/{model}_{features}_{subset}.h5",
-        checkpoints=checkpoints_of,
+        checkpoints=members_of,
     output:
         "results/evaluation/predictions/{model}_{features}_{subset}.h5",
     log:

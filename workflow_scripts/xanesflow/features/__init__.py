@@ -2,7 +2,7 @@
 
     structures, sites ──► compute.compute_features ──► one HDF5 file per subset and featurizer
                                  │
-             registry.get_featurizer("m3gnet" | "m3gnet_all" | "chgnet")
+             registry.get_featurizer("m3gnet" | "m3gnet_all" | "chgnet" | …)
                                  │
              base.Featurizer: build_graph (neighbors) ──► evaluate (m3gnet_network, or the package chgnet)
 

@@ -106,7 +106,7 @@ def make_report(
         curation_figures: SVG by subset.
         unmatched: CSV by subset of the sites that split files and spectra do not share.
         models: figures of each model on each subset.
-        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF, seed 0`.
+        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
         status: how the simulations stand; None: the page does not tell.
         calibration: calibration.csv; None: the page says nothing of error bars.
