@@ -18,7 +18,6 @@ import numpy as np
 from scipy.stats import norm
 
 from xanesflow.dataset.splits import balanced_split
-from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.calibrate import bars_of
 from xanesflow.evaluation.calibration import Calibration, cross_fit, materials_of
 from xanesflow.evaluation.distance import TrainingSites
@@ -27,7 +26,7 @@ from xanesflow.evaluation.predictions import Predictions, Uncertainty, write_pre
 from xanesflow.evaluation.uncertainty import Judgement, judge
 from xanesflow.models.checkpoint import Model, load_checkpoint, save_checkpoint
 from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.fit import fit_model
+from xanesflow.models.fit import fit_models
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.report.uncertainty import draw_uncertainty
 from xanesflow.sites import parse_site_id
@@ -47,17 +46,16 @@ def with_test_part(data: SubsetData) -> SubsetData:
 
 def members_of(data: SubsetData, folder: Path, seeds: int) -> list[Model]:
     """The ensemble: models in the folder, and those that it lacks, trained and put there."""
-    found = []
-    for seed in range(seeds):
-        path = folder / f"{data.subset}_{data.features_name}_seed{seed}.safetensors"
-        try:
-            found.append(load_checkpoint(path))
-        except XanesflowError:
-            settings = TrainingSettings.of_model(data.subset, seed=seed)
-            found.append(fit_model("expert", data.subset, [data], settings)[0])
-            save_checkpoint(path, found[-1])
-        card = found[-1].card
-        print(f"seed {seed}: {len(card.history)} epochs, {card.seconds:.0f} s", flush=True)
+    paths = {seed: folder / f"{data.subset}_{data.features_name}_seed{seed}.safetensors" for seed in range(seeds)}
+    if missing := [seed for seed, path in paths.items() if not path.exists()]:
+        trained = fit_models("expert", data.subset, [data], TrainingSettings.of_model(data.subset), missing)
+        for seed, (model, _) in zip(missing, trained, strict=True):
+            save_checkpoint(paths[seed], model)
+    found = [load_checkpoint(path) for path in paths.values()]
+    for model in found:
+        if model.card.data_sha256 != data.data_sha256:
+            raise SystemExit(f"The models in {folder} were trained on other data; name another folder.")
+        print(f"seed {model.card.seed}: {len(model.card.history)} epochs, {model.card.seconds:.0f} s", flush=True)
     return found
 
 

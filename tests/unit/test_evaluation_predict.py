@@ -156,9 +156,7 @@ def test_a_model_given_twice_or_a_foreign_file_is_refused(trained, tmp_path):
 def test_error_bars_come_from_the_validation_part_and_from_other_materials_of_it_where_it_is_judged(tmp_path, caplog):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 20 + ["val"] * 14 + ["test"] * 6)
     paths = [tmp_path / f"{seed}.safetensors" for seed in (0, 1)]
-    for seed, path in enumerate(paths):
-        settings = replace(SMALL, seed=seed)
-        train_expert(dataset, path, subset="Cu_FEFF", features="m3gnet", settings=settings)
+    train_expert(dataset, dict(enumerate(paths)), subset="Cu_FEFF", features="m3gnet", settings=SMALL)
     calibration = calibrate_model(dataset, paths, tmp_path / "c.h5")
     again = read_calibration(tmp_path / "c.h5")
     assert (again.n_spectra, again.n_materials, sorted(again.owner.checkpoints)) == (14, 7, [0, 1])

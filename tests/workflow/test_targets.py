@@ -32,7 +32,7 @@ PLANS = {
 
 @pytest.mark.parametrize("target", PLANS)
 def test_a_target_plans_what_it_needs(tmp_path, runs, target):
-    """Two featurizers and two seeds: each count tells what a rule is planned for: a subset, or a model with all seeds."""
+    """Two featurizers and two seeds: each count tells what a rule is planned for: a subset, or a model of all seeds."""
     write_config(
         tmp_path,
         subsets=["Cu_FEFF"],
