@@ -231,6 +231,17 @@ def trained_on(model, subset):
     return subset.split("_")[1] if model == "universal" else subset
 
 
+def members_of(wildcards):
+    """All seeds of the model that predicts a subset."""
+    return expand(
+        "results/models/{model}_{features}_{of}/seed{seed}.safetensors",
+        model=wildcards.model,
+        features=wildcards.features,
+        of=trained_on(wildcards.model, wildcards.subset),
+        seed=CONFIG.models.seeds,
+    )
+
+
 def checkpoints_of(model):
     """Checkpoints of a model, one a seed, which its training updates: what is still good is kept."""
     folder = f"results/models/{model}"
