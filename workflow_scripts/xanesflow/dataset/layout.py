@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -55,10 +57,8 @@ def open_dataset(path: str | Path) -> h5py.File:
 
 
 def _check_version(file: h5py.File, path: Path) -> None:
-    try:
+    with damage_told(path):
         schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise XanesflowError(f"{path} is damaged: its attributes cannot be read ({one_line(error)}).") from None
     if schema != SCHEMA:
         says = f"its attribute `schema` is {schema!r}" if schema else "it has no attribute `schema`"
         raise XanesflowError(f"{path} is an HDF5 file, but no dataset of xanesflow: {says}, not '{SCHEMA}'.")
@@ -72,7 +72,11 @@ def _check_version(file: h5py.File, path: Path) -> None:
 
 def subset_names(file: h5py.File) -> list[str]:
     """The subsets of an open dataset, in the order of the file."""
-    return [name for name in file if name != STRUCTURES and isinstance(file.get(name), h5py.Group) and _parses(name)]
+    return [
+        name
+        for name in names_in(file)
+        if name != STRUCTURES and isinstance(file.get(name), h5py.Group) and _parses(name)
+    ]
 
 
 def _parses(name: str) -> bool:
@@ -103,7 +107,7 @@ def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
 
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
     """All HDF5 datasets at any depth below a group, in the order of their names."""
-    for name in sorted(group):
+    for name in names_in(group):
         item = group[name]
         if isinstance(item, h5py.Group):
             yield from datasets_of(item)
@@ -131,7 +135,7 @@ def hash_of(dataset: h5py.Dataset) -> str:
 def hash_of_structures(structures: h5py.Group) -> str:
     """SHA-256 of all structures: of each its name and text, as in `hash_of`, in the order of the names."""
     digest = hashlib.sha256()
-    for name in sorted(structures):
+    for name in names_in(structures):
         for text in (name.encode(), structures[name][()]):
             digest.update(b"%d:%s" % (len(text), text))
     return digest.hexdigest()
@@ -149,13 +153,45 @@ def seal(file: h5py.File) -> None:
     `content_sha256`, which is the same for two files with the same content, whenever and wherever they were made.
     """
     hashes = {}
-    for name in file:
+    for name in names_in(file):
         if name == STRUCTURES:
             hashes[name] = file[name].attrs["sha256"] = hash_of_structures(file[name])
             continue
         for dataset in datasets_of(file[name]):
             hashes[dataset.name.lstrip("/")] = dataset.attrs["sha256"] = hash_of(dataset)
     file.attrs["content_sha256"] = content_hash(hashes)
+
+
+@contextmanager
+def damage_told(path: str | Path) -> Iterator[None]:
+    """Tell what HDF5 stumbles over in a damaged file in a sentence.
+
+    Raises:
+        XanesflowError: the file is damaged.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not of_hdf5(error):
+            raise
+        raise XanesflowError(
+            f"{path} is damaged ({one_line(error)}); copy or make it again, or see `xanesflow dataset validate`."
+        ) from None
+
+
+def of_hdf5(error: Exception) -> bool:
+    """Whether an exception comes from within h5py, or from texts in the file that are none."""
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, UnicodeDecodeError) or "h5py" in Path(innermost.f_code.co_filename).parts
+
+
+def names_in(group: h5py.Group) -> list[str]:
+    """Names in a group, sorted.
+
+    Raises:
+        UnicodeDecodeError: one is no text.
+    """
+    return sorted(name.decode() if isinstance(name, bytes) else name for name in group)
 
 
 def one_line(error: BaseException) -> str:
