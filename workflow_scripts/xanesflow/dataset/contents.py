@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.dataset.findings import Finding
-from xanesflow.dataset.layout import STRUCTURES, names_in, one_line, structure_key, subset_names
+from xanesflow.dataset.layout import STRUCTURES, check_size, names_in, one_line, structure_key, subset_names
 from xanesflow.sites import Site, site_id
 from xanesflow.sites import Subset as SubsetName
 
@@ -202,6 +202,7 @@ def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[
         if dataset.ndim != axes:
             report(Finding("shapes", place, f"it has {dataset.ndim} axes, and must have {axes}"))
             return None
+        check_size(dataset)
         return np.asarray(dataset.asstr()[:], dtype=np.str_) if text else np.asarray(dataset[:])
     except UNREADABLE as error:
         report(Finding("layout", place, f"it cannot be read ({one_line(error)})"))

@@ -115,12 +115,23 @@ def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
             yield item
 
 
+def check_size(dataset: h5py.Dataset) -> None:
+    """Check that a file is large enough for what it says of an array, before memory is asked for.
+
+    Raises:
+        OSError: it is not by far, so that the shape must be damaged.
+    """
+    if dataset.size and dataset.size * dataset.dtype.itemsize > 1000 * Path(dataset.file.filename).stat().st_size:
+        raise OSError(f"it says to have the shape {dataset.shape}, for which the file is too small")
+
+
 def hash_of(dataset: h5py.Dataset) -> str:
     """SHA-256 of an HDF5 dataset's values, whatever its place, chunks and compression in the file.
 
     Of numbers: type and shape as numpy writes them (`<f8(3, 141)`), then the values in C order. Of texts: `str` and
     the shape, then for each the number of its UTF-8 bytes in decimal, a colon, and the bytes.
     """
+    check_size(dataset)
     digest = hashlib.sha256()
     if h5py.check_string_dtype(dataset.dtype) is None:
         digest.update(f"{dataset.dtype.str}{dataset.shape}".encode())

@@ -276,10 +276,19 @@ class Subset:
         return Subset(self._dataset, self.name, self.rows[self.split == part])
 
     def rejected(self) -> list[Rejected]:
-        """Every site that was left out of the subset, with its reason."""
-        from xanesflow.tables import read_rejected_group  # pandas comes with it
+        """Every site that was left out of the subset, with its reason.
 
-        return read_rejected_group(self.hdf5)
+        Raises:
+            XanesflowError: a reason is not known.
+        """
+        columns = [self.data(f"rejected/{name}") for name in ("material_id", "site_index", "reason", "detail")]
+        texts = [each[:].tolist() if each.dtype.kind == "i" else each.asstr()[:].tolist() for each in columns]
+        try:
+            return [Rejected(*row) for row in zip(*texts, strict=True)]
+        except ValueError as error:
+            raise XanesflowError(
+                f"The rejected table of {self.name} in {self._dataset.path}: {error}; see `xanesflow dataset validate`."
+            ) from None
 
     def structure(self, index: int | str) -> Structure:
         """The structure of a site (row or id); its site index counts in it."""

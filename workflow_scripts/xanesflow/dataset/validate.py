@@ -232,7 +232,7 @@ def _split_across(contents: FileContents) -> Iterator[Finding]:
             yield Finding(
                 "split",
                 name,
-                f"of {len(tested)} materials in test some train another subset ({by}), so a model of all subsets "
+                f"materials in test train another subset ({by}; {len(tested)} are in test), so a model of all subsets "
                 "has seen their other absorbers",
                 fault=False,
             )
@@ -285,6 +285,7 @@ def _provenance(file: h5py.File, contents: FileContents) -> Iterator[Finding]:
 
 def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Iterator[Finding]:
     if contents.version == "1.0" and "content_sha256" not in file.attrs:
+        found.looked_at["hashes"] = "nothing"
         yield Finding(
             "hashes", "", f"none are stored, as the file has schema version 1.0, not {SCHEMA_VERSION}", fault=False
         )
