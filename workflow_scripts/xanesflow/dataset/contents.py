@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,13 @@ class Cell:
     elements: tuple[str, ...]
     volume: float
     data: dict[str, Any]
+
+    @property
+    def formula(self) -> str:
+        """Reduced formula, as Cu2O; elements in the order of their electronegativity."""
+        from pymatgen.core import Composition
+
+        return str(Composition(Counter(self.elements)).reduced_formula)
 
 
 @dataclass

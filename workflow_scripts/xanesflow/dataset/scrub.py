@@ -30,7 +30,7 @@ _COMMAND_KEY = re.compile(r".*_command")
 
 _SEGMENT = r"[^\s/\\:;,'\"()\[\]{}<>|]+"
 _ABSOLUTE = re.compile(
-    rf"(?:(?<![\w./<])(?:file:(?://)?)?~?(?:/{_SEGMENT}){{2,}}/?)|(?:(?<![\w])~/{_SEGMENT})|(?:\b[A-Za-z]:\\{_SEGMENT})"
+    rf"(?:(?<![\w./<])(?:file:(?://)?)?~?(?:/{_SEGMENT}){{2,}}/?)|(?:(?<![\w])~/{_SEGMENT})|(?:\b[A-Za-z]:(?:\\{_SEGMENT})+)"
 )
 """A path from the root with two parts or more, one from a home folder, or one of Windows; not what follows ://."""
 
@@ -123,10 +123,8 @@ def _copy_group(source: h5py.Group, target: h5py.Group, scrubber: Scrubber) -> N
             source.copy(item, target, name=name, without_attrs=True)
             copied = target[name]
             if item.attrs.get("sha256", hash_of(copied)) != hash_of(copied):
-                raise XanesflowError(
-                    f"{item.name.lstrip('/')} in {source.file.filename} is not what was written; see `xanesflow dataset "
-                    "validate`."
-                )
+                where = f"{item.name.lstrip('/')} in {source.file.filename}"
+                raise XanesflowError(f"{where} is not what was written; see `xanesflow dataset validate`.")
         _copy_attributes(item, copied, scrubber)
 
 
