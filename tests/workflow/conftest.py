@@ -19,7 +19,7 @@ def runs(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, runs) -> Path:
-    """Directory of a campaign that ran to the end, its package too: chgnet, balanced split, two seeds."""
+    """Directory of a campaign that ran to the end: chgnet, balanced split, two seeds."""
     directory = tmp_path_factory.mktemp("finished")
     write_config(
         directory,
@@ -28,5 +28,5 @@ def finished(tmp_path_factory, runs) -> Path:
         features={"models": ["chgnet"]},
         models={"max_epochs": 3, "patience": 2, "learning_rate": 1e-3, "seeds": [0, 1]},
     )
-    run(directory, "report", "package")
+    run(directory)
     return directory

@@ -71,12 +71,8 @@ def _check_version(file: h5py.File, path: Path) -> None:
 
 
 def subset_names(file: h5py.File) -> list[str]:
-    """The subsets of an open dataset, in the order of the file."""
-    return [
-        name
-        for name in names_in(file)
-        if name != STRUCTURES and isinstance(file.get(name), h5py.Group) and _parses(name)
-    ]
+    """The subsets of an open dataset, sorted."""
+    return [name for name in names_in(file) if _parses(name) and file.get(name, getclass=True) is h5py.Group]
 
 
 def _parses(name: str) -> bool:

@@ -54,14 +54,12 @@ class Dataset:
 
     Attributes:
         path: the file.
-        attributes: the root attributes: title, creator, licence, created, versions, config, ...
         subsets: names of the subsets.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._file = open_dataset(path)
-        self.attributes: dict[str, Any] = {name: _plain(value) for name, value in self._file.attrs.items()}
         self.subsets: tuple[str, ...] = tuple(subset_names(self._file))
 
     def __getitem__(self, subset: str) -> Subset:
@@ -95,6 +93,11 @@ class Dataset:
     def close(self) -> None:
         """Close the file; arrays that were read stay."""
         self._file.close()
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """The root attributes: title, creator, licence, created, versions, config, ..."""
+        return {name: _plain(value) for name, value in self.hdf5.attrs.items()}
 
     @property
     def hdf5(self) -> h5py.File:
