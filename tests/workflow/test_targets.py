@@ -20,6 +20,7 @@ PLANS = {
     "spectra": SPECTRA,
     "features": IMPORT | {"compute_features": 2},
     "dataset": DATASET,
+    "package": DATASET | {"package_dataset": 1},
     "models": MODELS,
     "evaluation": EVALUATION,
     "report": REPORT,

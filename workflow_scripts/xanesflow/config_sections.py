@@ -244,6 +244,12 @@ class Dataset(Section):
     licence: str = Field(
         "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
     )
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(
+        "1.0.0", description="of this release, for `snakemake package`"
+    )
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = Field(
+        None, description="where the release can be had, such as https://doi.org/...; null: not known yet"
+    )
 
 
 class Evaluation(Section):
