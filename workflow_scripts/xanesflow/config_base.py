@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from xanesflow.errors import XanesflowError
@@ -36,8 +37,8 @@ SubsetName = Annotated[str, AfterValidator(_subset_name)]
 ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
 Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
-Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
 
 
@@ -45,3 +46,19 @@ class Section(BaseModel):
     """A part of the configuration that knows all its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+def commented(model: type[BaseModel], name: str, indent: str) -> list[str]:
+    """Lines of YAML of one key with its comment above, and of what is in it."""
+    field = model.model_fields[name]
+    lines = [f"{indent}# {line}" for line in str(field.description).splitlines()]
+    if not isinstance(field.default, Section):
+        return [*lines, f"{indent}{name}: {_flow(field.default)}"]
+    lines.append(f"{indent}{name}:")
+    for inner in type(field.default).model_fields:
+        lines += commented(type(field.default), inner, indent + "  ")
+    return lines
+
+
+def _flow(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).removesuffix("...\n").strip()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow import __version__
+from xanesflow.cli.dataset_commands import dataset_app
 from xanesflow.cli.terminal import errors_told, messages, results, say
 
 app = typer.Typer(
@@ -253,6 +254,8 @@ def check(
         if not show_check(folders, results(), workers=workers, refused_only=refused):
             sys.exit(1)
 
+
+app.add_typer(dataset_app, name="dataset")
 
 profile_app = typer.Typer(no_args_is_help=True, help="Profiles: how Snakemake runs the workflow's jobs on a cluster.")
 app.add_typer(profile_app, name="profile")
