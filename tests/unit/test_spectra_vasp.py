@@ -263,6 +263,15 @@ def test_what_lies_beyond_the_last_band_is_no_part_of_a_spectrum():
     assert spectrum.edge_ev == pytest.approx(4870.1 + shift, abs=0.06) and spectrum.cross_section.min() > 0
 
 
+def test_a_core_level_of_another_potcar_is_told_where_it_puts_the_edge_into_filled_states():
+    energies = 4860 + 0.1 * np.arange(1000)
+    hole = CoreHole(energies, np.where((energies > 4870) & (energies < 4920), 2e-6, 0), 5.0, -147.0, 1000.0)
+    with pytest.raises(
+        BadRunError, match=r"begins 2\.0 eV below the Fermi level, .* curation\.vasp\.core_level, -4867\.1 eV"
+    ):
+        make_spectrum(hole, Processing(-4867.1, 0.89, 5114.08973, START))
+
+
 def test_the_archives_of_these_tests_have_as_many_energies_as_they_say(archive):
     assert len(read_epsilon2(archive / "Ti/m-tio2/VASP/000_Ti/OUTCAR")[0]) == POINTS
 
