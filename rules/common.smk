@@ -25,7 +25,14 @@ from xanesflow.structures.material_ids import id_files
 try:
     CONFIG = load_config(config)
     # The linter only reads the rules, and the default configuration names no archive.
-    if "--lint" not in sys.argv:
+    if CONFIG.from_files:
+        from xanesflow.dataset.feature_files import check_feature_file
+
+        paths = [CONFIG.features_file(name) for name in CONFIG.subsets]
+        for name, path in zip(CONFIG.subsets, paths):
+            check_feature_file(path, name, alone=paths.count(path) == 1)
+            check_split_files(CONFIG.split_files(name), name)
+    elif "--lint" not in sys.argv:
         if CONFIG.structures.source == "directory":
             check_directory(CONFIG.structures.directory)
         for name in CONFIG.subsets:
@@ -37,7 +44,7 @@ try:
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
-for name in CONFIG.subsets:
+for name in [] if CONFIG.from_files else CONFIG.subsets:
     if (entries := CONFIG.processing_of(name)) is not None:
         try:
             processing_of(name, entries, start_ev=CONFIG.curation.energy_start[name.split("_")[0]])
@@ -45,15 +52,17 @@ for name in CONFIG.subsets:
             XanesflowError
         ) as error:  # runs need none of it, and the shift can only be found with one
             logger.warning(f"{error} Until then the job that makes them will stop.")
-if CONFIG.simulations.source == "run" and (
-    unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]
+if (
+    not CONFIG.from_files
+    and CONFIG.simulations.source == "run"
+    and (unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED])
 ):
     logger.warning(
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
         f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
 
-if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
+if not CONFIG.from_files and CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
     if by_feff := [name for name in CONFIG.subsets if name.endswith("_FEFF")]:
         try:
             find_program(CONFIG.simulations.feff_command)
@@ -63,7 +72,9 @@ if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
 SUBSETS = CONFIG.subsets
 ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})
 THEORIES = sorted({name.split("_")[1] for name in SUBSETS})
-FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
+FEATURIZERS = sorted(
+    {part for name in CONFIG.features.models for part in parse_features(name, any_name=True)}
+)
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 
@@ -74,6 +85,7 @@ wildcard_constraints:
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
     model=r"expert|universal|tuned",
+    baseline=r"linear|trees",
     seed=r"\d+",
     chunk=r"\d{4}",
 
@@ -178,6 +190,14 @@ def orders_of(subset, chunk):
     return [order] if Path(order).exists() else []
 
 
+def nothing_is_made_of(stage):
+    """Tell who asks for a stage that this campaign does not have."""
+    raise WorkflowError(
+        f"dataset.source is features_file, so nothing is made of {stage}; ask for spectra, features, dataset, models, "
+        "evaluation or report."
+    )
+
+
 def energy_start(subset):
     """First energy in eV of a subset's grid."""
     return CONFIG.curation.energy_start[subset.split("_")[0]]
@@ -195,22 +215,36 @@ def results_of_models(pattern):
     )
 
 
+def results_of_baselines(pattern):
+    """The same for every baseline, whose name stands for {model}."""
+    return expand(
+        pattern, model=CONFIG.models.baselines, features=CONFIG.features.models, subset=SUBSETS
+    )
+
+
 def trained_on(model, subset):
     """What the model that predicts a subset is a model of: its level of theory, if it is universal, or the subset."""
     return subset.split("_")[1] if model == "universal" else subset
 
 
+def checkpoints_of(model):
+    """Checkpoints of a model, one a seed, which its training updates: what is still good is kept."""
+    folder = f"results/models/{model}"
+    return [update(f"{folder}/seed{seed}.safetensors") for seed in CONFIG.models.seeds]
+
+
 def results_of_trainings(pattern):
-    """`pattern` filled for every training that the configuration asks for; {of} is a subset or a level of theory."""
+    """`pattern` filled for every model and seed to be trained, if it names {seed}; {of} is a subset or a theory."""
     models = [
         (kind, trained_on(kind, subset)) for kind in CONFIG.models.kinds for subset in SUBSETS
     ]
-    return [
+    filled = [
         pattern.format(model=model, features=features, of=of, seed=seed)
-        for model, of in dict.fromkeys(models)
+        for model, of in models
         for features in CONFIG.features.models
         for seed in CONFIG.models.seeds
     ]
+    return list(dict.fromkeys(filled))
 
 
 def hold_working_directory():

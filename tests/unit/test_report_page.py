@@ -30,6 +30,7 @@ def make(tmp_path):
         lacks=(),
         title="A title",
         status=None,
+        comparison=False,
     ):
         figure = tmp_path / "figure.svg"
         figure.write_text(SVG)
@@ -68,6 +69,7 @@ def make(tmp_path):
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
             benchmarks=tmp_path / "benchmarks",
             status=status,
+            comparison=figure if comparison else None,
         )
         return (tmp_path / "report.html").read_text()
 
@@ -80,6 +82,14 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     assert "@import" not in page
     assert page.count("data:image/svg+xml;base64,") == 5
     assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
+
+
+def test_models_side_by_side_are_shown_where_there_are_several(make):
+    several = make(models=("expert", "linear", "trees"), comparison=True)
+    assert several.count("data:image/svg+xml;base64,") == 6 and "All models on all features" in several
+    assert "linear regression" in several and "gradient-boosted trees" in several
+    alone = make()
+    assert "All models on all features" not in alone and "linear regression" not in alone
 
 
 def test_what_was_left_out_is_counted_by_reason(make):

@@ -76,7 +76,7 @@ def test_a_second_call_has_nothing_to_do(finished):
 def test_snakemakes_own_report_works_too(finished, tmp_path):
     run(finished, "--report", str(tmp_path / "snakemake.html"))
     page = (tmp_path / "snakemake.html").read_text()
-    assert "seed1_learning_curve.svg" in page
+    assert "expert_chgnet_Cu_FEFF/learning_curve.svg" in page
     assert "curation_Cu_FEFF.svg" in page
 
 

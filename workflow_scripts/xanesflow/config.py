@@ -33,6 +33,8 @@ from xanesflow.config_sections import (
 )
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import parse_features
+from xanesflow.presets import LAYERS, fill_in
 from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
 
@@ -63,11 +65,20 @@ class Config(Section):
     models: Models = Field(Models(), description="neural networks from features to spectra")
     evaluation: Evaluation = Field(Evaluation(), description="judging the models")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _the_preset_fills_in(cls, values: Any) -> Any:
+        return fill_in(values) if isinstance(values, Mapping) else values
+
     @model_validator(mode="after")
     def _each_subset_is_complete(self) -> Config:
         for name in self.subsets:
             element, theory = Subset.parse(name).element, Subset.parse(name).theory
-            if self.simulations.source == "run" and (key := self.inputs.missing(element, theory)):
+            if (
+                not self.from_files
+                and self.simulations.source == "run"
+                and (key := self.inputs.missing(element, theory))
+            ):
                 raise ValueError(f"{key} has no entry for {element}, which {name} needs; add it")
             if element not in self.curation.energy_start:
                 raise ValueError(
@@ -94,7 +105,33 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_dataset_has_its_files(self) -> Config:
+        files = self.dataset.files
+        if files is not None and not self.from_files:
+            raise ValueError(
+                "dataset.files is given, and dataset.source: workflow reads none; set dataset.source: features_file"
+            )
+        if not self.from_files:
+            for k, name in enumerate(self.features.models or []):
+                try:
+                    parse_features(name)
+                except XanesflowError as error:
+                    raise ValueError(f"'features.models.{k}' is {json.dumps(name)}; {error}") from None
+            return self
+        if not files:
+            raise ValueError("dataset.source is features_file, so dataset.files must name the files; set it")
+        if isinstance(files, dict) and (missing := [name for name in self.subsets if name not in files]):
+            raise ValueError(f"dataset.files has no entry for {missing[0]}; add the path of its features and spectra")
+        if self.simulations.archive:
+            raise ValueError(
+                "dataset.source: features_file reads no runs, and simulations.archive names some; take one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _the_sources_go_together(self) -> Config:
+        if self.from_files:
+            return self
         structures, simulations = self.structures.source, self.simulations.source
         if structures == "directory" and not self.structures.directory:
             raise ValueError("structures.source is directory, so structures.directory must name a folder; set it")
@@ -135,6 +172,37 @@ class Config(Section):
         """Level of theory of the universal model that a subset's tuned model goes on from."""
         theory = Subset.parse(subset).theory
         return self.models.tuned_from.get(theory, theory)  # type: ignore[call-overload]
+
+    @property
+    def from_files(self) -> bool:
+        """Whether features and spectra are taken from files, and nothing is simulated."""
+        return self.dataset.source == "features_file"
+
+    def features_file(self, subset: str) -> str:
+        """Path of the file with a subset's features and spectra, for a dataset that is made from such files."""
+        files = self.dataset.files or ""
+        return files[subset] if isinstance(files, dict) else files.replace("{subset}", subset)
+
+    def training_of(self, kind: str, of: str) -> dict[str, Any]:
+        """How a model is trained: fields of `models.settings.TrainingSettings`, but for the seed.
+
+        Args:
+            kind: `expert`, `universal` or `tuned`.
+            of: a subset, or of a universal model its level of theory.
+        """
+        given, name = self.models, "universal" if kind == "universal" else of
+        layers = LAYERS[given.preset]
+        fields = ("output", "weight_decay", "schedule", "average", "max_epochs", "patience", "scaling", "precision")
+        settings = {field: getattr(given, field) for field in (*fields, "device", "threads")}
+        tuned = kind == "tuned" and given.tuned_dropout is not None
+        settings["dropout"] = given.tuned_dropout if tuned else given.dropout
+        rate = given.tuned_learning_rate if kind == "tuned" else None
+        rate = rate or given.learning_rate
+        settings["learning_rate"] = None if rate == "range_test" else rate
+        settings["keep_statistics"] = kind == "tuned" and given.tuned_statistics == "universal"
+        settings["widths"] = given.widths.get(name) or (list(layers[0]) if layers else None)
+        settings["batch_size"] = given.batch_size.get(name) or (layers[1] if layers else None)
+        return settings
 
     def n_chunks(self, subset: str) -> int:
         """Into how many chunks a subset is divided."""

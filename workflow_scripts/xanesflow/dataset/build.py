@@ -142,13 +142,16 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
             "units": "bohr^2",
             "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
             "energy_reference": ENERGY_REFERENCE.get(theory, ENERGY_REFERENCE_ELSE),
-            "broadening": BROADENING[theory],
+            "broadening": BROADENING.get(theory, "as the code gives it"),
             "normalization": "none",
+            **{key: said for key, said in curated.described.items() if key != "multiplicity"},
         }
     )
     group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
     group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
-    group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    multiplicity = group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    if said := curated.described.get("multiplicity"):
+        multiplicity.attrs["meaning"] = said
     corrections = group.create_dataset("corrections", data=[curated.corrections[row] for row in rows], dtype=STRING)
     corrections.attrs["meaning"] = "what was changed in the run's inputs before it was good; empty: a plain run"
     group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)

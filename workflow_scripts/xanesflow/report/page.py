@@ -36,6 +36,8 @@ PAPER_ETA = {
 """η of ExpertXAS, UniversalXAS and Tuned-UniversalXAS on m3gnet features (arXiv 2409.19552, Table I)."""
 
 KINDS = {
+    "linear": "linear regression, fitted to the subset alone; a network has to be better",
+    "trees": "gradient-boosted trees, fitted to the subset alone; a network has to be better",
     "expert": "ExpertXAS, a network for each subset, trained on that subset alone",
     "universal": (
         "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees the "
@@ -76,6 +78,7 @@ def make_report(
     models: Sequence[ModelFigures],
     learning_curves: Mapping[str, Path],
     benchmarks: Path,
+    comparison: Path | None = None,
     status: CampaignStatus | None = None,
 ) -> None:
     """Write the page.
@@ -87,8 +90,9 @@ def make_report(
         curation_figures: SVG by subset.
         unmatched: CSV by subset of the sites that split files and spectra do not share.
         models: figures of each model on each subset.
-        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF, seed 0`.
+        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
+        comparison: figure of all models side by side; None: there is but one.
         status: how the simulations stand; None: the page does not tell.
     """
     table = pd.read_csv(metrics)
@@ -115,6 +119,7 @@ def make_report(
         small=_small(table),
         few=(FEW_TRAIN, FEW_TEST),
         subsets=subsets,
+        comparison=data_uri(comparison) if comparison else None,
         models=[_model(figures) for figures in models],
         learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
         runtimes=_runtimes(benchmarks),
