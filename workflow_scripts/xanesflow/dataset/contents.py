@@ -49,7 +49,7 @@ class Cell:
     volume: float
     data: dict[str, Any]
 
-    @property
+    @cached_property
     def formula(self) -> str:
         """Reduced formula, as Cu2O; elements in the order of their electronegativity."""
         from pymatgen.core import Composition

@@ -57,12 +57,11 @@ def package_dataset(dataset: Path, folder: Path, *, version: str, url: str | Non
             f"{dataset} is not valid: {found.faults[0].check}: {found.faults[0]}{more}; see `xanesflow dataset "
             f"validate {dataset}`, and make it again."
         )
-    campaign = dataset.stem
-    copy = folder / f"{campaign}.h5"
+    copy = folder / f"{dataset.stem}.h5"
     with open_dataset(dataset) as source, atomic_path(copy) as temporary, h5py.File(temporary, "w") as target:
         scrubber = copy_scrubbed(source, target)
     with open_dataset(copy) as file:
-        about = dict(file.attrs)
+        about = {**file.attrs, "campaign": dataset.stem}
         written = _write_texts(folder, about, read_contents(file), found, version=version, url=url)
     check_package([copy, *written], scrubber)
     write_text(

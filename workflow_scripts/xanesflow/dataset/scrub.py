@@ -186,7 +186,7 @@ def _words(command: str) -> list[str]:
 def _secrets() -> Iterator[str]:
     """Values of environment variables whose names say that they are secret, and pymatgen's API key."""
     for name, value in os.environ.items():
-        if _SECRET_VARIABLE.search(name) and len(value) >= 8 and "/" not in value:
+        if _SECRET_VARIABLE.search(name) and len(value) >= 12 and "/" not in value:
             yield value
     from pymatgen.core import SETTINGS
 
