@@ -58,6 +58,8 @@ rule draw_evaluation:
         "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
     benchmark:
         "results/benchmarks/draw_evaluation/{model}_{features}_{subset}.tsv"
+    wildcard_constraints:
+        model=r"expert|universal|tuned|linear|trees",
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -68,6 +70,32 @@ rule draw_evaluation:
         "Drawing the errors of {wildcards.model} on {wildcards.features} of {wildcards.subset}"
     script:
         "../workflow_scripts/draw_evaluation.py"
+
+
+rule draw_comparison:
+    input:
+        "results/evaluation/metrics.csv",
+    output:
+        report(
+            "results/report/figures/comparison.svg",
+            caption="../report/comparison.rst",
+            category="Evaluation",
+            labels={"figure": "comparison"},
+        ),
+    log:
+        "results/logs/draw_comparison.log",
+    benchmark:
+        "results/benchmarks/draw_comparison.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing all models side by side"
+    script:
+        "../workflow_scripts/draw_comparison.py"
 
 
 rule draw_uncertainty:
@@ -118,9 +146,19 @@ rule make_report:
         calibration="results/evaluation/calibration.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
-        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
-        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
-        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        # One model on one kind of features has nothing to stand beside.
+        comparison=(
+            ["results/report/figures/comparison.svg"]
+            if len(results_of_models(MODEL_SUBSET) + results_of_baselines(MODEL_SUBSET))
+            > len(SUBSETS)
+            else []
+        ),
+        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
+        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
+        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
         reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
         sparsification=results_of_models(
             f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"
@@ -146,8 +184,10 @@ rule make_report:
     params:
         subsets=SUBSETS,
         models=results_of_models("{model} on {features}, {subset}"),
+        baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
         benchmarks="results/benchmarks",
+        simulated=not CONFIG.from_files,
     message:
         "Writing the report {output}"
     script:

@@ -30,6 +30,7 @@ def make(tmp_path):
         lacks=(),
         title="A title",
         status=None,
+        comparison=False,
         calibration=None,
     ):
         figure = tmp_path / "figure.svg"
@@ -71,6 +72,7 @@ def make(tmp_path):
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
             benchmarks=tmp_path / "benchmarks",
             status=status,
+            comparison=figure if comparison else None,
             calibration=None if calibration is None else tmp_path / "calibration.csv",
             error_bars=[] if calibration is None else [ErrorBarFigures("expert on m3gnet, Cu_FEFF", *[figure] * 3)],
         )
@@ -85,6 +87,14 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     assert "@import" not in page
     assert page.count("data:image/svg+xml;base64,") == 5
     assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
+
+
+def test_models_side_by_side_are_shown_where_there_are_several(make):
+    several = make(models=("expert", "linear", "trees"), comparison=True)
+    assert several.count("data:image/svg+xml;base64,") == 6 and "All models on all features" in several
+    assert "linear regression" in several and "gradient-boosted trees" in several
+    alone = make()
+    assert "All models on all features" not in alone and "linear regression" not in alone
 
 
 def test_what_was_left_out_is_counted_by_reason(make):

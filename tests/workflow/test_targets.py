@@ -20,6 +20,7 @@ PLANS = {
     "spectra": SPECTRA,
     "features": IMPORT | {"compute_features": 2},
     "dataset": DATASET,
+    "package": DATASET | {"package_dataset": 1},
     "models": MODELS,
     "evaluation": EVALUATION,
     "report": REPORT,
@@ -32,7 +33,7 @@ PLANS = {
 
 @pytest.mark.parametrize("target", PLANS)
 def test_a_target_plans_what_it_needs(tmp_path, runs, target):
-    """Two featurizers and two seeds: each count tells what a rule is planned for: a subset, or a model of all seeds."""
+    """Two featurizers and two seeds: so a count tells whether it is planned once a subset or once a model."""
     write_config(
         tmp_path,
         subsets=["Cu_FEFF"],

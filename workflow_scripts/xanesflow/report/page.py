@@ -36,6 +36,8 @@ PAPER_ETA = {
 """η of ExpertXAS, UniversalXAS and Tuned-UniversalXAS on m3gnet features (arXiv 2409.19552, Table I)."""
 
 KINDS = {
+    "linear": "linear regression, fitted to the subset alone; a network has to be better",
+    "trees": "gradient-boosted trees, fitted to the subset alone; a network has to be better",
     "expert": "ExpertXAS, a network for each subset, trained on that subset alone",
     "universal": (
         "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees the "
@@ -93,6 +95,7 @@ def make_report(
     models: Sequence[ModelFigures],
     learning_curves: Mapping[str, Path],
     benchmarks: Path,
+    comparison: Path | None = None,
     status: CampaignStatus | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
@@ -108,6 +111,7 @@ def make_report(
         models: figures of each model on each subset.
         learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
+        comparison: figure of all models side by side; None: there is but one.
         status: how the simulations stand; None: the page does not tell.
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
@@ -138,6 +142,7 @@ def make_report(
         small=_small(table),
         few=(FEW_TRAIN, FEW_TEST),
         subsets=subsets,
+        comparison=data_uri(comparison) if comparison else None,
         models=[_figures(figures) for figures in models],
         calibration=judged,
         error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
