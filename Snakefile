@@ -2,7 +2,7 @@
 #
 #   snakemake                          everything, up to results/report/report.html
 #   snakemake spectra                  up to one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report
+#                                      models evaluation report; and package, the dataset for a repository
 #   snakemake results/spectra/Cu_FEFF.h5   just what one file needs
 #
 # Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of

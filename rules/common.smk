@@ -9,7 +9,8 @@ from snakemake.logging import logger
 # The scripts find the library beside them; the rules look for it in the same place.
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from xanesflow.config import check_directory, check_split_files, load_config
+from xanesflow.config import load_config
+from xanesflow.config_files import check_directory, check_split_files
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
 from xanesflow.files import sha256_file
@@ -25,6 +26,8 @@ from xanesflow.structures.material_ids import id_files
 try:
     CONFIG = load_config(config)
     # The linter only reads the rules, and the default configuration names no archive.
+    if "--lint" not in sys.argv:
+        CONFIG.found_settings()
     if CONFIG.from_files:
         from xanesflow.dataset.feature_files import check_feature_file
 
@@ -86,6 +89,7 @@ wildcard_constraints:
     theory="|".join(THEORIES),
     model=r"expert|universal|tuned",
     baseline=r"linear|trees",
+    searched="|".join([*SUBSETS, "universal"]),
     seed=r"\d+",
     chunk=r"\d{4}",
 
@@ -225,6 +229,17 @@ def results_of_baselines(pattern):
 def trained_on(model, subset):
     """What the model that predicts a subset is a model of: its level of theory, if it is universal, or the subset."""
     return subset.split("_")[1] if model == "universal" else subset
+
+
+def members_of(wildcards):
+    """All seeds of the model that predicts a subset."""
+    return expand(
+        "results/models/{model}_{features}_{of}/seed{seed}.safetensors",
+        model=wildcards.model,
+        features=wildcards.features,
+        of=trained_on(wildcards.model, wildcards.subset),
+        seed=CONFIG.models.seeds,
+    )
 
 
 def checkpoints_of(model):

@@ -4,18 +4,36 @@
 rule evaluation:
     input:
         "results/evaluation/metrics.csv",
+        "results/evaluation/calibration.csv",
+
+
+rule calibrate_model:
+    input:
+        dataset=DATASET,
+        checkpoints=members_of,
+    output:
+        "results/evaluation/calibration/{model}_{features}_{subset}.h5",
+    log:
+        "results/logs/calibrate_model/{model}_{features}_{subset}.log",
+    benchmark:
+        "results/benchmarks/calibrate_model/{model}_{features}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(3000),
+        runtime=more_each_time(30),
+    message:
+        "Calibrating the error bars of {wildcards.model} on {wildcards.features} for {wildcards.subset}"
+    script:
+        "../workflow_scripts/calibrate_model.py"
 
 
 rule predict_spectra:
     input:
         dataset=DATASET,
-        checkpoints=lambda wildcards: expand(
-            "results/models/{model}_{features}_{of}/seed{seed}.safetensors",
-            model=wildcards.model,
-            features=wildcards.features,
-            of=trained_on(wildcards.model, wildcards.subset),
-            seed=CONFIG.models.seeds,
-        ),
+        calibration="results/evaluation/calibration/{model}_{features}_{subset}.h5",
+        checkpoints=members_of,
     output:
         "results/evaluation/predictions/{model}_{features}_{subset}.h5",
     log:
@@ -69,7 +87,8 @@ rule evaluate_models:
         results_of_models("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
         results_of_baselines("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
     output:
-        "results/evaluation/metrics.csv",
+        metrics="results/evaluation/metrics.csv",
+        calibration="results/evaluation/calibration.csv",
     log:
         "results/logs/evaluate_models.log",
     benchmark:

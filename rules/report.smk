@@ -98,10 +98,52 @@ rule draw_comparison:
         "../workflow_scripts/draw_comparison.py"
 
 
+rule draw_uncertainty:
+    input:
+        "results/evaluation/predictions/{model}_{features}_{subset}.h5",
+    output:
+        reliability=report(
+            "results/report/figures/reliability_{model}_{features}_{subset}.svg",
+            caption="../report/reliability.rst",
+            category="Error bars",
+            subcategory="{subset}",
+            labels={"figure": "reliability", "model": "{model}", "features": "{features}"},
+        ),
+        sparsification=report(
+            "results/report/figures/sparsification_{model}_{features}_{subset}.svg",
+            caption="../report/sparsification.rst",
+            category="Error bars",
+            subcategory="{subset}",
+            labels={"figure": "sparsification", "model": "{model}", "features": "{features}"},
+        ),
+        bands=report(
+            "results/report/figures/bands_{model}_{features}_{subset}.svg",
+            caption="../report/bands.rst",
+            category="Error bars",
+            subcategory="{subset}",
+            labels={"figure": "bands", "model": "{model}", "features": "{features}"},
+        ),
+    log:
+        "results/logs/draw_uncertainty/{model}_{features}_{subset}.log",
+    benchmark:
+        "results/benchmarks/draw_uncertainty/{model}_{features}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing the error bars of {wildcards.model} on {wildcards.features} of {wildcards.subset}"
+    script:
+        "../workflow_scripts/draw_uncertainty.py"
+
+
 rule make_report:
     input:
         dataset=DATASET,
         metrics="results/evaluation/metrics.csv",
+        calibration="results/evaluation/calibration.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
         # One model on one kind of features has nothing to stand beside.
@@ -117,6 +159,11 @@ rule make_report:
         + results_of_baselines(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg")
         + results_of_baselines(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
+        sparsification=results_of_models(
+            f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"
+        ),
+        bands=results_of_models(f"results/report/figures/bands_{MODEL_SUBSET}.svg"),
         curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
     output:
         report(

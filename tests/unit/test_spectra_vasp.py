@@ -11,9 +11,11 @@ import pytest
 from curated_runs import curate, ids, import_runs, reasons
 from scipy import constants
 from scipy.stats import cauchy
+from typer.testing import CliRunner
 from vasp_archive import POINTS, files_of, write_runs
 from vasp_runs import MARK, strontium_titanate, two_titania
 
+from xanesflow.cli import app
 from xanesflow.config import load_config
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.chunks import Run, read_chunk
@@ -261,5 +263,37 @@ def test_what_lies_beyond_the_last_band_is_no_part_of_a_spectrum():
     assert spectrum.edge_ev == pytest.approx(4870.1 + shift, abs=0.06) and spectrum.cross_section.min() > 0
 
 
+def test_a_core_level_of_another_potcar_is_told_where_it_puts_the_edge_into_filled_states():
+    energies = 4860 + 0.1 * np.arange(1000)
+    hole = CoreHole(energies, np.where((energies > 4870) & (energies < 4920), 2e-6, 0), 5.0, -147.0, 1000.0)
+    with pytest.raises(
+        BadRunError, match=r"begins 2\.0 eV below the Fermi level, .* curation\.vasp\.core_level, -4867\.1 eV"
+    ):
+        make_spectrum(hole, Processing(-4867.1, 0.89, 5114.08973, START))
+
+
 def test_the_archives_of_these_tests_have_as_many_energies_as_they_say(archive):
     assert len(read_epsilon2(archive / "Ti/m-tio2/VASP/000_Ti/OUTCAR")[0]) == POINTS
+
+
+def test_xanesflow_check_judges_core_holes_with_their_ground_states(archive, tmp_path):
+    shutil.copytree(archive, tmp_path / "runs")
+    folder = tmp_path / "runs/Ti"
+    packed = folder / "m-srtio3/VASP/001_Ti/OUTCAR"
+    packed.with_name("OUTCAR.gz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    (folder / "m-tio2/VASP/001_Ti").rename(folder / "m-tio2/VASP/004_Ti")
+    text = (folder / "m-tio2/VASP/000_Ti/INCAR").read_text()
+    (folder / "m-tio2/VASP/000_Ti/INCAR").write_text(text.replace("CLN = 1", "CLN = 2"))
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["check", str(tmp_path / "runs")])
+    assert done.output.splitlines() == [
+        f"good     {folder}/m-srtio3/VASP/001_Ti",
+        f"refused  {folder}/m-tio2/VASP/000_Ti: wrong_absorber, core hole: INCAR asks for no hole in the 1s level of "
+        "the first species",
+        f"refused  {folder}/m-tio2/VASP/004_Ti: wrong_absorber, site 4 of POSCAR is O, not Ti",
+        "3 runs: 1 good, 2 refused (2 wrong_absorber)",
+    ]
+    assert done.exit_code == 1
+    shutil.rmtree(folder / "m-srtio3/VASP/SCF")
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["check", str(folder / "m-srtio3")])
+    assert "no_output, ground state (VASP/SCF): it is missing" in done.output

@@ -10,8 +10,8 @@ IMPORT = {"import_archive_Cu_FEFF": 1}
 SPECTRA = IMPORT | {"curate_spectra": 1}
 DATASET = SPECTRA | {"split_sites": 1, "compute_features": 2, "build_dataset": 1}
 MODELS = DATASET | {"train_expert": 2}
-EVALUATION = MODELS | {"predict_spectra": 2, "evaluate_models": 1}
-REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "make_report": 1}
+EVALUATION = MODELS | {"calibrate_model": 2, "predict_spectra": 2, "evaluate_models": 1}
+REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "draw_uncertainty": 2, "make_report": 1}
 
 PLANS = {
     "structures": IMPORT,
@@ -20,6 +20,7 @@ PLANS = {
     "spectra": SPECTRA,
     "features": IMPORT | {"compute_features": 2},
     "dataset": DATASET,
+    "package": DATASET | {"package_dataset": 1},
     "models": MODELS,
     "evaluation": EVALUATION,
     "report": REPORT,

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from feff_runs import write_archive
 from safetensors import safe_open
 from workflow import QUICK, run, write_config
@@ -143,3 +144,21 @@ def test_a_universal_model_alone_with_a_subset_that_nothing_can_be_tested_on(tmp
     page = (tmp_path / "results/report/report.html").read_text()
     assert "UniversalXAS" in page and "ExpertXAS" not in page
     assert re.search(r"Ti_FEFF: <b>\d+ training and 0 test spectra</b>", page)
+
+
+def test_a_search_is_made_when_asked_for_and_its_file_changes_the_model_it_is_of_alone(both_kinds):
+    search = "search: {models: [universal], trials: 3, max_epochs: 1, space: {batch_size: [16, 32]}}"
+    assert "search_settings" not in run(both_kinds, "--dry-run", "--forceall")
+    run(both_kinds, "search", "--config", f"models={{{search}}}")
+    folder = both_kinds / "results/models/search"
+    assert pd.read_csv(folder / "chgnet_universal_trials.csv")["state"].tolist() == ["complete"] * 3
+    found = folder / "chgnet_universal.yaml"
+    best = yaml.safe_load(found.read_text())["models"]["batch_size"]["universal"]
+    found.write_text(found.read_text().replace(f"universal: {best}", "universal: 24"))  # not what it has anyway
+    names_it = f"models={{settings_files: [results/models/search/{found.name}], {search}}}"
+    planned = run(both_kinds, "models", "search", "--dry-run", "--config", names_it)
+    jobs = dict(re.findall(r"^(train_\w+|search_\w+) +(\d+)$", planned, re.MULTILINE))
+    assert jobs == {"train_universal": "1", "train_tuned": "2"}
+    assert "none.yaml of models.settings_files does not exist" in run(
+        both_kinds, "--dry-run", "--config", "models={settings_files: [none.yaml]}", good=False
+    )

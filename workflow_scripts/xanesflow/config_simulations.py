@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config_sections import Count, Positive, Section, SubsetName, not_bool
+from xanesflow.config_base import Count, Positive, Section, SubsetName, not_bool
 
 
 def _switch(value: Any) -> Any:

@@ -18,7 +18,7 @@ from xanesflow.reasons import Rejected
 from xanesflow.simulations.archive import MEMBER_LIMIT, Member, gunzip, read_archive
 from xanesflow.simulations.chunks import ChunkWriter
 from xanesflow.simulations.layout import SPECTRUM_FILE, Place, place_of, poscar_path, run_folder, runs_folder
-from xanesflow.simulations.vasp.outputs import kept_content
+from xanesflow.simulations.vasp.outputs import VASP_LIMIT, kept_content
 from xanesflow.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.structures.sites import (
     BadStructure,
@@ -31,9 +31,6 @@ from xanesflow.structures.sites import (
 from xanesflow.tables import describe_counts, write_rejected
 
 log = logging.getLogger(__name__)
-
-LIMITS = {"VASP": 2**30}
-"""Largest file in bytes that is read of a level of theory, as vasprun.xml with projections; else `MEMBER_LIMIT`."""
 
 _BATCH = 64  # structures sent to a worker at once
 
@@ -57,7 +54,7 @@ class _Inventory:
 
     def __init__(self, subset: Subset, chunks: int, writer: ChunkWriter) -> None:
         self.element, self.theory, self.chunks, self.writer = subset.element, subset.theory, chunks, writer
-        self.limit = LIMITS.get(subset.theory, MEMBER_LIMIT)
+        self.limit = VASP_LIMIT if subset.theory == "VASP" else MEMBER_LIMIT
         self.runs: dict[Site, _FoundRun] = {}
         self.seconds: dict[tuple[Site, str], _FoundRun] = {}
         self.poscars: dict[str, Member] = {}  # by root

@@ -17,7 +17,6 @@ from xanesflow.simulations.feff.xmu import Xmu
 from xanesflow.spectra import feff8l
 from xanesflow.spectra.grid import Array
 from xanesflow.spectra.processing import Processing
-from xanesflow.spectra.vasp import VaspReader
 
 _OF_ONE_RUN: Mapping[str, Callable[..., Xmu]] = {"FEFF": judge.read_run, "FEFF8L": feff8l.read_run}
 _READ = (*_OF_ONE_RUN, "VASP")
@@ -73,6 +72,8 @@ def reader_of(theory: str, processing: Processing | None) -> Reader:
         processing: for VASP how its spectra are made.
     """
     if theory == "VASP":
+        from xanesflow.spectra.vasp import VaspReader  # the rest of pymatgen, which FEFF does without
+
         assert processing is not None
         return VaspReader(processing)
     return partial(_read_one, _OF_ONE_RUN[theory])

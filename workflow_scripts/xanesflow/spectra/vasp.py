@@ -22,6 +22,7 @@ from xanesflow.units import BOHR_ANGSTROM, INVERSE_FINE_STRUCTURE, RYDBERG_EV
 _EVEN = 0.01  # steps that an energy may be off an even grid; VASP prints them with few digits
 _ONSET = 1e-3  # share of the largest ε₂ that is absorption, not the tail of VASP's own smearing
 _BEFORE_EV = 10.0  # that an edge may lie before the grid
+_FILLED_EV = 1.0  # below the Fermi level, where absorption can only seem to be
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ def make_spectrum(hole: CoreHole, processing: Processing) -> VaspSpectrum:
     absolute = energies + shift_of(hole, processing)
     absorbing = np.flatnonzero(hole.epsilon2 > _ONSET * hole.epsilon2.max())
     edge = float(absolute[absorbing[0]])
+    if (early := float(energies[absorbing[0]]) - (hole.fermi_ev - processing.core_level_ev)) < -_FILLED_EV:
+        raise BadRunError(
+            "edge_elsewhere",
+            f"absorption begins {-early:.1f} eV below the Fermi level, in filled states, so curation.vasp.core_level, "
+            f"{processing.core_level_ev:g} eV, is not that of its POTCAR",
+        )
     first, last = processing.start_ev - _BEFORE_EV, processing.start_ev + RANGE_EV
     if not first <= edge <= last:
         raise BadRunError(

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 
+from xanesflow.simulations.archive import Member, gunzip
 from xanesflow.simulations.engine import BadRunError, FailedRunError
-from xanesflow.simulations.vasp.outputs import read_epsilon2, without_dielectric_function
+from xanesflow.simulations.vasp.outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
 from xanesflow.simulations.vasp.request import MUST_AGREE
 from xanesflow.simulations.vasp.validate import check_core_hole, check_step
 
@@ -60,6 +61,29 @@ class CoreHole:
     fermi_ev: float
     delta_scf_ev: float
     volume_a3: float
+
+
+def step_files(folder: Path) -> dict[str, bytes]:
+    """The files of a step's folder that are judged, each as it is or packed as `OUTCAR.gz`.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    files = {}
+    for name in _NEEDED:
+        path = folder / name
+        packed = path.with_name(f"{name}.gz")
+        try:
+            if path.is_file():
+                files[name] = path.read_bytes()
+            elif packed.is_file():
+                member = gunzip(Member(packed.name, packed.read_bytes()), limit=VASP_LIMIT)
+                if member.problem:
+                    raise BadRunError("unreadable", f"{packed.name}: {member.problem}")
+                files[name] = member.content
+        except OSError as error:
+            raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
+    return files
 
 
 def read_ground_state(files: Mapping[str, bytes]) -> Step:

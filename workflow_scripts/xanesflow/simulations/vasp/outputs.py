@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+VASP_LIMIT = 2**30
+"""Largest file in bytes that is read, as vasprun.xml with projections."""
+
 _TABLE = "IMAGINARY DIELECTRIC FUNCTION"
 _END = "REAL DIELECTRIC FUNCTION"
 _HEADER = re.compile(rb"^ POTCAR:")
