@@ -151,6 +151,14 @@ def test_texts_that_look_like_paths_and_are_none_stay():
         assert scrub(text) == scrubbed
 
 
+def test_html_in_a_name_stays_text_in_the_datacard(tmp_path):
+    source = write_dataset(tmp_path, creator="<script>alert(1)</script>", subsets=["Cu_FEFF"], name="small.h5")
+    package_dataset(source, tmp_path / "p", version="1.0.0")
+    card = (tmp_path / "p/README.md").read_text()
+    assert "by &lt;script&gt;alert(1)" in card and "<script" not in card
+    assert "<script>" in json.loads((tmp_path / "p/croissant.json").read_text())["creator"]["name"]
+
+
 def test_text_of_a_potcar_is_refused(tmp_path):
     source = write_dataset(tmp_path, rejected_detail="VRHFIN =Cu: d10 p1", name="small.h5")
     with pytest.raises(XanesflowError, match="rejected/detail holds text of a POTCAR"):

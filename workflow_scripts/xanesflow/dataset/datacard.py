@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 from xanesflow.dataset.contents import FileContents
@@ -63,7 +64,8 @@ def datacard(
         version: of the dataset.
         url: where it can be had, if known.
     """
-    config = _json(about.get("config"))
+    config, versions = _json(about.get("config")), _json(about.get("versions"))
+    about = {key: escape(str(value), quote=False) for key, value in about.items()}  # Markdown may hold HTML
     sections = [
         f"# {about['title']}\n\n{describe_in_a_paragraph(about, contents)}",
         _listed(
@@ -82,7 +84,7 @@ def datacard(
         "## Checks\n\n" + _checks(validation),
         "## What to know before use\n\n" + _limits(contents),
         "## Citation\n\n" + _citation(about, version),
-        "## Software\n\n" + _software(about),
+        "## Software\n\n" + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
@@ -193,7 +195,11 @@ def _left_out(contents: FileContents) -> str:
 
 def _checks(validation: Validation) -> str:
     said = ", ".join(validation.looked_at)
-    remarks = [f"{each.check}: {each}" for each in validation.findings if not each.fault and each.check != "hashes"]
+    remarks = [
+        escape(f"{each.check}: {each}", quote=False)
+        for each in validation.findings
+        if not each.fault and each.check != "hashes"
+    ]
     return f"`xanesflow dataset validate` finds no fault ({said})." + (
         f" It remarks:\n\n{_listed(remarks)}" if remarks else ""
     )
@@ -216,11 +222,6 @@ def _citation(about: Mapping[str, Any], version: str) -> str:
         f"{about['creator']}: {about['title']}, version {version}, {str(about['created'])[:4]}.\n\n"
         f"The method is that of {about['citation']}."
     )
-
-
-def _software(about: Mapping[str, Any]) -> str:
-    versions = _json(about.get("versions"))
-    return ", ".join(f"{name} {number}" for name, number in versions.items()) + "."
 
 
 def _listed(lines: Iterable[str]) -> str:
