@@ -25,11 +25,21 @@ rule report:  # the first rule is what `snakemake` alone makes
 
 
 include: "rules/common.smk"
-include: "rules/structures.smk"
-include: "rules/inputs.smk"
-include: "rules/simulations.smk"
-include: "rules/spectra.smk"
-include: "rules/features.smk"
+
+
+if CONFIG.from_files:
+
+    include: "rules/import.smk"
+
+else:
+
+    include: "rules/structures.smk"
+    include: "rules/inputs.smk"
+    include: "rules/simulations.smk"
+    include: "rules/spectra.smk"
+    include: "rules/features.smk"
+
+
 include: "rules/dataset.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"

@@ -32,13 +32,14 @@ def trained(tmp_path):
     with h5py.File(dataset, "a") as file:
         file["Ti_VASP/features/m3gnet"].attrs["weights_hash"] = "abc"
     universal = tmp_path / "u.safetensors"
-    train_universal(dataset, universal, subsets=["Cu_FEFF", "Ti_FEFF"], features="chgnet", settings=SETTINGS)
+    train_universal(dataset, {2: universal}, subsets=["Cu_FEFF", "Ti_FEFF"], features="chgnet", settings=SETTINGS)
     return dataset, universal
 
 
 def tune(trained, tmp_path, *, subset="Ti_VASP", features="chgnet", settings=SETTINGS):
     output = tmp_path / "t.safetensors"
-    model = train_tuned(trained[0], output, universal=trained[1], subset=subset, features=features, settings=settings)
+    given = {"subset": subset, "features": features, "settings": settings}
+    [model] = train_tuned(trained[0], {2: output}, universal={2: trained[1]}, **given)
     return model, output
 
 
@@ -49,11 +50,36 @@ def weights(path):
 def test_the_universal_models_weights_are_where_the_training_begins(trained, tmp_path):
     """With steps too small to see, its weights are found again; with others they are not."""
     _, output = tune(trained, tmp_path, settings=replace(SETTINGS, learning_rate=1e-20))
-    learned = {name for name in weights(output) if "running" not in name and "num_batches" not in name}
-    assert len(learned) == 10  # three linear layers and two normalisations, weight and bias each
+    idle = ("running", "num_batches", "linear.bias")  # a bias before a normalisation is zero
+    learned = {name for name in weights(output) if not any(word in name for word in idle)}
+    assert len(learned) == 8  # three linear layers, the output's bias, two normalisations with weight and bias each
     assert all(np.array_equal(weights(output)[name], weights(trained[1])[name]) for name in learned)
     _, output = tune(trained, tmp_path, settings=replace(SETTINGS, learning_rate=1e-2))
     assert not any(np.array_equal(weights(output)[name], weights(trained[1])[name]) for name in learned)
+
+
+def test_the_universal_models_statistics_are_kept_where_that_is_asked_for(trained, tmp_path):
+    """Then the first step begins where the universal model is, and its running means are never changed."""
+    few = replace(SETTINGS, learning_rate=1e-3, max_epochs=2, dropout=0.0)
+    start, running = weights(trained[1]), [n for n in weights(trained[1]) if "running" in n]
+    assert len(running) == 4
+    own, output = tune(trained, tmp_path, settings=few)
+    assert not any(np.array_equal(weights(output)[name], start[name]) for name in running)
+    kept, output = tune(trained, tmp_path, settings=replace(few, keep_statistics=True))
+    assert all(np.array_equal(weights(output)[name], start[name]) for name in running)
+    assert not np.array_equal(weights(output)["network.output.weight"], start["network.output.weight"])
+    assert kept.card.settings["keep_statistics"] and not own.card.settings["keep_statistics"]
+    still, _ = tune(trained, tmp_path, settings=replace(few, keep_statistics=True, learning_rate=1e-20))
+    features = np.random.default_rng(0).normal(size=(7, 2))
+    assert np.allclose(still.predict(features), load_checkpoint(trained[1]).predict(features), rtol=1e-5)
+
+
+def test_a_training_from_scratch_has_statistics_of_its_own(trained, tmp_path):
+    settings = replace(SETTINGS, max_epochs=2, keep_statistics=True)
+    output = {2: tmp_path / "s.safetensors"}
+    train_universal(trained[0], output, subsets=["Ti_FEFF"], features="chgnet", settings=settings)
+    stored = weights(tmp_path / "s.safetensors")
+    assert all(array.any() for name, array in stored.items() if "running_mean" in name)
 
 
 def test_layers_and_scaling_are_the_universal_models_and_energies_the_subsets(trained, tmp_path):

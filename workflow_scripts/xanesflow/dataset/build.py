@@ -42,9 +42,16 @@ log = logging.getLogger(__name__)
 CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Absorption Spectra, arXiv:2409.19552"
 BROADENING = {
     "FEFF": "core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
-    "VASP": "Lorentzian of the element's full width",
+    "VASP": "Lorentzian of the element's full width, curation.vasp.broadening of the recorded configuration",
     "FEFF8L": "core-hole lifetime and quasiparticle self-energy as computed by the embedded engine; nothing added",
 }
+
+ENERGY_REFERENCE = {
+    "VASP": "absolute photon energy by the difference of total energies with and without core hole, plus a shift"
+}
+"""By theory; of the others the next."""
+
+ENERGY_REFERENCE_ELSE = "absolute photon energy as the code gives it"
 
 
 @dataclass(frozen=True)
@@ -132,18 +139,22 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     energy.attrs["units"] = "eV"
     # In one piece, not in chunks: a row is read by itself, and all of them as fast as the disk is.
     spectra = group.create_dataset("spectra", data=curated.spectra[rows])
+    theory = Subset.parse(curated.subset).theory
     spectra.attrs.update(
         {
             "units": "bohr^2",
             "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
-            "energy_reference": "absolute photon energy as the code gives it",
-            "broadening": BROADENING[Subset.parse(curated.subset).theory],
+            "energy_reference": ENERGY_REFERENCE.get(theory, ENERGY_REFERENCE_ELSE),
+            "broadening": BROADENING.get(theory, "as the code gives it"),
             "normalization": "none",
+            **{key: said for key, said in curated.described.items() if key != "multiplicity"},
         }
     )
     group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
     group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
-    group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    multiplicity = group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    if said := curated.described.get("multiplicity"):
+        multiplicity.attrs["meaning"] = said
     corrections = group.create_dataset("corrections", data=[curated.corrections[row] for row in rows], dtype=STRING)
     corrections.attrs["meaning"] = "what was changed in the run's inputs before it was good; empty: a plain run"
     group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)

@@ -21,7 +21,7 @@ from xanesflow.models.settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
-_LATER = {"subsets", "start"}  # entries that older checkpoints lack
+_LATER = {"subsets", "start", "asked", "range_test"}  # entries that older checkpoints lack
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class ModelCard:
         config: the campaign's configuration, if it was given.
         subsets: those that it covers, with `n_train`, `n_val` and `data_sha256` of each. A checkpoint without this
             entry (of xanesflow 0.1) is of an expert and covers `subset`.
+        asked: the settings as they were asked for, but for the seed; in `settings` the batch may be smaller, where
+            memory did not suffice.
+        range_test: rates, losses, suggestion and whether it was found, if there was a range test.
         start: the model whose weights and scaling the training began with, if it had one: kind, subset, seed, sha256.
     """
 
@@ -74,6 +77,8 @@ class ModelCard:
     config: dict[str, Any] | None = field(default=None)
     subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
     start: dict[str, Any] | None = field(default=None)
+    asked: dict[str, Any] = field(default_factory=dict)
+    range_test: dict[str, Any] | None = field(default=None)
 
     def __post_init__(self) -> None:
         if not self.subsets:
@@ -187,6 +192,8 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     }
     tensors["scaling.feature_mean"] = model.scaling.feature_mean
     tensors["scaling.feature_scale"] = model.scaling.feature_scale
+    if model.scaling.projection is not None:
+        tensors["scaling.projection"] = model.scaling.projection
     tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
@@ -218,11 +225,11 @@ def load_checkpoint(path: str | Path) -> Model:
             tensors["scaling.feature_mean"],
             tensors["scaling.feature_scale"],
             card.spectra_factor,
+            tensors.get("scaling.projection"),
         )
-        n_features = sum(card.feature_dimensions.values())
         # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
         with torch.device("meta"):
-            network = SpectrumNetwork(n_features, settings.widths, n_energies, settings.dropout)
+            network = SpectrumNetwork(scaling.n_inputs, settings.widths, n_energies, settings.dropout, settings.output)
         state = {
             name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
             for name, array in tensors.items()
