@@ -159,6 +159,23 @@ def test_html_in_a_name_stays_text_in_the_datacard(tmp_path):
     assert "<script>" in json.loads((tmp_path / "p/croissant.json").read_text())["creator"]["name"]
 
 
+def test_a_dataset_taken_from_a_file_of_features_is_packaged_and_says_so(tmp_path):
+    source = copy_of_dataset(tmp_path, "small.h5")
+    with h5py.File(source, "r+") as file:
+        config = json.loads(file.attrs["config"])
+        config["dataset"] |= {"source": "features_file", "features_file": str(tmp_path / "given.npz")}
+        file.attrs["config"] = json.dumps(config)
+        file["Cu_FEFF/spectra"].attrs["origin"] = "taken from given.npz"
+        del file["structures/mp-3"]
+        seal_again(file)
+    package_dataset(source, tmp_path / "p", version="1.0.0")
+    sites = pd.read_csv(tmp_path / "p/sites.csv", index_col="key", keep_default_na=False)
+    assert sites.loc["Cu_FEFF/mp-3_001", ["formula", "n_atoms"]].tolist() == ["", ""]
+    assert attributes(tmp_path / "p/small.h5")["config"]["dataset"]["features_file"] == "<local>"
+    card = (tmp_path / "p/README.md").read_text()
+    assert "taken from a file of features and spectra" in card and "Origin: taken from given.npz" in card
+
+
 def test_text_of_a_potcar_is_refused(tmp_path):
     source = write_dataset(tmp_path, rejected_detail="VRHFIN =Cu: d10 p1", name="small.h5")
     with pytest.raises(XanesflowError, match="rejected/detail holds text of a POTCAR"):

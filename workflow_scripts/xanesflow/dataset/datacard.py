@@ -144,18 +144,33 @@ with xanesflow.load("{campaign}.h5") as data:
 
 def _making(config: Mapping[str, Any], contents: FileContents) -> str:
     structures = _at(config, "structures", "source")
-    done = "imported from finished runs" if _at(config, "simulations", "source") == "archive" else "computed"
-    lines = [f"Structures: {SOURCES.get(str(structures), 'not recorded')}."]
+    taken = _at(config, "dataset", "source") == "features_file"
+    done = (
+        "taken from a file of features and spectra"
+        if taken
+        else "imported from finished runs"
+        if _at(config, "simulations", "source") == "archive"
+        else "computed"
+    )
+    whence = "as far as that file has them" if taken else SOURCES.get(str(structures), "not recorded")
+    lines = [f"Structures: {whence}."]
     for theory in dict.fromkeys(Subset.parse(name).theory for name in contents.subsets):
         subset = next(each for name, each in contents.subsets.items() if Subset.parse(name).theory == theory)
         attributes = subset.group["spectra"].attrs
         envelope = _at(config, "curation", "envelope", theory)
-        kept = f"spectra within mean ± {envelope} σ of their subset" if envelope else "no limit on outliers"
+        kept = (
+            "where that file was made"
+            if taken
+            else f"spectra within mean ± {envelope} σ of their subset"
+            if envelope
+            else "no limit on outliers"
+        )
         told = {
             "Energies": attributes.get("energy_reference", "not told"),
             "Broadening": attributes.get("broadening", "not told"),
             "Normalisation": attributes.get("normalization", "not told"),
             "Curation": kept,
+            **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
         }
         sentences = ". ".join(f"{what}: {how}" for what, how in told.items())
         lines.append(f"{theory}: {CODES.get(theory, theory)}, {done}. {sentences}.")
