@@ -119,7 +119,7 @@ def test_nothing_of_the_machine_is_in_the_package(tmp_path, monkeypatch):
         "features": {"m3gnet_weights": "user42/weights"},
         "splits": {"files": "user42_splits"},
     }  # fmt: skip
-    detail = f"xmu.dat in {secret}/Cu/mp-99 is empty, as /home/user42/log.txt says (key {key}, ~/user42/x)"
+    detail = f"xmu.dat in {secret}/Cu/mp-99 is empty, as /data/user42/log.txt says (key {key}, ~/user42/x)"
     source = write_dataset(tmp_path, config=config, rejected_detail=detail, name="small.h5")
     assert key.encode() in source.read_bytes() and b"user42" in source.read_bytes()
     package_dataset(source, tmp_path / "p", version="1.0.0")
