@@ -1,0 +1,100 @@
+"""Kernel ridge regression against scikit-learn's Gaussian process, and its choices against plain refitting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern
+
+from xanesflow.errors import XanesflowError
+from xanesflow.models import kernel as module
+from xanesflow.models.kernel import KernelRidge, leave_out_materials
+
+BLOCKS = [6, 3]
+
+
+def sites(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features of two blocks, smooth spectra that follow from them, and materials of one to three sites."""
+    rng = np.random.default_rng(seed)
+    features = np.hstack([rng.normal(size=(n, 6)), 50 + 20 * rng.normal(size=(n, 3))]).astype(np.float32)
+    energy = np.linspace(0, 1, 30)
+    hidden = features[:, :1] + 0.05 * (features[:, 6:7] - 50)
+    spectra = 1e-3 * (2 + np.sin(3 * energy + hidden) + 0.2 * np.cos(9 * energy) * features[:, 1:2])
+    return features, spectra, np.array([f"mp-{number}" for number in np.sort(rng.integers(0, n // 2, size=n))])
+
+
+def test_predictions_are_those_of_a_gaussian_process_of_the_same_kernel():
+    features, spectra, materials = sites()
+    fitted = KernelRidge.fit(features[:90], spectra[:90], materials[:90], BLOCKS)
+    mean, deviation = features[:90].mean(axis=0), features[:90].std(axis=0)
+    inputs = np.clip((features - mean) / deviation, -6, 6) / np.sqrt([6.0] * 6 + [3.0] * 3)
+    reference = GaussianProcessRegressor(Matern(fitted.length, nu=1.5), alpha=fitted.noise, optimizer=None)
+    reference.fit(inputs[:90], spectra[:90] - spectra[:90].mean(axis=0))
+    expected = spectra[:90].mean(axis=0) + reference.predict(inputs[90:])
+    assert fitted.predict(features[90:]) == pytest.approx(expected, abs=1e-8)
+
+
+def test_errors_with_a_material_left_out_are_those_of_a_fit_without_it():
+    rng = np.random.default_rng(1)
+    points, targets = rng.normal(size=(40, 5)), rng.normal(size=(40, 7))
+    materials = rng.integers(0, 15, size=40)
+    matrix = np.exp(-((points[:, None] - points) ** 2).sum(axis=-1) / 8) + 0.01 * np.eye(40)
+    errors = leave_out_materials(matrix.copy(), targets, materials)
+    for material in range(15):
+        out = materials == material
+        predicted = matrix[np.ix_(out, ~out)] @ np.linalg.solve(matrix[np.ix_(~out, ~out)], targets[~out])
+        assert errors[out] == pytest.approx(targets[out] - predicted, abs=1e-9)
+
+
+def test_it_learns():
+    features, spectra, materials = sites(240)
+    fitted = KernelRidge.fit(features[:160], spectra[:160], materials[:160], BLOCKS)
+    truth, base = spectra[160:], spectra[:160].mean(axis=0)
+    assert ((fitted.predict(features[160:]) - truth) ** 2).mean() < 0.35 * ((base - truth) ** 2).mean()
+
+
+def test_what_is_chosen_does_not_come_from_sites_of_the_same_material():
+    """Of noisy spectra that are all there twice the least noise is best, unless both are left out together."""
+    features, spectra, materials = sites(160)
+    noisy = spectra + 3e-4 * np.random.default_rng(2).normal(size=spectra.shape)
+    twice = [np.concatenate([each, each]) for each in (features, noisy, materials)]
+    assert KernelRidge.fit(*twice, BLOCKS).noise == max(module.NOISES)
+    apart = np.array([f"mp-{number}" for number in range(320)])
+    assert KernelRidge.fit(*twice[:2], apart, BLOCKS).noise == min(module.NOISES)
+
+
+def test_it_is_stored_as_arrays_and_read_back():
+    features, spectra, materials = sites()
+    fitted = KernelRidge.fit(features, spectra, materials, BLOCKS)
+    again = KernelRidge.from_tensors({"network.0": np.zeros(3), **fitted.tensors()})
+    assert again is not None and np.array_equal(again.predict(features), fitted.predict(features))
+    assert KernelRidge.from_tensors({"network.0": np.zeros(3)}) is None
+
+
+def test_constant_features_and_values_from_far_outside_do_no_harm():
+    features, spectra, materials = sites()
+    features[:, 8] = 0.1
+    fitted = KernelRidge.fit(features, spectra, materials, BLOCKS)
+    far = features[:2].copy()
+    far[0, 8], far[1, 0] = 7.0, 1e6
+    assert fitted.predict(far)[0] == pytest.approx(fitted.predict(features[:1])[0], rel=1e-12)
+    assert np.abs(fitted.predict(far)[1]).max() < 2 * spectra.max()
+
+
+def test_with_many_sites_the_choice_is_made_on_some_of_them(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(module, "SELECTION_SITES", 60)
+    features, spectra, materials = sites()
+    first, second = (KernelRidge.fit(features, spectra, materials, BLOCKS, seed=3) for _ in range(2))
+    assert (first.length, first.noise) == (second.length, second.noise) and len(first.points) == 120
+    assert "sites of 120" in caplog.text
+
+
+def test_too_few_materials_and_too_many_sites_are_told(monkeypatch):
+    features, spectra, materials = sites(20)
+    with pytest.raises(XanesflowError, match=r"two materials or more.*kernel_share: 0"):
+        KernelRidge.fit(features, spectra, np.full(20, "mp-1"), BLOCKS)
+    monkeypatch.setattr(module, "MOST_SITES", 10)
+    with pytest.raises(XanesflowError, match=r"20 training sites.*kernel_share: 0"):
+        KernelRidge.fit(features, spectra, materials, BLOCKS)
