@@ -198,17 +198,24 @@ def trained_on(model, subset):
     return subset.split("_")[1] if model == "universal" else subset
 
 
+def checkpoints_of(model):
+    """Checkpoints of a model, one a seed, which its training updates: what is still good is kept."""
+    folder = f"results/models/{model}"
+    return [update(f"{folder}/seed{seed}.safetensors") for seed in CONFIG.models.seeds]
+
+
 def results_of_trainings(pattern):
-    """`pattern` filled for every training that the configuration asks for; {of} is a subset or a level of theory."""
+    """`pattern` filled for every model and seed to be trained, if it names {seed}; {of} is a subset or a theory."""
     models = [
         (kind, trained_on(kind, subset)) for kind in CONFIG.models.kinds for subset in SUBSETS
     ]
-    return [
+    filled = [
         pattern.format(model=model, features=features, of=of, seed=seed)
-        for model, of in dict.fromkeys(models)
+        for model, of in models
         for features in CONFIG.features.models
         for seed in CONFIG.models.seeds
     ]
+    return list(dict.fromkeys(filled))
 
 
 def hold_working_directory():

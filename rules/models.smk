@@ -1,14 +1,5 @@
 # Stage 7: models from features to spectra.
 
-TRAINING = {
-    key: getattr(CONFIG.models, key)
-    for key in ("dropout", "learning_rate", "max_epochs", "patience", "scaling", "device")
-}
-
-TUNED_DROPOUT = (
-    CONFIG.models.dropout if CONFIG.models.tuned_dropout is None else CONFIG.models.tuned_dropout
-)
-
 
 rule models:
     input:
@@ -25,31 +16,30 @@ rule train_expert:
             expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
         ],
     output:
-        checkpoint="results/models/expert_{features}_{subset}/seed{seed}.safetensors",
-        history="results/models/expert_{features}_{subset}/seed{seed}_history.csv",
+        checkpoints=checkpoints_of("expert_{features}_{subset}"),
+        history="results/models/expert_{features}_{subset}/history.csv",
         figure=report(
-            "results/models/expert_{features}_{subset}/seed{seed}_learning_curve.svg",
+            "results/models/expert_{features}_{subset}/learning_curve.svg",
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{subset}",
-            labels={"model": "expert", "features": "{features}", "seed": "{seed}"},
+            labels={"model": "expert", "features": "{features}"},
         ),
     log:
-        "results/logs/train_expert/{features}_{subset}_seed{seed}.log",
+        "results/logs/train_expert/{features}_{subset}.log",
     benchmark:
-        "results/benchmarks/train_expert/{features}_{subset}_seed{seed}.tsv"
+        "results/benchmarks/train_expert/{features}_{subset}.tsv"
     conda:
         "../envs/xanesflow.yaml"
-    threads: 1
+    threads: CONFIG.models.threads
     resources:
         mem_mb=more_each_time(3000),
         runtime=more_each_time(240),
     params:
-        **TRAINING,
-        widths=lambda wildcards: CONFIG.models.widths.get(wildcards.subset),
-        batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),
+        seeds=CONFIG.models.seeds,
+        settings=lambda wildcards: CONFIG.training_of("expert", wildcards.subset),
     message:
-        "Training ExpertXAS on {wildcards.features} of {wildcards.subset}, seed {wildcards.seed}"
+        "Training ExpertXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
     script:
         "../workflow_scripts/train_expert.py"
 
@@ -67,32 +57,31 @@ rule train_universal:
             featurizer=FEATURIZERS,
         ),
     output:
-        checkpoint="results/models/universal_{features}_{theory}/seed{seed}.safetensors",
-        history="results/models/universal_{features}_{theory}/seed{seed}_history.csv",
+        checkpoints=checkpoints_of("universal_{features}_{theory}"),
+        history="results/models/universal_{features}_{theory}/history.csv",
         figure=report(
-            "results/models/universal_{features}_{theory}/seed{seed}_learning_curve.svg",
+            "results/models/universal_{features}_{theory}/learning_curve.svg",
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{theory}",
-            labels={"model": "universal", "features": "{features}", "seed": "{seed}"},
+            labels={"model": "universal", "features": "{features}"},
         ),
     log:
-        "results/logs/train_universal/{features}_{theory}_seed{seed}.log",
+        "results/logs/train_universal/{features}_{theory}.log",
     benchmark:
-        "results/benchmarks/train_universal/{features}_{theory}_seed{seed}.tsv"
+        "results/benchmarks/train_universal/{features}_{theory}.tsv"
     conda:
         "../envs/xanesflow.yaml"
-    threads: 1
+    threads: CONFIG.models.threads
     resources:
         mem_mb=more_each_time(6000),
         runtime=more_each_time(480),
     params:
-        **TRAINING,
         subsets=lambda wildcards: subsets_of(wildcards.theory),
-        widths=CONFIG.models.widths.get("universal"),
-        batch_size=CONFIG.models.batch_size.get("universal"),
+        seeds=CONFIG.models.seeds,
+        settings=lambda wildcards: CONFIG.training_of("universal", wildcards.theory),
     message:
-        "Training UniversalXAS on {wildcards.features} of all {wildcards.theory} subsets, seed {wildcards.seed}"
+        "Training UniversalXAS on {wildcards.features} of all {wildcards.theory} subsets, seeds {params.seeds}"
     script:
         "../workflow_scripts/train_universal.py"
 
@@ -105,33 +94,36 @@ rule train_tuned:
             "results/dataset/splits/{subset}.csv",
             expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
         ],
-        universal=lambda wildcards: "results/models/universal_{}_{}/seed{}.safetensors".format(
-            wildcards.features, CONFIG.universal_of(wildcards.subset), wildcards.seed
+        universal=lambda wildcards: expand(
+            "results/models/universal_{features}_{theory}/seed{seed}.safetensors",
+            features=wildcards.features,
+            theory=CONFIG.universal_of(wildcards.subset),
+            seed=CONFIG.models.seeds,
         ),
     output:
-        checkpoint="results/models/tuned_{features}_{subset}/seed{seed}.safetensors",
-        history="results/models/tuned_{features}_{subset}/seed{seed}_history.csv",
+        checkpoints=checkpoints_of("tuned_{features}_{subset}"),
+        history="results/models/tuned_{features}_{subset}/history.csv",
         figure=report(
-            "results/models/tuned_{features}_{subset}/seed{seed}_learning_curve.svg",
+            "results/models/tuned_{features}_{subset}/learning_curve.svg",
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{subset}",
-            labels={"model": "tuned", "features": "{features}", "seed": "{seed}"},
+            labels={"model": "tuned", "features": "{features}"},
         ),
     log:
-        "results/logs/train_tuned/{features}_{subset}_seed{seed}.log",
+        "results/logs/train_tuned/{features}_{subset}.log",
     benchmark:
-        "results/benchmarks/train_tuned/{features}_{subset}_seed{seed}.tsv"
+        "results/benchmarks/train_tuned/{features}_{subset}.tsv"
     conda:
         "../envs/xanesflow.yaml"
-    threads: 1
+    threads: CONFIG.models.threads
     resources:
         mem_mb=more_each_time(3000),
         runtime=more_each_time(240),
     params:
-        **{**TRAINING, "dropout": TUNED_DROPOUT},
-        batch_size=lambda wildcards: CONFIG.models.batch_size.get(wildcards.subset),
+        seeds=CONFIG.models.seeds,
+        settings=lambda wildcards: CONFIG.training_of("tuned", wildcards.subset),
     message:
-        "Training Tuned-UniversalXAS on {wildcards.features} of {wildcards.subset}, seed {wildcards.seed}"
+        "Training Tuned-UniversalXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
     script:
         "../workflow_scripts/train_tuned.py"

@@ -79,9 +79,7 @@ rule make_report:
         errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
         spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
-        curves=results_of_trainings(
-            "results/models/{model}_{features}_{of}/seed{seed}_learning_curve.svg"
-        ),
+        curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
     output:
         report(
             "results/report/report.html",
@@ -101,7 +99,7 @@ rule make_report:
     params:
         subsets=SUBSETS,
         models=results_of_models("{model} on {features}, {subset}"),
-        trainings=results_of_trainings("{model} on {features}, {of}, seed {seed}"),
+        trainings=results_of_trainings("{model} on {features}, {of}"),
         benchmarks="results/benchmarks",
     message:
         "Writing the report {output}"

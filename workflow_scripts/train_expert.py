@@ -1,23 +1,18 @@
-"""Train one ExpertXAS with one seed (rules/models.smk)."""
+"""Train one ExpertXAS with each seed (rules/models.smk)."""
 
 from pathlib import Path
 
 from xanesflow.models.expert import train_expert
 from xanesflow.models.settings import TrainingSettings
-from xanesflow.scripting import rule_log
+from xanesflow.scripting import by_seed, rule_log
 
 with rule_log(snakemake) as config:
     train_expert(
         Path(snakemake.input.dataset),
-        Path(snakemake.output.checkpoint),
+        by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
         subset=snakemake.wildcards.subset,
         features=snakemake.wildcards.features,
-        settings=TrainingSettings.of_model(
-            snakemake.wildcards.subset,
-            **snakemake.params,
-            threads=snakemake.threads,
-            seed=int(snakemake.wildcards.seed),
-        ),
+        settings=TrainingSettings.of_model(snakemake.wildcards.subset, **snakemake.params.settings),
         figure=Path(snakemake.output.figure),
         history=Path(snakemake.output.history),
         config_json=config,

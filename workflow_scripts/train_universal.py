@@ -1,21 +1,18 @@
-"""Train one UniversalXAS with one seed (rules/models.smk)."""
+"""Train one UniversalXAS with each seed (rules/models.smk)."""
 
 from pathlib import Path
 
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.universal import train_universal
-from xanesflow.scripting import rule_log
+from xanesflow.scripting import by_seed, rule_log
 
 with rule_log(snakemake) as config:
-    given = dict(snakemake.params)
     train_universal(
         Path(snakemake.input.dataset),
-        Path(snakemake.output.checkpoint),
-        subsets=given.pop("subsets"),
+        by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
+        subsets=snakemake.params.subsets,
         features=snakemake.wildcards.features,
-        settings=TrainingSettings.of_model(
-            "universal", **given, threads=snakemake.threads, seed=int(snakemake.wildcards.seed)
-        ),
+        settings=TrainingSettings.of_model("universal", **snakemake.params.settings),
         figure=Path(snakemake.output.figure),
         history=Path(snakemake.output.history),
         config_json=config,

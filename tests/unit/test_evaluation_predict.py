@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     dataset = make_dataset(folder / "d.h5")
     paths = [folder / f"{seed}.safetensors" for seed in (10, 9)]
     for path, seed in zip(paths, (10, 9), strict=True):
-        train_expert(dataset, path, subset="Cu_FEFF", features="m3gnet", settings=replace(SMALL, seed=seed))
+        train_expert(dataset, {seed: path}, subset="Cu_FEFF", features="m3gnet", settings=SMALL)
     return dataset, paths
 
 
@@ -63,7 +63,7 @@ def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefine
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * 10)
     for seed in (0, 1):
         settings = replace(SMALL, seed=seed)
-        train_expert(dataset, tmp_path / f"{seed}", subset="Cu_FEFF", features="m3gnet", settings=settings)
+        train_expert(dataset, {seed: tmp_path / f"{seed}"}, subset="Cu_FEFF", features="m3gnet", settings=settings)
     predict_spectra(dataset, [tmp_path / "0", tmp_path / "1"], tmp_path / "p.h5")
     for words in ("train 30, val 10, test 0", "`evaluation.part: val`", "`splits.files: null`"):
         assert words in caplog.text
@@ -77,7 +77,7 @@ def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefine
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_figures_of_very_few_spectra_are_those_of_numpy_and_the_log_says_how_few(tmp_path, caplog, n):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * (10 - n) + ["test"] * n)
-    train_expert(dataset, tmp_path / "m", subset="Cu_FEFF", features="m3gnet", settings=SMALL)
+    train_expert(dataset, {SMALL.seed: tmp_path / "m"}, subset="Cu_FEFF", features="m3gnet", settings=SMALL)
     predict_spectra(dataset, [tmp_path / "m"], tmp_path / "p.h5")
     (row,) = evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv")
     with h5py.File(tmp_path / "p.h5") as file, h5py.File(dataset) as made:
@@ -107,7 +107,7 @@ def test_checkpoints_must_be_different_seeds_of_one_model(trained, tmp_path):
     dataset, paths = trained
     with pytest.raises(XanesflowError, match="same seed 10"):
         predict_spectra(dataset, [paths[0], paths[0]], tmp_path / "p.h5")
-    train_expert(dataset, tmp_path / "c", subset="Cu_FEFF", features="chgnet", settings=SMALL)
+    train_expert(dataset, {SMALL.seed: tmp_path / "c"}, subset="Cu_FEFF", features="chgnet", settings=SMALL)
     with pytest.raises(XanesflowError, match="one model at a time"):
         predict_spectra(dataset, [paths[0], tmp_path / "c"], tmp_path / "p.h5")
     with pytest.raises(XanesflowError, match="no checkpoint"):
@@ -116,7 +116,7 @@ def test_checkpoints_must_be_different_seeds_of_one_model(trained, tmp_path):
 
 def test_the_table_has_a_row_per_seed_and_one_of_the_ensemble_in_a_stable_order(trained, tmp_path):
     dataset, paths = trained
-    train_expert(dataset, tmp_path / "c", subset="Cu_FEFF", features="chgnet", settings=SMALL)
+    train_expert(dataset, {SMALL.seed: tmp_path / "c"}, subset="Cu_FEFF", features="chgnet", settings=SMALL)
     files = [tmp_path / "m3gnet.h5", tmp_path / "chgnet.h5"]
     result = predict_spectra(dataset, paths, files[0])
     predict_spectra(dataset, [tmp_path / "c"], files[1])

@@ -18,12 +18,11 @@ from xanesflow.models.settings import TrainingSettings
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 
 
-def train(folder, features="m3gnet", settings=SMALL, **others):
+def train(folder, features="m3gnet", settings=SMALL, dataset=None, **others):
     folder.mkdir(exist_ok=True)
-    dataset = make_dataset(folder / "d.h5")
-    model = train_expert(
-        dataset, folder / "m.safetensors", subset="Cu_FEFF", features=features, settings=settings, **others
-    )
+    dataset = dataset or make_dataset(folder / "d.h5")
+    outputs = {settings.seed: folder / "m.safetensors"}
+    [model] = train_expert(dataset, outputs, subset="Cu_FEFF", features=features, settings=settings, **others)
     return dataset, model, folder / "m.safetensors"
 
 
@@ -82,15 +81,16 @@ def test_figure_and_history_are_written(tmp_path):
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader((tmp_path / "h.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
-    assert {"train_mse", "val_mse", "learning_rate"} <= set(rows[0])
+    assert rows[0].keys() == {"seed", "epoch", "train_mse", "val_mse", "kept"}
+    assert sum(row["kept"] == "True" for row in rows) == 1
 
 
 def test_a_part_with_too_few_spectra_is_told_with_the_counts(tmp_path):
     for split, words in {("train", "val"): "train 1, val 1", ("train", "train"): "train 2, val 0"}.items():
         path = make_dataset(tmp_path / "d.h5", n=2, split=split)
         with pytest.raises(XanesflowError, match=f"Cu_FEFF .*too few spectra .*{words}"):
-            train_expert(path, tmp_path / "m.safetensors", subset="Cu_FEFF", features="m3gnet", settings=SMALL)
-    assert not (tmp_path / "m.safetensors").exists()
+            train(tmp_path / "m", dataset=path)
+    assert not (tmp_path / "m/m.safetensors").exists()
 
 
 def test_a_model_refuses_features_of_another_size_or_that_are_no_numbers(tmp_path):

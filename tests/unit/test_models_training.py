@@ -9,10 +9,9 @@ import torch
 from xanesflow.errors import XanesflowError
 from xanesflow.models.network import FastDropout, SpectrumNetwork
 from xanesflow.models.range_test import FALLBACK_RATE, range_test, suggest_rate
+from xanesflow.models.run import Run
 from xanesflow.models.settings import TrainingSettings
-from xanesflow.models.training import _batches, train_network
-
-CPU = torch.device("cpu")
+from xanesflow.models.training import train_network
 
 
 def arrays(n, d=4, k=5, seed=0):
@@ -60,9 +59,11 @@ def test_dropout_zeroes_its_share_keeps_the_mean_and_is_off_in_evaluation():
 
 @pytest.mark.parametrize(("n", "sizes"), [(33, [16, 17]), (34, [16, 16, 2]), (17, [17]), (2, [2]), (32, [16, 16])])
 def test_each_row_comes_once_and_no_batch_has_a_single_one(n, sizes):
-    batches = _batches(n, 16, CPU)
-    assert [len(batch) for batch in batches] == sizes
-    assert sorted(torch.cat(batches).tolist()) == list(range(n))
+    run = Run([torch.from_numpy(array) for array in (*arrays(n), *arrays(3))], small(), [0, 1])
+    batches = run._batches(run.orders)
+    assert [batch.shape for batch in batches] == [(size, 2) for size in sizes]
+    for member in torch.cat(batches).T.tolist():
+        assert sorted(member) == list(range(n))
 
 
 def test_training_works_where_one_spectrum_is_left_over():
@@ -122,7 +123,9 @@ def test_report_is_called_for_each_epoch_with_best_and_rate():
 def test_a_loss_that_is_no_number_names_epoch_rate_and_remedy():
     features, spectra = arrays(20)
     spectra[3, 2] = np.float32(3e38)
-    with pytest.raises(XanesflowError, match=r"epoch 1 with learning rate 0\.01 .* smaller `models.learning_rate`"):
+    with pytest.raises(
+        XanesflowError, match=r"epoch 1 of seed 0 with learning rate 0\.01 .* smaller `models.learning_rate`"
+    ):
         train_network((features, spectra), arrays(5, seed=1), small())
 
 

@@ -33,7 +33,7 @@ def two_subsets(path, *, ti_split=None, **choices):
 def train(folder, *, features="m3gnet", subsets=SUBSETS, name="u.safetensors", **choices):
     folder.mkdir(exist_ok=True)
     dataset, path = two_subsets(folder / "d.h5", **choices), folder / name
-    model = train_universal(dataset, path, subsets=subsets, features=features, settings=SMALL)
+    [model] = train_universal(dataset, {SMALL.seed: path}, subsets=subsets, features=features, settings=SMALL)
     return dataset, model, path
 
 
@@ -111,14 +111,14 @@ def test_without_any_validation_spectra_it_is_told_with_the_counts(tmp_path):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 40)
     add_subset(dataset, "Ti_FEFF", split=["train"] * 25 + ["test"] * 15)
     with pytest.raises(XanesflowError, match=r"Cu_FEFF, Ti_FEFF in .* too few spectra .*train 65, val 0, test 15"):
-        train_universal(dataset, tmp_path / "u", subsets=SUBSETS, features="m3gnet", settings=SMALL)
+        train_universal(dataset, {0: tmp_path / "u"}, subsets=SUBSETS, features="m3gnet", settings=SMALL)
     assert not (tmp_path / "u").exists()
 
 
 def test_subsets_that_do_not_fit_each_other_are_told(tmp_path):
     def fails(subsets, words):
         with pytest.raises(XanesflowError, match=words):
-            train_universal(dataset, tmp_path / "u", subsets=subsets, features="m3gnet", settings=SMALL)
+            train_universal(dataset, {0: tmp_path / "u"}, subsets=subsets, features="m3gnet", settings=SMALL)
 
     dataset = two_subsets(tmp_path / "d.h5", n_energies=6)
     fails(["Cu_FEFF", "Ti_VASP"], "one level of theory, but was given Cu_FEFF, Ti_VASP")
@@ -158,7 +158,7 @@ def test_two_seeds_give_the_mean_prediction_of_both(tmp_path):
     dataset, model, path = train(tmp_path)
     other = tmp_path / "other.safetensors"
     settings = replace(SMALL, seed=3)
-    second = train_universal(dataset, other, subsets=SUBSETS, features="m3gnet", settings=settings)
+    [second] = train_universal(dataset, {settings.seed: other}, subsets=SUBSETS, features="m3gnet", settings=settings)
     found = predict_spectra(dataset, [path, other], tmp_path / "p.h5", subset="Ti_FEFF")
     features, _ = stored(dataset, "features/m3gnet")
     by_hand = (model.predict(features[-6:]) + second.predict(features[-6:])) / 2
@@ -184,7 +184,7 @@ def test_predicting_asks_for_a_subset_that_the_model_covers_and_data_that_it_saw
 def test_a_checkpoint_of_an_expert_from_before_there_were_others_is_read(tmp_path):
     dataset = make_dataset(tmp_path / "d.h5")
     path, old = tmp_path / "m.safetensors", tmp_path / "old.safetensors"
-    model = train_expert(dataset, path, subset="Cu_FEFF", features="m3gnet", settings=SMALL)
+    [model] = train_expert(dataset, {SMALL.seed: path}, subset="Cu_FEFF", features="m3gnet", settings=SMALL)
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     del metadata["subsets"]

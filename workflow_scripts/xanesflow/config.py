@@ -33,6 +33,7 @@ from xanesflow.config_sections import (
 )
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
+from xanesflow.presets import LAYERS, fill_in
 from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
 
@@ -63,6 +64,11 @@ class Config(Section):
     dataset: Dataset = Field(Dataset(), description="the dataset's own description")
     models: Models = Field(Models(), description="neural networks from features to spectra")
     evaluation: Evaluation = Field(Evaluation(), description="judging the models")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_preset_fills_in(cls, values: Any) -> Any:
+        return fill_in(values) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _each_subset_is_complete(self) -> Config:
@@ -136,6 +142,24 @@ class Config(Section):
         """Level of theory of the universal model that a subset's tuned model goes on from."""
         theory = Subset.parse(subset).theory
         return self.models.tuned_from.get(theory, theory)  # type: ignore[call-overload]
+
+    def training_of(self, kind: str, of: str) -> dict[str, Any]:
+        """How a model is trained: fields of `models.settings.TrainingSettings`, but for the seed.
+
+        Args:
+            kind: `expert`, `universal` or `tuned`.
+            of: a subset, or of a universal model its level of theory.
+        """
+        given, name = self.models, "universal" if kind == "universal" else of
+        layers = LAYERS[given.preset]
+        fields = ("output", "weight_decay", "schedule", "average", "max_epochs", "patience", "scaling", "precision")
+        settings = {field: getattr(given, field) for field in (*fields, "kernel_share", "device", "threads")}
+        tuned = kind == "tuned" and given.tuned_dropout is not None
+        settings["dropout"] = given.tuned_dropout if tuned else given.dropout
+        settings["learning_rate"] = None if given.learning_rate == "range_test" else given.learning_rate
+        settings["widths"] = given.widths.get(name) or (list(layers[0]) if layers else None)
+        settings["batch_size"] = given.batch_size.get(name) or (layers[1] if layers else None)
+        return settings
 
     def n_chunks(self, subset: str) -> int:
         """Into how many chunks a subset is divided."""

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
+from xanesflow.models.settings import Output
+from xanesflow.presets import Preset
 from xanesflow.sites import Subset
 
 PAPER_ENERGY_START_EV = {
@@ -195,11 +197,13 @@ class Curation(Section):
 class Features(Section):
     """What the models see of a structure."""
 
-    models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] = Field(
-        ["m3gnet"],
+    models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] | None = Field(
+        None,
         description=(
-            "a model is trained on each: m3gnet (last block, 64 numbers), m3gnet_all (embedding and three blocks,\n"
-            "256), chgnet (atom features and magnetic moment, 65), or several joined as m3gnet_all+chgnet"
+            "a model is trained on each; null: those of models.preset (paper: [m3gnet]).\n"
+            "m3gnet: last block, 64 numbers; m3gnet_all: embedding and three blocks, 256; chgnet: atom features and\n"
+            "magnetic moment, 65; radial: histograms of distances, 30; acsf and soap: descriptors, of which a model\n"
+            "sees principal components; or several joined as m3gnet_all+chgnet"
         ),
     )
     m3gnet_weights: str | None = Field(
@@ -237,6 +241,13 @@ class Dataset(Section):
 class Models(Section):
     """The models and how they are trained."""
 
+    preset: Preset = Field(
+        "paper",
+        description=(
+            "paper: training as published; best: what predicts spectra best (docs/accuracy.md), features and seeds\n"
+            "included; it stands for all keys here, and features.models, that are null"
+        ),
+    )
     kinds: Annotated[list[Literal["expert", "universal", "tuned"]], Field(min_length=1), AfterValidator(unique)] = (
         Field(
             ["expert"],
@@ -250,24 +261,54 @@ class Models(Section):
         {"VASP": "FEFF"},
         description="of which level of theory the universal model is that a subset's is tuned from; not named: its own",
     )
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(
-        [0], description="a model is trained with each; of several the mean prediction is reported as well"
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(
+        None,
+        description=(
+            "a model is trained with each, all at once; of several the mean prediction is reported as well\n"
+            "(paper: [0], best: four)"
+        ),
     )
     widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(
-        {}, description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the paper's"
+        {},
+        description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the preset's",
     )
     batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
-        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the paper's"
+        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the preset's"
     )
-    dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] = Field(
-        0.5, description="share of hidden units left out at each step of the training"
+    dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
+        None, description="share of hidden units left out at each step of the training (paper: 0.5)"
     )
     tuned_dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
         None, description="the same for tuned models, of which the paper has some with 0; null: as dropout"
     )
-    learning_rate: Positive | None = Field(None, description="Adam's step size; null: found by a range test")
-    max_epochs: Count = Field(1000, description="longest training")
-    patience: Count = Field(50, description="epochs without a better validation loss after which training stops")
+    output: Output | None = Field(
+        None,
+        description="softplus: positive (paper); difference: linear, added to the mean training spectrum (best)",
+    )
+    learning_rate: Positive | Literal["range_test"] | None = Field(
+        None, description="Adam's step size; range_test: found by a range test (paper)"
+    )
+    weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="of AdamW (paper: 0, plain Adam)"
+    )
+    schedule: Literal["constant", "one_cycle"] | None = Field(
+        None, description="constant learning rate (paper), or one_cycle: up to it and down again over max_epochs (best)"
+    )
+    average: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
+        None, description="0: the weights themselves (paper); 0.999: their running mean, with this share of the old"
+    )
+    kernel_share: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
+        None,
+        description=(
+            "share of a kernel regression in the predictions of experts and tuned models; the network has the rest\n"
+            "(paper: 0, best: 0.5)"
+        ),
+    )
+    max_epochs: Count | None = Field(None, description="longest training (paper: 1000)")
+    patience: Count | None = Field(
+        None,
+        description="epochs without a better validation loss after which training stops (paper: 50); not one_cycle",
+    )
     scaling: Literal["paper", "standardise", "auto"] = Field(
         "auto",
         description=(
@@ -275,7 +316,17 @@ class Models(Section):
             "part; auto: paper for m3gnet alone, standardise for all others"
         ),
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description=(
+            "of the products in training; bfloat16 is faster on GPUs, and on processors that know it (avx512_bf16,\n"
+            "amx), and slower on others"
+        ),
+    )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
+    threads: Count = Field(
+        1, description="of a training on the cpu; the weights are the same bit by bit for the same number only"
+    )
 
 
 class Evaluation(Section):

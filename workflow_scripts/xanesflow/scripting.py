@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,3 +58,8 @@ def rule_log(snakemake: Any) -> Iterator[str]:
         sys.exit(1)
     finally:
         held.close()
+
+
+def by_seed(seeds: Sequence[int], paths: Sequence[str]) -> dict[int, Path]:
+    """Files of a model's seeds, each by its seed."""
+    return dict(zip(seeds, map(Path, paths), strict=True))

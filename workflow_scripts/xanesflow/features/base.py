@@ -92,25 +92,32 @@ class Featurizer(ABC):
         """Features of the graphs' atoms, one array per graph, through the network in one piece."""
 
     def compute(
-        self, structures: Sequence[Structure], progress: Progress | None = None
+        self,
+        structures: Sequence[Structure],
+        progress: Progress | None = None,
+        atoms: Sequence[Sequence[int]] | None = None,
     ) -> list[Features | FeatureFailure]:
         """Features of many structures.
 
         Args:
             structures: crystals, in any order.
             progress: called as `progress(done, of)` after each batch.
+            atoms: of each structure those whose rows are wanted, from 0; None: all, in the structure's own order.
 
         Returns:
-            For each structure, in the order given: (atoms, dimension) float32 in the structure's own order of atoms,
-            or why there are none. Rows of atoms without any neighbour are NaN. The other structures of a call change
-            a feature by less than 1e-6 of the largest.
+            For each structure, in the order given: (atoms, dimension) float32, or why there are none. Rows of atoms
+            without any neighbour are NaN. The other structures of a call change a feature by less than 1e-6 of the
+            largest.
         """
         results: list[Features | FeatureFailure] = [FeatureFailure("not computed")] * len(structures)
         order = sorted(range(len(structures)), key=lambda index: (len(structures[index]), index))
         done = 0
         for indices, outcomes in self._outcomes(structures, order):
             for index, outcome in zip(indices, outcomes, strict=True):
-                results[index] = outcome
+                if atoms is None or isinstance(outcome, FeatureFailure):
+                    results[index] = outcome
+                else:
+                    results[index] = outcome[list(atoms[index])]
             done += len(indices)
             if progress is not None:
                 progress(done, len(structures))
@@ -184,10 +191,13 @@ def _try(build_graph: Callable[[Structure], Any], structure: Structure) -> Any:
     """A structure's graph, or why there is none."""
     try:
         return build_graph(structure)
-    except NotFeaturizableError as error:
-        reason = str(error)
     except Exception as error:  # whatever is odd about one structure must not stop the others
-        reason = f"{type(error).__name__}: {error}"
+        return failure(error)
+
+
+def failure(error: Exception) -> FeatureFailure:
+    """Why a structure has no features, as one sentence."""
+    reason = str(error) if isinstance(error, NotFeaturizableError) else f"{type(error).__name__}: {error}"
     return FeatureFailure(reason[:1].upper() + reason[1:].rstrip(".") + ".")
 
 

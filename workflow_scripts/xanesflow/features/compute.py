@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,31 +90,29 @@ def compute_features(
     """
     sites = _read_table(sites_path, ["material_id", "site_index"])
     table = _read_table(structures_path, ["material_id", "structure"])
-    wanted = list(dict.fromkeys(sites["material_id"]))
+    wanted: dict[str, list[int]] = {}
+    for material, site in zip(sites["material_id"], sites["site_index"], strict=True):
+        wanted.setdefault(material, []).append(int(site))
     texts = dict(zip(table["material_id"], table["structure"], strict=True))
-    found = [material for material in wanted if material in texts]
+    found = {material: texts[material] for material in wanted if material in texts}
     worker = get_featurizer(featurizer, weights=weights, device=device, workers=workers)
     started = time.monotonic()
-    absent: Features | FeatureFailure = FeatureFailure("The table of structures has no such material.")
-    answers = dict.fromkeys(wanted, absent)
-    answers.update(_compute_texts(worker, found, [texts[material] for material in found]))
+    answers = _compute_texts(worker, found, wanted)
 
     rows: list[NDArray[np.float32]] = []
     good: list[int] = []
     rejected: list[Rejected] = []
+    absent = FeatureFailure("The table of structures has no such material.")
     for row, (material, site) in enumerate(zip(sites["material_id"], sites["site_index"], strict=True)):
-        answer = answers[material]
+        answer = answers.get((material, int(site)), absent)
         if isinstance(answer, FeatureFailure):
             rejected.append(Rejected(material, int(site), REASON, answer.reason))
-        elif not 0 <= site < len(answer):
-            detail = f"The structure has no atom {site}; it has {len(answer)}, counted from 0."
-            rejected.append(Rejected(material, int(site), REASON, detail))
-        elif np.isnan(answer[site]).any():
+        elif np.isnan(answer).any():
             detail = f"Atom {site} has no neighbour within the reach of {worker.name}."
             rejected.append(Rejected(material, int(site), REASON, detail))
         else:
             good.append(row)
-            rows.append(answer[site])
+            rows.append(answer)
     features = np.array(rows, dtype=np.float32).reshape(len(rows), worker.dimension)
     attributes: dict[str, Any] = {
         "featurizer": worker.name,
@@ -161,18 +159,30 @@ def read_features(path: str | Path) -> SiteFeatures:
         ) from error
 
 
-def _compute_texts(worker: Any, materials: Sequence[str], texts: Sequence[str]) -> dict[str, Features | FeatureFailure]:
-    """Features by material, of structures given as pymatgen JSON."""
-    answers: dict[str, Features | FeatureFailure] = {}
-    structures = {}
-    for material, text in zip(materials, texts, strict=True):
+def _compute_texts(
+    worker: Any, texts: Mapping[str, str], wanted: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, int], NDArray[np.float32] | FeatureFailure]:
+    """Features by material and site, of the wanted sites of structures given as pymatgen JSON."""
+    answers: dict[tuple[str, int], NDArray[np.float32] | FeatureFailure] = {}
+    structures, atoms = {}, {}
+    for material, text in texts.items():
         try:
-            structures[material] = Structure.from_dict(json.loads(text))
+            structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # one bad structure must not stop the others
-            answers[material] = FeatureFailure(f"Its structure cannot be read ({type(error).__name__}: {error}).")
+            failed = FeatureFailure(f"Its structure cannot be read ({type(error).__name__}: {error}).")
+            answers.update(dict.fromkeys(((material, site) for site in wanted[material]), failed))
+            continue
+        structures[material] = structure
+        atoms[material] = [site for site in wanted[material] if 0 <= site < len(structure)]
+        for site in set(wanted[material]) - set(atoms[material]):
+            detail = f"The structure has no atom {site}; it has {len(structure)}, counted from 0."
+            answers[material, site] = FeatureFailure(detail)
     with _Reporter(worker.name) as report:
-        computed = worker.compute(list(structures.values()), progress=report)
-    return answers | dict(zip(structures, computed, strict=True))
+        computed = worker.compute(list(structures.values()), report, list(atoms.values()))
+    for material, answer in zip(structures, computed, strict=True):
+        for row, site in enumerate(atoms[material]):
+            answers[material, site] = answer if isinstance(answer, FeatureFailure) else answer[row]
+    return answers
 
 
 def _read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:

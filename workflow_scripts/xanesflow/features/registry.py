@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import KNOWN
 from xanesflow.features.base import Featurizer
+
+if TYPE_CHECKING:
+    from xanesflow.features.descriptors import DescriptorFeaturizer
 
 
 def get_featurizer(
@@ -16,7 +20,7 @@ def get_featurizer(
     device: str = "cpu",
     workers: int = 1,
     batch_atoms: int | None = None,
-) -> Featurizer:
+) -> Featurizer | DescriptorFeaturizer:
     """Make a featurizer by its name.
 
     Args:
@@ -31,14 +35,23 @@ def get_featurizer(
     """
     if name not in KNOWN:
         raise XanesflowError(f"The features {name!r} are not known: use one of {', '.join(KNOWN)}.")
-    if name == "chgnet":
-        from xanesflow.features.chgnet import CHGNetFeaturizer  # imports chgnet and torch
+    if name in ("acsf", "soap"):
+        from xanesflow.features.descriptors import DescriptorFeaturizer  # imports dscribe, when it computes
 
-        return CHGNetFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+        return DescriptorFeaturizer(name, workers=workers)
+    if name in ("chgnet", "chgnet_cell"):
+        from xanesflow.features import chgnet  # imports chgnet and torch
+
+        kind = chgnet.CHGNetFeaturizer if name == "chgnet" else chgnet.CHGNetCellFeaturizer
+        return kind(device=device, workers=workers, batch_atoms=batch_atoms)
     if name == "radial":
         from xanesflow.features.radial import RadialFeaturizer
 
         return RadialFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+    if name == "angular":
+        from xanesflow.features.angular import AngularFeaturizer
+
+        return AngularFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
     from xanesflow.features.m3gnet import M3GNetFeaturizer  # imports torch
 
     return M3GNetFeaturizer(

@@ -15,13 +15,14 @@ from safetensors.numpy import save_file
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
+from xanesflow.models.kernel import KernelRidge
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
-_LATER = {"subsets", "start"}  # entries that older checkpoints lack
+_LATER = {"subsets", "start", "asked", "range_test"}  # entries that older checkpoints lack
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,16 @@ class ModelCard:
         n_val: spectra that stopped the training, of all its subsets.
         best_epoch: the epoch whose weights these are.
         learning_rate: that was used, found or given.
-        val_mse: mean squared error on the validation part in bohr⁴.
+        val_mse: mean squared error of the network on the validation part in bohr⁴.
         seconds: that the training lasted.
         history: rows of epoch, training and validation mean squared error in bohr⁴.
         versions: of xanesflow, python, torch and numpy.
         config: the campaign's configuration, if it was given.
         subsets: those that it covers, with `n_train`, `n_val` and `data_sha256` of each. A checkpoint without this
             entry (of xanesflow 0.1) is of an expert and covers `subset`.
+        asked: the settings as they were asked for, but for the seed; in `settings` the batch may be smaller, where
+            memory did not suffice.
+        range_test: rates, losses, suggestion and whether it was found, if there was a range test.
         start: the model whose weights and scaling the training began with, if it had one: kind, subset, seed, sha256.
     """
 
@@ -74,6 +78,8 @@ class ModelCard:
     config: dict[str, Any] | None = field(default=None)
     subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
     start: dict[str, Any] | None = field(default=None)
+    asked: dict[str, Any] = field(default_factory=dict)
+    range_test: dict[str, Any] | None = field(default=None)
 
     def __post_init__(self) -> None:
         if not self.subsets:
@@ -96,12 +102,14 @@ class Model:
         scaling: of its features and spectra.
         energies_ev: (141,) absolute energies in eV of what it predicts, by subset. The network does not know them:
             the grid of a prediction is that of the site's own subset.
+        kernel: the kernel regression that has `kernel_share` of each prediction, if that is not 0.
     """
 
     card: ModelCard
     network: SpectrumNetwork
     scaling: Scaling
     energies_ev: dict[str, npt.NDArray[np.float64]]
+    kernel: KernelRidge | None = None
 
     @property
     def energy_ev(self) -> npt.NDArray[np.float64]:
@@ -156,7 +164,11 @@ class Model:
             )
         with torch.inference_mode():
             outputs = self.network.eval()(torch.from_numpy(self.scaling.scale_features(values)))
-        return self.scaling.unscale_spectra(outputs.numpy())
+        spectra = self.scaling.unscale_spectra(outputs.numpy())
+        if self.kernel is None:
+            return spectra
+        share = float(self.card.settings["kernel_share"])
+        return (1 - share) * spectra + share * self.kernel.predict(values)
 
     def describe(self) -> str:
         """What the model is, in a few lines."""
@@ -170,7 +182,8 @@ class Model:
         return "\n".join(
             [
                 f"{card.kind} model of {card.subset}: {blocks} -> {grids}",
-                f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}",
+                f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}"
+                + ("" if self.kernel is None else f"; kernel regression, share {settings['kernel_share']:g}"),
                 f"trained on {card.n_train} spectra (validation {card.n_val}) with learning rate "
                 f"{card.learning_rate:.3g}; epoch {card.best_epoch} of {len(card.history)} kept, "
                 f"validation error {card.val_mse:.4g} bohr⁴",
@@ -187,6 +200,10 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     }
     tensors["scaling.feature_mean"] = model.scaling.feature_mean
     tensors["scaling.feature_scale"] = model.scaling.feature_scale
+    if model.scaling.projection is not None:
+        tensors["scaling.projection"] = model.scaling.projection
+    if model.kernel is not None:
+        tensors |= model.kernel.tensors()
     tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
@@ -218,20 +235,21 @@ def load_checkpoint(path: str | Path) -> Model:
             tensors["scaling.feature_mean"],
             tensors["scaling.feature_scale"],
             card.spectra_factor,
+            tensors.get("scaling.projection"),
         )
-        n_features = sum(card.feature_dimensions.values())
         # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
         with torch.device("meta"):
-            network = SpectrumNetwork(n_features, settings.widths, n_energies, settings.dropout)
+            network = SpectrumNetwork(scaling.n_inputs, settings.widths, n_energies, settings.dropout, settings.output)
         state = {
             name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
             for name, array in tensors.items()
             if name.startswith(_NETWORK)
         }
         network.load_state_dict(state, assign=True)
+        kernel = KernelRidge.from_tensors(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
-    return Model(card, network.eval(), scaling, energies_ev)
+    return Model(card, network.eval(), scaling, energies_ev, kernel)
 
 
 def _energy_key(card: ModelCard, subset: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,12 @@ from xanesflow.models.checkpoint import Model
 from xanesflow.models.fit import train_model
 
 
-def train_expert(dataset_path: str | Path, output: str | Path, *, subset: str, **others: Any) -> Model:
-    """Train one expert with one seed and write it.
+def train_expert(dataset_path: str | Path, outputs: Mapping[int, Path], *, subset: str, **others: Any) -> list[Model]:
+    """Train one expert with one or several seeds and write it.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: the checkpoint.
+        outputs: the checkpoint of each seed.
         subset: as `Cu_FEFF`.
         others: `features`, `settings` and what else `xanesflow.models.fit.train_model` takes.
 
@@ -22,4 +23,4 @@ def train_expert(dataset_path: str | Path, output: str | Path, *, subset: str, *
         XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, or the training
             failed.
     """
-    return train_model("expert", subset, dataset_path, output, subsets=[subset], **others)
+    return train_model("expert", subset, dataset_path, outputs, subsets=[subset], **others)

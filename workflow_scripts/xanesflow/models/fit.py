@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ from xanesflow.files import sha256_file
 from xanesflow.models.checkpoint import Model, ModelCard, load_checkpoint, save_checkpoint
 from xanesflow.models.curves import draw_curves, write_history
 from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.kernel import KernelRidge
+from xanesflow.models.resume import SavedTraining
+from xanesflow.models.run import Epoch
 from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import TrainingSettings
-from xanesflow.models.training import Epoch, Training, train_network
+from xanesflow.models.training import Report, Training, train_networks
 from xanesflow.provenance import versions
-from xanesflow.sites import PARTS
+from xanesflow.sites import PARTS, parse_site_id
 
 logger = logging.getLogger(__name__)
 
@@ -30,33 +34,36 @@ def train_model(
     kind: str,
     name: str,
     dataset_path: str | Path,
-    output: str | Path,
+    outputs: Mapping[int, Path],
     *,
     subsets: Sequence[str],
     features: str,
     settings: TrainingSettings,
-    start: str | Path | None = None,
+    starts: Mapping[int, Path] | None = None,
     figure: str | Path | None = None,
     history: str | Path | None = None,
     config_json: str | None = None,
     report_every: int = 10,
-) -> Model:
-    """Train one model with one seed and write it.
+) -> list[Model]:
+    """Train one model with one or several seeds, all at once, and write a checkpoint of each.
 
-    Nothing is written before the training is finished; one that was stopped starts again from the beginning.
+    A seed whose checkpoint is there already and was made from the same data with the same settings and versions is
+    kept, so that a seed more costs one training. The state of a training under way lies beside the checkpoints
+    (`training.safetensors`), and one that was interrupted goes on from there with the same result.
 
     Args:
         kind: as `expert`.
         name: what it is a model of: a subset, or a level of theory.
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: the checkpoint.
+        outputs: the checkpoint of each seed.
         subsets: those it learns from, in the order in which their spectra are joined.
         features: a featurizer of the dataset, or several joined by `+`.
-        settings: see there; the seed is among them.
-        start: checkpoint of a trained model whose layers, weights and scaling are taken over; None: from scratch.
-        figure: learning curve and range test, SVG or PNG, if wanted.
-        history: a row per epoch as CSV, if wanted.
-        config_json: the campaign's configuration, to be kept in the checkpoint.
+        settings: see there; its seed is not looked at.
+        starts: for each seed the checkpoint of a trained model whose layers, weights and scaling are taken over; None:
+            from scratch.
+        figure: learning curves and range test, SVG or PNG, if wanted.
+        history: a row per epoch and seed as CSV, if wanted.
+        config_json: the campaign's configuration, to be kept in the checkpoints.
         report_every: epochs between two lines in the log.
 
     Raises:
@@ -64,19 +71,40 @@ def train_model(
             or the model to start from is none, or takes other features.
     """
     data = [read_subset(dataset_path, subset, features) for subset in subsets]
-    report = _log_every(report_every, name)
-    begin = Start.read(start) if start is not None else None
+    begin = {seed: Start.read(starts[seed]) for seed in outputs} if starts is not None else None
     if begin is not None:
-        settings = replace(settings, widths=tuple(begin.model.card.settings["widths"]))
-    model, training = fit_model(kind, name, data, settings, start=begin, config_json=config_json, report=report)
-    bohr4 = model.scaling.spectra_factor**-2
+        settings = next(iter(begin.values())).layers_of(settings)
+    models = {seed: model for seed, path in outputs.items() if (model := _kept(path, data, settings, seed, begin))}
+    for seed in models:
+        logger.info("%s seed %d: kept, as nothing that it was made from has changed", name, seed)
+        os.utime(outputs[seed])  # newer than what it was made from, which is how Snakemake sees that it is whole
+    if missing := [seed for seed in outputs if seed not in models]:
+        folder = outputs[missing[0]].parent
+        folder.mkdir(parents=True, exist_ok=True)
+        depends_on = {"data": _joined_hash(data), "seeds": missing, "settings": _same_for_all(settings)}
+        if begin is not None:
+            depends_on["starts"] = [begin[seed].described() for seed in missing]
+        trained = fit_models(
+            kind,
+            name,
+            data,
+            settings,
+            missing,
+            starts=[begin[seed] for seed in missing] if begin is not None else None,
+            config_json=config_json,
+            report=_log_every(report_every, name),
+            saved=SavedTraining(folder / "training.safetensors", depends_on),
+        )
+        for seed, (model, _) in zip(missing, trained, strict=True):
+            save_checkpoint(outputs[seed], model)
+            logger.info("%s", model.describe())
+            models[seed] = model
+    in_order = [models[seed] for seed in outputs]
     if history is not None:
-        write_history(history, training, bohr4)
+        write_history(history, in_order)
     if figure is not None:
-        draw_curves(figure, training, bohr4, f"{kind} of {name}, {features}, seed {settings.seed}")
-    save_checkpoint(output, model)
-    logger.info("%s", model.describe())
-    return model
+        draw_curves(figure, in_order)
+    return in_order
 
 
 def fit_model(
@@ -87,9 +115,28 @@ def fit_model(
     *,
     start: Start | None = None,
     config_json: str | None = None,
-    report: Callable[[Epoch, float], None] | None = None,
+    report: Report | None = None,
 ) -> tuple[Model, Training]:
-    """Train one model on data in memory; see `train_model`.
+    """Train one model with the seed of its settings; see `fit_models`."""
+    starts = None if start is None else [start]
+    return fit_models(
+        kind, name, subsets, settings, [settings.seed], starts=starts, config_json=config_json, report=report
+    )[0]
+
+
+def fit_models(
+    kind: str,
+    name: str,
+    subsets: Sequence[SubsetData],
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    *,
+    starts: Sequence[Start] | None = None,
+    config_json: str | None = None,
+    report: Report | None = None,
+    saved: SavedTraining | None = None,
+) -> list[tuple[Model, Training]]:
+    """Train one model with several seeds on data in memory; see `train_model`.
 
     The training parts of all subsets are joined, and so are the validation parts: one spectrum counts as much as
     another, and a subset may lack a part as long as another one has it.
@@ -112,45 +159,91 @@ def fit_model(
     for data in subsets:
         if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
             logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
-    if start is None:
-        scaling, weights = Scaling.fit(settings.scaling, subsets[0].features_name, features[train]), None
+    weights = None
+    if starts is None:
+        first = subsets[0]
+        scaling = Scaling.fit(settings.scaling, first.features_name, features[train], first.feature_dimensions)
     else:
-        start.check_fits(subsets[0])
-        scaling, weights = start.model.scaling, start.model.network.state_dict()
+        for start in starts:
+            start.check_fits(subsets[0])
+        scaling = starts[0].model.scaling
+        weights = [start.model.network.state_dict() for start in starts]
+        settings = starts[0].layers_of(settings)
     inputs = [scaling.scale_features(features[rows]) for rows in (train, val)]
     targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
-    training = train_network((inputs[0], targets[0]), (inputs[1], targets[1]), settings, report, start=weights)
-    if training.range_test is not None and not training.range_test.found:
+    kernel = None
+    if settings.kernel_share and kind != "universal":  # its matrix would have the sites of all subsets
+        materials = [parse_site_id(subsets[0].ids[row])[0] for row in train]
+        blocks = list(subsets[0].feature_dimensions.values())
+        kernel = KernelRidge.fit(features[train], spectra[train], materials, blocks)
+    trainings = train_networks(
+        (inputs[0], targets[0]), (inputs[1], targets[1]), settings, seeds, report, starts=weights, saved=saved
+    )
+    tested = trainings[0].range_test
+    if tested is not None and not tested.found:
         logger.warning(
             "%s: the range test saw no falling loss; trained with %g. Set models.learning_rate to choose it yourself.",
             name,
-            training.learning_rate,
+            trainings[0].learning_rate,
         )
     bohr4 = scaling.spectra_factor**-2
-    card = ModelCard(
-        kind=kind,
-        subset=name,
-        features=subsets[0].features_name,
-        feature_dimensions=subsets[0].feature_dimensions,
-        featurizers=subsets[0].featurizers,
-        settings=settings.as_dict(),
-        scaling=scaling.name,
-        spectra_factor=scaling.spectra_factor,
-        dataset_sha256=subsets[0].file_sha256,
-        data_sha256=_joined_hash(subsets),
-        n_train=len(train),
-        n_val=len(val),
-        best_epoch=training.best_epoch,
-        learning_rate=training.learning_rate,
-        val_mse=training.epochs[training.best_epoch - 1].val_loss * bohr4,
-        seconds=round(training.seconds, 1),
-        history=[[e.number, e.train_loss * bohr4, e.val_loss * bohr4] for e in training.epochs],
-        versions=versions(["torch"]),
-        config=json.loads(config_json) if config_json else None,
-        subsets={data.subset: _share(data) for data in subsets},
-        start=start.described() if start else None,
-    )
-    return Model(card, training.network, scaling, {data.subset: data.energy_ev for data in subsets}), training
+    models = []
+    for number, training in enumerate(trainings):
+        card = ModelCard(
+            kind=kind,
+            subset=name,
+            features=subsets[0].features_name,
+            feature_dimensions=subsets[0].feature_dimensions,
+            featurizers=subsets[0].featurizers,
+            settings=training.settings.as_dict(),
+            scaling=scaling.name,
+            spectra_factor=scaling.spectra_factor,
+            dataset_sha256=subsets[0].file_sha256,
+            data_sha256=_joined_hash(subsets),
+            n_train=len(train),
+            n_val=len(val),
+            best_epoch=training.best_epoch,
+            learning_rate=training.learning_rate,
+            val_mse=training.epochs[training.best_epoch - 1].val_loss * bohr4,
+            seconds=round(training.seconds, 1),
+            history=[[e.number, e.train_loss * bohr4, e.val_loss * bohr4] for e in training.epochs],
+            versions=versions(["torch"]),
+            config=json.loads(config_json) if config_json else None,
+            subsets={data.subset: _share(data) for data in subsets},
+            start=starts[number].described() if starts is not None else None,
+            asked=_same_for_all(settings),
+            range_test=training.range_test.as_dict() if training.range_test is not None else None,
+        )
+        energies_ev = {data.subset: data.energy_ev for data in subsets}
+        models.append((Model(card, training.network, scaling, energies_ev, kernel), training))
+    return models
+
+
+def _same_for_all(settings: TrainingSettings) -> dict[str, Any]:
+    """The settings but for the seed."""
+    return {name: value for name, value in settings.as_dict().items() if name != "seed"}
+
+
+def _kept(
+    path: Path,
+    data: Sequence[SubsetData],
+    settings: TrainingSettings,
+    seed: int,
+    starts: Mapping[int, Start] | None,
+) -> Model | None:
+    """The model of a checkpoint that is there already, if a new training would make the same."""
+    if not path.exists():
+        return None
+    try:
+        model = load_checkpoint(path)
+    except XanesflowError as error:
+        logger.warning("%s", error)
+        return None
+    card = model.card
+    there = (card.seed, card.data_sha256, card.asked, card.start, card.versions, card.featurizers)
+    start = starts[seed].described() if starts is not None else None
+    wanted = (seed, _joined_hash(data), _same_for_all(settings), start, versions(["torch"]), data[0].featurizers)
+    return model if there == wanted else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +266,11 @@ class Start:
             XanesflowError: the file is no model.
         """
         return cls(Path(path), load_checkpoint(path))
+
+    def layers_of(self, settings: TrainingSettings) -> TrainingSettings:
+        """Settings with the layers of this model, which training takes over."""
+        there = self.model.card.settings
+        return replace(settings, widths=tuple(there["widths"]), output=there.get("output", "softplus"))
 
     def check_fits(self, data: SubsetData) -> None:
         """Check that a model of these data can go on from it.
@@ -231,14 +329,15 @@ def _check_alike(subsets: Sequence[SubsetData]) -> None:
                 )
 
 
-def _log_every(every: int, name: str) -> Callable[[Epoch, float], None]:
+def _log_every(every: int, name: str) -> Report:
     """A report that writes a line to the log after the first epoch and every `every` epochs."""
 
     def report(epoch: Epoch, rate: float) -> None:
         if epoch.number == 1 or epoch.number % every == 0:
             logger.info(
-                "%s epoch %d: train %.5g, val %.5g (network units), best epoch %d, learning rate %.3g, %.1f s",
+                "%s seed %d epoch %d: train %.5g, val %.5g (network units), best epoch %d, learning rate %.3g, %.1f s",
                 name,
+                epoch.seed,
                 epoch.number,
                 epoch.train_loss,
                 epoch.val_loss,

@@ -1,7 +1,8 @@
 """Kernel ridge regression of spectra: what the training sites that look alike have, weighed by their likeness.
 
-With standardised features x, the blocks of the featurizers each divided by √(their number of columns), and the
-Matérn 3/2 kernel k(d) = (1 + √3 d/l) exp(-√3 d/l) of distances d, a spectrum is predicted as
+With standardised features x, the block of each featurizer scaled so that it adds to squared distances in proportion to
+the root of its number of columns (all columns alike would let the widest block decide, all blocks alike the smallest),
+and the Matérn 3/2 kernel k(d) = (1 + √3 d/l) exp(-√3 d/l) of distances d, a spectrum is predicted as
 
     mean training spectrum + Σ_i k(|x - x_i|) a_i,        a = (K + noise)⁻¹ (training spectra - their mean)
 
@@ -27,7 +28,7 @@ from xanesflow.errors import XanesflowError
 Array = npt.NDArray[np.float64]
 
 LENGTHS = (1.0, 1.5, 2.25)
-"""Kernel lengths to choose from, in units of the distance of two sites that differ by one deviation in one block."""
+"""Kernel lengths to choose from; 1: the distance of two sites that are one deviation apart in the widest block."""
 
 NOISES = (2e-3, 5e-3, 1.25e-2)
 """Noises to choose from, as a share of the spectra's own variance."""
@@ -38,8 +39,8 @@ CLIP = 6.0
 SELECTION_SITES = 4000
 """Length and noise are chosen on at most about so many sites (9 matrices of this size are inverted)."""
 
-MOST_SITES = 20_000
-"""A larger matrix than of so many sites (3.2 GB) is not made."""
+MOST_SITES = 14_000
+"""Of more sites the materials are drawn that make up about so many: three matrices of 1.6 GB are held at a time."""
 
 _KEY = "kernel."
 
@@ -52,7 +53,7 @@ class KernelRidge:
 
     Attributes:
         mean, scale: (d,) features enter as `(features - mean) * scale` with the cut between; see `_inputs`.
-        block_scale: (d,) one over the root of the number of columns of each feature's block.
+        block_scale: (d,) of the block of each feature.
         points: (n, d) float32, inputs of the training sites.
         coefficients: (n, 141) in bohr².
         mean_spectrum: (141,) of the training sites, bohr².
@@ -85,10 +86,10 @@ class KernelRidge:
             spectra: (n, 141) in bohr².
             materials: (n,) the material of each site; at least two.
             blocks: number of columns of each featurizer, in order.
-            seed: draws the materials for choosing, where there are more than SELECTION_SITES sites.
+            seed: draws the materials, where there are more than SELECTION_SITES or MOST_SITES sites.
 
         Raises:
-            XanesflowError: all sites are of one material, or there are more than MOST_SITES.
+            XanesflowError: all sites are of one material.
         """
         names = np.asarray(materials)
         if len(np.unique(names)) < 2:
@@ -97,23 +98,25 @@ class KernelRidge:
                 "one: add finished simulations, or set `models.kernel_share: 0`."
             )
         if len(names) > MOST_SITES:
-            raise XanesflowError(
-                f"A kernel regression of {len(names)} training sites needs a matrix of {len(names) ** 2 * 8e-9:.0f} "
-                f"GB; it is made up to {MOST_SITES} sites: set `models.kernel_share: 0`."
-            )
+            rows = _draw(names, MOST_SITES, seed)
+            logger.warning("kernel: fitted to %d of the %d training sites, to bound its memory", len(rows), len(names))
+            names, features, spectra = names[rows], features[rows], spectra[rows]
         values = np.asarray(features, dtype=np.float64)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
         constant = deviation <= 1e-6 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny)
         scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
-        block_scale = np.repeat(1.0 / np.sqrt(blocks), blocks)
+        sizes = np.asarray(blocks, dtype=np.float64)
+        block_scale = np.repeat((sizes / sizes.max()) ** 0.25 / np.sqrt(sizes), blocks)
         points = _inputs(values, mean, scale, block_scale)
         mean_spectrum = spectra.mean(axis=0)
         targets = (spectra - mean_spectrum).astype(np.float64)
         length, noise = _choose(points, targets, names, seed)
-        matrix = _kernel(_distances(points, points), length)
-        matrix[np.diag_indices_from(matrix)] += noise
-        coefficients = cho_solve(cho_factor(matrix, lower=True, overwrite_a=True), targets)
+        coefficients = cho_solve(cho_factor(_matrix(points, length, noise), lower=True, overwrite_a=True), targets)
         return cls(mean, scale, block_scale, points, coefficients, mean_spectrum, length, noise)
+
+    def matrix(self) -> Array:
+        """(n, n) the kernel of the training sites with the noise on its diagonal."""
+        return _matrix(self.points, self.length, self.noise)
 
     def predict(self, features: npt.NDArray[np.floating]) -> Array:
         """(n, d) features -> (n, 141) spectra in bohr²."""
@@ -170,22 +173,29 @@ def _choose(
     The error is the mean over materials of the logarithm of their mean squared errors: every material counts once,
     as in a split by material, and a bad one does not outweigh a hundred others.
     """
-    names, of_site = np.unique(materials, return_inverse=True)
-    share = min(1.0, SELECTION_SITES / len(materials))
-    drawn = np.random.default_rng(seed).permutation(len(names))[: max(2, round(share * len(names)))]
-    rows = np.flatnonzero(np.isin(of_site, drawn))
-    distances, count = _distances(points[rows], points[rows]), np.bincount(of_site[rows])
+    rows = _draw(materials, SELECTION_SITES, seed)
+    of_site = np.unique(materials[rows], return_inverse=True)[1]
+    distances, count = _distances(points[rows], points[rows]), np.bincount(of_site)
     found = {}
     for length in LENGTHS:
         kernel = _kernel(distances, length)
         for noise in NOISES:
-            matrix = kernel + noise * np.eye(len(rows))
+            matrix = kernel.copy()
+            matrix[np.diag_indices_from(matrix)] += noise
             errors = leave_out_materials(matrix, targets[rows], materials[rows])
-            of_material = np.bincount(of_site[rows], (errors**2).mean(axis=1))[count > 0] / count[count > 0]
+            of_material = np.bincount(of_site, (errors**2).mean(axis=1)) / count
             found[length, noise] = float(np.log(of_material + np.finfo(float).tiny).mean())
     length, noise = min(found, key=lambda pair: found[pair])
     logger.info("kernel: length %g, noise %g, chosen on %d sites of %d", length, noise, len(rows), len(materials))
     return length, noise
+
+
+def _draw(materials: npt.NDArray[Any], sites: int, seed: int) -> npt.NDArray[np.intp]:
+    """Row numbers of all sites of materials drawn at random, about `sites` of them; of all if there are no more."""
+    names, of_site = np.unique(materials, return_inverse=True)
+    share = min(1.0, sites / len(materials))
+    drawn = np.random.default_rng(seed).permutation(len(names))[: max(2, round(share * len(names)))]
+    return np.flatnonzero(np.isin(of_site, drawn))
 
 
 def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt.NDArray[np.float32]:
@@ -196,12 +206,23 @@ def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt
 def _distances(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Array:
     """(n, d), (m, d) -> (n, m) Euclidean."""
     a, b = left.astype(np.float64), right.astype(np.float64)
-    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
-    return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
+    squares: Array = (-2 * a) @ b.T
+    squares += (a * a).sum(axis=1)[:, None]
+    squares += (b * b).sum(axis=1)
+    np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
+    return squares
+
+
+def _matrix(points: npt.NDArray[np.float32], length: float, noise: float) -> Array:
+    matrix = _kernel(_distances(points, points), length)
+    matrix[np.diag_indices_from(matrix)] += noise
+    return matrix
 
 
 def _kernel(distances: Array, length: float) -> Array:
     """Matérn 3/2."""
     scaled = distances * (np.sqrt(3.0) / length)
-    kernel: Array = (1.0 + scaled) * np.exp(-scaled)
+    kernel: Array = np.exp(-scaled)
+    scaled += 1.0
+    kernel *= scaled
     return kernel

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,15 @@ class RangeTest:
     losses: tuple[float, ...]
     suggestion: float
     found: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """What JSON can hold of it."""
+        return {**asdict(self), "rates": list(self.rates), "losses": list(self.losses)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RangeTest:
+        """What `as_dict` gave, read back."""
+        return cls(**{**values, "rates": tuple(values["rates"]), "losses": tuple(values["losses"])})
 
 
 def suggest_rate(rates: tuple[float, ...], losses: tuple[float, ...]) -> tuple[float, bool]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.models.reduction import fit_projection
 from xanesflow.models.settings import ScalingChoice
 
 PAPER_FACTOR = 1000.0
@@ -18,20 +20,35 @@ PAPER_FACTOR = 1000.0
 class Scaling:
     """Features enter a network as `(features - feature_mean) * feature_scale`, spectra leave it times `spectra_factor`.
 
+    Of wide descriptors principal components enter: what is above, times `projection`.
+
     Attributes:
         name: `paper`: mean 0, scale 1000. `standardise`: mean 0 and deviation 1 over the training part.
         feature_mean: (d,), in the features' unit.
         feature_scale: (d,), per unit of the features.
         spectra_factor: per bohr².
+        projection: (d, k), see `reduction.fit_projection`; None: features enter as they are, k = d.
     """
 
     name: Literal["paper", "standardise"]
     feature_mean: npt.NDArray[np.float64]
     feature_scale: npt.NDArray[np.float64]
     spectra_factor: float = PAPER_FACTOR
+    projection: npt.NDArray[np.float32] | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        """k, the numbers per site that enter a network."""
+        return len(self.feature_mean) if self.projection is None else int(self.projection.shape[1])
 
     @classmethod
-    def fit(cls, choice: ScalingChoice, features: str, training: npt.NDArray[np.floating]) -> Scaling:
+    def fit(
+        cls,
+        choice: ScalingChoice,
+        features: str,
+        training: npt.NDArray[np.floating],
+        dimensions: Mapping[str, int] | None = None,
+    ) -> Scaling:
         """Make the scaling of a model.
 
         Args:
@@ -40,7 +57,18 @@ class Scaling:
                 drown the rest.
             features: name of the features, as `m3gnet` or `m3gnet_all+chgnet`.
             training: (n, d) features of the training part; no other part may shape the model.
+            dimensions: numbers per site of each featurizer, in order; None: one that is not reduced.
         """
+        projection = fit_projection(dimensions or {}, training)
+        if projection is not None:
+            plain = cls.fit(choice, features, training @ projection)
+            # (x P - mean) scale = (x - P mean) P scale, as the axes are orthonormal.
+            return replace(
+                plain,
+                feature_mean=projection @ plain.feature_mean,
+                feature_scale=np.ones(len(projection)),
+                projection=(projection * plain.feature_scale).astype(np.float32),
+            )
         if choice == "auto":
             choice = "paper" if features == "m3gnet" else "standardise"
         if choice == "paper":
@@ -53,8 +81,9 @@ class Scaling:
         return cls("standardise", mean, np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)))
 
     def scale_features(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """(n, d) features -> (n, d) network input."""
-        return ((features - self.feature_mean) * self.feature_scale).astype(np.float32)
+        """(n, d) features -> (n, k) network input."""
+        scaled = (features - self.feature_mean) * self.feature_scale
+        return (scaled if self.projection is None else scaled @ self.projection).astype(np.float32)
 
     def scale_spectra(self, spectra: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(n, 141) spectra in bohr² -> (n, 141) network output."""

@@ -1,41 +1,27 @@
-"""The training loop."""
+"""The training loop, of one seed of a model or of several at once."""
 
 from __future__ import annotations
 
-import math
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xanesflow.errors import XanesflowError
 from xanesflow.models.network import SpectrumNetwork
-from xanesflow.models.range_test import RangeTest, range_test
+from xanesflow.models.range_test import RangeTest
+from xanesflow.models.resume import SavedTraining
+from xanesflow.models.run import Epoch, Run
 from xanesflow.models.settings import TrainingSettings
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training part.
-
-    Attributes:
-        number: from 1.
-        train_loss: mean squared error over the pass, with dropout and the batches' own statistics, network units.
-        val_loss: mean squared error on the validation part afterwards, network units.
-        best: number of the epoch with the lowest validation loss up to now.
-        seconds: since training began.
-    """
-
-    number: int
-    train_loss: float
-    val_loss: float
-    best: int
-    seconds: float
+SMALLEST_BATCH = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +34,8 @@ class Training:
         best_epoch: the one whose weights were kept.
         learning_rate: that was used.
         range_test: that found it; None if the settings gave it.
-        seconds: everything together.
+        seconds: everything together, of all seeds that were trained at once.
+        settings: that it was trained with: those asked for, but for a batch size that memory made smaller.
     """
 
     network: SpectrumNetwork
@@ -57,109 +44,118 @@ class Training:
     learning_rate: float
     range_test: RangeTest | None
     seconds: float
+    settings: TrainingSettings
 
 
 Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Report = Callable[[Epoch, float], None]
 
 
 def train_network(
     train: Arrays,
     val: Arrays,
     settings: TrainingSettings,
-    report: Callable[[Epoch, float], None] | None = None,
+    report: Report | None = None,
     *,
     start: Mapping[str, Tensor] | None = None,
 ) -> Training:
-    """Train a network until the validation loss has not improved for `settings.patience` epochs.
+    """Train one network; see `train_networks`."""
+    starts = None if start is None else [start]
+    return train_networks(train, val, settings, [settings.seed], report, starts=starts)[0]
 
-    Adam on the mean squared error; the weights of the best epoch are kept. The same arguments give the same weights
-    bit by bit on the same machine; neither PyTorch's random state nor its number of threads is changed for others.
-    Nothing is written: a training lasts minutes, and one that was stopped starts again.
+
+def train_networks(
+    train: Arrays,
+    val: Arrays,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    report: Report | None = None,
+    *,
+    starts: Sequence[Mapping[str, Tensor]] | None = None,
+    saved: SavedTraining | None = None,
+) -> list[Training]:
+    """Train a network with each seed, all at once, until its validation loss has not improved for `patience` epochs.
+
+    Adam on the mean squared error; the weights of the best epoch are kept, of one_cycle those of the last. The same
+    arguments give the same weights bit by bit on the same machine; neither PyTorch's random state nor its number of
+    threads is changed for others. The seeds share nothing but the learning rate, and what one learns does not depend on
+    which others there are. Where a GPU has no room for the batches, they are halved, which the log says and the
+    settings returned hold.
 
     Args:
         train: scaled features (n, d) and spectra (n, 141) of at least two sites.
         val: the same of at least one site.
-        settings: see there.
-        report: called after each epoch with it and the learning rate.
-        start: weights of a trained network of the same layers, to go on from; None: random ones.
+        settings: see there; its seed is not looked at.
+        seeds: one or more.
+        report: called after each epoch of each seed with it and the learning rate at its end.
+        starts: for each seed the weights of a trained network of the same layers, to go on from; None: random ones.
+        saved: where the state of the training is kept, to go on from after an interruption; None: nowhere.
+
+    Returns:
+        A training for each seed, in their order.
 
     Raises:
-        XanesflowError: the loss is not a finite number, or `cuda` is asked for and not there.
+        XanesflowError: the loss is not a finite number, `cuda` is asked for and not there, or memory does not suffice.
     """
     begin = time.perf_counter()
     device = _device(settings.device)
-    features, spectra, val_features, val_spectra = (torch.from_numpy(a).to(device) for a in (*train, *val))
-    with _reproducible(settings, device):
-        network = SpectrumNetwork(features.shape[1], settings.widths, spectra.shape[1], settings.dropout)
-        if start is not None:
-            network.load_state_dict(start)
-        network = network.to(device)
-        tested = None
-        if settings.learning_rate is None:
-            tested = range_test(network, _endless(features, spectra, settings.batch_size))
-        rate = settings.learning_rate or (tested.suggestion if tested else math.nan)
-        # One kernel for all parameters ("fused"): 0.29 s an epoch of the Cu expert against 0.54 s.
-        optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
-        epochs: list[Epoch] = []
-        best = Epoch(0, math.inf, math.inf, 0, 0.0)
-        weights: dict[str, Tensor] = {}
-        for number in range(1, settings.max_epochs + 1):
-            train_loss = _one_pass(network, optimizer, features, spectra, settings.batch_size)
-            network.eval()
-            with torch.no_grad():
-                val_loss = nn.functional.mse_loss(network(val_features), val_spectra).item()
-            if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
-                raise XanesflowError(
-                    f"The loss became {train_loss} (training) and {val_loss} (validation) in epoch {number} with "
-                    f"learning rate {rate:.2g} and {best.number} as the best epoch before; "
-                    "set a smaller `models.learning_rate`."
-                )
-            improved = val_loss < best.val_loss
-            seconds = time.perf_counter() - begin
-            epoch = Epoch(number, train_loss, val_loss, number if improved else best.number, seconds)
-            epochs.append(epoch)
-            if improved:
-                best = epoch
-                weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-            if report is not None:
-                report(epoch, rate)
-            if number - best.number >= settings.patience:
+    data = [torch.from_numpy(array).to(device) for array in (*train, *val)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        while True:
+            try:
+                run = Run(data, settings, seeds, starts)
+                _to_the_end(run, report, saved)
                 break
-    network.load_state_dict(weights)
-    return Training(network.cpu().eval(), tuple(epochs), best.number, rate, tested, time.perf_counter() - begin)
+            except torch.OutOfMemoryError:
+                settings = _smaller_batch(settings, len(train[0]))
+                torch.cuda.empty_cache()
+    finally:
+        torch.set_num_threads(threads)
+    seconds = time.perf_counter() - begin
+    if saved is not None:
+        saved.remove()
+    return [
+        Training(
+            run.best_network(number),
+            tuple(run.epochs[number]),
+            run.best[number].number,
+            run.rate,
+            run.range_test,
+            seconds,
+            replace(settings, seed=seed),
+        )
+        for number, seed in enumerate(seeds)
+    ]
 
 
-def _one_pass(
-    network: nn.Module, optimizer: torch.optim.Optimizer, features: Tensor, spectra: Tensor, batch_size: int
-) -> float:
-    """Train on every spectrum once; the mean loss over the pass."""
-    network.train()
-    total = torch.zeros((), device=features.device)  # added up on the device: reading it would wait for each step
-    for rows in _batches(len(features), batch_size, features.device):
-        optimizer.zero_grad()
-        loss = nn.functional.mse_loss(network(features[rows]), spectra[rows])
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(rows)
-    return total.item() / len(features)
+def _to_the_end(run: Run, report: Report | None, saved: SavedTraining | None) -> None:
+    """Train until no member is left that still improves."""
+    if saved is None or not saved.restore(run):
+        run.find_rate()
+    while run.active:
+        for epoch in run.one_epoch():
+            if report is not None:
+                report(epoch, run.rate)
+        if saved is not None and run.active:
+            saved.save(run)
 
 
-def _batches(n: int, batch_size: int, device: torch.device) -> list[Tensor]:
-    """Row numbers 0 .. n - 1 in random order, in batches.
-
-    A last batch of one spectrum has no variance to normalise by, so it joins the one before it.
-    """
-    batches = list(torch.randperm(n).to(device).split(batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-def _endless(features: Tensor, spectra: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of one pass after the other."""
-    while True:
-        for rows in _batches(len(features), batch_size, features.device):
-            yield features[rows], spectra[rows]
+def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
+    """Settings with half the batch."""
+    half = min(settings.batch_size, n) // 2
+    if half < SMALLEST_BATCH:
+        raise XanesflowError(
+            f"The memory of {settings.device} does not suffice for batches of {settings.batch_size} spectra; train "
+            "fewer seeds at once (models.seeds), narrower layers (models.widths), or on the cpu (models.device)."
+        )
+    logger.warning(
+        "No room for batches of %d spectra on %s: going on with %d from the beginning. Set models.batch_size to "
+        "choose it yourself.",
+        *(settings.batch_size, settings.device, half),
+    )
+    return replace(settings, batch_size=half)
 
 
 def _device(name: str) -> torch.device:
@@ -168,16 +164,3 @@ def _device(name: str) -> torch.device:
             "models.device is cuda, but PyTorch sees no CUDA device here; set it to cpu, or run where a GPU is."
         )
     return torch.device(name)
-
-
-@contextmanager
-def _reproducible(settings: TrainingSettings, device: torch.device) -> Iterator[None]:
-    """PyTorch's random numbers from the seed and its threads as set, both as before afterwards."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        torch.set_num_threads(settings.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)

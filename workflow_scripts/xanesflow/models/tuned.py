@@ -7,6 +7,7 @@ fewer expensive ones.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from xanesflow.models.fit import train_model
 
 
 def train_tuned(
-    dataset_path: str | Path, output: str | Path, *, universal: str | Path, subset: str, **others: Any
-) -> Model:
-    """Tune a universal model to one subset with one seed and write it.
+    dataset_path: str | Path,
+    outputs: Mapping[int, Path],
+    *,
+    universal: Mapping[int, Path],
+    subset: str,
+    **others: Any,
+) -> list[Model]:
+    """Tune a universal model to one subset with one or several seeds and write it.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: the checkpoint.
-        universal: checkpoint of the universal model.
+        outputs: the checkpoint of each seed.
+        universal: checkpoint of the universal model with each seed.
         subset: as `Cu_FEFF`, of any level of theory.
         others: `features`, `settings` and what else `xanesflow.models.fit.train_model` takes; the hidden layers are
             those of the universal model.
@@ -31,4 +37,4 @@ def train_tuned(
         XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the training failed,
             or the universal model is none, or takes other features.
     """
-    return train_model("tuned", subset, dataset_path, output, subsets=[subset], start=universal, **others)
+    return train_model("tuned", subset, dataset_path, outputs, subsets=[subset], starts=universal, **others)

@@ -7,7 +7,7 @@ once, and the features alone must tell the elements apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from xanesflow.models.fit import train_model
 from xanesflow.sites import Subset
 
 
-def train_universal(dataset_path: str | Path, output: str | Path, *, subsets: Sequence[str], **others: Any) -> Model:
-    """Train one universal model with one seed and write it.
+def train_universal(
+    dataset_path: str | Path, outputs: Mapping[int, Path], *, subsets: Sequence[str], **others: Any
+) -> list[Model]:
+    """Train one universal model with one or several seeds and write it.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: the checkpoint.
+        outputs: the checkpoint of each seed.
         subsets: all of one level of theory, as `Ti_FEFF` and `Cu_FEFF`. Their order makes no difference to the model.
         others: `features`, `settings` and what else `xanesflow.models.fit.train_model` takes.
 
@@ -36,4 +38,4 @@ def train_universal(dataset_path: str | Path, output: str | Path, *, subsets: Se
             f"A universal model learns from subsets of one level of theory, but was given "
             f"{', '.join(subsets) or 'none'}; train one for each theory."
         )
-    return train_model("universal", theories[0], dataset_path, output, subsets=sorted(set(subsets)), **others)
+    return train_model("universal", theories[0], dataset_path, outputs, subsets=sorted(set(subsets)), **others)

@@ -1,0 +1,115 @@
+"""A training that was interrupted goes on from its last epoch, with the same result; a seed more trains only itself."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from test_models_data import change, make_dataset
+from test_models_training import arrays, small
+
+from xanesflow.models.checkpoint import load_checkpoint
+from xanesflow.models.expert import train_expert
+from xanesflow.models.resume import SavedTraining
+from xanesflow.models.settings import TrainingSettings
+from xanesflow.models.training import train_networks
+
+TRAIN, VAL = arrays(50), arrays(9, seed=1)
+SETTINGS = TrainingSettings(widths=(8,), batch_size=8, max_epochs=4, learning_rate=1e-3)
+
+
+class Killed(BaseException):
+    """What no handler of ours catches, as a signal that ends the process."""
+
+
+def kill_at(number):
+    def report(epoch, rate):
+        if epoch.number == number:
+            raise Killed
+
+    return report
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"patience": 8, "max_epochs": 14, "learning_rate": None},  # the rate by a range test
+        {"schedule": "one_cycle", "average": 0.9, "weight_decay": 0.1, "output": "difference"},
+    ],
+)
+@pytest.mark.parametrize("at", [2, 9])
+def test_after_an_interruption_the_result_is_the_same_bit_by_bit(tmp_path, choice, at):
+    settings, seeds = small(**{"dropout": 0.3, "max_epochs": 12, **choice}), [0, 3]
+    path = tmp_path / "training.safetensors"
+    expected = train_networks(TRAIN, VAL, settings, seeds)
+    with pytest.raises(Killed):
+        train_networks(TRAIN, VAL, settings, seeds, kill_at(at), saved=SavedTraining(path, {"a": 1}, every=0))
+    assert path.exists()
+    seen = []
+    found = train_networks(
+        TRAIN,
+        VAL,
+        settings,
+        seeds,
+        lambda epoch, rate: seen.append(epoch),
+        saved=SavedTraining(path, {"a": 1}, every=0),
+    )
+    assert seen[0].number == at, "the epochs before are not trained again"
+    assert not path.exists()
+    for one, other in zip(expected, found, strict=True):
+        without_time = [[(e.number, e.train_loss, e.val_loss, e.best) for e in t.epochs] for t in (one, other)]
+        assert without_time[0] == without_time[1]
+        assert one.range_test == other.range_test and one.learning_rate == other.learning_rate
+        for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True):
+            assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("what", ["another training", "damaged", "cut short"])
+def test_a_state_that_does_not_fit_is_passed_over(tmp_path, what, caplog):
+    path, settings = tmp_path / "training.safetensors", small(max_epochs=4)
+    with pytest.raises(Killed):
+        train_networks(TRAIN, VAL, settings, [0], kill_at(3), saved=SavedTraining(path, {"a": 1}, every=0))
+    depends_on = {"a": 1}
+    if what == "another training":
+        depends_on = {"a": 2}
+    else:
+        path.write_bytes(b"no state" if what == "damaged" else path.read_bytes()[:-9])
+    with caplog.at_level("INFO"):
+        found = train_networks(TRAIN, VAL, settings, [0], saved=SavedTraining(path, depends_on))
+    assert len(found[0].epochs) == 4
+    assert ("another training" if what == "another training" else "begins anew") in caplog.text
+
+
+def test_a_state_is_written_at_most_every_so_often(tmp_path):
+    path = tmp_path / "training.safetensors"
+    with pytest.raises(Killed):
+        train_networks(TRAIN, VAL, small(), [0], kill_at(3), saved=SavedTraining(path, {}, every=3600))
+    assert not path.exists()
+
+
+def digests(outputs):
+    return {seed: hashlib.sha256(path.read_bytes()).hexdigest() for seed, path in outputs.items()}
+
+
+def test_another_seed_or_other_data_train_only_what_they_change(tmp_path, caplog):
+    caplog.set_level("INFO")
+    dataset = make_dataset(tmp_path / "d.h5")
+    outputs = {seed: tmp_path / f"seed{seed}.safetensors" for seed in (0, 1)}
+
+    def train(seeds=(0, 1), settings=SETTINGS):
+        caplog.clear()
+        given = {seed: outputs.setdefault(seed, tmp_path / f"seed{seed}.safetensors") for seed in seeds}
+        models = train_expert(dataset, given, subset="Cu_FEFF", features="m3gnet", settings=settings)
+        assert [model.card.seed for model in models] == list(seeds)
+        return caplog.text.count(": kept")
+
+    assert train() == 0
+    before = digests(outputs)
+    assert train(seeds=(0, 1, 4)) == 2
+    assert {seed: digests(outputs)[seed] for seed in (0, 1)} == before
+    assert train(settings=TrainingSettings(**{**SETTINGS.as_dict(), "dropout": 0.1, "widths": (8,)})) == 0
+    outputs[0].write_bytes(b"damaged")
+    assert train(seeds=(0, 4)) == 1
+    change(dataset, "Cu_FEFF/spectra", np.full((40, 7), 2e-3))
+    assert train() == 0
+    assert load_checkpoint(outputs[1]).card.history[-1][0] == 4

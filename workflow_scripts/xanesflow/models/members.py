@@ -1,0 +1,172 @@
+"""Several networks of one shape trained as one: the seeds of a model, with weights, batches and dropout of their own.
+
+A step of a small network is over before Python has asked for the next, which on a GPU is nearly all that takes time.
+So the weights of all seeds lie in one tensor each, with the member as first axis, and a layer of all of them is one
+batched product. What a member computes does not depend on the others: its random numbers come from its own generator.
+
+A bias before a normalisation does nothing, and its gradient is nothing but rounding, which Adam would scale up to steps
+of full size. So hidden layers have none here: it is taken into the running mean, and is zero in the trained networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xanesflow.models.network import HALF, SpectrumNetwork, keep_mask
+from xanesflow.models.settings import Precision
+
+_STATISTICS = ("running_mean", "running_var")
+
+
+class Members(nn.Module):
+    """Networks of one shape, side by side.
+
+    Parameters have the member as first axis: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of each
+    normalisation, `bias` (k, 141) of the output.
+    """
+
+    mean_spectrum: Tensor | None
+
+    def __init__(self, networks: Sequence[SpectrumNetwork], precision: Precision = "float32") -> None:
+        """Take over the weights of networks.
+
+        Args:
+            networks: of one shape.
+            precision: of the products in training; sums, normalisation and weights are float32 in any case.
+        """
+        super().__init__()
+        first = networks[0]
+        self.dropout, self.precision = first.dropout, precision
+        self.momentum = first.norms()[0].momentum or 0.0
+        self.epsilon = first.norms()[0].eps
+
+        def stack(tensors: Sequence[Tensor]) -> Tensor:
+            return torch.stack([tensor.detach() for tensor in tensors])
+
+        linears = list(zip(*[network.linears() for network in networks], strict=True))
+        norms = list(zip(*[network.norms() for network in networks], strict=True))
+        self.weights = nn.ParameterList([nn.Parameter(stack([layer.weight for layer in same])) for same in linears])
+        self.bias = nn.Parameter(stack([layer.bias for layer in linears[-1]]))
+        self.gains = nn.ParameterList([nn.Parameter(stack([norm.weight for norm in same])) for same in norms])
+        self.shifts = nn.ParameterList([nn.Parameter(stack([norm.bias for norm in same])) for same in norms])
+        for number, same in enumerate(norms):
+            means = [norm.running_mean - layer.bias for norm, layer in zip(same, linears[number], strict=True)]
+            self.register_buffer(f"running_mean_{number}", stack(means))
+            self.register_buffer(f"running_var_{number}", stack([norm.running_var for norm in same]))
+        means = [network.mean_spectrum for network in networks if network.mean_spectrum is not None]
+        self.register_buffer("mean_spectrum", stack(means) if means else None)
+
+    def __len__(self) -> int:
+        """How many members there are."""
+        return len(self.bias)
+
+    def forward(self, features: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
+        """(n, k, d) scaled features of each member's own spectra -> (n, k, 141) scaled spectra.
+
+        Args:
+            features: see above.
+            generators: of each member's dropout; only read in training.
+        """
+        hidden = features
+        n, k = features.shape[:2]
+        for number, (gain, shift) in enumerate(zip(self.gains, self.shifts, strict=True)):
+            linear = self._product(hidden, number).reshape(n, -1)
+            # One normalisation for all members: each unit of each member is a channel of its own.
+            normal = functional.batch_norm(
+                linear,
+                getattr(self, f"running_mean_{number}").view(-1),
+                getattr(self, f"running_var_{number}").view(-1),
+                gain.view(-1),
+                shift.view(-1),
+                self.training,
+                self.momentum,
+                self.epsilon,
+            )
+            hidden = functional.silu(normal).view(n, k, -1)
+            if self.training and self.dropout:
+                hidden = hidden * self._masks(hidden, generators)
+        outputs = self._product(hidden, len(self.gains)) + self.bias
+        return functional.softplus(outputs) if self.mean_spectrum is None else outputs + self.mean_spectrum
+
+    def _product(self, hidden: Tensor, number: int) -> Tensor:
+        weights = self.weights[number]
+        if self.training and self.precision == "bfloat16":
+            outputs: Tensor = _HalfProduct.apply(hidden, weights)
+            return outputs
+        if len(self) == 1:
+            return functional.linear(hidden[:, 0], weights[0])[:, None]
+        return torch.bmm(hidden.transpose(0, 1), weights.transpose(1, 2)).transpose(0, 1)
+
+    def _masks(self, hidden: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        n, k, width = hidden.shape
+        masks = [keep_mask((n, 1, width), self.dropout, hidden, generator) for generator in generators]
+        return masks[0] if k == 1 else torch.cat(masks, dim=1)
+
+    def networks(self) -> list[dict[str, Tensor]]:
+        """The weights of each member, as `SpectrumNetwork.load_state_dict` takes them."""
+        last = len(self.gains)
+        states: list[dict[str, Tensor]] = []
+        for member in range(len(self)):
+            state: dict[str, Tensor] = {"output.weight": self.weights[last], "output.bias": self.bias}
+            for number in range(last):
+                at = f"hidden.{number}"
+                shift = self.shifts[number]
+                state |= {f"{at}.linear.weight": self.weights[number], f"{at}.linear.bias": torch.zeros_like(shift)}
+                state |= {f"{at}.norm.weight": self.gains[number], f"{at}.norm.bias": shift}
+                state |= {f"{at}.norm.{name}": getattr(self, f"{name}_{number}") for name in _STATISTICS}
+                state[f"{at}.norm.num_batches_tracked"] = torch.zeros(len(self), dtype=torch.long)
+            if self.mean_spectrum is not None:
+                state["mean_spectrum"] = self.mean_spectrum
+            states.append({name: tensor[member].detach().cpu().clone() for name, tensor in state.items()})
+        return states
+
+    def keep(self, members: Tensor, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Go on with some members only.
+
+        Args:
+            members: their numbers, ascending.
+            optimizer: whose moments are cut alike.
+        """
+        for parameter in self.parameters():
+            parameter.data = parameter.data[members].clone()
+            parameter.grad = None
+            state = {} if optimizer is None else optimizer.state[parameter]
+            for name, moment in state.items():
+                if moment.ndim:  # the number of steps is one for all
+                    state[name] = moment[members].clone()
+        for name, buffer in list(self.named_buffers()):
+            setattr(self, name, buffer[members].clone())
+
+
+class _HalfProduct(torch.autograd.Function):
+    """The product of a layer, forwards and backwards, with factors rounded to bfloat16."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weights: Tensor) -> Tensor:
+        """(n, k, in) and (k, out, in) -> (n, k, out)."""
+        factor, weight = hidden.to(HALF), weights.to(HALF)
+        ctx.save_for_backward(factor, weight)
+        if len(weight) == 1:
+            return torch.mm(factor[:, 0], weight[0].t()).float()[:, None]
+        return torch.bmm(factor.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1).float()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Gradients with respect to both factors."""
+        factor, weight = ctx.saved_tensors
+        gradient = gradients[0].to(HALF)
+        by_hidden = None
+        if len(weight) == 1:
+            flat = gradient[:, 0]
+            if ctx.needs_input_grad[0]:
+                by_hidden = torch.mm(flat, weight[0]).float()[:, None]
+            return by_hidden, torch.mm(flat.t(), factor[:, 0]).float()[None]
+        stacked = gradient.transpose(0, 1)
+        if ctx.needs_input_grad[0]:
+            by_hidden = torch.bmm(stacked, weight).transpose(0, 1).float()
+        return by_hidden, torch.bmm(stacked.transpose(1, 2), factor.transpose(0, 1)).float()
