@@ -2,7 +2,7 @@
 #
 #   snakemake                          everything, up to results/report/report.html
 #   snakemake spectra                  up to one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report
+#                                      models evaluation report; and package, the dataset for a repository
 #   snakemake results/spectra/Cu_FEFF.h5   just what one file needs
 #
 # Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of
@@ -25,11 +25,21 @@ rule report:  # the first rule is what `snakemake` alone makes
 
 
 include: "rules/common.smk"
-include: "rules/structures.smk"
-include: "rules/inputs.smk"
-include: "rules/simulations.smk"
-include: "rules/spectra.smk"
-include: "rules/features.smk"
+
+
+if CONFIG.from_files:
+
+    include: "rules/import.smk"
+
+else:
+
+    include: "rules/structures.smk"
+    include: "rules/inputs.smk"
+    include: "rules/simulations.smk"
+    include: "rules/spectra.smk"
+    include: "rules/features.smk"
+
+
 include: "rules/dataset.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"

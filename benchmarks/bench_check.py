@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff.check import check_folders
+from xanesflow.simulations.check import check_folders
 
 DATA = Path(__file__).parents[1].parent / "shared/data"
 

@@ -96,7 +96,7 @@ def kernels(path: Path, subset: str) -> None:
         print(f"| {features} | {fitted.length:g} | {fitted.noise:g} | {found} |", flush=True)
 
 
-def networks(path: Path, subset: str, number: int, threads: int) -> None:
+def networks(path: Path, subset: str, number: int, run: dict[str, object]) -> None:
     """Networks and mixtures on hold-outs, all of them pooled."""
     print("| network | eta | geometric | with the kernel, 1/2 each | |\n| --- | --- | --- | --- | --- |")
     for name, changes in NETWORKS.items():
@@ -108,7 +108,7 @@ def networks(path: Path, subset: str, number: int, threads: int) -> None:
             blocks = list(data.feature_dimensions.values())
             kernel = KernelRidge.fit(data.features[train], data.spectra[train], materials_of(data)[train], blocks)
             truth.append(data.spectra[rows])
-            alone.append(predict(data, rows, [0], settings_of(threads=threads, **others))[0])
+            alone.append(predict(data, rows, [0], settings_of(**run, **others))[0])
             mixed.append((alone[-1] + kernel.predict(data.features[rows])) / 2)
         base = data.spectra[data.rows("train")].mean(axis=0)
         all_truth = np.concatenate(truth)
@@ -116,14 +116,14 @@ def networks(path: Path, subset: str, number: int, threads: int) -> None:
         print(f"| {name} | {' | '.join(found)} |", flush=True)
 
 
-def confirm(path: Path, subset: str, threads: int) -> None:
+def confirm(path: Path, subset: str, run: dict[str, object]) -> None:
     """What was chosen, on the validation part."""
     data = read_subset(path, subset, BEST)
     train, rows = data.rows("train"), data.rows("val")
     blocks = list(data.feature_dimensions.values())
     kernel = KernelRidge.fit(data.features[train], data.spectra[train], materials_of(data)[train], blocks)
     by_kernel = kernel.predict(data.features[rows])
-    by_seed = predict(data, rows, PRESETS["best"]["seeds"], settings_of(threads=threads))
+    by_seed = predict(data, rows, PRESETS["best"]["seeds"], settings_of(**run))
     truth, base, share = data.spectra[rows], data.spectra[train].mean(axis=0), PRESETS["best"]["kernel_share"]
     print("| validation part | eta | geometric |\n| --- | --- | --- |")
     for seed, one in enumerate(by_seed):
@@ -141,13 +141,15 @@ def main() -> None:
     parser.add_argument("--subset", default="Cu_FEFF")
     parser.add_argument("--hold-outs", type=int, default=2, help="1 to 5")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--confirm", action="store_true", help="the choice on the validation part, and nothing else")
     given = parser.parse_args()
+    run = {"threads": given.threads, "precision": given.precision}
     if given.confirm:
-        confirm(given.dataset, given.subset, given.threads)
+        confirm(given.dataset, given.subset, run)
         return
     kernels(given.dataset, given.subset)
-    networks(given.dataset, given.subset, given.hold_outs, given.threads)
+    networks(given.dataset, given.subset, given.hold_outs, run)
 
 
 if __name__ == "__main__":

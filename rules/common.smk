@@ -9,7 +9,8 @@ from snakemake.logging import logger
 # The scripts find the library beside them; the rules look for it in the same place.
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from xanesflow.config import check_directory, check_split_files, load_config
+from xanesflow.config import load_config
+from xanesflow.config_files import check_directory, check_split_files
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
 from xanesflow.files import sha256_file
@@ -18,6 +19,7 @@ from xanesflow.simulations.expected import chunk_memory, chunk_minutes
 from xanesflow.simulations.feff.command import find_program
 from xanesflow.simulations.layout import check_archive, folder_state
 from xanesflow.sites import COMPUTED, WITH_INPUTS, chunk_name
+from xanesflow.spectra.processing import processing_of
 from xanesflow.structures.manifest import request_of
 from xanesflow.structures.material_ids import id_files
 
@@ -25,6 +27,15 @@ try:
     CONFIG = load_config(config)
     # The linter only reads the rules, and the default configuration names no archive.
     if "--lint" not in sys.argv:
+        CONFIG.found_settings()
+    if CONFIG.from_files:
+        from xanesflow.dataset.feature_files import check_feature_file
+
+        paths = [CONFIG.features_file(name) for name in CONFIG.subsets]
+        for name, path in zip(CONFIG.subsets, paths):
+            check_feature_file(path, name, alone=paths.count(path) == 1)
+            check_split_files(CONFIG.split_files(name), name)
+    elif "--lint" not in sys.argv:
         if CONFIG.structures.source == "directory":
             check_directory(CONFIG.structures.directory)
         for name in CONFIG.subsets:
@@ -36,22 +47,25 @@ try:
 except XanesflowError as error:
     raise WorkflowError(str(error)) from None
 
-if unread := [name for name in CONFIG.subsets if name.endswith("_VASP")]:
-    logger.warning(
-        f"{', '.join(unread)}: planned, but this version cannot read VASP runs; these jobs will stop."
-        if CONFIG.simulations.source == "archive"
-        else f"{', '.join(unread)}: this version runs VASP (`snakemake simulations`), but cannot read its spectra; jobs "
-        "that do will stop."
-    )
-if CONFIG.simulations.source == "run" and (
-    unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED]
+for name in [] if CONFIG.from_files else CONFIG.subsets:
+    if (entries := CONFIG.processing_of(name)) is not None:
+        try:
+            processing_of(name, entries, start_ev=CONFIG.curation.energy_start[name.split("_")[0]])
+        except (
+            XanesflowError
+        ) as error:  # runs need none of it, and the shift can only be found with one
+            logger.warning(f"{error} Until then the job that makes them will stop.")
+if (
+    not CONFIG.from_files
+    and CONFIG.simulations.source == "run"
+    and (unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED])
 ):
     logger.warning(
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
         f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
     )
 
-if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
+if not CONFIG.from_files and CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
     if by_feff := [name for name in CONFIG.subsets if name.endswith("_FEFF")]:
         try:
             find_program(CONFIG.simulations.feff_command)
@@ -61,7 +75,9 @@ if CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
 SUBSETS = CONFIG.subsets
 ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})
 THEORIES = sorted({name.split("_")[1] for name in SUBSETS})
-FEATURIZERS = sorted({part for name in CONFIG.features.models for part in parse_features(name)})
+FEATURIZERS = sorted(
+    {part for name in CONFIG.features.models for part in parse_features(name, any_name=True)}
+)
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 
@@ -72,6 +88,8 @@ wildcard_constraints:
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
     model=r"expert|universal|tuned",
+    baseline=r"linear|trees",
+    searched="|".join([*SUBSETS, "universal"]),
     seed=r"\d+",
     chunk=r"\d{4}",
 
@@ -176,6 +194,14 @@ def orders_of(subset, chunk):
     return [order] if Path(order).exists() else []
 
 
+def nothing_is_made_of(stage):
+    """Tell who asks for a stage that this campaign does not have."""
+    raise WorkflowError(
+        f"dataset.source is features_file, so nothing is made of {stage}; ask for spectra, features, dataset, models, "
+        "evaluation or report."
+    )
+
+
 def energy_start(subset):
     """First energy in eV of a subset's grid."""
     return CONFIG.curation.energy_start[subset.split("_")[0]]
@@ -193,9 +219,27 @@ def results_of_models(pattern):
     )
 
 
+def results_of_baselines(pattern):
+    """The same for every baseline, whose name stands for {model}."""
+    return expand(
+        pattern, model=CONFIG.models.baselines, features=CONFIG.features.models, subset=SUBSETS
+    )
+
+
 def trained_on(model, subset):
     """What the model that predicts a subset is a model of: its level of theory, if it is universal, or the subset."""
     return subset.split("_")[1] if model == "universal" else subset
+
+
+def members_of(wildcards):
+    """All seeds of the model that predicts a subset."""
+    return expand(
+        "results/models/{model}_{features}_{of}/seed{seed}.safetensors",
+        model=wildcards.model,
+        features=wildcards.features,
+        of=trained_on(wildcards.model, wildcards.subset),
+        seed=CONFIG.models.seeds,
+    )
 
 
 def checkpoints_of(model):

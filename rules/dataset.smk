@@ -1,4 +1,18 @@
-# Stage 6: one HDF5 file of the whole campaign, split by material.
+# Stage 6: one HDF5 file of the whole campaign, split by material, and the folder that goes to a repository.
+
+PACKAGE = [
+    f"results/package/{CONFIG.campaign}/{name}"
+    for name in (
+        f"{CONFIG.campaign}.h5",
+        "sites.csv",
+        "rejected.csv",
+        "README.md",
+        "CITATION.cff",
+        "LICENSE",
+        "croissant.json",
+        "SHA256SUMS",
+    )
+]
 
 
 rule dataset:
@@ -63,3 +77,32 @@ rule build_dataset:
         "Building the dataset {output}"
     script:
         "../workflow_scripts/build_dataset.py"
+
+
+rule package:
+    input:
+        PACKAGE,
+
+
+rule package_dataset:
+    input:
+        DATASET,
+    output:
+        PACKAGE,
+    log:
+        "results/logs/package_dataset.log",
+    benchmark:
+        "results/benchmarks/package_dataset.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(4000),
+        runtime=more_each_time(60),
+    params:
+        version=CONFIG.dataset.version,
+        url=CONFIG.dataset.url,
+    message:
+        "Packaging the dataset for a repository"
+    script:
+        "../workflow_scripts/package_dataset.py"

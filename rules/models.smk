@@ -33,11 +33,13 @@ rule train_expert:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
     resources:
-        mem_mb=more_each_time(3000),
+        mem_mb=more_each_time(6000 if CONFIG.models.kernel_share else 3000),
         runtime=more_each_time(240),
     params:
         seeds=CONFIG.models.seeds,
-        settings=lambda wildcards: CONFIG.training_of("expert", wildcards.subset),
+        settings=lambda wildcards: CONFIG.training_of(
+            "expert", wildcards.subset, wildcards.features
+        ),
     message:
         "Training ExpertXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
     script:
@@ -79,7 +81,9 @@ rule train_universal:
     params:
         subsets=lambda wildcards: subsets_of(wildcards.theory),
         seeds=CONFIG.models.seeds,
-        settings=lambda wildcards: CONFIG.training_of("universal", wildcards.theory),
+        settings=lambda wildcards: CONFIG.training_of(
+            "universal", wildcards.theory, wildcards.features
+        ),
     message:
         "Training UniversalXAS on {wildcards.features} of all {wildcards.theory} subsets, seeds {params.seeds}"
     script:
@@ -118,12 +122,69 @@ rule train_tuned:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
     resources:
-        mem_mb=more_each_time(3000),
+        mem_mb=more_each_time(6000 if CONFIG.models.kernel_share else 3000),
         runtime=more_each_time(240),
     params:
         seeds=CONFIG.models.seeds,
-        settings=lambda wildcards: CONFIG.training_of("tuned", wildcards.subset),
+        settings=lambda wildcards: CONFIG.training_of("tuned", wildcards.subset, wildcards.features),
     message:
         "Training Tuned-UniversalXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
     script:
         "../workflow_scripts/train_tuned.py"
+
+
+rule search:
+    input:
+        expand(
+            "results/models/search/{features}_{searched}.yaml",
+            features=CONFIG.features.models,
+            searched=CONFIG.searched_models(),
+        ),
+
+
+rule search_settings:
+    input:
+        dataset=ancient(DATASET),  # as above
+        own=lambda wildcards: expand(
+            [
+                "results/spectra/{subset}.h5",
+                "results/dataset/splits/{subset}.csv",
+                "results/features/{featurizer}/{subset}.h5",
+            ],
+            subset=CONFIG.searched_subsets(wildcards.searched),
+            featurizer=FEATURIZERS,
+        ),
+    output:
+        best="results/models/search/{features}_{searched}.yaml",
+        trials="results/models/search/{features}_{searched}_trials.csv",
+        figure=report(
+            "results/models/search/{features}_{searched}.svg",
+            caption="../report/search.rst",
+            category="Search for settings",
+            labels={"model": "{searched}", "features": "{features}"},
+        ),
+    log:
+        "results/logs/search_settings/{features}_{searched}.log",
+    benchmark:
+        "results/benchmarks/search_settings/{features}_{searched}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(6000),
+        runtime=more_each_time(1440),
+    params:
+        # Not an output, so that it is there for the next job when this one is killed.
+        study="results/models/search/{features}_{searched}/study.journal",
+        subsets=lambda wildcards: CONFIG.searched_subsets(wildcards.searched),
+        settings=lambda wildcards: CONFIG.training_of(
+            "universal" if wildcards.searched == "universal" else "expert",
+            wildcards.searched,
+            wildcards.features,
+            found=False,
+        ),
+        search=CONFIG.models.search.model_dump(exclude={"models"}),
+    message:
+        "Searching the settings of {wildcards.searched} on {wildcards.features}, {params.search[trials]} trials"
+    script:
+        "../workflow_scripts/search_settings.py"

@@ -58,6 +58,8 @@ rule draw_evaluation:
         "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
     benchmark:
         "results/benchmarks/draw_evaluation/{model}_{features}_{subset}.tsv"
+    wildcard_constraints:
+        model=r"expert|universal|tuned|linear|trees",
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -70,15 +72,98 @@ rule draw_evaluation:
         "../workflow_scripts/draw_evaluation.py"
 
 
+rule draw_comparison:
+    input:
+        "results/evaluation/metrics.csv",
+    output:
+        report(
+            "results/report/figures/comparison.svg",
+            caption="../report/comparison.rst",
+            category="Evaluation",
+            labels={"figure": "comparison"},
+        ),
+    log:
+        "results/logs/draw_comparison.log",
+    benchmark:
+        "results/benchmarks/draw_comparison.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing all models side by side"
+    script:
+        "../workflow_scripts/draw_comparison.py"
+
+
+rule draw_uncertainty:
+    input:
+        "results/evaluation/predictions/{model}_{features}_{subset}.h5",
+    output:
+        reliability=report(
+            "results/report/figures/reliability_{model}_{features}_{subset}.svg",
+            caption="../report/reliability.rst",
+            category="Error bars",
+            subcategory="{subset}",
+            labels={"figure": "reliability", "model": "{model}", "features": "{features}"},
+        ),
+        sparsification=report(
+            "results/report/figures/sparsification_{model}_{features}_{subset}.svg",
+            caption="../report/sparsification.rst",
+            category="Error bars",
+            subcategory="{subset}",
+            labels={"figure": "sparsification", "model": "{model}", "features": "{features}"},
+        ),
+        bands=report(
+            "results/report/figures/bands_{model}_{features}_{subset}.svg",
+            caption="../report/bands.rst",
+            category="Error bars",
+            subcategory="{subset}",
+            labels={"figure": "bands", "model": "{model}", "features": "{features}"},
+        ),
+    log:
+        "results/logs/draw_uncertainty/{model}_{features}_{subset}.log",
+    benchmark:
+        "results/benchmarks/draw_uncertainty/{model}_{features}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing the error bars of {wildcards.model} on {wildcards.features} of {wildcards.subset}"
+    script:
+        "../workflow_scripts/draw_uncertainty.py"
+
+
 rule make_report:
     input:
         dataset=DATASET,
         metrics="results/evaluation/metrics.csv",
+        calibration="results/evaluation/calibration.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
-        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
-        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
-        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        # One model on one kind of features has nothing to stand beside.
+        comparison=(
+            ["results/report/figures/comparison.svg"]
+            if len(results_of_models(MODEL_SUBSET) + results_of_baselines(MODEL_SUBSET))
+            > len(SUBSETS)
+            else []
+        ),
+        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
+        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
+        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg")
+        + results_of_baselines(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
+        sparsification=results_of_models(
+            f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"
+        ),
+        bands=results_of_models(f"results/report/figures/bands_{MODEL_SUBSET}.svg"),
         curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
     output:
         report(
@@ -99,8 +184,10 @@ rule make_report:
     params:
         subsets=SUBSETS,
         models=results_of_models("{model} on {features}, {subset}"),
+        baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
         benchmarks="results/benchmarks",
+        simulated=not CONFIG.from_files,
     message:
         "Writing the report {output}"
     script:

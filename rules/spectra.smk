@@ -32,6 +32,7 @@ rule curate_spectra:
             wildcards.subset.split("_")[1]
         ),
         max_flat_start_ev=CONFIG.curation.max_flat_start,
+        processing=lambda wildcards: CONFIG.processing_of(wildcards.subset),
         max_failed=CONFIG.simulations.max_failed,
     message:
         "Curating the spectra of {wildcards.subset}"

@@ -20,9 +20,11 @@ import time
 from pathlib import Path
 
 ENERGY_OF_ATOM_EV = -8.5
-ENERGY_OF_HOLE_EV = 17.25
+ENERGY_OF_HOLE_EV = -147.0  # as large as brings the edge to where that of titanium belongs
 FERMI_EV = 4.321
-CORE_LEVEL_EV = 4377.9
+CORE_LEVEL_EV = -4864.0371
+FIRST_EV, RANGE_EV = 4377.9, 650.0  # of the dielectric function, as VASP chooses them
+BANDS_EV = 60.0  # that the bands reach above the Fermi level
 SAID = {
     "zbrent": "ZBRENT: fatal error in bracketing\n     please rerun with smaller EDIFF",
     "edddav": " Error EDDDAV: Call to ZHEGV failed. Returncode =   7 2 8",
@@ -153,20 +155,27 @@ class Run:
         self.steps = self.nelm if fault == "unconverged" else 12
         self.cutoff = float(incar.get("ENCUT", potcar.cutoff))
         # Unlike sites differ by some meV, whatever the order of their atoms.
-        digest = hashlib.sha256(" ".join(map(str, poscar.places[0])).encode()).digest()
-        self.energy = ENERGY_OF_ATOM_EV * atoms + (step == "hole") * (ENERGY_OF_HOLE_EV + digest[0] / 1000)
+        self.digest = hashlib.sha256(" ".join(map(str, poscar.places[0])).encode()).digest()
+        self.energy = ENERGY_OF_ATOM_EV * atoms + (step == "hole") * (ENERGY_OF_HOLE_EV + self.digest[0] / 1000)
         lines = Path("KPOINTS").read_text().splitlines()
         self.style, self.mesh = lines[2].strip(), [int(word) for word in lines[3].split()[:3]]
         self.k_points = [[k / self.mesh[0], 0.0, 0.0] for k in range(self.mesh[0])]
         self.table = self.dielectric() if step == "hole" else []
 
     def dielectric(self) -> list[list[float]]:
-        """A step and a peak, the right number of energies (CH_NEDOS), six components."""
+        """A step and a peak, which is another for each site, the right number of energies (CH_NEDOS), six components.
+
+        As large as gives a cross section of titanium, 2e-3 bohr².
+        """
         number, rows = int(self.incar.get("CH_NEDOS", "301")), []
+        bands = 15.0 if self.fault == "few_bands" else BANDS_EV
+        peak = 14.0 + self.digest[1] / 64
         for k in range(number if self.fault != "short_table" else number // 2):
-            x = 60.0 * k / number - 10
-            height = 0.0 if self.fault == "zeros" or x < 0 else 1e-4 * (0.5 + 2.0 / (1 + (x - 6.0) ** 2))
-            rows.append([CORE_LEVEL_EV + 60.0 * k / number, height, height, 1.1 * height, 0.0, 0.0, 0.0])
+            energy = FIRST_EV + RANGE_EV * k / number
+            x = energy - (FERMI_EV - CORE_LEVEL_EV)
+            height = (0.6 + min(x, 10.0) / 25 + 1.5 / (1 + ((x - peak) / 2) ** 2)) * 1.7e-4 / self.poscar.volume
+            height *= self.fault != "zeros" and 0 < x < bands
+            rows.append([energy, 0.9 * height, height, 1.1 * height, 0.0, 0.0, 0.0])
         return rows
 
     def write(self) -> None:

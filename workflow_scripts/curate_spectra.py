@@ -19,6 +19,7 @@ with rule_log(snakemake) as config:
         energy_start_ev=snakemake.params.energy_start_ev,
         envelope_sigma=snakemake.params.envelope_sigma,
         max_flat_start_ev=snakemake.params.max_flat_start_ev,
+        processing=snakemake.params.processing,
         workers=snakemake.threads,
         config=config,
     )

@@ -1,4 +1,4 @@
-"""Write metrics.csv, a row per model, features, subset and seed (rules/evaluation.smk)."""
+"""Write metrics.csv, a row per model, features, subset and seed, and calibration.csv (rules/evaluation.smk)."""
 
 from pathlib import Path
 
@@ -6,4 +6,8 @@ from xanesflow.evaluation.evaluate import evaluate_models
 from xanesflow.scripting import rule_log
 
 with rule_log(snakemake):
-    evaluate_models([Path(path) for path in snakemake.input], Path(snakemake.output[0]))
+    evaluate_models(
+        [Path(path) for path in snakemake.input],
+        Path(snakemake.output.metrics),
+        Path(snakemake.output.calibration),
+    )

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from xanesflow.report.page import ModelFigures, make_report
+from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
 from xanesflow.scripting import rule_log
 from xanesflow.simulations.status import campaign_status
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
-    figures = zip(params.models, given.errors, given.spectra, given.energies, strict=True)
+    titles = [*params.models, *params.baselines]
+    figures = zip(titles, given.errors, given.spectra, given.energies, strict=True)
+    of_error_bars = zip(params.models, given.reliability, given.sparsification, given.bands, strict=True)
     make_report(
         Path(snakemake.output[0]),
         dataset=Path(given.dataset),
@@ -16,7 +18,10 @@ with rule_log(snakemake):
         curation_figures=dict(zip(params.subsets, map(Path, given.curation), strict=True)),
         unmatched=dict(zip(params.subsets, map(Path, given.unmatched), strict=True)),
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
+        calibration=Path(given.calibration),
+        error_bars=[ErrorBarFigures(title, *map(Path, paths)) for title, *paths in of_error_bars],
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
+        comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
-        status=campaign_status(Path(), params.subsets),
+        status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -12,5 +12,6 @@ with rule_log(snakemake) as config:
         Path(snakemake.output[0]),
         subset=snakemake.wildcards.subset,
         part=snakemake.params.part,
+        calibration=Path(snakemake.input.calibration),
         config_json=config,
     )

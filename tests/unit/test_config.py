@@ -9,7 +9,8 @@ import pytest
 import yaml
 from shared import PROJECT
 
-from xanesflow.config import Config, check_directory, check_split_files, default_yaml, load_config, read_config_file
+from xanesflow.config import Config, default_yaml, load_config, read_config_file
+from xanesflow.config_files import check_directory, check_split_files
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.feff8l.settings import EngineSettings
 

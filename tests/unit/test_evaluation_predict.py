@@ -10,6 +10,8 @@ import pytest
 from test_models_data import change, make_dataset
 
 from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.calibrate import calibrate_model
+from xanesflow.evaluation.calibration_file import read_calibration
 from xanesflow.evaluation.evaluate import COLUMNS, evaluate_models
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predict import predict_spectra
@@ -149,3 +151,41 @@ def test_a_model_given_twice_or_a_foreign_file_is_refused(trained, tmp_path):
     for foreign in (dataset, paths[0], tmp_path / "none.h5"):
         with pytest.raises(XanesflowError, match="is not a prediction file"):
             evaluate_models([foreign], tmp_path / "m.csv")
+
+
+def test_error_bars_come_from_the_validation_part_and_from_other_materials_of_it_where_it_is_judged(tmp_path, caplog):
+    dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 20 + ["val"] * 14 + ["test"] * 6)
+    paths = [tmp_path / f"{seed}.safetensors" for seed in (0, 1)]
+    train_expert(dataset, dict(enumerate(paths)), subset="Cu_FEFF", features="m3gnet", settings=SMALL)
+    calibration = calibrate_model(dataset, paths, tmp_path / "c.h5")
+    again = read_calibration(tmp_path / "c.h5")
+    assert (again.n_spectra, again.n_materials, sorted(again.owner.checkpoints)) == (14, 7, [0, 1])
+    with h5py.File(dataset) as file:
+        features = file["Cu_FEFF/features/m3gnet"][34:]
+    test = predict_spectra(dataset, paths, tmp_path / "t.h5", calibration=tmp_path / "c.h5")
+    distance = again.sites.distance(features)
+    assert (test.uncertainty.fitted, test.uncertainty.n_spectra) == ("val", 14)
+    assert np.array_equal(test.uncertainty.distance, distance)
+    assert np.array_equal(test.uncertainty.band_95, calibration.bands(test.by_seed, distance, 0.95))
+    val = predict_spectra(dataset, paths, tmp_path / "v.h5", part="val", calibration=tmp_path / "c.h5")
+    assert val.uncertainty.fitted == "cross-fitted" and val.uncertainty.n_materials < 7
+    assert not np.allclose(val.uncertainty.sigma, calibration.sigma(val.by_seed, val.uncertainty.distance), rtol=1e-6)
+    evaluate_models([tmp_path / "t.h5"], tmp_path / "m.csv", tmp_path / "k.csv")
+    assert pd.read_csv(tmp_path / "k.csv")["fitted"].tolist() == ["val"]
+    with pytest.raises(XanesflowError, match=r"calibration of another model .of the seeds \[0, 1\], not \[0\]"):
+        predict_spectra(dataset, paths[:1], tmp_path / "t.h5", calibration=tmp_path / "c.h5")
+    assert "no error bars" not in caplog.text
+
+
+def test_a_validation_part_too_small_to_calibrate_on_is_told_and_predictions_have_no_error_bars(
+    trained, tmp_path, caplog
+):
+    dataset, paths = trained
+    assert calibrate_model(dataset, paths, tmp_path / "c.h5") is None
+    assert "Cu_FEFF: no error bars: 6 spectra of 3 materials are too few" in caplog.text
+    for part in ("test", "val"):
+        found = predict_spectra(dataset, paths, tmp_path / "p.h5", part=part, calibration=tmp_path / "c.h5")
+        assert found.uncertainty is None and "6 spectra of 3 materials" in found.uncalibrated
+    evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv", tmp_path / "k.csv")
+    table = pd.read_csv(tmp_path / "k.csv")
+    assert table["coverage_68"].isna().all() and "too few" in table["reason"][0]

@@ -64,6 +64,19 @@ def test_sites_get_their_features_and_the_others_a_reason(tables, tmp_path, capl
     assert "features of 3 sites" in told and "5 sites without" in told
 
 
+def test_descriptors_are_stored_as_other_features_are(tables, tmp_path):
+    compute_features(*tables, tmp_path / "soap.h5", featurizer="soap")
+    stored = read_features(tmp_path / "soap.h5")
+    sites = [("mp-3", 0), ("mp-2", 0), ("mp-1", 1), ("mp-1", 0)]  # a descriptor knows polonium too
+    assert list(zip(stored.material_id, stored.site_index, strict=True)) == sites
+    assert stored.features.shape == (4, 1024) and stored.features.dtype == np.float32
+    (of_rutile,) = get_featurizer("soap").compute([rutile()], atoms=[[1, 0]])
+    assert np.array_equal(stored.features[2:], of_rutile)
+    details = {(each.material_id, each.site_index): each.detail for each in stored.rejected}
+    assert "no atom 6; it has 6" in details["mp-1", 6] and "has no neighbour" in details["mp-6", 1]
+    assert "dscribe" in stored.versions and len(stored.weights_hash) == 64
+
+
 def test_a_subset_where_nothing_works_is_still_a_file(tables, tmp_path):
     pd.DataFrame({"material_id": ["mp-2"], "site_index": [0]}).to_parquet(tables[1])
     compute_features(*tables, tmp_path / "out.h5", featurizer="m3gnet", weights=m3gnet_folder())

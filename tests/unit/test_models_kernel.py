@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import h5py
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
+from test_models_data import add_subset, make_dataset
 
 from xanesflow.errors import XanesflowError
 from xanesflow.models import kernel as module
+from xanesflow.models.checkpoint import load_checkpoint
+from xanesflow.models.data import read_subset
+from xanesflow.models.expert import train_expert
 from xanesflow.models.kernel import KernelRidge, leave_out_materials
+from xanesflow.models.settings import TrainingSettings
+from xanesflow.models.tuned import train_tuned
+from xanesflow.models.universal import train_universal
 
 BLOCKS = [6, 3]
 
@@ -103,3 +113,50 @@ def test_sites_of_one_material_are_too_few():
     features, spectra, _ = sites(20)
     with pytest.raises(XanesflowError, match=r"two materials or more.*kernel_share: 0"):
         KernelRidge.fit(features, spectra, np.full(20, "mp-1"), BLOCKS)
+
+
+KERNEL = TrainingSettings(
+    widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=6, seed=2, schedule="one_cycle", learning_rate=1e-2,
+    output="difference", kernel_share=0.25,
+)  # fmt: skip
+
+
+def test_a_checkpoint_predicts_the_networks_share_and_the_kernels(tmp_path):
+    dataset = make_dataset(tmp_path / "d.h5")
+    given = {"subset": "Cu_FEFF", "features": "m3gnet+chgnet"}
+    path, plain = tmp_path / "m.safetensors", tmp_path / "p.safetensors"
+    [trained] = train_expert(dataset, {2: path}, settings=KERNEL, **given)
+    train_expert(dataset, {2: plain}, settings=replace(KERNEL, kernel_share=0.0), **given)
+    data = read_subset(dataset, "Cu_FEFF", "m3gnet+chgnet")
+    train = data.rows("train")
+    materials = [name.rpartition("_")[0] for name in data.ids]
+    kernel = KernelRidge.fit(data.features[train], data.spectra[train], [materials[row] for row in train], [3, 2])
+    expected = 0.75 * load_checkpoint(plain).predict(data.features) + 0.25 * kernel.predict(data.features)
+    model = load_checkpoint(path)
+    assert model.predict(data.features) == pytest.approx(expected, rel=1e-6)
+    assert np.array_equal(model.predict(data.features), trained.predict(data.features))
+    assert "kernel regression, share 0.25" in model.describe()
+    assert load_checkpoint(plain).kernel is None
+
+
+def test_a_universal_model_has_no_kernel_and_a_tuned_one_that_of_its_own_subset(tmp_path):
+    dataset = make_dataset(tmp_path / "d.h5")
+    add_subset(dataset, "Ti_FEFF", 4964.504, n=25, seed=1)
+    universal, tuned = tmp_path / "u.safetensors", tmp_path / "t.safetensors"
+    given = {"features": "chgnet", "settings": KERNEL}
+    [whole] = train_universal(dataset, {2: universal}, subsets=["Cu_FEFF", "Ti_FEFF"], **given)
+    [own] = train_tuned(dataset, {2: tuned}, universal={2: universal}, subset="Ti_FEFF", **given)
+    assert whole.kernel is None
+    assert own.kernel is not None and len(own.kernel.points) == own.card.n_train < 25
+
+
+def test_one_cycle_keeps_its_last_epoch_whatever_the_validation_part_says(tmp_path):
+    dataset = make_dataset(tmp_path / "d.h5")
+    with h5py.File(dataset, "a") as file:
+        split = file["Cu_FEFF/split"].asstr()[:]
+        spectra = file["Cu_FEFF/spectra"][:]
+        spectra[split == "val"] = 1.0  # each epoch that learns is worse here
+        file["Cu_FEFF/spectra"][...] = spectra
+    given = {"subset": "Cu_FEFF", "features": "chgnet", "settings": KERNEL}
+    [model] = train_expert(dataset, {2: tmp_path / "m.safetensors"}, **given)
+    assert model.card.best_epoch == KERNEL.max_epochs

@@ -58,6 +58,30 @@ def test_the_universal_models_weights_are_where_the_training_begins(trained, tmp
     assert not any(np.array_equal(weights(output)[name], weights(trained[1])[name]) for name in learned)
 
 
+def test_the_universal_models_statistics_are_kept_where_that_is_asked_for(trained, tmp_path):
+    """Then the first step begins where the universal model is, and its running means are never changed."""
+    few = replace(SETTINGS, learning_rate=1e-3, max_epochs=2, dropout=0.0)
+    start, running = weights(trained[1]), [n for n in weights(trained[1]) if "running" in n]
+    assert len(running) == 4
+    own, output = tune(trained, tmp_path, settings=few)
+    assert not any(np.array_equal(weights(output)[name], start[name]) for name in running)
+    kept, output = tune(trained, tmp_path, settings=replace(few, keep_statistics=True))
+    assert all(np.array_equal(weights(output)[name], start[name]) for name in running)
+    assert not np.array_equal(weights(output)["network.output.weight"], start["network.output.weight"])
+    assert kept.card.settings["keep_statistics"] and not own.card.settings["keep_statistics"]
+    still, _ = tune(trained, tmp_path, settings=replace(few, keep_statistics=True, learning_rate=1e-20))
+    features = np.random.default_rng(0).normal(size=(7, 2))
+    assert np.allclose(still.predict(features), load_checkpoint(trained[1]).predict(features), rtol=1e-5)
+
+
+def test_a_training_from_scratch_has_statistics_of_its_own(trained, tmp_path):
+    settings = replace(SETTINGS, max_epochs=2, keep_statistics=True)
+    output = {2: tmp_path / "s.safetensors"}
+    train_universal(trained[0], output, subsets=["Ti_FEFF"], features="chgnet", settings=settings)
+    stored = weights(tmp_path / "s.safetensors")
+    assert all(array.any() for name, array in stored.items() if "running_mean" in name)
+
+
 def test_layers_and_scaling_are_the_universal_models_and_energies_the_subsets(trained, tmp_path):
     model, output = tune(trained, tmp_path, settings=replace(SETTINGS, widths=(5,)))
     universal = load_checkpoint(trained[1])

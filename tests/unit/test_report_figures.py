@@ -7,6 +7,7 @@ import pytest
 
 from xanesflow.evaluation.predictions import Predictions, write_predictions
 from xanesflow.reasons import Rejected
+from xanesflow.report.comparison import draw_comparison
 from xanesflow.report.curation import draw_curation
 from xanesflow.report.evaluation import draw_evaluation
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
@@ -67,6 +68,29 @@ def test_a_perfect_model_and_a_perfect_baseline_can_be_drawn(tmp_path):
 def test_the_same_data_give_the_same_bytes(tmp_path):
     data = some_predictions(12)
     assert draw(data, tmp_path / "one") == draw(data, tmp_path / "two")
+
+
+def test_all_models_stand_side_by_side_with_their_figures(tmp_path):
+    head = "model,features,element,theory,eta,seed"
+    rows = [
+        "expert,m3gnet,Cu,FEFF,5.111,0",
+        "expert,m3gnet,Cu,FEFF,5.222,1",
+        "expert,m3gnet,Cu,FEFF,5.666,ensemble",
+        "linear,m3gnet,Cu,FEFF,2.345,0",
+        "linear,soap,Cu,FEFF,1.234,0",
+        "linear,m3gnet,Ti,VASP,nan,0",
+    ]
+    (tmp_path / "m.csv").write_text("\n".join([head, *rows]) + "\n")
+    for name in ("one.svg", "two.svg"):
+        draw_comparison(tmp_path / "m.csv", tmp_path / name)
+    text = (tmp_path / "one.svg").read_text()
+    assert spotless([text]) and text == (tmp_path / "two.svg").read_text()
+    for shown in ("Cu_FEFF", "Ti_VASP", "m3gnet", "soap", "5.67", "2.35", "1.23", "–"):
+        assert f">{shown}</text>" in text
+    assert "5.11" not in text, "a seed is a stroke, not a bar"
+    (tmp_path / "m.csv").write_text(head + "\nlinear,m3gnet,Cu,FEFF,nan,0\n")
+    draw_comparison(tmp_path / "m.csv", tmp_path / "none.svg")
+    assert spotless([(tmp_path / "none.svg").read_text()])
 
 
 @pytest.mark.parametrize("rejected", [[], [Rejected("mp-9", 0, "no_output", "")] * 3])

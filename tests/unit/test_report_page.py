@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xanesflow.report.page import ModelFigures, make_report
+from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
 from xanesflow.simulations.status import CampaignStatus, SubsetStatus
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
@@ -30,6 +30,8 @@ def make(tmp_path):
         lacks=(),
         title="A title",
         status=None,
+        comparison=False,
+        calibration=None,
     ):
         figure = tmp_path / "figure.svg"
         figure.write_text(SVG)
@@ -58,6 +60,8 @@ def make(tmp_path):
         for k, seconds in enumerate((10.0, 20.5)):
             text = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{100 + k}\n"
             (tmp_path / f"benchmarks/train_expert/{k}.tsv").write_text(text)
+        if calibration is not None:
+            pd.DataFrame([calibration]).to_csv(tmp_path / "calibration.csv", index=False)
         make_report(
             tmp_path / "report.html",
             dataset=tmp_path / "d.h5",
@@ -68,6 +72,9 @@ def make(tmp_path):
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
             benchmarks=tmp_path / "benchmarks",
             status=status,
+            comparison=figure if comparison else None,
+            calibration=None if calibration is None else tmp_path / "calibration.csv",
+            error_bars=[] if calibration is None else [ErrorBarFigures("expert on m3gnet, Cu_FEFF", *[figure] * 3)],
         )
         return (tmp_path / "report.html").read_text()
 
@@ -80,6 +87,14 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     assert "@import" not in page
     assert page.count("data:image/svg+xml;base64,") == 5
     assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
+
+
+def test_models_side_by_side_are_shown_where_there_are_several(make):
+    several = make(models=("expert", "linear", "trees"), comparison=True)
+    assert several.count("data:image/svg+xml;base64,") == 6 and "All models on all features" in several
+    assert "linear regression" in several and "gradient-boosted trees" in several
+    alone = make()
+    assert "All models on all features" not in alone and "linear regression" not in alone
 
 
 def test_what_was_left_out_is_counted_by_reason(make):
@@ -159,3 +174,20 @@ def test_simulations_are_told_with_failures_and_core_hours(make):
     assert rows["Cu_FEFF8L"] == ["1234", "1200", "34", "0", "30 timed_out, 4 killed", "1.85", "2,346"]
     assert rows["Ni_FEFF"] == ["10", "10", "0", "0", "", "imported", "–"]
     assert rows["all"] == ["1244", "1210", "34", "0", "30 timed_out, 4 killed", "1.85", "2,346"]
+
+
+def test_error_bars_are_told_with_their_figures_or_why_there_are_none(make):
+    assert "How far can the error bars be trusted?" not in make()
+    row = {"model": "expert", "features": "m3gnet", "element": "Cu", "theory": "FEFF", "part": "test", "members": 5}
+    row |= {"fitted": "val", "n_fit": 416, "n_fit_materials": 201, "n": 375, "n_materials": 180}
+    figures = {"coverage_68": 0.6712, "coverage_95": 0.9487, "miscalibration_area": 0.0123, "spectra_below_95": 0.94}
+    figures |= {"rank_correlation": 0.654, "ause": 0.0971, "ause_random": 0.35}
+    page = make(calibration={**row, **figures, "reason": ""})
+    for told in ("416 spectra, validation", "375 spectra, test", "67.1 %", "94.9 %", "0.012", "0.65", "0.097", "0.350"):
+        assert f">{told}</td>" in page
+    assert page.count("data:image/svg+xml;base64,") == 8
+    none = {**row, "fitted": "", "reason": "6 spectra of 3 materials are too few."} | dict.fromkeys(figures, np.nan)
+    page = make(calibration=none)
+    assert "<b>no error bars</b>: 6 spectra of 3 materials are too few." in page
+    assert "nan" not in page[page.index('id="error-bars"') : page.index('id="figures"')]
+    assert page.count("data:image/svg+xml;base64,") == 5, "figures that say nothing are left out"

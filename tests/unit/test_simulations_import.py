@@ -345,8 +345,15 @@ def test_an_import_that_fails_midway_leaves_nothing_of_its_own_and_the_old_files
     assert len(first.ids) == 54
 
 
-def test_vasp_runs_are_refused_with_what_to_do(runs, tmp_path):
-    with pytest.raises(XanesflowError, match=r"Cu_VASP: this version reads FEFF runs only; take Cu_VASP out"):
+def test_runs_of_a_code_that_is_not_read_are_refused_with_what_to_do(runs, tmp_path):
+    with pytest.raises(XanesflowError, match=r"Cu_OCEAN: .* imports runs of FEFF and VASP only; take Cu_OCEAN out"):
+        Imported(runs, tmp_path / "out", subset="Cu_OCEAN")
+
+
+def test_an_archive_without_the_runs_of_a_theory_is_told_with_where_they_were_looked_for(runs, tmp_path):
+    (runs / "Cu/mp-1/VASP/SCF").mkdir(parents=True)
+    (runs / "Cu/mp-1/VASP/SCF/OUTCAR").write_text("a ground state alone")
+    with pytest.raises(XanesflowError, match=r"no VASP run of Cu: .*/VASP/<site>_Cu/OUTCAR and found 1 POSCAR"):
         Imported(runs, tmp_path / "out", subset="Cu_VASP")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fake_engine import Campaign
-from feff_runs import GRID_START_EV, feff_inp, layered, perovskite, rocksalt
+from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
 from xanesflow.errors import XanesflowError
 from xanesflow.simulations.chunks import ChunkWriter, Run, read_chunk
@@ -11,7 +11,7 @@ from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.layout import run_folder
 from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.feff8l import read_run
-from xanesflow.spectra.readers import check_theory, read_spectrum
+from xanesflow.spectra.readers import check_record, check_theory
 from xanesflow.spectra.store import read_spectra
 from xanesflow.tables import write_rejected
 
@@ -76,17 +76,17 @@ def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum()
     record = {"outcome": "failed", "reason": "timed_out", "detail": "too long"}
     run = Run("m", 0, {"xmu.dat": table().encode()}, record)
     with pytest.raises(BadRunError, match="too long") as caught:
-        read_spectrum(run, theory="FEFF8L", element="Cu", structure=rocksalt())
+        check_record(run)
     assert caught.value.reason == "timed_out"
     later = Run("m", 0, {}, {"outcome": "failed", "reason": "of_a_later_version", "detail": "x"})
     with pytest.raises(BadRunError, match="of_a_later_version: x") as caught:
-        read_spectrum(later, theory="FEFF8L", element="Cu", structure=rocksalt())
+        check_record(later)
     assert caught.value.reason == "engine_failed"
 
 
 def test_a_theory_without_reader_is_told():
-    with pytest.raises(XanesflowError, match="cannot read VASP runs, only those of FEFF, FEFF8L"):
-        check_theory("VASP")
+    with pytest.raises(XanesflowError, match="cannot read OCEAN runs, only those of FEFF, FEFF8L, VASP"):
+        check_theory("OCEAN")
 
 
 def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(tmp_path):

@@ -38,7 +38,7 @@ def test_what_fails_says_why_and_the_other_subsets_are_finished(tmp_path, runs):
     printed = run(tmp_path, "spectra", good=False)
     assert "cut.tar.gz is damaged or incomplete" in printed
     assert "empty holds no FEFF run of Ti" in printed
-    assert "Ti_VASP: this version reads FEFF runs only" in printed
+    assert "holds no VASP run of Ti: looked for <element>/<material id>/VASP/<site>_Ti/OUTCAR" in printed
     assert "Traceback" not in printed
     assert (tmp_path / "results/spectra/Cu_FEFF.h5").exists()
     assert not (tmp_path / "results/spectra/Ni_FEFF.h5").exists()

@@ -59,6 +59,16 @@ def test_metrics_are_what_numpy_makes_of_the_predictions(finished):
         assert row["n_test"] == len(truth)
 
 
+def test_error_bars_are_judged_or_it_is_said_why_there_are_none(finished):
+    (row,) = pd.read_csv(finished / "results/evaluation/calibration.csv").to_dict("records")
+    with h5py.File(finished / "results/evaluation/predictions/expert_chgnet_Cu_FEFF.h5") as file:
+        calibrated = "uncertainty" in file
+    assert row["n"] > 0 and row["members"] == 2
+    assert calibrated == (row["coverage_68"] >= 0) == (row["fitted"] == "val") == (not isinstance(row["reason"], str))
+    page = (finished / "results/report/report.html").read_text()
+    assert ("<b>no error bars</b>" in page) == (not calibrated)
+
+
 def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
     page = (finished / "results/report/report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:|#)', page)
@@ -76,7 +86,7 @@ def test_a_second_call_has_nothing_to_do(finished):
 def test_snakemakes_own_report_works_too(finished, tmp_path):
     run(finished, "--report", str(tmp_path / "snakemake.html"))
     page = (tmp_path / "snakemake.html").read_text()
-    assert "seed1_learning_curve.svg" in page
+    assert "expert_chgnet_Cu_FEFF/learning_curve.svg" in page
     assert "curation_Cu_FEFF.svg" in page
 
 

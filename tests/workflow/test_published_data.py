@@ -9,6 +9,8 @@ import pytest
 from shared import shared
 from workflow import QUICK, run, write_config
 
+from xanesflow.dataset.validate import validate
+
 
 @pytest.fixture(scope="module")
 def part_of_archive(tmp_path_factory):
@@ -42,7 +44,7 @@ def test_spectra_and_features_are_the_published_ones(tmp_path, part_of_archive):
         evaluation={"part": "val"},
         models=QUICK,
     )
-    run(tmp_path)
+    run(tmp_path, "report", "package")
     with h5py.File(tmp_path / "results/dataset/test.h5") as file:
         cu = file["Cu_FEFF"]
         ids = [f"{m}_{i:03d}" for m, i in zip(cu["material_id"].asstr()[:], cu["site_index"][:], strict=True)]
@@ -55,3 +57,6 @@ def test_spectra_and_features_are_the_published_ones(tmp_path, part_of_archive):
     ours = np.array([features[site] for site in published["ids"][common]])
     assert np.abs(ours - published["features"][common]).max() <= 1e-5 * np.abs(published["features"]).max()
     assert "val" in (tmp_path / "results/report/report.html").read_text()
+    package = tmp_path / "results/package/test"
+    assert validate(package / "test.h5", symmetry=True).valid
+    assert not any(str(part_of_archive).encode() in path.read_bytes() for path in package.iterdir())

@@ -9,9 +9,9 @@ from workflow import run, write_config
 IMPORT = {"import_archive_Cu_FEFF": 1}
 SPECTRA = IMPORT | {"curate_spectra": 1}
 DATASET = SPECTRA | {"split_sites": 1, "compute_features": 2, "build_dataset": 1}
-MODELS = DATASET | {"train_expert": 4}
-EVALUATION = MODELS | {"predict_spectra": 2, "evaluate_models": 1}
-REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "make_report": 1}
+MODELS = DATASET | {"train_expert": 2}
+EVALUATION = MODELS | {"calibrate_model": 2, "predict_spectra": 2, "evaluate_models": 1}
+REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "draw_uncertainty": 2, "make_report": 1}
 
 PLANS = {
     "structures": IMPORT,
@@ -20,6 +20,7 @@ PLANS = {
     "spectra": SPECTRA,
     "features": IMPORT | {"compute_features": 2},
     "dataset": DATASET,
+    "package": DATASET | {"package_dataset": 1},
     "models": MODELS,
     "evaluation": EVALUATION,
     "report": REPORT,
@@ -32,7 +33,7 @@ PLANS = {
 
 @pytest.mark.parametrize("target", PLANS)
 def test_a_target_plans_what_it_needs(tmp_path, runs, target):
-    """Two featurizers and two seeds: so each count tells whether a rule is planned once a subset or once a model."""
+    """Two featurizers and two seeds: so a count tells whether it is planned once a subset or once a model."""
     write_config(
         tmp_path,
         subsets=["Cu_FEFF"],

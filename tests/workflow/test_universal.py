@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from feff_runs import write_archive
 from safetensors import safe_open
 from workflow import QUICK, run, write_config
@@ -37,9 +38,9 @@ def campaign(directory, runs, **changes):
 
 @pytest.fixture(scope="module")
 def both_kinds(tmp_path_factory, two_elements):
-    """Directory of a campaign of all kinds that ran to the end."""
+    """Directory of a campaign of all kinds and a baseline that ran to the end."""
     directory = tmp_path_factory.mktemp("both")
-    campaign(directory, two_elements[0])
+    campaign(directory, two_elements[0], models=MODELS | {"baselines": ["linear"]})
     run(directory)
     return directory
 
@@ -56,14 +57,14 @@ def test_a_universal_model_is_trained_once_for_its_theory_on_all_subsets(both_ki
     with h5py.File(both_kinds / "results/dataset/test.h5") as file:
         parts = np.concatenate([file[subset]["split"].asstr()[:] for subset in STARTS_EV])
     assert (model.card.n_train, model.card.n_val) == ((parts == "train").sum(), (parts == "val").sum())
-    assert len(pd.read_csv(folder / "seed0_history.csv")) == len(model.card.history)
+    assert len(pd.read_csv(folder / "history.csv")) == len(model.card.history)
     with safe_open(folder / "seed0.safetensors", framework="numpy") as file:
         assert {"energy.Cu_FEFF", "energy.Ti_FEFF"} <= set(file.keys())
 
 
 def test_metrics_have_a_row_of_each_model_subset_and_seed_that_numpy_agrees_with(both_kinds):
     table = pd.read_csv(both_kinds / "results/evaluation/metrics.csv")
-    order = [(model, element, 0) for model in ("expert", "tuned", "universal") for element in ("Ti", "Cu")]
+    order = [(model, element, 0) for model in ("expert", "linear", "tuned", "universal") for element in ("Ti", "Cu")]
     assert list(zip(table["model"], table["element"], table["seed"], strict=True)) == order
     for row in table.to_dict("records"):
         subset = f"{row['element']}_{row['theory']}"
@@ -89,19 +90,16 @@ def test_metrics_have_a_row_of_each_model_subset_and_seed_that_numpy_agrees_with
 def test_the_report_names_both_kinds_and_shows_each_training_once(both_kinds):
     page = (both_kinds / "results/report/report.html").read_text()
     for subset in STARTS_EV:
-        for kind in ("expert", "universal", "tuned"):
+        for kind in ("expert", "universal", "tuned", "linear"):
             assert f"<h3>{kind} on chgnet, {subset}</h3>" in page
         assert re.search(rf"{subset}: <b>\d+ training and \d+ test spectra</b>", page)
     assert all(name in page for name in ("ExpertXAS", "UniversalXAS", "Tuned-UniversalXAS"))
-    curves = re.findall(r"<figcaption>(\w+ on chgnet, \w+, seed \d)</figcaption>", page)
+    curves = re.findall(r"<figcaption>(\w+ on chgnet, \w+)</figcaption>", page)
     assert curves == [
-        f"{model}, seed 0"
-        for model in (
-            *("expert on chgnet, Cu_FEFF", "expert on chgnet, Ti_FEFF", "universal on chgnet, FEFF"),
-            *("tuned on chgnet, Cu_FEFF", "tuned on chgnet, Ti_FEFF"),
-        )
+        *("expert on chgnet, Cu_FEFF", "expert on chgnet, Ti_FEFF", "universal on chgnet, FEFF"),
+        *("tuned on chgnet, Cu_FEFF", "tuned on chgnet, Ti_FEFF"),
     ]
-    assert page.count("data:image/svg+xml") == 2 + 6 * 3 + 5
+    assert page.count("data:image/svg+xml") == 2 + 8 * 3 + 5 + 1  # the last: all models side by side
     assert "Nothing to be done" in run(both_kinds)
 
 
@@ -146,3 +144,21 @@ def test_a_universal_model_alone_with_a_subset_that_nothing_can_be_tested_on(tmp
     page = (tmp_path / "results/report/report.html").read_text()
     assert "UniversalXAS" in page and "ExpertXAS" not in page
     assert re.search(r"Ti_FEFF: <b>\d+ training and 0 test spectra</b>", page)
+
+
+def test_a_search_is_made_when_asked_for_and_its_file_changes_the_model_it_is_of_alone(both_kinds):
+    search = "search: {models: [universal], trials: 3, max_epochs: 1, space: {batch_size: [16, 32]}}"
+    assert "search_settings" not in run(both_kinds, "--dry-run", "--forceall")
+    run(both_kinds, "search", "--config", f"models={{{search}}}")
+    folder = both_kinds / "results/models/search"
+    assert pd.read_csv(folder / "chgnet_universal_trials.csv")["state"].tolist() == ["complete"] * 3
+    found = folder / "chgnet_universal.yaml"
+    best = yaml.safe_load(found.read_text())["models"]["batch_size"]["universal"]
+    found.write_text(found.read_text().replace(f"universal: {best}", "universal: 24"))  # not what it has anyway
+    names_it = f"models={{settings_files: [results/models/search/{found.name}], {search}}}"
+    planned = run(both_kinds, "models", "search", "--dry-run", "--config", names_it)
+    jobs = dict(re.findall(r"^(train_\w+|search_\w+) +(\d+)$", planned, re.MULTILINE))
+    assert jobs == {"train_universal": "1", "train_tuned": "2"}
+    assert "none.yaml of models.settings_files does not exist" in run(
+        both_kinds, "--dry-run", "--config", "models={settings_files: [none.yaml]}", good=False
+    )

@@ -7,4 +7,20 @@ One package per stage of the workflow, named as the stage, each importing only f
 Every function here can be called without Snakemake; the scripts beside this package are what the rules call.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xanesflow.dataset.reading import load
+
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "load"]
+
+
+def __getattr__(name: str) -> object:
+    """`load`, imported when it is asked for, so that importing the library costs nothing."""
+    if name != "load":
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from xanesflow.dataset.reading import load
+
+    return load

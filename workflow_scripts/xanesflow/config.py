@@ -17,23 +17,23 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from xanesflow.config_base import Section, SubsetName, commented, unique
 from xanesflow.config_inputs import Inputs
+from xanesflow.config_models import Models
+from xanesflow.config_search import read_settings_files
 from xanesflow.config_sections import (
     Chunks,
     Curation,
     Dataset,
     Evaluation,
     Features,
-    Models,
-    Section,
     Splits,
     Structures,
-    SubsetName,
-    unique,
 )
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
-from xanesflow.presets import LAYERS, fill_in
+from xanesflow.feature_names import parse_features
+from xanesflow.presets import fill_in
 from xanesflow.sites import ELEMENTS, IMPORTED, PARTS, Subset
 
 
@@ -46,9 +46,8 @@ class Config(Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],
         description=(
-            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of VASP\n"
-            "inputs can be written and runs be computed (`snakemake simulations`), of OCEAN, EXCITING, XSPECTRA and\n"
-            "FDMNES inputs be written (`snakemake inputs`), but no runs of these be read yet"
+            "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of OCEAN,\n"
+            "EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -74,7 +73,11 @@ class Config(Section):
     def _each_subset_is_complete(self) -> Config:
         for name in self.subsets:
             element, theory = Subset.parse(name).element, Subset.parse(name).theory
-            if self.simulations.source == "run" and (key := self.inputs.missing(element, theory)):
+            if (
+                not self.from_files
+                and self.simulations.source == "run"
+                and (key := self.inputs.missing(element, theory))
+            ):
                 raise ValueError(f"{key} has no entry for {element}, which {name} needs; add it")
             if element not in self.curation.energy_start:
                 raise ValueError(
@@ -101,7 +104,33 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_dataset_has_its_files(self) -> Config:
+        files = self.dataset.files
+        if files is not None and not self.from_files:
+            raise ValueError(
+                "dataset.files is given, and dataset.source: workflow reads none; set dataset.source: features_file"
+            )
+        if not self.from_files:
+            for k, name in enumerate(self.features.models or []):
+                try:
+                    parse_features(name)
+                except XanesflowError as error:
+                    raise ValueError(f"'features.models.{k}' is {json.dumps(name)}; {error}") from None
+            return self
+        if not files:
+            raise ValueError("dataset.source is features_file, so dataset.files must name the files; set it")
+        if isinstance(files, dict) and (missing := [name for name in self.subsets if name not in files]):
+            raise ValueError(f"dataset.files has no entry for {missing[0]}; add the path of its features and spectra")
+        if self.simulations.archive:
+            raise ValueError(
+                "dataset.source: features_file reads no runs, and simulations.archive names some; take one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _the_sources_go_together(self) -> Config:
+        if self.from_files:
+            return self
         structures, simulations = self.structures.source, self.simulations.source
         if structures == "directory" and not self.structures.directory:
             raise ValueError("structures.source is directory, so structures.directory must name a folder; set it")
@@ -138,28 +167,74 @@ class Config(Section):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _what_is_searched_is_there(self) -> Config:
+        known = self.model_names()
+        for name in self.models.search.models or []:
+            if name not in known:
+                raise ValueError(
+                    f"models.search.models names {name}, and the campaign's models are {', '.join(known)}; take it "
+                    "out, or add it to subsets or models.kinds"
+                )
+        return self
+
+    def model_names(self) -> list[str]:
+        """What models can have settings of their own: each subset, and `universal` where such a model is trained."""
+        return [*self.subsets, *(["universal"] if {"universal", "tuned"} & set(self.models.kinds) else [])]
+
+    def searched_models(self) -> list[str]:
+        """The models whose settings `snakemake search` is to find."""
+        if self.models.search.models is not None:
+            return self.models.search.models
+        return [name for name in self.model_names() if name == "universal" or "expert" in self.models.kinds]
+
+    def searched_subsets(self, model: str) -> list[str]:
+        """The subsets that a search trains a model on: its own, or all of the theory that has most of them."""
+        if model != "universal":
+            return [model]
+        theories = [Subset.parse(name).theory for name in self.subsets]
+        theory = max(theories, key=theories.count)  # the first of several with as many
+        return sorted(name for name in self.subsets if Subset.parse(name).theory == theory)
+
+    def found_settings(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """What the files of `models.settings_files` say, by model and features.
+
+        Raises:
+            XanesflowError: a file is missing, no search wrote it, or it does not fit the campaign.
+        """
+        files = read_settings_files(self.models.settings_files, self.model_names(), self.features.models or [])
+        return {(found.model, found.features): found.settings for found in files}
+
+    def training_of(self, kind: str, of: str, features: str, *, found: bool = True) -> dict[str, Any]:
+        """How a model is trained: arguments of `models.settings.TrainingSettings.of_model`, but for the seed.
+
+        Args:
+            kind: `expert`, `universal` or `tuned`.
+            of: a subset, or of a universal model its level of theory.
+            features: that it is trained on; a file of `models.settings_files` is for the features of its search.
+            found: whether these files count, which are of experts and universal models.
+
+        Raises:
+            XanesflowError: see `found_settings`.
+        """
+        name = {"universal": "universal", "expert": of}.get(kind, "")
+        of_files = self.found_settings().get((name, features), {}) if found else {}
+        return self.models.training_of(kind, of, of_files)
+
     def universal_of(self, subset: str) -> str:
         """Level of theory of the universal model that a subset's tuned model goes on from."""
         theory = Subset.parse(subset).theory
         return self.models.tuned_from.get(theory, theory)  # type: ignore[call-overload]
 
-    def training_of(self, kind: str, of: str) -> dict[str, Any]:
-        """How a model is trained: fields of `models.settings.TrainingSettings`, but for the seed.
+    @property
+    def from_files(self) -> bool:
+        """Whether features and spectra are taken from files, and nothing is simulated."""
+        return self.dataset.source == "features_file"
 
-        Args:
-            kind: `expert`, `universal` or `tuned`.
-            of: a subset, or of a universal model its level of theory.
-        """
-        given, name = self.models, "universal" if kind == "universal" else of
-        layers = LAYERS[given.preset]
-        fields = ("output", "weight_decay", "schedule", "average", "max_epochs", "patience", "scaling", "precision")
-        settings = {field: getattr(given, field) for field in (*fields, "kernel_share", "device", "threads")}
-        tuned = kind == "tuned" and given.tuned_dropout is not None
-        settings["dropout"] = given.tuned_dropout if tuned else given.dropout
-        settings["learning_rate"] = None if given.learning_rate == "range_test" else given.learning_rate
-        settings["widths"] = given.widths.get(name) or (list(layers[0]) if layers else None)
-        settings["batch_size"] = given.batch_size.get(name) or (layers[1] if layers else None)
-        return settings
+    def features_file(self, subset: str) -> str:
+        """Path of the file with a subset's features and spectra, for a dataset that is made from such files."""
+        files = self.dataset.files or ""
+        return files[subset] if isinstance(files, dict) else files.replace("{subset}", subset)
 
     def n_chunks(self, subset: str) -> int:
         """Into how many chunks a subset is divided."""
@@ -177,6 +252,14 @@ class Config(Section):
             command = {"element": parsed.element, "command": given.vasp_command, "inputs": self.inputs.of("VASP")}
             return command | given.vasp.model_dump()
         return given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
+
+    def processing_of(self, subset: str) -> dict[str, float] | None:
+        """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""
+        parsed = Subset.parse(subset)
+        if parsed.theory != "VASP":
+            return None
+        values: dict[str, dict[str, float]] = self.curation.vasp.model_dump()
+        return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.
@@ -222,33 +305,6 @@ def load_config(values: Mapping[str, Any]) -> Config:
             by_place.setdefault(_place(one), _sentence(one))
         deepest = [p for p in by_place if not any(p == other[: len(p)] for other in by_place if other != p)]
         raise XanesflowError("\n".join(by_place[p] for p in deepest)) from None
-
-
-def check_split_files(paths: list[str], subset: str) -> None:
-    """Check that the published split files are there, before hours of work that would end without them.
-
-    Raises:
-        XanesflowError: one is missing; names it.
-    """
-    for path in paths:
-        if not Path(path).exists():
-            raise XanesflowError(
-                f"{path} does not exist (looked from {Path.cwd()}); splits.files must be a folder with "
-                f"{subset}_train.txt, {subset}_val.txt and {subset}_test.txt, or null for the balanced split."
-            )
-
-
-def check_directory(path: str | Path) -> None:
-    """Check that the folder of structures is there; what is in it is seen when it is read.
-
-    Raises:
-        XanesflowError: it is not there; says where it was looked for.
-    """
-    if not Path(path).is_dir():
-        raise XanesflowError(
-            f"structures.directory is {path}, which is no folder (looked from {Path.cwd()}); name the folder with "
-            "your structure files."
-        )
 
 
 def _nulls(value: Any) -> Any:
@@ -299,24 +355,8 @@ def default_yaml() -> str:
         "# Made by `python -m xanesflow.config > config.yaml`; change xanesflow/config*.py, not the comments.",
     ]
     for name in Config.model_fields:
-        lines += ["", *_commented(Config, name, "")]
+        lines += ["", *commented(Config, name, "")]
     return "\n".join(lines) + "\n"
-
-
-def _commented(model: type[BaseModel], name: str, indent: str) -> list[str]:
-    """Lines of one key with its comment above, and of what is in it."""
-    field = model.model_fields[name]
-    lines = [f"{indent}# {line}" for line in str(field.description).splitlines()]
-    if not isinstance(field.default, Section):
-        return [*lines, f"{indent}{name}: {_flow(field.default)}"]
-    lines.append(f"{indent}{name}:")
-    for inner in type(field.default).model_fields:
-        lines += _commented(type(field.default), inner, indent + "  ")
-    return lines
-
-
-def _flow(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).removesuffix("...\n").strip()
 
 
 def read_config_file(path: str | Path) -> Config:

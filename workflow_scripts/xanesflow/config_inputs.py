@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config_sections import Count, ElementSymbol, Positive, Section, not_bool
+from xanesflow.config_base import Count, Number, Positive, Section, not_bool
+from xanesflow.config_sections import ElementSymbol
 
 Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
 """In Å; beyond 62 Å Lightshow's rule for k-points would take a single one without a word."""
 
-Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Tag = bool | int | float | str | list[int | float | str] | None
 
 Card = str | list[str] | None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.config_base import Count, Number, Positive, Section, Seed, Share, SubsetName, not_bool, unique
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
-from xanesflow.models.settings import Output
-from xanesflow.presets import Preset
-from xanesflow.sites import Subset
 
 PAPER_ENERGY_START_EV = {
     "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
@@ -19,38 +17,26 @@ PAPER_ENERGY_START_EV = {
 }  # fmt: skip
 """First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
 
+PAPER_CORE_LEVEL_EV = {"Ti": -4864.0371, "Cu": -8850.2467}
+"""ε_core of the published VASP spectra by absorber (arXiv 2409.19552), the 1s level of its POTCAR for GW."""
 
-def _subset_name(name: str) -> str:
-    try:
-        Subset.parse(name)
-    except XanesflowError as error:
-        raise ValueError(str(error)) from None
-    return name
+PAPER_BROADENING_EV = {"Ti": 0.89, "Cu": 3.458}
+"""Full width in eV of the Lorentzian on the published VASP spectra."""
+
+PAPER_SHIFT_EV = {"Ti": 5114.08973, "Cu": 9499.797}
+"""Empirical shift in eV of the published VASP spectra, found from experimental ones."""
 
 
 def _feature_names(name: str) -> str:
     try:
-        return "+".join(parse_features(name))
+        return "+".join(parse_features(name, any_name=True))  # Config looks which are known
     except XanesflowError as error:
         raise ValueError(str(error)) from None
 
 
-def _with_papers_starts(given: dict[str, float]) -> dict[str, float]:
-    return PAPER_ENERGY_START_EV | given
-
-
-def unique(values: list[Any]) -> list[Any]:
-    """Refuse a list that holds a value twice."""
-    if len(set(values)) < len(values):
-        raise ValueError("a value stands there twice")
-    return values
-
-
-def not_bool(value: Any) -> Any:
-    """Refuse true and false where a number is wanted, which Python would take for 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
-    return value
+def _with_those_of_the_paper(values: dict[str, float]) -> AfterValidator:
+    """Entries that are given change or add to the paper's, and take none of them away."""
+    return AfterValidator(lambda given: values | given)
 
 
 def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -72,24 +58,12 @@ def _material_id(name: str) -> str:
     return name
 
 
-SubsetName = Annotated[str, AfterValidator(_subset_name)]
-ModelName = Annotated[str, AfterValidator(lambda name: name if name == "universal" else _subset_name(name))]
 SystemName = Annotated[str, AfterValidator(_system)]
 MaterialId = Annotated[str, AfterValidator(_material_id)]
 Theory = Literal["FEFF", "VASP", "FEFF8L"]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
-Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
 Chunks = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=4096)]  # an import holds them all open
-Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
-Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
-
-
-class Section(BaseModel):
-    """A part of the configuration that knows all its keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
 
 class MaterialsProject(Section):
@@ -171,6 +145,22 @@ class Structures(Section):
     )
 
 
+class VaspSpectra(Section):
+    """From the dielectric function that VASP computes to a cross section at absolute energies, by absorber."""
+
+    core_level: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_CORE_LEVEL_EV)] = Field(
+        PAPER_CORE_LEVEL_EV,
+        description="1s level of the absorber's POTCAR in eV, which VASP's energies are relative to",
+    )
+    broadening: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_BROADENING_EV)] = Field(
+        PAPER_BROADENING_EV, description="full width of the Lorentzian in eV"
+    )
+    shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
+        PAPER_SHIFT_EV,
+        description="eV added to energies aligned by the difference of total energies; found from a measured spectrum",
+    )
+
+
 class Curation(Section):
     """Which spectra are good, and the grid that they are put on."""
 
@@ -181,7 +171,7 @@ class Curation(Section):
             "null: keep them all"
         ),
     )
-    energy_start: Annotated[dict[ElementSymbol, Positive], AfterValidator(_with_papers_starts)] = Field(
+    energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(
         PAPER_ENERGY_START_EV,
         description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
     )
@@ -191,6 +181,10 @@ class Curation(Section):
             "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
             "continued flat, as published (the 4,831 published Cu runs need up to 5.6)"
         ),
+    )
+    vasp: VaspSpectra = Field(
+        VaspSpectra(),
+        description="spectra of VASP; an element besides Ti and Cu needs entries of its own (docs/vasp.md)",
     )
 
 
@@ -230,102 +224,31 @@ class Splits(Section):
 
 
 class Dataset(Section):
-    """What the dataset says of itself."""
+    """What the dataset is made from, and what it says of itself."""
 
+    source: Literal["workflow", "features_file"] = Field(
+        "workflow",
+        description=(
+            "workflow: structures, simulations and features; features_file: features and spectra that were computed\n"
+            "elsewhere, taken from `files` as they are; of structures, simulations and curation nothing is done then"
+        ),
+    )
+    files: str | dict[SubsetName, str] | None = Field(
+        None,
+        description=(
+            "for source features_file: one file for all subsets (a dataset of xanesflow, .h5), a path with {subset}\n"
+            "in it (an .npz for each), or {Cu_FEFF: path, ...}; relative to the working directory (docs/transfer.md)"
+        ),
+    )
     creator: str = Field("xanesflow", description="who made it")
     licence: str = Field(
         "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
     )
-
-
-class Models(Section):
-    """The models and how they are trained."""
-
-    preset: Preset = Field(
-        "paper",
-        description=(
-            "paper: training as published; best: what predicts spectra best (docs/accuracy.md), features and seeds\n"
-            "included; it stands for all keys here, and features.models, that are null"
-        ),
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(
+        "1.0.0", description="of this release, for `snakemake package`"
     )
-    kinds: Annotated[list[Literal["expert", "universal", "tuned"]], Field(min_length=1), AfterValidator(unique)] = (
-        Field(
-            ["expert"],
-            description=(
-                "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
-                "subset that goes on from the universal one"
-            ),
-        )
-    )
-    tuned_from: dict[Theory, Theory] = Field(
-        {"VASP": "FEFF"},
-        description="of which level of theory the universal model is that a subset's is tuned from; not named: its own",
-    )
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(
-        None,
-        description=(
-            "a model is trained with each, all at once; of several the mean prediction is reported as well\n"
-            "(paper: [0], best: four)"
-        ),
-    )
-    widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(
-        {},
-        description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the preset's",
-    )
-    batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
-        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the preset's"
-    )
-    dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None, description="share of hidden units left out at each step of the training (paper: 0.5)"
-    )
-    tuned_dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None, description="the same for tuned models, of which the paper has some with 0; null: as dropout"
-    )
-    output: Output | None = Field(
-        None,
-        description="softplus: positive (paper); difference: linear, added to the mean training spectrum (best)",
-    )
-    learning_rate: Positive | Literal["range_test"] | None = Field(
-        None, description="Adam's step size; range_test: found by a range test (paper)"
-    )
-    weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="of AdamW (paper: 0, plain Adam)"
-    )
-    schedule: Literal["constant", "one_cycle"] | None = Field(
-        None, description="constant learning rate (paper), or one_cycle: up to it and down again over max_epochs (best)"
-    )
-    average: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None, description="0: the weights themselves (paper); 0.999: their running mean, with this share of the old"
-    )
-    kernel_share: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None,
-        description=(
-            "share of a kernel regression in the predictions of experts and tuned models; the network has the rest\n"
-            "(paper: 0, best: 0.5)"
-        ),
-    )
-    max_epochs: Count | None = Field(None, description="longest training (paper: 1000)")
-    patience: Count | None = Field(
-        None,
-        description="epochs without a better validation loss after which training stops (paper: 50); not one_cycle",
-    )
-    scaling: Literal["paper", "standardise", "auto"] = Field(
-        "auto",
-        description=(
-            "paper: features and spectra × 1000; standardise: each feature to mean 0, deviation 1 over the training\n"
-            "part; auto: paper for m3gnet alone, standardise for all others"
-        ),
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description=(
-            "of the products in training; bfloat16 is faster on GPUs, and on processors that know it (avx512_bf16,\n"
-            "amx), and slower on others"
-        ),
-    )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
-    threads: Count = Field(
-        1, description="of a training on the cpu; the weights are the same bit by bit for the same number only"
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = Field(
+        None, description="where the release can be had, such as https://doi.org/...; null: not known yet"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config_sections import Count, Positive, Section, SubsetName, not_bool
+from xanesflow.config_base import Count, Positive, Section, SubsetName, not_bool
 
 
 def _switch(value: Any) -> Any:
@@ -97,16 +97,16 @@ class Simulations(Section):
     source: Literal["archive", "run"] = Field(
         "archive",
         description=(
-            "archive: import finished runs (subsets of FEFF); run: compute them (subsets of FEFF8L by the embedded\n"
-            "engine, of FEFF and VASP by your own; spectra of VASP cannot be read yet); of others only the inputs\n"
-            "are written then"
+            "archive: import finished runs (subsets of FEFF and VASP); run: compute them (subsets of FEFF8L by the\n"
+            "embedded engine, of FEFF and VASP by your own); of others only the inputs are written then"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
         None,
         description=(
             "folder, .tar, .tar.gz, .tar.xz, .tar.zst or .zip with finished runs in Lightshow's tree,\n"
-            "<element>/<material id>/FEFF-XANES/<site>_<element>/{feff.inp,feff.out,xmu.dat} beside\n"
+            "<element>/<material id>/FEFF-XANES/<site>_<element>/{feff.inp,feff.out,xmu.dat}, or VASP/{SCF,\n"
+            "<site>_<element>}/{INCAR,POSCAR,OSZICAR,OUTCAR,vasprun.xml}, beside\n"
             "<element>/<material id>/POSCAR; one path for all subsets, or one per subset {Cu_FEFF: path, ...};\n"
             "relative to the working directory (snakemake --directory)"
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from xanesflow.errors import XanesflowError
 
 KNOWN = {
@@ -20,15 +22,28 @@ REDUCED = frozenset({"acsf", "soap"})
 """Wide descriptors, of which a model sees the principal components of the training part (`models.reduction`)."""
 
 
-def parse_features(name: str) -> list[str]:
+DIMENSIONS = {"m3gnet": 64, "m3gnet_all": 256, "chgnet": 65}
+"""Numbers per site, of features that always have as many."""
+
+
+def parse_features(name: str, *, any_name: bool = False) -> list[str]:
     """The single features that a name in the configuration is made of, e.g. `m3gnet_all+chgnet` → both, in order.
+
+    Args:
+        name: of one or several features.
+        any_name: whether features that the user made elsewhere are meant, so that a part may have any name.
 
     Raises:
         XanesflowError: a part is unknown, empty, or there twice.
     """
     parts = [part.strip() for part in name.split("+")]
     for part in parts:
-        if part not in KNOWN:
+        if any_name and not re.fullmatch("[a-z0-9_]+", part):
+            raise XanesflowError(
+                f"Features {name!r} name {part!r}: known are {', '.join(KNOWN)}, and those of a file of your own "
+                "can have any name of small letters, digits and _."
+            )
+        if not any_name and part not in KNOWN:
             raise XanesflowError(
                 f"Features {name!r} name {part!r}, which is not known: use one of {', '.join(KNOWN)}, "
                 "or several joined by +."

@@ -15,10 +15,10 @@ THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
 """Levels of theory that a subset can have; FEFF8L is the embedded engine."""
 
 COMPUTED = ("FEFF8L", "FEFF", "VASP")
-"""Levels of theory that this version runs; FEFF and VASP are the user's own, the spectra of VASP cannot be read yet."""
+"""Levels of theory that this version runs; FEFF and VASP are the user's own."""
 
 IMPORTED = ("FEFF", "VASP")
-"""Levels of theory whose finished runs can be planned as an archive; those of VASP cannot be read yet."""
+"""Levels of theory whose finished runs can be imported."""
 
 WITH_INPUTS = tuple(theory for theory in THEORIES if theory != "FEFF8L")
 """Levels of theory that input files are written for; the embedded engine writes its own when it runs."""

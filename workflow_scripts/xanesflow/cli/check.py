@@ -1,4 +1,4 @@
-"""`xanesflow check`: what is shown of finished FEFF runs."""
+"""`xanesflow check`: what is shown of finished runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from xanesflow.cli.terminal import say
 from xanesflow.reasons import REASONS
-from xanesflow.simulations.feff.check import check_folders
+from xanesflow.simulations.check import check_folders
 
 
 def show_check(folders: Sequence[Path], console: Console, *, workers: int = 1, refused_only: bool = False) -> bool:

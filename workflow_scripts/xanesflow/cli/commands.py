@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow import __version__
+from xanesflow.cli.dataset_commands import dataset_app
 from xanesflow.cli.terminal import errors_told, messages, results, say
 
 app = typer.Typer(
@@ -237,15 +238,16 @@ def retry(
 @app.command()
 def check(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="FEFF runs, or folders with runs anywhere below.")
+        list[Path], typer.Argument(metavar="FOLDER...", help="Runs, or folders with runs anywhere below.")
     ],
     *,
     workers: Annotated[int, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes that read runs.")] = 1,
     refused: Annotated[bool, typer.Option("--refused", help="List the runs that are refused alone.")] = False,
 ) -> None:
-    """Say of finished XANES runs of FEFF 9 or 10 whether they are good, and if not why; exit code 0 only if all are.
+    """Say of finished runs of FEFF 9, 10 or VASP whether they are good, and if not why; exit code 0 only if all are.
 
-    FEFF itself ends with exit code 0 after most of its failures. Example: xanesflow check runs/Cu
+    FEFF itself ends with exit code 0 after most of its failures; of VASP the core hole steps are judged, each with its
+    ground state. Example: xanesflow check runs/Cu
     """  # fmt: skip
     with errors_told():
         from xanesflow.cli.check import show_check
@@ -253,6 +255,8 @@ def check(
         if not show_check(folders, results(), workers=workers, refused_only=refused):
             sys.exit(1)
 
+
+app.add_typer(dataset_app, name="dataset")
 
 profile_app = typer.Typer(no_args_is_help=True, help="Profiles: how Snakemake runs the workflow's jobs on a cluster.")
 app.add_typer(profile_app, name="profile")

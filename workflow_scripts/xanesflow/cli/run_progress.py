@@ -20,10 +20,15 @@ STAGES = {
         "train_universal": "Training UniversalXAS",
         "train_tuned": "Training Tuned",
     },
-    "evaluation": {"predict_spectra": "Predicting", "evaluate_models": "Evaluating"},
+    "evaluation": {
+        "calibrate_model": "Calibrating the error bars",
+        "predict_spectra": "Predicting",
+        "evaluate_models": "Evaluating",
+    },
     "report": {
         "draw_curation": "Drawing what curation",
         "draw_evaluation": "Drawing the errors",
+        "draw_uncertainty": "Drawing the error bars",
         "make_report": "Writing the report",
     },
 }

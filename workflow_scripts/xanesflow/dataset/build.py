@@ -1,6 +1,7 @@
 """The campaign's dataset: `results/dataset/<campaign>.h5`.
 
-/                       attributes: schema, schema_version, title, creator, licence, citation, created, versions, config
+/                       attributes: schema, schema_version, title, creator, licence, citation, created, versions,
+                        config, content_sha256
 /<subset>/energy        (141,) eV, absolute
 /<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
 /<subset>/material_id, site_index, multiplicity, split   (n,)
@@ -8,6 +9,8 @@
 /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
 /<subset>/rejected/material_id, site_index, reason, detail
 /structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` where that subset numbers the atoms otherwise
+
+Each dataset of a subset, and the group of structures, has an attribute sha256 (see `layout.seal`).
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from xanesflow.dataset.layout import SCHEMA, SCHEMA_VERSION, seal, structure_json
 from xanesflow.dataset.splits import check_split
-from xanesflow.errors import XanesflowError
 from xanesflow.features.compute import SiteFeatures, read_features
 from xanesflow.files import atomic_path, sha256_file
 from xanesflow.provenance import provenance
@@ -32,16 +35,23 @@ from xanesflow.sites import Subset
 from xanesflow.spectra.store import read_spectra
 from xanesflow.tables import STRING, count_reasons, describe_counts, write_rejected_group
 
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "SubsetFiles", "build_dataset", "structure_json"]
+
 log = logging.getLogger(__name__)
 
-SCHEMA = "xanesflow-dataset"
-SCHEMA_VERSION = "1.0"
 CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Absorption Spectra, arXiv:2409.19552"
 BROADENING = {
     "FEFF": "core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
-    "VASP": "Lorentzian of the element's full width",
+    "VASP": "Lorentzian of the element's full width, curation.vasp.broadening of the recorded configuration",
     "FEFF8L": "core-hole lifetime and quasiparticle self-energy as computed by the embedded engine; nothing added",
 }
+
+ENERGY_REFERENCE = {
+    "VASP": "absolute photon energy by the difference of total energies with and without core hole, plus a shift"
+}
+"""By theory; of the others the next."""
+
+ENERGY_REFERENCE_ELSE = "absolute photon energy as the code gives it"
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,7 @@ def build_dataset(
                 "inputs_sha256": json.dumps(inputs, sort_keys=True),
             }
         )
+        seal(file)
 
 
 def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
@@ -126,21 +137,24 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
 
     energy = group.create_dataset("energy", data=curated.energy_ev)
     energy.attrs["units"] = "eV"
-    spectra = group.create_dataset(
-        "spectra", data=curated.spectra[rows], chunks=(min(64, len(rows)), curated.spectra.shape[1])
-    )
+    # In one piece, not in chunks: a row is read by itself, and all of them as fast as the disk is.
+    spectra = group.create_dataset("spectra", data=curated.spectra[rows])
+    theory = Subset.parse(curated.subset).theory
     spectra.attrs.update(
         {
             "units": "bohr^2",
             "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
-            "energy_reference": "absolute photon energy as the code gives it",
-            "broadening": BROADENING[Subset.parse(curated.subset).theory],
+            "energy_reference": ENERGY_REFERENCE.get(theory, ENERGY_REFERENCE_ELSE),
+            "broadening": BROADENING.get(theory, "as the code gives it"),
             "normalization": "none",
+            **{key: said for key, said in curated.described.items() if key != "multiplicity"},
         }
     )
     group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
     group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
-    group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    multiplicity = group.create_dataset("multiplicity", data=curated.multiplicity[rows])
+    if said := curated.described.get("multiplicity"):
+        multiplicity.attrs["meaning"] = said
     corrections = group.create_dataset("corrections", data=[curated.corrections[row] for row in rows], dtype=STRING)
     corrections.attrs["meaning"] = "what was changed in the run's inputs before it was good; empty: a plain run"
     group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)
@@ -167,16 +181,3 @@ def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> N
             structures.create_dataset(material_id, data=as_json, dtype=STRING)
         elif structures[material_id].asstr()[()] != as_json:
             structures.create_dataset(f"{material_id}@{subset.name.strip('/')}", data=as_json, dtype=STRING)
-
-
-def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
-    """The pymatgen JSON of the structure that a subset's site indices of a material count in.
-
-    Raises:
-        XanesflowError: the dataset has no such material.
-    """
-    structures = file["structures"]
-    for key in (f"{material_id}@{subset}", material_id):
-        if key in structures:
-            return str(structures[key].asstr()[()])
-    raise XanesflowError(f"{Path(file.filename).name} holds no structure of {material_id}.")

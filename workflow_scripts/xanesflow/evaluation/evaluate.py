@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN, NO_SPECTRA, compute_metrics
 from xanesflow.evaluation.predictions import Predictions, read_predictions
+from xanesflow.evaluation.uncertainty import write_judgements
 from xanesflow.files import atomic_path
 from xanesflow.sites import ELEMENTS, Subset
 
@@ -44,8 +45,10 @@ ENSEMBLE = "ensemble"
 Row = dict[str, str | int | float]
 
 
-def evaluate_models(prediction_files: Iterable[str | Path], output_csv: str | Path) -> list[Row]:
-    """Judge predictions and write metrics.csv.
+def evaluate_models(
+    prediction_files: Iterable[str | Path], output_csv: str | Path, calibration_csv: str | Path | None = None
+) -> list[Row]:
+    """Judge predictions and write metrics.csv, and the judgement of their error bars if wanted.
 
     A model with one seed has one row; with several it has one per seed, ascending, and one of their mean prediction.
     Rows are in the order of model, features, theory and element (as in the periodic table), whatever the order of the
@@ -55,6 +58,7 @@ def evaluate_models(prediction_files: Iterable[str | Path], output_csv: str | Pa
     Args:
         prediction_files: from `predict_spectra`.
         output_csv: the table.
+        calibration_csv: the table of the error bars (see `xanesflow.evaluation.uncertainty`), a row a file.
 
     Returns:
         Its rows.
@@ -72,11 +76,14 @@ def evaluate_models(prediction_files: Iterable[str | Path], output_csv: str | Pa
             )
         by_model[key] = (path, found)
     _tell_small(found for _, found in by_model.values())
-    rows = [row for key in sorted(by_model, key=_order) for row in _rows(by_model[key][1])]
+    ordered = [by_model[key][1] for key in sorted(by_model, key=_order)]
+    rows = [row for each in ordered for row in _rows(each)]
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    if calibration_csv is not None:
+        write_judgements(ordered, calibration_csv)
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import h5py
@@ -17,11 +17,44 @@ SCHEMA = "xanesflow predictions 1"
 
 
 @dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Error bars of predictions; all but `fitted`, `distance` and `confidence` in bohr².
+
+    Attributes:
+        fitted: `val`: calibrated on the validation part, `cross-fitted`: on the other materials of the part itself,
+            fold by fold, as the part is the validation part.
+        n_spectra: that the calibration was fitted to; in a cross-fit the smallest number.
+        n_materials: that these are of.
+        distance: (n,) to the nearest training site, see `xanesflow.evaluation.distance`.
+        sigma: (n, 141) expected error.
+        band_68: (2, n, 141) lower and upper ends of the bands that shall hold 68 % of the points.
+        band_95: (2, n, 141) the same for 95 %.
+        confidence: (n, 141) share of the narrowest band that holds the simulated value, 0.01 to 0.99; 1 if none does.
+        error: (n,) expected error of the whole spectrum, root mean square over its energies.
+        error_95: (n,) what this error stays below for 95 % of the spectra.
+    """
+
+    fitted: str
+    n_spectra: int
+    n_materials: int
+    distance: npt.NDArray[np.float64]
+    sigma: npt.NDArray[np.float64]
+    band_68: npt.NDArray[np.float64]
+    band_95: npt.NDArray[np.float64]
+    confidence: npt.NDArray[np.float64]
+    error: npt.NDArray[np.float64]
+    error_95: npt.NDArray[np.float64]
+
+
+_ARRAYS = tuple(entry.name for entry in fields(Uncertainty))[3:]
+
+
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """What a prediction file holds; all spectra in bohr².
 
     Attributes:
-        model: kind of the model, `expert`, `universal` or `tuned`.
+        model: kind of the model, `expert`, `universal` or `tuned`, or a baseline's name.
         features: as `m3gnet`.
         subset: as `Cu_FEFF`.
         part: `test` or `val`.
@@ -34,6 +67,8 @@ class Predictions:
         predictions: (n, 141) mean over the seeds.
         by_seed: (k, n, 141).
         baseline: (141,) mean training spectrum of the subset; NaN if it has none.
+        uncertainty: error bars; None if there are none.
+        uncalibrated: why there are none, in a sentence; empty if there are.
     """
 
     model: str
@@ -48,6 +83,8 @@ class Predictions:
     predictions: npt.NDArray[np.float64]
     by_seed: npt.NDArray[np.float64]
     baseline: npt.NDArray[np.float64]
+    uncertainty: Uncertainty | None = field(default=None)
+    uncalibrated: str = field(default="")
 
 
 def write_predictions(output: str | Path, result: Predictions, made: dict[str, str]) -> None:
@@ -70,6 +107,7 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
                 "theory": subset.theory,
                 "part": result.part,
                 "n_train": result.n_train,
+                "uncalibrated": result.uncalibrated,
                 **made,
             }
         )
@@ -85,6 +123,26 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
         }.items():
             file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
             file[name].attrs["units"] = "bohr^2"
+        if result.uncertainty is not None:
+            _write_uncertainty(file.create_group("uncertainty"), result.uncertainty)
+
+
+def _write_uncertainty(group: h5py.Group, bars: Uncertainty) -> None:
+    group.attrs.update({"fitted": bars.fitted, "n_spectra": bars.n_spectra, "n_materials": bars.n_materials})
+    for name in _ARRAYS:
+        values = getattr(bars, name)
+        group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
+        group[name].attrs["units"] = "1" if name in ("distance", "confidence") else "bohr^2"
+
+
+def _read_uncertainty(group: h5py.Group) -> Uncertainty:
+    attributes = group.attrs
+    return Uncertainty(
+        str(attributes["fitted"]),
+        int(attributes["n_spectra"]),
+        int(attributes["n_materials"]),
+        *(group[name][:] for name in _ARRAYS),
+    )
 
 
 def read_predictions(path: str | Path) -> Predictions:
@@ -111,6 +169,8 @@ def read_predictions(path: str | Path) -> Predictions:
                 predictions=file["predictions"][:],
                 by_seed=file["predictions_by_seed"][:],
                 baseline=file["baseline"][:],
+                uncertainty=_read_uncertainty(file["uncertainty"]) if "uncertainty" in file else None,
+                uncalibrated=str(attributes.get("uncalibrated", "")),
             )
     except (OSError, KeyError) as error:
         raise XanesflowError(

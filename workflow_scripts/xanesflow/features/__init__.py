@@ -5,6 +5,7 @@
              registry.get_featurizer("m3gnet" | "m3gnet_all" | "chgnet" | …)
                                  │
              base.Featurizer: build_graph (neighbors) ──► evaluate (m3gnet_network, or the package chgnet)
+             descriptors.DescriptorFeaturizer ("acsf" | "soap"): the package dscribe, of the wanted atoms alone
 
 `weights` makes sure that a network's numbers are the published ones, `matgl_sum` that messages are summed where the
 published M3GNet sums them, and `bond_classes` spares the network bonds that are equal by symmetry. Importing this

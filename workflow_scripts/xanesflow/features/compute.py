@@ -121,7 +121,7 @@ def compute_features(
         "weights_hash": worker.weights_hash,
         **provenance([structures_path, sites_path], worker.packages, config_json),
     }
-    _write(Path(output), sites.iloc[good], features, rejected, attributes)
+    write_features(Path(output), sites.iloc[good], features, rejected, attributes)
     log.info(
         "%s: features of %d sites in %d structures, %d sites without, in %.1f s",
         *(worker.name, len(good), len(found), len(rejected), time.monotonic() - started),
@@ -204,13 +204,14 @@ def _read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     )
 
 
-def _write(
+def write_features(
     output: Path,
     sites: pd.DataFrame,
     features: Features,
     rejected: list[Rejected],
     attributes: dict[str, Any],
 ) -> None:
+    """Write a file of features, whole or not at all; `compute_features` tells its layout."""
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
         file.create_dataset("material_id", data=list(sites["material_id"]), dtype=STRING)

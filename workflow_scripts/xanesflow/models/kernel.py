@@ -125,8 +125,8 @@ class KernelRidge:
         return spectra
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """All of it as named arrays, for a checkpoint."""
-        return {_KEY + name: np.asarray(value) for name, value in vars(self).items()}
+        """All of it as named arrays, for a checkpoint; row by row, as safetensors writes memory as it lies."""
+        return {_KEY + name: np.array(value, order="C") for name, value in vars(self).items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> KernelRidge | None:

@@ -44,6 +44,7 @@ class Members(nn.Module):
         self.dropout, self.precision = first.dropout, precision
         self.momentum = first.norms()[0].momentum or 0.0
         self.epsilon = first.norms()[0].eps
+        self.keep_statistics = first.keep_statistics
 
         def stack(tensors: Sequence[Tensor]) -> Tensor:
             return torch.stack([tensor.detach() for tensor in tensors])
@@ -83,7 +84,7 @@ class Members(nn.Module):
                 getattr(self, f"running_var_{number}").view(-1),
                 gain.view(-1),
                 shift.view(-1),
-                self.training,
+                self.training and not self.keep_statistics,
                 self.momentum,
                 self.epsilon,
             )

@@ -54,9 +54,14 @@ class SpectrumNetwork(nn.Module):
     Each hidden layer is Linear, BatchNorm, SiLU, dropout. The output layer ends in Softplus, as an absorption cross
     section is positive; or it is linear and added to the mean training spectrum, so that the untrained network is the
     baseline and weight decay pulls towards it.
+
+    Attributes:
+        mean_spectrum: (n_energies,) what a linear output is added to; None: there is none.
+        keep_statistics: whether training normalises by the running means and variances, and leaves them as they are.
     """
 
     mean_spectrum: Tensor | None
+    keep_statistics = False
 
     def __init__(
         self, n_features: int, widths: tuple[int, ...], n_energies: int, dropout: float, output: Output = "softplus"
@@ -94,6 +99,15 @@ class SpectrumNetwork(nn.Module):
     def norms(self) -> list[nn.BatchNorm1d]:
         """The normalisation of each hidden layer."""
         return [cast("nn.BatchNorm1d", layer.get_submodule("norm")) for layer in self.hidden]
+
+    def train(self, mode: bool = True) -> SpectrumNetwork:
+        """As PyTorch's, but for a normalisation whose running means and variances are kept (`keep_statistics`)."""
+        super().train(mode)
+        if self.keep_statistics:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm1d):
+                    module.eval()
+        return self
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, d) scaled features -> (n, 141) scaled spectra."""

@@ -104,6 +104,7 @@ class Run:
             network.mean_spectrum.copy_(self._spectra.mean(0))
         if start is not None:
             network.load_state_dict(dict(start))
+            network.keep_statistics = self.settings.keep_statistics
         return network
 
     def _empty_network(self) -> SpectrumNetwork:

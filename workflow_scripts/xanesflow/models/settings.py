@@ -54,6 +54,8 @@ class TrainingSettings:
         device: `cpu` or `cuda`.
         threads: CPU threads. The weights are the same bit by bit only for the same number of threads.
         seed: of initial weights, order of the batches and dropout.
+        keep_statistics: whether a training that begins with another model's weights normalises by that model's running
+            means and variances, instead of the batches' own (docs/transfer.md).
     """
 
     widths: tuple[int, ...] = PAPER_UNIVERSAL[0]
@@ -72,6 +74,7 @@ class TrainingSettings:
     device: str = "cpu"
     threads: int = 1
     seed: int = 0
+    keep_statistics: bool = False
 
     def __post_init__(self) -> None:
         checks = {

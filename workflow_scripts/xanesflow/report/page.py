@@ -36,6 +36,8 @@ PAPER_ETA = {
 """η of ExpertXAS, UniversalXAS and Tuned-UniversalXAS on m3gnet features (arXiv 2409.19552, Table I)."""
 
 KINDS = {
+    "linear": "linear regression, fitted to the subset alone; a network has to be better",
+    "trees": "gradient-boosted trees, fitted to the subset alone; a network has to be better",
     "expert": "ExpertXAS, a network for each subset, trained on that subset alone",
     "universal": (
         "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees the "
@@ -66,6 +68,23 @@ class ModelFigures:
     energies: Path
 
 
+@dataclass(frozen=True)
+class ErrorBarFigures:
+    """Figures of one model's error bars on one subset, as files.
+
+    Attributes:
+        title: as `expert on m3gnet, Cu_FEFF`.
+        reliability: share of points inside the bands.
+        sparsification: do expected errors tell good from bad predictions.
+        bands: spectra with their bands.
+    """
+
+    title: str
+    reliability: Path
+    sparsification: Path
+    bands: Path
+
+
 def make_report(
     output: Path,
     *,
@@ -76,7 +95,10 @@ def make_report(
     models: Sequence[ModelFigures],
     learning_curves: Mapping[str, Path],
     benchmarks: Path,
+    comparison: Path | None = None,
     status: CampaignStatus | None = None,
+    calibration: Path | None = None,
+    error_bars: Sequence[ErrorBarFigures] = (),
 ) -> None:
     """Write the page.
 
@@ -87,11 +109,16 @@ def make_report(
         curation_figures: SVG by subset.
         unmatched: CSV by subset of the sites that split files and spectra do not share.
         models: figures of each model on each subset.
-        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF, seed 0`.
+        learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
+        comparison: figure of all models side by side; None: there is but one.
         status: how the simulations stand; None: the page does not tell.
+        calibration: calibration.csv; None: the page says nothing of error bars.
+        error_bars: figures of the error bars of each model on each subset.
     """
     table = pd.read_csv(metrics)
+    judged = [] if calibration is None else _calibration(pd.read_csv(calibration))
+    with_bars = {f"{row['model']} on {row['features']}, {row['subset']}" for row in judged if row["fitted"]}
     with h5py.File(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
         subsets = [_subset(name, file[name], curation_figures[name], unmatched[name]) for name in curation_figures]
@@ -115,7 +142,10 @@ def make_report(
         small=_small(table),
         few=(FEW_TRAIN, FEW_TEST),
         subsets=subsets,
-        models=[_model(figures) for figures in models],
+        comparison=data_uri(comparison) if comparison else None,
+        models=[_figures(figures) for figures in models],
+        calibration=judged,
+        error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
         learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
         runtimes=_runtimes(benchmarks),
         simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
@@ -166,13 +196,15 @@ def _small(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in numbers.to_dict("records")]
 
 
-def _model(figures: ModelFigures) -> dict[str, Any]:
-    return {
-        "title": figures.title,
-        "errors": data_uri(figures.errors),
-        "spectra": data_uri(figures.spectra),
-        "energies": data_uri(figures.energies),
-    }
+def _calibration(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of calibration.csv with their subset, and what a table shows where a text is missing."""
+    table = table.assign(subset=table["element"] + "_" + table["theory"]).fillna({"fitted": "", "reason": ""})
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _figures(figures: ModelFigures | ErrorBarFigures) -> dict[str, Any]:
+    """Their title, and each figure as an address that needs no file."""
+    return {name: data_uri(value) if isinstance(value, Path) else value for name, value in vars(figures).items()}
 
 
 def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:

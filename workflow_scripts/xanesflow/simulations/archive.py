@@ -55,12 +55,30 @@ class Member:
 
 
 _READ, _NOTE = "read", "note"
-_Chooser = Callable[[str, bool], str]
-"""Tells from a member's name, and whether it is a folder, whether to read it, to note that it is there, or neither."""
+
+
+@dataclass(frozen=True)
+class _Chooser:
+    """What is taken of an archive: see `read_archive`."""
+
+    wanted: Callable[[str], bool]
+    noted: Callable[[str], bool]
+    limit: int
+
+    def __call__(self, name: str, is_folder: bool) -> str:
+        """Whether to read a member, to note that it is there, or neither."""
+        return _READ if self.wanted(name) and not is_folder else _NOTE if self.noted(name) else ""
+
+    def size_problem(self, size: int) -> str:
+        return f"it has {size:,} bytes, and the limit is {self.limit:,}" if size > self.limit else ""
 
 
 def read_archive(
-    path: str | Path, wanted: Callable[[str], bool], noted: Callable[[str], bool] = lambda name: False
+    path: str | Path,
+    wanted: Callable[[str], bool],
+    noted: Callable[[str], bool] = lambda name: False,
+    *,
+    limit: int = MEMBER_LIMIT,
 ) -> Iterator[Member]:
     """Give the wanted members of an archive in the order they stand in it (a folder: sorted).
 
@@ -68,6 +86,7 @@ def read_archive(
         path: the archive.
         wanted: tells from a member's name whether to read it.
         noted: tells of the others, and of folders, whether to give them too, without content; the rest is passed over.
+        limit: bytes of a member beyond which it is not read.
 
     Raises:
         XanesflowError: there is no such archive, it is of no known form, or it is damaged; names the file.
@@ -78,9 +97,7 @@ def read_archive(
     if not os.access(path, os.R_OK):
         raise XanesflowError(f"{path} cannot be read: permission denied.")
 
-    def choose(name: str, is_folder: bool) -> str:
-        return _READ if wanted(name) and not is_folder else _NOTE if noted(name) else ""
-
+    choose = _Chooser(wanted, noted, limit)
     read = 0
     reader = _reader(path)
     try:
@@ -128,8 +145,23 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def _size_problem(size: int) -> str:
-    return f"it has {size:,} bytes, and the limit is {MEMBER_LIMIT:,}" if size > MEMBER_LIMIT else ""
+def gunzip(member: Member, *, limit: int = MEMBER_LIMIT) -> Member:
+    """What is packed in a member whose name ends in `.gz`; any other member as it is.
+
+    Args:
+        member: of an archive.
+        limit: bytes beyond which it is not unpacked.
+    """
+    if not member.name.endswith(".gz") or not member.content:
+        return member
+    try:
+        with gzip.open(io.BytesIO(member.content)) as opened:
+            content = opened.read(limit + 1)
+    except _DAMAGE as error:
+        return Member(member.name, b"", f"it is damaged ({' '.join(str(error).split()) or 'it ends'})")
+    if len(content) > limit:
+        return Member(member.name, b"", f"it has more than {limit:,} bytes when unpacked, and that is the limit")
+    return Member(member.name, content)
 
 
 def _utf8(name: str) -> str:
@@ -160,15 +192,15 @@ def _read_folder(path: Path, choose: _Chooser) -> Iterator[Member]:
             name = _utf8(full.relative_to(path).as_posix())
             chosen = choose(name, entry in subfolders)
             if chosen:
-                yield _folder_member(full, name, read=chosen == _READ)
+                yield _folder_member(full, name, choose, read=chosen == _READ)
 
 
-def _folder_member(full: Path, name: str, *, read: bool) -> Member:
+def _folder_member(full: Path, name: str, choose: _Chooser, *, read: bool) -> Member:
     try:
         status = full.stat()
         if not read:
             return Member(name, b"")
-        problem = _size_problem(status.st_size) if stat.S_ISREG(status.st_mode) else "it is not a plain file"
+        problem = choose.size_problem(status.st_size) if stat.S_ISREG(status.st_mode) else "it is not a plain file"
         problem = "its name is not in UTF-8" if "\ufffd" in name else problem
         return Member(name, b"" if problem else full.read_bytes(), problem)
     except OSError as error:
@@ -231,7 +263,7 @@ def _read_tar(opener: Callable[[Path], Any], path: Path, choose: _Chooser) -> It
                 name = _clean(info.name).rstrip("/")
                 chosen = choose(name, info.isdir())
                 if chosen:
-                    yield _tar_member(tar, info, name, read=chosen == _READ)
+                    yield _tar_member(tar, info, name, choose, read=chosen == _READ)
             ahead = stream.position - int(tar.offset)  # from where the members end
         # A whole tar ends in blocks of zeros and has nothing behind them; tarfile minds neither.
         if ahead < tarfile.BLOCKSIZE:
@@ -242,10 +274,10 @@ def _read_tar(opener: Callable[[Path], Any], path: Path, choose: _Chooser) -> It
             ahead = 0
 
 
-def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str, *, read: bool) -> Member:
+def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str, choose: _Chooser, *, read: bool) -> Member:
     if info.isdir():
         return Member(name, b"")
-    problem = _name_problem(name) or _size_problem(info.size if read else 0)
+    problem = _name_problem(name) or choose.size_problem(info.size if read else 0)
     if info.issym() or info.islnk():
         problem = f"it is a link to {_utf8(info.linkname)}"
     elif not info.isfile():
@@ -260,13 +292,13 @@ def _read_zip(path: Path, choose: _Chooser) -> Iterator[Member]:
             name = _clean(info.filename).rstrip("/")
             chosen = choose(name, info.is_dir())
             if chosen:
-                yield _zip_member(packed, info, name, read=chosen == _READ)
+                yield _zip_member(packed, info, name, choose, read=chosen == _READ)
 
 
-def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, *, read: bool) -> Member:
+def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, choose: _Chooser, *, read: bool) -> Member:
     if info.is_dir():
         return Member(name, b"")
-    problem = _name_problem(name) or _size_problem(info.file_size if read else 0)
+    problem = _name_problem(name) or choose.size_problem(info.file_size if read else 0)
     if stat.S_ISLNK(info.external_attr >> 16):
         problem = "it is a link"
     elif info.flag_bits & 1:
@@ -275,8 +307,8 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, *, re
         return Member(name, b"", problem)
     try:  # members of a zip stand each for itself: one that is damaged does not stop the others
         with packed.open(info) as opened:
-            content = opened.read(MEMBER_LIMIT + 1)  # the size in the directory may be a lie
+            content = opened.read(choose.limit + 1)  # the size in the directory may be a lie
     except _DAMAGE as error:
         return Member(name, b"", f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})")
-    problem = _size_problem(len(content))
+    problem = choose.size_problem(len(content))
     return Member(name, b"" if problem else content, problem)

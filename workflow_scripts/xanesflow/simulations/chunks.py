@@ -99,12 +99,13 @@ def _allow_open_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
-def read_chunk(path: str | Path, theory: str = "FEFF") -> Iterator[Run]:
+def read_chunk(path: str | Path, theory: str = "FEFF", *, shared: bool = False) -> Iterator[Run]:
     """Give the runs of a chunk in the order of material and site.
 
     Args:
         path: the zip.
         theory: level of theory of its runs.
+        shared: give a step that the sites of a material share too, as the run of site `WHOLE_MATERIAL`, before theirs.
 
     Raises:
         XanesflowError: the file is not a whole zip; names it.
@@ -113,7 +114,7 @@ def read_chunk(path: str | Path, theory: str = "FEFF") -> Iterator[Run]:
         runs: dict[tuple[str, int], dict[str, str]] = {}
         records: dict[tuple[str, int], str] = {}
         for name in packed.namelist():
-            place = place_of(name, theory)
+            place = place_of(name, theory, shared=shared)
             if place is None or place.site_index is None:
                 continue
             site = (place.material_id, place.site_index)
@@ -124,6 +125,21 @@ def read_chunk(path: str | Path, theory: str = "FEFF") -> Iterator[Run]:
         for site in sorted(runs.keys() | records.keys()):
             record = json.loads(packed.read(records[site])) if site in records else {}
             yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
+
+
+def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
+    """The sites of which there are runs in a chunk, by the names in it alone.
+
+    Args:
+        path: the zip.
+        theory: level of theory of its runs.
+
+    Raises:
+        XanesflowError: the file is not a whole zip; names it.
+    """
+    with _opened(path) as packed:
+        places = [place_of(name, theory) for name in packed.namelist()]
+    return {(place.material_id, place.site_index) for place in places if place and place.site_index is not None}
 
 
 def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str, Any]]]:

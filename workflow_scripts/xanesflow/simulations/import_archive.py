@@ -15,10 +15,11 @@ from xanesflow import __version__
 from xanesflow.errors import XanesflowError
 from xanesflow.parallel import map_in_processes
 from xanesflow.reasons import Rejected
-from xanesflow.simulations.archive import Member, read_archive
+from xanesflow.simulations.archive import MEMBER_LIMIT, Member, gunzip, read_archive
 from xanesflow.simulations.chunks import ChunkWriter
-from xanesflow.simulations.layout import Place, place_of, poscar_path, run_folder
-from xanesflow.sites import Site, Subset, chunk_of, site_id
+from xanesflow.simulations.layout import SPECTRUM_FILE, Place, place_of, poscar_path, run_folder, runs_folder
+from xanesflow.simulations.vasp.outputs import VASP_LIMIT, kept_content
+from xanesflow.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.structures.sites import (
     BadStructure,
     Material,
@@ -51,26 +52,33 @@ class _Inventory:
     the archive; a material may stand in several places as long as its structure is the same in all of them.
     """
 
-    def __init__(self, element: str, chunks: int, writer: ChunkWriter) -> None:
-        self.element, self.chunks, self.writer = element, chunks, writer
+    def __init__(self, subset: Subset, chunks: int, writer: ChunkWriter) -> None:
+        self.element, self.theory, self.chunks, self.writer = subset.element, subset.theory, chunks, writer
+        self.limit = VASP_LIMIT if subset.theory == "VASP" else MEMBER_LIMIT
         self.runs: dict[Site, _FoundRun] = {}
         self.seconds: dict[tuple[Site, str], _FoundRun] = {}
         self.poscars: dict[str, Member] = {}  # by root
 
     def wanted(self, name: str) -> bool:
-        place = place_of(name)
+        place = self._place(name)
         return place is not None and bool(place.file) and self._is_ours(place)
 
     def noted(self, name: str) -> bool:
-        place = place_of(name)
+        place = self._place(name)
         return place is not None and self._is_ours(place)
 
+    def _place(self, name: str) -> Place | None:
+        return place_of(name, self.theory, shared=True)
+
     def _is_ours(self, place: Place) -> bool:
-        return place.element == self.element or (place.element is None and place.site_index is None)
+        of_material = place.site_index in (None, WHOLE_MATERIAL)
+        return place.element == self.element or (place.element is None and of_material)
 
     def add(self, member: Member) -> None:
-        place = place_of(member.name)
+        place = self._place(member.name)
         assert place is not None  # it was noted
+        if place.file:
+            member = gunzip(member, limit=self.limit)
         if place.site_index is None:
             self.poscars.setdefault(place.root, member)
             return
@@ -86,19 +94,29 @@ class _Inventory:
         digest = hashlib.sha256(member.content).hexdigest()
         run.files.setdefault(place.file, {"bytes": len(member.content), "sha256": digest})
         if first and not member.problem:
-            path = f"{run_folder(self.element, *site)}/{place.file}"
-            self.writer.add(chunk_of(place.material_id, self.chunks), path, member.content)
+            path = f"{run_folder(self.element, *site, self.theory)}/{place.file}"
+            content = kept_content(place.file, member.content) if self.theory == "VASP" else member.content
+            self.writer.add(chunk_of(place.material_id, self.chunks), path, content)
 
     def first_roots(self) -> dict[str, str]:
         """For each material the root whose structure counts: that of its first run."""
         roots: dict[str, str] = {}
-        for (material_id, _), run in self.runs.items():
+        for (material_id, _), run in self.of_sites().items():
             roots.setdefault(material_id, run.root)
         return roots
 
+    def of_sites(self) -> dict[Site, _FoundRun]:
+        """The runs, without the steps that the sites of a material share."""
+        return {site: run for site, run in self.runs.items() if site[1] != WHOLE_MATERIAL}
+
+    def problems_of_shared(self, material_id: str) -> list[str]:
+        """What is wrong with the files of the step that the sites of a material share."""
+        run = self.runs.get((material_id, WHOLE_MATERIAL))
+        return [f"{run.folder.rpartition('/')[2]}: {problem}" for problem in run.problems] if run else []
+
     def roots_without_run(self) -> dict[str, str]:
         """For each material without any run of the element the root of its first POSCAR."""
-        with_run = {material_id for material_id, _ in self.runs}
+        with_run = {material_id for material_id, _ in self.of_sites()}
         roots: dict[str, str] = {}
         for root in self.poscars:
             material_id = root.rpartition("/")[2]
@@ -111,7 +129,7 @@ class _Inventory:
         rejected = []
         for (site, folder), second in self.seconds.items():
             first = self.runs[site]
-            spectrum, other = first.files.get("xmu.dat"), second.files.get("xmu.dat")
+            spectrum, other = (run.files.get(SPECTRUM_FILE[self.theory]) for run in (first, second))
             same = "the same spectrum" if spectrum and spectrum == other else "not the same spectrum"
             twice = "stands in the archive twice"
             where = twice if folder == first.folder else f"{folder} is a second run beside {first.folder}"
@@ -130,7 +148,10 @@ def import_archive(
     symprec: float = 0.01,
     workers: int = 1,
 ) -> None:
-    """Import the finished FEFF runs of a subset.
+    """Import the finished runs of a subset.
+
+    Of VASP both steps are imported, a material's ground state and its sites' core holes, in files of their own or each
+    packed as `OUTCAR.gz`; heads of POTCARs in OUTCAR and projections in vasprun.xml are left behind.
 
     Args:
         archive: folder or packed file with runs in Lightshow's tree.
@@ -147,16 +168,19 @@ def import_archive(
             be read.
     """
     parsed = Subset.parse(subset)
-    if parsed.theory != "FEFF":
-        raise XanesflowError(f"{subset}: this version reads FEFF runs only; take {subset} out of `subsets`.")
+    if parsed.theory not in IMPORTED:
+        raise XanesflowError(
+            f"{subset}: this version imports runs of {' and '.join(IMPORTED)} only; take {subset} out of `subsets`."
+        )
     with ChunkWriter(chunks) as writer:
-        inventory = _Inventory(parsed.element, len(chunks), writer)
-        for member in read_archive(archive, inventory.wanted, inventory.noted):
+        inventory = _Inventory(parsed, len(chunks), writer)
+        for member in read_archive(archive, inventory.wanted, inventory.noted, limit=inventory.limit):
             inventory.add(member)
-        if not inventory.runs:
+        if not inventory.of_sites():
             raise XanesflowError(
-                f"{archive} holds no FEFF run of {parsed.element}: looked for <element>/<material id>/FEFF-XANES/"
-                f"<site>_{parsed.element}/xmu.dat and found {len(inventory.poscars)} POSCAR files."
+                f"{archive} holds no {parsed.theory} run of {parsed.element}: looked for <element>/<material id>/"
+                f"{runs_folder(parsed.theory)}/<site>_{parsed.element}/{SPECTRUM_FILE[parsed.theory]} and found "
+                f"{len(inventory.poscars)} POSCAR files."
             )
         roots = inventory.first_roots()
         without_run = inventory.roots_without_run()
@@ -173,9 +197,12 @@ def import_archive(
                 "code": "imported", "xanesflow": __version__, "source": run.folder, "files": run.files,
                 "problems": run.problems,
             }  # fmt: skip
-            folder = run_folder(parsed.element, material_id, site_index)
+            folder = run_folder(parsed.element, material_id, site_index, parsed.theory)
             writer.add_record(chunk_of(material_id, len(chunks)), folder, record)
-            judged = _judge(parsed.element, (material_id, site_index), run, materials.get(material_id))
+            if site_index == WHOLE_MATERIAL:
+                continue
+            problems = [*run.problems, *inventory.problems_of_shared(material_id)]
+            judged = _judge(parsed, (material_id, site_index), problems, materials.get(material_id))
             other = _other_structure(inventory, run, roots[material_id])
             if isinstance(judged, Rejected):
                 left_out.append(judged)
@@ -183,7 +210,7 @@ def import_archive(
                 left_out.append(Rejected(material_id, site_index, "other_structure", other))
             else:
                 sites.append((judged, site_index))
-    left_out += _materials_without_run([materials[m] for m in without_run], parsed.element)
+    left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     # No costs: the runs are done, their feff.out tells what they took, and counting would make the import slower.
     write_site_table(site_table, sites, chunks=len(chunks))
@@ -212,16 +239,19 @@ def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Mater
     return [read_poscar(material_id, text, symprec=symprec) for material_id, text in batch]
 
 
-def _judge(element: str, site: Site, run: _FoundRun, material: Material | BadStructure | None) -> Material | Rejected:
+def _judge(
+    subset: Subset, site: Site, problems: list[str], material: Material | BadStructure | None
+) -> Material | Rejected:
     """Whether a run stands at a site that is there; its spectrum is judged by the next stage."""
     if material is None:
-        return Rejected(*site, "no_structure", "there is no POSCAR beside its FEFF-XANES folder")
+        detail = f"there is no POSCAR beside its {runs_folder(subset.theory)} folder"
+        return Rejected(*site, "no_structure", detail)
     if isinstance(material, BadStructure):
         return Rejected(*site, "no_structure", material.detail)
-    if run.problems:
-        return Rejected(*site, "unsafe_file", "; ".join(run.problems))
+    if problems:
+        return Rejected(*site, "unsafe_file", "; ".join(problems))
     _, site_index = site
-    if detail := not_the_absorber(material.elements, site_index, element):
+    if detail := not_the_absorber(material.elements, site_index, subset.element):
         return Rejected(*site, "wrong_absorber", detail)
     return material
 
@@ -236,13 +266,13 @@ def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
     return f"POSCAR in {run.root} is not the one in {root}, whose structure counts"
 
 
-def _materials_without_run(materials: list[Material | BadStructure], element: str) -> list[Rejected]:
+def _materials_without_run(materials: list[Material | BadStructure], subset: Subset) -> list[Rejected]:
     rejected = []
     for material in materials:
         if isinstance(material, BadStructure):
             rejected.append(Rejected(material.material_id, -1, "no_structure", material.detail))
-        elif element in material.elements:
-            detail = f"POSCAR is there, but no FEFF run of {element}"
+        elif subset.element in material.elements:
+            detail = f"POSCAR is there, but no {subset.theory} run of {subset.element}"
             rejected.append(Rejected(material.material_id, -1, "no_run", detail))
     return rejected
 

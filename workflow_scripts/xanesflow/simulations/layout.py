@@ -20,9 +20,19 @@ there, they are read too."""
 VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
 """Files of a step of VASP that later stages and a reviewer need."""
 
+SPECTRUM_FILE = {"FEFF": "xmu.dat", "FEFF8L": "xmu.dat", "VASP": "OUTCAR"}
+"""The file of a run that holds its spectrum."""
+
 _FILES = {"FEFF": frozenset({*RUN_FILES, *FEFF_LOGS}), "FEFF8L": frozenset(RUN_FILES), "VASP": frozenset(VASP_FILES)}
 _FOLDERS = {"FEFF": "FEFF-XANES", "FEFF8L": "FEFF8L-XANES", "VASP": "VASP"}  # below the material's, by theory
 _SHARED = {"VASP": "SCF"}  # folder of the step that the sites of a material share, beside those of the sites
+_GZIPPED = frozenset({"VASP"})  # levels of theory whose files are often packed one by one
+_SHARED_RUNS = {
+    theory: re.compile(
+        rf"(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/{_FOLDERS[theory]}/{step}(?:/(?P<file>.+))?"
+    )
+    for theory, step in _SHARED.items()
+}
 _RUNS = {
     theory: re.compile(
         rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{folder}/"
@@ -30,6 +40,7 @@ _RUNS = {
     )
     for theory, folder in _FOLDERS.items()
 }
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
 _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
 _FOLDERS_OF_CODES = re.compile(
     r"(^|/)(VASP|SCF|OCEAN|EXCITING|XSPECTRA|FDMNES|FEFF8L-XANES|FEFF-XANES|FEFF-EXAFS)(/|$)"
@@ -81,8 +92,9 @@ class Place:
         material_id: its last part.
         file: `POSCAR`, or one of a run's files that are read (`RUN_FILES`, `FEFF_LOGS`, `VASP_FILES`); empty: the run's
             folder itself, or another file in it, which tells no more than that the run is there.
-        site_index: 0-based index of the absorber into POSCAR; None for a POSCAR.
-        element: the absorber's element; for a POSCAR the folder above the material, if that is an element's symbol.
+        site_index: 0-based index of the absorber into POSCAR; None for a POSCAR, `WHOLE_MATERIAL` for a shared step.
+        element: the absorber's element; for a POSCAR and a shared step the folder above the material, if that is an
+            element's symbol.
     """
 
     root: str
@@ -93,13 +105,22 @@ class Place:
     element: str | None
 
 
-def place_of(path: str, theory: str = "FEFF") -> Place | None:
+def place_of(path: str, theory: str = "FEFF", *, shared: bool = False) -> Place | None:
     """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it has nothing to do with a run.
 
     Args:
-        path: parts separated by `/`.
+        path: parts separated by `/`; of VASP also that of a file packed as `OUTCAR.gz`, whose place is that of OUTCAR.
         theory: level of theory; the runs of others are none.
+        shared: whether a step that the sites of a material share, `Ti/mp-390/VASP/SCF`, counts as a run too.
     """
+    if theory in _GZIPPED:
+        path = path.removesuffix(".gz")
+    if shared and theory in _SHARED and (match := _SHARED_RUNS[theory].fullmatch(path)):
+        root, file, parent = match["root"], match["file"] or "", match["parent"] or ""
+        return Place(
+            root, f"{root}/{_FOLDERS[theory]}/{_SHARED[theory]}", match["material"],
+            file if file in _FILES[theory] else "", WHOLE_MATERIAL, parent if _SYMBOL.fullmatch(parent) else None,
+        )  # fmt: skip
     if match := _RUNS[theory].fullmatch(path):
         root, file = match["root"], match["file"] or ""
         folder = f"{root}/{_FOLDERS[theory]}/{match['folder']}"
@@ -112,7 +133,7 @@ def place_of(path: str, theory: str = "FEFF") -> Place | None:
         if _FOLDERS_OF_CODES.search(match["root"]):
             return None
         parent = match["root"].split("/")[-2:-1]
-        element = parent[0] if parent and re.fullmatch(r"[A-Z][a-z]?", parent[0]) else None
+        element = parent[0] if parent and _SYMBOL.fullmatch(parent[0]) else None
         return Place(match["root"], match["root"], match["material"], "POSCAR", None, element)
     return None
 
@@ -122,6 +143,11 @@ def run_folder(element: str, material_id: str, site_index: int, theory: str = "F
     if site_index == WHOLE_MATERIAL:
         return f"{element}/{material_id}/{_FOLDERS[theory]}/{_SHARED[theory]}"
     return f"{element}/{material_id}/{_FOLDERS[theory]}/{site_index:03d}_{element}"
+
+
+def runs_folder(theory: str) -> str:
+    """Folder of the runs of a level of theory below the material's: `FEFF-XANES`."""
+    return _FOLDERS[theory]
 
 
 def poscar_path(element: str, material_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from xanesflow.errors import XanesflowError
 from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
 from xanesflow.reasons import Rejected
-from xanesflow.simulations.chunks import read_chunk
+from xanesflow.simulations.chunks import Run, read_chunk, sites_in_chunk
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.failures import check_failures
-from xanesflow.sites import Site, Subset
+from xanesflow.sites import WHOLE_MATERIAL, Site, Subset
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
-from xanesflow.spectra.readers import check_theory, read_spectrum
+from xanesflow.spectra.processing import Processing, processing_of
+from xanesflow.spectra.readers import check_record, check_theory, reader_of
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.tables import count_reasons, describe_counts, read_rejected, read_structures, write_rejected
 
@@ -42,6 +43,7 @@ def curate_spectra(
     energy_start_ev: float,
     envelope_sigma: float | None,
     max_flat_start_ev: float = 10.0,
+    processing: Mapping[str, float] | None = None,
     workers: int = 1,
     config: str | None = None,
 ) -> None:
@@ -60,15 +62,17 @@ def curate_spectra(
         energy_start_ev: first energy of the grid.
         envelope_sigma: c of the σ envelope; None: no envelope.
         max_flat_start_ev: how far the first computed point may lie after the grid's start.
+        processing: for VASP the element's entries of the section `curation.vasp` by key, in eV.
         workers: processes that read chunks.
         config: the configuration as JSON, for the record.
 
     Raises:
         XanesflowError: too many sites failed; or no spectrum is left (says why the runs were left out); or runs of
-            this theory cannot be read.
+            this theory cannot be read; or an entry of `processing` is missing.
     """
     parsed = Subset.parse(subset)
     check_theory(parsed.theory)
+    made = processing_of(subset, processing or {}, start_ev=energy_start_ev) if parsed.theory == "VASP" else None
     sites = pd.read_parquet(site_table)
     multiplicity = {
         (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
@@ -82,6 +86,7 @@ def curate_spectra(
         subset=parsed,
         start_ev=energy_start_ev,
         max_flat_start_ev=max_flat_start_ev,
+        processing=made,
     )
     spectra: dict[Site, Array] = {}
     corrections: dict[Site, str] = {}
@@ -138,25 +143,35 @@ def _read_one_chunk(
     subset: Subset,
     start_ev: float,
     max_flat_start_ev: float,
+    processing: Processing | None,
 ) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str]]:
     """Spectra on the grid and rejections of one chunk, and what was corrected in its runs."""
-    runs = [run for run in read_chunk(chunk, subset.theory) if (run.material_id, run.site_index) in sites]
-    if not runs:
+    here = sites_in_chunk(chunk, subset.theory) & sites
+    if not here:
         return {}, [], {}
-    materials = {run.material_id for run in runs}
-    as_json = read_structures(structures, materials)
+    as_json = read_structures(structures, {material_id for material_id, _ in here})
+    read = reader_of(subset.theory, processing)
     good: dict[Site, Array] = {}
     bad: list[Rejected] = []
+    corrections: dict[Site, str] = {}
     parsed: dict[str, Structure] = {}
-    for run in runs:
+    shared: Run | None = None
+    for run in read_chunk(chunk, subset.theory, shared=True):  # one by one, as a run of VASP has tens of MB
+        if run.site_index == WHOLE_MATERIAL:
+            shared = run
         site = (run.material_id, run.site_index)
+        if site not in here:
+            continue
         if run.material_id not in parsed:  # runs come sorted by material: one structure at a time is enough
             parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
+        if run.corrections:
+            corrections[site] = run.corrections
         try:
-            structure = parsed[run.material_id]
-            xmu = read_spectrum(run, theory=subset.theory, element=subset.element, structure=structure)
+            check_record(run)
+            of_material = shared if shared is not None and shared.material_id == run.material_id else None
+            read_one = read(run, of_material, element=subset.element, structure=parsed[run.material_id])
             spectrum = onto_grid(
-                xmu.energy_ev, xmu.cross_section, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev
+                read_one.energy_ev, read_one.cross_section, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev
             )
             if spectrum.min() < 0:
                 at = energy_grid(start_ev)[spectrum.argmin()]
@@ -166,5 +181,4 @@ def _read_one_chunk(
             bad.append(Rejected(*site, "grid_not_covered", str(error)))
         except BadRunError as error:
             bad.append(Rejected(*site, error.reason, error.detail))
-    corrections = {(run.material_id, run.site_index): run.corrections for run in runs if run.corrections}
     return good, bad, corrections

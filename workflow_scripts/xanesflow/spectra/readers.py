@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol
 
 from pymatgen.core import Structure
 
@@ -13,8 +15,43 @@ from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff import judge
 from xanesflow.simulations.feff.xmu import Xmu
 from xanesflow.spectra import feff8l
+from xanesflow.spectra.grid import Array
+from xanesflow.spectra.processing import Processing
 
-_READERS: Mapping[str, Callable[..., Xmu]] = {"FEFF": judge.read_run, "FEFF8L": feff8l.read_run}
+_OF_ONE_RUN: Mapping[str, Callable[..., Xmu]] = {"FEFF": judge.read_run, "FEFF8L": feff8l.read_run}
+_READ = (*_OF_ONE_RUN, "VASP")
+
+
+class Spectrum(Protocol):
+    """What every reader gives.
+
+    Attributes:
+        energy_ev: (n,) absolute photon energies.
+        cross_section: (n,) absorption cross section in bohr².
+    """
+
+    @property
+    def energy_ev(self) -> Array: ...  # noqa: D102
+    @property
+    def cross_section(self) -> Array: ...  # noqa: D102
+
+
+class Reader(Protocol):
+    """Reads and checks the runs of a level of theory, those of a material in turn."""
+
+    def __call__(self, run: Run, shared: Run | None, *, element: str, structure: Structure | None) -> Spectrum:
+        """Read and check a run's spectrum.
+
+        Args:
+            run: as it lies in its chunk.
+            shared: the step that the sites of its material share, where the theory has one.
+            element: symbol of the absorber.
+            structure: the material.
+
+        Raises:
+            BadRunError: it cannot be used; holds the reason.
+        """
+        ...
 
 
 def check_theory(theory: str) -> None:
@@ -23,25 +60,39 @@ def check_theory(theory: str) -> None:
     Raises:
         XanesflowError: they cannot.
     """
-    if theory not in _READERS:
-        raise XanesflowError(f"This version cannot read {theory} runs, only those of {', '.join(_READERS)}.")
+    if theory not in _READ:
+        raise XanesflowError(f"This version cannot read {theory} runs, only those of {', '.join(_READ)}.")
 
 
-def read_spectrum(run: Run, *, theory: str, element: str, structure: Structure) -> Xmu:
-    """Read and check a run's spectrum.
+def reader_of(theory: str, processing: Processing | None) -> Reader:
+    """The reader of a level of theory.
 
     Args:
-        run: as it lies in its chunk.
-        theory: level of theory, one that `check_theory` lets pass.
-        element: symbol of the absorber.
-        structure: the material.
+        theory: one that `check_theory` lets pass.
+        processing: for VASP how its spectra are made.
+    """
+    if theory == "VASP":
+        from xanesflow.spectra.vasp import VaspReader  # the rest of pymatgen, which FEFF does without
+
+        assert processing is not None
+        return VaspReader(processing)
+    return partial(_read_one, _OF_ONE_RUN[theory])
+
+
+def _read_one(
+    read: Callable[..., Xmu], run: Run, shared: Run | None, *, element: str, structure: Structure | None
+) -> Xmu:
+    return read(run.files, element=element, structure=structure, site_index=run.site_index)
+
+
+def check_record(run: Run) -> None:
+    """Refuse a run that failed, as its run.json tells.
 
     Raises:
-        BadRunError: it failed, as its run.json tells, or cannot be used; holds the reason.
+        BadRunError: for the reason that it failed for.
     """
     if run.record.get("outcome") == "failed":
         reason, detail = str(run.record.get("reason")), str(run.record.get("detail"))
         if reason not in REASONS:  # of another version
             reason, detail = "engine_failed", f"{reason}: {detail}"
         raise BadRunError(reason, detail)
-    return _READERS[theory](run.files, element=element, structure=structure, site_index=run.site_index)

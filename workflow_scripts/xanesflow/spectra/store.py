@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -30,6 +31,8 @@ class CuratedSpectra:
         multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
         rejected: every site that was left out, with its reason.
         corrections: (n,) what was changed in a run's inputs before it was good, empty for a plain run; (): none was.
+        described: what a file that they were taken from says of them, by attribute of the dataset (`multiplicity`: of
+            that array); empty for spectra of runs.
     """
 
     subset: str
@@ -40,12 +43,13 @@ class CuratedSpectra:
     multiplicity: NDArray[np.int64]
     rejected: Sequence[Rejected]
     corrections: Sequence[str] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping[str, str]) -> None:
     """Write curated spectra as HDF5, whole or not at all."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update({"subset": curated.subset, **attributes})
+        file.attrs.update({"subset": curated.subset, "described": json.dumps(dict(curated.described)), **attributes})
         file.create_dataset("energy", data=curated.energy_ev).attrs["units"] = "eV"
         file.create_dataset("spectra", data=curated.spectra).attrs["units"] = "bohr^2"
         file.create_dataset("material_id", data=list(curated.material_id), dtype=STRING)
@@ -73,6 +77,7 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
                 multiplicity=file["multiplicity"][:],
                 rejected=read_rejected_group(file),
                 corrections=file["corrections"].asstr()[:].tolist(),
+                described=json.loads(file.attrs.get("described", "{}")),
             )
     except (OSError, KeyError) as error:
         raise XanesflowError(

@@ -23,8 +23,8 @@ from xanesflow.inputs.potcar import HOW, SPEC, assemble, describe_potcars, libra
 from xanesflow.inputs.vasp import Vasp
 from xanesflow.simulations.engine import FailedRunError
 from xanesflow.simulations.layout import VASP_FILES
-from xanesflow.simulations.vasp.outputs import without_potcars, without_projections
-from xanesflow.simulations.vasp.request import CORRECTIONS, GROUND_STATE, JOB, RESULT, STARTS, Job
+from xanesflow.simulations.vasp.outputs import kept_content
+from xanesflow.simulations.vasp.request import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
 from xanesflow.sites import WHOLE_MATERIAL
 
 _OTHER_WAYS = (
@@ -32,7 +32,6 @@ _OTHER_WAYS = (
     "runs them elsewhere."
 )
 _OF_GROUND_STATE = ("supercell", "kpoint_length", "scf", "potcars", "potcar_functional")
-_MUST_AGREE = ("ENCUT", "PREC", "LREAL", "ISMEAR", "SIGMA", "GGA", "LASPH", "ADDGRID", "NGX", "NGY", "NGZ")
 _PRINTED = 4 * 2**20  # bytes of what VASP and the job print that are kept, the last ones
 _LIGHTSHOW = threading.Lock()  # it is used with another environment of the process
 
@@ -105,11 +104,7 @@ class _Step:
     def kept_content(self, path: Path) -> bytes:
         """A file as VASP wrote it, but for heads of POTCARs in OUTCAR and projections onto atoms in vasprun.xml."""
         content = path.read_bytes()
-        if path.name == "OUTCAR":
-            return without_potcars(content)
-        if path.name == "vasprun.xml":
-            return without_projections(content)
-        return content if path.name in VASP_FILES else content[-_PRINTED:]
+        return kept_content(path.name, content) if path.name in VASP_FILES else content[-_PRINTED:]
 
     @cached_property
     def _writer(self) -> Vasp:
@@ -183,7 +178,7 @@ class VaspEngine(_Step):
     def __init__(self, options: VaspOptions) -> None:
         super().__init__(options)
         inputs = options.inputs
-        for tag in _MUST_AGREE:
+        for tag in MUST_AGREE:
             if (one := inputs["scf"].get(tag)) != (other := inputs["core_hole"].get(tag)):
                 raise XanesflowError(
                     f"inputs.vasp.scf and inputs.vasp.core_hole must give {tag} the same value, not {one} and {other}: "
@@ -223,6 +218,7 @@ class VaspEngine(_Step):
     def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
         """Write ground_state.json: the figures of the ground state, and with which POTCARs it was computed."""
         figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
+        figures["potcar_titles"] = record.get("potcar_titles")  # earlier versions did not record them
         write_text(folder / GROUND_STATE, json.dumps(figures))
 
 

@@ -14,6 +14,9 @@ CORRECTIONS = "corrections.json"
 """What is to be done, what came of it, the figures of the ground state, a line for each start of VASP,
 and all that was corrected or refused."""
 
+MUST_AGREE = ("ENCUT", "PREC", "LREAL", "ISMEAR", "SIGMA", "GGA", "LASPH", "ADDGRID", "NGX", "NGY", "NGZ")
+"""Tags of INCAR on which total energies depend, and so the difference of those of the two steps."""
+
 
 @dataclass(frozen=True)
 class Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Figures:
         cutoff_ev: plane waves up to this energy (ENCUT).
         volume_a3: of the supercell in Å³.
         atoms: in the supercell.
+        potcar_titles: of the POTCARs, as VASP names them, each once.
     """
 
     vasp_version: str
@@ -46,6 +48,7 @@ class Figures:
     cutoff_ev: float
     volume_a3: float
     atoms: int
+    potcar_titles: tuple[str, ...]
 
 
 def check_step(folder: Path) -> Figures:
@@ -96,15 +99,16 @@ def check_step(folder: Path) -> Figures:
         cutoff_ev=float(vasprun.parameters.get("ENMAX", math.nan)),
         volume_a3=float(cell.volume),
         atoms=len(cell),
+        potcar_titles=tuple(sorted(set(vasprun.potcar_symbols))),
     )
 
 
-def check_core_hole(folder: Path, *, absorber: list[float], ground_state: dict[str, Any]) -> dict[str, Any]:
+def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state: Mapping[str, Any]) -> dict[str, Any]:
     """Check the core hole step besides, and compare it with the ground state.
 
     Args:
         folder: as for `check_step`.
-        absorber: fractional coordinates (3,) in the supercell.
+        absorber: fractional coordinates (3,) in the supercell; None: the first atom, wherever it is.
         ground_state: the figures of the ground state.
 
     Returns:
@@ -119,10 +123,30 @@ def check_core_hole(folder: Path, *, absorber: list[float], ground_state: dict[s
     hole = [incar.get(tag) for tag in ("ICORELEVEL", "CLNT", "CLN", "CLL")]
     if hole != [2, 1, 1, 0] or not incar.get("CH_LSPEC"):
         raise FailedRunError("wrong_absorber", "INCAR asks for no hole in the 1s level of the first species")
-    first = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure[0]
-    distance = first.lattice.get_all_distances([absorber], [first.frac_coords])[0, 0]
-    if _species(folder / "POSCAR")[0] != 1 or distance > _SAME_A:
-        raise FailedRunError("wrong_absorber", f"the atom with the hole lies {distance:.3f} Å from the absorber")
+    if (number := _species(folder / "POSCAR")[0]) != 1:
+        raise FailedRunError("wrong_absorber", f"the species with the hole has {number} atoms, not one")
+    if absorber is not None:
+        first = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure[0]
+        distance = first.lattice.get_all_distances([absorber], [first.frac_coords])[0, 0]
+        if distance > _SAME_A:
+            raise FailedRunError("wrong_absorber", f"the atom with the hole lies {distance:.3f} Å from the absorber")
+    _check_table(folder, incar)
+    for key in ("cutoff_ev", "volume_a3", "atoms"):
+        mine, other = getattr(figures, key), ground_state[key]
+        if not math.isclose(mine, other, rel_tol=_SAME):
+            raise FailedRunError("steps_differ", f"ground state and core hole differ in {key}: {other:g} and {mine:g}")
+    titles = ground_state.get("potcar_titles")
+    if titles is not None and tuple(titles) != figures.potcar_titles:
+        theirs = sorted({*titles} ^ {*figures.potcar_titles})
+        raise FailedRunError("steps_differ", f"one of ground state and core hole has the POTCAR {theirs[0]} alone")
+    return {
+        **asdict(figures),
+        "ground_state_energy_ev": ground_state["energy_ev"],
+        "delta_scf_ev": figures.energy_ev - ground_state["energy_ev"],
+    }
+
+
+def _check_table(folder: Path, incar: Incar) -> None:
     energies, components = read_epsilon2(folder / "OUTCAR")
     if not len(energies):
         raise FailedRunError("no_output", "OUTCAR holds no imaginary part of the dielectric function")
@@ -133,15 +157,6 @@ def check_core_hole(folder: Path, *, absorber: list[float], ground_state: dict[s
         raise FailedRunError("not_a_number", "the dielectric function holds values that are no numbers")
     if not components[:, :3].any():
         raise FailedRunError("all_zero", "the dielectric function is zero everywhere")
-    for key in ("cutoff_ev", "volume_a3", "atoms"):
-        mine, other = getattr(figures, key), ground_state[key]
-        if not math.isclose(mine, other, rel_tol=_SAME):
-            raise FailedRunError("engine_failed", f"ground state and core hole differ in {key}: {other:g} and {mine:g}")
-    return {
-        **asdict(figures),
-        "ground_state_energy_ev": ground_state["energy_ev"],
-        "delta_scf_ev": figures.energy_ev - ground_state["energy_ev"],
-    }
 
 
 def _read_vasprun(path: Path) -> Vasprun:

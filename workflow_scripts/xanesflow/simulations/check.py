@@ -1,4 +1,4 @@
-"""Find finished FEFF runs in folders, and say of each whether it is good."""
+"""Find finished runs of FEFF and VASP in folders, and say of each whether it is good."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from xanesflow.simulations.layout import RUN_FILES, Place, place_of
 from xanesflow.structures.sites import UnusableStructure, not_the_absorber, parse_poscar
 
 _SIGNS = frozenset({*RUN_FILES, "log1.dat"})
-"""A folder with one of these is a run."""
+"""A folder with one of these is a run of FEFF."""
+
+_SIGNS_OF_VASP = frozenset({"INCAR", "OUTCAR", "OUTCAR.gz", "vasprun.xml", "vasprun.xml.gz"})
+"""A folder of a site in Lightshow's tree with one of these is a core hole step of VASP."""
 
 _OTHERS = frozenset({"FEFF8L-XANES"})  # runs of the embedded engine have the same names
 _BATCH = 32  # runs that a process takes at once
@@ -39,10 +42,11 @@ class Verdict:
 
 
 def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verdict]:
-    """Judge all FEFF runs in folders, each as soon as it is read, sorted by their paths.
+    """Judge all runs in folders, each as soon as it is read, sorted by their paths.
 
     A run in Lightshow's tree, beside the POSCAR of its material, must also be the K edge of the element and site that
-    its folder names; any other is only asked whether its own files agree.
+    its folder names; any other of FEFF is only asked whether its own files agree. A core hole step of VASP is judged
+    with the ground state beside it, so it must lie in that tree; whether its spectrum covers a grid is not asked.
 
     Args:
         folders: runs, or folders with runs anywhere below.
@@ -60,8 +64,11 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
 def check_folder(folder: Path) -> Verdict:
     """Judge one run; see `check_folders`."""
     place = place_of(f"{folder.resolve().as_posix()}/xmu.dat")
+    step = _core_hole_place(folder)
     try:
-        if place is None:
+        if step is not None:
+            _check_vasp(folder, step)
+        elif place is None:
             read_run(read_folder(folder))
         else:
             structure, site_index = _structure(place), place.site_index or 0
@@ -73,6 +80,27 @@ def check_folder(folder: Path) -> Verdict:
 
 def _check_all(folders: list[Path]) -> list[Verdict]:
     return [check_folder(folder) for folder in folders]
+
+
+def _core_hole_place(folder: Path) -> Place | None:
+    place = place_of(f"{folder.resolve().as_posix()}/OUTCAR", "VASP")
+    return place if place is not None and place.file and place.site_index is not None else None
+
+
+def _check_vasp(folder: Path, place: Place) -> None:
+    """Judge the core hole step of a site and the ground state of its material.
+
+    Raises:
+        BadRunError: one of them is not good.
+    """
+    from xanesflow.simulations.vasp.finished import read_core_hole, read_ground_state, step_files
+
+    scf = folder.resolve().parent / "SCF"
+    structure, site_index = _structure(place), place.site_index or 0
+    ground_state = read_ground_state(step_files(scf) if scf.is_dir() else {})
+    read_core_hole(
+        step_files(folder), ground_state, element=place.element or "", structure=structure, site_index=site_index
+    )
 
 
 def _structure(place: Place) -> Structure | None:
@@ -98,10 +126,10 @@ def _structure(place: Place) -> Structure | None:
 def _runs_in(folder: Path) -> list[Path]:
     """The runs in a folder, itself or below."""
     if not folder.exists():
-        raise XanesflowError(f"{folder} does not exist (looked from {Path.cwd()}); name folders with FEFF runs.")
+        raise XanesflowError(f"{folder} does not exist (looked from {Path.cwd()}); name folders with runs.")
     if not folder.is_dir():
         raise XanesflowError(
-            f"{folder} is no folder; name folders with FEFF runs (a packed archive is judged when it is imported, "
+            f"{folder} is no folder; name folders with runs (a packed archive is judged when it is imported, "
             "with simulations.source: archive)."
         )
 
@@ -116,8 +144,11 @@ def _runs_in(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         below[:] = sorted(set(below) - _OTHERS)
-        if _SIGNS.intersection(files):
+        if _SIGNS.intersection(files) or (_SIGNS_OF_VASP.intersection(files) and _core_hole_place(Path(name))):
             runs.append(Path(name))
     if not runs:
-        raise XanesflowError(f"{folder} holds no FEFF run: there is no {', '.join(RUN_FILES)} in it nor below.")
+        raise XanesflowError(
+            f"{folder} holds no run: there is no {', '.join(RUN_FILES)} of FEFF in it nor below, and no "
+            "VASP/<site>_<element>."
+        )
     return runs

@@ -1,0 +1,174 @@
+"""`xanesflow dataset`: each command on a good file, and one sentence with exit code 2 where there is no dataset."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from dataset_files import copy_of_dataset, write_dataset
+from typer.testing import CliRunner
+
+import xanesflow
+from xanesflow.cli import app
+from xanesflow.errors import XanesflowError
+
+
+@pytest.fixture
+def path(tmp_path):
+    return copy_of_dataset(tmp_path)
+
+
+def dataset(*arguments):
+    done = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["dataset", *map(str, arguments)])
+    assert "Traceback" not in done.output
+    return done.exit_code, done.output
+
+
+def test_info_tells_what_is_in_it(path):
+    code, said = dataset("info", path)
+    assert code == 0 and "Cu_FEFF" in said and "1 no_output" in said and "chgnet (3), m3gnet (4)" in said
+    code, said = dataset("info", path, "--json")
+    told = json.loads(said)
+    assert told["subsets"]["Ni_FEFF"] == {
+        "spectra": 13, "materials": 13, "split": {"train": 9, "val": 2, "test": 2},
+        "energy_ev": {"first": 8332.181, "last": 8367.181, "points": 141},
+        "features": {"chgnet": 3, "m3gnet": 4}, "rejected": {"no_output": 1},
+    }  # fmt: skip
+    assert len(told["content_sha256"]) == 64
+
+
+def test_validate_ends_with_0_or_1_and_tells_each_fault(path):
+    code, said = dataset("validate", path)
+    assert code == 0 and f"{path}: valid" in said
+    with h5py.File(path, "r+") as file:
+        file["Cu_FEFF/spectra"][4, 7] = np.nan
+    code, said = dataset("validate", path)
+    assert code == 1
+    assert "numbers: Cu_FEFF/spectra: 1 rows hold NaN or infinite values: mp-4_001" in said
+    assert said.endswith(f"{path}: 3 faults\n")
+    code, said = dataset("validate", path, "--json")
+    told = json.loads(said)
+    assert code == 1 and told["valid"] is False and len(told["checks"]["hashes"]["faults"]) == 2
+
+
+def test_plot_draws_means_or_sites(path, tmp_path):
+    code, said = dataset("plot", path, "-o", tmp_path / "a.svg")
+    assert (code, said) == (0, f"{tmp_path}/a.svg: mean and spread of Cu_FEFF, Ni_FEFF\n")
+    assert "mean of 13" in (tmp_path / "a.svg").read_text()
+    code, said = dataset("plot", path, "mp-3_001", "mp-12_000", "-s", "Cu_FEFF", "-o", tmp_path / "b.png")
+    assert (code, said) == (0, f"{tmp_path}/b.png: 2 spectra of Cu_FEFF\n")
+    assert (tmp_path / "b.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("layout", ["npy", "npz", "csv"])
+def test_an_export_holds_the_numbers_exactly(path, tmp_path, layout):
+    out = tmp_path / "out"
+    code, _ = dataset("export", path, "--format", layout, "--out", out)
+    assert code == 0
+    with xanesflow.load(path) as data:
+        cu = data["Cu_FEFF"]
+        if layout == "csv":
+            read = lambda name: np.genfromtxt(out / f"Cu_FEFF/{name}.csv", delimiter=",", dtype=str)  # noqa: E731
+            spectra = read("spectra")
+            assert np.array_equal(spectra[0, 1:].astype(float), cu.energy) and spectra[1:, 0].tolist() == cu.ids
+            assert np.array_equal(spectra[1:, 1:].astype(float), cu.spectra[:])
+            assert np.array_equal(read("features_m3gnet")[1:, 1:].astype("f4"), cu.features("m3gnet")[:])
+            assert read("sites")[1:, 4].tolist() == cu.split.tolist()
+            assert "mp-99,2,no_output" in (out / "Cu_FEFF/rejected.csv").read_text()
+        else:
+            if layout == "npy":
+                arrays = {each.stem: np.load(each, allow_pickle=False) for each in (out / "Cu_FEFF").glob("*.npy")}
+            else:
+                arrays = dict(np.load(out / "Cu_FEFF.npz", allow_pickle=False))
+            assert np.array_equal(arrays["spectra"], cu.spectra[:]) and np.array_equal(arrays["energy"], cu.energy)
+            assert arrays["site_id"].tolist() == cu.ids and arrays["split"].tolist() == cu.split.tolist()
+            assert np.array_equal(arrays["features_chgnet"], cu.features("chgnet")[:])
+    lines = [json.loads(line) for line in (out / "structures.jsonl").read_text().splitlines()]
+    assert len(lines) == 26 and {line["name"] for line in lines} >= {"mp-3", "mp-3@Ni_FEFF"}
+    assert "licence" in json.loads((out / "dataset.json").read_text()) and (out / "README.txt").exists()
+    assert dataset("export", path, "--out", out) == (
+        2, f"{out} is there already, and nothing is overwritten; name another folder.\n")  # fmt: skip
+
+
+def test_diff_of_equal_releases_ends_with_0_however_they_were_made(path, tmp_path):
+    (tmp_path / "again").mkdir()
+    again = write_dataset(tmp_path / "again", config={"campaign": "another"})
+    code, said = dataset("diff", path, again)
+    assert code == 0 and said.startswith("no difference\n") and "config" in said
+
+
+def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
+    new = copy_of_dataset(tmp_path, "new.h5")
+    with h5py.File(new, "r+") as file:
+        cu = file["Cu_FEFF"]
+        peak = cu["spectra"][4].max()
+        cu["spectra"][4, 7] += 1e-3 * peak
+        cu["spectra"][5, 7] += 1e-8 * peak  # below the tolerance
+        cu["split"][9] = "test"
+        cu["material_id"][12] = "mp-77"
+        cu["features/m3gnet"][2] += 1
+        cu["multiplicity"][3] = 2
+        cu["features/m3gnet"].attrs["weights_hash"] = "c" * 64
+        del cu["features/chgnet"], file["Ni_FEFF"]
+        file["structures/mp-77"] = file["structures/mp-12"][()]
+        file["structures/mp-6"][()] = file["structures/mp-6"].asstr()[()].replace("0.5", "0.51")
+        file.attrs["licence"] = "CC0-1.0"
+    code, said = dataset("diff", path, new)
+    assert (code, said.splitlines()[:-1]) == (1, [
+        "Ni_FEFF: the subset went",
+        "Cu_FEFF: 1 sites added: mp-77_000",
+        "Cu_FEFF: 1 sites removed: mp-12_000",
+        "Cu_FEFF: 1 spectra changed, by up to 0.001 of the maximum: mp-4_001",
+        "Cu_FEFF: 1 sites in another part: mp-9_001 (val to test)",
+        "Cu_FEFF: features m3gnet of 1 sites changed",
+        "Cu_FEFF: 1 multiplicities changed: mp-3_001",
+        "Cu_FEFF: 1 structures changed: mp-6",
+        "Cu_FEFF: the features chgnet went",
+        "Cu_FEFF: the features m3gnet are of other weights",
+        "licence: was 'CC-BY-4.0' and is 'CC0-1.0'",
+    ]) or said  # fmt: skip
+    code, said = dataset("diff", path, new, "--tolerance", "0.01", "--json")
+    told = json.loads(said)
+    assert code == 1 and not told["equal"] and told["subsets"]["Cu_FEFF"]["spectra"] == {}
+
+
+@pytest.mark.parametrize("command", ["info", "validate", "plot", "export", "diff"])
+def test_what_is_no_dataset_ends_with_2_and_one_sentence(path, tmp_path, command):
+    (tmp_path / "text.h5").write_text("energy")
+    (tmp_path / "short.h5").write_bytes(path.read_bytes()[:9000])
+    with h5py.File(copy_of_dataset(tmp_path, "later.h5"), "r+") as file:
+        file.attrs["schema_version"] = "2.0"
+    more = {"export": ["--out", tmp_path / "o"], "diff": [path], "plot": ["-o", tmp_path / "p.svg"]}.get(command, [])
+    for name, sentence in {
+        "nowhere.h5": "cannot be read: No such file",
+        "text.h5": "is no HDF5 file",
+        "short.h5": "is cut short",
+        "later.h5": "has schema version 2.0",
+    }.items():
+        code, said = dataset(command, tmp_path / name, *more)
+        assert code == 2 and sentence in said and len(said.splitlines()) == 1, said
+
+
+def test_a_wrong_call_ends_with_2_and_one_sentence(path, tmp_path):
+    for arguments, sentence in {
+        ("plot", path, "mp-77_000"): "has no site mp-77_000 in Cu_FEFF, Ni_FEFF",
+        ("plot", path, "-o", "a.gif"): "a.gif does not end with .svg, .png or .pdf",
+        ("plot", path, "-s", "Ti_FEFF"): "has no subset Ti_FEFF; it has Cu_FEFF, Ni_FEFF",
+        ("plot", path, *(f"mp-{k}_001" for k in range(13))): "13 sites are too many for one figure",
+        ("export", path, "--out", tmp_path / "o", "-s", "Ti_FEFF"): "has no subset Ti_FEFF",
+    }.items():
+        code, said = dataset(*arguments)
+        assert code == 2 and sentence in said and len(said.splitlines()) == 1, said
+    assert not (tmp_path / "o").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_a_damaged_file_is_told_without_a_traceback(path, tmp_path):
+    with h5py.File(path, "r+") as file:
+        del file["Cu_FEFF/multiplicity"]
+    code, said = dataset("info", path)
+    assert code == 0 or "see `xanesflow dataset validate`" in said
+    code, said = dataset("export", path, "--out", tmp_path / "o")
+    assert (code, said) == (2, f"{path} has no multiplicity of Cu_FEFF; see `xanesflow dataset validate`.\n")
+    assert not (tmp_path / "o").exists()
+    with pytest.raises(XanesflowError, match="has no multiplicity"), xanesflow.load(path) as data:
+        data["Cu_FEFF"][0]

@@ -1,0 +1,15 @@
+"""Calibrate the error bars of one model on the validation part of a subset (rules/evaluation.smk)."""
+
+from pathlib import Path
+
+from xanesflow.evaluation.calibrate import calibrate_model
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake) as config:
+    calibrate_model(
+        Path(snakemake.input.dataset),
+        [Path(path) for path in snakemake.input.checkpoints],
+        Path(snakemake.output[0]),
+        subset=snakemake.wildcards.subset,
+        config_json=config,
+    )

@@ -1,0 +1,14 @@
+"""Put the dataset into a folder for a repository such as Zenodo (rules/dataset.smk)."""
+
+from pathlib import Path
+
+from xanesflow.dataset.package import package_dataset
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    package_dataset(
+        Path(snakemake.input[0]),
+        Path(snakemake.output[0]).parent,
+        version=snakemake.params.version,
+        url=snakemake.params.url,
+    )

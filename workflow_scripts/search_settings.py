@@ -1,0 +1,24 @@
+"""Search the settings with which one model is best (rules/models.smk)."""
+
+from pathlib import Path
+
+from xanesflow.models.search import SearchPlan, search_settings
+from xanesflow.models.search_space import SearchSpace
+from xanesflow.models.settings import TrainingSettings
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    plan = dict(snakemake.params.search)
+    fixed = {**snakemake.params.settings, "max_epochs": plan.pop("max_epochs"), "seed": plan["seed"]}
+    search_settings(
+        Path(snakemake.input.dataset),
+        Path(snakemake.output.best),
+        model=snakemake.wildcards.searched,
+        subsets=snakemake.params.subsets,
+        features=snakemake.wildcards.features,
+        settings=TrainingSettings.of_model(snakemake.wildcards.searched, **fixed),
+        plan=SearchPlan(**{**plan, "space": SearchSpace.parse(plan["space"])}),
+        study=Path(snakemake.params.study),
+        trials=Path(snakemake.output.trials),
+        figure=Path(snakemake.output.figure),
+    )

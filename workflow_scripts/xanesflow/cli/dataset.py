@@ -1,0 +1,186 @@
+"""`xanesflow dataset`: what is shown of a dataset file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from xanesflow.cli.terminal import say
+from xanesflow.dataset.reading import Dataset, load
+from xanesflow.sites import PARTS
+
+if TYPE_CHECKING:
+    from xanesflow.dataset.compare import Difference, SubsetDifference
+
+_SHOWN = 10  # sites, materials or findings in a list
+
+
+def show_info(path: Path, console: Console, *, as_json: bool) -> None:
+    """Print what a dataset holds.
+
+    Raises:
+        XanesflowError: it cannot be opened as a dataset.
+    """
+    with load(path) as data:
+        told = describe(data)
+    if as_json:
+        say(console, json.dumps(told, indent=1))
+        return
+    say(console, str(told["title"]), style="bold")
+    for key in ("file", "creator", "licence", "citation", "created", "schema_version", "content_sha256"):
+        say(console, f"{key.replace('_', ' ')}: {told[key]}")
+    say(console, "versions: " + ", ".join(f"{name} {number}" for name, number in told["versions"].items()))
+    table = Table()
+    for name in ("subset", "spectra", "materials", *PARTS, "grid (eV)", "features", "left out"):
+        table.add_column(name, justify="left" if name in {"subset", "grid (eV)", "features", "left out"} else "right")
+    for name, each in told["subsets"].items():
+        grid = each["energy_ev"]
+        table.add_row(
+            name,
+            f"{each['spectra']:,}",
+            f"{each['materials']:,}",
+            *(f"{each['split'][part]:,}" for part in PARTS),
+            f"{grid['first']:.3f} to {grid['last']:.3f}, {grid['points']}",
+            escape(", ".join(f"{feature} ({numbers})" for feature, numbers in each["features"].items())),
+            escape(", ".join(f"{number:,} {reason}" for reason, number in each["rejected"].items())),
+        )
+    console.print(table)
+
+
+def describe(data: Dataset) -> dict[str, Any]:
+    """What a dataset holds, as JSON can hold it."""
+    about = data.attributes
+    keys = ("title", "campaign", "creator", "licence", "citation", "created", "schema_version", "content_sha256")
+    told: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
+    told["versions"] = json.loads(about.get("versions", "{}"))
+    told["subsets"] = {}
+    for name in data:
+        subset = data[name]
+        parts = Counter(subset.split.tolist())
+        told["subsets"][name] = {
+            "spectra": len(subset),
+            "materials": len(set(subset.material_id.tolist())),
+            "split": {part: parts[part] for part in PARTS},
+            "energy_ev": {
+                "first": float(subset.energy[0]),
+                "last": float(subset.energy[-1]),
+                "points": len(subset.energy),
+            },
+            "features": {feature: subset.features(feature).shape[1] for feature in subset.feature_names},
+            "rejected": dict(Counter(each.reason for each in subset.rejected()).most_common()),
+        }
+    return told
+
+
+def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bool) -> bool:
+    """Print what a validation found; whether the dataset is valid.
+
+    Raises:
+        XanesflowError: it cannot be opened as a dataset.
+    """
+    from xanesflow.dataset.findings import CHECKS
+    from xanesflow.dataset.validate import validate
+
+    found = validate(path, symmetry=symmetry)
+    if as_json:
+        say(console, json.dumps(found.as_plain(), indent=1))
+        return found.valid
+    table = Table()
+    for name in ("check", "result", "of", "what is checked"):
+        table.add_column(name)
+    for check, looked_at in found.looked_at.items():
+        faults = sum(each.fault for each in found.of(check))
+        remarks = len(found.of(check)) - faults
+        result, style = "ok", "green"
+        if faults:
+            result, style = f"{faults} {'fault' if faults == 1 else 'faults'}", "red"
+        elif remarks:
+            result, style = f"ok, {remarks} {'remark' if remarks == 1 else 'remarks'}", "yellow"
+        table.add_row(check, f"[{style}]{result}[/]", escape(looked_at), CHECKS[check])
+    console.print(table)
+    for each in found.findings:
+        say(console, f"{each.check}: {each}", style="red" if each.fault else "yellow")
+    number = len(found.faults)
+    say(console, f"{path}: " + ("valid" if found.valid else f"{number} {'fault' if number == 1 else 'faults'}"))
+    return found.valid
+
+
+def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], output: Path, console: Console) -> None:
+    """Draw spectra of a dataset and say so.
+
+    Raises:
+        XanesflowError: see `dataset.draw.draw_spectra`.
+    """
+    from xanesflow.dataset.draw import draw_spectra
+
+    with load(path) as data:
+        drawn = draw_spectra(data, sites, subsets, output)
+    say(console, f"{output}: {drawn}")
+
+
+def show_difference(old: Path, new: Path, console: Console, *, tolerance: float, as_json: bool) -> bool:
+    """Print what differs between two releases; whether anything does.
+
+    Raises:
+        XanesflowError: one of them cannot be opened as a dataset.
+    """
+    from xanesflow.dataset.compare import compare
+
+    found = compare(old, new, tolerance=tolerance)
+    if as_json:
+        say(console, json.dumps(found.as_plain(), indent=1))
+    else:
+        _say_difference(found, console)
+    return bool(found)
+
+
+def _say_difference(found: Difference, console: Console) -> None:
+    for names, what in ((found.added, "came"), (found.removed, "went")):
+        for name in names:
+            say(console, f"{name}: the subset {what}")
+    for name, subset in found.subsets.items():
+        for sentence in _sentences(subset):
+            say(console, f"{name}: {sentence}")
+    for key, (was, now) in found.description.items():
+        say(console, f"{key}: was '{was}' and is '{now}'")
+    if not found:
+        say(console, "no difference")
+    if found.made:
+        say(console, f"(They were made differently: {', '.join(found.made)}.)")
+
+
+def _sentences(subset: SubsetDifference) -> list[str]:
+    said = [
+        f"{len(names)} {what}: {_some(names)}"
+        for names, what in ((subset.added, "sites added"), (subset.removed, "sites removed"))
+        if names
+    ]
+    if subset.spectra:
+        worst = sorted(subset.spectra, key=lambda site: -subset.spectra[site])
+        said.append(
+            f"{len(worst)} spectra changed, by up to {subset.spectra[worst[0]]:.2g} of the maximum: {_some(worst)}"
+        )
+    if subset.split:
+        moved = [f"{site} ({was} to {now})" for site, (was, now) in subset.split.items()]
+        said.append(f"{len(moved)} sites in another part: {_some(moved)}")
+    said += [f"features {name} of {number} sites changed" for name, number in subset.features.items()]
+    for names, what in (
+        (subset.multiplicity, "multiplicities changed"),
+        (subset.corrections, "corrections changed"),
+        (subset.structures, "structures changed"),
+    ):
+        if names:
+            said.append(f"{len(names)} {what}: {_some(names)}")
+    return [*said, *subset.remarks]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more (all with --json)" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,139 @@
+"""`xanesflow dataset ...` and its options; what the commands do is imported when they do it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from xanesflow.cli.terminal import WrongCallError, errors_told, results
+from xanesflow.errors import XanesflowError
+
+dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: look into one, check, plot, export, compare.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A dataset, results/dataset/<campaign>.h5.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)]
+
+
+@contextmanager
+def _input_told(*files: Path) -> Iterator[None]:
+    """As `errors_told`, with exit code 2 for whatever the user can mend: 1 means something of its own here."""
+    with errors_told():
+        from xanesflow.dataset.layout import damage_told
+
+        try:
+            with damage_told(" or ".join(map(str, files))):
+                yield
+        except XanesflowError as error:
+            raise WrongCallError(str(error)) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise WrongCallError(
+                f"The system said: {error.strerror or error}{where}; mend that and try again."
+            ) from None
+
+
+@dataset_app.command()
+def info(file: File, *, as_json: AsJson = False) -> None:
+    """Tell what a dataset holds: subsets, sites, parts of the split, features, what was left out, versions."""
+    with _input_told(file):
+        from xanesflow.cli.dataset import show_info
+
+        show_info(file, results(), as_json=as_json)
+
+
+@dataset_app.command("validate")
+def validate_file(
+    file: File,
+    *,
+    symmetry: Annotated[
+        bool, typer.Option("--symmetry", help="Also find each structure's symmetry again, and compare multiplicities.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a dataset: layout, units, numbers, sites, split, structures, hashes; near duplicates are reported.
+
+    Exit code 0: no fault; 1: faults; 2: it cannot be opened as a dataset.
+    """
+    with _input_told(file):
+        from xanesflow.cli.dataset import show_validation
+
+        if not show_validation(file, results(), symmetry=symmetry, as_json=as_json):
+            sys.exit(1)
+
+
+@dataset_app.command()
+def plot(
+    file: File,
+    sites: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SITE...]", help="Sites, as mp-390_000; without, each subset's mean and spread."),
+    ] = None,
+    *,
+    subset: Annotated[
+        list[str] | None, typer.Option("--subset", "-s", help="Of these alone, as Cu_FEFF.", show_default=False)
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="SVG, PNG or PDF.")] = Path(
+        "spectra.svg"
+    ),
+) -> None:
+    """Plot spectra of sites, or mean ± standard deviation of each subset.
+
+    Example: xanesflow dataset plot results/dataset/demo.h5 mp-390_000 -o mp-390.png
+    """
+    with _input_told(file):
+        from xanesflow.cli.dataset import plot_dataset
+
+        plot_dataset(file, sites or [], subset or [], output, results())
+
+
+@dataset_app.command()
+def export(
+    file: File,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that is not there yet.")],
+    layout: Annotated[
+        Literal["npy", "npz", "csv"],
+        typer.Option("--format", "-f", help="A file an array, an archive a subset, or tables."),
+    ] = "npy",
+    subset: Annotated[
+        list[str] | None, typer.Option("--subset", "-s", help="These alone, as Cu_FEFF.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a dataset as plain NumPy files (without pickles) or CSV, for programs that read no HDF5.
+
+    Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
+    """
+    with _input_told(file, out):
+        from xanesflow.cli.terminal import say
+        from xanesflow.dataset.export import export_dataset
+
+        number = export_dataset(file, out, layout=layout, subsets=subset or [])
+        say(results(), f"{number} files written to {out}; README.txt there tells what each holds")
+
+
+@dataset_app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A dataset.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another release of it.")],
+    *,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", "-t", min=0.0, help="Relative to a spectrum's maximum, or a feature's size.")
+    ] = 1e-6,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what differs between two releases: sites, spectra, splits, features, structures.
+
+    Exit code 0: nothing; 1: something; 2: one of them cannot be opened as a dataset.
+    """
+    with _input_told(old, new):
+        from xanesflow.cli.dataset import show_difference
+
+        if show_difference(old, new, results(), tolerance=tolerance, as_json=as_json):
+            sys.exit(1)

@@ -1,0 +1,252 @@
+"""Files with features and spectra that were computed elsewhere: NumPy's `.npz`, or a dataset of xanesflow."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import KNOWN
+from xanesflow.sites import site_id
+
+NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
+DATASET_SCHEMA = "xanesflow-dataset"
+UNKNOWN = "unknown"
+"""The weights' hash of features of which nothing tells by which weights they were made."""
+
+
+@dataclass(frozen=True, eq=False)
+class GivenData:
+    """What a file holds of one subset, as it stands there; nothing but the arrays' lengths and kinds is checked.
+
+    Attributes:
+        ids: n names of sites, `mp-390_000` if they are as they should be.
+        spectra: (n, m) in bohr².
+        features: (n, d) by featurizer.
+        featurizers: `meaning` and `weights_hash` of each.
+        energy_ev: (m,) absolute energies; None: the file has none.
+        multiplicity: (n,); None: the file does not tell.
+        corrections: (n,) as in `spectra.store.CuratedSpectra`, or ().
+        structures: pymatgen's JSON by material id; npz files have none.
+        described: what the file says of its spectra, by attribute of the dataset.
+    """
+
+    ids: Sequence[str]
+    spectra: NDArray[np.float64]
+    features: Mapping[str, NDArray[np.float32]]
+    featurizers: Mapping[str, Mapping[str, str]]
+    energy_ev: NDArray[np.float64] | None = None
+    multiplicity: NDArray[np.int64] | None = None
+    corrections: Sequence[str] = ()
+    structures: Mapping[str, str] = field(default_factory=dict)
+    described: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_feature_file(path: str | Path, subset: str, *, alone: bool) -> None:
+    """Check before anything runs that a subset's file is there and of a kind that can be read.
+
+    Args:
+        path: the file.
+        subset: such as `Cu_FEFF`.
+        alone: whether no other subset is read from it.
+
+    Raises:
+        XanesflowError: says which, and what is wanted.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise XanesflowError(
+            f"{path} does not exist or is no file (looked from {Path.cwd()}); dataset.files must name the file with "
+            f"features and spectra of {subset}."
+        )
+    if path.suffix not in NPZ + HDF5:
+        raise XanesflowError(
+            f"{path} is not a file of features that can be read; dataset.files takes {', '.join(NPZ + HDF5)} (NumPy's "
+            "arrays, or a dataset of xanesflow)."
+        )
+    if path.suffix in NPZ and not alone:
+        raise XanesflowError(
+            f"{path} is named for {subset} and for another subset, and an npz file holds one; name a file per subset, "
+            "or write {subset} in its place in the path."
+        )
+
+
+def read_feature_file(path: str | Path, subset: str, featurizers: Sequence[str]) -> GivenData:
+    """Read a subset's features and spectra.
+
+    An npz file holds `ids` (n,) text, `spectra` (n, 141) in bohr², `features` (n, d), or, of several featurizers,
+    `features_<featurizer>`; and, if it is known, `energy` (141,) in eV, `multiplicity` (n,) and the text
+    `weights_hash` (or `weights_hash_<featurizer>`). Arrays of Python objects are not read, since unpickling them could
+    run any code.
+
+    Args:
+        path: .npz, or .h5 of a dataset of xanesflow.
+        subset: such as `Cu_FEFF`.
+        featurizers: single featurizers that are wanted.
+
+    Raises:
+        XanesflowError: the file is damaged, or lacks something; or its arrays do not fit each other.
+    """
+    path = Path(path)
+    given = _read_hdf5(path, subset, featurizers) if path.suffix in HDF5 else _read_npz(path, featurizers)
+    _check_shapes(path, subset, given)
+    return given
+
+
+def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
+    try:
+        opened = np.load(path, allow_pickle=False)
+        if isinstance(opened, np.ndarray):
+            raise XanesflowError(f"{path} holds a single array, not several by name; write it by np.savez.")
+        with opened:
+            stored = _Stored(path, opened)
+            return GivenData(
+                ids=stored.text("ids").tolist(),
+                spectra=stored.numbers("spectra", np.float64),
+                features={name: stored.numbers(stored.name_of(name, featurizers), np.float32) for name in featurizers},
+                featurizers={
+                    name: {
+                        "meaning": f"{KNOWN.get(name, name)}; computed elsewhere, taken from a file",
+                        "weights_hash": stored.one_text(f"weights_hash_{name}", stored.one_text("weights_hash")),
+                    }
+                    for name in featurizers
+                },
+                energy_ev=stored.numbers("energy", np.float64) if "energy" in opened else None,
+                multiplicity=stored.numbers("multiplicity", np.int64) if "multiplicity" in opened else None,
+            )
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise XanesflowError(
+            f"{path} cannot be read as an npz file ({' '.join(str(error).split())}); write it again by np.savez."
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Arrays of an npz file, each with a sentence for what is wrong with it."""
+
+    path: Path
+    file: Any
+
+    def name_of(self, featurizer: str, featurizers: Sequence[str]) -> str:
+        own = f"features_{featurizer}"
+        return "features" if own not in self.file and len(featurizers) == 1 else own
+
+    def array(self, name: str) -> NDArray[Any]:
+        if name not in self.file:
+            raise XanesflowError(
+                f"{self.path} has no array {name} (it has {', '.join(self.file) or 'none'}); wanted are ids, spectra "
+                "and features, or features_<featurizer> for each of several featurizers."
+            )
+        try:
+            return np.asarray(self.file[name])
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise XanesflowError(
+                f"The array {name} of {self.path} holds Python objects, which are not read, as they can run code; "
+                "store it as plain numbers or text, such as np.array(ids, dtype=str)."
+            ) from None
+
+    def text(self, name: str) -> NDArray[Any]:
+        values = self.array(name)
+        if values.dtype.kind == "S":
+            values = np.char.decode(values, "utf-8", "replace")
+        if values.dtype.kind != "U" or values.ndim != 1:
+            raise XanesflowError(
+                f"The array {name} of {self.path} is {values.dtype} {values.shape}; wanted is text, one for each site."
+            )
+        return values
+
+    def numbers(self, name: str, kind: type[np.generic]) -> NDArray[Any]:
+        values = self.array(name)
+        if values.dtype.kind not in "fiu" or (kind is np.int64 and values.dtype.kind == "f"):
+            raise XanesflowError(
+                f"The array {name} of {self.path} is {values.dtype}; wanted are "
+                f"{'whole numbers' if kind is np.int64 else 'real numbers'}."
+            )
+        return values.astype(kind)
+
+    def one_text(self, name: str, otherwise: str = UNKNOWN) -> str:
+        if name not in self.file:
+            return otherwise
+        return str(self.array(name).item()) if self.array(name).size == 1 else otherwise
+
+
+def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData:
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("schema") != DATASET_SCHEMA:
+                raise XanesflowError(
+                    f"{path} is no dataset of xanesflow (its attribute schema is {file.attrs.get('schema')!r}); give a "
+                    "dataset that xanesflow wrote, or an npz file."
+                )
+            if subset not in file:
+                known = ", ".join(name for name in file if name != "structures") or "none"
+                raise XanesflowError(
+                    f"{path} has no subset {subset} (it has {known}); change subsets or dataset.files."
+                )
+            group = file[subset]
+            if missing := [name for name in featurizers if name not in group["features"]]:
+                raise XanesflowError(
+                    f"{path} has no features {missing[0]} for {subset} (it has {', '.join(group['features'])}); name "
+                    "these in features.models."
+                )
+            materials, sites = group["material_id"].asstr()[:].tolist(), group["site_index"][:]
+            said = dict(group["spectra"].attrs)
+            return GivenData(
+                ids=[site_id(material, int(site)) for material, site in zip(materials, sites, strict=True)],
+                spectra=group["spectra"][:].astype(np.float64),
+                features={name: group["features"][name][:].astype(np.float32) for name in featurizers},
+                featurizers={
+                    name: {key: str(group["features"][name].attrs[key]) for key in ("meaning", "weights_hash")}
+                    for name in featurizers
+                },
+                energy_ev=group["energy"][:].astype(np.float64),
+                multiplicity=group["multiplicity"][:].astype(np.int64),
+                corrections=group["corrections"].asstr()[:].tolist() if "corrections" in group else (),
+                structures=_structures(file, subset, set(materials)),
+                described={key: str(said[key]) for key in ("energy_reference", "broadening") if key in said}
+                | {"multiplicity": str(group["multiplicity"].attrs.get("meaning", ""))},
+            )
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise XanesflowError(
+            f"{path} cannot be read as a dataset of xanesflow ({' '.join(str(error).split())}); fetch or make it again."
+        ) from None
+
+
+def _structures(file: h5py.File, subset: str, materials: set[str]) -> dict[str, str]:
+    """The structures of the materials as this subset numbers their atoms, as far as they are there."""
+    stored = file.get("structures", {})
+    keys = {m: next((k for k in (f"{m}@{subset}", m) if k in stored), None) for m in materials}
+    return {material: str(stored[key].asstr()[()]) for material, key in keys.items() if key}
+
+
+def _check_shapes(path: Path, subset: str, given: GivenData) -> None:
+    n = len(given.ids)
+    if not n:
+        raise XanesflowError(f"{path} holds no site of {subset}; name a file with spectra.")
+    arrays: dict[str, NDArray[Any]] = {
+        "spectra": given.spectra,
+        **{f"{name} features": values for name, values in given.features.items()},
+    }
+    for name, values in arrays.items():
+        if values.ndim != 2 or len(values) != n or not values.shape[1]:
+            raise XanesflowError(
+                f"{path} has {n} ids of {subset}, but its {name} are of shape {values.shape}; wanted is a row for each."
+            )
+    lengths = {"multiplicity": given.multiplicity, "corrections": given.corrections or None}
+    for what, column in lengths.items():
+        if column is not None and np.shape(column) != (n,):
+            raise XanesflowError(f"{path} has {n} ids of {subset}, but {np.shape(column)} values of {what}.")
+    if given.multiplicity is not None and given.multiplicity.min() < 1:
+        raise XanesflowError(
+            f"{path} has a multiplicity of {given.multiplicity.min()} in {subset}; wanted is 1 or more."
+        )

@@ -1,0 +1,197 @@
+"""A subset from a file of features and spectra, in place of structures, simulations, curation and featurizers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from xanesflow.dataset.feature_files import GivenData, read_feature_file
+from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import DIMENSIONS
+from xanesflow.features.compute import REASON as NO_FEATURES
+from xanesflow.features.compute import write_features
+from xanesflow.files import sha256_file
+from xanesflow.provenance import provenance
+from xanesflow.reasons import Rejected
+from xanesflow.sites import WHOLE_MATERIAL, Site, parse_site_id
+from xanesflow.spectra.grid import N_POINTS, STEP_EV, energy_grid
+from xanesflow.spectra.store import CuratedSpectra, write_spectra
+from xanesflow.structures.sites import one_line, write_structure_rows
+from xanesflow.tables import count_reasons, describe_counts, write_rejected
+
+log = logging.getLogger(__name__)
+
+GRID_TOLERANCE_EV = 1e-3
+TOO_LARGE_BOHR2 = 0.1
+"""Cross sections of K edges of the 3d metals are of the order 1e-3 bohr²."""
+
+
+def import_features(
+    source: Path,
+    *,
+    subset: str,
+    energy_start_ev: float,
+    spectra: Path,
+    rejected_csv: Path,
+    structures: Path,
+    features: Mapping[str, Path],
+    config: str | None = None,
+) -> None:
+    """Write what the dataset is made from, out of a file that holds it all (see `feature_files.read_feature_file`).
+
+    Spectra are taken as they are: curation is over where they were made, so there is no envelope. A row with an id
+    that is no site or stands there before, with values that are no numbers, zero throughout or negative, is left out.
+
+    Args:
+        source: the file.
+        subset: such as `Cu_FEFF`.
+        energy_start_ev: first energy of the grid, for a file without energies.
+        spectra: HDF5 to write, as `spectra.curate.curate_spectra` does.
+        rejected_csv: the rejected table, for people.
+        structures: Parquet to write; without rows where the file has no structures.
+        features: HDF5 to write for each featurizer that is wanted, as `features.compute.compute_features` does.
+        config: the configuration as JSON, for the record.
+
+    Raises:
+        XanesflowError: the file cannot be read, lacks something, its arrays do not fit each other or the grid, or none
+            of its rows is good.
+    """
+    given = read_feature_file(source, subset, list(features))
+    for name, values in given.features.items():
+        if (wanted := DIMENSIONS.get(name)) and values.shape[1] != wanted:
+            raise XanesflowError(
+                f"{source} has features of {values.shape[1]} numbers for {subset}, and {name} are {wanted}; name these "
+                "in features.models by what they are (any name of small letters, digits and _ will do)."
+            )
+    energy_ev = _energies(source, given, energy_start_ev)
+    rows, left_out = _good_rows(given)
+    if not rows:
+        shown = "; ".join(f"{r.material_id}: {r.detail}" for r in left_out[:3])
+        raise XanesflowError(f"{source}: {describe_counts(0, left_out)}. For example {shown}.")
+    sites = sorted(rows)
+    taken = [rows[site] for site in sites]
+    if (largest := float(given.spectra[taken].max(axis=1).mean())) > TOO_LARGE_BOHR2:
+        log.warning(
+            "%s: the spectra's maxima are %.3g on average, and cross sections in bohr² are of the order 1e-3; are they "
+            "multiplied by a factor, or in another unit?",
+            *(source.name, largest),
+        )
+    described = {
+        "energy_reference": "absolute photon energy, as the file of features has it"
+        if given.energy_ev is not None
+        else "absolute photon energy: the grid of curation.energy_start, as the file of features has none",
+        "broadening": "not told by the file of features",
+        "multiplicity": "" if given.multiplicity is not None else "not known; 1 for each site",
+        **given.described,
+        "origin": f"taken from {source.name} (SHA-256 {sha256_file(source)})",
+    }
+    counted = given.multiplicity[taken] if given.multiplicity is not None else np.ones(len(taken), dtype=np.int64)
+    curated = CuratedSpectra(
+        subset=subset,
+        energy_ev=energy_ev,
+        spectra=given.spectra[taken],
+        material_id=[material for material, _ in sites],
+        site_index=np.array([index for _, index in sites], dtype=np.int64),
+        multiplicity=counted,
+        rejected=sorted(left_out),
+        corrections=[given.corrections[row] for row in taken] if given.corrections else (),
+        described=described,
+    )
+    record = provenance([source], config=config)
+    for name, path in features.items():
+        _write_features(path, name, given, {site: rows[site] for site in sites}, record)
+    write_structure_rows(structures, _structure_rows(source, given, {material for material, _ in sites}))
+    write_rejected(rejected_csv, left_out)
+    write_spectra(spectra, curated, {**record, "counts": json.dumps({"kept": len(sites), **count_reasons(left_out)})})
+    log.info("%s, from %s: %s", subset, source.name, describe_counts(len(sites), left_out))
+
+
+def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray[np.float64]:
+    """The spectra's energies: the file's own, or the grid of the configuration."""
+    points = given.spectra.shape[1]
+    if points != N_POINTS:
+        raise XanesflowError(
+            f"The spectra of {source} have {points} points, and the dataset's grid has {N_POINTS}, every {STEP_EV} eV; "
+            "interpolate them onto it (xanesflow.spectra.grid.onto_grid)."
+        )
+    if given.energy_ev is None:
+        return energy_grid(energy_start_ev)
+    energy = given.energy_ev
+    if energy.shape != (N_POINTS,) or not (np.abs(energy - energy_grid(energy.flat[0])) <= GRID_TOLERANCE_EV).all():
+        raise XanesflowError(
+            f"The energies of {source} are not {N_POINTS} absolute energies in eV, every {STEP_EV} eV; interpolate its "
+            "spectra onto such a grid (xanesflow.spectra.grid.onto_grid)."
+        )
+    if abs(energy[0] - energy_start_ev) > GRID_TOLERANCE_EV:
+        log.warning(
+            "%s: its energies begin at %.3f eV, not at curation.energy_start (%.3f eV); those of the file are taken.",
+            *(source.name, energy[0], energy_start_ev),
+        )
+    return energy
+
+
+def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
+    """Row of each site whose spectrum can be taken, and the others with their reason."""
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(given.spectra).all(axis=1))
+    first: dict[Site, int] = {}
+    rows: dict[Site, int] = {}
+    left_out = []
+    for row, name in enumerate(given.ids):
+        try:
+            site = parse_site_id(name)
+        except XanesflowError as error:
+            left_out.append(Rejected(name, WHOLE_MATERIAL, "bad_id", f"row {row}: {error}"))
+            continue
+        spectrum = given.spectra[row]
+        if first.setdefault(site, row) != row:
+            same = "the same" if np.array_equal(spectrum, given.spectra[first[site]]) else "another"
+            detail = f"row {row} has the id of row {first[site]} and {same} spectrum"
+            left_out.append(Rejected(*site, "duplicate", detail))
+        elif not finite[row]:
+            left_out.append(Rejected(*site, "not_a_number", f"row {row}: {(~np.isfinite(spectrum)).sum()} points"))
+        elif not spectrum.any():
+            left_out.append(Rejected(*site, "all_zero", f"row {row}"))
+        elif spectrum.min() < 0:
+            left_out.append(Rejected(*site, "negative", f"row {row}: {spectrum.min():.2e} bohr²"))
+        else:
+            rows[site] = row
+    return rows, left_out
+
+
+def _write_features(path: Path, name: str, given: GivenData, rows: Mapping[Site, int], record: dict[str, str]) -> None:
+    """Write one featurizer's features of the sites in `rows`, but for those that are no finite numbers."""
+    values = given.features[name]
+    bad = {site for site, row in rows.items() if not np.isfinite(values[row]).all()}
+    if bad:
+        log.info("%s: %d sites have %s features that are no finite numbers", path.stem, len(bad), name)
+    good = [site for site in rows if site not in bad]
+    write_features(
+        path,
+        pd.DataFrame(good, columns=["material_id", "site_index"]),
+        values[[rows[site] for site in good]],
+        [Rejected(*site, NO_FEATURES, "its features in the file are no finite numbers") for site in sorted(bad)],
+        {"featurizer": name, "dimension": values.shape[1], **given.featurizers[name], **record},
+    )
+
+
+def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list[tuple[str, str, str, int]]:
+    """Rows for the table of structures."""
+    rows = []
+    for material, text in given.structures.items():
+        if material not in materials:
+            continue
+        try:
+            structure = Structure.from_dict(json.loads(text))
+        except Exception as error:  # whatever pymatgen says of what is no structure
+            raise XanesflowError(
+                f"The structure of {material} in {source} cannot be read ({one_line(error)})."
+            ) from None
+        rows.append((material, text, structure.composition.reduced_formula, len(structure)))
+    return rows

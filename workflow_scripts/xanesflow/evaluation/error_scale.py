@@ -1,0 +1,108 @@
+"""How large a model's error is expected to be: from its members' spread, and from the nearest training site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import minimize
+
+Floats = npt.NDArray[np.float64]
+
+SMOOTHING_POINTS = 4.0
+"""Standard deviation, in grid points (1 eV), of the Gaussian that smooths mean squares in energy: few spectra then
+give a steady curve, and a near-edge peak, some eV wide, still shows."""
+
+NEAR, ALIKE = 0.3, 0.1
+"""Added to the relative distance and to the relative spreads before their logarithm: a site that was trained on, or
+members that agree, can still be wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorScale:
+    """The expected error σ of an ensemble's mean.
+
+    log σ²(site, E) = log v(E) + t₀ + t₁ log(d / d̄ + 0.3) + t₂ log(S + 0.1) + t₃ log(s²(E) / w(E) + 0.1), with d the
+    distance to the nearest training site, s² the variance over the members and S the mean of s² / w over the energies.
+    No t₁, t₂, t₃ is negative: no site is safer for being farther away, or for members that disagree.
+
+    Attributes:
+        weights: (4,) t₀ to t₃; t₂ and t₃ are 0 where the members never differ, as a single one.
+        residuals: (m,) v, mean square in bohr⁴ of the residuals that it was fitted to, smoothed in energy.
+        spread: (m,) w, mean variance over the members in bohr⁴, smoothed in energy; 0 where they never differ.
+        typical_distance: d̄, median of the distances that it was fitted to.
+    """
+
+    weights: Floats
+    residuals: Floats
+    spread: Floats
+    typical_distance: float
+
+    @classmethod
+    def fit(cls, by_seed: Floats, distance: Floats, spectra: Floats, n_materials: int) -> ErrorScale:
+        """Fit the weights by maximum likelihood, taking residuals as Gaussian; a convex problem.
+
+        The weights have a prior of mean 0 and standard deviation 1, so that few materials, each of which counts as one
+        observation here, give no wild ones.
+
+        Args:
+            by_seed: (k, n, m) spectra predicted by the k members, in bohr².
+            distance: (n,) to the nearest training site.
+            spectra: (n, m) simulated, of sites that no member learned from.
+            n_materials: that these are of.
+        """
+        squares = (spectra - by_seed.mean(axis=0)) ** 2
+        smallest = (1e-9 * np.abs(spectra).mean()) ** 2 + np.finfo(np.float64).tiny  # a perfect model has σ too
+        residuals = np.maximum(_smooth(squares.mean(axis=0)), smallest)
+        spread = _smooth(_variance(by_seed).mean(axis=0))
+        largest = spread.max()
+        spread = np.maximum(spread, 1e-6 * largest) if largest > smallest else np.zeros_like(spread)
+        empty = cls(np.zeros(4), residuals, spread, float(np.median(distance)) or 1.0)
+        terms, relative = empty._terms(by_seed, distance), squares / residuals
+
+        def unlikely(weights: Floats) -> tuple[float, Floats]:
+            logarithm = _sum(weights, terms)
+            ratio = relative * np.exp(-logarithm)
+            prior = 0.5 * np.append(0.0, weights[1:]) / n_materials
+            slopes = np.array([0.5 * np.mean((1 - ratio) * term) for term in terms]) + 2 * prior
+            return float(0.5 * np.mean(logarithm + ratio) + prior @ weights), slopes
+
+        bounds = [(-50.0, 50.0), *[(0.0, 10.0)] * 3]
+        found = minimize(unlikely, np.zeros(4), jac=True, method="L-BFGS-B", bounds=bounds)
+        return cls(np.asarray(found.x), residuals, spread, empty.typical_distance)
+
+    def sigma(self, by_seed: Floats, distance: Floats) -> Floats:
+        """(n, m) expected error σ in bohr² of the mean of `by_seed` (k, n, m)."""
+        return np.asarray(np.sqrt(self.residuals * np.exp(_sum(self.weights, self._terms(by_seed, distance)))))
+
+    def _terms(self, by_seed: Floats, distance: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """What t₀ to t₃ stand before, each (n, m)."""
+        shape = by_seed.shape[1:]
+        far = np.log(distance / self.typical_distance + NEAR)[:, None]
+        if self.spread.any():
+            at_each = _variance(by_seed) / self.spread
+            over_all = at_each.mean(axis=1, keepdims=True)
+        else:
+            at_each = over_all = np.full((shape[0], 1), 1.0 - ALIKE)  # of logarithm 0
+        one, far, over_all, at_each = (
+            np.broadcast_to(term, shape)
+            for term in (np.ones((1, 1)), far, np.log(over_all + ALIKE), np.log(at_each + ALIKE))
+        )
+        return one, far, over_all, at_each
+
+
+def _sum(weights: Floats, terms: tuple[Floats, ...]) -> Floats:
+    return np.asarray(sum(weight * term for weight, term in zip(weights, terms, strict=True)))
+
+
+def _variance(by_seed: Floats) -> Floats:
+    """(n, m) variance over the members, unbiased; 0 of a single one."""
+    if len(by_seed) < 2:
+        return np.zeros(by_seed.shape[1:])
+    return np.asarray(by_seed.var(axis=0, ddof=1))
+
+
+def _smooth(values: Floats) -> Floats:
+    return np.asarray(gaussian_filter1d(values, SMOOTHING_POINTS, mode="nearest"))
