@@ -33,7 +33,7 @@ rule train_expert:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
     resources:
-        mem_mb=more_each_time(3000),
+        mem_mb=more_each_time(6000 if CONFIG.models.kernel_share else 3000),
         runtime=more_each_time(240),
     params:
         seeds=CONFIG.models.seeds,
@@ -122,7 +122,7 @@ rule train_tuned:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
     resources:
-        mem_mb=more_each_time(3000),
+        mem_mb=more_each_time(6000 if CONFIG.models.kernel_share else 3000),
         runtime=more_each_time(240),
     params:
         seeds=CONFIG.models.seeds,

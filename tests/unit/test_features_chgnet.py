@@ -46,3 +46,11 @@ def test_other_weights_in_the_package_are_refused(monkeypatch):
 def test_nothing_is_printed(capfd):
     get_featurizer("chgnet").compute([copper()])
     assert capfd.readouterr() == ("", "")
+
+
+def test_features_of_the_cell_are_the_mean_over_its_atoms():
+    structures = [rutile(), copper(), rutile() * (2, 1, 1)]
+    of_atoms, of_cells = (get_featurizer(name).compute(structures) for name in ("chgnet", "chgnet_cell"))
+    for atoms, cell in zip(of_atoms, of_cells, strict=True):
+        assert cell.dtype == np.float32
+        assert cell == pytest.approx(np.tile(atoms.mean(axis=0), (len(atoms), 1)), abs=1e-5)

@@ -107,6 +107,13 @@ class Models(Section):
     average: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
         None, description="0: the weights themselves (paper); 0.999: their running mean, with this share of the old"
     )
+    kernel_share: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
+        None,
+        description=(
+            "share of a kernel regression in the predictions of experts and tuned models; the network has the rest\n"
+            "(paper: 0, best: 0.5)"
+        ),
+    )
     max_epochs: Count | None = Field(None, description="longest training (paper: 1000)")
     patience: Count | None = Field(
         None,
@@ -142,7 +149,10 @@ class Models(Section):
         """
         name, layers = "universal" if kind == "universal" else of, LAYERS[self.preset]
         fields = ("dropout", "output", "learning_rate", "weight_decay", "schedule", "average", "max_epochs", "patience")
-        settings = {field: getattr(self, field) for field in (*fields, "scaling", "precision", "device", "threads")}
+        settings = {
+            field: getattr(self, field)
+            for field in (*fields, "kernel_share", "scaling", "precision", "device", "threads")
+        }
         settings |= {"widths": list(layers[0]) if layers else None, "batch_size": layers[1] if layers else None}
         if kind == "tuned":
             tuned = {"dropout": self.tuned_dropout, "learning_rate": self.tuned_learning_rate}

@@ -10,7 +10,9 @@ KNOWN = {
     "m3gnet": "node features of M3GNet's last block (64), the features of the OmniXAS paper",
     "m3gnet_all": "M3GNet's element embedding and the node features of all three blocks (256)",
     "chgnet": "CHGNet's atom features and magnetic moment (65)",
+    "chgnet_cell": "the same, averaged over all atoms of the crystal (65)",
     "radial": "smoothed histograms of the distances to all neighbours and to oxygens alone (30)",
+    "angular": "bond-orientational order of all neighbours and of oxygens alone in six soft shells (72)",
     "acsf": "atom-centred symmetry functions (1024; a model sees their principal components)",
     "soap": "smooth overlap of atomic positions (1024; a model sees its principal components)",
 }

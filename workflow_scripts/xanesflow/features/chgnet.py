@@ -102,6 +102,23 @@ class CHGNetFeaturizer(Featurizer):
         ]
 
 
+class CHGNetCellFeaturizer(CHGNetFeaturizer):
+    """The mean of CHGNet's 65 numbers over all atoms of the crystal, the same for each: what the whole is like."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.name = "chgnet_cell"
+        self.meaning = f"mean over all atoms of: {self.meaning}"
+
+    def evaluate(self, graphs: Sequence[SizedGraph]) -> list[Features]:
+        """(atoms, 65) float32 for each graph."""
+        means = (atoms.mean(axis=0, dtype=np.float64) for atoms in super().evaluate(graphs))
+        return [
+            np.tile(mean.astype(np.float32), (len(each.graph.atomic_number), 1))
+            for mean, each in zip(means, graphs, strict=True)
+        ]
+
+
 class _Unchanged(nn.Module):
     """Stands for a convolution that is not wanted."""
 

@@ -33,7 +33,9 @@ CUTOFF = float(CENTRES[-1] + 5 * WIDTH)
 """Å; a neighbour that crosses it changes a number by 4e-6."""
 
 OXYGEN = 8
-_ELEMENTS = frozenset(range(1, 119))
+
+ELEMENTS = frozenset(range(1, 119))
+"""Distances know all of them."""
 
 
 class RadialFeaturizer(Featurizer):
@@ -64,7 +66,7 @@ class RadialFeaturizer(Featurizer):
     @property
     def build_graph(self) -> Callable[[Structure], BondGraph]:
         """Distances up to the cutoff."""
-        return partial(bond_graph, cutoff=CUTOFF, known_elements=_ELEMENTS)
+        return partial(bond_graph, cutoff=CUTOFF, known_elements=ELEMENTS)
 
     def evaluate(self, graphs: Sequence[BondGraph]) -> list[Features]:
         """(atoms, 30) float32 for each graph."""
@@ -75,13 +77,14 @@ def _histograms(graph: BondGraph) -> Features:
     """Both histograms of a graph's atoms."""
     gaussians = np.exp(-0.5 * ((graph.distance[:, None] - CENTRES) / WIDTH) ** 2)
     to_oxygen = graph.atomic_numbers[graph.destination] == OXYGEN
-    return np.hstack([_sum_of_atoms(graph, gaussians), _sum_of_atoms(graph, gaussians * to_oxygen[:, None])])
+    both = np.hstack([gaussians, gaussians * to_oxygen[:, None]])
+    return sum_of_atoms(graph, both).astype(np.float32)
 
 
-def _sum_of_atoms(graph: BondGraph, values: NDArray[np.float64]) -> Features:
+def sum_of_atoms(graph: BondGraph, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(atoms, d) sums of (bonds, d) over the bonds that start at each atom; 0 where none does."""
     atoms = len(graph.atomic_numbers)
     ends = np.concatenate([[0], np.cumsum(np.bincount(graph.source, minlength=atoms))])
     bonds = csr_array((np.ones(len(values)), np.arange(len(values)), ends), shape=(atoms, len(values)))
-    sums: Features = (bonds @ values).astype(np.float32)
+    sums: NDArray[np.float64] = bonds @ values
     return sums

@@ -39,14 +39,19 @@ def get_featurizer(
         from xanesflow.features.descriptors import DescriptorFeaturizer  # imports dscribe, when it computes
 
         return DescriptorFeaturizer(name, workers=workers)
-    if name == "chgnet":
-        from xanesflow.features.chgnet import CHGNetFeaturizer  # imports chgnet and torch
+    if name in ("chgnet", "chgnet_cell"):
+        from xanesflow.features import chgnet  # imports chgnet and torch
 
-        return CHGNetFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+        kind = chgnet.CHGNetFeaturizer if name == "chgnet" else chgnet.CHGNetCellFeaturizer
+        return kind(device=device, workers=workers, batch_atoms=batch_atoms)
     if name == "radial":
         from xanesflow.features.radial import RadialFeaturizer
 
         return RadialFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+    if name == "angular":
+        from xanesflow.features.angular import AngularFeaturizer
+
+        return AngularFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
     from xanesflow.features.m3gnet import M3GNetFeaturizer  # imports torch
 
     return M3GNetFeaturizer(

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
+from xanesflow.models.kernel import KernelRidge
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import TrainingSettings
@@ -43,7 +44,7 @@ class ModelCard:
         n_val: spectra that stopped the training, of all its subsets.
         best_epoch: the epoch whose weights these are.
         learning_rate: that was used, found or given.
-        val_mse: mean squared error on the validation part in bohr⁴.
+        val_mse: mean squared error of the network on the validation part in bohr⁴.
         seconds: that the training lasted.
         history: rows of epoch, training and validation mean squared error in bohr⁴.
         versions: of xanesflow, python, torch and numpy.
@@ -101,12 +102,14 @@ class Model:
         scaling: of its features and spectra.
         energies_ev: (141,) absolute energies in eV of what it predicts, by subset. The network does not know them:
             the grid of a prediction is that of the site's own subset.
+        kernel: the kernel regression that has `kernel_share` of each prediction, if that is not 0.
     """
 
     card: ModelCard
     network: SpectrumNetwork
     scaling: Scaling
     energies_ev: dict[str, npt.NDArray[np.float64]]
+    kernel: KernelRidge | None = None
 
     @property
     def energy_ev(self) -> npt.NDArray[np.float64]:
@@ -161,7 +164,11 @@ class Model:
             )
         with torch.inference_mode():
             outputs = self.network.eval()(torch.from_numpy(self.scaling.scale_features(values)))
-        return self.scaling.unscale_spectra(outputs.numpy())
+        spectra = self.scaling.unscale_spectra(outputs.numpy())
+        if self.kernel is None:
+            return spectra
+        share = float(self.card.settings["kernel_share"])
+        return (1 - share) * spectra + share * self.kernel.predict(values)
 
     def describe(self) -> str:
         """What the model is, in a few lines."""
@@ -175,7 +182,8 @@ class Model:
         return "\n".join(
             [
                 f"{card.kind} model of {card.subset}: {blocks} -> {grids}",
-                f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}",
+                f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}"
+                + ("" if self.kernel is None else f"; kernel regression, share {settings['kernel_share']:g}"),
                 f"trained on {card.n_train} spectra (validation {card.n_val}) with learning rate "
                 f"{card.learning_rate:.3g}; epoch {card.best_epoch} of {len(card.history)} kept, "
                 f"validation error {card.val_mse:.4g} bohr⁴",
@@ -194,6 +202,8 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     tensors["scaling.feature_scale"] = model.scaling.feature_scale
     if model.scaling.projection is not None:
         tensors["scaling.projection"] = model.scaling.projection
+    if model.kernel is not None:
+        tensors |= model.kernel.tensors()
     tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
@@ -236,9 +246,10 @@ def load_checkpoint(path: str | Path) -> Model:
             if name.startswith(_NETWORK)
         }
         network.load_state_dict(state, assign=True)
+        kernel = KernelRidge.from_tensors(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
-    return Model(card, network.eval(), scaling, energies_ev)
+    return Model(card, network.eval(), scaling, energies_ev, kernel)
 
 
 def _energy_key(card: ModelCard, subset: str) -> str:

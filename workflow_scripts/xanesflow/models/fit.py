@@ -18,13 +18,14 @@ from xanesflow.files import sha256_file
 from xanesflow.models.checkpoint import Model, ModelCard, load_checkpoint, save_checkpoint
 from xanesflow.models.curves import draw_curves, write_history
 from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.kernel import KernelRidge
 from xanesflow.models.resume import SavedTraining
 from xanesflow.models.run import Epoch
 from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.training import Report, Training, train_networks
 from xanesflow.provenance import versions
-from xanesflow.sites import PARTS
+from xanesflow.sites import PARTS, parse_site_id
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +171,11 @@ def fit_models(
         settings = starts[0].layers_of(settings)
     inputs = [scaling.scale_features(features[rows]) for rows in (train, val)]
     targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
+    kernel = None
+    if settings.kernel_share and kind != "universal":  # its matrix would have the sites of all subsets
+        materials = [parse_site_id(subsets[0].ids[row])[0] for row in train]
+        blocks = list(subsets[0].feature_dimensions.values())
+        kernel = KernelRidge.fit(features[train], spectra[train], materials, blocks)
     trainings = train_networks(
         (inputs[0], targets[0]), (inputs[1], targets[1]), settings, seeds, report, starts=weights, saved=saved
     )
@@ -209,7 +215,7 @@ def fit_models(
             range_test=training.range_test.as_dict() if training.range_test is not None else None,
         )
         energies_ev = {data.subset: data.energy_ev for data in subsets}
-        models.append((Model(card, training.network, scaling, energies_ev), training))
+        models.append((Model(card, training.network, scaling, energies_ev, kernel), training))
     return models
 
 

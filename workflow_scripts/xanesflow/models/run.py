@@ -27,7 +27,7 @@ class Epoch:
         number: from 1.
         train_loss: mean squared error over the pass, with dropout and the batches' own statistics, network units.
         val_loss: mean squared error on the validation part afterwards, network units.
-        best: number of the epoch with the lowest validation loss up to now.
+        best: number of the epoch with the lowest validation loss up to now; of one_cycle the last.
         seconds: since training began.
         seed: of the member.
     """
@@ -155,7 +155,8 @@ class Run:
         epochs = []
         for place, member in enumerate(self.active):
             number, before = len(self.epochs[member]) + 1, self.best[member]
-            improved = val_losses[place] < before.val_loss
+            # One cycle ends where it is to end, so that the validation part has no say in the weights.
+            improved = settings.schedule == "one_cycle" or val_losses[place] < before.val_loss
             best = number if improved else before.number
             epoch = Epoch(number, losses[place], val_losses[place], best, self.seconds, self.seeds[member])
             _check_finite(epoch, self.rate, before.number)

@@ -45,6 +45,8 @@ class TrainingSettings:
             `max_epochs` (arXiv 1708.07120).
         average: share of the old in the running mean of weights that is kept and judged, as 0.999 at each step; 0:
             the weights themselves, as the paper.
+        kernel_share: of a kernel regression in each prediction (`xanesflow.models.kernel`), 0 <= share < 1; the network
+            has the rest. A universal model has none.
         max_epochs: longest training.
         patience: epochs without a better validation loss after which training stops.
         scaling: `paper`, `standardise`, or `auto` (see `xanesflow.models.scaling`).
@@ -64,6 +66,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     schedule: Literal["constant", "one_cycle"] = "constant"
     average: float = 0.0
+    kernel_share: float = 0.0
     max_epochs: int = 1000
     patience: int = 50
     scaling: ScalingChoice = "auto"
@@ -82,6 +85,7 @@ class TrainingSettings:
             "output": (self.output in ("softplus", "difference"), "softplus or difference"),
             "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
             "schedule": (self.schedule in ("constant", "one_cycle"), "constant or one_cycle"),
+            "kernel_share": (0 <= self.kernel_share < 1, "at least 0 and below 1"),
             "average": (0 <= self.average < 1, "at least 0 and below 1"),
             "precision": (self.precision in ("float32", "bfloat16"), "float32 or bfloat16"),
             "max_epochs": (self.max_epochs >= 1, "1 or more"),

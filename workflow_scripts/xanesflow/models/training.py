@@ -76,10 +76,11 @@ def train_networks(
 ) -> list[Training]:
     """Train a network with each seed, all at once, until its validation loss has not improved for `patience` epochs.
 
-    Adam on the mean squared error; the weights of the best epoch are kept. The same arguments give the same weights
-    bit by bit on the same machine; neither PyTorch's random state nor its number of threads is changed for others.
-    The seeds share nothing but the learning rate, and what one learns does not depend on which others there are. Where
-    a GPU has no room for the batches, they are halved, which the log says and the settings returned hold.
+    Adam on the mean squared error; the weights of the best epoch are kept, of one_cycle those of the last. The same
+    arguments give the same weights bit by bit on the same machine; neither PyTorch's random state nor its number of
+    threads is changed for others. The seeds share nothing but the learning rate, and what one learns does not depend on
+    which others there are. Where a GPU has no room for the batches, they are halved, which the log says and the
+    settings returned hold.
 
     Args:
         train: scaled features (n, d) and spectra (n, 141) of at least two sites.

@@ -1,0 +1,156 @@
+"""What raises the accuracy of a subset's expert, judged without its validation and test parts.
+
+    python benchmarks/study_accuracy.py results/dataset/NAME.h5            # choosing on hold-outs
+    python benchmarks/study_accuracy.py results/dataset/NAME.h5 --confirm  # the choice on the validation part
+
+The dataset must hold m3gnet_all, chgnet, radial, angular and chgnet_cell. Everything is chosen within the training
+part, on materials of one or two sites as the published validation part has them: kernels by leaving out each material
+(closed form), networks on hold-outs of a fifth of these materials. Prints tables for docs/accuracy.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.fit import fit_models
+from xanesflow.models.kernel import KernelRidge, leave_out_materials
+from xanesflow.models.settings import TrainingSettings
+from xanesflow.presets import LAYERS, PRESETS
+from xanesflow.sites import parse_site_id
+
+BEST = "m3gnet_all+chgnet+radial+angular+chgnet_cell"
+FEATURES = (
+    "m3gnet_all",
+    "m3gnet_all+chgnet",
+    "m3gnet_all+radial",
+    "m3gnet_all+chgnet+radial",
+    "m3gnet_all+chgnet+radial+angular",
+    "m3gnet_all+chgnet+radial+chgnet_cell",
+    BEST,
+)
+NETWORKS = {
+    "preset best": {},
+    "without angular, chgnet_cell": {"features": "m3gnet_all+chgnet+radial"},
+    "dropout 0.3": {"dropout": 0.3},
+    "weights not averaged": {"average": 0.0},
+    "Softplus output": {"output": "softplus"},
+    "widths 600-600-600-600": {"widths": (600, 600, 600, 600)},
+    "plain Adam": {"weight_decay": 0.0},
+}
+"""Row of the table → what differs from the preset."""
+
+
+def materials_of(data: SubsetData) -> np.ndarray:
+    """(n,) material of each site."""
+    return np.array([parse_site_id(name)[0] for name in data.ids])
+
+
+def hold_outs(data: SubsetData, number: int) -> list[np.ndarray]:
+    """Rows of the training part to hold out, five disjoint parts of its materials with one or two sites."""
+    train, materials = data.rows("train"), materials_of(data)
+    names, counts = np.unique(materials[train], return_counts=True)
+    small = np.random.default_rng(0).permutation(names[counts <= 2])
+    return [train[np.isin(materials[train], part)] for part in np.array_split(small, 5)[:number]]
+
+
+def eta(truth: np.ndarray, predicted: np.ndarray, baseline: np.ndarray) -> str:
+    """Ratio of the medians (the paper's), and of the geometric means, which is less noisy."""
+    error, base = ((truth - predicted) ** 2).mean(axis=1), ((truth - baseline) ** 2).mean(axis=1)
+    return f"{np.median(base) / np.median(error):.2f} | {np.exp(np.log(base / error).mean()):.2f}"
+
+
+def settings_of(**changes: object) -> TrainingSettings:
+    """The preset `best`, but for some changes."""
+    preset, layers = PRESETS["best"], LAYERS["best"]
+    assert layers is not None
+    values = {name: value for name, value in preset.items() if name not in ("features", "seeds", "kernel_share")}
+    return TrainingSettings(**{**values, "widths": layers[0], "batch_size": layers[1], **changes})  # type: ignore[arg-type]
+
+
+def predict(data: SubsetData, rows: np.ndarray, seeds: Sequence[int], settings: TrainingSettings) -> np.ndarray:
+    """(seeds, rows, 141) by networks trained on the training part without `rows`; one cycle never looks at them."""
+    split = data.split.copy()
+    split[rows] = "val"
+    models = fit_models("expert", data.subset, [replace(data, split=split)], settings, seeds)
+    return np.stack([model.predict(data.features[rows]) for model, _ in models])
+
+
+def kernels(path: Path, subset: str) -> None:
+    """Kernel regression alone on every choice of features, each material left out in turn."""
+    print("| kernel regression on | length | noise | eta | geometric |\n| --- | --- | --- | --- | --- |")
+    for features in FEATURES:
+        data = read_subset(path, subset, features)
+        train, materials = data.rows("train"), materials_of(data)[data.rows("train")]
+        spectra = data.spectra[train]
+        fitted = KernelRidge.fit(data.features[train], spectra, materials, list(data.feature_dimensions.values()))
+        errors = leave_out_materials(fitted.matrix(), spectra - fitted.mean_spectrum, materials)
+        _, index, counts = np.unique(materials, return_inverse=True, return_counts=True)
+        few = counts[index] <= 2
+        found = eta(spectra[few], (spectra - errors)[few], fitted.mean_spectrum)
+        print(f"| {features} | {fitted.length:g} | {fitted.noise:g} | {found} |", flush=True)
+
+
+def networks(path: Path, subset: str, number: int, run: dict[str, object]) -> None:
+    """Networks and mixtures on hold-outs, all of them pooled."""
+    print("| network | eta | geometric | with the kernel, 1/2 each | |\n| --- | --- | --- | --- | --- |")
+    for name, changes in NETWORKS.items():
+        others = {key: value for key, value in changes.items() if key != "features"}
+        data = read_subset(path, subset, str(changes.get("features", BEST)))
+        truth, alone, mixed = [], [], []
+        for rows in hold_outs(data, number):
+            train = np.setdiff1d(data.rows("train"), rows)
+            blocks = list(data.feature_dimensions.values())
+            kernel = KernelRidge.fit(data.features[train], data.spectra[train], materials_of(data)[train], blocks)
+            truth.append(data.spectra[rows])
+            alone.append(predict(data, rows, [0], settings_of(**run, **others))[0])
+            mixed.append((alone[-1] + kernel.predict(data.features[rows])) / 2)
+        base = data.spectra[data.rows("train")].mean(axis=0)
+        all_truth = np.concatenate(truth)
+        found = [eta(all_truth, np.concatenate(each), base) for each in (alone, mixed)]
+        print(f"| {name} | {' | '.join(found)} |", flush=True)
+
+
+def confirm(path: Path, subset: str, run: dict[str, object]) -> None:
+    """What was chosen, on the validation part."""
+    data = read_subset(path, subset, BEST)
+    train, rows = data.rows("train"), data.rows("val")
+    blocks = list(data.feature_dimensions.values())
+    kernel = KernelRidge.fit(data.features[train], data.spectra[train], materials_of(data)[train], blocks)
+    by_kernel = kernel.predict(data.features[rows])
+    by_seed = predict(data, rows, PRESETS["best"]["seeds"], settings_of(**run))
+    truth, base, share = data.spectra[rows], data.spectra[train].mean(axis=0), PRESETS["best"]["kernel_share"]
+    print("| validation part | eta | geometric |\n| --- | --- | --- |")
+    for seed, one in enumerate(by_seed):
+        print(f"| network, seed {seed} | {eta(truth, one, base)} |")
+    mean = by_seed.mean(axis=0)
+    print(f"| {len(by_seed)} networks | {eta(truth, mean, base)} |")
+    print(f"| kernel regression (length {kernel.length:g}, noise {kernel.noise:g}) | {eta(truth, by_kernel, base)} |")
+    print(f"| preset best | {eta(truth, (1 - share) * mean + share * by_kernel, base)} |")
+
+
+def main() -> None:
+    """Choose, or confirm."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--subset", default="Cu_FEFF")
+    parser.add_argument("--hold-outs", type=int, default=2, help="1 to 5")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--confirm", action="store_true", help="the choice on the validation part, and nothing else")
+    given = parser.parse_args()
+    run = {"threads": given.threads, "precision": given.precision}
+    if given.confirm:
+        confirm(given.dataset, given.subset, run)
+        return
+    kernels(given.dataset, given.subset)
+    networks(given.dataset, given.subset, given.hold_outs, run)
+
+
+if __name__ == "__main__":
+    main()
