@@ -45,7 +45,10 @@ def check_structures(contents: FileContents) -> Iterator[Finding]:
             (many, f"the multiplicities of a material's sites add up to more than its atoms of {subset.element}"),
         ):
             if names:
-                yield Finding("structures", subset.name, f"{sentence}: {listed(list(dict.fromkeys(names)))}")
+                # Files of features and spectra (dataset.source) bring no structures, which is told, and no fault.
+                fault = names is not missing or not subset.from_file
+                told = f"{sentence}: {listed(list(dict.fromkeys(names)))}"
+                yield Finding("structures", subset.name, told, fault=fault)
     unused = sorted(contents.structures.keys() - used)
     if unused:
         yield Finding("structures", STRUCTURES, f"no site is of {listed(unused)}", fault=False)
