@@ -169,7 +169,7 @@ rule search_settings:
         "results/benchmarks/search_settings/{features}_{searched}.tsv"
     conda:
         "../envs/xanesflow.yaml"
-    threads: 1
+    threads: CONFIG.models.threads
     resources:
         mem_mb=more_each_time(6000),
         runtime=more_each_time(1440),
@@ -177,13 +177,8 @@ rule search_settings:
         # Not an output, so that it is there for the next job when this one is killed.
         study="results/models/search/{features}_{searched}/study.journal",
         subsets=lambda wildcards: CONFIG.searched_subsets(wildcards.searched),
-        settings=lambda wildcards: CONFIG.training_of(
-            "universal" if wildcards.searched == "universal" else "expert",
-            wildcards.searched,
-            wildcards.features,
-            found=False,
-        ),
-        search=CONFIG.models.search.model_dump(exclude={"models"}),
+        settings=lambda wildcards: CONFIG.trial_of(wildcards.searched, wildcards.features),
+        search=CONFIG.models.search.model_dump(exclude={"models", "max_epochs"}),
     message:
         "Searching the settings of {wildcards.searched} on {wildcards.features}, {params.search[trials]} trials"
     script:

@@ -9,14 +9,13 @@ from xanesflow.scripting import rule_log
 
 with rule_log(snakemake):
     plan = dict(snakemake.params.search)
-    fixed = {**snakemake.params.settings, "max_epochs": plan.pop("max_epochs"), "seed": plan["seed"]}
     search_settings(
         Path(snakemake.input.dataset),
         Path(snakemake.output.best),
         model=snakemake.wildcards.searched,
         subsets=snakemake.params.subsets,
         features=snakemake.wildcards.features,
-        settings=TrainingSettings.of_model(snakemake.wildcards.searched, **fixed),
+        settings=TrainingSettings.of_model(snakemake.wildcards.searched, **snakemake.params.settings),
         plan=SearchPlan(**{**plan, "space": SearchSpace.parse(plan["space"])}),
         study=Path(snakemake.params.study),
         trials=Path(snakemake.output.trials),

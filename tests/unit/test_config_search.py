@@ -11,6 +11,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.models.search_file import Found, write_found
 from xanesflow.models.search_space import SETTINGS, SearchSpace
 from xanesflow.models.settings import PAPER_EXPERTS, PAPER_UNIVERSAL, TrainingSettings
+from xanesflow.presets import LAYERS, PRESETS
 
 CU = {"subsets": ["Cu_FEFF"]}
 
@@ -25,8 +26,11 @@ def found_file(folder, model="Cu_FEFF", features="m3gnet", name="best.yaml", **s
     return str(path)
 
 
-def test_the_default_space_holds_the_papers_models():
+def test_the_default_space_holds_the_models_of_the_presets():
     space = SearchSpace.parse(None)
+    widths, batch_size = LAYERS["best"]
+    best = TrainingSettings(widths=widths, batch_size=batch_size, dropout=PRESETS["best"]["dropout"])
+    assert space.suggest(optuna.trial.FixedTrial(space.parameters(best)))["widths"] == widths
     for name in [*PAPER_EXPERTS, "universal"]:
         widths, batch_size = PAPER_EXPERTS.get(name, PAPER_UNIVERSAL)
         settings = TrainingSettings.of_model(name)
@@ -35,7 +39,8 @@ def test_the_default_space_holds_the_papers_models():
 
 
 def test_all_that_a_training_depends_on_can_be_searched_but_where_and_how_long_it_runs():
-    assert {f.name for f in fields(TrainingSettings)} - set(SETTINGS) == {"device", "threads", "seed", "max_epochs"}
+    others = {"device", "threads", "seed", "max_epochs", "keep_statistics"}  # the last is of tuned models
+    assert {field.name for field in fields(TrainingSettings)} - set(SETTINGS) == others
 
 
 def test_a_sampled_number_is_a_round_one():
@@ -120,6 +125,23 @@ def test_settings_come_from_the_model_s_own_keys_then_from_files_then_from_what_
     assert given.training_of("tuned", "Cu_FEFF", "m3gnet")["dropout"] == 0.4, "a subset in settings is its expert"
     paper = TrainingSettings.of_model("Ti_FEFF", **given.training_of("expert", "Ti_FEFF", "m3gnet"))
     assert (paper.widths, paper.batch_size, paper.dropout) == (*PAPER_EXPERTS["Ti_FEFF"], 0.4)
+
+
+def test_a_file_takes_the_place_of_the_preset(tmp_path):
+    features = PRESETS["best"]["features"][0]
+    path = found_file(tmp_path, features=features, widths=(8,), learning_rate=None)
+    best = config(preset="best", settings_files=[path]).training_of("expert", "Cu_FEFF", features)
+    assert (best["widths"], best["learning_rate"], best["batch_size"]) == ((8,), None, LAYERS["best"][1])
+
+
+def test_a_trial_is_trained_as_the_model_but_shorter_unless_its_schedule_has_a_length(tmp_path):
+    path = found_file(tmp_path, dropout=0.3)
+    trial = config(settings_files=[path], search={"seed": 7, "max_epochs": 20}).trial_of("Cu_FEFF", "m3gnet")
+    assert (trial["seed"], trial["max_epochs"], trial["dropout"], trial["patience"]) == (7, 20, 0.5, 50)
+    best = config(preset="best", search={"max_epochs": 20}).trial_of("Cu_FEFF", "m3gnet")
+    assert (best["schedule"], best["max_epochs"]) == ("one_cycle", PRESETS["best"]["max_epochs"])
+    searched = config(max_epochs=99, search={"space": {"schedule": ["constant", "one_cycle"]}})
+    assert searched.trial_of("Cu_FEFF", "m3gnet")["max_epochs"] == 99
 
 
 @pytest.mark.parametrize(

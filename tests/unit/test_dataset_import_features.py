@@ -11,8 +11,10 @@ from shared import shared
 
 from xanesflow.config import load_config
 from xanesflow.dataset.build import SubsetFiles, build_dataset
+from xanesflow.dataset.contents import read_contents
 from xanesflow.dataset.feature_files import check_feature_file, read_feature_file
 from xanesflow.dataset.import_features import import_features
+from xanesflow.dataset.validate_structures import check_structures
 from xanesflow.errors import XanesflowError
 from xanesflow.features.compute import read_features
 from xanesflow.models.data import read_subset
@@ -89,6 +91,9 @@ def test_the_dataset_says_where_its_numbers_come_from_and_models_can_read_it(tmp
         assert cu["multiplicity"].attrs["meaning"].startswith("not known")
         assert "curation.energy_start" in cu["spectra"].attrs["energy_reference"]
         assert len(file["structures"]) == 0
+    with h5py.File(path) as file:
+        findings = list(check_structures(read_contents(file)))
+    assert [found.fault for found in findings] == [False]
     data = read_subset(path, "Cu_FEFF", "mine")
     assert data.features.shape == (24, 3) and data.featurizers["mine"]["weights_hash"] == "a" * 64
 

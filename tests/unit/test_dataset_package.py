@@ -119,7 +119,7 @@ def test_nothing_of_the_machine_is_in_the_package(tmp_path, monkeypatch):
         "features": {"m3gnet_weights": "user42/weights"},
         "splits": {"files": "user42_splits"},
     }  # fmt: skip
-    detail = f"xmu.dat in {secret}/Cu/mp-99 is empty, as /home/user42/log.txt says (key {key}, ~/user42/x)"
+    detail = f"xmu.dat in {secret}/Cu/mp-99 is empty, as /data/user42/log.txt says (key {key}, ~/user42/x)"
     source = write_dataset(tmp_path, config=config, rejected_detail=detail, name="small.h5")
     assert key.encode() in source.read_bytes() and b"user42" in source.read_bytes()
     package_dataset(source, tmp_path / "p", version="1.0.0")
@@ -149,6 +149,31 @@ def test_texts_that_look_like_paths_and_are_none_stay():
         "at=/data/a.b/c": "at=<local>", "https://me:word@host/x": "https://host/x", "TOKEN=abc x": "TOKEN=<secret> x",
     }.items():  # fmt: skip
         assert scrub(text) == scrubbed
+
+
+def test_html_in_a_name_stays_text_in_the_datacard(tmp_path):
+    source = write_dataset(tmp_path, creator="<script>alert(1)</script>", subsets=["Cu_FEFF"], name="small.h5")
+    package_dataset(source, tmp_path / "p", version="1.0.0")
+    card = (tmp_path / "p/README.md").read_text()
+    assert "by &lt;script&gt;alert(1)" in card and "<script" not in card
+    assert "<script>" in json.loads((tmp_path / "p/croissant.json").read_text())["creator"]["name"]
+
+
+def test_a_dataset_taken_from_a_file_of_features_is_packaged_and_says_so(tmp_path):
+    source = copy_of_dataset(tmp_path, "small.h5")
+    with h5py.File(source, "r+") as file:
+        config = json.loads(file.attrs["config"])
+        config["dataset"] |= {"source": "features_file", "features_file": str(tmp_path / "given.npz")}
+        file.attrs["config"] = json.dumps(config)
+        file["Cu_FEFF/spectra"].attrs["origin"] = "taken from given.npz"
+        del file["structures/mp-3"]
+        seal_again(file)
+    package_dataset(source, tmp_path / "p", version="1.0.0")
+    sites = pd.read_csv(tmp_path / "p/sites.csv", index_col="key", keep_default_na=False)
+    assert sites.loc["Cu_FEFF/mp-3_001", ["formula", "n_atoms"]].tolist() == ["", ""]
+    assert attributes(tmp_path / "p/small.h5")["config"]["dataset"]["features_file"] == "<local>"
+    card = (tmp_path / "p/README.md").read_text()
+    assert "taken from a file of features and spectra" in card and "Origin: taken from given.npz" in card
 
 
 def test_text_of_a_potcar_is_refused(tmp_path):

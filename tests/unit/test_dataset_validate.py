@@ -240,6 +240,15 @@ def test_a_file_without_hashes_from_before_is_valid_and_says_so(path):
     assert found.valid and "none are stored" in str(found.of("hashes")[0])
 
 
+def test_a_subset_from_a_file_of_features_may_lack_structures(path):
+    with h5py.File(path, "r+") as file:
+        del file["structures"]["mp-3"]
+        file[f"{CU}/spectra"].attrs["origin"] = "taken from a file"
+        seal_again(file)
+    found = validate(path, symmetry=True)
+    assert found.valid and "Cu_FEFF: materials have no structure: mp-3" in map(str, found.of("structures"))
+
+
 def test_what_cannot_be_opened_is_no_finding_but_an_error(path):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(XanesflowError, match="is cut short"):

@@ -82,7 +82,8 @@ def test_a_file_gives_back_its_error_bars_and_the_table_has_a_row_for_models_wit
         assert np.array_equal(getattr(again.uncertainty, name), value), name
     without = Predictions("tuned", *common, *arrays, None, "2 spectra are too few.")
     write_predictions(tmp_path / "q.h5", without, {})
-    write_judgements([again, read_predictions(tmp_path / "q.h5")], tmp_path / "c.csv")
+    never_calibrated = Predictions("linear", *common, *arrays)
+    write_judgements([again, never_calibrated, read_predictions(tmp_path / "q.h5")], tmp_path / "c.csv")
     with (tmp_path / "c.csv").open() as opened:
         rows = list(csv.DictReader(opened))
     assert tuple(rows[0]) == COLUMNS

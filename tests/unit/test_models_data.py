@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from xanesflow.dataset.layout import seal
 from xanesflow.errors import XanesflowError
 from xanesflow.models.data import read_subset
 from xanesflow.models.scaling import Scaling
@@ -54,6 +55,15 @@ def test_a_combination_is_the_blocks_side_by_side_in_the_order_of_its_name(tmp_p
     assert data.featurizers["m3gnet"] == {"weights_hash": "abc"}
     assert data.ids[:3] == ["mp-0_000", "mp-0_001", "mp-1_000"]
     assert data.counts() == "train 28, val 6, test 6"
+
+
+def test_features_of_two_subsets_are_of_one_kind_though_each_has_a_hash_of_its_values(tmp_path):
+    path = add_subset(make_dataset(tmp_path / "d.h5"), "Ti_FEFF", 4964.504, seed=1)
+    with h5py.File(path, "a") as file:
+        seal(file)
+        assert file["Cu_FEFF/features/m3gnet"].attrs["sha256"] != file["Ti_FEFF/features/m3gnet"].attrs["sha256"]
+    cu, ti = (read_subset(path, subset, "m3gnet") for subset in ("Cu_FEFF", "Ti_FEFF"))
+    assert cu.featurizers == ti.featurizers
 
 
 def test_data_hash_follows_the_subset_and_not_the_file(tmp_path):

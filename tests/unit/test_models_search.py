@@ -242,7 +242,7 @@ def test_a_network_too_large_for_the_device_is_a_bad_trial_and_no_reason_to_stop
 def test_a_rate_that_each_trial_finds_itself_can_be_among_the_choices(tmp_path):
     search(tmp_path, {"learning_rate": [None, 0.01]}, trials=1, settings=TrainingSettings(widths=(8,), max_epochs=1))
     stored = yaml.safe_load((tmp_path / "best.yaml").read_text())
-    assert stored["models"]["settings"] == {"Cu_FEFF": {"learning_rate": None}}
+    assert stored["models"]["settings"] == {"Cu_FEFF": {"learning_rate": "range_test"}}
     assert read_found(tmp_path / "best.yaml").settings == {"learning_rate": None}
 
 

@@ -11,7 +11,9 @@ SPECTRA = IMPORT | {"curate_spectra": 1}
 DATASET = SPECTRA | {"split_sites": 1, "compute_features": 2, "build_dataset": 1}
 MODELS = DATASET | {"train_expert": 2}
 EVALUATION = MODELS | {"calibrate_model": 2, "predict_spectra": 2, "evaluate_models": 1}
-REPORT = EVALUATION | {"draw_curation": 1, "draw_evaluation": 2, "draw_uncertainty": 2, "make_report": 1}
+REPORT = EVALUATION | {
+    "draw_curation": 1, "draw_comparison": 1, "draw_evaluation": 2, "draw_uncertainty": 2, "make_report": 1,
+}  # fmt: skip
 
 PLANS = {
     "structures": IMPORT,

@@ -221,6 +221,16 @@ class Config(Section):
         of_files = self.found_settings().get((name, features), {}) if found else {}
         return self.models.training_of(kind, of, of_files)
 
+    def trial_of(self, model: str, features: str) -> dict[str, Any]:
+        """How a trial of a search is trained but for what is searched; as `training_of`, with the seed."""
+        plan = self.models.search
+        kind = "universal" if model == "universal" else "expert"
+        settings = self.training_of(kind, model, features, found=False) | {"seed": plan.seed}
+        # The length of a training is part of the schedule one_cycle: a shorter one would be another one.
+        if settings["schedule"] == "constant" and "schedule" not in (plan.space or {}):
+            settings["max_epochs"] = plan.max_epochs
+        return settings
+
     def universal_of(self, subset: str) -> str:
         """Level of theory of the universal model that a subset's tuned model goes on from."""
         theory = Subset.parse(subset).theory

@@ -92,10 +92,10 @@ class Models(Section):
         ),
     )
     tuned_statistics: Literal["universal", "own"] = Field(
-        "universal",
+        "own",
         description=(
-            "means and variances by which a tuned model's layers are normalised in training: the universal model's,\n"
-            "or own ones of each batch, which at first undo what that model has learned"
+            "means and variances by which a tuned model's layers are normalised in training: own ones of each batch,\n"
+            "as the paper, or the universal model's (docs/transfer.md)"
         ),
     )
     weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(

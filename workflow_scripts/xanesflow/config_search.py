@@ -57,7 +57,9 @@ class Search(Section):
     hours: Positive | None = Field(
         None, description="no trial of a model begins once its trials took so many hours together; null: no limit"
     )
-    max_epochs: Count = Field(300, description="longest training of a trial; patience is that of the models")
+    max_epochs: Count = Field(
+        300, description="longest training of a trial; with schedule one_cycle that of the models, as is patience"
+    )
     pruner: Literal["percentile", "none"] = Field(
         "percentile",
         description=(
@@ -71,8 +73,8 @@ class Search(Section):
         description=(
             "settings that are searched, each with a list of values or a range {low, high, step} or {low, high, log};\n"
             "all others are as above. null: {widths: {layers: {low: 2, high: 3}, units: {low: 150, high: 600, step:\n"
-            "50}}, batch_size: [32, 64], dropout: {low: 0, high: 0.5, step: 0.1}}; also of use: learning_rate: {low:\n"
-            "1.0e-4, high: 1.0e-2, log: true} (left out: as above, so null is the range test)"
+            "50}}, batch_size: [32, 64, 128], dropout: {low: 0, high: 0.5, step: 0.1}}; also of use: learning_rate:\n"
+            "{low: 1.0e-4, high: 1.0e-2, log: true}"
         ),
     )
 

@@ -78,6 +78,11 @@ class SubsetContents:
         """The absorber."""
         return SubsetName.parse(self.name).element
 
+    @property
+    def from_file(self) -> bool:
+        """Whether its features and spectra were taken from a file, and not made by the workflow."""
+        return "spectra" in self.group and "origin" in self.group["spectra"].attrs
+
     @cached_property
     def sites(self) -> list[Site]:
         """Material id and site index of each row; empty if one of the two is not there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 from xanesflow.dataset.contents import FileContents
@@ -63,7 +64,8 @@ def datacard(
         version: of the dataset.
         url: where it can be had, if known.
     """
-    config = _json(about.get("config"))
+    config, versions = _json(about.get("config")), _json(about.get("versions"))
+    about = {key: escape(str(value), quote=False) for key, value in about.items()}  # Markdown may hold HTML
     sections = [
         f"# {about['title']}\n\n{describe_in_a_paragraph(about, contents)}",
         _listed(
@@ -82,7 +84,7 @@ def datacard(
         "## Checks\n\n" + _checks(validation),
         "## What to know before use\n\n" + _limits(contents),
         "## Citation\n\n" + _citation(about, version),
-        "## Software\n\n" + _software(about),
+        "## Software\n\n" + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
@@ -142,18 +144,33 @@ with xanesflow.load("{campaign}.h5") as data:
 
 def _making(config: Mapping[str, Any], contents: FileContents) -> str:
     structures = _at(config, "structures", "source")
-    done = "imported from finished runs" if _at(config, "simulations", "source") == "archive" else "computed"
-    lines = [f"Structures: {SOURCES.get(str(structures), 'not recorded')}."]
+    taken = _at(config, "dataset", "source") == "features_file"
+    done = (
+        "taken from a file of features and spectra"
+        if taken
+        else "imported from finished runs"
+        if _at(config, "simulations", "source") == "archive"
+        else "computed"
+    )
+    whence = "as far as that file has them" if taken else SOURCES.get(str(structures), "not recorded")
+    lines = [f"Structures: {whence}."]
     for theory in dict.fromkeys(Subset.parse(name).theory for name in contents.subsets):
         subset = next(each for name, each in contents.subsets.items() if Subset.parse(name).theory == theory)
         attributes = subset.group["spectra"].attrs
         envelope = _at(config, "curation", "envelope", theory)
-        kept = f"spectra within mean ± {envelope} σ of their subset" if envelope else "no limit on outliers"
+        kept = (
+            "where that file was made"
+            if taken
+            else f"spectra within mean ± {envelope} σ of their subset"
+            if envelope
+            else "no limit on outliers"
+        )
         told = {
             "Energies": attributes.get("energy_reference", "not told"),
             "Broadening": attributes.get("broadening", "not told"),
             "Normalisation": attributes.get("normalization", "not told"),
             "Curation": kept,
+            **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
         }
         sentences = ". ".join(f"{what}: {how}" for what, how in told.items())
         lines.append(f"{theory}: {CODES.get(theory, theory)}, {done}. {sentences}.")
@@ -193,7 +210,11 @@ def _left_out(contents: FileContents) -> str:
 
 def _checks(validation: Validation) -> str:
     said = ", ".join(validation.looked_at)
-    remarks = [f"{each.check}: {each}" for each in validation.findings if not each.fault and each.check != "hashes"]
+    remarks = [
+        escape(f"{each.check}: {each}", quote=False)
+        for each in validation.findings
+        if not each.fault and each.check != "hashes"
+    ]
     return f"`xanesflow dataset validate` finds no fault ({said})." + (
         f" It remarks:\n\n{_listed(remarks)}" if remarks else ""
     )
@@ -216,11 +237,6 @@ def _citation(about: Mapping[str, Any], version: str) -> str:
         f"{about['creator']}: {about['title']}, version {version}, {str(about['created'])[:4]}.\n\n"
         f"The method is that of {about['citation']}."
     )
-
-
-def _software(about: Mapping[str, Any]) -> str:
-    versions = _json(about.get("versions"))
-    return ", ".join(f"{name} {number}" for name, number in versions.items()) + "."
 
 
 def _listed(lines: Iterable[str]) -> str:

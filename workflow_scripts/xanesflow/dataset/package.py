@@ -105,7 +105,7 @@ def _sites(contents: FileContents) -> pd.DataFrame:
         arrays = subset.arrays
         corrections = arrays["corrections"].tolist() if "corrections" in arrays else [""] * len(subset)
         for row, (material, site) in enumerate(subset.sites):
-            cell = contents.structures[contents.structure_of(name, material) or ""]
+            cell = contents.structures.get(contents.structure_of(name, material) or "")
             rows.append(
                 (
                     f"{name}/{site_id(material, site)}",
@@ -115,12 +115,12 @@ def _sites(contents: FileContents) -> pd.DataFrame:
                     site,
                     int(arrays["multiplicity"][row]),
                     arrays["split"][row],
-                    cell.formula,
-                    len(cell.elements),
+                    cell.formula if cell else "",
+                    len(cell.elements) if cell else None,
                     corrections[row],
                 )
             )
-    return pd.DataFrame(rows, columns=list(COLUMNS["sites"]))
+    return pd.DataFrame(rows, columns=list(COLUMNS["sites"])).astype({"n_atoms": "Int64"})
 
 
 def _rejected(contents: FileContents) -> pd.DataFrame:

@@ -45,7 +45,11 @@ def check_structures(contents: FileContents) -> Iterator[Finding]:
             (many, f"the multiplicities of a material's sites add up to more than its atoms of {subset.element}"),
         ):
             if names:
-                yield Finding("structures", subset.name, f"{sentence}: {listed(list(dict.fromkeys(names)))}")
+                # A subset that was taken from a file of features may have none.
+                taken = "spectra" in subset.arrays and "origin" in subset.group["spectra"].attrs
+                fault = names is not missing or not taken
+                distinct = list(dict.fromkeys(names))
+                yield Finding("structures", subset.name, f"{sentence}: {listed(distinct)}", fault=fault)
     unused = sorted(contents.structures.keys() - used)
     if unused:
         yield Finding("structures", STRUCTURES, f"no site is of {listed(unused)}", fault=False)
@@ -66,7 +70,10 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
     for subset in contents.subsets.values():
         wrong, twice = [], []
         first: dict[tuple[str, int], int] = {}
-        for (material, site), count in zip(subset.sites, subset.arrays.get("multiplicity", ()), strict=False):
+        counts = subset.arrays.get("multiplicity", ())
+        if "multiplicity" in subset.arrays and "meaning" in subset.group["multiplicity"].attrs:
+            continue  # they are not known
+        for (material, site), count in zip(subset.sites, counts, strict=False):
             key = contents.structure_of(subset.name, material) or ""
             cell = contents.structures.get(key)
             if cell is None or not 0 <= site < len(cell.elements):

@@ -58,7 +58,7 @@ def evaluate_models(
     Args:
         prediction_files: from `predict_spectra`.
         output_csv: the table.
-        calibration_csv: the table of the error bars (see `xanesflow.evaluation.uncertainty`), a row a file.
+        calibration_csv: the table of the error bars (see `xanesflow.evaluation.uncertainty`).
 
     Returns:
         Its rows.

@@ -147,14 +147,15 @@ def write_judgements(found: Iterable[Predictions], output_csv: str | Path) -> No
     """Write calibration.csv, a row per model, features and subset in the order given.
 
     Args:
-        found: predictions, with error bars or without.
+        found: predictions; those that nothing was to be calibrated for (of a baseline) have no row.
         output_csv: the table.
     """
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n", restval="nan")
         writer.writeheader()
         for one in found:
-            writer.writerow(_row(one))
+            if one.uncertainty is not None or one.uncalibrated:
+                writer.writerow(_row(one))
 
 
 def _row(found: Predictions) -> dict[str, str | int | float]:

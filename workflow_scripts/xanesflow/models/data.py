@@ -147,10 +147,15 @@ def _check(
 
 
 def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
-    """The attributes of an HDF5 dataset as JSON can hold them."""
+    """What a dataset of features says of their making, as JSON can hold it.
+
+    The hash of its values (`dataset.layout.seal`) is not of it: it differs from subset to subset, and models compare
+    what is here to tell whether features of several are alike.
+    """
     return {
         name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
         for name, value in sorted(dataset.attrs.items())
+        if name != "sha256"
     }
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import write_text
-from xanesflow.models.search_space import check_setting
+from xanesflow.models.search_space import RANGE_TEST, check_setting
 
 FORMAT = "xanesflow search 1"
 _MARK = "# search: "  # a comment, so that the file is a configuration file and nothing else
@@ -50,6 +50,8 @@ def write_found(path: str | Path, found: Found, headline: str) -> None:
     models: dict[str, Any] = {}
     for name, setting in found.settings.items():
         value = list(setting) if isinstance(setting, tuple) else setting
+        if name == "learning_rate" and value is None:
+            value = RANGE_TEST
         if name in _BY_MODEL:
             models[name] = {found.model: value}
         else:

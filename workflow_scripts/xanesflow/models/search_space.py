@@ -23,17 +23,20 @@ from xanesflow.models.settings import TrainingSettings
 if TYPE_CHECKING:  # the configuration is read by every job, and only a search needs Optuna
     from optuna.trial import BaseTrial
 
-NOT_SEARCHED = {"device", "threads", "seed", "max_epochs"}
-"""Settings that say where, how long and from which random numbers a training runs, not how good it can be."""
+NOT_SEARCHED = {"device", "threads", "seed", "max_epochs", "keep_statistics"}
+"""Settings that say where, how long and from which random numbers a training runs, or are of tuned models alone."""
+
+RANGE_TEST = "range_test"
+"""How the configuration calls a learning rate that is found by the range test; in `TrainingSettings` it is None."""
 
 SETTINGS = tuple(field.name for field in fields(TrainingSettings) if field.name not in NOT_SEARCHED)
 
 DEFAULT_SPACE: dict[str, Any] = {
     "widths": {"layers": {"low": 2, "high": 3}, "units": {"low": 150, "high": 600, "step": 50}},
-    "batch_size": [32, 64],
+    "batch_size": [32, 64, 128],
     "dropout": {"low": 0.0, "high": 0.5, "step": 0.1},
 }
-"""It holds the widths and batch sizes of all experts of arXiv 2409.19552, and their dropout."""
+"""It holds the models of arXiv 2409.19552 and those of the preset `best`."""
 
 _DIGITS = 6  # of a sampled number: what is trained with is what stands in the file, without 0.30000000000000004
 
@@ -48,6 +51,8 @@ def check_setting(name: str, value: Any) -> Any:
         near = difflib.get_close_matches(name, SETTINGS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(SETTINGS)}."
         raise XanesflowError(f"'{name}' is no setting of a training that can be chosen here; {hint}")
+    if name == "learning_rate" and value == RANGE_TEST:
+        return None
     try:
         if isinstance(value, bool) and bool not in _types(name):
             raise ValueError

@@ -111,7 +111,7 @@ def ask(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -
 
     The pruner `percentile` ends a trial whose best loss is worse than that of three quarters of the trials that were
     trained to their end, at the same epoch, from the 30th on and once there are eight. Optuna's usual rule, above the
-    median of the losses, from the tenth epoch on ended every trial from the sixth to the 40th in a search with 756
+    median of the losses, from the tenth epoch on ended every trial from the sixth to the 40th in a search with 758
     spectra of V_FEFF: from one epoch to the next these losses change by a third, and the errors of the trials that
     were trained to their end differed by 4 %.
 
