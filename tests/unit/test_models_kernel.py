@@ -17,6 +17,7 @@ from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.models.data import read_subset
 from xanesflow.models.expert import train_expert
 from xanesflow.models.kernel import KernelRidge, leave_out_materials
+from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.tuned import train_tuned
 from xanesflow.models.universal import train_universal
@@ -160,3 +161,12 @@ def test_one_cycle_keeps_its_last_epoch_whatever_the_validation_part_says(tmp_pa
     given = {"subset": "Cu_FEFF", "features": "chgnet", "settings": KERNEL}
     [model] = train_expert(dataset, {2: tmp_path / "m.safetensors"}, **given)
     assert model.card.best_epoch == KERNEL.max_epochs
+
+
+def test_differences_from_the_mean_spectrum_are_learned_in_their_own_unit_and_far_inputs_cut():
+    features, spectra, _ = sites(60)
+    scaling = Scaling.fit("standardise", "m3gnet+chgnet", features, {"m3gnet": 6, "chgnet": 3}).for_differences(spectra)
+    scaled = scaling.scale_spectra(spectra)
+    assert (scaled - scaled.mean(axis=0)).std() == pytest.approx(1, rel=1e-4)
+    assert scaling.unscale_spectra(scaled) == pytest.approx(spectra, rel=1e-6)
+    assert np.abs(scaling.scale_features(features + 1e6)).max() == 6

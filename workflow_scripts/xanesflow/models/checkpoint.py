@@ -17,7 +17,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.models.kernel import KernelRidge
 from xanesflow.models.network import SpectrumNetwork
-from xanesflow.models.scaling import Scaling
+from xanesflow.models.scaling import LIMIT, Scaling
 from xanesflow.models.settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
@@ -236,6 +236,7 @@ def load_checkpoint(path: str | Path) -> Model:
             tensors["scaling.feature_scale"],
             card.spectra_factor,
             tensors.get("scaling.projection"),
+            LIMIT if settings.output == "difference" and card.scaling == "standardise" else None,
         )
         # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
         with torch.device("meta"):

@@ -163,6 +163,8 @@ def fit_models(
     if starts is None:
         first = subsets[0]
         scaling = Scaling.fit(settings.scaling, first.features_name, features[train], first.feature_dimensions)
+        if settings.output == "difference":
+            scaling = scaling.for_differences(spectra[train])
     else:
         for start in starts:
             start.check_fits(subsets[0])

@@ -16,6 +16,10 @@ PAPER_FACTOR = 1000.0
 """Features and spectra are multiplied by it (arXiv 2409.19552); K-edge spectra are then of order 1 to 10."""
 
 
+LIMIT = 6.0
+"""Inputs of a network that learns differences are cut at it: a site far outside the training part is at its edge."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scaling:
     """Features enter a network as `(features - feature_mean) * feature_scale`, spectra leave it times `spectra_factor`.
@@ -27,6 +31,7 @@ class Scaling:
         feature_mean: (d,), in the features' unit.
         feature_scale: (d,), per unit of the features.
         spectra_factor: per bohr².
+        limit: inputs are cut at plus and minus it; None: they are not.
         projection: (d, k), see `reduction.fit_projection`; None: features enter as they are, k = d.
     """
 
@@ -35,6 +40,7 @@ class Scaling:
     feature_scale: npt.NDArray[np.float64]
     spectra_factor: float = PAPER_FACTOR
     projection: npt.NDArray[np.float32] | None = None
+    limit: float | None = None
 
     @property
     def n_inputs(self) -> int:
@@ -83,7 +89,18 @@ class Scaling:
     def scale_features(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(n, d) features -> (n, k) network input."""
         scaled = (features - self.feature_mean) * self.feature_scale
-        return (scaled if self.projection is None else scaled @ self.projection).astype(np.float32)
+        scaled = scaled if self.projection is None else scaled @ self.projection
+        return (scaled if self.limit is None else np.clip(scaled, -self.limit, self.limit)).astype(np.float32)
+
+    def for_differences(self, training: npt.NDArray[np.floating]) -> Scaling:
+        """The scaling of a network that learns differences from the mean spectrum: they get the deviation 1.
+
+        Args:
+            training: (n, 141) spectra of the training part, bohr².
+        """
+        deviation = float(np.std(training - training.mean(axis=0)))
+        factor = 1.0 / deviation if deviation > 0 else self.spectra_factor
+        return replace(self, spectra_factor=factor, limit=LIMIT if self.name == "standardise" else None)
 
     def scale_spectra(self, spectra: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(n, 141) spectra in bohr² -> (n, 141) network output."""
