@@ -209,7 +209,9 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
     entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": FORMAT, **entries})
+        # It writes an array of another order as if it were of this one, without a word.
+        in_order = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+        save_file(in_order, temporary, metadata={"format": FORMAT, **entries})
 
 
 def load_checkpoint(path: str | Path) -> Model:
