@@ -12,8 +12,9 @@ import yaml
 from campaign import SlurmCampaign, materials, names_of_chunk, wait_until
 
 TAIL = [
-    "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "predict_spectra",
-    "evaluate_models", "draw_curation", "draw_evaluation", "make_report",
+    "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "calibrate_model",
+    "predict_spectra", "evaluate_models", "draw_curation", "draw_evaluation", "draw_uncertainty", "draw_comparison",
+    "make_report",
 ]  # fmt: skip
 
 
