@@ -29,7 +29,7 @@ demo: $(READY)
 	@$(BIN)/python -m xanesflow demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 lint: $(READY)
 	$(BIN)/ruff check .

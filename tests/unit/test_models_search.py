@@ -126,6 +126,11 @@ tests.search(Path({folder!r}), trials=14)
 """
 
 
+def interrupt():
+    """What Ctrl-C does; the signal itself is ignored where the tests run in the background of a shell."""
+    raise KeyboardInterrupt
+
+
 def end_in_trial(trial, end, replace=setattr):
     """Let a search end in its so many-th trial, after the first epoch of it was reported."""
     calls = []
@@ -157,7 +162,7 @@ def test_a_search_that_was_killed_goes_on_and_finds_what_an_undisturbed_one_find
     with file.open("ab") as opened:
         opened.write(b'{"op_code":7,"worker_id"')  # a kill in the middle of a line
     with monkeypatch.context() as patched:
-        end_in_trial(10, lambda: signal.raise_signal(signal.SIGINT), patched.setattr)
+        end_in_trial(10, interrupt, patched.setattr)
         with pytest.raises(KeyboardInterrupt):
             search(killed, trials=14)
     assert file.read_bytes().startswith(kept)

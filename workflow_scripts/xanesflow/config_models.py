@@ -161,7 +161,9 @@ class Models(Section):
         settings |= found
         own = {"widths": self.widths.get(name), "batch_size": self.batch_size.get(name)}
         settings |= {field: value for field, value in own.items() if value is not None}
-        if kind != "tuned":
+        if kind == "tuned":
+            settings["widths"] = None  # the universal model's, whatever those of the subset's expert are
+        else:
             settings |= self.settings.get(name, {})
         if settings["learning_rate"] == "range_test":
             settings["learning_rate"] = None

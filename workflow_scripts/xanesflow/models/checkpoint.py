@@ -210,7 +210,7 @@ def save_checkpoint(path: str | Path, model: Model) -> None:
     entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
     with atomic_path(path) as temporary:
         # It writes an array of another order as if it were of this one, without a word.
-        in_order = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+        in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
         save_file(in_order, temporary, metadata={"format": FORMAT, **entries})
 
 
