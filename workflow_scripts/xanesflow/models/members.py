@@ -95,13 +95,9 @@ class Members(nn.Module):
         return functional.softplus(outputs) if self.mean_spectrum is None else outputs + self.mean_spectrum
 
     def _product(self, hidden: Tensor, number: int) -> Tensor:
-        weights = self.weights[number]
-        if self.training and self.precision == "bfloat16":
-            outputs: Tensor = _HalfProduct.apply(hidden, weights)
-            return outputs
-        if len(self) == 1:
-            return functional.linear(hidden[:, 0], weights[0])[:, None]
-        return torch.bmm(hidden.transpose(0, 1), weights.transpose(1, 2)).transpose(0, 1)
+        half = self.training and self.precision == "bfloat16"
+        outputs: Tensor = _Product.apply(hidden, self.weights[number], half)
+        return outputs
 
     def _masks(self, hidden: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         n, k, width = hidden.shape
@@ -144,30 +140,30 @@ class Members(nn.Module):
             setattr(self, name, buffer[members].clone())
 
 
-class _HalfProduct(torch.autograd.Function):
-    """The product of a layer, forwards and backwards, with factors rounded to bfloat16."""
+class _Product(torch.autograd.Function):
+    """The product of a layer, forwards and backwards, with factors rounded to bfloat16 if `half`."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weights: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weights: Tensor, half: bool) -> Tensor:
         """(n, k, in) and (k, out, in) -> (n, k, out)."""
-        factor, weight = hidden.to(HALF), weights.to(HALF)
+        factor, weight = (hidden.to(HALF), weights.to(HALF)) if half else (hidden, weights)
         ctx.save_for_backward(factor, weight)
-        if len(weight) == 1:
-            return torch.mm(factor[:, 0], weight[0].t()).float()[:, None]
-        return torch.bmm(factor.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1).float()
+        return _products(factor.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1).float()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
         """Gradients with respect to both factors."""
         factor, weight = ctx.saved_tensors
-        gradient = gradients[0].to(HALF)
-        by_hidden = None
-        if len(weight) == 1:
-            flat = gradient[:, 0]
-            if ctx.needs_input_grad[0]:
-                by_hidden = torch.mm(flat, weight[0]).float()[:, None]
-            return by_hidden, torch.mm(flat.t(), factor[:, 0]).float()[None]
-        stacked = gradient.transpose(0, 1)
-        if ctx.needs_input_grad[0]:
-            by_hidden = torch.bmm(stacked, weight).transpose(0, 1).float()
-        return by_hidden, torch.bmm(stacked.transpose(1, 2), factor.transpose(0, 1)).float()
+        stacked = gradients[0].to(factor.dtype).transpose(0, 1)
+        by_hidden = _products(stacked, weight).transpose(0, 1).float() if ctx.needs_input_grad[0] else None
+        return by_hidden, _products(stacked.transpose(1, 2), factor.transpose(0, 1)).float(), None
+
+
+def _products(first: Tensor, second: Tensor) -> Tensor:
+    """(k, a, b) and (k, b, c) -> (k, a, c); on a processor in float32 one by one, which is quicker there."""
+    if len(first) > 1 and (first.dtype == HALF or first.device.type != "cpu"):
+        return torch.bmm(first, second)
+    result = first.new_empty(len(first), first.shape[1], second.shape[2])
+    for one, other, product in zip(first, second, result, strict=True):
+        torch.mm(one, other, out=product)
+    return result
