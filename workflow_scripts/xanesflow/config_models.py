@@ -130,7 +130,7 @@ class Models(Section):
         "float32",
         description=(
             "of the products in training; bfloat16 is faster on GPUs, and on processors that know it (avx512_bf16,\n"
-            "amx), and slower on others"
+            "amx), slower on others, and a little less accurate (docs/models.md)"
         ),
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
