@@ -50,8 +50,8 @@ class TrainingSettings:
         max_epochs: longest training.
         patience: epochs without a better validation loss after which training stops.
         scaling: `paper`, `standardise`, or `auto` (see `xanesflow.models.scaling`).
-        precision: of the products in training. bfloat16 is a third faster on processors that know it, and costs some 4 %
-            of η (docs/models.md).
+        precision: of the products in training. bfloat16 is a third faster on processors that know it, and costs some
+            4 % of η (docs/models.md).
         device: `cpu` or `cuda`.
         threads: CPU threads. The weights are the same bit by bit only for the same number of threads.
         seed: of initial weights, order of the batches and dropout.
