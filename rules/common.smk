@@ -226,6 +226,11 @@ def results_of_baselines(pattern):
     )
 
 
+def results_of_all(pattern):
+    """The same for every model, and then for every baseline."""
+    return results_of_models(pattern) + results_of_baselines(pattern)
+
+
 def trained_on(model, subset):
     """What the model that predicts a subset is a model of: its level of theory, if it is universal, or the subset."""
     return subset.split("_")[1] if model == "universal" else subset

@@ -149,16 +149,12 @@ rule make_report:
         # One model on one kind of features has nothing to stand beside.
         comparison=(
             ["results/report/figures/comparison.svg"]
-            if len(results_of_models(MODEL_SUBSET) + results_of_baselines(MODEL_SUBSET))
-            > len(SUBSETS)
+            if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS)
             else []
         ),
-        errors=results_of_models(f"results/report/figures/errors_{MODEL_SUBSET}.svg")
-        + results_of_baselines(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
-        spectra=results_of_models(f"results/report/figures/spectra_{MODEL_SUBSET}.svg")
-        + results_of_baselines(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
-        energies=results_of_models(f"results/report/figures/energies_{MODEL_SUBSET}.svg")
-        + results_of_baselines(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        errors=results_of_all(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
+        spectra=results_of_all(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
+        energies=results_of_all(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
         reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
         sparsification=results_of_models(
             f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"

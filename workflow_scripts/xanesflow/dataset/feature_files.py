@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.dataset.layout import SCHEMA, STRUCTURES, structure_json, structure_key
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import KNOWN
 from xanesflow.sites import site_id
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
-DATASET_SCHEMA = "xanesflow-dataset"
 UNKNOWN = "unknown"
 """The weights' hash of features of which nothing tells by which weights they were made."""
 
@@ -183,13 +183,13 @@ class _Stored:
 def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData:
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("schema") != DATASET_SCHEMA:
+            if file.attrs.get("schema") != SCHEMA:
                 raise XanesflowError(
                     f"{path} is no dataset of xanesflow (its attribute schema is {file.attrs.get('schema')!r}); give a "
                     "dataset that xanesflow wrote, or an npz file."
                 )
             if subset not in file:
-                known = ", ".join(name for name in file if name != "structures") or "none"
+                known = ", ".join(name for name in file if name != STRUCTURES) or "none"
                 raise XanesflowError(
                     f"{path} has no subset {subset} (it has {known}); change subsets or dataset.files."
                 )
@@ -224,9 +224,8 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
 
 def _structures(file: h5py.File, subset: str, materials: set[str]) -> dict[str, str]:
     """The structures of the materials as this subset numbers their atoms, as far as they are there."""
-    stored = file.get("structures", {})
-    keys = {m: next((k for k in (f"{m}@{subset}", m) if k in stored), None) for m in materials}
-    return {material: str(stored[key].asstr()[()]) for material, key in keys.items() if key}
+    there = [material for material in materials if structure_key(file, subset, material)]
+    return {material: structure_json(file, subset, material) for material in there}
 
 
 def _check_shapes(path: Path, subset: str, given: GivenData) -> None:

@@ -12,19 +12,14 @@ states do not mix. By the addition theorem the double sum is a sum of squares, 4
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Structure
 from scipy.special import sph_harm_y
 
-from xanesflow.features.base import Features, Featurizer
-from xanesflow.features.neighbors import BondGraph, bond_graph
-from xanesflow.features.radial import ELEMENTS, OXYGEN, sum_of_atoms
+from xanesflow.features.neighbors import BondGraph
+from xanesflow.features.radial import OXYGEN, ShellFeaturizer, shell_weights, sum_of_atoms
 
 ORDERS = (1, 2, 3, 4, 5, 6)
 
@@ -38,50 +33,30 @@ CUTOFF = float(SHELLS[-1] + 5 * WIDTH)
 """Å; a neighbour that crosses it changes a weight by 4e-6."""
 
 
-class AngularFeaturizer(Featurizer):
-    """Six orders in six shells, of all neighbours (36 numbers) and of oxygens alone (36).
+class AngularFeaturizer(ShellFeaturizer):
+    """Six orders in six shells, of all neighbours (36 numbers) and of oxygens alone (36)."""
 
-    Args:
-        device: taken as the others take it; the work is done on the processor in any case.
-        workers: processes.
-        batch_atoms: atoms that are worked on at a time.
+    name = "angular"
+    dimension = 2 * len(ORDERS) * len(SHELLS)
+    meaning = (
+        f"bond-orientational order in shells of width {WIDTH:g} Å at {', '.join(f'{c:g}' for c in SHELLS)} Å, for "
+        f"each order {', '.join(map(str, ORDERS))} of all neighbours and then of oxygens alone, dimensionless"
+    )
+    cutoff = CUTOFF
+    batch_size = 50_000  # bonds, of about 2 kB each
 
-    Raises:
-        XanesflowError: the device is not known.
-    """
+    @staticmethod
+    def parameters() -> dict[str, Any]:
+        """Orders; shells, width and cutoff in Å; and the element that is counted alone."""
+        return {"orders": ORDERS, "shells": SHELLS.tolist(), "width": WIDTH, "cutoff": CUTOFF, "alone": OXYGEN}
 
-    def __init__(self, *, device: str = "cpu", workers: int = 1, batch_atoms: int | None = None) -> None:
-        super().__init__(device=device, workers=workers, batch_atoms=batch_atoms or 128)
-        self.name = "angular"
-        self.dimension = 2 * len(ORDERS) * len(SHELLS)
-        self.meaning = (
-            f"bond-orientational order in shells of width {WIDTH:g} Å at {', '.join(f'{c:g}' for c in SHELLS)} Å, for "
-            f"each order {', '.join(map(str, ORDERS))} of all neighbours and then of oxygens alone, dimensionless"
-        )
-        parameters = {"orders": ORDERS, "shells": SHELLS.tolist(), "width": WIDTH, "cutoff": CUTOFF, "alone": OXYGEN}
-        self.weights_hash = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-        self.packages = ("numpy", "pymatgen-core", "scipy")
-        self.batch_size = 50_000  # bonds, of about 2 kB each
-
-    @property
-    def build_graph(self) -> Callable[[Structure], BondGraph]:
-        """Distances and directions up to the cutoff."""
-        return partial(bond_graph, cutoff=CUTOFF, known_elements=ELEMENTS)
-
-    def evaluate(self, graphs: Sequence[BondGraph]) -> list[Features]:
-        """(atoms, 72) float32 for each graph."""
-        return [_orders(graph) for graph in graphs]
-
-
-def _orders(graph: BondGraph) -> Features:
-    """All numbers of a graph's atoms, (atoms, orders · (all, oxygen) · shells)."""
-    weights = np.exp(-0.5 * ((graph.distance[:, None] - SHELLS) / WIDTH) ** 2)
-    to_oxygen = graph.atomic_numbers[graph.destination] == OXYGEN
-    both = np.hstack([weights, weights * to_oxygen[:, None]])
-    polar = np.arccos(np.clip(graph.direction[:, 2], -1.0, 1.0))
-    azimuth = np.arctan2(graph.direction[:, 1], graph.direction[:, 0])
-    columns = [_order(graph, both, order, polar, azimuth) for order in ORDERS]
-    return np.hstack(columns).astype(np.float32)
+    @staticmethod
+    def numbers(graph: BondGraph) -> NDArray[np.float64]:
+        """All orders, (atoms, orders · (all, oxygen) · shells)."""
+        weights = shell_weights(graph, SHELLS, WIDTH)
+        polar = np.arccos(np.clip(graph.direction[:, 2], -1.0, 1.0))
+        azimuth = np.arctan2(graph.direction[:, 1], graph.direction[:, 0])
+        return np.hstack([_order(graph, weights, order, polar, azimuth) for order in ORDERS])
 
 
 def _order(

@@ -27,6 +27,7 @@ from pymatgen.core import Structure
 from xanesflow.errors import XanesflowError
 from xanesflow.features.base import FeatureFailure, Features, NotFeaturizableError, Progress, failure, groups
 from xanesflow.features.neighbors import bond_graph
+from xanesflow.files import sha256_text
 from xanesflow.parallel import map_in_processes
 
 DIMENSION = 1024
@@ -87,7 +88,7 @@ class DescriptorFeaturizer:
         values = ", ".join(f"{key} {value}" for key, value in parameters.items())
         self.meaning = f"{title} by dscribe ({values}; Å), the columns of all elements projected to {DIMENSION} numbers"
         text = json.dumps({"name": name, "dimension": DIMENSION, **parameters}, sort_keys=True)
-        self.weights_hash = hashlib.sha256(text.encode()).hexdigest()
+        self.weights_hash = sha256_text(text)
         self.packages = ("dscribe", "ase", "pymatgen-core")
 
     def compute(

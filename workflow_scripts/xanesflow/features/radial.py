@@ -10,10 +10,11 @@ edge they shift with 1/r² of the first shells (Natoli's rule). There is no netw
 
 from __future__ import annotations
 
-import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from scipy.sparse import csr_array
 
 from xanesflow.features.base import Features, Featurizer
 from xanesflow.features.neighbors import BondGraph, bond_graph
+from xanesflow.files import sha256_text
 
 CENTRES = 1.6 + 0.3 * np.arange(15)
 """Å, 1.6 to 5.8."""
@@ -38,47 +40,82 @@ ELEMENTS = frozenset(range(1, 119))
 """Distances know all of them."""
 
 
-class RadialFeaturizer(Featurizer):
-    """Smoothed histograms of the distances to all neighbours (15 numbers) and to oxygens alone (15).
+class ShellFeaturizer(Featurizer):
+    """Numbers of an atom's neighbours in soft shells, from a formula: there is no network.
 
     Args:
         device: taken as the others take it; the work is done on the processor in any case.
         workers: processes.
         batch_atoms: atoms that are worked on at a time.
 
+    Attributes:
+        cutoff: the farthest neighbour, Å.
+
     Raises:
         XanesflowError: the device is not known.
     """
 
+    packages = ("numpy", "pymatgen-core", "scipy")
+    cutoff: float
+
     def __init__(self, *, device: str = "cpu", workers: int = 1, batch_atoms: int | None = None) -> None:
         super().__init__(device=device, workers=workers, batch_atoms=batch_atoms or 128)
-        self.name = "radial"
-        self.dimension = 2 * len(CENTRES)
-        self.meaning = (
-            f"sums of Gaussians of width {WIDTH:g} Å at {CENTRES[0]:g}, {CENTRES[1]:g} … {CENTRES[-1]:g} Å over the "
-            "distances to all neighbours | to oxygens alone, dimensionless"
-        )
-        parameters = {"centres": CENTRES.round(6).tolist(), "width": WIDTH, "cutoff": CUTOFF, "alone": OXYGEN}
-        self.weights_hash = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-        self.packages = ("numpy", "pymatgen-core", "scipy")
-        self.batch_size = 200_000  # bonds, of about 0.4 kB each
+        self.weights_hash = sha256_text(json.dumps(self.parameters(), sort_keys=True))
 
     @property
     def build_graph(self) -> Callable[[Structure], BondGraph]:
-        """Distances up to the cutoff."""
-        return partial(bond_graph, cutoff=CUTOFF, known_elements=ELEMENTS)
+        """Distances and directions up to the cutoff."""
+        return partial(bond_graph, cutoff=self.cutoff, known_elements=ELEMENTS)
 
     def evaluate(self, graphs: Sequence[BondGraph]) -> list[Features]:
-        """(atoms, 30) float32 for each graph."""
-        return [_histograms(graph) for graph in graphs]
+        """(atoms, dimension) float32 for each graph."""
+        return [self.numbers(graph).astype(np.float32) for graph in graphs]
+
+    @staticmethod
+    @abstractmethod
+    def parameters() -> dict[str, Any]:
+        """What the numbers depend on, as JSON can hold it; the features' hash is of it."""
+
+    @staticmethod
+    @abstractmethod
+    def numbers(graph: BondGraph) -> NDArray[np.float64]:
+        """(atoms, dimension) of a graph."""
 
 
-def _histograms(graph: BondGraph) -> Features:
-    """Both histograms of a graph's atoms."""
-    gaussians = np.exp(-0.5 * ((graph.distance[:, None] - CENTRES) / WIDTH) ** 2)
+class RadialFeaturizer(ShellFeaturizer):
+    """Smoothed histograms of the distances to all neighbours (15 numbers) and to oxygens alone (15)."""
+
+    name = "radial"
+    dimension = 2 * len(CENTRES)
+    meaning = (
+        f"sums of Gaussians of width {WIDTH:g} Å at {CENTRES[0]:g}, {CENTRES[1]:g} … {CENTRES[-1]:g} Å over the "
+        "distances to all neighbours | to oxygens alone, dimensionless"
+    )
+    cutoff = CUTOFF
+    batch_size = 200_000  # bonds, of about 0.4 kB each
+
+    @staticmethod
+    def parameters() -> dict[str, Any]:
+        """Centres, width and cutoff in Å, and the element that is counted alone."""
+        return {"centres": CENTRES.round(6).tolist(), "width": WIDTH, "cutoff": CUTOFF, "alone": OXYGEN}
+
+    @staticmethod
+    def numbers(graph: BondGraph) -> NDArray[np.float64]:
+        """Both histograms, (atoms, 30)."""
+        return sum_of_atoms(graph, shell_weights(graph, CENTRES, WIDTH))
+
+
+def shell_weights(graph: BondGraph, centres: NDArray[np.floating], width: float) -> NDArray[np.float64]:
+    """(bonds, 2 · centres) how much a bond belongs to each shell; then again, with 0 for bonds to others than oxygen.
+
+    Args:
+        graph: of a structure.
+        centres: of the shells, Å.
+        width: their standard deviation, Å.
+    """
+    gaussians = np.exp(-0.5 * ((graph.distance[:, None] - centres) / width) ** 2)
     to_oxygen = graph.atomic_numbers[graph.destination] == OXYGEN
-    both = np.hstack([gaussians, gaussians * to_oxygen[:, None]])
-    return sum_of_atoms(graph, both).astype(np.float32)
+    return np.hstack([gaussians, gaussians * to_oxygen[:, None]])
 
 
 def sum_of_atoms(graph: BondGraph, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.errors import XanesflowError
-from xanesflow.files import sha256_file
+from xanesflow.files import sha256_file, sha256_text
 from xanesflow.models.checkpoint import Model, ModelCard, load_checkpoint, save_checkpoint
 from xanesflow.models.curves import draw_curves, write_history
 from xanesflow.models.data import SubsetData, read_subset
@@ -312,7 +311,7 @@ def _joined_hash(subsets: Sequence[SubsetData]) -> str:
     """The hash of one subset's arrays, or one over those of several."""
     if len(subsets) == 1:
         return subsets[0].data_sha256
-    return hashlib.sha256("".join(f"{data.subset} {data.data_sha256}\n" for data in subsets).encode()).hexdigest()
+    return sha256_text("".join(f"{data.subset} {data.data_sha256}\n" for data in subsets))
 
 
 def _check_alike(subsets: Sequence[SubsetData]) -> None:
