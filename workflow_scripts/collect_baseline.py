@@ -9,7 +9,7 @@ with rule_log(snakemake) as config:
     collect_baseline(
         [Path(path) for path in snakemake.input.chunks],
         Path(snakemake.output[0]),
-        name=snakemake.wildcards.baseline_features,
+        name=snakemake.params.name,
         subset=snakemake.wildcards.subset,
         structures=Path(snakemake.input.structures),
         site_table=Path(snakemake.input.site_table),

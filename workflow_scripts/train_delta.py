@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from xanesflow.models.train_delta import train_delta
-from xanesflow.scripting import rule_log
+from xanesflow.scripting import by_seed, rule_log
 
 with rule_log(snakemake) as config:
     train_delta(
-        snakemake.input.dataset,
-        dict(zip(snakemake.params.seeds, map(Path, snakemake.output.checkpoints), strict=True)),
+        Path(snakemake.input.dataset),
+        by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
         subset=snakemake.wildcards.subset,
         features=snakemake.wildcards.features,
         baseline=snakemake.params.baseline,
-        curve=snakemake.output.curve,
-        figure=snakemake.output.figure,
+        curve=Path(snakemake.output.curve),
+        figure=Path(snakemake.output.figure),
         config_json=config,
     )
