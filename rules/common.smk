@@ -212,6 +212,12 @@ def failed_before(subset):
     return [f"results/simulations/{subset}/failed.csv"] if run else []
 
 
+def planned_sites(subset):
+    """List of the sites of a subset that are to be simulated, in a list; empty: all of them."""
+    planned = CONFIG.simulations.sites.get(subset) if subset in RUN_SUBSETS else None
+    return [planned] if planned else []
+
+
 def orders_of(subset, chunk):
     """Order to compute failed sites of a chunk again, in a list; empty as long as none was ever given."""
     order = f"results/simulations/{subset}/retry/{chunk}.json"

@@ -49,6 +49,7 @@ if RUN_SUBSETS:
             # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/kept.py).
             structures="results/structures/{subset}.parquet",
             site_table="results/structures/{subset}_sites.parquet",
+            only=lambda wildcards: planned_sites(wildcards.subset),
             order=lambda wildcards: orders_of(wildcards.subset, wildcards.chunk),
         output:
             "results/simulations/{subset}/{chunk}.zip",

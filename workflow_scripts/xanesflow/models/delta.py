@@ -137,7 +137,7 @@ class DeltaModel(TrainedModel):
         return features[:, self._n_structure : self._n_structure + FRAME_POINTS].astype(np.float64)
 
     def _inputs(self, features: npt.NDArray[Any]) -> Floats:
-        return _inputs(features, self._n_structure, self.mean, self.axes)
+        return delta_inputs(features, self._n_structure, self.mean, self.axes)
 
 
 def _kernel_of(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> KernelRidge:
@@ -182,10 +182,10 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     features, spectra = data.features[train].astype(np.float64), data.spectra[train]
     materials = np.array([parse_site_id(data.ids[row])[0] for row in train])
     frames = features[:, n_structure : n_structure + FRAME_POINTS]
-    mean, axes = _components(frames)
+    mean, axes = components(frames)
     blocks = [data.feature_dimensions[name] for name in structural]
     n_numbers = data.feature_dimensions[last] - FRAME_POINTS
-    inputs = _inputs(features, n_structure, mean, axes)
+    inputs = delta_inputs(features, n_structure, mean, axes)
     sizes = [*blocks, *([n_numbers] if n_numbers else []), len(axes)]
 
     # A spectrum far from its partner may be most like it at a shift that means nothing.
@@ -245,7 +245,7 @@ def _drawn(data: SubsetData, settings: DeltaSettings) -> npt.NDArray[np.intp]:
     return rows[np.isin(materials, drawn)]
 
 
-def _components(frames: Floats) -> tuple[Floats, Floats]:
+def components(frames: Floats) -> tuple[Floats, Floats]:
     """Mean (189,) and axes (c, 189) of spectra, along which those given have a standard deviation of 1."""
     mean = frames.mean(axis=0)
     _, sizes, axes = np.linalg.svd(frames - mean, full_matrices=False)
@@ -253,7 +253,7 @@ def _components(frames: Floats) -> tuple[Floats, Floats]:
     return mean, axes[:kept] * (np.sqrt(len(frames)) / sizes[:kept, None])
 
 
-def _inputs(features: npt.NDArray[Any], n_structure: int, mean: Floats, axes: Floats) -> Floats:
+def delta_inputs(features: npt.NDArray[Any], n_structure: int, mean: Floats, axes: Floats) -> Floats:
     """(n, d) features -> what the regressions see: structure, numbers of the cheap run, components of its spectrum."""
     values = features.astype(np.float64)
     frames, numbers = np.split(values[:, n_structure:], [FRAME_POINTS], axis=1)
