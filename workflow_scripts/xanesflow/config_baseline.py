@@ -88,7 +88,7 @@ def check_baseline(config: Config) -> None:
             )
         if subset.element in elements:
             raise ValueError(
-                f"{elements[subset.element]} and {name} would share the runs of {subset.element}_{theory}, and their "
+                f"the subsets {elements[subset.element]} and {name} would share the runs of {subset.element}_{theory}, and their "
                 "structures may differ; make a campaign for each"
             )
         elements[subset.element] = name
