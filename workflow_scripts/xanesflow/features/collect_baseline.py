@@ -14,7 +14,15 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FRAME_POINTS, NUMBERS, THEORIES, Row, columns_of, settings_hash
+from xanesflow.features.baseline_layout import (
+    FRAME_POINTS,
+    NUMBERS,
+    THEORIES,
+    Row,
+    columns_of,
+    meaning_of,
+    settings_hash,
+)
 from xanesflow.features.compute import REASON, write_features
 from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
@@ -101,12 +109,6 @@ def collect_baseline(
     log.info("%s: %d sites of %s have a run of %s, %d have none", name, len(order), subset, theory, len(rejected))
     for site in rejected[:5]:
         log.info("  %s, site %d: %s", site.material_id, site.site_index, site.detail)
-
-
-def meaning_of(name: str) -> str:
-    """What the columns are."""
-    numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
-    return f"the spectrum of a {THEORIES[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"
 
 
 def _check_one(settings: Mapping[str, Site], theory: str) -> None:

@@ -80,7 +80,7 @@ class ModelCard:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedModel(ABC):
+class SpectrumModel(ABC):
     """A trained model, ready to predict.
 
     Attributes:
