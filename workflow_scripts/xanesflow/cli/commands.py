@@ -10,6 +10,7 @@ import typer
 
 from xanesflow import __version__
 from xanesflow.cli.dataset_commands import dataset_app
+from xanesflow.cli.predict_commands import predict
 from xanesflow.cli.terminal import errors_told, messages, results, say
 
 app = typer.Typer(
@@ -255,6 +256,8 @@ def check(
         if not show_check(folders, results(), workers=workers, refused_only=refused):
             sys.exit(1)
 
+
+app.command()(predict)
 
 app.add_typer(dataset_app, name="dataset")
 

@@ -17,7 +17,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from xanesflow.files import atomic_path
 from xanesflow.sites import Site, chunk_of
 from xanesflow.structures.cost import SiteCost
-from xanesflow.structures.unusable import BadStructure
+from xanesflow.structures.unusable import BadStructure, UnusableStructure
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +67,6 @@ def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | 
     except UnusableStructure as error:
         return BadStructure(material_id, f"POSCAR {error}", error.reason)
     return describe(material_id, structure, symprec=symprec)
-
-
-class UnusableStructure(Exception):  # noqa: N818 - it is caught where it is told, and is no fault of ours
-    """A structure cannot be used; the message is a sentence that lacks its subject, the file."""
-
-    def __init__(self, message: str, reason: str = "no_structure") -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def parse_poscar(text: str) -> Structure:
