@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import WrongCallError, errors_told, messages, results
+from xanesflow.cli.terminal import WrongCallError, errors_told, messages, results, say
 from xanesflow.errors import XanesflowError
 
 
@@ -118,3 +118,72 @@ def predict(
             symprec=symprec,
         ):
             sys.exit(2)
+
+
+model_app = typer.Typer(no_args_is_help=True, help="Trained models: tell what one is, export it to share.")
+
+Models = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CHECKPOINT...",
+        help="Checkpoints, a folder with a model's seeds, or an exported one.",
+        show_default=False,
+    ),
+]
+
+
+@model_app.command()
+def info(
+    models: Models,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
+    ] = False,
+) -> None:
+    """Tell what a model is: network, features, training data, error bars, and how good it is.
+
+    Example: xanesflow model info results/models/expert_m3gnet_Cu_FEFF
+    """
+    with _input_told():
+        with _much_imported():
+            from xanesflow.cli.model import show_models
+
+        show_models(models, results(), as_json=as_json)
+
+
+@model_app.command()
+def export(
+    models: Models,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that is not there yet.")],
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Error bars that do not lie beside the model.", show_default=False),
+    ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Predictions that it was judged by (results/evaluation/predictions/...h5), if they do not.",
+            show_default=False,
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="SPDX name; without, that of the campaign's dataset.", show_default=False)
+    ] = None,
+    creator: Annotated[
+        str | None, typer.Option(help="Who made it; without, who made the dataset.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a model as a folder to share: all seeds, error bars, model card and hashes; nothing of this machine.
+
+    Example: xanesflow model export results/models/expert_m3gnet_Cu_FEFF --out cu_xanes
+    """
+    with _input_told():
+        with _much_imported():
+            from xanesflow.prediction.export import export_model
+
+        folder = export_model(
+            models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
+        )
+        say(results(), f"{folder}: predict with it: xanesflow predict STRUCTURE... --model {folder}")

@@ -7,10 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xanesflow.errors import XanesflowError
-from xanesflow.files import sha256_file
+from xanesflow.files import HASHES, sha256_file
 
 MODEL_FILE = "model.json"
-HASHES = "SHA256SUMS"
 FORMAT = "xanesflow model folder 1"
 
 _AGAIN = "fetch the folder again, or export the model again"

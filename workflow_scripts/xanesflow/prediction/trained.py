@@ -30,6 +30,7 @@ class TrainedModel:
         hashes: SHA-256 of the checkpoint by seed.
         calibrations: error bars and training sites, by subset.
         uncalibrated: why a subset has no error bars, in a sentence, by subset.
+        calibration_files: those of `calibrations`.
     """
 
     members: tuple[Model, ...]
@@ -37,6 +38,7 @@ class TrainedModel:
     hashes: dict[int, str]
     calibrations: dict[str, Calibration]
     uncalibrated: dict[str, str]
+    calibration_files: dict[str, Path]
 
     @property
     def card(self) -> ModelCard:
@@ -142,20 +144,23 @@ def _of_one(found: list[tuple[Path, Model]], named: dict[Path, Ensemble]) -> Tra
     card = members[0].card
     calibrations: dict[str, Calibration] = {}
     uncalibrated: dict[str, str] = {}
+    path: Path | None
+    calibration_files: dict[str, Path] = {}
     for subset in card.subsets:
         owner = Ensemble(card.kind, card.features, subset, hashes)
         mine = [path for path, of in named.items() if of == owner]
         try:
-            calibrations[subset] = _calibration(mine[0] if mine else _beside(files[0], card, subset), owner)
+            path = mine[0] if mine else _beside(files[0], card, subset)
+            calibrations[subset], calibration_files[subset] = _calibration(path, owner)
         except NotCalibratedError as error:
             uncalibrated[subset] = str(error)
-        for path in mine:
-            del named[path]
-    return TrainedModel(tuple(members), tuple(files), hashes, calibrations, uncalibrated)
+        for used in mine:
+            del named[used]
+    return TrainedModel(tuple(members), tuple(files), hashes, calibrations, uncalibrated, calibration_files)
 
 
-def _calibration(path: Path | None, owner: Ensemble) -> Calibration:
-    """The calibration of an ensemble, of a file that may be of another one.
+def _calibration(path: Path | None, owner: Ensemble) -> tuple[Calibration, Path]:
+    """The calibration of an ensemble, of a file that may be of another one; and the file.
 
     Raises:
         NotCalibratedError: there are no error bars; it says why.
@@ -167,14 +172,14 @@ def _calibration(path: Path | None, owner: Ensemble) -> Calibration:
             "(results/evaluation/calibration/...h5)."
         )
     if _is_exported(path.parent):
-        return read_calibration(path, owner)
+        return read_calibration(path, owner), path
     found = read_calibration(path)
     if found.owner is not None and found.owner != owner:
         raise NotCalibratedError(
             f"{path} is of another ensemble ({difference(found.owner, owner)}); predict with all of its seeds, or "
             "calibrate this one."
         )
-    return found
+    return found, path
 
 
 def _is_exported(folder: Path) -> bool:
