@@ -63,8 +63,8 @@ def _evidence(about: Mapping[str, Any]) -> str:
         )
     return (
         table(["subset", "part", "spectra", "η", "better than the mean", "held by the 95 % band"], rows)
-        + "\n\nη is how many times smaller the median squared error is than that of the mean training spectrum. No material "
-        "of the part was trained on."
+        + "\n\nη is how many times smaller the median squared error is than that of the mean training spectrum. No "
+        "material of the part was trained on."
     )
 
 
