@@ -1,0 +1,25 @@
+"""The section `predict` of config.yaml: which structures the target `predict` is for, and by which models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from xanesflow.config_base import Section, unique
+
+
+class Predict(Section):
+    """Spectra of structures that were not simulated, made by `snakemake predict` alone."""
+
+    structures: str | None = Field(
+        None, description="folder of structure files, as structures.directory takes it; null: nothing to predict"
+    )
+    models: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(
+        None,
+        description=(
+            "checkpoints, folders with a model's seeds, or folders of `xanesflow model export`; null: the campaign's\n"
+            "own, of each subset the tuned one, else the expert, else the universal one, on the first of\n"
+            "features.models"
+        ),
+    )
