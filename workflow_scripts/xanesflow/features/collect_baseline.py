@@ -57,7 +57,8 @@ def collect_baseline(
 
     Args:
         chunks: zips of the cheaper runs.
-        output: HDF5, laid out as by `compute_features`, with the runs' settings as JSON in its attribute `settings`.
+        output: HDF5, laid out as by `compute_features`, with the runs' settings as JSON in its attribute
+            `settings` and the grid's start in `energy_start_ev`.
         name: of the features, as `feff8l`.
         subset: whose sites, as `Cu_FEFF`.
         structures: Parquet of its structures.
@@ -102,6 +103,7 @@ def collect_baseline(
         "meaning": meaning_of(name),
         "weights_hash": settings_hash(name, json.loads(text)),
         "settings": text,
+        "energy_start_ev": energy_start_ev,
         **provenance([*chunks, structures, site_table], _PACKAGES, config_json),
     }
     table = pd.DataFrame(order, columns=["material_id", "site_index"])

@@ -82,9 +82,14 @@ found = xanesflow.predict("POSCAR", "THIS_FOLDER")
 
 def _what(about: Mapping[str, Any], seeds: str) -> str:
     settings = about["settings"]
-    lines = [
-        f"Network: layers {'-'.join(map(str, settings['widths']))}, dropout {settings['dropout']:g}; seeds {seeds}"
-    ]
+    if "widths" in settings:
+        layers = "-".join(map(str, settings["widths"]))
+        lines = [f"Network: layers {layers}, dropout {settings['dropout']:g}; seeds {seeds}"]
+    else:
+        lines = [
+            f"Kernel regressions of the difference to a run of `{settings['baseline']}` at the same site, which is "
+            f"computed when the model predicts; seeds {seeds}"
+        ]
     for name, size in about["feature_dimensions"]:
         told = about["featurizers"].get(name, {})
         lines.append(

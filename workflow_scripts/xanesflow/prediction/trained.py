@@ -11,7 +11,8 @@ from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibrate
 from xanesflow.evaluation.calibration_file import difference, read_calibration
 from xanesflow.evaluation.members import check_seeds
 from xanesflow.files import sha256_file
-from xanesflow.models.checkpoint import Model, ModelCard, load_checkpoint
+from xanesflow.models.card import ModelCard, SpectrumModel
+from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.prediction.folder import MODEL_FILE, check_folder
 from xanesflow.sites import Subset
 
@@ -33,7 +34,7 @@ class TrainedModel:
         calibration_files: those of `calibrations`.
     """
 
-    members: tuple[Model, ...]
+    members: tuple[SpectrumModel, ...]
     files: tuple[Path, ...]
     hashes: dict[int, str]
     calibrations: dict[str, Calibration]
@@ -71,7 +72,7 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     if not given:
         raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
     files = list(dict.fromkeys(file for path in given for file in _checkpoints(Path(path))))
-    groups: dict[tuple[str, str, str], list[tuple[Path, Model]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[Path, SpectrumModel]]] = {}
     for file in files:
         model = load_checkpoint(file)
         groups.setdefault((model.card.kind, model.card.subset, model.card.features), []).append((file, model))
@@ -129,7 +130,7 @@ def _checkpoints(path: Path) -> list[Path]:
     return [path]
 
 
-def _of_one(found: list[tuple[Path, Model]], named: dict[Path, Ensemble]) -> TrainedModel:
+def _of_one(found: list[tuple[Path, SpectrumModel]], named: dict[Path, Ensemble]) -> TrainedModel:
     """Join the seeds of one model; calibrations of it are taken out of `named`."""
     found = sorted(found, key=lambda each: each[1].card.seed)
     files, members = [file for file, _ in found], [model for _, model in found]
