@@ -41,6 +41,8 @@ def read_site_list(path: str | Path) -> set[Site]:
     Raises:
         XanesflowError: the file cannot be read, lacks a column, or a row names no site.
     """
+    import pandas as pd
+
     hint = "give a CSV with the columns material_id and site_index, as xanesflow plan writes"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

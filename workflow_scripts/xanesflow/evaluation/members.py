@@ -59,7 +59,7 @@ def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[TrainedModel]:
     return models
 
 
-def check_seeds(models: Sequence[Model], checkpoints: Sequence[Path]) -> None:
+def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> None:
     """Raise XanesflowError if models, each of its checkpoint, differ in more than their seed."""
     first, seen = models[0].card, dict[int, Path]()
     for path, model in zip(checkpoints, models, strict=True):

@@ -16,6 +16,7 @@ _KINDS = {
     "expert": "a network trained on one element at one level of theory",
     "universal": "one network trained on all elements of a level of theory",
     "tuned": "the universal network trained further on one element",
+    "delta": "what a level of theory has beyond a cheaper one, whose runs it takes",
 }
 
 
@@ -81,10 +82,7 @@ found = xanesflow.predict("POSCAR", "THIS_FOLDER")
 
 
 def _what(about: Mapping[str, Any], seeds: str) -> str:
-    settings = about["settings"]
-    lines = [
-        f"Network: layers {'-'.join(map(str, settings['widths']))}, dropout {settings['dropout']:g}; seeds {seeds}"
-    ]
+    lines = [_plain(line[:1].upper() + line[1:]) for line in about["how_trained"]] + [f"Seeds: {seeds}"]
     for name, size in about["feature_dimensions"]:
         told = about["featurizers"].get(name, {})
         lines.append(
