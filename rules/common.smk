@@ -296,6 +296,14 @@ def results_of_trainings(pattern):
     return list(dict.fromkeys(filled))
 
 
+def told(function, *arguments):
+    """What a function of the library gives; a user's mistake that it finds is told in its sentence alone."""
+    try:
+        return function(*arguments)
+    except XanesflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def hold_working_directory():
     """One run at a time in a working directory; a killed one lets go by itself."""
     global _lock

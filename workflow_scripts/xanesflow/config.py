@@ -23,15 +23,7 @@ from xanesflow.config_inputs import Inputs
 from xanesflow.config_models import Models
 from xanesflow.config_predict import Predict
 from xanesflow.config_search import read_settings_files
-from xanesflow.config_sections import (
-    Chunks,
-    Curation,
-    Dataset,
-    Evaluation,
-    Features,
-    Splits,
-    Structures,
-)
+from xanesflow.config_sections import Chunks, Curation, Dataset, Evaluation, Features, Splits, Structures
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features

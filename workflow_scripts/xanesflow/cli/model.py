@@ -13,7 +13,7 @@ from rich.table import Table
 from xanesflow.cli.terminal import say
 from xanesflow.prediction.evidence import find_evidence
 from xanesflow.prediction.folder import MODEL_FILE, read_about
-from xanesflow.prediction.trained import TrainedModel, load_models
+from xanesflow.prediction.trained import TrainedEnsemble, load_models
 
 
 def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> None:
@@ -52,7 +52,7 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
             say(console, f"{subset}: no error bars: {reason}", style="yellow")
 
 
-def _told(model: TrainedModel) -> dict[str, Any]:
+def _told(model: TrainedEnsemble) -> dict[str, Any]:
     """What a model is, as JSON can hold it."""
     card = model.card
     folder = model.files[0].parent

@@ -80,7 +80,7 @@ class ModelCard:
 
 
 @dataclass(frozen=True, eq=False)
-class SpectrumModel(ABC):
+class TrainedModel(ABC):
     """A trained model, ready to predict.
 
     Attributes:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
-from xanesflow.models.card import ModelCard, SpectrumModel
+from xanesflow.models.card import ModelCard, TrainedModel
 from xanesflow.models.kernel import KernelRidge
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.scaling import LIMIT, Scaling
@@ -30,7 +30,7 @@ _LATER = {"subsets", "start", "asked", "range_test"}  # entries that older check
 
 
 @dataclass(frozen=True, eq=False)
-class Model(SpectrumModel):
+class Model(TrainedModel):
     """A trained network.
 
     Attributes:
@@ -102,7 +102,7 @@ class Model(SpectrumModel):
         return cls(card, energies_ev, network.eval(), scaling, KernelRidge.from_tensors(tensors))
 
 
-def save_checkpoint(path: str | Path, model: SpectrumModel) -> None:
+def save_checkpoint(path: str | Path, model: TrainedModel) -> None:
     """Write a model, whole or not at all, in the safetensors format."""
     tensors = model.tensors()
     tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
@@ -115,7 +115,7 @@ def save_checkpoint(path: str | Path, model: SpectrumModel) -> None:
         save_file(in_order, temporary, metadata={"format": FORMAT, **entries})
 
 
-def load_checkpoint(path: str | Path) -> SpectrumModel:
+def load_checkpoint(path: str | Path) -> TrainedModel:
     """Read a model; the file alone says what it is.
 
     Raises:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from xanesflow.errors import XanesflowError
 from xanesflow.features.baseline_layout import FRAME_POINTS
 from xanesflow.models import alignment
-from xanesflow.models.card import ModelCard, SpectrumModel
+from xanesflow.models.card import ModelCard, TrainedModel
 from xanesflow.models.data import SubsetData
 from xanesflow.models.kernel import KernelRidge, leave_out_materials
 from xanesflow.provenance import versions
@@ -66,7 +66,7 @@ class DeltaSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class DeltaModel(SpectrumModel):
+class DeltaModel(TrainedModel):
     """A fitted delta model.
 
     Attributes:

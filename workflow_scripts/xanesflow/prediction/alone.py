@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.models.card import SpectrumModel
+from xanesflow.models.card import TrainedModel
 from xanesflow.models.delta import DeltaModel
 
 Floats = NDArray[np.float64]
@@ -16,9 +16,7 @@ SIGMAS = {0.68: 0.9945, 0.95: 1.96}
 """Half widths of the bands of a normal distribution, in standard deviations."""
 
 
-def spectra_by_seed(
-    members: Sequence[SpectrumModel], features: NDArray[np.float32]
-) -> tuple[Floats, NDArray[np.bool_]]:
+def spectra_by_seed(members: Sequence[TrainedModel], features: NDArray[np.float32]) -> tuple[Floats, NDArray[np.bool_]]:
     """(k, n, 141) spectra in bohr² by k members, and (n,) which of them are from the structure alone.
 
     Args:
@@ -37,7 +35,7 @@ def spectra_by_seed(
     return np.stack(found), alone
 
 
-def bands_alone(members: Sequence[SpectrumModel], spectra: Floats, level: float) -> Floats:
+def bands_alone(members: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:
     """(2, n, 141) ends of the bands in bohr² around spectra (n, 141) that are from the structure alone.
 
     They are as wide as the errors at materials that were left out of the fit.
@@ -46,12 +44,12 @@ def bands_alone(members: Sequence[SpectrumModel], spectra: Floats, level: float)
     return np.maximum(np.stack([spectra - half, spectra + half]), 0.0)
 
 
-def errors_alone(members: Sequence[SpectrumModel], n: int) -> Floats:
+def errors_alone(members: Sequence[TrainedModel], n: int) -> Floats:
     """(n,) expected error of such spectra, root mean square over the energies, bohr²."""
     return np.full(n, np.sqrt(np.mean(_error(members) ** 2)))
 
 
-def _error(members: Sequence[SpectrumModel]) -> Floats:
+def _error(members: Sequence[TrainedModel]) -> Floats:
     """(141,) bohr²."""
     squares = [member.structure_error**2 for member in members if isinstance(member, DeltaModel)]
     return np.asarray(np.sqrt(np.mean(squares, axis=0)))

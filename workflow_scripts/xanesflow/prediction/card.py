@@ -16,6 +16,7 @@ _KINDS = {
     "expert": "a network trained on one element at one level of theory",
     "universal": "one network trained on all elements of a level of theory",
     "tuned": "the universal network trained further on one element",
+    "delta": "what a level of theory has beyond a cheaper one, whose runs it takes",
 }
 
 
@@ -81,15 +82,7 @@ found = xanesflow.predict("POSCAR", "THIS_FOLDER")
 
 
 def _what(about: Mapping[str, Any], seeds: str) -> str:
-    settings = about["settings"]
-    if "widths" in settings:
-        layers = "-".join(map(str, settings["widths"]))
-        lines = [f"Network: layers {layers}, dropout {settings['dropout']:g}; seeds {seeds}"]
-    else:
-        lines = [
-            f"Kernel regressions of the difference to a run of `{settings['baseline']}` at the same site, which is "
-            f"computed when the model predicts; seeds {seeds}"
-        ]
+    lines = [_plain(line[:1].upper() + line[1:]) for line in about["how_trained"]] + [f"Seeds: {seeds}"]
     for name, size in about["feature_dimensions"]:
         told = about["featurizers"].get(name, {})
         lines.append(

@@ -13,7 +13,7 @@ import numpy as np
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions import read_predictions
-from xanesflow.prediction.trained import TrainedModel
+from xanesflow.prediction.trained import TrainedEnsemble
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Evidence:
     held_95: float | None
 
 
-def find_evidence(model: TrainedModel, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:
+def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:
     """What is known of a model, by subset.
 
     Args:
@@ -60,7 +60,7 @@ def find_evidence(model: TrainedModel, predictions: Iterable[str | Path] = ()) -
     return {subset: each for subset in model.subsets if (each := found.get(subset)) is not None}
 
 
-def _beside(model: TrainedModel, subset: str) -> Path:
+def _beside(model: TrainedEnsemble, subset: str) -> Path:
     results = model.files[0].absolute().parent.parent.parent
     return results / "evaluation" / "predictions" / f"{model.card.kind}_{model.card.features}_{subset}.h5"
 

@@ -21,7 +21,7 @@ from xanesflow.licences import licence_text
 from xanesflow.prediction.card import model_card
 from xanesflow.prediction.evidence import find_evidence
 from xanesflow.prediction.folder import FORMAT, MODEL_FILE
-from xanesflow.prediction.trained import TrainedModel, load_models
+from xanesflow.prediction.trained import TrainedEnsemble, load_models
 
 LICENCE, CREATOR = "CC-BY-4.0", "xanesflow"
 """Of a model whose campaign's configuration tells neither."""
@@ -109,7 +109,7 @@ def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
     return len(written).to_bytes(_LENGTH, "little") + written + content[_LENGTH + length :]
 
 
-def _copy_calibration(source: Path, target: Path, model: TrainedModel, owner: Ensemble, scrubber: Scrubber) -> None:
+def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner: Ensemble, scrubber: Scrubber) -> None:
     """Write a subset's calibration as that of the exported checkpoints, whose hashes are others."""
     with h5py.File(source, "r") as file:
         made = {name: str(file.attrs[name]) for name in ("created", "versions") if name in file.attrs}
@@ -119,7 +119,7 @@ def _copy_calibration(source: Path, target: Path, model: TrainedModel, owner: En
 
 
 def _about(
-    model: TrainedModel, predictions: Sequence[str | Path], *, licence: str | None, creator: str | None
+    model: TrainedEnsemble, predictions: Sequence[str | Path], *, licence: str | None, creator: str | None
 ) -> dict[str, Any]:
     """What `model.json` says, and the card is written from."""
     card = model.card
@@ -151,7 +151,7 @@ def _about(
         "subsets": subsets,
         "n_train": card.n_train,
         "checkpoints": {str(member.card.seed): f"seed{member.card.seed}.safetensors" for member in model.members},
-        "settings": {key: value for key, value in card.settings.items() if key not in {"seed", "threads", "device"}},
+        "how_trained": model.members[0].how_trained(),
         "campaign": campaign.get("campaign"),
         "dataset_sha256": card.dataset_sha256,
         "data_sha256": card.data_sha256,

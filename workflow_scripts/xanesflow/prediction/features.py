@@ -18,7 +18,7 @@ from xanesflow.feature_names import KNOWN
 from xanesflow.features.base import FeatureFailure
 from xanesflow.features.baseline_layout import THEORIES
 from xanesflow.features.registry import get_featurizer
-from xanesflow.models.checkpoint import ModelCard
+from xanesflow.models.card import ModelCard
 from xanesflow.prediction.kept import KeptFeatures
 from xanesflow.sites import Site
 from xanesflow.structures.sites import Material
@@ -63,8 +63,8 @@ class FeatureSource:
             return self._cheap_runs(name, card)
         if name not in KNOWN:
             raise XanesflowError(
-                f"{what} takes the features {name!r}, which were made elsewhere, so that they cannot be computed for "
-                f"other structures (known are {', '.join(KNOWN)}); give its `predict` your features in Python."
+                f"{what} takes the features {name!r}, which this version cannot compute for other structures (it can "
+                f"{', '.join(KNOWN)}); compute them yourself and give them to the model's own `predict` in Python."
             )
         if name not in self._made:
             self._made[name] = get_featurizer(name, weights=self._weights, device=self._device, workers=self._workers)

@@ -17,7 +17,7 @@ from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, 
 from xanesflow.prediction.kept import KeptFeatures
 from xanesflow.prediction.requested import SYMPREC, Structures, read_structures
 from xanesflow.prediction.result import NothingPredictedError, Prediction, SubsetPrediction
-from xanesflow.prediction.trained import TrainedModel, choose_subsets, load_models
+from xanesflow.prediction.trained import TrainedEnsemble, choose_subsets, load_models
 from xanesflow.provenance import versions
 from xanesflow.reasons import Rejected
 from xanesflow.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
@@ -113,7 +113,7 @@ class Predictor:
         remarks = _of_cheap_runs(ordered, self._source.without_run) + _remarks(materials, ordered, used, elements)
         return Prediction(ordered, rejected, remarks, self._made(used, symprec))
 
-    def _made(self, models: Sequence[TrainedModel], symprec: float) -> dict[str, Any]:
+    def _made(self, models: Sequence[TrainedEnsemble], symprec: float) -> dict[str, Any]:
         packages: set[str] = {"torch", "spglib"}
         for model in models:
             for name in model.card.feature_dimensions:
@@ -209,7 +209,7 @@ def _without_features(features: SiteFeatures) -> list[Rejected]:
 
 
 def _predict_subset(
-    model: TrainedModel, subset: str, materials: Sequence[Material], features: SiteFeatures
+    model: TrainedEnsemble, subset: str, materials: Sequence[Material], features: SiteFeatures
 ) -> SubsetPrediction | None:
     """Spectra of one subset; None if no site of it has features."""
     element = Subset.parse(subset).element
@@ -295,7 +295,7 @@ def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, 
 def _remarks(
     materials: Sequence[Material],
     found: Mapping[str, SubsetPrediction],
-    models: Sequence[TrainedModel],
+    models: Sequence[TrainedEnsemble],
     elements: Sequence[str],
 ) -> list[str]:
     """What a user should know of this prediction."""

@@ -11,7 +11,7 @@ from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibrate
 from xanesflow.evaluation.calibration_file import difference, read_calibration
 from xanesflow.evaluation.members import check_seeds
 from xanesflow.files import sha256_file
-from xanesflow.models.card import ModelCard, SpectrumModel
+from xanesflow.models.card import ModelCard, TrainedModel
 from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.prediction.folder import MODEL_FILE, check_folder
 from xanesflow.sites import Subset
@@ -22,7 +22,7 @@ _WANTED = (
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedModel:
+class TrainedEnsemble:
     """All seeds of one model, ready to predict.
 
     Attributes:
@@ -34,7 +34,7 @@ class TrainedModel:
         calibration_files: those of `calibrations`.
     """
 
-    members: tuple[SpectrumModel, ...]
+    members: tuple[TrainedModel, ...]
     files: tuple[Path, ...]
     hashes: dict[int, str]
     calibrations: dict[str, Calibration]
@@ -57,7 +57,7 @@ class TrainedModel:
         return f"{self.card.kind} model of {self.card.subset} on {self.card.features}"
 
 
-def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] = ()) -> list[TrainedModel]:
+def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] = ()) -> list[TrainedEnsemble]:
     """Load models; several checkpoints that differ in nothing but their seed are one model.
 
     Args:
@@ -72,7 +72,7 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     if not given:
         raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
     files = list(dict.fromkeys(file for path in given for file in _checkpoints(Path(path))))
-    groups: dict[tuple[str, str, str], list[tuple[Path, SpectrumModel]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[Path, TrainedModel]]] = {}
     for file in files:
         model = load_checkpoint(file)
         groups.setdefault((model.card.kind, model.card.subset, model.card.features), []).append((file, model))
@@ -89,7 +89,7 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     return models
 
 
-def choose_subsets(models: Sequence[TrainedModel], wanted: Iterable[str]) -> list[str]:
+def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> list[str]:
     """Which subsets are to be predicted: those wanted, or all that the models cover.
 
     Raises:
@@ -130,7 +130,7 @@ def _checkpoints(path: Path) -> list[Path]:
     return [path]
 
 
-def _of_one(found: list[tuple[Path, SpectrumModel]], named: dict[Path, Ensemble]) -> TrainedModel:
+def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:
     """Join the seeds of one model; calibrations of it are taken out of `named`."""
     found = sorted(found, key=lambda each: each[1].card.seed)
     files, members = [file for file, _ in found], [model for _, model in found]
@@ -157,7 +157,7 @@ def _of_one(found: list[tuple[Path, SpectrumModel]], named: dict[Path, Ensemble]
             uncalibrated[subset] = str(error)
         for used in mine:
             del named[used]
-    return TrainedModel(tuple(members), tuple(files), hashes, calibrations, uncalibrated, calibration_files)
+    return TrainedEnsemble(tuple(members), tuple(files), hashes, calibrations, uncalibrated, calibration_files)
 
 
 def _calibration(path: Path | None, owner: Ensemble) -> tuple[Calibration, Path]:
@@ -209,9 +209,9 @@ def _owner_of(path: Path) -> Ensemble:
     return found.owner
 
 
-def _check_one_a_subset(models: Sequence[TrainedModel]) -> None:
+def _check_one_a_subset(models: Sequence[TrainedEnsemble]) -> None:
     """Raise if two models predict the same subset, whose spectra would then have no one answer."""
-    first: dict[str, TrainedModel] = {}
+    first: dict[str, TrainedEnsemble] = {}
     for model in models:
         for subset in model.subsets:
             if subset in first:
