@@ -122,20 +122,11 @@ class Members(nn.Module):
             states.append({name: tensor[member].detach().cpu().clone() for name, tensor in state.items()})
         return states
 
-    def keep(self, members: Tensor, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Go on with some members only.
-
-        Args:
-            members: their numbers, ascending.
-            optimizer: whose moments are cut alike.
-        """
+    def keep(self, members: Tensor) -> None:
+        """Go on with some members only, given by their numbers, ascending."""
         for parameter in self.parameters():
             parameter.data = parameter.data[members].clone()
             parameter.grad = None
-            state = {} if optimizer is None else optimizer.state[parameter]
-            for name, moment in state.items():
-                if moment.ndim:  # the number of steps is one for all
-                    state[name] = moment[members].clone()
         for name, buffer in list(self.named_buffers()):
             setattr(self, name, buffer[members].clone())
 

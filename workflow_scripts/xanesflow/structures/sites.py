@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from pymatgen.core import Element, Structure
-from pymatgen.io.vasp import Poscar
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.files import atomic_path
@@ -83,6 +82,8 @@ def parse_poscar(text: str) -> Structure:
     Raises:
         UnusableStructure: it cannot be read, or what it says is no structure.
     """
+    from pymatgen.io.vasp import Poscar  # a second, for nothing where structures come from elsewhere
+
     try:
         poscar = Poscar.from_str(text)
         structure = poscar.structure
