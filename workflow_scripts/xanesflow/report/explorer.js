@@ -1,11 +1,15 @@
 "use strict";
 // Reading what report/packing.py wrote, and how things look; explorer_view.js draws.
 
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return bytes;
+}
+
 async function inflate(id) {
-  const text = atob(document.getElementById(id).textContent);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([fromBase64(document.getElementById(id).textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
 
@@ -21,9 +25,10 @@ function unpack(buffer) {
 function spectrumOf(pack, packed, row) {
   const planes = pack.arrays[packed.data], half = packed.rows * packed.columns, start = row * packed.columns;
   const values = new Array(packed.columns);
-  for (let k = 0, level = 0; k < packed.columns; k++) {
+  for (let k = 0, level = 0, slope = 0; k < packed.columns; k++) {
     const folded = planes[start + k] + 256 * planes[half + start + k];
-    level += folded % 2 ? -(folded + 1) / 2 : folded / 2;
+    slope += folded % 2 ? -(folded + 1) / 2 : folded / 2;
+    level += slope;
     values[k] = level * packed.unit;
   }
   return values;

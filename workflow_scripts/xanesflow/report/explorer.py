@@ -22,10 +22,10 @@ from xanesflow.report.packing import Pack, data_uri, deflated
 from xanesflow.report.site_chemistry import read_chemistry
 from xanesflow.sites import PARTS, parse_site_id
 
-MOST_SPECTRA = 12_000
+MOST_SPECTRA = 10_000
 """Sites on the page, each with its simulated spectrum, over all subsets."""
 
-MOST_PREDICTIONS = 9_000
+MOST_PREDICTIONS = 6_000
 """Predicted spectra on the page, over all models and subsets."""
 
 FEWEST_SITES = 40
@@ -244,6 +244,8 @@ def _model(pack: Pack, data: Predictions, judged: NDArray[np.intp], largest: flo
     for number, rows in enumerate(deciles(mse), start=1):
         tenth[rows] = number
     bars = data.uncertainty
+    # What a model makes up may be larger than any spectrum; what is larger by far is cut.
+    scale = float(np.clip(np.abs(data.predictions[judged]).max(initial=0.0), largest, 4 * largest))
     described = {
         "model": data.model,
         "features": data.features,
@@ -253,13 +255,13 @@ def _model(pack: Pack, data: Predictions, judged: NDArray[np.intp], largest: flo
         "mse": pack.add(mse[judged], "f32"),
         "rank": pack.add(rank[judged] + 1, "i32"),
         "tenth": pack.add(tenth[judged], "u8"),
-        "predictions": pack.spectra(data.predictions[judged], largest),
+        "predictions": pack.spectra(data.predictions[judged], scale),
         "uncalibrated": data.uncalibrated,
     }
     if bars is not None:
         described |= {
             "expected": pack.add(bars.error[judged], "f32"),
-            "lower": pack.spectra(bars.band_68[0, judged], largest),
-            "upper": pack.spectra(bars.band_68[1, judged], largest),
+            "lower": pack.spectra(bars.band_68[0, judged], scale),
+            "upper": pack.spectra(bars.band_68[1, judged], scale),
         }
     return described

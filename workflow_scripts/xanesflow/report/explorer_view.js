@@ -66,10 +66,10 @@
     const shown = [...Array(subset.judged).keys()]
       .filter((k) => (!only || tenth[k] === only) && (!wanted || `${subset.ids[k]} ${subset.formula[k]}`.toLowerCase().includes(wanted)))
       .sort((a, b) => sign * (rank[a] - rank[b]));
-    options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${subset.ids[k]}  ${subset.formula[k]}  ${short(mse[k])} bohr⁴`]), String(chosen));
+    options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${short(mse[k])}  ${subset.ids[k]}  ${subset.formula[k]}`]), String(chosen));
     if (!shown.includes(chosen)) at("x-list").selectedIndex = -1;
     const of = `${shown.length} of ${model.n} ${model.part} spectra`;
-    at("x-count").textContent = model.n ? `${of}; 1 is the smallest error.` : `The subset has no spectrum in its ${model.part} part.`;
+    at("x-count").textContent = model.n ? `${of}: rank, mean squared error (bohr⁴), site.` : `The subset has no spectrum in its ${model.part} part.`;
   }
 
   function choose(point) {
@@ -302,6 +302,8 @@
   async function start() {
     if (started) return;
     started = true;
+    at("x-wait").hidden = false;
+    await new Promise((resolve) => setTimeout(resolve)); // so that it is seen
     try {
       pack = unpack(await inflate("x-data"));
       const code = document.createElement("script");
@@ -311,6 +313,8 @@
       at("x-failed").textContent = `This browser cannot show this section (${error}); the figures below show the most important of it.`;
       at("x-failed").hidden = false;
       return;
+    } finally {
+      at("x-wait").hidden = true;
     }
     at("explorer").hidden = false;
     options(at("x-subset"), pack.content.subsets.map((each, k) => [String(k), each.name]), "0");

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = 8191
-"""Steps from zero to the largest value of a set of spectra: 1.2e-4 of it each, finer than a line is wide."""
+LEVELS = 4095
+"""Steps from zero to the largest value of a set of spectra: 2.4e-4 of it each, finer than a line is wide."""
 
 _TYPES = {"u8": "<u1", "u16": "<u2", "i32": "<i4", "f32": "<f4", "f64": "<f8"}
 
@@ -50,7 +50,7 @@ class Pack:
         return len(self._arrays) - 1
 
     def spectra(self, values: NDArray[np.floating], scale: float) -> dict[str, Any]:
-        """Put in (n, m) numbers that vary little from one to the next.
+        """Put in (n, m) numbers that vary smoothly along a row.
 
         Args:
             values: finite, of at most 4 × `scale` either way.
@@ -58,12 +58,12 @@ class Pack:
 
         Returns:
             What the script wants to know: `data` (number of the array), `rows`, `columns`, `unit`. The array holds
-            the differences along each row, in units, as 2 d or -2 d - 1 where d is negative; first all low bytes,
-            then all high ones.
+            the differences of the differences along each row, in units (before the first stand two zeros), each
+            as 2 d or, where it is negative, -2 d - 1; first all low bytes, then all high ones.
         """
         unit = scale / LEVELS if scale > 0 else 1.0
         levels = np.clip(np.rint(values / unit), -4 * LEVELS, 4 * LEVELS).astype(np.int64)
-        steps = np.diff(levels, axis=1, prepend=0)
+        steps = np.diff(np.diff(levels, axis=1, prepend=0), axis=1, prepend=0)
         folded = np.where(steps >= 0, 2 * steps, -2 * steps - 1)
         if folded.size and folded.max() > np.iinfo(np.uint16).max:  # from one end to the other at once: no spectrum
             return self.spectra(values, 4 * scale)

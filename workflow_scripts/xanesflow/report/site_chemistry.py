@@ -24,7 +24,7 @@ from xanesflow.parallel import map_in_processes
 METHOD = "bond valence, composition, CrystalNN 1"
 """Changes when the same structure would get other answers; what was kept before is then computed again."""
 
-MAX_PERMUTATIONS = 10_000
+MAX_PERMUTATIONS = 2_000
 """Assignments of valences that are tried for a structure; the most likely one of them counts. Few need so many."""
 
 BOND_VALENCE, COMPOSITION, ELEMENT = "bond valence", "composition", "element"
