@@ -1,6 +1,7 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
+MAPPED = list(dict.fromkeys([*CONFIG.features.models, *(features for _, features in MODELS)]))
 
 
 rule draw_curation:
@@ -239,10 +240,10 @@ rule make_report:
         curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
         predictions=results_of_all(f"results/evaluation/predictions/{MODEL_SUBSET}.h5"),
         chemistry="results/report/chemistry.parquet",
-        maps=expand("results/report/map_{features}.parquet", features=CONFIG.features.models),
+        maps=expand("results/report/map_{features}.parquet", features=MAPPED),
         map_figures=expand(
             "results/report/figures/map_{features}_{subset}.svg",
-            features=CONFIG.features.models,
+            features=MAPPED,
             subset=SUBSETS,
         ),
     output:
@@ -263,8 +264,8 @@ rule make_report:
         runtime=more_each_time(10),
     params:
         subsets=SUBSETS,
-        features=CONFIG.features.models,
-        maps=expand("{subset} by {features}", features=CONFIG.features.models, subset=SUBSETS),
+        features=MAPPED,
+        maps=expand("{subset} by {features}", features=MAPPED, subset=SUBSETS),
         models=results_of_models("{model} on {features}, {subset}"),
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
