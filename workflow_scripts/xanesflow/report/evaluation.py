@@ -62,7 +62,7 @@ def _spectra(drawn: Figure, data: Predictions) -> None:
         row = rows[len(rows) // 2]
         axes.plot(relative, data.spectra[row], color=TRUTH, lw=1.3, label="simulated")
         axes.plot(relative, data.predictions[row], color=MODEL, lw=1.3, ls="--", label="predicted")
-        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8)
+        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
         axes.text(0.97, 0.04, f"{mse[row]:.1e} bohr⁴", transform=axes.transAxes, ha="right", fontsize=7)
     panels[0].legend(fontsize=7, loc="upper left")
     drawn.supxlabel(f"Photon energy − {data.energy_ev[0]:.2f} (eV)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -17,6 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
+from xanesflow.report.explorer import ExplorerFiles, explorer_section
+from xanesflow.report.packing import data_uri
 from xanesflow.simulations.status import CampaignStatus
 
 PAPER_ETA = {
@@ -99,6 +100,7 @@ def make_report(
     status: CampaignStatus | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
+    explorer: ExplorerFiles | None = None,
 ) -> None:
     """Write the page.
 
@@ -115,6 +117,7 @@ def make_report(
         status: how the simulations stand; None: the page does not tell.
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
+        explorer: what single spectra are looked at from; None: they are not.
     """
     table = pd.read_csv(metrics)
     judged = [] if calibration is None else _calibration(pd.read_csv(calibration))
@@ -150,6 +153,7 @@ def make_report(
         runtimes=_runtimes(benchmarks),
         simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
         reasons=REASONS,
+        explorer=explorer_section(explorer) if explorer else None,
     )
     write_text(output, page)
 
@@ -223,9 +227,3 @@ def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:
     grouped = pd.DataFrame(rows).groupby("rule", sort=False)
     summary = grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), mib=("mib", "max")).reset_index()
     return summary.sort_values("seconds", ascending=False).to_dict("records")
-
-
-def data_uri(figure: Path) -> str:
-    """A figure's file as an address that needs no file."""
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[figure.suffix]
-    return f"data:{kind};base64,{base64.b64encode(figure.read_bytes()).decode()}"
