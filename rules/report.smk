@@ -1,6 +1,17 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
+from xanesflow.evaluation.table_one import obstacle, paper_eta
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
+
+
+def has_paper_value():
+    """Whether a result of this campaign stands in the paper's Table I."""
+    return any(
+        paper_eta(model, subset) and not obstacle(model, features, CONFIG.evaluation.part, SUBSETS)
+        for model in CONFIG.models.kinds
+        for features in CONFIG.features.models
+        for subset in SUBSETS
+    )
 
 
 rule draw_curation:
@@ -74,7 +85,8 @@ rule draw_evaluation:
 
 rule draw_comparison:
     input:
-        "results/evaluation/metrics.csv",
+        metrics="results/evaluation/metrics.csv",
+        intervals="results/evaluation/intervals.csv",
     output:
         report(
             "results/report/figures/comparison.svg",
@@ -144,12 +156,14 @@ rule make_report:
         dataset=DATASET,
         metrics="results/evaluation/metrics.csv",
         calibration="results/evaluation/calibration.csv",
+        intervals="results/evaluation/intervals.csv",
+        significance="results/evaluation/significance.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
-        # One model on one kind of features has nothing to stand beside.
+        # One model on one kind of features has nothing to stand beside, unless it is the paper's.
         comparison=(
             ["results/report/figures/comparison.svg"]
-            if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS)
+            if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS) or has_paper_value()
             else []
         ),
         errors=results_of_all(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),

@@ -15,6 +15,8 @@ with rule_log(snakemake):
         Path(snakemake.output[0]),
         dataset=Path(given.dataset),
         metrics=Path(given.metrics),
+        intervals=Path(given.intervals),
+        significance=Path(given.significance),
         curation_figures=dict(zip(params.subsets, map(Path, given.curation), strict=True)),
         unmatched=dict(zip(params.subsets, map(Path, given.unmatched), strict=True)),
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
