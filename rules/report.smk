@@ -18,11 +18,17 @@ rule draw_curation:
     input:
         "results/spectra/{subset}.h5",
     output:
-        report(
+        kept=report(
             "results/report/figures/curation_{subset}.svg",
             caption="../report/curation.rst",
             category="Curation",
-            labels={"subset": "{subset}"},
+            labels={"subset": "{subset}", "figure": "kept and left out"},
+        ),
+        examples=report(
+            "results/report/figures/left_out_{subset}.svg",
+            caption="../report/left_out.rst",
+            category="Curation",
+            labels={"subset": "{subset}", "figure": "examples of what was left out"},
         ),
     log:
         "results/logs/draw_curation/{subset}.log",
@@ -64,6 +70,13 @@ rule draw_evaluation:
             category="Evaluation",
             subcategory="{subset}",
             labels={"figure": "energies", "model": "{model}", "features": "{features}"},
+        ),
+        heatmap=report(
+            "results/report/figures/heatmap_{model}_{features}_{subset}.svg",
+            caption="../report/heatmap.rst",
+            category="Evaluation",
+            subcategory="{subset}",
+            labels={"figure": "heatmap", "model": "{model}", "features": "{features}"},
         ),
     log:
         "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
@@ -159,6 +172,7 @@ rule make_report:
         intervals="results/evaluation/intervals.csv",
         significance="results/evaluation/significance.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
+        left_out=expand("results/report/figures/left_out_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
         # One model on one kind of features has nothing to stand beside, unless it is the paper's.
         comparison=(
@@ -169,6 +183,7 @@ rule make_report:
         errors=results_of_all(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
         spectra=results_of_all(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_all(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        heatmap=results_of_all(f"results/report/figures/heatmap_{MODEL_SUBSET}.svg"),
         reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
         sparsification=results_of_models(
             f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"

@@ -9,7 +9,7 @@ from xanesflow.simulations.status import campaign_status
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
     titles = [*params.models, *params.baselines]
-    figures = zip(titles, given.errors, given.spectra, given.energies, strict=True)
+    figures = zip(titles, given.errors, given.spectra, given.energies, given.heatmap, strict=True)
     of_error_bars = zip(params.models, given.reliability, given.sparsification, given.bands, strict=True)
     make_report(
         Path(snakemake.output[0]),
@@ -18,6 +18,7 @@ with rule_log(snakemake):
         intervals=Path(given.intervals),
         significance=Path(given.significance),
         curation_figures=dict(zip(params.subsets, map(Path, given.curation), strict=True)),
+        curation_examples=dict(zip(params.subsets, map(Path, given.left_out), strict=True)),
         unmatched=dict(zip(params.subsets, map(Path, given.unmatched), strict=True)),
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
         calibration=Path(given.calibration),

@@ -29,7 +29,7 @@ def some_predictions(n):
 def draw(data, folder):
     folder.mkdir(exist_ok=True)
     write_predictions(folder / "p.h5", data, {})
-    figures = {name: folder / f"{name}.svg" for name in ("errors", "spectra", "energies")}
+    figures = {name: folder / f"{name}.svg" for name in ("errors", "spectra", "energies", "heatmap")}
     draw_evaluation(folder / "p.h5", **figures)
     return {name: path.read_text() for name, path in figures.items()}
 

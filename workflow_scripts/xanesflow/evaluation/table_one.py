@@ -50,9 +50,9 @@ def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> 
         subsets: of the campaign, as a universal model learned from all of them.
     """
     if part != "test":
-        return "judged on the validation part"
+        return "it was judged on the validation part"
     if features != PAPER_FEATURES:
-        return f"other features than {PAPER_FEATURES}"
+        return f"it takes other features than {PAPER_FEATURES}"
     eight = PAPER_ETA["universal"].keys()
     if model != "expert" and (missing := len(eight - set(subsets))):
         return f"its universal model saw {len(eight) - missing} of the paper's {len(eight)} elements"

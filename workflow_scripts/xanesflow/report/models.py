@@ -11,7 +11,17 @@ import pandas as pd
 from xanesflow.evaluation.evaluate import ENSEMBLE
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.evaluation.significance import ALPHA
-from xanesflow.evaluation.table_one import ABOVE, BELOW, SOURCE, WITHIN, obstacle, paper_eta, size_caution, verdict
+from xanesflow.evaluation.table_one import (
+    ABOVE,
+    BELOW,
+    PAPER_SIZES,
+    SOURCE,
+    WITHIN,
+    obstacle,
+    paper_eta,
+    size_caution,
+    verdict,
+)
 
 KINDS = {
     "linear": "linear regression, fitted to the subset alone; a network has to be better",
@@ -45,6 +55,10 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
     table = _with_subset(pd.read_csv(metrics, dtype={"seed": str}))
     rows = _rows(table, None if intervals is None else _with_subset(pd.read_csv(intervals)))
     pairs = [] if significance is None else _records(_with_subset(pd.read_csv(significance)))
+    alone = len(set(table["features"])) == 1
+    for pair in pairs:
+        for end in ("better", "worse"):
+            pair[end] = pair[end] if alone else f"{pair[end]} on {pair[f'{end}_features']}"
     kinds = set(table["model"])
     return {
         "rows": rows,
@@ -106,26 +120,37 @@ def _paper(row: Mapping[str, Any], subsets: list[str]) -> dict[str, Any]:
     paper = paper_eta(row["model"], row["subset"])
     why = obstacle(row["model"], row["features"], row["part"], subsets) if paper is not None else ""
     if paper is None or why:
-        return {"paper_eta": None, "verdict": "", "caution": f"not compared: {why}" if why else ""}
+        return {"paper_eta": None, "verdict": "", "obstacle": why}
+    train, _, test = PAPER_SIZES[row["subset"]]
     return {
         "paper_eta": paper,
+        "obstacle": "",
         "verdict": verdict(paper, row["eta_low"], row["eta_high"]),
         "caution": size_caution(row["subset"], row["n_train"], row["n_test"]),
+        "published": (train, test),
     }
 
 
-def _beside_the_paper(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """How many results stand where beside Table I; None: none can be compared."""
+def _beside_the_paper(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Which results stand beside Table I and where, and which do not and why."""
     compared = [row for row in rows if row["paper_eta"] is not None]
-    if not compared:
-        return None
     counts = {word: sum(row["verdict"] == word for row in compared) for word in (WITHIN, ABOVE, BELOW)}
+    not_compared: dict[str, list[str]] = {}
+    for row in rows:
+        if row["obstacle"]:
+            models = not_compared.setdefault(row["obstacle"], [])
+            models += [row["model"]] if row["model"] not in models else []
     return {
         "source": SOURCE,
-        "compared": len(compared),
+        "compared": compared,
         "counts": {word: number for word, number in counts.items() if number},
         "other_sizes": sum(bool(row["caution"]) for row in compared),
+        "not_compared": not_compared,
     }
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    return f"{row['model']} on {row['features']}, {row['subset']}"
 
 
 def _small(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -139,18 +164,18 @@ def _standings(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for subset in dict.fromkeys(pair["subset"] for pair in pairs):
         here = [pair for pair in pairs if pair["subset"] == subset]
-        models = {(pair[end], pair[f"{end}_features"]) for pair in here for end in ("better", "worse")}
-        best = next(iter(models - {(pair["worse"], pair["worse_features"]) for pair in here}), None)
+        models = {pair[end] for pair in here for end in ("better", "worse")}
+        best = next(iter(models - {pair["worse"] for pair in here}), None)
         if best is None:  # a ring of equals
             continue
-        against = [pair for pair in here if (pair["better"], pair["better_features"]) == best]
+        against = [pair for pair in here if pair["better"] == best]
         groups: dict[str, list[str]] = {"worse": [], "alike": [], "torn": []}
         for pair in sorted(against, key=lambda pair: pair["ratio"]):
             clear = pair["p_holm"] < ALPHA
             group = "alike" if not clear else "worse" if pair["share"] > 0.5 else "torn"
-            groups[group].append(f"{pair['worse']} on {pair['worse_features']}")
+            groups[group].append(pair["worse"])
         first = against[0]
-        found.append({"subset": subset, "best": " on ".join(best), "n_materials": first["n_materials"], **groups})
+        found.append({"subset": subset, "best": best, "n_materials": first["n_materials"], **groups})
     return found
 
 
@@ -165,7 +190,7 @@ def worth_drawing(titles: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> l
         return list(titles)
     best: dict[str, tuple[float, str]] = {}
     for row in rows:
-        title = f"{row['model']} on {row['features']}, {row['subset']}"
+        title = _title(row)
         eta = row["eta"] if row["eta"] == row["eta"] else -1.0
         if title in titles and eta > best.get(row["subset"], (-2.0, ""))[0]:
             best[row["subset"]] = (eta, title)

@@ -29,12 +29,14 @@ class ModelFigures:
         errors: histogram of the spectra's errors.
         spectra: a spectrum of each decile.
         energies: error at each energy.
+        heatmap: error of each spectrum at each energy.
     """
 
     title: str
     errors: Path
     spectra: Path
     energies: Path
+    heatmap: Path
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def make_report(
     benchmarks: Path,
     intervals: Path | None = None,
     significance: Path | None = None,
+    curation_examples: Mapping[str, Path] | None = None,
     comparison: Path | None = None,
     status: CampaignStatus | None = None,
     calibration: Path | None = None,
@@ -78,6 +81,7 @@ def make_report(
         dataset: the campaign's dataset.
         metrics: metrics.csv.
         curation_figures: SVG by subset.
+        curation_examples: SVG by subset of spectra that were left out; None: none are shown.
         unmatched: CSV by subset of the sites that split files and spectra do not share.
         models: figures of each model on each subset.
         learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
@@ -96,7 +100,8 @@ def make_report(
     with_bars = worth_drawing(with_bars, of_models["rows"])
     with h5py.File(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
-        subsets = [_subset(name, file[name], curation_figures[name], unmatched[name]) for name in curation_figures]
+        drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
+        subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]
     page = (
         environment()
         .get_template("template.html")
@@ -118,6 +123,8 @@ def make_report(
             runtimes=_runtimes(benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
             reasons=REASONS,
+            reasons_found=_reasons_found(subsets),
+            from_files=any(subset["from_file"] for subset in subsets),
         )
     )
     write_text(output, page)
@@ -134,7 +141,7 @@ def environment() -> Environment:
     )
 
 
-def _subset(name: str, group: h5py.Group, figure: Path, unmatched: Path) -> dict[str, Any]:
+def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, unmatched: Path) -> dict[str, Any]:
     counts = json.loads(group.attrs["counts"])
     lacking = pd.read_csv(unmatched)
     features = {
@@ -150,6 +157,8 @@ def _subset(name: str, group: h5py.Group, figure: Path, unmatched: Path) -> dict
         "energy": (float(group["energy"][0]), float(group["energy"][-1])),
         "features": features,
         "figure": data_uri(figure),
+        "examples": data_uri(examples) if examples else None,
+        "from_file": "spectra" in group and "origin" in group["spectra"].attrs,
         "unmatched": dict(Counter(lacking["lacks"])),
     }
 
@@ -181,6 +190,12 @@ def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:
     grouped = pd.DataFrame(rows).groupby("rule", sort=False)
     summary = grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), mib=("mib", "max")).reset_index()
     return summary.sort_values("seconds", ascending=False).to_dict("records")
+
+
+def _reasons_found(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The reasons for which sites were left out, in the order of the documented list, unknown ones last."""
+    found = {reason for subset in subsets for reason in subset["rejected"]}
+    return [*(reason for reason in REASONS if reason in found), *sorted(found - REASONS.keys())]
 
 
 def data_uri(figure: Path) -> str:

@@ -114,7 +114,7 @@ def _bands(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
             axes.fill_between(relative, band[0, row], band[1, row], color=BAND, alpha=depth, lw=0, label=name)
         axes.plot(relative, data.predictions[row], color=MODEL, lw=1, ls="--", label="predicted")
         axes.plot(relative, data.spectra[row], color=TRUTH, lw=1, label="simulated")
-        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8)
+        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
         axes.text(0.97, 0.04, f"± {bars.error[row]:.1e} bohr²", transform=axes.transAxes, ha="right", fontsize=7)
     panels[0].legend(fontsize=7, loc="upper left")
     drawn.supxlabel(f"Photon energy − {data.energy_ev[0]:.2f} (eV)")
