@@ -5,6 +5,7 @@ from pathlib import Path
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
 from xanesflow.scripting import rule_log
 from xanesflow.simulations.status import campaign_status
+from xanesflow.simulations.summary import summarize_runs
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
@@ -26,5 +27,6 @@ with rule_log(snakemake):
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
+        runs=summarize_runs(Path(), params.subsets) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
+from xanesflow.report.campaign import Summaries, campaign_part
 from xanesflow.report.models import models_part, worth_drawing
 from xanesflow.simulations.status import CampaignStatus
 
@@ -71,6 +72,7 @@ def make_report(
     curation_examples: Mapping[str, Path] | None = None,
     comparison: Path | None = None,
     status: CampaignStatus | None = None,
+    runs: Summaries | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
 ) -> None:
@@ -90,6 +92,7 @@ def make_report(
         significance: significance.csv; None: the page tells no tests between models.
         comparison: figure of all models side by side; None: there is but one.
         status: how the simulations stand; None: the page does not tell.
+        runs: summaries of the finished runs by subset; None: nothing was simulated.
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
     """
@@ -120,7 +123,7 @@ def make_report(
             calibration=judged,
             error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
             learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
-            runtimes=_runtimes(benchmarks),
+            campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
             reasons=REASONS,
             reasons_found=_reasons_found(subsets),
@@ -172,24 +175,6 @@ def _calibration(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _figures(figures: ModelFigures | ErrorBarFigures) -> dict[str, Any]:
     """Their title, and each figure as an address that needs no file."""
     return {name: data_uri(value) if isinstance(value, Path) else value for name, value in vars(figures).items()}
-
-
-def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:
-    """Wall seconds and greatest memory of each rule's jobs, from Snakemake's benchmark files."""
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        try:
-            table = pd.read_csv(path, sep="\t", na_values="-")
-        except pd.errors.EmptyDataError:  # of a job that was killed
-            continue
-        for record in table.to_dict("records"):
-            rows.append({"rule": rule, "seconds": float(record["s"]), "mib": record.get("max_rss")})
-    if not rows:
-        return []
-    grouped = pd.DataFrame(rows).groupby("rule", sort=False)
-    summary = grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), mib=("mib", "max")).reset_index()
-    return summary.sort_values("seconds", ascending=False).to_dict("records")
 
 
 def _reasons_found(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
