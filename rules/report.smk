@@ -1,7 +1,9 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
 from xanesflow.evaluation.table_one import obstacle, paper_eta
+from xanesflow.sites import pairs_of_theories
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
+PAIRS = pairs_of_theories(SUBSETS)
 
 
 def has_paper_value():
@@ -123,6 +125,36 @@ rule draw_comparison:
         "../workflow_scripts/draw_comparison.py"
 
 
+rule draw_theories:
+    input:
+        DATASET,
+    output:
+        table="results/report/theories_{one}-{other}.csv",
+        figure=report(
+            "results/report/figures/theories_{one}-{other}.svg",
+            caption="../report/theories.rst",
+            category="Levels of theory",
+            labels={"subsets": "{one}, {other}"},
+        ),
+    log:
+        "results/logs/draw_theories/{one}-{other}.log",
+    benchmark:
+        "results/benchmarks/draw_theories/{one}-{other}.tsv"
+    wildcard_constraints:
+        one="|".join(SUBSETS),
+        other="|".join(SUBSETS),
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(30),
+    message:
+        "Comparing the spectra of {wildcards.one} and {wildcards.other} site by site"
+    script:
+        "../workflow_scripts/draw_theories.py"
+
+
 rule draw_uncertainty:
     input:
         "results/evaluation/predictions/{model}_{features}_{subset}.h5",
@@ -180,6 +212,10 @@ rule make_report:
             if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS) or has_paper_value()
             else []
         ),
+        theories=[f"results/report/theories_{one}-{other}.csv" for one, other in PAIRS],
+        theory_figures=[
+            f"results/report/figures/theories_{one}-{other}.svg" for one, other in PAIRS
+        ],
         errors=results_of_all(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
         spectra=results_of_all(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_all(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
@@ -208,6 +244,7 @@ rule make_report:
         runtime=more_each_time(10),
     params:
         subsets=SUBSETS,
+        pairs=PAIRS,
         models=results_of_models("{model} on {features}, {subset}"),
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),

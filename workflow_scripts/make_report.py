@@ -12,6 +12,7 @@ with rule_log(snakemake):
     titles = [*params.models, *params.baselines]
     figures = zip(titles, given.errors, given.spectra, given.energies, given.heatmap, strict=True)
     of_error_bars = zip(params.models, given.reliability, given.sparsification, given.bands, strict=True)
+    figures_of_theories = zip(map(Path, given.theories), map(Path, given.theory_figures), strict=True)
     make_report(
         Path(snakemake.output[0]),
         dataset=Path(given.dataset),
@@ -25,6 +26,7 @@ with rule_log(snakemake):
         calibration=Path(given.calibration),
         error_bars=[ErrorBarFigures(title, *map(Path, paths)) for title, *paths in of_error_bars],
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
+        theories=dict(zip(map(tuple, params.pairs), figures_of_theories, strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
         runs=summarize_runs(Path(), params.subsets) if params.simulated else None,

@@ -18,6 +18,7 @@ from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
 from xanesflow.report.campaign import Summaries, campaign_part
 from xanesflow.report.models import models_part, worth_drawing
+from xanesflow.report.theories import theories_part
 from xanesflow.simulations.status import CampaignStatus
 
 
@@ -73,6 +74,7 @@ def make_report(
     comparison: Path | None = None,
     status: CampaignStatus | None = None,
     runs: Summaries | None = None,
+    theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
 ) -> None:
@@ -93,6 +95,7 @@ def make_report(
         comparison: figure of all models side by side; None: there is but one.
         status: how the simulations stand; None: the page does not tell.
         runs: summaries of the finished runs by subset; None: nothing was simulated.
+        theories: by two subsets of one element table and figure of how well they agree (`report.theories`).
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
     """
@@ -123,6 +126,9 @@ def make_report(
             calibration=judged,
             error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
             learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
+            theories=theories_part(
+                {pair: (table, data_uri(figure)) for pair, (table, figure) in (theories or {}).items()}
+            ),
             campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
             reasons=REASONS,
