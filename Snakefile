@@ -38,6 +38,7 @@ else:
     include: "rules/simulations.smk"
     include: "rules/spectra.smk"
     include: "rules/features.smk"
+    include: "rules/baseline.smk"
 
 
 include: "rules/dataset.smk"

@@ -85,7 +85,7 @@ rule draw_evaluation:
     benchmark:
         "results/benchmarks/draw_evaluation/{model}_{features}_{subset}.tsv"
     wildcard_constraints:
-        model=r"expert|universal|tuned|linear|trees",
+        model=r"expert|universal|tuned|delta|linear|trees",
     conda:
         "../envs/xanesflow.yaml"
     threads: 1

@@ -25,7 +25,14 @@ from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, enve
 from xanesflow.spectra.processing import Processing, processing_of
 from xanesflow.spectra.readers import check_record, check_theory, reader_of
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.tables import count_reasons, describe_counts, read_rejected, read_structures, write_rejected
+from xanesflow.tables import (
+    count_reasons,
+    describe_counts,
+    read_rejected,
+    read_site_list,
+    read_structures,
+    write_rejected,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +46,7 @@ def curate_spectra(
     rejected: list[Path],
     failed: Sequence[Path] = (),
     max_failed: float | None = None,
+    only: Path | None = None,
     output: Path,
     rejected_csv: Path,
     energy_start_ev: float,
@@ -58,6 +66,7 @@ def curate_spectra(
         rejected: Parquet tables of what was left out before; materials without the element are passed over.
         failed: tables of the sites that could not be simulated (`simulations.failures`).
         max_failed: greatest share of the subset's sites that may have failed; None: any.
+        only: list of the sites that were to be simulated (`tables.read_site_list`); None: all.
         output: HDF5 to write.
         rejected_csv: the whole rejected table once more, for people.
         energy_start_ev: first energy of the grid.
@@ -100,7 +109,10 @@ def curate_spectra(
         examples += drawable
         corrections |= corrected
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
-    left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in multiplicity.keys() - seen]
+    not_planned = multiplicity.keys() - read_site_list(only) - seen if only is not None else set()
+    left_out += [Rejected(m, i, "not_planned", f"it is not in {only}") for m, i in not_planned]
+    missing = multiplicity.keys() - seen - not_planned
+    left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in missing]
     if not spectra:
         raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
 

@@ -42,6 +42,17 @@ def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_star
     Raises:
         GridNotCoveredError: the computed points end before the grid does, or start too late.
     """
+    check_covered(energy_ev, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev)
+    inside = (energy_ev > start_ev) & (energy_ev < start_ev + RANGE_EV)
+    return np.interp(energy_grid(start_ev), energy_ev[inside], values[inside])
+
+
+def check_covered(energy_ev: Array, *, start_ev: float, max_flat_start_ev: float) -> None:
+    """Check that a computed spectrum spans the grid; see `onto_grid`.
+
+    Raises:
+        GridNotCoveredError: the computed points end before the grid does, or start too late.
+    """
     end_ev = start_ev + RANGE_EV
     inside = (energy_ev > start_ev) & (energy_ev < end_ev)
     if energy_ev.size == 0 or energy_ev[-1] < end_ev:
@@ -52,7 +63,6 @@ def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_star
             f"the first computed energy in the grid is {energy_ev[energy_ev > start_ev][0]:.2f} eV, more than "
             f"{max_flat_start_ev:g} eV after its start at {start_ev:.2f} eV"
         )
-    return np.interp(energy_grid(start_ev), energy_ev[inside], values[inside])
 
 
 @dataclass(frozen=True)
