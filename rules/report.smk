@@ -10,8 +10,7 @@ def has_paper_value():
     """Whether a result of this campaign stands in the paper's Table I."""
     return any(
         paper_eta(model, subset) and not obstacle(model, features, CONFIG.evaluation.part, SUBSETS)
-        for model in CONFIG.models.kinds
-        for features in CONFIG.features.models
+        for model, features in MODELS
         for subset in SUBSETS
     )
 
@@ -245,6 +244,7 @@ rule make_report:
     params:
         subsets=SUBSETS,
         pairs=PAIRS,
+        with_baselines=[*SUBSETS, *BASELINES.values()],
         models=results_of_models("{model} on {features}, {subset}"),
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),

@@ -29,6 +29,6 @@ with rule_log(snakemake):
         theories=dict(zip(map(tuple, params.pairs), figures_of_theories, strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
-        runs=summarize_runs(Path(), params.subsets) if params.simulated else None,
+        runs=summarize_runs(Path(), params.with_baselines) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -21,6 +21,7 @@ COLOURS = {
     "expert": "#0072B2",
     "universal": "#E69F00",
     "tuned": "#D55E00",
+    "delta": "#009E73",
 }
 """Of each kind of model, in the order of their bars; colour-blind readers tell them apart (Okabe and Ito)."""
 

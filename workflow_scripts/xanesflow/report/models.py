@@ -35,6 +35,10 @@ KINDS = {
         "Tuned-UniversalXAS, a network for each subset that goes on from the weights of UniversalXAS with that subset "
         "alone"
     ),
+    "delta": (
+        "kernel regressions for each subset that predict what its level of theory adds to a spectrum of a cheaper one, "
+        "which has to be computed for every site"
+    ),
 }
 """What a kind of model is, for the reader, in the order in which they are told."""
 
