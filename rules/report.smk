@@ -1,19 +1,9 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
-from xanesflow.evaluation.table_one import obstacle, paper_eta
 from xanesflow.sites import pairs_of_theories
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
 MAPPED = list(dict.fromkeys([*CONFIG.features.models, *(features for _, features in MODELS)]))
 PAIRS = pairs_of_theories(SUBSETS)
-
-
-def has_paper_value():
-    """Whether a result of this campaign stands in the paper's Table I."""
-    return any(
-        paper_eta(model, subset) and not obstacle(model, features, CONFIG.evaluation.part, SUBSETS)
-        for model, features in MODELS
-        for subset in SUBSETS
-    )
 
 
 rule draw_curation:
