@@ -44,6 +44,9 @@ FEWEST_PAIRS = 20
 COMPONENTS = 10
 """Of the cheap spectra that the regressions see; more are noise to a kernel."""
 
+WEIGHT_OF_NUMBERS = 2.0
+"""Of the numbers of the cheap run where shifts are learned, which they tell most of (docs/delta.md)."""
+
 _FARTHEST_EV = 2.5
 """A training site's own best shift counts as at most so far from the typical one."""
 
@@ -192,7 +195,8 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     best = alignment.best_shifts(frames, spectra)
     typical = float(np.median(best))
     wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
-    shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes)
+    weights = [*(1.0 for _ in blocks), *([WEIGHT_OF_NUMBERS] if n_numbers else []), 1.0]
+    shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes, weights=weights)
     differences = alignment.into_frame(spectra, best) - frames
     difference = KernelRidge.fit(inputs, differences, materials, sizes)
     structure = KernelRidge.fit(features[:, :n_structure], spectra, materials, blocks)
