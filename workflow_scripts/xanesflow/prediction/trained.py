@@ -148,6 +148,7 @@ def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble])
     path: Path | None
     calibration_files: dict[str, Path] = {}
     for subset in card.subsets:
+        Subset.parse(subset)  # its name becomes that of a file
         owner = Ensemble(card.kind, card.features, subset, hashes)
         mine = [path for path, of in named.items() if of == owner]
         try:
