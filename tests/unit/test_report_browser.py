@@ -233,8 +233,19 @@ def test_dark_and_narrow_pages_are_readable(report, open_page):
     page.set_viewport_size({"width": 390, "height": 800})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(media="print", color_scheme="dark")
+    size = """[document.querySelector('#x-spectrum .main-svg').clientWidth,
+               document.getElementById('x-map')._fullLayout.paper_bgcolor]"""
+    page.wait_for_function("document.getElementById('x-map')._fullLayout.paper_bgcolor === '#15171a'")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(size) == [660, "#ffffff"]
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("#x-list").is_visible() and page.locator("#x-spectrum").is_visible()
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    width, ground = page.evaluate(size)
+    assert width < 600 and ground == "#15171a"
 
 
 def test_an_id_that_is_html_is_shown_as_text(report, open_page):

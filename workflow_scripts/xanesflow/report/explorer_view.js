@@ -4,7 +4,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const coarse = matchMedia("(pointer: coarse)").matches; // a finger that drags wants the page to scroll
   const UNKNOWN = 255;
-  let pack, subset, model, map, chosen = null, started = false, theme = THEMES.light;
+  let pack, subset, model, map, chosen = null, started = false, theme = THEMES.light, printing = false;
 
   const numbers = (index) => pack.arrays[index];
   const isJudged = (point) => point >= 0 && point < subset.judged;
@@ -81,6 +81,7 @@
   }
 
   function draw({ spectrumOnly = false, print = false } = {}) {
+    printing = print;
     theme = dark.matches && !print ? THEMES.dark : THEMES.light;
     if (spectrumOnly) Plotly.restyle(at("x-map"), marks(), [at("x-map").data.length - 2, at("x-map").data.length - 1]);
     else drawMap();
@@ -178,7 +179,7 @@
     traces.push({ ...ring, x: mark.x[1], y: mark.y[1], marker: { symbol: "circle-open", size: 20, color: theme.chosen, line: { width: 3 } } });
     const named = key === "oxidation" || key === "part", axes = map.umap ? "UMAP" : "component";
     const still = { zeroline: false, showticklabels: false, ticks: "" };
-    Plotly.react(at("x-map"), traces, layoutOf(theme, {
+    Plotly.react(at("x-map"), traces, layoutOf(theme, printing, {
       xaxis: axis(theme, `${axes} 1`, still), yaxis: axis(theme, `${axes} 2`, still), showlegend: named, hovermode: "closest",
       dragmode: coarse ? false : "zoom", legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, itemsizing: "constant" },
     }), CONFIG);
@@ -207,7 +208,7 @@
         traces.push({ ...line, y: spectrumOf(pack, model.predictions, chosen), name: "predicted", legendrank: 2, line: { width: 2.2, color: theme.model, dash: "dash" } });
       }
     }
-    Plotly.react(at("x-spectrum"), traces, layoutOf(theme, {
+    Plotly.react(at("x-spectrum"), traces, layoutOf(theme, printing, {
       xaxis: axis(theme, "Photon energy (eV)", { zeroline: false, tickformat: "d" }), yaxis: axis(theme, "Cross section (bohr²)", { zeroline: false }),
       hovermode: "closest", dragmode: coarse ? false : "zoom", showlegend: true, legend: { orientation: "h", traceorder: "normal", y: 1.02, yanchor: "bottom", x: 0 },
     }), CONFIG);
