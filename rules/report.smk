@@ -1,18 +1,26 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
+from xanesflow.sites import pairs_of_theories
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
 MAPPED = list(dict.fromkeys([*CONFIG.features.models, *(features for _, features in MODELS)]))
+PAIRS = pairs_of_theories(SUBSETS)
 
 
 rule draw_curation:
     input:
         "results/spectra/{subset}.h5",
     output:
-        report(
+        kept=report(
             "results/report/figures/curation_{subset}.svg",
             caption="../report/curation.rst",
             category="Curation",
-            labels={"subset": "{subset}"},
+            labels={"subset": "{subset}", "figure": "kept and left out"},
+        ),
+        examples=report(
+            "results/report/figures/left_out_{subset}.svg",
+            caption="../report/left_out.rst",
+            category="Curation",
+            labels={"subset": "{subset}", "figure": "examples of what was left out"},
         ),
     log:
         "results/logs/draw_curation/{subset}.log",
@@ -55,6 +63,13 @@ rule draw_evaluation:
             subcategory="{subset}",
             labels={"figure": "energies", "model": "{model}", "features": "{features}"},
         ),
+        heatmap=report(
+            "results/report/figures/heatmap_{model}_{features}_{subset}.svg",
+            caption="../report/heatmap.rst",
+            category="Evaluation",
+            subcategory="{subset}",
+            labels={"figure": "heatmap", "model": "{model}", "features": "{features}"},
+        ),
     log:
         "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
     benchmark:
@@ -75,7 +90,8 @@ rule draw_evaluation:
 
 rule draw_comparison:
     input:
-        "results/evaluation/metrics.csv",
+        metrics="results/evaluation/metrics.csv",
+        intervals="results/evaluation/intervals.csv",
     output:
         report(
             "results/report/figures/comparison.svg",
@@ -97,6 +113,36 @@ rule draw_comparison:
         "Drawing all models side by side"
     script:
         "../workflow_scripts/draw_comparison.py"
+
+
+rule draw_theories:
+    input:
+        DATASET,
+    output:
+        table="results/report/theories_{one}-{other}.csv",
+        figure=report(
+            "results/report/figures/theories_{one}-{other}.svg",
+            caption="../report/theories.rst",
+            category="Levels of theory",
+            labels={"subsets": "{one}, {other}"},
+        ),
+    log:
+        "results/logs/draw_theories/{one}-{other}.log",
+    benchmark:
+        "results/benchmarks/draw_theories/{one}-{other}.tsv"
+    wildcard_constraints:
+        one="|".join(SUBSETS),
+        other="|".join(SUBSETS),
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(30),
+    message:
+        "Comparing the spectra of {wildcards.one} and {wildcards.other} site by site"
+    script:
+        "../workflow_scripts/draw_theories.py"
 
 
 rule draw_uncertainty:
@@ -221,17 +267,25 @@ rule make_report:
         dataset=DATASET,
         metrics="results/evaluation/metrics.csv",
         calibration="results/evaluation/calibration.csv",
+        intervals="results/evaluation/intervals.csv",
+        significance="results/evaluation/significance.csv",
         curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
+        left_out=expand("results/report/figures/left_out_{subset}.svg", subset=SUBSETS),
         unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
-        # One model on one kind of features has nothing to stand beside.
+        # One model on one kind of features has nothing to stand beside, unless it is the paper's.
         comparison=(
             ["results/report/figures/comparison.svg"]
-            if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS)
+            if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS) or has_paper_value()
             else []
         ),
+        theories=[f"results/report/theories_{one}-{other}.csv" for one, other in PAIRS],
+        theory_figures=[
+            f"results/report/figures/theories_{one}-{other}.svg" for one, other in PAIRS
+        ],
         errors=results_of_all(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
         spectra=results_of_all(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
         energies=results_of_all(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
+        heatmap=results_of_all(f"results/report/figures/heatmap_{MODEL_SUBSET}.svg"),
         reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
         sparsification=results_of_models(
             f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"
@@ -266,6 +320,8 @@ rule make_report:
         subsets=SUBSETS,
         features=MAPPED,
         maps=expand("{subset} by {features}", features=MAPPED, subset=SUBSETS),
+        pairs=PAIRS,
+        with_baselines=[*SUBSETS, *BASELINES.values()],
         models=results_of_models("{model} on {features}, {subset}"),
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
