@@ -1,18 +1,9 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
-from xanesflow.evaluation.table_one import obstacle, paper_eta
 from xanesflow.sites import pairs_of_theories
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
+MAPPED = list(dict.fromkeys([*CONFIG.features.models, *(features for _, features in MODELS)]))
 PAIRS = pairs_of_theories(SUBSETS)
-
-
-def has_paper_value():
-    """Whether a result of this campaign stands in the paper's Table I."""
-    return any(
-        paper_eta(model, subset) and not obstacle(model, features, CONFIG.evaluation.part, SUBSETS)
-        for model, features in MODELS
-        for subset in SUBSETS
-    )
 
 
 rule draw_curation:
@@ -195,6 +186,82 @@ rule draw_uncertainty:
         "../workflow_scripts/draw_uncertainty.py"
 
 
+rule describe_sites:
+    input:
+        DATASET,
+    output:
+        "results/report/chemistry.parquet",
+    log:
+        "results/logs/describe_sites.log",
+    benchmark:
+        "results/benchmarks/describe_sites.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 2
+    resources:
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(240),
+    params:
+        kept="results/report/chemistry_kept.jsonl",
+    message:
+        "Finding oxidation states and neighbours of all sites"
+    script:
+        "../workflow_scripts/describe_sites.py"
+
+
+rule map_features:
+    input:
+        DATASET,
+    output:
+        "results/report/map_{features}.parquet",
+    log:
+        "results/logs/map_features/{features}.log",
+    benchmark:
+        "results/benchmarks/map_features/{features}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 2
+    resources:
+        mem_mb=more_each_time(3000),
+        runtime=more_each_time(60),
+    message:
+        "Placing all sites by {wildcards.features}"
+    script:
+        "../workflow_scripts/map_features.py"
+
+
+rule draw_map:
+    input:
+        map="results/report/map_{features}.parquet",
+        chemistry="results/report/chemistry.parquet",
+    output:
+        [
+            report(
+                f"results/report/figures/map_{{features}}_{subset}.svg",
+                caption="../report/map.rst",
+                category="Sites by their features",
+                labels={"subset": subset, "features": "{features}"},
+            )
+            for subset in SUBSETS
+        ],
+    log:
+        "results/logs/draw_map/{features}.log",
+    benchmark:
+        "results/benchmarks/draw_map/{features}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(10),
+    params:
+        subsets=SUBSETS,
+    message:
+        "Drawing the maps of {wildcards.features}"
+    script:
+        "../workflow_scripts/draw_map.py"
+
+
 rule make_report:
     input:
         dataset=DATASET,
@@ -225,6 +292,14 @@ rule make_report:
         ),
         bands=results_of_models(f"results/report/figures/bands_{MODEL_SUBSET}.svg"),
         curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
+        predictions=results_of_all(f"results/evaluation/predictions/{MODEL_SUBSET}.h5"),
+        chemistry="results/report/chemistry.parquet",
+        maps=expand("results/report/map_{features}.parquet", features=MAPPED),
+        map_figures=expand(
+            "results/report/figures/map_{features}_{subset}.svg",
+            features=MAPPED,
+            subset=SUBSETS,
+        ),
     output:
         report(
             "results/report/report.html",
@@ -243,6 +318,8 @@ rule make_report:
         runtime=more_each_time(10),
     params:
         subsets=SUBSETS,
+        features=MAPPED,
+        maps=expand("{subset} by {features}", features=MAPPED, subset=SUBSETS),
         pairs=PAIRS,
         with_baselines=[*SUBSETS, *BASELINES.values()],
         models=results_of_models("{model} on {features}, {subset}"),

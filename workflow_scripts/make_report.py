@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from xanesflow.report.explorer import ExplorerFiles
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
 from xanesflow.scripting import rule_log
 from xanesflow.simulations.status import campaign_status
@@ -29,6 +30,13 @@ with rule_log(snakemake):
         theories=dict(zip(map(tuple, params.pairs), figures_of_theories, strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
+        explorer=ExplorerFiles(
+            dataset=Path(given.dataset),
+            predictions=[Path(path) for path in given.predictions],
+            chemistry=Path(given.chemistry),
+            maps=dict(zip(params.features, map(Path, given.maps), strict=True)),
+            figures=dict(zip(params.maps, map(Path, given.map_figures), strict=True)),
+        ),
         runs=summarize_runs(Path(), params.with_baselines) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -21,16 +21,9 @@ from xanesflow.config_base import Section, SubsetName, commented, unique
 from xanesflow.config_baseline import baselines_of, check_baseline, for_baseline
 from xanesflow.config_inputs import Inputs
 from xanesflow.config_models import Models
+from xanesflow.config_predict import Predict
 from xanesflow.config_search import read_settings_files
-from xanesflow.config_sections import (
-    Chunks,
-    Curation,
-    Dataset,
-    Evaluation,
-    Features,
-    Splits,
-    Structures,
-)
+from xanesflow.config_sections import Chunks, Curation, Dataset, Evaluation, Features, Splits, Structures
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
@@ -64,6 +57,7 @@ class Config(Section):
     dataset: Dataset = Field(Dataset(), description="the dataset's own description")
     models: Models = Field(Models(), description="neural networks from features to spectra")
     evaluation: Evaluation = Field(Evaluation(), description="judging the models")
+    predict: Predict = Field(Predict(), description="spectra of other structures, for `snakemake predict`")
 
     @model_validator(mode="before")
     @classmethod

@@ -88,8 +88,8 @@ def check_baseline(config: Config) -> None:
             )
         if subset.element in elements:
             raise ValueError(
-                f"the subsets {elements[subset.element]} and {name} would share the runs of {subset.element}_{theory}, and their "
-                "structures may differ; make a campaign for each"
+                f"the subsets {elements[subset.element]} and {name} would share the runs of {subset.element}_{theory}, "
+                "and their structures may differ; make a campaign for each"
             )
         elements[subset.element] = name
     if theory == "FEFF" and config.simulations.source == "archive" and isinstance(config.simulations.archive, dict):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
@@ -29,6 +28,8 @@ def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, s
     """
     if not materials:
         return {}
+    import pandas as pd  # slow to import, and the other functions need none
+
     wanted = [("material_id", "in", set(materials))]
     table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
     return dict(table.itertuples(index=False, name=None))
@@ -40,6 +41,8 @@ def read_site_list(path: str | Path) -> set[Site]:
     Raises:
         XanesflowError: the file cannot be read, lacks a column, or a row names no site.
     """
+    import pandas as pd
+
     hint = "give a CSV with the columns material_id and site_index, as xanesflow plan writes"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -58,6 +61,8 @@ def read_site_list(path: str | Path) -> set[Site]:
 
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
     """Write a rejected table, as CSV if `path` ends so, else as Parquet, in the order of material and site."""
+    import pandas as pd
+
     rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in sorted(rejected)]
     table = pd.DataFrame(rows, columns=REJECTED_COLUMNS).astype({"site_index": "int64"})
     with atomic_path(path) as temporary:
@@ -69,6 +74,8 @@ def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
 
 def read_rejected(path: str | Path) -> list[Rejected]:
     """Read a rejected table that `write_rejected` wrote as Parquet."""
+    import pandas as pd
+
     table = pd.read_parquet(path)
     return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in table.itertuples(index=False)]
 

@@ -10,6 +10,7 @@ import typer
 
 from xanesflow import __version__
 from xanesflow.cli.dataset_commands import dataset_app
+from xanesflow.cli.predict_commands import model_app, predict
 from xanesflow.cli.terminal import errors_told, messages, results, say
 
 app = typer.Typer(
@@ -289,7 +290,10 @@ def check(
             sys.exit(1)
 
 
+app.command()(predict)
+
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(model_app, name="model")
 
 profile_app = typer.Typer(no_args_is_help=True, help="Profiles: how Snakemake runs the workflow's jobs on a cluster.")
 app.add_typer(profile_app, name="profile")

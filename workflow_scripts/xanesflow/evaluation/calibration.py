@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GroupKFold
 
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.distance import TrainingSites
@@ -221,6 +220,8 @@ def folds_by_material(
     materials: Sequence[str],
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
     """Rows of all other materials and rows held out, for each of up to `FOLDS` folds of about equal size."""
+    from sklearn.model_selection import GroupKFold  # a second to import, and a calibration that is read needs none
+
     folds = GroupKFold(min(FOLDS, len(set(materials))))
     yield from folds.split(np.zeros(len(materials)), groups=np.array(materials))
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import minimize
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +51,8 @@ class ErrorScale:
             spectra: (n, m) simulated, of sites that no member learned from.
             n_materials: that these are of.
         """
+        from scipy.optimize import minimize  # slow to import, and only a fit needs it
+
         squares = (spectra - by_seed.mean(axis=0)) ** 2
         smallest = (1e-9 * np.abs(spectra).mean()) ** 2 + np.finfo(np.float64).tiny  # a perfect model has σ too
         residuals = np.maximum(_smooth(squares.mean(axis=0)), smallest)
@@ -105,4 +105,6 @@ def _variance(by_seed: Floats) -> Floats:
 
 
 def _smooth(values: Floats) -> Floats:
+    from scipy.ndimage import gaussian_filter1d
+
     return np.asarray(gaussian_filter1d(values, SMOOTHING_POINTS, mode="nearest"))

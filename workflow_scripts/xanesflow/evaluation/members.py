@@ -55,6 +55,12 @@ def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[TrainedModel]:
     if not checkpoints:
         raise XanesflowError("There is no checkpoint to predict with; name at least one seed in `models.seeds`.")
     models = [load_checkpoint(path) for path in checkpoints]
+    check_seeds(models, checkpoints)
+    return models
+
+
+def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> None:
+    """Raise XanesflowError if models, each of its checkpoint, differ in more than their seed."""
     first, seen = models[0].card, dict[int, Path]()
     for path, model in zip(checkpoints, models, strict=True):
         card = model.card
@@ -68,7 +74,6 @@ def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[TrainedModel]:
                 f"{path} and {seen[card.seed]} have the same seed {card.seed}; predict with each seed once."
             )
         seen[card.seed] = path
-    return models
 
 
 def _check_fits(path: Path, model: TrainedModel, data: SubsetData) -> None:

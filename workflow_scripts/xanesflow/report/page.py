@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
 from xanesflow.report.campaign import Summaries, campaign_part
+from xanesflow.report.explorer import ExplorerFiles, explorer_section
 from xanesflow.report.models import models_part, worth_drawing
+from xanesflow.report.packing import data_uri
 from xanesflow.report.theories import theories_part
 from xanesflow.simulations.status import CampaignStatus
 
@@ -77,6 +78,7 @@ def make_report(
     theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
+    explorer: ExplorerFiles | None = None,
 ) -> None:
     """Write the page.
 
@@ -98,6 +100,7 @@ def make_report(
         theories: by two subsets of one element table and figure of how well they agree (`report.theories`).
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
+        explorer: what single spectra are looked at from; None: they are not.
     """
     of_models = models_part(metrics, intervals, significance)
     drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
@@ -134,6 +137,7 @@ def make_report(
             reasons=REASONS,
             reasons_found=_reasons_found(subsets),
             from_files=any(subset["from_file"] for subset in subsets),
+            explorer=explorer_section(explorer) if explorer else None,
         )
     )
     write_text(output, page)
@@ -187,9 +191,3 @@ def _reasons_found(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
     """The reasons for which sites were left out, in the order of the documented list, unknown ones last."""
     found = {reason for subset in subsets for reason in subset["rejected"]}
     return [*(reason for reason in REASONS if reason in found), *sorted(found - REASONS.keys())]
-
-
-def data_uri(figure: Path) -> str:
-    """A figure's file as an address that needs no file."""
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[figure.suffix]
-    return f"data:{kind};base64,{base64.b64encode(figure.read_bytes()).decode()}"
