@@ -115,6 +115,6 @@ def test_what_curation_left_is_drawn_with_its_numbers(tmp_path, n, rejected):
     draw_curation(tmp_path / "s.h5", tmp_path / "s.svg")
     text = (tmp_path / "s.svg").read_text()
     assert spotless([text])
-    assert f"{n} spectra kept" in text and f"{len(rejected)} left out" in text
+    assert f"{n} spectra kept" in text and (f"{len(rejected)} left out" if rejected else "none left out") in text
     assert ("no_output" in text) == bool(rejected)
     assert ("spectra kept, 2 of corrected runs" in text) == (n > 1)
