@@ -132,7 +132,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
         card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
         energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
         if card.kind == DELTA:
-            from xanesflow.models.delta import DeltaModel  # which few models are
+            from xanesflow.models.delta_model import DeltaModel  # which few models are
 
             return DeltaModel.from_tensors(card, energies_ev, tensors)
         return Model.from_tensors(card, energies_ev, tensors)

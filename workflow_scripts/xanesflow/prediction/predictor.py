@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.models.delta import KIND
+from xanesflow.models.delta_model import KIND
 from xanesflow.prediction.alone import SIGMAS, bands_alone, errors_alone, spectra_by_seed
 from xanesflow.prediction.average import average
 from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
