@@ -28,15 +28,13 @@ import numpy.typing as npt
 from xanesflow.errors import XanesflowError
 from xanesflow.features.baseline_layout import FRAME_POINTS
 from xanesflow.models import alignment
-from xanesflow.models.card import ModelCard, TrainedModel
+from xanesflow.models.card import DELTA, ModelCard, TrainedModel
 from xanesflow.models.data import SubsetData
 from xanesflow.models.kernel import KernelRidge, leave_out_materials
 from xanesflow.provenance import versions
 from xanesflow.sites import parse_site_id
 
 Floats = npt.NDArray[np.float64]
-
-KIND = "delta"
 
 FEWEST_PAIRS = 20
 """Training sites with both spectra; with fewer there is nothing to choose lengths and noises on."""
@@ -211,7 +209,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         "noises": [kernel.noise for kernel in (shift, difference, structure)],
     }
     card = ModelCard(
-        kind=KIND,
+        kind=DELTA,
         subset=data.subset,
         features=data.features_name,
         feature_dimensions=data.feature_dimensions,

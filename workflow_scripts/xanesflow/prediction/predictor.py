@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.models.delta_model import KIND
+from xanesflow.models.card import DELTA
 from xanesflow.prediction.alone import SIGMAS, bands_alone, errors_alone, spectra_by_seed
 from xanesflow.prediction.average import average
 from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
@@ -259,7 +259,7 @@ def _predict_subset(
         averages=average(
             names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
         ),
-        structure_alone=alone if model.card.kind == KIND else None,
+        structure_alone=alone if model.card.kind == DELTA else None,
     )
 
 
