@@ -18,6 +18,7 @@ from xanesflow.config_baseline import (
 )
 from xanesflow.config_files import check_directory, check_split_files
 from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.table_one import obstacle, paper_eta
 from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.expected import chunk_memory, chunk_minutes
@@ -302,6 +303,15 @@ def told(function, *arguments):
         return function(*arguments)
     except XanesflowError as error:
         raise WorkflowError(str(error)) from None
+
+
+def has_paper_value():
+    """Whether a result of this campaign stands in the paper's Table I."""
+    return any(
+        paper_eta(model, subset) and not obstacle(model, features, CONFIG.evaluation.part, SUBSETS)
+        for model, features in MODELS
+        for subset in SUBSETS
+    )
 
 
 def hold_working_directory():

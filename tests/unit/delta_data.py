@@ -27,11 +27,11 @@ def shifts_of(features: np.ndarray) -> np.ndarray:
     return 0.4 + 0.8 * np.tanh(features[:, 0])
 
 
-def world(n_train: int = 120, n_val: int = 30, n_test: int = 30, *, seed: int = 0) -> SubsetData:
+def world(n_train: int = 120, n_val: int = 30, n_test: int = 30, *, seed: int = 0, radial: int = 6) -> SubsetData:
     """Sites of which the cheap spectrum is shifted, and too low behind the edge; one or two a material."""
     rng = np.random.default_rng(seed)
     n = n_train + n_val + n_test
-    structure = rng.normal(size=(n, DIMENSIONS["radial"]))
+    structure = rng.normal(size=(n, radial))
     middle, wave = START_EV + 9 + 1.5 * rng.normal(size=n), rng.uniform(0.3, 1.2, size=n)
     numbers = rng.normal(size=(n, NUMBERS["feff8l"]))
     cheap = edge(frame_energies(START_EV), middle, wave)
@@ -49,7 +49,7 @@ def world(n_train: int = 120, n_val: int = 30, n_test: int = 30, *, seed: int = 
         features=np.hstack([structure, cheap, numbers]).astype(np.float32),
         split=split,
         ids=[f"mp-{k // 2 if k < n_train else k}_{k % 2:03d}" for k in range(n)],
-        feature_dimensions=dict(DIMENSIONS),
+        feature_dimensions=DIMENSIONS | {"radial": radial},
         featurizers={name: {"weights_hash": name} for name in DIMENSIONS},
         file_sha256="0" * 64,
         data_sha256="1" * 64,

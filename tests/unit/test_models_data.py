@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from xanesflow.dataset.layout import seal
+from xanesflow.dataset.layout import SCHEMA, SCHEMA_VERSION, seal
+from xanesflow.dataset.validate import validate
 from xanesflow.errors import XanesflowError
 from xanesflow.models.data import read_subset
 from xanesflow.models.scaling import Scaling
@@ -25,6 +26,7 @@ def add_subset(path, subset="Cu_FEFF", start_ev=8983.173, *, n=40, n_energies=7,
     spectra = 1e-3 * np.exp(0.3 * both @ rng.normal(size=(5, n_energies)))
     parts = split if split is not None else ["train"] * (n - 12) + ["val"] * 6 + ["test"] * 6
     with h5py.File(path, "a") as file:
+        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
         group = file.create_group(subset)
         group["energy"] = start_ev + 0.25 * np.arange(n_energies)
         group["spectra"] = spectra
@@ -97,15 +99,46 @@ def test_faulty_arrays_are_told_by_name_and_place(tmp_path, name, values, words)
     assert all(word in str(caught.value) for word in [*words, str(path)]), caught.value
 
 
-def test_missing_file_subset_and_features_are_told_with_what_is_there(tmp_path):
+def _cut_short(path):
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def _of_version(path, version):
+    with h5py.File(path, "a") as file:
+        file.attrs["schema_version"] = version
+
+
+def _of_others(path):
+    with h5py.File(path, "a") as file:
+        del file.attrs["schema"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.unlink(), "No such file or directory; name a dataset file"),
+        (lambda path: path.write_text("no HDF5"), "is no HDF5 file"),
+        (_cut_short, "is cut short"),
+        (lambda path: _of_version(path, "2.0"), "has schema version 2.0, and this xanesflow reads 1.x"),
+        (_of_others, "is an HDF5 file, but no dataset of xanesflow"),
+    ],
+)
+def test_a_file_that_is_no_dataset_of_this_version_is_told_as_by_the_validator(tmp_path, spoil, words):
+    path = make_dataset(tmp_path / "d.h5")
+    spoil(path)
+    with pytest.raises(XanesflowError, match=words) as caught:
+        read_subset(path, "Cu_FEFF", "m3gnet")
+    with pytest.raises(XanesflowError) as told:
+        validate(path)
+    assert str(caught.value) == str(told.value)
+
+
+def test_missing_subset_and_features_are_told_with_what_is_there(tmp_path):
     path = make_dataset(tmp_path / "d.h5")
     with pytest.raises(XanesflowError, match=r"no subset Ti_FEFF \(it has Cu_FEFF\)"):
         read_subset(path, "Ti_FEFF", "m3gnet")
     with pytest.raises(XanesflowError, match=r"no features soap for Cu_FEFF \(it has chgnet, m3gnet\)"):
         read_subset(path, "Cu_FEFF", "m3gnet+soap")
-    (tmp_path / "no.h5").write_text("no HDF5")
-    with pytest.raises(XanesflowError, match="cannot be read as HDF5"):
-        read_subset(tmp_path / "no.h5", "Cu_FEFF", "m3gnet")
 
 
 def test_paper_scaling_is_a_thousand_and_auto_keeps_it_for_m3gnet_alone():

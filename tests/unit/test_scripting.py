@@ -1,10 +1,13 @@
 """What surrounds a rule's function: its log, its exit code, its processes, and the first look at an archive."""
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from xanesflow import parallel
 from xanesflow.errors import XanesflowError
 from xanesflow.parallel import map_in_processes
 from xanesflow.simulations.layout import check_archive
@@ -67,10 +70,27 @@ def square(number: int) -> int:
     return number * number
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_processes_answer_in_the_order_of_the_questions(workers):
+@pytest.mark.parametrize(("workers", "alone"), [(1, 0.0), (2, 0.0), (2, 60.0)])
+def test_processes_answer_in_the_order_of_the_questions(monkeypatch, workers, alone):
+    monkeypatch.setattr(parallel, "ALONE_SECONDS", alone)
     assert list(map_in_processes(square, range(20), workers)) == [k * k for k in range(20)]
     assert list(map_in_processes(square, [], workers)) == []
+
+
+def process_of(number: int) -> tuple[int, int]:
+    time.sleep(0.03)
+    return number, os.getpid()
+
+
+def test_other_processes_are_started_for_long_work_alone(monkeypatch):
+    def answers(n: int) -> list[tuple[int, int]]:
+        return list(map_in_processes(process_of, range(n), 2))
+
+    assert {process for _, process in answers(3)} == {os.getpid()}
+    monkeypatch.setattr(parallel, "ALONE_SECONDS", 0.05)
+    numbers, processes = zip(*answers(6), strict=True)
+    assert numbers == (0, 1, 2, 3, 4, 5)
+    assert processes[:2] == (os.getpid(),) * 2 and os.getpid() not in processes[2:]
 
 
 def test_one_worker_starts_nothing_and_works_as_it_is_asked():

@@ -12,6 +12,7 @@ import numpy as np
 from feff_runs import absorbers, materials
 from pymatgen.core import Structure
 
+from xanesflow.dataset.layout import SCHEMA, SCHEMA_VERSION
 from xanesflow.evaluation.calibrate import calibrate_model
 from xanesflow.evaluation.predict import predict_spectra
 from xanesflow.features import get_featurizer
@@ -45,6 +46,7 @@ def write_dataset(path: Path, *, element: str = "Cu", theory: str = "FEFF", weig
     steps = np.arctan(energy - 9 - 2 * np.tanh(values @ rng.normal(size=(values.shape[1], 1)) / 9)) / np.pi + 0.5
     spectra = 1e-3 * (steps + 0.02 * rng.normal(size=(len(values), 1)) * np.exp(-(((energy - 15) / 5) ** 2)))
     with h5py.File(path, "a") as file:
+        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
         group = file.create_group(f"{element}_{theory}")
         group["energy"] = START_EV[element] + energy
         group["spectra"] = np.maximum(spectra, 0)

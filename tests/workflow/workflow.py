@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked_snakemake
 import h5py
 import numpy as np
 import yaml
 from shared import PROJECT
 
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
+CALL = [sys.executable, "-m", "snakemake"]
+SNAKEMAKE = [*CALL, "--snakefile", str(PROJECT / "Snakefile")]
 
 QUICK = {"max_epochs": 3, "patience": 2, "learning_rate": 1e-3}
 """Trainings of a test: long enough to go through all steps, too short to learn."""
@@ -31,6 +33,11 @@ def command(directory: Path, *arguments: str) -> list[str]:
     return [*SNAKEMAKE, *arguments, "--directory", str(directory), "--configfile", str(directory / "campaign.yaml")]
 
 
+def environment() -> dict[str, str]:
+    """Of the call: that of the test, and no bytecode is left in the source tree."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def start(directory: Path, *arguments: str) -> subprocess.Popen:
     """Start the workflow in a process group of its own."""
     return subprocess.Popen(
@@ -40,15 +47,15 @@ def start(directory: Path, *arguments: str) -> subprocess.Popen:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env=environment(),
     )
 
 
 def run(directory: Path, *arguments: str, good: bool = True) -> str:
     """Run the workflow to its end and give what it printed; `good`: whether it must end well."""
-    process = start(directory, *arguments)
-    printed, _ = process.communicate(timeout=600)
-    assert (process.returncode == 0) == good, printed[-6000:]
+    words = command(directory, *arguments)[len(CALL) :]
+    code, printed = forked_snakemake.call(words, folder=directory, environment=environment(), seconds=600)
+    assert (code == 0) == good, printed[-6000:]
     return printed
 
 

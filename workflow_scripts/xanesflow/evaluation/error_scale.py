@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,4 +105,6 @@ def _variance(by_seed: Floats) -> Floats:
 
 
 def _smooth(values: Floats) -> Floats:
+    from scipy.ndimage import gaussian_filter1d
+
     return np.asarray(gaussian_filter1d(values, SMOOTHING_POINTS, mode="nearest"))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 
 from xanesflow.evaluation.calibration import LEVELS, materials_of
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -126,6 +125,8 @@ def judge(spectra: Floats, predictions: Floats, bars: Uncertainty) -> Judgement:
     """The figures of error bars; spectra and predictions (n, m) in bohr²."""
     if not len(spectra):
         return Judgement(*[float("nan")] * 9)
+    from scipy.stats import spearmanr  # a second, for nothing where there are no error bars
+
     errors = np.sqrt(spectrum_mse(spectra, predictions))
     sparse = sparsification(errors, bars.error)
     shares = reliability(bars.confidence)

@@ -89,3 +89,9 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
 def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
     """SHA-256 that tells runs of other settings, or of another version of the code, apart."""
     return sha256_text(json.dumps({"features": name, **settings}, sort_keys=True))
+
+
+def meaning_of(name: str) -> str:
+    """What the columns are."""
+    numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
+    return f"the spectrum of a {THEORIES[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"

@@ -14,7 +14,15 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FRAME_POINTS, NUMBERS, THEORIES, Row, columns_of, settings_hash
+from xanesflow.features.baseline_layout import (
+    FRAME_POINTS,
+    NUMBERS,
+    THEORIES,
+    Row,
+    columns_of,
+    meaning_of,
+    settings_hash,
+)
 from xanesflow.features.compute import REASON, write_features
 from xanesflow.parallel import map_in_processes
 from xanesflow.provenance import provenance
@@ -49,7 +57,8 @@ def collect_baseline(
 
     Args:
         chunks: zips of the cheaper runs.
-        output: HDF5, laid out as by `compute_features`, with the runs' settings as JSON in its attribute `settings`.
+        output: HDF5, laid out as by `compute_features`, with the runs' settings as JSON in its attribute
+            `settings` and the grid's start in `energy_start_ev`.
         name: of the features, as `feff8l`.
         subset: whose sites, as `Cu_FEFF`.
         structures: Parquet of its structures.
@@ -94,6 +103,7 @@ def collect_baseline(
         "meaning": meaning_of(name),
         "weights_hash": settings_hash(name, json.loads(text)),
         "settings": text,
+        "energy_start_ev": energy_start_ev,
         **provenance([*chunks, structures, site_table], _PACKAGES, config_json),
     }
     table = pd.DataFrame(order, columns=["material_id", "site_index"])
@@ -101,12 +111,6 @@ def collect_baseline(
     log.info("%s: %d sites of %s have a run of %s, %d have none", name, len(order), subset, theory, len(rejected))
     for site in rejected[:5]:
         log.info("  %s, site %d: %s", site.material_id, site.site_index, site.detail)
-
-
-def meaning_of(name: str) -> str:
-    """What the columns are."""
-    numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
-    return f"the spectrum of a {THEORIES[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"
 
 
 def _check_one(settings: Mapping[str, Site], theory: str) -> None:

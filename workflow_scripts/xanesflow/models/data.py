@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.dataset.layout import damage_told, open_dataset, subset_names
 from xanesflow.errors import XanesflowError
 from xanesflow.files import sha256_file
 from xanesflow.sites import PARTS, site_id
@@ -67,19 +68,13 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
         features: a featurizer of the file, or several joined by `+`.
 
     Raises:
-        XanesflowError: the file is none, it lacks the subset or a featurizer, its arrays do not fit each other, or
-            hold something that is no number.
+        XanesflowError: the file is no dataset of this version, damaged or cut short, it lacks the subset or a
+            featurizer, its arrays do not fit each other, or hold something that is no number.
     """
     path = Path(path)
-    try:
-        opened = h5py.File(path, "r")
-    except OSError as error:
-        raise XanesflowError(
-            f"The dataset {path} cannot be read as HDF5 ({error}); make it again (snakemake dataset)."
-        ) from None
-    with opened as file:
+    with open_dataset(path) as file, damage_told(path):
         if subset not in file:
-            known = ", ".join(name for name in file if "spectra" in file[name]) or "none"
+            known = ", ".join(subset_names(file)) or "none"
             raise XanesflowError(f"{path} has no subset {subset} (it has {known}); add it to `subsets` in the config.")
         group = file[subset]
         try:

@@ -122,20 +122,11 @@ class Members(nn.Module):
             states.append({name: tensor[member].detach().cpu().clone() for name, tensor in state.items()})
         return states
 
-    def keep(self, members: Tensor, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Go on with some members only.
-
-        Args:
-            members: their numbers, ascending.
-            optimizer: whose moments are cut alike.
-        """
+    def keep(self, members: Tensor) -> None:
+        """Go on with some members only, given by their numbers, ascending."""
         for parameter in self.parameters():
             parameter.data = parameter.data[members].clone()
             parameter.grad = None
-            state = {} if optimizer is None else optimizer.state[parameter]
-            for name, moment in state.items():
-                if moment.ndim:  # the number of steps is one for all
-                    state[name] = moment[members].clone()
         for name, buffer in list(self.named_buffers()):
             setattr(self, name, buffer[members].clone())
 
@@ -146,22 +137,30 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weights: Tensor, half: bool) -> Tensor:
         """(n, k, in) and (k, out, in) -> (n, k, out)."""
-        factor, weight = (hidden.to(HALF), weights.to(HALF)) if half else (hidden, weights)
+        kind = HALF if half else weights.dtype
+        factor, weight = _swapped(hidden, kind), weights.to(kind)
         ctx.save_for_backward(factor, weight)
-        return _products(factor.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1).float()
+        return _swapped(_products(factor, weight.transpose(1, 2)), weights.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
         """Gradients with respect to both factors."""
         factor, weight = ctx.saved_tensors
-        stacked = gradients[0].to(factor.dtype).transpose(0, 1)
-        by_hidden = _products(stacked, weight).transpose(0, 1).float() if ctx.needs_input_grad[0] else None
-        return by_hidden, _products(stacked.transpose(1, 2), factor.transpose(0, 1)).float(), None
+        kind, gradient = gradients[0].dtype, _swapped(gradients[0], factor.dtype)
+        by_hidden = _swapped(_products(gradient, weight), kind) if ctx.needs_input_grad[0] else None
+        return by_hidden, _products(gradient.transpose(1, 2), factor).to(kind), None
+
+
+def _swapped(tensor: Tensor, kind: torch.dtype) -> Tensor:
+    """The same with the first two axes swapped; laid out anew where it is rounded, in the one copy that this takes."""
+    return tensor.transpose(0, 1).to(kind, memory_format=torch.contiguous_format)
 
 
 def _products(first: Tensor, second: Tensor) -> Tensor:
     """(k, a, b) and (k, b, c) -> (k, a, c); on a processor in float32 one by one, which is quicker there."""
-    if len(first) > 1 and (first.dtype == HALF or first.device.type != "cpu"):
+    if len(first) == 1:
+        return torch.mm(first[0], second[0])[None]
+    if first.dtype == HALF or first.device.type != "cpu":
         return torch.bmm(first, second)
     result = first.new_empty(len(first), first.shape[1], second.shape[2])
     for one, other, product in zip(first, second, result, strict=True):

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from xanesflow.models.adam import AdamW
+
 FIRST_RATE, LAST_RATE, STEPS = 1e-8, 1.0, 100
 SMOOTHING = 0.9
 DIVERGED = 4.0
@@ -77,20 +79,17 @@ def range_test(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> 
         batches: scaled features and spectra, without end.
     """
     trial, untrained = copy.deepcopy(network).train(), copy.deepcopy(network).train()
-    optimizer = torch.optim.Adam(trial.parameters(), lr=FIRST_RATE, fused=True)
+    optimizer = AdamW([(list(trial.parameters()), 0.0)])
     rates: list[float] = []
     losses: list[float] = []
     running, lowest = 0.0, math.inf
     for step in range(STEPS):
         rate = FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / (STEPS - 1))
-        optimizer.param_groups[0]["lr"] = rate
         features, spectra = next(batches)
         with torch.no_grad():
             reference = nn.functional.mse_loss(untrained(features), spectra).item()
-        optimizer.zero_grad()
         loss = nn.functional.mse_loss(trial(features), spectra)
-        loss.backward()
-        optimizer.step()
+        optimizer.step(torch.autograd.grad(loss, optimizer.parameters), rate)
         running = SMOOTHING * running + (1 - SMOOTHING) * (loss.item() / reference if reference else math.nan)
         smoothed = running / (1 - SMOOTHING ** (step + 1))
         if not math.isfinite(smoothed):

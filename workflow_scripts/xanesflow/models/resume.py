@@ -54,8 +54,8 @@ class SavedTraining:
         tensors = {f"members.{name}": tensor for name, tensor in run.members.state_dict().items()}
         if run.average is not None:
             tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
-        for number, state in run.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
+        for number, moments in enumerate(run.optimizer.state):
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
         for member, weights in enumerate(run.best_weights):
             tensors |= {f"{_BEST}{member}.{name}": tensor for name, tensor in weights.items()}
             tensors |= {f"orders.{member}": run.orders[member].get_state()}
@@ -118,7 +118,7 @@ def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     for name, tensor in under("optimizer.").items():
         number, _, moment = name.partition(".")
         moments.setdefault(int(number), {})[moment] = tensor
-    run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": moments})
+    run.optimizer.load([moments[number] for number in sorted(moments)])
     run.rate, run.seconds_before = state["rate"], state["seconds"]
     run.epochs = [[Epoch(*values) for values in epochs] for epochs in state["epochs"]]
     if tested := state["range_test"]:

@@ -16,6 +16,7 @@ from xanesflow import __version__
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import KNOWN
 from xanesflow.features.base import FeatureFailure
+from xanesflow.features.baseline_layout import THEORIES
 from xanesflow.features.registry import get_featurizer
 from xanesflow.models.card import ModelCard
 from xanesflow.prediction.kept import KeptFeatures
@@ -39,11 +40,16 @@ class FeatureSource:
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda".
         workers: processes.
+
+    Attributes:
+        without_run: sites whose cheap run failed, and why: a delta model predicts them from the structure alone, and
+            their columns of the run are NaN.
     """
 
     def __init__(self, *, weights: str | Path | None = None, device: str = "cpu", workers: int = 1) -> None:
         self._weights, self._device, self._workers = weights, device, workers
         self._made: dict[str, Any] = {}
+        self.without_run: dict[Site, str] = {}
 
     def featurizer(self, name: str, card: ModelCard) -> Any:
         """The featurizer of a block of a model's features.
@@ -53,6 +59,8 @@ class FeatureSource:
                 those that the model's training data were made with.
         """
         what = f"The {card.kind} model of {card.subset}"
+        if name in THEORIES:
+            return self._cheap_runs(name, card)
         if name not in KNOWN:
             raise XanesflowError(
                 f"{what} takes the features {name!r}, which this version cannot compute for other structures (it can "
@@ -73,6 +81,21 @@ class FeatureSource:
                 f"gives {made.dimension}; use the version that it was trained with ({card.versions.get('xanesflow')})."
             )
         return made
+
+    def _cheap_runs(self, name: str, card: ModelCard) -> Any:
+        """What runs a delta model's cheaper level of theory, with the settings of its training."""
+        from xanesflow.features.engine_runs import NAME, EngineRuns  # few models need it
+
+        told = card.featurizers.get(name, {})
+        if name != NAME or not {"settings", "energy_start_ev"} <= told.keys():
+            raise XanesflowError(
+                f"The {card.kind} model of {card.subset} corrects runs of {THEORIES[name]}, which cannot be computed "
+                "here; put the structures into a campaign of its kind instead (docs/delta.md)."
+            )
+        key = f"{name} {card.subset}"
+        if key not in self._made:
+            self._made[key] = EngineRuns(told["settings"], float(told["energy_start_ev"]), workers=self._workers)
+        return self._made[key]
 
     def compute(
         self,
@@ -110,6 +133,7 @@ class FeatureSource:
                 block |= _of_batch(made, batch, wanted, kept, tell)
                 tell(len(batch), len(batch))
             blocks.append(block)
+        self.without_run |= _fill_in(blocks, card)
         return _joined(blocks)
 
 
@@ -136,10 +160,13 @@ def _of_batch(
         if kept is not None:
             kept.put(keys, answers)
     found: SiteFeatures = {}
-    for material, answer in zip(batch, answers, strict=True):
+    failures = getattr(featurizer, "failures", {})
+    for number, (material, answer) in enumerate(zip(batch, answers, strict=True)):
         for row, site in enumerate(wanted[material.material_id]):
             if isinstance(answer, str):
                 found[material.material_id, site] = answer
+            elif np.isnan(answer[row]).any() and featurizer.name in THEORIES:
+                found[material.material_id, site] = failures.get((number, site), "its run failed before")
             elif np.isnan(answer[row]).any():
                 found[material.material_id, site] = (
                     f"Atom {site} has no neighbour within the reach of {featurizer.name}."
@@ -147,6 +174,16 @@ def _of_batch(
             else:
                 found[material.material_id, site] = answer[row]
     return found
+
+
+def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]:
+    """Put NaN where a delta model's cheap run failed; which sites these are, and why."""
+    name = list(card.feature_dimensions)[-1]
+    if name not in THEORIES:
+        return {}
+    failed = {site: row for site, row in blocks[-1].items() if isinstance(row, str)}
+    blocks[-1].update({site: np.full(card.feature_dimensions[name], np.nan, dtype=np.float32) for site in failed})
+    return failed
 
 
 def _joined(blocks: Sequence[SiteFeatures]) -> SiteFeatures:

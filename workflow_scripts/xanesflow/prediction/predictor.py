@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.models.delta import KIND
+from xanesflow.prediction.alone import SIGMAS, bands_alone, errors_alone, spectra_by_seed
 from xanesflow.prediction.average import average
 from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
 from xanesflow.prediction.kept import KeptFeatures
@@ -18,7 +20,7 @@ from xanesflow.prediction.result import NothingPredictedError, Prediction, Subse
 from xanesflow.prediction.trained import TrainedEnsemble, choose_subsets, load_models
 from xanesflow.provenance import versions
 from xanesflow.reasons import Rejected
-from xanesflow.sites import ELEMENTS, WHOLE_MATERIAL, Subset
+from xanesflow.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
 from xanesflow.structures.sites import Material
 
 Progress = Callable[[str, int, int], None]
@@ -108,7 +110,7 @@ class Predictor:
             raise _nothing(rejected)
         ordered = {name: found[name] for name in chosen if name in found}
         used = [model for model in self.models if set(model.subsets) & set(ordered)]
-        remarks = _remarks(materials, ordered, used, elements)
+        remarks = _of_cheap_runs(ordered, self._source.without_run) + _remarks(materials, ordered, used, elements)
         return Prediction(ordered, rejected, remarks, self._made(used, symprec))
 
     def _made(self, models: Sequence[TrainedEnsemble], symprec: float) -> dict[str, Any]:
@@ -217,17 +219,25 @@ def _predict_subset(
     if not rows:
         return None
     values = np.stack([np.asarray(features[row]) for row in rows])
-    by_seed = np.stack([member.predict(values) for member in model.members])
+    by_seed, alone = spectra_by_seed(model.members, values)
     names = [name for name, _ in rows]
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
     calibration = model.calibrations.get(subset)
     there = model.sites.get(subset)
-    distance = there.distance(values) if there is not None else None
+    # A failed run has no place among the training sites; its site has error bars of its own.
+    distance = None if there is None else there.distance(np.where(np.isnan(values), 0.0, values))
     bands, error, error_95 = None, None, None
     if calibration is not None:
         apart = np.zeros(len(values)) if distance is None else distance
         bands = tuple(np.stack(calibration.bands(by_seed, apart, level)) for level in (0.68, 0.95))
         error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
+        if alone.any():
+            for each, level in zip(bands, (0.68, 0.95), strict=True):
+                each[:, alone] = bands_alone(model.members, by_seed[:, alone].mean(axis=0), level)
+            error[alone] = errors_alone(model.members, int(alone.sum()))
+            error_95[alone] = SIGMAS[0.95] * error[alone]
+    if distance is not None:
+        distance[alone] = np.nan
     spectra = by_seed.mean(axis=0)
     return SubsetPrediction(
         subset=subset,
@@ -250,6 +260,7 @@ def _predict_subset(
         averages=average(
             names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
         ),
+        structure_alone=alone if model.card.kind == KIND else None,
     )
 
 
@@ -260,6 +271,24 @@ def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
         return NothingPredictedError(f"There is no spectrum of {first}", rejected)
     counts = ", ".join(f"{n} {reason}" for reason, n in Counter(each.reason for each in rejected).items())
     return NothingPredictedError(f"None of the structures has a spectrum ({counts}); the first is {first}", rejected)
+
+
+def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str]) -> list[str]:
+    """At how many sites the engine was run for a delta model, and where it failed."""
+    told = []
+    for name, each in found.items():
+        if each.structure_alone is None:
+            continue
+        alone = [row for row in range(len(each)) if each.structure_alone[row]]
+        number = f"{len(each)} site{'s' if len(each) > 1 else ''}"
+        told.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
+        if alone:
+            why = failed.get((each.material_id[alone[0]], int(each.site_index[alone[0]])), "it failed")
+            told.append(
+                f"{name}: the engine failed at {len(alone)} of them ({_some([each.ids[row] for row in alone])}: "
+                f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
+            )
+    return told
 
 
 def _remarks(

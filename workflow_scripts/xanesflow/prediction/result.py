@@ -45,6 +45,8 @@ class SubsetPrediction:
         limit: distance beyond which a site is unlike all training sites (`TrainingSites.limit`); None if not known.
         uncalibrated: why there are no error bars, in a sentence; empty if there are.
         averages: of whole materials.
+        structure_alone: (n,) whether a delta model's cheap run failed at the site, so that it is predicted from the
+            structure alone, with error bars of its own.
     """
 
     subset: str
@@ -65,6 +67,7 @@ class SubsetPrediction:
     limit: float | None
     uncalibrated: str
     averages: Averages
+    structure_alone: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.material_id)
@@ -97,6 +100,7 @@ class SubsetPrediction:
                 "error_95": nothing if self.error_95 is None else self.error_95,
                 "distance": nothing if self.distance is None else self.distance,
                 "unlike": nothing if self.unlike is None else self.unlike,
+                **({} if self.structure_alone is None else {"structure_alone": self.structure_alone}),
             }
         )
 

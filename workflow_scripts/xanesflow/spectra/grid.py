@@ -73,11 +73,13 @@ class Envelope:
         kept: (n,) whether a spectrum stays inside at every grid point.
         worst_sigma: (n,) its greatest distance from the mean, in standard deviations.
         worst_index: (n,) the grid point where that is.
+        bounds: (2, 141) mean ± c σ; None: all are kept.
     """
 
     kept: NDArray[np.bool_]
     worst_sigma: Array
     worst_index: NDArray[np.int64]
+    bounds: Array | None = None
 
 
 def envelope(spectra: Array, c: float | None) -> Envelope:
@@ -95,4 +97,5 @@ def envelope(spectra: Array, c: float | None) -> Envelope:
     in_sigma = np.divide(distance, sigma, out=np.zeros_like(distance), where=sigma > 0)
     kept = np.ones(len(spectra), dtype=bool) if c is None else (distance <= c * sigma).all(axis=1)
     worst = in_sigma.argmax(axis=1)
-    return Envelope(kept, in_sigma[np.arange(len(spectra)), worst], worst)
+    bounds = None if c is None else np.array([mean - c * sigma, mean + c * sigma])
+    return Envelope(kept, in_sigma[np.arange(len(spectra)), worst], worst, bounds)
