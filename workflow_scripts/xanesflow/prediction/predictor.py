@@ -311,8 +311,8 @@ def _remarks(
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             told.append(
                 f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
-                f"farther from the nearest training site than {each.limit:.2f}, which 99 % of these are from other "
-                "materials; take their spectra with care."
+                f"farther than {each.limit:.2f} from the nearest training site, while 99 % of these are nearer to one of "
+                "another material; take their spectra with care."
             )
     for model in models:
         for block in model.card.feature_dimensions:
