@@ -311,7 +311,7 @@ def _remarks(
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             told.append(
                 f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
-                f"farther than {each.limit:.2f} from the nearest training site, while 99 % of these are nearer to one of "
+                f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
                 "another material; take their spectra with care."
             )
     for model in models:
