@@ -224,7 +224,8 @@ def _predict_subset(
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
     calibration = model.calibrations.get(subset)
     there = model.sites.get(subset)
-    distance = there.distance(np.where(np.isnan(values), 0.0, values)) if there is not None else None
+    # A failed run has no place among the training sites; its site has error bars of its own.
+    distance = None if there is None else there.distance(np.where(np.isnan(values), 0.0, values))
     bands, error, error_95 = None, None, None
     if calibration is not None:
         apart = np.zeros(len(values)) if distance is None else distance
@@ -236,7 +237,7 @@ def _predict_subset(
             error[alone] = errors_alone(model.members, int(alone.sum()))
             error_95[alone] = SIGMAS[0.95] * error[alone]
     if distance is not None:
-        distance[alone] = np.nan  # a failed run has no place among the training sites
+        distance[alone] = np.nan
     spectra = by_seed.mean(axis=0)
     return SubsetPrediction(
         subset=subset,
@@ -310,8 +311,8 @@ def _remarks(
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             told.append(
                 f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
-                f"farther from the nearest training site than {each.limit:.2f}, which 99 % of these are from other "
-                "materials; take their spectra with care."
+                f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
+                "another material; take their spectra with care."
             )
     for model in models:
         for block in model.card.feature_dimensions:
