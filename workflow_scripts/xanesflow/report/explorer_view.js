@@ -67,6 +67,7 @@
       .filter((k) => (!only || tenth[k] === only) && (!wanted || `${subset.ids[k]} ${subset.formula[k]}`.toLowerCase().includes(wanted)))
       .sort((a, b) => sign * (rank[a] - rank[b]));
     options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${short(mse[k])}  ${subset.ids[k]}  ${subset.formula[k]}`]), String(chosen));
+    at("x-list").size = Math.min(11, Math.max(3, subset.judged));
     if (!shown.includes(chosen)) at("x-list").selectedIndex = -1;
     const of = `${shown.length} of ${model.n} ${model.part} spectra`;
     at("x-count").textContent = model.n ? `${of}: rank, mean squared error (bohr⁴), site.` : `The subset has no spectrum in its ${model.part} part.`;
