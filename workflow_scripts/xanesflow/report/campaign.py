@@ -57,10 +57,11 @@ def campaign_part(summaries: Summaries, benchmarks: Path) -> dict[str, Any]:
 
 
 def _alike(summaries: Summaries, attribute: str) -> dict[tuple[str, ...], list[str]]:
-    """Subsets by what their runs were made with, as most of a campaign is made with the same."""
+    """Subsets whose runs were not imported by what these were made with, which mostly is the same."""
     found: dict[tuple[str, ...], list[str]] = {}
     for name, (whole, _) in summaries.items():
-        found.setdefault(tuple(getattr(whole, attribute)), []).append(name)
+        if not whole.imported:
+            found.setdefault(tuple(getattr(whole, attribute)), []).append(name)
     return found
 
 
