@@ -2,7 +2,8 @@
 #
 #   snakemake                          everything, up to results/report/report.html
 #   snakemake spectra                  up to one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report; and package, the dataset for a repository
+#                                      models evaluation report; and package, the dataset for a repository; and
+#                                      predict, spectra of a folder of other structures
 #   snakemake results/spectra/Cu_FEFF.h5   just what one file needs
 #
 # Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of
@@ -38,11 +39,13 @@ else:
     include: "rules/simulations.smk"
     include: "rules/spectra.smk"
     include: "rules/features.smk"
+    include: "rules/baseline.smk"
 
 
 include: "rules/dataset.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
+include: "rules/predict.smk"
 include: "rules/report.smk"
 
 

@@ -17,20 +17,18 @@ import lzma
 from pathlib import Path
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.signal import find_peaks
-from scipy.stats import cauchy, spearmanr
+from scipy.stats import cauchy
 
 from xanesflow.config_sections import PAPER_BROADENING_EV, PAPER_CORE_LEVEL_EV, PAPER_SHIFT_EV
 from xanesflow.figures import figure
 from xanesflow.spectra.broadening import broaden_lorentzian
+from xanesflow.spectra.similarity import RANGE_EV, compare_spectra, compared_part
 from xanesflow.spectra.vasp import cross_section
 
 DATA = Path(__file__).parents[1].parent / "shared/data/anatase"
 CORE_LEVEL_EV, WIDTH_EV = PAPER_CORE_LEVEL_EV["Ti"], PAPER_BROADENING_EV["Ti"]
 FERMI_EV = 5.1302  # of this calculation, from Lightshow's notebook
-RANGE_EV = 35.0  # that is compared, from where a spectrum passes 2 % of its maximum
-ONSET = 0.02
 COLOURS = {"experiment": "#222222", "VASP": "#0072B2", "FEFF": "#D55E00", "OCEAN": "#009E73", "exciting": "#CC79A7",
            "XSpectra": "#56B4E9"}  # fmt: skip
 
@@ -74,31 +72,6 @@ def publish_vasp(raw: Spectrum, at: np.ndarray) -> np.ndarray:
     return np.array([cauchy.pdf(x - energy, 0, WIDTH_EV / 2) @ values * width for x in at])
 
 
-def window(spectrum: Spectrum) -> slice:
-    """The part of a spectrum that is compared."""
-    energy, values = spectrum
-    first = int(np.flatnonzero(values > ONSET * values.max())[0])
-    return slice(first, int(np.searchsorted(energy, energy[first] + RANGE_EV)))
-
-
-def best_shift(one: Spectrum, other: Spectrum) -> tuple[float, float]:
-    """The shift in eV that makes the second spectrum most similar to the first, and Spearman's coefficient then."""
-    (x, y), (u, v) = ((s[0][window(s)], s[1][window(s)]) for s in (one, other))
-    first, second = CubicSpline(x, y), CubicSpline(u, v)
-    start = x[0] - u[0]
-
-    def pair(shift: float) -> tuple[np.ndarray, np.ndarray]:
-        grid = np.linspace(max(x[0], u[0] + shift), min(x[-1], u[-1] + shift), 300)
-        return first(grid), second(grid - shift)
-
-    def cosine(shift: float) -> float:
-        a, b = pair(shift)
-        return float(a @ b / np.sqrt((a @ a) * (b @ b)))
-
-    shift = max(start + np.arange(-12, 12.001, 0.02), key=cosine)
-    return float(shift), float(spearmanr(*pair(shift)).statistic)
-
-
 def align(spectra: dict[str, Spectrum]) -> dict[str, Spectrum]:
     """All on the experiment's energies, each scaled to a mean of 1 over the compared part."""
     measured = spectra["experiment"]
@@ -106,9 +79,9 @@ def align(spectra: dict[str, Spectrum]) -> dict[str, Spectrum]:
     vasp = energy + measured[0][measured[1].argmax()] - energy[values.argmax()], values
     aligned = {"experiment": measured, "VASP": vasp}
     for name in spectra.keys() - aligned.keys():
-        shift, _ = best_shift(vasp, spectra[name])
+        shift = compare_spectra(vasp, spectra[name]).shift_ev
         aligned[name] = spectra[name][0] + shift, spectra[name][1]
-    return {name: (x, y / y[window((x, y))].mean()) for name in spectra for x, y in [aligned[name]]}
+    return {name: (x, y / y[compared_part(x, y)].mean()) for name in spectra for x, y in [aligned[name]]}
 
 
 def peaks(spectrum: Spectrum, *, below: float = 5000.0) -> list[float]:
@@ -148,7 +121,7 @@ def main() -> None:
     print(
         f"\nSpearman's coefficient over {RANGE_EV:g} eV, each pair aligned by its cosine\n\n| | {' | '.join(names)} |"
     )
-    found = {(a, b): best_shift(spectra[a], spectra[b])[1] for a, b in itertools.combinations(names, 2)}
+    found = {(a, b): compare_spectra(spectra[a], spectra[b]).spearman for a, b in itertools.combinations(names, 2)}
     for a in names:
         cells = [f"{found.get((a, b), found.get((b, a), 1.0)):.3f}" for b in names]
         print(f"| {a} | {' | '.join(cells)} |")

@@ -10,9 +10,15 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from xanesflow.config import load_config
+from xanesflow.config_baseline import (
+    baseline_features,
+    baselines_of,
+    computed_baselines,
+    models_of,
+)
 from xanesflow.config_files import check_directory, check_split_files
 from xanesflow.errors import XanesflowError
-from xanesflow.feature_names import parse_features
+from xanesflow.evaluation.table_one import obstacle, paper_eta
 from xanesflow.files import sha256_file
 from xanesflow.locking import hold_directory
 from xanesflow.simulations.expected import chunk_memory, chunk_minutes
@@ -75,19 +81,33 @@ if not CONFIG.from_files and CONFIG.simulations.source == "run" and "--lint" not
 SUBSETS = CONFIG.subsets
 ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})
 THEORIES = sorted({name.split("_")[1] for name in SUBSETS})
+MODELS = models_of(CONFIG)  # kind and features
 FEATURIZERS = sorted(
-    {part for name in CONFIG.features.models for part in parse_features(name, any_name=True)}
+    {
+        part
+        for name in [*CONFIG.features.models, *(features for _, features in MODELS)]
+        for part in name.split("+")
+    }
 )
+# The cheaper runs under delta models: subsets that nobody named, in the tree of results like any other.
+BASELINES = baselines_of(CONFIG)
+COMPUTED_BASELINES = computed_baselines(CONFIG)
+IMPORTED_SUBSETS = (
+    sorted({*SUBSETS, *BASELINES.values()} - set(COMPUTED_BASELINES))
+    if CONFIG.simulations.source == "archive"
+    else []
+)
+RUN_SUBSETS = sorted({*SUBSETS, *BASELINES.values()} - set(IMPORTED_SUBSETS))
 DATASET = f"results/dataset/{CONFIG.campaign}.h5"
 
 
 wildcard_constraints:
-    subset="|".join(SUBSETS),
+    subset="|".join(sorted({*SUBSETS, *BASELINES.values()})),
     element="|".join(ELEMENTS),
     featurizer="|".join(FEATURIZERS),
     features=r"[a-z0-9_+]+",
     theory="|".join(THEORIES),
-    model=r"expert|universal|tuned",
+    model=r"expert|universal|tuned|delta",
     baseline=r"linear|trees",
     searched="|".join([*SUBSETS, "universal"]),
     seed=r"\d+",
@@ -104,6 +124,11 @@ def chunk_zips(subset):
 def theory_of(subset):
     """The level of theory of a subset."""
     return subset.split("_")[1]
+
+
+def above(baseline):
+    """The subset whose sites a baseline has."""
+    return next(subset for subset, below in BASELINES.items() if below == baseline)
 
 
 def input_zips(subset):
@@ -188,6 +213,12 @@ def failed_before(subset):
     return [f"results/simulations/{subset}/failed.csv"] if run else []
 
 
+def planned_sites(subset):
+    """List of the sites of a subset that are to be simulated, in a list; empty: all of them."""
+    planned = CONFIG.simulations.sites.get(subset) if subset in RUN_SUBSETS else None
+    return [planned] if planned else []
+
+
 def orders_of(subset, chunk):
     """Order to compute failed sites of a chunk again, in a list; empty as long as none was ever given."""
     order = f"results/simulations/{subset}/retry/{chunk}.json"
@@ -214,9 +245,11 @@ def subsets_of(theory):
 
 def results_of_models(pattern):
     """`pattern` filled for every model, features and subset that the configuration asks for."""
-    return expand(
-        pattern, model=CONFIG.models.kinds, features=CONFIG.features.models, subset=SUBSETS
-    )
+    return [
+        filled
+        for model, features in MODELS
+        for filled in expand(pattern, model=model, features=features, subset=SUBSETS)
+    ]
 
 
 def results_of_baselines(pattern):
@@ -255,16 +288,30 @@ def checkpoints_of(model):
 
 def results_of_trainings(pattern):
     """`pattern` filled for every model and seed to be trained, if it names {seed}; {of} is a subset or a theory."""
-    models = [
-        (kind, trained_on(kind, subset)) for kind in CONFIG.models.kinds for subset in SUBSETS
-    ]
     filled = [
-        pattern.format(model=model, features=features, of=of, seed=seed)
-        for model, of in models
-        for features in CONFIG.features.models
+        pattern.format(model=model, features=features, of=trained_on(model, subset), seed=seed)
+        for model, features in MODELS
+        for subset in SUBSETS
         for seed in CONFIG.models.seeds
     ]
     return list(dict.fromkeys(filled))
+
+
+def told(function, *arguments):
+    """What a function of the library gives; a user's mistake that it finds is told in its sentence alone."""
+    try:
+        return function(*arguments)
+    except XanesflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def has_paper_value():
+    """Whether a result of this campaign stands in the paper's Table I."""
+    return any(
+        paper_eta(model, subset) and not obstacle(model, features, CONFIG.evaluation.part, SUBSETS)
+        for model, features in MODELS
+        for subset in SUBSETS
+    )
 
 
 def hold_working_directory():

@@ -5,6 +5,8 @@ rule evaluation:
     input:
         "results/evaluation/metrics.csv",
         "results/evaluation/calibration.csv",
+        "results/evaluation/intervals.csv",
+        "results/evaluation/significance.csv",
 
 
 rule calibrate_model:
@@ -89,6 +91,8 @@ rule evaluate_models:
     output:
         metrics="results/evaluation/metrics.csv",
         calibration="results/evaluation/calibration.csv",
+        intervals="results/evaluation/intervals.csv",
+        significance="results/evaluation/significance.csv",
     log:
         "results/logs/evaluate_models.log",
     benchmark:

@@ -16,6 +16,8 @@ rule compute_features:
         "results/logs/compute_features/{featurizer}_{subset}.log",
     benchmark:
         "results/benchmarks/compute_features/{featurizer}_{subset}.tsv"
+    wildcard_constraints:
+        featurizer="|".join(name for name in FEATURIZERS if name != baseline_features(CONFIG)),
     conda:
         "../envs/xanesflow.yaml"
     threads: 2

@@ -133,6 +133,43 @@ rule train_tuned:
         "../workflow_scripts/train_tuned.py"
 
 
+rule train_delta:
+    input:
+        dataset=ancient(DATASET),  # as above
+        own=[
+            "results/spectra/{subset}.h5",
+            "results/dataset/splits/{subset}.csv",
+            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
+        ],
+    output:
+        checkpoints=checkpoints_of("delta_{features}_{subset}"),
+        curve="results/models/delta_{features}_{subset}/learning_curve.csv",
+        figure=report(
+            "results/models/delta_{features}_{subset}/learning_curve.svg",
+            caption="../report/delta_curve.rst",
+            category="Training",
+            subcategory="{subset}",
+            labels={"model": "delta", "features": "{features}"},
+        ),
+    log:
+        "results/logs/train_delta/{features}_{subset}.log",
+    benchmark:
+        "results/benchmarks/train_delta/{features}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: CONFIG.models.threads
+    resources:
+        mem_mb=more_each_time(6000),
+        runtime=more_each_time(120),
+    params:
+        seeds=CONFIG.models.seeds,
+        baseline=baseline_features(CONFIG),
+    message:
+        "Fitting DeltaXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
+    script:
+        "../workflow_scripts/train_delta.py"
+
+
 rule search:
     input:
         expand(

@@ -7,42 +7,41 @@ rule simulations:
         [failed_before(subset) for subset in SUBSETS],
 
 
-if CONFIG.simulations.source == "archive":
+# One rule for each imported subset, as the number of its outputs is a matter of the subset.
+for SUBSET in IMPORTED_SUBSETS:
 
-    # One rule for each subset, as the number of its outputs is a matter of the subset.
-    for SUBSET in SUBSETS:
+    rule:
+        name:
+            f"import_archive_{SUBSET}"
+        input:
+            archive=lambda wildcards, subset=SUBSET: CONFIG.archive_of(subset),
+        output:
+            chunks=chunk_zips(SUBSET),
+            structures=f"results/structures/{SUBSET}.parquet",
+            site_table=f"results/structures/{SUBSET}_sites.parquet",
+            rejected=f"results/simulations/{SUBSET}/rejected.parquet",
+        log:
+            f"results/logs/import_archive/{SUBSET}.log",
+        benchmark:
+            f"results/benchmarks/import_archive/{SUBSET}.tsv"
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 2
+        resources:
+            mem_mb=more_each_time(2000),
+            runtime=more_each_time(60),
+        params:
+            subset=SUBSET,
+            n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
+            state=lambda wildcards, subset=SUBSET: folder_state(CONFIG.archive_of(subset)),
+            symprec=CONFIG.structures.symprec,
+        message:
+            f"Importing the finished runs of {SUBSET}"
+        script:
+            "../workflow_scripts/import_archive.py"
 
-        rule:
-            name:
-                f"import_archive_{SUBSET}"
-            input:
-                archive=lambda wildcards, subset=SUBSET: CONFIG.archive_of(subset),
-            output:
-                chunks=chunk_zips(SUBSET),
-                structures=f"results/structures/{SUBSET}.parquet",
-                site_table=f"results/structures/{SUBSET}_sites.parquet",
-                rejected=f"results/simulations/{SUBSET}/rejected.parquet",
-            log:
-                f"results/logs/import_archive/{SUBSET}.log",
-            benchmark:
-                f"results/benchmarks/import_archive/{SUBSET}.tsv"
-            conda:
-                "../envs/xanesflow.yaml"
-            threads: 2
-            resources:
-                mem_mb=more_each_time(2000),
-                runtime=more_each_time(60),
-            params:
-                subset=SUBSET,
-                n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
-                state=lambda wildcards, subset=SUBSET: folder_state(CONFIG.archive_of(subset)),
-                symprec=CONFIG.structures.symprec,
-            message:
-                f"Importing the finished runs of {SUBSET}"
-            script:
-                "../workflow_scripts/import_archive.py"
 
-else:
+if RUN_SUBSETS:
 
     rule simulate_chunk:
         input:
@@ -50,6 +49,7 @@ else:
             # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/kept.py).
             structures="results/structures/{subset}.parquet",
             site_table="results/structures/{subset}_sites.parquet",
+            only=lambda wildcards: planned_sites(wildcards.subset),
             order=lambda wildcards: orders_of(wildcards.subset, wildcards.chunk),
         output:
             "results/simulations/{subset}/{chunk}.zip",
@@ -57,6 +57,8 @@ else:
             "results/logs/simulate_chunk/{subset}_{chunk}.log",
         benchmark:
             "results/benchmarks/simulate_chunk/{subset}_{chunk}.tsv"
+        wildcard_constraints:
+            subset="|".join(RUN_SUBSETS),
         conda:
             "../envs/xanesflow.yaml"
         threads: 4
@@ -85,6 +87,8 @@ else:
             "results/logs/list_failures/{subset}.log",
         benchmark:
             "results/benchmarks/list_failures/{subset}.tsv"
+        wildcard_constraints:
+            subset="|".join(RUN_SUBSETS),
         conda:
             "../envs/xanesflow.yaml"
         threads: 1

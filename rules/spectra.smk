@@ -11,6 +11,7 @@ rule curate_spectra:
         chunks=lambda wildcards: chunk_zips(wildcards.subset),
         structures="results/structures/{subset}.parquet",
         site_table="results/structures/{subset}_sites.parquet",
+        only=lambda wildcards: planned_sites(wildcards.subset),
         rejected=lambda wildcards: rejected_before(wildcards.subset),
         failed=lambda wildcards: failed_before(wildcards.subset),
     output:

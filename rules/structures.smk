@@ -67,6 +67,8 @@ if CONFIG.structures.source != "archive":
             "results/logs/collect_structures/{subset}.log",
         benchmark:
             "results/benchmarks/collect_structures/{subset}.tsv"
+        wildcard_constraints:
+            subset="|".join(SUBSETS),
         priority: 10  # so that the number of sites is known before the first are simulated
         conda:
             "../envs/xanesflow.yaml"

@@ -14,6 +14,7 @@ with rule_log(snakemake) as config:
         rejected=[Path(path) for path in snakemake.input.rejected],
         failed=[Path(path) for path in snakemake.input.failed],
         max_failed=snakemake.params.max_failed,
+        only=only[0] if (only := [Path(path) for path in snakemake.input.only]) else None,
         output=Path(snakemake.output.spectra),
         rejected_csv=Path(snakemake.output.rejected_csv),
         energy_start_ev=snakemake.params.energy_start_ev,

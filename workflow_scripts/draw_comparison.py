@@ -6,4 +6,5 @@ from xanesflow.report.comparison import draw_comparison
 from xanesflow.scripting import rule_log
 
 with rule_log(snakemake):
-    draw_comparison(Path(snakemake.input[0]), Path(snakemake.output[0]))
+    given = snakemake.input
+    draw_comparison(Path(given.metrics), Path(snakemake.output[0]), intervals=Path(given.intervals))

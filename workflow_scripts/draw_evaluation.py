@@ -11,4 +11,5 @@ with rule_log(snakemake):
         errors=Path(snakemake.output.errors),
         spectra=Path(snakemake.output.spectra),
         energies=Path(snakemake.output.energies),
+        heatmap=Path(snakemake.output.heatmap),
     )

@@ -1,4 +1,4 @@
-"""Write metrics.csv, a row per model, features, subset and seed, and calibration.csv (rules/evaluation.smk)."""
+"""Write the tables of how good the models are, how surely, and which is better (rules/evaluation.smk)."""
 
 from pathlib import Path
 
@@ -10,4 +10,6 @@ with rule_log(snakemake):
         [Path(path) for path in snakemake.input],
         Path(snakemake.output.metrics),
         Path(snakemake.output.calibration),
+        intervals_csv=Path(snakemake.output.intervals),
+        significance_csv=Path(snakemake.output.significance),
     )

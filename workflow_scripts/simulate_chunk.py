@@ -17,6 +17,7 @@ with rule_log(snakemake):
         subset=subset,
         chunk=int(snakemake.wildcards.chunk),
         engine=engine_of(Subset.parse(subset).theory, snakemake.params.engine),
+        only=only[0] if (only := [Path(path) for path in snakemake.input.only]) else None,
         workers=snakemake.threads,
         tried_again=snakemake.resources.attempt < snakemake.resources.attempts,
     )

@@ -14,8 +14,9 @@ from campaign import SlurmCampaign, materials, names_of_chunk, wait_until
 TAIL = [
     "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "calibrate_model",
     "predict_spectra", "evaluate_models", "draw_curation", "draw_evaluation", "draw_uncertainty", "draw_comparison",
-    "make_report",
+    "describe_sites", "map_features", "draw_map", "make_report",
 ]  # fmt: skip
+OF_ONE_CORE = ["simulate_chunk", "describe_sites", "map_features"]
 
 
 pytestmark = pytest.mark.timeout(1200)
@@ -35,7 +36,11 @@ def profiles(tmp_path_factory, slurm):
     assert profile["default-resources"]["slurm_partition"] == "short"  # the default one, told by sinfo
     assert profile["slurm-status-command"] == "squeue"  # no accounts are kept here
     # What follows is for the sake of time alone.
-    profile |= {"latency-wait": 5, "slurm-init-seconds-before-status-checks": 1, "set-threads": ["simulate_chunk=1"]}
+    profile |= {
+        "latency-wait": 5,
+        "slurm-init-seconds-before-status-checks": 1,
+        "set-threads": [f"{rule}=1" for rule in OF_ONE_CORE],
+    }
     path.write_text(yaml.safe_dump(profile))
     return folder
 

@@ -124,6 +124,7 @@ class Campaign:
     chunks: int = 1
     subset: str = "Cu_FEFF8L"
     core_hours: float | None = None  # expected of each site
+    only: Path | None = None  # list of the sites to be computed
 
     def __post_init__(self) -> None:
         for name in ("marks", "scratch"):
@@ -169,6 +170,7 @@ class Campaign:
         simulate_chunk(
             self.structures, self.site_table, self.output(chunk), self.kept,
             subset=self.subset, chunk=chunk, engine=engine, workers=workers, scratch=self.folder / "scratch",
+            only=self.only,
         )  # fmt: skip
 
     def command(self, *, workers: int = 1, **options: Any) -> list[str]:

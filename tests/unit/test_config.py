@@ -273,3 +273,26 @@ def test_a_configuration_file_that_is_no_yaml_is_told_by_its_name(tmp_path, cont
         path.write_bytes(content)
     with pytest.raises(XanesflowError, match=r"mine\.yaml"):
         read_config_file(path)
+
+
+def test_what_snakemake_predict_takes_follows_from_the_kinds_of_models(tmp_path):
+    from xanesflow import config_predict
+
+    given = {"subsets": ["Cu_FEFF", "Ti_FEFF"], "simulations": {"archive": "runs"}, "features": {"models": ["chgnet"]}}
+
+    def config(**more):
+        return load_config({**given, **more})
+
+    own = config_predict.models_to_predict_with
+    assert own(config(models={"kinds": ["universal"], "seeds": [0, 1]})) == [
+        f"results/models/universal_chgnet_FEFF/seed{seed}.safetensors" for seed in (0, 1)
+    ]
+    both = config(models={"kinds": ["expert", "tuned"]})
+    assert own(both) == [f"results/models/tuned_chgnet_{e}_FEFF/seed0.safetensors" for e in ("Cu", "Ti")]
+    assert config_predict.calibrations_to_predict_with(both)[1].endswith("calibration/tuned_chgnet_Ti_FEFF.h5")
+    named = config(predict={"models": ["shared"], "structures": str(tmp_path / "none")})
+    assert own(named) == ["shared"] and config_predict.calibrations_to_predict_with(named) == []
+    with pytest.raises(XanesflowError, match=r"predict\.structures is .*none, which is no folder"):
+        config_predict.folder_to_predict(named)
+    with pytest.raises(XanesflowError, match=r"predict\.structures is not set"):
+        config_predict.folder_to_predict(both)

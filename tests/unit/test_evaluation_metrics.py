@@ -64,6 +64,7 @@ def test_errors_at_each_energy():
     assert found.model.tolist() == [pytest.approx(4 / 3), 1.0]
     assert found.baseline.tolist() == [pytest.approx(5 / 3), 1.0]
     assert found.gain.tolist() == [pytest.approx(0.2), 0.0]
+    assert found.improvement.tolist() == [pytest.approx((1 / 3) / BASELINE.mean()), 0.0]
     assert np.isnan(energy_errors(SPECTRA[:1], PREDICTIONS[:1], SPECTRA[0]).gain).all()
 
 

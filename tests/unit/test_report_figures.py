@@ -29,7 +29,7 @@ def some_predictions(n):
 def draw(data, folder):
     folder.mkdir(exist_ok=True)
     write_predictions(folder / "p.h5", data, {})
-    figures = {name: folder / f"{name}.svg" for name in ("errors", "spectra", "energies")}
+    figures = {name: folder / f"{name}.svg" for name in ("errors", "spectra", "energies", "heatmap")}
     draw_evaluation(folder / "p.h5", **figures)
     return {name: path.read_text() for name, path in figures.items()}
 
@@ -71,24 +71,27 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
 
 
 def test_all_models_stand_side_by_side_with_their_figures(tmp_path):
-    head = "model,features,element,theory,eta,seed"
+    head = "model,features,element,theory,eta,seed,part"
     rows = [
-        "expert,m3gnet,Cu,FEFF,5.111,0",
-        "expert,m3gnet,Cu,FEFF,5.222,1",
-        "expert,m3gnet,Cu,FEFF,5.666,ensemble",
-        "linear,m3gnet,Cu,FEFF,2.345,0",
-        "linear,soap,Cu,FEFF,1.234,0",
-        "linear,m3gnet,Ti,VASP,nan,0",
+        "expert,m3gnet,Cu,FEFF,5.111,0,test",
+        "expert,m3gnet,Cu,FEFF,5.222,1,test",
+        "expert,m3gnet,Cu,FEFF,5.666,ensemble,test",
+        "linear,m3gnet,Cu,FEFF,2.345,0,test",
+        "linear,soap,Cu,FEFF,1.234,0,test",
+        "linear,m3gnet,Ti,VASP,nan,0,test",
     ]
     (tmp_path / "m.csv").write_text("\n".join([head, *rows]) + "\n")
+    bounds = ["model,features,element,theory,eta_low,eta_high", "expert,m3gnet,Cu,FEFF,4.9,6.1"]
+    (tmp_path / "i.csv").write_text("\n".join([*bounds, "linear,m3gnet,Ti,VASP,nan,nan"]) + "\n")
     for name in ("one.svg", "two.svg"):
-        draw_comparison(tmp_path / "m.csv", tmp_path / name)
+        draw_comparison(tmp_path / "m.csv", tmp_path / name, intervals=tmp_path / "i.csv")
     text = (tmp_path / "one.svg").read_text()
     assert spotless([text]) and text == (tmp_path / "two.svg").read_text()
     for shown in ("Cu_FEFF", "Ti_VASP", "m3gnet", "soap", "5.67", "2.35", "1.23", "–"):
         assert f">{shown}</text>" in text
     assert "5.11" not in text, "a seed is a stroke, not a bar"
-    (tmp_path / "m.csv").write_text(head + "\nlinear,m3gnet,Cu,FEFF,nan,0\n")
+    assert ">paper</text>" in text, "of Cu by the expert on m3gnet"
+    (tmp_path / "m.csv").write_text(head + "\nlinear,m3gnet,Cu,FEFF,nan,0,test\n")
     draw_comparison(tmp_path / "m.csv", tmp_path / "none.svg")
     assert spotless([(tmp_path / "none.svg").read_text()])
 

@@ -68,7 +68,7 @@ def make(tmp_path):
             metrics=tmp_path / "metrics.csv",
             curation_figures={"Cu_FEFF": figure},
             unmatched={"Cu_FEFF": tmp_path / "u.csv"},
-            models=[ModelFigures("expert on m3gnet, Cu_FEFF", figure, figure, figure)],
+            models=[ModelFigures("expert on m3gnet, Cu_FEFF", *[figure] * 4)],
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
             benchmarks=tmp_path / "benchmarks",
             status=status,
@@ -85,13 +85,13 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     page = make()
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "@import" not in page
-    assert page.count("data:image/svg+xml;base64,") == 5
+    assert page.count("data:image/svg+xml;base64,") == 6
     assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
 
 
 def test_models_side_by_side_are_shown_where_there_are_several(make):
     several = make(models=("expert", "linear", "trees"), comparison=True)
-    assert several.count("data:image/svg+xml;base64,") == 6 and "All models on all features" in several
+    assert several.count("data:image/svg+xml;base64,") == 7 and "All models on all features" in several
     assert "linear regression" in several and "gradient-boosted trees" in several
     alone = make()
     assert "All models on all features" not in alone and "linear regression" not in alone
@@ -185,9 +185,9 @@ def test_error_bars_are_told_with_their_figures_or_why_there_are_none(make):
     page = make(calibration={**row, **figures, "reason": ""})
     for told in ("416 spectra, validation", "375 spectra, test", "67.1 %", "94.9 %", "0.012", "0.65", "0.097", "0.350"):
         assert f">{told}</td>" in page
-    assert page.count("data:image/svg+xml;base64,") == 8
+    assert page.count("data:image/svg+xml;base64,") == 9
     none = {**row, "fitted": "", "reason": "6 spectra of 3 materials are too few."} | dict.fromkeys(figures, np.nan)
     page = make(calibration=none)
     assert "<b>no error bars</b>: 6 spectra of 3 materials are too few." in page
     assert "nan" not in page[page.index('id="error-bars"') : page.index('id="figures"')]
-    assert page.count("data:image/svg+xml;base64,") == 5, "figures that say nothing are left out"
+    assert page.count("data:image/svg+xml;base64,") == 6, "figures that say nothing are left out"

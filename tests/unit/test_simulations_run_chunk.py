@@ -104,6 +104,16 @@ def test_a_material_that_is_added_is_all_that_is_computed_and_one_that_went_is_d
     assert campaign.computed() == {"La": 1}
 
 
+def test_of_a_list_of_sites_these_alone_are_computed(campaign):
+    campaign.only = campaign.folder / "plan.csv"
+    campaign.only.write_text("rank,material_id,site_index\n1,m-sr,1\n")
+    assert outcomes(campaign.run()) == {"m-sr": "finished"}
+    campaign.only.write_text("material_id,site_index\nm-ca,1\nm-sr,1\n")
+    campaign.computed()
+    assert outcomes(campaign.run()) == {"m-ca": "finished", "m-sr": "finished"}
+    assert campaign.computed() == {"Ca": 1}
+
+
 def test_other_settings_are_computed_anew(campaign):
     campaign.run()
     campaign.computed()

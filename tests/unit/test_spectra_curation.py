@@ -96,6 +96,20 @@ def test_where_too_many_sites_failed_nothing_is_curated(tmp_path):
     assert len(curate(imported, tmp_path, failed=[failed], max_failed=0.9).spectra)
 
 
+def test_sites_that_were_not_to_be_simulated_are_no_failures(tmp_path):
+    write_archive(tmp_path / "runs", materials=12)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    imported["chunks"] = imported["chunks"][:1]  # as if those of the second one had never been run
+    whole = curate(imported, tmp_path)
+    kept, missing = ids(whole), [site for site, reason in reasons(whole).items() if reason == "no_output"]
+    planned = tmp_path / "plan.csv"
+    rows = [name.rsplit("_", 1) for name in kept] + [[missing[0][0], str(missing[0][1])]]
+    planned.write_text("material_id,site_index\n" + "".join(f"{material},{int(site)}\n" for material, site in rows))
+    found = reasons(curate(imported, tmp_path, only=planned))
+    assert found[missing[0]] == "no_output"
+    assert {found[site] for site in missing[1:]} == {"not_planned"}
+
+
 # what is wrong with one run -> its files that differ, its reason
 BAD_RUNS = {
     "ends within the window": ({"xmu_dat": rows_with(lambda r: r[r[:, 0] < START + 20])}, "grid_not_covered"),

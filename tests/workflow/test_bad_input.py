@@ -1,12 +1,15 @@
 """A user's mistake gets one sentence with its place; a bad run gets its line in the rejected table."""
 
+import json
 import shutil
 import tarfile
 
 import pandas as pd
 import pytest
-from feff_runs import write_archive
+from feff_runs import layered, poscar, write_archive
 from workflow import QUICK, run, take_over, write_config
+
+from xanesflow.prediction.write import read_prediction
 
 
 @pytest.mark.parametrize(
@@ -152,3 +155,19 @@ def test_bad_runs_are_listed_each_with_its_reason_and_stop_no_other(tmp_path):
         kept = {f"{m}_{i:03d}" for m, i in zip(file["material_id"].asstr()[:], file["site_index"][:], strict=True)}
     gone = {material for material, reason in expected.items() if reason != "duplicate"}
     assert kept == {site for site in sites if site.rsplit("_", 1)[0] not in gone}
+
+
+def test_of_a_folder_to_predict_the_good_structures_have_spectra_and_the_others_a_reason(finished, tmp_path):
+    assert "predict.structures is not set; name a folder" in run(finished, "predict", "--dry-run", good=False)
+    (tmp_path / "good.vasp").write_text(poscar(layered()))
+    (tmp_path / "zinc.vasp").write_text(poscar(layered("Zn")))
+    (tmp_path / "torn.cif").write_text("data_")
+    run(finished, "predict", "--config", f"predict={{structures: {tmp_path}}}", "--cores", "1")
+    found = read_prediction(finished / "results/prediction/spectra.h5")
+    assert found["Cu_FEFF"].ids == ["good_002", "good_003"] and found["Cu_FEFF"].seeds == [0, 1]
+    assert json.loads(found.made["config"])["campaign"] == "test"
+    table = pd.read_csv(finished / "results/prediction/spectra_rejected.csv")
+    assert dict(zip(table["material_id"], table["reason"], strict=True)) == {
+        "torn": "no_structure", "zinc": "no_absorber"
+    }  # fmt: skip
+    assert [each.name for each in (finished / "results/prediction").iterdir() if each.name.startswith(".")] == []

@@ -10,11 +10,11 @@ def write_parts(folder):
     """Two subsets of 40 sites in 20 materials whose spectra follow from their features, with two faults in one."""
     rng = np.random.default_rng(0)
     shapes = rng.uniform(1e-4, 1e-3, size=(4, 141))
-    for subset in ("Cu_FEFF", "Ni_VASP"):
+    for subset in ("Cu_FEFF", "Cu_VASP"):
         features = rng.uniform(size=(40, 4)).astype(np.float32)
         ids = np.array([f"mp-{k // 2}_{k % 2:03d}" for k in range(40)])
         spectra = features @ shapes
-        if subset == "Ni_VASP":
+        if subset == "Cu_VASP":
             spectra[0, 3], ids[1] = np.nan, "nonsense"
         np.savez(folder / f"{subset}.npz", ids=ids, features=features, spectra=spectra)
 
@@ -22,7 +22,7 @@ def write_parts(folder):
 def test_features_and_spectra_from_files_lead_to_figures_and_report(tmp_path):
     write_config(
         tmp_path,
-        subsets=["Cu_FEFF", "Ni_VASP"],
+        subsets=["Cu_FEFF", "Cu_VASP"],
         dataset={"source": "features_file", "files": "{subset}.npz"},
         features={"models": ["mine"]},
         splits={"fractions": [0.6, 0.2, 0.2]},
@@ -33,10 +33,11 @@ def test_features_and_spectra_from_files_lead_to_figures_and_report(tmp_path):
     assert "nothing is made of structures" in run(tmp_path, "structures", good=False)
     run(tmp_path)
     table = pd.read_csv(tmp_path / "results/evaluation/metrics.csv")
-    assert (table["element"] + "_" + table["theory"]).tolist() == ["Cu_FEFF", "Ni_VASP"]
+    assert (table["element"] + "_" + table["theory"]).tolist() == ["Cu_FEFF", "Cu_VASP"]
     assert (table["n_test"] > 0).all() and np.isfinite(table["eta"]).all()
     page = (tmp_path / "results/report/report.html").read_text()
     assert "bad_id" in page and "not_a_number" in page and "How did the simulations go" not in page
+    assert "no curation was" in page and "<b>by name alone</b>" in page, "two theories of Cu without structures"
     with h5py.File(tmp_path / "results/dataset/test.h5") as file:
-        assert (len(file["Cu_FEFF/spectra"]), len(file["Ni_VASP/spectra"]), len(file["structures"])) == (40, 38, 0)
+        assert (len(file["Cu_FEFF/spectra"]), len(file["Cu_VASP/spectra"]), len(file["structures"])) == (40, 38, 0)
     assert not (tmp_path / "results/simulations").exists()

@@ -72,7 +72,7 @@ def test_error_bars_are_judged_or_it_is_said_why_there_are_none(finished):
 def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
     page = (finished / "results/report/report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert page.count("data:image/svg+xml") == 5  # curation, three of the model, its learning curves
+    assert page.count("data:image/svg+xml") == 6  # curation, three of the model, its learning curves, the map
     rejected = pd.read_csv(finished / "results/spectra/Cu_FEFF_rejected.csv")
     for reason, number in rejected["reason"].value_counts().items():
         assert f"<code>{reason}</code></td><td>{number}</td>" in page
@@ -88,6 +88,7 @@ def test_snakemakes_own_report_works_too(finished, tmp_path):
     page = (tmp_path / "snakemake.html").read_text()
     assert "expert_chgnet_Cu_FEFF/learning_curve.svg" in page
     assert "curation_Cu_FEFF.svg" in page
+    assert "map_chgnet_Cu_FEFF.svg" in page
 
 
 def test_a_changed_envelope_makes_again_what_depends_on_it_and_no_more(finished):

@@ -13,6 +13,7 @@ MODELS = DATASET | {"train_expert": 2}
 EVALUATION = MODELS | {"calibrate_model": 2, "predict_spectra": 2, "evaluate_models": 1}
 REPORT = EVALUATION | {
     "draw_curation": 1, "draw_comparison": 1, "draw_evaluation": 2, "draw_uncertainty": 2, "make_report": 1,
+    "describe_sites": 1, "map_features": 2, "draw_map": 2,
 }  # fmt: skip
 
 PLANS = {
@@ -65,3 +66,17 @@ def test_where_spectra_are_computed_the_structures_come_with_what_they_will_cost
     )
     assert planned_for(tmp_path, "structures") == {"collect_structures": 2, "estimate_cost": 1}
     assert "estimate_cost" not in planned_for(tmp_path, "simulations")
+
+
+def test_below_imported_spectra_the_engine_runs_at_the_same_sites_and_a_delta_model_is_fitted(tmp_path, runs):
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF"],
+        simulations={"archive": str(runs)},
+        features={"models": ["chgnet"]},
+        models={"kinds": ["expert", "delta"], "baseline": "FEFF8L"},
+    )
+    assert planned_for(tmp_path, "models") == SPECTRA | {
+        "split_sites": 1, "share_sites": 1, "simulate_chunk": 3, "collect_baseline": 1, "compute_features": 1,
+        "build_dataset": 1, "train_expert": 1, "train_delta": 1,
+    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 One package per stage of the workflow, named as the stage, each importing only from the stages left of it::
 
-    structures -> simulations -> spectra -> features -> dataset -> models -> evaluation -> report
+    structures -> simulations -> spectra -> features -> dataset -> models -> evaluation -> prediction -> report
 
 Every function here can be called without Snakemake; the scripts beside this package are what the rules call.
 """
@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xanesflow.dataset.reading import load
+    from xanesflow.prediction.predictor import predict
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "predict"]
 
 
 def __getattr__(name: str) -> object:
-    """`load`, imported when it is asked for, so that importing the library costs nothing."""
-    if name != "load":
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    from xanesflow.dataset.reading import load
+    """`load` and `predict`, imported when they are asked for, so that importing the library costs nothing."""
+    if name == "load":
+        from xanesflow.dataset.reading import load
 
-    return load
+        return load
+    if name == "predict":
+        from xanesflow.prediction.predictor import predict
+
+        return predict
+    raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -18,18 +18,12 @@ import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from xanesflow.config_base import Section, SubsetName, commented, unique
+from xanesflow.config_baseline import baselines_of, check_baseline, for_baseline
 from xanesflow.config_inputs import Inputs
 from xanesflow.config_models import Models
+from xanesflow.config_predict import Predict
 from xanesflow.config_search import read_settings_files
-from xanesflow.config_sections import (
-    Chunks,
-    Curation,
-    Dataset,
-    Evaluation,
-    Features,
-    Splits,
-    Structures,
-)
+from xanesflow.config_sections import Chunks, Curation, Dataset, Evaluation, Features, Splits, Structures
 from xanesflow.config_simulations import Simulations
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import parse_features
@@ -63,6 +57,7 @@ class Config(Section):
     dataset: Dataset = Field(Dataset(), description="the dataset's own description")
     models: Models = Field(Models(), description="neural networks from features to spectra")
     evaluation: Evaluation = Field(Evaluation(), description="judging the models")
+    predict: Predict = Field(Predict(), description="spectra of other structures, for `snakemake predict`")
 
     @model_validator(mode="before")
     @classmethod
@@ -168,6 +163,11 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_baseline_can_be_had(self) -> Config:
+        check_baseline(self)
+        return self
+
+    @model_validator(mode="after")
     def _what_is_searched_is_there(self) -> Config:
         known = self.model_names()
         for name in self.models.search.models or []:
@@ -247,8 +247,11 @@ class Config(Section):
         return files[subset] if isinstance(files, dict) else files.replace("{subset}", subset)
 
     def n_chunks(self, subset: str) -> int:
-        """Into how many chunks a subset is divided."""
-        return self.chunks[subset] if isinstance(self.chunks, dict) else self.chunks
+        """Into how many chunks a subset is divided; one that nobody named, as the one above it."""
+        if not isinstance(self.chunks, dict):
+            return self.chunks
+        above = {baseline: name for name, baseline in baselines_of(self).items()}
+        return self.chunks[subset if subset in self.chunks else above[subset]]
 
     def engine_options(self, subset: str) -> dict[str, Any]:
         """The options of the engine that computes a subset (see `simulations.engine.engine_of`).
@@ -261,7 +264,8 @@ class Config(Section):
         if parsed.theory == "VASP":
             command = {"element": parsed.element, "command": given.vasp_command, "inputs": self.inputs.of("VASP")}
             return command | given.vasp.model_dump()
-        return given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
+        options = given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
+        return for_baseline(options) if options and subset in baselines_of(self).values() else options
 
     def processing_of(self, subset: str) -> dict[str, float] | None:
         """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""

@@ -21,14 +21,14 @@ def check_split_files(paths: list[str], subset: str) -> None:
             )
 
 
-def check_directory(path: str | Path) -> None:
-    """Check that the folder of structures is there; what is in it is seen when it is read.
+def check_directory(path: str | Path, key: str = "structures.directory") -> None:
+    """Check that a folder of structures, which `key` names, is there; what is in it is seen when it is read.
 
     Raises:
         XanesflowError: it is not there; says where it was looked for.
     """
     if not Path(path).is_dir():
         raise XanesflowError(
-            f"structures.directory is {path}, which is no folder (looked from {Path.cwd()}); name the folder with "
+            f"{key} is {path}, which is no folder (looked from {Path.cwd()}); name the folder with "
             "your structure files."
         )

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config_base import Count, ModelName, Positive, Section, Seed, not_bool, unique
+from xanesflow.config_base import Count, ModelName, Positive, Section, Seed, SubsetName, not_bool, unique
 from xanesflow.config_search import OwnSettings, Search
 from xanesflow.config_sections import Theory
 from xanesflow.models.settings import Output
 from xanesflow.presets import LAYERS, Preset
+
+Kind = Literal["expert", "universal", "tuned", "delta"]
 
 
 class Models(Section):
@@ -23,14 +25,19 @@ class Models(Section):
             "included; it stands for all keys here, and features.models, that are null"
         ),
     )
-    kinds: Annotated[list[Literal["expert", "universal", "tuned"]], Field(min_length=1), AfterValidator(unique)] = (
-        Field(
-            ["expert"],
-            description=(
-                "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
-                "subset that goes on from the universal one"
-            ),
-        )
+    kinds: Annotated[list[Kind], Field(min_length=1), AfterValidator(unique)] = Field(
+        ["expert"],
+        description=(
+            "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
+            "subset that goes on from the universal one; delta: one per subset, of its difference to the baseline"
+        ),
+    )
+    baseline: Literal["mean", "FEFF8L", "FEFF"] | SubsetName = Field(
+        "mean",
+        description=(
+            "what delta models correct: runs of a cheaper level of theory at the same sites, FEFF8L (the embedded\n"
+            "engine, run for it) or FEFF; also as a subset, Cu_FEFF8L; mean: none (docs/delta.md)"
+        ),
     )
     baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
         [],

@@ -111,6 +111,13 @@ class Simulations(Section):
             "relative to the working directory (snakemake --directory)"
         ),
     )
+    sites: dict[SubsetName, str] = Field(
+        {},
+        description=(
+            "lists of the only sites to be simulated, {Cu_FEFF: results/plan/Cu_FEFF.csv}, as `xanesflow plan`\n"
+            "writes them; the others are counted as not planned (docs/delta.md)"
+        ),
+    )
     max_failed: Annotated[float, BeforeValidator(not_bool), Field(ge=0, le=1)] | None = Field(
         0.1,
         description=(

@@ -11,13 +11,17 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from xanesflow.files import atomic_path
+from xanesflow.svg import shorten_svg
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
+
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "xanesflow",  # element ids are random otherwise
     "svg.fonttype": "none",  # text stays text: smaller, and it can be searched
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # the others would be named at every text
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,4 +41,7 @@ def figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
         drawn = Figure(figsize=(width, height), layout="constrained")
         yield drawn
         with atomic_path(path) as temporary:
-            drawn.savefig(temporary, dpi=150, metadata={"Date": None} if temporary.suffix == ".svg" else None)
+            svg = temporary.suffix == ".svg"
+            drawn.savefig(temporary, dpi=150, metadata=_NO_METADATA if svg else None)
+            if svg:
+                temporary.write_text(shorten_svg(temporary.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +56,16 @@ def sha256_file(path: str | Path) -> str:
     """SHA-256 of a file's bytes as 64 hexadecimal digits, read in pieces."""
     with Path(path).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+HASHES = "SHA256SUMS"
+"""Name of the list of a folder's hashes, which `sha256sum -c` reads."""
+
+
+def write_hashes(folder: Path, paths: Iterable[Path]) -> None:
+    """List the hashes of files in or below a folder, in the order of their paths."""
+    names = {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(paths)}
+    write_text(folder / HASHES, "".join(f"{sha}  {name}\n" for name, sha in names.items()))
 
 
 def sha256_text(text: str) -> str:

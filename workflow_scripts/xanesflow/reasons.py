@@ -16,6 +16,7 @@ REASONS = {
     "killed": "the engine was killed from outside or found no memory; the next run of its chunk tries again",
     "shared_step_failed": "the step that all sites of the material share failed, which is VASP's ground state",
     "engine_failed": "the engine gave up or crashed; its detail is the last thing that it said",
+    "not_planned": "the site is not in the list of those that are to be simulated (simulations.sites)",
     "no_output": "the run left no spectrum: xmu.dat, or a file of one of VASP's two steps, is missing or empty",
     "no_structure": "the structure is missing or cannot be read, so nothing is known about the site",
     "disordered": "the structure has partially occupied sites, for which there is no one spectrum",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from xanesflow.errors import XanesflowError
 
@@ -56,6 +58,11 @@ class Subset:
 
     def __str__(self) -> str:
         return f"{self.element}_{self.theory}"
+
+
+def pairs_of_theories(subsets: Iterable[str]) -> list[tuple[str, str]]:
+    """Every two of some subsets that are of one element, in the order given."""
+    return [(a, b) for a, b in combinations(subsets, 2) if Subset.parse(a).element == Subset.parse(b).element]
 
 
 def site_id(material_id: str, site_index: int) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
+from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.reasons import REASONS, Rejected
+from xanesflow.sites import Site
 
 STRING = h5py.string_dtype("utf-8")
 
@@ -27,13 +28,41 @@ def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, s
     """
     if not materials:
         return {}
+    import pandas as pd  # slow to import, and the other functions need none
+
     wanted = [("material_id", "in", set(materials))]
     table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
     return dict(table.itertuples(index=False, name=None))
 
 
+def read_site_list(path: str | Path) -> set[Site]:
+    """The sites of a user's list: CSV with the columns `material_id` and `site_index`, as `xanesflow plan` writes.
+
+    Raises:
+        XanesflowError: the file cannot be read, lacks a column, or a row names no site.
+    """
+    import pandas as pd
+
+    hint = "give a CSV with the columns material_id and site_index, as xanesflow plan writes"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = table[["material_id", "site_index"]].itertuples(index=False, name=None)
+    except (OSError, ValueError, KeyError) as error:
+        raise XanesflowError(f"The list of sites {path} cannot be read ({error}); {hint}.") from None
+    found: set[Site] = set()
+    for number, (material_id, site_index) in enumerate(rows, start=2):
+        if not material_id or not site_index.isdecimal():
+            raise XanesflowError(f"{path}, line {number}: '{material_id}', '{site_index}' is no site; {hint}.")
+        found.add((material_id, int(site_index)))
+    if not found:
+        raise XanesflowError(f"The list of sites {path} is empty; {hint}.")
+    return found
+
+
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
     """Write a rejected table, as CSV if `path` ends so, else as Parquet, in the order of material and site."""
+    import pandas as pd
+
     rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in sorted(rejected)]
     table = pd.DataFrame(rows, columns=REJECTED_COLUMNS).astype({"site_index": "int64"})
     with atomic_path(path) as temporary:
@@ -45,6 +74,8 @@ def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
 
 def read_rejected(path: str | Path) -> list[Rejected]:
     """Read a rejected table that `write_rejected` wrote as Parquet."""
+    import pandas as pd
+
     table = pd.read_parquet(path)
     return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in table.itertuples(index=False)]
 

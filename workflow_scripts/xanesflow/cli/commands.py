@@ -10,6 +10,7 @@ import typer
 
 from xanesflow import __version__
 from xanesflow.cli.dataset_commands import dataset_app
+from xanesflow.cli.predict_commands import model_app, predict
 from xanesflow.cli.terminal import errors_told, messages, results, say
 
 app = typer.Typer(
@@ -236,6 +237,39 @@ def retry(
 
 
 @app.command()
+def plan(
+    *,
+    subset: Annotated[str, typer.Option("--subset", "-s", metavar="SUBSET", help="As Cu_FEFF.", show_default=False)],
+    budget: Annotated[
+        int, typer.Option("--budget", "-b", metavar="N", min=1, help="How many sites.", show_default=False)
+    ],
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features", "-f", help="To look at; may be repeated. Without it all there are.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Without it results/plan/SUBSET.csv.", show_default=False),
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option("--directory", "-d", metavar="DIR", help="The campaign's working directory.")
+    ] = Path(),
+) -> None:
+    """Choose the sites that are worth an expensive run, from features and the cheap runs that are there.
+
+    Example: snakemake features, then xanesflow plan --subset Cu_FEFF --budget 200
+    """
+    with errors_told():
+        from xanesflow.cli.plan import show_plan
+
+        show_plan(
+            directory, subset, budget, features=features or [], output=output, console=results(), progress=messages()
+        )
+
+
+@app.command()
 def check(
     folders: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="Runs, or folders with runs anywhere below.")
@@ -256,7 +290,10 @@ def check(
             sys.exit(1)
 
 
+app.command()(predict)
+
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(model_app, name="model")
 
 profile_app = typer.Typer(no_args_is_help=True, help="Profiles: how Snakemake runs the workflow's jobs on a cluster.")
 app.add_typer(profile_app, name="profile")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import stat
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,15 +12,13 @@ from pymatgen.core import Element, Structure
 from xanesflow.cli.terminal import WrongCallError
 from xanesflow.errors import XanesflowError
 from xanesflow.sites import ELEMENTS
-from xanesflow.structures.directory import FILE_LIMIT
 from xanesflow.structures.examples import load_examples
-from xanesflow.structures.readers import read_structure
+from xanesflow.structures.one_file import name_of, read_structure_file
 from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
 
 LIGHTEST, HEAVIEST = 11, 92
 """Atomic numbers of the absorbers whose K edge the engine computes."""
 
-_FORMS = {".cif": "cif", ".json": "json", ".vasp": "poscar", ".poscar": "poscar"}
 _LIST = "`xanesflow examples` lists the examples"
 
 
@@ -128,15 +125,10 @@ def _load(given: str) -> tuple[str, str, Structure, str]:
         return _load_example(given)
     if stat.S_ISDIR(status.st_mode):
         raise WrongCallError(f"{_shown(given)} is a folder; name a POSCAR, CIF or pymatgen JSON file, or an example.")
-    taken_as = ""
     try:
-        content = _content(path, status.st_mode, status.st_size)
-        form = form_of(path.name, content)
-        if form == "poscar" and path.suffix.lower() not in _FORMS:
-            taken_as = " (taken as a POSCAR; a CIF or pymatgen JSON file would do too)"
-        structure, note = read_structure(content, form)
+        structure, note = read_structure_file(path)
     except UnusableStructure as error:
-        raise XanesflowError(f"{_shown(given)} {error}{taken_as}.") from None
+        raise XanesflowError(f"{_shown(given)} {error}.") from None
     return name_of(path), path.name, structure, note
 
 
@@ -150,38 +142,6 @@ def _load_example(given: str) -> tuple[str, str, Structure, str]:
     example = examples[given]
     reference = " ".join(example.reference.split()).rstrip(".")
     return example.id, f"{example.name}, example library: {reference}", example.structure(), ""
-
-
-def _content(path: Path, mode: int, size: int) -> bytes:
-    if not stat.S_ISREG(mode):  # opening a FIFO would wait for ever
-        raise UnusableStructure("is not a plain file")
-    if size > FILE_LIMIT:
-        raise UnusableStructure(f"has {size:,} bytes, and the limit is {FILE_LIMIT:,}")
-    try:
-        with path.open("rb") as opened:
-            return opened.read(FILE_LIMIT)
-    except OSError as error:
-        raise UnusableStructure(f"cannot be read: {error.strerror}") from error
-
-
-def form_of(name: str, content: bytes) -> str:
-    """`poscar`, `cif` or `json`: what a file's ending says, else what its content looks like."""
-    if form := _FORMS.get(Path(name).suffix.lower()):
-        return form
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return "json"
-    cif = re.search(rb"^\s*data_", content, re.MULTILINE) and re.search(rb"^\s*(_|loop_)", content, re.MULTILINE)
-    return "cif" if cif else "poscar"
-
-
-def name_of(path: Path) -> str:
-    """A file's name without its ending; of `POSCAR` the folder's name, as far as it was given."""
-    name = path.stem if path.suffix.lower() in _FORMS else path.name
-    if match := re.fullmatch(r"(?:POSCAR|CONTCAR)[_.](.+)", name, re.DOTALL):
-        name = match[1]
-    elif name in ("POSCAR", "CONTCAR") and path.parent.name not in ("", ".."):
-        name = path.parent.name
-    return re.sub(r"[^\w.+-]+", "_", name, flags=re.ASCII).strip("._-")[:150] or "structure"
 
 
 def _element(material: Material, given: str | None, site: int | None) -> str:

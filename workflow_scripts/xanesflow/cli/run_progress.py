@@ -29,6 +29,9 @@ STAGES = {
         "draw_curation": "Drawing what curation",
         "draw_evaluation": "Drawing the errors",
         "draw_uncertainty": "Drawing the error bars",
+        "describe_sites": "Finding oxidation states",
+        "map_features": "Placing all sites",
+        "draw_map": "Drawing the maps",
         "make_report": "Writing the report",
     },
 }

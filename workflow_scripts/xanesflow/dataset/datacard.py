@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from xanesflow.dataset.contents import FileContents
 from xanesflow.dataset.findings import Validation
+from xanesflow.markdown import listed, table
 from xanesflow.reasons import REASONS
 from xanesflow.sites import PARTS, Subset
 
@@ -68,7 +69,7 @@ def datacard(
     about = {key: escape(str(value), quote=False) for key, value in about.items()}  # Markdown may hold HTML
     sections = [
         f"# {about['title']}\n\n{describe_in_a_paragraph(about, contents)}",
-        _listed(
+        listed(
             [
                 f"Version {version}, made {str(about['created'])[:10]} by {about['creator']}",
                 f"Licence: {about['licence']} (see `LICENSE`)",
@@ -104,14 +105,14 @@ def _subsets(contents: FileContents) -> str:
                 f"{0 if subset.rejected is None else len(subset.rejected['reason']):,}",
             ]
         )
-    table = _table(["subset", "spectra", "materials", f"{' / '.join(PARTS)}", "energies", "left out"], rows)
+    listing = table(["subset", "spectra", "materials", f"{' / '.join(PARTS)}", "energies", "left out"], rows)
     return (
-        f"{table}\n\nA subset is one element at one level of theory. No material is in two parts of a subset's split."
+        f"{listing}\n\nA subset is one element at one level of theory. No material is in two parts of a subset's split."
     )
 
 
 def _files(campaign: str) -> str:
-    return _table(["file", "what it holds"], [[f"`{n.format(campaign=campaign)}`", what] for n, what in FILES.items()])
+    return table(["file", "what it holds"], [[f"`{n.format(campaign=campaign)}`", what] for n, what in FILES.items()])
 
 
 def _reading(campaign: str, contents: FileContents) -> str:
@@ -193,7 +194,7 @@ def _making(config: Mapping[str, Any], contents: FileContents) -> str:
         if _at(config, "splits", "files")
         else f"Split: balanced by material, {fractions} of the spectra, seed {_at(config, 'splits', 'seed')}."
     )
-    return _listed(lines) + "\n\nThe whole configuration stands in the attribute `config` of the HDF5 file."
+    return listed(lines) + "\n\nThe whole configuration stands in the attribute `config` of the HDF5 file."
 
 
 def _left_out(contents: FileContents) -> str:
@@ -205,7 +206,7 @@ def _left_out(contents: FileContents) -> str:
     if not seen:
         return "Nothing."
     rows = [[f"`{reason}`", *(f"{count[reason]:,}" for count in counts.values()), REASONS[reason]] for reason in seen]
-    return _table(["reason", *counts, "meaning"], rows)
+    return table(["reason", *counts, "meaning"], rows)
 
 
 def _checks(validation: Validation) -> str:
@@ -216,7 +217,7 @@ def _checks(validation: Validation) -> str:
         if not each.fault and each.check != "hashes"
     ]
     return f"`xanesflow dataset validate` finds no fault ({said})." + (
-        f" It remarks:\n\n{_listed(remarks)}" if remarks else ""
+        f" It remarks:\n\n{listed(remarks)}" if remarks else ""
     )
 
 
@@ -229,7 +230,7 @@ def _limits(contents: FileContents) -> str:
     ]
     if any(Subset.parse(name).theory == "FEFF8L" for name in contents.subsets):
         lines.append("Spectra of the embedded engine are an approximation to those of FEFF 9 and are no substitute.")
-    return _listed(lines)
+    return listed(lines)
 
 
 def _citation(about: Mapping[str, Any], version: str) -> str:
@@ -237,15 +238,6 @@ def _citation(about: Mapping[str, Any], version: str) -> str:
         f"{about['creator']}: {about['title']}, version {version}, {str(about['created'])[:4]}.\n\n"
         f"The method is that of {about['citation']}."
     )
-
-
-def _listed(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [list(header), ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines)
 
 
 def _json(text: Any) -> dict[str, Any]:

@@ -19,21 +19,11 @@ from xanesflow.dataset.layout import open_dataset
 from xanesflow.dataset.scrub import check_package, copy_scrubbed
 from xanesflow.dataset.validate import validate
 from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path, sha256_file, write_text
+from xanesflow.files import atomic_path, write_hashes, write_text
+from xanesflow.licences import licence_text
 from xanesflow.sites import site_id
 
 log = logging.getLogger(__name__)
-
-LICENCES = {
-    "CC-BY-4.0": "Creative Commons Attribution 4.0 International",
-    "CC-BY-SA-4.0": "Creative Commons Attribution-ShareAlike 4.0 International",
-    "CC-BY-NC-4.0": "Creative Commons Attribution-NonCommercial 4.0 International",
-    "CC0-1.0": "Creative Commons Zero 1.0 Universal",
-    "ODbL-1.0": "Open Data Commons Open Database License 1.0",
-    "BSD-3-Clause": "BSD 3-Clause License",
-    "MIT": "MIT License",
-}
-"""Names of licences by SPDX identifier; another one is named by its identifier."""
 
 
 def package_dataset(dataset: Path, folder: Path, *, version: str, url: str | None = None) -> None:
@@ -64,9 +54,7 @@ def package_dataset(dataset: Path, folder: Path, *, version: str, url: str | Non
         about = {**file.attrs, "campaign": dataset.stem}
         written = _write_texts(folder, about, read_contents(file), found, version=version, url=url)
     check_package([copy, *written], scrubber)
-    write_text(
-        folder / "SHA256SUMS", "".join(f"{sha256_file(path)}  {path.name}\n" for path in sorted([copy, *written]))
-    )
+    write_hashes(folder, [copy, *written])
     log.info("%s: %d files, %.1f MB, content %s", folder, len(written) + 2, _megabytes(folder), about["content_sha256"])
 
 
@@ -89,7 +77,7 @@ def _write_texts(
     texts = {
         "README.md": datacard(about, contents, found, version=version, url=url),
         "CITATION.cff": _citation(about, paragraph, version=version, url=url),
-        "LICENSE": _licence(str(about["licence"]), str(about["title"])),
+        "LICENSE": licence_text(str(about["licence"]), str(about["title"]), "dataset"),
     }
     for name, text in texts.items():
         write_text(folder / name, text)
@@ -150,13 +138,6 @@ def _citation(about: dict[str, Any], abstract: str, *, version: str, url: str | 
         ],
     }
     return yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100)
-
-
-def _licence(identifier: str, title: str) -> str:
-    return (
-        f"{title}\n\nThis dataset is licensed under: {LICENCES.get(identifier, identifier)}\n"
-        f"SPDX-License-Identifier: {identifier}\nFull text: https://spdx.org/licenses/{identifier}.html\n"
-    )
 
 
 def _megabytes(folder: Path) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibratedError, cross_fit
+from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibratedError, cross_fit, materials_of
 from xanesflow.evaluation.calibration_file import read_calibration, write_calibration
 from xanesflow.evaluation.distance import TrainingSites
 from xanesflow.evaluation.members import ensemble_of, load_members
@@ -50,7 +50,8 @@ def calibrate_model(
     """
     models, data = load_members(dataset_path, checkpoints, subset)
     owner = ensemble_of(models, checkpoints, data.subset)
-    sites = TrainingSites.fit(data.features[data.rows("train")])
+    train = data.rows("train")
+    sites = TrainingSites.fit(data.features[train], materials_of([data.ids[row] for row in train]))
     rows = data.rows("val")
     features = data.features[rows]
     found, reason = None, ""

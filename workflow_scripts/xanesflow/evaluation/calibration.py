@@ -220,7 +220,7 @@ def folds_by_material(
     materials: Sequence[str],
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
     """Rows of all other materials and rows held out, for each of up to `FOLDS` folds of about equal size."""
-    from sklearn.model_selection import GroupKFold  # a second, for nothing where there is too little to fold
+    from sklearn.model_selection import GroupKFold  # a second to import, and a calibration that is read needs none
 
     folds = GroupKFold(min(FOLDS, len(set(materials))))
     yield from folds.split(np.zeros(len(materials)), groups=np.array(materials))

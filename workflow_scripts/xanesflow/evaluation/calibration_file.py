@@ -58,6 +58,8 @@ def write_calibration(
             file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
             file[name].attrs["units"] = unit
         if found.sites is not None:
+            if found.sites.limit is not None:
+                file.attrs["distance_limit"] = found.sites.limit
             for name in SITES:
                 values = getattr(found.sites, name)
                 file.create_dataset(f"sites/{name}", data=values, compression="gzip" if values.size > 1000 else None)
@@ -95,7 +97,7 @@ def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibra
                 spectra=file["spectra"][:],
                 n_spectra=int(attributes["n_spectra"]),
                 n_materials=int(attributes["n_materials"]),
-                sites=TrainingSites(*(file[f"sites/{name}"][:] for name in SITES)) if "sites" in file else None,
+                sites=_sites(file) if "sites" in file else None,
                 owner=of,
             )
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -103,12 +105,19 @@ def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibra
             f"{path} is not a calibration of xanesflow ({error.args[0] if error.args else error}); {again}."
         ) from None
     if owner is not None and owner != of:
-        what = _difference(of, owner)
+        what = difference(of, owner)
         raise XanesflowError(f"{path} is the calibration of another model ({what}); {again}.")
     return found
 
 
-def _difference(there: Ensemble, here: Ensemble) -> str:
+def _sites(file: h5py.File) -> TrainingSites:
+    limit = file.attrs.get("distance_limit")  # a calibration of xanesflow 0.1 may lack it
+    mean, scale, axes, points = (file[f"sites/{name}"][:] for name in SITES)
+    return TrainingSites(mean, scale, axes, points, None if limit is None else float(limit))
+
+
+def difference(there: Ensemble, here: Ensemble) -> str:
+    """How the ensemble that a calibration is of differs from another one, in words."""
     for name in ("model", "features", "subset"):
         if getattr(there, name) != getattr(here, name):
             return f"of {getattr(there, name)}, not {getattr(here, name)}"

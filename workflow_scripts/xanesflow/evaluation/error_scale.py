@@ -51,7 +51,7 @@ class ErrorScale:
             spectra: (n, m) simulated, of sites that no member learned from.
             n_materials: that these are of.
         """
-        from scipy.optimize import minimize  # not where error bars are only applied
+        from scipy.optimize import minimize  # slow to import, and only a fit needs it
 
         squares = (spectra - by_seed.mean(axis=0)) ** 2
         smallest = (1e-9 * np.abs(spectra).mean()) ** 2 + np.finfo(np.float64).tiny  # a perfect model has σ too

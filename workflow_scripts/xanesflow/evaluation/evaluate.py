@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.intervals import write_intervals
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN, NO_SPECTRA, compute_metrics
 from xanesflow.evaluation.predictions import Predictions, read_predictions
+from xanesflow.evaluation.significance import write_comparisons
 from xanesflow.evaluation.uncertainty import write_judgements
 from xanesflow.files import atomic_path
 from xanesflow.sites import ELEMENTS, Subset
@@ -46,9 +48,14 @@ Row = dict[str, str | int | float]
 
 
 def evaluate_models(
-    prediction_files: Iterable[str | Path], output_csv: str | Path, calibration_csv: str | Path | None = None
+    prediction_files: Iterable[str | Path],
+    output_csv: str | Path,
+    calibration_csv: str | Path | None = None,
+    *,
+    intervals_csv: str | Path | None = None,
+    significance_csv: str | Path | None = None,
 ) -> list[Row]:
-    """Judge predictions and write metrics.csv, and the judgement of their error bars if wanted.
+    """Judge predictions and write metrics.csv, and further tables as wanted.
 
     A model with one seed has one row; with several it has one per seed, ascending, and one of their mean prediction.
     Rows are in the order of model, features, theory and element (as in the periodic table), whatever the order of the
@@ -59,6 +66,8 @@ def evaluate_models(
         prediction_files: from `predict_spectra`.
         output_csv: the table.
         calibration_csv: the table of the error bars (see `xanesflow.evaluation.uncertainty`).
+        intervals_csv: the figures with their intervals, and the paper's (see `xanesflow.evaluation.intervals`).
+        significance_csv: tests between the models of a subset (see `xanesflow.evaluation.significance`).
 
     Returns:
         Its rows.
@@ -84,6 +93,10 @@ def evaluate_models(
         writer.writerows(rows)
     if calibration_csv is not None:
         write_judgements(ordered, calibration_csv)
+    if intervals_csv is not None:
+        write_intervals(ordered, intervals_csv)
+    if significance_csv is not None:
+        write_comparisons(ordered, significance_csv)
     return rows
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.calibration import Ensemble
 from xanesflow.files import sha256_file
-from xanesflow.models.checkpoint import Model, load_checkpoint
+from xanesflow.models.card import TrainedModel
+from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.models.data import SubsetData, read_subset
 
 
 def load_members(
     dataset_path: str | Path, checkpoints: Sequence[Path], subset: str | None
-) -> tuple[list[Model], SubsetData]:
+) -> tuple[list[TrainedModel], SubsetData]:
     """The models, which differ in nothing but their seed, and the subset of the dataset that they were trained on.
 
     Args:
@@ -33,14 +34,14 @@ def load_members(
     return models, data
 
 
-def ensemble_of(models: Sequence[Model], checkpoints: Sequence[Path], subset: str) -> Ensemble:
+def ensemble_of(models: Sequence[TrainedModel], checkpoints: Sequence[Path], subset: str) -> Ensemble:
     """What a calibration of these members for a subset belongs to."""
     card = models[0].card
     hashes = {model.card.seed: sha256_file(path) for model, path in zip(models, checkpoints, strict=True)}
     return Ensemble(card.kind, card.features, subset, hashes)
 
 
-def _only_subset(model: Model) -> str:
+def _only_subset(model: TrainedModel) -> str:
     """The subset of a model that covers one."""
     if len(model.card.subsets) > 1:
         raise XanesflowError(
@@ -49,11 +50,17 @@ def _only_subset(model: Model) -> str:
     return next(iter(model.card.subsets))
 
 
-def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[Model]:
+def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[TrainedModel]:
     """Load checkpoints that differ in nothing but their seed."""
     if not checkpoints:
         raise XanesflowError("There is no checkpoint to predict with; name at least one seed in `models.seeds`.")
     models = [load_checkpoint(path) for path in checkpoints]
+    check_seeds(models, checkpoints)
+    return models
+
+
+def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> None:
+    """Raise XanesflowError if models, each of its checkpoint, differ in more than their seed."""
     first, seen = models[0].card, dict[int, Path]()
     for path, model in zip(checkpoints, models, strict=True):
         card = model.card
@@ -67,10 +74,9 @@ def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[Model]:
                 f"{path} and {seen[card.seed]} have the same seed {card.seed}; predict with each seed once."
             )
         seen[card.seed] = path
-    return models
 
 
-def _check_fits(path: Path, model: Model, data: SubsetData) -> None:
+def _check_fits(path: Path, model: TrainedModel, data: SubsetData) -> None:
     """Raise if a model does not belong to a dataset."""
     card, subset = model.card, data.subset
     if subset not in card.subsets:

@@ -55,11 +55,15 @@ class EnergyErrors:
         baseline: (141,) the same of the baseline, bohr².
         gain: (141,) share of the baseline's error that the model does away with: 1 - model / baseline; 1 is
             perfect, 0 no better, negative worse; NaN where the baseline has no error.
+        improvement: (141,) the paper's Ĩ(ΔE): how much smaller the model's mean absolute error is than the baseline's,
+            by the mean over the energies of the baseline's spectrum; NaN without a baseline. The definition is that of
+            the paper's published scripts.
     """
 
     model: Floats
     baseline: Floats
     gain: Floats
+    improvement: Floats
 
 
 def spectrum_mse(spectra: Floats, predictions: Floats) -> Floats:
@@ -101,7 +105,7 @@ def energy_errors(spectra: Floats, predictions: Floats, baseline: Floats) -> Ene
     model = np.abs(spectra - predictions).mean(axis=0)
     reference = np.abs(spectra - baseline).mean(axis=0)
     gain = 1 - np.divide(model, reference, out=np.full_like(model, np.nan), where=reference > 0)
-    return EnergyErrors(model, reference, gain)
+    return EnergyErrors(model, reference, gain, (reference - model) / baseline.mean())
 
 
 def deciles(mse: Floats, parts: int = 10) -> list[npt.NDArray[np.intp]]:

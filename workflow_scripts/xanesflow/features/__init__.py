@@ -12,8 +12,21 @@ published M3GNet sums them, and `bond_classes` spares the network bonds that are
 package is cheap: torch and the like are imported when a featurizer is made.
 """
 
+from typing import TYPE_CHECKING
+
 from xanesflow.feature_names import KNOWN, parse_features
-from xanesflow.features.compute import SiteFeatures, compute_features, read_features
-from xanesflow.features.registry import get_featurizer
+
+if TYPE_CHECKING:
+    from xanesflow.features.compute import SiteFeatures, compute_features, read_features
+    from xanesflow.features.registry import get_featurizer
 
 __all__ = ["KNOWN", "SiteFeatures", "compute_features", "get_featurizer", "parse_features", "read_features"]
+
+
+def __getattr__(name: str) -> object:
+    """What stands in `compute` and `registry`, imported when it is asked for: tables and pymatgen cost a second."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from importlib import import_module
+
+    return getattr(import_module(f"xanesflow.features.{'registry' if name == 'get_featurizer' else 'compute'}"), name)

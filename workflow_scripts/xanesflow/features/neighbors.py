@@ -58,7 +58,7 @@ def bond_graph(structure: Structure, cutoff: float, known_elements: frozenset[in
 
     numbers = atomic_numbers(structure, known_elements)
     positions = np.ascontiguousarray(structure.cart_coords, dtype=np.float64)
-    lattice = np.array(structure.lattice.matrix, dtype=np.float64)
+    lattice = np.array(structure.lattice.matrix, dtype=np.float64, order="C")  # a strained one is not
     if not np.isfinite(positions).all():
         raise NotFeaturizableError("a position is not a finite number")
     source, destination, image, distance = find_points_in_spheres(

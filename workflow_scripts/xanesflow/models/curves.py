@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 
 from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.files import atomic_path
-from xanesflow.models.checkpoint import Model, ModelCard
+from xanesflow.models.card import ModelCard, TrainedModel
 
 
-def write_history(path: str | Path, models: Sequence[Model]) -> None:
+def write_history(path: str | Path, models: Sequence[TrainedModel]) -> None:
     """Write a row per seed and epoch: mean squared errors in bohr⁴, and whether its weights were kept.
 
     Args:
@@ -28,7 +28,7 @@ def write_history(path: str | Path, models: Sequence[Model]) -> None:
             writer.writerows([card.seed, *row, row[0] == card.best_epoch] for row in card.history)
 
 
-def draw_curves(path: str | Path, models: Sequence[Model]) -> None:
+def draw_curves(path: str | Path, models: Sequence[TrainedModel]) -> None:
     """Draw the learning curves and, if there was one, the range test (SVG, PNG or PDF by the file's name).
 
     Args:

@@ -14,7 +14,8 @@ import numpy as np
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import sha256_file, sha256_text
-from xanesflow.models.checkpoint import Model, ModelCard, load_checkpoint, save_checkpoint
+from xanesflow.models.card import ModelCard
+from xanesflow.models.checkpoint import Model, load_checkpoint, save_checkpoint
 from xanesflow.models.curves import draw_curves, write_history
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.kernel import KernelRidge
@@ -216,7 +217,7 @@ def fit_models(
             range_test=training.range_test.as_dict() if training.range_test is not None else None,
         )
         energies_ev = {data.subset: data.energy_ev for data in subsets}
-        models.append((Model(card, training.network, scaling, energies_ev, kernel), training))
+        models.append((Model(card, energies_ev, training.network, scaling, kernel), training))
     return models
 
 
@@ -244,7 +245,7 @@ def _kept(
     there = (card.seed, card.data_sha256, card.asked, card.start, card.versions, card.featurizers)
     start = starts[seed].described() if starts is not None else None
     wanted = (seed, _joined_hash(data), _same_for_all(settings), start, versions(["torch"]), data[0].featurizers)
-    return model if there == wanted else None
+    return model if isinstance(model, Model) and there == wanted else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,9 +265,14 @@ class Start:
         """Read its checkpoint.
 
         Raises:
-            XanesflowError: the file is no model.
+            XanesflowError: the file is no model, or one without a network.
         """
-        return cls(Path(path), load_checkpoint(path))
+        model = load_checkpoint(path)
+        if not isinstance(model, Model):
+            raise XanesflowError(
+                f"{path} is a {model.card.kind} model, which has no network to go on from; name a universal one."
+            )
+        return cls(Path(path), model)
 
     def layers_of(self, settings: TrainingSettings) -> TrainingSettings:
         """Settings with the layers of this model, which training takes over."""

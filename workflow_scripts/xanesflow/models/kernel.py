@@ -102,11 +102,7 @@ class KernelRidge:
             logger.warning("kernel: fitted to %d of the %d training sites, to bound its memory", len(rows), len(names))
             names, features, spectra = names[rows], features[rows], spectra[rows]
         values = np.asarray(features, dtype=np.float64)
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
-        constant = deviation <= 1e-6 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny)
-        scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
-        sizes = np.asarray(blocks, dtype=np.float64)
-        block_scale = np.repeat((sizes / sizes.max()) ** 0.25 / np.sqrt(sizes), blocks)
+        mean, scale, block_scale = _scales(values, blocks)
         points = _inputs(values, mean, scale, block_scale)
         mean_spectrum = spectra.mean(axis=0)
         targets = (spectra - mean_spectrum).astype(np.float64)
@@ -139,6 +135,17 @@ class KernelRidge:
             return None
         parts: dict[str, Any] = {field.name: tensors[_KEY + field.name] for field in fields(cls)}
         return cls(**{**parts, "length": float(parts["length"]), "noise": float(parts["noise"])})
+
+
+def standardised_inputs(features: npt.NDArray[np.floating], blocks: Sequence[int]) -> npt.NDArray[np.float32]:
+    """(n, d) features as a kernel regression fitted to all of them sees them; `blocks` as in `KernelRidge.fit`."""
+    values = np.asarray(features, dtype=np.float64)
+    return _inputs(values, *_scales(values, blocks))
+
+
+def kernel_between(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], length: float) -> Array:
+    """(n, m) Matérn 3/2 kernel of (n, d) and (m, d) points."""
+    return _kernel(_distances(left, right), length)
 
 
 def leave_out_materials(matrix: Array, targets: Array, materials: npt.NDArray[Any]) -> Array:
@@ -196,6 +203,15 @@ def _draw(materials: npt.NDArray[Any], sites: int, seed: int) -> npt.NDArray[np.
     share = min(1.0, sites / len(materials))
     drawn = np.random.default_rng(seed).permutation(len(names))[: max(2, round(share * len(names)))]
     return np.flatnonzero(np.isin(of_site, drawn))
+
+
+def _scales(values: Array, blocks: Sequence[int]) -> tuple[Array, Array, Array]:
+    """Mean, one over the deviation (0 of a constant feature) and weight of the block, (d,) each."""
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    constant = deviation <= 1e-6 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny)
+    scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
+    sizes = np.asarray(blocks, dtype=np.float64)
+    return mean, scale, np.repeat((sizes / sizes.max()) ** 0.25 / np.sqrt(sizes), blocks)
 
 
 def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt.NDArray[np.float32]:

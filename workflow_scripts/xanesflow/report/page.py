@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,41 +13,14 @@ import h5py
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.files import write_text
 from xanesflow.reasons import REASONS
+from xanesflow.report.campaign import Summaries, campaign_part
+from xanesflow.report.explorer import ExplorerFiles, explorer_section
+from xanesflow.report.models import models_part, worth_drawing
+from xanesflow.report.packing import data_uri
+from xanesflow.report.theories import theories_part
 from xanesflow.simulations.status import CampaignStatus
-
-PAPER_ETA = {
-    "expert": {
-        "Ti_FEFF": 6.35, "V_FEFF": 7.30, "Cr_FEFF": 8.54, "Mn_FEFF": 17.66, "Fe_FEFF": 7.51, "Co_FEFF": 14.47,
-        "Ni_FEFF": 8.45, "Cu_FEFF": 5.19, "Ti_VASP": 4.75, "Cu_VASP": 8.46,
-    },
-    "universal": {
-        "Ti_FEFF": 4.19, "V_FEFF": 5.19, "Cr_FEFF": 7.13, "Mn_FEFF": 13.15, "Fe_FEFF": 6.04, "Co_FEFF": 9.58,
-        "Ni_FEFF": 6.43, "Cu_FEFF": 2.75,
-    },
-    "tuned": {
-        "Ti_FEFF": 7.63, "V_FEFF": 9.22, "Cr_FEFF": 10.44, "Mn_FEFF": 29.81, "Fe_FEFF": 8.98, "Co_FEFF": 19.83,
-        "Ni_FEFF": 11.21, "Cu_FEFF": 4.81, "Ti_VASP": 5.27, "Cu_VASP": 9.21,
-    },
-}  # fmt: skip
-"""η of ExpertXAS, UniversalXAS and Tuned-UniversalXAS on m3gnet features (arXiv 2409.19552, Table I)."""
-
-KINDS = {
-    "linear": "linear regression, fitted to the subset alone; a network has to be better",
-    "trees": "gradient-boosted trees, fitted to the subset alone; a network has to be better",
-    "expert": "ExpertXAS, a network for each subset, trained on that subset alone",
-    "universal": (
-        "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees the "
-        "features only, and what it predicts stands on the energies of the site's own element"
-    ),
-    "tuned": (
-        "Tuned-UniversalXAS, a network for each subset that goes on from the weights of UniversalXAS with that subset "
-        "alone"
-    ),
-}
-"""What a kind of model is, for the reader."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +32,14 @@ class ModelFigures:
         errors: histogram of the spectra's errors.
         spectra: a spectrum of each decile.
         energies: error at each energy.
+        heatmap: error of each spectrum at each energy.
     """
 
     title: str
     errors: Path
     spectra: Path
     energies: Path
+    heatmap: Path
 
 
 @dataclass(frozen=True)
@@ -95,10 +69,16 @@ def make_report(
     models: Sequence[ModelFigures],
     learning_curves: Mapping[str, Path],
     benchmarks: Path,
+    intervals: Path | None = None,
+    significance: Path | None = None,
+    curation_examples: Mapping[str, Path] | None = None,
     comparison: Path | None = None,
     status: CampaignStatus | None = None,
+    runs: Summaries | None = None,
+    theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
+    explorer: ExplorerFiles | None = None,
 ) -> None:
     """Write the page.
 
@@ -107,54 +87,74 @@ def make_report(
         dataset: the campaign's dataset.
         metrics: metrics.csv.
         curation_figures: SVG by subset.
+        curation_examples: SVG by subset of spectra that were left out; None: none are shown.
         unmatched: CSV by subset of the sites that split files and spectra do not share.
         models: figures of each model on each subset.
         learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
         benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
+        intervals: intervals.csv; None: the page tells no bootstrap intervals.
+        significance: significance.csv; None: the page tells no tests between models.
         comparison: figure of all models side by side; None: there is but one.
         status: how the simulations stand; None: the page does not tell.
+        runs: summaries of the finished runs by subset; None: nothing was simulated.
+        theories: by two subsets of one element table and figure of how well they agree (`report.theories`).
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
+        explorer: what single spectra are looked at from; None: they are not.
     """
-    table = pd.read_csv(metrics)
+    of_models = models_part(metrics, intervals, significance)
+    drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
     judged = [] if calibration is None else _calibration(pd.read_csv(calibration))
-    with_bars = {f"{row['model']} on {row['features']}, {row['subset']}" for row in judged if row["fitted"]}
+    with_bars = [f"{row['model']} on {row['features']}, {row['subset']}" for row in judged if row["fitted"]]
+    with_bars = worth_drawing(with_bars, of_models["rows"])
     with h5py.File(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
-        subsets = [_subset(name, file[name], curation_figures[name], unmatched[name]) for name in curation_figures]
-    environment = Environment(
+        drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
+        subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]
+    page = (
+        environment()
+        .get_template("template.html")
+        .render(
+            title=attributes["title"],
+            created=attributes["created"],
+            citation=attributes["citation"],
+            versions=json.loads(attributes["versions"]),
+            config=json.dumps(json.loads(attributes["config"]), indent=2),
+            dataset=dataset.name,
+            models_part=of_models,
+            subsets=subsets,
+            comparison=data_uri(comparison) if comparison else None,
+            models=[_figures(figures) for figures in models if figures.title in drawn],
+            not_drawn=len(models) - len(drawn),
+            calibration=judged,
+            error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
+            learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
+            theories=theories_part(
+                {pair: (table, data_uri(figure)) for pair, (table, figure) in (theories or {}).items()}
+            ),
+            campaign=campaign_part(runs or {}, benchmarks),
+            simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
+            reasons=REASONS,
+            reasons_found=_reasons_found(subsets),
+            from_files=any(subset["from_file"] for subset in subsets),
+            explorer=explorer_section(explorer) if explorer else None,
+        )
+    )
+    write_text(output, page)
+
+
+def environment() -> Environment:
+    """The templates of the page and its parts; whatever text they are given is escaped."""
+    return Environment(
         loader=PackageLoader("xanesflow.report", "."),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("template.html").render(
-        title=attributes["title"],
-        created=attributes["created"],
-        citation=attributes["citation"],
-        versions=json.loads(attributes["versions"]),
-        config=json.dumps(json.loads(attributes["config"]), indent=2),
-        dataset=dataset.name,
-        metrics=_metrics(table),
-        kinds={kind: KINDS[kind] for kind in KINDS if kind in set(table["model"])},
-        on_validation="val" in set(table["part"]),
-        small=_small(table),
-        few=(FEW_TRAIN, FEW_TEST),
-        subsets=subsets,
-        comparison=data_uri(comparison) if comparison else None,
-        models=[_figures(figures) for figures in models],
-        calibration=judged,
-        error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
-        learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
-        runtimes=_runtimes(benchmarks),
-        simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
-        reasons=REASONS,
-    )
-    write_text(output, page)
 
 
-def _subset(name: str, group: h5py.Group, figure: Path, unmatched: Path) -> dict[str, Any]:
+def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, unmatched: Path) -> dict[str, Any]:
     counts = json.loads(group.attrs["counts"])
     lacking = pd.read_csv(unmatched)
     features = {
@@ -170,30 +170,10 @@ def _subset(name: str, group: h5py.Group, figure: Path, unmatched: Path) -> dict
         "energy": (float(group["energy"][0]), float(group["energy"][-1])),
         "features": features,
         "figure": data_uri(figure),
+        "examples": data_uri(examples) if examples else None,
+        "from_file": "spectra" in group and "origin" in group["spectra"].attrs,
         "unmatched": dict(Counter(lacking["lacks"])),
     }
-
-
-def _metrics(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of metrics.csv with their subset and, where it can be compared, the paper's η."""
-    subsets = table["element"] + "_" + table["theory"]
-    rows = []
-    for subset, row in zip(subsets, table.to_dict("records"), strict=True):
-        paper = PAPER_ETA.get(row["model"], {})
-        comparable = row["features"] == "m3gnet" and row["part"] == "test"
-        # What a universal model learned depends on all its subsets: the paper's had eight.
-        if row["model"] != "expert" and not PAPER_ETA["universal"].keys() <= set(subsets):
-            comparable = False
-        named = {str(key): value for key, value in row.items()}
-        rows.append({**named, "subset": subset, "paper_eta": paper.get(subset) if comparable else None})
-    return rows
-
-
-def _small(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Subsets with so few spectra that their figures judge no model, each once, with the numbers."""
-    few = table[(table["n_train"] < FEW_TRAIN) | (table["n_test"] < FEW_TEST)]
-    numbers = few[["element", "theory", "n_train", "n_test", "part"]].drop_duplicates()
-    return [{str(key): value for key, value in row.items()} for row in numbers.to_dict("records")]
 
 
 def _calibration(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -207,25 +187,7 @@ def _figures(figures: ModelFigures | ErrorBarFigures) -> dict[str, Any]:
     return {name: data_uri(value) if isinstance(value, Path) else value for name, value in vars(figures).items()}
 
 
-def _runtimes(folder: Path) -> list[dict[Hashable, Any]]:
-    """Wall seconds and greatest memory of each rule's jobs, from Snakemake's benchmark files."""
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        try:
-            table = pd.read_csv(path, sep="\t", na_values="-")
-        except pd.errors.EmptyDataError:  # of a job that was killed
-            continue
-        for record in table.to_dict("records"):
-            rows.append({"rule": rule, "seconds": float(record["s"]), "mib": record.get("max_rss")})
-    if not rows:
-        return []
-    grouped = pd.DataFrame(rows).groupby("rule", sort=False)
-    summary = grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), mib=("mib", "max")).reset_index()
-    return summary.sort_values("seconds", ascending=False).to_dict("records")
-
-
-def data_uri(figure: Path) -> str:
-    """A figure's file as an address that needs no file."""
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[figure.suffix]
-    return f"data:{kind};base64,{base64.b64encode(figure.read_bytes()).decode()}"
+def _reasons_found(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The reasons for which sites were left out, in the order of the documented list, unknown ones last."""
+    found = {reason for subset in subsets for reason in subset["rejected"]}
+    return [*(reason for reason in REASONS if reason in found), *sorted(found - REASONS.keys())]

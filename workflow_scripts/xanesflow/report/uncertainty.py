@@ -11,8 +11,11 @@ from matplotlib.figure import Figure
 from xanesflow.evaluation.calibration import LEVELS
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions import Predictions, Uncertainty, read_predictions
-from xanesflow.evaluation.uncertainty import judge, reliability, sparsification
+from xanesflow.evaluation.uncertainty import Sparsification, judge, reliability, sparsification
 from xanesflow.figures import BAND, BASELINE, MODEL, TRUTH, figure
+
+MOST_VECTORS = 100
+"""Points that are drawn as shapes; more are drawn as pixels, which are smaller then."""
 
 WITHIN = 0.03
 """How far coverage may be from what a band says, drawn as a strip: so far the bars count as calibrated."""
@@ -69,7 +72,8 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
     errors = np.sqrt(spectrum_mse(data.spectra, data.predictions))
     found = judge(data.spectra, data.predictions, bars)
     smallest = max(errors.max() * 1e-6, np.finfo(float).tiny)
-    left.loglog(np.maximum(bars.error, smallest), np.maximum(errors, smallest), ".", color=MODEL, ms=3, alpha=0.6)
+    dots = {"color": MODEL, "ms": 3, "alpha": 0.6, "rasterized": len(errors) > MOST_VECTORS}
+    left.loglog(np.maximum(bars.error, smallest), np.maximum(errors, smallest), ".", **dots)
     ends = np.array([max(bars.error.min(), smallest), max(bars.error.max(), 2 * smallest)])
     left.plot(ends, ends, color=TRUTH, lw=0.8, ls=":", label="equal")
     left.plot(
@@ -82,7 +86,7 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
     left.set(xlabel="Expected error of a spectrum (bohr²)", ylabel="True error (bohr²)")
     left.set_title(f"rank correlation {found.rank_correlation:.2f}, {found.spectra_below_95:.1%} below the bound")
     left.legend(loc="upper left")
-    sparse = sparsification(errors, bars.error)
+    sparse = thinned(sparsification(errors, bars.error))
     right.plot(100 * sparse.removed, sparse.curve, color=MODEL, label="largest expected errors first")
     right.plot(100 * sparse.removed, sparse.oracle, color=TRUTH, lw=0.8, ls="--", label="largest true errors first")
     right.axhline(1, color=BASELINE, lw=0.8, label="in random order")
@@ -90,6 +94,12 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
     right.set(xlabel="Spectra taken out (%)", ylabel="Mean error of the rest / of all", ylim=(0, None))
     right.set_title(f"AUSE {found.ause:.3f} (in random order {found.ause_random:.3f})")
     right.legend(loc="lower left")
+
+
+def thinned(curves: Sparsification, most: int = 200) -> Sparsification:
+    """At most so many points of the curves, evenly spaced, with the first and the last."""
+    rows = np.unique(np.linspace(0, len(curves.removed) - 1, most).round().astype(int))
+    return Sparsification(curves.removed[rows], curves.curve[rows], curves.oracle[rows])
 
 
 def _bands(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
@@ -104,7 +114,7 @@ def _bands(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
             axes.fill_between(relative, band[0, row], band[1, row], color=BAND, alpha=depth, lw=0, label=name)
         axes.plot(relative, data.predictions[row], color=MODEL, lw=1, ls="--", label="predicted")
         axes.plot(relative, data.spectra[row], color=TRUTH, lw=1, label="simulated")
-        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8)
+        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
         axes.text(0.97, 0.04, f"± {bars.error[row]:.1e} bohr²", transform=axes.transAxes, ha="right", fontsize=7)
     panels[0].legend(fontsize=7, loc="upper left")
     drawn.supxlabel(f"Photon energy − {data.energy_ev[0]:.2f} (eV)")

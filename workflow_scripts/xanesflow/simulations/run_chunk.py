@@ -42,7 +42,7 @@ from xanesflow.simulations.progress import ChunkProgress
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
 from xanesflow.sites import WHOLE_MATERIAL, Site, Subset, site_id
-from xanesflow.tables import read_structures
+from xanesflow.tables import read_site_list, read_structures
 from xanesflow.walltime import Limit
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ def simulate_chunk(
     subset: str,
     chunk: int,
     engine: Engine,
+    only: Path | None = None,
     workers: int = 1,
     scratch: Path | None = None,
     tried_again: bool = False,
@@ -88,6 +89,7 @@ def simulate_chunk(
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
         engine: computes a site.
+        only: list of the sites that are to be computed (`tables.read_site_list`); None: all.
         workers: sites that are computed at a time.
         scratch: folder for the sites' own folders; None: the system's, $TMPDIR.
         tried_again: whether a job that fails is tried again, with more memory.
@@ -99,7 +101,8 @@ def simulate_chunk(
     table = pd.read_parquet(site_table).sort_values(["material_id", "site_index"])
     columns = table[["material_id", "site_index", "chunk"]].itertuples(index=False, name=None)
     chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in columns}
-    sites = [site for site, number in chunk_of_site.items() if number == chunk]
+    planned = None if only is None else read_site_list(only)
+    sites = [site for site, number in chunk_of_site.items() if number == chunk and (planned is None or site in planned)]
     as_json = read_structures(structures, {material_id for material_id, _ in sites})
     job = _Job(
         engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve(),

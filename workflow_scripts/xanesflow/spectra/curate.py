@@ -20,11 +20,19 @@ from xanesflow.simulations.chunks import Run, read_chunk, sites_in_chunk
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.failures import check_failures
 from xanesflow.sites import WHOLE_MATERIAL, Site, Subset
+from xanesflow.spectra.examples import Example, choose_examples, spectrum_anyway
 from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
 from xanesflow.spectra.processing import Processing, processing_of
 from xanesflow.spectra.readers import check_record, check_theory, reader_of
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.tables import count_reasons, describe_counts, read_rejected, read_structures, write_rejected
+from xanesflow.tables import (
+    count_reasons,
+    describe_counts,
+    read_rejected,
+    read_site_list,
+    read_structures,
+    write_rejected,
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +46,7 @@ def curate_spectra(
     rejected: list[Path],
     failed: Sequence[Path] = (),
     max_failed: float | None = None,
+    only: Path | None = None,
     output: Path,
     rejected_csv: Path,
     energy_start_ev: float,
@@ -57,6 +66,7 @@ def curate_spectra(
         rejected: Parquet tables of what was left out before; materials without the element are passed over.
         failed: tables of the sites that could not be simulated (`simulations.failures`).
         max_failed: greatest share of the subset's sites that may have failed; None: any.
+        only: list of the sites that were to be simulated (`tables.read_site_list`); None: all.
         output: HDF5 to write.
         rejected_csv: the whole rejected table once more, for people.
         energy_start_ev: first energy of the grid.
@@ -92,12 +102,17 @@ def curate_spectra(
     corrections: dict[Site, str] = {}
     # A folder or library serves many elements: what holds none of this one was counted when it was read.
     left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
-    for good, bad, corrected in map_in_processes(read, chunks, workers):
+    examples: list[Example] = []
+    for good, bad, corrected, drawable in map_in_processes(read, chunks, workers):
         spectra.update(good)
         left_out += bad
+        examples += drawable
         corrections |= corrected
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
-    left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in multiplicity.keys() - seen]
+    not_planned = multiplicity.keys() - read_site_list(only) - seen if only is not None else set()
+    left_out += [Rejected(m, i, "not_planned", f"it is not in {only}") for m, i in not_planned]
+    missing = multiplicity.keys() - seen - not_planned
+    left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in missing]
     if not spectra:
         raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
 
@@ -108,6 +123,7 @@ def curate_spectra(
     for k in np.flatnonzero(~inside.kept):
         detail = f"{inside.worst_sigma[k]:.2f} σ from the mean at {energy_ev[inside.worst_index[k]]:.2f} eV"
         left_out.append(Rejected(*keys[k], "outside_envelope", detail))
+        examples.append(Example(*keys[k], "outside_envelope", detail, values[k], float(inside.worst_sigma[k])))
     kept = [key for key, inside_too in zip(keys, inside.kept, strict=True) if inside_too]
     if not kept:
         raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
@@ -120,6 +136,8 @@ def curate_spectra(
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
         corrections=[corrections.get(key, "") for key in kept],
+        examples=choose_examples(examples),
+        envelope=inside.bounds,
     )
     record = provenance([*chunks, structures, site_table], config=config)
     counts = json.dumps({"kept": len(kept), **count_reasons(left_out)})
@@ -144,15 +162,16 @@ def _read_one_chunk(
     start_ev: float,
     max_flat_start_ev: float,
     processing: Processing | None,
-) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str]]:
-    """Spectra on the grid and rejections of one chunk, and what was corrected in its runs."""
+) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str], list[Example]]:
+    """Spectra on the grid and rejections of one chunk, what was corrected in its runs, and some of the refused ones."""
     here = sites_in_chunk(chunk, subset.theory) & sites
     if not here:
-        return {}, [], {}
+        return {}, [], {}, []
     as_json = read_structures(structures, {material_id for material_id, _ in here})
     read = reader_of(subset.theory, processing)
     good: dict[Site, Array] = {}
     bad: list[Rejected] = []
+    drawable: list[Example] = []
     corrections: dict[Site, str] = {}
     parsed: dict[str, Structure] = {}
     shared: Run | None = None
@@ -181,4 +200,8 @@ def _read_one_chunk(
             bad.append(Rejected(*site, "grid_not_covered", str(error)))
         except BadRunError as error:
             bad.append(Rejected(*site, error.reason, error.detail))
-    return good, bad, corrections
+        else:
+            continue
+        if (refused := spectrum_anyway(run, subset.theory, start_ev)) is not None:
+            drawable.append(Example(*site, bad[-1].reason, bad[-1].detail, refused))
+    return good, bad, corrections, choose_examples(drawable)

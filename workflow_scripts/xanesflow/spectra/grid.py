@@ -42,6 +42,17 @@ def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_star
     Raises:
         GridNotCoveredError: the computed points end before the grid does, or start too late.
     """
+    check_covered(energy_ev, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev)
+    inside = (energy_ev > start_ev) & (energy_ev < start_ev + RANGE_EV)
+    return np.interp(energy_grid(start_ev), energy_ev[inside], values[inside])
+
+
+def check_covered(energy_ev: Array, *, start_ev: float, max_flat_start_ev: float) -> None:
+    """Check that a computed spectrum spans the grid; see `onto_grid`.
+
+    Raises:
+        GridNotCoveredError: the computed points end before the grid does, or start too late.
+    """
     end_ev = start_ev + RANGE_EV
     inside = (energy_ev > start_ev) & (energy_ev < end_ev)
     if energy_ev.size == 0 or energy_ev[-1] < end_ev:
@@ -52,7 +63,6 @@ def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_star
             f"the first computed energy in the grid is {energy_ev[energy_ev > start_ev][0]:.2f} eV, more than "
             f"{max_flat_start_ev:g} eV after its start at {start_ev:.2f} eV"
         )
-    return np.interp(energy_grid(start_ev), energy_ev[inside], values[inside])
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,13 @@ class Envelope:
         kept: (n,) whether a spectrum stays inside at every grid point.
         worst_sigma: (n,) its greatest distance from the mean, in standard deviations.
         worst_index: (n,) the grid point where that is.
+        bounds: (2, 141) mean ± c σ; None: all are kept.
     """
 
     kept: NDArray[np.bool_]
     worst_sigma: Array
     worst_index: NDArray[np.int64]
+    bounds: Array | None = None
 
 
 def envelope(spectra: Array, c: float | None) -> Envelope:
@@ -85,4 +97,5 @@ def envelope(spectra: Array, c: float | None) -> Envelope:
     in_sigma = np.divide(distance, sigma, out=np.zeros_like(distance), where=sigma > 0)
     kept = np.ones(len(spectra), dtype=bool) if c is None else (distance <= c * sigma).all(axis=1)
     worst = in_sigma.argmax(axis=1)
-    return Envelope(kept, in_sigma[np.arange(len(spectra)), worst], worst)
+    bounds = None if c is None else np.array([mean - c * sigma, mean + c * sigma])
+    return Envelope(kept, in_sigma[np.arange(len(spectra)), worst], worst, bounds)

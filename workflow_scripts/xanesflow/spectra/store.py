@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.reasons import Rejected
+from xanesflow.spectra.examples import Example, read_examples, write_examples
 from xanesflow.spectra.grid import Array
 from xanesflow.tables import STRING, read_rejected_group, write_rejected_group
 
@@ -33,6 +34,8 @@ class CuratedSpectra:
         corrections: (n,) what was changed in a run's inputs before it was good, empty for a plain run; (): none was.
         described: what a file that they were taken from says of them, by attribute of the dataset (`multiplicity`: of
             that array); empty for spectra of runs.
+        examples: some of the spectra that were left out.
+        envelope: (2, 141) lowest and highest cross section that the σ envelope lets pass, bohr²; None: there was none.
     """
 
     subset: str
@@ -44,6 +47,8 @@ class CuratedSpectra:
     rejected: Sequence[Rejected]
     corrections: Sequence[str] = ()
     described: Mapping[str, str] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
+    envelope: Array | None = None
 
 
 def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping[str, str]) -> None:
@@ -58,6 +63,9 @@ def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping
         corrections = list(curated.corrections) or [""] * len(curated.material_id)
         file.create_dataset("corrections", data=corrections, dtype=STRING)
         write_rejected_group(file, curated.rejected)
+        write_examples(file, curated.examples)
+        if curated.envelope is not None:
+            file.create_dataset("envelope", data=curated.envelope).attrs["units"] = "bohr^2"
 
 
 def read_spectra(path: str | Path) -> CuratedSpectra:
@@ -78,6 +86,8 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
                 rejected=read_rejected_group(file),
                 corrections=file["corrections"].asstr()[:].tolist(),
                 described=json.loads(file.attrs.get("described", "{}")),
+                examples=read_examples(file),
+                envelope=file["envelope"][:] if "envelope" in file else None,
             )
     except (OSError, KeyError) as error:
         raise XanesflowError(

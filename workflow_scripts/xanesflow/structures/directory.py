@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import stat
+from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -13,18 +13,23 @@ from pymatgen.core import Structure
 
 from xanesflow.parallel import map_in_processes
 from xanesflow.structures.listing import StructureFile, describe_listing, list_structures, name_some
+from xanesflow.structures.one_file import content_of
 from xanesflow.structures.readers import read_structure, same_structure
 from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
 
 log = logging.getLogger(__name__)
 
-FILE_LIMIT = 16 * 2**20
-"""Largest structure file in bytes that is read; 100,000 atoms have some 6 MB."""
-
 _BATCH = 16  # files sent to a worker at once
 
 
-def read_directory(path: str | Path, *, symprec: float, workers: int = 1) -> list[Material | BadStructure]:
+def read_directory(
+    path: str | Path,
+    *,
+    symprec: float,
+    workers: int = 1,
+    called: str = "structures.directory is {}",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Material | BadStructure]:
     """Read the structure files of a folder and of the folders in it.
 
     A file `<id>.cif`, `<id>.json` (pymatgen's Structure), `<id>.vasp`, `<id>.poscar`, `POSCAR_<id>` or `POSCAR.<id>`
@@ -35,6 +40,8 @@ def read_directory(path: str | Path, *, symprec: float, workers: int = 1) -> lis
         path: the folder.
         symprec: spglib's distance tolerance in Å.
         workers: processes that read files; their number does not change what is returned.
+        called: how a message names the folder; `{}` stands for its path.
+        progress: called as `progress(read, of)` now and then.
 
     Returns:
         The materials and what cannot be used, in the order of their ids. Of several files of one id none is used,
@@ -44,11 +51,13 @@ def read_directory(path: str | Path, *, symprec: float, workers: int = 1) -> lis
         XanesflowError: there is no such folder, it cannot be listed, or it holds no structure file.
     """
     path = Path(path)
-    listing = list_structures(path)
+    listing = list_structures(path, called)
     batches = [listing.files[start : start + _BATCH] for start in range(0, len(listing.files), _BATCH)]
-    read = [
-        each for batch in map_in_processes(partial(_read_batch, symprec=symprec), batches, workers) for each in batch
-    ]
+    read: list[Material | BadStructure] = []
+    for batch in map_in_processes(partial(_read_batch, symprec=symprec), batches, workers):
+        read += batch
+        if progress is not None:
+            progress(len(read), len(listing.files))
     unusable = {bad.material_id: bad for bad in listing.bad}
     found: list[Material | BadStructure] = []
     for material_id, group in groupby(zip(listing.files, read, strict=True), key=lambda pair: pair[0].material_id):
@@ -64,7 +73,7 @@ def _read_batch(files: list[StructureFile], *, symprec: float) -> list[Material 
 
 def _read_file(file: StructureFile, *, symprec: float) -> Material | BadStructure:
     try:
-        structure, note = read_structure(_content(file.path), file.form)
+        structure, note = read_structure(content_of(file.path), file.form)
     except UnusableStructure as error:
         return BadStructure(file.material_id, f"{file.name} {error}", error.reason)
     material = describe(file.material_id, structure, symprec=symprec)
@@ -74,19 +83,6 @@ def _read_file(file: StructureFile, *, symprec: float) -> Material | BadStructur
     return Material(
         material.material_id, material.structure, material.formula, material.elements, material.equivalent, notes
     )
-
-
-def _content(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
-            raise UnusableStructure("is not a plain file")
-        if status.st_size > FILE_LIMIT:
-            raise UnusableStructure(f"has {status.st_size:,} bytes, and the limit is {FILE_LIMIT:,}")
-        with path.open("rb") as opened:
-            return opened.read(FILE_LIMIT)
-    except OSError as error:
-        raise UnusableStructure(f"cannot be read: {error.strerror}") from error
 
 
 def _one_of(

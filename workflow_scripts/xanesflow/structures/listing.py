@@ -62,13 +62,17 @@ def directory_state(path: str | Path) -> str:
     return f"{len(entries)} structures, {digest[:16]}"
 
 
-def list_structures(folder: Path) -> Listing:
+def list_structures(folder: Path, called: str = "structures.directory is {}") -> Listing:
     """Find the structure files of a folder, those of one id beside each other.
+
+    Args:
+        folder: the folder.
+        called: how a message names it; `{}` stands for its path.
 
     Raises:
         XanesflowError: there is no such folder, it cannot be listed, or it holds no structure file.
     """
-    where = f"structures.directory is {folder}"
+    where = called.format(folder)
     if not _is_folder(folder):
         told = "is not a folder" if os.path.lexists(folder) else "does not exist"
         raise XanesflowError(

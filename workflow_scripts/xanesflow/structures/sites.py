@@ -7,16 +7,20 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.files import atomic_path
 from xanesflow.sites import Site, chunk_of
-from xanesflow.structures.cost import SiteCost
-from xanesflow.structures.unusable import BadStructure
+from xanesflow.structures.unusable import BadStructure, UnusableStructure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xanesflow.structures.cost import SiteCost
 
 log = logging.getLogger(__name__)
 
@@ -68,21 +72,13 @@ def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | 
     return describe(material_id, structure, symprec=symprec)
 
 
-class UnusableStructure(Exception):  # noqa: N818 - it is caught where it is told, and is no fault of ours
-    """A structure cannot be used; the message is a sentence that lacks its subject, the file."""
-
-    def __init__(self, message: str, reason: str = "no_structure") -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
 def parse_poscar(text: str) -> Structure:
     """Read a POSCAR's text.
 
     Raises:
         UnusableStructure: it cannot be read, or what it says is no structure.
     """
-    from pymatgen.io.vasp import Poscar  # a second, for nothing where structures come from elsewhere
+    from pymatgen.io.vasp import Poscar  # slow to import, for what else is in that package
 
     try:
         poscar = Poscar.from_str(text)
@@ -142,6 +138,8 @@ def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
 
 def write_structure_rows(path: str | Path, rows: Iterable[tuple[str, str, str, int]]) -> None:
     """`write_structures` of rows with the `STRUCTURE_COLUMNS`."""
+    import pandas as pd  # slow to import, and a structure that is read needs none
+
     table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
@@ -166,6 +164,8 @@ def write_site_table(
     Returns:
         The table, with `SITE_COLUMNS`.
     """
+    import pandas as pd
+
     nothing = (None, None)
     rows = [
         (

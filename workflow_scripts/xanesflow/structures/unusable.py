@@ -18,3 +18,11 @@ class BadStructure:
     material_id: str
     detail: str
     reason: str = "no_structure"
+
+
+class UnusableStructure(Exception):  # noqa: N818 - it is caught where it is told, and is no fault of ours
+    """A structure cannot be used; the message is a sentence that lacks its subject, the file."""
+
+    def __init__(self, message: str, reason: str = "no_structure") -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,175 @@
+"""Delta learning on published Cu spectra: learning curve, planned against random sites, unseen elements, error bars.
+
+    python benchmarks/study_delta.py DATASET [--features NAMES] [--figure FILE] [--only curve,plan,elements,bars]
+
+DATASET is made with `snakemake dataset --configfile campaigns/delta_cu.yaml`: Cu_FEFF with the published split,
+features of the structures, and those of the embedded engine's runs at the same sites. All models learn from the
+training part and are judged on the published validation part (of unseen elements: on all sites that have them). Tables
+go to standard output, in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+from pymatgen.core import Structure
+
+from xanesflow.evaluation.calibration import Calibration
+from xanesflow.evaluation.distance import TrainingSites
+from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.delta import DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
+from xanesflow.models.planning import choose_sites
+from xanesflow.sites import parse_site_id
+
+SUBSET, BASELINE = "Cu_FEFF", "feff8l"
+FEATURES = f"m3gnet_all+chgnet+radial+angular+{BASELINE}"
+SIZES = (50, 100, 250, 500, 1000)
+BUDGETS = (100, 250)
+DRAWS = 3
+RANDOM_DRAWS = 10
+FEWEST_WITH_ELEMENT = 30
+MEMBERS = 5
+
+
+def eta(data: SubsetData, model: DeltaModel, rows: np.ndarray, *, alone: bool = False) -> float:
+    """Figure of merit on some rows, of the delta model or of the structure alone."""
+    predict = model.without_baseline if alone else model.predict
+    mean = data.spectra[data.rows("train")].mean(axis=0)
+    spectra, predicted = data.spectra[rows], predict(data.features[rows])
+    of_mean, of_model = (((each - spectra) ** 2).mean(axis=1) for each in (mean, predicted))
+    return float(np.median(of_mean) / np.median(of_model))
+
+
+def show_curve(data: SubsetData, figure: Path | None) -> None:
+    """Learning curve with and without the engine."""
+    points = learning_curve(data, DeltaSettings(BASELINE), sizes=SIZES, draws=DRAWS)
+    print(
+        "| training sites | η with the engine | structure alone | engine, moved in energy |\n| --- | --- | --- | --- |"
+    )
+    for size, group in points.groupby("n_train"):
+        cells = [
+            f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})"
+            if len(values) > 1
+            else f"{values.mean():.2f}"
+            for values in (group["eta"], group["eta_structure"], group["eta_moved"])
+        ]
+        print(f"| {size} | {' | '.join(cells)} |", flush=True)
+    if figure is not None:
+        draw_learning_curve(figure, points, "Cu K edge: FEFF 9 from the embedded engine and n FEFF 9 spectra")
+
+
+def show_plan(data: SubsetData) -> None:
+    """Sites chosen by the planner against random ones."""
+    train, val = data.rows("train"), data.rows("val")
+    print("\n| sites | chosen by | η with the engine | structure alone |\n| --- | --- | --- | --- |")
+    for budget in (budget for budget in BUDGETS if budget < len(train)):
+        chosen, _ = choose_sites(data.features[train], data.feature_dimensions, budget)
+        rng = np.random.default_rng(0)
+        random = [draw_sites(data, train, budget, rng) for _ in range(RANDOM_DRAWS)]
+        anywhere = [rng.choice(train, budget, replace=False) for _ in range(RANDOM_DRAWS)]
+        for name, draws in (
+            ("the planner", [train[chosen]]),
+            (f"chance, whole materials ({RANDOM_DRAWS} draws)", random),
+            (f"chance, single sites ({RANDOM_DRAWS} draws)", anywhere),
+        ):
+            models = [fit_delta(only_train_on(data, rows), DeltaSettings(BASELINE)) for rows in draws]
+            cells = []
+            for alone in (False, True):
+                found = [eta(data, model, val, alone=alone) for model in models]
+                cells.append(f"{np.mean(found):.2f}" + (f" ± {np.std(found):.2f}" if len(found) > 1 else ""))
+            print(f"| {budget} | {name} | {' | '.join(cells)} |", flush=True)
+
+
+def show_elements(path: Path, data: SubsetData) -> None:
+    """Elements that the training never saw."""
+    with h5py.File(path) as file:
+        structures = {name: file["structures"][name][()] for name in file["structures"]}
+    elements_of = {
+        name: {str(e) for e in Structure.from_dict(json.loads(text)).composition.elements} - {"Cu", "O"}
+        for name, text in structures.items()
+    }
+    materials = [parse_site_id(name)[0] for name in data.ids]
+    judged_or_learned = np.flatnonzero(np.isin(data.split, ["train", "val"]))
+    counts = Counter(element for row in judged_or_learned for element in elements_of[materials[row]])
+    print("\n| element left out | sites with it | training sites | η with the engine | structure alone |")
+    print("| --- | --- | --- | --- | --- |")
+    rows_of_table = []
+    for element, number in counts.most_common():
+        if number < FEWEST_WITH_ELEMENT:
+            break
+        has = np.array([element in elements_of[material] for material in materials])
+        rows = judged_or_learned[has[judged_or_learned]]
+        without = replace(data, split=np.where(has & (data.split == "train"), "", data.split).astype(data.split.dtype))
+        model = fit_delta(without, DeltaSettings(BASELINE))
+        found = (eta(without, model, rows), eta(without, model, rows, alone=True))
+        rows_of_table.append(found)
+        print(f"| {element} | {number} | {model.card.n_train} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
+    middle = np.exp(np.log(np.array(rows_of_table)).mean(axis=0))
+    print(f"| geometric mean of {len(rows_of_table)} | | | {middle[0]:.2f} | {middle[1]:.2f} |")
+
+
+def show_bars(data: SubsetData) -> None:
+    """Error bars, calibrated on a tenth of the training materials that the members do not learn from."""
+    train, val = data.rows("train"), data.rows("val")
+    print("\n| training sites | members | calibrated on | η | in the 68 % bands | in the 95 % bands |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for size in (100, 250, 1000, len(train)):
+        if size > len(train):
+            continue
+        drawn = draw_sites(data, train, size, np.random.default_rng(0))
+        names = np.unique([parse_site_id(data.ids[row])[0] for row in drawn])
+        held = set(np.random.default_rng(1).permutation(names)[: max(4, len(names) // 5)])
+        is_held = np.array([parse_site_id(data.ids[row])[0] in held for row in drawn])
+        learned, kept = drawn[~is_held], drawn[is_held]
+        for members in (1, MEMBERS):
+            share = 1.0 if members == 1 else 0.8
+            settings = [DeltaSettings(BASELINE, seed, share) for seed in range(members)]
+            models = [fit_delta(only_train_on(data, learned), each) for each in settings]
+            sites = TrainingSites.fit(data.features[learned])
+            by_seed = [np.stack([model.predict(data.features[rows]) for model in models]) for rows in (kept, val)]
+            distances = [sites.distance(data.features[rows]) for rows in (kept, val)]
+            ids = [data.ids[row] for row in kept]
+            found = Calibration.fit(by_seed[0], distances[0], data.spectra[kept], ids, sites=sites)
+            inside = []
+            for level in (0.68, 0.95):
+                low, high = found.bands(by_seed[1], distances[1], level)
+                inside.append(float(np.mean((low <= data.spectra[val]) & (data.spectra[val] <= high))))
+            errors = ((by_seed[1].mean(axis=0) - data.spectra[val]) ** 2).mean(axis=1)
+            mean = data.spectra[learned].mean(axis=0)
+            merit = np.median(((mean - data.spectra[val]) ** 2).mean(axis=1)) / np.median(errors)
+            print(
+                f"| {len(learned)} | {members} | {len(kept)} | {merit:.2f} | {inside[0]:.1%} | {inside[1]:.1%} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Read the arguments and show the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--features", default=FEATURES)
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--only", default="curve,plan,elements,bars")
+    given = parser.parse_args()
+    data = read_subset(given.dataset, SUBSET, given.features)
+    print(f"{SUBSET}, {given.features}: {data.counts()}\n", flush=True)
+    wanted = given.only.split(",")
+    if "curve" in wanted:
+        show_curve(data, given.figure)
+    if "plan" in wanted:
+        show_plan(data)
+    if "elements" in wanted:
+        show_elements(given.dataset, data)
+    if "bars" in wanted:
+        show_bars(data)
+
+
+if __name__ == "__main__":
+    main()

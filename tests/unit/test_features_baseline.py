@@ -1,0 +1,119 @@
+"""Features of a subset's sites from runs of a cheaper level of theory: pairing, what is left out, and settings."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
+
+from xanesflow.errors import XanesflowError
+from xanesflow.features.baseline_layout import FIELD, FRAME_POINTS, OF_RUN, frame_energies
+from xanesflow.features.collect_baseline import collect_baseline
+from xanesflow.features.compute import read_features
+from xanesflow.simulations.chunks import ChunkWriter
+from xanesflow.simulations.layout import run_folder
+from xanesflow.structures.share import share_sites
+from xanesflow.structures.sites import describe, write_site_table, write_structures
+
+START = GRID_START_EV["Cu"]
+ENERGY = np.arange(START - 8, START + 45, 0.1)
+RECORD = {
+    "outcome": "finished",
+    "field": {name: 0.1 * k for k, name in enumerate(FIELD)},
+    "edge_ev": START + 6.0,
+    "convergence": {"converged": True, "last_change_ev": 0.05},
+    "settings": {"code": "engine 3", "scf_radius": 2.6},
+}
+SITES = [("mp-1", 2), ("mp-1", 3), ("mp-2", 1)]
+STRUCTURES = {"mp-1": layered(), "mp-2": perovskite()}
+
+
+def xmu(height: float) -> str:
+    """A spectrum that rises by `height` at every eV."""
+    rows = [f"{e:.4f} {height * (e - ENERGY[0] + 1):.8e} 1e-4" for e in ENERGY]
+    return "# absorber Z=29 K\n# energy_ev mu_bohr2 mu0_bohr2\n" + "\n".join(rows) + "\n"
+
+
+class Campaign:
+    """Tables of three sites of two materials, and a chunk with what a test puts there."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        materials = {name: describe(name, structure, symprec=0.01) for name, structure in STRUCTURES.items()}
+        write_structures(folder / "structures.parquet", materials.values())
+        write_site_table(folder / "sites.parquet", [(materials[m], i) for m, i in SITES], chunks=1)
+
+    def collect(self, records, *, structures=STRUCTURES, energy_start_ev=START):
+        """Collect from runs with these records by site; their spectra rise by 1e-6, 2e-6, ... bohr² an eV."""
+        with ChunkWriter([self.folder / "0000.zip"]) as writer:
+            for number, ((material, site), record) in enumerate(sorted(records.items()), start=1):
+                folder = run_folder("Cu", material, site, "FEFF8L")
+                writer.add(0, f"{folder}/xmu.dat", xmu(number * 1e-6).encode())
+                writer.add(0, f"{folder}/feff.inp", feff_inp(structures[material], site, "Cu").encode())
+                writer.add_record(0, folder, record)
+        collect_baseline(
+            [self.folder / "0000.zip"], self.folder / "f.h5", name="feff8l", subset="Cu_FEFF",
+            structures=self.folder / "structures.parquet", site_table=self.folder / "sites.parquet",
+            energy_start_ev=energy_start_ev, config_json="{}",
+        )  # fmt: skip
+        return read_features(self.folder / "f.h5")
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    return Campaign(tmp_path)
+
+
+def test_each_site_has_its_own_run_of_which_spectrum_and_numbers_are_taken(campaign):
+    found = campaign.collect(dict.fromkeys(SITES, RECORD))
+    assert list(zip(found.material_id, found.site_index.tolist(), strict=True)) == SITES
+    for number, row in enumerate(found.features, start=1):
+        expected = number * 1e-6 * (frame_energies(START) - ENERGY[0] + 1)
+        assert row[:FRAME_POINTS] == pytest.approx(expected, rel=1e-5)
+        assert row[FRAME_POINTS : -len(OF_RUN)] == pytest.approx(0.1 * np.arange(len(FIELD)))
+        assert row[-len(OF_RUN) :] == pytest.approx([START + 6, 1.0, 0.05])
+    assert json.loads(found.attributes["settings"]) == RECORD["settings"]
+
+
+def test_what_has_no_good_run_is_listed_with_its_reason(campaign):
+    failed = {"outcome": "failed", "reason": "timed_out", "detail": "it took more than 120 s", "settings": {}}
+    found = campaign.collect({SITES[0]: RECORD, SITES[1]: failed})
+    assert [(r.material_id, r.site_index, r.detail) for r in found.rejected] == [
+        ("mp-1", 3, "FEFF8L: it took more than 120 s."), ("mp-2", 1, "FEFF8L: there is no run of it."),
+    ]  # fmt: skip
+
+
+def test_runs_of_two_settings_are_refused_with_both_named(campaign):
+    other = RECORD | {"settings": {"code": "engine 3", "scf_radius": 3.0}}
+    with pytest.raises(XanesflowError, match=r"mp-1_002 and mp-1_003 have other settings \(scf_radius: .*2.6.*3.0"):
+        campaign.collect({SITES[0]: RECORD, SITES[1]: other})
+
+
+def test_a_run_around_another_site_is_no_partner(campaign):
+    """As where two versions of a material number their atoms differently."""
+    numbered_otherwise = {**STRUCTURES, "mp-2": perovskite("Cu", "Ba", 4.2)}
+    found = campaign.collect(dict.fromkeys(SITES, RECORD), structures=numbered_otherwise)
+    assert [(r.material_id, r.site_index) for r in found.rejected] == [("mp-2", 1)]
+    assert "not the one around site 1" in found.rejected[0].detail
+
+
+def test_records_without_numbers_and_short_spectra_are_listed(campaign):
+    old = {name: value for name, value in RECORD.items() if name != "field"}
+    found = campaign.collect({SITES[0]: RECORD, SITES[1]: old})
+    assert "lacks numbers of the potentials" in found.rejected[0].detail
+    with pytest.raises(XanesflowError, match=r"None of the 3 sites of Cu_FEFF .* the last computed energy is"):
+        campaign.collect(dict.fromkeys(SITES, RECORD), energy_start_ev=START + 20)
+
+
+def test_the_cheaper_level_has_the_same_sites_in_chunks_of_its_own(campaign, tmp_path):
+    tables = [tmp_path / name for name in ("structures.parquet", "sites.parquet", "s.parquet", "t.parquet")]
+    share_sites(*tables, theory="FEFF8L", chunks=7)
+    before, after = (pd.read_parquet(tables[k]) for k in (1, 3))
+    same = ["material_id", "site_index", "multiplicity", "formula"]
+    assert after[same].equals(before[same])
+    assert after["chunk"].max() > 0
+    assert (after["core_hours"] > 0).all()
+    assert pd.read_parquet(tables[2]).equals(pd.read_parquet(tables[0]))

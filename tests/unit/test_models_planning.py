@@ -1,0 +1,125 @@
+"""The planner's choice, against plain linear algebra and against chance."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from delta_data import DIMENSIONS, eta, world
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern
+
+from xanesflow.errors import XanesflowError
+from xanesflow.features.compute import write_features
+from xanesflow.models.delta import DeltaSettings, fit_delta
+from xanesflow.models.delta_curve import only_train_on
+from xanesflow.models.kernel import standardised_inputs
+from xanesflow.models.plan_sites import plan_sites, write_plan
+from xanesflow.models.planning import LENGTH, NOISE, choose_sites
+from xanesflow.tables import read_site_list
+
+
+def variance_left(points: np.ndarray, known: list[int]) -> float:
+    """Share of the variance that a Gaussian process of scikit-learn has left."""
+    process = GaussianProcessRegressor(Matern(LENGTH, nu=1.5), alpha=NOISE, optimizer=None)
+    process.fit(points[known], np.zeros(len(known)))
+    return float(np.sum(process.predict(points, return_std=True)[1] ** 2) / len(points))
+
+
+def test_each_site_is_the_one_that_leaves_the_least_variance():
+    features = np.random.default_rng(0).normal(size=(25, 4)).astype(np.float32)
+    points = standardised_inputs(features, [4])
+    chosen, left = choose_sites(features, {"radial": 4}, 4, done=[7])
+    known = [7]
+    for site, share in zip(chosen, left, strict=True):
+        best = min(set(range(25)) - set(known), key=lambda row: variance_left(points, [*known, row]))
+        assert site == best
+        known.append(best)
+        assert share == pytest.approx(variance_left(points, known), rel=1e-5)
+
+
+def test_chosen_sites_teach_more_than_random_ones():
+    """A crowd of near-copies and a few others: chance takes the crowd."""
+    data = world(n_train=200, n_test=60, seed=3)
+    crowd = data.rows("train")[40:]
+    data.features[crowd] = data.features[crowd[0]] + 1e-3 * np.random.default_rng(0).normal(
+        size=(len(crowd), data.features.shape[1])
+    )
+    data.spectra[crowd] = data.spectra[crowd[0]]
+    train = data.rows("train")
+    chosen, _ = choose_sites(data.features[train], DIMENSIONS, 30)
+    rng = np.random.default_rng(1)
+    draws = [train[chosen], *(rng.choice(train, 30, replace=False) for _ in range(3))]
+    test = data.features[data.rows("test")]
+    found = [eta(data, fit_delta(only_train_on(data, d), DeltaSettings("feff8l")).predict(test)) for d in draws]
+    assert found[0] > 1.15 * np.mean(found[1:])
+
+
+def test_more_sites_than_there_are_cannot_be_chosen():
+    features = np.random.default_rng(0).normal(size=(10, 4))
+    with pytest.raises(XanesflowError, match=r"8 sites are to be chosen, and 7 are there .* ask for 1 to 7"):
+        choose_sites(features, {"radial": 4}, 8, done=[0, 1, 2])
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    """A working directory with a site table and features of 12 sites, one of which has no features."""
+    results = tmp_path / "results"
+    sites = pd.DataFrame({"material_id": [f"mp-{k}" for k in range(12)], "site_index": range(12)})
+    table = sites.assign(formula="CuO", core_hours=1.5)
+    (results / "structures").mkdir(parents=True)
+    table.to_parquet(results / "structures/Cu_FEFF_sites.parquet")
+    rng = np.random.default_rng(0)
+    for name, kept in (("chgnet", 12), ("radial", 11)):
+        attributes = {"featurizer": name, "meaning": "", "weights_hash": "", "versions": "{}"}
+        path = results / f"features/{name}/Cu_FEFF.h5"
+        path.parent.mkdir(parents=True)
+        write_features(path, sites[:kept], rng.normal(size=(kept, 5)).astype(np.float32), [], attributes)
+    return tmp_path
+
+
+def test_a_campaign_is_planned_from_its_features_and_the_list_is_read_back(campaign):
+    plan = plan_sites(campaign, "Cu_FEFF", 4)
+    assert plan.without_features == ["mp-11_011"]
+    assert (plan.done, plan.sites, len(plan.table)) == (0, 12, 4)
+    assert plan.table["core_hours"].sum() == 6
+    write_plan(campaign / "plan.csv", plan)
+    assert read_site_list(campaign / "plan.csv") == set(
+        zip(plan.table["material_id"], plan.table["site_index"], strict=True)
+    )
+
+
+def test_sites_with_a_spectrum_stay_in_the_list_and_are_not_chosen_again(campaign):
+    first = plan_sites(campaign, "Cu_FEFF", 3).table
+    path = campaign / "results/spectra/Cu_FEFF.h5"
+    path.parent.mkdir()
+    with h5py.File(path, "w") as file:
+        file["material_id"], file["site_index"] = list(first["material_id"]), list(first["site_index"])
+    then = plan_sites(campaign, "Cu_FEFF", 2)
+    assert then.done == 3
+    assert then.table["rank"].tolist() == [0, 0, 0, 1, 2]
+    assert set(then.table["material_id"][:3]) == set(first["material_id"])
+    assert len(set(then.table["material_id"])) == 5
+
+
+def test_missing_tables_and_features_are_told(campaign, tmp_path):
+    with pytest.raises(XanesflowError, match=r"no site table of Ni_FEFF .*`snakemake structures`"):
+        plan_sites(campaign, "Ni_FEFF", 1)
+    with pytest.raises(XanesflowError, match=r"no features soap of Cu_FEFF .* but chgnet, radial"):
+        plan_sites(campaign, "Cu_FEFF", 1, features=["soap"])
+
+
+BAD_LISTS = {
+    "no such column": ("material,site\nmp-1,0\n", "cannot be read"),
+    "no number": ("material_id,site_index\nmp-1,one\n", "line 2: 'mp-1', 'one' is no site"),
+    "empty": ("material_id,site_index\n", "is empty"),
+}
+
+
+@pytest.mark.parametrize("text, told", BAD_LISTS.values(), ids=BAD_LISTS)
+def test_a_list_of_sites_that_is_none_is_told_in_one_sentence(tmp_path, text, told):
+    path = tmp_path / "list.csv"
+    path.write_text(text)
+    with pytest.raises(XanesflowError, match=told):
+        read_site_list(path)

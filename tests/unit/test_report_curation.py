@@ -1,0 +1,93 @@
+"""What curation left out: examples that are kept with the spectra, and their figure."""
+
+import numpy as np
+import pytest
+
+from xanesflow.reasons import Rejected
+from xanesflow.report.curation_examples import draw_examples
+from xanesflow.report.page import environment
+from xanesflow.simulations.chunks import Run
+from xanesflow.spectra.examples import PER_REASON, Example, choose_examples, spectrum_anyway
+from xanesflow.spectra.grid import envelope
+from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
+
+ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
+
+
+def curated(examples, rejected=(), bounds=None):
+    spectra = np.random.default_rng(0).uniform(5e-4, 1e-3, size=(5, 141))
+    index = np.zeros(5, dtype=np.int64)
+    return CuratedSpectra(
+        "Cu_FEFF", ENERGY_EV, spectra, [f"mp-{k}" for k in range(5)], index, index + 1, rejected,
+        examples=examples, envelope=bounds,
+    )  # fmt: skip
+
+
+def example(number=0, reason="outside_envelope", badness=3.0, detail="3.00 σ from the mean at 8990.00 eV"):
+    return Example(f"mp-{number}", 0, reason, detail, np.full(141, 2e-3), badness)
+
+
+def test_the_worst_of_each_reason_are_kept():
+    many = [example(k, badness=float(k)) for k in range(20)] + [example(50, "negative"), example(51, "not_converged")]
+    chosen = choose_examples(many)
+    assert [each.material_id for each in chosen[-PER_REASON:]] == [f"mp-{k}" for k in range(19, 19 - PER_REASON, -1)]
+    assert [each.reason for each in chosen[:2]] == ["not_converged", "negative"], "in the documented order"
+
+
+def test_examples_and_envelope_come_back_from_the_file(tmp_path):
+    bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
+    write_spectra(tmp_path / "s.h5", curated([example(7)], bounds=bounds), {})
+    found = read_spectra(tmp_path / "s.h5")
+    (one,) = found.examples
+    assert (one.material_id, one.reason, one.detail) == ("mp-7", "outside_envelope", example().detail)
+    assert np.array_equal(one.spectrum, example().spectrum) and np.array_equal(found.envelope, bounds)
+    write_spectra(tmp_path / "s.h5", curated([]), {})
+    assert read_spectra(tmp_path / "s.h5").examples == [] and read_spectra(tmp_path / "s.h5").envelope is None
+
+
+def test_the_envelope_is_mean_and_c_deviations():
+    spectra = np.array([[1.0, 2.0], [3.0, 2.0]])
+    assert envelope(spectra, 2.5).bounds.tolist() == [[2 - 2.5, 2.0], [2 + 2.5, 2.0]]
+    assert envelope(spectra, None).bounds is None
+
+
+def test_a_refused_run_is_read_as_far_as_it_goes():
+    rows = "\n".join(f"{energy:.3f} {1e-3:.6f} {1e-3:.6f}" for energy in np.arange(8990.0, 9000.0, 0.5))
+    content = f"# absorber Z=29 K\n{rows}\n".encode()
+    spectrum = spectrum_anyway(Run("mp-1", 0, {"xmu.dat": content}), "FEFF8L", 8983.173)
+    assert np.isnan(spectrum[0]) and np.isnan(spectrum[-1]) and np.nanmax(spectrum) == pytest.approx(1e-3)
+    assert spectrum_anyway(Run("mp-1", 0, {"xmu.dat": b"\x00"}), "FEFF", 8983.173) is None
+    assert spectrum_anyway(Run("mp-1", 0, {}), "FEFF8L", 8983.173) is None
+    assert spectrum_anyway(Run("mp-1", 0, {"OUTCAR": b""}), "VASP", 4964.504) is None
+
+
+def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
+    bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
+    gaps = Example("mp-$x^$", 3, "not_converged", "", np.where(np.arange(141) > 50, 7e-4, np.nan))
+    write_spectra(tmp_path / "s.h5", curated([gaps, example(7), example(8)], bounds=bounds), {})
+    draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
+    text = (tmp_path / "f.svg").read_text()
+    for told in ("not_converged", "outside_envelope", "mp-7_000", "mp-$x^$_003", "3.00 σ", "envelope"):
+        assert f">{told}</text>" in text, told
+
+
+@pytest.mark.parametrize("rejected", [[], [Rejected("mp-9", 0, "no_output", "")]])
+def test_without_examples_the_figure_says_so(tmp_path, rejected):
+    write_spectra(tmp_path / "s.h5", curated([], rejected), {})
+    draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
+    said = "left a spectrum that could be drawn" if rejected else "nothing was left out"
+    assert said in (tmp_path / "f.svg").read_text()
+
+
+def test_the_part_of_the_page_tells_reasons_by_subset_and_what_is_not_known():
+    subset = {"name": "Cu_FEFF", "kept": 90, "materials": 40, "parts": {"train": 80}, "energy": (1.0, 2.0), "total": 10}
+    subset |= {"rejected": {"no_output": 4, "<b>odd</b>": 6}, "unmatched": {}, "figure": "data:x", "examples": "data:y"}
+    render = environment().get_template("curation.html").render
+    page = render(
+        subsets=[subset], reasons={"no_output": "none"}, reasons_found=["no_output", "<b>odd</b>"], from_files=False
+    )
+    assert "<code>no_output</code></td><td>4</td>" in page and "10.0 %" in page and 'src="data:y"' in page
+    assert "<b>odd" not in page and "a reason of another version" in page
+    subset |= {"rejected": {}, "total": 0}
+    page = render(subsets=[subset], reasons={}, reasons_found=[], from_files=True)
+    assert "is not known" in page and "Nothing was left out." in page and 'src="data:y"' not in page

@@ -1,0 +1,135 @@
+"""How similar two codes' spectra are, against scipy and shifts that are known; which sites are the same."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from pymatgen.core import Lattice, Structure
+from scipy.stats import spearmanr
+
+from xanesflow.dataset.layout import SCHEMA, SCHEMA_VERSION
+from xanesflow.dataset.theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
+from xanesflow.report.page import environment
+from xanesflow.report.theories import draw_theories, theories_part
+from xanesflow.sites import pairs_of_theories
+from xanesflow.spectra.similarity import compare_spectra
+
+ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
+
+
+def some_spectrum(seed=0, *, shift=0.0, energy=ENERGY_EV):
+    """An edge with three peaks, whatever the seed says."""
+    rng = np.random.default_rng(seed)
+    x = energy - energy[0] - shift
+    peaks = [(5 + 7 * k + rng.uniform(0, 3), rng.uniform(0.2, 0.8), rng.uniform(0.8, 2)) for k in range(3)]
+    edge = 0.5 + np.arctan((x - 8) / 1.5) / np.pi
+    return 1e-3 * (edge + sum(height * np.exp(-(((x - at) / width) ** 2)) for at, height, width in peaks))
+
+
+@pytest.mark.parametrize("shift", [-3.5, 0.0, 1.26, 7.3])
+def test_a_known_shift_is_found_whatever_the_scale_and_the_energies(shift):
+    fine = 100.0 + 0.1 * np.arange(500)
+    one, other = (ENERGY_EV, some_spectrum()), (fine, 42.0 * some_spectrum(energy=fine, shift=shift))
+    found = compare_spectra(one, other)
+    assert found.shift_ev == pytest.approx(ENERGY_EV[0] - fine[0] - shift, abs=0.03)
+    assert found.spearman > 0.999 and found.cosine > 0.9999
+
+
+def test_the_rank_correlation_is_scipys_at_the_shift_that_it_tells():
+    one, other = some_spectrum(1), some_spectrum(2)
+    found = compare_spectra((ENERGY_EV, one), (ENERGY_EV, other))
+    first, second = (values > 0.02 * values.max() for values in (one, other))
+    low = max(ENERGY_EV[first][0], ENERGY_EV[second][0] + found.shift_ev)
+    high = min(ENERGY_EV[-1], ENERGY_EV[-1] + found.shift_ev)
+    grid = np.linspace(low, high, 300)
+    expected = spearmanr(np.interp(grid, ENERGY_EV, one), np.interp(grid - found.shift_ev, ENERGY_EV, other)).statistic
+    assert found.spearman == pytest.approx(expected, abs=5e-3), "linear between the points, not by splines"
+    for nearby in (-0.5, 0.5):
+        a, b = np.interp(grid, ENERGY_EV, one), np.interp(grid - found.shift_ev - nearby, ENERGY_EV, other)
+        assert a @ b / np.sqrt((a @ a) * (b @ b)) < found.cosine
+
+
+def test_what_is_no_spectrum_is_told():
+    with pytest.raises(ValueError, match="nowhere positive"):
+        compare_spectra((ENERGY_EV, np.zeros(141)), (ENERGY_EV, some_spectrum()))
+    with pytest.raises(ValueError, match="right after its onset"):
+        compare_spectra((ENERGY_EV, np.repeat([0.0, 1.0], [139, 2])), (ENERGY_EV, some_spectrum()))
+
+
+def test_structures_agree_atom_by_atom():
+    rutile = Structure(Lattice.tetragonal(4.6, 2.96), ["Ti", "Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.3, 0.3, 0]])
+    nudged = Structure(
+        rutile.lattice, rutile.species, np.add(rutile.frac_coords, [[1, 0, 0.001], [0, 0, 0], [0, -1, 0]])
+    )
+    swapped = Structure(rutile.lattice, rutile.species, rutile.frac_coords[[1, 0, 2]])
+    assert agree(rutile, rutile) and agree(rutile, nudged) and not agree(rutile, swapped)
+    assert not agree(rutile, rutile * (2, 1, 1))
+    assert not agree(rutile, Structure(Lattice.tetragonal(4.65, 2.96), rutile.species, rutile.frac_coords))
+
+
+def test_pairs_are_of_one_element():
+    assert pairs_of_theories(["Cu_FEFF", "Ti_FEFF", "Cu_VASP", "Cu_FEFF8L"]) == [
+        ("Cu_FEFF", "Cu_VASP"), ("Cu_FEFF", "Cu_FEFF8L"), ("Cu_VASP", "Cu_FEFF8L"),
+    ]  # fmt: skip
+    assert pairs_of_theories(["Cu_FEFF", "Ti_VASP"]) == []
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A dataset of two theories of Cu: sites that agree, that differ in numbering, without a shape, in one only."""
+    cell = Structure(Lattice.cubic(4.2), ["Cu", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    other = Structure(Lattice.cubic(4.2), ["O", "Cu"], [[0.5, 0.5, 0.5], [0, 0, 0]])
+    path = tmp_path / "d.h5"
+    text = h5py.string_dtype()
+    with h5py.File(path, "w") as file:
+        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
+        materials = ["mp-1", "mp-2", "mp-3", "mp-4", "mp-5"]
+        for name, ids, seed in (("Cu_FEFF", materials[:4], 0), ("Cu_FEFF8L", [*materials[:3], "mp-5"], 10)):
+            spectra = np.array([some_spectrum(k + seed, shift=seed / 10) for k in range(4)])
+            spectra[2] = 0.0
+            group = file.create_group(name)
+            group["energy"], group["spectra"] = ENERGY_EV, spectra
+            group.create_dataset("material_id", data=ids, dtype=text)
+            group.create_dataset("split", data=["train"] * 4, dtype=text)
+            group["site_index"], group["multiplicity"] = np.zeros(4, dtype=int), np.ones(4, dtype=int)
+        for key, structure in (("mp-1", cell), ("mp-2", cell), ("mp-2@Cu_FEFF8L", other)):
+            file.create_dataset(f"structures/{key}", data=structure.to_json(), dtype=text)
+    return path
+
+
+def test_sites_are_compared_only_where_their_structures_agree(dataset, tmp_path):
+    table = compare_theories(dataset, "Cu_FEFF", "Cu_FEFF8L", tmp_path / "t.csv").set_index("material_id")
+    assert table["status"].to_dict() == {
+        "mp-1": PAIRED, "mp-2": DIFFERENT, "mp-3": NO_SPECTRUM, "mp-4": "only in Cu_FEFF", "mp-5": "only in Cu_FEFF8L",
+    }  # fmt: skip
+    assert table["spearman"].notna().to_dict() == {f"mp-{k}": k == 1 for k in range(1, 6)}
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 5
+
+
+def test_the_page_tells_median_worst_and_what_was_not_compared(dataset, tmp_path):
+    paths = {"table": tmp_path / "t.csv", "output": tmp_path / "f.svg"}
+    draw_theories(dataset, "Cu_FEFF", "Cu_FEFF8L", **paths)
+    svg = (tmp_path / "f.svg").read_text()
+    assert ">mp-1_000</text>" in svg and "Shift of Cu_FEFF8L (eV)" in svg
+    parts = theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")})
+    assert parts[0]["n"] == 1 and parts[0]["worst_site"] == "mp-1_000" and parts[0]["median"] == parts[0]["worst"]
+    page = environment().get_template("theories.html").render(theories=parts)
+    assert "1 structures differ" in page and "by name alone" not in page and "nan" not in page
+    rows = [("mp-9", 0, BY_NAME, 0.5, 0.99, 0.9)]
+    pd.DataFrame(rows, columns=pd.read_csv(tmp_path / "t.csv").columns).to_csv(tmp_path / "n.csv", index=False)
+    parts = theories_part({("Cu_FEFF", "Cu_VASP"): (tmp_path / "n.csv", "data:x")})
+    assert "by name alone" in environment().get_template("theories.html").render(theories=parts)
+
+
+def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path):
+    with h5py.File(dataset, "a") as file:
+        file["Cu_FEFF8L/material_id"][:] = [f"x-{k}" for k in range(4)]
+    draw_theories(dataset, "Cu_FEFF", "Cu_FEFF8L", table=tmp_path / "t.csv", output=tmp_path / "f.svg")
+    assert "share no site that could be compared" in (tmp_path / "f.svg").read_text()
+    page = (
+        environment()
+        .get_template("theories.html")
+        .render(theories=theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")}))
+    )
+    assert "4 only in Cu_FEFF;" in page and "<img" not in page
+    assert not environment().get_template("theories.html").render(theories=[]).strip()

@@ -1,0 +1,19 @@
+"""Take features of a subset's sites from runs of a cheaper level of theory (rules/baseline.smk)."""
+
+from pathlib import Path
+
+from xanesflow.features.collect_baseline import collect_baseline
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake) as config:
+    collect_baseline(
+        [Path(path) for path in snakemake.input.chunks],
+        Path(snakemake.output[0]),
+        name=snakemake.params.name,
+        subset=snakemake.wildcards.subset,
+        structures=Path(snakemake.input.structures),
+        site_table=Path(snakemake.input.site_table),
+        energy_start_ev=snakemake.params.energy_start_ev,
+        workers=snakemake.threads,
+        config_json=config,
+    )

@@ -1,0 +1,14 @@
+"""Describe the surroundings of every site (rules/report.smk)."""
+
+from pathlib import Path
+
+from xanesflow.report.site_chemistry import describe_sites
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    describe_sites(
+        Path(snakemake.input[0]),
+        Path(snakemake.output[0]),
+        kept=Path(snakemake.params.kept),
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,13 @@
+"""Draw the sites of each subset by their features (rules/report.smk)."""
+
+from pathlib import Path
+
+from xanesflow.report.feature_map_figure import draw_map
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    draw_map(
+        Path(snakemake.input.map),
+        Path(snakemake.input.chemistry),
+        dict(zip(snakemake.params.subsets, map(Path, snakemake.output), strict=True)),
+    )

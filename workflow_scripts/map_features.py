@@ -1,0 +1,14 @@
+"""Place the sites of all subsets by their features (rules/report.smk)."""
+
+from pathlib import Path
+
+from xanesflow.report.feature_map import map_features
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    map_features(
+        Path(snakemake.input[0]),
+        Path(snakemake.output[0]),
+        features=snakemake.wildcards.features,
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,18 @@
+"""Predict the spectra of a folder of structures (rules/predict.smk)."""
+
+from pathlib import Path
+
+from xanesflow.prediction.run import predict_structures
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake) as config:
+    predict_structures(
+        [Path(str(snakemake.input.structures))],
+        snakemake.input.models,
+        Path(snakemake.output.spectra),
+        weights=snakemake.config["features"]["m3gnet_weights"],  # no param: where they lie changes nothing
+        device=snakemake.params.device,
+        workers=snakemake.threads,
+        symprec=snakemake.params.symprec,
+        config_json=config,
+    )

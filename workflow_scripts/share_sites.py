@@ -1,0 +1,16 @@
+"""Give the sites of a subset to a cheaper level of theory (rules/baseline.smk)."""
+
+from pathlib import Path
+
+from xanesflow.scripting import rule_log
+from xanesflow.structures.share import share_sites
+
+with rule_log(snakemake):
+    share_sites(
+        Path(snakemake.input.structures),
+        Path(snakemake.input.site_table),
+        Path(snakemake.output.structures),
+        Path(snakemake.output.site_table),
+        theory=snakemake.params.theory,
+        chunks=snakemake.params.n_chunks,
+    )

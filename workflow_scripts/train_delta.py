@@ -1,0 +1,18 @@
+"""Fit DeltaXAS to a subset (rules/models.smk)."""
+
+from pathlib import Path
+
+from xanesflow.models.train_delta import train_delta
+from xanesflow.scripting import by_seed, rule_log
+
+with rule_log(snakemake) as config:
+    train_delta(
+        Path(snakemake.input.dataset),
+        by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
+        subset=snakemake.wildcards.subset,
+        features=snakemake.wildcards.features,
+        baseline=snakemake.params.baseline,
+        curve=Path(snakemake.output.curve),
+        figure=Path(snakemake.output.figure),
+        config_json=config,
+    )

@@ -1,0 +1,82 @@
+"""`xanesflow model`: export a trained model, and tell what one is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from xanesflow.cli.terminal import say
+from xanesflow.prediction.evidence import find_evidence
+from xanesflow.prediction.folder import MODEL_FILE, read_about
+from xanesflow.prediction.trained import TrainedEnsemble, load_models
+
+
+def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> None:
+    """Print what models are.
+
+    Args:
+        given: checkpoints, folders of seeds, or exported folders.
+        console: where.
+        as_json: as one JSON document.
+
+    Raises:
+        XanesflowError: one of them is no model.
+    """
+    models = load_models(given)
+    if as_json:
+        say(console, json.dumps([_told(model) for model in models], indent=1))
+        return
+    for model in models:
+        say(console, f"{model.name}, seeds {', '.join(map(str, model.hashes))}", style="bold")
+        say(console, model.members[0].describe())
+        table = Table()
+        for name in ("subset", "trained on", "error bars", "distance limit", "judged on", "η"):
+            table.add_column(name, justify="left" if name in {"subset", "error bars", "judged on"} else "right")
+        for subset, each in _told(model)["subsets"].items():
+            told, limit = each["evidence"], each["distance_limit"]
+            table.add_row(
+                subset,
+                f"{each['n_train']:,}",
+                "yes" if each["error_bars"] else "no",
+                "-" if limit is None else f"{limit:.2f}",
+                "-" if told is None else f"{told['part']}, {told['n']:,}",
+                "-" if told is None else f"{told['eta']:.2f}",
+            )
+        console.print(table)
+        for subset, reason in model.uncalibrated.items():
+            say(console, f"{subset}: no error bars: {reason}", style="yellow")
+
+
+def _told(model: TrainedEnsemble) -> dict[str, Any]:
+    """What a model is, as JSON can hold it."""
+    card = model.card
+    folder = model.files[0].parent
+    exported = read_about(folder)["subsets"] if (folder / MODEL_FILE).is_file() else {}
+    judged = {} if exported else find_evidence(model)
+    subsets = {}
+    for name, share in card.subsets.items():
+        calibration = model.calibrations.get(name)
+        evidence = exported[name]["evidence"] if exported else vars(judged[name]) if name in judged else None
+        subsets[name] = {
+            "n_train": share["n_train"],
+            "n_val": share["n_val"],
+            "data_sha256": share["data_sha256"],
+            "error_bars": calibration is not None,
+            "distance_limit": calibration.sites.limit if calibration and calibration.sites else None,
+            "evidence": evidence,
+        }
+    return {
+        "model": card.kind,
+        "of": card.subset,
+        "features": card.features,
+        "weights": {name: told.get("weights_hash") for name, told in card.featurizers.items()},
+        "checkpoints_sha256": {str(seed): sha for seed, sha in model.hashes.items()},
+        "dataset_sha256": card.dataset_sha256,
+        "versions": card.versions,
+        "subsets": subsets,
+    }

@@ -1,0 +1,70 @@
+"""`xanesflow plan`: choose the sites that are worth an expensive run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from xanesflow.cli.terminal import say
+from xanesflow.models.plan_sites import plan_sites, write_plan
+
+_SHOWN = 10
+
+
+def show_plan(
+    directory: Path,
+    subset: str,
+    budget: int,
+    *,
+    features: Sequence[str],
+    output: Path | None,
+    console: Console,
+    progress: Console,
+) -> None:
+    """Choose sites, write their list, and tell how to go on.
+
+    Args:
+        directory: the campaign's working directory.
+        subset: as `Cu_FEFF`.
+        budget: how many sites.
+        features: to look at; empty: all that are there.
+        output: CSV to write; None: `results/plan/<subset>.csv` of the campaign.
+        console: where the answer goes.
+        progress: where the progress goes.
+
+    Raises:
+        XanesflowError: as `plan_sites`.
+    """
+    with Progress(console=progress, transient=True) as bar:
+        task = bar.add_task(f"Choosing {budget} sites of {subset}", total=budget)
+        plan = plan_sites(
+            directory,
+            subset,
+            budget,
+            features=features or None,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
+    path = output or directory / "results" / "plan" / f"{subset}.csv"
+    write_plan(path, plan)
+    new = plan.table[plan.table["rank"] > 0]
+    for row in new.head(_SHOWN).itertuples():
+        say(console, f"{row.rank:5d}  {row.material_id}, site {row.site_index}: {row.formula}")
+    if len(new) > _SHOWN:
+        say(console, f"       and {len(new) - _SHOWN} more")
+    left = new["variance_left"].iloc[-1]
+    say(
+        console,
+        f"{len(new)} of {plan.sites} sites chosen ({plan.done} have a spectrum); {left:.0%} of the variance is left.",
+    )
+    if hours := new["core_hours"].sum():
+        say(console, f"They are expected to take {hours:.0f} core hours.")
+    if plan.without_features:
+        shown = ", ".join(plan.without_features[:3])
+        say(
+            console,
+            f"{len(plan.without_features)} sites could not be looked at, as features are missing ({shown}, ...).",
+        )
+    say(console, f"Written: {path}. To simulate these alone: simulations: {{sites: {{{subset}: {path}}}}}")

@@ -1,0 +1,120 @@
+"""`xanesflow predict`: what is shown while structures are predicted, and of what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from xanesflow.cli.terminal import say
+from xanesflow.prediction.predictor import Progress
+from xanesflow.prediction.result import Prediction, SubsetPrediction
+from xanesflow.prediction.run import describe_rejected, predict_structures
+from xanesflow.prediction.write import rejected_beside
+from xanesflow.sites import WHOLE_MATERIAL
+
+_SHOWN = 20  # sites in the table, and structures that were left out
+
+
+def show_prediction(
+    structures: Sequence[Path],
+    models: Sequence[Path],
+    output: Path | None,
+    plot: Path | None,
+    *,
+    messages: Console,
+    results: Console,
+    **options: Any,
+) -> bool:
+    """Predict, write and show.
+
+    Args:
+        structures: files and folders.
+        models: see `prediction.trained.load_models`.
+        output: .csv or .h5; None: only the table is shown.
+        plot: a figure; None: none.
+        messages: for progress and remarks.
+        results: for the table and the paths.
+        options: of `prediction.run.predict_structures`.
+
+    Returns:
+        Whether every file that was named could be used; of a folder's files it does not matter.
+
+    Raises:
+        XanesflowError: nothing can be predicted.
+    """
+    with _progress(messages) as progress:
+        found = predict_structures(structures, models, output, plot=plot, progress=progress, **options)
+    results.print(_table(found))
+    if len(found) > _SHOWN:
+        what = "all of them are in the file" if output is not None else "write all of them with --output"
+        say(results, f"The first {_SHOWN} of {len(found):,} sites; {what}.")
+    for remark in found.remarks:
+        say(messages, remark, style="yellow")
+    _tell_rejected(found, output, messages)
+    for path in filter(None, (output, plot)):
+        say(results, str(path))
+    return not found.rejected or all(path.is_dir() for path in structures)
+
+
+def _tell_rejected(found: Prediction, output: Path | None, console: Console) -> None:
+    if not found.rejected:
+        return
+    where = f"; all are in {rejected_beside(output)}" if output is not None and len(found.rejected) > _SHOWN else ""
+    say(console, f"{describe_rejected(found.rejected)}{where}:", style="yellow")
+    for each in found.rejected[:_SHOWN]:
+        site = "" if each.site_index == WHOLE_MATERIAL else f", site {each.site_index}"
+        say(console, f"  {each.material_id}{site}: {each.detail}")
+
+
+def _table(found: Prediction) -> Table:
+    """A row a site, as far as they are shown."""
+    table = Table(caption="energy of the maximum in eV, cross sections in 10⁻³ bohr²; unlike: far from all training")
+    for name in ("structure", "formula", "site", "atoms", "model", "maximum", "height", "error", "distance", "unlike"):
+        text = name in {"structure", "formula", "site", "model", "unlike"}
+        table.add_column(name, justify="left" if text else "right", no_wrap=name == "structure")
+    left = _SHOWN
+    for each in found.subsets.values():
+        for row in range(min(left, len(each))):
+            table.add_row(*_cells(each, row))
+        left -= min(left, len(each))
+    return table
+
+
+def _cells(each: SubsetPrediction, row: int) -> list[str]:
+    spectrum = each.spectra[row]
+    top = int(np.argmax(spectrum))
+    return [
+        each.material_id[row],
+        each.formula[row],
+        f"{each.subset.split('_')[0]} {each.site_index[row]}",
+        str(each.multiplicity[row]),
+        f"{each.model} {each.subset}",
+        f"{each.energy_ev[top]:.2f}",
+        f"{1e3 * spectrum[top]:.3f}",
+        "-" if each.error is None else f"±{1e3 * each.error[row]:.3f}",
+        "-" if each.distance is None else f"{each.distance[row]:.2f}",
+        "-" if each.unlike is None else "unlike" if each.unlike[row] else "",
+    ]
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    """A bar for each thing that is done, on a terminal; elsewhere nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=of)
+
+        yield tell

@@ -1,0 +1,117 @@
+"""What a delta model gains by more expensive spectra, and what it has from the cheap runs: its learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.files import atomic_path
+from xanesflow.models.data import SubsetData
+from xanesflow.models.delta import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
+from xanesflow.sites import parse_site_id
+
+SIZES = (25, 50, 100, 250, 500, 1000, 2000)
+"""Numbers of training sites, as far as there are so many; then all."""
+
+DRAWS = 3
+"""Of materials at each size, for the spread."""
+
+FEWEST_JUDGED = 5
+"""Sites; with fewer in the validation part there is no curve."""
+
+COLUMNS = ["n_train", "draw", "eta", "eta_structure", "eta_moved"]
+
+
+def learning_curve(
+    data: SubsetData, settings: DeltaSettings, *, sizes: Sequence[int] = SIZES, draws: int = DRAWS, part: str = "val"
+) -> pd.DataFrame:
+    """Figures of merit on a part of the split, by the number of training sites.
+
+    Args:
+        data: see `fit_delta`.
+        settings: its seed draws the materials.
+        sizes: numbers of training sites; those with at least as many as there are stand for all, once.
+        draws: of materials at each size.
+        part: that judges.
+
+    Returns:
+        `COLUMNS`: number of training sites, number of the draw, and figures of merit η of the delta model, of the
+        regression on the structure alone, and of the cheap spectra moved in energy. No row where the part has fewer
+        than `FEWEST_JUDGED` sites.
+    """
+    judged, train = data.rows(part), data.rows("train")
+    if len(judged) < FEWEST_JUDGED or len(train) < FEWEST_PAIRS:
+        return pd.DataFrame(columns=COLUMNS)
+    mean = data.spectra[train].mean(axis=0)
+    rng = np.random.default_rng(settings.seed)
+    rows = []
+    for size in [*(size for size in sorted(sizes) if FEWEST_PAIRS <= size < len(train)), len(train)]:
+        for draw in range(draws if size < len(train) else 1):
+            drawn = train if size == len(train) else draw_sites(data, train, size, rng)
+            model = fit_delta(only_train_on(data, drawn), replace(settings, share=1.0))
+            rows.append((len(drawn), draw, *_etas(model, data, judged, mean)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def draw_sites(
+    data: SubsetData, rows: npt.NDArray[np.intp], size: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Rows of materials drawn at random, whole, until there are `size` sites; the last one gives what is missing."""
+    materials = np.array([parse_site_id(data.ids[row])[0] for row in rows])
+    order = {name: k for k, name in enumerate(rng.permutation(np.unique(materials)))}
+    ranked = rows[np.argsort([order[name] for name in materials], kind="stable")]
+    return np.sort(ranked[:size])
+
+
+def only_train_on(data: SubsetData, rows: npt.NDArray[np.intp]) -> SubsetData:
+    """The same data with a smaller training part; the rest of it belongs to no part."""
+    split = np.where(data.split == "train", "", data.split).astype(data.split.dtype)
+    split[rows] = "train"
+    return replace(data, split=split)
+
+
+def draw_learning_curve(path: str | Path, curve: pd.DataFrame, title: str) -> None:
+    """Draw what `learning_curve` gave (SVG, PNG or PDF by the file's name)."""
+    with figure(path, 5.2, 3.6) as drawn:
+        axes = drawn.subplots()
+        lines = (
+            ("eta", MODEL, "o-", "with the cheap runs"),
+            ("eta_structure", BASELINE, "s--", "structure alone"),
+            ("eta_moved", TRUTH, "^:", "cheap runs, moved in energy"),
+        )
+        grouped = curve.groupby("n_train")
+        for column, color, style, label in lines:
+            middle = grouped[column].mean()
+            axes.plot(middle.index, middle, style, color=color, lw=1.2, ms=4, label=label)
+            axes.fill_between(middle.index, grouped[column].min(), grouped[column].max(), color=color, alpha=0.2, lw=0)
+        if curve.empty:
+            axes.text(0.5, 0.5, "too few validation spectra", ha="center", transform=axes.transAxes)
+        else:
+            axes.set(xscale="log", ylim=(0, None))
+            axes.set_xticks(sorted(curve["n_train"].unique()), labels=sorted(curve["n_train"].unique()))
+            axes.minorticks_off()
+            axes.legend()
+        axes.set(xlabel="training spectra (number)", ylabel="η on the validation part (no unit)")
+        drawn.suptitle(title)
+
+
+def write_learning_curve(path: str | Path, curve: pd.DataFrame) -> None:
+    """Write what `learning_curve` gave as CSV."""
+    with atomic_path(path) as temporary:
+        curve.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+
+
+def _etas(
+    model: DeltaModel, data: SubsetData, rows: npt.NDArray[np.intp], mean: npt.NDArray[np.float64]
+) -> tuple[float, ...]:
+    """Figures of merit: medians over the spectra of the mean spectrum's squared errors over those of predictions."""
+    features, spectra = data.features[rows], data.spectra[rows]
+    of_mean = np.median(((mean - spectra) ** 2).mean(axis=1))
+    predicted = (model.predict(features), model.without_baseline(features), model.baselines(features))
+    return tuple(float(of_mean / np.median(((each - spectra) ** 2).mean(axis=1))) for each in predicted)

@@ -1,0 +1,73 @@
+"""From sites to materials: the spectrum of all absorbers of one element in a crystal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Averages:
+    """Spectra of whole materials, as an experiment on a powder sees them; k materials, all spectra in bohr² an atom.
+
+    A material's spectrum is the mean over the sites, weighted with their multiplicities, and the ends of its bands are
+    the same means of the ends of the sites' bands. So the errors of a material's sites are taken as entirely alike: if
+    they were independent, the bands would be narrower. docs/predict.md has what they hold, measured.
+
+    Attributes:
+        material_id: k ids; a material of which a site has no prediction has no average.
+        n_sites: (k,) inequivalent sites.
+        n_atoms: (k,) atoms of the cell that these stand for.
+        spectra: (k, 141).
+        band_68: (2, k, 141) lower and upper ends; None without error bars.
+        band_95: the same for 95 %.
+    """
+
+    material_id: list[str]
+    n_sites: NDArray[np.int64]
+    n_atoms: NDArray[np.int64]
+    spectra: Floats
+    band_68: Floats | None
+    band_95: Floats | None
+
+
+def average(
+    material_id: Sequence[str],
+    multiplicity: NDArray[np.int64],
+    spectra: Floats,
+    bands: tuple[Floats, Floats] | None,
+    wanted: Mapping[str, int],
+) -> Averages:
+    """Average the sites of each material.
+
+    Args:
+        material_id: n materials of the sites, those of one beside each other.
+        multiplicity: (n,) of the sites.
+        spectra: (n, m).
+        bands: of 68 % and of 95 %, (2, n, m) each; None if there are none.
+        wanted: how many inequivalent sites each material has; one with fewer here is left out.
+    """
+    names, first, counts = np.unique(np.asarray(material_id, dtype=np.str_), return_index=True, return_counts=True)
+    whole = [k for k, name in enumerate(names.tolist()) if counts[k] == wanted[name]]
+    rows = [slice(int(first[k]), int(first[k] + counts[k])) for k in whole]
+    weights = [multiplicity[each] / multiplicity[each].sum() for each in rows]
+
+    def mean(values: Floats) -> Floats:
+        """(k, m) of (n, m)."""
+        averaged = [weight @ values[each] for weight, each in zip(weights, rows, strict=True)]
+        return np.array(averaged).reshape(len(rows), values.shape[1])
+
+    both = None if bands is None else tuple(np.stack([mean(ends[0]), mean(ends[1])]) for ends in bands)
+    return Averages(
+        material_id=[str(names[k]) for k in whole],
+        n_sites=np.array([counts[k] for k in whole], dtype=np.int64),
+        n_atoms=np.array([multiplicity[each].sum() for each in rows], dtype=np.int64),
+        spectra=mean(spectra),
+        band_68=both[0] if both else None,
+        band_95=both[1] if both else None,
+    )

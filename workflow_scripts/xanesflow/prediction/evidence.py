@@ -1,0 +1,88 @@
+"""How good a model is on spectra that it did not learn from, by the files that the workflow judged it with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.metrics import compute_metrics
+from xanesflow.evaluation.predictions import read_predictions
+from xanesflow.prediction.trained import TrainedEnsemble
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Figures of an ensemble on a part of a subset.
+
+    Attributes:
+        part: `test` or `val`.
+        n: spectra.
+        eta: how many times better than the mean training spectrum, by the median error.
+        xi: median over the spectra of the mean squared error, bohr⁴.
+        w_e: share of spectra where the model beats that mean.
+        held_95: share of points that the 95 % bands hold; None without error bars.
+    """
+
+    part: str
+    n: int
+    eta: float
+    xi: float
+    w_e: float
+    held_95: float | None
+
+
+def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:
+    """What is known of a model, by subset.
+
+    Args:
+        model: all its seeds.
+        predictions: files of `results/evaluation/predictions`; those of a campaign's results are found without.
+
+    Raises:
+        XanesflowError: a file that is named cannot be read, or is of another model.
+    """
+    found: dict[str, Evidence | None] = {}
+    for path in map(Path, predictions):
+        subset, evidence = _read(path)
+        if subset not in model.subsets or not _is_of(path, model.hashes):
+            raise XanesflowError(f"{path} holds predictions of another model than the {model.name}; leave it out.")
+        found[subset] = evidence
+    for subset in model.subsets:
+        path = _beside(model, subset)
+        if subset not in found and path.is_file() and _is_of(path, model.hashes):
+            found[subset] = _read(path)[1]
+    return {subset: each for subset in model.subsets if (each := found.get(subset)) is not None}
+
+
+def _beside(model: TrainedEnsemble, subset: str) -> Path:
+    results = model.files[0].absolute().parent.parent.parent
+    return results / "evaluation" / "predictions" / f"{model.card.kind}_{model.card.features}_{subset}.h5"
+
+
+def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:
+    """Whether predictions were made by these checkpoints and no other."""
+    try:
+        with h5py.File(path, "r") as file:
+            used = json.loads(file.attrs["inputs_sha256"])
+    except (OSError, KeyError, ValueError) as error:
+        raise XanesflowError(f"{path} is not a prediction file of xanesflow ({error}); leave it out.") from None
+    return {sha for name, sha in used.items() if name.endswith(".safetensors")} == set(hashes.values())
+
+
+def _read(path: Path) -> tuple[str, Evidence | None]:
+    """The subset of a file and its figures; none of a part without spectra."""
+    judged = read_predictions(path)
+    if not judged.ids:
+        return judged.subset, None
+    metrics = compute_metrics(judged.spectra, judged.predictions, judged.baseline)
+    held = None
+    if judged.uncertainty is not None:
+        lower, upper = judged.uncertainty.band_95
+        held = float(np.mean((lower <= judged.spectra) & (judged.spectra <= upper)))
+    return judged.subset, Evidence(judged.part, metrics.n, metrics.eta, metrics.xi, metrics.w_e, held)

@@ -1,0 +1,162 @@
+"""Predicted spectra as figures: SVG, PNG, PDF, or an HTML page that needs no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.errors import XanesflowError
+from xanesflow.files import write_text
+from xanesflow.prediction.result import Prediction, SubsetPrediction
+
+FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
+
+PANELS = 12
+"""Materials that a figure shows; of more it says how many there are."""
+
+PAGE_PANELS = 60
+"""The same of a page, in which they can be scrolled through."""
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """One material at one level of theory: its sites, and their average if there is one; in 10⁻³ bohr²."""
+
+    title: str
+    energy_ev: NDArray[np.float64]
+    names: list[str]
+    sites: NDArray[np.float64]
+    average: NDArray[np.float64] | None
+    band: NDArray[np.float64] | None
+
+
+def check_plot(path: str | Path) -> None:
+    """Raise XanesflowError unless a figure can be written to a file of this name."""
+    if Path(path).suffix.lower() not in FIGURES + PAGES:
+        raise XanesflowError(f"{path} cannot be drawn: a plot is a .svg, .png, .pdf or .html file.")
+
+
+def draw_prediction(path: str | Path, prediction: Prediction) -> None:
+    """Draw each material's average with its 95 % band, and its sites thin.
+
+    Raises:
+        XanesflowError: the file's ending is none that can be drawn.
+    """
+    check_plot(path)
+    page = Path(path).suffix.lower() in PAGES
+    panels, total = _panels(prediction, PAGE_PANELS if page else PANELS)
+    if page:
+        _write_page(path, panels, total)
+    else:
+        _draw(path, panels, total)
+
+
+def _panels(prediction: Prediction, most: int) -> tuple[list[_Panel], int]:
+    """The first materials, and how many there are."""
+    total = sum(len(set(each.material_id)) for each in prediction.subsets.values())
+    panels: list[_Panel] = []
+    for each in prediction.subsets.values():
+        for material in dict.fromkeys(each.material_id):
+            if len(panels) == most:
+                return panels, total
+            panels.append(_panel(each, material))
+    return panels, total
+
+
+def _panel(each: SubsetPrediction, material: str) -> _Panel:
+    rows = [row for row, name in enumerate(each.material_id) if name == material]
+    means = each.averages
+    k = means.material_id.index(material) if material in means.material_id else None
+    warned = "  (unlike the training data)" if each.unlike is not None and each.unlike[rows].any() else ""
+    element, theory = each.subset.split("_")
+    return _Panel(
+        f"{each.formula[rows[0]].translate(_SUBSCRIPTS)} · {material} · {element} K, {theory}{warned}",
+        each.energy_ev,
+        [f"{element} {each.site_index[row]} (×{each.multiplicity[row]})" for row in rows],
+        1e3 * each.spectra[rows],
+        None if k is None else 1e3 * means.spectra[k],
+        None if k is None or means.band_95 is None else 1e3 * means.band_95[:, k],
+    )
+
+
+def _told(panels: list[_Panel], total: int) -> str:
+    return f"The first {len(panels)} of {total}" if total > len(panels) else ""
+
+
+def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
+    from xanesflow.figures import BAND, MODEL, TRUTH, figure  # matplotlib is slow to import
+
+    columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
+    rows = -(-len(panels) // columns)
+    with figure(path, 5.5 if columns == 1 else 4.2 * columns, 3.7 if columns == 1 else 2.9 * rows) as drawn:
+        every = drawn.subplots(rows, columns, squeeze=False).ravel()
+        for axes, panel in zip(every, panels, strict=False):
+            if panel.band is not None:
+                axes.fill_between(panel.energy_ev, *panel.band, color=BAND, alpha=0.6, lw=0, label="95 % band")
+            if len(panel.sites) > 1 or panel.average is None:
+                for number, spectrum in enumerate(panel.sites):
+                    label = "sites" if number == 0 else "_"
+                    axes.plot(panel.energy_ev, spectrum, color=TRUTH, lw=0.6, alpha=0.5, label=label)
+            if panel.average is not None:
+                axes.plot(panel.energy_ev, panel.average, color=MODEL, lw=1.8, label="predicted")
+            axes.set_title(panel.title, fontsize=8)
+            axes.set_xlim(panel.energy_ev[0], panel.energy_ev[-1])
+            axes.set_ylim(bottom=0.0)
+            axes.ticklabel_format(useOffset=False)
+        for axes in every[len(panels) :]:
+            axes.set_axis_off()
+        every[0].legend(loc="lower right")
+        drawn.supxlabel("Photon energy (eV)")
+        drawn.supylabel("Cross section (10⁻³ bohr²)")
+        if told := _told(panels, total):
+            drawn.suptitle(told)
+
+
+def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
+    from plotly.graph_objects import Figure, Scatter  # slow to import
+
+    from xanesflow.figures import MODEL, TRUTH
+
+    drawn: Any = Figure()
+    groups: list[int] = []
+    for number, panel in enumerate(panels):
+        shown, traces = number == 0, []
+        if panel.band is not None:
+            lower, upper = panel.band
+            there_and_back = np.concatenate([panel.energy_ev, panel.energy_ev[::-1]])
+            ends = np.concatenate([upper, lower[::-1]])
+            traces.append(
+                Scatter(x=there_and_back, y=ends, fill="toself", line={"width": 0}, name="95 % band", hoverinfo="skip")
+            )
+        for name, spectrum in zip(panel.names, panel.sites, strict=True):
+            traces.append(Scatter(x=panel.energy_ev, y=spectrum, line={"width": 1, "color": TRUTH}, name=name))
+        if panel.average is not None:
+            traces.append(
+                Scatter(x=panel.energy_ev, y=panel.average, line={"width": 3, "color": MODEL}, name="average")
+            )
+        for trace in traces:
+            trace.visible = shown
+            drawn.add_trace(trace)
+        groups += [number] * len(traces)
+    buttons = [
+        {
+            "label": panel.title,
+            "method": "update",
+            "args": [{"visible": [group == number for group in groups]}, {"xaxis.autorange": True}],
+        }
+        for number, panel in enumerate(panels)
+    ]
+    drawn.update_layout(
+        template="plotly_white",
+        title=_told(panels, total),
+        xaxis_title="Photon energy (eV)",
+        yaxis_title="Cross section (10⁻³ bohr²)",
+        updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.12, "showactive": True}],
+    )
+    write_text(path, drawn.to_html(include_plotlyjs=True, full_html=True, div_id="prediction"))

@@ -1,0 +1,340 @@
+"""From structures and models to predicted spectra."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xanesflow.models.delta import KIND
+from xanesflow.prediction.alone import SIGMAS, bands_alone, errors_alone, spectra_by_seed
+from xanesflow.prediction.average import average
+from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
+from xanesflow.prediction.kept import KeptFeatures
+from xanesflow.prediction.requested import SYMPREC, Structures, read_structures
+from xanesflow.prediction.result import NothingPredictedError, Prediction, SubsetPrediction
+from xanesflow.prediction.trained import TrainedEnsemble, choose_subsets, load_models
+from xanesflow.provenance import versions
+from xanesflow.reasons import Rejected
+from xanesflow.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
+from xanesflow.structures.sites import Material
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many of it are done, and of how many."""
+
+_NAMED = 3  # how many of many a sentence names
+
+
+class Predictor:
+    """Models and their featurizers, kept for any number of predictions.
+
+    Args:
+        models: checkpoints, folders of seeds, or folders of `xanesflow model export`; see `trained.load_models`.
+        calibrations: files of error bars that do not lie beside their model.
+        weights: M3GNet's folder; None: matgl's cache, else a download.
+        device: "cpu" or "cuda", for the features.
+        workers: processes.
+
+    Raises:
+        XanesflowError: a model or calibration cannot be used.
+    """
+
+    def __init__(
+        self,
+        models: str | Path | Sequence[str | Path],
+        *,
+        calibrations: Sequence[str | Path] = (),
+        weights: str | Path | None = None,
+        device: str = "cpu",
+        workers: int = 1,
+    ) -> None:
+        given = [models] if isinstance(models, str | Path) else list(models)
+        self.models = load_models(given, calibrations)
+        self.workers = workers
+        self._source = FeatureSource(weights=weights, device=device, workers=workers)
+
+    def predict(
+        self,
+        structures: Structures,
+        *,
+        subsets: Iterable[str] = (),
+        symprec: float = SYMPREC,
+        kept: KeptFeatures | None = None,
+        progress: Progress | None = None,
+    ) -> Prediction:
+        """Predict the spectra of all inequivalent sites of the models' elements.
+
+        Args:
+            structures: see `requested.read_structures`.
+            subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
+            symprec: spglib's distance tolerance in Å, for sites and multiplicities.
+            kept: where the features of a long run are kept, so that it can go on after it was killed.
+            progress: told how far it is.
+
+        Raises:
+            NothingPredictedError: no structure could be used.
+            XanesflowError: no model has the element or theory that is asked for; the featurizer's weights are not
+                those of the training; or there is no such structure.
+        """
+        chosen = choose_subsets(self.models, subsets)
+        for model in self.models:
+            if set(model.subsets) & set(chosen):
+                for name in model.card.feature_dimensions:
+                    self._source.featurizer(name, model.card)  # before anything long is done
+
+        def tell(what: str) -> Callable[[int, int], None]:
+            return lambda done, of: progress(what, done, of) if progress is not None else None
+
+        materials, rejected = read_structures(
+            structures, symprec=symprec, workers=self.workers, progress=tell("structures read")
+        )
+        elements = list(dict.fromkeys(Subset.parse(name).element for name in chosen))
+        rejected += _without_absorber(materials, elements)
+        found: dict[str, SubsetPrediction] = {}
+        for model in self.models:
+            mine = [name for name in model.subsets if name in chosen]
+            sites = _sites_of(materials, {Subset.parse(name).element for name in mine})
+            if not sites:
+                continue
+            features = self._source.compute(model.card, materials, sites, kept=kept, progress=tell("features"))
+            rejected += _without_features(features)
+            for name in mine:
+                if (predicted := _predict_subset(model, name, materials, features)) is not None:
+                    found[name] = predicted
+        rejected = sorted(set(rejected))
+        if not found:
+            raise _nothing(rejected)
+        ordered = {name: found[name] for name in chosen if name in found}
+        used = [model for model in self.models if set(model.subsets) & set(ordered)]
+        remarks = _of_cheap_runs(ordered, self._source.without_run) + _remarks(materials, ordered, used, elements)
+        return Prediction(ordered, rejected, remarks, self._made(used, symprec))
+
+    def _made(self, models: Sequence[TrainedEnsemble], symprec: float) -> dict[str, Any]:
+        packages: set[str] = {"torch", "spglib"}
+        for model in models:
+            for name in model.card.feature_dimensions:
+                packages |= set(self._source.featurizer(name, model.card).packages)
+        told = [
+            {
+                "model": model.card.kind,
+                "of": model.card.subset,
+                "features": model.card.features,
+                "weights": {name: weights_of(model.card, name) for name in model.card.feature_dimensions},
+                "checkpoints_sha256": {str(seed): sha for seed, sha in sorted(model.hashes.items())},
+                "dataset_sha256": model.card.dataset_sha256,
+            }
+            for model in models
+        ]
+        return {
+            "models": json.dumps(told, sort_keys=True),
+            "symprec": symprec,
+            "versions": json.dumps(versions(sorted(packages)), sort_keys=True),
+        }
+
+
+def predict(
+    structures: Structures,
+    models: str | Path | Sequence[str | Path],
+    *,
+    subsets: Iterable[str] = (),
+    calibrations: Sequence[str | Path] = (),
+    weights: str | Path | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    symprec: float = SYMPREC,
+) -> Prediction:
+    """Predict the K-edge XANES of structures with trained models.
+
+    For many calls keep a `xanesflow.prediction.predictor.Predictor`, which loads models and featurizers once.
+
+    Args:
+        structures: a POSCAR, CIF or pymatgen JSON file, a folder of them, a pymatgen Structure, several of these, or
+            a mapping from ids to them.
+        models: a checkpoint, several (the seeds of a model are its ensemble; models of other elements or levels of
+            theory may be among them), or folders of `xanesflow model export`.
+        subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
+        calibrations: files of error bars that do not lie beside their model.
+        weights: M3GNet's folder; None: matgl's cache, else a download.
+        device: "cpu" or "cuda", for the features.
+        workers: processes.
+        symprec: spglib's distance tolerance in Å.
+
+    Returns:
+        Spectra in bohr² of every inequivalent site and of each material, with error bands, distance to the training
+        data, and what was left out.
+
+    Raises:
+        XanesflowError: nothing can be predicted; the message says why, and what to do.
+    """
+    made = Predictor(models, calibrations=calibrations, weights=weights, device=device, workers=workers)
+    return made.predict(structures, subsets=subsets, symprec=symprec)
+
+
+def _sites_of(materials: Iterable[Material], elements: set[str]) -> dict[str, list[int]]:
+    """The first of each set of equivalent atoms of some elements, by material."""
+    found = {}
+    for material in materials:
+        firsts = {
+            first for symbol, first in zip(material.elements, material.equivalent, strict=True) if symbol in elements
+        }
+        if firsts:
+            found[material.material_id] = sorted(firsts)
+    return found
+
+
+def _without_absorber(materials: Iterable[Material], elements: Sequence[str]) -> list[Rejected]:
+    told = f"and the models are of {', '.join(elements)}"
+    return [
+        Rejected(
+            material.material_id,
+            WHOLE_MATERIAL,
+            "no_absorber",
+            f"{material.formula} holds {', '.join(sorted(set(material.elements)))} {told}.",
+        )
+        for material in materials
+        if not set(elements) & set(material.elements)
+    ]
+
+
+def _without_features(features: SiteFeatures) -> list[Rejected]:
+    return [
+        Rejected(material, site, "no_features", reason)
+        for (material, site), reason in features.items()
+        if isinstance(reason, str)
+    ]
+
+
+def _predict_subset(
+    model: TrainedEnsemble, subset: str, materials: Sequence[Material], features: SiteFeatures
+) -> SubsetPrediction | None:
+    """Spectra of one subset; None if no site of it has features."""
+    element = Subset.parse(subset).element
+    sites = _sites_of(materials, {element})
+    by_id = {material.material_id: material for material in materials}
+    rows = [(name, site) for name in sorted(sites) for site in sites[name] if not isinstance(features[name, site], str)]
+    if not rows:
+        return None
+    values = np.stack([np.asarray(features[row]) for row in rows])
+    by_seed, alone = spectra_by_seed(model.members, values)
+    names = [name for name, _ in rows]
+    multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
+    calibration = model.calibrations.get(subset)
+    bands, error, error_95, distance, limit = None, None, None, None, None
+    if calibration is not None:
+        known = calibration.sites is not None and len(calibration.sites.points) > 0
+        # A failed run has no place among the training sites; its site has error bars of its own.
+        placed = np.where(np.isnan(values), 0.0, values)
+        apart = calibration.sites.distance(placed) if calibration.sites else np.zeros(len(values))
+        bands = tuple(np.stack(calibration.bands(by_seed, apart, level)) for level in (0.68, 0.95))
+        error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
+        if alone.any():
+            for each, level in zip(bands, (0.68, 0.95), strict=True):
+                each[:, alone] = bands_alone(model.members, by_seed[:, alone].mean(axis=0), level)
+            error[alone] = errors_alone(model.members, int(alone.sum()))
+            error_95[alone] = SIGMAS[0.95] * error[alone]
+            apart[alone] = np.nan
+        distance = apart if known else None
+        limit = calibration.sites.limit if calibration.sites else None
+    spectra = by_seed.mean(axis=0)
+    return SubsetPrediction(
+        subset=subset,
+        model=model.card.kind,
+        features=model.card.features,
+        seeds=[member.card.seed for member in model.members],
+        energy_ev=model.members[0].energy_of(subset),
+        material_id=names,
+        formula=[by_id[name].formula for name in names],
+        site_index=np.array([site for _, site in rows], dtype=np.int64),
+        multiplicity=multiplicity,
+        spectra=spectra,
+        band_68=bands[0] if bands else None,
+        band_95=bands[1] if bands else None,
+        error=error,
+        error_95=error_95,
+        distance=distance,
+        limit=limit,
+        uncalibrated=model.uncalibrated.get(subset, ""),
+        averages=average(
+            names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
+        ),
+        structure_alone=alone if model.card.kind == KIND else None,
+    )
+
+
+def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
+    """Why there is no spectrum at all."""
+    first = f"{rejected[0].material_id}: {rejected[0].detail}"
+    if len(rejected) == 1:
+        return NothingPredictedError(f"There is no spectrum of {first}", rejected)
+    counts = ", ".join(f"{n} {reason}" for reason, n in Counter(each.reason for each in rejected).items())
+    return NothingPredictedError(f"None of the structures has a spectrum ({counts}); the first is {first}", rejected)
+
+
+def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str]) -> list[str]:
+    """At how many sites the engine was run for a delta model, and where it failed."""
+    told = []
+    for name, each in found.items():
+        if each.structure_alone is None:
+            continue
+        alone = [row for row in range(len(each)) if each.structure_alone[row]]
+        number = f"{len(each)} site{'s' if len(each) > 1 else ''}"
+        told.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
+        if alone:
+            why = failed.get((each.material_id[alone[0]], int(each.site_index[alone[0]])), "it failed")
+            told.append(
+                f"{name}: the engine failed at {len(alone)} of them ({_some([each.ids[row] for row in alone])}: "
+                f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
+            )
+    return told
+
+
+def _remarks(
+    materials: Sequence[Material],
+    found: Mapping[str, SubsetPrediction],
+    models: Sequence[TrainedEnsemble],
+    elements: Sequence[str],
+) -> list[str]:
+    """What a user should know of this prediction."""
+    told = []
+    for name, each in found.items():
+        if each.uncalibrated:
+            told.append(f"{name}: no error bars: {each.uncalibrated}")
+        elif each.unlike is None:
+            told.append(
+                f"{name}: whether a site is unlike the training data cannot be told, as its calibration has no limit "
+                "of the distance; make it again with this version (snakemake evaluation)."
+            )
+        elif number := int(each.unlike.sum()):
+            which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
+            told.append(
+                f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
+                f"farther from the nearest training site than {each.limit:.2f}, which 99 % of these are from other "
+                "materials; take their spectra with care."
+            )
+    for model in models:
+        for block in model.card.feature_dimensions:
+            if weights_of(model.card, block) == UNKNOWN:
+                told.append(
+                    f"The dataset of the {model.name} does not tell with which weights its {block} features were made, "
+                    "so that they cannot be compared with those here."
+                )
+    present = Counter(symbol for material in materials for symbol in set(material.elements))
+    for symbol in ELEMENTS:
+        if present[symbol] and symbol not in elements:
+            told.append(
+                f"{symbol} is in {present[symbol]} structure{'s' if present[symbol] > 1 else ''}, and no model given "
+                f"is of {symbol} (they are of {', '.join(elements)})."
+            )
+    notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
+    told += [f"{note}." for note in notes[:_NAMED]]
+    if len(notes) > _NAMED:
+        told.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
+    return told
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

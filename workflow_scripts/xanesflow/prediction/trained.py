@@ -1,0 +1,222 @@
+"""Trained models by the files that a user names: checkpoints, folders of seeds, and folders of `model export`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xanesflow.errors import XanesflowError
+from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibratedError
+from xanesflow.evaluation.calibration_file import difference, read_calibration
+from xanesflow.evaluation.members import check_seeds
+from xanesflow.files import sha256_file
+from xanesflow.models.card import ModelCard, TrainedModel
+from xanesflow.models.checkpoint import load_checkpoint
+from xanesflow.prediction.folder import MODEL_FILE, check_folder
+from xanesflow.sites import Subset
+
+_WANTED = (
+    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, or one of `xanesflow model export`"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedEnsemble:
+    """All seeds of one model, ready to predict.
+
+    Attributes:
+        members: one a seed, in the order of the seeds.
+        files: their checkpoints.
+        hashes: SHA-256 of the checkpoint by seed.
+        calibrations: error bars and training sites, by subset.
+        uncalibrated: why a subset has no error bars, in a sentence, by subset.
+        calibration_files: those of `calibrations`.
+    """
+
+    members: tuple[TrainedModel, ...]
+    files: tuple[Path, ...]
+    hashes: dict[int, str]
+    calibrations: dict[str, Calibration]
+    uncalibrated: dict[str, str]
+    calibration_files: dict[str, Path]
+
+    @property
+    def card(self) -> ModelCard:
+        """Of the first seed; the others differ in what came of their seed."""
+        return self.members[0].card
+
+    @property
+    def subsets(self) -> list[str]:
+        """Those that it predicts."""
+        return list(self.card.subsets)
+
+    @property
+    def name(self) -> str:
+        """Such as `expert model of Cu_FEFF on m3gnet`."""
+        return f"{self.card.kind} model of {self.card.subset} on {self.card.features}"
+
+
+def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] = ()) -> list[TrainedEnsemble]:
+    """Load models; several checkpoints that differ in nothing but their seed are one model.
+
+    Args:
+        given: checkpoints, folders with `seed*.safetensors`, or folders of `xanesflow model export`.
+        calibrations: files of `results/evaluation/calibration`; those beside the models, where the workflow or
+            `model export` puts them, are found without.
+
+    Raises:
+        XanesflowError: a file is no model, is damaged, or does not go with the others; a calibration is of none of
+            the models; two models predict the same subset.
+    """
+    if not given:
+        raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
+    files = list(dict.fromkeys(file for path in given for file in _checkpoints(Path(path))))
+    groups: dict[tuple[str, str, str], list[tuple[Path, TrainedModel]]] = {}
+    for file in files:
+        model = load_checkpoint(file)
+        groups.setdefault((model.card.kind, model.card.subset, model.card.features), []).append((file, model))
+    named = {path: _owner_of(path) for path in map(Path, calibrations)}
+    models = [_of_one(members, named) for members in groups.values()]
+    if named:
+        path, owner = next(iter(named.items()))
+        known = "; ".join(model.name for model in models)
+        raise XanesflowError(
+            f"{path} is the calibration of another model (of the {owner.model} model on {owner.features} for "
+            f"{owner.subset}), and the models given are: {known}; leave it out, or name that model."
+        )
+    _check_one_a_subset(models)
+    return models
+
+
+def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> list[str]:
+    """Which subsets are to be predicted: those wanted, or all that the models cover.
+
+    Raises:
+        XanesflowError: no model has the element or the level of theory.
+    """
+    covered = [subset for model in models for subset in model.subsets]
+    wanted = list(dict.fromkeys(wanted))
+    for name in wanted:
+        subset = Subset.parse(name)
+        if name in covered:
+            continue
+        theories = [Subset.parse(each).theory for each in covered if Subset.parse(each).element == subset.element]
+        if theories:
+            told = f"{subset.element} at the level of theory {subset.theory}, only at {', '.join(theories)}"
+        else:
+            told = f"{subset.element}"
+        raise XanesflowError(f"None of the models given is of {told}; they cover {', '.join(covered)}.")
+    return wanted or covered
+
+
+def _checkpoints(path: Path) -> list[Path]:
+    """The checkpoints that a path stands for."""
+    if path.is_dir():
+        if (path / MODEL_FILE).is_file():
+            return check_folder(path)
+        if found := sorted(path.glob("seed*.safetensors")):
+            return found
+        below = sorted(each.parent.name for each in path.glob("*/seed0.safetensors"))
+        hint = f" (it holds folders of models: {', '.join(below[:5])}{', ...' if len(below) > 5 else ''})"
+        raise XanesflowError(f"The folder {path} holds no model{hint if below else ''}; {_WANTED}.")
+    if not path.exists():
+        raise XanesflowError(f"There is no model {path}; {_WANTED}.")
+    if not path.is_file():
+        raise XanesflowError(f"{path} is not a plain file; {_WANTED}.")
+    with path.open("rb") as opened:
+        if opened.read(8) == b"\x89HDF\r\n\x1a\n":
+            raise XanesflowError(f"{path} is an HDF5 file, such as a dataset, and no model; {_WANTED}.")
+    return [path]
+
+
+def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:
+    """Join the seeds of one model; calibrations of it are taken out of `named`."""
+    found = sorted(found, key=lambda each: each[1].card.seed)
+    files, members = [file for file, _ in found], [model for _, model in found]
+    check_seeds(members, files)
+    for file, model in found[1:]:
+        if model.card.data_sha256 != members[0].card.data_sha256:
+            raise XanesflowError(
+                f"{file} was trained on other data than {files[0]} (hash {model.card.data_sha256[:12]}, there "
+                f"{members[0].card.data_sha256[:12]}), so they are not seeds of one model; predict with one of them."
+            )
+    hashes = {model.card.seed: sha256_file(file) for file, model in found}
+    card = members[0].card
+    calibrations: dict[str, Calibration] = {}
+    uncalibrated: dict[str, str] = {}
+    path: Path | None
+    calibration_files: dict[str, Path] = {}
+    for subset in card.subsets:
+        owner = Ensemble(card.kind, card.features, subset, hashes)
+        mine = [path for path, of in named.items() if of == owner]
+        try:
+            path = mine[0] if mine else _beside(files[0], card, subset)
+            calibrations[subset], calibration_files[subset] = _calibration(path, owner)
+        except NotCalibratedError as error:
+            uncalibrated[subset] = str(error)
+        for used in mine:
+            del named[used]
+    return TrainedEnsemble(tuple(members), tuple(files), hashes, calibrations, uncalibrated, calibration_files)
+
+
+def _calibration(path: Path | None, owner: Ensemble) -> tuple[Calibration, Path]:
+    """The calibration of an ensemble, of a file that may be of another one; and the file.
+
+    Raises:
+        NotCalibratedError: there are no error bars; it says why.
+        XanesflowError: the file is damaged, or that of an exported folder is of another model.
+    """
+    if path is None:
+        raise NotCalibratedError(
+            "no calibration was found beside its checkpoints; name one with --calibration "
+            "(results/evaluation/calibration/...h5)."
+        )
+    if _is_exported(path.parent):
+        return read_calibration(path, owner), path
+    found = read_calibration(path)
+    if found.owner is not None and found.owner != owner:
+        raise NotCalibratedError(
+            f"{path} is of another ensemble ({difference(found.owner, owner)}); predict with all of its seeds, or "
+            "calibrate this one."
+        )
+    return found, path
+
+
+def _is_exported(folder: Path) -> bool:
+    return (folder / MODEL_FILE).is_file() or (folder.parent / MODEL_FILE).is_file()
+
+
+def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
+    """The calibration of a checkpoint in a folder of `model export` or in a campaign's results, if it is there."""
+    if _is_exported(checkpoint.parent):
+        path = checkpoint.parent / "calibration" / f"{subset}.h5"
+    else:
+        results = checkpoint.absolute().parent.parent.parent
+        path = results / "evaluation" / "calibration" / f"{card.kind}_{card.features}_{subset}.h5"
+    return path if path.is_file() else None
+
+
+def _owner_of(path: Path) -> Ensemble:
+    """Which ensemble a calibration says that it belongs to."""
+    if not path.is_file():
+        raise XanesflowError(f"There is no calibration {path}; name a file of results/evaluation/calibration.")
+    try:
+        found = read_calibration(path)
+    except NotCalibratedError as error:
+        raise XanesflowError(f"{path} holds no error bars: {error}") from None
+    assert found.owner is not None
+    return found.owner
+
+
+def _check_one_a_subset(models: Sequence[TrainedEnsemble]) -> None:
+    """Raise if two models predict the same subset, whose spectra would then have no one answer."""
+    first: dict[str, TrainedEnsemble] = {}
+    for model in models:
+        for subset in model.subsets:
+            if subset in first:
+                raise XanesflowError(
+                    f"Both the {first[subset].name} ({first[subset].files[0]}) and the {model.name} "
+                    f"({model.files[0]}) predict {subset}; predict with one of them at a time."
+                )
+            first[subset] = model

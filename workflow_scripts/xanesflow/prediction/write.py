@@ -1,0 +1,224 @@
+"""Predictions as files: CSV and HDF5, and what was left out beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from xanesflow.errors import XanesflowError
+from xanesflow.files import atomic_path
+from xanesflow.prediction.average import Averages
+from xanesflow.prediction.result import Prediction, SubsetPrediction
+from xanesflow.sites import WHOLE_MATERIAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = "xanesflow-prediction"
+SCHEMA_VERSION = "1.0"
+
+TABLES, HDF5 = (".csv",), (".h5", ".hdf5")
+
+_BANDS = ("band_68", "band_95")
+_OPTIONAL = (*_BANDS, "error", "error_95", "distance")
+_UNITS = {"energy": "eV", "distance": "1"}
+
+
+def check_output(path: str | Path) -> None:
+    """Raise XanesflowError unless a prediction can be written to a file of this name."""
+    if Path(path).suffix.lower() not in TABLES + HDF5:
+        raise XanesflowError(f"{path} cannot be written: a prediction is a .csv or .h5 file.")
+    if Path(path).is_dir():
+        raise XanesflowError(f"{path} is a folder; name a .csv or .h5 file to write.")
+
+
+def write_prediction(path: str | Path, prediction: Prediction) -> None:
+    """Write a prediction, as CSV or HDF5 as the ending says, whole or not at all.
+
+    Raises:
+        XanesflowError: the ending is another one.
+    """
+    check_output(path)
+    if Path(path).suffix.lower() in TABLES:
+        table = tabulate(prediction)
+        lines = [f"{key}: {value}" for key, value in prediction.made.items()]
+        lines.append("cross sections in bohr^2 an atom; site_index counts atoms from 0, -1 is the material's average")
+        with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(f"# {' '.join(line.split())}\n" for line in lines)
+            table.to_csv(file, index=False, float_format="%.8g")
+        return
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        from xanesflow.tables import write_rejected_group
+
+        file.attrs.update({"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **prediction.made})
+        file.attrs["remarks"] = json.dumps(prediction.remarks)
+        for name, each in prediction.subsets.items():
+            _write_subset(file.create_group(name), each)
+        write_rejected_group(file, prediction.rejected)
+
+
+def rejected_beside(output: str | Path) -> Path:
+    """Where the table of what was left out of a prediction goes."""
+    path = Path(output)
+    return path.with_name(f"{path.stem}_rejected.csv")
+
+
+def tabulate(prediction: Prediction) -> pd.DataFrame:
+    """A row for each energy of each site and of each material's average (`site_index` -1, `multiplicity` all atoms).
+
+    Columns: subset, material_id, site_index, formula, multiplicity, energy_eV, cross_section (bohr²), and, as far as
+    there are error bars, lower_68, upper_68, lower_95, upper_95 (bohr²), distance and unlike.
+    """
+    import pandas as pd  # heavy
+
+    parts = []
+    for each in prediction.subsets.values():
+        parts += [_rows(each), _average_rows(each)]
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def _rows(each: SubsetPrediction) -> pd.DataFrame:
+    head = {
+        "material_id": each.material_id,
+        "site_index": each.site_index,
+        "formula": each.formula,
+        "multiplicity": each.multiplicity,
+    }
+    tail: dict[str, object] = {} if each.distance is None else {"distance": each.distance}
+    tail |= {} if each.unlike is None else {"unlike": each.unlike}
+    return _long(each, head, each.spectra, {name: getattr(each, name) for name in _BANDS}, tail)
+
+
+def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
+    means = each.averages
+    formulas = dict(zip(each.material_id, each.formula, strict=True))
+    head = {
+        "material_id": means.material_id,
+        "site_index": [WHOLE_MATERIAL] * len(means.material_id),
+        "formula": [formulas[name] for name in means.material_id],
+        "multiplicity": means.n_atoms,
+    }
+    tail = {}
+    if each.unlike is not None:
+        names = {name for name, unlike in zip(each.material_id, each.unlike, strict=True) if unlike}
+        tail["unlike"] = [name in names for name in means.material_id]
+    return _long(each, head, means.spectra, {name: getattr(means, name) for name in _BANDS}, tail)
+
+
+def _long(
+    each: SubsetPrediction,
+    head: Mapping[str, object],
+    spectra: np.ndarray,
+    bands: dict[str, np.ndarray | None],
+    tail: Mapping[str, object],
+) -> pd.DataFrame:
+    import pandas as pd
+
+    n, m = spectra.shape
+    columns: dict[str, object] = {"subset": np.repeat(each.subset, n * m)}
+    columns |= {name: np.repeat(np.asarray(values), m) for name, values in head.items()}
+    columns["energy_eV"] = np.tile(each.energy_ev, n)
+    columns["cross_section"] = spectra.ravel()
+    for name, ends in bands.items():
+        if ends is not None:
+            level = name.removeprefix("band_")
+            columns[f"lower_{level}"], columns[f"upper_{level}"] = ends[0].ravel(), ends[1].ravel()
+    columns |= {name: np.repeat(np.asarray(values), m) for name, values in tail.items()}
+    return pd.DataFrame(columns)
+
+
+def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
+    group.attrs.update({"model": each.model, "features": each.features, "uncalibrated": each.uncalibrated})
+    if each.limit is not None:
+        group.attrs["distance_limit"] = each.limit
+    text = h5py.string_dtype()
+    group.create_dataset("seeds", data=np.array(each.seeds, dtype=np.int64))
+    group.create_dataset("material_id", data=each.material_id, dtype=text)
+    group.create_dataset("formula", data=each.formula, dtype=text)
+    group.create_dataset("site_index", data=each.site_index)
+    group.create_dataset("multiplicity", data=each.multiplicity)
+    _write_numbers(group, "energy", each.energy_ev)
+    _write_numbers(group, "spectra", each.spectra)
+    for name in _OPTIONAL:
+        if (values := getattr(each, name)) is not None:
+            _write_numbers(group, name, values)
+    if each.unlike is not None:
+        group.create_dataset("unlike", data=each.unlike)
+    means = group.create_group("averages")
+    means.create_dataset("material_id", data=each.averages.material_id, dtype=text)
+    means.create_dataset("n_sites", data=each.averages.n_sites)
+    means.create_dataset("n_atoms", data=each.averages.n_atoms)
+    _write_numbers(means, "spectra", each.averages.spectra)
+    for name in _BANDS:
+        if (values := getattr(each.averages, name)) is not None:
+            _write_numbers(means, name, values)
+
+
+def _write_numbers(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 and values.size else None)
+    group[name].attrs["units"] = _UNITS.get(name, "bohr^2")
+
+
+def read_prediction(path: str | Path) -> Prediction:
+    """Read an HDF5 file that `write_prediction` wrote.
+
+    Raises:
+        XanesflowError: it cannot be read, is no prediction, or is one of another version.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
+            if schema != SCHEMA:
+                raise XanesflowError(f"{path} is an HDF5 file, but no prediction of xanesflow; name one.")
+            if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
+                raise XanesflowError(
+                    f"{path} has schema version {version or 'none'}, and this xanesflow reads "
+                    f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; make it again."
+                )
+            from xanesflow.tables import read_rejected_group
+
+            names = [name for name in file if name != "rejected"]
+            made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}
+            return Prediction(
+                {name: _read_subset(name, file[name]) for name in names},
+                read_rejected_group(file),
+                json.loads(file.attrs["remarks"]),
+                made,
+            )
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        said = " ".join(str(error).split())
+        raise XanesflowError(f"{path} cannot be read as a prediction ({said}); make it again.") from None
+
+
+def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:
+    optional = {key: group[key][:] if key in group else None for key in _OPTIONAL}
+    means = group["averages"]
+    limit = group.attrs.get("distance_limit")
+    return SubsetPrediction(
+        subset=name,
+        model=str(group.attrs["model"]),
+        features=str(group.attrs["features"]),
+        seeds=group["seeds"][:].tolist(),
+        energy_ev=group["energy"][:],
+        material_id=group["material_id"].asstr()[:].tolist(),
+        formula=group["formula"].asstr()[:].tolist(),
+        site_index=group["site_index"][:],
+        multiplicity=group["multiplicity"][:],
+        spectra=group["spectra"][:],
+        limit=None if limit is None else float(limit),
+        uncalibrated=str(group.attrs["uncalibrated"]),
+        averages=Averages(
+            means["material_id"].asstr()[:].tolist(),
+            means["n_sites"][:],
+            means["n_atoms"][:],
+            means["spectra"][:],
+            *(means[key][:] if key in means else None for key in _BANDS),
+        ),
+        **optional,
+    )
