@@ -7,7 +7,7 @@ import tarfile
 import pandas as pd
 import pytest
 from feff_runs import layered, poscar, write_archive
-from workflow import QUICK, run, write_config
+from workflow import QUICK, run, take_over, write_config
 
 from xanesflow.prediction.write import read_prediction
 
@@ -48,6 +48,13 @@ def test_what_fails_says_why_and_the_other_subsets_are_finished(tmp_path, runs):
     assert not list((tmp_path / "results/simulations/Ni_FEFF").glob("*"))
 
 
+@pytest.fixture
+def imported(tmp_path, finished, runs):
+    """The archive, which is imported already in the test's directory."""
+    take_over(finished, tmp_path, "structures", "simulations")
+    return runs
+
+
 @pytest.mark.parametrize(
     ("target", "settings", "told"),
     [
@@ -65,8 +72,8 @@ def test_what_fails_says_why_and_the_other_subsets_are_finished(tmp_path, runs):
         ),
     ],
 )
-def test_a_mistake_that_shows_later_is_told_by_its_job(tmp_path, runs, target, settings, told):
-    write_config(tmp_path, subsets=["Cu_FEFF"], simulations={"archive": str(runs)}, **settings)
+def test_a_mistake_that_shows_later_is_told_by_its_job(tmp_path, imported, target, settings, told):
+    write_config(tmp_path, subsets=["Cu_FEFF"], simulations={"archive": str(imported)}, **settings)
     printed = run(tmp_path, target, good=False)
     assert all(words in printed for words in told), printed
     assert "Traceback" not in printed

@@ -1,7 +1,6 @@
 """One model over several elements, alone, or with the experts and with models tuned from it."""
 
 import re
-import shutil
 
 import h5py
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import yaml
 from feff_runs import write_archive
 from safetensors import safe_open
-from workflow import QUICK, run, write_config
+from workflow import QUICK, run, take_over, write_config
 
 from xanesflow.models.checkpoint import load_checkpoint
 
@@ -122,8 +121,7 @@ def test_snakemakes_own_report_tells_of_it(both_kinds, tmp_path):
 
 def test_a_universal_model_alone_with_a_subset_that_nothing_can_be_tested_on(tmp_path, both_kinds, two_elements):
     runs, sites = two_elements
-    for stage in ("structures", "simulations", "spectra", "features"):  # which are the same
-        shutil.copytree(both_kinds / "results" / stage, tmp_path / "results" / stage)
+    take_over(both_kinds, tmp_path, "structures", "simulations", "spectra", "features")  # which are the same
     (tmp_path / "splits").mkdir()
     for subset, names in sites.items():
         materials = sorted({name.rsplit("_", 1)[0] for name in names})

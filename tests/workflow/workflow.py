@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,12 @@ def run(directory: Path, *arguments: str, good: bool = True) -> str:
     code, printed = forked_snakemake.call(words, folder=directory, environment=environment(), seconds=600)
     assert (code == 0) == good, printed[-6000:]
     return printed
+
+
+def take_over(finished: Path, directory: Path, *stages: str) -> None:
+    """Put the results of some stages of another campaign into a directory, where they need not be made again."""
+    for stage in stages:
+        shutil.copytree(finished / "results" / stage, directory / "results" / stage)
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:

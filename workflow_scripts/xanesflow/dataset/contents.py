@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.dataset.findings import Finding
-from xanesflow.dataset.layout import STRUCTURES, check_size, names_in, one_line, structure_key, subset_names
+from xanesflow.dataset.layout import STRUCTURES, check_size, names_in, one_line, structure_keys, subset_names
 from xanesflow.sites import Site, site_id
 from xanesflow.sites import Subset as SubsetName
 
@@ -127,7 +127,8 @@ class FileContents:
 
     def structure_of(self, subset: str, material_id: str) -> str | None:
         """Name of the structure that a subset's site indices of a material count in; None: there is none."""
-        return structure_key(self.file, subset, material_id)
+        both = structure_keys(subset, material_id)
+        return next((key for key in both if key in self.structures or key in self.unreadable), None)
 
 
 def read_contents(file: h5py.File) -> FileContents:
@@ -144,9 +145,10 @@ def read_contents(file: h5py.File) -> FileContents:
     if not isinstance(file.get(STRUCTURES), h5py.Group):
         report(Finding("layout", STRUCTURES, "the group is missing"))
         return contents
-    for name in names_in(file[STRUCTURES]):
+    structures = file[STRUCTURES]
+    for name in names_in(structures):
         try:
-            contents.structures[name] = _cell(json.loads(file[STRUCTURES][name].asstr()[()]))
+            contents.structures[name] = _cell(json.loads(structures[name][()]))
         except (*UNREADABLE, AttributeError) as error:
             contents.unreadable.add(name)
             report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({one_line(error)})"))
@@ -236,9 +238,10 @@ def _cell(data: Any) -> Cell:
         ((species,),) = (site["species"],)
         if species.get("occu", 1) != 1:
             raise ValueError("it has partially occupied sites")
-        if len(site["abc"]) != 3 or not np.isfinite(site["abc"]).all():
-            raise ValueError("it has coordinates that are not finite")
         elements.append(str(species["element"]))
     if not elements:
         raise ValueError("it has no atoms")
+    places = np.asarray([site["abc"] for site in data["sites"]], dtype=np.float64)
+    if places.shape != (len(elements), 3) or not np.isfinite(places).all():
+        raise ValueError("it has coordinates that are not finite")
     return Cell(tuple(elements), float(abs(np.linalg.det(matrix))), data)

@@ -86,7 +86,12 @@ def _parses(name: str) -> bool:
 def structure_key(file: h5py.File, subset: str, material_id: str) -> str | None:
     """Under which name a material's structure stands that a subset's site indices count in; None: nowhere."""
     structures = file.get(STRUCTURES, {})
-    return next((key for key in (f"{material_id}@{subset}", material_id) if key in structures), None)
+    return next((key for key in structure_keys(subset, material_id) if key in structures), None)
+
+
+def structure_keys(subset: str, material_id: str) -> tuple[str, str]:
+    """Names that a structure may stand under, the one that is taken first: of this subset alone, of all."""
+    return f"{material_id}@{subset}", material_id
 
 
 def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
