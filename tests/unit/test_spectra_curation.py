@@ -137,6 +137,10 @@ def test_a_bad_run_is_left_out_with_its_reason_and_stops_no_other(tmp_path, file
     assert reasons(curated) == {("mp-2", -1 if reason == "no_run" else 0): reason}
     table = pd.read_csv(tmp_path / "rejected.csv")
     assert table["material_id"].tolist() == ["mp-2"] and table["reason"].tolist() == [reason]
+    shown = [(each.material_id, each.reason) for each in curated.examples]
+    assert shown == ([] if reason in {"no_output", "no_run"} else [("mp-2", reason)]), (
+        "what left a spectrum can be drawn"
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,6 +184,9 @@ def test_a_spectrum_outside_the_envelope_is_told_with_its_worst_sigma_and_energy
     sigma, energy = float(out.detail.split()[0]), float(out.detail.split()[-2])
     assert sigma == 3.32 and abs(energy - rows[spike, 0]) < 1.5
     assert out.detail.endswith(" eV")
+    (shown,) = curated.examples
+    assert shown.material_id == "mp-9" and (shown.spectrum > curated.envelope[1]).any()
+    assert (curated.spectra <= curated.envelope[1]).all() and (curated.spectra >= curated.envelope[0]).all()
 
 
 def test_a_subset_without_any_spectrum_is_told_with_the_reasons(tmp_path):
