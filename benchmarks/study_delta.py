@@ -23,8 +23,8 @@ from pymatgen.core import Structure
 from xanesflow.evaluation.calibration import Calibration
 from xanesflow.evaluation.distance import TrainingSites
 from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.delta import DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
+from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.planning import choose_sites
 from xanesflow.sites import parse_site_id
 

@@ -3,7 +3,7 @@
 
 rule simulations:
     input:
-        [chunk_zips(subset) for subset in SUBSETS],
+        [chunk_zips(subset) for subset in [*SUBSETS, *BASELINES.values()]],
         [failed_before(subset) for subset in SUBSETS],
 
 

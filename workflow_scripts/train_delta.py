@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.models.train_delta import train_delta
+from xanesflow.models.delta import train_delta
 from xanesflow.scripting import by_seed, rule_log
 
 with rule_log(snakemake) as config:

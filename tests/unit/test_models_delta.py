@@ -10,12 +10,12 @@ from delta_data import DIMENSIONS, edge, eta, shifts_of, world
 
 from xanesflow.errors import XanesflowError
 from xanesflow.features.baseline_layout import FRAME_POINTS
-from xanesflow.models import train_delta as module
+from xanesflow.models import delta as module
 from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
-from xanesflow.models.delta import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.delta import train_delta
 from xanesflow.models.delta_curve import draw_sites, learning_curve, only_train_on
+from xanesflow.models.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.fit import Start
-from xanesflow.models.train_delta import train_delta
 from xanesflow.sites import parse_site_id
 
 SETTINGS = DeltaSettings("feff8l")

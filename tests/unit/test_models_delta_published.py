@@ -12,7 +12,7 @@ from shared import shared
 from xanesflow.features.baseline_layout import FRAME_POINTS, frame_energies
 from xanesflow.features.registry import get_featurizer
 from xanesflow.models.data import SubsetData
-from xanesflow.models.delta import DeltaSettings, fit_delta
+from xanesflow.models.delta_model import DeltaSettings, fit_delta
 from xanesflow.simulations.archive import read_archive
 from xanesflow.simulations.feff.judge import read_run
 from xanesflow.simulations.layout import place_of

@@ -12,8 +12,8 @@ from sklearn.gaussian_process.kernels import Matern
 
 from xanesflow.errors import XanesflowError
 from xanesflow.features.compute import write_features
-from xanesflow.models.delta import DeltaSettings, fit_delta
 from xanesflow.models.delta_curve import only_train_on
+from xanesflow.models.delta_model import DeltaSettings, fit_delta
 from xanesflow.models.kernel import standardised_inputs
 from xanesflow.models.plan_sites import plan_sites, write_plan
 from xanesflow.models.planning import LENGTH, NOISE, choose_sites

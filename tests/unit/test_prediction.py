@@ -23,6 +23,7 @@ from xanesflow.evaluation.predictions import read_predictions
 from xanesflow.features.registry import get_featurizer
 from xanesflow.models.checkpoint import load_checkpoint
 from xanesflow.prediction import features as features_of_prediction
+from xanesflow.prediction.export import export_model
 from xanesflow.prediction.kept import KeptFeatures
 from xanesflow.prediction.predictor import Predictor
 from xanesflow.prediction.result import NothingPredictedError
@@ -176,6 +177,24 @@ def test_one_seed_of_two_predicts_without_the_ensembles_error_bars_and_says_why(
     assert "of the seeds [0, 1], not [0]" in cu.uncalibrated and any("no error bars" in each for each in found.remarks)
     values = get_featurizer("radial").compute([perovskite()])[0][[1]]
     assert np.allclose(cu.spectra, load_checkpoint(model_of() / "seed0.safetensors").predict(values), rtol=1e-5)
+
+
+def test_too_few_spectra_for_error_bars_still_tell_what_is_unlike_also_when_exported(tmp_path):
+    from trained_campaign import train
+
+    with h5py.File(write_dataset(tmp_path / "d.h5"), "a") as file:
+        split = file["Cu_FEFF/split"].asstr()[:]
+        split[np.flatnonzero(split == "val")[5:]] = "test"
+        del file["Cu_FEFF/split"]
+        file["Cu_FEFF/split"] = split.tolist()
+    folder = train(tmp_path, tmp_path / "d.h5", seeds=(0,))
+    given = {"known": next(iter(structures_of().values())), "strange": perovskite(partner="Sr", a=9.0)}
+    for model in (folder, export_model([folder], tmp_path / "shared")):
+        found = xanesflow.predict(given, model)
+        cu = found["Cu_FEFF"]
+        assert cu.band_95 is None and "too few to calibrate" in cu.uncalibrated
+        assert cu.unlike.tolist() == [name == "strange" for name in cu.material_id]
+        assert found.sites()["error"].isna().all() and "unlike" in found.pandas()
 
 
 def test_the_weights_of_the_featurizer_must_be_those_of_the_training(tmp_path):

@@ -18,7 +18,7 @@ from xanesflow.features.baseline_layout import FIELD, settings_hash
 from xanesflow.features.registry import get_featurizer
 from xanesflow.files import sha256_file
 from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
-from xanesflow.models.delta import DeltaSettings, fit_delta
+from xanesflow.models.delta_model import DeltaSettings, fit_delta
 from xanesflow.prediction.predictor import Predictor, predict
 from xanesflow.simulations.feff8l.adapter import Feff8lEngine
 from xanesflow.simulations.feff8l.engine import NoSpectrumError, XanesResult

@@ -100,8 +100,9 @@ def test_two_models_or_a_folder_that_is_there_are_refused(exported, tmp_path):
         (lambda f: (f / "SHA256SUMS").write_text("a" * 64 + "  ../secret\n"), "outside of the folder"),
         (lambda f: _changed(f, "format", "xanesflow model folder 9"), "wanted 'xanesflow model folder 1'"),
         (lambda f: _changed(f, "checkpoints", 3), "model.json is damaged"),
+        (lambda f: _changed(f, "checkpoints", {"0": "../seed0.safetensors"}), "which SHA256SUMS does not list"),
     ],
-    ids=["cut", "missing", "calibration", "no hashes", "outside", "version", "damaged"],
+    ids=["cut", "missing", "calibration", "no hashes", "outside", "version", "damaged", "not listed"],
 )
 def test_a_folder_that_was_changed_is_refused_in_a_sentence(copied, fault, words):
     fault(copied)

@@ -233,8 +233,19 @@ def test_dark_and_narrow_pages_are_readable(report, open_page):
     page.set_viewport_size({"width": 390, "height": 800})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(media="print", color_scheme="dark")
+    size = """[document.querySelector('#x-spectrum .main-svg').clientWidth,
+               document.getElementById('x-map')._fullLayout.paper_bgcolor]"""
+    page.wait_for_function("document.getElementById('x-map')._fullLayout.paper_bgcolor === '#15171a'")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(size) == [660, "#ffffff"]
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("#x-list").is_visible() and page.locator("#x-spectrum").is_visible()
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    width, ground = page.evaluate(size)
+    assert width < 600 and ground == "#15171a"
 
 
 def test_an_id_that_is_html_is_shown_as_text(report, open_page):
@@ -247,6 +258,24 @@ def test_an_id_that_is_html_is_shown_as_text(report, open_page):
     page.mouse.move(0, 0)
     assert EVIL in page.locator("#x-title").inner_text() and EVIL in page.locator("#x-list").inner_text()
     assert page.evaluate("window.harm") is None and page.locator("#explorer img").count() == 0
+
+
+def test_a_part_without_spectra_is_told_and_few_training_sites_are_all_neighbours(tmp_path, open_page):
+    path = write_dataset(tmp_path, subsets=("Cu_FEFF",), parts=["train"] * 9 + ["val"] * 4)
+    other = write_dataset(tmp_path, subsets=("Ni_FEFF",), parts=["train"] * 2 + ["val"] + ["test"] * 10, name="ni.h5")
+    with h5py.File(other) as source, h5py.File(path, "a") as target:
+        source.copy("Ni_FEFF", target)
+    describe_sites(path, tmp_path / "c.parquet", kept=tmp_path / "kept.jsonl")
+    map_features(path, tmp_path / "map.parquet", features="m3gnet")
+    predictions = [predictions_of(path, name, "linear", bars=False) for name in ("Cu_FEFF", "Ni_FEFF")]
+    write_report(tmp_path, path, predictions, tmp_path / "c.parquet", tmp_path / "map.parquet")
+    page = open_page(tmp_path)
+    assert page.locator("#x-count").inner_text() == "The subset has no spectrum in its test part."
+    assert facts(page)["Part"] == "train" and "simulated" in drawn(page) and "predicted" not in drawn(page)
+    assert "13 sites are too few for a UMAP" in page.locator("#x-map-note").inner_text()
+    page.select_option("#x-subset", label="Ni_FEFF")
+    shows(page, predictions[1], predictions[1].ids.index(facts(page)["Site"]))
+    assert page.locator("#x-list option").count() == 10 and page.locator("#x-near tbody button").count() == 2
 
 
 def large_case(folder, n=75_691):

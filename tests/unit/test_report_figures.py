@@ -65,6 +65,13 @@ def test_a_perfect_model_and_a_perfect_baseline_can_be_drawn(tmp_path):
     assert spotless(draw(equal, tmp_path / "both").values())
 
 
+def test_an_id_of_any_characters_is_drawn_as_it_is(tmp_path):
+    ids = ["<script>alert(1)</script>_000", "$x^$_001", "a&b_002"]
+    texts = draw(replace(some_predictions(3), ids=ids), tmp_path / "out")
+    assert spotless(texts.values())
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;_000" in texts["spectra"] and "$x^$_001" in texts["spectra"]
+
+
 def test_the_same_data_give_the_same_bytes(tmp_path):
     data = some_predictions(12)
     assert draw(data, tmp_path / "one") == draw(data, tmp_path / "two")
@@ -108,6 +115,6 @@ def test_what_curation_left_is_drawn_with_its_numbers(tmp_path, n, rejected):
     draw_curation(tmp_path / "s.h5", tmp_path / "s.svg")
     text = (tmp_path / "s.svg").read_text()
     assert spotless([text])
-    assert f"{n} spectra kept" in text and f"{len(rejected)} left out" in text
+    assert f"{n} spectra kept" in text and (f"{len(rejected)} left out" if rejected else "none left out") in text
     assert ("no_output" in text) == bool(rejected)
     assert ("spectra kept, 2 of corrected runs" in text) == (n > 1)

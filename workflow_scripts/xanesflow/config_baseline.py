@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xanesflow.models.card import DELTA
 from xanesflow.sites import Subset
 
 if TYPE_CHECKING:
     from xanesflow.config import Config
 
-DELTA = "delta"
 MEAN = "mean"
 
 FEATURES = {"FEFF8L": "feff8l", "FEFF": "feff"}

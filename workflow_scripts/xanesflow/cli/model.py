@@ -60,14 +60,14 @@ def _told(model: TrainedEnsemble) -> dict[str, Any]:
     judged = {} if exported else find_evidence(model)
     subsets = {}
     for name, share in card.subsets.items():
-        calibration = model.calibrations.get(name)
+        sites = model.sites.get(name)
         evidence = exported[name]["evidence"] if exported else vars(judged[name]) if name in judged else None
         subsets[name] = {
             "n_train": share["n_train"],
             "n_val": share["n_val"],
             "data_sha256": share["data_sha256"],
-            "error_bars": calibration is not None,
-            "distance_limit": calibration.sites.limit if calibration and calibration.sites else None,
+            "error_bars": name in model.calibrations,
+            "distance_limit": sites.limit if sites is not None else None,
             "evidence": evidence,
         }
     return {

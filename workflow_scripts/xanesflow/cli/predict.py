@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -96,7 +97,7 @@ def _cells(each: SubsetPrediction, row: int) -> list[str]:
         each.formula[row],
         f"{each.subset.split('_')[0]} {each.site_index[row]}",
         str(each.multiplicity[row]),
-        f"{each.model} {each.subset}",
+        escape(f"{each.model} {each.subset}"),
         f"{each.energy_ev[top]:.2f}",
         f"{1e3 * spectrum[top]:.3f}",
         "-" if each.error is None else f"±{1e3 * each.error[row]:.3f}",

@@ -68,7 +68,7 @@ def calibrate_model(
         reason = str(error)
         logger.warning("%s: no error bars: %s", data.subset, reason)
     made = provenance([dataset_path, *checkpoints], ["torch", "h5py", "scipy", "scikit-learn"], config_json)
-    write_calibration(output, found, owner, reason, made)
+    write_calibration(output, found, owner, reason, made, sites=sites)
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -18,9 +20,17 @@ SCHEMA = "xanesflow calibration 1"
 
 SITES = ("mean", "scale", "axes", "points")
 
+_AGAIN = "delete it and run snakemake evaluation"
+
 
 def write_calibration(
-    output: str | Path, found: Calibration | None, owner: Ensemble, reason: str, made: dict[str, str]
+    output: str | Path,
+    found: Calibration | None,
+    owner: Ensemble,
+    reason: str,
+    made: dict[str, str],
+    *,
+    sites: TrainingSites | None = None,
 ) -> None:
     """Write a calibration, or why there is none, whole or not at all.
 
@@ -30,7 +40,9 @@ def write_calibration(
         owner: the ensemble that it belongs to.
         reason: why there is none, in a sentence; empty if there is one.
         made: attributes that tell of its making (`xanesflow.provenance`).
+        sites: where the training sites lie, if there is no calibration to hold them.
     """
+    sites = found.sites if found is not None else sites
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
             {
@@ -43,6 +55,12 @@ def write_calibration(
                 **made,
             }
         )
+        if sites is not None:
+            if sites.limit is not None:
+                file.attrs["distance_limit"] = sites.limit
+            for name in SITES:
+                values = getattr(sites, name)
+                file.create_dataset(f"sites/{name}", data=values, compression="gzip" if values.size > 1000 else None)
         if found is None:
             return
         file.attrs.update({"n_spectra": found.n_spectra, "n_materials": found.n_materials})
@@ -57,12 +75,6 @@ def write_calibration(
         ):
             file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
             file[name].attrs["units"] = unit
-        if found.sites is not None:
-            if found.sites.limit is not None:
-                file.attrs["distance_limit"] = found.sites.limit
-            for name in SITES:
-                values = getattr(found.sites, name)
-                file.create_dataset(f"sites/{name}", data=values, compression="gzip" if values.size > 1000 else None)
 
 
 def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibration:
@@ -76,41 +88,62 @@ def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibra
         XanesflowError: the file cannot be read or is no calibration, or it belongs to another ensemble.
         NotCalibratedError: it tells why there are no error bars.
     """
-    again = "delete it and run snakemake evaluation"
-    try:
-        with h5py.File(path, "r") as file:
-            attributes = file.attrs
-            if attributes.get("schema") != SCHEMA:
-                raise KeyError(f"its schema is {attributes.get('schema')!r}, wanted '{SCHEMA}'")
-            checkpoints = {int(seed): sha for seed, sha in json.loads(attributes["checkpoints_sha256"]).items()}
-            model, features, subset = (str(attributes[name]) for name in ("model", "features", "subset"))
-            of = Ensemble(model, features, subset, checkpoints)
-            if reason := str(attributes["reason"]):
-                raise NotCalibratedError(reason)
-            if not np.array_equal(file["levels"][:], LEVELS):
-                raise KeyError("its levels are not those of this version")
-            found = Calibration(
-                scale=ErrorScale(
-                    file["weights"][:], file["residuals"][:], file["spread"][:], float(attributes["typical_distance"])
-                ),
-                points=file["points"][:],
-                spectra=file["spectra"][:],
-                n_spectra=int(attributes["n_spectra"]),
-                n_materials=int(attributes["n_materials"]),
-                sites=_sites(file) if "sites" in file else None,
-                owner=of,
-            )
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise XanesflowError(
-            f"{path} is not a calibration of xanesflow ({error.args[0] if error.args else error}); {again}."
-        ) from None
+    with _opened(path) as file:
+        attributes, of = file.attrs, _owner(file)
+        if reason := str(attributes["reason"]):
+            raise NotCalibratedError(reason)
+        if not np.array_equal(file["levels"][:], LEVELS):
+            raise KeyError("its levels are not those of this version")
+        found = Calibration(
+            scale=ErrorScale(
+                file["weights"][:], file["residuals"][:], file["spread"][:], float(attributes["typical_distance"])
+            ),
+            points=file["points"][:],
+            spectra=file["spectra"][:],
+            n_spectra=int(attributes["n_spectra"]),
+            n_materials=int(attributes["n_materials"]),
+            sites=_sites(file),
+            owner=of,
+        )
     if owner is not None and owner != of:
         what = difference(of, owner)
-        raise XanesflowError(f"{path} is the calibration of another model ({what}); {again}.")
+        raise XanesflowError(f"{path} is the calibration of another model ({what}); {_AGAIN}.")
     return found
 
 
-def _sites(file: h5py.File) -> TrainingSites:
+def read_owner_and_sites(path: str | Path) -> tuple[Ensemble, TrainingSites | None]:
+    """Which ensemble a calibration is of, and where its training sites lie, whether or not there are error bars.
+
+    Raises:
+        XanesflowError: the file cannot be read or is no calibration.
+    """
+    with _opened(path) as file:
+        return _owner(file), _sites(file)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[h5py.File]:
+    """The file, if it is a calibration; what it lacks within the block is told too."""
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("schema") != SCHEMA:
+                raise KeyError(f"its schema is {file.attrs.get('schema')!r}, wanted '{SCHEMA}'")
+            yield file
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise XanesflowError(
+            f"{path} is not a calibration of xanesflow ({error.args[0] if error.args else error}); {_AGAIN}."
+        ) from None
+
+
+def _owner(file: h5py.File) -> Ensemble:
+    checkpoints = {int(seed): sha for seed, sha in json.loads(file.attrs["checkpoints_sha256"]).items()}
+    model, features, subset = (str(file.attrs[name]) for name in ("model", "features", "subset"))
+    return Ensemble(model, features, subset, checkpoints)
+
+
+def _sites(file: h5py.File) -> TrainingSites | None:
+    if "sites" not in file:
+        return None
     limit = file.attrs.get("distance_limit")  # a calibration of xanesflow 0.1 may lack it
     mean, scale, axes, points = (file[f"sites/{name}"][:] for name in SITES)
     return TrainingSites(mean, scale, axes, points, None if limit is None else float(limit))

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
 
+DELTA = "delta"
+"""The kind of model that predicts the difference to a cheaper level of theory."""
+
 
 @dataclass(frozen=True)
 class ModelCard:

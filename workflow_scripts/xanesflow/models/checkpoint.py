@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
-from xanesflow.models.card import ModelCard, TrainedModel
+from xanesflow.models.card import DELTA, ModelCard, TrainedModel
 from xanesflow.models.kernel import KernelRidge
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.scaling import LIMIT, Scaling
@@ -23,9 +23,6 @@ from xanesflow.models.settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
-DELTA = "delta"
-"""The kind of model that predicts the difference to a cheaper level of theory."""
-
 _LATER = {"subsets", "start", "asked", "range_test"}  # entries that older checkpoints lack
 
 
@@ -132,7 +129,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
         card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
         energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
         if card.kind == DELTA:
-            from xanesflow.models.delta import DeltaModel  # which few models are
+            from xanesflow.models.delta_model import DeltaModel  # which few models are
 
             return DeltaModel.from_tensors(card, energies_ev, tensors)
         return Model.from_tensors(card, energies_ev, tensors)

@@ -1,260 +1,92 @@
-"""Delta learning: what an expensive level of theory has beyond a cheap one, learned from few expensive spectra.
-
-The cheap run of a site (the embedded engine's, or FEFF's under VASP) has nearly the right spectrum at a slightly wrong
-energy. So a prediction is made in the frame of the cheap spectrum B and then moved:
-
-    μ(E) = (B + r)(E - s),      s = shift(x),      r = difference(x)
-
-with x the features of the structure, the numbers of the cheap run, and the leading components of its spectrum. Both are
-kernel regressions (`models.kernel`) whose length and noise are chosen by leaving out one material at a time, which
-hundreds of spectra suffice for. Learning r in the aligned frame matters: an unaligned difference is mostly the slope of
-the spectrum times a shift, which hides what else there is. The idea of learning differences between levels of theory is
-of Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087 (2015).
-
-A third regression, on the structure alone, serves sites whose cheap run failed, and tells what the cheap run is worth.
-"""
+"""DeltaXAS: one model a subset, of its difference to a cheaper level of theory. What the workflow's rule calls."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FRAME_POINTS
-from xanesflow.models import alignment
-from xanesflow.models.card import ModelCard, TrainedModel
-from xanesflow.models.data import SubsetData
-from xanesflow.models.kernel import KernelRidge, leave_out_materials
-from xanesflow.provenance import versions
-from xanesflow.sites import parse_site_id
+from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
+from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.delta_curve import draw_learning_curve, learning_curve, write_learning_curve
+from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
 
-Floats = npt.NDArray[np.float64]
+logger = logging.getLogger(__name__)
 
-KIND = "delta"
-
-FEWEST_PAIRS = 20
-"""Training sites with both spectra; with fewer there is nothing to choose lengths and noises on."""
-
-COMPONENTS = 10
-"""Of the cheap spectra that the regressions see; more are noise to a kernel."""
-
-_FARTHEST_EV = 2.5
-"""A training site's own best shift counts as at most so far from the typical one."""
-
-_SHIFT, _DIFFERENCE, _STRUCTURE = "shift.", "difference.", "structure."
+SHARE_OF_A_MEMBER = 0.8
+"""Of the training materials that each of several seeds learns from, so that they differ where data are few."""
 
 
-@dataclass(frozen=True)
-class DeltaSettings:
-    """How a delta model is fitted.
+def train_delta(
+    dataset_path: str | Path,
+    outputs: Mapping[int, Path],
+    *,
+    subset: str,
+    features: str,
+    baseline: str,
+    curve: str | Path | None = None,
+    figure: str | Path | None = None,
+    config_json: str | None = None,
+) -> Sequence[DeltaModel]:
+    """Fit a delta model with one or several seeds and write a checkpoint of each.
 
-    Attributes:
-        baseline: the features that hold the cheap run, as `feff8l`; the last block of the model's features.
-        seed: draws the materials that it learns from, if `share` is below 1.
-        share: of the training materials.
-    """
-
-    baseline: str
-    seed: int = 0
-    share: float = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class DeltaModel(TrainedModel):
-    """A fitted delta model.
-
-    Attributes:
-        shift: features -> (n, 1) eV that the cheap spectrum is moved up by.
-        difference: features -> (n, 189) bohr², on the frame of the cheap spectrum.
-        structure: features of the structure -> (n, 141) bohr².
-        structure_error: (141,) root mean square error of `structure` on materials left out, bohr².
-        mean, axes: (189,) and (c, 189), mean and scaled principal axes of the training sites' cheap spectra.
-    """
-
-    shift: KernelRidge
-    difference: KernelRidge
-    structure: KernelRidge
-    structure_error: Floats
-    mean: Floats
-    axes: Floats
-
-    def shifts_ev(self, features: npt.NDArray[Any]) -> Floats:
-        """(n, d) features -> (n,) eV that each cheap spectrum is moved up by."""
-        return self.shift.predict(self._inputs(features))[:, 0]
-
-    def baselines(self, features: npt.NDArray[Any]) -> Floats:
-        """(n, d) features -> (n, 141) cheap spectra in bohr², moved but not corrected."""
-        return alignment.onto_grid(self._frames(features), self.shifts_ev(features))
-
-    def without_baseline(self, features: npt.NDArray[Any]) -> Floats:
-        """(n, 141) spectra in bohr² from the structure alone; the columns of the cheap run may hold anything."""
-        return np.maximum(self.structure.predict(features[:, : self._n_structure]), 0.0)
-
-    def _spectra(self, features: npt.NDArray[Any]) -> Floats:
-        inputs = self._inputs(features)
-        corrected = self._frames(features) + self.difference.predict(inputs)
-        # A cross section is not negative.
-        return np.maximum(alignment.onto_grid(corrected, self.shift.predict(inputs)[:, 0]), 0.0)
-
-    def how_trained(self) -> list[str]:  # noqa: D102
-        card, settings = self.card, self.card.settings
-        found = settings["found"]
-        return [
-            f"difference to {settings['baseline']}, moved by {found['common_shift_ev']:+.2f} eV on average; shifts of "
-            f"materials left out are right to {found['shift_error_ev']:.2f} eV; seed {card.seed}",
-            f"fitted to {card.n_train} spectra (validation {card.n_val}), validation error {card.val_mse:.4g} bohr⁴",
-        ]
-
-    def tensors(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
-        own = {name: np.asarray(getattr(self, name)) for name in ("structure_error", "mean", "axes")}
-        parts = ((_SHIFT, self.shift), (_DIFFERENCE, self.difference), (_STRUCTURE, self.structure))
-        return own | {prefix + name: value for prefix, kernel in parts for name, value in kernel.tensors().items()}
-
-    @classmethod
-    def from_tensors(
-        cls, card: ModelCard, energies_ev: dict[str, Floats], tensors: Mapping[str, npt.NDArray[Any]]
-    ) -> DeltaModel:
-        """What `tensors` gave, read back from among the arrays of a checkpoint.
-
-        Raises:
-            KeyError: a part is missing.
-        """
-        shift, difference, structure = (_kernel_of(tensors, prefix) for prefix in (_SHIFT, _DIFFERENCE, _STRUCTURE))
-        error, mean, axes = (tensors[name] for name in ("structure_error", "mean", "axes"))
-        return cls(card, energies_ev, shift, difference, structure, error, mean, axes)
-
-    @property
-    def _n_structure(self) -> int:
-        return sum(list(self.card.feature_dimensions.values())[:-1])
-
-    def _frames(self, features: npt.NDArray[Any]) -> Floats:
-        return features[:, self._n_structure : self._n_structure + FRAME_POINTS].astype(np.float64)
-
-    def _inputs(self, features: npt.NDArray[Any]) -> Floats:
-        return delta_inputs(features, self._n_structure, self.mean, self.axes)
-
-
-def _kernel_of(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> KernelRidge:
-    """The regression whose arrays have a prefix.
-
-    Raises:
-        KeyError: there is none.
-    """
-    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    found = KernelRidge.from_tensors(own)
-    if found is None:
-        raise KeyError(prefix)
-    return found
-
-
-def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | None = None) -> DeltaModel:
-    """Fit a delta model to the training part of a subset.
+    One seed learns from all training materials, each of several from a share of its own. A seed whose checkpoint is
+    there already and was made from the same data with the same settings is kept.
 
     Args:
-        data: with features `<of the structure>+<settings.baseline>`.
-        settings: see there.
-        config_json: the campaign's configuration, to be kept in the checkpoint.
+        dataset_path: the dataset, `results/dataset/<campaign>.h5`.
+        outputs: the checkpoint of each seed.
+        subset: as `Cu_FEFF`.
+        features: of the structure, then those of the cheap run, as `m3gnet+feff8l`.
+        baseline: the latter, as `feff8l`.
+        curve: the learning curve as CSV, if wanted.
+        figure: the same as SVG or PNG, if wanted.
+        config_json: the campaign's configuration, to be kept in the checkpoints.
 
     Raises:
-        XanesflowError: the features do not end with those of the cheap run, or there are too few training sites.
+        XanesflowError: the dataset does not hold what is asked for, or there are too few training sites.
     """
-    started = time.monotonic()
-    *structural, last = data.feature_dimensions
-    if last != settings.baseline or not structural:
-        raise XanesflowError(
-            f"A delta model takes features of the structure and then {settings.baseline}, not {data.features_name}; "
-            "set `models.baseline` and `features.models`."
-        )
-    train = _drawn(data, settings)
-    if len(train) < FEWEST_PAIRS:
-        raise XanesflowError(
-            f"{data.subset} in {data.path} has {len(train)} training sites that have a spectrum and a run of "
-            f"{settings.baseline}, and a delta model needs {FEWEST_PAIRS}; add finished simulations, or take "
-            "`models.kinds: [expert]`."
-        )
-    n_structure = sum(data.feature_dimensions[name] for name in structural)
-    features, spectra = data.features[train].astype(np.float64), data.spectra[train]
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in train])
-    frames = features[:, n_structure : n_structure + FRAME_POINTS]
-    mean, axes = components(frames)
-    blocks = [data.feature_dimensions[name] for name in structural]
-    n_numbers = data.feature_dimensions[last] - FRAME_POINTS
-    inputs = delta_inputs(features, n_structure, mean, axes)
-    sizes = [*blocks, *([n_numbers] if n_numbers else []), len(axes)]
-
-    # A spectrum far from its partner may be most like it at a shift that means nothing.
-    best = alignment.best_shifts(frames, spectra)
-    typical = float(np.median(best))
-    wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
-    shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes)
-    differences = alignment.into_frame(spectra, best) - frames
-    difference = KernelRidge.fit(inputs, differences, materials, sizes)
-    structure = KernelRidge.fit(features[:, :n_structure], spectra, materials, blocks)
-    shift_errors = leave_out_materials(shift.matrix(), wanted[:, None] - shift.mean_spectrum, materials)
-    structure_errors = leave_out_materials(structure.matrix(), spectra - structure.mean_spectrum, materials)
-
-    val = data.rows("val")
-    found = {
-        "common_shift_ev": typical,
-        "shift_error_ev": float(np.sqrt(np.mean(shift_errors**2))),
-        "lengths": [kernel.length for kernel in (shift, difference, structure)],
-        "noises": [kernel.noise for kernel in (shift, difference, structure)],
-    }
-    card = ModelCard(
-        kind=KIND,
-        subset=data.subset,
-        features=data.features_name,
-        feature_dimensions=data.feature_dimensions,
-        featurizers=data.featurizers,
-        settings={**asdict(settings), "found": found},
-        scaling="standardise",
-        spectra_factor=1.0,
-        dataset_sha256=data.file_sha256,
-        data_sha256=data.data_sha256,
-        n_train=len(train),
-        n_val=len(val),
-        best_epoch=0,
-        learning_rate=0.0,
-        val_mse=0.0,
-        seconds=0.0,
-        history=[],
-        versions=versions(["scipy"]),
-        config=json.loads(config_json) if config_json else None,
-    )
-    error = np.sqrt(np.mean(structure_errors**2, axis=0))
-    model = DeltaModel(card, {data.subset: data.energy_ev}, shift, difference, structure, error, mean, axes)
-    squares = (model.predict(data.features[val]) - data.spectra[val]) ** 2 if len(val) else np.zeros(1)
-    seconds = round(time.monotonic() - started, 1)
-    return replace(model, card=replace(card, val_mse=float(squares.mean()), seconds=seconds))
+    data = read_subset(dataset_path, subset, features)
+    share = SHARE_OF_A_MEMBER if len(outputs) > 1 else 1.0
+    models = []
+    for seed, path in outputs.items():
+        settings = DeltaSettings(baseline, seed, share)
+        model = _kept(path, data, settings)
+        if model is None:
+            model = fit_delta(data, settings, config_json=config_json)
+            save_checkpoint(path, model)
+            logger.info("%s", model.describe())
+        else:
+            logger.info("%s seed %d: kept, as nothing that it was made from has changed", subset, seed)
+            os.utime(path)  # newer than what it was made from, which is how Snakemake sees that it is whole
+        models.append(model)
+    if curve is not None or figure is not None:
+        points = learning_curve(data, DeltaSettings(baseline, min(outputs)))
+        for row in points.itertuples():
+            logger.info(
+                "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
+            )
+        if curve is not None:
+            write_learning_curve(curve, points)
+        if figure is not None:
+            draw_learning_curve(figure, points, f"delta of {subset}, {features}")
+    return models
 
 
-def _drawn(data: SubsetData, settings: DeltaSettings) -> npt.NDArray[np.intp]:
-    """Rows of the training sites to learn from: all, or those of materials drawn by the seed."""
-    rows = data.rows("train")
-    if settings.share >= 1:
-        return rows
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in rows])
-    names = np.unique(materials)
-    drawn = np.random.default_rng(settings.seed).permutation(names)[: max(2, round(settings.share * len(names)))]
-    return rows[np.isin(materials, drawn)]
-
-
-def components(frames: Floats) -> tuple[Floats, Floats]:
-    """Mean (189,) and axes (c, 189) of spectra, along which those given have a standard deviation of 1."""
-    mean = frames.mean(axis=0)
-    _, sizes, axes = np.linalg.svd(frames - mean, full_matrices=False)
-    kept = min(COMPONENTS, int((sizes > 1e-6 * sizes[0]).sum()))
-    return mean, axes[:kept] * (np.sqrt(len(frames)) / sizes[:kept, None])
-
-
-def delta_inputs(features: npt.NDArray[Any], n_structure: int, mean: Floats, axes: Floats) -> Floats:
-    """(n, d) features -> what the regressions see: structure, numbers of the cheap run, components of its spectrum."""
-    values = features.astype(np.float64)
-    frames, numbers = np.split(values[:, n_structure:], [FRAME_POINTS], axis=1)
-    return np.hstack([values[:, :n_structure], numbers, (frames - mean) @ axes.T])
+def _kept(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
+    """The model of a checkpoint that is there already, if a new fit would make the same."""
+    if not path.exists():
+        return None
+    try:
+        model = load_checkpoint(path)
+    except XanesflowError as error:
+        logger.warning("%s", error)
+        return None
+    if not isinstance(model, DeltaModel):
+        return None
+    card = model.card
+    there = {name: value for name, value in card.settings.items() if name != "found"}
+    same = (card.data_sha256, card.featurizers, there) == (data.data_sha256, data.featurizers, vars(settings))
+    return model if same else None

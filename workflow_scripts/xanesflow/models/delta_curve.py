@@ -13,7 +13,7 @@ import pandas as pd
 from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.files import atomic_path
 from xanesflow.models.data import SubsetData
-from xanesflow.models.delta import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
 from xanesflow.sites import parse_site_id
 
 SIZES = (25, 50, 100, 250, 500, 1000, 2000)

@@ -77,6 +77,7 @@ class KernelRidge:
         materials: Sequence[str] | npt.NDArray[np.str_],
         blocks: Sequence[int],
         *,
+        weights: Sequence[float] | None = None,
         seed: int = 0,
     ) -> KernelRidge:
         """Fit to training sites, length and noise chosen among them alone.
@@ -86,6 +87,7 @@ class KernelRidge:
             spectra: (n, 141) in bohr².
             materials: (n,) the material of each site; at least two.
             blocks: number of columns of each featurizer, in order.
+            weights: how much more than by its size each block counts in distances; None: all alike.
             seed: draws the materials, where there are more than SELECTION_SITES or MOST_SITES sites.
 
         Raises:
@@ -103,6 +105,8 @@ class KernelRidge:
             names, features, spectra = names[rows], features[rows], spectra[rows]
         values = np.asarray(features, dtype=np.float64)
         mean, scale, block_scale = _scales(values, blocks)
+        if weights is not None:
+            block_scale = block_scale * np.repeat(weights, blocks)
         points = _inputs(values, mean, scale, block_scale)
         mean_spectrum = spectra.mean(axis=0)
         targets = (spectra - mean_spectrum).astype(np.float64)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
 from xanesflow.features.baseline_layout import FRAME_POINTS, THEORIES
-from xanesflow.models.delta import components, delta_inputs
+from xanesflow.models.delta_model import components, delta_inputs
 from xanesflow.models.kernel import kernel_between, standardised_inputs
 
 Floats = npt.NDArray[np.float64]

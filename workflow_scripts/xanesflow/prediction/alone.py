@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.models.card import TrainedModel
-from xanesflow.models.delta import DeltaModel
+from xanesflow.models.delta_model import DeltaModel
 
 Floats = NDArray[np.float64]
 

@@ -126,7 +126,7 @@ def _limits(about: Mapping[str, Any]) -> list[str]:
     for name, each in about["subsets"].items():
         if not each["error_bars"]:
             lines.append(f"{name} has no error bars.")
-        elif each["distance_limit"] is not None:
+        if each["distance_limit"] is not None:
             lines.append(f"{name}: the limit of the distance is {each['distance_limit']:.2f} standard deviations.")
     return lines
 

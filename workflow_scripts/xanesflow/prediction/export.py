@@ -115,7 +115,9 @@ def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner:
         made = {name: str(file.attrs[name]) for name in ("created", "versions") if name in file.attrs}
         if "config" in file.attrs:
             made["config"] = scrubber.config(str(file.attrs["config"]))
-    write_calibration(target, model.calibrations[owner.subset], owner, "", made)
+    name = owner.subset
+    reason, sites = model.uncalibrated.get(name, ""), model.sites.get(name)
+    write_calibration(target, model.calibrations.get(name), owner, reason, made, sites=sites)
 
 
 def _about(
@@ -129,13 +131,13 @@ def _about(
     subsets = {}
     for name, share in card.subsets.items():
         energy = model.members[0].energy_of(name)
-        calibration = model.calibrations.get(name)
+        sites = model.sites.get(name)
         subsets[name] = {
             **{key: share[key] for key in ("n_train", "n_val", "data_sha256")},
             "energy_ev": {"first": float(energy[0]), "last": float(energy[-1]), "points": len(energy)},
             "evidence": asdict(evidence[name]) if name in evidence else None,
-            "error_bars": calibration is not None,
-            "distance_limit": calibration.sites.limit if calibration and calibration.sites else None,
+            "error_bars": name in model.calibrations,
+            "distance_limit": sites.limit if sites is not None else None,
         }
     return {
         "format": FORMAT,

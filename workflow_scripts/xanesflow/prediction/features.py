@@ -26,7 +26,7 @@ from xanesflow.structures.sites import Material
 SiteFeatures = dict[Site, NDArray[np.float32] | str]
 """(d,) of each site, or why it has none."""
 
-BATCH = 512
+BATCH = 256
 """Structures whose features are computed, and kept, at a time."""
 
 UNKNOWN = "unknown"

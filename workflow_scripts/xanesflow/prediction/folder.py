@@ -21,14 +21,18 @@ def check_folder(folder: Path) -> list[Path]:
     Raises:
         XanesflowError: the folder is of another version, or a file is missing or was changed.
     """
-    for name, wanted in read_hashes(folder).items():
+    hashes = read_hashes(folder)
+    for name, wanted in hashes.items():
         path = folder / name
         if not path.is_file():
             raise XanesflowError(f"The model folder {folder} lacks {name}; {_AGAIN}.")
         if sha256_file(path) != wanted:
             raise XanesflowError(f"{path} is not what {HASHES} of its folder says (cut short, or changed); {_AGAIN}.")
-    about = read_about(folder)
-    return [folder / name for name in about["checkpoints"].values()]
+    names = list(read_about(folder)["checkpoints"].values())
+    for name in names:
+        if name not in hashes:
+            raise XanesflowError(f"{folder / MODEL_FILE} names {name[:80]}, which {HASHES} does not list; {_AGAIN}.")
+    return [folder / name for name in names]
 
 
 def read_about(folder: Path) -> dict[str, Any]:

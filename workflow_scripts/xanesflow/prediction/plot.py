@@ -121,7 +121,7 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
 def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
     from plotly.graph_objects import Figure, Scatter  # slow to import
 
-    from xanesflow.figures import MODEL, TRUTH
+    from xanesflow.figures import BAND, MODEL, TRUTH
 
     drawn: Any = Figure()
     groups: list[int] = []
@@ -131,9 +131,8 @@ def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
             lower, upper = panel.band
             there_and_back = np.concatenate([panel.energy_ev, panel.energy_ev[::-1]])
             ends = np.concatenate([upper, lower[::-1]])
-            traces.append(
-                Scatter(x=there_and_back, y=ends, fill="toself", line={"width": 0}, name="95 % band", hoverinfo="skip")
-            )
+            look = {"fill": "toself", "fillcolor": BAND, "opacity": 0.6, "line": {"width": 0}, "hoverinfo": "skip"}
+            traces.append(Scatter(x=there_and_back, y=ends, mode="lines", name="95 % band", **look))
         for name, spectrum in zip(panel.names, panel.sites, strict=True):
             traces.append(Scatter(x=panel.energy_ev, y=spectrum, line={"width": 1, "color": TRUTH}, name=name))
         if panel.average is not None:

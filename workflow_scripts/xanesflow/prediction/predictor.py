@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.models.delta import KIND
+from xanesflow.models.card import DELTA
 from xanesflow.prediction.alone import SIGMAS, bands_alone, errors_alone, spectra_by_seed
 from xanesflow.prediction.average import average
 from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
@@ -223,12 +223,12 @@ def _predict_subset(
     names = [name for name, _ in rows]
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
     calibration = model.calibrations.get(subset)
-    bands, error, error_95, distance, limit = None, None, None, None, None
+    there = model.sites.get(subset)
+    # A failed run has no place among the training sites; its site has error bars of its own.
+    distance = None if there is None else there.distance(np.where(np.isnan(values), 0.0, values))
+    bands, error, error_95 = None, None, None
     if calibration is not None:
-        known = calibration.sites is not None and len(calibration.sites.points) > 0
-        # A failed run has no place among the training sites; its site has error bars of its own.
-        placed = np.where(np.isnan(values), 0.0, values)
-        apart = calibration.sites.distance(placed) if calibration.sites else np.zeros(len(values))
+        apart = np.zeros(len(values)) if distance is None else distance
         bands = tuple(np.stack(calibration.bands(by_seed, apart, level)) for level in (0.68, 0.95))
         error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
         if alone.any():
@@ -236,9 +236,8 @@ def _predict_subset(
                 each[:, alone] = bands_alone(model.members, by_seed[:, alone].mean(axis=0), level)
             error[alone] = errors_alone(model.members, int(alone.sum()))
             error_95[alone] = SIGMAS[0.95] * error[alone]
-            apart[alone] = np.nan
-        distance = apart if known else None
-        limit = calibration.sites.limit if calibration.sites else None
+    if distance is not None:
+        distance[alone] = np.nan
     spectra = by_seed.mean(axis=0)
     return SubsetPrediction(
         subset=subset,
@@ -256,12 +255,12 @@ def _predict_subset(
         error=error,
         error_95=error_95,
         distance=distance,
-        limit=limit,
+        limit=there.limit if there is not None else None,
         uncalibrated=model.uncalibrated.get(subset, ""),
         averages=average(
             names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
         ),
-        structure_alone=alone if model.card.kind == KIND else None,
+        structure_alone=alone if model.card.kind == DELTA else None,
     )
 
 
@@ -303,17 +302,17 @@ def _remarks(
     for name, each in found.items():
         if each.uncalibrated:
             told.append(f"{name}: no error bars: {each.uncalibrated}")
-        elif each.unlike is None:
+        if each.unlike is None:
             told.append(
-                f"{name}: whether a site is unlike the training data cannot be told, as its calibration has no limit "
-                "of the distance; make it again with this version (snakemake evaluation)."
+                f"{name}: whether a site is unlike the training data cannot be told, as there is no calibration with a "
+                "limit of the distance; make one with this version (snakemake evaluation)."
             )
         elif number := int(each.unlike.sum()):
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             told.append(
                 f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
-                f"farther from the nearest training site than {each.limit:.2f}, which 99 % of these are from other "
-                "materials; take their spectra with care."
+                f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
+                "another material; take their spectra with care."
             )
     for model in models:
         for block in model.card.feature_dimensions:

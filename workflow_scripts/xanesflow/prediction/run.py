@@ -19,8 +19,8 @@ from xanesflow.tables import count_reasons, describe_counts, write_rejected
 
 log = logging.getLogger(__name__)
 
-WORTH_A_PROCESS = 300
-"""Structures for which another process pays: it takes seconds to start, and a structure takes 10 ms."""
+WORTH_A_PROCESS = 1000
+"""Structures for which another process pays: it takes 3 s to start, and a structure takes 12 ms."""
 
 
 def predict_structures(

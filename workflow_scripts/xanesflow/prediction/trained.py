@@ -8,7 +8,8 @@ from pathlib import Path
 
 from xanesflow.errors import XanesflowError
 from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibratedError
-from xanesflow.evaluation.calibration_file import difference, read_calibration
+from xanesflow.evaluation.calibration_file import difference, read_calibration, read_owner_and_sites
+from xanesflow.evaluation.distance import TrainingSites
 from xanesflow.evaluation.members import check_seeds
 from xanesflow.files import sha256_file
 from xanesflow.models.card import ModelCard, TrainedModel
@@ -29,15 +30,17 @@ class TrainedEnsemble:
         members: one a seed, in the order of the seeds.
         files: their checkpoints.
         hashes: SHA-256 of the checkpoint by seed.
-        calibrations: error bars and training sites, by subset.
+        calibrations: error bars, by subset.
+        sites: where the training sites lie, by subset; also of one that has no error bars.
         uncalibrated: why a subset has no error bars, in a sentence, by subset.
-        calibration_files: those of `calibrations`.
+        calibration_files: those that error bars and training sites are from.
     """
 
     members: tuple[TrainedModel, ...]
     files: tuple[Path, ...]
     hashes: dict[int, str]
     calibrations: dict[str, Calibration]
+    sites: dict[str, TrainingSites]
     uncalibrated: dict[str, str]
     calibration_files: dict[str, Path]
 
@@ -144,43 +147,47 @@ def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble])
     hashes = {model.card.seed: sha256_file(file) for file, model in found}
     card = members[0].card
     calibrations: dict[str, Calibration] = {}
+    sites: dict[str, TrainingSites] = {}
     uncalibrated: dict[str, str] = {}
-    path: Path | None
     calibration_files: dict[str, Path] = {}
     for subset in card.subsets:
+        Subset.parse(subset)  # its name becomes that of a file
         owner = Ensemble(card.kind, card.features, subset, hashes)
         mine = [path for path, of in named.items() if of == owner]
-        try:
-            path = mine[0] if mine else _beside(files[0], card, subset)
-            calibrations[subset], calibration_files[subset] = _calibration(path, owner)
-        except NotCalibratedError as error:
-            uncalibrated[subset] = str(error)
         for used in mine:
             del named[used]
-    return TrainedEnsemble(tuple(members), tuple(files), hashes, calibrations, uncalibrated, calibration_files)
+        path, reason = _calibration_file(mine[0] if mine else _beside(files[0], card, subset), owner)
+        if path is not None:
+            calibration_files[subset] = path
+            if (there := read_owner_and_sites(path)[1]) is not None and len(there.points):
+                sites[subset] = there
+            try:
+                calibrations[subset] = read_calibration(path, owner)
+            except NotCalibratedError as error:
+                reason = str(error)
+        if reason:
+            uncalibrated[subset] = reason
+    return TrainedEnsemble(tuple(members), tuple(files), hashes, calibrations, sites, uncalibrated, calibration_files)
 
 
-def _calibration(path: Path | None, owner: Ensemble) -> tuple[Calibration, Path]:
-    """The calibration of an ensemble, of a file that may be of another one; and the file.
+def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, str]:
+    """The file of an ensemble's error bars, or why there is none.
 
     Raises:
-        NotCalibratedError: there are no error bars; it says why.
-        XanesflowError: the file is damaged, or that of an exported folder is of another model.
+        XanesflowError: it is damaged, or that of an exported folder is of another model.
     """
     if path is None:
-        raise NotCalibratedError(
+        return None, (
             "no calibration was found beside its checkpoints; name one with --calibration "
             "(results/evaluation/calibration/...h5)."
         )
+    of = read_owner_and_sites(path)[0]
+    if of == owner:
+        return path, ""
+    told = f"{path} is of another ensemble ({difference(of, owner)})"
     if _is_exported(path.parent):
-        return read_calibration(path, owner), path
-    found = read_calibration(path)
-    if found.owner is not None and found.owner != owner:
-        raise NotCalibratedError(
-            f"{path} is of another ensemble ({difference(found.owner, owner)}); predict with all of its seeds, or "
-            "calibrate this one."
-        )
-    return found, path
+        raise XanesflowError(f"{told}; fetch the folder again, or export the model again.")
+    return None, f"{told}; predict with all of its seeds, or calibrate this one."
 
 
 def _is_exported(folder: Path) -> bool:
@@ -201,12 +208,7 @@ def _owner_of(path: Path) -> Ensemble:
     """Which ensemble a calibration says that it belongs to."""
     if not path.is_file():
         raise XanesflowError(f"There is no calibration {path}; name a file of results/evaluation/calibration.")
-    try:
-        found = read_calibration(path)
-    except NotCalibratedError as error:
-        raise XanesflowError(f"{path} holds no error bars: {error}") from None
-    assert found.owner is not None
-    return found.owner
+    return read_owner_and_sites(path)[0]
 
 
 def _check_one_a_subset(models: Sequence[TrainedEnsemble]) -> None:

@@ -45,6 +45,8 @@ def campaign_part(summaries: Summaries, benchmarks: Path) -> dict[str, Any]:
     failures = [(name, failed) for name, (whole, _) in summaries.items() for failed in whole.failures]
     return {
         "subsets": [whole for whole, _ in summaries.values()],
+        "codes": _alike(summaries, "codes"),
+        "versions": _alike(summaries, "versions"),
         "chunks": chunks[:MOST_CHUNKS],
         "more_chunks": max(len(chunks) - MOST_CHUNKS, 0),
         "failures": failures[:MOST_FAILURES],
@@ -52,6 +54,15 @@ def campaign_part(summaries: Summaries, benchmarks: Path) -> dict[str, Any]:
         "runtimes": _runtimes(measured),
         "packages": versions(PACKAGES),
     }
+
+
+def _alike(summaries: Summaries, attribute: str) -> dict[tuple[str, ...], list[str]]:
+    """Subsets whose runs were not imported by what these were made with, which mostly is the same."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, (whole, _) in summaries.items():
+        if not whole.imported:
+            found.setdefault(tuple(getattr(whole, attribute)), []).append(name)
+    return found
 
 
 def _chunk(each: ChunkSummary, measured: pd.DataFrame) -> dict[str, Any]:

@@ -68,8 +68,10 @@ function axis(theme, title, more) {
   };
 }
 
-function layoutOf(theme, more) {
+// On paper a plot is as wide as a page between its margins.
+function layoutOf(theme, print, more) {
   return {
+    autosize: !print, width: print ? 660 : undefined, height: print ? 340 : undefined,
     paper_bgcolor: theme.back, plot_bgcolor: theme.back, font: { color: theme.text, family: "system-ui, sans-serif", size: 12 },
     margin: { l: 10, r: 10, t: 10, b: 10 }, hoverlabel: { align: "left" }, ...more,
   };

@@ -22,10 +22,10 @@ from xanesflow.report.packing import Pack, data_uri, deflated
 from xanesflow.report.site_chemistry import read_chemistry
 from xanesflow.sites import PARTS, parse_site_id
 
-MOST_SPECTRA = 10_000
+MOST_SPECTRA = 8_000
 """Sites on the page, each with its simulated spectrum, over all subsets."""
 
-MOST_PREDICTIONS = 6_000
+MOST_PREDICTIONS = 5_000
 """Predicted spectra on the page, over all models and subsets."""
 
 FEWEST_SITES = 40

@@ -4,10 +4,10 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const coarse = matchMedia("(pointer: coarse)").matches; // a finger that drags wants the page to scroll
   const UNKNOWN = 255;
-  let pack, subset, model, map, chosen = null, started = false, theme = THEMES.light;
+  let pack, subset, model, map, chosen = null, started = false, theme = THEMES.light, printing = false;
 
   const numbers = (index) => pack.arrays[index];
-  const isJudged = (point) => point < subset.judged;
+  const isJudged = (point) => point >= 0 && point < subset.judged;
   const COLOURS = {
     oxidation: { name: "oxidation state", known: () => subset.oxidation.some((value) => value !== null) },
     coordination: { name: "coordination number", known: () => numbers(subset.coordination).some((n) => n !== UNKNOWN) },
@@ -37,7 +37,7 @@
     options(at("x-colour"), Object.entries(COLOURS).map(([key, { name, known }]) =>
       [key, known() ? name : `${name} (not known)`, !known()]), at("x-colour").value);
     chosen = null;
-    chooseModel(before);
+    chooseModel(isJudged(subset.ids.indexOf(before)) ? before : null);
   }
 
   function chooseModel(keep) {
@@ -67,6 +67,7 @@
       .filter((k) => (!only || tenth[k] === only) && (!wanted || `${subset.ids[k]} ${subset.formula[k]}`.toLowerCase().includes(wanted)))
       .sort((a, b) => sign * (rank[a] - rank[b]));
     options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${short(mse[k])}  ${subset.ids[k]}  ${subset.formula[k]}`]), String(chosen));
+    at("x-list").size = Math.min(11, Math.max(3, subset.judged));
     if (!shown.includes(chosen)) at("x-list").selectedIndex = -1;
     const of = `${shown.length} of ${model.n} ${model.part} spectra`;
     at("x-count").textContent = model.n ? `${of}: rank, mean squared error (bohr⁴), site.` : `The subset has no spectrum in its ${model.part} part.`;
@@ -81,6 +82,7 @@
   }
 
   function draw({ spectrumOnly = false, print = false } = {}) {
+    printing = print;
     theme = dark.matches && !print ? THEMES.dark : THEMES.light;
     if (spectrumOnly) Plotly.restyle(at("x-map"), marks(), [at("x-map").data.length - 2, at("x-map").data.length - 1]);
     else drawMap();
@@ -178,7 +180,7 @@
     traces.push({ ...ring, x: mark.x[1], y: mark.y[1], marker: { symbol: "circle-open", size: 20, color: theme.chosen, line: { width: 3 } } });
     const named = key === "oxidation" || key === "part", axes = map.umap ? "UMAP" : "component";
     const still = { zeroline: false, showticklabels: false, ticks: "" };
-    Plotly.react(at("x-map"), traces, layoutOf(theme, {
+    Plotly.react(at("x-map"), traces, layoutOf(theme, printing, {
       xaxis: axis(theme, `${axes} 1`, still), yaxis: axis(theme, `${axes} 2`, still), showlegend: named, hovermode: "closest",
       dragmode: coarse ? false : "zoom", legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, itemsizing: "constant" },
     }), CONFIG);
@@ -195,21 +197,21 @@
     if (chosen !== null) {
       if (isJudged(chosen) && model.lower) {
         traces.push({ ...line, y: spectrumOf(pack, model.lower, chosen), line: { width: 0 }, showlegend: false, hoverinfo: "skip" });
-        traces.push({ ...line, y: spectrumOf(pack, model.upper, chosen), line: { width: 0 }, fill: "tonexty", fillcolor: theme.band, name: "68 % band", hoverinfo: "skip" });
+        traces.push({ ...line, y: spectrumOf(pack, model.upper, chosen), line: { width: 0 }, fill: "tonexty", fillcolor: theme.band, name: "68 % band", hoverinfo: "skip", legendrank: 3 });
       }
       if (at("x-draw-near").checked) {
         near().forEach((k, n) => traces.push({
-          ...line, y: spectrumOf(pack, subset.spectra, k), name: plain(subset.ids[k]), line: { width: 1, color: theme.near[n % 3], dash: NEAR_DASHES[n % 3] },
+          ...line, y: spectrumOf(pack, subset.spectra, k), name: plain(subset.ids[k]), legendrank: 4 + n, line: { width: 1, color: theme.near[n % 3], dash: NEAR_DASHES[n % 3] },
         }));
       }
-      traces.push({ ...line, y: spectrumOf(pack, subset.spectra, chosen), name: "simulated", line: { width: 2.2, color: theme.truth } });
+      traces.push({ ...line, y: spectrumOf(pack, subset.spectra, chosen), name: "simulated", legendrank: 1, line: { width: 2.2, color: theme.truth } });
       if (isJudged(chosen)) {
-        traces.push({ ...line, y: spectrumOf(pack, model.predictions, chosen), name: "predicted", line: { width: 2.2, color: theme.model, dash: "dash" } });
+        traces.push({ ...line, y: spectrumOf(pack, model.predictions, chosen), name: "predicted", legendrank: 2, line: { width: 2.2, color: theme.model, dash: "dash" } });
       }
     }
-    Plotly.react(at("x-spectrum"), traces, layoutOf(theme, {
+    Plotly.react(at("x-spectrum"), traces, layoutOf(theme, printing, {
       xaxis: axis(theme, "Photon energy (eV)", { zeroline: false, tickformat: "d" }), yaxis: axis(theme, "Cross section (bohr²)", { zeroline: false }),
-      hovermode: "closest", dragmode: coarse ? false : "zoom", showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+      hovermode: "closest", dragmode: coarse ? false : "zoom", showlegend: true, legend: { orientation: "h", traceorder: "normal", y: 1.02, yanchor: "bottom", x: 0 },
     }), CONFIG);
   }
 

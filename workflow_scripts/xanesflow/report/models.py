@@ -116,7 +116,8 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
     place = {kind: number for number, kind in enumerate(KINDS)}
     rows.sort(key=lambda row: (subsets.index(row["subset"]), row["features"], place.get(row["model"], len(place))))
     for row in rows:
-        row["best"] = row["eta"] == max((r["eta"] for r in rows if r["subset"] == row["subset"]), default=None)
+        known = [other["eta"] for other in rows if other["subset"] == row["subset"] and pd.notna(other["eta"])]
+        row["best"] = row["eta"] == max(known, default=None)
     return rows
 
 

@@ -59,9 +59,15 @@ def failed_site(material_id: str, site_index: int, record: Mapping[str, Any]) ->
         return None
     return FailedSite(
         material_id, site_index, site_id(material_id, site_index), str(record.get("reason", "")),
-        str(record.get("detail", "")), int(record.get("attempts", 1)), " | ".join(record.get("log_tail", [])),
+        str(record.get("detail", "")), attempts_of(record), " | ".join(record.get("log_tail", [])),
         str(record.get("host", "")), float(record.get("seconds", 0.0)), str(record.get("started", "")),
     )  # fmt: skip
+
+
+def attempts_of(record: Mapping[str, Any]) -> int:
+    """How often the engine tried, from a run.json: some record the number, others each attempt."""
+    tried = record.get("attempts", 1)
+    return len(tried) if isinstance(tried, list) else tried if isinstance(tried, int) else 1
 
 
 def read_failures(chunks: Iterable[Path], theory: str) -> Iterator[FailedSite]:

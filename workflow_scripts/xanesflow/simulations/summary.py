@@ -17,7 +17,7 @@ from xanesflow.errors import XanesflowError
 from xanesflow.parallel import map_in_processes
 from xanesflow.simulations.campaign_sites import read_site_table, site_tables
 from xanesflow.simulations.chunks import read_records
-from xanesflow.simulations.failures import FailedSite, failed_site
+from xanesflow.simulations.failures import FailedSite, attempts_of, failed_site
 from xanesflow.simulations.progress import outcome_of
 from xanesflow.sites import Subset, chunk_name, site_id
 
@@ -137,7 +137,7 @@ def add_record(summary: ChunkSummary, material_id: str, site_index: int, record:
     else:
         summary.good += 1
     summary.core_hours += outcome.core_seconds / 3600
-    summary.tried_again += _attempts(record) > 1
+    summary.tried_again += attempts_of(record) > 1
     summary.corrected += bool(record.get("corrections"))
     summary.codes[str(record.get("code", "not recorded"))] += 1
     if "host" in record:
@@ -146,14 +146,8 @@ def add_record(summary: ChunkSummary, material_id: str, site_index: int, record:
     for package, version in sorted(versions.items()) if isinstance(versions, Mapping) else ():
         summary.versions[f"{package} {version}"] += 1
     _add_times(summary, site_id(material_id, site_index), record)
-    if (failed := failed_site(material_id, site_index, {**record, "attempts": _attempts(record)})) is not None:
+    if (failed := failed_site(material_id, site_index, record)) is not None:
         summary.failures.append(failed)
-
-
-def _attempts(record: Mapping[str, Any]) -> int:
-    """How often the engine tried: some record the number, others each attempt."""
-    tried = record.get("attempts", 1)
-    return len(tried) if isinstance(tried, list) else tried if isinstance(tried, int) else 1
 
 
 def _add_times(summary: ChunkSummary, site: str, record: Mapping[str, Any]) -> None:

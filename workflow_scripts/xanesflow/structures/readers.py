@@ -279,12 +279,16 @@ def _check_distances(structure: Structure) -> None:
         )
     inside = cell.get_fractional_coords(structure.cart_coords) % 1.0
     margin = MIN_DISTANCE_A / np.array([cell.d_hkl(plane) for plane in np.eye(3)])
-    points, owners = [inside], [np.arange(len(inside))]
-    for shift in shifts[shifts.any(axis=1)]:
-        near = ((inside + shift > -margin) & (inside + shift < 1 + margin)).all(axis=1)
-        points.append(inside[near] + shift)
-        owners.append(np.flatnonzero(near))
-    cartesian, owner = cell.get_cartesian_coords(np.concatenate(points)), np.concatenate(owners)
+    # Which atoms come near the cell when they are moved by -2 .. 2 cells along each axis, and then along all of them.
+    steps = np.arange(-2, 3)
+    moved = inside.T[:, None, :] + steps[:, None]
+    along = (moved > -margin[:, None, None]) & (moved < 1 + margin[:, None, None])  # (axis, step, atom)
+    near = along[0][:, None, None] & along[1][:, None] & along[2]
+    near[2, 2, 2] = False  # where they are
+    *moves, owner = np.nonzero(near)
+    images = inside[owner] + steps[np.array(moves)].T
+    cartesian = cell.get_cartesian_coords(np.concatenate([inside, images]))
+    owner = np.concatenate([np.arange(len(inside)), owner])
     # Of the two nearest points of an atom one is the atom itself, unless there are three at one place.
     apart, nearest = cKDTree(cartesian).query(cartesian[: len(inside)], k=2, distance_upper_bound=MIN_DISTANCE_A)
     closest = int(apart[:, 1].argmin())
