@@ -146,8 +146,11 @@ def path(tmp_path):
 
 
 def test_a_good_file_has_no_fault_and_every_check_was_made(path):
-    found = validate(path, symmetry=True)
+    shown = []
+    found = validate(path, symmetry=True, progress=shown.append)
     assert found.valid and list(found.looked_at) == list(CHECKS)
+    assert shown[0] == "all that it holds" and {"numbers of Cu_FEFF", "hashes"} <= set(shown)
+    assert len(set(shown)) == len(shown)
     assert found.looked_at["range"] == "26 spectra"
     assert [str(each) for each in found.findings if each.check != "split"] == []
 

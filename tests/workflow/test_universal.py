@@ -99,7 +99,7 @@ def test_the_report_names_both_kinds_and_shows_each_training_once(both_kinds):
         *("expert on chgnet, Cu_FEFF", "expert on chgnet, Ti_FEFF", "universal on chgnet, FEFF"),
         *("tuned on chgnet, Cu_FEFF", "tuned on chgnet, Ti_FEFF"),
     ]
-    assert page.count("data:image/svg+xml") == 2 + 8 * 3 + 5 + 1 + 2  # the last: all models side by side, maps
+    assert page.count("data:image/svg+xml") == 2 + 8 * 4 + 5 + 1 + 2  # the last: all models side by side, maps
     assert "Nothing to be done" in run(both_kinds)
 
 

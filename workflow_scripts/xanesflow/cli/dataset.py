@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import messages, say
 from xanesflow.dataset.reading import Dataset, load
 from xanesflow.sites import PARTS
 
@@ -88,7 +88,8 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
     from xanesflow.dataset.findings import CHECKS
     from xanesflow.dataset.validate import validate
 
-    found = validate(path, symmetry=symmetry)
+    with messages().status("checking") as shown:  # seen on a terminal alone
+        found = validate(path, symmetry=symmetry, progress=lambda what: shown.update(f"checking {escape(what)}"))
     if as_json:
         say(console, json.dumps(found.as_plain(), indent=1))
         return found.valid

@@ -40,16 +40,18 @@ def package_dataset(dataset: Path, folder: Path, *, version: str, url: str | Non
     Raises:
         XanesflowError: the dataset cannot be opened, is not valid, or holds what must not be passed on.
     """
-    found = validate(dataset)
+    found = validate(dataset, progress=lambda what: log.info("checking %s", what))
     if not found.valid:
         more = f" and {len(found.faults) - 1} more" if len(found.faults) > 1 else ""
         raise XanesflowError(
             f"{dataset} is not valid: {found.faults[0].check}: {found.faults[0]}{more}; see `xanesflow dataset "
             f"validate {dataset}`, and make it again."
         )
+    log.info("copying without what is of this machine")
     copy = folder / f"{dataset.stem}.h5"
     with open_dataset(dataset) as source, atomic_path(copy) as temporary, h5py.File(temporary, "w") as target:
         scrubber = copy_scrubbed(source, target)
+    log.info("writing tables, datacard, metadata and hashes")
     with open_dataset(copy) as file:
         about = {**file.attrs, "campaign": dataset.stem}
         written = _write_texts(folder, about, read_contents(file), found, version=version, url=url)

@@ -48,12 +48,13 @@ the maximum of the mean spectrum is 0.94 to 1.42 times that, and no spectrum is 
 ROOT_ATTRIBUTES = ("title", "creator", "licence", "citation", "created", "versions", "config", "inputs_sha256")
 
 
-def validate(path: str | Path, *, symmetry: bool = False) -> Validation:
+def validate(path: str | Path, *, symmetry: bool = False, progress: Callable[[str], None] | None = None) -> Validation:
     """Check a dataset file.
 
     Args:
         path: the file.
         symmetry: also find the symmetry of each structure again, and compare multiplicities (some ms a structure).
+        progress: told what is looked at next; at the size of the paper all takes minutes.
 
     Raises:
         XanesflowError: the file cannot be opened as a dataset: it is not there, no HDF5, cut short, or of another
@@ -61,13 +62,14 @@ def validate(path: str | Path, *, symmetry: bool = False) -> Validation:
     """
     found = Validation(Path(path))
     with open_dataset(path) as file, _damage_found(found):
-        _validate(file, found, symmetry=symmetry)
+        _validate(file, found, progress or (lambda _: None), symmetry=symmetry)
     order = list(CHECKS)
     found.findings.sort(key=lambda each: (order.index(each.check), not each.fault))  # stable: subsets keep their order
     return found
 
 
-def _validate(file: h5py.File, found: Validation, *, symmetry: bool) -> None:
+def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None], *, symmetry: bool) -> None:
+    progress("all that it holds")
     contents = read_contents(file)
     subsets = contents.subsets.values()
     spectra = f"{sum(map(len, subsets)):,} spectra"
@@ -79,16 +81,24 @@ def _validate(file: h5py.File, found: Validation, *, symmetry: bool) -> None:
         "near duplicates": structures,
     }
     found.findings += contents.findings
-    made: list[Iterator[Finding]] = [
-        check(subset)
+    made: list[tuple[str, Iterator[Finding]]] = [
+        (f"numbers of {subset.name}", check(subset))
         for subset in subsets
         for check in (_units, _energies, _numbers, _range, _sites, _split, _rejected)
     ]
-    made += [_split_across(contents), check_structures(contents)]
+    made += [("splits", _split_across(contents)), (structures, check_structures(contents))]
     if symmetry:
-        made.append(check_symmetry(contents))
-    made += [_provenance(file, contents), _hashes(file, contents, found), near_duplicates(contents)]
-    for findings in made:
+        made.append((f"symmetry of {structures}", check_symmetry(contents)))
+    made += [
+        ("provenance", _provenance(file, contents)),
+        ("hashes", _hashes(file, contents, found)),
+        (f"near duplicates among {structures}", near_duplicates(contents)),
+    ]
+    last = ""
+    for what, findings in made:
+        if what != last:
+            progress(what)
+            last = what
         with _damage_found(found):
             found.findings += findings
 
