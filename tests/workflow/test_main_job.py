@@ -72,7 +72,7 @@ def test_error_bars_are_judged_or_it_is_said_why_there_are_none(finished):
 def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
     page = (finished / "results/report/report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert page.count("data:image/svg+xml") == 7  # curation, four of the model, its learning curves, the map
+    assert page.count("data:image/svg+xml") == 8  # two of curation, four of the model, its learning curves, the map
     rejected = pd.read_csv(finished / "results/spectra/Cu_FEFF_rejected.csv")
     for reason, number in rejected["reason"].value_counts().items():
         assert f"<code>{reason}</code></td><td>{number}</td>" in page

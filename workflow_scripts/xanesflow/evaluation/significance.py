@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import wilcoxon
 
 from xanesflow.evaluation.calibration import materials_of
 from xanesflow.evaluation.intervals import draw_materials, drawn_medians, interval
@@ -148,6 +147,8 @@ def paired_p(one: Floats, other: Floats) -> float:
     differences = one - other
     if not differences.any():
         return 1.0
+    from scipy.stats import wilcoxon  # a second, for nothing where there is one model
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of few materials: their p values are large anyway
         return float(wilcoxon(differences).pvalue)
