@@ -25,6 +25,9 @@ DRAWS = 3
 FEWEST_JUDGED = 5
 """Sites; with fewer in the validation part there is no curve."""
 
+CLOSEST_LABELS = 1.2
+"""Ratio of two sizes that both have a label in the figure."""
+
 COLUMNS = ["n_train", "draw", "eta", "eta_structure", "eta_moved"]
 
 
@@ -94,11 +97,21 @@ def draw_learning_curve(path: str | Path, curve: pd.DataFrame, title: str) -> No
             axes.text(0.5, 0.5, "too few validation spectra", ha="center", transform=axes.transAxes)
         else:
             axes.set(xscale="log", ylim=(0, None))
-            axes.set_xticks(sorted(curve["n_train"].unique()), labels=sorted(curve["n_train"].unique()))
+            ticks = _apart(sorted(curve["n_train"].unique()))
+            axes.set_xticks(ticks, labels=ticks)
             axes.minorticks_off()
             axes.legend()
         axes.set(xlabel="training spectra (number)", ylabel="η on the validation part (no unit)")
         drawn.suptitle(title)
+
+
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """Those of ascending sizes whose labels do not touch on a logarithmic axis, the last one among them."""
+    kept = list(sizes[-1:])
+    for size in reversed(sizes[:-1]):
+        if kept[-1] > CLOSEST_LABELS * size:
+            kept.append(size)
+    return kept[::-1]
 
 
 def write_learning_curve(path: str | Path, curve: pd.DataFrame) -> None:
