@@ -98,7 +98,7 @@ def draw_learning_curve(path: str | Path, curve: pd.DataFrame, title: str) -> No
         else:
             axes.set(xscale="log", ylim=(0, None))
             ticks = _apart(sorted(curve["n_train"].unique()))
-            axes.set_xticks(ticks, labels=ticks)
+            axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
             axes.minorticks_off()
             axes.legend()
         axes.set(xlabel="training spectra (number)", ylabel="η on the validation part (no unit)")
