@@ -4,6 +4,7 @@ import pytest
 
 from xanesflow.config import load_config
 from xanesflow.config_baseline import baseline_features, baselines_of, computed_baselines, models_of
+from xanesflow.config_predict import models_to_predict_with
 from xanesflow.errors import XanesflowError
 
 DELTA = {
@@ -45,6 +46,16 @@ def test_the_engine_below_feff_never_takes_the_level_that_learned_from_feff():
         {"subsets": ["Cu_FEFF8L"], "structures": {"source": "examples"}, "simulations": {"source": "run"}}
     )
     assert alone.engine_options("Cu_FEFF8L")["fermi_level"] == "learned"
+
+
+def test_the_targets_predictions_are_by_the_delta_model_where_its_cheap_runs_can_be_made():
+    own = models_to_predict_with(load_config(DELTA))
+    assert own == ["results/models/delta_chgnet+feff8l_Cu_FEFF/seed0.safetensors"]
+    over_feff = {"subsets": ["Ti_VASP"], "models": {"kinds": ["expert", "delta"], "baseline": "FEFF"}}
+    assert models_to_predict_with(load_config(over_feff)) == ["results/models/expert_m3gnet_Ti_VASP/seed0.safetensors"]
+    alone = over_feff | {"models": {"kinds": ["delta"], "baseline": "FEFF"}}
+    with pytest.raises(XanesflowError, match="over runs of FEFF, which are not made .* name models in predict.models"):
+        models_to_predict_with(load_config(alone))
 
 
 MISTAKES = {

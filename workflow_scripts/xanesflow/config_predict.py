@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from xanesflow.config_base import Section, unique
+from xanesflow.config_baseline import models_of, theory_of_baseline
 from xanesflow.config_files import check_directory
 from xanesflow.errors import XanesflowError
+from xanesflow.models.card import DELTA
 from xanesflow.sites import Subset
 from xanesflow.structures.listing import directory_state
 
 if TYPE_CHECKING:
     from xanesflow.config import Config
 
-KINDS = ("tuned", "expert", "universal")
-"""Of models that predict from structures alone, the best first."""
+KINDS = (DELTA, "tuned", "expert", "universal")
+"""Of models, the best first."""
 
 
 class Predict(Section):
@@ -29,8 +31,8 @@ class Predict(Section):
         None,
         description=(
             "checkpoints, folders with a model's seeds, or folders of `xanesflow model export`; null: the campaign's\n"
-            "own, of each subset the tuned one, else the expert, else the universal one, on the first of\n"
-            "features.models"
+            "own, of each subset the delta one (over the embedded engine), else the tuned one, else the expert, else\n"
+            "the universal one, on the first of features.models"
         ),
     )
 
@@ -57,7 +59,7 @@ def models_to_predict_with(config: Config) -> list[str]:
     """Checkpoints of the campaign's own models, or what the configuration names.
 
     Raises:
-        XanesflowError: the campaign has no model that predicts from structures alone.
+        XanesflowError: the campaign has no model that can predict other structures.
     """
     if config.predict.models is not None:
         return config.predict.models
@@ -80,10 +82,13 @@ def calibrations_to_predict_with(config: Config) -> list[str]:
 
 def _own(config: Config) -> tuple[str, str]:
     """Kind and features of the campaign's models."""
-    kinds = [kind for kind in KINDS if kind in config.models.kinds]
-    if not kinds:
-        raise XanesflowError(
-            f"models.kinds is {', '.join(config.models.kinds)}, which does not predict from structures alone; name "
-            "models in predict.models."
-        )
-    return kinds[0], (config.features.models or [""])[0]
+    own = dict(reversed(models_of(config)))  # on the first features of each kind
+    if theory_of_baseline(config.models.baseline) != "FEFF8L":
+        own.pop(DELTA, None)  # its cheap runs cannot be made where structures are predicted
+    for kind in KINDS:
+        if kind in own:
+            return kind, own[kind]
+    raise XanesflowError(
+        f"models.kinds is {', '.join(config.models.kinds)}, over runs of {config.models.baseline}, which are not made "
+        "for structures that are to be predicted; name models in predict.models."
+    )
