@@ -54,7 +54,7 @@ def test_the_targets_predictions_are_by_the_delta_model_where_its_cheap_runs_can
     over_feff = {"subsets": ["Ti_VASP"], "models": {"kinds": ["expert", "delta"], "baseline": "FEFF"}}
     assert models_to_predict_with(load_config(over_feff)) == ["results/models/expert_m3gnet_Ti_VASP/seed0.safetensors"]
     alone = over_feff | {"models": {"kinds": ["delta"], "baseline": "FEFF"}}
-    with pytest.raises(XanesflowError, match="over runs of FEFF, which are not made .* name models in predict.models"):
+    with pytest.raises(XanesflowError, match=r"over runs of FEFF, which are not made .* name models in predict.models"):
         models_to_predict_with(load_config(alone))
 
 
