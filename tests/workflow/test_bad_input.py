@@ -158,16 +158,18 @@ def test_bad_runs_are_listed_each_with_its_reason_and_stop_no_other(tmp_path):
 
 
 def test_of_a_folder_to_predict_the_good_structures_have_spectra_and_the_others_a_reason(finished, tmp_path):
-    assert "predict.structures is not set; name a folder" in run(finished, "predict", "--dry-run", good=False)
-    (tmp_path / "good.vasp").write_text(poscar(layered()))
-    (tmp_path / "zinc.vasp").write_text(poscar(layered("Zn")))
-    (tmp_path / "torn.cif").write_text("data_")
-    run(finished, "predict", "--config", f"predict={{structures: {tmp_path}}}", "--cores", "1")
-    found = read_prediction(finished / "results/prediction/spectra.h5")
+    campaign, folder = shutil.copytree(finished, tmp_path / "campaign"), tmp_path / "structures"
+    folder.mkdir()
+    assert "predict.structures is not set; name a folder" in run(campaign, "predict", "--dry-run", good=False)
+    (folder / "good.vasp").write_text(poscar(layered()))
+    (folder / "zinc.vasp").write_text(poscar(layered("Zn")))
+    (folder / "torn.cif").write_text("data_")
+    run(campaign, "predict", "--config", f"predict={{structures: {folder}}}", "--cores", "1")
+    found = read_prediction(campaign / "results/prediction/spectra.h5")
     assert found["Cu_FEFF"].ids == ["good_002", "good_003"] and found["Cu_FEFF"].seeds == [0, 1]
     assert json.loads(found.made["config"])["campaign"] == "test"
-    table = pd.read_csv(finished / "results/prediction/spectra_rejected.csv")
+    table = pd.read_csv(campaign / "results/prediction/spectra_rejected.csv")
     assert dict(zip(table["material_id"], table["reason"], strict=True)) == {
         "torn": "no_structure", "zinc": "no_absorber"
     }  # fmt: skip
-    assert [each.name for each in (finished / "results/prediction").iterdir() if each.name.startswith(".")] == []
+    assert [each.name for each in (campaign / "results/prediction").iterdir() if each.name.startswith(".")] == []

@@ -15,11 +15,11 @@ from xanesflow.dataset.validate import validate
 
 @pytest.fixture(scope="module")
 def part_of_archive(tmp_path_factory):
-    """A .tar.gz of the real runs of 150 materials with a published validation spectrum, and of 250 training ones."""
+    """A .tar.gz of the real runs of 150 materials with a published validation spectrum, and of 60 training ones."""
     archive = shared("feff9-cu.tar.xz")
     splits = shared("3dtm_xanes_ml2024/splits")
     wanted = set()
-    for part, number in (("val", 150), ("train", 250)):
+    for part, number in (("val", 150), ("train", 60)):
         sites = (splits / f"Cu_FEFF_{part}.txt").read_text().split()
         wanted |= set(sorted({site.rsplit("_", 1)[0] for site in sites})[:number])
     packed = tmp_path_factory.mktemp("archive") / "part.tar.gz"
