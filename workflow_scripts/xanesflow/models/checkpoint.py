@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from xanesflow.models.settings import TrainingSettings
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
 _LATER = {"subsets", "start", "asked", "range_test"}  # entries that older checkpoints lack
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +139,17 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
         return Model.from_tensors(card, energies_ev, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
+
+
+def load_if_there(path: Path) -> TrainedModel | None:
+    """The model of a checkpoint that may be there already; one that cannot be used is told in the log."""
+    if not path.exists():
+        return None
+    try:
+        return load_checkpoint(path)
+    except XanesflowError as error:
+        logger.warning("%s", error)
+        return None
 
 
 def _energy_key(card: ModelCard, subset: str) -> str:

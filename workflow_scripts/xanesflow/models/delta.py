@@ -7,11 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xanesflow.errors import XanesflowError
-from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
+from xanesflow.models.checkpoint import load_if_there, save_checkpoint
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.delta_curve import draw_learning_curve, learning_curve, write_learning_curve
-from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta, made_with
 
 logger = logging.getLogger(__name__)
 
@@ -77,16 +76,10 @@ def train_delta(
 
 def _kept(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
     """The model of a checkpoint that is there already, if a new fit would make the same."""
-    if not path.exists():
-        return None
-    try:
-        model = load_checkpoint(path)
-    except XanesflowError as error:
-        logger.warning("%s", error)
-        return None
+    model = load_if_there(path)
     if not isinstance(model, DeltaModel):
         return None
     card = model.card
     there = {name: value for name, value in card.settings.items() if name != "found"}
-    same = (card.data_sha256, card.featurizers, there) == (data.data_sha256, data.featurizers, vars(settings))
-    return model if same else None
+    made_from = (card.data_sha256, card.featurizers, card.versions, there)
+    return model if made_from == (data.data_sha256, data.featurizers, made_with(), vars(settings)) else None

@@ -154,6 +154,11 @@ def _kernel_of(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> KernelRi
     return found
 
 
+def made_with() -> dict[str, str]:
+    """Versions of what a fit depends on."""
+    return versions(["scipy"])
+
+
 def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | None = None) -> DeltaModel:
     """Fit a delta model to the training part of a subset.
 
@@ -226,7 +231,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         val_mse=0.0,
         seconds=0.0,
         history=[],
-        versions=versions(["scipy"]),
+        versions=made_with(),
         config=json.loads(config_json) if config_json else None,
     )
     error = np.sqrt(np.mean(structure_errors**2, axis=0))

@@ -15,7 +15,7 @@ import numpy as np
 from xanesflow.errors import XanesflowError
 from xanesflow.files import sha256_file, sha256_text
 from xanesflow.models.card import ModelCard
-from xanesflow.models.checkpoint import Model, load_checkpoint, save_checkpoint
+from xanesflow.models.checkpoint import Model, load_checkpoint, load_if_there, save_checkpoint
 from xanesflow.models.curves import draw_curves, write_history
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.kernel import KernelRidge
@@ -234,18 +234,14 @@ def _kept(
     starts: Mapping[int, Start] | None,
 ) -> Model | None:
     """The model of a checkpoint that is there already, if a new training would make the same."""
-    if not path.exists():
-        return None
-    try:
-        model = load_checkpoint(path)
-    except XanesflowError as error:
-        logger.warning("%s", error)
+    model = load_if_there(path)
+    if not isinstance(model, Model):
         return None
     card = model.card
     there = (card.seed, card.data_sha256, card.asked, card.start, card.versions, card.featurizers)
     start = starts[seed].described() if starts is not None else None
     wanted = (seed, _joined_hash(data), _same_for_all(settings), start, versions(["torch"]), data[0].featurizers)
-    return model if isinstance(model, Model) and there == wanted else None
+    return model if there == wanted else None
 
 
 @dataclass(frozen=True, eq=False)
