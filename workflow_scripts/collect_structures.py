@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import rule_log
+from xanesflow.scripting import path_or_none, rule_log
 from xanesflow.structures.collect import collect_structures
 
 with rule_log(snakemake):
-    directory = snakemake.input.directory  # none for the example library
     queried = [Path(path) for path in snakemake.input.queried]  # none but for Materials Project
     collect_structures(
         source=snakemake.params.source,
-        directory=Path(directory[0]) if directory else None,
+        directory=path_or_none(snakemake.input.directory),  # none for the example library
         subset=snakemake.wildcards.subset,
         queried=(queried[0], queried[1]) if queried else None,
         id_files=list(snakemake.input.ids),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import rule_log
+from xanesflow.scripting import path_or_none, rule_log
 from xanesflow.spectra.curate import curate_spectra
 
 with rule_log(snakemake) as config:
@@ -14,7 +14,7 @@ with rule_log(snakemake) as config:
         rejected=[Path(path) for path in snakemake.input.rejected],
         failed=[Path(path) for path in snakemake.input.failed],
         max_failed=snakemake.params.max_failed,
-        only=only[0] if (only := [Path(path) for path in snakemake.input.only]) else None,
+        only=path_or_none(snakemake.input.only),
         output=Path(snakemake.output.spectra),
         rejected_csv=Path(snakemake.output.rejected_csv),
         energy_start_ev=snakemake.params.energy_start_ev,

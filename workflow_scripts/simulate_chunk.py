@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import rule_log
+from xanesflow.scripting import path_or_none, rule_log
 from xanesflow.simulations.engine import engine_of
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.sites import Subset
@@ -17,7 +17,7 @@ with rule_log(snakemake):
         subset=subset,
         chunk=int(snakemake.wildcards.chunk),
         engine=engine_of(Subset.parse(subset).theory, snakemake.params.engine),
-        only=only[0] if (only := [Path(path) for path in snakemake.input.only]) else None,
+        only=path_or_none(snakemake.input.only),
         workers=snakemake.threads,
         tried_again=snakemake.resources.attempt < snakemake.resources.attempts,
     )

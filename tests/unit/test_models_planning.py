@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from delta_data import DIMENSIONS, eta, world
+from delta_data import DIMENSIONS, START_EV, eta, world
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
@@ -17,6 +16,7 @@ from xanesflow.models.delta_model import DeltaSettings, fit_delta
 from xanesflow.models.kernel import standardised_inputs
 from xanesflow.models.plan_sites import plan_sites, write_plan
 from xanesflow.models.planning import LENGTH, NOISE, choose_sites
+from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.tables import read_site_list
 
 
@@ -94,8 +94,9 @@ def test_sites_with_a_spectrum_stay_in_the_list_and_are_not_chosen_again(campaig
     first = plan_sites(campaign, "Cu_FEFF", 3).table
     path = campaign / "results/spectra/Cu_FEFF.h5"
     path.parent.mkdir()
-    with h5py.File(path, "w") as file:
-        file["material_id"], file["site_index"] = list(first["material_id"]), list(first["site_index"])
+    ids, sites = list(first["material_id"]), first["site_index"].to_numpy()
+    grid, ones = START_EV + 0.25 * np.arange(141), np.ones(3, dtype=np.int64)
+    write_spectra(path, CuratedSpectra("Cu_FEFF", grid, np.ones((3, 141)), ids, sites, ones, [], [""] * 3), {})
     then = plan_sites(campaign, "Cu_FEFF", 2)
     assert then.done == 3
     assert then.table["rank"].tolist() == [0, 0, 0, 1, 2]

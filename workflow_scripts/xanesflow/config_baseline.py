@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xanesflow.feature_names import OF_RUNS
 from xanesflow.models.card import DELTA
 from xanesflow.sites import Subset
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 MEAN = "mean"
 
-FEATURES = {"FEFF8L": "feff8l", "FEFF": "feff"}
+FEATURES = {theory: name for name, theory in OF_RUNS.items()}
 """Name of the features that the runs of a level of theory give."""
 
 

@@ -60,6 +60,11 @@ def rule_log(snakemake: Any) -> Iterator[str]:
         held.close()
 
 
+def path_or_none(paths: Sequence[str]) -> Path | None:
+    """A file that a rule may do without: the only one of its list, or None."""
+    return Path(paths[0]) if paths else None
+
+
 def by_seed(seeds: Sequence[int], paths: Sequence[str]) -> dict[int, Path]:
     """Files of a model's seeds, each by its seed."""
     return dict(zip(seeds, map(Path, paths), strict=True))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.feature_names import OF_RUNS
 from xanesflow.files import sha256_text
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.spectra.grid import N_POINTS, STEP_EV, GridNotCoveredError, check_covered
@@ -38,9 +39,6 @@ FIELD = (
 
 OF_RUN = ("edge_ev", "converged", "last_change_ev")
 """Numbers of the run besides: absolute edge in eV, whether the field converged (0 or 1), last change of its level."""
-
-THEORIES = {"feff8l": "FEFF8L", "feff": "FEFF"}
-"""Level of theory of the runs, by the name of the features."""
 
 NUMBERS = {"feff8l": len(FIELD) + len(OF_RUN), "feff": 0}
 """Columns after the spectrum."""
@@ -94,4 +92,4 @@ def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
 def meaning_of(name: str) -> str:
     """What the columns are."""
     numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
-    return f"the spectrum of a {THEORIES[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"
+    return f"the spectrum of a {OF_RUNS[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"

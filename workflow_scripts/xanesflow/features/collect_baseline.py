@@ -14,10 +14,10 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.errors import XanesflowError
+from xanesflow.feature_names import OF_RUNS
 from xanesflow.features.baseline_layout import (
     FRAME_POINTS,
     NUMBERS,
-    THEORIES,
     Row,
     columns_of,
     meaning_of,
@@ -70,7 +70,7 @@ def collect_baseline(
     Raises:
         XanesflowError: there are runs of several settings, or no site has a good run.
     """
-    element, theory = Subset.parse(subset).element, THEORIES[name]
+    element, theory = Subset.parse(subset).element, OF_RUNS[name]
     sites = pd.read_parquet(site_table, columns=["material_id", "site_index"])
     wanted = frozenset(zip(sites["material_id"], (int(i) for i in sites["site_index"]), strict=True))
     read = partial(
@@ -130,7 +130,7 @@ def _read_one_chunk(
     chunk: Path, *, name: str, element: str, structures: Path, sites: frozenset[Site], start_ev: float
 ) -> tuple[dict[Site, Row], dict[Site, str], dict[str, Site]]:
     """Rows and reasons of a chunk's sites, and the settings in it (as JSON) with a site of each."""
-    theory = THEORIES[name]
+    theory = OF_RUNS[name]
     here = sites_in_chunk(chunk, theory) & sites
     if not here:
         return {}, {}, {}

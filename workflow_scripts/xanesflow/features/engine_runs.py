@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -13,6 +12,7 @@ from pymatgen.core import Structure
 from xanesflow.errors import XanesflowError
 from xanesflow.features.base import Features, Progress
 from xanesflow.features.baseline_layout import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
+from xanesflow.parallel import map_in_processes
 from xanesflow.simulations.engine import BadRunError
 from xanesflow.simulations.feff8l.adapter import Feff8lEngine
 from xanesflow.simulations.feff8l.engine import compute_xanes
@@ -77,15 +77,14 @@ class EngineRuns:
         self.failures = {}
         work = partial(_run, settings=self._options, start_ev=self._start_ev)
         sites = [(structures[k], wanted[k][row]) for k, row in tasks]
-        with ProcessPoolExecutor(min(self.workers, max(1, len(tasks)))) as pool:
-            for (k, row), answer in zip(tasks, pool.map(work, sites), strict=True):
-                if isinstance(answer, str):
-                    self.failures[k, wanted[k][row]] = answer
-                else:
-                    found[k][row] = answer
-                left[k] -= 1
-                if progress is not None:
-                    progress(sum(not each for each in left), len(structures))
+        for (k, row), answer in zip(tasks, map_in_processes(work, sites, self.workers), strict=True):
+            if isinstance(answer, str):
+                self.failures[k, wanted[k][row]] = answer
+            else:
+                found[k][row] = answer
+            left[k] -= 1
+            if progress is not None:
+                progress(sum(not each for each in left), len(structures))
         return found
 
 

@@ -190,15 +190,14 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     frames = features[:, n_structure : n_structure + FRAME_POINTS]
     mean, axes = components(frames)
     blocks = [data.feature_dimensions[name] for name in structural]
-    n_numbers = data.feature_dimensions[last] - FRAME_POINTS
     inputs = delta_inputs(features, n_structure, mean, axes)
-    sizes = [*blocks, *([n_numbers] if n_numbers else []), len(axes)]
+    sizes = input_sizes(data.feature_dimensions, len(axes))
 
     # A spectrum far from its partner may be most like it at a shift that means nothing.
     best = alignment.best_shifts(frames, spectra)
     typical = float(np.median(best))
     wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
-    weights = [*(1.0 for _ in blocks), *([WEIGHT_OF_NUMBERS] if n_numbers else []), 1.0]
+    weights = [*(1.0 for _ in blocks), *(WEIGHT_OF_NUMBERS for _ in sizes[len(blocks) : -1]), 1.0]
     shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes, weights=weights)
     differences = alignment.into_frame(spectra, best) - frames
     difference = KernelRidge.fit(inputs, differences, materials, sizes)
@@ -258,6 +257,13 @@ def components(frames: Floats) -> tuple[Floats, Floats]:
     _, sizes, axes = np.linalg.svd(frames - mean, full_matrices=False)
     kept = min(COMPONENTS, int((sizes > 1e-6 * sizes[0]).sum()))
     return mean, axes[:kept] * (np.sqrt(len(frames)) / sizes[:kept, None])
+
+
+def input_sizes(dimensions: Mapping[str, int], n_axes: int) -> list[int]:
+    """Columns of each block of `delta_inputs`: of the structure, numbers of the cheap run if it has any, components."""
+    *structural, cheap = dimensions.values()
+    numbers = cheap - FRAME_POINTS
+    return [*structural, *([numbers] if numbers else []), n_axes]
 
 
 def delta_inputs(features: npt.NDArray[Any], n_structure: int, mean: Floats, axes: Floats) -> Floats:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import THEORIES
+from xanesflow.feature_names import OF_RUNS
 from xanesflow.features.compute import SiteFeatures, read_features
 from xanesflow.files import atomic_path
 from xanesflow.models.planning import choose_sites
 from xanesflow.sites import Site, site_id
+from xanesflow.spectra.store import read_spectra
 
 COLUMNS = ["rank", "material_id", "site_index", "formula", "core_hours", "variance_left"]
 
@@ -104,7 +104,7 @@ def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[st
             f"There are no features {missing[0]} of {subset} in {folder}, but {', '.join(there)}; choose of these, or "
             "make them with `snakemake features`."
         )
-    chosen = sorted(names or there, key=lambda name: (name in THEORIES, name))
+    chosen = sorted(names or there, key=lambda name: (name in OF_RUNS, name))
     return {name: read_features(there[name]) for name in chosen}
 
 
@@ -112,8 +112,5 @@ def _with_spectrum(path: Path) -> set[Site]:
     """Sites of which there is a curated spectrum."""
     if not path.is_file():
         return set()
-    try:
-        with h5py.File(path, "r") as file:
-            return {(m, int(i)) for m, i in zip(file["material_id"].asstr()[:], file["site_index"][:], strict=True)}
-    except (OSError, KeyError, TypeError) as error:
-        raise XanesflowError(f"{path} is no file of curated spectra ({error}); run snakemake spectra.") from None
+    curated = read_spectra(path)
+    return set(zip(curated.material_id, curated.site_index.tolist(), strict=True))

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FRAME_POINTS, THEORIES
-from xanesflow.models.delta_model import components, delta_inputs
+from xanesflow.feature_names import OF_RUNS
+from xanesflow.features.baseline_layout import FRAME_POINTS
+from xanesflow.models.delta_model import components, delta_inputs, input_sizes
 from xanesflow.models.kernel import kernel_between, standardised_inputs
 
 Floats = npt.NDArray[np.float64]
@@ -90,13 +91,12 @@ def choose_sites(
 def _points(features: npt.NDArray[np.floating], dimensions: dict[str, int]) -> npt.NDArray[np.float32]:
     """What the kernel sees: as a delta model, or the structure alone."""
     *structural, last = dimensions
-    if last not in THEORIES:
+    if last not in OF_RUNS:
         return standardised_inputs(features, list(dimensions.values()))
     n_structure = sum(dimensions[name] for name in structural)
     mean, axes = components(features[:, n_structure : n_structure + FRAME_POINTS].astype(np.float64))
-    numbers = dimensions[last] - FRAME_POINTS
-    sizes = [*(dimensions[name] for name in structural), *([numbers] if numbers else []), len(axes)]
-    return standardised_inputs(delta_inputs(features, n_structure, mean, axes), sizes)
+    inputs = delta_inputs(features, n_structure, mean, axes)
+    return standardised_inputs(inputs, input_sizes(dimensions, len(axes)))
 
 
 def _condition(covariance: Floats, row: int) -> None:

@@ -14,9 +14,8 @@ from pymatgen.core import Structure
 
 from xanesflow import __version__
 from xanesflow.errors import XanesflowError
-from xanesflow.feature_names import KNOWN
+from xanesflow.feature_names import KNOWN, OF_RUNS
 from xanesflow.features.base import FeatureFailure
-from xanesflow.features.baseline_layout import THEORIES
 from xanesflow.features.registry import get_featurizer
 from xanesflow.models.card import ModelCard
 from xanesflow.prediction.kept import KeptFeatures
@@ -59,7 +58,7 @@ class FeatureSource:
                 those that the model's training data were made with.
         """
         what = f"The {card.kind} model of {card.subset}"
-        if name in THEORIES:
+        if name in OF_RUNS:
             return self._cheap_runs(name, card)
         if name not in KNOWN:
             raise XanesflowError(
@@ -89,7 +88,7 @@ class FeatureSource:
         told = card.featurizers.get(name, {})
         if name != NAME or not {"settings", "energy_start_ev"} <= told.keys():
             raise XanesflowError(
-                f"The {card.kind} model of {card.subset} corrects runs of {THEORIES[name]}, which cannot be computed "
+                f"The {card.kind} model of {card.subset} corrects runs of {OF_RUNS[name]}, which cannot be computed "
                 "here; put the structures into a campaign of its kind instead (docs/delta.md)."
             )
         key = f"{name} {card.subset}"
@@ -150,22 +149,23 @@ def _of_batch(
     progress: Callable[[int, int], None],
 ) -> SiteFeatures:
     """One featurizer's numbers for a batch, all of it at once or all of it from what was kept."""
+    failures: Mapping[tuple[int, int], str] = {}
     keys = [_key(featurizer, material, wanted[material.material_id]) for material in batch]
     if kept is not None and (there := kept.get(keys)) is not None:
         answers: list[Any] = list(there)
     else:
         structures = [Structure.from_dict(json.loads(material.structure)) for material in batch]
         answers = featurizer.compute(structures, progress, [wanted[material.material_id] for material in batch])
+        failures = getattr(featurizer, "failures", {})
         answers = [each.reason if isinstance(each, FeatureFailure) else each for each in answers]
         if kept is not None:
             kept.put(keys, answers)
     found: SiteFeatures = {}
-    failures = getattr(featurizer, "failures", {})
     for number, (material, answer) in enumerate(zip(batch, answers, strict=True)):
         for row, site in enumerate(wanted[material.material_id]):
             if isinstance(answer, str):
                 found[material.material_id, site] = answer
-            elif np.isnan(answer[row]).any() and featurizer.name in THEORIES:
+            elif np.isnan(answer[row]).any() and featurizer.name in OF_RUNS:
                 found[material.material_id, site] = failures.get((number, site), "its run failed before")
             elif np.isnan(answer[row]).any():
                 found[material.material_id, site] = (
@@ -179,7 +179,7 @@ def _of_batch(
 def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]:
     """Put NaN where a delta model's cheap run failed; which sites these are, and why."""
     name = list(card.feature_dimensions)[-1]
-    if name not in THEORIES:
+    if name not in OF_RUNS:
         return {}
     failed = {site: row for site, row in blocks[-1].items() if isinstance(row, str)}
     blocks[-1].update({site: np.full(card.feature_dimensions[name], np.nan, dtype=np.float32) for site in failed})
