@@ -22,6 +22,7 @@ from pymatgen.core import Structure
 
 from xanesflow.evaluation.calibration import Calibration
 from xanesflow.evaluation.distance import TrainingSites
+from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
 from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
@@ -42,9 +43,7 @@ def eta(data: SubsetData, model: DeltaModel, rows: np.ndarray, *, alone: bool = 
     """Figure of merit on some rows, of the delta model or of the structure alone."""
     predict = model.without_baseline if alone else model.predict
     mean = data.spectra[data.rows("train")].mean(axis=0)
-    spectra, predicted = data.spectra[rows], predict(data.features[rows])
-    of_mean, of_model = (((each - spectra) ** 2).mean(axis=1) for each in (mean, predicted))
-    return float(np.median(of_mean) / np.median(of_model))
+    return compute_metrics(data.spectra[rows], predict(data.features[rows]), mean).eta
 
 
 def show_curve(data: SubsetData, figure: Path | None) -> None:
@@ -141,9 +140,8 @@ def show_bars(data: SubsetData) -> None:
             for level in (0.68, 0.95):
                 low, high = found.bands(by_seed[1], distances[1], level)
                 inside.append(float(np.mean((low <= data.spectra[val]) & (data.spectra[val] <= high))))
-            errors = ((by_seed[1].mean(axis=0) - data.spectra[val]) ** 2).mean(axis=1)
             mean = data.spectra[learned].mean(axis=0)
-            merit = np.median(((mean - data.spectra[val]) ** 2).mean(axis=1)) / np.median(errors)
+            merit = compute_metrics(data.spectra[val], by_seed[1].mean(axis=0), mean).eta
             print(
                 f"| {len(learned)} | {members} | {len(kept)} | {merit:.2f} | {inside[0]:.1%} | {inside[1]:.1%} |",
                 flush=True,
