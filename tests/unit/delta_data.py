@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xanesflow.features.baseline_layout import FRAME_POINTS, NUMBERS, frame_energies
+from xanesflow.features.baseline_layout import FIELD, FRAME_POINTS, NUMBERS, frame_energies
 from xanesflow.models.data import SubsetData
 
 START_EV = 8983.173
+FERMI = FIELD.index("fermi_ev") - NUMBERS["feff8l"]
 DIMENSIONS = {"radial": 6, "feff8l": FRAME_POINTS + NUMBERS["feff8l"]}
 
 
@@ -23,8 +24,8 @@ def edge(energy: np.ndarray, middle: np.ndarray, wave: np.ndarray) -> np.ndarray
 
 
 def shifts_of(features: np.ndarray) -> np.ndarray:
-    """(n,) eV that the cheap spectrum lies too low by: of the structure's first number and the cheap run's last."""
-    return 0.4 + 0.4 * np.tanh(features[:, 0]) + 0.6 * np.tanh(features[:, -1])
+    """(n,) eV that the cheap spectrum lies too low by: of the structure's first number and the cheap Fermi level."""
+    return 0.4 + 0.4 * np.tanh(features[:, 0]) + 0.6 * np.tanh(features[:, FERMI])
 
 
 def world(n_train: int = 120, n_val: int = 30, n_test: int = 30, *, seed: int = 0, radial: int = 6) -> SubsetData:

@@ -10,7 +10,7 @@ import pytest
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FIELD, FRAME_POINTS, OF_RUN, frame_energies
+from xanesflow.features.baseline_layout import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
 from xanesflow.features.collect_baseline import collect_baseline
 from xanesflow.features.compute import read_features
 from xanesflow.simulations.chunks import ChunkWriter
@@ -117,3 +117,16 @@ def test_the_cheaper_level_has_the_same_sites_in_chunks_of_its_own(campaign, tmp
     assert after["chunk"].max() > 0
     assert (after["core_hours"] > 0).all()
     assert pd.read_parquet(tables[2]).equals(pd.read_parquet(tables[0]))
+
+
+def test_kernels_see_how_the_fermi_level_moved():
+    numbers = np.zeros((1, len(FIELD) + len(OF_RUN)))
+    levels = {"fermi_ev": -7.0, "third_ev": -6.5, "second_ev": -8.0, "first_ev": -3.0, "start_ev": 2.0}
+    for name, level in levels.items():
+        numbers[0, FIELD.index(name)] = level
+    numbers[0, FIELD.index("charge")] = 0.3
+    course, others = blocks_of(numbers)
+    assert course.tolist() == [[-7.0, 0.5, -1.0, 4.0, 9.0]]
+    assert others.shape == (1, 15)
+    assert sorted(others[0])[-2:] == [0.0, 0.3]
+    assert blocks_of(np.empty((4, 0))) == []

@@ -5,7 +5,7 @@ import pytest
 from delta_data import START_EV, edge
 
 from xanesflow.features.baseline_layout import FRAME_POINTS, MARGIN_POINTS, frame_energies
-from xanesflow.models.alignment import best_shifts, into_frame, onto_grid
+from xanesflow.models.alignment import best_shifts, into_frame, onto_grid, onto_grid_blurred
 
 FRAME = frame_energies(START_EV)
 GRID = START_EV + 0.25 * np.arange(141)
@@ -46,3 +46,18 @@ def test_the_best_shift_is_the_one_that_was_put_in():
     middle, wave = np.full(6, START_EV + 9.0), np.linspace(0.4, 1.1, 6)
     found = best_shifts(edge(FRAME, middle, wave), edge(GRID, middle + shifts, wave))
     assert found == pytest.approx(shifts, abs=0.02)
+
+
+def test_an_uncertain_shift_gives_the_mean_spectrum():
+    """Of x² with the shift s ± σ: (x - s)² + σ²; of a wave of length 14π eV: damped by exp(-(σ/7)²/2)."""
+    x = FRAME - GRID[70]
+    blurred = onto_grid_blurred(np.stack([x**2, np.sin(x / 7)]), np.array([0.5, -1.0]), 0.8)
+    inner = slice(20, -20)  # nothing comes from beyond the frame, where spectra are constant
+    at = GRID - GRID[70]
+    assert blurred[0, inner] == pytest.approx((at - 0.5)[inner] ** 2 + 0.64, abs=0.02)  # linear between the points
+    assert blurred[1, inner] == pytest.approx(np.sin((at + 1.0) / 7)[inner] * np.exp(-0.5 * (0.8 / 7) ** 2), abs=3e-4)
+
+
+def test_a_certain_shift_blurs_nothing():
+    values, shifts = np.sin(FRAME / 7)[None], np.array([0.7])
+    assert onto_grid_blurred(values, shifts, 0.0) == pytest.approx(onto_grid(values, shifts), abs=1e-12)

@@ -40,6 +40,9 @@ FIELD = (
 OF_RUN = ("edge_ev", "converged", "last_change_ev")
 """Numbers of the run besides: absolute edge in eV, whether the field converged (0 or 1), last change of its level."""
 
+LEVELS = ("fermi_ev", "third_ev", "second_ev", "first_ev", "start_ev")
+"""Of `FIELD`, the Fermi levels in the course of the field, the last one first."""
+
 NUMBERS = {"feff8l": len(FIELD) + len(OF_RUN), "feff": 0}
 """Columns after the spectrum."""
 
@@ -48,6 +51,22 @@ def frame_energies(start_ev: float) -> Floats:
     """(189,) absolute energies in eV of the spectrum's columns, for a dataset's grid that begins at `start_ev`."""
     energies: Floats = start_ev + STEP_EV * (np.arange(FRAME_POINTS, dtype=np.float64) - MARGIN_POINTS)
     return energies
+
+
+def blocks_of(numbers: Floats) -> list[Floats]:
+    """What kernels see of the (n, 20) numbers of runs: (n, 5) of the Fermi levels, and (n, 15) of all others.
+
+    The first levels are taken relative to the last: how the field still moved tells where it would have gone to, and
+    next to the spread of the levels themselves it would drown.
+
+    Returns:
+        These two; nothing where runs of the kind have no numbers, (n, 0).
+    """
+    if not numbers.shape[1]:
+        return []
+    at = [FIELD.index(name) for name in LEVELS]
+    last = numbers[:, at[:1]]
+    return [np.hstack([last, numbers[:, at[1:]] - last]), np.delete(numbers, at, axis=1)]
 
 
 def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapping[str, Any], start_ev: float) -> Row:

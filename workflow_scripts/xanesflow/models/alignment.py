@@ -18,11 +18,25 @@ Floats = npt.NDArray[np.float64]
 SEARCHED_EV = np.arange(-5.5, 5.51, 0.05)
 """Shifts that are tried."""
 
+_NODES = 5
+
 
 def onto_grid(frames: Floats, shifts_ev: Floats) -> Floats:
     """(n, 189) spectra on the frame -> (n, 141) on the dataset's grid, each moved up by its own (n,) shift in eV."""
     wanted = np.arange(N_POINTS) + MARGIN_POINTS - shifts_ev[:, None] / STEP_EV
     return _read(frames, wanted)
+
+
+def onto_grid_blurred(frames: Floats, shifts_ev: Floats, spread_ev: float) -> Floats:
+    """`onto_grid`, averaged over normally distributed shifts of the standard deviation `spread_ev`.
+
+    This is what to expect of a spectrum whose shift is known to no better than that. Quadrature of Gauss and Hermite.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    moved: Floats = np.zeros((len(frames), N_POINTS))
+    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+        moved += weight * onto_grid(frames, shifts_ev + node * spread_ev)
+    return moved
 
 
 def into_frame(spectra: Floats, shifts_ev: Floats) -> Floats:

@@ -3,13 +3,16 @@
 The cheap run of a site (the embedded engine's, or FEFF's under VASP) has nearly the right spectrum at a slightly wrong
 energy. So a prediction is made in the frame of the cheap spectrum B and then moved:
 
-    μ(E) = (B + r)(E - s),      s = shift(x),      r = difference(x)
+    μ(E) = (B + r)(E - s),      s = shift(x) ± σ,      r = difference(x)
 
 with x the features of the structure, the numbers of the cheap run, and the leading components of its spectrum. Both are
 kernel regressions (`models.kernel`) whose length and noise are chosen by leaving out one material at a time, which
 hundreds of spectra suffice for. Learning r in the aligned frame matters: an unaligned difference is mostly the slope of
-the spectrum times a shift, which hides what else there is. The idea of learning differences between levels of theory is
-of Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087 (2015).
+the spectrum times a shift, which hides what else there is. And the other way round: where B differs in shape, the shift
+at which it is most like its partner is off. So shifts and differences are found in turns, each with what materials left
+out say of the other. What is predicted is the mean over shifts as uncertain as those of materials left out, σ.
+The idea of learning differences between levels of theory is of Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087
+(2015).
 
 A third regression, on the structure alone, serves sites whose cheap run failed, and tells what the cheap run is worth.
 """
@@ -26,11 +29,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FRAME_POINTS
+from xanesflow.features.baseline_layout import FRAME_POINTS, blocks_of
 from xanesflow.models import alignment
 from xanesflow.models.card import DELTA, ModelCard, TrainedModel
 from xanesflow.models.data import SubsetData
-from xanesflow.models.kernel import KernelRidge, leave_out_materials
+from xanesflow.models.kernel import MOST_SITES, KernelRidge, leave_out_materials
 from xanesflow.provenance import versions
 from xanesflow.sites import parse_site_id
 
@@ -42,13 +45,17 @@ FEWEST_PAIRS = 20
 COMPONENTS = 10
 """Of the cheap spectra that the regressions see; more are noise to a kernel."""
 
-WEIGHT_OF_NUMBERS = 2.0
-"""Of the numbers of the cheap run where shifts are learned, which they tell most of (docs/delta.md)."""
+WEIGHT_OF_LEVELS = 3.0
+"""Of the cheap run's Fermi levels where shifts are learned, which they tell most of (docs/delta.md)."""
+
+TURNS = 3
+"""How often shifts and differences are found."""
 
 _FARTHEST_EV = 2.5
 """A training site's own best shift counts as at most so far from the typical one."""
 
 _SHIFT, _DIFFERENCE, _STRUCTURE = "shift.", "difference.", "structure."
+_ARRAYS = ("spread_ev", "structure_error", "mean", "axes")
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class DeltaModel(TrainedModel):
         shift: features -> (n, 1) eV that the cheap spectrum is moved up by.
         difference: features -> (n, 189) bohr², on the frame of the cheap spectrum.
         structure: features of the structure -> (n, 141) bohr².
+        spread_ev: (1,) how uncertain shifts are: robust standard deviation of their errors on materials left out, eV.
         structure_error: (141,) root mean square error of `structure` on materials left out, bohr².
         mean, axes: (189,) and (c, 189), mean and scaled principal axes of the training sites' cheap spectra.
     """
@@ -81,6 +89,7 @@ class DeltaModel(TrainedModel):
     shift: KernelRidge
     difference: KernelRidge
     structure: KernelRidge
+    spread_ev: Floats
     structure_error: Floats
     mean: Floats
     axes: Floats
@@ -101,7 +110,8 @@ class DeltaModel(TrainedModel):
         inputs = self._inputs(features)
         corrected = self._frames(features) + self.difference.predict(inputs)
         # A cross section is not negative.
-        return np.maximum(alignment.onto_grid(corrected, self.shift.predict(inputs)[:, 0]), 0.0)
+        shifts = self.shift.predict(inputs)[:, 0]
+        return np.maximum(alignment.onto_grid_blurred(corrected, shifts, float(self.spread_ev[0])), 0.0)
 
     def how_trained(self) -> list[str]:  # noqa: D102
         card, settings = self.card, self.card.settings
@@ -113,7 +123,7 @@ class DeltaModel(TrainedModel):
         ]
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
-        own = {name: np.asarray(getattr(self, name)) for name in ("structure_error", "mean", "axes")}
+        own = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         parts = ((_SHIFT, self.shift), (_DIFFERENCE, self.difference), (_STRUCTURE, self.structure))
         return own | {prefix + name: value for prefix, kernel in parts for name, value in kernel.tensors().items()}
 
@@ -127,8 +137,7 @@ class DeltaModel(TrainedModel):
             KeyError: a part is missing.
         """
         shift, difference, structure = (_kernel_of(tensors, prefix) for prefix in (_SHIFT, _DIFFERENCE, _STRUCTURE))
-        error, mean, axes = (tensors[name] for name in ("structure_error", "mean", "axes"))
-        return cls(card, energies_ev, shift, difference, structure, error, mean, axes)
+        return cls(card, energies_ev, shift, difference, structure, *(tensors[name] for name in _ARRAYS))
 
     @property
     def _n_structure(self) -> int:
@@ -193,17 +202,22 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     inputs = delta_inputs(features, n_structure, mean, axes)
     sizes = input_sizes(data.feature_dimensions, len(axes))
 
-    # A spectrum far from its partner may be most like it at a shift that means nothing.
-    best = alignment.best_shifts(frames, spectra)
-    typical = float(np.median(best))
-    wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
-    weights = [*(1.0 for _ in blocks), *(WEIGHT_OF_NUMBERS for _ in sizes[len(blocks) : -1]), 1.0]
+    by_levels = [WEIGHT_OF_LEVELS, 1.0] if len(sizes) > len(blocks) + 1 else []
+    weights = [*(1.0 for _ in blocks), *by_levels, 1.0]
+    likest = frames
+    for _ in range(TURNS):
+        best = alignment.best_shifts(likest, spectra)
+        # A spectrum far from its partner may be most like it at a shift that means nothing.
+        typical = float(np.median(best))
+        wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
+        differences = alignment.into_frame(spectra, best) - frames
+        difference = KernelRidge.fit(inputs, differences, materials, sizes)
+        likest = frames + differences - _errors(difference, differences, materials)
     shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes, weights=weights)
-    differences = alignment.into_frame(spectra, best) - frames
-    difference = KernelRidge.fit(inputs, differences, materials, sizes)
     structure = KernelRidge.fit(features[:, :n_structure], spectra, materials, blocks)
-    shift_errors = leave_out_materials(shift.matrix(), wanted[:, None] - shift.mean_spectrum, materials)
-    structure_errors = leave_out_materials(structure.matrix(), spectra - structure.mean_spectrum, materials)
+    shift_errors = _errors(shift, wanted[:, None], materials)
+    spread = np.array([1.4826 * np.median(np.abs(shift_errors))])  # as of a normal distribution
+    structure_errors = _errors(structure, spectra, materials)
 
     val = data.rows("val")
     found = {
@@ -234,20 +248,26 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         config=json.loads(config_json) if config_json else None,
     )
     error = np.sqrt(np.mean(structure_errors**2, axis=0))
-    model = DeltaModel(card, {data.subset: data.energy_ev}, shift, difference, structure, error, mean, axes)
+    model = DeltaModel(card, {data.subset: data.energy_ev}, shift, difference, structure, spread, error, mean, axes)
     squares = (model.predict(data.features[val]) - data.spectra[val]) ** 2 if len(val) else np.zeros(1)
     seconds = round(time.monotonic() - started, 1)
     return replace(model, card=replace(card, val_mse=float(squares.mean()), seconds=seconds))
 
 
+def _errors(kernel: KernelRidge, targets: Floats, materials: npt.NDArray[Any]) -> Floats:
+    """Truth less prediction at the training sites of a fit, each with its whole material left out."""
+    return leave_out_materials(kernel.matrix(), targets - kernel.mean_spectrum, materials)
+
+
 def _drawn(data: SubsetData, settings: DeltaSettings) -> npt.NDArray[np.intp]:
-    """Rows of the training sites to learn from: all, or those of materials drawn by the seed."""
+    """Rows of the training sites to learn from: all that a kernel takes, or those of materials drawn by the seed."""
     rows = data.rows("train")
-    if settings.share >= 1:
+    share = min(settings.share, 0.9 * MOST_SITES / max(1, len(rows)))
+    if share >= 1:
         return rows
     materials = np.array([parse_site_id(data.ids[row])[0] for row in rows])
     names = np.unique(materials)
-    drawn = np.random.default_rng(settings.seed).permutation(names)[: max(2, round(settings.share * len(names)))]
+    drawn = np.random.default_rng(settings.seed).permutation(names)[: max(2, round(share * len(names)))]
     return rows[np.isin(materials, drawn)]
 
 
@@ -262,12 +282,11 @@ def components(frames: Floats) -> tuple[Floats, Floats]:
 def input_sizes(dimensions: Mapping[str, int], n_axes: int) -> list[int]:
     """Columns of each block of `delta_inputs`: of the structure, numbers of the cheap run if it has any, components."""
     *structural, cheap = dimensions.values()
-    numbers = cheap - FRAME_POINTS
-    return [*structural, *([numbers] if numbers else []), n_axes]
+    return [*structural, *(block.shape[1] for block in blocks_of(np.empty((0, cheap - FRAME_POINTS)))), n_axes]
 
 
 def delta_inputs(features: npt.NDArray[Any], n_structure: int, mean: Floats, axes: Floats) -> Floats:
     """(n, d) features -> what the regressions see: structure, numbers of the cheap run, components of its spectrum."""
     values = features.astype(np.float64)
     frames, numbers = np.split(values[:, n_structure:], [FRAME_POINTS], axis=1)
-    return np.hstack([values[:, :n_structure], numbers, (frames - mean) @ axes.T])
+    return np.hstack([values[:, :n_structure], *blocks_of(numbers), (frames - mean) @ axes.T])
