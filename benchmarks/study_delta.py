@@ -31,7 +31,7 @@ from xanesflow.sites import parse_site_id
 
 SUBSET, BASELINE = "Cu_FEFF", "feff8l"
 FEATURES = f"m3gnet_all+chgnet+radial+angular+{BASELINE}"
-SIZES = (50, 100, 250, 500, 1000)
+SIZES = (50, 100, 250, 500, 1000, 2000)
 BUDGETS = (100, 250)
 DRAWS = 3
 RANDOM_DRAWS = 10
@@ -69,7 +69,8 @@ def show_plan(data: SubsetData) -> None:
     train, val = data.rows("train"), data.rows("val")
     print("\n| sites | chosen by | η with the engine | structure alone |\n| --- | --- | --- | --- |")
     for budget in (budget for budget in BUDGETS if budget < len(train)):
-        chosen, _ = choose_sites(data.features[train], data.feature_dimensions, budget)
+        materials = [parse_site_id(data.ids[row])[0] for row in train]
+        chosen, _ = choose_sites(data.features[train], data.feature_dimensions, materials, budget)
         rng = np.random.default_rng(0)
         random = [draw_sites(data, train, budget, rng) for _ in range(RANDOM_DRAWS)]
         anywhere = [rng.choice(train, budget, replace=False) for _ in range(RANDOM_DRAWS)]

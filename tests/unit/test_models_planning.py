@@ -20,23 +20,25 @@ from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.tables import read_site_list
 
 
-def variance_left(points: np.ndarray, known: list[int]) -> float:
-    """Share of the variance that a Gaussian process of scikit-learn has left."""
+def variance_left(points: np.ndarray, known: list[int], weights: np.ndarray) -> float:
+    """Share of the weighted variance that a Gaussian process of scikit-learn has left."""
     process = GaussianProcessRegressor(Matern(LENGTH, nu=1.5), alpha=NOISE, optimizer=None)
     process.fit(points[known], np.zeros(len(known)))
-    return float(np.sum(process.predict(points, return_std=True)[1] ** 2) / len(points))
+    return float(np.sum(weights * process.predict(points, return_std=True)[1] ** 2) / weights.sum())
 
 
 def test_each_site_is_the_one_that_leaves_the_least_variance():
     features = np.random.default_rng(0).normal(size=(25, 4)).astype(np.float32)
     points = standardised_inputs(features, [4])
-    chosen, left = choose_sites(features, {"radial": 4}, 4, done=[7])
+    materials = ["mp-1"] * 16 + [f"mp-{k}" for k in range(2, 11)]  # one with 16 sites, which count a quarter each
+    weights = np.array([0.25] * 16 + [1.0] * 9)
+    chosen, left = choose_sites(features, {"radial": 4}, materials, 4, done=[7])
     known = [7]
     for site, share in zip(chosen, left, strict=True):
-        best = min(set(range(25)) - set(known), key=lambda row: variance_left(points, [*known, row]))
+        best = min(set(range(25)) - set(known), key=lambda row: variance_left(points, [*known, row], weights))
         assert site == best
         known.append(best)
-        assert share == pytest.approx(variance_left(points, known), rel=1e-5)
+        assert share == pytest.approx(variance_left(points, known, weights), rel=1e-5)
 
 
 def test_chosen_sites_teach_more_than_random_ones():
@@ -48,7 +50,8 @@ def test_chosen_sites_teach_more_than_random_ones():
     )
     data.spectra[crowd] = data.spectra[crowd[0]]
     train = data.rows("train")
-    chosen, _ = choose_sites(data.features[train], DIMENSIONS, 30)
+    materials = [data.ids[row] for row in train]
+    chosen, _ = choose_sites(data.features[train], DIMENSIONS, materials, 30)
     rng = np.random.default_rng(1)
     draws = [train[chosen], *(rng.choice(train, 30, replace=False) for _ in range(3))]
     test = data.features[data.rows("test")]
@@ -59,7 +62,7 @@ def test_chosen_sites_teach_more_than_random_ones():
 def test_more_sites_than_there_are_cannot_be_chosen():
     features = np.random.default_rng(0).normal(size=(10, 4))
     with pytest.raises(XanesflowError, match=r"8 sites are to be chosen, and 7 are there .* ask for 1 to 7"):
-        choose_sites(features, {"radial": 4}, 8, done=[0, 1, 2])
+        choose_sites(features, {"radial": 4}, list("abcdefghij"), 8, done=[0, 1, 2])
 
 
 @pytest.fixture

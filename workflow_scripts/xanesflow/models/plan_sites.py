@@ -78,7 +78,8 @@ def plan_sites(
     spectra = _with_spectrum(results / "spectra" / f"{subset}.h5")
     done = [row for row, site in enumerate(known) if site in spectra]
     dimensions = {name: of.features.shape[1] for name, of in found.items()}
-    chosen, left = choose_sites(joined, dimensions, budget, done=done, progress=progress)
+    materials = [material for material, _ in known]
+    chosen, left = choose_sites(joined, dimensions, materials, budget, done=done, progress=progress)
     listed = [known[row] for row in [*done, *chosen]]
     table = pd.DataFrame(listed, columns=["material_id", "site_index"])
     table = table.merge(sites[["material_id", "site_index", "formula", "core_hours"]], how="left")

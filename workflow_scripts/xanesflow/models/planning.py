@@ -3,7 +3,8 @@
 A Gaussian process knows how uncertain it is at every site before any spectrum is there, from features alone. Sites are
 taken one by one, each the one that lowers the variance summed over all sites the most (A-optimal design; for Gaussian
 processes Krause et al., J. Mach. Learn. Res. 9, 235 (2008)). So crowded regions are served first, and once, while
-an outlier, which maximum variance would take, tells nothing of others.
+an outlier, which maximum variance would take, tells nothing of others. In that sum a site counts one over the root of
+the number of sites of its material, or the few materials with dozens of sites each would be what is planned for.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ MOST_SITES = 6000
 def choose_sites(
     features: npt.NDArray[np.floating],
     dimensions: dict[str, int],
+    materials: Sequence[str] | npt.NDArray[np.str_],
     budget: int,
     *,
     done: Sequence[int] = (),
@@ -42,13 +44,14 @@ def choose_sites(
     Args:
         features: (n, d) of all sites, as a model would see them.
         dimensions: numbers per site of each featurizer, in order; a cheap run's may be the last.
+        materials: (n,) the material of each site.
         budget: how many.
         done: rows whose spectra are there already.
         seed: draws the sites that are looked at, where there are more than `MOST_SITES`.
         progress: told how many are chosen, and of how many.
 
     Returns:
-        (budget,) rows, and (budget,) the share of the variance that is left after each.
+        (budget,) rows, and (budget,) the share of the summed variance that is left after each.
 
     Raises:
         XanesflowError: there are fewer sites than are asked for.
@@ -70,22 +73,29 @@ def choose_sites(
             )
     points = _points(features[rows], dimensions)
     covariance = kernel_between(points, points, LENGTH)
-    whole, taken = float(np.trace(covariance)), np.zeros(len(rows), dtype=bool)
+    weights, taken = _weights(np.asarray(materials)[rows]), np.zeros(len(rows), dtype=bool)
     for row in np.flatnonzero(np.isin(rows, done)):
         _condition(covariance, int(row))
         taken[row] = True
     chosen, left = [], []
     for number in range(budget):
-        gain = np.einsum("ij,ij->j", covariance, covariance) / (np.diag(covariance) + NOISE)
+        gain = np.einsum("i,ij,ij->j", weights, covariance, covariance) / (np.diag(covariance) + NOISE)
         gain[taken] = -np.inf
         best = int(gain.argmax())
         _condition(covariance, best)
         taken[best] = True
         chosen.append(rows[best])
-        left.append(float(np.trace(covariance)) / whole)
+        left.append(float(weights @ np.diag(covariance)))
         if progress is not None:
             progress(number + 1, budget)
     return np.array(chosen, dtype=np.intp), np.array(left)
+
+
+def _weights(materials: npt.NDArray[np.str_]) -> Floats:
+    """(n,) what each site counts, adding to one."""
+    _, of_site, count = np.unique(materials, return_inverse=True, return_counts=True)
+    weights: Floats = 1.0 / np.sqrt(count[of_site])
+    return weights / weights.sum()
 
 
 def _points(features: npt.NDArray[np.floating], dimensions: dict[str, int]) -> npt.NDArray[np.float32]:
