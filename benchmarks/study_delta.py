@@ -65,19 +65,24 @@ def show_curve(data: SubsetData, figure: Path | None) -> None:
 
 
 def show_plan(data: SubsetData) -> None:
-    """Sites chosen by the planner against random ones."""
+    """Sites chosen by the planner against random ones; the planner too has ten tries, each without a tenth of all."""
     train, val = data.rows("train"), data.rows("val")
     print("\n| sites | chosen by | η with the engine | structure alone |\n| --- | --- | --- | --- |")
+
+    def planned(budget: int, left_out: np.ndarray) -> np.ndarray:
+        there = np.setdiff1d(train, left_out)
+        materials = [parse_site_id(data.ids[row])[0] for row in there]
+        return there[choose_sites(data.features[there], data.feature_dimensions, materials, budget)[0]]
+
     for budget in (budget for budget in BUDGETS if budget < len(train)):
-        materials = [parse_site_id(data.ids[row])[0] for row in train]
-        chosen, _ = choose_sites(data.features[train], data.feature_dimensions, materials, budget)
         rng = np.random.default_rng(0)
-        random = [draw_sites(data, train, budget, rng) for _ in range(RANDOM_DRAWS)]
-        anywhere = [rng.choice(train, budget, replace=False) for _ in range(RANDOM_DRAWS)]
+        names = np.array([parse_site_id(data.ids[row])[0] for row in train])
+        tenths = np.array_split(rng.permutation(np.unique(names)), RANDOM_DRAWS)
         for name, draws in (
-            ("the planner", [train[chosen]]),
-            (f"chance, whole materials ({RANDOM_DRAWS} draws)", random),
-            (f"chance, single sites ({RANDOM_DRAWS} draws)", anywhere),
+            ("the planner, all at hand", [planned(budget, train[:0])]),
+            ("the planner", [planned(budget, train[np.isin(names, tenth)]) for tenth in tenths]),
+            ("chance, whole materials", [draw_sites(data, train, budget, rng) for _ in range(RANDOM_DRAWS)]),
+            ("chance, single sites", [rng.choice(train, budget, replace=False) for _ in range(RANDOM_DRAWS)]),
         ):
             models = [fit_delta(only_train_on(data, rows), DeltaSettings(BASELINE)) for rows in draws]
             cells = []
@@ -116,37 +121,42 @@ def show_elements(path: Path, data: SubsetData) -> None:
 
 
 def show_bars(data: SubsetData) -> None:
-    """Error bars, calibrated on a tenth of the training materials that the members do not learn from."""
-    train, val = data.rows("train"), data.rows("val")
+    """Error bars, calibrated on a fifth of the drawn training materials, which the members do not learn from."""
+    train = data.rows("train")
     print("\n| training sites | members | calibrated on | η | in the 68 % bands | in the 95 % bands |")
     print("| --- | --- | --- | --- | --- | --- |")
     for size in (100, 250, 1000, len(train)):
         if size > len(train):
             continue
-        drawn = draw_sites(data, train, size, np.random.default_rng(0))
-        names = np.unique([parse_site_id(data.ids[row])[0] for row in drawn])
-        held = set(np.random.default_rng(1).permutation(names)[: max(4, len(names) // 5)])
-        is_held = np.array([parse_site_id(data.ids[row])[0] in held for row in drawn])
-        learned, kept = drawn[~is_held], drawn[is_held]
+        draws = [draw_sites(data, train, size, np.random.default_rng(seed)) for seed in range(DRAWS)]
         for members in (1, MEMBERS):
-            share = 1.0 if members == 1 else 0.8
-            settings = [DeltaSettings(BASELINE, seed, share) for seed in range(members)]
-            models = [fit_delta(only_train_on(data, learned), each) for each in settings]
-            sites = TrainingSites.fit(data.features[learned])
-            by_seed = [np.stack([model.predict(data.features[rows]) for model in models]) for rows in (kept, val)]
-            distances = [sites.distance(data.features[rows]) for rows in (kept, val)]
-            ids = [data.ids[row] for row in kept]
-            found = Calibration.fit(by_seed[0], distances[0], data.spectra[kept], ids, sites=sites)
-            inside = []
-            for level in (0.68, 0.95):
-                low, high = found.bands(by_seed[1], distances[1], level)
-                inside.append(float(np.mean((low <= data.spectra[val]) & (data.spectra[val] <= high))))
-            mean = data.spectra[learned].mean(axis=0)
-            merit = compute_metrics(data.spectra[val], by_seed[1].mean(axis=0), mean).eta
-            print(
-                f"| {len(learned)} | {members} | {len(kept)} | {merit:.2f} | {inside[0]:.1%} | {inside[1]:.1%} |",
-                flush=True,
-            )
+            found = np.array([judged_bars(data, drawn, members, seed) for seed, drawn in enumerate(draws)])
+            mean, spread = found.mean(axis=0), found.std(axis=0)
+            shares = " | ".join(f"{mean[k]:.1%} ± {spread[k]:.1%}" for k in (3, 4))
+            print(f"| {mean[0]:.0f} | {members} | {mean[1]:.0f} | {mean[2]:.2f} | {shares} |", flush=True)
+
+
+def judged_bars(data: SubsetData, drawn: np.ndarray, members: int, seed: int) -> tuple[float, ...]:
+    """Sites learned from, sites calibrated on, figure of merit, and the shares inside the bands of 68 % and 95 %."""
+    val = data.rows("val")
+    materials = np.array([parse_site_id(data.ids[row])[0] for row in drawn])
+    names = np.unique(materials)
+    held = np.random.default_rng(seed).permutation(names)[: max(4, len(names) // 5)]
+    learned, kept = drawn[~np.isin(materials, held)], drawn[np.isin(materials, held)]
+    settings = [DeltaSettings(BASELINE, number, 1.0 if members == 1 else 0.8) for number in range(members)]
+    models = [fit_delta(only_train_on(data, learned), each) for each in settings]
+    sites = TrainingSites.fit(data.features[learned])
+    by_seed = [np.stack([model.predict(data.features[rows]) for model in models]) for rows in (kept, val)]
+    distances = [sites.distance(data.features[rows]) for rows in (kept, val)]
+    ids = [data.ids[row] for row in kept]
+    calibration = Calibration.fit(by_seed[0], distances[0], data.spectra[kept], ids, sites=sites)
+    inside = []
+    for level in (0.68, 0.95):
+        low, high = calibration.bands(by_seed[1], distances[1], level)
+        inside.append(float(np.mean((low <= data.spectra[val]) & (data.spectra[val] <= high))))
+    mean = data.spectra[learned].mean(axis=0)
+    merit = compute_metrics(data.spectra[val], by_seed[1].mean(axis=0), mean).eta
+    return len(learned), len(kept), merit, *inside
 
 
 def main() -> None:
