@@ -11,14 +11,9 @@ go to standard output, in Markdown.
 from __future__ import annotations
 
 import argparse
-import json
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
-from pymatgen.core import Structure
 
 from xanesflow.evaluation.calibration import Calibration
 from xanesflow.evaluation.distance import TrainingSites
@@ -27,6 +22,7 @@ from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
 from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.planning import choose_sites
+from xanesflow.models.unseen_elements import elements_of_materials, geometric_means, unseen_elements
 from xanesflow.sites import parse_site_id
 
 SUBSET, BASELINE = "Cu_FEFF", "feff8l"
@@ -35,7 +31,6 @@ SIZES = (50, 100, 250, 500, 1000, 2000)
 BUDGETS = (100, 250)
 DRAWS = 3
 RANDOM_DRAWS = 10
-FEWEST_WITH_ELEMENT = 30
 MEMBERS = 5
 
 
@@ -94,30 +89,14 @@ def show_plan(data: SubsetData) -> None:
 
 def show_elements(path: Path, data: SubsetData) -> None:
     """Elements that the training never saw."""
-    with h5py.File(path) as file:
-        structures = {name: file["structures"][name][()] for name in file["structures"]}
-    elements_of = {
-        name: {str(e) for e in Structure.from_dict(json.loads(text)).composition.elements} - {"Cu", "O"}
-        for name, text in structures.items()
-    }
-    materials = [parse_site_id(name)[0] for name in data.ids]
-    judged_or_learned = np.flatnonzero(np.isin(data.split, ["train", "val"]))
-    counts = Counter(element for row in judged_or_learned for element in elements_of[materials[row]])
+    elements = elements_of_materials(path, SUBSET, {parse_site_id(name)[0] for name in data.ids})
+    found = unseen_elements(data, DeltaSettings(BASELINE), elements)
     print("\n| element left out | sites with it | training sites | η with the engine | structure alone |")
     print("| --- | --- | --- | --- | --- |")
-    rows_of_table = []
-    for element, number in counts.most_common():
-        if number < FEWEST_WITH_ELEMENT:
-            break
-        has = np.array([element in elements_of[material] for material in materials])
-        rows = judged_or_learned[has[judged_or_learned]]
-        without = replace(data, split=np.where(has & (data.split == "train"), "", data.split).astype(data.split.dtype))
-        model = fit_delta(without, DeltaSettings(BASELINE))
-        found = (eta(without, model, rows), eta(without, model, rows, alone=True))
-        rows_of_table.append(found)
-        print(f"| {element} | {number} | {model.card.n_train} | {found[0]:.2f} | {found[1]:.2f} |", flush=True)
-    middle = np.exp(np.log(np.array(rows_of_table)).mean(axis=0))
-    print(f"| geometric mean of {len(rows_of_table)} | | | {middle[0]:.2f} | {middle[1]:.2f} |")
+    for row in found.itertuples():
+        print(f"| {row.element} | {row.sites} | {row.n_train} | {row.eta:.2f} | {row.eta_structure:.2f} |", flush=True)
+    middle = geometric_means(found)
+    print(f"| geometric mean of {len(found)} | | | {middle[0]:.2f} | {middle[1]:.2f} |")
 
 
 def show_bars(data: SubsetData) -> None:

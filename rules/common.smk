@@ -297,6 +297,16 @@ def results_of_trainings(pattern):
     return list(dict.fromkeys(filled))
 
 
+def results_of_deltas(pattern):
+    """`pattern` filled for every delta model."""
+    return [
+        pattern.format(features=features, subset=subset)
+        for model, features in MODELS
+        for subset in SUBSETS
+        if model == "delta"
+    ]
+
+
 def told(function, *arguments):
     """What a function of the library gives; a user's mistake that it finds is told in its sentence alone."""
     try:

@@ -170,6 +170,38 @@ rule train_delta:
         "../workflow_scripts/train_delta.py"
 
 
+rule leave_out_elements:
+    input:
+        dataset=ancient(DATASET),  # as above
+        own=rules.train_delta.input.own,
+    output:
+        table="results/models/delta_{features}_{subset}/unseen_elements.csv",
+        figure=report(
+            "results/models/delta_{features}_{subset}/unseen_elements.svg",
+            caption="../report/unseen_elements.rst",
+            category="Training",
+            subcategory="{subset}",
+            labels={"model": "delta, unseen elements", "features": "{features}"},
+        ),
+    log:
+        "results/logs/leave_out_elements/{features}_{subset}.log",
+    benchmark:
+        "results/benchmarks/leave_out_elements/{features}_{subset}.tsv"
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: CONFIG.models.threads
+    resources:
+        mem_mb=more_each_time(6000),
+        runtime=more_each_time(240),
+    params:
+        baseline=baseline_features(CONFIG),
+        seed=min(CONFIG.models.seeds),
+    message:
+        "Leaving out one element at a time of {wildcards.subset}, DeltaXAS on {wildcards.features}"
+    script:
+        "../workflow_scripts/leave_out_elements.py"
+
+
 rule search:
     input:
         expand(

@@ -292,6 +292,7 @@ rule make_report:
         ),
         bands=results_of_models(f"results/report/figures/bands_{MODEL_SUBSET}.svg"),
         curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
+        unseen=results_of_deltas("results/models/delta_{features}_{subset}/unseen_elements.svg"),
         predictions=results_of_all(f"results/evaluation/predictions/{MODEL_SUBSET}.h5"),
         chemistry="results/report/chemistry.parquet",
         maps=expand("results/report/map_{features}.parquet", features=MAPPED),
@@ -325,6 +326,7 @@ rule make_report:
         models=results_of_models("{model} on {features}, {subset}"),
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
+        deltas=results_of_deltas("delta on {features}, {subset}"),
         benchmarks="results/benchmarks",
         simulated=not CONFIG.from_files,
     message:

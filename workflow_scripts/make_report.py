@@ -27,6 +27,7 @@ with rule_log(snakemake):
         calibration=Path(given.calibration),
         error_bars=[ErrorBarFigures(title, *map(Path, paths)) for title, *paths in of_error_bars],
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
+        unseen_elements=dict(zip(params.deltas, map(Path, given.unseen), strict=True)),
         theories=dict(zip(map(tuple, params.pairs), figures_of_theories, strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),

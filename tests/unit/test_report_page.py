@@ -31,6 +31,7 @@ def make(tmp_path):
         title="A title",
         status=None,
         comparison=False,
+        deltas=(),
         calibration=None,
     ):
         figure = tmp_path / "figure.svg"
@@ -69,7 +70,8 @@ def make(tmp_path):
             curation_figures={"Cu_FEFF": figure},
             unmatched={"Cu_FEFF": tmp_path / "u.csv"},
             models=[ModelFigures("expert on m3gnet, Cu_FEFF", *[figure] * 4)],
-            learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure},
+            learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure} | dict.fromkeys(deltas, figure),
+            unseen_elements=dict.fromkeys(deltas, figure),
             benchmarks=tmp_path / "benchmarks",
             status=status,
             comparison=figure if comparison else None,
@@ -95,6 +97,16 @@ def test_models_side_by_side_are_shown_where_there_are_several(make):
     assert "linear regression" in several and "gradient-boosted trees" in several
     alone = make()
     assert "All models on all features" not in alone and "linear regression" not in alone
+
+
+def test_what_cheaper_runs_are_worth_stands_apart_from_the_trainings(make):
+    title = "delta on chgnet+feff8l, Cu_FEFF"
+    page = make(deltas=[title])
+    assert page.count("data:image/svg+xml;base64,") == 6 + 2
+    worth, trainings = page.split("What the cheaper runs are worth")[1].split("The trainings")
+    assert worth.count(f"<figcaption>{title}: ") == 2
+    assert title not in trainings
+    assert "cheaper runs are worth" not in make()
 
 
 def test_what_was_left_out_is_counted_by_reason(make):

@@ -80,3 +80,4 @@ def test_below_imported_spectra_the_engine_runs_at_the_same_sites_and_a_delta_mo
         "split_sites": 1, "share_sites": 1, "simulate_chunk": 3, "collect_baseline": 1, "compute_features": 1,
         "build_dataset": 1, "train_expert": 1, "train_delta": 1,
     }  # fmt: skip
+    assert planned_for(tmp_path, "report")["leave_out_elements"] == 1

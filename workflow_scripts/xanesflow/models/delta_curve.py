@@ -58,7 +58,7 @@ def learning_curve(
         for draw in range(draws if size < len(train) else 1):
             drawn = train if size == len(train) else draw_sites(data, train, size, rng)
             model = fit_delta(only_train_on(data, drawn), replace(settings, share=1.0))
-            rows.append((len(drawn), draw, *_etas(model, data, judged, mean)))
+            rows.append((len(drawn), draw, *merits(model, data, judged, mean)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -120,11 +120,15 @@ def write_learning_curve(path: str | Path, curve: pd.DataFrame) -> None:
         curve.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
 
 
-def _etas(
+def merits(
     model: DeltaModel, data: SubsetData, rows: npt.NDArray[np.intp], mean: npt.NDArray[np.float64]
-) -> tuple[float, ...]:
-    """Figures of merit: medians over the spectra of the mean spectrum's squared errors over those of predictions."""
+) -> tuple[float, float, float]:
+    """Figures of merit η on some rows: of the delta model, of the structure alone, of the cheap spectra just moved.
+
+    η is the median over spectra of the squared error of `mean` (141,), in bohr², over that of the prediction.
+    """
     features, spectra = data.features[rows], data.spectra[rows]
     of_mean = np.median(((mean - spectra) ** 2).mean(axis=1))
     predicted = (model.predict(features), model.without_baseline(features), model.baselines(features))
-    return tuple(float(of_mean / np.median(((each - spectra) ** 2).mean(axis=1))) for each in predicted)
+    whole, alone, moved = (float(of_mean / np.median(((each - spectra) ** 2).mean(axis=1))) for each in predicted)
+    return whole, alone, moved

@@ -73,6 +73,7 @@ def make_report(
     significance: Path | None = None,
     curation_examples: Mapping[str, Path] | None = None,
     comparison: Path | None = None,
+    unseen_elements: Mapping[str, Path] | None = None,
     status: CampaignStatus | None = None,
     runs: Summaries | None = None,
     theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
@@ -95,6 +96,7 @@ def make_report(
         intervals: intervals.csv; None: the page tells no bootstrap intervals.
         significance: significance.csv; None: the page tells no tests between models.
         comparison: figure of all models side by side; None: there is but one.
+        unseen_elements: figure of each delta model by its title, one of those of `learning_curves`.
         status: how the simulations stand; None: the page does not tell.
         runs: summaries of the finished runs by subset; None: nothing was simulated.
         theories: by two subsets of one element table and figure of how well they agree (`report.theories`).
@@ -111,6 +113,7 @@ def make_report(
         attributes = {key: str(value) for key, value in file.attrs.items()}
         drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
         subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]
+    deltas = unseen_elements or {}
     page = (
         environment()
         .get_template("template.html")
@@ -128,7 +131,8 @@ def make_report(
             not_drawn=len(models) - len(drawn),
             calibration=judged,
             error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
-            learning_curves={title: data_uri(path) for title, path in learning_curves.items()},
+            learning_curves={t: data_uri(path) for t, path in learning_curves.items() if t not in deltas},
+            deltas={t: (data_uri(learning_curves[t]), data_uri(path)) for t, path in deltas.items()},
             theories=theories_part(
                 {pair: (table, data_uri(figure)) for pair, (table, figure) in (theories or {}).items()}
             ),

@@ -1,0 +1,17 @@
+"""Judge a delta model on elements that its training never saw (rules/models.smk)."""
+
+from pathlib import Path
+
+from xanesflow.models.unseen_elements import judge_unseen_elements
+from xanesflow.scripting import rule_log
+
+with rule_log(snakemake):
+    judge_unseen_elements(
+        Path(snakemake.input.dataset),
+        subset=snakemake.wildcards.subset,
+        features=snakemake.wildcards.features,
+        baseline=snakemake.params.baseline,
+        table=Path(snakemake.output.table),
+        drawing=Path(snakemake.output.figure),
+        seed=snakemake.params.seed,
+    )
