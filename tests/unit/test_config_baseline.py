@@ -26,6 +26,19 @@ def test_the_engine_runs_below_imported_spectra():
     assert load_config(changed(models={**DELTA["models"], "baseline": "Cu_FEFF8L"})).n_chunks("Cu_FEFF8L") == 32
 
 
+def test_lists_of_sites_are_of_what_the_campaign_runs():
+    planned = {"sites": {"Cu_FEFF8L": "plan.csv"}}
+    assert load_config(changed(simulations=planned)).simulations.sites == planned["sites"]
+    with pytest.raises(XanesflowError, match=r"list for Cu_FEFF, whose runs are imported; .* given for Cu_FEFF8L\.$"):
+        load_config(changed(simulations={"sites": {"Cu_FEFF": "plan.csv"}}))
+    with pytest.raises(XanesflowError, match=r"Ni_FEFF, whose runs are none of this campaign; lists"):
+        load_config(changed(simulations={"sites": {"Ni_FEFF": "plan.csv"}}))
+    with pytest.raises(XanesflowError, match=r"whose runs are imported; this campaign computes none\.$"):
+        load_config({"subsets": ["Cu_FEFF"], "simulations": {"sites": {"Cu_FEFF": "plan.csv"}}})
+    run = {"structures": {"source": "examples"}, "simulations": {"source": "run", "sites": {"Cu_FEFF": "plan.csv"}}}
+    assert load_config({"subsets": ["Cu_FEFF"], **run}).simulations.sites == {"Cu_FEFF": "plan.csv"}
+
+
 def test_feff_below_vasp_is_imported_with_it_and_run_with_it():
     vasp = {"subsets": ["Ti_VASP"], "models": {"kinds": ["delta"], "baseline": "FEFF"}}
     assert baseline_features(load_config(vasp)) == "feff"

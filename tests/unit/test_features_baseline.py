@@ -24,7 +24,7 @@ RECORD = {
     "outcome": "finished",
     "field": {name: 0.1 * k for k, name in enumerate(FIELD)},
     "edge_ev": START + 6.0,
-    "convergence": {"converged": True, "last_change_ev": 0.05},
+    "convergence": {"converged": True, "last_change_ev": 0.05, "iterations": 4},
     "settings": {"code": "engine 3", "scf_radius": 2.6},
 }
 SITES = [("mp-1", 2), ("mp-1", 3), ("mp-2", 1)]
@@ -117,6 +117,14 @@ def test_the_cheaper_level_has_the_same_sites_in_chunks_of_its_own(campaign, tmp
     assert after["chunk"].max() > 0
     assert (after["core_hours"] > 0).all()
     assert pd.read_parquet(tables[2]).equals(pd.read_parquet(tables[0]))
+
+
+def test_a_field_of_one_iteration_has_changed_from_the_free_atoms(campaign):
+    once = {**RECORD, "convergence": {"converged": True, "last_change_ev": float("inf"), "iterations": 1}}
+    campaign.collect({SITES[0]: once})
+    row = read_features(campaign.folder / "f.h5").features[0]
+    field = RECORD["field"]
+    assert row[-1] == pytest.approx(abs(field["fermi_ev"] - field["start_ev"]))
 
 
 def test_kernels_see_how_the_fermi_level_moved():

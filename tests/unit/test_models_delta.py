@@ -13,7 +13,7 @@ from xanesflow.features.baseline_layout import FRAME_POINTS
 from xanesflow.models import delta as module
 from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
 from xanesflow.models.delta import train_delta
-from xanesflow.models.delta_curve import draw_sites, learning_curve, only_train_on
+from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
 from xanesflow.models.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.fit import Start
 from xanesflow.sites import parse_site_id
@@ -132,9 +132,12 @@ def test_the_learning_curve_rises_and_is_higher_with_the_cheap_runs(data):
     assert curve["eta"].iloc[-1] > curve["eta"].iloc[:2].mean()
 
 
-def test_no_curve_is_made_where_too_few_spectra_could_judge_it(data):
+def test_no_curve_is_made_where_too_few_spectra_could_judge_it(data, tmp_path):
     split = np.where(data.split == "val", "", data.split)
-    assert learning_curve(replace(data, split=split), SETTINGS).empty
+    none = learning_curve(replace(data, split=split), SETTINGS)
+    assert none.empty
+    draw_learning_curve(tmp_path / "none.svg", none, "delta of Cu_FEFF")
+    assert "too few validation spectra" in (tmp_path / "none.svg").read_text()
 
 
 def test_draws_are_of_whole_materials_but_for_the_last(data):

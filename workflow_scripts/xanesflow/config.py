@@ -18,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from xanesflow.config_base import Section, SubsetName, commented, unique
-from xanesflow.config_baseline import baselines_of, check_baseline, for_baseline
+from xanesflow.config_baseline import baselines_of, check_baseline, check_planned, for_baseline
 from xanesflow.config_inputs import Inputs
 from xanesflow.config_models import Models
 from xanesflow.config_predict import Predict
@@ -165,6 +165,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _the_baseline_can_be_had(self) -> Config:
         check_baseline(self)
+        check_planned(self)
         return self
 
     @model_validator(mode="after")

@@ -107,6 +107,22 @@ def computed_baselines(config: Config) -> list[str]:
     return [name for name in names if config.simulations.source == "run" or name.endswith("_FEFF8L")]
 
 
+def check_planned(config: Config) -> None:
+    """Check that `simulations.sites` has lists of what this campaign runs.
+
+    Raises:
+        ValueError: a list would do nothing; says why.
+    """
+    runs = [] if config.from_files else [*config.subsets, *computed_baselines(config)]
+    if config.simulations.source != "run":
+        runs = [name for name in runs if name not in config.subsets]
+    for name in config.simulations.sites:
+        if name not in runs:
+            why = "are imported" if name in config.subsets else "are none of this campaign"
+            those = f"lists can be given for {', '.join(runs)}" if runs else "this campaign computes none"
+            raise ValueError(f"simulations.sites has a list for {name}, whose runs {why}; {those}")
+
+
 def for_baseline(options: dict[str, Any]) -> dict[str, Any]:
     """Options of the embedded engine for runs that models learn from beside expensive ones.
 

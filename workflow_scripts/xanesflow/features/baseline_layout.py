@@ -91,7 +91,10 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
         try:
             field, convergence = record["field"], record["convergence"]
             numbers = [float(field[each]) for each in FIELD]
-            numbers += [record["edge_ev"], float(convergence["converged"]), convergence["last_change_ev"]]
+            # The only iteration of a field changed the level of the free atoms that it began with.
+            only = convergence["iterations"] == 1
+            change = abs(field["fermi_ev"] - field["start_ev"]) if only else convergence["last_change_ev"]
+            numbers += [record["edge_ev"], float(convergence["converged"]), change]
         except (KeyError, TypeError):
             raise BadRunError(
                 "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 left none"

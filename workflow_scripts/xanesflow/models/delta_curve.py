@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 
 from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.files import atomic_path
@@ -83,26 +84,31 @@ def draw_learning_curve(path: str | Path, curve: pd.DataFrame, title: str) -> No
     """Draw what `learning_curve` gave (SVG, PNG or PDF by the file's name)."""
     with figure(path, 5.2, 3.6) as drawn:
         axes = drawn.subplots()
-        lines = (
-            ("eta", MODEL, "o-", "with the cheap runs"),
-            ("eta_structure", BASELINE, "s--", "structure alone"),
-            ("eta_moved", TRUTH, "^:", "cheap runs, moved in energy"),
-        )
-        grouped = curve.groupby("n_train")
-        for column, color, style, label in lines:
-            middle = grouped[column].mean()
-            axes.plot(middle.index, middle, style, color=color, lw=1.2, ms=4, label=label)
-            axes.fill_between(middle.index, grouped[column].min(), grouped[column].max(), color=color, alpha=0.2, lw=0)
         if curve.empty:
             axes.text(0.5, 0.5, "too few validation spectra", ha="center", transform=axes.transAxes)
         else:
-            axes.set(xscale="log", ylim=(0, None))
-            ticks = _apart(sorted(curve["n_train"].unique()))
-            axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
-            axes.minorticks_off()
-            axes.legend()
+            _draw_lines(axes, curve)
         axes.set(xlabel="training spectra (number)", ylabel="η on the validation part (no unit)")
         drawn.suptitle(title)
+
+
+def _draw_lines(axes: Axes, curve: pd.DataFrame) -> None:
+    """Means over the draws of each size, and bands from the worst draw to the best."""
+    lines = (
+        ("eta", MODEL, "o-", "with the cheap runs"),
+        ("eta_structure", BASELINE, "s--", "structure alone"),
+        ("eta_moved", TRUTH, "^:", "cheap runs, moved in energy"),
+    )
+    grouped = curve.groupby("n_train")
+    for column, color, style, label in lines:
+        middle = grouped[column].mean()
+        axes.plot(middle.index, middle, style, color=color, lw=1.2, ms=4, label=label)
+        axes.fill_between(middle.index, grouped[column].min(), grouped[column].max(), color=color, alpha=0.2, lw=0)
+    axes.set(xscale="log", ylim=(0, None))
+    ticks = _apart(sorted(curve["n_train"].unique()))
+    axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
+    axes.minorticks_off()
+    axes.legend()
 
 
 def _apart(sizes: Sequence[int]) -> list[int]:

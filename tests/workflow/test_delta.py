@@ -1,0 +1,78 @@
+"""A delta model from the archive to a prediction, with the embedded engine at every site."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from feff_runs import layered, poscar
+from typer.testing import CliRunner
+from workflow import run, write_config
+
+from xanesflow.cli import app
+from xanesflow.features.compute import read_features
+from xanesflow.models.checkpoint import load_checkpoint
+
+MODEL = "results/models/delta_radial+feff8l_Cu_FEFF"
+QUICK = {"fermi_level": "scf", "scf_radius": 2.0, "scf_iterations": 1, "fms_radius": 3.0, "single_radius": 3.0}
+"""The engine's fastest options: its spectra are poor, and there is all the more to be learned."""
+
+SITES = 36
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory, runs):
+    """Two thirds of the archive's sites are listed for the engine; the others must not cost anything."""
+    directory = tmp_path_factory.mktemp("delta")
+    values = {
+        "subsets": ["Cu_FEFF"],
+        "chunks": 2,
+        "simulations": {"archive": str(runs), "engine": QUICK},
+        "features": {"models": ["radial"]},
+        "splits": {"fractions": [0.7, 0.2, 0.1]},
+        "models": {"kinds": ["delta"], "baseline": "FEFF8L"},
+    }
+    write_config(directory, **values)
+    run(directory, "structures")
+    table = pd.read_parquet(directory / "results/structures/Cu_FEFF_sites.parquet")
+    table.iloc[:SITES][["material_id", "site_index"]].to_csv(directory / "sites.csv", index=False)
+    values["simulations"]["sites"] = {"Cu_FEFF8L": "sites.csv"}
+    write_config(directory, **values)
+    run(directory, "models")
+    return directory
+
+
+def test_the_engine_ran_at_the_listed_sites_and_the_others_are_counted(campaign):
+    features = read_features(campaign / "results/features/feff8l/Cu_FEFF.h5")
+    listed = pd.read_csv(campaign / "sites.csv")
+    assert [*zip(features.material_id, features.site_index, strict=True)] == [
+        *listed.itertuples(index=False, name=None)
+    ]
+    assert np.isfinite(features.features).all()
+    assert len(features.rejected) == 54 - SITES
+    with h5py.File(campaign / "results/dataset/test.h5") as file:
+        counts = json.loads(file["Cu_FEFF"].attrs["counts"])
+    assert counts["no_features"] > 0
+    assert counts["kept"] + counts["no_features"] + counts["outside_envelope"] == 54
+
+
+def test_the_model_learned_from_pairs_and_has_its_curve(campaign):
+    card = load_checkpoint(campaign / MODEL / "seed0.safetensors").card
+    curve = pd.read_csv(campaign / MODEL / "learning_curve.csv")
+    assert card.settings["baseline"] == "feff8l"
+    assert 20 <= card.n_train < SITES
+    assert curve["n_train"].tolist() == [card.n_train]
+
+
+def test_one_command_predicts_with_a_live_run_of_the_engine(campaign, tmp_path):
+    (tmp_path / "POSCAR").write_text(poscar(layered()))
+    arguments = ["predict", str(tmp_path / "POSCAR"), "--model", str(campaign / MODEL), "-o", str(tmp_path / "p.csv")]
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "Cu_FEFF: the embedded engine was run at 2 sites" in done.output
+    predicted = pd.read_csv(tmp_path / "p.csv", comment="#")
+    assert predicted.groupby("site_index").size().to_dict() == {-1: 141, 2: 141, 3: 141}
+    assert (predicted["cross_section"] >= 0).all()
