@@ -35,7 +35,7 @@ def engine(structure, site_index, settings):
         raise NoSpectrumError("no settings of the ladder gave potentials", [])
     assert settings == EngineSettings(fermi_level="scf")
     spectrum = edge(ENERGY, np.array([START_EV + 9.0]), np.array([0.7]))[0]
-    convergence = {"converged": True, "last_change_ev": 0.1}
+    convergence = {"converged": True, "last_change_ev": 0.1, "iterations": 4}
     record = {"field": dict.fromkeys(FIELD, 0.3), "edge_ev": 0.2, "convergence": convergence}
     return XanesResult(ENERGY, spectrum, spectrum, record)
 
