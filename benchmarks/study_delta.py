@@ -1,6 +1,6 @@
 """Delta learning on published Cu spectra: learning curve, planned against random sites, unseen elements, error bars.
 
-    python benchmarks/study_delta.py DATASET [--features NAMES] [--figure FILE] [--only curve,plan,elements,bars]
+    python benchmarks/study_delta.py DATASET [--features NAMES] [--figure FILE] [--only PARTS]
 
 DATASET is made with `snakemake dataset --configfile campaigns/delta_cu.yaml`: Cu_FEFF with the published split,
 features of the structures, and those of the embedded engine's runs at the same sites. All models learn from the
@@ -11,6 +11,7 @@ go to standard output, in Markdown.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.data import SubsetData, read_subset
 from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
 from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.fit import fit_model
 from xanesflow.models.planning import choose_sites
+from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.unseen_elements import elements_of_materials, geometric_means, unseen_elements
 from xanesflow.sites import parse_site_id
 
@@ -57,6 +60,33 @@ def show_curve(data: SubsetData, figure: Path | None) -> None:
         print(f"| {size} | {' | '.join(cells)} |", flush=True)
     if figure is not None:
         draw_learning_curve(figure, points, "Cu K edge: FEFF 9 from the embedded engine and n FEFF 9 spectra")
+
+
+def show_experts(data: SubsetData) -> None:
+    """The paper's model at the same sizes, on M3GNet's features alone; a tenth of the drawn materials stops it."""
+    first = list(data.feature_dimensions).index("m3gnet_all")
+    end = sum(list(data.feature_dimensions.values())[: first + 1])
+    alone = replace(
+        data, features=data.features[:, end - 64 : end], features_name="m3gnet", feature_dimensions={"m3gnet": 64},
+        featurizers={"m3gnet": data.featurizers["m3gnet_all"]},
+    )  # fmt: skip
+    train, val = data.rows("train"), data.rows("val")
+    rng = np.random.default_rng(0)
+    print("\n| training sites | η of the paper's expert |\n| --- | --- |")
+    for size in [*(size for size in SIZES if size < len(train)), len(train)]:
+        found = []
+        for seed in range(DRAWS):
+            drawn = draw_sites(data, train, size, rng)
+            materials = np.array([parse_site_id(data.ids[row])[0] for row in drawn])
+            names = rng.permutation(np.unique(materials))
+            stops = np.isin(materials, names[: max(1, round(0.1 * len(names)))])
+            split = np.full(len(data.split), "", dtype=data.split.dtype)
+            split[drawn[~stops]], split[drawn[stops]] = "train", "val"
+            settings = TrainingSettings.of_model(SUBSET, seed=seed)
+            model, _ = fit_model("expert", SUBSET, [replace(alone, split=split)], settings)
+            mean = data.spectra[train].mean(axis=0)
+            found.append(compute_metrics(data.spectra[val], model.predict(alone.features[val]), mean).eta)
+        print(f"| {size} | {np.mean(found):.2f} ({min(found):.2f} to {max(found):.2f}) |", flush=True)
 
 
 def show_plan(data: SubsetData) -> None:
@@ -144,13 +174,15 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--features", default=FEATURES)
     parser.add_argument("--figure", type=Path)
-    parser.add_argument("--only", default="curve,plan,elements,bars")
+    parser.add_argument("--only", default="curve,experts,plan,elements,bars")
     given = parser.parse_args()
     data = read_subset(given.dataset, SUBSET, given.features)
     print(f"{SUBSET}, {given.features}: {data.counts()}\n", flush=True)
     wanted = given.only.split(",")
     if "curve" in wanted:
         show_curve(data, given.figure)
+    if "experts" in wanted:
+        show_experts(data)
     if "plan" in wanted:
         show_plan(data)
     if "elements" in wanted:
