@@ -15,11 +15,11 @@ from xanesflow.dataset.validate import validate
 
 @pytest.fixture(scope="module")
 def part_of_archive(tmp_path_factory):
-    """A .tar.gz of the real runs of 100 materials with a published validation spectrum, and of 30 training ones."""
+    """A .tar.gz of the real runs of 150 materials with a published validation spectrum, and of 60 training ones."""
     archive = shared("feff9-cu.tar.xz")
     splits = shared("3dtm_xanes_ml2024/splits")
     wanted = set()
-    for part, number in (("val", 100), ("train", 30)):
+    for part, number in (("val", 150), ("train", 60)):
         sites = (splits / f"Cu_FEFF_{part}.txt").read_text().split()
         wanted |= set(sorted({site.rsplit("_", 1)[0] for site in sites})[:number])
     packed = tmp_path_factory.mktemp("archive") / "part.tar.gz"
@@ -52,7 +52,7 @@ def test_spectra_and_features_are_the_published_ones(tmp_path, part_of_archive):
         spectra = dict(zip(ids, cu["spectra"][:], strict=True))
         features = dict(zip(ids, cu["features/m3gnet"][:], strict=True))
     common = [k for k, site in enumerate(published["ids"]) if site in spectra]
-    assert len(common) >= 100
+    assert len(common) >= 150
     ours = np.array([spectra[site] for site in published["ids"][common]])
     assert np.abs(ours - published["spectra"][common]).max() <= 1e-8 * published["spectra"].max()
     ours = np.array([features[site] for site in published["ids"][common]])
@@ -60,7 +60,7 @@ def test_spectra_and_features_are_the_published_ones(tmp_path, part_of_archive):
     placed = pd.read_parquet(tmp_path / "results/report/map_m3gnet.parquet")
     assert set(placed["method"]) == {"umap"} and placed[["x", "y"]].notna().all(axis=None)
     known = pd.read_parquet(tmp_path / "results/report/chemistry.parquet")
-    assert known["coordination"].notna().mean() > 0.99 and known["oxidation_state"].isin([1, 2]).mean() > 0.5
+    assert known["coordination"].notna().mean() > 0.99 and known["oxidation_state"].isin([1, 2]).mean() > 0.7
     assert "val" in (tmp_path / "results/report/report.html").read_text()
     package = tmp_path / "results/package/test"
     assert validate(package / "test.h5", symmetry=True).valid
