@@ -22,7 +22,6 @@ from xanesflow.models.fit import fit_models
 from xanesflow.models.kernel import KernelRidge, leave_out_materials
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.presets import LAYERS, PRESETS
-from xanesflow.sites import parse_site_id
 
 BEST = "m3gnet_all+chgnet+radial+angular+chgnet_cell"
 FEATURES = (
@@ -46,14 +45,9 @@ NETWORKS = {
 """Row of the table → what differs from the preset."""
 
 
-def materials_of(data: SubsetData) -> np.ndarray:
-    """(n,) material of each site."""
-    return np.array([parse_site_id(name)[0] for name in data.ids])
-
-
 def hold_outs(data: SubsetData, number: int) -> list[np.ndarray]:
     """Rows of the training part to hold out, five disjoint parts of its materials with one or two sites."""
-    train, materials = data.rows("train"), materials_of(data)
+    train, materials = data.rows("train"), data.materials
     names, counts = np.unique(materials[train], return_counts=True)
     small = np.random.default_rng(0).permutation(names[counts <= 2])
     return [train[np.isin(materials[train], part)] for part in np.array_split(small, 5)[:number]]
@@ -86,7 +80,7 @@ def kernels(path: Path, subset: str) -> None:
     print("| kernel regression on | length | noise | eta | geometric |\n| --- | --- | --- | --- | --- |")
     for features in FEATURES:
         data = read_subset(path, subset, features)
-        train, materials = data.rows("train"), materials_of(data)[data.rows("train")]
+        train, materials = data.rows("train"), data.materials[data.rows("train")]
         spectra = data.spectra[train]
         fitted = KernelRidge.fit(data.features[train], spectra, materials, list(data.feature_dimensions.values()))
         errors = leave_out_materials(fitted.matrix(), spectra - fitted.mean_spectrum, materials)
@@ -106,7 +100,7 @@ def networks(path: Path, subset: str, number: int, run: dict[str, object]) -> No
         for rows in hold_outs(data, number):
             train = np.setdiff1d(data.rows("train"), rows)
             blocks = list(data.feature_dimensions.values())
-            kernel = KernelRidge.fit(data.features[train], data.spectra[train], materials_of(data)[train], blocks)
+            kernel = KernelRidge.fit(data.features[train], data.spectra[train], data.materials[train], blocks)
             truth.append(data.spectra[rows])
             alone.append(predict(data, rows, [0], settings_of(**run, **others))[0])
             mixed.append((alone[-1] + kernel.predict(data.features[rows])) / 2)
@@ -121,7 +115,7 @@ def confirm(path: Path, subset: str, run: dict[str, object]) -> None:
     data = read_subset(path, subset, BEST)
     train, rows = data.rows("train"), data.rows("val")
     blocks = list(data.feature_dimensions.values())
-    kernel = KernelRidge.fit(data.features[train], data.spectra[train], materials_of(data)[train], blocks)
+    kernel = KernelRidge.fit(data.features[train], data.spectra[train], data.materials[train], blocks)
     by_kernel = kernel.predict(data.features[rows])
     by_seed = predict(data, rows, PRESETS["best"]["seeds"], settings_of(**run))
     truth, base, share = data.spectra[rows], data.spectra[train].mean(axis=0), PRESETS["best"]["kernel_share"]

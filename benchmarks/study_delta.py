@@ -20,13 +20,13 @@ from xanesflow.evaluation.calibration import Calibration
 from xanesflow.evaluation.distance import TrainingSites
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.data import SubsetData, read_subset
+from xanesflow.models.delta import SHARE_OF_A_MEMBER
 from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
 from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.fit import fit_model
 from xanesflow.models.planning import choose_sites
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.unseen_elements import elements_of_materials, geometric_means, unseen_elements
-from xanesflow.sites import parse_site_id
 
 SUBSET, BASELINE = "Cu_FEFF", "feff8l"
 FEATURES = f"m3gnet_all+chgnet+radial+angular+{BASELINE}"
@@ -78,7 +78,7 @@ def show_experts(data: SubsetData) -> None:
         found = []
         for seed in range(DRAWS):
             drawn = draw_sites(data, train, size, rng)
-            materials = np.array([parse_site_id(data.ids[row])[0] for row in drawn])
+            materials = data.materials[drawn]
             names = rng.permutation(np.unique(materials))
             stops = np.isin(materials, names[: max(1, round(0.1 * len(names)))])
             split = np.full(len(data.split), "", dtype=data.split.dtype)
@@ -97,12 +97,11 @@ def show_plan(data: SubsetData) -> None:
 
     def planned(budget: int, left_out: np.ndarray) -> np.ndarray:
         there = np.setdiff1d(train, left_out)
-        materials = [parse_site_id(data.ids[row])[0] for row in there]
-        return there[choose_sites(data.features[there], data.feature_dimensions, materials, budget)[0]]
+        return there[choose_sites(data.features[there], data.feature_dimensions, data.materials[there], budget)[0]]
 
     for budget in (budget for budget in BUDGETS if budget < len(train)):
         rng = np.random.default_rng(0)
-        names = np.array([parse_site_id(data.ids[row])[0] for row in train])
+        names = data.materials[train]
         tenths = np.array_split(rng.permutation(np.unique(names)), RANDOM_DRAWS)
         for name, draws in (
             ("the planner, all at hand", [planned(budget, train[:0])]),
@@ -120,7 +119,7 @@ def show_plan(data: SubsetData) -> None:
 
 def show_elements(path: Path, data: SubsetData) -> None:
     """Elements that the training never saw."""
-    elements = elements_of_materials(path, SUBSET, {parse_site_id(name)[0] for name in data.ids})
+    elements = elements_of_materials(path, SUBSET, set(data.materials))
     found = unseen_elements(data, DeltaSettings(BASELINE), elements)
     print("\n| element left out | sites with it | training sites | η with the engine | structure alone |")
     print("| --- | --- | --- | --- | --- |")
@@ -152,15 +151,14 @@ def show_deals(data: SubsetData) -> None:
     There too the validation part calibrates, which is as like the test part as chance makes it.
     """
     train, val = data.rows("train"), data.rows("val")
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in val])
+    materials = data.materials[val]
     print("\n| training sites | members | in the 68 % bands | in the 95 % bands |\n| --- | --- | --- | --- |")
     for size in [*(size for size in (100, 250, 1000) if size < len(train)), len(train)]:
         drawn = draw_sites(data, train, size, np.random.default_rng(0))
         sites = TrainingSites.fit(data.features[drawn])
         distance = sites.distance(data.features[val])
         for members in (1, MEMBERS):
-            settings = [DeltaSettings(BASELINE, number, 1.0 if members == 1 else 0.8) for number in range(members)]
-            models = [fit_delta(only_train_on(data, drawn), each) for each in settings]
+            models = fitted(data, drawn, members)
             by_seed = np.stack([model.predict(data.features[val]) for model in models])
             inside = []
             for deal in range(DEALS):
@@ -168,32 +166,42 @@ def show_deals(data: SubsetData) -> None:
                 half = np.isin(materials, names[: len(names) // 2])
                 ids = [data.ids[row] for row in val[half]]
                 found = Calibration.fit(by_seed[:, half], distance[half], data.spectra[val[half]], ids, sites=sites)
-                truth = data.spectra[val[~half]]
-                bands = [found.bands(by_seed[:, ~half], distance[~half], level) for level in (0.68, 0.95)]
-                inside.append([np.mean((low <= truth) & (truth <= high)) for low, high in bands])
+                inside.append(shares_inside(found, by_seed[:, ~half], distance[~half], data.spectra[val[~half]]))
             mean, spread = np.mean(inside, axis=0), np.std(inside, axis=0)
             shares = " | ".join(f"{mean[k]:.1%} ± {spread[k]:.1%}" for k in (0, 1))
             print(f"| {len(drawn)} | {members} | {shares} |", flush=True)
 
 
+def fitted(data: SubsetData, rows: np.ndarray, members: int) -> list[DeltaModel]:
+    """Models that learn from some rows: one from all, several each from a share as in the workflow."""
+    share = 1.0 if members == 1 else SHARE_OF_A_MEMBER
+    settings = [DeltaSettings(BASELINE, number, share) for number in range(members)]
+    return [fit_delta(only_train_on(data, rows), each) for each in settings]
+
+
+def shares_inside(
+    calibration: Calibration, by_seed: np.ndarray, distance: np.ndarray, truth: np.ndarray
+) -> tuple[float, float]:
+    """Shares of the points inside the bands of 68 % and 95 %."""
+    bands = [calibration.bands(by_seed, distance, level) for level in (0.68, 0.95)]
+    narrow, wide = (float(np.mean((low <= truth) & (truth <= high))) for low, high in bands)
+    return narrow, wide
+
+
 def judged_bars(data: SubsetData, drawn: np.ndarray, members: int, seed: int) -> tuple[float, ...]:
     """Sites learned from, sites calibrated on, figure of merit, and the shares inside the bands of 68 % and 95 %."""
     val = data.rows("val")
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in drawn])
+    materials = data.materials[drawn]
     names = np.unique(materials)
     held = np.random.default_rng(seed).permutation(names)[: max(4, len(names) // 5)]
     learned, kept = drawn[~np.isin(materials, held)], drawn[np.isin(materials, held)]
-    settings = [DeltaSettings(BASELINE, number, 1.0 if members == 1 else 0.8) for number in range(members)]
-    models = [fit_delta(only_train_on(data, learned), each) for each in settings]
+    models = fitted(data, learned, members)
     sites = TrainingSites.fit(data.features[learned])
     by_seed = [np.stack([model.predict(data.features[rows]) for model in models]) for rows in (kept, val)]
     distances = [sites.distance(data.features[rows]) for rows in (kept, val)]
     ids = [data.ids[row] for row in kept]
     calibration = Calibration.fit(by_seed[0], distances[0], data.spectra[kept], ids, sites=sites)
-    inside = []
-    for level in (0.68, 0.95):
-        low, high = calibration.bands(by_seed[1], distances[1], level)
-        inside.append(float(np.mean((low <= data.spectra[val]) & (data.spectra[val] <= high))))
+    inside = shares_inside(calibration, by_seed[1], distances[1], data.spectra[val])
     mean = data.spectra[learned].mean(axis=0)
     merit = compute_metrics(data.spectra[val], by_seed[1].mean(axis=0), mean).eta
     return len(learned), len(kept), merit, *inside

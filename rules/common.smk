@@ -215,7 +215,7 @@ def failed_before(subset):
 
 def planned_sites(subset):
     """List of the sites of a subset that are to be simulated, in a list; empty: all of them."""
-    planned = CONFIG.simulations.sites.get(subset) if subset in RUN_SUBSETS else None
+    planned = CONFIG.simulations.sites.get(subset)
     return [planned] if planned else []
 
 
@@ -286,25 +286,19 @@ def checkpoints_of(model):
     return [update(f"{folder}/seed{seed}.safetensors") for seed in CONFIG.models.seeds]
 
 
-def results_of_trainings(pattern):
-    """`pattern` filled for every model and seed to be trained, if it names {seed}; {of} is a subset or a theory."""
+def results_of_trainings(pattern, kind=None):
+    """`pattern` filled for every model and seed to be trained, if it names {seed}; {of} is a subset or a theory.
+
+    With `kind` models of it alone.
+    """
     filled = [
         pattern.format(model=model, features=features, of=trained_on(model, subset), seed=seed)
         for model, features in MODELS
         for subset in SUBSETS
         for seed in CONFIG.models.seeds
+        if kind in (None, model)
     ]
     return list(dict.fromkeys(filled))
-
-
-def results_of_deltas(pattern):
-    """`pattern` filled for every delta model."""
-    return [
-        pattern.format(features=features, subset=subset)
-        for model, features in MODELS
-        for subset in SUBSETS
-        if model == "delta"
-    ]
 
 
 def told(function, *arguments):

@@ -292,7 +292,9 @@ rule make_report:
         ),
         bands=results_of_models(f"results/report/figures/bands_{MODEL_SUBSET}.svg"),
         curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
-        unseen=results_of_deltas("results/models/delta_{features}_{subset}/unseen_elements.svg"),
+        unseen=results_of_trainings(
+            "results/models/{model}_{features}_{of}/unseen_elements.svg", kind="delta"
+        ),
         predictions=results_of_all(f"results/evaluation/predictions/{MODEL_SUBSET}.h5"),
         chemistry="results/report/chemistry.parquet",
         maps=expand("results/report/map_{features}.parquet", features=MAPPED),
@@ -326,7 +328,7 @@ rule make_report:
         models=results_of_models("{model} on {features}, {subset}"),
         baselines=results_of_baselines("{model} on {features}, {subset}"),
         trainings=results_of_trainings("{model} on {features}, {of}"),
-        deltas=results_of_deltas("delta on {features}, {subset}"),
+        deltas=results_of_trainings("{model} on {features}, {of}", kind="delta"),
         benchmarks="results/benchmarks",
         simulated=not CONFIG.from_files,
     message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -13,6 +14,9 @@ from xanesflow.errors import XanesflowError
 from xanesflow.files import atomic_path
 from xanesflow.reasons import REASONS, Rejected
 from xanesflow.sites import Site
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STRING = h5py.string_dtype("utf-8")
 
@@ -57,6 +61,12 @@ def read_site_list(path: str | Path) -> set[Site]:
     if not found:
         raise XanesflowError(f"The list of sites {path} is empty; {hint}.")
     return found
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table of results as CSV, its numbers to four digits."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
 
 
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xanesflow.dataset.layout import damage_told, open_dataset, subset_names
 from xanesflow.errors import XanesflowError
 from xanesflow.files import sha256_file
-from xanesflow.sites import PARTS, site_id
+from xanesflow.sites import PARTS, parse_site_id, site_id
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,11 @@ class SubsetData:
     featurizers: dict[str, dict[str, Any]]
     file_sha256: str
     data_sha256: str
+
+    @property
+    def materials(self) -> npt.NDArray[np.str_]:
+        """(n,) the material of each site."""
+        return np.array([parse_site_id(name)[0] for name in self.ids])
 
     def rows(self, part: str) -> npt.NDArray[np.intp]:
         """Row numbers of a part, ascending."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from xanesflow.models.checkpoint import load_if_there, save_checkpoint
 from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.delta_curve import draw_learning_curve, learning_curve, write_learning_curve
+from xanesflow.models.delta_curve import draw_learning_curve, learning_curve
 from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta, made_with
+from xanesflow.tables import write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def train_delta(
                 "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
             )
         if curve is not None:
-            write_learning_curve(curve, points)
+            write_csv(curve, points)
         if figure is not None:
             draw_learning_curve(figure, points, f"delta of {subset}, {features}")
     return models

@@ -12,10 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from xanesflow.figures import BASELINE, MODEL, TRUTH, figure
-from xanesflow.files import atomic_path
 from xanesflow.models.data import SubsetData
 from xanesflow.models.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
-from xanesflow.sites import parse_site_id
 
 SIZES = (25, 50, 100, 250, 500, 1000, 2000)
 """Numbers of training sites, as far as there are so many; then all."""
@@ -67,7 +65,7 @@ def draw_sites(
     data: SubsetData, rows: npt.NDArray[np.intp], size: int, rng: np.random.Generator
 ) -> npt.NDArray[np.intp]:
     """Rows of materials drawn at random, whole, until there are `size` sites; the last one gives what is missing."""
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in rows])
+    materials = data.materials[rows]
     order = {name: k for k, name in enumerate(rng.permutation(np.unique(materials)))}
     ranked = rows[np.argsort([order[name] for name in materials], kind="stable")]
     return np.sort(ranked[:size])
@@ -118,12 +116,6 @@ def _apart(sizes: Sequence[int]) -> list[int]:
         if kept[-1] > CLOSEST_LABELS * size:
             kept.append(size)
     return kept[::-1]
-
-
-def write_learning_curve(path: str | Path, curve: pd.DataFrame) -> None:
-    """Write what `learning_curve` gave as CSV."""
-    with atomic_path(path) as temporary:
-        curve.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
 
 
 def merits(

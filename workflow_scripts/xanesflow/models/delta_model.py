@@ -35,7 +35,6 @@ from xanesflow.models.card import DELTA, ModelCard, TrainedModel
 from xanesflow.models.data import SubsetData
 from xanesflow.models.kernel import MOST_SITES, KernelRidge, leave_out_materials
 from xanesflow.provenance import versions
-from xanesflow.sites import parse_site_id
 
 Floats = npt.NDArray[np.float64]
 
@@ -195,7 +194,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         )
     n_structure = sum(data.feature_dimensions[name] for name in structural)
     features, spectra = data.features[train].astype(np.float64), data.spectra[train]
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in train])
+    materials = data.materials[train]
     frames = features[:, n_structure : n_structure + FRAME_POINTS]
     mean, axes = components(frames)
     blocks = [data.feature_dimensions[name] for name in structural]
@@ -204,15 +203,20 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
 
     by_levels = [WEIGHT_OF_LEVELS, 1.0] if len(sizes) > len(blocks) + 1 else []
     weights = [*(1.0 for _ in blocks), *by_levels, 1.0]
-    likest = frames
-    for _ in range(TURNS):
-        best = alignment.best_shifts(likest, spectra)
-        # A spectrum far from its partner may be most like it at a shift that means nothing.
-        typical = float(np.median(best))
-        wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
-        differences = alignment.into_frame(spectra, best) - frames
-        difference = KernelRidge.fit(inputs, differences, materials, sizes)
-        likest = frames + differences - _errors(difference, differences, materials)
+
+    def difference_at(shifts: Floats) -> tuple[Floats, KernelRidge]:
+        wanted = alignment.into_frame(spectra, shifts) - frames
+        return wanted, KernelRidge.fit(inputs, wanted, materials, sizes)
+
+    best = alignment.best_shifts(frames, spectra)
+    differences, difference = difference_at(best)
+    for _ in range(TURNS - 1):
+        corrected = frames + differences - _errors(difference, differences, materials)
+        best = alignment.best_shifts(corrected, spectra)
+        differences, difference = difference_at(best)
+    # A spectrum far from its partner may be most like it at a shift that means nothing.
+    typical = float(np.median(best))
+    wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
     shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes, weights=weights)
     structure = KernelRidge.fit(features[:, :n_structure], spectra, materials, blocks)
     shift_errors = _errors(shift, wanted[:, None], materials)
@@ -265,7 +269,7 @@ def _drawn(data: SubsetData, settings: DeltaSettings) -> npt.NDArray[np.intp]:
     share = min(settings.share, 0.9 * MOST_SITES / max(1, len(rows)))
     if share >= 1:
         return rows
-    materials = np.array([parse_site_id(data.ids[row])[0] for row in rows])
+    materials = data.materials[rows]
     names = np.unique(materials)
     drawn = np.random.default_rng(settings.seed).permutation(names)[: max(2, round(share * len(names)))]
     return rows[np.isin(materials, drawn)]

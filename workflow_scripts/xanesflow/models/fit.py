@@ -25,7 +25,7 @@ from xanesflow.models.scaling import Scaling
 from xanesflow.models.settings import TrainingSettings
 from xanesflow.models.training import Report, Training, train_networks
 from xanesflow.provenance import versions
-from xanesflow.sites import PARTS, parse_site_id
+from xanesflow.sites import PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def fit_models(
     targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
     kernel = None
     if settings.kernel_share and kind != "universal":  # its matrix would have the sites of all subsets
-        materials = [parse_site_id(subsets[0].ids[row])[0] for row in train]
+        materials = subsets[0].materials[train]
         blocks = list(subsets[0].feature_dimensions.values())
         kernel = KernelRidge.fit(features[train], spectra[train], materials, blocks)
     trainings = train_networks(

@@ -12,10 +12,10 @@ import pandas as pd
 from xanesflow.errors import XanesflowError
 from xanesflow.feature_names import OF_RUNS
 from xanesflow.features.compute import SiteFeatures, read_features
-from xanesflow.files import atomic_path
 from xanesflow.models.planning import choose_sites
 from xanesflow.sites import Site, site_id
 from xanesflow.spectra.store import read_spectra
+from xanesflow.tables import write_csv
 
 COLUMNS = ["rank", "material_id", "site_index", "formula", "core_hours", "variance_left"]
 
@@ -91,8 +91,7 @@ def plan_sites(
 
 def write_plan(path: str | Path, plan: Plan) -> None:
     """Write the sites chosen as CSV."""
-    with atomic_path(path) as temporary:
-        plan.table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+    write_csv(path, plan.table)
 
 
 def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[str, SiteFeatures]:

@@ -6,7 +6,6 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,11 +14,10 @@ import pandas as pd
 
 from xanesflow.dataset.layout import structure_json, structure_key
 from xanesflow.figures import BASELINE, MODEL, figure
-from xanesflow.files import atomic_path
 from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.delta_curve import merits
+from xanesflow.models.delta_curve import merits, only_train_on
 from xanesflow.models.delta_model import FEWEST_PAIRS, DeltaSettings, fit_delta
-from xanesflow.sites import parse_site_id
+from xanesflow.tables import write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +55,11 @@ def judge_unseen_elements(
         XanesflowError: the dataset does not hold what is asked for.
     """
     data = read_subset(dataset_path, subset, features)
-    elements = elements_of_materials(dataset_path, subset, {parse_site_id(name)[0] for name in data.ids})
+    elements = elements_of_materials(dataset_path, subset, set(data.materials))
     found = unseen_elements(data, DeltaSettings(baseline, seed), elements, most=MOST_ELEMENTS)
     for row in found.itertuples():
         logger.info("without %s: %d sites judged, %d learned from, η %.2f, structure alone %.2f", *row[1:])
-    with atomic_path(table) as temporary:
-        found.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+    write_csv(table, found)
     draw_unseen_elements(drawing, found, f"delta of {subset}, {features}")
     return found
 
@@ -99,7 +96,7 @@ def unseen_elements(
         `COLUMNS`: the element, how many sites judge, how many are learned from, and the figures of merit η of the
         delta model and of the regression on the structure alone. η is relative to the mean of the training spectra.
     """
-    of_site = [elements[parse_site_id(name)[0]] for name in data.ids]
+    of_site = [elements[material] for material in data.materials]
     known = np.flatnonzero(np.isin(data.split, ["train", "val"]))
     counts = Counter(element for row in known for element in sorted(of_site[row]))
     rows: list[tuple[str, int, int, float, float]] = []
@@ -107,12 +104,11 @@ def unseen_elements(
         if not FEWEST_SITES <= number <= len(known) / 2 or (most is not None and len(rows) == most):
             continue
         has = np.array([element in each for each in of_site])
-        split = np.where(has & (data.split == "train"), "", data.split).astype(data.split.dtype)
-        without = replace(data, split=split)
-        train = without.rows("train")
+        train = data.rows("train")
+        train = train[~has[train]]
         if len(train) < FEWEST_PAIRS:
             continue
-        model, mean = fit_delta(without, settings), data.spectra[train].mean(axis=0)
+        model, mean = fit_delta(only_train_on(data, train), settings), data.spectra[train].mean(axis=0)
         eta, alone, _ = merits(model, data, known[has[known]], mean)
         rows.append((element, number, model.card.n_train, eta, alone))
     return pd.DataFrame(rows, columns=COLUMNS)
