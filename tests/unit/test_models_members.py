@@ -8,7 +8,9 @@ import torch
 from test_models_training import arrays, small
 
 from xanesflow.errors import XanesflowError
+from xanesflow.models import network as network_module
 from xanesflow.models import run as run_module
+from xanesflow.models.backpropagation import Backpropagation
 from xanesflow.models.members import Members
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.run import Run, one_cycle
@@ -37,47 +39,76 @@ def test_a_seed_learns_the_same_alone_and_beside_others_that_stop_earlier_or_lat
     assert not torch.equal(together[0].network.output.weight, together[1].network.output.weight)
 
 
-def test_members_compute_forwards_and_backwards_what_each_network_does():
+def networks_of(output, dropout=0.0, keep_statistics=False):
+    """Three networks whose running means and variances have seen something."""
     torch.manual_seed(3)
-    networks = [SpectrumNetwork(4, (6, 3), 5, 0.0) for _ in range(3)]
+    networks = [SpectrumNetwork(4, (6, 3), 5, dropout, output).train() for _ in range(3)]
     for network in networks:
-        network.train()
         for _ in range(5):
             network(torch.randn(16, 4) * 2 + 1)
-    features, spectra = torch.randn(9, 3, 4), torch.rand(9, 3, 5)
+        if network.mean_spectrum is not None:
+            network.mean_spectrum.copy_(torch.rand(5))
+        network.keep_statistics = keep_statistics
+    return networks
+
+
+def test_members_predict_what_each_network_does():
+    networks, features = networks_of("softplus"), torch.randn(9, 3, 4)
     members = Members(networks)
-    generators = [torch.Generator() for _ in networks]
-    for part in (members.eval(), members.train()):
-        outputs = part(features, generators)
+    with torch.no_grad():
+        outputs = members(features)
         for k, network in enumerate(networks):
-            expected = network.train(part.training)(features[:, k])
-            assert torch.allclose(outputs[:, k], expected, atol=1e-6)
-    (outputs - spectra).square().sum().backward()
+            assert torch.allclose(outputs[:, k], network.eval()(features[:, k]), atol=1e-6)
+        again = SpectrumNetwork(4, (6, 3), 5, 0.0).eval()
+        again.load_state_dict(members.networks()[1])
+        assert torch.allclose(again(features[:, 1]), outputs[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(
+    ("output", "keep_statistics"), [("softplus", False), ("difference", False), ("softplus", True)]
+)
+def test_losses_gradients_and_statistics_are_those_of_pytorchs_differentiation(
+    output, keep_statistics, dropout, alone, monkeypatch
+):
+    networks = networks_of(output, dropout, keep_statistics)[: 1 if alone else 3]
+    features, spectra = torch.randn(9, len(networks), 4), torch.rand(9, len(networks), 5)
+    members = Members(networks)
+    learning = Backpropagation(members)
+    learning.losses(torch.randn_like(features), spectra, [torch.Generator() for _ in networks])  # leaves nothing behind
+    members.load_state_dict(Members(networks).state_dict())
+    losses = learning.losses(features, spectra, [torch.Generator().manual_seed(k) for k in range(len(networks))])
     for k, network in enumerate(networks):
-        network.zero_grad()
-        fresh = SpectrumNetwork(4, (6, 3), 5, 0.0).train()
-        fresh.load_state_dict(network.state_dict())
-        (fresh(features[:, k]) - spectra[:, k]).square().sum().backward()
-        for number, layer in enumerate(fresh.linears()):
-            assert torch.allclose(members.weights[number].grad[k], layer.weight.grad, atol=1e-5)
-    state = members.networks()[1]
-    again = SpectrumNetwork(4, (6, 3), 5, 0.0).eval()
-    again.load_state_dict(state)
-    assert torch.allclose(again(features[:, 1]), members.eval()(features)[:, 1], atol=1e-6)
+        masks = iter(learning._masks(9, [torch.Generator().manual_seed(k)]))
+        monkeypatch.setattr(network_module, "keep_mask", lambda *given, masks=masks: next(masks)[:, 0])
+        loss = torch.nn.functional.mse_loss(network.train()(features[:, k]), spectra[:, k])
+        loss.backward()
+        assert torch.allclose(losses[k], loss, rtol=1e-5)
+        for number, layer in enumerate(network.linears()):
+            assert torch.allclose(learning.gradients[members.weights[number]][k], layer.weight.grad, atol=1e-6)
+        assert torch.allclose(learning.gradients[members.bias][k], network.output.bias.grad, atol=1e-6)
+        for number, norm in enumerate(network.norms()):
+            assert torch.allclose(learning.gradients[members.gains[number]][k], norm.weight.grad, atol=1e-6)
+            assert torch.allclose(learning.gradients[members.shifts[number]][k], norm.bias.grad, atol=1e-6)
+            own = members.networks()[k]
+            assert torch.allclose(own[f"hidden.{number}.norm.running_var"], norm.running_var, atol=1e-6)
+            # The members' running mean is without the bias, which is nothing before a normalisation.
+            bias = network.linears()[number].bias.detach()
+            assert torch.allclose(own[f"hidden.{number}.norm.running_mean"] + bias, norm.running_mean, atol=1e-6)
 
 
 def test_bfloat16_rounds_the_factors_of_products_and_nothing_else():
     torch.manual_seed(0)
-    network = SpectrumNetwork(64, (32,), 5, 0.0)
-    features = torch.randn(20, 1, 64)
-    exact, rounded = (Members([network], p).train() for p in ("float32", "bfloat16"))
-    difference = (exact(features) - rounded(features)).detach().abs().max()
-    assert 0 < difference < 0.05
-    exact(features).sum().backward()
-    rounded(features).sum().backward()
-    for a, b in zip(exact.parameters(), rounded.parameters(), strict=True):
-        assert b.grad.dtype == torch.float32
-        assert (a.grad - b.grad).norm() <= 0.05 * a.grad.norm() + 1e-4
+    networks = [SpectrumNetwork(64, (32,), 5, 0.0) for _ in range(2)]
+    features, spectra = torch.randn(20, 2, 64), torch.rand(20, 2, 5)
+    for k in (1, 2):
+        exact, rounded = (Backpropagation(Members(networks[:k], p)) for p in ("float32", "bfloat16"))
+        losses = [each.losses(features[:, :k], spectra[:, :k], []) for each in (exact, rounded)]
+        assert 0 < (losses[0] - losses[1]).abs().max() < 0.05
+        for a, b in zip(exact.gradients.values(), rounded.gradients.values(), strict=True):
+            assert b.dtype == torch.float32
+            assert (a - b).norm() <= 0.05 * a.norm() + 1e-4
 
 
 def test_a_step_with_weight_decay_is_that_of_adamw():

@@ -11,13 +11,12 @@ of full size. So hidden layers have none here: it is taken into the running mean
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xanesflow.models.network import HALF, SpectrumNetwork, keep_mask
+from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.settings import Precision
 
 _STATISTICS = ("running_mean", "running_var")
@@ -66,43 +65,25 @@ class Members(nn.Module):
         """How many members there are."""
         return len(self.bias)
 
-    def forward(self, features: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
-        """(n, k, d) scaled features of each member's own spectra -> (n, k, 141) scaled spectra.
-
-        Args:
-            features: see above.
-            generators: of each member's dropout; only read in training.
-        """
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, k, d) scaled features of each member's own spectra -> (n, k, 141) scaled spectra, as trained."""
         hidden = features
-        n, k = features.shape[:2]
-        for number, (gain, shift) in enumerate(zip(self.gains, self.shifts, strict=True)):
-            linear = self._product(hidden, number).reshape(n, -1)
-            # One normalisation for all members: each unit of each member is a channel of its own.
-            normal = functional.batch_norm(
-                linear,
-                getattr(self, f"running_mean_{number}").view(-1),
-                getattr(self, f"running_var_{number}").view(-1),
-                gain.view(-1),
-                shift.view(-1),
-                self.training and not self.keep_statistics,
-                self.momentum,
-                self.epsilon,
-            )
-            hidden = functional.silu(normal).view(n, k, -1)
-            if self.training and self.dropout:
-                hidden = hidden * self._masks(hidden, generators)
-        outputs = self._product(hidden, len(self.gains)) + self.bias
+        for number in range(len(self.gains)):
+            linear = multiply(hidden.transpose(0, 1), self.weights[number].transpose(1, 2))
+            gain, shift, mean, variance = self.channels(number)
+            normal = functional.batch_norm(linear.flatten(1), mean, variance, gain, shift, eps=self.epsilon)
+            hidden = functional.silu(normal).view(linear.shape)
+        return self.end(multiply(hidden.transpose(0, 1), self.weights[-1].transpose(1, 2)).add_(self.bias))
+
+    def end(self, outputs: Tensor) -> Tensor:
+        """(n, k, 141) of the last layer -> scaled spectra."""
         return functional.softplus(outputs) if self.mean_spectrum is None else outputs + self.mean_spectrum
 
-    def _product(self, hidden: Tensor, number: int) -> Tensor:
-        half = self.training and self.precision == "bfloat16"
-        outputs: Tensor = _Product.apply(hidden, self.weights[number], half)
-        return outputs
-
-    def _masks(self, hidden: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        n, k, width = hidden.shape
-        masks = [keep_mask((n, 1, width), self.dropout, hidden, generator) for generator in generators]
-        return masks[0] if k == 1 else torch.cat(masks, dim=1)
+    def channels(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gains, shifts, running means and variances (k w,) of a normalisation of each unit of each member."""
+        running = (getattr(self, f"{name}_{number}") for name in _STATISTICS)
+        gain, shift, mean, variance = (each.view(-1) for each in (self.gains[number], self.shifts[number], *running))
+        return gain, shift, mean, variance
 
     def networks(self) -> list[dict[str, Tensor]]:
         """The weights of each member, as `SpectrumNetwork.load_state_dict` takes them."""
@@ -131,38 +112,16 @@ class Members(nn.Module):
             setattr(self, name, buffer[members].clone())
 
 
-class _Product(torch.autograd.Function):
-    """The product of a layer, forwards and backwards, with factors rounded to bfloat16 if `half`."""
+def multiply(first: Tensor, second: Tensor) -> Tensor:
+    """(k, n, a) and (k, a, b) -> (n, k, b) in float32.
 
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weights: Tensor, half: bool) -> Tensor:
-        """(n, k, in) and (k, out, in) -> (n, k, out)."""
-        kind = HALF if half else weights.dtype
-        factor, weight = _swapped(hidden, kind), weights.to(kind)
-        ctx.save_for_backward(factor, weight)
-        return _swapped(_products(factor, weight.transpose(1, 2)), weights.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
-        """Gradients with respect to both factors."""
-        factor, weight = ctx.saved_tensors
-        kind, gradient = gradients[0].dtype, _swapped(gradients[0], factor.dtype)
-        by_hidden = _swapped(_products(gradient, weight), kind) if ctx.needs_input_grad[0] else None
-        return by_hidden, _products(gradient.transpose(1, 2), factor).to(kind), None
-
-
-def _swapped(tensor: Tensor, kind: torch.dtype) -> Tensor:
-    """The same with the first two axes swapped; laid out anew where it is rounded, in the one copy that this takes."""
-    return tensor.transpose(0, 1).to(kind, memory_format=torch.contiguous_format)
-
-
-def _products(first: Tensor, second: Tensor) -> Tensor:
-    """(k, a, b) and (k, b, c) -> (k, a, c); on a processor in float32 one by one, which is quicker there."""
+    On a processor in float32 one by one, which is quicker there than PyTorch's batched product.
+    """
     if len(first) == 1:
-        return torch.mm(first[0], second[0])[None]
-    if first.dtype == HALF or first.device.type != "cpu":
-        return torch.bmm(first, second)
-    result = first.new_empty(len(first), first.shape[1], second.shape[2])
-    for one, other, product in zip(first, second, result, strict=True):
-        torch.mm(one, other, out=product)
-    return result
+        return torch.mm(first[0], second[0]).to(torch.float32)[:, None]
+    if first.dtype == torch.float32 and first.device.type == "cpu":
+        result = first.new_empty(first.shape[1], len(first), second.shape[2])
+        for one, other, product in zip(first, second, result.unbind(1), strict=True):
+            torch.mm(one, other, out=product)
+        return result
+    return torch.bmm(first, second).transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xanesflow.errors import XanesflowError
 from xanesflow.models.adam import AdamW
+from xanesflow.models.backpropagation import Backpropagation
 from xanesflow.models.members import Members
 from xanesflow.models.network import SpectrumNetwork
 from xanesflow.models.range_test import FALLBACK_RATE, RangeTest, range_test
@@ -91,6 +92,7 @@ class Run:
         weights = list(self.members.weights)
         others = [parameter for name, parameter in self.members.named_parameters() if not name.startswith("weights")]
         self.optimizer = AdamW([(weights, settings.weight_decay), (others, 0.0)])
+        self._learning = Backpropagation(self.members)
 
     def _network(self, seed: int, start: Mapping[str, Tensor] | None) -> SpectrumNetwork:
         with torch.random.fork_rng(devices=[]):
@@ -183,6 +185,7 @@ class Run:
         if places:
             self.members.keep(rows)
             self.optimizer.keep(rows)
+            self._learning = Backpropagation(self.members)
             if self.average is not None:
                 self.average.keep(rows)
 
@@ -192,9 +195,9 @@ class Run:
 
     def _one_pass(self) -> list[float]:
         """Train on every spectrum once; the mean loss of each active member over the pass."""
-        members, optimizer = self.members.train(), self.optimizer
         total = torch.zeros(len(self.active), device=self._device)  # reading it would wait for each step
         masks = [self.masks[member] for member in self.active]
+        learning, optimizer = self._learning, self.optimizer
         batches = self._batches([self.orders[member] for member in self.active])
         done = len(self.epochs[self.active[0]]) * len(batches)
         for step, rows in enumerate(batches, start=done):
@@ -202,14 +205,11 @@ class Run:
                 rate = one_cycle(step / max(1, self.settings.max_epochs * len(batches) - 1)) * self.rate
             else:
                 rate = self.rate
-            squares = nn.functional.mse_loss(
-                members(self._features[rows], masks), self._spectra[rows], reduction="none"
-            )
-            losses = squares.mean(dim=(0, 2))
-            optimizer.step(torch.autograd.grad(losses.sum(), optimizer.parameters), rate)
+            losses = learning.losses(_pick(self._features, rows), _pick(self._spectra, rows), masks)
+            optimizer.step([learning.gradients[parameter] for parameter in optimizer.parameters], rate)
             if self.average is not None:
                 self._add_to_average(step)
-            total += losses.detach() * len(rows)
+            total += losses * len(rows)
         return (total / len(self._features)).tolist()
 
     @torch.no_grad()
@@ -226,7 +226,6 @@ class Run:
     @torch.no_grad()
     def _validate(self, members: Members) -> list[float]:
         """Mean squared error of each member on the validation part."""
-        members.eval()
         k = len(members)
         outputs = members(self._val_features[:, None].expand(-1, k, -1))
         return (outputs - self._val_spectra[:, None]).square().mean(dim=(0, 2)).tolist()
@@ -248,6 +247,11 @@ class Run:
         while True:
             for rows in self._batches([generator]):
                 yield self._features[rows[:, 0]], self._spectra[rows[:, 0]]
+
+
+def _pick(arrays: Tensor, rows: Tensor) -> Tensor:
+    """Rows (b, k) of (n, d) as (b, k, d); PyTorch's `arrays[rows]` takes several times as long."""
+    return arrays.index_select(0, rows.flatten()).view(*rows.shape, -1)
 
 
 def one_cycle(progress: float, rise: float = 0.3, first: float = 1 / 25, last: float = 1e-4 / 25) -> float:
