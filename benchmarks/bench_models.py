@@ -12,6 +12,7 @@ counts.
 
 import argparse
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def plain_seconds(data: SubsetData, settings: TrainingSettings, epochs: int = 6)
     sizes = [features.shape[1], *settings.widths]
     hidden = [
         layer
-        for one, other in zip(sizes, sizes[1:], strict=False)
+        for one, other in pairwise(sizes)
         for layer in (nn.Linear(one, other), nn.BatchNorm1d(other), nn.SiLU(), nn.Dropout(settings.dropout))
     ]
     network = nn.Sequential(*hidden, nn.Linear(sizes[-1], spectra.shape[1]), nn.Softplus())
