@@ -25,10 +25,11 @@ CHOICES = [
 ]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("choice", CHOICES)
-def test_a_seed_learns_the_same_alone_and_beside_others_that_stop_earlier_or_later(choice):
+def test_a_seed_learns_the_same_alone_and_beside_others_that_stop_earlier_or_later(choice, threads):
     settings = small(**ALL, **choice)
-    together = train_networks(TRAIN, VAL, settings, [0, 5, 7])
+    together = train_networks(TRAIN, VAL, replace(settings, threads=threads), [0, 5, 7])
     alone = [train_network(TRAIN, VAL, replace(settings, seed=seed)) for seed in (0, 5, 7)]
     if not choice:
         assert len({len(one.epochs) for one in alone}) > 1, "nothing is tested if all stop at once"
@@ -109,6 +110,19 @@ def test_bfloat16_rounds_the_factors_of_products_and_nothing_else():
         for a, b in zip(exact.gradients.values(), rounded.gradients.values(), strict=True):
             assert b.dtype == torch.float32
             assert (a - b).norm() <= 0.05 * a.norm() + 1e-4
+
+
+def test_where_one_of_several_threads_fails_the_others_end_too():
+    begun = []
+    with pytest.raises(XanesflowError, match="The loss became nan"):
+        train_networks(
+            (TRAIN[0], np.where(TRAIN[0][:, :1] > 1, np.float32(np.nan), TRAIN[1])),
+            VAL,
+            small(threads=2, max_epochs=100_000, patience=100_000),
+            [0, 1],
+            lambda epoch, rate: begun.append(epoch),
+        )
+    assert len(begun) < 100
 
 
 def test_a_step_with_weight_decay_is_that_of_adamw():

@@ -1,6 +1,7 @@
 """A training that was interrupted goes on from its last epoch, with the same result; a seed more trains only itself."""
 
 import hashlib
+import time
 
 import numpy as np
 import pytest
@@ -60,6 +61,36 @@ def test_after_an_interruption_the_result_is_the_same_bit_by_bit(tmp_path, choic
         without_time = [[(e.number, e.train_loss, e.val_loss, e.best) for e in t.epochs] for t in (one, other)]
         assert without_time[0] == without_time[1]
         assert one.range_test == other.range_test and one.learning_rate == other.learning_rate
+        for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_of_seeds_in_several_threads_those_that_were_done_are_not_trained_again(tmp_path):
+    settings = small(dropout=0.3, widths=(12, 8), patience=2, max_epochs=60, learning_rate=3e-2, threads=3)
+    path, seeds = tmp_path / "training.safetensors", [0, 5, 7]
+    expected = train_networks(TRAIN, VAL, settings, seeds)
+    last = {training.settings.seed: len(training.epochs) for training in expected}
+    longest = max(last, key=last.get)
+    assert min(last.values()) < last[longest], "nothing is tested if all stop at once"
+    done = []
+
+    def kill_when_others_are_done(epoch, rate):
+        if epoch.number == last[epoch.seed]:
+            done.append(epoch.seed)
+        if epoch.seed == longest and epoch.number == last[longest]:
+            while len(done) < len(seeds):
+                time.sleep(0.01)
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_networks(TRAIN, VAL, settings, seeds, kill_when_others_are_done, saved=SavedTraining(path, {}, every=0))
+    seen = []
+    found = train_networks(
+        TRAIN, VAL, settings, seeds, lambda epoch, rate: seen.append(epoch.seed), saved=SavedTraining(path, {}, every=0)
+    )
+    assert seen == [longest], "only its last epoch was lost"
+    assert not list(tmp_path.iterdir())
+    for one, other in zip(expected, found, strict=True):
         for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True):
             assert torch.equal(a, b)
 

@@ -15,8 +15,12 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from forked_scripts import stand_in
 
-def call(arguments: list[str], *, folder: Path, environment: dict[str, str], seconds: int) -> tuple[int, str]:
+
+def call(
+    arguments: list[str], *, folder: Path, environment: dict[str, str], seconds: int, fork_scripts: bool = True
+) -> tuple[int, str]:
     """Call Snakemake in a folder; its exit code, and what it printed.
 
     Args:
@@ -24,10 +28,12 @@ def call(arguments: list[str], *, folder: Path, environment: dict[str, str], sec
         folder: current folder of the call.
         environment: all of it.
         seconds: after which it is ended by a signal.
+        fork_scripts: whether the rules' scripts are forked as well (forked_scripts.py), or started by Python itself.
     """
     with TemporaryDirectory() as temporary:
         printed = Path(temporary, "printed.txt")
         asked = {"arguments": arguments, "folder": str(folder), "environment": environment, "seconds": seconds}
+        asked["python"] = stand_in() if fork_scripts else sys.executable
         server = _server()
         server.stdin.write(json.dumps({**asked, "printed": str(printed)}) + "\n")
         server.stdin.flush()
@@ -65,6 +71,7 @@ def _become_the_call(asked: dict) -> None:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    sys.executable = asked["python"]  # what scripts are started with
     sys.path[0] = asked["folder"]  # as of `python -m`
     sys.argv = ["snakemake", *asked["arguments"]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))

@@ -52,10 +52,20 @@ def start(directory: Path, *arguments: str) -> subprocess.Popen:
     )
 
 
-def run(directory: Path, *arguments: str, good: bool = True) -> str:
-    """Run the workflow to its end and give what it printed; `good`: whether it must end well."""
+def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool = True) -> str:
+    """Run the workflow to its end and give what it printed.
+
+    Args:
+        directory: with campaign.yaml.
+        arguments: of Snakemake.
+        good: whether it must end well.
+        fork_scripts: whether scripts are forked (forked_scripts.py), or started anew, which takes far longer: where a
+            library reads the environment when it is imported.
+    """
     words = command(directory, *arguments)[len(CALL) :]
-    code, printed = forked_snakemake.call(words, folder=directory, environment=environment(), seconds=600)
+    code, printed = forked_snakemake.call(
+        words, folder=directory, environment=environment(), seconds=600, fork_scripts=fork_scripts
+    )
     assert (code == 0) == good, printed[-6000:]
     return printed
 

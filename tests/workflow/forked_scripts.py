@@ -1,0 +1,146 @@
+"""Rules' scripts as Snakemake starts them, without importing the libraries anew for each, which takes most of a job.
+
+Snakemake starts a script as `<sys.executable> <script>`. `stand_in()` is a program to be named there: it hands the
+script to a process that has imported the libraries (none of xanesflow) and nothing else, which forks for each script;
+only what a script's own process does and changes is then its own, as ever. Anything else it gives to Python itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+
+LIBRARIES = (
+    "chgnet.model",
+    "h5py",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "pandas",
+    "pyarrow.parquet",
+    "pydantic",
+    "pymatgen.analysis.local_env",
+    "safetensors.torch",
+    "scipy.stats",
+    "sklearn.decomposition",
+    "snakemake.script",
+    "torch",
+    "umap",
+)
+"""What many scripts import."""
+
+STAND_IN = """#!{python} -IS
+import json, os, socket, sys
+if len(sys.argv) != 2 or not sys.argv[1].endswith(".py"):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+with socket.socket(socket.AF_UNIX) as asking:
+    asking.connect({address!r})
+    asked = json.dumps({{"script": sys.argv[1], "folder": os.getcwd(), "environment": dict(os.environ)}})
+    socket.send_fds(asking, [asked.encode() + b"\\n"], [0, 1, 2])
+    code = int(asking.makefile().readline() or 1)
+sys.exit(code) if code >= 0 else os.kill(os.getpid(), -code)
+"""
+
+
+@cache
+def stand_in() -> str:
+    """Path of the program, whose other half ends with this process."""
+    folder = TemporaryDirectory()
+    address, program = str(Path(folder.name, "scripts")), Path(folder.name, "python")
+    program.write_text(STAND_IN.format(python=sys.executable, address=address))
+    program.chmod(0o755)
+    # Libraries read these when they are loaded; Snakemake sets them for each job, to 1 unless a rule says otherwise.
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    command = [sys.executable, __file__, address]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread})
+    server.stdout.readline()  # it listens
+
+    @atexit.register
+    def end() -> None:
+        server.communicate()  # the end of its input ends it
+        folder.cleanup()
+
+    return str(program)
+
+
+def _serve(address: str) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        for library in LIBRARIES:
+            import_module(library)
+        gc.freeze()  # the collector would touch, and so copy, all that the processes share
+        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+            asking, _ = listening.accept()
+            if not os.fork():
+                listening.close()
+                _answer(asking)
+            asking.close()
+
+
+def _answer(asking: socket.socket) -> None:
+    """Run the script in a process of its own and tell its exit code; does not return."""
+    words, streams, _, _ = socket.recv_fds(asking, 2**20, 3)
+    while not words.endswith(b"\n"):
+        words += asking.recv(2**20)
+    asked = json.loads(words)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child:
+        # Who asked may be ended meanwhile; then the script has nobody to run for.
+        if asking in select.select([asking, os.pidfd_open(child)], [], [])[0]:
+            os.kill(child, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        asking.send(f"{code}\n".encode())
+        os._exit(0)
+    asking.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    code = _run(asked["script"])
+    # As Python ends, but for taking all libraries down piece by piece: seconds, in memory that is shared until then.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(script: str) -> int:
+    """Run a script as `python script` does; its exit code."""
+    sys.argv, sys.path[0] = [script], str(Path(script).parent)
+    sys.modules["__main__"] = module = ModuleType("__main__")
+    module.__file__ = script
+    try:
+        exec(compile(Path(script).read_text(encoding="utf-8"), script, "exec"), module.__dict__)
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
