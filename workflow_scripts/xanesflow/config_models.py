@@ -142,7 +142,11 @@ class Models(Section):
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
     threads: Count = Field(
-        1, description="of a training on the cpu; the weights are the same bit by bit for the same number only"
+        1,
+        description=(
+            "of a training on the cpu; seeds are shared out to them, so as many as seeds are of use;\n"
+            "the weights are the same bit by bit for the same number only"
+        ),
     )
     search: Search = Field(Search(), description="search for better settings, only made by `snakemake search`")
 

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +48,16 @@ class SavedTraining:
         self.key = hashlib.sha256(text.encode()).hexdigest()
         self._last = time.monotonic()
 
-    def save(self, run: Run) -> None:
-        """Write the state, whole or not at all, if the last one is old enough."""
-        if time.monotonic() - self._last < self.every:
+    def of_group(self, number: int) -> SavedTraining:
+        """The file of one of several runs that are trained at the same time."""
+        other = copy(self)
+        if number:
+            other.path, other.key = self.path.with_stem(f"{self.path.stem}_{number}"), f"{self.key} {number}"
+        return other
+
+    def save(self, run: Run, *, at_once: bool = False) -> None:
+        """Write the state, whole or not at all, if the last one is old enough, or if it is to be `at_once`."""
+        if time.monotonic() - self._last < self.every and not at_once:
             return
         tensors = {f"members.{name}": tensor for name, tensor in run.members.state_dict().items()}
         if run.average is not None:
@@ -98,8 +106,9 @@ class SavedTraining:
         return True
 
     def remove(self) -> None:
-        """Remove the file, as the training has come to its end."""
-        self.path.unlink(missing_ok=True)
+        """Remove the files of all runs, as the training has come to its end."""
+        for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
+            path.unlink(missing_ok=True)
 
 
 def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -111,14 +120,15 @@ def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
 
     if len(state["active"]) < len(run.active):
         run.keep(state["active"])
-    run.members.load_state_dict(under("members."))
-    if run.average is not None:
-        run.average.load_state_dict(under("average."))
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in under("optimizer.").items():
-        number, _, moment = name.partition(".")
-        moments.setdefault(int(number), {})[moment] = tensor
-    run.optimizer.load([moments[number] for number in sorted(moments)])
+    if run.active:
+        run.members.load_state_dict(under("members."))
+        if run.average is not None:
+            run.average.load_state_dict(under("average."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in under("optimizer.").items():
+            number, _, moment = name.partition(".")
+            moments.setdefault(int(number), {})[moment] = tensor
+        run.optimizer.load([moments[number] for number in sorted(moments)])
     run.rate, run.seconds_before = state["rate"], state["seconds"]
     run.epochs = [[Epoch(*values) for values in epochs] for epochs in state["epochs"]]
     if tested := state["range_test"]:

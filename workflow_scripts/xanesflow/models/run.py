@@ -110,12 +110,18 @@ class Run:
         sizes = self._features.shape[1], settings.widths, self._spectra.shape[1]
         return SpectrumNetwork(*sizes, settings.dropout, settings.output)
 
-    def find_rate(self) -> None:
+    def find_rate(self, other: Run | None = None) -> None:
         """Take the learning rate from the settings, or find it by range tests.
 
         What a range test suggests scatters with its network and batches, so there are three, and the geometric mean is
         taken. They have seeds of their own: the rate is the same whatever seeds are trained.
+
+        Args:
+            other: a run of other seeds on the same data, whose rate is taken over if it has one.
         """
+        if other is not None and math.isfinite(other.rate):
+            self.rate, self.range_test = other.rate, other.range_test
+            return
         if self.settings.learning_rate is not None:
             self.rate = self.settings.learning_rate
             return

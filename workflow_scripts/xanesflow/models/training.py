@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -100,13 +102,17 @@ def train_networks(
     begin = time.perf_counter()
     device = _device(settings.device)
     data = [torch.from_numpy(array).to(device) for array in (*train, *val)]
+    places = _side_by_side(len(seeds), settings)
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
         while True:
             try:
-                run = Run(data, settings, seeds, starts)
-                _to_the_end(run, report, saved)
+                runs = [
+                    Run(data, settings, [seeds[k] for k in of], [starts[k] for k in of] if starts is not None else None)
+                    for of in places
+                ]
+                _to_the_end(runs, report, saved)
                 break
             except torch.OutOfMemoryError:
                 settings = _smaller_batch(settings, len(train[0]))
@@ -126,20 +132,48 @@ def train_networks(
             seconds,
             replace(settings, seed=seed),
         )
-        for number, seed in enumerate(seeds)
+        for run in runs
+        for number, seed in enumerate(run.seeds)
     ]
 
 
-def _to_the_end(run: Run, report: Report | None, saved: SavedTraining | None) -> None:
-    """Train until no member is left that still improves."""
-    if saved is None or not saved.restore(run):
-        run.find_rate()
-    while run.active:
+def _side_by_side(n_seeds: int, settings: TrainingSettings) -> list[list[int]]:
+    """Numbers of the seeds that are trained as one, in groups: on a GPU all, on a processor a group for each thread.
+
+    There a step is too short to be shared out to several threads, so they take a seed each, or several.
+    """
+    groups = 1 if settings.device == "cuda" else min(settings.threads, n_seeds)
+    return [part.tolist() for part in np.array_split(np.arange(n_seeds), groups)]
+
+
+def _to_the_end(runs: Sequence[Run], report: Report | None, saved: SavedTraining | None) -> None:
+    """Train until no member is left that still improves; several runs at the same time, a thread each."""
+    states = [None if saved is None else saved.of_group(number) for number in range(len(runs))]
+    for run, state in zip(runs, states, strict=True):
+        if state is None or not state.restore(run):
+            run.find_rate(runs[0])
+    if len(runs) == 1:
+        _train(runs[0], report, states[0], Event())
+        return
+    stop = Event()
+    each = torch.get_num_threads() // len(runs)
+    with ThreadPoolExecutor(len(runs), initializer=torch.set_num_threads, initargs=(each,)) as pool:
+        try:
+            trainings = [pool.submit(_train, run, report, state, stop) for run, state in zip(runs, states, strict=True)]
+            for training in as_completed(trainings):
+                training.result()
+        finally:
+            stop.set()  # where one failed, or the user interrupts, the others have no reason to go on
+
+
+def _train(run: Run, report: Report | None, saved: SavedTraining | None, stop: Event) -> None:
+    """Train one run, to its end or until it is told to stop."""
+    while run.active and not stop.is_set():
         for epoch in run.one_epoch():
             if report is not None:
                 report(epoch, run.rate)
-        if saved is not None and run.active:
-            saved.save(run)
+        if saved is not None:
+            saved.save(run, at_once=not run.active)
 
 
 def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
