@@ -23,7 +23,7 @@ _STATISTICS = ("running_mean", "running_var")
 
 
 class Members(nn.Module):
-    """Networks of one shape, side by side.
+    """Networks of one shape, side by side: weights and predictions; what training them takes is in `Backpropagation`.
 
     Parameters have the member as first axis: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of each
     normalisation, `bias` (k, 141) of the output.
@@ -65,6 +65,7 @@ class Members(nn.Module):
         """How many members there are."""
         return len(self.bias)
 
+    @torch.no_grad()
     def forward(self, features: Tensor) -> Tensor:
         """(n, k, d) scaled features of each member's own spectra -> (n, k, 141) scaled spectra, as trained."""
         hidden = features
@@ -107,7 +108,6 @@ class Members(nn.Module):
         """Go on with some members only, given by their numbers, ascending."""
         for parameter in self.parameters():
             parameter.data = parameter.data[members].clone()
-            parameter.grad = None
         for name, buffer in list(self.named_buffers()):
             setattr(self, name, buffer[members].clone())
 
