@@ -184,6 +184,11 @@ def test_a_field_that_is_no_good_is_told(fake, two_sites, tmp_path):
     assert out.count("not converged") == 2
     header, _ = read(tmp_path / "my_structure_2_Cu_xanes.csv")
     assert any("rung 5" in line and "not converged" in line for line in header)
+    once = fake_record(converged=False, iterations=1)
+    once["convergence"]["last_change_ev"] = None
+    fake[1].update({0: fake_result(0, record=once)})
+    code, _, err = call("xanes", two_sites, "-o", tmp_path / "once")
+    assert code == 0 and "Cu 0 (×1): the field had a single iteration, so nothing tells whether it converged" in err
 
 
 def test_spectra_without_common_energies_are_told(fake, two_sites, tmp_path):

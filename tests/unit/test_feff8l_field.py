@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from test_feff8l_pad import pack_all
@@ -89,6 +91,14 @@ PRINTED = """\
        1   -0.241
  Done with module 1: potentials.
 """
+
+
+def test_a_single_iteration_has_a_record_in_strict_json():
+    one = PRINTED.partition("           SCF ITERATION NUMBER  2")[0]
+    record = read_convergence(one, wanted=1).as_dict()
+    assert (record["iterations"], record["last_change_ev"]) == (1, None)
+    json.dumps(record, allow_nan=False)
+    assert read_convergence(PRINTED, wanted=2).as_dict()["last_change_ev"] == pytest.approx(5.684)
 
 
 def test_the_numbers_of_a_field_are_those_of_pot(tmp_path):

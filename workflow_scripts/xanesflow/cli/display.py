@@ -120,7 +120,12 @@ def remarks(request: Request, outcomes: Sequence[Outcome], spectra: Spectra) -> 
                     "atoms; take its spectrum with care."
                 )
                 continue
-            if not converged(record):
+            if scf["iterations"] == 1 and not converged(record):
+                said.append(
+                    f"{name}: the field had a single iteration, so nothing tells whether it converged; take its "
+                    "spectrum with care."
+                )
+            elif not converged(record):
                 said.append(
                     f"{name}: the field did not converge (the last of {scf['iterations']} iterations moved its Fermi "
                     f"level by {scf['last_change_ev']:.2f} eV); take its spectrum with care."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,7 +22,7 @@ class Convergence:
     Attributes:
         iterations: number of iterations done.
         fermi_levels_ev: Fermi level after each.
-        last_change_ev: how far the last iteration moved it.
+        last_change_ev: how far the last iteration moved it; infinite of a single one.
         ended_early: pot ended before the last iteration asked for: its own criterion was met.
         converged: it did, or the last change is below 0.3 eV, a fifth of a K edge's width.
     """
@@ -33,8 +34,9 @@ class Convergence:
     converged: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a record."""
-        return {**asdict(self), "fermi_levels_ev": list(self.fermi_levels_ev)}
+        """Plain values for a record, as JSON has them: a last change that is not known is None."""
+        change = self.last_change_ev if math.isfinite(self.last_change_ev) else None
+        return {**asdict(self), "fermi_levels_ev": list(self.fermi_levels_ev), "last_change_ev": change}
 
 
 def read_convergence(printed: str, *, wanted: int) -> Convergence:
