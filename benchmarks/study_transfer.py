@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.ticker import FixedLocator
 from scipy.stats import wilcoxon
 
 from xanesflow.config_sections import PAPER_ENERGY_START_EV
@@ -302,8 +303,9 @@ def draw(path: Path, tables: dict[str, pd.DataFrame]) -> None:
         axes.axhline(1, color=TRUTH, lw=0.8)
         axes.set_xticks(range(len(SUBSETS) + 1), [*SUBSETS, "all"])
         axes.set(yscale="log", ylabel=f"η / η of the {next(iter(tables.values())).columns[2].split('_')[0]}")
+        axes.yaxis.set_minor_locator(FixedLocator(np.arange(0.1, 3, 0.1)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:.1f}")
         axes.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
 
 
