@@ -3,7 +3,6 @@
     python benchmarks/bench_models.py                                   # random data of the size of Cu_FEFF
     python benchmarks/bench_models.py --kind universal                  # random data of the size of all FEFF subsets
     python benchmarks/bench_models.py --dataset results/dataset/NAME.h5 --subset Cu_FEFF Ni_FEFF --kind universal
-
     python benchmarks/bench_models.py --plain                           # and a plain PyTorch loop on the same machine
 
 Prints one table, a row per model, seed and subset. On random data there is nothing to learn, so only the time per epoch

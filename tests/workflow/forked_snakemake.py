@@ -33,9 +33,9 @@ def call(
     with TemporaryDirectory() as temporary:
         printed = Path(temporary, "printed.txt")
         asked = {"arguments": arguments, "folder": str(folder), "environment": environment, "seconds": seconds}
-        asked["python"] = stand_in() if fork_scripts else sys.executable
+        python = stand_in() if fork_scripts else sys.executable
         server = _server()
-        server.stdin.write(json.dumps({**asked, "printed": str(printed)}) + "\n")
+        server.stdin.write(json.dumps({**asked, "python": python, "printed": str(printed)}) + "\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
         return code, printed.read_text()

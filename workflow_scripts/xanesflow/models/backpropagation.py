@@ -129,8 +129,6 @@ class Backpropagation:
         first = gradient.transpose(1, 2)
         if self._half:
             room.copy_(torch.mm(first[0], inputs[0])[None] if len(room) == 1 else torch.bmm(first, inputs))
-        elif len(room) == 1:
-            torch.mm(first[0], inputs[0], out=room[0])
         elif room.device.type == "cpu":
             for one, other, product in zip(first, inputs, room, strict=True):
                 torch.mm(one, other, out=product)

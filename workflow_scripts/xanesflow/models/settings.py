@@ -53,7 +53,7 @@ class TrainingSettings:
         precision: of the products in training. bfloat16 is a third faster on processors that know it, and costs some
             4 % of η (docs/models.md).
         device: `cpu` or `cuda`.
-        threads: CPU threads. The weights are the same bit by bit only for the same number of threads.
+        threads: on the CPU; seeds are shared out to them. The weights are the same bit by bit only for as many threads.
         seed: of initial weights, order of the batches and dropout.
         keep_statistics: whether a training that begins with another model's weights normalises by that model's running
             means and variances, instead of the batches' own (docs/transfer.md).
