@@ -17,19 +17,19 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
+from xanesflow.core.sites import parse_site_id
 from xanesflow.dataset.splits import balanced_split
-from xanesflow.evaluation.calibrate import bars_of
-from xanesflow.evaluation.calibration import Calibration, cross_fit, materials_of
-from xanesflow.evaluation.distance import TrainingSites
+from xanesflow.evaluation.error_bars.calibrate import bars_of
+from xanesflow.evaluation.error_bars.calibration import Calibration, cross_fit, materials_of
+from xanesflow.evaluation.error_bars.distance import TrainingSites
+from xanesflow.evaluation.error_bars.scores import Judgement, judge
 from xanesflow.evaluation.metrics import compute_metrics, spectrum_mse
-from xanesflow.evaluation.predictions import Predictions, Uncertainty, write_predictions
-from xanesflow.evaluation.uncertainty import Judgement, judge
-from xanesflow.models.checkpoint import Model, load_checkpoint, save_checkpoint
-from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.fit import fit_models
-from xanesflow.models.settings import TrainingSettings
-from xanesflow.report.uncertainty import draw_uncertainty
-from xanesflow.sites import parse_site_id
+from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, write_predictions
+from xanesflow.models.network.checkpoint import Model, load_checkpoint, save_checkpoint
+from xanesflow.models.network.fit import fit_models
+from xanesflow.models.subset_data import SubsetData, read_subset
+from xanesflow.models.training_settings import TrainingSettings
+from xanesflow.report.figures.error_bars import draw_uncertainty
 
 
 def with_test_part(data: SubsetData) -> SubsetData:

@@ -14,8 +14,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.check import check_folders
+from xanesflow.codes.archive import read_archive
+from xanesflow.simulations.check_runs import check_folders
 
 DATA = Path(__file__).parents[1].parent / "shared/data"
 

@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 
 import xanesflow
-from xanesflow.config import load_config
+from xanesflow.config.model import load_config
+from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset
-from xanesflow.dataset.compare import compare
-from xanesflow.dataset.package import package_dataset
-from xanesflow.dataset.validate import validate
+from xanesflow.dataset.check.validate import validate
+from xanesflow.dataset.compare_releases import compare
+from xanesflow.dataset.share.package import package_dataset
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.sites import write_structure_rows
-from xanesflow.tables import write_rejected_group
 
 SIZES = {
     "Ti_FEFF": 6422, "V_FEFF": 10813, "Cr_FEFF": 3067, "Mn_FEFF": 17052, "Fe_FEFF": 12067, "Co_FEFF": 10753,

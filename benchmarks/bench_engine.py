@@ -20,20 +20,20 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from xanesflow.simulations.feff8l import EngineSettings
-from xanesflow.simulations.feff8l.cluster import cut_cluster
-from xanesflow.simulations.feff8l.inputs import ask_for_xanes, feff_inp
-from xanesflow.simulations.feff8l.job import write_job
-from xanesflow.simulations.feff8l.outputs import read_atomic
-from xanesflow.simulations.feff8l.programs import run_program
-from xanesflow.simulations.feff8l.scattering import Scattering, dense_traces
-from xanesflow.simulations.feff8l.settings import Rung
-from xanesflow.simulations.feff8l.spectrum import fms_cluster
-from xanesflow.sites import ELEMENTS
+from xanesflow.codes.feff8l import EngineSettings
+from xanesflow.codes.feff8l.cluster import cut_cluster
+from xanesflow.codes.feff8l.job import write_job
+from xanesflow.codes.feff8l.options import Rung
+from xanesflow.codes.feff8l.programs import run_program
+from xanesflow.codes.feff8l.read_outputs import read_atomic
+from xanesflow.codes.feff8l.scattering import Scattering, dense_traces
+from xanesflow.codes.feff8l.spectrum import fms_cluster
+from xanesflow.codes.feff8l.write_inputs import ask_for_xanes, feff_inp
+from xanesflow.core.sites import ELEMENTS
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.sites import describe
 
-COMMAND = [sys.executable, "-m", "xanesflow.simulations.feff8l", "run"]
+COMMAND = [sys.executable, "-m", "xanesflow.codes.feff8l", "run"]
 
 CLUSTERS = (
     "nio-rocksalt", "tio2-rutile", "cr2o3-corundum", "co3o4-spinel", "lamno3-perovskite", "v2o5-shcherbinaite",

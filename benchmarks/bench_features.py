@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from pymatgen.core import Structure
 
-from xanesflow.features import get_featurizer, matgl_sum
+from xanesflow.features import get_featurizer
+from xanesflow.features.graph_networks import matgl_sum
 
 DATA = Path(os.environ.get("XANESFLOW_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PIECE = 20

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from pymatgen.io.vasp import Poscar
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.errors import XanesflowError
-from xanesflow.inputs.feff import Feff
-from xanesflow.inputs.feff_inp import differences, parse_feff_input
-from xanesflow.inputs.write_inputs import write_inputs
-from xanesflow.parallel import map_in_processes
+from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
+from xanesflow.codes.feff.write_inputs import Feff
+from xanesflow.config.inputs import Inputs
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.inputs.write_chunk import write_inputs
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 
 ARCHIVE = Path(__file__).parents[1].parent / "shared/data/feff9-cu.tar.xz"

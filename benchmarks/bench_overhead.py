@@ -39,7 +39,7 @@ import importlib.util, sys
 sys.path.append({here!r})
 class Patch:
     def find_spec(self, name, path, target=None):
-        if name != "xanesflow.simulations.engine":
+        if name != "xanesflow.codes.engine":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench_status import SUBSETS, write_campaign
 
-from xanesflow.sites import chunk_name
+from xanesflow.core.sites import chunk_name
 
 SNAKEFILE = Path(__file__).parents[1] / "Snakefile"
 BAR, BAR_MIB = 5.0, 300

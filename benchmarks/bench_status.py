@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from xanesflow.files import write_text
-from xanesflow.simulations.progress import ChunkState, hash_sites, process_start, progress_path
-from xanesflow.sites import chunk_name, chunk_of, site_id
+from xanesflow.core.files import write_text
+from xanesflow.core.sites import chunk_name, chunk_of, site_id
+from xanesflow.simulations.state.progress import ChunkState, hash_sites, process_start, progress_path
 
 SUBSETS = {
     "Ti_FEFF": 6422, "V_FEFF": 10813, "Cr_FEFF": 3067, "Mn_FEFF": 17052, "Fe_FEFF": 12067, "Co_FEFF": 10753,

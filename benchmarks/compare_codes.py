@@ -20,11 +20,11 @@ import numpy as np
 from scipy.signal import find_peaks
 from scipy.stats import cauchy
 
-from xanesflow.config_sections import PAPER_BROADENING_EV, PAPER_CORE_LEVEL_EV, PAPER_SHIFT_EV
-from xanesflow.figures import figure
-from xanesflow.spectra.broadening import broaden_lorentzian
+from xanesflow.codes.vasp.broadening import broaden_lorentzian
+from xanesflow.codes.vasp.make_spectrum import cross_section
+from xanesflow.config.sections import PAPER_BROADENING_EV, PAPER_CORE_LEVEL_EV, PAPER_SHIFT_EV
+from xanesflow.core.figures import figure
 from xanesflow.spectra.similarity import RANGE_EV, compare_spectra, compared_part
-from xanesflow.spectra.vasp import cross_section
 
 DATA = Path(__file__).parents[1].parent / "shared/data/anatase"
 CORE_LEVEL_EV, WIDTH_EV = PAPER_CORE_LEVEL_EV["Ti"], PAPER_BROADENING_EV["Ti"]

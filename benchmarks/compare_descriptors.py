@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 from xanesflow.dataset.build import structure_json
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.features.descriptors import DescriptorFeaturizer, raw_columns
-from xanesflow.models.baselines import fit_linear
-from xanesflow.models.reduction import VARIANCE, principal_axes
+from xanesflow.models.network.reduction import VARIANCE, principal_axes
+from xanesflow.models.simple_models import fit_linear
 
 
 def main() -> None:

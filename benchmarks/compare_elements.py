@@ -17,12 +17,12 @@ import numpy as np
 from pymatgen.io.vasp import Poscar
 from study_engine import judge
 
-from xanesflow.config_sections import PAPER_ENERGY_START_EV
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff8l import compute_xanes
-from xanesflow.simulations.layout import place_of
-from xanesflow.sites import parse_site_id
-from xanesflow.spectra.grid import energy_grid
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff8l import compute_xanes
+from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.config.sections import PAPER_ENERGY_START_EV
+from xanesflow.core.energy_grid import energy_grid
+from xanesflow.core.sites import parse_site_id
 from xanesflow.structures.examples import load_examples
 
 ELEMENTS = ("Ti", "V", "Cr", "Co", "Ni")

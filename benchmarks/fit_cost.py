@@ -18,8 +18,8 @@ import numpy as np
 from pymatgen.io.vasp import Poscar
 from sklearn.model_selection import GroupKFold
 
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.layout import place_of
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.structures import cost
 from xanesflow.structures.cost import Clusters, describe_clusters, feff_core_hours
 

@@ -5,7 +5,7 @@
 ARCHIVE is the published archive of finished Cu runs; each run's xmu.dat names its level (Mu). One site a material is
 drawn, those of `study_engine.py` left out, and its field computed as the engine does (some four seconds a site; what
 stands in DIR is not computed again). First the choices, cross-validated; then the fit with the best of them, written to
-FILE (workflow_scripts/xanesflow/simulations/feff8l/fermi_cu.safetensors). A model that gives other levels needs a new
+FILE (workflow_scripts/xanesflow/codes/feff8l/fermi_cu.safetensors). A model that gives other levels needs a new
 ENGINE_VERSION (`settings`), so that kept results are computed again.
 """
 
@@ -27,18 +27,18 @@ from scipy.spatial.distance import cdist
 from sklearn.model_selection import KFold
 from study_engine import DEVELOPMENT, TEST, draw_names
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import sha256_file
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff8l.cluster import cut_cluster
-from xanesflow.simulations.feff8l.convergence import read_convergence
-from xanesflow.simulations.feff8l.engine import UNSETTLED_EV
-from xanesflow.simulations.feff8l.field import read_field
-from xanesflow.simulations.feff8l.inputs import feff_inp
-from xanesflow.simulations.feff8l.level import FIELDS, LevelModel, describe
-from xanesflow.simulations.feff8l.programs import ProgramError, run_program
-from xanesflow.simulations.feff8l.settings import Rung
-from xanesflow.simulations.layout import place_of
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff8l.cluster import cut_cluster
+from xanesflow.codes.feff8l.convergence import read_convergence
+from xanesflow.codes.feff8l.fermi_level import FIELDS, LevelModel, describe
+from xanesflow.codes.feff8l.field import read_field
+from xanesflow.codes.feff8l.options import Rung
+from xanesflow.codes.feff8l.programs import ProgramError, run_program
+from xanesflow.codes.feff8l.write_inputs import feff_inp
+from xanesflow.codes.feff8l.xanes import UNSETTLED_EV
+from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
 
 GAMMAS = (0.5, 1.0, 2.0)
 RIDGES = (0.003, 0.01, 0.03)

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from xanesflow.evaluation.calibration import Calibration
-from xanesflow.evaluation.distance import TrainingSites
+from xanesflow.evaluation.error_bars.calibration import Calibration
+from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.metrics import compute_metrics
-from xanesflow.models.data import SubsetData, read_subset
-from xanesflow.models.delta import SHARE_OF_A_MEMBER
-from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
-from xanesflow.models.delta_model import DeltaModel, DeltaSettings, fit_delta
-from xanesflow.models.fit import fit_model
-from xanesflow.models.planning import choose_sites
-from xanesflow.models.settings import TrainingSettings
-from xanesflow.models.unseen_elements import elements_of_materials, geometric_means, unseen_elements
+from xanesflow.models.delta.choose_sites import choose_sites
+from xanesflow.models.delta.delta_model import DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.delta.learning_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
+from xanesflow.models.delta.train_delta import SHARE_OF_A_MEMBER
+from xanesflow.models.delta.unseen_elements import elements_of_materials, geometric_means, unseen_elements
+from xanesflow.models.network.fit import fit_model
+from xanesflow.models.subset_data import SubsetData, read_subset
+from xanesflow.models.training_settings import TrainingSettings
 
 SUBSET, BASELINE = "Cu_FEFF", "feff8l"
 FEATURES = f"m3gnet_all+chgnet+radial+angular+{BASELINE}"

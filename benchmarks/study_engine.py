@@ -24,13 +24,13 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
 from scipy.stats import spearmanr
 
-from xanesflow.config_sections import PAPER_ENERGY_START_EV
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff.xmu import parse_xmu
-from xanesflow.simulations.feff8l import EngineSettings, compute_xanes
-from xanesflow.simulations.layout import place_of
-from xanesflow.spectra.grid import energy_grid, onto_grid
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.feff8l import EngineSettings, compute_xanes
+from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.config.sections import PAPER_ENERGY_START_EV
+from xanesflow.core.energy_grid import energy_grid, onto_grid
+from xanesflow.core.errors import XanesflowError
 
 START_EV = PAPER_ENERGY_START_EV["Cu"]
 GRID_EV = energy_grid(START_EV)

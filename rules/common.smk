@@ -9,25 +9,25 @@ from snakemake.logging import logger
 # The scripts find the library beside them; the rules look for it in the same place.
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from xanesflow.config import load_config
-from xanesflow.config_baseline import (
+from xanesflow.config.model import load_config
+from xanesflow.config.delta_from import (
     baseline_features,
     baselines_of,
     computed_baselines,
     models_of,
 )
-from xanesflow.config_files import check_directory, check_split_files
-from xanesflow.errors import XanesflowError
+from xanesflow.config.named_files import check_directory, check_split_files
+from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.table_one import obstacle, paper_eta
-from xanesflow.files import sha256_file
-from xanesflow.locking import hold_directory
-from xanesflow.simulations.expected import chunk_memory, chunk_minutes
-from xanesflow.simulations.feff.command import find_program
-from xanesflow.simulations.layout import check_archive, folder_state
-from xanesflow.sites import COMPUTED, WITH_INPUTS, chunk_name
-from xanesflow.spectra.processing import processing_of
-from xanesflow.structures.manifest import request_of
-from xanesflow.structures.material_ids import id_files
+from xanesflow.core.files import sha256_file
+from xanesflow.running.locks import hold_directory
+from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes
+from xanesflow.codes.feff.find_feff import find_program
+from xanesflow.codes.lightshow_tree import check_archive, folder_state
+from xanesflow.core.sites import COMPUTED, WITH_INPUTS, chunk_name
+from xanesflow.codes.vasp.constants import processing_of
+from xanesflow.structures.materials_project.manifest import request_of
+from xanesflow.structures.materials_project.material_ids import id_files
 
 try:
     CONFIG = load_config(config)
@@ -191,7 +191,7 @@ def query_of(element):
 def state_of_structures():
     """What tells that the folder or library of structures has changed."""
     if folders := folder_of_structures():
-        from xanesflow.structures.listing import directory_state
+        from xanesflow.structures.list_files import directory_state
 
         return directory_state(folders[0])
     if CONFIG.structures.source != "examples":

@@ -1,6 +1,6 @@
 # Beside the way to the report: spectra of structures that nobody simulated.
 
-from xanesflow.config_predict import (
+from xanesflow.config.predict import (
     calibrations_to_predict_with,
     folder_to_predict,
     models_to_predict_with,

@@ -1,5 +1,5 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
-from xanesflow.sites import pairs_of_theories
+from xanesflow.core.sites import pairs_of_theories
 
 MODEL_SUBSET = "{model}_{features}_{subset}"
 MAPPED = list(dict.fromkeys([*CONFIG.features.models, *(features for _, features in MODELS)]))

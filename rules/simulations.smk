@@ -46,7 +46,7 @@ if RUN_SUBSETS:
     rule simulate_chunk:
         input:
             # One table for all chunks of a subset: when a material is added each of its chunks is gone through again,
-            # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/kept.py).
+            # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/state/finished_runs.py).
             structures="results/structures/{subset}.parquet",
             site_table="results/structures/{subset}_sites.parquet",
             only=lambda wildcards: planned_sites(wildcards.subset),

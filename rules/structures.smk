@@ -37,7 +37,7 @@ if CONFIG.structures.source == "materials_project":
             runtime=240,
         params:
             query=lambda wildcards: query_of(wildcards.element),
-            # Another name only where there is another question (xanesflow/structures/manifest.py); of wildcards
+            # Another name only where there is another question (xanesflow/structures/materials_project/manifest.py); of wildcards
             # alone, as what is made of `output` is no reason for Snakemake to run a rule again.
             request=lambda wildcards: request_of(
                 f"results/structures/materials_project/{wildcards.element}.json",

@@ -12,8 +12,8 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 from vasp_runs import SMALL, command, go_wrong, make_library
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.inputs.vasp import Vasp
+from xanesflow.codes.vasp.write_inputs import Vasp
+from xanesflow.config.inputs import Inputs
 
 POINTS = 2000
 """Energies of the dielectric function, 0.33 eV apart."""

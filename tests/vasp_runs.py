@@ -11,8 +11,8 @@ from typing import Any
 from pymatgen.core import Lattice, Structure
 from shared import PROJECT
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.simulations.vasp.adapter import VaspEngine, VaspOptions
+from xanesflow.codes.vasp.engine import VaspEngine, VaspOptions
+from xanesflow.config.inputs import Inputs
 
 STAND_IN = PROJECT / "tests/stand_in_vasp.py"
 

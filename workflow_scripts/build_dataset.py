@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from xanesflow.config.rule_script import rule_log
 from xanesflow.dataset.build import SubsetFiles, build_dataset
-from xanesflow.scripting import rule_log
 
 with rule_log(snakemake) as config:
     subsets, featurizers = snakemake.params.subsets, snakemake.params.featurizers

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.evaluation.calibrate import calibrate_model
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 
 with rule_log(snakemake) as config:
     calibrate_model(

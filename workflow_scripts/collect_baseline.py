@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.features.collect_baseline import collect_baseline
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.features.cheap_runs.collect import collect_baseline
 
 with rule_log(snakemake) as config:
     collect_baseline(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.features.compute import compute_features
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.features.compute_features import compute_features
 
 with rule_log(snakemake) as config:
     compute_features(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import path_or_none, rule_log
+from xanesflow.config.rule_script import path_or_none, rule_log
 from xanesflow.spectra.curate import curate_spectra
 
 with rule_log(snakemake) as config:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.site_chemistry import describe_sites
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.explorer.site_chemistry import describe_sites
 
 with rule_log(snakemake):
     describe_sites(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.comparison import draw_comparison
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.figures.comparison import draw_comparison
 
 with rule_log(snakemake):
     given = snakemake.input

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from xanesflow.report.curation import draw_curation
-from xanesflow.report.curation_examples import draw_examples
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.figures.curation import draw_curation
+from xanesflow.report.figures.left_out import draw_examples
 
 with rule_log(snakemake):
     draw_curation(Path(snakemake.input[0]), Path(snakemake.output.kept))

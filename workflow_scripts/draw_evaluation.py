@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.evaluation import draw_evaluation
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.figures.model_errors import draw_evaluation
 
 with rule_log(snakemake):
     draw_evaluation(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.feature_map_figure import draw_map
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.figures.feature_map_figure import draw_map
 
 with rule_log(snakemake):
     draw_map(

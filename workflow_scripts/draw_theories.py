@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.theories import draw_theories
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.figures.theories import draw_theories
 
 with rule_log(snakemake):
     draw_theories(

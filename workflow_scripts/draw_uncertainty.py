@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.uncertainty import draw_uncertainty
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.figures.error_bars import draw_uncertainty
 
 with rule_log(snakemake):
     draw_uncertainty(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from xanesflow.config.rule_script import rule_log
 from xanesflow.evaluation.evaluate import evaluate_models
-from xanesflow.scripting import rule_log
 
 with rule_log(snakemake):
     evaluate_models(

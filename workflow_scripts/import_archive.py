@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
 from xanesflow.simulations.import_archive import import_archive
 
 with rule_log(snakemake):

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from xanesflow.config.rule_script import rule_log
 from xanesflow.dataset.import_features import import_features
-from xanesflow.scripting import rule_log
 
 with rule_log(snakemake) as config:
     import_features(

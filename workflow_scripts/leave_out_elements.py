@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.models.unseen_elements import judge_unseen_elements
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.models.delta.unseen_elements import judge_unseen_elements
 
 with rule_log(snakemake):
     judge_unseen_elements(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import rule_log
-from xanesflow.simulations.failures import list_failures
+from xanesflow.config.rule_script import rule_log
+from xanesflow.simulations.state.failures import list_failures
 
 with rule_log(snakemake):
     list_failures(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from xanesflow.report.explorer import ExplorerFiles
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.explorer.explorer import ExplorerFiles
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
-from xanesflow.scripting import rule_log
-from xanesflow.simulations.status import campaign_status
-from xanesflow.simulations.summary import summarize_runs
+from xanesflow.simulations.state.campaign_status import campaign_status
+from xanesflow.simulations.state.summary import summarize_runs
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params

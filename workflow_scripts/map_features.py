@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.report.feature_map import map_features
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.report.explorer.feature_map import map_features
 
 with rule_log(snakemake):
     map_features(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.dataset.package import package_dataset
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.dataset.share.package import package_dataset
 
 with rule_log(snakemake):
     package_dataset(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.evaluation.baselines import predict_baseline
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.evaluation.predict_simple_models import predict_baseline
 
 with rule_log(snakemake) as config:
     predict_baseline(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.evaluation.predict import predict_spectra
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.evaluation.predict_spectra import predict_spectra
 
 with rule_log(snakemake) as config:
     predict_spectra(

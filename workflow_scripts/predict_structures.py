@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.prediction.run import predict_structures
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.prediction.predict_files import predict_structures
 
 with rule_log(snakemake) as config:
     predict_structures(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from xanesflow.config import load_config
-from xanesflow.scripting import rule_log
-from xanesflow.structures.manifest import Query
-from xanesflow.structures.material_ids import check_ids, read_ids
-from xanesflow.structures.query import query_materials_project
+from xanesflow.config.model import load_config
+from xanesflow.config.rule_script import rule_log
+from xanesflow.structures.materials_project.manifest import Query
+from xanesflow.structures.materials_project.material_ids import check_ids, read_ids
+from xanesflow.structures.materials_project.query import query_materials_project
 
 with rule_log(snakemake):
     given = dict(snakemake.params.query)

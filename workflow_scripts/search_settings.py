@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from xanesflow.models.search import SearchPlan, search_settings
-from xanesflow.models.search_space import SearchSpace
-from xanesflow.models.settings import TrainingSettings
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.models.search.search_settings import SearchPlan, search_settings
+from xanesflow.models.search.space import SearchSpace
+from xanesflow.models.training_settings import TrainingSettings
 
 with rule_log(snakemake):
     plan = dict(snakemake.params.search)

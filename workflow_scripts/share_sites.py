@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import rule_log
-from xanesflow.structures.share import share_sites
+from xanesflow.config.rule_script import rule_log
+from xanesflow.structures.copy_site_table import share_sites
 
 with rule_log(snakemake):
     share_sites(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from xanesflow.scripting import path_or_none, rule_log
-from xanesflow.simulations.engine import engine_of
+from xanesflow.codes.engine import engine_of
+from xanesflow.config.rule_script import path_or_none, rule_log
+from xanesflow.core.sites import Subset
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.sites import Subset
 
 with rule_log(snakemake):
     subset = snakemake.wildcards.subset

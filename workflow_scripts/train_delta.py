@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.models.delta import train_delta
-from xanesflow.scripting import by_seed, rule_log
+from xanesflow.config.rule_script import by_seed, rule_log
+from xanesflow.models.delta.train_delta import train_delta
 
 with rule_log(snakemake) as config:
     train_delta(

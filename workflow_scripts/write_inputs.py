@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xanesflow.inputs.write_inputs import write_inputs
-from xanesflow.scripting import rule_log
+from xanesflow.config.rule_script import rule_log
+from xanesflow.inputs.write_chunk import write_inputs
 
 with rule_log(snakemake):
     write_inputs(

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 from shared import PROJECT
 
-from xanesflow.sites import chunk_of
+from xanesflow.core.sites import chunk_of
 
 REPLAY = Path(__file__).parent / "replay"
 LATTICE = "nickel\n1.0\n0 {h} {h}\n{h} 0 {h}\n{h} {h} 0\nNi\n1\nDirect\n0 0 0\n"

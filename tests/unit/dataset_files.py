@@ -14,12 +14,12 @@ import pandas as pd
 from feff_runs import GRID_START_EV, PARTNERS, cuprite, perovskite
 from pymatgen.core import Element
 
-from xanesflow.config import load_config
+from xanesflow.config.model import load_config
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset
-from xanesflow.reasons import Rejected
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.sites import describe, write_structures
-from xanesflow.tables import write_rejected_group
 
 PARTS = ["train"] * 9 + ["val"] * 2 + ["test"] * 2
 CONFIG = {"campaign": "small", "subsets": ["Cu_FEFF", "Ni_FEFF"], "simulations": {"archive": "runs"}}
@@ -96,7 +96,7 @@ def copy_of_dataset(folder, name="d.h5"):
 
 def seal_again(file):
     """What a damage that is not silent leaves: the hashes fit again, so that only the check meant finds it."""
-    from xanesflow.dataset.layout import seal
+    from xanesflow.dataset.file import seal
 
     seal(file)
 

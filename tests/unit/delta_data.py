@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xanesflow.features.baseline_layout import FIELD, FRAME_POINTS, NUMBERS, frame_energies
-from xanesflow.models.data import SubsetData
+from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, NUMBERS, frame_energies
+from xanesflow.models.subset_data import SubsetData
 
 START_EV = 8983.173
 FERMI = FIELD.index("fermi_ev") - NUMBERS["feff8l"]

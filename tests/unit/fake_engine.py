@@ -15,10 +15,10 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.engine import FailedRunError
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import Subset
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.sites import Subset
 from xanesflow.structures.cost import SiteCost
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 

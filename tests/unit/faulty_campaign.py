@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.simulations.engine import FailedRunError
+from xanesflow.codes.engine import FailedRunError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 

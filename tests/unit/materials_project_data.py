@@ -8,9 +8,9 @@ from feff_runs import bent_chain, cuprite, layered, perovskite, rocksalt, rutile
 from materials_project_server import document
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.structures.manifest import Manifest, Query
-from xanesflow.structures.patience import Patience
-from xanesflow.structures.query import query_materials_project
+from xanesflow.structures.materials_project.manifest import Manifest, Query
+from xanesflow.structures.materials_project.query import query_materials_project
+from xanesflow.structures.materials_project.retrying_http import Patience
 
 QUICK = Patience(attempts=4, backoff_s=0.01, longest_wait_s=5, silence_s=0.4, answer_s=0.6)
 

@@ -7,8 +7,8 @@ from feff_runs import poscar, rocksalt, rutile
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 
-from xanesflow.reasons import REASONS
-from xanesflow.structures.directory import read_directory
+from xanesflow.core.reasons import REASONS
+from xanesflow.structures.folder import read_directory
 from xanesflow.structures.sites import BadStructure, Material
 
 GOOD = poscar(rocksalt())

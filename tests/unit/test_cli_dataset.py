@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import xanesflow
 from xanesflow.cli import app
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from structure_files import as_json, cif, with_symmetry
 from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app, compute, display, output, request
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff8l import EngineSettings, XanesResult
+from xanesflow.cli import app, choose_site, compute, show, write_xanes
+from xanesflow.codes.feff8l import EngineSettings, XanesResult
+from xanesflow.core.errors import XanesflowError
 
 LIBRARY = str(Path(xanesflow.__file__).parents[1])
 
@@ -283,9 +283,9 @@ def test_examples_lists_the_library():
 
 
 def test_a_terminal_sees_what_is_at_work(fake, two_sites):
-    asked = request.make_request(str(two_sites), None, None, symprec=0.01)
+    asked = choose_site.make_request(str(two_sites), None, None, symprec=0.01)
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with display.live_display(2, console) as shown:
+    with show.live_display(2, console) as shown:
         shown.tell(asked.sites[0], "potentials [SCF]")
         shown._progress.refresh()
         shown.tell(asked.sites[0], "scattering")
@@ -296,11 +296,11 @@ def test_a_terminal_sees_what_is_at_work(fake, two_sites):
 
 
 def test_many_sites_are_drawn_as_a_crowd(two_sites, tmp_path):
-    asked = request.make_request(str(two_sites), None, None, symprec=0.01)
+    asked = choose_site.make_request(str(two_sites), None, None, symprec=0.01)
     energy = 8970 + 0.1 * np.arange(50)
     for n in (8, 30):
-        sites = tuple((request.Absorber("Cu", k, 1), np.full(50, 1e-3 * k)) for k in range(n))
-        output.draw_plot([tmp_path / f"{n}.svg"], asked, output.Spectra(energy, sites, np.full(50, 1e-2)))
+        sites = tuple((choose_site.Absorber("Cu", k, 1), np.full(50, 1e-3 * k)) for k in range(n))
+        write_xanes.draw_plot([tmp_path / f"{n}.svg"], asked, write_xanes.Spectra(energy, sites, np.full(50, 1e-2)))
     assert "Cu 7 (×1)" in (tmp_path / "8.svg").read_text()
     assert "30 sites" in (tmp_path / "30.svg").read_text() and "Cu 7 (×1)" not in (tmp_path / "30.svg").read_text()
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from shared import PROJECT
 
-from xanesflow.config import Config, default_yaml, load_config, read_config_file
-from xanesflow.config_files import check_directory, check_split_files
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff8l.settings import EngineSettings
+from xanesflow.codes.feff8l.options import EngineSettings
+from xanesflow.config.model import Config, default_yaml, load_config, read_config_file
+from xanesflow.config.named_files import check_directory, check_split_files
+from xanesflow.core.errors import XanesflowError
 
 CU = {"subsets": ["Cu_FEFF"]}
 RUN = {"subsets": ["Cu_FEFF8L"], "structures": {"source": "examples"}, "simulations": {"source": "run"}}
@@ -187,7 +187,7 @@ def test_the_default_is_the_papers_campaign():
 
 
 def test_both_ways_of_printing_work():
-    command = [sys.executable, "-m", "xanesflow.config"]
+    command = [sys.executable, "-m", "xanesflow.config.model"]
     schema = json.loads(subprocess.run([*command, "--schema"], capture_output=True, text=True, check=True).stdout)
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == set(yaml.safe_load(default_yaml()))
@@ -276,7 +276,7 @@ def test_a_configuration_file_that_is_no_yaml_is_told_by_its_name(tmp_path, cont
 
 
 def test_what_snakemake_predict_takes_follows_from_the_kinds_of_models(tmp_path):
-    from xanesflow import config_predict
+    from xanesflow.config import predict as config_predict
 
     given = {"subsets": ["Cu_FEFF", "Ti_FEFF"], "simulations": {"archive": "runs"}, "features": {"models": ["chgnet"]}}
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from xanesflow.config import load_config
-from xanesflow.config_baseline import baseline_features, baselines_of, computed_baselines, models_of
-from xanesflow.config_predict import models_to_predict_with
-from xanesflow.errors import XanesflowError
+from xanesflow.config.delta_from import baseline_features, baselines_of, computed_baselines, models_of
+from xanesflow.config.model import load_config
+from xanesflow.config.predict import models_to_predict_with
+from xanesflow.core.errors import XanesflowError
 
 DELTA = {
     "subsets": ["Cu_FEFF"],

@@ -6,12 +6,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from xanesflow.config import load_config
-from xanesflow.errors import XanesflowError
-from xanesflow.models.search_file import Found, write_found
-from xanesflow.models.search_space import SETTINGS, SearchSpace
-from xanesflow.models.settings import PAPER_EXPERTS, PAPER_UNIVERSAL, TrainingSettings
-from xanesflow.presets import LAYERS, PRESETS
+from xanesflow.config.model import load_config
+from xanesflow.config.presets import LAYERS, PRESETS
+from xanesflow.core.errors import XanesflowError
+from xanesflow.models.search.settings_file import Found, write_found
+from xanesflow.models.search.space import SETTINGS, SearchSpace
+from xanesflow.models.training_settings import PAPER_EXPERTS, PAPER_UNIVERSAL, TrainingSettings
 
 CU = {"subsets": ["Cu_FEFF"]}
 

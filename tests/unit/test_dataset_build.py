@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from feff_runs import cuprite, rocksalt
 
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset, structure_json
-from xanesflow.errors import XanesflowError
-from xanesflow.reasons import Rejected
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.sites import describe, write_structures
-from xanesflow.tables import write_rejected_group
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import pytest
 from feff_runs import rocksalt
 from shared import shared
 
-from xanesflow.config import load_config
+from xanesflow.config.model import load_config
+from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.build import SubsetFiles, build_dataset
-from xanesflow.dataset.contents import read_contents
+from xanesflow.dataset.check.contents import read_contents
+from xanesflow.dataset.check.validate_structures import check_structures
 from xanesflow.dataset.feature_files import check_feature_file, read_feature_file
 from xanesflow.dataset.import_features import import_features
-from xanesflow.dataset.validate_structures import check_structures
-from xanesflow.errors import XanesflowError
-from xanesflow.features.compute import read_features
-from xanesflow.models.data import read_subset
+from xanesflow.features.compute_features import read_features
+from xanesflow.models.subset_data import read_subset
 from xanesflow.spectra.store import read_spectra
 
 START_EV = 8983.173

@@ -14,10 +14,10 @@ import yaml
 from dataset_files import attributes, copy_of_dataset, seal_again, write_dataset
 
 import xanesflow
-from xanesflow.dataset.package import package_dataset
-from xanesflow.dataset.scrub import Scrubber
-from xanesflow.dataset.validate import validate
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.dataset.check.validate import validate
+from xanesflow.dataset.share.package import package_dataset
+from xanesflow.dataset.share.scrub import Scrubber
 
 FILES = [
     "CITATION.cff",

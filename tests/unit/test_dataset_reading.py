@@ -11,8 +11,8 @@ import pytest
 from dataset_files import attributes, copy_of_dataset, spectra_of, write_dataset
 
 import xanesflow
-from xanesflow.dataset.layout import hash_of
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.dataset.file import hash_of
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from shared import shared
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.splits import balanced_split, check_split, read_split_files, split_sites
-from xanesflow.errors import XanesflowError
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
 SUBSETS = [f"{e}_FEFF" for e in ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")] + ["Ti_VASP", "Cu_VASP"]

@@ -8,9 +8,9 @@ from feff_runs import PARTNERS, perovskite
 from pymatgen.core import Element
 from shared import shared
 
-from xanesflow.dataset.findings import CHECKS
-from xanesflow.dataset.validate import HEIGHT_FACTOR, validate
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.dataset.check.findings import CHECKS
+from xanesflow.dataset.check.validate import HEIGHT_FACTOR, validate
 
 CU = "Cu_FEFF"
 

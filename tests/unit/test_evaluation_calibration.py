@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.calibration import Calibration, Ensemble, NotCalibratedError, cross_fit, materials_of
-from xanesflow.evaluation.calibration_file import read_calibration, write_calibration
-from xanesflow.evaluation.distance import TrainingSites
+from xanesflow.core.errors import XanesflowError
+from xanesflow.evaluation.error_bars.calibration import (
+    Calibration,
+    Ensemble,
+    NotCalibratedError,
+    cross_fit,
+    materials_of,
+)
+from xanesflow.evaluation.error_bars.calibration_file import read_calibration, write_calibration
+from xanesflow.evaluation.error_bars.distance import TrainingSites
 
 OWNER = Ensemble("expert", "m3gnet", "Cu_FEFF", {0: "a" * 64, 1: "b" * 64})
 M = 30

@@ -10,7 +10,7 @@ from scipy.stats import binom, wilcoxon
 from xanesflow.evaluation import table_one
 from xanesflow.evaluation.evaluate import evaluate_models
 from xanesflow.evaluation.intervals import draw_materials, drawn_medians, interval, resample, write_intervals
-from xanesflow.evaluation.predictions import Predictions, write_predictions
+from xanesflow.evaluation.predictions_file import Predictions, write_predictions
 from xanesflow.evaluation.significance import compare_models, holm, material_medians, paired_p
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)

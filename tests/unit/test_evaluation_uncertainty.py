@@ -5,8 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from xanesflow.evaluation.predictions import Predictions, Uncertainty, read_predictions, write_predictions
-from xanesflow.evaluation.uncertainty import COLUMNS, judge, reliability, sparsification, write_judgements
+from xanesflow.evaluation.error_bars.scores import COLUMNS, judge, reliability, sparsification, write_judgements
+from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, read_predictions, write_predictions
 
 
 def bars_of(spectra, half_width, expected, *, confidence=None):

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
-from xanesflow.features.collect_baseline import collect_baseline
-from xanesflow.features.compute import read_features
-from xanesflow.simulations.chunks import ChunkWriter
-from xanesflow.simulations.layout import run_folder
-from xanesflow.structures.share import share_sites
+from xanesflow.codes.lightshow_tree import run_folder
+from xanesflow.codes.run_zip import ChunkWriter
+from xanesflow.core.errors import XanesflowError
+from xanesflow.features.cheap_runs.collect import collect_baseline
+from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
+from xanesflow.features.compute_features import read_features
+from xanesflow.structures.copy_site_table import share_sites
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 
 START = GRID_START_EV["Cu"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.special import eval_legendre, spherical_jn
 
-from xanesflow.features import m3gnet_basis as basis
-from xanesflow.features.bond_classes import BondSorter
+from xanesflow.features.graph_networks import m3gnet_basis as basis
+from xanesflow.features.graph_networks.bond_classes import BondSorter
 
 
 def test_bessel_roots_are_the_first_three_zeros():

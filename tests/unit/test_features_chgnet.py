@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from features_data import copper, lonely_atom, rutile, some_structures
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features import chgnet as ours
+from xanesflow.core.errors import XanesflowError
 from xanesflow.features import get_featurizer
 from xanesflow.features.base import FeatureFailure
+from xanesflow.features.graph_networks import chgnet as ours
 
 
 def test_features_are_those_of_chgnets_own_prediction():

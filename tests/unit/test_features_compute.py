@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from features_data import copper, m3gnet_folder, pair_and_one_apart, polonium, rutile
 
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
 from xanesflow.features import compute_features, get_featurizer, parse_features, read_features
 from xanesflow.features.base import groups
-from xanesflow.features.weights import M3GNET_HASH
-from xanesflow.files import sha256_file
+from xanesflow.features.graph_networks.weights import M3GNET_HASH
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from xanesflow.features.base import FeatureFailure
 from xanesflow.features.descriptors import DescriptorFeaturizer, raw_columns, signs
-from xanesflow.features.registry import get_featurizer
+from xanesflow.features.featurizers import get_featurizer
 
 
 def cutoff(r):

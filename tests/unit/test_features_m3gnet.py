@@ -18,9 +18,10 @@ from features_data import (
 )
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features import base, get_featurizer, matgl_sum
+from xanesflow.core.errors import XanesflowError
+from xanesflow.features import base, get_featurizer
 from xanesflow.features.base import FeatureFailure, Featurizer
+from xanesflow.features.graph_networks import matgl_sum
 
 
 @pytest.fixture(scope="module")

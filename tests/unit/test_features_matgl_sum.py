@@ -8,10 +8,10 @@ import pytest
 import torch
 from features_data import m3gnet_folder, rutile
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features import matgl_sum
-from xanesflow.features.m3gnet import M3GNetFeaturizer
-from xanesflow.features.m3gnet_network import M3GNetNetwork
+from xanesflow.core.errors import XanesflowError
+from xanesflow.features.graph_networks import matgl_sum
+from xanesflow.features.graph_networks.m3gnet import M3GNetFeaturizer
+from xanesflow.features.graph_networks.m3gnet_network import M3GNetNetwork
 
 
 def test_matgl_as_installed_still_sums_into_the_source():

@@ -8,9 +8,9 @@ import pytest
 import torch
 from features_data import m3gnet_folder
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features import weights
-from xanesflow.files import sha256_file
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
+from xanesflow.features.graph_networks import weights
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from xanesflow.simulations.feff8l.contour import absorption, thin_mesh
+from xanesflow.codes.feff8l.contour import absorption, thin_mesh
 
 HARTREE_EV = 27.211386
 FERMI, GAMMA = -11.0, 0.79  # eV, as of a Ni K edge

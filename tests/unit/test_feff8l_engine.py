@@ -15,15 +15,16 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 from shared import shared
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff8l import EngineSettings, NoSpectrumError, compute_xanes, engine, programs
-from xanesflow.simulations.feff8l.cluster import cut_cluster
-from xanesflow.simulations.feff8l.engine import compute_cluster
-from xanesflow.simulations.feff8l.job import read_job, write_job
-from xanesflow.simulations.feff8l.level import FIELD_TOO_LOW_EV
-from xanesflow.simulations.feff8l.programs import ProgramError
-from xanesflow.simulations.feff8l.settings import Rung, ladder
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff8l import EngineSettings, NoSpectrumError, compute_xanes, programs
+from xanesflow.codes.feff8l import xanes as engine
+from xanesflow.codes.feff8l.cluster import cut_cluster
+from xanesflow.codes.feff8l.fermi_level import FIELD_TOO_LOW_EV
+from xanesflow.codes.feff8l.job import read_job, write_job
+from xanesflow.codes.feff8l.options import Rung, ladder
+from xanesflow.codes.feff8l.programs import ProgramError
+from xanesflow.codes.feff8l.xanes import compute_cluster
+from xanesflow.core.errors import XanesflowError
 from xanesflow.structures.examples import load_examples
 
 CHEAP = EngineSettings(scf_radius=1.5, scf_iterations=3, fms_radius=3.0, energy_step=0.25, time_limit=60)
@@ -310,7 +311,7 @@ def test_a_damaged_file_between_the_programs_is_a_failed_rung(monkeypatch, tmp_p
 def do_job(folder):
     path = str(Path(engine.__file__).parents[3])
     return subprocess.run(
-        [sys.executable, "-m", "xanesflow.simulations.feff8l", "run"], cwd=folder, capture_output=True, text=True,
+        [sys.executable, "-m", "xanesflow.codes.feff8l", "run"], cwd=folder, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}, encoding="utf-8", check=False,
     )  # fmt: skip
 
@@ -356,7 +357,7 @@ def test_a_job_without_a_usable_site_json_fails_with_a_sentence(tmp_path, conten
 
 
 def test_a_job_fails_with_exit_code_1_and_a_wrong_call_with_2(tmp_path):
-    from xanesflow.simulations.feff8l.__main__ import main
+    from xanesflow.codes.feff8l.__main__ import main
 
     assert main(["walk"]) == 2
     done = do_job(tmp_path)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from test_feff8l_pad import pack_all
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff8l.convergence import read_convergence
-from xanesflow.simulations.feff8l.field import raise_fermi_level, read_field
-from xanesflow.simulations.feff8l.outputs import HARTREE_EV
-from xanesflow.simulations.feff8l.pad import pack, unpack
-from xanesflow.simulations.feff8l.settings import EngineSettings, ladder
+from xanesflow.codes.feff8l.convergence import read_convergence
+from xanesflow.codes.feff8l.field import raise_fermi_level, read_field
+from xanesflow.codes.feff8l.options import EngineSettings, ladder
+from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
+from xanesflow.codes.feff8l.read_pad import pack, unpack
+from xanesflow.core.errors import XanesflowError
 
 HEADER = [2.347, -0.4583, -0.8232, 0.716, 307.2, 0.9503, 2.39, 0.61, -1.47, 1.92, 1.05, 56.0, 0.0]
 

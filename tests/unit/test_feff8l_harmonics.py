@@ -8,14 +8,7 @@ import pytest
 from scipy.special import eval_legendre, spherical_jn, spherical_yn
 from sympy.physics.wigner import gaunt
 
-from xanesflow.simulations.feff8l.harmonics import (
-    channel_l,
-    hankel,
-    n_channels,
-    parities,
-    real_harmonics,
-    triple_integrals,
-)
+from xanesflow.codes.feff8l.harmonics import channel_l, hankel, n_channels, parities, real_harmonics, triple_integrals
 
 
 def random_vectors(number: int, seed: int = 0) -> np.ndarray:

@@ -6,13 +6,11 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 from shared import shared
 
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff8l import EngineSettings, compute_xanes
-from xanesflow.simulations.feff8l.cluster import cut_cluster
-from xanesflow.simulations.feff8l.convergence import Convergence
-from xanesflow.simulations.feff8l.field import Field
-from xanesflow.simulations.feff8l.inputs import Cluster
-from xanesflow.simulations.feff8l.level import (
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff8l import EngineSettings, compute_xanes
+from xanesflow.codes.feff8l.cluster import cut_cluster
+from xanesflow.codes.feff8l.convergence import Convergence
+from xanesflow.codes.feff8l.fermi_level import (
     BELIEVED,
     NOT_BELIEVED,
     LevelModel,
@@ -21,9 +19,11 @@ from xanesflow.simulations.feff8l.level import (
     load_model,
     traits_of,
 )
-from xanesflow.simulations.feff8l.outputs import HARTREE_EV
-from xanesflow.simulations.feff8l.settings import Rung
-from xanesflow.simulations.layout import place_of
+from xanesflow.codes.feff8l.field import Field
+from xanesflow.codes.feff8l.options import Rung
+from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
+from xanesflow.codes.feff8l.write_inputs import Cluster
+from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.structures.examples import load_examples
 
 RUNG = Rung(2.6, 2, 0.2)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from xanesflow.simulations.feff8l.pad import WIDTH, read_packed, unpack
+from xanesflow.codes.feff8l.read_pad import WIDTH, read_packed, unpack
 
 
 def pack(value: float) -> str:

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.feff8l import programs
-from xanesflow.simulations.feff8l.programs import ProgramError, TimeLimitError, folder_of_programs, run_program
+from xanesflow.codes.feff8l import programs
+from xanesflow.codes.feff8l.programs import ProgramError, TimeLimitError, folder_of_programs, run_program
+from xanesflow.core.errors import XanesflowError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins for the programs are shell scripts")
 
@@ -75,8 +75,8 @@ def test_a_folder_that_only_looks_like_the_package_is_not_taken_for_it(monkeypat
 
 def test_the_package_is_found_without_importing_it():
     code = (
-        "import sys; from xanesflow.simulations.feff8l.programs import folder_of_programs as f\n"
-        "from xanesflow.errors import XanesflowError\n"
+        "import sys; from xanesflow.codes.feff8l.programs import folder_of_programs as f\n"
+        "from xanesflow.core.errors import XanesflowError\n"
         "try: f()\nexcept XanesflowError: pass\n"
         "assert 'larch' not in sys.modules"
     )

@@ -11,10 +11,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 from scipy.special import spherical_jn, spherical_yn
 
-from xanesflow.simulations.feff8l import scattering as module
-from xanesflow.simulations.feff8l.harmonics import channel_l, real_harmonics
-from xanesflow.simulations.feff8l.scattering import Scattering, dense_traces, propagators
-from xanesflow.simulations.feff8l.symmetry import TOLERANCE_BOHR, find_sign_group
+from xanesflow.codes.feff8l import scattering as module
+from xanesflow.codes.feff8l.harmonics import channel_l, real_harmonics
+from xanesflow.codes.feff8l.scattering import Scattering, dense_traces, propagators
+from xanesflow.codes.feff8l.symmetry import TOLERANCE_BOHR, find_sign_group
 
 MOMENTA = np.sqrt(2 * (np.array([0.25, 0.45, 0.7, 1.0, 1.6]) + 0.06j))  # 7 to 44 eV, with core hole and loss
 WELLS = ((2.0, 2.3), (1.3, 1.8), (2.2, 2.1))  # depth in hartree, radius in bohr, of each potential

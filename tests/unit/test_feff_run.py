@@ -11,11 +11,11 @@ import pytest
 import stand_in_feff
 from feff_runs import feff_inp, perovskite
 
-from xanesflow.reasons import REASONS
-from xanesflow.simulations.feff.cards import scf_of
-from xanesflow.simulations.feff.command import Program
-from xanesflow.simulations.feff.judge import read_folder, read_run
-from xanesflow.simulations.feff.run import SiteRun, run_site, write_job
+from xanesflow.codes.feff.cards import scf_of
+from xanesflow.codes.feff.find_feff import Program
+from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
+from xanesflow.core.reasons import REASONS
 
 SCF = "SCF 7.0 0 100 0.2 3"
 

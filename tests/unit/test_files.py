@@ -11,9 +11,9 @@ import threading
 
 import pytest
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path, sha256_file, write_text
-from xanesflow.locking import hold_directory, hold_job
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path, sha256_file, write_text
+from xanesflow.running.locks import hold_directory, hold_job
 
 
 def start_python(code: str, *arguments: object) -> subprocess.Popen:

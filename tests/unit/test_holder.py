@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from xanesflow import holder, slurm
-from xanesflow.errors import XanesflowError
-from xanesflow.holder import SILENT, SILENT_AFTER_JOB, SILENT_IN_JOB, Claim, Holder
-from xanesflow.locking import hold_directory, hold_job
+from xanesflow.core.errors import XanesflowError
+from xanesflow.running import lock_holder as holder
+from xanesflow.running import slurm
+from xanesflow.running.lock_holder import SILENT, SILENT_AFTER_JOB, SILENT_IN_JOB, Claim, Holder
+from xanesflow.running.locks import hold_directory, hold_job
 
 
 def elsewhere(**changes):

@@ -9,11 +9,11 @@ from input_structures import cuprite, rutile
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.errors import XanesflowError
-from xanesflow.inputs.feff import Feff, clusters_of
-from xanesflow.inputs.feff_inp import differences, parse_feff_input
-from xanesflow.simulations.feff.feff_inp import parse_feff_inp
+from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
+from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
+from xanesflow.codes.feff.write_inputs import Feff, clusters_of
+from xanesflow.config.inputs import Inputs
+from xanesflow.core.errors import XanesflowError
 
 PAPER = {
     "S02": "0", "COREHOLE": "RPA", "CONTROL": "1 1 1 1 1 1", "XANES": "4 0.04 0.1", "SCF": "7 0 100 0.2 3",

@@ -8,9 +8,9 @@ import pytest
 from input_structures import anatase_backwards, cuprite, rutile
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.errors import XanesflowError
-from xanesflow.inputs.codes import code_of
+from xanesflow.codes.input_writers import code_of
+from xanesflow.config.inputs import Inputs
+from xanesflow.core.errors import XanesflowError
 
 
 def write(folder, theory, structure, sites, element="Ti", **options):

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 from xanesflow.inputs.unpack import unpack
 
 

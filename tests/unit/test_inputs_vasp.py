@@ -7,11 +7,11 @@ from input_structures import anatase_backwards, rutile
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Incar, Kpoints, Poscar
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.errors import XanesflowError
-from xanesflow.inputs.codes import NoInputError
-from xanesflow.inputs.potcar import valence_electrons
-from xanesflow.inputs.vasp import Vasp, kpoints_rule
+from xanesflow.codes.input_writers import NoInputError
+from xanesflow.codes.vasp.potcar import valence_electrons
+from xanesflow.codes.vasp.write_inputs import Vasp, kpoints_rule
+from xanesflow.config.inputs import Inputs
+from xanesflow.core.errors import XanesflowError
 
 OPTIONS = Inputs().of("VASP")
 STEPS = ("SCF", "000_Ti")

@@ -13,11 +13,11 @@ import pytest
 from input_structures import anatase_backwards, rutile
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.errors import XanesflowError
-from xanesflow.inputs.write_inputs import write_inputs
+from xanesflow.config.inputs import Inputs
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.tables import read_rejected
+from xanesflow.inputs.write_chunk import write_inputs
 from xanesflow.structures.sites import describe, write_site_table, write_structures
-from xanesflow.tables import read_rejected
 
 ALONE = Structure(Lattice.cubic(15), ["Ti"], [[0, 0, 0]])
 
@@ -66,7 +66,7 @@ def test_a_chunk_is_lightshows_tree_with_poscars_and_a_manifest(tmp_path):
 def test_the_same_chunk_has_the_same_bytes_with_one_process_or_two(tmp_path, monkeypatch):
     tables(tmp_path)
     write(tmp_path, out="one")
-    monkeypatch.setattr("xanesflow.inputs.write_inputs._WORTH_PROCESSES", 1)
+    monkeypatch.setattr("xanesflow.inputs.write_chunk._WORTH_PROCESSES", 1)
     monkeypatch.setattr("time.time", lambda: 2e9)
     write(tmp_path, out="two", workers=2)
     one, two = ((tmp_path / out / "0000.zip").read_bytes() for out in ("one", "two"))
@@ -109,7 +109,7 @@ def test_bad_sites_are_left_out_with_their_reasons_and_the_others_are_written(tm
 
 def test_whatever_lightshow_stumbles_over_leaves_out_that_material_alone(tmp_path, monkeypatch):
     tables(tmp_path)
-    from xanesflow.inputs import feff
+    from xanesflow.codes.feff import write_inputs as feff
 
     whole = feff.clusters_of
 
@@ -131,7 +131,7 @@ def test_a_full_disk_is_no_fault_of_a_material(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xanesflow.inputs.feff.clusters_of", full)
+    monkeypatch.setattr("xanesflow.codes.feff.write_inputs.clusters_of", full)
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path)
     assert not list((tmp_path / "out").iterdir())

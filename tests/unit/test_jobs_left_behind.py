@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 
-from xanesflow.files import atomic_path
-from xanesflow.locking import hold_job
-from xanesflow.simulations.layout import folder_state
+from xanesflow.codes.lightshow_tree import folder_state
+from xanesflow.core.files import atomic_path
+from xanesflow.running.locks import hold_job
 
 HOLDER = """
 import sys, time

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from input_structures import anatase_backwards, cuprite
 
-from xanesflow.config_inputs import Inputs
-from xanesflow.inputs.feff_inp import differences, parse_feff_input
-from xanesflow.inputs.lightshow_bridge import import_lightshow, without_local_folders
+from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
+from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
+from xanesflow.config.inputs import Inputs
 
 
 def test_lightshow_still_needs_the_old_name():
@@ -23,11 +23,13 @@ def test_pymatgens_own_feff_inp_still_counts_atoms_of_the_cluster(tmp_path):
     feff.write(tmp_path, structure_uc=cuprite(), sites=[0])
     written = parse_feff_input((tmp_path / "000_Cu/feff.inp").read_text())
     amounts = {z: potential.stoichiometry for z, potential in written.potentials.items()}
-    assert amounts != {29: 4.0, 8: 2.0}, "the unit cell's stoichiometry is back: xanesflow/inputs/feff.py may go"
+    assert amounts != {29: 4.0, 8: 2.0}, (
+        "the unit cell's stoichiometry is back: xanesflow/codes/feff/write_inputs.py may go"
+    )
 
 
 def test_our_feff_inp_differs_from_pymatgens_in_the_stoichiometry_alone(tmp_path):
-    from xanesflow.inputs.feff import Feff
+    from xanesflow.codes.feff.write_inputs import Feff
 
     import_lightshow("parameters.feff").FEFFParameters(radius=9.0, spectrum="XANES").write(
         tmp_path / "theirs", structure_uc=cuprite(), sites=[0]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from delta_data import START_EV, edge
 
-from xanesflow.features.baseline_layout import FRAME_POINTS, MARGIN_POINTS, frame_energies
-from xanesflow.models.alignment import best_shifts, into_frame, onto_grid, onto_grid_blurred
+from xanesflow.features.cheap_runs.columns import FRAME_POINTS, MARGIN_POINTS, frame_energies
+from xanesflow.models.delta.alignment import best_shifts, into_frame, onto_grid, onto_grid_blurred
 
 FRAME = frame_energies(START_EV)
 GRID = START_EV + 0.25 * np.arange(141)

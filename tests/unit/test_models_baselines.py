@@ -9,11 +9,11 @@ import pytest
 from test_models_data import change, make_dataset
 from test_models_reduction import wide, wide_dataset
 
-from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.baselines import predict_baseline
+from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.evaluate import evaluate_models
-from xanesflow.evaluation.predictions import read_predictions
-from xanesflow.models.baselines import PENALTIES, fit_linear, fit_trees
+from xanesflow.evaluation.predict_simple_models import predict_baseline
+from xanesflow.evaluation.predictions_file import read_predictions
+from xanesflow.models.simple_models import PENALTIES, fit_linear, fit_trees
 
 
 def parts(n=80, k=4, seed=0, noise=0.0):

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from delta_data import DIMENSIONS, edge, eta, shifts_of, world
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features.baseline_layout import FRAME_POINTS
-from xanesflow.models import delta as module
-from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
-from xanesflow.models.delta import train_delta
-from xanesflow.models.delta_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
-from xanesflow.models.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
-from xanesflow.models.fit import Start
-from xanesflow.sites import parse_site_id
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import parse_site_id
+from xanesflow.features.cheap_runs.columns import FRAME_POINTS
+from xanesflow.models.delta import train_delta as module
+from xanesflow.models.delta.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
+from xanesflow.models.delta.learning_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
+from xanesflow.models.delta.train_delta import train_delta
+from xanesflow.models.network.checkpoint import load_checkpoint, save_checkpoint
+from xanesflow.models.network.fit import Start
 
 SETTINGS = DeltaSettings("feff8l")
 

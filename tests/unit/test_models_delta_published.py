@@ -9,15 +9,15 @@ import pytest
 from pymatgen.core import Structure
 from shared import shared
 
-from xanesflow.features.baseline_layout import FRAME_POINTS, frame_energies
-from xanesflow.features.registry import get_featurizer
-from xanesflow.models.data import SubsetData
-from xanesflow.models.delta_model import DeltaSettings, fit_delta
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.feff.judge import read_run
-from xanesflow.simulations.layout import place_of
-from xanesflow.sites import Site
-from xanesflow.spectra.grid import onto_grid
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff.read_run import read_run
+from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.core.energy_grid import onto_grid
+from xanesflow.core.sites import Site
+from xanesflow.features.cheap_runs.columns import FRAME_POINTS, frame_energies
+from xanesflow.features.featurizers import get_featurizer
+from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
+from xanesflow.models.subset_data import SubsetData
 
 START_EV = 8983.173
 FOLDS = 4

@@ -11,16 +11,16 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from test_models_data import add_subset, make_dataset
 
-from xanesflow.errors import XanesflowError
-from xanesflow.models import kernel as module
-from xanesflow.models.checkpoint import load_checkpoint
-from xanesflow.models.data import read_subset
-from xanesflow.models.expert import train_expert
-from xanesflow.models.kernel import KernelRidge, leave_out_materials
-from xanesflow.models.scaling import Scaling
-from xanesflow.models.settings import TrainingSettings
-from xanesflow.models.tuned import train_tuned
-from xanesflow.models.universal import train_universal
+from xanesflow.core.errors import XanesflowError
+from xanesflow.models import kernel_ridge as module
+from xanesflow.models.kernel_ridge import KernelRidge, leave_out_materials
+from xanesflow.models.network.checkpoint import load_checkpoint
+from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.scaling import Scaling
+from xanesflow.models.network.tuned import train_tuned
+from xanesflow.models.network.universal import train_universal
+from xanesflow.models.subset_data import read_subset
+from xanesflow.models.training_settings import TrainingSettings
 
 BLOCKS = [6, 3]
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from test_models_training import arrays, small
 
-from xanesflow.errors import XanesflowError
-from xanesflow.models import network as network_module
-from xanesflow.models import run as run_module
-from xanesflow.models.backpropagation import Backpropagation
-from xanesflow.models.members import Members
-from xanesflow.models.network import SpectrumNetwork
-from xanesflow.models.run import Run, one_cycle
-from xanesflow.models.training import train_network, train_networks
+from xanesflow.core.errors import XanesflowError
+from xanesflow.models.network import perceptron as network_module
+from xanesflow.models.network import training_state as run_module
+from xanesflow.models.network.backpropagation import Backpropagation
+from xanesflow.models.network.perceptron import SpectrumNetwork
+from xanesflow.models.network.seeds import Members
+from xanesflow.models.network.train import train_network, train_networks
+from xanesflow.models.network.training_state import Run, one_cycle
 
 TRAIN, VAL = arrays(70), arrays(15, seed=1)
 ALL = {"dropout": 0.3, "patience": 2, "max_epochs": 25, "widths": (12, 8), "learning_rate": 3e-2}

@@ -9,15 +9,15 @@ from delta_data import DIMENSIONS, START_EV, eta, world
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from xanesflow.errors import XanesflowError
-from xanesflow.features.compute import write_features
-from xanesflow.models.delta_curve import only_train_on
-from xanesflow.models.delta_model import DeltaSettings, fit_delta
-from xanesflow.models.kernel import standardised_inputs
-from xanesflow.models.plan_sites import plan_sites, write_plan
-from xanesflow.models.planning import LENGTH, NOISE, choose_sites
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.tables import read_site_list
+from xanesflow.features.compute_features import write_features
+from xanesflow.models.delta.choose_sites import LENGTH, NOISE, choose_sites
+from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
+from xanesflow.models.delta.learning_curve import only_train_on
+from xanesflow.models.delta.plan_sites import plan_sites, write_plan
+from xanesflow.models.kernel_ridge import standardised_inputs
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.tables import read_site_list
 
 
 def variance_left(points: np.ndarray, known: list[int], weights: np.ndarray) -> float:

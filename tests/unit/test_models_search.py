@@ -15,15 +15,15 @@ import torch
 import yaml
 from test_models_data import add_subset, make_dataset
 
-import xanesflow.models.search as module
-from xanesflow.config import read_config_file
-from xanesflow.errors import XanesflowError
-from xanesflow.models.expert import train_expert
-from xanesflow.models.fit import fit_model
-from xanesflow.models.search import SearchPlan, search_settings
-from xanesflow.models.search_file import read_found
-from xanesflow.models.search_space import SearchSpace
-from xanesflow.models.settings import TrainingSettings
+import xanesflow.models.search.search_settings as module
+from xanesflow.config.model import read_config_file
+from xanesflow.core.errors import XanesflowError
+from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import fit_model
+from xanesflow.models.search.search_settings import SearchPlan, search_settings
+from xanesflow.models.search.settings_file import read_found
+from xanesflow.models.search.space import SearchSpace
+from xanesflow.models.training_settings import TrainingSettings
 
 SPACE = {
     "widths": {"layers": {"low": 1, "high": 2}, "units": {"low": 4, "high": 16, "step": 4}},

@@ -11,13 +11,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from test_models_data import add_subset, change, make_dataset
 
-from xanesflow.config import load_config
-from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.predict import predict_spectra
-from xanesflow.models.checkpoint import load_checkpoint
-from xanesflow.models.settings import TrainingSettings
-from xanesflow.models.tuned import train_tuned
-from xanesflow.models.universal import train_universal
+from xanesflow.config.model import load_config
+from xanesflow.core.errors import XanesflowError
+from xanesflow.evaluation.predict_spectra import predict_spectra
+from xanesflow.models.network.checkpoint import load_checkpoint
+from xanesflow.models.network.tuned import train_tuned
+from xanesflow.models.network.universal import train_universal
+from xanesflow.models.training_settings import TrainingSettings
 
 SETTINGS = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 VASP_START_EV = 4967.5

@@ -9,15 +9,15 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from test_models_data import add_subset, change, make_dataset
 
-from xanesflow.config import load_config
-from xanesflow.errors import XanesflowError
+from xanesflow.config.model import load_config
+from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.evaluate import evaluate_models
-from xanesflow.evaluation.predict import predict_spectra
-from xanesflow.models.checkpoint import load_checkpoint
-from xanesflow.models.expert import train_expert
-from xanesflow.models.settings import TrainingSettings
-from xanesflow.models.training import train_network
-from xanesflow.models.universal import train_universal
+from xanesflow.evaluation.predict_spectra import predict_spectra
+from xanesflow.models.network.checkpoint import load_checkpoint
+from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.train import train_network
+from xanesflow.models.network.universal import train_universal
+from xanesflow.models.training_settings import TrainingSettings
 
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 SUBSETS = ["Cu_FEFF", "Ti_FEFF"]

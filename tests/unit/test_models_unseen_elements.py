@@ -11,10 +11,11 @@ import pytest
 from delta_data import world
 from feff_runs import layered, perovskite
 
-from xanesflow.models import unseen_elements as module
-from xanesflow.models.delta_curve import only_train_on
-from xanesflow.models.delta_model import DeltaSettings, fit_delta
-from xanesflow.models.unseen_elements import (
+from xanesflow.core.sites import parse_site_id
+from xanesflow.models.delta import unseen_elements as module
+from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
+from xanesflow.models.delta.learning_curve import only_train_on
+from xanesflow.models.delta.unseen_elements import (
     COLUMNS,
     draw_unseen_elements,
     elements_of_materials,
@@ -22,7 +23,6 @@ from xanesflow.models.unseen_elements import (
     judge_unseen_elements,
     unseen_elements,
 )
-from xanesflow.sites import parse_site_id
 
 SETTINGS = DeltaSettings("feff8l")
 

@@ -9,20 +9,20 @@ import pytest
 from delta_data import START_EV, edge, world
 from feff_runs import perovskite
 
-from xanesflow.errors import XanesflowError
-from xanesflow.evaluation.calibration import Calibration, Ensemble
-from xanesflow.evaluation.calibration_file import write_calibration
-from xanesflow.evaluation.distance import TrainingSites
-from xanesflow.features import engine_runs
-from xanesflow.features.baseline_layout import FIELD, settings_hash
-from xanesflow.features.registry import get_featurizer
-from xanesflow.files import sha256_file
-from xanesflow.models.checkpoint import load_checkpoint, save_checkpoint
-from xanesflow.models.delta_model import DeltaSettings, fit_delta
+from xanesflow.codes.feff8l.engine import Feff8lEngine
+from xanesflow.codes.feff8l.options import EngineSettings
+from xanesflow.codes.feff8l.xanes import NoSpectrumError, XanesResult
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
+from xanesflow.evaluation.error_bars.calibration_file import write_calibration
+from xanesflow.evaluation.error_bars.distance import TrainingSites
+from xanesflow.features.cheap_runs import engine_runs
+from xanesflow.features.cheap_runs.columns import FIELD, settings_hash
+from xanesflow.features.featurizers import get_featurizer
+from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
+from xanesflow.models.network.checkpoint import load_checkpoint, save_checkpoint
 from xanesflow.prediction.predictor import Predictor, predict
-from xanesflow.simulations.feff8l.adapter import Feff8lEngine
-from xanesflow.simulations.feff8l.engine import NoSpectrumError, XanesResult
-from xanesflow.simulations.feff8l.settings import EngineSettings
 
 SETTINGS = json.loads(json.dumps(Feff8lEngine(EngineSettings(fermi_level="scf")).settings()))
 ENERGY = np.arange(START_EV - 8, START_EV + 45, 0.25)

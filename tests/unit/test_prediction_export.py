@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 import xanesflow
 from xanesflow.cli import app
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
-from xanesflow.evaluation.predictions import read_predictions
-from xanesflow.features.registry import get_featurizer
-from xanesflow.prediction.export import export_model
-from xanesflow.prediction.trained import load_models
+from xanesflow.evaluation.predictions_file import read_predictions
+from xanesflow.features.featurizers import get_featurizer
+from xanesflow.prediction.export_model import export_model
+from xanesflow.prediction.trained_models import load_models
 
 
 @pytest.fixture(scope="module")

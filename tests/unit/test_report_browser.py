@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from dataset_files import spectra_of, structures_of, write_dataset
 
-from xanesflow.dataset.reading import load
+from xanesflow.dataset.read_dataset import load
 from xanesflow.evaluation.metrics import spectrum_mse
-from xanesflow.evaluation.predictions import Predictions, Uncertainty, write_predictions
-from xanesflow.report.explorer import ExplorerFiles
-from xanesflow.report.feature_map import NEIGHBOURS, map_features
+from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, write_predictions
+from xanesflow.report.explorer.explorer import ExplorerFiles
+from xanesflow.report.explorer.feature_map import NEIGHBOURS, map_features
+from xanesflow.report.explorer.site_chemistry import describe_sites
 from xanesflow.report.page import make_report
-from xanesflow.report.site_chemistry import describe_sites
 
 CHROMIUM = shutil.which("chromium")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'

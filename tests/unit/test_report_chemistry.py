@@ -7,8 +7,8 @@ import pytest
 from dataset_files import write_dataset
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.report import site_chemistry
-from xanesflow.report.site_chemistry import describe_sites, read_chemistry
+from xanesflow.report.explorer import site_chemistry
+from xanesflow.report.explorer.site_chemistry import describe_sites, read_chemistry
 
 RUTILE = Structure.from_spacegroup(
     "P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from xanesflow.reasons import Rejected
-from xanesflow.report.curation_examples import draw_examples
+from xanesflow.codes.run_zip import Run
+from xanesflow.core.energy_grid import envelope
+from xanesflow.core.reasons import Rejected
+from xanesflow.report.figures.left_out import draw_examples
 from xanesflow.report.page import environment
-from xanesflow.simulations.chunks import Run
-from xanesflow.spectra.examples import PER_REASON, Example, choose_examples, spectrum_anyway
-from xanesflow.spectra.grid import envelope
+from xanesflow.spectra.rejected_examples import PER_REASON, Example, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)

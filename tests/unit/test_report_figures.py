@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xanesflow.evaluation.predictions import Predictions, write_predictions
-from xanesflow.reasons import Rejected
-from xanesflow.report.comparison import draw_comparison
-from xanesflow.report.curation import draw_curation
-from xanesflow.report.evaluation import draw_evaluation
+from xanesflow.core.reasons import Rejected
+from xanesflow.evaluation.predictions_file import Predictions, write_predictions
+from xanesflow.report.figures.comparison import draw_comparison
+from xanesflow.report.figures.curation import draw_curation
+from xanesflow.report.figures.model_errors import draw_evaluation
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)

@@ -11,12 +11,12 @@ from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from xanesflow.dataset.reading import load
-from xanesflow.report.explorer import WORST, sample_judged
-from xanesflow.report.feature_map import COMPONENTS, map_features, place, read_map, sample
-from xanesflow.report.feature_map_figure import draw_map
-from xanesflow.report.packing import Pack
-from xanesflow.report.site_chemistry import describe_sites
+from xanesflow.dataset.read_dataset import load
+from xanesflow.report.explorer.explorer import WORST, sample_judged
+from xanesflow.report.explorer.feature_map import COMPONENTS, map_features, place, read_map, sample
+from xanesflow.report.explorer.packing import Pack
+from xanesflow.report.explorer.site_chemistry import describe_sites
+from xanesflow.report.figures.feature_map_figure import draw_map
 
 
 def test_few_sites_are_placed_by_their_principal_components():

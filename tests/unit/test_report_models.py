@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from xanesflow.evaluation.significance import Comparison
-from xanesflow.report.models import MOST_DRAWN, models_part, worth_drawing
+from xanesflow.report.models_section import MOST_DRAWN, models_part, worth_drawing
 from xanesflow.report.page import environment
 
 ROW = {"element": "Cu", "theory": "FEFF", "features": "m3gnet", "part": "test", "n_train": 3340, "n_test": 416}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
-from xanesflow.simulations.status import CampaignStatus, SubsetStatus
+from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_report_figures import some_predictions, spotless
 
-from xanesflow.evaluation.predictions import Uncertainty, write_predictions
-from xanesflow.report.uncertainty import draw_uncertainty
+from xanesflow.evaluation.predictions_file import Uncertainty, write_predictions
+from xanesflow.report.figures.error_bars import draw_uncertainty
 
 
 def with_bars(n, factor=1.0):

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from xanesflow import parallel
-from xanesflow.errors import XanesflowError
-from xanesflow.parallel import map_in_processes
-from xanesflow.simulations.layout import check_archive
+from xanesflow.codes.lightshow_tree import check_archive
+from xanesflow.core import parallel
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import map_in_processes
 
 SCRIPT = """
 import logging, sys, types, warnings

@@ -8,8 +8,8 @@ import pytest
 import zstandard
 from packing import COMPRESS, FORMS, PACKED, pack, patch_zip_directory, tar_bytes, tar_info, zip_with_link
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.archive import MEMBER_LIMIT, read_archive
+from xanesflow.codes.archive import MEMBER_LIMIT, read_archive
+from xanesflow.core.errors import XanesflowError
 
 FILES = {
     "Cu/mp-1/FEFF-XANES/000_Cu/xmu.dat": bytes(range(1, 256)) * 40,

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from xanesflow.simulations.expected import chunk_memory, chunk_minutes, expected_seconds
+from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes, expected_seconds
 
 
 def write(path, chunks, hours):

@@ -16,12 +16,12 @@ from feff_runs import archive_files, cuprite, layered, perovskite, poscar, rocks
 from packing import pack, tar_bytes, tar_info
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.chunks import read_chunk
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import chunk_of
+from xanesflow.core.tables import read_rejected
 from xanesflow.simulations.import_archive import import_archive
-from xanesflow.sites import chunk_of
 from xanesflow.structures.sites import BadStructure, read_poscar
-from xanesflow.tables import read_rejected
 
 
 class Imported:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from xanesflow.simulations.layout import place_of, run_folder
-from xanesflow.sites import WHOLE_MATERIAL
+from xanesflow.codes.lightshow_tree import place_of, run_folder
+from xanesflow.core.sites import WHOLE_MATERIAL
 
 
 @pytest.mark.parametrize(

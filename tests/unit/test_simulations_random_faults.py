@@ -10,9 +10,9 @@ from collections import Counter
 
 from faulty_campaign import CHUNKS, SUBSET, WORKERS, compute, output, write_tables
 
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.retry import order_retries
-from xanesflow.simulations.status import campaign_status
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.simulations.state.campaign_status import campaign_status
+from xanesflow.simulations.state.request_retries import order_retries
 
 PASSING, LASTING = {"kill": 12, "memory": 8, "hang": 4}, 8
 KILLS, DAMAGES = 14, 12

@@ -10,16 +10,16 @@ from fake_engine import WorkingDirectory
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.errors import XanesflowError
-from xanesflow.holder import process_start
-from xanesflow.locking import hold_directory
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.failures import FEW, check_failures, list_failures
-from xanesflow.simulations.orders import order_path
-from xanesflow.simulations.progress import progress_path
-from xanesflow.simulations.retry import order_retries
-from xanesflow.simulations.status import campaign_status
-from xanesflow.sites import chunk_of
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import chunk_of
+from xanesflow.running.lock_holder import process_start
+from xanesflow.running.locks import hold_directory
+from xanesflow.simulations.state.campaign_status import campaign_status
+from xanesflow.simulations.state.failures import FEW, check_failures, list_failures
+from xanesflow.simulations.state.progress import progress_path
+from xanesflow.simulations.state.request_retries import order_retries
+from xanesflow.simulations.state.retry_requests import order_path
 
 FAILING = {"Sr": "crash", "Ca": "nothing", "Ba": "kill", "Mg": "kill"}
 

@@ -15,11 +15,12 @@ from shutil import rmtree
 import pytest
 from fake_engine import Campaign
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations import kept, run_chunk
-from xanesflow.simulations.chunks import ChunkWriter, read_chunk
-from xanesflow.simulations.process import StoppedError, run_command
-from xanesflow.sites import chunk_of
+from xanesflow.codes.run_zip import ChunkWriter, read_chunk
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import chunk_of
+from xanesflow.running.process import StoppedError, run_command
+from xanesflow.simulations import run_chunk
+from xanesflow.simulations.state import finished_runs as kept
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from fake_engine import Campaign, FakeEngine
 from feff_runs import perovskite
 
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.engine import WithSharedStep
+from xanesflow.codes.engine import WithSharedStep
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.core.sites import chunk_of
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.sites import chunk_of
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 
 

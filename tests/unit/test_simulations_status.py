@@ -14,15 +14,15 @@ from fake_engine import WorkingDirectory
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.errors import XanesflowError
-from xanesflow.holder import process_start
-from xanesflow.reasons import Rejected
-from xanesflow.simulations import progress
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.progress import ChunkState, progress_path, read_progress
-from xanesflow.simulations.status import campaign_status
-from xanesflow.sites import chunk_of
-from xanesflow.tables import write_rejected
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import chunk_of
+from xanesflow.core.tables import write_rejected
+from xanesflow.running.lock_holder import process_start
+from xanesflow.simulations.state import progress
+from xanesflow.simulations.state.campaign_status import campaign_status
+from xanesflow.simulations.state.progress import ChunkState, progress_path, read_progress
 
 PARTNERS = ("Sr", "Ca", "Ba", "Mg", "La", "Y", "Na", "K")
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from xanesflow.report.campaign import MOST_CHUNKS, MOST_FAILURES, campaign_part
+from xanesflow.codes.lightshow_tree import run_folder
+from xanesflow.codes.run_zip import ChunkWriter
+from xanesflow.core.sites import chunk_name
+from xanesflow.report.campaign_section import MOST_CHUNKS, MOST_FAILURES, campaign_part
 from xanesflow.report.page import environment
-from xanesflow.simulations.chunks import ChunkWriter
-from xanesflow.simulations.layout import run_folder
-from xanesflow.simulations.summary import ChunkSummary, SubsetSummary, add_record, summarize_runs
-from xanesflow.sites import chunk_name
+from xanesflow.simulations.state.summary import ChunkSummary, SubsetSummary, add_record, summarize_runs
 
 MADE = {
     "code": "engine 3",

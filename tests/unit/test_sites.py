@@ -6,11 +6,11 @@ import json
 import pandas as pd
 import pytest
 
-from xanesflow.errors import XanesflowError
-from xanesflow.provenance import provenance
-from xanesflow.reasons import REASONS, Rejected
-from xanesflow.sites import Subset, chunk_name, chunk_of, parse_site_id, site_id
-from xanesflow.tables import count_reasons, describe_counts, read_rejected, write_rejected
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.provenance import provenance
+from xanesflow.core.reasons import REASONS, Rejected
+from xanesflow.core.sites import Subset, chunk_name, chunk_of, parse_site_id, site_id
+from xanesflow.core.tables import count_reasons, describe_counts, read_rejected, write_rejected
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from scipy.signal import find_peaks
 from scipy.stats import cauchy
 from shared import shared
 
-from xanesflow.simulations.vasp.finished import CoreHole
-from xanesflow.spectra.broadening import broaden_lorentzian
-from xanesflow.spectra.grid import energy_grid, onto_grid
-from xanesflow.spectra.processing import Processing
-from xanesflow.spectra.vasp import make_spectrum
+from xanesflow.codes.vasp.broadening import broaden_lorentzian
+from xanesflow.codes.vasp.constants import Processing
+from xanesflow.codes.vasp.make_spectrum import make_spectrum
+from xanesflow.codes.vasp.read_run import CoreHole
+from xanesflow.core.energy_grid import energy_grid, onto_grid
 
 START, CORE_LEVEL, FERMI, WIDTH = 4964.504, -4864.0371, 5.1302, 0.89
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import cauchy
 
-from xanesflow.spectra.broadening import broaden_lorentzian
+from xanesflow.codes.vasp.broadening import broaden_lorentzian
 
 
 def test_a_lorentzian_becomes_one_of_both_widths_together():

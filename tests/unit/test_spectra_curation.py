@@ -21,11 +21,11 @@ from feff_runs import (
 )
 from shared import shared
 
-from xanesflow.errors import XanesflowError
-from xanesflow.reasons import Rejected
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import write_rejected
 from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import read_spectra
-from xanesflow.tables import write_rejected
 
 START = GRID_START_EV["Cu"]
 

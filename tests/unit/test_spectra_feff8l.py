@@ -5,15 +5,15 @@ import pytest
 from fake_engine import Campaign
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.chunks import ChunkWriter, Run, read_chunk
-from xanesflow.simulations.engine import BadRunError
-from xanesflow.simulations.layout import run_folder
+from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.feff8l.read_run import read_run
+from xanesflow.codes.lightshow_tree import run_folder
+from xanesflow.codes.readers import check_record, check_theory
+from xanesflow.codes.run_zip import ChunkWriter, Run, read_chunk
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.tables import write_rejected
 from xanesflow.spectra.curate import curate_spectra
-from xanesflow.spectra.feff8l import read_run
-from xanesflow.spectra.readers import check_record, check_theory
 from xanesflow.spectra.store import read_spectra
-from xanesflow.tables import write_rejected
 
 START = GRID_START_EV["Cu"]
 ENERGY = np.arange(START - 5, START + 45, 0.5)

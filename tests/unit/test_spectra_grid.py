@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xanesflow.spectra.grid import GridNotCoveredError, energy_grid, envelope, onto_grid
+from xanesflow.core.energy_grid import GridNotCoveredError, energy_grid, envelope, onto_grid
 
 START = 1000.0
 

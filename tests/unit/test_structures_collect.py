@@ -10,11 +10,11 @@ from feff_runs import bent_chain, cuprite, layered, perovskite, poscar, rocksalt
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
-from xanesflow.errors import XanesflowError
-from xanesflow.sites import chunk_of
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import chunk_of
+from xanesflow.core.tables import read_rejected
 from xanesflow.structures.collect import collect_structures
 from xanesflow.structures.examples import load_examples
-from xanesflow.tables import read_rejected
 
 
 class Collected:

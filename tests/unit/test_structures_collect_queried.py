@@ -9,10 +9,10 @@ from materials_project_data import COPPER, ask, documents, query
 from materials_project_server import KEY, document, serving
 from shared import shared
 
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.tables import read_rejected
 from xanesflow.structures.collect import collect_structures
-from xanesflow.structures.material_ids import check_ids, id_files, read_ids
-from xanesflow.tables import read_rejected
+from xanesflow.structures.materials_project.material_ids import check_ids, id_files, read_ids
 
 
 @pytest.fixture

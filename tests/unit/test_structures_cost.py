@@ -13,8 +13,8 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 from shared import shared
 
-from xanesflow.simulations.archive import read_archive
-from xanesflow.simulations.layout import place_of
+from xanesflow.codes.archive import read_archive
+from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.structures.collect import collect_structures
 from xanesflow.structures.cost import (
     BASIS,

@@ -15,10 +15,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 from structure_files import GOOD, as_json, assert_one_sentence, formulas, good_and_bad, read, with_symmetry
 
-from xanesflow.errors import XanesflowError
-from xanesflow.structures import directory
-from xanesflow.structures.directory import read_directory
-from xanesflow.structures.listing import directory_state
+from xanesflow.core.errors import XanesflowError
+from xanesflow.structures import folder as directory
+from xanesflow.structures.folder import read_directory
+from xanesflow.structures.list_files import directory_state
 from xanesflow.structures.sites import BadStructure
 
 

@@ -9,10 +9,10 @@ import yaml
 from pymatgen.core import Composition, Element, Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xanesflow.errors import XanesflowError
-from xanesflow.sites import ELEMENTS
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import ELEMENTS
 from xanesflow.structures.examples import FOLDER, load_examples
-from xanesflow.structures.examples.symmetry import PRIMITIVE, distinct, find_setting, operations
+from xanesflow.structures.examples.expand_symmetry import PRIMITIVE, distinct, find_setting, operations
 
 EXAMPLES = load_examples()
 STRUCTURES = {example.id: example.structure() for example in EXAMPLES}

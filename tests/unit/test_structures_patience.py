@@ -12,7 +12,7 @@ from materials_project_data import COPPER, QUICK, ask, documents, query
 from materials_project_server import KEY, broken_off, serving, silence, status, trickle, truncated
 from shared import PROJECT
 
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from materials_project_data import ALLOY, COPPER, ask, documents, query
 from materials_project_server import KEY, document, serving
 from pymatgen.core import Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.structures.manifest import read_manifest, request_of
-from xanesflow.structures.readers import same_structure
+from xanesflow.core.errors import XanesflowError
+from xanesflow.structures.materials_project.manifest import read_manifest, request_of
+from xanesflow.structures.read_structure import same_structure
 
 
 @pytest.fixture(autouse=True)

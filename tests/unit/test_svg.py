@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from xanesflow.figures import figure
-from xanesflow.svg import shorten_svg
+from xanesflow.core.figures import figure
+from xanesflow.core.svg import shorten_svg
 
 
 def points(path):

@@ -7,11 +7,11 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
 
-from xanesflow.dataset.layout import SCHEMA, SCHEMA_VERSION
-from xanesflow.dataset.theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
+from xanesflow.core.sites import pairs_of_theories
+from xanesflow.dataset.compare_theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
+from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
+from xanesflow.report.figures.theories import draw_theories, theories_part
 from xanesflow.report.page import environment
-from xanesflow.report.theories import draw_theories, theories_part
-from xanesflow.sites import pairs_of_theories
 from xanesflow.spectra.similarity import compare_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)

@@ -7,10 +7,10 @@ import zipfile
 import pytest
 from vasp_runs import MARK, command, engine, go_wrong, make_library, starts, two_titania
 
-from xanesflow.config import load_config
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.engine import engine_of
+from xanesflow.codes.engine import engine_of
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.config.model import load_config
+from xanesflow.core.errors import XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 

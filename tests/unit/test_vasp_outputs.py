@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xanesflow.simulations.vasp.outputs import is_finished, read_epsilon2, without_potcars, without_projections
+from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2, without_potcars, without_projections
 
 NAMES = "     E(ev)      X         Y         Z        XY        YZ        ZX\n  ------------------------\n"
 HEAD = f"  frequency dependent {{}} DIELECTRIC FUNCTION (independent particle) density-density\n{NAMES}"

@@ -11,11 +11,11 @@ from pymatgen.io.vasp.inputs import Incar
 from pymatgen.io.vasp.outputs import Oszicar, Vasprun
 from vasp_runs import MARK, engine, go_wrong, make_library, starts, strontium_titanate, two_titania
 
-from xanesflow.simulations.engine import FailedRunError
-from xanesflow.simulations.vasp.job import NotStartedError, run_step
-from xanesflow.simulations.vasp.outputs import read_epsilon2
-from xanesflow.simulations.vasp.request import CORRECTIONS, Job
-from xanesflow.sites import WHOLE_MATERIAL
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.codes.vasp.run_step import NotStartedError, run_step
+from xanesflow.codes.vasp.step_job import CORRECTIONS, Job
+from xanesflow.codes.vasp.step_outputs import read_epsilon2
+from xanesflow.core.sites import WHOLE_MATERIAL
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # pymatgen warns of POTCARs that it does not know
 
@@ -264,7 +264,7 @@ def test_a_command_that_does_not_start_vasp_says_nothing_about_the_site(bench):
 
 
 def test_the_inputs_are_those_of_the_rule_that_writes_inputs(bench, tmp_path):
-    from xanesflow.inputs.vasp import Vasp
+    from xanesflow.codes.vasp.write_inputs import Vasp
 
     made, folder = bench.hole(site=0)
     Vasp(made.options.inputs, "Ti").write(tmp_path / "whole", two_titania(), [0, 1])

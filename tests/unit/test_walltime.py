@@ -10,9 +10,9 @@ import time
 import pytest
 from fake_engine import Campaign
 
-from xanesflow import slurm, walltime
-from xanesflow.errors import XanesflowError
-from xanesflow.walltime import MARGIN, Limit
+from xanesflow.core.errors import XanesflowError
+from xanesflow.running import slurm, walltime
+from xanesflow.running.walltime import MARGIN, Limit
 
 
 @pytest.mark.parametrize(

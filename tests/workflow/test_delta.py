@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from workflow import run, write_config
 
 from xanesflow.cli import app
-from xanesflow.features.compute import read_features
-from xanesflow.models.checkpoint import load_checkpoint
+from xanesflow.features.compute_features import read_features
+from xanesflow.models.network.checkpoint import load_checkpoint
 
 MODEL = "results/models/delta_radial+feff8l_Cu_FEFF"
 QUICK = {"fermi_level": "scf", "scf_radius": 2.0, "scf_iterations": 1, "fms_radius": 3.0, "single_radius": 3.0}

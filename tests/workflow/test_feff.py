@@ -8,8 +8,8 @@ import stand_in_feff
 from feff_runs import perovskite, rocksalt
 from workflow import run, write_config
 
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.feff.judge import read_run
+from xanesflow.codes.feff.read_run import read_run
+from xanesflow.codes.run_zip import read_chunk
 from xanesflow.spectra.store import read_spectra
 
 

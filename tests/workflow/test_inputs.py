@@ -8,9 +8,9 @@ import yaml
 from input_structures import anatase_backwards, rutile
 from workflow import run, write_config
 
-from xanesflow.inputs.feff_inp import parse_feff_input
+from xanesflow.codes.feff.compare_feff_inp import parse_feff_input
+from xanesflow.core.tables import read_rejected
 from xanesflow.inputs.unpack import unpack
-from xanesflow.tables import read_rejected
 
 CODES = ["FEFF", "VASP", "OCEAN"]  # all six: test_materials_project
 IMPOSSIBLE = "This version cannot run OCEAN: write the inputs with `snakemake inputs` and run them yourself"

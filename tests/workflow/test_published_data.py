@@ -10,7 +10,7 @@ import pytest
 from shared import shared
 from workflow import QUICK, run, write_config
 
-from xanesflow.dataset.validate import validate
+from xanesflow.dataset.check.validate import validate
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pandas as pd
 from test_kill_moments import kill_at, logged
 from workflow import run, write_config
 
-from xanesflow.simulations.chunks import read_chunk
-from xanesflow.simulations.feff8l.programs import folder_of_programs
-from xanesflow.simulations.retry import order_retries
+from xanesflow.codes.feff8l.programs import folder_of_programs
+from xanesflow.codes.run_zip import read_chunk
+from xanesflow.simulations.state.request_retries import order_retries
 from xanesflow.spectra.store import read_spectra
 from xanesflow.structures.examples import load_examples
 

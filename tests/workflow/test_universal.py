@@ -11,7 +11,7 @@ from feff_runs import write_archive
 from safetensors import safe_open
 from workflow import QUICK, run, take_over, write_config
 
-from xanesflow.models.checkpoint import load_checkpoint
+from xanesflow.models.network.checkpoint import load_checkpoint
 
 STARTS_EV = {"Cu_FEFF": 8983.173, "Ti_FEFF": 4964.504}
 MODELS = {"kinds": ["expert", "universal", "tuned"], **QUICK}

@@ -12,7 +12,7 @@ from packing import tar_bytes, tar_info
 from shared import shared
 from workflow import run, write_config
 
-from xanesflow.simulations.archive import MEMBER_LIMIT
+from xanesflow.codes.archive import MEMBER_LIMIT
 
 NO_ENVELOPE = {"subsets": ["Cu_FEFF"], "curation": {"envelope": {"FEFF": None}}}
 

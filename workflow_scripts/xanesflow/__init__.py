@@ -10,7 +10,7 @@ Every function here can be called without Snakemake; the scripts beside this pac
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xanesflow.dataset.reading import load
+    from xanesflow.dataset.read_dataset import load
     from xanesflow.prediction.predictor import predict
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ __all__ = ["__version__", "load", "predict"]
 def __getattr__(name: str) -> object:
     """`load` and `predict`, imported when they are asked for, so that importing the library costs nothing."""
     if name == "load":
-        from xanesflow.dataset.reading import load
+        from xanesflow.dataset.read_dataset import load
 
         return load
     if name == "predict":

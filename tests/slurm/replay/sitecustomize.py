@@ -72,7 +72,7 @@ def main(folder):
     atexit.register(record)
 
 
-if "XANESFLOW_TEST_REPLAY" in os.environ and sys.orig_argv[-3:] == ["-m", "xanesflow.simulations.feff8l", "run"]:
+if "XANESFLOW_TEST_REPLAY" in os.environ and sys.orig_argv[-3:] == ["-m", "xanesflow.codes.feff8l", "run"]:
     main(Path(os.environ["XANESFLOW_TEST_REPLAY"]))
 
 

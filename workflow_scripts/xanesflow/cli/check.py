@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from xanesflow.cli.terminal import say
-from xanesflow.reasons import REASONS
-from xanesflow.simulations.check import check_folders
+from xanesflow.core.reasons import REASONS
+from xanesflow.simulations.check_runs import check_folders
 
 
 def show_check(folders: Sequence[Path], console: Console, *, workers: int = 1, refused_only: bool = False) -> bool:

@@ -116,9 +116,9 @@ def xanes(
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
     with errors_told():
-        from xanesflow.cli.request import make_request
+        from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.xanes import quick_look
-        from xanesflow.simulations.feff8l.settings import EngineSettings
+        from xanesflow.codes.feff8l.options import EngineSettings
 
         request = make_request(structure, element, site, symprec=symprec)
         settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
@@ -134,7 +134,7 @@ def examples(
 ) -> None:
     """List the example structures that come with xanesflow; each id can stand for STRUCTURE."""
     with errors_told():
-        from xanesflow.cli.display import show_examples
+        from xanesflow.cli.show import show_examples
 
         show_examples(element, results())
 

@@ -1,4 +1,4 @@
-"""Compute sites side by side, each in a process of its own that cannot outlive this one (see `simulations.guard`)."""
+"""Compute sites side by side, each in a process of its own that cannot outlive this one (see `running.kill_on_exit`)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.cli.request import Absorber
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.engine import FailedRunError
-from xanesflow.simulations.feff8l import EngineSettings, XanesResult
-from xanesflow.simulations.feff8l.adapter import Feff8lEngine
-from xanesflow.simulations.process import StoppedError, run_command
+from xanesflow.cli.choose_site import Absorber
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.codes.feff8l import EngineSettings, XanesResult
+from xanesflow.codes.feff8l.engine import Feff8lEngine
+from xanesflow.core.errors import XanesflowError
+from xanesflow.running.process import StoppedError, run_command
 
 _POLL = 0.15  # seconds
 _TAIL = 4096  # bytes of a log in which its last line is looked for

@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.terminal import messages, say
-from xanesflow.dataset.reading import Dataset, load
-from xanesflow.sites import PARTS
+from xanesflow.core.sites import PARTS
+from xanesflow.dataset.read_dataset import Dataset, load
 
 if TYPE_CHECKING:
-    from xanesflow.dataset.compare import Difference, SubsetDifference
+    from xanesflow.dataset.compare_releases import Difference, SubsetDifference
 
 _SHOWN = 10  # sites, materials or findings in a list
 
@@ -85,8 +85,8 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
     Raises:
         XanesflowError: it cannot be opened as a dataset.
     """
-    from xanesflow.dataset.findings import CHECKS
-    from xanesflow.dataset.validate import validate
+    from xanesflow.dataset.check.findings import CHECKS
+    from xanesflow.dataset.check.validate import validate
 
     with messages().status("checking") as shown:  # seen on a terminal alone
         found = validate(path, symmetry=symmetry, progress=lambda what: shown.update(f"checking {escape(what)}"))
@@ -117,9 +117,9 @@ def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], outpu
     """Draw spectra of a dataset and say so.
 
     Raises:
-        XanesflowError: see `dataset.draw.draw_spectra`.
+        XanesflowError: see `dataset.draw_spectra.draw_spectra`.
     """
-    from xanesflow.dataset.draw import draw_spectra
+    from xanesflow.dataset.draw_spectra import draw_spectra
 
     with load(path) as data:
         drawn = draw_spectra(data, sites, subsets, output)
@@ -132,7 +132,7 @@ def show_difference(old: Path, new: Path, console: Console, *, tolerance: float,
     Raises:
         XanesflowError: one of them cannot be opened as a dataset.
     """
-    from xanesflow.dataset.compare import compare
+    from xanesflow.dataset.compare_releases import compare
 
     found = compare(old, new, tolerance=tolerance)
     if as_json:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.terminal import WrongCallError, errors_told, results
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: look into one, check, plot, export, compare.")
 
@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON docu
 def _input_told(*files: Path) -> Iterator[None]:
     """As `errors_told`, with exit code 2 for whatever the user can mend: 1 means something of its own here."""
     with errors_told():
-        from xanesflow.dataset.layout import damage_told
+        from xanesflow.dataset.file import damage_told
 
         try:
             with damage_told(" or ".join(map(str, files))):
@@ -112,7 +112,7 @@ def export(
     """
     with _input_told(file, out):
         from xanesflow.cli.terminal import say
-        from xanesflow.dataset.export import export_dataset
+        from xanesflow.dataset.share.export_dataset import export_dataset
 
         number = export_dataset(file, out, layout=layout, subsets=subset or [])
         say(results(), f"{number} files written to {out}; README.txt there tells what each holds")

@@ -25,10 +25,10 @@ from rich.text import Text
 import xanesflow
 from xanesflow.cli.run_progress import RunProgress, Stage
 from xanesflow.cli.terminal import STOPPED, WrongCallError, say
-from xanesflow.errors import XanesflowError
-from xanesflow.locking import hold_directory
-from xanesflow.simulations import guard
-from xanesflow.sites import chunk_name
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import chunk_name
+from xanesflow.running import kill_on_exit
+from xanesflow.running.locks import hold_directory
 
 LOG = "demo.log"
 """File in the demo's folder for all that Snakemake and the jobs print."""
@@ -266,7 +266,7 @@ def _follow(
                         with suppress(ProcessLookupError):
                             os.killpg(process.pid, signal.SIGINT)
                     elif len(asked) > 1 or (passed_on and time.monotonic() - passed_on > _PATIENCE):
-                        guard.end_all(process.pid)
+                        kill_on_exit.end_all(process.pid)
                     if running:
                         time.sleep(_POLL)
         finally:
@@ -277,9 +277,9 @@ def _follow(
 def _end_rest(process: subprocess.Popen[bytes], *, patience: float) -> None:
     """Wait for what Snakemake left at work, then end it."""
     deadline = time.monotonic() + patience
-    while sys.platform == "linux" and guard.descendants(os.getpid()) and time.monotonic() < deadline:
+    while sys.platform == "linux" and kill_on_exit.descendants(os.getpid()) and time.monotonic() < deadline:
         time.sleep(_POLL)
-    guard.end_all(process.pid)
+    kill_on_exit.end_all(process.pid)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import say
 from xanesflow.prediction.evidence import find_evidence
-from xanesflow.prediction.folder import MODEL_FILE, read_about
-from xanesflow.prediction.trained import TrainedEnsemble, load_models
+from xanesflow.prediction.exported_model import MODEL_FILE, read_about
+from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
 
 def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> None:

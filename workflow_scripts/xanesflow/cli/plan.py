@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from xanesflow.cli.terminal import say
-from xanesflow.models.plan_sites import plan_sites, write_plan
+from xanesflow.models.delta.plan_sites import plan_sites, write_plan
 
 _SHOWN = 10
 

@@ -15,11 +15,11 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from xanesflow.cli.terminal import say
+from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.prediction.data import Prediction, SubsetPrediction
+from xanesflow.prediction.predict_files import describe_rejected, predict_structures
 from xanesflow.prediction.predictor import Progress
-from xanesflow.prediction.result import Prediction, SubsetPrediction
-from xanesflow.prediction.run import describe_rejected, predict_structures
 from xanesflow.prediction.write import rejected_beside
-from xanesflow.sites import WHOLE_MATERIAL
 
 _SHOWN = 20  # sites in the table, and structures that were left out
 
@@ -38,12 +38,12 @@ def show_prediction(
 
     Args:
         structures: files and folders.
-        models: see `prediction.trained.load_models`.
+        models: see `prediction.trained_models.load_models`.
         output: .csv or .h5; None: only the table is shown.
         plot: a figure; None: none.
         messages: for progress and remarks.
         results: for the table and the paths.
-        options: of `prediction.run.predict_structures`.
+        options: of `prediction.predict_files.predict_structures`.
 
     Returns:
         Whether every file that was named could be used; of a folder's files it does not matter.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from xanesflow.cli.terminal import WrongCallError, errors_told, messages, results, say
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def export(
     """
     with _input_told():
         with _much_imported():
-            from xanesflow.prediction.export import export_model
+            from xanesflow.prediction.export_model import export_model
 
         folder = export_model(
             models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator

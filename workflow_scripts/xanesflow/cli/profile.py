@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xanesflow
-from xanesflow import slurm
 from xanesflow.cli.terminal import WrongCallError
-from xanesflow.config_simulations import Simulations
-from xanesflow.errors import XanesflowError
-from xanesflow.files import write_text
+from xanesflow.config.simulations import Simulations
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import write_text
+from xanesflow.running import slurm
 
 _LOOKS = 180  # seconds, the longest time between two looks of the executor at its jobs
 

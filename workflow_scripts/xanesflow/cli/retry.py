@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from xanesflow.cli.terminal import say
-from xanesflow.simulations.failures import describe
-from xanesflow.simulations.retry import order_retries
+from xanesflow.simulations.state.failures import describe
+from xanesflow.simulations.state.request_retries import order_retries
 
 
 def mark(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from xanesflow.sites import parse_site_id
+from xanesflow.core.sites import parse_site_id
 
 STAGES = {
     "structures": {"collect_structures": "Collecting the structures", "estimate_cost": "Estimating what"},

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xanesflow.cli.terminal import WrongCallError, say
-from xanesflow.simulations.status import CampaignStatus, SubsetStatus, as_plain, campaign_status
+from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 
 REFRESH = 2.0
 """Seconds from one look to the next, at least; a look that takes long is followed by ten times as much rest."""

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 
 from rich.console import Console
 
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 
 STOPPED = 130  # 128 + SIGINT, as shells have it
 

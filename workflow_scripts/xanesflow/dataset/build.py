@@ -25,15 +25,15 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from xanesflow.dataset.layout import SCHEMA, SCHEMA_VERSION, seal, structure_json
+from xanesflow.core.files import atomic_path, sha256_file
+from xanesflow.core.provenance import provenance
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import Subset
+from xanesflow.core.tables import STRING, count_reasons, describe_counts, write_rejected_group
+from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, seal, structure_json
 from xanesflow.dataset.splits import check_split
-from xanesflow.features.compute import SiteFeatures, read_features
-from xanesflow.files import atomic_path, sha256_file
-from xanesflow.provenance import provenance
-from xanesflow.reasons import Rejected
-from xanesflow.sites import Subset
+from xanesflow.features.compute_features import SiteFeatures, read_features
 from xanesflow.spectra.store import read_spectra
-from xanesflow.tables import STRING, count_reasons, describe_counts, write_rejected_group
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "SubsetFiles", "build_dataset", "structure_json"]
 

@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.dataset.layout import SCHEMA, STRUCTURES, structure_json, structure_key
-from xanesflow.errors import XanesflowError
-from xanesflow.feature_names import KNOWN
-from xanesflow.sites import site_id
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.sites import site_id
+from xanesflow.dataset.file import SCHEMA, STRUCTURES, structure_json, structure_key
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
 UNKNOWN = "unknown"

@@ -12,19 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
+from xanesflow.core.energy_grid import N_POINTS, STEP_EV, energy_grid
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.feature_names import DIMENSIONS
+from xanesflow.core.files import sha256_file
+from xanesflow.core.provenance import provenance
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
+from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
-from xanesflow.errors import XanesflowError
-from xanesflow.feature_names import DIMENSIONS
-from xanesflow.features.compute import REASON as NO_FEATURES
-from xanesflow.features.compute import write_features
-from xanesflow.files import sha256_file
-from xanesflow.provenance import provenance
-from xanesflow.reasons import Rejected
-from xanesflow.sites import WHOLE_MATERIAL, Site, parse_site_id
-from xanesflow.spectra.grid import N_POINTS, STEP_EV, energy_grid
+from xanesflow.features.compute_features import REASON as NO_FEATURES
+from xanesflow.features.compute_features import write_features
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.sites import one_line, write_structure_rows
-from xanesflow.tables import count_reasons, describe_counts, write_rejected
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def import_features(
         spectra: HDF5 to write, as `spectra.curate.curate_spectra` does.
         rejected_csv: the rejected table, for people.
         structures: Parquet to write; without rows where the file has no structures.
-        features: HDF5 to write for each featurizer that is wanted, as `features.compute.compute_features` does.
+        features: HDF5 to write for each featurizer that is wanted, as `features.compute_features.compute_features` does.
         config: the configuration as JSON, for the record.
 
     Raises:
@@ -119,7 +119,7 @@ def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray
     if points != N_POINTS:
         raise XanesflowError(
             f"The spectra of {source} have {points} points, and the dataset's grid has {N_POINTS}, every {STEP_EV} eV; "
-            "interpolate them onto it (xanesflow.spectra.grid.onto_grid)."
+            "interpolate them onto it (xanesflow.core.energy_grid.onto_grid)."
         )
     if given.energy_ev is None:
         return energy_grid(energy_start_ev)
@@ -127,7 +127,7 @@ def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray
     if energy.shape != (N_POINTS,) or not (np.abs(energy - energy_grid(energy.flat[0])) <= GRID_TOLERANCE_EV).all():
         raise XanesflowError(
             f"The energies of {source} are not {N_POINTS} absolute energies in eV, every {STEP_EV} eV; interpolate its "
-            "spectra onto such a grid (xanesflow.spectra.grid.onto_grid)."
+            "spectra onto such a grid (xanesflow.core.energy_grid.onto_grid)."
         )
     if abs(energy[0] - energy_start_ev) > GRID_TOLERANCE_EV:
         log.warning(

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path
-from xanesflow.sites import PARTS, Site, parse_site_id, site_id
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import PARTS, Site, parse_site_id, site_id
 from xanesflow.spectra.store import read_spectra
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import ELEMENTS, Subset
+from xanesflow.evaluation.error_bars.scores import write_judgements
 from xanesflow.evaluation.intervals import write_intervals
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN, NO_SPECTRA, compute_metrics
-from xanesflow.evaluation.predictions import Predictions, read_predictions
+from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 from xanesflow.evaluation.significance import write_comparisons
-from xanesflow.evaluation.uncertainty import write_judgements
-from xanesflow.files import atomic_path
-from xanesflow.sites import ELEMENTS, Subset
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def evaluate_models(
     Args:
         prediction_files: from `predict_spectra`.
         output_csv: the table.
-        calibration_csv: the table of the error bars (see `xanesflow.evaluation.uncertainty`).
+        calibration_csv: the table of the error bars (see `xanesflow.evaluation.error_bars.scores`).
         intervals_csv: the figures with their intervals, and the paper's (see `xanesflow.evaluation.intervals`).
         significance_csv: tests between the models of a subset (see `xanesflow.evaluation.significance`).
 

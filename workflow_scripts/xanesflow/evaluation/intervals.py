@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.evaluation.calibration import materials_of
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Subset
+from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.metrics import NO_SPECTRA, compute_metrics, spectrum_mse
-from xanesflow.evaluation.predictions import Predictions
+from xanesflow.evaluation.predictions_file import Predictions
 from xanesflow.evaluation.table_one import obstacle, paper_eta, size_caution, verdict
-from xanesflow.files import atomic_path
-from xanesflow.sites import Subset
 
 Floats = npt.NDArray[np.float64]
 

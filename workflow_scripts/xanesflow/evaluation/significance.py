@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from xanesflow.evaluation.calibration import materials_of
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Subset
+from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.intervals import draw_materials, drawn_medians, interval
 from xanesflow.evaluation.metrics import spectrum_mse
-from xanesflow.evaluation.predictions import Predictions
-from xanesflow.files import atomic_path
-from xanesflow.sites import Subset
+from xanesflow.evaluation.predictions_file import Predictions
 
 Floats = npt.NDArray[np.float64]
 

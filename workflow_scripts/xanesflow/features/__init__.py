@@ -1,8 +1,8 @@
 """Features of atoms: what machine learning sees of a site.
 
-    structures, sites ──► compute.compute_features ──► one HDF5 file per subset and featurizer
+    structures, sites ──► compute_features.compute_features ──► one HDF5 file per subset and featurizer
                                  │
-             registry.get_featurizer("m3gnet" | "m3gnet_all" | "chgnet" | …)
+             featurizers.get_featurizer("m3gnet" | "m3gnet_all" | "chgnet" | …)
                                  │
              base.Featurizer: build_graph (neighbors) ──► evaluate (m3gnet_network, or the package chgnet)
              descriptors.DescriptorFeaturizer ("acsf" | "soap"): the package dscribe, of the wanted atoms alone
@@ -14,11 +14,11 @@ package is cheap: torch and the like are imported when a featurizer is made.
 
 from typing import TYPE_CHECKING
 
-from xanesflow.feature_names import KNOWN, parse_features
+from xanesflow.core.feature_names import KNOWN, parse_features
 
 if TYPE_CHECKING:
-    from xanesflow.features.compute import SiteFeatures, compute_features, read_features
-    from xanesflow.features.registry import get_featurizer
+    from xanesflow.features.compute_features import SiteFeatures, compute_features, read_features
+    from xanesflow.features.featurizers import get_featurizer
 
 __all__ = ["KNOWN", "SiteFeatures", "compute_features", "get_featurizer", "parse_features", "read_features"]
 
@@ -29,4 +29,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     from importlib import import_module
 
-    return getattr(import_module(f"xanesflow.features.{'registry' if name == 'get_featurizer' else 'compute'}"), name)
+    return getattr(
+        import_module(f"xanesflow.features.{'featurizers' if name == 'get_featurizer' else 'compute_features'}"), name
+    )

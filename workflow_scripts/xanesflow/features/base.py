@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.parallel import map_in_processes
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import map_in_processes
 
 Features = NDArray[np.float32]
 """(atoms, dimension), in the structure's own order of atoms."""

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from scipy.sparse import csr_array
 
+from xanesflow.core.files import sha256_text
 from xanesflow.features.base import Features, Featurizer
-from xanesflow.features.neighbors import BondGraph, bond_graph
-from xanesflow.files import sha256_text
+from xanesflow.features.graph_networks.neighbors import BondGraph, bond_graph
 
 CENTRES = 1.6 + 0.3 * np.arange(15)
 """Å, 1.6 to 5.8."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path
-from xanesflow.inputs.potcar import NO_LIBRARY, SPEC, assemble, hash_of, library, read_potcar
-from xanesflow.inputs.write_inputs import MANIFESTS
+from xanesflow.codes.vasp.potcar import NO_LIBRARY, SPEC, assemble, hash_of, library, read_potcar
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.inputs.write_chunk import MANIFESTS
 
 _LIMIT = 256 * 2**20
 """Bytes of one file; inputs are far smaller."""

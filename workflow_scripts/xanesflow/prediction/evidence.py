@@ -10,10 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xanesflow.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
-from xanesflow.evaluation.predictions import read_predictions
-from xanesflow.prediction.trained import TrainedEnsemble
+from xanesflow.evaluation.predictions_file import read_predictions
+from xanesflow.prediction.trained_models import TrainedEnsemble
 
 
 @dataclass(frozen=True)

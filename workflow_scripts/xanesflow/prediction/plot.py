@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import write_text
-from xanesflow.prediction.result import Prediction, SubsetPrediction
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import write_text
+from xanesflow.prediction.data import Prediction, SubsetPrediction
 
 FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
 
@@ -90,7 +90,7 @@ def _told(panels: list[_Panel], total: int) -> str:
 
 
 def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
-    from xanesflow.figures import BAND, MODEL, TRUTH, figure  # matplotlib is slow to import
+    from xanesflow.core.figures import BAND, MODEL, TRUTH, figure  # matplotlib is slow to import
 
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     rows = -(-len(panels) // columns)
@@ -121,7 +121,7 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
 def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
     from plotly.graph_objects import Figure, Scatter  # slow to import
 
-    from xanesflow.figures import BAND, MODEL, TRUTH
+    from xanesflow.core.figures import BAND, MODEL, TRUTH
 
     drawn: Any = Figure()
     groups: list[int] = []

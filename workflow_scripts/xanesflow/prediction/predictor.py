@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.models.card import DELTA
-from xanesflow.prediction.alone import SIGMAS, bands_alone, errors_alone, spectra_by_seed
+from xanesflow.core.provenance import versions
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
+from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
-from xanesflow.prediction.features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
-from xanesflow.prediction.kept import KeptFeatures
-from xanesflow.prediction.requested import SYMPREC, Structures, read_structures
-from xanesflow.prediction.result import NothingPredictedError, Prediction, SubsetPrediction
-from xanesflow.prediction.trained import TrainedEnsemble, choose_subsets, load_models
-from xanesflow.provenance import versions
-from xanesflow.reasons import Rejected
-from xanesflow.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
+from xanesflow.prediction.data import NothingPredictedError, Prediction, SubsetPrediction
+from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.input_structures import SYMPREC, Structures, read_structures
+from xanesflow.prediction.site_features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
+from xanesflow.prediction.structure_only import SIGMAS, bands_alone, errors_alone, spectra_by_seed
+from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
 from xanesflow.structures.sites import Material
 
 Progress = Callable[[str, int, int], None]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.prediction.average import Averages
-from xanesflow.prediction.result import Prediction, SubsetPrediction
-from xanesflow.sites import WHOLE_MATERIAL
+from xanesflow.prediction.data import Prediction, SubsetPrediction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def write_prediction(path: str | Path, prediction: Prediction) -> None:
             table.to_csv(file, index=False, float_format="%.8g")
         return
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        from xanesflow.tables import write_rejected_group
+        from xanesflow.core.tables import write_rejected_group
 
         file.attrs.update({"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **prediction.made})
         file.attrs["remarks"] = json.dumps(prediction.remarks)
@@ -181,7 +181,7 @@ def read_prediction(path: str | Path) -> Prediction:
                     f"{path} has schema version {version or 'none'}, and this xanesflow reads "
                     f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; make it again."
                 )
-            from xanesflow.tables import read_rejected_group
+            from xanesflow.core.tables import read_rejected_group
 
             names = [name for name in file if name != "rejected"]
             made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}

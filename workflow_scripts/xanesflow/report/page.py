@@ -13,14 +13,14 @@ import h5py
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from xanesflow.files import write_text
-from xanesflow.reasons import REASONS
-from xanesflow.report.campaign import Summaries, campaign_part
-from xanesflow.report.explorer import ExplorerFiles, explorer_section
-from xanesflow.report.models import models_part, worth_drawing
-from xanesflow.report.packing import data_uri
-from xanesflow.report.theories import theories_part
-from xanesflow.simulations.status import CampaignStatus
+from xanesflow.core.files import write_text
+from xanesflow.core.reasons import REASONS
+from xanesflow.report.campaign_section import Summaries, campaign_part
+from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
+from xanesflow.report.explorer.packing import data_uri
+from xanesflow.report.figures.theories import theories_part
+from xanesflow.report.models_section import models_part, worth_drawing
+from xanesflow.simulations.state.campaign_status import CampaignStatus
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def make_report(
         unseen_elements: figure of each delta model by its title, one of those of `learning_curves`.
         status: how the simulations stand; None: the page does not tell.
         runs: summaries of the finished runs by subset; None: nothing was simulated.
-        theories: by two subsets of one element table and figure of how well they agree (`report.theories`).
+        theories: by two subsets of one element table and figure of how well they agree (`report.figures.theories`).
         calibration: calibration.csv; None: the page says nothing of error bars.
         error_bars: figures of the error bars of each model on each subset.
         explorer: what single spectra are looked at from; None: they are not.
@@ -150,7 +150,7 @@ def make_report(
 def environment() -> Environment:
     """The templates of the page and its parts; whatever text they are given is escaped."""
     return Environment(
-        loader=PackageLoader("xanesflow.report", "."),
+        loader=PackageLoader("xanesflow.report", "templates"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.engine import FailedRunError
-from xanesflow.sites import Site, site_id
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import Site, site_id
 
 log = logging.getLogger(__name__)
 

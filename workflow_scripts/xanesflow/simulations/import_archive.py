@@ -12,14 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from xanesflow import __version__
-from xanesflow.errors import XanesflowError
-from xanesflow.parallel import map_in_processes
-from xanesflow.reasons import Rejected
-from xanesflow.simulations.archive import MEMBER_LIMIT, Member, gunzip, read_archive
-from xanesflow.simulations.chunks import ChunkWriter
-from xanesflow.simulations.layout import SPECTRUM_FILE, Place, place_of, poscar_path, run_folder, runs_folder
-from xanesflow.simulations.vasp.outputs import VASP_LIMIT, kept_content
-from xanesflow.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
+from xanesflow.codes.archive import MEMBER_LIMIT, Member, gunzip, read_archive
+from xanesflow.codes.lightshow_tree import SPECTRUM_FILE, Place, place_of, poscar_path, run_folder, runs_folder
+from xanesflow.codes.run_zip import ChunkWriter
+from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, kept_content
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
+from xanesflow.core.tables import describe_counts, write_rejected
 from xanesflow.structures.sites import (
     BadStructure,
     Material,
@@ -28,7 +29,6 @@ from xanesflow.structures.sites import (
     write_site_table,
     write_structures,
 )
-from xanesflow.tables import describe_counts, write_rejected
 
 log = logging.getLogger(__name__)
 

@@ -28,22 +28,22 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.provenance import versions
-from xanesflow.reasons import REASONS
-from xanesflow.simulations.chunks import ChunkWriter, Run
-from xanesflow.simulations.engine import Engine, FailedRunError, WithOwnFiles, WithSharedStep
-from xanesflow.simulations.expected import expected_seconds
+from xanesflow.codes.engine import Engine, FailedRunError, WithOwnFiles, WithSharedStep
+from xanesflow.codes.lightshow_tree import poscar_path
+from xanesflow.codes.run_zip import ChunkWriter, Run
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.provenance import versions
+from xanesflow.core.reasons import REASONS
+from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
+from xanesflow.core.tables import read_site_list, read_structures
+from xanesflow.running.process import SIGNAL, Ended, StoppedError, run_command
+from xanesflow.running.walltime import Limit
 from xanesflow.simulations.faults import FULL, faults_told, full_disk_told
-from xanesflow.simulations.kept import KeptRuns, run_site
-from xanesflow.simulations.layout import poscar_path
-from xanesflow.simulations.process import SIGNAL, Ended, StoppedError, run_command
-from xanesflow.simulations.progress import ChunkProgress
+from xanesflow.simulations.job_resources import expected_seconds
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
-from xanesflow.sites import WHOLE_MATERIAL, Site, Subset, site_id
-from xanesflow.tables import read_site_list, read_structures
-from xanesflow.walltime import Limit
+from xanesflow.simulations.state.finished_runs import KeptRuns, run_site
+from xanesflow.simulations.state.progress import ChunkProgress
 
 log = logging.getLogger(__name__)
 

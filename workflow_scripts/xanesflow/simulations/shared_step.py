@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xanesflow.simulations.engine import FailedRunError
-from xanesflow.simulations.kept import KeptRuns, run_site
-from xanesflow.simulations.orders import PASSING
-from xanesflow.sites import WHOLE_MATERIAL, Site
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.core.sites import WHOLE_MATERIAL, Site
+from xanesflow.simulations.state.finished_runs import KeptRuns, run_site
+from xanesflow.simulations.state.retry_requests import PASSING
 
 Record = Mapping[str, Any]
 """Content of a run.json."""

@@ -12,20 +12,17 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.parallel import map_in_processes
-from xanesflow.provenance import provenance
-from xanesflow.reasons import Rejected
-from xanesflow.simulations.chunks import Run, read_chunk, sites_in_chunk
-from xanesflow.simulations.engine import BadRunError
-from xanesflow.simulations.failures import check_failures
-from xanesflow.sites import WHOLE_MATERIAL, Site, Subset
-from xanesflow.spectra.examples import Example, choose_examples, spectrum_anyway
-from xanesflow.spectra.grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
-from xanesflow.spectra.processing import Processing, processing_of
-from xanesflow.spectra.readers import check_record, check_theory, reader_of
-from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.tables import (
+from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.readers import check_record, check_theory, reader_of
+from xanesflow.codes.run_zip import Run, read_chunk, sites_in_chunk
+from xanesflow.codes.vasp.constants import Processing, processing_of
+from xanesflow.core.energy_grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.provenance import provenance
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset
+from xanesflow.core.tables import (
     count_reasons,
     describe_counts,
     read_rejected,
@@ -33,6 +30,9 @@ from xanesflow.tables import (
     read_structures,
     write_rejected,
 )
+from xanesflow.simulations.state.failures import check_failures
+from xanesflow.spectra.rejected_examples import Example, choose_examples, spectrum_anyway
+from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def curate_spectra(
         structures: Parquet of the subset's structures.
         site_table: Parquet of the sites that are expected.
         rejected: Parquet tables of what was left out before; materials without the element are passed over.
-        failed: tables of the sites that could not be simulated (`simulations.failures`).
+        failed: tables of the sites that could not be simulated (`simulations.state.failures`).
         max_failed: greatest share of the subset's sites that may have failed; None: any.
         only: list of the sites that were to be simulated (`tables.read_site_list`); None: all.
         output: HDF5 to write.

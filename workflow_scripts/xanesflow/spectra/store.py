@@ -11,12 +11,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.errors import XanesflowError
-from xanesflow.files import atomic_path
-from xanesflow.reasons import Rejected
-from xanesflow.spectra.examples import Example, read_examples, write_examples
-from xanesflow.spectra.grid import Array
-from xanesflow.tables import STRING, read_rejected_group, write_rejected_group
+from xanesflow.core.energy_grid import Array
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
+from xanesflow.spectra.rejected_examples import Example, read_examples, write_examples
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,17 @@ from typing import Literal
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.parallel import map_in_processes
-from xanesflow.reasons import Rejected
-from xanesflow.sites import Subset
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import Subset
+from xanesflow.core.tables import count_reasons, write_rejected
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
-from xanesflow.structures.directory import read_directory
 from xanesflow.structures.examples import load_examples
-from xanesflow.structures.manifest import read_manifest
-from xanesflow.structures.material_ids import read_ids
+from xanesflow.structures.folder import read_directory
+from xanesflow.structures.materials_project.manifest import read_manifest
+from xanesflow.structures.materials_project.material_ids import read_ids
 from xanesflow.structures.sites import BadStructure, Material, describe, write_site_table, write_structures
-from xanesflow.tables import count_reasons, write_rejected
 
 log = logging.getLogger(__name__)
 

@@ -29,9 +29,9 @@ import pandas as pd
 from pymatgen.core import Structure
 from scipy.spatial.distance import cdist
 
-from xanesflow.files import atomic_path
-from xanesflow.parallel import map_in_processes
-from xanesflow.sites import Site, Subset
+from xanesflow.core.files import atomic_path
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.sites import Site, Subset
 
 if TYPE_CHECKING:
     from xanesflow.structures.sites import Material
@@ -151,7 +151,7 @@ def expected_costs(structure: Structure, sites: Sequence[int], theory: str) -> l
     Args:
         structure: an ordered structure.
         sites: 0-based indices of the absorbers.
-        theory: one of `xanesflow.sites.THEORIES`; with any but FEFF and FEFF8L the core hours are NaN.
+        theory: one of `xanesflow.core.sites.THEORIES`; with any but FEFF and FEFF8L the core hours are NaN.
     """
     if theory == "FEFF":
         clusters = describe_clusters(structure, sites)

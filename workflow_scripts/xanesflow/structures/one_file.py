@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from xanesflow.structures.readers import read_structure
+from xanesflow.structures.read_structure import read_structure
 from xanesflow.structures.unusable import UnusableStructure
 
 FILE_LIMIT = 16 * 2**20

@@ -13,8 +13,8 @@ import numpy as np
 from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xanesflow.files import atomic_path
-from xanesflow.sites import Site, chunk_of
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Site, chunk_of
 from xanesflow.structures.unusable import BadStructure, UnusableStructure
 
 if TYPE_CHECKING:

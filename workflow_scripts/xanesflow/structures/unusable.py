@@ -12,7 +12,7 @@ class BadStructure:
     Attributes:
         material_id: the name that it would have.
         detail: why, in one sentence.
-        reason: one of `xanesflow.reasons.REASONS`.
+        reason: one of `xanesflow.core.reasons.REASONS`.
     """
 
     material_id: str

@@ -18,9 +18,9 @@ import numpy as np
 import yaml
 from pymatgen.core import Composition, Element, Lattice, Structure
 
-from xanesflow.errors import XanesflowError
-from xanesflow.sites import ELEMENTS
-from xanesflow.structures.examples.symmetry import PRIMITIVE, distinct, find_setting, operations
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import ELEMENTS
+from xanesflow.structures.examples.expand_symmetry import PRIMITIVE, distinct, find_setting, operations
 
 FOLDER = Path(__file__).parent
 KEYS = {"id", "formula", "name", "space_group", "lattice", "sites", "inequivalent", "nearest", "reference"}

@@ -1,0 +1,186 @@
+"""What is asked for: which structure, which element, which of its atoms."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from pymatgen.core import Element, Structure
+
+from xanesflow.cli.terminal import WrongCallError
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import ELEMENTS
+from xanesflow.structures.examples import load_examples
+from xanesflow.structures.one_file import name_of, read_structure_file
+from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
+
+LIGHTEST, HEAVIEST = 11, 92
+"""Atomic numbers of the absorbers whose K edge the engine computes."""
+
+_LIST = "`xanesflow examples` lists the examples"
+
+
+@dataclass(frozen=True)
+class Absorber:
+    """An atom whose spectrum is wanted.
+
+    Attributes:
+        element: its symbol.
+        index: 0-based, into the structure.
+        multiplicity: how many symmetry-equivalent atoms of the cell it stands for, itself included.
+    """
+
+    element: str
+    index: int
+    multiplicity: int
+
+    @property
+    def label(self) -> str:
+        """Such as `Cu_000 (x4)`, for a column."""
+        return f"{self.element}_{self.index:03d} (x{self.multiplicity})"
+
+    @property
+    def name(self) -> str:
+        """Such as `Cu 0 (×4)`, for a person."""
+        return f"{self.element} {self.index} (×{self.multiplicity})"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A structure and the atoms of it whose spectra are wanted.
+
+    Attributes:
+        name: of the structure, fit for a file's name.
+        source: where the structure is from, for the header of the table.
+        material: the structure with its symmetry.
+        structure: the same as pymatgen has it.
+        element: the absorber's symbol.
+        sites: the atoms, in the structure's order.
+        whole: whether these stand for all atoms of the element, so that their average is that of the material.
+        notes: what the user should know of structure and element, a sentence each.
+        symprec: tolerance in Å with which the symmetry was found.
+    """
+
+    name: str
+    source: str
+    material: Material
+    structure: Structure
+    element: str
+    sites: tuple[Absorber, ...]
+    whole: bool
+    notes: tuple[str, ...]
+    symprec: float
+
+
+def make_request(given: str, element: str | None, site: int | None, *, symprec: float) -> Request:
+    """Find structure, element and atoms.
+
+    Args:
+        given: a structure file, or the id of an example.
+        element: symbol of the absorber; None: the atom's, else the structure's only 3d metal.
+        site: 0-based index of the atom; None: all inequivalent ones of the element.
+        symprec: spglib's distance tolerance in Å.
+
+    Raises:
+        WrongCallError: there is no such structure, element or atom.
+        XanesflowError: the structure's file cannot be used.
+    """
+    name, source, structure, note = _load(given)
+    material = describe(name, structure, symprec=symprec)
+    if isinstance(material, BadStructure):
+        raise XanesflowError(f"{given} cannot be used: {material.detail}.")
+    chosen = _element(material, element, site)
+    firsts = sorted({material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == chosen})
+    sites = tuple(Absorber(chosen, i, material.multiplicity(i)) for i in (firsts if site is None else [site]))
+    notes = [sentence for sentence in (note, material.note) if sentence]
+    if chosen not in ELEMENTS:
+        notes.append(f"The engine's accuracy was studied for Cu, and it is meant for Ti to Cu; take {chosen} with care")
+    return Request(
+        name, source, material, structure, chosen, sites, site is None, tuple(f"{n}." for n in notes), symprec
+    )
+
+
+def read_element(given: str) -> str:
+    """The symbol of an element, in whatever case it is written.
+
+    Raises:
+        WrongCallError: it is none.
+    """
+    symbol = given.strip().capitalize()
+    if not Element.is_valid_symbol(symbol) or symbol in ("D", "T"):
+        raise WrongCallError(f"'{_shown(given)}' is not an element; write a symbol, such as Cu.")
+    return symbol
+
+
+def _load(given: str) -> tuple[str, str, Structure, str]:
+    """Name, source, structure, and what is to be known of how it was read."""
+    path = Path(given)
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise WrongCallError(f"{_shown(given)} cannot be read: {error.strerror}.") from None
+        return _load_example(given)
+    if stat.S_ISDIR(status.st_mode):
+        raise WrongCallError(f"{_shown(given)} is a folder; name a POSCAR, CIF or pymatgen JSON file, or an example.")
+    try:
+        structure, note = read_structure_file(path)
+    except UnusableStructure as error:
+        raise XanesflowError(f"{_shown(given)} {error}.") from None
+    return name_of(path), path.name, structure, note
+
+
+def _load_example(given: str) -> tuple[str, str, Structure, str]:
+    examples = {example.id: example for example in load_examples()}
+    if given not in examples:
+        close = get_close_matches(given.lower(), examples, n=3, cutoff=0.65)
+        close = close or [name for name in examples if name.split("-")[0] == given.lower()][:3]
+        hint = f"did you mean {' or '.join(close)}? {_LIST}" if close else _LIST
+        raise WrongCallError(f"There is no file {_shown(given)}, and no example of that name; {hint}.")
+    example = examples[given]
+    reference = " ".join(example.reference.split()).rstrip(".")
+    return example.id, f"{example.name}, example library: {reference}", example.structure(), ""
+
+
+def _element(material: Material, given: str | None, site: int | None) -> str:
+    """The absorber's element, if it agrees with structure and atom."""
+    present = sorted(set(material.elements), key=lambda symbol: Element(symbol).Z)
+    atoms = material.elements
+    if site is not None and site >= len(atoms):
+        raise WrongCallError(
+            f"There is no site {site}: {material.formula} has {len(atoms)} atoms, counted 0 to {len(atoms) - 1}."
+            if len(atoms) > 1 else f"There is no site {site}: the cell of {material.formula} has one atom, site 0."
+        )  # fmt: skip
+    if given is not None:
+        chosen = read_element(given)
+        if chosen not in present:
+            raise WrongCallError(f"{material.formula} holds no {chosen}, only {_and(present)}.")
+        if site is not None and atoms[site] != chosen:
+            own = [str(i) for i, symbol in enumerate(atoms) if symbol == chosen]
+            some = _and(own) if len(own) <= 12 else f"{', '.join(own[:12])}, ..."
+            raise WrongCallError(
+                f"Site {site} of {material.formula} is {atoms[site]}, not {chosen}; {chosen} is at {some}."
+            )
+    elif site is not None:
+        chosen = atoms[site]
+    else:
+        metals = [symbol for symbol in present if symbol in ELEMENTS]
+        if len(metals) != 1:
+            holds = f"{_and(metals)} are in it" if metals else f"it has no 3d metal (Ti to Cu), only {_and(present)}"
+            raise WrongCallError(f"Name the absorber of {material.formula} with --element: {holds}.")
+        chosen = metals[0]
+    if not LIGHTEST <= Element(chosen).Z <= HEAVIEST:
+        raise WrongCallError(f"The engine computes K edges from Na to U, and {chosen} is outside of that.")
+    return chosen
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _shown(text: str) -> str:
+    """What a user gave, as it can stand on a terminal."""
+    decoded = text.encode(errors="surrogateescape").decode(errors="replace")
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)[:200]

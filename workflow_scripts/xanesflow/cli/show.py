@@ -1,0 +1,162 @@
+"""What the terminal shows: progress, the closing table, remarks, the example library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from xanesflow.cli.choose_site import Absorber, Request, read_element
+from xanesflow.cli.compute import Outcome
+from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
+from xanesflow.codes.feff8l import EngineSettings
+from xanesflow.structures.examples import load_examples
+
+
+def announce(request: Request, console: Console) -> None:
+    """Say what is going to be computed, and what is to be known of it."""
+    what = request.sites[0].name
+    if request.whole:
+        atoms, sites = request.material.elements.count(request.element), len(request.sites)
+        what = f"{sites} inequivalent {'site' if sites == 1 else 'sites'}, {atoms} in the cell"
+    say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
+    for note in request.notes:
+        say(console, f"Note: {note}", style="yellow")
+
+
+class Display:
+    """Shows what happens: a line for each site at work on a terminal, a line for each event elsewhere.
+
+    Args:
+        sites: how many there are.
+        console: where.
+        progress: rich's display of what is at work.
+    """
+
+    def __init__(self, sites: int, console: Console, progress: Progress) -> None:
+        self._console, self._progress = console, progress
+        self._tasks: dict[Absorber, TaskID] = {}
+        self._sites, self._ended = sites, 0
+        self._all = progress.add_task("sites", message=f"0 of {sites} done") if sites > 1 else None
+
+    def tell(self, site: Absorber, message: str) -> None:
+        """What a site is at."""
+        if not self._console.is_terminal:
+            say(self._console, f"{site.name}: {message}")
+        elif site in self._tasks:
+            self._progress.update(self._tasks[site], message=escape(message))
+        else:
+            self._tasks[site] = self._progress.add_task(site.name, message=escape(message))
+
+    def done(self, outcome: Outcome) -> None:
+        """A site has ended."""
+        if outcome.site in self._tasks:
+            self._progress.remove_task(self._tasks.pop(outcome.site))
+        self._ended += 1
+        if self._all is not None:
+            self._progress.update(self._all, message=f"{self._ended} of {self._sites} done")
+        if outcome.result is None:
+            say(self._console, f"✗ {outcome.site.name}: no spectrum: {outcome.error}", style="red")
+        else:
+            say(self._console, f"✓ {outcome.site.name}: done in {outcome.seconds:.1f} s", style="green")
+
+
+@contextmanager
+def live_display(sites: int, console: Console) -> Iterator[Display]:
+    """A `Display` that goes away when the block ends; the lines of what has ended stay."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[message]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield Display(sites, console, progress)
+
+
+def summary(outcomes: Sequence[Outcome], settings: EngineSettings, spectra: Spectra) -> Table:
+    """A row for each site that has a spectrum, and one for their average."""
+    table = Table()
+    table.add_column("site", no_wrap=True)
+    for name in ("multiplicity", "edge (eV)", "maximum (eV)", "rung"):
+        table.add_column(name, justify="right")
+    table.add_column("field")
+    table.add_column("seconds", justify="right")
+    for outcome in outcomes:
+        if outcome.result is None:
+            continue
+        energy_ev, mu = outcome.result.energy_ev, outcome.result.cross_section
+        records = fields(outcome.result)
+        table.add_row(
+            f"{outcome.site.element} {outcome.site.index}",
+            str(outcome.site.multiplicity),
+            f"{edge_ev(outcome.result, settings):.2f}",
+            f"{energy_ev[mu.argmax()]:.2f}",
+            ", ".join(dict.fromkeys(str(record["rung_number"]) for record in records)),
+            "converged" if all(map(converged, records)) else "not converged",
+            f"{outcome.seconds:.1f}",
+        )
+    if spectra.average is not None and len(spectra.sites) > 1:
+        atoms = sum(site.multiplicity for site, _ in spectra.sites)
+        table.add_section()
+        table.add_row("average", str(atoms), "", f"{spectra.energy_ev[spectra.average.argmax()]:.2f}", "", "", "")
+    return table
+
+
+def remarks(request: Request, outcomes: Sequence[Outcome], spectra: Spectra) -> list[str]:
+    """What to know of the spectra: fields with trouble, sites without a spectrum; a sentence each."""
+    said = []
+    for outcome in outcomes:
+        for record in fields(outcome.result) if outcome.result else []:
+            scf, name = record["convergence"], outcome.site.name
+            if not scf["iterations"]:
+                said.append(
+                    f"{name}: no field could be made self-consistent, so its potentials are those of overlapped free "
+                    "atoms; take its spectrum with care."
+                )
+                continue
+            if scf["iterations"] == 1 and not converged(record):
+                said.append(
+                    f"{name}: the field had a single iteration, so nothing tells whether it converged; take its "
+                    "spectrum with care."
+                )
+            elif not converged(record):
+                said.append(
+                    f"{name}: the field did not converge (the last of {scf['iterations']} iterations moved its Fermi "
+                    f"level by {scf['last_change_ev']:.2f} eV); take its spectrum with care."
+                )
+            if record["rung_number"] > 1:
+                said.append(f"{name}: the usual settings of the field failed, rung {record['rung_number']} was used ("
+                            f"{record['rung']}).")  # fmt: skip
+    failed = sum(outcome.result is None for outcome in outcomes)
+    if failed:
+        average = ", so there is no average" if request.whole and spectra.average is None else ""
+        said.append(f"{failed} of {len(outcomes)} sites {'has' if failed == 1 else 'have'} no spectrum{average}.")
+    return list(dict.fromkeys(said))
+
+
+def show_examples(element: str | None, console: Console) -> None:
+    """Print the example library.
+
+    Args:
+        element: those with this absorber alone; None: all.
+        console: for the table.
+
+    Raises:
+        WrongCallError: no example has it.
+    """
+    chosen = element and read_element(element)
+    examples = [each for each in load_examples() if not chosen or chosen in each.inequivalent]
+    if not examples:
+        raise WrongCallError(f"No example has {chosen} as its absorber.")
+    table = Table("id", "formula", "name", "space group", "absorbers", caption="absorbers: (inequivalent sites)")
+    table.columns[0].no_wrap = True
+    for each in examples:
+        absorbers = ", ".join(f"{symbol} ({number})" for symbol, number in each.inequivalent.items())
+        table.add_row(each.id, each.formula, escape(each.name), each.space_group, absorbers)
+    console.print(table)

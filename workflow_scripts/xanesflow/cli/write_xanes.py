@@ -1,0 +1,192 @@
+"""The table and the plot of a quick look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from xanesflow.cli.choose_site import Absorber, Request
+from xanesflow.cli.compute import Outcome
+from xanesflow.codes.feff8l import EngineSettings, XanesResult
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.figures import TRUTH, figure
+from xanesflow.core.files import sha256_text, write_text
+from xanesflow.core.provenance import versions
+
+Floats = NDArray[np.float64]
+
+THEORY = "FEFF 8 Lite potentials with own full multiple scattering; see docs/engine.md"
+
+STEP_EV = 0.1
+"""Of the grid that spectra of several sites are put onto."""
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Of sites: Okabe and Ito's, which colour-blind readers tell apart."""
+
+_NAMED = 12  # sites in the legend; more are one grey crowd
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Spectra on one grid of energies.
+
+    Attributes:
+        energy_ev: (n,) absolute photon energies.
+        sites: an atom and its (n,) cross section in bohr² each.
+        average: (n,) weighted with the multiplicities; None: not all sites of the element are there.
+    """
+
+    energy_ev: Floats
+    sites: tuple[tuple[Absorber, Floats], ...]
+    average: Floats | None
+
+
+def common_grid(outcomes: Sequence[Outcome], *, average: bool) -> Spectra:
+    """Put spectra onto one grid; a single one keeps its energies.
+
+    The grid has multiples of `STEP_EV` where all spectra are defined; between their energies they are interpolated
+    linearly.
+
+    Args:
+        outcomes: of the sites; those without a spectrum are passed over.
+        average: whether the average is wanted; it is made if no spectrum is missing.
+
+    Raises:
+        XanesflowError: no energy has all spectra.
+    """
+    there = [(outcome.site, outcome.result) for outcome in outcomes if outcome.result is not None]
+    energies = [result.energy_ev for _, result in there]
+    if len(there) == 1:
+        energy_ev = energies[0]
+    else:
+        first, last = max(e[0] for e in energies), min(e[-1] for e in energies)
+        steps = np.arange(np.ceil(first / STEP_EV - 1e-6), np.floor(last / STEP_EV + 1e-6) + 1)
+        energy_ev = np.round(steps * STEP_EV, 6)
+        if len(energy_ev) < 2:
+            raise XanesflowError(
+                f"The spectra have no energies in common (one begins at {first:.1f} eV, one ends at {last:.1f} eV); "
+                "compute them one by one with --site."
+            )
+    sites = tuple((site, np.interp(energy_ev, r.energy_ev, r.cross_section)) for site, r in there)
+    mean = None
+    if average and len(there) == len(outcomes):
+        weights = [site.multiplicity for site, _ in sites]
+        mean = np.asarray(np.average([mu for _, mu in sites], axis=0, weights=weights))
+    return Spectra(energy_ev, sites, mean)
+
+
+def edge_ev(result: XanesResult, settings: EngineSettings) -> float:
+    """The energy of the edge, at which the engine's range of energies has its zero."""
+    return float(result.energy_ev[0]) - settings.energy_range[0]
+
+
+def fields(result: XanesResult) -> list[dict[str, Any]]:
+    """The records of a site's self-consistent fields: one, or two for the average over the core hole."""
+    return [result.record, *([result.record["with_hole"]] if "with_hole" in result.record else [])]
+
+
+def converged(record: dict[str, Any]) -> bool:
+    """Whether a field converged."""
+    return bool(record["convergence"]["converged"])
+
+
+def write_table(
+    path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[Outcome], spectra: Spectra
+) -> None:
+    """Write the spectra as CSV below lines that begin with `#` and tell how they came about."""
+    lines = [
+        f"K-edge XANES, {THEORY}",
+        f"structure: {request.source}",
+        f"formula: {request.material.formula}, absorber {request.element}, {len(request.structure)} atoms in the cell",
+        f"structure_sha256: {sha256_text(request.material.structure)}",
+        f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
+        f"engine: {json.dumps(settings.as_dict())}",
+        f"versions: {json.dumps(versions(('xraylarch', 'pymatgen-core', 'scipy')), sort_keys=True)}",
+        *(f"{outcome.site.label}: {_told(outcome, settings)}" for outcome in outcomes),
+    ]
+    if len(spectra.sites) > 1:
+        lines.append(f"energies: multiples of {STEP_EV:g} eV; the spectra are interpolated linearly")
+    weighted = "; average: weighted with the multiplicities" if spectra.average is not None else ""
+    lines.append(f"energy_eV in eV, absolute; cross sections in bohr^2{weighted}")
+    columns = [spectra.energy_ev, *(mu for _, mu in spectra.sites)]
+    names = ["energy_eV", *(site.label for site, _ in spectra.sites)]
+    if spectra.average is not None:
+        columns.append(spectra.average)
+        names.append("average")
+    rows = [
+        f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
+        for energy, *values in zip(*columns, strict=True)
+    ]
+    text = "\n".join([*("# " + " ".join(line.split()) for line in lines), ",".join(names), *rows])
+    write_text(path, text + "\n")
+
+
+def _told(outcome: Outcome, settings: EngineSettings) -> str:
+    if outcome.result is None:
+        return f"no spectrum: {outcome.error}"
+    told = [f"edge {edge_ev(outcome.result, settings):.3f} eV"]
+    for number, record in enumerate(fields(outcome.result)):
+        scf = record["convergence"]
+        change = f", last change of the Fermi level {scf['last_change_ev']:.3f} eV" if scf["iterations"] > 1 else ""
+        told.append(
+            f"Fermi level {record['fermi_ev']:.3f} eV, of it {record.get('fermi_offset_ev', 0.0):+.2f} eV added, "
+            f"core hole {'on' if number or settings.core_hole == 'on' else 'off'}, rung {record['rung_number']} "
+            f"({record['rung']}), {'converged' if converged(record) else 'not converged'} "
+            f"after {scf['iterations']} iterations{change}"
+        )
+    return "; ".join(told)
+
+
+def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None:
+    """Draw the sites thin and their average bold.
+
+    Args:
+        paths: files to write, their endings tell as what.
+        request: what was asked for.
+        spectra: on one grid.
+    """
+    for path in paths:
+        with figure(path, 5.5, 3.7) as drawn:
+            axes = drawn.subplots()
+            _curves(axes, spectra)
+            axes.set(
+                xlabel="Photon energy (eV)",
+                ylabel="Cross section (10⁻³ bohr²)",
+                title=f"{_formula(request.material.formula)}, {request.element} K edge",
+                xlim=(spectra.energy_ev[0], spectra.energy_ev[-1]),
+            )
+            axes.set_ylim(bottom=0.0)
+            axes.ticklabel_format(useOffset=False)
+            axes.legend(loc="lower right", ncols=2 if len(spectra.sites) > 6 else 1)
+
+
+def _curves(axes: Axes, spectra: Spectra) -> None:
+    """One site bold; of several their average bold, if there is one, and the sites thin."""
+    energy_ev, n = spectra.energy_ev, len(spectra.sites)
+    if n == 1:
+        site, mu = spectra.sites[0]
+        axes.plot(energy_ev, 1e3 * mu, color=TRUTH, lw=2.0, label=site.name)
+        return
+    spread = colormaps["viridis"](np.linspace(0, 0.9, n))
+    for number, (site, mu) in enumerate(spectra.sites):
+        if n > _NAMED:
+            name = f"{n} sites" if number == 0 else "_"
+            axes.plot(energy_ev, 1e3 * mu, color="#888888", lw=0.6, alpha=0.6, label=name)
+        else:
+            colour = _COLOURS[number] if n <= len(_COLOURS) else tuple(spread[number])
+            axes.plot(energy_ev, 1e3 * mu, color=colour, lw=1.0, label=site.name)
+    if spectra.average is not None:
+        axes.plot(energy_ev, 1e3 * spectra.average, color=TRUTH, lw=2.2, label="average")
+
+
+def _formula(formula: str) -> str:
+    """A formula with its numbers as subscripts."""
+    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -1,0 +1,314 @@
+"""One reader for finished runs in a plain folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip.
+
+Nothing is unpacked to disk: a compressed tar is read once, front to back, and only the members that are asked for
+are held in memory, one at a time. So names with `..`, absolute names, links and huge members can do no harm; they
+are reported with what is wrong with them instead of their content.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import zstandard
+
+from xanesflow.core.errors import XanesflowError
+
+MEMBER_LIMIT = 64 * 2**20
+"""Largest member in bytes that is read. A FEFF run's files have some 10 kB each, a xmu.dat never a MB."""
+
+_NAMES_LIMIT = 2**20
+
+FORMS = "a folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
+
+_DAMAGE = (
+    EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError,
+    NotImplementedError, UnicodeDecodeError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an archive.
+
+    Attributes:
+        name: its path in the archive, with `/`, without a leading `./`.
+        content: its bytes; empty where there is a problem.
+        problem: why it was not read, in one sentence; empty if all is well.
+    """
+
+    name: str
+    content: bytes
+    problem: str = ""
+
+
+_READ, _NOTE = "read", "note"
+
+
+@dataclass(frozen=True)
+class _Chooser:
+    """What is taken of an archive: see `read_archive`."""
+
+    wanted: Callable[[str], bool]
+    noted: Callable[[str], bool]
+    limit: int
+
+    def __call__(self, name: str, is_folder: bool) -> str:
+        """Whether to read a member, to note that it is there, or neither."""
+        return _READ if self.wanted(name) and not is_folder else _NOTE if self.noted(name) else ""
+
+    def size_problem(self, size: int) -> str:
+        return f"it has {size:,} bytes, and the limit is {self.limit:,}" if size > self.limit else ""
+
+
+def read_archive(
+    path: str | Path,
+    wanted: Callable[[str], bool],
+    noted: Callable[[str], bool] = lambda name: False,
+    *,
+    limit: int = MEMBER_LIMIT,
+) -> Iterator[Member]:
+    """Give the wanted members of an archive in the order they stand in it (a folder: sorted).
+
+    Args:
+        path: the archive.
+        wanted: tells from a member's name whether to read it.
+        noted: tells of the others, and of folders, whether to give them too, without content; the rest is passed over.
+        limit: bytes of a member beyond which it is not read.
+
+    Raises:
+        XanesflowError: there is no such archive, it is of no known form, or it is damaged; names the file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise XanesflowError(f"{path} does not exist; set simulations.archive to {FORMS} with finished runs.")
+    if not os.access(path, os.R_OK):
+        raise XanesflowError(f"{path} cannot be read: permission denied.")
+
+    choose = _Chooser(wanted, noted, limit)
+    read = 0
+    reader = _reader(path)
+    try:
+        for member in reader(path, choose):
+            read += bool(member.content)
+            yield member
+    except _DAMAGE as error:
+        raise XanesflowError(
+            f"{path} is damaged or incomplete: after {read} files of runs, {' '.join(str(error).split()) or 'it ends'};"
+            " copy it again, or unpack what can be saved and name that folder."
+        ) from error
+
+
+def _reader(path: Path) -> Callable[[Path, _Chooser], Iterator[Member]]:
+    """Choose by what the file holds, since names lie."""
+    if path.is_dir():
+        return _read_folder
+    with path.open("rb") as opened:
+        magic = opened.read(512)
+    if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _read_zip
+    openers: dict[bytes, Callable[[Path], Any]] = {
+        b"\x28\xb5\x2f\xfd": _open_zstd,
+        b"\xfd7zXZ\x00": lzma.open,
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
+    }
+    if magic[:1] and 0x50 <= magic[0] <= 0x5F and magic[1:4] == b"\x2a\x4d\x18":  # pzstd begins with such a frame
+        return partial(_read_tar, _open_zstd)
+    for start, opener in openers.items():
+        if magic.startswith(start):
+            return partial(_read_tar, opener)
+    if magic[257:262] == b"ustar":
+        return partial(_read_tar, lambda plain: plain.open("rb"))
+    raise XanesflowError(f"{path} is no archive that can be read here; give {FORMS}.")
+
+
+def _name_problem(name: str) -> str:
+    if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
+        return "its name in the archive is an absolute path"
+    if ".." in PurePosixPath(name).parts:
+        return "its name in the archive has '..' in it"
+    if "\ufffd" in name:
+        return "its name is not in UTF-8"
+    return ""
+
+
+def gunzip(member: Member, *, limit: int = MEMBER_LIMIT) -> Member:
+    """What is packed in a member whose name ends in `.gz`; any other member as it is.
+
+    Args:
+        member: of an archive.
+        limit: bytes beyond which it is not unpacked.
+    """
+    if not member.name.endswith(".gz") or not member.content:
+        return member
+    try:
+        with gzip.open(io.BytesIO(member.content)) as opened:
+            content = opened.read(limit + 1)
+    except _DAMAGE as error:
+        return Member(member.name, b"", f"it is damaged ({' '.join(str(error).split()) or 'it ends'})")
+    if len(content) > limit:
+        return Member(member.name, b"", f"it has more than {limit:,} bytes when unpacked, and that is the limit")
+    return Member(member.name, content)
+
+
+def _utf8(name: str) -> str:
+    """A name that can be written to any file: what is not UTF-8 becomes U+FFFD."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _clean(name: str) -> str:
+    """The name without the leading `./` that `tar .` writes, with `/` as separator and in UTF-8."""
+    name = _utf8(name).replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:]
+    return name
+
+
+def _read_folder(path: Path, choose: _Chooser) -> Iterator[Member]:
+    def stop(error: OSError) -> None:  # os.walk alone would pass over it, and its runs would lack in silence
+        raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
+
+    for folder, subfolders, files in os.walk(path, onerror=stop, followlinks=True):
+        # People link run folders to scratch; links are followed, unless they lead back to where they stand.
+        if Path(folder).is_symlink() and Path(folder).parent.resolve().is_relative_to(Path(folder).resolve()):
+            subfolders.clear()
+            continue
+        subfolders.sort()
+        for entry in [*subfolders, *sorted(files)]:
+            full = Path(folder, entry)
+            name = _utf8(full.relative_to(path).as_posix())
+            chosen = choose(name, entry in subfolders)
+            if chosen:
+                yield _folder_member(full, name, choose, read=chosen == _READ)
+
+
+def _folder_member(full: Path, name: str, choose: _Chooser, *, read: bool) -> Member:
+    try:
+        status = full.stat()
+        if not read:
+            return Member(name, b"")
+        problem = choose.size_problem(status.st_size) if stat.S_ISREG(status.st_mode) else "it is not a plain file"
+        problem = "its name is not in UTF-8" if "\ufffd" in name else problem
+        return Member(name, b"" if problem else full.read_bytes(), problem)
+    except OSError as error:
+        return Member(name, b"", f"it cannot be read ({error.strerror})")
+
+
+def _open_zstd(path: Path) -> Any:
+    return zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Headers as tarfile reads them, but for two of its leniences.
+
+    A damaged header past the first is the end of the archive to tarfile, and all behind it would be lost in silence;
+    a header that announces gigabytes of names is read whole into memory.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> _StrictTarInfo:
+        try:
+            return super().fromtarfile(tar)
+        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
+            raise  # the end, as it should be
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"a header is damaged ({error})") from error
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        names = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        if self.type in names and self.size > _NAMES_LIMIT:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes of names")
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+
+class _Watched(io.RawIOBase):
+    """A stream that remembers its last bytes and how many it gave."""
+
+    KEPT = 4 * tarfile.RECORDSIZE  # tarfile reads ahead by at most one record
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.tail = b""
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(size)
+        self.position += len(data)
+        self.tail = (self.tail + data)[-self.KEPT :]
+        return data
+
+
+def _read_tar(opener: Callable[[Path], Any], path: Path, choose: _Chooser) -> Iterator[Member]:
+    with opener(path) as unpacked:
+        stream = _Watched(unpacked)
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as tar:
+            for info in tar:
+                tar.members.clear()  # type: ignore[attr-defined]  # else a million members stay in memory
+                name = _clean(info.name).rstrip("/")
+                chosen = choose(name, info.isdir())
+                if chosen:
+                    yield _tar_member(tar, info, name, choose, read=chosen == _READ)
+            ahead = stream.position - int(tar.offset)  # from where the members end
+        # A whole tar ends in blocks of zeros and has nothing behind them; tarfile minds neither.
+        if ahead < tarfile.BLOCKSIZE:
+            raise EOFError("it ends before the tar's end mark")
+        while rest := stream.tail[-ahead:] if ahead else stream.read(2**20):
+            if rest.strip(b"\0"):
+                raise EOFError("it goes on behind the tar's end mark, as when tars are joined by cat")
+            ahead = 0
+
+
+def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str, choose: _Chooser, *, read: bool) -> Member:
+    if info.isdir():
+        return Member(name, b"")
+    problem = _name_problem(name) or choose.size_problem(info.size if read else 0)
+    if info.issym() or info.islnk():
+        problem = f"it is a link to {_utf8(info.linkname)}"
+    elif not info.isfile():
+        problem = "it is not a plain file"
+    opened = None if problem or not read else tar.extractfile(info)
+    return Member(name, opened.read() if opened else b"", problem)
+
+
+def _read_zip(path: Path, choose: _Chooser) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as packed:
+        for info in packed.infolist():
+            name = _clean(info.filename).rstrip("/")
+            chosen = choose(name, info.is_dir())
+            if chosen:
+                yield _zip_member(packed, info, name, choose, read=chosen == _READ)
+
+
+def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, choose: _Chooser, *, read: bool) -> Member:
+    if info.is_dir():
+        return Member(name, b"")
+    problem = _name_problem(name) or choose.size_problem(info.file_size if read else 0)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        problem = "it is a link"
+    elif info.flag_bits & 1:
+        problem = "it is encrypted"
+    if problem or not read:
+        return Member(name, b"", problem)
+    try:  # members of a zip stand each for itself: one that is damaged does not stop the others
+        with packed.open(info) as opened:
+            content = opened.read(choose.limit + 1)  # the size in the directory may be a lie
+    except _DAMAGE as error:
+        return Member(name, b"", f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})")
+    problem = choose.size_problem(len(content))
+    return Member(name, b"" if problem else content, problem)

@@ -1,0 +1,136 @@
+"""FEFF itself: a command that runs it in the current folder, or the folder with its modules."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.running.process import run_command
+
+MODULES = ("rdinp", "dmdw", "atomic", "pot", "ldos", "screen", "crpa", "opconsat", "xsph", "fms", "mkgtr", "path",
+           "genfmt", "ff2x", "sfconv", "compton", "eels", "rhorrp")  # fmt: skip
+"""Programs of FEFF 9 and 10, in the order in which its own script runs them."""
+
+NEEDED = ("rdinp", "pot", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
+"""Those that a XANES cannot do without, in whatever version."""
+
+OTHER_WAYS = (
+    "or compute with the embedded engine (subsets such as Cu_FEFF8L), or import finished runs (simulations.source: "
+    "archive)"
+)
+"""What a user without FEFF can do."""
+
+_VERSION = re.compile(r"Launching FEFF version\s+(?:FEFF)?\s*(\d\S*)")
+_PATIENCE = 120.0  # seconds
+_QUESTION = """TITLE which version are you
+EDGE K
+CONTROL 0 0 0 0 0 0
+XANES 4
+POTENTIALS
+  0 29 Cu
+  1 29 Cu
+ATOMS
+  0.0 0.0 0.0 0
+  2.5 0.0 0.0 1
+END
+"""
+"""A feff.inp on which only rdinp works."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """How FEFF is run.
+
+    Attributes:
+        given: as the configuration names it.
+        command: program and arguments, for a script or an MPI command; empty: the modules are run one by one.
+        modules: paths of FEFF's modules, in their order.
+    """
+
+    given: str
+    command: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[tuple[str, ...], ...]:
+        """Commands to be run one after the other."""
+        return (self.command,) if self.command else tuple((module,) for module in self.modules)
+
+
+def find_program(given: str) -> Program:
+    """Find FEFF; words with a slash are seen from the current folder.
+
+    Args:
+        given: `simulations.feff_command`.
+
+    Raises:
+        XanesflowError: it is not there; names what was looked for, and the other ways to a spectrum.
+    """
+    folder = Path(given).expanduser()
+    if given.strip() and folder.is_dir():
+        return _modules_in(given, folder)
+    try:
+        told = shlex.split(given)
+    except ValueError as error:
+        raise XanesflowError(f"simulations.feff_command is {given!r}, which is no command ({error}).") from None
+    words = [_absolute(word) for word in told]
+    if not words or shutil.which(words[0]) is None:
+        name = told[0] if told else ""
+        where = f"looked from {Path.cwd()}" if os.sep in name else "looked for on the PATH"
+        if os.sep in name and Path(words[0]).is_file():
+            where = "the file is there, but may not be executed"
+        raise XanesflowError(
+            f"There is no program '{name}' ({where}) to run FEFF with: set simulations.feff_command to the script or "
+            f"command that runs your FEFF 9 or 10 in a folder, or to the folder with its modules, {OTHER_WAYS}."
+        )
+    return Program(given, command=tuple(words))
+
+
+def _modules_in(given: str, folder: Path) -> Program:
+    there = {name: str((folder / name).resolve()) for name in MODULES if os.access(folder / name, os.X_OK)}
+    if missing := [name for name in NEEDED if name not in there]:
+        raise XanesflowError(
+            f"simulations.feff_command is the folder {given}, which lacks FEFF's {', '.join(missing)}: name the folder "
+            f"with all modules of FEFF 9 or 10, or the script that runs them, {OTHER_WAYS}."
+        )
+    return Program(given, modules=tuple(there.values()))
+
+
+def _absolute(word: str) -> str:
+    """A word that names a file relative to the current folder, absolute, as FEFF runs elsewhere."""
+    path = Path(word).expanduser()
+    return str(path.absolute()) if os.sep in word and path.exists() else word
+
+
+@lru_cache
+def version_of(program: Program) -> str:
+    """Ask FEFF for its version, such as `10.0.0`, which takes a moment.
+
+    Raises:
+        XanesflowError: it cannot be run, or does not answer as FEFF 9 or 10 does; says what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="xanesflow-feff-") as name:
+        folder = Path(name)
+        (folder / "feff.inp").write_text(_QUESTION, encoding="ascii")
+        log = folder / "answer"
+        ended = run_command(program.steps[0], folder, log=log, time_limit=_PATIENCE)
+        said = _text(log) + _text(folder / "log.dat")
+    if found := _VERSION.search(said):
+        return found[1]
+    last = [line.strip() for line in said.splitlines() if line.strip()][-1:]
+    how = "it did not end" if ended.timed_out else f"it said: {last[0][:200]}" if last else "it said nothing"
+    raise XanesflowError(
+        f"'{program.given}' (simulations.feff_command) does not answer as FEFF 9 or 10 does ({how}, exit code "
+        f"{ended.code}); try it by hand in a folder with a feff.inp, and mend or replace it."
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -1,0 +1,50 @@
+"""Read feff.inp, FEFF's input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.codes.engine import BadRunError
+
+Array = NDArray[np.float64]
+
+
+def parse_feff_inp(text: str, neighbours: int | None = 12) -> tuple[int | None, str | None, Array]:
+    """Read absorber, edge and nearest distances from feff.inp.
+
+    Args:
+        text: the file.
+        neighbours: how many distances to give; None: all.
+
+    Returns:
+        Atomic number of potential 0, name of the edge (`K`, `L3`; `HOLE 1` is K), and the distances in Å of the
+        nearest atoms from the absorber, sorted; None or empty where the file does not tell.
+    """
+    edge, atomic_number, section = None, None, ""
+    coordinates: list[list[float]] = []
+    absorber = 0
+    for line in text.splitlines():
+        words = line.split("*", 1)[0].split()
+        if not words:
+            continue
+        card = words[0].upper()
+        if card[0].isalpha():
+            section = card[:4]
+            if section in {"EDGE", "HOLE"} and len(words) > 1:
+                edge = "K" if words[1].upper() in {"K", "1"} else words[1].upper()
+            continue
+        try:
+            if section == "POTE" and words[0] == "0":
+                atomic_number = int(words[1])
+            elif section == "ATOM":
+                if words[3] == "0":
+                    absorber = len(coordinates)
+                coordinates.append([float(word) for word in words[:3]])
+        except (IndexError, ValueError):
+            raise BadRunError("unreadable", f"feff.inp has a line that cannot be read: {line.strip()[:60]}") from None
+    if not coordinates:
+        return atomic_number, edge, np.empty(0)
+    points = np.array(coordinates)
+    distances = np.sort(np.linalg.norm(points - points[absorber], axis=1))
+    return atomic_number, edge, distances[1:] if neighbours is None else distances[1 : neighbours + 1]

@@ -1,0 +1,187 @@
+"""What FEFF's logs tell: which modules ended well, whether the field converged, and what went wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
+from xanesflow.codes.feff.text import text_of
+from xanesflow.codes.lightshow_tree import FEFF_LOGS
+
+LOG = "feff.out"
+"""What all modules printed."""
+
+LAUNCH = "Launching FEFF version"
+"""How the first module greets."""
+
+MODULES = {
+    "potentials": ("log1.dat", "Done with module: potentials."),
+    "cross section and phases": ("log2.dat", "Done with module: cross-section and phases (XSPH)"),
+    "full multiple scattering": ("log3.dat", "Done with module: FMS."),
+    "trace of the Green's function": ("log3.dat", "Done with module: MKGTR."),
+    "spectrum": ("log6.dat", "Done with module: XAS spectra (FF2X"),
+}
+"""Module that a XANES needs -> its log, and what it says there and on stdout when it is done; in their order."""
+
+_FMS = "FMS calculation of full Green's function"
+_FMS_RADIUS = re.compile(r"^\s*FMS\s+([\d.]+)", re.MULTILINE | re.IGNORECASE)
+_FMS_ATOMS = re.compile(r"FMS for a cluster of\s*(\d+) atoms")
+_POINTS = re.compile(r"^Using\s+(\d+) energy points", re.MULTILINE)
+_VERTICAL_POINTS = 40  # more than FEFF ever puts off the axis of real energies
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong in a run, as FEFF itself says.
+
+    Attributes:
+        kind: a word that the handlers of corrections know.
+        reason: one of `xanesflow.core.reasons.REASONS`.
+        detail: one sentence.
+        potential: number of the potential that it is about.
+    """
+
+    kind: str
+    reason: str
+    detail: str
+    potential: int | None = None
+
+
+_FAULTS = (
+    ("no_memory", "module_failed", "allocat", r"^.*(?:Error allocating|Cannot allocate memory).*$",
+     "FEFF found no memory: {0}"),
+    ("no_memory", "module_failed", "virtual memory", r"^.*insufficient virtual memory.*$", "FEFF found no memory: {0}"),
+    ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF found no memory: {0}"),
+    ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF found no memory: {0}"),
+    ("killed", "module_failed", "Killed", r"^.*\bKilled\b.*$", "a module was killed: {0}"),
+    ("card", "module_failed", "Keyword unrecognized", r"(?:^ *(\S.*)\n.*\n *Token.*\n)? *Keyword unrecognized",
+     "a card of feff.inp was not recognised ({1}), so what follows is not of it"),
+    ("ca1", "module_failed", "Cannot run with specified ca1", r"Cannot run with specified ca1",
+     "FEFF refused the convergence factor ca1 of the card SCF"),
+    ("atoms", "module_failed", "Too many atoms", r"Too many atoms, maximum is +\d+", "FEFF refused the cluster: {0}"),
+    ("overlap", "module_failed", "FOLP for POTENTIAL", r"FOLP for POTENTIAL type +(\d+) is too big",
+     "the muffin tins of potential {1} overlap too much"),
+    ("bad_counts", "not_converged", "Bad counts found repeatedly", r"Bad counts found repeatedly",
+     "the potentials gave up, as they counted a wrong number of electrons again and again"),
+    ("unconverged", "not_converged", "Convergence not reached", r"Convergence not reached",
+     "the self-consistent field ran out of iterations"),
+    ("unconverged", "not_converged", "mu=", r"New Fermi level: +mu= *(?:NaN|\*+|[+-]?Inf)",
+     "the Fermi level is not a number"),
+    ("density", "module_failed", "No interstitial density", r"No interstitial density",
+     "the potentials found no interstitial density; does each atom in feff.inp have a potential, and neighbours?"),
+    ("cut", "truncated", "while reading from file", r"while reading from file (\S+?)\.?$",
+     "a module could not read {1}, as if it was cut by a full disk"),
+)  # fmt: skip
+"""Kind, reason, a part of what FEFF says, all of it, and how it is told; the first that is found counts, as the others
+may follow of it."""
+
+_COMPILED = [(k, reason, sign, re.compile(said, re.MULTILINE), told) for k, reason, sign, said, told in _FAULTS]
+_RUNTIME = re.compile(r"^At line (\d+) of file (\S+)[^\n]*\nFortran runtime error: ([^\n]*)", re.MULTILINE)
+_STOP = re.compile(r"^ *STOP\b", re.MULTILINE)
+_LAST_WORDS = re.compile(r"([^\n]+)\n[^\S\n]*([A-Z]{4,}(?:-\d+)?)[^\S\n]*$", re.MULTILINE)
+
+
+def log_of(files: Mapping[str, bytes]) -> str:
+    """What the modules of a run said, of the last one in its folder: feff.out, or else FEFF's own logs together.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    log = text_of(LOG, files.get(LOG, b""))
+    if not log.strip():
+        log = "".join(text_of(name, files.get(name, b"")) for name in FEFF_LOGS)
+    # Some append to the log of the run before: only the last one tells of the files that are there.
+    return log[log.rfind(LAUNCH) :] if log.count(LAUNCH) > 1 else log
+
+
+def diagnose(log: str) -> Fault | None:
+    """What FEFF itself says that went wrong; None if it says nothing."""
+    for kind, reason, sign, said, told in _COMPILED:
+        if sign in log and (found := said.search(log)):
+            words = [" ".join(part.split()) for part in (found[0], *found.groups("no text of it"))]
+            potential = int(found[1]) if kind == "overlap" else None
+            detail = told.format(*words)
+            if kind == "overlap" and "TWO ATOMS VERY CLOSE TOGETHER" in log:
+                return Fault(kind, "atoms_too_close", f"{detail}; two atoms stand very close together", potential)
+            return Fault(kind, reason, detail, potential)
+    if "Fortran runtime error" in log and (found := _RUNTIME.search(log)):
+        return Fault("stopped", "module_failed", f"a module stopped in {found[2]}, line {found[1]}: {found[3].strip()}")
+    if "STOP" in log and _STOP.search(log):
+        last = _LAST_WORDS.search(log)
+        words = " ".join(last.groups()).split() if last else ["it", "did", "not", "say", "why"]
+        return Fault("stopped", "module_failed", f"a module stopped: {' '.join(words)}")
+    return None
+
+
+def check_log(files: Mapping[str, bytes]) -> None:
+    """Check by the logs that the self-consistent field converged and that every module ended well.
+
+    Args:
+        files: content of feff.out, and of FEFF's own logs as far as they are there.
+
+    Raises:
+        BadRunError: not_converged, truncated, module_failed, atoms_too_close or unreadable.
+    """
+    log = log_of(files)
+    if not log.strip():
+        raise BadRunError("not_converged", "feff.out is missing or empty, so nothing tells that the field converged")
+    if fault := diagnose(log):
+        raise BadRunError(fault.reason, f"{LOG}: {fault.detail}", fault)
+    names = list(MODULES)
+    missing = [module for module, (_, line) in MODULES.items() if line not in log]
+    if missing and missing == names[names.index(missing[0]) :]:
+        raise BadRunError("truncated", f"feff.out ends before the module '{missing[0]}' was done")
+    if missing:
+        raise BadRunError("module_failed", f"feff.out: the module '{missing[0]}' was not done, later ones went on")
+    if not files.get(FEFF_LOGS[0], b"it is not there").strip():
+        detail = "log.dat is empty: feff.inp was not read to its end, and later modules went on with what they found"
+        raise BadRunError("module_failed", detail)
+    if "Convergence reached" not in log:
+        raise BadRunError("not_converged", "feff.out has no line that tells that the self-consistent field converged")
+    for module, (name, _) in MODULES.items():
+        if name in files and "Done with module" not in text_of(name, files[name]):
+            what = "ends before its time" if files[name].strip() else "is empty"
+            detail = (
+                f"{name} {what}, though by feff.out the module '{module}' was done: a full disk, or two runs' files"
+            )
+            raise BadRunError("truncated", detail)
+
+
+def check_rows(rows: int, files: Mapping[str, bytes]) -> None:
+    """Check that xmu.dat has as many rows as FEFF computed energies, but for those off the real axis.
+
+    Raises:
+        BadRunError: truncated.
+    """
+    if not (points := _POINTS.findall(log_of(files))):
+        return
+    if rows < min(int(points[-1]) - _VERTICAL_POINTS, 0.6 * int(points[-1])):
+        raise BadRunError("truncated", f"xmu.dat has {rows} rows, but FEFF computed {points[-1]} energies")
+
+
+def check_cluster(log: str, feff_inp: bytes | None) -> None:
+    """Check that full multiple scattering took all atoms within its radius.
+
+    FEFF cuts a cluster that is larger than it was compiled for (or than its card DIMS allows) without a word; only the
+    number in its log tells.
+
+    Args:
+        log: as `log_of` gives it.
+        feff_inp: content of feff.inp.
+
+    Raises:
+        BadRunError: cluster_cut.
+    """
+    took = _FMS_ATOMS.findall(log[log.find(_FMS) :] if _FMS in log else log)
+    text = text_of("feff.inp", feff_inp or b"")
+    radius = _FMS_RADIUS.search(text)
+    if not took or radius is None:
+        return
+    _, _, distances = parse_feff_inp(text, neighbours=None)
+    within = 1 + int((distances <= float(radius[1]) - 1e-3).sum())  # an atom on the sphere may count or not
+    if int(took[-1]) < within:
+        detail = f"full multiple scattering took {took[-1]} atoms, but {within} lie within its {radius[1]} Å"
+        raise BadRunError("cluster_cut", detail)

@@ -1,0 +1,144 @@
+"""Say of a finished FEFF run whether it is good, and what its spectrum is.
+
+FEFF exits 0 after most of its failures and may leave a plausible xmu.dat all the same, so a run is believed only for
+what its files say: the logs name each module that ended well and that the self-consistent field converged; feff.inp
+and the header of xmu.dat name the absorber and its edge; the cluster in feff.inp is that around the site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Element, Structure
+
+from xanesflow.codes.archive import MEMBER_LIMIT
+from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
+from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
+from xanesflow.codes.feff.read_xmu import Array, Xmu, check_not_zero, parse_xmu
+from xanesflow.codes.feff.text import text_of
+from xanesflow.codes.lightshow_tree import FEFF_LOGS, RUN_FILES
+
+FILES = (*RUN_FILES, *FEFF_LOGS)
+"""Files of a run's folder that are looked at."""
+
+_HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
+
+
+def read_run(
+    files: Mapping[str, bytes],
+    *,
+    element: str | None = None,
+    structure: Structure | None = None,
+    site_index: int = 0,
+) -> Xmu:
+    """Read the spectrum of a run and check all that its files tell.
+
+    Args:
+        files: content of `xmu.dat`, `feff.out` and, as far as they are there, `feff.inp` and FEFF's own logs, which
+            may also stand in for `feff.out`.
+        element: symbol of the absorber, whose K edge it must be; None: any absorber and edge, as long as feff.inp and
+            xmu.dat agree.
+        structure: the material; None: the cluster is not compared.
+        site_index: 0-based index of the absorber into `structure`.
+
+    Raises:
+        BadRunError: the run cannot be used; holds the reason.
+    """
+    try:
+        xmu = parse_xmu(files.get("xmu.dat", b""))
+    except BadRunError as error:
+        if error.reason == "no_output":
+            _tell_why(files, error)
+        raise
+    check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
+    check_log(files)
+    check_cluster(log_of(files), files.get("feff.inp"))
+    values = np.stack([xmu.energy_ev, xmu.cross_section, xmu.chi])
+    if not np.isfinite(values).all():
+        at = int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])
+        raise BadRunError("not_a_number", f"row {at + 1} of xmu.dat holds NaN or an infinite value")
+    check_rows(len(xmu.energy_ev), files)
+    check_not_zero(xmu)
+    return xmu
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """The files of a run's folder, as `read_run` wants them.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    files = {}
+    for name in FILES:
+        path = folder / name
+        try:
+            if path.is_file():
+                if path.stat().st_size > MEMBER_LIMIT:
+                    raise BadRunError("unreadable", f"{name} has {path.stat().st_size:,} bytes, more than any of FEFF")
+                files[name] = path.read_bytes()
+        except OSError as error:
+            raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
+    return files
+
+
+def _tell_why(files: Mapping[str, bytes], error: BadRunError) -> None:
+    """Refuse a run without a spectrum for what its logs say; return if they say nothing.
+
+    Raises:
+        BadRunError: for the reason that the logs tell.
+    """
+    log = log_of(files)
+    if fault := diagnose(log):
+        raise BadRunError(fault.reason, f"there is no xmu.dat: {fault.detail}", fault) from None
+    if not log.strip():
+        return
+    try:
+        check_log(files)
+    except BadRunError as other:
+        raise BadRunError(error.reason, f"{error.detail}; {other.detail}") from None
+
+
+def check_absorber(
+    xmu: Xmu, feff_inp: bytes | None, *, element: str | None, structure: Structure | None = None, site_index: int = 0
+) -> None:
+    """Check that a run is the K edge of `element` (None: of the same absorber in all files) at a site of the structure.
+
+    The first twelve distances from the absorber in feff.inp's cluster are those of the site, to 0.01 Å: so a run
+    whose folder numbers sites of another version of the structure is found out.
+
+    Raises:
+        BadRunError: wrong_absorber or unreadable.
+    """
+    found = {"xmu.dat": (xmu.atomic_number, xmu.shell)}
+    distances: Array | None = None
+    if feff_inp is not None and feff_inp.strip():
+        atomic_number, edge, distances = parse_feff_inp(text_of("feff.inp", feff_inp))
+        found["feff.inp"] = (atomic_number, edge)
+    wanted, wanted_edge = Element(element).Z if element else None, "K" if element else None
+    if element is None and "feff.inp" in found:
+        wanted, wanted_edge = found["feff.inp"]
+        wanted_edge = _HOLES.get(wanted_edge or "", wanted_edge)
+        element = _symbol(wanted) if wanted is not None else None
+    for file, (atomic_number, edge) in found.items():
+        if wanted is not None and atomic_number is not None and atomic_number != wanted:
+            raise BadRunError("wrong_absorber", f"the absorber in {file} is {_symbol(atomic_number)}, not {element}")
+        if wanted_edge is not None and edge is not None and _HOLES.get(edge, edge) != wanted_edge:
+            raise BadRunError("wrong_absorber", f"the edge in {file} is {edge}, not {wanted_edge}")
+    if all(number is None for number, _ in found.values()):
+        raise BadRunError("wrong_absorber", "neither feff.inp nor the header of xmu.dat names the absorber")
+    if structure is None or distances is None or len(distances) == 0:
+        return
+    centre, radius = structure[site_index].coords, float(distances[-1]) + 0.05
+    around: Any = structure.lattice.get_points_in_sphere(structure.frac_coords, centre, radius, zip_results=False)
+    at_site = np.sort(around[1])[1 : len(distances) + 1]  # the first is the absorber itself
+    if len(at_site) < len(distances) or np.abs(at_site - distances).max() > 0.01:
+        detail = f"the cluster in feff.inp is not the one around site {site_index} of POSCAR"
+        raise BadRunError("wrong_absorber", detail)
+
+
+def _symbol(atomic_number: int) -> str:
+    return Element.from_Z(atomic_number).symbol if 0 < atomic_number < 119 else f"Z={atomic_number}"

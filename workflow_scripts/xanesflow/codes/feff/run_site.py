@@ -1,0 +1,196 @@
+"""Run FEFF on one site: attempts under custodian, each in a fresh folder, until one is good or none is left to try."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from custodian.custodian import Custodian, CustodianError, Job, Validator
+
+from xanesflow.codes.feff.attempt import Outcome, check_room, judge_attempt, run_feff
+from xanesflow.codes.feff.find_feff import Program
+from xanesflow.codes.feff.handlers import HANDLERS, Correction
+from xanesflow.codes.feff.read_logs import LOG, Fault
+from xanesflow.core.files import write_text
+
+JOB, RESULT = "job.json", "result.json"
+
+_INPUT, _SPECTRUM = "feff.inp", "xmu.dat"
+_SETTLED = re.compile(r"Convergence reached in\s+(\d+) iterations")
+
+
+@dataclass
+class SiteRun:
+    """A site with all its attempts.
+
+    Attributes:
+        folder: of the site, with its feff.inp.
+        program: FEFF.
+        time_limit: seconds for all attempts together.
+        max_corrections: attempts beside the first.
+        smaller_radius: whether the radius of the self-consistent field may be made smaller.
+    """
+
+    folder: Path
+    program: Program
+    time_limit: float
+    max_corrections: int
+    smaller_radius: bool
+    outcomes: list[Outcome] = field(default_factory=list)
+    corrections: list[Correction] = field(default_factory=list)
+    _begin: float = field(default_factory=time.monotonic)
+
+    @property
+    def attempt(self) -> Path:
+        """Folder of the last attempt."""
+        return self.folder / f"attempt-{len(self.outcomes)}"
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self.time_limit - (time.monotonic() - self._begin)
+
+    def fault(self) -> Fault | None:
+        """What went wrong in the last attempt, if FEFF said it and it may be corrected."""
+        last = self.outcomes[-1]
+        return last.fault if last.reason else None
+
+    def may_go_on(self) -> bool:
+        """Whether there may be another attempt."""
+        return len(self.corrections) < self.max_corrections and self.left() > 0
+
+    def read_input(self) -> str:
+        """feff.inp as it was used last."""
+        return (self.folder / _INPUT).read_text(encoding="utf-8", errors="surrogateescape")
+
+    def write_input(self, text: str, correction: Correction) -> None:
+        """Set feff.inp for the next attempt."""
+        (self.folder / _INPUT).write_text(text, encoding="utf-8", errors="surrogateescape")
+        self.corrections.append(correction)
+
+    def run_attempt(self) -> None:
+        """Run FEFF in a folder that holds nothing but feff.inp, and judge what it left there.
+
+        Raises:
+            OSError: the disk is full, which says nothing about the site.
+        """
+        if self.outcomes:
+            shutil.rmtree(self.attempt)
+        folder = self.folder / f"attempt-{len(self.outcomes) + 1}"
+        folder.mkdir()
+        shutil.copyfile(self.folder / _INPUT, folder / _INPUT)
+        ended = run_feff(self.program, folder, time_limit=max(self.left(), 0.0))
+        outcome = judge_attempt(folder, ended, time_limit=self.time_limit)
+        if outcome.reason:
+            check_room(folder)
+        self.outcomes.append(outcome)
+        self.record(ended=False)
+
+    def record(self, *, ended: bool) -> None:
+        """Write result.json: what happened so far, and whether that is all."""
+        last, log = self.outcomes[-1], self.attempt / LOG
+        settled = _SETTLED.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+        content = {
+            "attempts": len(self.outcomes),
+            "tried": [outcome.as_dict() for outcome in self.outcomes],
+            "corrections": [correction.as_dict() for correction in self.corrections],
+            "scf_iterations": int(settled[-1]) if settled else None,
+            "command": self.program.given,
+            "reason": last.reason,
+            "detail": last.detail,
+            "ended": ended,
+        }
+        write_text(self.folder / RESULT, json.dumps(content, indent=1))
+
+
+class FeffJob(Job):
+    """Runs one attempt after the other, as custodian asks for them."""
+
+    def __init__(self, site: SiteRun) -> None:
+        self._site = site
+
+    def as_dict(self) -> dict[str, Any]:
+        """What custodian.json holds of it."""
+        return {"@module": type(self).__module__, "@class": type(self).__name__, "command": self._site.program.given}
+
+    def setup(self, directory: str = "./") -> None:
+        """Nothing: each attempt sets up its own folder."""
+
+    def run(self, directory: str = "./") -> None:
+        """Run an attempt to its end; no process is given back, as its exit code is judged with all else."""
+        self._site.run_attempt()
+
+    def postprocess(self, directory: str = "./") -> None:
+        """Take the spectrum, which is good, out of the attempt's folder."""
+        shutil.move(self._site.attempt / _SPECTRUM, self._site.folder / _SPECTRUM)
+
+
+class GoodRun(Validator):
+    """What no handler corrects is the end."""
+
+    def __init__(self, site: SiteRun) -> None:
+        self._site = site
+
+    def as_dict(self) -> dict[str, Any]:
+        """What custodian.json holds of it."""
+        return {"@module": type(self).__module__, "@class": type(self).__name__}
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether the last attempt is bad."""
+        return bool(self._site.outcomes[-1].reason)
+
+
+def run_site(folder: Path) -> bool:
+    """Run FEFF on the site of a folder, and print what it printed in the last attempt.
+
+    The folder holds job.json (as `adapter` writes it) and feff.inp. Afterwards feff.inp is the one that was used last,
+    result.json tells all attempts, and xmu.dat is there if one was good.
+
+    Returns:
+        Whether one was good.
+
+    Raises:
+        OSError: the disk is full, or another fault of the machine.
+        XanesflowError: FEFF cannot be started.
+    """
+    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    program = job.pop("program")
+    program = Program(program["given"], tuple(program["command"]), tuple(program["modules"]))
+    site = SiteRun(folder, program, **job)
+    logging.getLogger("custodian").addHandler(logging.NullHandler())  # else its remarks get among FEFF's
+    logging.getLogger("custodian").propagate = False
+    custodian = Custodian(
+        [handler(site) for handler in HANDLERS],
+        [FeffJob(site)],
+        validators=[GoodRun(site)],
+        # Each correction counts as an error, also the last, after which there must be one more attempt.
+        max_errors=site.max_corrections + 1,
+        directory=str(folder),
+    )
+    try:
+        with suppress(CustodianError):  # result.json tells why
+            custodian.run()
+        site.record(ended=True)
+    finally:
+        if (log := site.attempt / LOG).is_file():
+            sys.stdout.buffer.write(log.read_bytes())
+            sys.stdout.flush()
+    return not site.outcomes[-1].reason
+
+
+def write_job(site: SiteRun) -> None:
+    """Write job.json, from which `run_site` makes the same."""
+    job = {
+        "program": asdict(site.program),
+        "time_limit": site.time_limit,
+        "max_corrections": site.max_corrections,
+        "smaller_radius": site.smaller_radius,
+    }
+    (site.folder / JOB).write_text(json.dumps(job), encoding="utf-8")

@@ -1,0 +1,86 @@
+"""The embedded engine as an engine of the workflow (see `xanesflow.codes.engine`)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Structure
+
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.codes.feff8l import programs
+from xanesflow.codes.feff8l.options import ENGINE_VERSION, EngineSettings, ladder
+from xanesflow.core.errors import XanesflowError
+
+_BESIDES = 300.0  # seconds for all but the potentials' program
+
+
+class Feff8lEngine:
+    """Runs `python -m xanesflow.codes.feff8l run` in the site's folder.
+
+    Args:
+        options: of the engine.
+    """
+
+    theory = "FEFF8L"
+    log_name = "feff.out"
+    keep = ("site.json", "feff.inp", "feff.out", "xmu.dat")
+
+    def __init__(self, options: EngineSettings) -> None:
+        self.options = options
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds after which a site has hung: each rung of the ladder has its own limit, so it ends by itself."""
+        spectra = 2 if self.options.core_hole == "average" else 1
+        return spectra * len(ladder(self.options)) * self.options.time_limit + _BESIDES
+
+    def settings(self) -> dict[str, Any]:
+        """Options, the engine's own version and the programs' bytes: what a result depends on."""
+        code = f"engine {ENGINE_VERSION}, feff8l of xraylarch {programs.version()}"
+        return {**self.options.as_dict(), "code": code, "programs": programs.digest()}
+
+    def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
+        """Write site.json."""
+        from xanesflow.codes.feff8l.cluster import BadSiteError
+        from xanesflow.codes.feff8l.job import write_job
+
+        try:
+            write_job(folder, structure, site_index, self.options)
+        except BadSiteError as error:
+            raise FailedRunError(error.reason, str(error)) from None
+        except XanesflowError as error:
+            raise FailedRunError("cannot_simulate", str(error)) from None
+
+    def command(self, folder: Path) -> list[str]:
+        """This Python on the engine's module."""
+        return [sys.executable, "-m", "xanesflow.codes.feff8l", "run"]
+
+    def validate(self, folder: Path) -> None:
+        """A good run ends with a spectrum and a record; why there is none is the last line of its log."""
+        missing = [name for name in ("xmu.dat", "result.json") if not _size(folder / name)]
+        if missing:
+            raise FailedRunError("engine_failed", _complaint(folder / self.log_name) or f"it left no {missing[0]}")
+
+    def record(self, folder: Path) -> dict[str, Any]:
+        """result.json, as the engine wrote it."""
+        try:
+            content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _complaint(log: Path) -> str:
+    """What the log says after its last `ERROR: `, empty if nothing."""
+    if not log.is_file():
+        return ""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.removeprefix("ERROR: ").strip() for line in lines if line.startswith("ERROR: ")]
+    return said[-1] if said else ""

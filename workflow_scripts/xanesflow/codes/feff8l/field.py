@@ -1,0 +1,154 @@
+"""The self-consistent field that pot left: its Fermi level, which can be moved, and the numbers that describe it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.codes.feff8l.convergence import Convergence
+from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
+from xanesflow.codes.feff8l.read_pad import WIDTH, pack, unpack
+from xanesflow.core.errors import XanesflowError
+
+_HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
+_FERMI = 1
+_DESCRIBING = [0, 2, 3, 7, 8, 9, 10]  # the others belong to the absorber's atom, or count the atoms
+DESCRIBED = (
+    "fermi_ev",
+    "norman_radius_mean",
+    "interstitial_potential",
+    "interstitial_density",
+    "plasmon_energy",
+    "core_valence_separation",
+    "r_s",
+    "k_f",
+    "start_ev",
+    "first_ev",
+    "second_ev",
+    "third_ev",
+    "iterations",
+    "charge",
+    "largest_charge",
+    "smallest_charge",
+    "norman_radius",
+)
+"""Names of the numbers of `Field.describe`, in its order."""
+
+_LINE = 80  # packed characters a line
+
+_NUMBER = r"(-?[\d.]+(?:E[+-]?\d+)?)"
+_START = re.compile(rf"mu_old=\s*{_NUMBER}")
+_CHARGE = re.compile(rf"^\s+\d+\s+{_NUMBER}\s*$", re.MULTILINE)
+_RADIUS = re.compile(rf"Overlap\s+0\s+{_NUMBER}")
+
+
+@dataclass(frozen=True)
+class Field:
+    """What pot says of the self-consistent field.
+
+    Attributes:
+        header: the 13 reals at the head of pot.pad (hartree, bohr).
+        convergence: the course of the Fermi level.
+        start_ev: Fermi level of the overlapped free atoms.
+        charges: charge transfer of each potential, electrons.
+        norman_radius: of the absorber, Å.
+    """
+
+    header: tuple[float, ...]
+    convergence: Convergence
+    start_ev: float
+    charges: tuple[float, ...]
+    norman_radius: float
+
+    @property
+    def fermi_ev(self) -> float:
+        """The Fermi level in eV."""
+        return self.header[_FERMI] * HARTREE_EV
+
+    def describe(self) -> NDArray[np.float64]:
+        """(17,) numbers that describe the field (`DESCRIBED`), for the learned Fermi level and for models of spectra.
+
+        Fermi level (eV); average Norman radius, interstitial potential and density, plasmon energy, core-valence
+        separation, r_s and k_F, as in pot.pad; starting level and the first three levels (eV); number of iterations;
+        the absorber's charge, largest and smallest charge; the absorber's Norman radius.
+        """
+        levels = self.convergence.fermi_levels_ev
+        first = [*levels, *[levels[-1]] * 3][:3]
+        return np.array(
+            [
+                self.fermi_ev,
+                *(self.header[k] for k in _DESCRIBING),
+                self.start_ev,
+                *first,
+                self.convergence.iterations,
+                self.charges[0],
+                max(self.charges),
+                min(self.charges),
+                self.norman_radius,
+            ]
+        )
+
+
+def read_field(path: Path, printed: str, convergence: Convergence) -> Field:
+    """Read what pot wrote and printed of its field.
+
+    Args:
+        path: pot.pad.
+        printed: pot's output.
+        convergence: what `read_convergence` made of it.
+
+    Raises:
+        XanesflowError: file or output are not what pot writes with a self-consistent field.
+    """
+    _, _, _, header = _read_header(path)
+    _, found, after = printed.rpartition("Charge transfer")
+    charges = _CHARGE.findall(after) if found else []
+    start, radius = _START.search(printed), _RADIUS.search(printed)
+    if not charges or start is None or radius is None or not convergence.fermi_levels_ev:
+        raise XanesflowError("what FEFF 8's pot printed has no field in it: charges, levels or radii are missing")
+    return Field(
+        tuple(float(value) for value in header),
+        convergence,
+        float(start[1]),
+        tuple(float(charge) for charge in charges),
+        float(radius[1]),
+    )
+
+
+def raise_fermi_level(path: Path, added_ev: float) -> None:
+    """Add to the Fermi level in pot.pad, in place.
+
+    Args:
+        path: pot.pad as pot wrote it.
+        added_ev: eV.
+
+    Raises:
+        XanesflowError: the file is not what pot writes.
+    """
+    lines, start, stop, values = _read_header(path)
+    values[_FERMI] += added_ev / HARTREE_EV
+    text = pack(values)
+    lines[start:stop] = ["!" + text[k : k + _LINE] for k in range(0, len(text), _LINE)]
+    path.write_text("\n".join(lines), encoding="utf-8", errors="surrogateescape")
+
+
+def _read_header(path: Path) -> tuple[list[str], int, int, NDArray[np.float64]]:
+    """The lines of pot.pad, between which of them the header's reals stand, and these."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        start = next(k for k, line in enumerate(lines) if line.startswith("!"))
+        stop = start
+        packed = ""
+        while len(packed) < _HEADER_REALS * WIDTH:
+            packed += lines[stop].removeprefix("!").rstrip()
+            stop += 1
+        values = unpack(packed)
+        if len(values) != _HEADER_REALS:
+            raise ValueError("the header has another length")
+    except (OSError, StopIteration, IndexError, ValueError) as error:
+        raise XanesflowError(f"pot.pad of FEFF 8 cannot be used: {type(error).__name__} {error}") from None
+    return lines, start, stop, values

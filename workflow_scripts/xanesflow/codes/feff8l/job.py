@@ -1,0 +1,80 @@
+"""A site as a job in a folder of its own: site.json in; xmu.dat, result.json, feff.inp and a log out.
+
+`python -m xanesflow.codes.feff8l run` does the job of the folder it is called in, so a run of the workflow can be
+repeated by hand with what its zip holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xanesflow.codes.feff8l.options import EngineSettings
+from xanesflow.codes.feff8l.write_inputs import Cluster
+from xanesflow.codes.feff8l.xanes import compute_cluster, write_result
+from xanesflow.core.errors import XanesflowError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+JOB = "site.json"
+
+_KEPT = {JOB, "feff.inp", "feff.out", "xmu.dat", "result.json"}
+
+
+def write_job(folder: Path, structure: Structure, site_index: int, settings: EngineSettings) -> None:
+    """Write site.json: the cluster around the absorber and the settings.
+
+    Args:
+        folder: of the job; it is there.
+        structure: an ordered structure.
+        site_index: 0-based index of the absorber.
+        settings: of the engine.
+
+    Raises:
+        XanesflowError: the site cannot be computed: two atoms are too close, the absorber is isolated, ...
+    """
+    from xanesflow.codes.feff8l.cluster import cut_cluster  # the job itself needs no pymatgen
+
+    cluster = cut_cluster(structure, site_index)
+    job = {"site_index": site_index, "settings": settings.as_dict(), "cluster": cluster.as_dict()}
+    (folder / JOB).write_text(json.dumps(job, sort_keys=True), encoding="utf-8")
+
+
+def read_job(folder: Path) -> tuple[Cluster, EngineSettings]:
+    """Read site.json.
+
+    Raises:
+        XanesflowError: it is missing or is not what `write_job` writes.
+    """
+    path = folder / JOB
+    try:
+        job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Cluster.from_dict(job["cluster"]), EngineSettings.from_dict(job["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise XanesflowError(f"{path} cannot be read as a job of the engine: {' '.join(str(error).split())}") from None
+
+
+def run_job(folder: Path) -> None:
+    """Do the job of a folder; what the programs leave behind besides the result is removed.
+
+    Raises:
+        XanesflowError: no spectrum; says why.
+    """
+    cluster, settings = read_job(folder)
+    for old in ("xmu.dat", "result.json"):
+        (folder / old).unlink(missing_ok=True)
+
+    def tell(message: str) -> None:
+        print(message, flush=True)  # noqa: T201  the job's log is its standard output
+
+    try:
+        result = compute_cluster(cluster, settings, folder, tell)
+        write_result(folder, result, cluster)
+        tell(f"done in {result.record['seconds']:.1f} s, Fermi level {result.record['fermi_ev']:.3f} eV")
+    finally:
+        for entry in os.scandir(folder):
+            if entry.is_file(follow_symlinks=False) and entry.name not in _KEPT:
+                Path(entry.path).unlink()

@@ -1,0 +1,143 @@
+"""What the programs of FEFF 8 Lite leave behind: phase shifts, matrix elements, atomic cross section, geometry."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.codes.feff8l.read_pad import read_packed
+from xanesflow.core.errors import XanesflowError
+
+BOHR_ANGSTROM = 0.52917721067
+HARTREE_EV = 27.211386
+
+
+@dataclass(frozen=True)
+class Atomic:
+    """Potentials' scattering and the absorber's cross section on a mesh of complex energies.
+
+    The first `n_axis` energies lie on the line E + iΓ, the others on the vertical line above the Fermi level.
+    Energies are in hartree from the potential's zero, lengths in bohr, cross sections in Å².
+
+    Attributes:
+        energy: (ne,) complex energies.
+        reference: (ne,) complex reference energies (interstitial potential with self-energy).
+        n_axis: number of energies on the line E + iΓ.
+        fermi_index: 0-based number of the mesh point at the Fermi level.
+        phases: for each potential (l_max + 1, ne) complex phase shifts.
+        matrix_elements: (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2.
+        edge_step: (ne,) atomic cross section (xsnorm), Å².
+        background: (ne,) complex atomic cross section on the contour (dum1 + i dum2), Å².
+        s02: amplitude factor that pot found.
+        fermi: Fermi level.
+        edge: absolute energy of the edge.
+        gamma: half the core hole's width, the imaginary part of the first energies.
+        positions: (natt, 3) atoms of the cluster, the absorber first.
+        potential_of: (natt,) index of each atom's potential; the absorber's is 0.
+        atomic_numbers: Z of each potential.
+    """
+
+    energy: NDArray[np.complex128]
+    reference: NDArray[np.complex128]
+    n_axis: int
+    fermi_index: int
+    phases: tuple[NDArray[np.complex128], ...]
+    matrix_elements: NDArray[np.complex128]
+    edge_step: NDArray[np.float64]
+    background: NDArray[np.complex128]
+    s02: float
+    fermi: float
+    edge: float
+    gamma: float
+    positions: NDArray[np.float64]
+    potential_of: NDArray[np.int64]
+    atomic_numbers: tuple[int, ...]
+
+    @property
+    def momentum(self) -> NDArray[np.complex128]:
+        """Complex wave number p = √(2d + (αd)²), d = energy - reference, (ne,), the root with Im p > 0."""
+        d = self.energy - self.reference
+        p = np.sqrt(2 * d + (d / 137.035999) ** 2)
+        return np.asarray(np.where(p.imag < 0, -p, p))
+
+    def t_matrix(self, potential: int) -> NDArray[np.complex128]:
+        """t_l = (exp(2iδ_l) - 1)/2i of a potential, (l_max + 1, ne)."""
+        return np.asarray((np.exp(2j * self.phases[potential]) - 1) / 2j)
+
+
+def read_atomic(folder: Path) -> Atomic:
+    """Read what rdinp, pot and xsph left in a folder.
+
+    Raises:
+        XanesflowError: a file is missing, damaged, or does not fit the others.
+    """
+    geometry = _json(folder / "geom.json")
+    cross = _json(folder / "xsect.json")
+    path = folder / "phase.pad"
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+        header = lines[0].split()
+        ne, ne1, n_potentials, ik0 = (int(header[k]) for k in (1, 2, 4, 6))
+        _, at = read_packed(lines, 1)
+        packed, at = read_packed(lines, at)
+        contour = packed.astype(np.complex128)
+        phases, numbers = [], []
+        for potential in range(n_potentials + 1):
+            l_max, number = (int(word) for word in lines[at].split()[:2])
+            values, at = read_packed(lines, at + 1)
+            size = (2 * l_max + 1) * ne
+            by_energy = values[:size].reshape(ne, 2 * l_max + 1)
+            phases.append(np.ascontiguousarray(by_energy[:, l_max:].T, dtype=np.complex128))
+            numbers.append(number)
+            if potential == n_potentials:
+                matrix_elements = values[size:].reshape(-1, ne)[:2].astype(np.complex128)
+        natt = int(geometry["natt"])
+        positions = np.array([geometry[axis][:natt] for axis in "xyz"], dtype=float).T / BOHR_ANGSTROM
+        background = np.array(cross["dum1"][:ne]) + 1j * np.array(cross["dum2"][:ne])
+        atomic = Atomic(
+            energy=contour[:ne],
+            reference=contour[ne : 2 * ne],
+            n_axis=ne1,
+            fermi_index=ik0 - 1,
+            phases=tuple(phases),
+            matrix_elements=matrix_elements,
+            edge_step=np.array(cross["xsnorm"][:ne], dtype=float),
+            background=background,
+            s02=float(cross["s02"]),
+            fermi=float(cross["edge"]),
+            edge=float(cross["emu"]),
+            gamma=float(cross["gamach"]) / 2 / HARTREE_EV,
+            positions=positions,
+            potential_of=np.array(geometry["iph"][:natt], dtype=np.int64),
+            atomic_numbers=tuple(numbers),
+        )
+    except (OSError, ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise XanesflowError(
+            f"{path.name} or xsect.json of FEFF 8 cannot be used: {type(error).__name__} {error}"
+        ) from None
+    _check(atomic, ne)
+    return atomic
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise XanesflowError(f"{path.name} of FEFF 8 is missing or damaged: {' '.join(str(error).split())}") from None
+
+
+def _check(atomic: Atomic, ne: int) -> None:
+    arrays = [atomic.energy, atomic.reference, atomic.background, atomic.edge_step, *atomic.phases]
+    if any(values.shape[-1] != ne for values in arrays) or atomic.matrix_elements.shape != (2, ne):
+        raise XanesflowError(
+            "phase.pad and xsect.json of FEFF 8 do not belong together: their energies differ in number"
+        )
+    if not all(np.isfinite(values).all() for values in [*arrays, atomic.matrix_elements]):
+        raise XanesflowError("phase.pad or xsect.json of FEFF 8 holds NaN or infinite values")
+    if not (0 <= atomic.fermi_index < atomic.n_axis < ne) or atomic.potential_of[0] != 0:
+        raise XanesflowError("phase.pad of FEFF 8 has no vertical contour, so xsph did not run for XANES")

@@ -1,0 +1,81 @@
+"""Read a finished run of the embedded engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from pymatgen.core import Structure
+
+from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.feff.read_run import check_absorber
+from xanesflow.codes.feff.read_xmu import Xmu, check_not_zero
+from xanesflow.core.energy_grid import Array
+
+COLUMNS = 3  # energy, mu, mu0
+
+_ABSORBER = re.compile(r"^#\s*absorber\s+Z=\s*(\d+)\s+([KLMN]\d?)\s*$", re.MULTILINE)
+
+
+def read_run(
+    files: Mapping[str, bytes], *, element: str, structure: Structure | None = None, site_index: int = 0
+) -> Xmu:
+    """Read the spectrum of a run and check all that its files tell.
+
+    Args:
+        files: content of `xmu.dat` and, as far as it is there, `feff.inp`.
+        element: symbol of the absorber.
+        structure: the material; None: the cluster is not compared.
+        site_index: 0-based index of the absorber into `structure`.
+
+    Raises:
+        BadRunError: the run cannot be used; holds the reason.
+    """
+    xmu = parse_xmu(files.get("xmu.dat", b""))
+    check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
+    check_not_zero(xmu)
+    return xmu
+
+
+def parse_xmu(content: bytes) -> Xmu:
+    """Parse the engine's xmu.dat: lines that begin with `#`, then energy in eV, mu and mu0 in bohr².
+
+    Its chi is mu - mu0 in units of the largest mu0.
+
+    Raises:
+        BadRunError: no_output, unreadable, truncated, wrong_absorber or not_a_number.
+    """
+    if not content.strip():
+        raise BadRunError("no_output", "xmu.dat is missing or empty")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRunError("unreadable", "xmu.dat is not a text file") from None
+    absorber = _ABSORBER.search(text)
+    if absorber is None:
+        raise BadRunError("wrong_absorber", "the header of xmu.dat does not name the absorber")
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise BadRunError("truncated", "xmu.dat ends before its first row")
+    if not text.endswith("\n"):
+        raise BadRunError("truncated", f"xmu.dat ends within a line, after {len(lines) - 1} whole rows")
+    rows = _rows(lines)
+    energy_ev, mu, mu0 = rows.T
+    if not np.isfinite(rows).all():
+        at = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+        raise BadRunError("not_a_number", f"row {at + 1} of xmu.dat holds NaN or an infinite value")
+    if (np.diff(energy_ev) <= 0).any():
+        raise BadRunError("unreadable", "the energies in xmu.dat do not increase")
+    step = float(np.abs(mu0).max()) or 1.0
+    return Xmu(energy_ev, mu, (mu - mu0) / step, int(absorber[1]), absorber[2])
+
+
+def _rows(lines: list[list[str]]) -> Array:
+    for number, words in enumerate(lines, start=1):
+        if len(words) != COLUMNS:
+            raise BadRunError("unreadable", f"row {number} of xmu.dat has {len(words)} numbers, not {COLUMNS}")
+    try:
+        return np.array(lines, dtype=np.float64)
+    except ValueError as error:
+        raise BadRunError("unreadable", f"xmu.dat holds something that is no number ({error})") from None

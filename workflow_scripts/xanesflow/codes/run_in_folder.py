@@ -1,0 +1,35 @@
+"""What the commands that engines run inside a site's folder have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+
+
+def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callable[[Path], int]) -> int:
+    """Do the job of the current folder; what stops it is told in the last line, after `ERROR: `.
+
+    Args:
+        arguments: of the command line; `run` is the one that there is.
+        package: of the engine, as in `python -m xanesflow.simulations.<package> run`.
+        job: file that says what is to be done.
+        work: does it in a folder, and gives the exit code.
+
+    Returns:
+        The exit code: that of `work`, 1 where it failed, 2 for a wrong call.
+    """
+    if arguments != ["run"]:
+        sys.stderr.write(
+            f"usage: python -m xanesflow.simulations.{package} run   (in the folder of a job, with {job})\n"
+        )
+        return 2
+    try:
+        return work(Path.cwd())
+    except XanesflowError as error:
+        sys.stdout.write(f"ERROR: {error}\n")
+    except OSError as error:
+        sys.stdout.write(f"ERROR: the system said: {error.strerror or error} ({error.filename or Path.cwd()})\n")
+    return 1

@@ -1,0 +1,169 @@
+"""A chunk's finished runs: one zip in Lightshow's tree, with a run.json beside each run."""
+
+from __future__ import annotations
+
+import json
+import resource
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Site
+
+RECORD = "run.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs give the same bytes
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run as it lies in a chunk.
+
+    Attributes:
+        material_id: its material.
+        site_index: 0-based index of the absorber into the material's structure.
+        files: content of each file by name (`feff.inp`, `feff.out`, `xmu.dat`), as far as they are there.
+        record: content of run.json.
+    """
+
+    material_id: str
+    site_index: int
+    files: Mapping[str, bytes]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def corrections(self) -> str:
+        """What was changed in its inputs before it was good, `SCF ca1 0.2 -> 0.1; ...`; empty: it is a plain run."""
+        return "; ".join(_told(each) for each in self.record.get("corrections") or ())
+
+
+def _told(correction: Any) -> str:
+    """One correction as text; as an engine recorded it: what, from and to; changes of several; or words."""
+    if isinstance(correction, Mapping) and {"what", "from", "to"} <= correction.keys():
+        return f"{correction['what']} {correction['from']} -> {correction['to']}"
+    if isinstance(correction, Mapping) and isinstance(correction.get("changes"), Mapping):
+        return ", ".join(f"{tag} {old} -> {new}" for tag, (old, new) in correction["changes"].items())
+    return correction if isinstance(correction, str) else json.dumps(correction, sort_keys=True)
+
+
+class ChunkWriter:
+    """Writes the zips of all chunks of a subset at once; they appear together, when the block ends well."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+        self._stack = ExitStack()
+        self._zips: list[zipfile.ZipFile] = []
+
+    def __enter__(self) -> ChunkWriter:
+        _allow_open_files(len(self._paths) + 64)
+        for path in self._paths:
+            temporary = self._stack.enter_context(atomic_path(path))
+            packed = zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+            self._zips.append(self._stack.enter_context(packed))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, chunk: int, name: str, content: bytes) -> None:
+        """Put a file into a chunk."""
+        info = zipfile.ZipInfo(name, _EPOCH)
+        info.compress_type = zipfile.ZIP_DEFLATED
+        info.external_attr = 0o644 << 16
+        self._zips[chunk].writestr(info, content)
+
+    def add_record(self, chunk: int, folder: str, record: Mapping[str, Any]) -> None:
+        """Put the run.json of a run into a chunk."""
+        self.add(chunk, f"{folder}/{RECORD}", json.dumps(record, indent=1, sort_keys=True).encode())
+
+
+def _allow_open_files(number: int) -> None:
+    """Raise this process's own limit of open files, which often is 1024, as far as the system lets it.
+
+    Raises:
+        XanesflowError: it lets fewer be open.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in (soft, hard) and hard < number:
+        raise XanesflowError(f"`chunks` needs {number} files open at once, and this system lets {hard}; take fewer.")
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
+def read_chunk(path: str | Path, theory: str = "FEFF", *, shared: bool = False) -> Iterator[Run]:
+    """Give the runs of a chunk in the order of material and site.
+
+    Args:
+        path: the zip.
+        theory: level of theory of its runs.
+        shared: give a step that the sites of a material share too, as the run of site `WHOLE_MATERIAL`, before theirs.
+
+    Raises:
+        XanesflowError: the file is not a whole zip; names it.
+    """
+    with _opened(path) as packed:
+        runs: dict[tuple[str, int], dict[str, str]] = {}
+        records: dict[tuple[str, int], str] = {}
+        for name in packed.namelist():
+            place = place_of(name, theory, shared=shared)
+            if place is None or place.site_index is None:
+                continue
+            site = (place.material_id, place.site_index)
+            if place.file:
+                runs.setdefault(site, {})[place.file] = name
+            elif name == f"{place.folder}/{RECORD}":
+                records[site] = name
+        for site in sorted(runs.keys() | records.keys()):
+            record = json.loads(packed.read(records[site])) if site in records else {}
+            yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
+
+
+def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
+    """The sites of which there are runs in a chunk, by the names in it alone.
+
+    Args:
+        path: the zip.
+        theory: level of theory of its runs.
+
+    Raises:
+        XanesflowError: the file is not a whole zip; names it.
+    """
+    with _opened(path) as packed:
+        places = [place_of(name, theory) for name in packed.namelist()]
+    return {(place.material_id, place.site_index) for place in places if place and place.site_index is not None}
+
+
+def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str, Any]]]:
+    """Give site and run.json of the runs in a zip, without their files, in the zip's order.
+
+    Args:
+        path: the zip.
+        theory: level of theory of its runs.
+
+    Raises:
+        XanesflowError: the file is not a whole zip; names it.
+    """
+    with _opened(path) as packed:
+        for name in packed.namelist():
+            folder, _, file = name.rpartition("/")
+            place = place_of(folder, theory) if file == RECORD else None
+            if place is not None and place.site_index is not None:
+                yield (place.material_id, place.site_index), json.loads(packed.read(name))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            yield packed
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
+        raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error

@@ -1,0 +1,50 @@
+"""`python -m xanesflow.codes.vasp run`: do the job in this folder (see `job`).
+
+Exit code 0: the step is good; 1: it is not, and result.json says why; 2: a wrong call. Where VASP could not be started
+at all it is that of `guard`, and nothing but the reason is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from xanesflow.codes.run_in_folder import run_in_folder
+from xanesflow.codes.vasp.step_job import JOB, RESULT
+from xanesflow.core.files import write_text
+from xanesflow.running.kill_on_exit import NOT_STARTED
+
+
+def _work(folder: Path) -> int:
+    # Custodian can report to a server of its project, with inputs; nothing of a run leaves this machine.
+    os.environ |= {"CUSTODIAN_REPORTING_OPT_IN": "False"}
+    os.environ.pop("SENTRY_DSN", None)
+    warnings.simplefilter("ignore")
+    from xanesflow.codes.engine import FailedRunError
+    from xanesflow.codes.vasp.run_step import NotStartedError, last_words, run_step
+
+    logging.basicConfig(level=logging.INFO, filename="custodian.log", format="%(asctime)s %(name)s: %(message)s")
+    try:
+        figures = run_step(folder)
+    except NotStartedError as error:
+        sys.stdout.write(f"{error}\n")
+        return NOT_STARTED
+    except FailedRunError as error:
+        write_text(folder / RESULT, json.dumps({"reason": error.reason, "detail": str(error)}))
+        sys.stdout.write(f"VASP said: {last_words(folder)}\nERROR: {error}\n")
+        return 1
+    sys.stdout.write(f"good: E0 = {figures['energy_ev']:.6f} eV\n")
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """The command line (see `run_in_folder`)."""
+    return run_in_folder(arguments, package="vasp", job=JOB, work=_work)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

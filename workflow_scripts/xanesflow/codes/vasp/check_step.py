@@ -1,0 +1,193 @@
+"""Whether a step of VASP is good, by its vasprun.xml, OUTCAR and OSZICAR, and the figures that are recorded of it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lxml.etree import XMLSyntaxError
+from pymatgen.core import Structure
+from pymatgen.io.vasp.inputs import Incar, Poscar
+from pymatgen.io.vasp.outputs import Oszicar, Vasprun
+
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2
+
+_SAME_A = 1e-3
+_SAME = 1e-6  # relative, of what both steps must share
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is recorded of a good step.
+
+    Attributes:
+        vasp_version: as vasprun.xml names it.
+        energy_ev: E0 of OSZICAR's last line, the total energy for vanishing smearing.
+        fermi_ev: Fermi energy.
+        bands: number of bands.
+        k_points: number of irreducible k-points.
+        electronic_steps: of the last ionic step, which is the only one.
+        cutoff_ev: plane waves up to this energy (ENCUT).
+        volume_a3: of the supercell in Å³.
+        atoms: in the supercell.
+        potcar_titles: of the POTCARs, as VASP names them, each once.
+    """
+
+    vasp_version: str
+    energy_ev: float
+    fermi_ev: float
+    bands: int
+    k_points: int
+    electronic_steps: int
+    cutoff_ev: float
+    volume_a3: float
+    atoms: int
+    potcar_titles: tuple[str, ...]
+
+
+def check_step(folder: Path) -> Figures:
+    """Check what both steps must fulfil.
+
+    Args:
+        folder: with the inputs as they were run last, and the outputs.
+
+    Raises:
+        FailedRunError: a file is missing or cut, the step did not end or converge, or did not compute what INCAR and
+            POSCAR ask for.
+    """
+    for name in ("vasprun.xml", "OUTCAR", "OSZICAR"):
+        if not (folder / name).is_file() or not (folder / name).stat().st_size:
+            raise FailedRunError("no_output", f"VASP left no {name}")
+    vasprun = _read_vasprun(folder / "vasprun.xml")
+    if not is_finished(folder / "OUTCAR"):
+        raise FailedRunError("truncated", "OUTCAR ends before its time")
+    energy = _last_energy(folder / "OSZICAR")
+    steps = len(vasprun.ionic_steps[-1]["electronic_steps"]) if vasprun.ionic_steps else 0
+    if not steps:
+        raise FailedRunError("truncated", "vasprun.xml holds no electronic step")
+    if not vasprun.converged_electronic:
+        raise FailedRunError("not_converged", f"the electrons did not converge within {steps} steps")
+    fermi = vasprun.efermi
+    if fermi is None or not (math.isfinite(fermi) and math.isfinite(energy)):
+        raise FailedRunError("not_a_number", f"the energy is {energy} eV, the Fermi energy {fermi} eV")
+    incar = Incar.from_file(folder / "INCAR")
+    bands = int(vasprun.parameters.get("NBANDS", 0))
+    if bands < int(incar.get("NBANDS", 0)):
+        raise FailedRunError("engine_failed", f"VASP took {bands} bands where INCAR asks for {incar['NBANDS']}")
+    if vasprun.parameters.get("ISPIN", 1) != 1:
+        raise FailedRunError("engine_failed", "VASP computed a spin-polarised state")
+    species = _species(folder / "POSCAR")
+    if len(vasprun.potcar_symbols) != len(species):
+        raise FailedRunError(
+            "wrong_absorber", f"VASP saw {len(vasprun.potcar_symbols)} species where POSCAR has {len(species)}"
+        )
+    cell = vasprun.final_structure
+    _check_same(cell, Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure)
+    return Figures(
+        vasp_version=str(vasprun.vasp_version).strip(),
+        energy_ev=energy,
+        fermi_ev=float(fermi),
+        bands=bands,
+        k_points=len(vasprun.actual_kpoints),
+        electronic_steps=steps,
+        cutoff_ev=float(vasprun.parameters.get("ENMAX", math.nan)),
+        volume_a3=float(cell.volume),
+        atoms=len(cell),
+        potcar_titles=tuple(sorted(set(vasprun.potcar_symbols))),
+    )
+
+
+def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the core hole step besides, and compare it with the ground state.
+
+    Args:
+        folder: as for `check_step`.
+        absorber: fractional coordinates (3,) in the supercell; None: the first atom, wherever it is.
+        ground_state: the figures of the ground state.
+
+    Returns:
+        Its own figures, the ground state's energy and the difference to it, by name.
+
+    Raises:
+        FailedRunError: as `check_step`; or the hole is in another atom, the dielectric function is missing, cut or
+            nothing but zeros, or the two steps cannot be compared.
+    """
+    figures = check_step(folder)
+    incar = Incar.from_file(folder / "INCAR")
+    hole = [incar.get(tag) for tag in ("ICORELEVEL", "CLNT", "CLN", "CLL")]
+    if hole != [2, 1, 1, 0] or not incar.get("CH_LSPEC"):
+        raise FailedRunError("wrong_absorber", "INCAR asks for no hole in the 1s level of the first species")
+    if (number := _species(folder / "POSCAR")[0]) != 1:
+        raise FailedRunError("wrong_absorber", f"the species with the hole has {number} atoms, not one")
+    if absorber is not None:
+        first = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure[0]
+        distance = first.lattice.get_all_distances([absorber], [first.frac_coords])[0, 0]
+        if distance > _SAME_A:
+            raise FailedRunError("wrong_absorber", f"the atom with the hole lies {distance:.3f} Å from the absorber")
+    _check_table(folder, incar)
+    for key in ("cutoff_ev", "volume_a3", "atoms"):
+        mine, other = getattr(figures, key), ground_state[key]
+        if not math.isclose(mine, other, rel_tol=_SAME):
+            raise FailedRunError("steps_differ", f"ground state and core hole differ in {key}: {other:g} and {mine:g}")
+    titles = ground_state.get("potcar_titles")
+    if titles is not None and tuple(titles) != figures.potcar_titles:
+        theirs = sorted({*titles} ^ {*figures.potcar_titles})
+        raise FailedRunError("steps_differ", f"one of ground state and core hole has the POTCAR {theirs[0]} alone")
+    return {
+        **asdict(figures),
+        "ground_state_energy_ev": ground_state["energy_ev"],
+        "delta_scf_ev": figures.energy_ev - ground_state["energy_ev"],
+    }
+
+
+def _check_table(folder: Path, incar: Incar) -> None:
+    energies, components = read_epsilon2(folder / "OUTCAR")
+    if not len(energies):
+        raise FailedRunError("no_output", "OUTCAR holds no imaginary part of the dielectric function")
+    asked = int(incar.get("CH_NEDOS", len(energies)))
+    if len(energies) < asked:
+        raise FailedRunError("truncated", f"the dielectric function has {len(energies)} of {asked} energies")
+    if not (np.isfinite(energies).all() and np.isfinite(components).all()):
+        raise FailedRunError("not_a_number", "the dielectric function holds values that are no numbers")
+    if not components[:, :3].any():
+        raise FailedRunError("all_zero", "the dielectric function is zero everywhere")
+
+
+def _read_vasprun(path: Path) -> Vasprun:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Vasprun(path, parse_potcar_file=False, parse_eigen=False)
+    except XMLSyntaxError:
+        raise FailedRunError("truncated", "vasprun.xml ends before its time or is damaged") from None
+    except Exception as error:  # pymatgen raises whatever it ran into
+        raise FailedRunError("unreadable", f"vasprun.xml is not what VASP writes: {type(error).__name__}") from None
+
+
+def _last_energy(path: Path) -> float:
+    try:
+        return float(Oszicar(path).ionic_steps[-1]["E0"])
+    except Exception:
+        raise FailedRunError("truncated", "OSZICAR ends without the line of the total energy") from None
+
+
+def _species(poscar: Path) -> list[int]:
+    """Atoms of each species of POSCAR; pymatgen would make one of the absorber's and the next of its element."""
+    return [int(word) for word in poscar.read_text(encoding="utf-8").splitlines()[6].split()]
+
+
+def _check_same(computed: Structure, asked: Structure) -> None:
+    """Both are one supercell, atom by atom."""
+    same = len(computed) == len(asked) and [s.specie for s in computed] == [s.specie for s in asked]
+    if same and np.allclose(computed.lattice.matrix, asked.lattice.matrix, atol=_SAME_A):
+        apart = computed.frac_coords - asked.frac_coords
+        apart -= np.round(apart)
+        if np.abs(asked.lattice.get_cartesian_coords(apart)).max() < _SAME_A:
+            return
+    raise FailedRunError("wrong_absorber", "VASP computed another structure than that of POSCAR")

@@ -1,0 +1,48 @@
+"""The constants by which spectra of VASP are made, an entry an element in the section `curation.vasp`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import Subset
+
+_KEYS = ("core_level", "broadening", "shift")
+
+
+@dataclass(frozen=True)
+class Processing:
+    """How the spectra of an element are made.
+
+    Attributes:
+        core_level_ev: ε_core, the energy of the absorber's 1s level in its POTCAR.
+        broadening_ev: full width of the Lorentzian at half its maximum.
+        shift_ev: empirical shift, which makes up for what the total energies lack.
+        start_ev: first energy of the dataset's grid.
+    """
+
+    core_level_ev: float
+    broadening_ev: float
+    shift_ev: float
+    start_ev: float
+
+
+def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) -> Processing:
+    """The processing of a subset.
+
+    Args:
+        subset: such as `Ti_VASP`.
+        values: its element's entries of `curation.vasp` by key, in eV.
+        start_ev: first energy of the dataset's grid.
+
+    Raises:
+        XanesflowError: an entry is missing; names its key.
+    """
+    if missing := [f"curation.vasp.{key}" for key in _KEYS if key not in values]:
+        element = Subset.parse(subset).element
+        raise XanesflowError(
+            f"The spectra of {subset} need an entry for {element} in {' and in '.join(missing)}; add it in eV "
+            "(docs/vasp.md tells how to find it)."
+        )
+    return Processing(values["core_level"], values["broadening"], values["shift"], start_ev)

@@ -1,0 +1,235 @@
+"""VASP as an engine of the workflow (see `xanesflow.codes.engine`)."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from shutil import rmtree, which
+from typing import Any
+
+from pymatgen.core import Structure
+from pymatgen.io.vasp.inputs import Poscar
+
+from xanesflow.codes.engine import FailedRunError
+from xanesflow.codes.input_writers import NoInputError, plain
+from xanesflow.codes.lightshow_tree import VASP_FILES
+from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
+from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
+from xanesflow.codes.vasp.step_outputs import kept_content
+from xanesflow.codes.vasp.write_inputs import Vasp
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import write_text
+from xanesflow.core.sites import WHOLE_MATERIAL
+
+_OTHER_WAYS = (
+    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for who "
+    "runs them elsewhere."
+)
+_OF_GROUND_STATE = ("supercell", "kpoint_length", "scf", "potcars", "potcar_functional")
+_PRINTED = 4 * 2**20  # bytes of what VASP and the job print that are kept, the last ones
+_LIGHTSHOW = threading.Lock()  # it is used with another environment of the process
+
+
+@dataclass(frozen=True)
+class VaspOptions:
+    """Options of the engine.
+
+    Attributes:
+        element: of the absorbers.
+        command: starts VASP, such as `srun vasp_std`.
+        inputs: the section `codes.vasp.write_inputs` of the configuration.
+        time_limit: seconds that a step may take with all its corrections.
+        max_errors: corrections of a step before it is given up.
+        frozen_after: seconds without output after which VASP hangs.
+        at_a_time: runs that a chunk computes at a time.
+        poll: seconds between two looks at whether VASP still runs.
+        monitor_every: seconds between two looks at its output.
+    """
+
+    element: str
+    command: str
+    inputs: Mapping[str, Any]
+    time_limit: float
+    max_errors: int
+    frozen_after: float
+    at_a_time: int = 1
+    poll: float = 0.5
+    monitor_every: float = 60.0
+
+
+@dataclass
+class _Step:
+    """What ground state and core hole have in common."""
+
+    options: VaspOptions
+    theory: str = field(default="VASP", init=False)
+    log_name: str = field(default="run.log", init=False)
+    keep: tuple[str, ...] = field(default=(*VASP_FILES, "vasp.out", "custodian.log", "run.log"), init=False)
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds, over all attempts of a step."""
+        return self.options.time_limit
+
+    def command(self, folder: Path) -> list[str]:
+        """This Python on the job's module."""
+        return [sys.executable, "-m", "xanesflow.codes.vasp", "run"]
+
+    def validate(self, folder: Path) -> None:
+        """The job has judged its outputs itself; without its verdict it broke off."""
+        result = _read(folder / RESULT)
+        if not result:
+            said = _lines(folder / self.log_name)
+            raise FailedRunError("engine_failed", said[-1].removeprefix("ERROR: ") if said else "the job broke off")
+        if "reason" in result:
+            raise FailedRunError(result["reason"], result["detail"])
+
+    def record(self, folder: Path) -> dict[str, Any]:
+        """Figures of the step, its corrections, and title and SHA-256 of each POTCAR."""
+        corrections: list[dict[str, Any]] = _read(folder / CORRECTIONS) or []
+        figures = _read(folder / RESULT) or {}
+        return {
+            **({} if "reason" in figures else figures),
+            "attempts": max(1, len(_lines(folder / STARTS))),
+            "corrections": corrections,
+            "potcars": (_read(folder / JOB) or {}).get("potcars", {}),
+        }
+
+    def kept_content(self, path: Path) -> bytes:
+        """A file as VASP wrote it, but for heads of POTCARs in OUTCAR and projections onto atoms in vasprun.xml."""
+        content = path.read_bytes()
+        return kept_content(path.name, content) if path.name in VASP_FILES else content[-_PRINTED:]
+
+    @cached_property
+    def _writer(self) -> Vasp:
+        return Vasp(self.options.inputs, self.options.element)
+
+    def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
+        """Write VASP/SCF of the material, or VASP/<site>_<element> of a site, with POTCAR."""
+        material, ground_state = folder / "lightshow", site_index == WHOLE_MATERIAL
+        try:
+            atoms = plain(structure)
+            absorber = atoms.indices_from_symbol(self.options.element)[0] if ground_state else site_index
+            with _LIGHTSHOW:
+                self._writer.write(material, atoms, [absorber])
+        except NoInputError as error:
+            raise FailedRunError(error.reason, str(error)) from None
+        name = "SCF" if ground_state else f"{absorber:03d}_{self.options.element}"
+        for path in (material / "VASP" / name).iterdir():
+            path.rename(folder / path.name)
+        rmtree(material)
+        titles = (folder / SPEC).read_text(encoding="ascii").split()
+        functional = str(self.options.inputs["potcar_functional"])
+        try:
+            text = assemble(titles, functional)
+        except XanesflowError as error:
+            raise FailedRunError("no_potcar", str(error)) from None
+        (folder / "POTCAR").write_text(text, encoding="utf-8")
+        potcars = describe_potcars(titles, functional)
+        before = (_read(folder / GROUND_STATE) or {}).get("potcars", {})
+        if others := sorted(title for title, told in potcars.items() if before.get(title, told) != told):
+            raise FailedRunError(
+                "no_potcar",
+                f"the POTCAR {others[0]} of your library is not the one that the ground state was computed with; take "
+                f"that one again ({before[others[0]]['titel']})",
+            )
+        self._write_job(folder, structure, None if ground_state else absorber, potcars)
+
+    def _write_job(
+        self, folder: Path, structure: Structure, absorber: int | None, potcars: dict[str, dict[str, str]]
+    ) -> None:
+        place = None
+        if absorber is not None:
+            cell = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
+            place = cell.lattice.get_fractional_coords(structure[absorber].coords).tolist()
+        job = Job(
+            command=tuple(shlex.split(self.options.command)),
+            max_errors=self.options.max_errors,
+            max_bands=int(self.options.inputs["max_bands"]),
+            frozen_after=self.options.frozen_after,
+            poll=self.options.poll,
+            monitor_every=self.options.monitor_every,
+            absorber=place,
+        )
+        job.write(folder, potcars=potcars)
+
+
+class GroundState(_Step):
+    """The step that the sites of a material share: the ground state of the supercell, without a hole."""
+
+    def settings(self) -> dict[str, Any]:
+        """What the ground state depends on: not on how many bands the spectrum needs, nor on the hole."""
+        return {"code": "VASP", "step": "ground state", **{key: self.options.inputs[key] for key in _OF_GROUND_STATE}}
+
+
+class VaspEngine(_Step):
+    """The core hole of a site.
+
+    Raises:
+        XanesflowError: inputs.vasp makes the two steps ones that cannot be compared.
+    """
+
+    def __init__(self, options: VaspOptions) -> None:
+        super().__init__(options)
+        inputs = options.inputs
+        for tag in MUST_AGREE:
+            if (one := inputs["scf"].get(tag)) != (other := inputs["core_hole"].get(tag)):
+                raise XanesflowError(
+                    f"inputs.vasp.scf and inputs.vasp.core_hole must give {tag} the same value, not {one} and {other}: "
+                    "the difference of their total energies places the spectrum on the energy axis."
+                )
+
+    @property
+    def at_a_time(self) -> int:
+        """Runs of a chunk at a time."""
+        return self.options.at_a_time
+
+    @property
+    def shared(self) -> GroundState:
+        """The ground state."""
+        return GroundState(self.options)
+
+    def settings(self) -> dict[str, Any]:
+        """All of inputs.vasp for this element; the versions of VASP and the POTCARs' hashes are in the records.
+
+        Raises:
+            XanesflowError: the command or the library of POTCARs is not there.
+        """
+        words = shlex.split(self.options.command)
+        if not words or which(words[0]) is None:
+            raise XanesflowError(
+                f"VASP cannot be run: simulations.vasp_command is {self.options.command!r}, and there is no program "
+                f"{words[0] if words else ''} on the PATH; name the command that starts VASP, such as srun vasp_std. "
+                f"{_OTHER_WAYS}"
+            )
+        if library() is None:
+            raise XanesflowError(f"VASP cannot be run: no library of POTCARs is configured; {HOW}. {_OTHER_WAYS}")
+        with _LIGHTSHOW:
+            _ = self._writer  # wrong options are told here, not for each site
+        e_range = self.options.inputs["e_range"].get(self.options.element)
+        return {"code": "VASP", "step": "core hole", **self.options.inputs, "e_range": e_range}
+
+    def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
+        """Write ground_state.json: the figures of the ground state, and with which POTCARs it was computed."""
+        figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
+        figures["potcar_titles"] = record.get("potcar_titles")  # earlier versions did not record them
+        write_text(folder / GROUND_STATE, json.dumps(figures))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text that say something; none if it is missing."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return [line.strip() for line in lines if line.strip()]

@@ -1,0 +1,120 @@
+"""POTCARs of VASP: titles and hashes are kept, the licensed files themselves are read and put together only on demand.
+
+A library is where pymatgen's setting PMG_VASP_PSP_DIR says, laid out as pymatgen lays it out (`pmg config -p`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from monty.io import zopen
+from monty.os.path import zpath
+from monty.serialization import loadfn
+
+from xanesflow.core.errors import XanesflowError
+
+SPEC = "POTCAR.spec"
+"""File with the titles of the POTCARs, one a line, in the order of POSCAR."""
+
+_TITLE = re.compile(r"TITEL\s*=\s*(.+?)\s*$", re.MULTILINE)
+HOW = "set PMG_VASP_PSP_DIR to its folder, in the environment or by `pmg config --add PMG_VASP_PSP_DIR FOLDER`"
+NO_LIBRARY = f"No library of POTCARs is configured; {HOW}, or leave out --potcar."
+
+
+@cache
+def _known(functional: str) -> dict[str, int]:
+    path = files("pymatgen.io.vasp") / "potcar-summary-stats.json.bz2"
+    table = loadfn(str(path)).get(functional)
+    if table is None:
+        raise XanesflowError(
+            f"inputs.vasp.potcar_functional is {functional}, which pymatgen does not know; try PBE_54."
+        )
+    return {each["symbol"]: int(each["ZVAL"]) for versions in table.values() for each in versions}
+
+
+def valence_electrons(title: str, functional: str) -> int:
+    """Number of valence electrons of a POTCAR such as `Nd_3`, by pymatgen's table of published POTCARs.
+
+    Raises:
+        XanesflowError: it is not in the table.
+    """
+    known = _known(functional)
+    if title not in known:
+        raise XanesflowError(
+            f"inputs.vasp.potcars names {title}, which is not among the POTCARs of {functional}; write a title such as "
+            "Nd_3."
+        )
+    return known[title]
+
+
+def library() -> Path | None:
+    """Folder of the user's POTCARs; None if none is configured.
+
+    Raises:
+        XanesflowError: the folder is not there.
+    """
+    from pymatgen.core import SETTINGS  # as it is now, not as it was at import
+
+    folder = SETTINGS.get("PMG_VASP_PSP_DIR")
+    if not folder:
+        return None
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise XanesflowError(f"PMG_VASP_PSP_DIR is {folder}, which is no folder; name the folder of your POTCARs.")
+    return path
+
+
+def read_potcar(title: str, functional: str) -> str | None:
+    """Text of a POTCAR of the user's library; None if it lacks this one, or there is no library."""
+    from pymatgen.core import SETTINGS
+    from pymatgen.io.vasp.inputs import PotcarSingle
+
+    folder = library()
+    if folder is None:
+        return None
+    folders = PotcarSingle.functional_dir | SETTINGS.get("PMG_VASP_PSP_SUB_DIRS", {})
+    below = folder / folders.get(functional, functional)
+    for path in (below / f"POTCAR.{title}", below / title / "POTCAR"):
+        found = Path(zpath(str(path)))
+        if found.is_file():
+            with zopen(found, mode="rt", encoding="utf-8") as opened:
+                return str(opened.read())
+    return None
+
+
+def describe_potcars(titles: Iterable[str], functional: str) -> dict[str, dict[str, str]]:
+    """Of each POTCAR that the library holds, its own title line and the SHA-256 of its text; nothing more of it."""
+    described = {}
+    for title in sorted(set(titles)):
+        text = read_potcar(title, functional)
+        if text is not None:
+            line = _TITLE.search(text)
+            described[title] = {"titel": line[1] if line else "", "sha256": hash_of(text)}
+    return described
+
+
+def hash_of(text: str) -> str:
+    """SHA-256 of a POTCAR's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def assemble(titles: list[str], functional: str) -> str:
+    """The POTCAR of a calculation, from the user's library.
+
+    Raises:
+        XanesflowError: no library is configured, or it lacks one of them.
+    """
+    if library() is None:
+        raise XanesflowError(NO_LIBRARY)
+    parts = []
+    for title in titles:
+        text = read_potcar(title, functional)
+        if text is None:
+            raise XanesflowError(f"Your library of POTCARs ({library()}) holds no {title} of {functional}; add it.")
+        parts.append(text if text.endswith("\n") else f"{text}\n")
+    return "".join(parts)

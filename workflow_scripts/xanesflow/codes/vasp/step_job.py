@@ -1,0 +1,51 @@
+"""What a step of VASP is asked for, as a file in its folder; without custodian, which takes seconds to load."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from xanesflow.core.files import write_text
+
+JOB, RESULT, GROUND_STATE, STARTS = "job.json", "result.json", "ground_state.json", "starts.txt"
+CORRECTIONS = "corrections.json"
+"""What is to be done, what came of it, the figures of the ground state, a line for each start of VASP,
+and all that was corrected or refused."""
+
+MUST_AGREE = ("ENCUT", "PREC", "LREAL", "ISMEAR", "SIGMA", "GGA", "LASPH", "ADDGRID", "NGX", "NGY", "NGZ")
+"""Tags of INCAR on which total energies depend, and so the difference of those of the two steps."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done in a folder.
+
+    Attributes:
+        command: starts VASP.
+        max_errors: corrections before custodian gives up.
+        max_bands: largest NBANDS that a correction may set.
+        frozen_after: seconds without output after which VASP hangs.
+        poll: seconds between two looks at whether it still runs.
+        monitor_every: seconds between two looks at its output.
+        absorber: fractional coordinates (3,) of the core hole in the supercell; None: the ground state.
+    """
+
+    command: tuple[str, ...]
+    max_errors: int
+    max_bands: int
+    frozen_after: float
+    poll: float
+    monitor_every: float
+    absorber: list[float] | None = None
+
+    def write(self, folder: Path, **besides: Any) -> None:
+        """Write job.json."""
+        write_text(folder / JOB, json.dumps({"job": asdict(self), **besides}, indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> Job:
+        """Read job.json."""
+        values: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))["job"]
+        return cls(**(values | {"command": tuple(values["command"])}))

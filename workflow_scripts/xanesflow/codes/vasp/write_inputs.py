@@ -1,0 +1,117 @@
+"""Inputs of VASP in two steps, ground state and core hole in one supercell, by Lightshow's parameters.
+
+POTCARs are licensed: what is written is POTCAR.spec, the titles in the order of POSCAR. `potcar` has the rest.
+
+The number of bands is Lightshow's estimate, and a material that needs more than `max_bands` is left out, which the
+published sets confirm: of the 1,150 materials of Cu_VASP whose structures are at hand 1,142 need at most 2,200 by this
+rule (9 Å, 20 eV) and none holds an element without a POTCAR for GW, while 905 of the 1,153 other materials need more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ase.units import Bohr
+from pymatgen.core import Structure
+
+from xanesflow.codes.input_writers import NoInputError
+from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
+from xanesflow.codes.supercell import make_supercell
+from xanesflow.codes.vasp.potcar import SPEC, valence_electrons
+from xanesflow.core.errors import XanesflowError
+
+_FAR_A = 1e4  # Lightshow's table of k-points ends before its goal if it has to end at 26 Å, its default
+
+
+class Vasp:
+    """Writes `VASP/SCF` and `VASP/<site>_<element>`, each with INCAR, KPOINTS, POSCAR and POTCAR.spec."""
+
+    def __init__(self, options: Mapping[str, Any], element: str) -> None:
+        self._length = float(options["supercell"])
+        self._max_bands = int(options["max_bands"])
+        e_range = options["e_range"].get(element)
+        if e_range is None:
+            raise XanesflowError(f"inputs.vasp.e_range has no entry for {element}; add how many eV its bands cover.")
+        lightshow: Any = import_lightshow("parameters.vasp")
+        self.titles = lightshow.VASP_POTCAR_DEFAULT_ELEMENT_MAPPING | options["potcars"]
+        # Lightshow's own numbers decide n_b, as they did in the published data, though those of Ga to Br belong to
+        # larger POTCARs than it names; a POTCAR that the user names counts as what it has.
+        self._valence = lightshow.VASP_VALENCE_MAPPING | {
+            symbol: valence_electrons(title, options["potcar_functional"])
+            for symbol, title in options["potcars"].items()
+        }
+        incar = lightshow.Incar
+        steps = {"scf": incar.from_default(neutral=True), "core_hole": incar.from_default(neutral=False)}
+        bands = import_lightshow("common.nbands").UnitCellVolumeEstimate(e_range=float(e_range))
+        self._steps = []
+        for step in ("core_hole", "scf"):  # the core hole first, as it may need too many bands
+            tags = {k: v for k, v in (dict(steps[step]) | options[step]).items() if v is not None}
+            with without_local_folders():
+                parameters = _parameters_class()(
+                    incar=incar(tags),
+                    kpoints=kpoints_rule(float(options["kpoint_length"])),
+                    nbands=bands,
+                    max_bands=self._max_bands,
+                    force_spin_unpolarized=True,
+                    name="VASP",
+                )
+            parameters.use(self.titles, self._valence)
+            self._steps.append(parameters)
+
+    def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
+        """Write both steps; a material that needs too many bands or lacks a POTCAR is left out as a whole."""
+        unknown = sorted(
+            {s.specie.symbol for s in structure if s.specie.symbol not in self._valence.keys() & self.titles}
+        )
+        if unknown:
+            raise NoInputError(
+                "no_potential",
+                f"there is no POTCAR for GW of {', '.join(unknown)}; name one in inputs.vasp.potcars to include it",
+            )
+        supercell, places = make_supercell(structure, sites, self._length)
+        for parameters in self._steps:
+            (folder / parameters.name).mkdir(parents=True, exist_ok=True)
+            with without_local_folders():
+                status = parameters.write(
+                    folder / parameters.name, structure_sc=supercell, sites=sites, index_mapping=places
+                )
+            if not status["pass"]:
+                bands = status["errors"]["n_bands"]
+                raise NoInputError(
+                    "too_many_bands",
+                    f"the core hole in a supercell of {len(supercell)} atoms needs {bands} bands, more than "
+                    f"inputs.vasp.max_bands, {self._max_bands}",
+                )
+        return {}
+
+
+def kpoints_rule(length_a: float) -> Any:
+    """Lightshow's rule for k-points: as many as make a crystal of the size `length_a` (Å) of the cell.
+
+    Lightshow takes Bohr, whatever its documentation says, and by default looks no further than 26 Å, which for some
+    cells leaves it with a single k-point.
+    """
+    rule = import_lightshow("common.kpoints").GenericEstimatorKpoints
+    return rule(cutoff=length_a / Bohr, max_radii=_FAR_A)
+
+
+def _parameters_class() -> Any:
+    """Lightshow's parameters of VASP, which write POTCAR.spec and count the electrons of any POTCAR."""
+    lightshow: Any = import_lightshow("parameters.vasp")
+
+    class Titles(lightshow.PotcarConstructor):
+        def write(self, target_directory: Path, elements: list[str]) -> None:
+            text = "".join(f"{self._element_mapping[element]}\n" for element in elements)
+            Path(target_directory, SPEC).write_text(text, encoding="ascii")
+
+    class Parameters(lightshow.VASPParameters):
+        def use(self, titles: Mapping[str, str], valence: Mapping[str, int]) -> None:
+            self._potcar_constructor = Titles(None, dict(titles))
+            self._valence = valence
+
+        def _vbands(self, structure: Structure) -> int:
+            return sum(self._valence[site.specie.symbol] for site in structure)
+
+    return Parameters

@@ -1,0 +1,180 @@
+"""The section `inputs` of config.yaml: what is written for each simulation code (see `xanesflow.config.model`).
+
+Defaults are the paper's (arXiv 2409.19552) for FEFF and VASP, and Lightshow's own for the other codes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from xanesflow.config.base import Count, Number, Positive, Section, not_bool
+from xanesflow.config.sections import ElementSymbol
+
+Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
+"""In Å; beyond 62 Å Lightshow's rule for k-points would take a single one without a word."""
+
+Tag = bool | int | float | str | list[int | float | str] | None
+
+Card = str | list[str] | None
+"""Words after a card, lines below it, or nothing: the card is left out."""
+
+PAPER_FEFF_CARDS: dict[str, Card] = {
+    "S02": "0",
+    "COREHOLE": "RPA",
+    "CONTROL": "1 1 1 1 1 1",
+    "XANES": "4 0.04 0.1",
+    "SCF": "7.0 0 100 0.2 3",
+    "FMS": "9.0 0",
+    "EXCHANGE": "0 0.0 0.0 2",
+    "RPATH": "-1",
+    "EGRID": ["k_grid -1 0 0.04", "k_grid 0 6 0.04"],
+}
+"""Cards of the published FEFF runs; the edge is always K."""
+
+CORE_WINDOW_HA = {
+    "Ti": (178.2, 180.5), "V": (196.4, 198.7), "Cr": (215.5, 217.8), "Mn": (235.6, 237.9),
+    "Fe": (256.5, 258.8), "Co": (278.3, 280.6), "Ni": (301.1, 303.4), "Cu": (324.7, 327.0),
+}  # fmt: skip
+"""Absolute energies in Hartree that exciting computes, Lightshow's for Ti.
+
+The others begin 0.55 Ha below the 1s level of density functional theory as Ti's does. Those levels are the paper's for
+Ti and Cu (-4864.0 and -8850.2 eV); between them it is the measured edge less a shift that grows evenly with the atomic
+number.
+"""
+
+
+def _cards(cards: dict[str, Card]) -> dict[str, Card]:
+    if not cards.get("XANES"):
+        raise ValueError("the card XANES must be among them")
+    for card, why in {"EDGE": "it is always K", "RECIPROCAL": "clusters are computed in real space"}.items():
+        if card in cards:
+            raise ValueError(f"the card {card} cannot be given, {why}")
+    return cards
+
+
+def _window(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] >= window[1]:
+        raise ValueError(f"a window starts below its end, not at {window[0]:g} for {window[1]:g}")
+    return window
+
+
+def _with_known_windows(given: dict[str, Any]) -> dict[str, Any]:
+    return CORE_WINDOW_HA | given
+
+
+class FeffInputs(Section):
+    """feff.inp of FEFF 9 and 10."""
+
+    cards: Annotated[dict[str, Card], AfterValidator(_cards)] = Field(
+        PAPER_FEFF_CARDS,
+        description="cards of feff.inp, as published; a list: lines below it; null leaves a card out; the edge is K",
+    )
+    radius: Positive = Field(9.0, description="Å around the absorber within which atoms belong to the cluster")
+
+
+class VaspInputs(Section):
+    """INCAR, KPOINTS, POSCAR and POTCAR.spec of both steps, always non-spin-polarised."""
+
+    supercell: Length = Field(9.0, description="Å; the cell is repeated until each edge is at least so long")
+    kpoint_length: Length = Field(
+        24.0, description="Å; k-points are as many as make a crystal of this size from the supercell"
+    )
+    e_range: dict[ElementSymbol, Positive] = Field(
+        {"Ti": 30.0, "Cu": 20.0}, description="eV above the Fermi level that the bands must cover, by absorber"
+    )
+    max_bands: Count = Field(
+        2200, description="a material whose supercell needs more bands is left out, as in the published data"
+    )
+    scf: dict[str, Tag] = Field(
+        {}, description="INCAR tags of the ground state that differ from Lightshow's; null: leave it out"
+    )
+    core_hole: dict[str, Tag] = Field(
+        {}, description="INCAR tags of the core hole step that differ from Lightshow's; null: leave it out"
+    )
+    potcars: dict[ElementSymbol, str] = Field(
+        {}, description="POTCARs that differ from Lightshow's for GW, or that it lacks, as {Nd: Nd_3}"
+    )
+    potcar_functional: str = Field(
+        "PBE_54", description="which of pymatgen's sets of POTCARs, where a library is configured (PMG_VASP_PSP_DIR)"
+    )
+
+
+class OceanInputs(Section):
+    """ocean.in, one for all sites of a material."""
+
+    cards: dict[str, str | None] = Field(
+        {"dft": "qe", "ecut": "-1", "opf.program": "hamann", "para_prefix": "mpirun -np 24"},
+        description="entries of ocean.in, such as diemac (dielectric constant); null leaves one out",
+    )
+    kpoint_length: Length = Field(8.467, description="Å; as for VASP, of the unit cell; Lightshow's, 16 Bohr")
+    e_range: Positive = Field(30.0, description="eV above the Fermi level that the bands must cover")
+
+
+class ExcitingInputs(Section):
+    """input.xml of exciting."""
+
+    energy_window: Annotated[
+        dict[ElementSymbol, Annotated[tuple[Positive, Positive], AfterValidator(_window)]],
+        AfterValidator(_with_known_windows),
+    ] = Field(
+        CORE_WINDOW_HA,
+        description=(
+            "first and last absolute energy in Hartree by absorber, around the 1s level of density functional\n"
+            "theory; Ti is Lightshow's, the others are estimated from it"
+        ),
+    )
+    kpoint_length: Length = Field(8.467, description="Å; as for OCEAN")
+    e_range: Positive = Field(30.0, description="eV above the Fermi level that the bands must cover")
+    gqmax: Positive = Field(4.0, description="largest |G+q| in 1/Bohr")
+
+
+class XspectraInputs(Section):
+    """gs.in and es.in of Quantum ESPRESSO, xanes.in of XSpectra."""
+
+    supercell: Length = Field(9.0, description="Å; as for VASP")
+    kpoint_length: Length = Field(8.467, description="Å; as for OCEAN, of the supercell")
+    ecutwfc: Positive = Field(40.0, description="cutoff of wave functions in Ry")
+    ecutrho: Positive = Field(320.0, description="cutoff of the charge density in Ry")
+    energies: tuple[Number, Number] = Field(
+        (-15.0, 70.0), description="first and last energy in eV, relative to the Fermi level"
+    )
+    points: Count = Field(400, description="number of energies")
+
+
+class FdmnesInputs(Section):
+    """<element>_in.txt of FDMNES, one for all sites of a material."""
+
+    energies: str = Field("-5. 0.5 60.", description="first energy, step and last energy in eV, as FDMNES reads them")
+    radius: Positive = Field(7.0, description="Å around the absorber within which atoms belong to the cluster")
+
+
+class Inputs(Section):
+    """What is written for each code."""
+
+    feff: FeffInputs = Field(FeffInputs(), description="FEFF 9 and 10 (subsets of FEFF)")
+    vasp: VaspInputs = Field(
+        VaspInputs(),
+        description=(
+            "VASP (subsets of VASP): ground state and core hole in one supercell; needs no POTCARs, but\n"
+            "`xanesflow unpack --potcar` puts them together where PMG_VASP_PSP_DIR names a library of them"
+        ),
+    )
+    ocean: OceanInputs = Field(OceanInputs(), description="OCEAN (subsets of OCEAN)")
+    exciting: ExcitingInputs = Field(ExcitingInputs(), description="exciting (subsets of EXCITING)")
+    xspectra: XspectraInputs = Field(XspectraInputs(), description="XSpectra of Quantum ESPRESSO (subsets of XSPECTRA)")
+    fdmnes: FdmnesInputs = Field(FdmnesInputs(), description="FDMNES (subsets of FDMNES)")
+
+    def of(self, theory: str) -> dict[str, Any]:
+        """The options of a level of theory as plain values; empty for one that no inputs are written for."""
+        section = getattr(self, theory.lower(), None)
+        return section.model_dump(mode="json") if isinstance(section, Section) else {}
+
+    def missing(self, element: str, theory: str) -> str | None:
+        """The key that lacks an entry which the inputs of a subset need; None if nothing is missing."""
+        if theory == "VASP" and element not in self.vasp.e_range:
+            return "inputs.vasp.e_range"
+        if theory == "EXCITING" and element not in self.exciting.energy_window:
+            return "inputs.exciting.energy_window"
+        return None

@@ -1,0 +1,56 @@
+"""The features that a configuration can name; apart from what computes them, so that planning stays quick."""
+
+from __future__ import annotations
+
+import re
+
+from xanesflow.core.errors import XanesflowError
+
+KNOWN = {
+    "m3gnet": "node features of M3GNet's last block (64), the features of the OmniXAS paper",
+    "m3gnet_all": "M3GNet's element embedding and the node features of all three blocks (256)",
+    "chgnet": "CHGNet's atom features and magnetic moment (65)",
+    "chgnet_cell": "the same, averaged over all atoms of the crystal (65)",
+    "radial": "smoothed histograms of the distances to all neighbours and to oxygens alone (30)",
+    "angular": "bond-orientational order of all neighbours and of oxygens alone in six soft shells (72)",
+    "acsf": "atom-centred symmetry functions (1024; a model sees their principal components)",
+    "soap": "smooth overlap of atomic positions (1024; a model sees its principal components)",
+}
+"""Name in `features.models` → what it is. To add one, name it here and in `features.featurizers`."""
+
+OF_RUNS = {"feff8l": "FEFF8L", "feff": "FEFF"}
+"""Features that runs of a cheaper level of theory give, under delta models: name → level of theory."""
+
+REDUCED = frozenset({"acsf", "soap"})
+"""Wide descriptors, of which a model sees the principal components of the training part (`models.network.reduction`)."""
+
+
+DIMENSIONS = {"m3gnet": 64, "m3gnet_all": 256, "chgnet": 65}
+"""Numbers per site, of features that always have as many."""
+
+
+def parse_features(name: str, *, any_name: bool = False) -> list[str]:
+    """The single features that a name in the configuration is made of, e.g. `m3gnet_all+chgnet` → both, in order.
+
+    Args:
+        name: of one or several features.
+        any_name: whether features that the user made elsewhere are meant, so that a part may have any name.
+
+    Raises:
+        XanesflowError: a part is unknown, empty, or there twice.
+    """
+    parts = [part.strip() for part in name.split("+")]
+    for part in parts:
+        if any_name and not re.fullmatch("[a-z0-9_]+", part):
+            raise XanesflowError(
+                f"Features {name!r} name {part!r}: known are {', '.join(KNOWN)}, and those of a file of your own "
+                "can have any name of small letters, digits and _."
+            )
+        if not any_name and part not in KNOWN:
+            raise XanesflowError(
+                f"Features {name!r} name {part!r}, which is not known: use one of {', '.join(KNOWN)}, "
+                "or several joined by +."
+            )
+    if len(set(parts)) < len(parts):
+        raise XanesflowError(f"Features {name!r} name one kind twice: name each once.")
+    return parts

@@ -1,0 +1,101 @@
+"""The words that name things: subset, site, chunk."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+from xanesflow.core.errors import XanesflowError
+
+ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
+"""The 3d metals of the paper, in the order of the periodic table."""
+
+THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
+"""Levels of theory that a subset can have; FEFF8L is the embedded engine."""
+
+COMPUTED = ("FEFF8L", "FEFF", "VASP")
+"""Levels of theory that this version runs; FEFF and VASP are the user's own."""
+
+IMPORTED = ("FEFF", "VASP")
+"""Levels of theory whose finished runs can be imported."""
+
+WITH_INPUTS = tuple(theory for theory in THEORIES if theory != "FEFF8L")
+"""Levels of theory that input files are written for; the embedded engine writes its own when it runs."""
+
+PARTS = ("train", "val", "test")
+"""The parts of a split."""
+
+Site = tuple[str, int]
+"""A site: material id and 0-based index into its structure."""
+
+WHOLE_MATERIAL = -1
+"""In place of a site's index: the material as a whole."""
+
+
+@dataclass(frozen=True, order=True)
+class Subset:
+    """One element at one level of theory, written `Cu_FEFF`."""
+
+    element: str
+    theory: str
+
+    @classmethod
+    def parse(cls, name: str) -> Subset:
+        """Read `Cu_FEFF`.
+
+        Raises:
+            XanesflowError: the name is not `<element>_<theory>` with a known theory.
+        """
+        match = re.fullmatch(r"([A-Z][a-z]?)_([A-Z0-9]+)", name)
+        if match is None or match[2] not in THEORIES:
+            raise XanesflowError(
+                f"'{name}' is not a subset: write <element>_<theory>, as Cu_FEFF, with one of {', '.join(THEORIES)}."
+            )
+        return cls(match[1], match[2])
+
+    def __str__(self) -> str:
+        return f"{self.element}_{self.theory}"
+
+
+def pairs_of_theories(subsets: Iterable[str]) -> list[tuple[str, str]]:
+    """Every two of some subsets that are of one element, in the order given."""
+    return [(a, b) for a, b in combinations(subsets, 2) if Subset.parse(a).element == Subset.parse(b).element]
+
+
+def site_id(material_id: str, site_index: int) -> str:
+    """Name a site as the published splits do: `mp-390`, 0 -> `mp-390_000` (0-based index into the structure).
+
+    A step that all sites of a material share is `mp-390_shared`.
+    """
+    if site_index == WHOLE_MATERIAL:
+        return f"{material_id}_shared"
+    return f"{material_id}_{site_index:03d}"
+
+
+def parse_site_id(text: str) -> tuple[str, int]:
+    """Read `mp-390_000` -> (`mp-390`, 0).
+
+    Raises:
+        XanesflowError: the text is not a material id, an underscore and a number.
+    """
+    material_id, _, index = text.rpartition("_")
+    if not material_id or not (index.isascii() and index.isdigit()):
+        raise XanesflowError(f"'{text}' is not a site: write <material id>_<site index>, such as mp-390_000.")
+    return material_id, int(index)
+
+
+def chunk_of(material_id: str, chunks: int) -> int:
+    """The chunk (0 .. chunks - 1) that all sites of a material belong to.
+
+    A stable hash (the first 8 bytes of SHA-256), so that the plan of a campaign is known before anything ran, and
+    a material that comes later touches one chunk.
+    """
+    return int.from_bytes(hashlib.sha256(material_id.encode()).digest()[:8], "big") % chunks
+
+
+def chunk_name(chunk: int) -> str:
+    """File name stem of a chunk: 7 -> `0007`."""
+    return f"{chunk:04d}"

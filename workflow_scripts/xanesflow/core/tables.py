@@ -1,0 +1,127 @@
+"""Small tables between the stages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.reasons import REASONS, Rejected
+from xanesflow.core.sites import Site
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRING = h5py.string_dtype("utf-8")
+
+REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
+
+
+def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, str]:
+    """Pymatgen's JSON of some structures of a subset by material id.
+
+    Args:
+        path: Parquet of the subset's structures.
+        materials: ids; those that it does not hold are not in the answer.
+    """
+    if not materials:
+        return {}
+    import pandas as pd  # slow to import, and the other functions need none
+
+    wanted = [("material_id", "in", set(materials))]
+    table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
+    return dict(table.itertuples(index=False, name=None))
+
+
+def read_site_list(path: str | Path) -> set[Site]:
+    """The sites of a user's list: CSV with the columns `material_id` and `site_index`, as `xanesflow plan` writes.
+
+    Raises:
+        XanesflowError: the file cannot be read, lacks a column, or a row names no site.
+    """
+    import pandas as pd
+
+    hint = "give a CSV with the columns material_id and site_index, as xanesflow plan writes"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = table[["material_id", "site_index"]].itertuples(index=False, name=None)
+    except (OSError, ValueError, KeyError) as error:
+        raise XanesflowError(f"The list of sites {path} cannot be read ({error}); {hint}.") from None
+    found: set[Site] = set()
+    for number, (material_id, site_index) in enumerate(rows, start=2):
+        if not material_id or not site_index.isdecimal():
+            raise XanesflowError(f"{path}, line {number}: '{material_id}', '{site_index}' is no site; {hint}.")
+        found.add((material_id, int(site_index)))
+    if not found:
+        raise XanesflowError(f"The list of sites {path} is empty; {hint}.")
+    return found
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table of results as CSV, its numbers to four digits."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+
+
+def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
+    """Write a rejected table, as CSV if `path` ends so, else as Parquet, in the order of material and site."""
+    import pandas as pd
+
+    rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in sorted(rejected)]
+    table = pd.DataFrame(rows, columns=REJECTED_COLUMNS).astype({"site_index": "int64"})
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def read_rejected(path: str | Path) -> list[Rejected]:
+    """Read a rejected table that `write_rejected` wrote as Parquet."""
+    import pandas as pd
+
+    table = pd.read_parquet(path)
+    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in table.itertuples(index=False)]
+
+
+def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
+    """Number of rejections by reason, in the order of the documented list, only those that occur."""
+    counts = Counter(r.reason for r in rejected)
+    return {reason: counts[reason] for reason in REASONS if counts[reason]}
+
+
+def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: str = "spectra") -> str:
+    """`3767 spectra kept, 1066 left out: 2 no_output, 1064 outside_envelope`."""
+    counts = count_reasons(rejected)
+    if not counts:
+        return f"{kept} {what} kept, none left out"
+    listed = ", ".join(f"{number} {reason}" for reason, number in counts.items())
+    return f"{kept} {what} kept, {sum(counts.values())} left out: {listed}"
+
+
+def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:
+    """Write a rejected table as a group of four columns."""
+    group = parent.create_group("rejected")
+    rows = sorted(rejected)
+    group.create_dataset("material_id", data=[r.material_id for r in rows], dtype=STRING)
+    group.create_dataset("site_index", data=np.array([r.site_index for r in rows], dtype=np.int64))
+    group.create_dataset("reason", data=[r.reason for r in rows], dtype=STRING)
+    group.create_dataset("detail", data=[r.detail for r in rows], dtype=STRING)
+
+
+def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
+    """Read what `write_rejected_group` wrote."""
+    group = parent["rejected"]
+    columns = [
+        group["material_id"].asstr()[:],
+        group["site_index"][:],
+        group["reason"].asstr()[:],
+        group["detail"].asstr()[:],
+    ]
+    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in zip(*columns, strict=True)]

@@ -1,0 +1,1 @@
+"""Checking a dataset file: layout, numbers, structures, splits."""

@@ -1,0 +1,247 @@
+"""What a dataset file holds, as far as it can be read; what cannot is a finding. For `validate`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.core.sites import Site, site_id
+from xanesflow.core.sites import Subset as SubsetName
+from xanesflow.dataset.check.findings import Finding
+from xanesflow.dataset.file import STRUCTURES, check_size, names_in, one_line, structure_keys, subset_names
+
+COLUMNS = {
+    "energy": ("float64", 1),
+    "spectra": ("float64", 2),
+    "material_id": ("text", 1),
+    "site_index": ("int64", 1),
+    "multiplicity": ("int64", 1),
+    "split": ("text", 1),
+    "corrections": ("text", 1),
+}
+"""Arrays of a subset: kind and number of axes."""
+
+REJECTED = {"material_id": "text", "site_index": "int64", "reason": "text", "detail": "text"}
+
+UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What h5py raises where a file is damaged."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A structure, as far as sites need it.
+
+    Attributes:
+        elements: symbol of each atom, in order.
+        volume: of the cell in Å³.
+        data: pymatgen's dictionary.
+    """
+
+    elements: tuple[str, ...]
+    volume: float
+    data: dict[str, Any]
+
+    @cached_property
+    def formula(self) -> str:
+        """Reduced formula, as Cu2O; elements in the order of their electronegativity."""
+        from pymatgen.core import Composition
+
+        return str(Composition(Counter(self.elements)).reduced_formula)
+
+
+@dataclass
+class SubsetContents:
+    """A subset: its arrays, those that are whole.
+
+    Attributes:
+        name: as `Cu_FEFF`.
+        group: in the open file.
+        arrays: by name, `features/<featurizer>` among them; all have a row a site, but for the energies.
+        rejected: the four columns; None: one is not there.
+    """
+
+    name: str
+    group: h5py.Group
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    rejected: dict[str, NDArray[Any]] | None = None
+
+    @property
+    def element(self) -> str:
+        """The absorber."""
+        return SubsetName.parse(self.name).element
+
+    @property
+    def from_file(self) -> bool:
+        """Whether its features and spectra were taken from a file, and not made by the workflow."""
+        return "spectra" in self.group and "origin" in self.group["spectra"].attrs
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """Material id and site index of each row; empty if one of the two is not there."""
+        if "material_id" not in self.arrays or "site_index" not in self.arrays:
+            return []
+        return list(zip(self.arrays["material_id"].tolist(), self.arrays["site_index"].tolist(), strict=True))
+
+    def id_of(self, row: int) -> str:
+        """Name of a row's site."""
+        return site_id(*self.sites[row]) if self.sites else f"row {row}"
+
+    def parts_of_material(self) -> dict[str, set[str]]:
+        """The parts of the split that each material is in."""
+        found: dict[str, set[str]] = {}
+        if "split" in self.arrays and "material_id" in self.arrays:
+            for material, part in zip(self.arrays["material_id"].tolist(), self.arrays["split"].tolist(), strict=True):
+                found.setdefault(material, set()).add(part)
+        return found
+
+    def __len__(self) -> int:
+        return len(self.arrays["spectra"]) if "spectra" in self.arrays else 0
+
+
+@dataclass
+class FileContents:
+    """A dataset file: its subsets and structures.
+
+    Attributes:
+        version: of the schema.
+        subsets: by name.
+        structures: by name in the file; those that could be read.
+        unreadable: names of the others.
+        findings: what is missing or cannot be read.
+    """
+
+    file: h5py.File
+    version: str
+    subsets: dict[str, SubsetContents] = field(default_factory=dict)
+    structures: dict[str, Cell] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+    def structure_of(self, subset: str, material_id: str) -> str | None:
+        """Name of the structure that a subset's site indices of a material count in; None: there is none."""
+        both = structure_keys(subset, material_id)
+        return next((key for key in both if key in self.structures or key in self.unreadable), None)
+
+
+def read_contents(file: h5py.File) -> FileContents:
+    """Read all that can be read of an open dataset."""
+    contents = FileContents(file, str(file.attrs["schema_version"]))
+    report = contents.findings.append
+    names = subset_names(file)
+    for name in sorted(set(names_in(file)) - set(names) - {STRUCTURES}):
+        report(Finding("layout", name, "it is no subset of a known level of theory", fault=False))
+    if not names:
+        report(Finding("layout", "", "the file has no subset"))
+    for name in names:
+        contents.subsets[name] = _subset(file[name], name, contents.version, report)
+    if not isinstance(file.get(STRUCTURES), h5py.Group):
+        report(Finding("layout", STRUCTURES, "the group is missing"))
+        return contents
+    structures = file[STRUCTURES]
+    for name in names_in(structures):
+        try:
+            contents.structures[name] = _cell(json.loads(structures[name][()]))
+        except (*UNREADABLE, AttributeError) as error:
+            contents.unreadable.add(name)
+            report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({one_line(error)})"))
+    return contents
+
+
+def _subset(group: h5py.Group, name: str, version: str, report: Callable[[Finding], None]) -> SubsetContents:
+    subset = SubsetContents(name, group)
+    features = group.get("features")
+    featurizers = names_in(features) if isinstance(features, h5py.Group) else []
+    if not featurizers:
+        report(Finding("layout", name, "it has no features"))
+    wanted = COLUMNS | {f"features/{each}": ("float32", 2) for each in featurizers}
+    if version == "1.0" and "corrections" not in group:
+        del wanted["corrections"]
+    for column, (kind, axes) in wanted.items():
+        values = _read(group, column, kind, axes, report)
+        if values is not None:
+            subset.arrays[column] = values
+    _check_shapes(subset, report)
+    columns = {c: _read(group, f"rejected/{c}", kind, 1, report) for c, kind in REJECTED.items()}
+    whole = {c: values for c, values in columns.items() if values is not None}
+    if len({len(values) for values in whole.values()}) > 1:
+        lengths = ", ".join(f"{len(values)} {c}" for c, values in whole.items())
+        report(Finding("shapes", f"{name}/rejected", f"its columns have different lengths: {lengths}"))
+    elif len(whole) == len(REJECTED):
+        subset.rejected = whole
+    return subset
+
+
+def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> None:
+    """Report arrays whose rows are not as many as the spectra, and drop them."""
+    energy, spectra = (subset.arrays.get(name) for name in ("energy", "spectra"))
+    if spectra is None:
+        return
+    if energy is not None and spectra.shape[1] != len(energy):
+        report(
+            Finding(
+                "shapes",
+                f"{subset.name}/spectra",
+                f"each has {spectra.shape[1]} numbers, and the grid has {len(energy)} energies",
+            )
+        )
+    if not len(spectra):
+        report(Finding("shapes", f"{subset.name}/spectra", "there is none"))
+    for name in [name for name in subset.arrays if name != "energy"]:
+        if len(subset.arrays[name]) != len(spectra):
+            rows = len(subset.arrays.pop(name))
+            report(
+                Finding("shapes", f"{subset.name}/{name}", f"it has {rows} rows, and there are {len(spectra)} spectra")
+            )
+
+
+def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[Finding], None]) -> NDArray[Any] | None:
+    """An array of the kind and number of axes wanted; anything else is reported."""
+    place = f"{group.name.lstrip('/')}/{name}"
+    try:
+        dataset = group.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            report(Finding("layout", place, "it is missing"))
+            return None
+        text = h5py.check_string_dtype(dataset.dtype) is not None
+        if (given := "text" if text else str(dataset.dtype)) != kind:
+            report(Finding("types", place, f"it holds {given}, and must hold {kind}"))
+            return None
+        if dataset.ndim != axes:
+            report(Finding("shapes", place, f"it has {dataset.ndim} axes, and must have {axes}"))
+            return None
+        check_size(dataset)
+        return np.asarray(dataset.asstr()[:], dtype=np.str_) if text else np.asarray(dataset[:])
+    except UNREADABLE as error:
+        report(Finding("layout", place, f"it cannot be read ({one_line(error)})"))
+        return None
+
+
+def _cell(data: Any) -> Cell:
+    """What is needed of a structure.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none, or one that no site can be simulated in.
+    """
+    matrix = np.asarray(data["lattice"]["matrix"], dtype=np.float64)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-3:
+        raise ValueError("its cell is none")
+    elements = []
+    for site in data["sites"]:
+        ((species,),) = (site["species"],)
+        if species.get("occu", 1) != 1:
+            raise ValueError("it has partially occupied sites")
+        elements.append(str(species["element"]))
+    if not elements:
+        raise ValueError("it has no atoms")
+    places = np.asarray([site["abc"] for site in data["sites"]], dtype=np.float64)
+    if places.shape != (len(elements), 3) or not np.isfinite(places).all():
+        raise ValueError("it has coordinates that are not finite")
+    return Cell(tuple(elements), float(abs(np.linalg.det(matrix))), data)

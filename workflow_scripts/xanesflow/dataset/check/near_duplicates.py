@@ -1,0 +1,114 @@
+"""Materials that are almost the same and stand in different parts of a split: leakage that no id tells of.
+
+Comparing all structures with each other takes days at 30,000. A pair is compared only if its materials stand in
+different parts, have one reduced formula, volumes an atom within `VOLUME`, and, where the file has M3GNet's features,
+two absorbers whose features are within `FEATURES` of each other; then pymatgen's StructureMatcher decides, with its
+usual tolerances. Of the 763 pairs with one formula among the published Cu materials it takes 20 for the same; all 20
+are among the 291 pairs that are compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import reduce
+from itertools import combinations
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.core.sites import PARTS
+from xanesflow.dataset.check.contents import Cell, FileContents, SubsetContents
+from xanesflow.dataset.check.findings import Finding, listed
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+VOLUME = 0.15
+"""Relative difference of the volumes an atom up to which two structures are compared."""
+
+FEATURES = 0.15
+"""Distance of two absorbers' features of M3GNet's last block up to which structures are compared; relative."""
+
+
+def near_duplicates(contents: FileContents) -> Iterator[Finding]:
+    """A finding, which is no fault, for each subset and pair of parts that share almost equal materials."""
+    primitive: dict[str, Structure | None] = {}
+    for name, subset in contents.subsets.items():
+        pairs = [pair for pair in _candidates(contents, subset) if _same(contents, name, pair, primitive)]
+        parts = {material: min(found, key=_order) for material, found in subset.parts_of_material().items()}
+        for one, other in combinations(PARTS, 2):
+            twins: dict[str, str] = {}
+            for pair in pairs:
+                of = {parts[m]: m for m in pair}
+                if of.keys() == {one, other}:
+                    twins.setdefault(of[other], of[one])
+            if twins:
+                total = sum(part == other for part in parts.values())
+                sites = sum(material in twins for material, _ in subset.sites)
+                yield Finding(
+                    "near duplicates",
+                    name,
+                    f"{len(twins)} of {total} materials in {other} ({sites} sites) are almost equal to one in {one}: "
+                    + listed([f"{m} to {twin}" for m, twin in twins.items()]),
+                    fault=False,
+                )
+
+
+def _order(part: str) -> int:
+    return PARTS.index(part) if part in PARTS else len(PARTS)
+
+
+def _candidates(contents: FileContents, subset: SubsetContents) -> Iterator[tuple[str, str]]:
+    """Pairs of materials in different parts that may be the same."""
+    parts = subset.parts_of_material()
+    rows: dict[str, list[int]] = {}
+    for row, (material, _) in enumerate(subset.sites):
+        rows.setdefault(material, []).append(row)
+    features = subset.arrays.get("features/m3gnet")
+    groups: dict[tuple[tuple[str, int], ...], list[tuple[float, str]]] = {}
+    for material in rows:
+        cell = contents.structures.get(contents.structure_of(subset.name, material) or "")
+        if cell is not None:
+            groups.setdefault(_formula(cell), []).append((cell.volume / len(cell.elements), material))
+    for group in groups.values():
+        group.sort()
+        for (small, one), (large, other) in combinations(group, 2):
+            if large > small * (1 + VOLUME) or parts.get(one, {""}) & parts.get(other, {""}):
+                continue
+            if features is None or _distance(features[rows[one]], features[rows[other]]) <= FEATURES:
+                yield one, other
+
+
+def _formula(cell: Cell) -> tuple[tuple[str, int], ...]:
+    counts = Counter(cell.elements)
+    divisor = reduce(gcd, counts.values())
+    return tuple(sorted((element, number // divisor) for element, number in counts.items()))
+
+
+def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Of the two sites, one of each material, that are most alike; relative to the length of their features."""
+    apart = np.linalg.norm(first[:, None, :].astype(np.float64) - second[None, :, :], axis=2)
+    length = 0.5 * (np.linalg.norm(first, axis=1)[:, None] + np.linalg.norm(second, axis=1)[None, :])
+    return float(np.min(apart / np.maximum(length, 1e-12)))
+
+
+def _same(contents: FileContents, subset: str, pair: tuple[str, str], primitive: dict[str, Structure | None]) -> bool:
+    """Whether pymatgen takes two materials for one structure."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+    from pymatgen.core import Structure
+
+    cells: list[Any] = []
+    for material in pair:
+        key = contents.structure_of(subset, material) or ""
+        if key not in primitive:
+            try:
+                primitive[key] = Structure.from_dict(contents.structures[key].data).get_primitive_structure()
+            except Exception:  # pymatgen raises whatever it ran into; such a pair is not compared
+                primitive[key] = None
+        cells.append(primitive[key])
+    if None in cells or len(cells[0]) != len(cells[1]):
+        return False
+    return bool(StructureMatcher(primitive_cell=False).fit(*cells))

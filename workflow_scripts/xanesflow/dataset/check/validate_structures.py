@@ -1,0 +1,94 @@
+"""Does each site fit its structure: index, element, multiplicity?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from xanesflow.core.sites import site_id
+from xanesflow.dataset.check.contents import FileContents
+from xanesflow.dataset.check.findings import Finding, listed
+from xanesflow.dataset.file import STRUCTURES
+
+SYMPREC = 0.01
+"""Å; spglib's tolerance where the recorded configuration names none."""
+
+
+def check_structures(contents: FileContents) -> Iterator[Finding]:
+    """Compare the sites of all subsets with their structures."""
+    used: set[str] = set()
+    for subset in contents.subsets.values():
+        missing, beyond, other, many = [], [], [], []
+        atoms: dict[str, int] = {}
+        counts = subset.arrays.get("multiplicity")
+        for row, (material, site) in enumerate(subset.sites):
+            key = contents.structure_of(subset.name, material)
+            if key is None:
+                missing.append(material)
+                continue
+            used.add(key)
+            cell = contents.structures.get(key)
+            if cell is None:  # told already
+                continue
+            if site >= len(cell.elements):
+                beyond.append(f"{site_id(material, site)} (of {len(cell.elements)} atoms)")
+            elif site >= 0 and cell.elements[site] != subset.element:
+                other.append(f"{site_id(material, site)} is {cell.elements[site]}")
+            if counts is not None:
+                atoms[material] = atoms.get(material, 0) + int(counts[row])
+                if atoms[material] > cell.elements.count(subset.element):
+                    many.append(material)
+        for names, sentence in (
+            (missing, "materials have no structure"),
+            (beyond, "sites lie outside their structure"),
+            (other, f"sites are no {subset.element} in their structure"),
+            (many, f"the multiplicities of a material's sites add up to more than its atoms of {subset.element}"),
+        ):
+            if names:
+                # A subset that was taken from a file of features may have none.
+                taken = "spectra" in subset.arrays and "origin" in subset.group["spectra"].attrs
+                fault = names is not missing or not taken
+                distinct = list(dict.fromkeys(names))
+                yield Finding("structures", subset.name, f"{sentence}: {listed(distinct)}", fault=fault)
+    unused = sorted(contents.structures.keys() - used)
+    if unused:
+        yield Finding("structures", STRUCTURES, f"no site is of {listed(unused)}", fault=False)
+
+
+def check_symmetry(contents: FileContents) -> Iterator[Finding]:
+    """Find the symmetry-equivalent atoms of each structure again and compare them with sites and multiplicities."""
+    from pymatgen.core import Structure
+
+    from xanesflow.structures.sites import Material, describe
+    from xanesflow.structures.unusable import BadStructure
+
+    try:
+        symprec = float(json.loads(contents.file.attrs["config"])["structures"]["symprec"])
+    except (KeyError, TypeError, ValueError):
+        symprec = SYMPREC
+    described: dict[str, Material | BadStructure] = {}
+    for subset in contents.subsets.values():
+        wrong, twice = [], []
+        first: dict[tuple[str, int], int] = {}
+        counts = subset.arrays.get("multiplicity", ())
+        if "multiplicity" in subset.arrays and "meaning" in subset.group["multiplicity"].attrs:
+            continue  # they are not known
+        for (material, site), count in zip(subset.sites, counts, strict=False):
+            key = contents.structure_of(subset.name, material) or ""
+            cell = contents.structures.get(key)
+            if cell is None or not 0 <= site < len(cell.elements):
+                continue
+            if key not in described:
+                described[key] = describe(material, Structure.from_dict(cell.data), symprec=symprec)
+            found = described[key]
+            if isinstance(found, BadStructure):
+                continue
+            if (atoms := found.multiplicity(site)) != count:
+                wrong.append(f"{site_id(material, site)} has {count}, and {atoms} atoms are equivalent")
+            before = first.setdefault((key, found.equivalent[site]), site)
+            if before != site:
+                twice.append(f"{site_id(material, site)} and {site_id(material, before)}")
+        if wrong:
+            yield Finding("structures", f"{subset.name}/multiplicity", f"wrong multiplicities: {listed(wrong)}")
+        if twice:
+            yield Finding("structures", subset.name, f"sites are equivalent by symmetry: {listed(twice)}")

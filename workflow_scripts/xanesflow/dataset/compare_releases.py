@@ -1,0 +1,169 @@
+"""What differs between two releases of a dataset."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.dataset.file import structure_json
+from xanesflow.dataset.read_dataset import Dataset, Subset, load
+
+Both = tuple[tuple[Subset, NDArray[np.intp]], tuple[Subset, NDArray[np.intp]]]
+"""A subset of both releases, and the rows of the sites that both have, in one order."""
+
+TOLERANCE = 1e-6
+
+DESCRIPTION = ("title", "creator", "licence", "citation")
+"""Root attributes whose change is a difference; versions, configuration and time of making are told beside it."""
+
+
+@dataclass
+class SubsetDifference:
+    """What differs between two releases of a subset; sites by id, in the order of the old file.
+
+    Attributes:
+        added, removed: sites that only the new, or only the old release has.
+        spectra: sites in both whose spectra differ, with the largest difference relative to the old one's maximum.
+        split: sites in both with their old and new part.
+        features: by featurizer the number of sites whose features differ.
+        multiplicity, corrections: sites in both whose value differs.
+        structures: materials in both whose structures differ.
+        remarks: sentences on what else differs, such as the grid or a featurizer that came or went.
+    """
+
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    spectra: dict[str, float] = field(default_factory=dict)
+    split: dict[str, tuple[str, str]] = field(default_factory=dict)
+    features: dict[str, int] = field(default_factory=dict)
+    multiplicity: list[str] = field(default_factory=list)
+    corrections: list[str] = field(default_factory=list)
+    structures: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+
+@dataclass
+class Difference:
+    """What differs between two releases of a dataset.
+
+    Attributes:
+        added, removed: subsets that only the new, or only the old release has.
+        subsets: of both, those that differ.
+        description: root attributes that differ: old and new value.
+        made: root attributes on the making that differ; no difference of the dataset.
+    """
+
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    subsets: dict[str, SubsetDifference] = field(default_factory=dict)
+    description: dict[str, tuple[str, str]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.subsets or self.description)
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {**vars(self), "subsets": {name: vars(each) for name, each in self.subsets.items()}, "equal": not self}
+
+
+def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -> Difference:
+    """Compare two releases of a dataset, site by site.
+
+    Args:
+        old: a file.
+        new: the file of another release.
+        tolerance: how much a spectrum may differ, relative to the old one's maximum, and features, relative to the
+            largest number among the old ones, to count as equal.
+
+    Raises:
+        XanesflowError: one of them cannot be opened as a dataset, or lacks an array.
+    """
+    found = Difference()
+    with load(old) as before, load(new) as after:
+        found.added = [name for name in after if name not in before]
+        found.removed = [name for name in before if name not in after]
+        for name in before:
+            if name in after and (differs := _compare(before, after, name, tolerance)):
+                found.subsets[name] = differs
+        for key in sorted(before.attributes.keys() | after.attributes.keys()):
+            values = (str(before.attributes.get(key, "")), str(after.attributes.get(key, "")))
+            if values[0] != values[1]:
+                if key in DESCRIPTION:
+                    found.description[key] = values
+                else:
+                    found.made.append(key)
+    return found
+
+
+def _compare(before: Dataset, after: Dataset, name: str, tolerance: float) -> SubsetDifference:
+    old, new = before[name], after[name]
+    found = SubsetDifference()
+    row_of = {site: row for row, site in enumerate(new.ids)}
+    known = set(old.ids)
+    found.added = [site for site in new.ids if site not in known]
+    found.removed = [site for site in old.ids if site not in row_of]
+    rows = np.array([row for row, site in enumerate(old.ids) if site in row_of], dtype=np.intp)
+    others = np.array([row_of[old.ids[row]] for row in rows], dtype=np.intp)
+    sites = [old.ids[row] for row in rows]
+
+    both = ((old, rows), (new, others))
+    if not np.array_equal(old.energy, new.energy):
+        found.remarks.append(f"the grid differs: {_grid(old.energy)} before, {_grid(new.energy)} now")
+    if old.energy.shape == new.energy.shape:
+        apart = _apart(both, "spectra", per_row=True)
+        found.spectra = {sites[k]: float(apart[k]) for k in np.flatnonzero(~(apart <= tolerance))}
+    for change, values in ((found.multiplicity, "multiplicity"), (found.corrections, "corrections")):
+        differs = getattr(old, values)[rows] != getattr(new, values)[others]
+        change += [sites[k] for k in np.flatnonzero(differs)]
+    parts = zip(sites, old.split[rows].tolist(), new.split[others].tolist(), strict=True)
+    found.split = {site: (was, now) for site, was, now in parts if was != now}
+    _compare_features(both, found, tolerance)
+    for material in dict.fromkeys(old.material_id[rows].tolist()):
+        texts = (structure_json(before.hdf5, name, material), structure_json(after.hdf5, name, material))
+        if texts[0] != texts[1] and json.loads(texts[0]) != json.loads(texts[1]):
+            found.structures.append(material)
+    for key, was in old.attributes.items():
+        if (now := new.attributes.get(key)) != was:
+            found.remarks.append(f"`{key}` of the spectra was '{was}' and is '{now}'")
+    return found
+
+
+def _compare_features(both: Both, found: SubsetDifference, tolerance: float) -> None:
+    (old, _), (new, _) = both
+    names = dict.fromkeys([*old.feature_names, *new.feature_names])
+    for name in names:
+        if name not in new.feature_names or name not in old.feature_names:
+            found.remarks.append(f"the features {name} {'came' if name in new.feature_names else 'went'}")
+            continue
+        path = f"features/{name}"
+        widths = [subset.data(path).shape[1] for subset in (old, new)]
+        if widths[0] != widths[1]:
+            found.remarks.append(f"the features {name} were {widths[0]} numbers a site and are {widths[1]}")
+            continue
+        if old.data(path).attrs.get("weights_hash") != new.data(path).attrs.get("weights_hash"):
+            found.remarks.append(f"the features {name} are of other weights")
+        apart = _apart(both, path, per_row=False)
+        if number := int(np.count_nonzero(~(apart <= tolerance))):
+            found.features[name] = number
+
+
+def _apart(both: Both, path: str, *, per_row: bool) -> NDArray[np.float64]:
+    """(n,) largest difference of each row, relative to the row's, or to all rows', largest number."""
+    was, now = (subset.data(path)[:][rows].astype(np.float64) for subset, rows in both)
+    if not len(was):
+        return np.empty(0)
+    size = np.abs(was).max(axis=1) if per_row else np.full(len(was), np.abs(was).max())
+    return np.asarray(np.abs(now - was).max(axis=1) / np.where(size > 0, size, 1.0))
+
+
+def _grid(energy: NDArray[np.float64]) -> str:
+    return f"{len(energy)} points, {energy[0]:g} to {energy[-1]:g} eV" if len(energy) else "empty"

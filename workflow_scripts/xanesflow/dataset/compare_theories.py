@@ -1,0 +1,104 @@
+"""The same site at two levels of theory: which sites of two subsets are the same, and how similar their spectra are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from pymatgen.core import Structure
+
+from xanesflow.core.files import atomic_path
+from xanesflow.dataset.file import structure_json, structure_key
+from xanesflow.dataset.read_dataset import Dataset, Subset
+from xanesflow.spectra.similarity import compare_spectra
+
+PAIRED, BY_NAME, DIFFERENT, NO_SPECTRUM = "paired", "paired by name alone", "structures differ", "no shape to compare"
+"""How a site stands; what is in one subset only is `only in <subset>`."""
+
+POSITION_ANGSTROM = 0.01
+"""Two structures are the same if no atom, and no corner of the cell, lies farther from its like than this."""
+
+COLUMNS = ("material_id", "site_index", "status", "shift_ev", "cosine", "spearman")
+
+
+def compare_theories(dataset: str | Path, one: str, other: str, output: str | Path | None = None) -> pd.DataFrame:
+    """Compare the spectra of all sites that two subsets share.
+
+    Sites are the same if material id and site index are, and if the two structures that these count in agree in cell,
+    species and order of the atoms: sources number sites differently. Where the dataset has neither structure, the
+    names alone must do, and the row says so.
+
+    Args:
+        dataset: the dataset file.
+        one: a subset, as `Ti_FEFF`.
+        other: another of the same element.
+        output: CSV to write; None: none.
+
+    Returns:
+        `COLUMNS`: a row per site of either subset; `shift_ev` is what is added to the energies of `other`; what could
+        not be compared has NaN.
+    """
+    with Dataset(dataset) as file:
+        table = _compare(file, one, other)
+    if output is not None:
+        with atomic_path(output) as temporary:
+            table.to_csv(temporary, index=False)
+    return table
+
+
+def _compare(file: Dataset, one: str, other: str) -> pd.DataFrame:
+    subsets = [file[one], file[other]]
+    rows = [_rows(subset) for subset in subsets]
+    spectra = [subset.spectra[:] for subset in subsets]
+    same: dict[str, str] = {}
+    found = []
+    for site in sorted(rows[0].keys() | rows[1].keys()):
+        material, index = site
+        if site not in rows[0] or site not in rows[1]:
+            found.append((material, index, f"only in {one if site in rows[0] else other}", *[float("nan")] * 3))
+            continue
+        if material not in same:
+            same[material] = _same_structure(file.hdf5, material, one, other)
+        status = same[material]
+        shift = cosine = spearman = float("nan")
+        if status != DIFFERENT:
+            first, second = ((s.energy, values[at[site]]) for s, values, at in zip(subsets, spectra, rows, strict=True))
+            try:
+                similarity = compare_spectra(first, second)
+                shift, cosine, spearman = similarity.shift_ev, similarity.cosine, similarity.spearman
+            except ValueError:
+                status = NO_SPECTRUM
+        found.append((material, index, status, shift, cosine, spearman))
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _rows(subset: Subset) -> dict[tuple[str, int], int]:
+    sites = zip(subset.material_id.tolist(), subset.site_index.tolist(), strict=True)
+    return {site: row for row, site in enumerate(sites)}
+
+
+def _same_structure(file: h5py.File, material: str, one: str, other: str) -> str:
+    """Whether the site indices of two subsets count in the same structure of a material."""
+    keys = [structure_key(file, subset, material) for subset in (one, other)]
+    if keys == [None, None]:
+        return BY_NAME
+    if None in keys:
+        return DIFFERENT
+    if keys[0] == keys[1]:
+        return PAIRED
+    structures = [Structure.from_dict(json.loads(structure_json(file, subset, material))) for subset in (one, other)]
+    return PAIRED if agree(*structures) else DIFFERENT
+
+
+def agree(one: Structure, other: Structure) -> bool:
+    """Whether two structures are the same, atom by atom in the same order, within `POSITION_ANGSTROM`."""
+    if len(one) != len(other) or one.species_and_occu != other.species_and_occu:
+        return False
+    cells = one.lattice.matrix, other.lattice.matrix
+    if np.abs(cells[0] - cells[1]).max() > POSITION_ANGSTROM:
+        return False
+    apart = one.frac_coords - other.frac_coords
+    return bool(np.linalg.norm((apart - apart.round()) @ cells[0], axis=1).max() <= POSITION_ANGSTROM)

@@ -1,0 +1,89 @@
+"""Spectra of a dataset as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.figures import BAND, MODEL, figure
+from xanesflow.dataset.read_dataset import Dataset, Site, Subset
+
+SUFFIXES = (".svg", ".png", ".pdf")
+MOST_SITES = 12
+"""Sites that one figure can tell apart."""
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
+
+
+def draw_spectra(data: Dataset, sites: Sequence[str], subsets: Sequence[str], output: str | Path) -> str:
+    """Draw the spectra of some sites, or mean and standard deviation of each subset.
+
+    Args:
+        data: an open dataset.
+        sites: ids; none: mean ± one standard deviation over each subset.
+        subsets: these alone; none: all, or those that have the sites.
+        output: SVG, PNG or PDF.
+
+    Returns:
+        What was drawn, in words.
+
+    Raises:
+        XanesflowError: no subset has one of the sites, there are too many, or the figure's name ends otherwise.
+    """
+    output = Path(output)
+    if output.suffix not in SUFFIXES:
+        raise XanesflowError(f"{output} does not end with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; name it so.")
+    if len(sites) > MOST_SITES:
+        raise XanesflowError(f"{len(sites)} sites are too many for one figure; name up to {MOST_SITES}.")
+    chosen = [data[name] for name in subsets or data.subsets]
+    if not sites:
+        return _draw_means(chosen, output)
+    found = {subset.name: [subset[each] for each in sites if each in set(subset.ids)] for subset in chosen}
+    shown = {name: there for name, there in found.items() if there}
+    for each in sites:
+        if not any(site.id == each for there in shown.values() for site in there):
+            names = ", ".join(subset.name for subset in chosen)
+            raise XanesflowError(f"{data.path} has no site {each} in {names}; `xanesflow dataset export` lists them.")
+    with figure(output, 5.2, 1 + 2.6 * len(shown)) as drawn:
+        rows = drawn.subplots(len(shown), 1, squeeze=False)[:, 0]
+        for axes, (name, there) in zip(rows, shown.items(), strict=True):
+            _draw_sites(axes, name, there)
+    number = sum(map(len, shown.values()))
+    return f"{number} {'spectrum' if number == 1 else 'spectra'} of {', '.join(shown)}"
+
+
+def _draw_sites(axes: Axes, subset: str, sites: Sequence[Site]) -> None:
+    for k, site in enumerate(sites):
+        style = "-" if k < len(_COLOURS) else "--"
+        axes.plot(site.energy, 1e3 * site.spectrum, style, color=_COLOURS[k % len(_COLOURS)], lw=1.3, label=site.id)
+    axes.legend(fontsize=7)
+    _label(axes, subset)
+
+
+def _draw_means(subsets: Sequence[Subset], output: Path) -> str:
+    columns = min(len(subsets), 2)
+    rows = -(-len(subsets) // columns)
+    with figure(output, 4.6 * columns, 0.4 + 2.6 * rows) as drawn:
+        grid = drawn.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid[len(subsets) :]:
+            axes.set_visible(False)
+        for axes, subset in zip(grid, subsets, strict=False):
+            spectra = 1e3 * subset.spectra[:]
+            mean, spread = spectra.mean(axis=0), spectra.std(axis=0)
+            label = "± one standard deviation"
+            axes.fill_between(subset.energy, mean - spread, mean + spread, color=BAND, lw=0, label=label)
+            axes.plot(subset.energy, mean, color=MODEL, lw=1.5, label=f"mean of {len(subset)}")
+            axes.legend(fontsize=7, loc="lower right")
+            _label(axes, subset.name)
+    return f"mean and spread of {', '.join(subset.name for subset in subsets)}"
+
+
+def _label(axes: Axes, title: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("energy (eV)")
+    axes.set_ylabel("cross section (10⁻³ bohr²)")
+    axes.set_ylim(bottom=min(0.0, float(np.min(axes.get_ylim()[0]))))

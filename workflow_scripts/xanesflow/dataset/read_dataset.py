@@ -1,0 +1,384 @@
+"""A dataset file as Python sees it: `xanesflow.load(path)`, whose arrays are read when they are asked for.
+
+with xanesflow.load("results/dataset/cu_archive.h5") as data:
+    cu = data["Cu_FEFF"]
+    cu.spectra[0]                    # one spectrum, (141,) bohr²
+    cu["mp-390_000"].structure()     # pymatgen's
+    train = cu.part("train")         # a view, as are cu[10:20] and cu[mask]
+    train.spectra[:], train.features("m3gnet")[:]
+    train.torch("m3gnet"), train.pandas()
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import PARTS, parse_site_id, site_id
+from xanesflow.core.sites import Subset as SubsetName
+from xanesflow.dataset.file import one_line, open_dataset, structure_json, subset_names
+from xanesflow.dataset.lazy_rows import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from pymatgen.core import Structure
+
+Rows = NDArray[np.intp]
+
+
+def load(path: str | Path) -> Dataset:
+    """Open a dataset file, `results/dataset/<campaign>.h5`; nothing of its arrays is read yet.
+
+    Raises:
+        XanesflowError: it is not there, no HDF5, cut short, no dataset of xanesflow or of another schema version.
+    """
+    return Dataset(path)
+
+
+class Dataset:
+    """An open dataset file: its subsets by name, and what it says of itself. A context manager.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        path: the file.
+        subsets: names of the subsets.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file = open_dataset(path)
+        self.subsets: tuple[str, ...] = tuple(subset_names(self._file))
+
+    def __getitem__(self, subset: str) -> Subset:
+        if subset not in self.subsets:
+            raise XanesflowError(
+                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}."
+            ) from None
+        return Subset(self, subset)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.subsets)
+
+    def __len__(self) -> int:
+        return len(self.subsets)
+
+    def __contains__(self, subset: object) -> bool:
+        return subset in self.subsets
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self.path,)  # for workers of a data loader, each of which opens the file itself
+
+    def __repr__(self) -> str:
+        return f"<xanesflow dataset {self.path}: {', '.join(self.subsets)}>"
+
+    def close(self) -> None:
+        """Close the file; arrays that were read stay."""
+        self._file.close()
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """The root attributes: title, creator, licence, created, versions, config, ..."""
+        return {name: _plain(value) for name, value in self.hdf5.attrs.items()}
+
+    @property
+    def hdf5(self) -> h5py.File:
+        """The open file.
+
+        Raises:
+            XanesflowError: it was closed.
+        """
+        if not self._file:
+            raise XanesflowError(f"{self.path} has been closed; read within the `with` block, or load it again.")
+        return self._file
+
+
+class Site:
+    """One site of a subset.
+
+    Attributes:
+        id: its name, as `mp-390_000`.
+        row: of the subset in the file.
+        material_id, site_index: 0-based index of the absorber into its structure.
+        multiplicity: symmetry-equivalent atoms that it stands for.
+        split: `train`, `val` or `test`.
+        energy: (141,) eV.
+        spectrum: (141,) bohr².
+    """
+
+    def __init__(
+        self,
+        subset: Subset,
+        row: int,
+        described: tuple[str, int, int, str],
+        spectrum: NDArray[np.float64] | None = None,
+    ) -> None:
+        self._subset, self.row, self._spectrum = subset, row, spectrum
+        self.material_id, self.site_index, self.multiplicity, self.split = described
+        self.id = site_id(self.material_id, self.site_index)
+
+    @property
+    def energy(self) -> NDArray[np.float64]:
+        """Absolute photon energies, (141,) eV."""
+        return self._subset.energy
+
+    @cached_property
+    def spectrum(self) -> NDArray[np.float64]:
+        """Absorption cross section, (141,) bohr²."""
+        return self._subset.data("spectra")[self.row] if self._spectrum is None else self._spectrum
+
+    def features(self, name: str | None = None) -> NDArray[np.float32]:
+        """Features of the absorber; see `Subset.features`."""
+        paths = self._subset.feature_paths(name)
+        return np.concatenate([self._subset.data(path)[self.row] for path in paths])
+
+    def structure(self) -> Structure:
+        """The structure that `site_index` counts in."""
+        return self._subset.structure_of(self.material_id)
+
+    def __repr__(self) -> str:
+        return f"<site {self.id} of {self._subset.name}, {self.split}>"
+
+
+class Subset:
+    """The sites of a subset, all of them or some: one element at one level of theory, such as `Cu_FEFF`.
+
+    An index gives a `Site` (row number or id, as `mp-390_000`) or a view of some sites (slice, list, mask).
+
+    Attributes:
+        name: as `Cu_FEFF`.
+        element, theory: its two halves.
+        rows: row numbers in the file.
+    """
+
+    def __init__(self, dataset: Dataset, name: str, rows: Rows | None = None) -> None:
+        self._dataset, self.name = dataset, name
+        parsed = SubsetName.parse(name)
+        self.element, self.theory = parsed.element, parsed.theory
+        self.rows: Rows = np.arange(len(self.data("site_index"))) if rows is None else rows
+
+    @property
+    def hdf5(self) -> h5py.Group:
+        """The open HDF5 group."""
+        return self._dataset.hdf5[self.name]
+
+    def data(self, path: str) -> h5py.Dataset:
+        """An HDF5 dataset of the group.
+
+        Raises:
+            XanesflowError: there is none.
+        """
+        found = self.hdf5.get(path)
+        if not isinstance(found, h5py.Dataset):
+            raise XanesflowError(
+                f"{self._dataset.path} has no {path} of {self.name}; see `xanesflow dataset validate`."
+            )
+        return found
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the file says of the spectra: units, energy reference, broadening, normalisation."""
+        return {name: _plain(value) for name, value in self.data("spectra").attrs.items() if name != "sha256"}
+
+    @cached_property
+    def energy(self) -> NDArray[np.float64]:
+        """Absolute photon energies, (141,) eV."""
+        return np.asarray(self.data("energy")[:])
+
+    @property
+    def spectra(self) -> Array:
+        """Absorption cross sections, (n, 141) bohr², read when indexed."""
+        return Array(self, ["spectra"])
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The featurizers that the file has features of."""
+        return tuple(self.hdf5.get("features", ()))
+
+    def features(self, name: str | None = None) -> Array:
+        """Features, (n, d) float32, read when indexed.
+
+        Args:
+            name: a featurizer, or several joined as `m3gnet_all+chgnet`; may be left out if the file has one.
+
+        Raises:
+            XanesflowError: the file has no such features, or several to choose from.
+        """
+        return Array(self, self.feature_paths(name))
+
+    def feature_paths(self, name: str | None) -> list[str]:
+        """Where the features stand in the group; see `features`."""
+        known = self.feature_names
+        if name is None and len(known) != 1:
+            raise XanesflowError(f"{self.name} has features of {', '.join(known) or 'none'}; say which.")
+        names = name.split("+") if name is not None else list(known)
+        for each in names:
+            if each not in known:
+                raise XanesflowError(f"{self.name} has no features '{each}'; it has {', '.join(known) or 'none'}.")
+        return [f"features/{each}" for each in names]
+
+    @cached_property
+    def material_id(self) -> NDArray[np.str_]:
+        """(n,) material of each site."""
+        return self._texts("material_id")
+
+    @cached_property
+    def site_index(self) -> NDArray[np.int64]:
+        """(n,) 0-based index of each absorber into its structure."""
+        return np.asarray(self.data("site_index")[:])[self.rows]
+
+    @cached_property
+    def multiplicity(self) -> NDArray[np.int64]:
+        """(n,) symmetry-equivalent atoms that each site stands for."""
+        return np.asarray(self.data("multiplicity")[:])[self.rows]
+
+    @cached_property
+    def split(self) -> NDArray[np.str_]:
+        """(n,) part of each site: train, val or test."""
+        return self._texts("split")
+
+    @cached_property
+    def corrections(self) -> NDArray[np.str_]:
+        """(n,) what was changed in a run's inputs before it was good; empty for a plain run, or an older file."""
+        return self._texts("corrections") if "corrections" in self.hdf5 else np.full(len(self), "")
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Name of each site, as `mp-390_000`."""
+        return [site_id(m, int(i)) for m, i in zip(self.material_id, self.site_index, strict=True)]
+
+    def _texts(self, name: str) -> NDArray[np.str_]:
+        return np.asarray(self.data(name).asstr()[:], dtype=np.str_)[self.rows]
+
+    def part(self, part: str) -> Subset:
+        """The sites of a part: train, val or test.
+
+        Raises:
+            XanesflowError: there is no such part.
+        """
+        if part not in PARTS:
+            raise XanesflowError(f"'{part}' is no part of a split; it is one of {', '.join(PARTS)}.")
+        return Subset(self._dataset, self.name, self.rows[self.split == part])
+
+    def rejected(self) -> list[Rejected]:
+        """Every site that was left out of the subset, with its reason.
+
+        Raises:
+            XanesflowError: a reason is not known.
+        """
+        columns = [self.data(f"rejected/{name}") for name in ("material_id", "site_index", "reason", "detail")]
+        texts = [each[:].tolist() if each.dtype.kind == "i" else each.asstr()[:].tolist() for each in columns]
+        try:
+            return [Rejected(*row) for row in zip(*texts, strict=True)]
+        except ValueError as error:
+            raise XanesflowError(
+                f"The rejected table of {self.name} in {self._dataset.path}: {error}; see `xanesflow dataset validate`."
+            ) from None
+
+    def structure(self, index: int | str) -> Structure:
+        """The structure of a site (row or id); its site index counts in it."""
+        return self[index].structure()
+
+    def structure_of(self, material_id: str) -> Structure:
+        """The structure of a material.
+
+        Raises:
+            XanesflowError: the file has none, or none that can be read.
+        """
+        from pymatgen.core import Structure  # seconds
+
+        text = structure_json(self._dataset.hdf5, self.name, material_id)
+        try:
+            return Structure.from_dict(json.loads(text))
+        except Exception as error:  # pymatgen raises whatever it ran into
+            raise XanesflowError(
+                f"The structure of {material_id} in {self._dataset.path} cannot be read ({one_line(error)}); see "
+                "`xanesflow dataset validate`."
+            ) from None
+
+    def torch(self, features: str | None = None) -> torch.utils.data.TensorDataset:
+        """Features and spectra, row by row, as float32 tensors in memory, for a DataLoader.
+
+        Args:
+            features: see `features`.
+        """
+        import torch
+
+        arrays = (self.features(features)[:], self.spectra[:])
+        return torch.utils.data.TensorDataset(*(torch.from_numpy(each.astype(np.float32)) for each in arrays))
+
+    def pandas(self, *, spectra: bool = False, features: str | None = None) -> pd.DataFrame:
+        """A table with a row a site, whose index is the site's id.
+
+        Args:
+            spectra: add a column for each energy, named by it in eV.
+            features: add these, a column each, named `<featurizers>_<number>`.
+        """
+        import pandas as pd
+
+        columns = ("material_id", "site_index", "multiplicity", "split", "corrections")
+        index = pd.Index(self.ids, name="site_id")
+        parts = [pd.DataFrame({name: getattr(self, name) for name in columns}, index=index)]
+        if spectra:
+            parts.append(pd.DataFrame(self.spectra[:], index=index, columns=[f"{e:.3f}" for e in self.energy]))
+        if features is not None:
+            values = self.features(features)[:]
+            names = [f"{features}_{k}" for k in range(values.shape[1])]
+            parts.append(pd.DataFrame(values, index=index, columns=names))
+        return pd.concat(parts, axis=1)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return self._site_of(index)
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"{self.name} has {len(self)} sites here, and no row {index}.")
+            return self._site(int(self.rows[index]))
+        return Subset(self._dataset, self.name, self.rows[index])
+
+    def _site_of(self, name: str) -> Site:
+        material_id, site_index = parse_site_id(name)
+        found = np.flatnonzero((self.material_id == material_id) & (self.site_index == site_index))
+        if not len(found):
+            raise XanesflowError(f"{self.name} has no site {name} here; {len(self)} others are there.")
+        return self._site(int(self.rows[found[0]]))
+
+    def _site(self, row: int) -> Site:
+        material_id, split = (str(self.data(name).asstr()[row]) for name in ("material_id", "split"))
+        site_index, multiplicity = (int(self.data(name)[row]) for name in ("site_index", "multiplicity"))
+        return Site(self, row, (material_id, site_index, multiplicity, split))
+
+    def __iter__(self) -> Iterator[Site]:
+        columns = (self.material_id, self.site_index, self.multiplicity, self.split)
+        described = zip(*(column.tolist() for column in columns), strict=True)
+        for row, each, spectrum in zip(self.rows.tolist(), described, self.spectra, strict=True):
+            yield Site(self, row, each, spectrum)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self._dataset.path.name}: {len(self)} sites>"
+
+
+def _plain(value: Any) -> Any:
+    """An HDF5 attribute without numpy's types."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -1,0 +1,1 @@
+"""A dataset as others get it: package, datacard, Croissant metadata, export, licence."""

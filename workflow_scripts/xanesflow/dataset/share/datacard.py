@@ -1,0 +1,254 @@
+"""The datacard of a packaged dataset: its README.md, filled from what the dataset records of its making."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from xanesflow.core.reasons import REASONS
+from xanesflow.core.sites import PARTS, Subset
+from xanesflow.dataset.check.contents import FileContents
+from xanesflow.dataset.check.findings import Validation
+from xanesflow.dataset.share.markdown import listed, table
+
+CODES = {
+    "FEFF": "FEFF 9 or 10, real-space multiple scattering",
+    "FEFF8L": "the embedded engine of xanesflow: potentials of FEFF 8 Lite, own full multiple scattering",
+    "VASP": "VASP 6, core hole in a supercell",
+}
+
+SOURCES = {
+    "archive": "the POSCAR beside each finished run that was imported",
+    "directory": "a folder of structure files of the makers' own",
+    "examples": "xanesflow's library of well-known structures",
+    "materials_project": "Materials Project (materialsproject.org, CC-BY-4.0), to be cited too (doi:10.1063/1.4812323)",
+}
+
+FILES = {
+    "{campaign}.h5": "everything: spectra, features, splits, structures, what was left out, provenance",
+    "sites.csv": "a row a site: where its spectrum stands in the HDF5 file, material, formula, part of the split",
+    "rejected.csv": "a row a site that was left out, with its reason",
+    "croissant.json": "metadata for search engines and loaders (Croissant 1.1)",
+    "CITATION.cff": "how to cite it",
+    "LICENSE": "the licence",
+    "SHA256SUMS": "hashes of these files; `sha256sum -c SHA256SUMS` checks them",
+}
+
+
+def describe_in_a_paragraph(about: Mapping[str, Any], contents: FileContents) -> str:
+    """What the dataset is, in three sentences."""
+    spectra = sum(map(len, contents.subsets.values()))
+    elements = sorted({subset.element for subset in contents.subsets.values()})
+    theories = sorted({Subset.parse(name).theory for name in contents.subsets})
+    materials = {m for subset in contents.subsets.values() for m, _ in subset.sites}
+    return (
+        f"{spectra:,} simulated K-edge X-ray absorption near-edge spectra (XANES) of {', '.join(elements)} in "
+        f"{len(materials):,} materials, by {'; '.join(CODES.get(theory, theory) for theory in theories)}. Each is the "
+        "absorption cross section of one symmetry-inequivalent absorber in bohr² on a common grid of absolute photon "
+        "energies, with the crystal structure, features of it for machine learning, and its part of a split by "
+        "material. Every site that was left out is listed with its reason."
+    )
+
+
+def datacard(
+    about: Mapping[str, Any], contents: FileContents, validation: Validation, *, version: str, url: str | None
+) -> str:
+    """The datacard as Markdown.
+
+    Args:
+        about: root attributes of the packaged file.
+        contents: of the packaged file.
+        validation: of it.
+        version: of the dataset.
+        url: where it can be had, if known.
+    """
+    config, versions = _json(about.get("config")), _json(about.get("versions"))
+    about = {key: escape(str(value), quote=False) for key, value in about.items()}  # Markdown may hold HTML
+    sections = [
+        f"# {about['title']}\n\n{describe_in_a_paragraph(about, contents)}",
+        listed(
+            [
+                f"Version {version}, made {str(about['created'])[:10]} by {about['creator']}",
+                f"Licence: {about['licence']} (see `LICENSE`)",
+                *([f"Home: {url}"] if url else []),
+                f"Content hash: `{about['content_sha256']}`, the same for any file that holds the same data",
+            ]
+        ),
+        "## What is in it\n\n" + _subsets(contents),
+        "## Files\n\n" + _files(str(about["campaign"])),
+        "## How to read it\n\n" + _reading(str(about["campaign"]), contents),
+        "## How it was made\n\n" + _making(config, contents),
+        "## What was left out\n\n" + _left_out(contents),
+        "## Checks\n\n" + _checks(validation),
+        "## What to know before use\n\n" + _limits(contents),
+        "## Citation\n\n" + _citation(about, version),
+        "## Software\n\n" + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
+    ]
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def _subsets(contents: FileContents) -> str:
+    rows = []
+    for name, subset in contents.subsets.items():
+        parts = Counter(subset.arrays["split"].tolist())
+        energy = subset.arrays["energy"]
+        rows.append(
+            [
+                name,
+                f"{len(subset):,}",
+                f"{len(subset.parts_of_material()):,}",
+                " / ".join(f"{parts[part]:,}" for part in PARTS),
+                f"{energy[0]:.3f} to {energy[-1]:.3f} eV, {len(energy)} points",
+                f"{0 if subset.rejected is None else len(subset.rejected['reason']):,}",
+            ]
+        )
+    listing = table(["subset", "spectra", "materials", f"{' / '.join(PARTS)}", "energies", "left out"], rows)
+    return (
+        f"{listing}\n\nA subset is one element at one level of theory. No material is in two parts of a subset's split."
+    )
+
+
+def _files(campaign: str) -> str:
+    return table(["file", "what it holds"], [[f"`{n.format(campaign=campaign)}`", what] for n, what in FILES.items()])
+
+
+def _reading(campaign: str, contents: FileContents) -> str:
+    name = next(iter(contents.subsets))
+    features = next(column for column in contents.subsets[name].arrays if column.startswith("features/"))
+    return f"""```python
+import h5py
+
+with h5py.File("{campaign}.h5") as file:
+    subset = file["{name}"]
+    energy = subset["energy"][:]                 # eV, absolute
+    spectrum = subset["spectra"][0]              # bohr²
+    features = subset["{features}"][:]
+    train = subset["split"].asstr()[:] == "train"
+    material, site = subset["material_id"].asstr()[0], subset["site_index"][0]
+    structure = file["structures"][material][()]   # pymatgen's JSON; `site` counts its atoms from 0
+```
+
+Where subsets number the atoms of a material differently, its structure for one of them is
+`structures/<material id>@<subset>`. With xanesflow installed:
+
+```python
+import xanesflow
+
+with xanesflow.load("{campaign}.h5") as data:
+    train = data["{name}"].part("train")
+    train.spectra[:], train.pandas(), train[0].structure()
+```"""
+
+
+def _making(config: Mapping[str, Any], contents: FileContents) -> str:
+    structures = _at(config, "structures", "source")
+    taken = _at(config, "dataset", "source") == "features_file"
+    done = (
+        "taken from a file of features and spectra"
+        if taken
+        else "imported from finished runs"
+        if _at(config, "simulations", "source") == "archive"
+        else "computed"
+    )
+    whence = "as far as that file has them" if taken else SOURCES.get(str(structures), "not recorded")
+    lines = [f"Structures: {whence}."]
+    for theory in dict.fromkeys(Subset.parse(name).theory for name in contents.subsets):
+        subset = next(each for name, each in contents.subsets.items() if Subset.parse(name).theory == theory)
+        attributes = subset.group["spectra"].attrs
+        envelope = _at(config, "curation", "envelope", theory)
+        kept = (
+            "where that file was made"
+            if taken
+            else f"spectra within mean ± {envelope} σ of their subset"
+            if envelope
+            else "no limit on outliers"
+        )
+        told = {
+            "Energies": attributes.get("energy_reference", "not told"),
+            "Broadening": attributes.get("broadening", "not told"),
+            "Normalisation": attributes.get("normalization", "not told"),
+            "Curation": kept,
+            **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
+        }
+        sentences = ". ".join(f"{what}: {how}" for what, how in told.items())
+        lines.append(f"{theory}: {CODES.get(theory, theory)}, {done}. {sentences}.")
+    cards = _at(config, "inputs", "feff", "cards")
+    if cards and any(name.endswith("_FEFF") for name in contents.subsets) and done == "computed":
+        lines.append(f"FEFF cards: `{json.dumps(cards)}`.")
+    features = {}
+    for subset in contents.subsets.values():
+        for column in subset.arrays:
+            if column.startswith("features/"):
+                attributes = subset.group[column].attrs
+                features[column.split("/", 1)[1]] = (
+                    f"{subset.arrays[column].shape[1]} numbers, {attributes.get('meaning', '')}; SHA-256 of the "
+                    f"weights `{attributes.get('weights_hash', '')}`"
+                )
+    lines += [f"Features `{name}`: {numbers}." for name, numbers in features.items()]
+    fractions = _at(config, "splits", "fractions")
+    lines.append(
+        "Split: that of split files given to the workflow."
+        if _at(config, "splits", "files")
+        else f"Split: balanced by material, {fractions} of the spectra, seed {_at(config, 'splits', 'seed')}."
+    )
+    return listed(lines) + "\n\nThe whole configuration stands in the attribute `config` of the HDF5 file."
+
+
+def _left_out(contents: FileContents) -> str:
+    counts = {
+        name: Counter(subset.rejected["reason"].tolist() if subset.rejected else [])
+        for name, subset in contents.subsets.items()
+    }
+    seen = [reason for reason in REASONS if any(count[reason] for count in counts.values())]
+    if not seen:
+        return "Nothing."
+    rows = [[f"`{reason}`", *(f"{count[reason]:,}" for count in counts.values()), REASONS[reason]] for reason in seen]
+    return table(["reason", *counts, "meaning"], rows)
+
+
+def _checks(validation: Validation) -> str:
+    said = ", ".join(validation.looked_at)
+    remarks = [
+        escape(f"{each.check}: {each}", quote=False)
+        for each in validation.findings
+        if not each.fault and each.check != "hashes"
+    ]
+    return f"`xanesflow dataset validate` finds no fault ({said})." + (
+        f" It remarks:\n\n{listed(remarks)}" if remarks else ""
+    )
+
+
+def _limits(contents: FileContents) -> str:
+    lines = [
+        "The spectra are simulated. Absolute energies differ from experiment by some eV, and between codes; compare "
+        "shapes after alignment.",
+        "Curation takes outliers out, so rare environments are rarer here than in nature.",
+        "To judge a model, keep to the split: sites of one material are alike.",
+    ]
+    if any(Subset.parse(name).theory == "FEFF8L" for name in contents.subsets):
+        lines.append("Spectra of the embedded engine are an approximation to those of FEFF 9 and are no substitute.")
+    return listed(lines)
+
+
+def _citation(about: Mapping[str, Any], version: str) -> str:
+    return (
+        f"{about['creator']}: {about['title']}, version {version}, {str(about['created'])[:4]}.\n\n"
+        f"The method is that of {about['citation']}."
+    )
+
+
+def _json(text: Any) -> dict[str, Any]:
+    try:
+        read = json.loads(str(text))
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _at(config: Any, *keys: str) -> Any:
+    for key in keys:
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config

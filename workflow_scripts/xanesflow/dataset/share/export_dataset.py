@@ -1,0 +1,143 @@
+"""A dataset as plain NumPy files or CSV, for programs that read no HDF5."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import temporary_name
+from xanesflow.core.tables import REJECTED_COLUMNS
+from xanesflow.dataset.file import STRUCTURES, names_in
+from xanesflow.dataset.read_dataset import Dataset, Subset, load
+
+Layout = Literal["npy", "npz", "csv"]
+
+README = {
+    "npy": """<subset>/<array>.npy, each to be read by numpy.load without pickles:
+  energy            (m,) eV, absolute
+  spectra           (n, m) absorption cross section in bohr^2
+  site_id           (n,) text, <material id>_<site index>
+  material_id, site_index, multiplicity, split, corrections   (n,)
+  features_<name>   (n, d) float32
+<subset>/rejected.csv   sites that were left out, with their reason
+""",
+    "npz": """<subset>.npz, each to be read by numpy.load without pickles, with the arrays
+  energy            (m,) eV, absolute
+  spectra           (n, m) absorption cross section in bohr^2
+  site_id           (n,) text, <material id>_<site index>
+  material_id, site_index, multiplicity, split, corrections   (n,)
+  features_<name>   (n, d) float32
+<subset>_rejected.csv   sites that were left out, with their reason
+""",
+    "csv": """<subset>/sites.csv       site_id, material_id, site_index, multiplicity, split, corrections
+<subset>/spectra.csv     site_id, and a column for each absolute energy in eV; absorption cross section in bohr^2
+<subset>/features_<name>.csv   site_id, and a column for each number
+<subset>/rejected.csv    sites that were left out, with their reason
+All numbers have as many digits as bring them back exactly.
+""",
+}
+
+COMMON = """structures.jsonl   a line a structure: name (<material id> or <material id>@<subset>), pymatgen's dictionary
+dataset.json       what the dataset says of itself: title, licence, versions, configuration, ...
+
+Rows of all arrays of a subset are the same sites in the same order. site_index counts the atoms of the structure from
+0; the structure of a site is <material id>@<subset> if there is one, else <material id>.
+"""
+
+
+def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets: list[str] | None = None) -> int:
+    """Write a dataset as a folder of plain files.
+
+    Args:
+        path: the dataset.
+        out: the folder; it appears when all is written.
+        layout: `npy`, `npz` or `csv`; what is in the folder stands in its README.txt.
+        subsets: these alone; none: all of them.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        XanesflowError: the file is no dataset, a subset is not there, or the folder is there already.
+    """
+    out = Path(out)
+    if out.exists():
+        raise XanesflowError(f"{out} is there already, and nothing is overwritten; name another folder.")
+    with load(path) as data:
+        chosen = [data[name] for name in subsets or data.subsets]
+        temporary = out.with_name(temporary_name(out, "export"))
+        shutil.rmtree(temporary, ignore_errors=True)  # of an export that was killed
+        temporary.mkdir(parents=True)
+        try:
+            for subset in chosen:
+                _write_subset(temporary, subset, layout)
+            _write_structures(temporary / "structures.jsonl", data, {subset.name for subset in chosen})
+            about = {key: data.attributes[key] for key in sorted(data.attributes)}
+            (temporary / "dataset.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            (temporary / "README.txt").write_text(
+                f"{about.get('title', '')}\n\n{README[layout]}{COMMON}", encoding="utf-8"
+            )
+            number = sum(each.is_file() for each in temporary.rglob("*"))
+            temporary.rename(out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return number
+
+
+def _write_subset(folder: Path, subset: Subset, layout: Layout) -> None:
+    name = subset.name
+    rejected = pd.DataFrame(
+        [(r.material_id, r.site_index, r.reason, r.detail) for r in subset.rejected()], columns=REJECTED_COLUMNS
+    )
+    if layout == "npz":
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **_arrays(subset))
+        rejected.to_csv(folder / f"{name}_rejected.csv", index=False)
+        return
+    (folder / name).mkdir()
+    rejected.to_csv(folder / name / "rejected.csv", index=False)
+    if layout == "npy":
+        for array, values in _arrays(subset).items():
+            np.save(folder / name / f"{array}.npy", values, allow_pickle=False)
+        return
+    index = pd.Index(subset.ids, name="site_id")
+    subset.pandas().to_csv(folder / name / "sites.csv")
+    energies = [repr(energy) for energy in subset.energy.tolist()]
+    pd.DataFrame(subset.spectra[:], index=index, columns=energies).to_csv(folder / name / "spectra.csv")
+    for featurizer in subset.feature_names:
+        values = subset.features(featurizer)[:]
+        columns = [f"{featurizer}_{k}" for k in range(values.shape[1])]
+        table = pd.DataFrame(values, index=index, columns=columns)
+        table.to_csv(folder / name / f"features_{featurizer}.csv")
+
+
+def _arrays(subset: Subset) -> dict[str, NDArray[np.generic]]:
+    return {
+        "energy": subset.energy,
+        "spectra": subset.spectra[:],
+        "site_id": np.asarray(subset.ids, dtype=np.str_),
+        "material_id": subset.material_id,
+        "site_index": subset.site_index,
+        "multiplicity": subset.multiplicity,
+        "split": subset.split,
+        "corrections": subset.corrections,
+        **{f"features_{name}": subset.features(name)[:] for name in subset.feature_names},
+    }
+
+
+def _write_structures(path: Path, data: Dataset, subsets: set[str]) -> None:
+    """Those of the subsets chosen."""
+    wanted = {material for name in subsets for material in data[name].material_id.tolist()}
+    group = data.hdf5[STRUCTURES]
+    with path.open("w", encoding="utf-8") as file:
+        for name in names_in(group):
+            material, _, subset = name.partition("@")
+            if material in wanted and (not subset or subset in subsets):
+                line = {"name": name, "structure": json.loads(group[name].asstr()[()])}
+                file.write(json.dumps(line, sort_keys=True) + "\n")

@@ -1,0 +1,1 @@
+"""Error bars of predicted spectra: calibrated on the validation part, and scored."""

@@ -1,0 +1,262 @@
+"""Error bars of a model, calibrated on spectra that it did not learn from.
+
+The members of an ensemble (`models.seeds`) lie closer together than they are right (Ghose et al., arXiv 2210.00336,
+take their spread as the uncertainty of molecular spectra), and residuals have heavier tails than a Gaussian. So spread
+and distance to the training sites only say where errors are larger or smaller (`ErrorScale`); how many σ a band of 68 %
+or 95 % takes is counted on held-out residuals: conformal prediction with normalised scores, whose bands hold whatever
+the distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import parse_site_id
+from xanesflow.evaluation.error_bars.distance import TrainingSites
+from xanesflow.evaluation.error_bars.error_scale import ErrorScale
+from xanesflow.evaluation.metrics import spectrum_mse
+
+Floats = npt.NDArray[np.float64]
+
+LEVELS = np.arange(1, 100) / 100
+"""Shares of points that bands are made for."""
+
+FEWEST_SPECTRA, FEWEST_MATERIALS = 8, 4
+"""With fewer there is nothing to count on."""
+
+FOLDS = 5
+"""Of the cross-fits, by material: sites of one material are alike, so none is judged by what its neighbours gave."""
+
+SCORES_AT_AN_ENERGY = 2000
+"""How many of a band's scores are counted at each energy: as many neighbouring energies are taken together."""
+
+
+class NotCalibratedError(XanesflowError):
+    """There are no error bars, as there are too few spectra to calibrate them on."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What a calibration belongs to.
+
+    Attributes:
+        model: kind, as `expert`.
+        features: as `m3gnet`.
+        subset: as `Cu_FEFF`.
+        checkpoints: SHA-256 of the checkpoint by seed.
+    """
+
+    model: str
+    features: str
+    subset: str
+    checkpoints: dict[int, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Turns what the members of an ensemble predict into error bars; needs no data.
+
+    Its methods take `by_seed` (k, n, m), the spectra in bohr² that the k members predict for n sites, and `distance`
+    (n,) of these sites to the nearest training site, which `sites` gives from their features.
+
+    Attributes:
+        scale: expected error σ.
+        points: (99, m) how many σ to each side hold the share `LEVELS` of the points at each energy.
+        spectra: (99,) how many times its expected error a spectrum's error is at most, for the share `LEVELS` of the
+            spectra.
+        n_spectra: that it was fitted to.
+        n_materials: that these are of.
+        sites: those that the ensemble learned from; None if they are not at hand.
+        owner: the ensemble that it was fitted for; None if that is not known.
+    """
+
+    scale: ErrorScale
+    points: Floats
+    spectra: Floats
+    n_spectra: int
+    n_materials: int
+    sites: TrainingSites | None = field(default=None)
+    owner: Ensemble | None = field(default=None)
+
+    @classmethod
+    def fit(
+        cls,
+        by_seed: Floats,
+        distance: Floats,
+        spectra: Floats,
+        ids: Sequence[str],
+        *,
+        sites: TrainingSites | None = None,
+        owner: Ensemble | None = None,
+    ) -> Calibration:
+        """Calibrate on spectra that the members did not learn from.
+
+        σ is fitted to all of them; the scores |residual| / σ that bands are counted on are each from a σ fitted
+        without the material at hand (`FOLDS` folds), as a fit looks better on its own spectra than on others. A level
+        p is counted as p (K + 1) / K, as in conformal prediction, with K the materials: the next one is none of them.
+
+        Args:
+            by_seed: (k, n, m) spectra predicted by the k members, in bohr².
+            distance: (n,) to the nearest training site; all 0 where that is not known.
+            spectra: (n, m) simulated.
+            ids: n names of sites, as `mp-390_000`.
+            sites: to be kept.
+            owner: to be kept.
+
+        Raises:
+            NotCalibratedError: there are too few spectra or materials.
+            XanesflowError: a value is no finite number, or shapes do not fit.
+        """
+        _check(by_seed, distance, spectra, ids)
+        materials = materials_of(ids)
+        n_materials = len(set(materials))
+        if len(ids) < FEWEST_SPECTRA or n_materials < FEWEST_MATERIALS:
+            raise NotCalibratedError(
+                f"{len(ids)} spectra of {n_materials} materials are too few to calibrate error bars on (wanted "
+                f"{FEWEST_SPECTRA} of {FEWEST_MATERIALS}): add finished simulations, or give the validation part a "
+                "larger share (`splits.fractions`)."
+            )
+        mean = by_seed.mean(axis=0)
+        points, whole = np.empty_like(spectra), np.empty(len(spectra))
+        for others, held_out in folds_by_material(materials):
+            seen = len({materials[row] for row in others})
+            scale = ErrorScale.fit(by_seed[:, others], distance[others], spectra[others], seen)
+            sigma = scale.sigma(by_seed[:, held_out], distance[held_out])
+            points[held_out] = np.abs(spectra[held_out] - mean[held_out]) / sigma
+            whole[held_out] = np.sqrt(spectrum_mse(spectra[held_out], mean[held_out]) / np.mean(sigma**2, axis=1))
+        levels = np.minimum(1.0, LEVELS * (n_materials + 1) / n_materials)
+        return cls(
+            scale=ErrorScale.fit(by_seed, distance, spectra, n_materials),
+            points=_quantiles_by_energy(points, levels),
+            spectra=np.quantile(whole, levels),
+            n_spectra=len(ids),
+            n_materials=n_materials,
+            sites=sites,
+            owner=owner,
+        )
+
+    def sigma(self, by_seed: Floats, distance: Floats) -> Floats:
+        """(n, m) expected error (root of the expected square) in bohr² of the members' mean.
+
+        Raises:
+            XanesflowError: the predictions are none of this ensemble's, or no finite numbers.
+        """
+        self._check_fits(by_seed, distance)
+        return self.scale.sigma(by_seed, distance)
+
+    def bands(self, by_seed: Floats, distance: Floats, level: float) -> tuple[Floats, Floats]:
+        """Lower and upper ends, (n, m) each in bohr², of the bands that hold the share `level` of all points.
+
+        A cross section is not negative, so neither is a band.
+
+        Raises:
+            XanesflowError: the level is out of 0.01 to 0.99, or the predictions are none of this ensemble's.
+        """
+        half, mean = _at(self.points, level) * self.sigma(by_seed, distance), by_seed.mean(axis=0)
+        return np.maximum(mean - half, 0.0), np.maximum(mean + half, 0.0)
+
+    def levels_of(self, by_seed: Floats, distance: Floats, spectra: Floats) -> Floats:
+        """(n, m) smallest of `LEVELS` whose band holds the simulated value; 1 if none does."""
+        scores = np.abs(spectra - by_seed.mean(axis=0)) / self.sigma(by_seed, distance)
+        found = np.array([np.searchsorted(self.points[:, j], scores[:, j]) for j in range(scores.shape[1])]).T
+        return np.append(LEVELS, 1.0)[found]
+
+    def error(self, by_seed: Floats, distance: Floats) -> Floats:
+        """(n,) expected error of each whole spectrum, root mean square over its energies, in bohr²."""
+        return np.asarray(np.sqrt(np.mean(self.sigma(by_seed, distance) ** 2, axis=1)))
+
+    def error_bound(self, by_seed: Floats, distance: Floats, level: float) -> Floats:
+        """(n,) what the error of a whole spectrum stays below for the share `level` of the spectra, in bohr².
+
+        Raises:
+            XanesflowError: the level is out of 0.01 to 0.99, or the predictions are none of this ensemble's.
+        """
+        return np.asarray(_at(self.spectra, level) * self.error(by_seed, distance))
+
+    def _check_fits(self, by_seed: Floats, distance: Floats) -> None:
+        wanted = (len(self.owner.checkpoints) if self.owner else len(by_seed), len(self.scale.residuals))
+        if by_seed.ndim != 3 or (len(by_seed), by_seed.shape[2]) != wanted:
+            raise XanesflowError(
+                f"This calibration is for the predictions of {wanted[0]} members at {wanted[1]} energies, not for an "
+                f"array {by_seed.shape}; predict with the ensemble that it was made for."
+            )
+        if not (np.isfinite(by_seed).all() and np.isfinite(distance).all()):
+            raise XanesflowError(
+                "The predictions, or the distances to the training sites, hold values that are no finite numbers; "
+                "predict them again."
+            )
+
+
+def cross_fit(
+    by_seed: Floats, distance: Floats, spectra: Floats, ids: Sequence[str]
+) -> Iterator[tuple[npt.NDArray[np.intp], Calibration]]:
+    """Rows of each fold, by material, and a calibration on all the others: for a part that must both fit and judge.
+
+    Raises:
+        NotCalibratedError: there are too few spectra or materials; see `Calibration.fit`.
+    """
+    materials = materials_of(ids)
+    if len(set(materials)) <= FEWEST_MATERIALS:
+        raise NotCalibratedError(
+            f"{len(ids)} spectra of {len(set(materials))} materials are too few to both calibrate error bars and "
+            f"judge them (wanted more than {FEWEST_MATERIALS} materials): add finished simulations."
+        )
+    for others, held_out in folds_by_material(materials):
+        names = [ids[row] for row in others]
+        yield held_out, Calibration.fit(by_seed[:, others], distance[others], spectra[others], names)
+
+
+def materials_of(ids: Sequence[str]) -> list[str]:
+    """The material of each site."""
+    return [parse_site_id(name)[0] for name in ids]
+
+
+def folds_by_material(
+    materials: Sequence[str],
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Rows of all other materials and rows held out, for each of up to `FOLDS` folds of about equal size."""
+    from sklearn.model_selection import GroupKFold  # a second to import, and a calibration that is read needs none
+
+    folds = GroupKFold(min(FOLDS, len(set(materials))))
+    yield from folds.split(np.zeros(len(materials)), groups=np.array(materials))
+
+
+def _quantiles_by_energy(scores: Floats, levels: Floats) -> Floats:
+    """(99, m) quantiles of scores (n, m) at each energy and so many neighbours that there are enough to count."""
+    n, m = scores.shape
+    reach = int(np.ceil((SCORES_AT_AN_ENERGY / n - 1) / 2)) if n < SCORES_AT_AN_ENERGY else 0
+    windows = [scores[:, max(0, j - reach) : j + reach + 1] for j in range(m)]
+    return np.stack([np.quantile(window, levels) for window in windows], axis=1)
+
+
+def _at(quantiles: Floats, level: float) -> Floats:
+    """Quantiles (99, ...) at a level, linear between two of `LEVELS`."""
+    if not LEVELS[0] <= level <= LEVELS[-1]:
+        raise XanesflowError(f"A band of {level:g} cannot be given; ask for a level from 0.01 to 0.99, as 0.68.")
+    place = float(np.interp(level, LEVELS, np.arange(len(LEVELS))))
+    below, share = int(place), place - int(place)
+    return np.asarray(quantiles[below] + (share * (quantiles[below + 1] - quantiles[below]) if share else 0.0))
+
+
+def _check(by_seed: Floats, distance: Floats, spectra: Floats, ids: Sequence[str]) -> None:
+    """Raise if arrays do not fit each other or hold something that is no number."""
+    if by_seed.ndim != 3 or by_seed.shape[1:] != spectra.shape or not len(ids) == len(distance) == len(spectra):
+        raise XanesflowError(
+            f"Predictions {by_seed.shape}, distances {distance.shape}, spectra {spectra.shape} and {len(ids)} names do "
+            "not fit each other; give (members, spectra, energies), (spectra,), (spectra, energies) and as many names."
+        )
+    for what, values, row in (
+        ("spectrum", spectra, np.isfinite(spectra).all(axis=1)),
+        ("prediction", by_seed, np.isfinite(by_seed).all(axis=(0, 2))),
+        ("distance", distance, np.isfinite(distance)),
+    ):
+        if not np.isfinite(values).all():
+            raise XanesflowError(
+                f"The {what} of {ids[int(np.argmin(row))]} holds values that are no finite numbers, so error bars "
+                "cannot be calibrated on it; make it again."
+            )

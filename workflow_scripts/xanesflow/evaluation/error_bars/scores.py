@@ -1,0 +1,182 @@
+"""How good error bars are: do they hold as many points as they say, and do they tell bad predictions from good ones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Subset
+from xanesflow.evaluation.error_bars.calibration import LEVELS, materials_of
+from xanesflow.evaluation.metrics import spectrum_mse
+from xanesflow.evaluation.predictions_file import Predictions, Uncertainty
+
+Floats = npt.NDArray[np.float64]
+
+COLUMNS = (
+    "model",
+    "features",
+    "element",
+    "theory",
+    "part",
+    "members",
+    "fitted",
+    "n_fit",
+    "n_fit_materials",
+    "n",
+    "n_materials",
+    "coverage_68",
+    "coverage_95",
+    "miscalibration_area",
+    "spectra_below_95",
+    "rank_correlation",
+    "ause",
+    "ause_random",
+    "half_width_68",
+    "half_width_95",
+    "reason",
+)
+"""Of calibration.csv, see `Judgement`. `fitted` tells on what (`val`, `cross-fitted`, or nothing where `reason` says
+why not), `n_fit` and `n_fit_materials` how much that was, `n` and `n_materials` how much it was judged on."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Figures of error bars; NaN where there are too few spectra to define one.
+
+    Attributes:
+        coverage_68: share of the points inside the 68 % bands.
+        coverage_95: the same of the 95 % bands.
+        miscalibration_area: mean over the levels 1 % to 99 % of the difference between a level and the share of the
+            points inside its bands: the area between the reliability diagram and its diagonal.
+        spectra_below_95: share of the spectra whose error is below what 95 % shall be below.
+        rank_correlation: Spearman's, of expected and true error of the spectra (root mean squares).
+        ause: area under the sparsification error curve (see `sparsification`); 0 is the best.
+        ause_random: what spectra in random order would have on average.
+        half_width_68: mean half width of the 68 % bands in bohr².
+        half_width_95: the same of the 95 % bands.
+    """
+
+    coverage_68: float
+    coverage_95: float
+    miscalibration_area: float
+    spectra_below_95: float
+    rank_correlation: float
+    ause: float
+    ause_random: float
+    half_width_68: float
+    half_width_95: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sparsification:
+    """Mean error of what is left when the worst spectra are taken out, in units of the mean error of all.
+
+    Attributes:
+        removed: (n,) share that was taken out, 0, 1/n, ...
+        curve: (n,) the largest expected errors taken out first.
+        oracle: (n,) the largest true errors taken out first.
+    """
+
+    removed: Floats
+    curve: Floats
+    oracle: Floats
+
+    @property
+    def ause(self) -> float:
+        """Area between the two curves."""
+        return float(np.mean(self.curve - self.oracle))
+
+    @property
+    def ause_random(self) -> float:
+        """The area that a random order has on average: it leaves the mean error as it is."""
+        return float(np.mean(1 - self.oracle))
+
+
+def reliability(confidence: Floats) -> Floats:
+    """(99,) share of the points inside the bands of each of `LEVELS`; `confidence` (n, m) as in `Uncertainty`."""
+    counts = np.histogram(confidence, bins=np.append(LEVELS - 0.005, [0.995, 1.005]))[0]
+    return np.asarray(np.cumsum(counts)[:-1] / max(1, confidence.size))
+
+
+def sparsification(errors: Floats, expected: Floats) -> Sparsification:
+    """The sparsification curves (Ilg et al., ECCV 2018) of n spectra with their true and expected errors (n,).
+
+    Of equal expected errors the one that comes first is taken out first.
+    """
+    left = np.arange(len(errors), 0, -1)
+
+    def curve(by: Floats) -> Floats:
+        ordered = errors[np.argsort(-by, kind="stable")]
+        mean = float(errors.mean())
+        if mean == 0:
+            return np.ones(len(errors))
+        return np.asarray(np.cumsum(ordered[::-1])[::-1] / left / mean)
+
+    return Sparsification(1 - left / len(errors), curve(expected), curve(errors))
+
+
+def judge(spectra: Floats, predictions: Floats, bars: Uncertainty) -> Judgement:
+    """The figures of error bars; spectra and predictions (n, m) in bohr²."""
+    if not len(spectra):
+        return Judgement(*[float("nan")] * 9)
+    from scipy.stats import spearmanr  # a second, for nothing where there are no error bars
+
+    errors = np.sqrt(spectrum_mse(spectra, predictions))
+    sparse = sparsification(errors, bars.error)
+    shares = reliability(bars.confidence)
+    differ = len(errors) > 2 and np.ptp(errors) > 0 and np.ptp(bars.error) > 0
+    return Judgement(
+        coverage_68=_inside(spectra, bars.band_68),
+        coverage_95=_inside(spectra, bars.band_95),
+        miscalibration_area=float(np.mean(np.abs(shares - LEVELS))),
+        spectra_below_95=float(np.mean(errors <= bars.error_95)),
+        rank_correlation=float(spearmanr(bars.error, errors).statistic) if differ else float("nan"),
+        ause=sparse.ause,
+        ause_random=sparse.ause_random,
+        half_width_68=float(np.mean(bars.band_68[1] - bars.band_68[0]) / 2),
+        half_width_95=float(np.mean(bars.band_95[1] - bars.band_95[0]) / 2),
+    )
+
+
+def write_judgements(found: Iterable[Predictions], output_csv: str | Path) -> None:
+    """Write calibration.csv, a row per model, features and subset in the order given.
+
+    Args:
+        found: predictions; those that nothing was to be calibrated for (of a baseline) have no row.
+        output_csv: the table.
+    """
+    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n", restval="nan")
+        writer.writeheader()
+        for one in found:
+            if one.uncertainty is not None or one.uncalibrated:
+                writer.writerow(_row(one))
+
+
+def _row(found: Predictions) -> dict[str, str | int | float]:
+    subset, bars = Subset.parse(found.subset), found.uncertainty
+    row: dict[str, str | int | float] = {
+        "model": found.model,
+        "features": found.features,
+        "element": subset.element,
+        "theory": subset.theory,
+        "part": found.part,
+        "members": len(found.seeds),
+        "fitted": bars.fitted if bars else "",
+        "n_fit": bars.n_spectra if bars else 0,
+        "n_fit_materials": bars.n_materials if bars else 0,
+        "n": len(found.ids),
+        "n_materials": len(set(materials_of(found.ids))),
+        "reason": found.uncalibrated,
+    }
+    return row | (vars(judge(found.spectra, found.predictions, bars)) if bars else {})
+
+
+def _inside(spectra: Floats, band: Floats) -> float:
+    return float(np.mean((band[0] <= spectra) & (spectra <= band[1])))

@@ -1,0 +1,179 @@
+"""The file that holds predicted spectra beside the simulated ones; reading it needs no PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Subset
+
+SCHEMA = "xanesflow predictions 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Error bars of predictions; all but `fitted`, `distance` and `confidence` in bohr².
+
+    Attributes:
+        fitted: `val`: calibrated on the validation part, `cross-fitted`: on the other materials of the part itself,
+            fold by fold, as the part is the validation part.
+        n_spectra: that the calibration was fitted to; in a cross-fit the smallest number.
+        n_materials: that these are of.
+        distance: (n,) to the nearest training site, see `xanesflow.evaluation.error_bars.distance`.
+        sigma: (n, 141) expected error.
+        band_68: (2, n, 141) lower and upper ends of the bands that shall hold 68 % of the points.
+        band_95: (2, n, 141) the same for 95 %.
+        confidence: (n, 141) share of the narrowest band that holds the simulated value, 0.01 to 0.99; 1 if none does.
+        error: (n,) expected error of the whole spectrum, root mean square over its energies.
+        error_95: (n,) what this error stays below for 95 % of the spectra.
+    """
+
+    fitted: str
+    n_spectra: int
+    n_materials: int
+    distance: npt.NDArray[np.float64]
+    sigma: npt.NDArray[np.float64]
+    band_68: npt.NDArray[np.float64]
+    band_95: npt.NDArray[np.float64]
+    confidence: npt.NDArray[np.float64]
+    error: npt.NDArray[np.float64]
+    error_95: npt.NDArray[np.float64]
+
+
+_ARRAYS = tuple(entry.name for entry in fields(Uncertainty))[3:]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a prediction file holds; all spectra in bohr².
+
+    Attributes:
+        model: kind of the model, `expert`, `universal` or `tuned`, or a baseline's name.
+        features: as `m3gnet`.
+        subset: as `Cu_FEFF`.
+        part: `test` or `val`.
+        n_train: spectra of this subset that the model was trained on, as many as the baseline is the mean of; a
+            universal model saw those of other subsets too.
+        seeds: (k,) of the models.
+        ids: n names of sites, as `mp-390_000`; none if the part is empty.
+        energy_ev: (141,) absolute energies in eV.
+        spectra: (n, 141) simulated.
+        predictions: (n, 141) mean over the seeds.
+        by_seed: (k, n, 141).
+        baseline: (141,) mean training spectrum of the subset; NaN if it has none.
+        uncertainty: error bars; None if there are none.
+        uncalibrated: why there are none, in a sentence; empty if there are.
+    """
+
+    model: str
+    features: str
+    subset: str
+    part: str
+    n_train: int
+    seeds: list[int]
+    ids: list[str]
+    energy_ev: npt.NDArray[np.float64]
+    spectra: npt.NDArray[np.float64]
+    predictions: npt.NDArray[np.float64]
+    by_seed: npt.NDArray[np.float64]
+    baseline: npt.NDArray[np.float64]
+    uncertainty: Uncertainty | None = field(default=None)
+    uncalibrated: str = field(default="")
+
+
+def write_predictions(output: str | Path, result: Predictions, made: dict[str, str]) -> None:
+    """Write predictions, whole or not at all.
+
+    Args:
+        output: the HDF5 file.
+        result: what it holds.
+        made: attributes that tell of its making (`xanesflow.core.provenance`).
+    """
+    subset = Subset.parse(result.subset)
+    with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(
+            {
+                "schema": SCHEMA,
+                "model": result.model,
+                "features": result.features,
+                "subset": result.subset,
+                "element": subset.element,
+                "theory": subset.theory,
+                "part": result.part,
+                "n_train": result.n_train,
+                "uncalibrated": result.uncalibrated,
+                **made,
+            }
+        )
+        file.create_dataset("ids", data=result.ids, dtype=h5py.string_dtype())
+        file["seeds"] = np.array(result.seeds, dtype=np.int64)
+        file["energy"] = result.energy_ev
+        file["energy"].attrs["units"] = "eV"
+        for name, values in {
+            "spectra": result.spectra,
+            "predictions": result.predictions,
+            "predictions_by_seed": result.by_seed,
+            "baseline": result.baseline,
+        }.items():
+            file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
+            file[name].attrs["units"] = "bohr^2"
+        if result.uncertainty is not None:
+            _write_uncertainty(file.create_group("uncertainty"), result.uncertainty)
+
+
+def _write_uncertainty(group: h5py.Group, bars: Uncertainty) -> None:
+    group.attrs.update({"fitted": bars.fitted, "n_spectra": bars.n_spectra, "n_materials": bars.n_materials})
+    for name in _ARRAYS:
+        values = getattr(bars, name)
+        group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
+        group[name].attrs["units"] = "1" if name in ("distance", "confidence") else "bohr^2"
+
+
+def _read_uncertainty(group: h5py.Group) -> Uncertainty:
+    attributes = group.attrs
+    return Uncertainty(
+        str(attributes["fitted"]),
+        int(attributes["n_spectra"]),
+        int(attributes["n_materials"]),
+        *(group[name][:] for name in _ARRAYS),
+    )
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read what `write_predictions` wrote.
+
+    Raises:
+        XanesflowError: the file cannot be read or is no prediction file.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = file.attrs
+            if attributes.get("schema") != SCHEMA:
+                raise KeyError(f"its schema is {attributes.get('schema')!r}, wanted '{SCHEMA}'")
+            return Predictions(
+                model=str(attributes["model"]),
+                features=str(attributes["features"]),
+                subset=str(attributes["subset"]),
+                part=str(attributes["part"]),
+                n_train=int(attributes["n_train"]),
+                seeds=[int(seed) for seed in file["seeds"][:]],
+                ids=list(file["ids"].asstr()[:]),
+                energy_ev=file["energy"][:],
+                spectra=file["spectra"][:],
+                predictions=file["predictions"][:],
+                by_seed=file["predictions_by_seed"][:],
+                baseline=file["baseline"][:],
+                uncertainty=_read_uncertainty(file["uncertainty"]) if "uncertainty" in file else None,
+                uncalibrated=str(attributes.get("uncalibrated", "")),
+            )
+    except (OSError, KeyError) as error:
+        raise XanesflowError(
+            f"{path} is not a prediction file of xanesflow ({error.args[0] if error.args else error}); delete it "
+            "and run snakemake evaluation."
+        ) from None

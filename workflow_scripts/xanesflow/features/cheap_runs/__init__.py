@@ -1,0 +1,1 @@
+"""Features from runs of a cheaper level of theory, for delta models."""

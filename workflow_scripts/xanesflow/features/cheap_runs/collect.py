@@ -1,0 +1,150 @@
+"""From finished runs of a cheaper level of theory to features of a subset's sites: what the workflow's rule calls."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pymatgen.core import Structure
+
+from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.readers import check_record, reader_of
+from xanesflow.codes.run_zip import read_chunk, sites_in_chunk
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.feature_names import OF_RUNS
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.provenance import provenance
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import Site, Subset, site_id
+from xanesflow.core.tables import read_structures
+from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
+from xanesflow.features.compute_features import REASON, write_features
+
+log = logging.getLogger(__name__)
+
+_PACKAGES = ("xraylarch", "scipy")
+
+
+def collect_baseline(
+    chunks: list[Path],
+    output: Path,
+    *,
+    name: str,
+    subset: str,
+    structures: Path,
+    site_table: Path,
+    energy_start_ev: float,
+    workers: int = 1,
+    config_json: str | None = None,
+) -> None:
+    """Write the features that a cheaper level of theory gives the sites of a subset.
+
+    Sites are paired by material and site index; each run is checked against the subset's own structure, so that runs
+    of another version of a material do not pass. A site without a good run is listed with the reason.
+
+    Args:
+        chunks: zips of the cheaper runs.
+        output: HDF5, laid out as by `compute_features`, with the runs' settings as JSON in its attribute
+            `settings` and the grid's start in `energy_start_ev`.
+        name: of the features, as `feff8l`.
+        subset: whose sites, as `Cu_FEFF`.
+        structures: Parquet of its structures.
+        site_table: Parquet of its sites.
+        energy_start_ev: first energy of its grid.
+        workers: processes that read chunks.
+        config_json: the configuration, to be kept with the result.
+
+    Raises:
+        XanesflowError: there are runs of several settings, or no site has a good run.
+    """
+    element, theory = Subset.parse(subset).element, OF_RUNS[name]
+    sites = pd.read_parquet(site_table, columns=["material_id", "site_index"])
+    wanted = frozenset(zip(sites["material_id"], (int(i) for i in sites["site_index"]), strict=True))
+    read = partial(
+        _read_one_chunk, name=name, element=element, structures=structures, sites=wanted, start_ev=energy_start_ev
+    )
+    rows: dict[Site, Row] = {}
+    reasons: dict[Site, str] = {}
+    settings: dict[str, Site] = {}
+    for good, bad, seen in map_in_processes(read, chunks, workers):
+        rows |= good
+        reasons |= bad
+        settings = seen | settings
+    _check_one(settings, theory)
+    order = [site for site in sorted(wanted) if site in rows]
+    rejected = [
+        Rejected(*site, REASON, f"{theory}: {reasons.get(site, 'there is no run of it')}.")
+        for site in sorted(wanted - rows.keys())
+    ]
+    if not order:
+        example = (
+            f"; for example {site_id(rejected[0].material_id, rejected[0].site_index)}: {rejected[0].detail}"
+            if rejected
+            else ""
+        )
+        raise XanesflowError(f"None of the {len(wanted)} sites of {subset} has a run of {theory}{example}")
+    text = next(iter(settings), "{}")
+    attributes: dict[str, Any] = {
+        "featurizer": name,
+        "dimension": FRAME_POINTS + NUMBERS[name],
+        "meaning": meaning_of(name),
+        "weights_hash": settings_hash(name, json.loads(text)),
+        "settings": text,
+        "energy_start_ev": energy_start_ev,
+        **provenance([*chunks, structures, site_table], _PACKAGES, config_json),
+    }
+    table = pd.DataFrame(order, columns=["material_id", "site_index"])
+    write_features(Path(output), table, np.array([rows[site] for site in order]), rejected, attributes)
+    log.info("%s: %d sites of %s have a run of %s, %d have none", name, len(order), subset, theory, len(rejected))
+    for site in rejected[:5]:
+        log.info("  %s, site %d: %s", site.material_id, site.site_index, site.detail)
+
+
+def _check_one(settings: Mapping[str, Site], theory: str) -> None:
+    """Raise if runs were made with several settings."""
+    if len(settings) < 2:
+        return
+    (first, one), (second, other) = list(settings.items())[:2]
+    here, there = json.loads(first), json.loads(second)
+    key = next(key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key))
+    raise XanesflowError(
+        f"The {theory} runs of {site_id(*one)} and {site_id(*other)} have other settings ({key}: {here.get(key)!r} and "
+        f"{there.get(key)!r}), so that no model can learn from both; run snakemake simulations to make them alike."
+    )
+
+
+def _read_one_chunk(
+    chunk: Path, *, name: str, element: str, structures: Path, sites: frozenset[Site], start_ev: float
+) -> tuple[dict[Site, Row], dict[Site, str], dict[str, Site]]:
+    """Rows and reasons of a chunk's sites, and the settings in it (as JSON) with a site of each."""
+    theory = OF_RUNS[name]
+    here = sites_in_chunk(chunk, theory) & sites
+    if not here:
+        return {}, {}, {}
+    as_json = read_structures(structures, {material_id for material_id, _ in here})
+    read = reader_of(theory, None)
+    rows: dict[Site, Row] = {}
+    reasons: dict[Site, str] = {}
+    settings: dict[str, Site] = {}
+    parsed: dict[str, Structure] = {}
+    for run in read_chunk(chunk, theory):
+        site = (run.material_id, run.site_index)
+        if site not in here:
+            continue
+        if run.material_id not in parsed:  # runs come sorted by material: one structure at a time is enough
+            parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
+        try:
+            check_record(run)
+            spectrum = read(run, None, element=element, structure=parsed[run.material_id])
+            rows[site] = columns_of(name, spectrum.energy_ev, spectrum.cross_section, run.record, start_ev)
+        except BadRunError as error:
+            reasons[site] = error.detail.rstrip(".")
+            continue
+        settings.setdefault(json.dumps(run.record.get("settings") or {}, sort_keys=True), site)
+    return rows, reasons, settings

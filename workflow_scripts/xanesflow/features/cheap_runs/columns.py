@@ -1,0 +1,117 @@
+"""What the columns of a run of lower fidelity mean: its spectrum with a margin, then numbers of its potentials.
+
+The spectrum lies on the steps of the dataset's grid and reaches beyond both of its ends, so that it can be moved in
+energy by as much (`models.delta.alignment`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.codes.engine import BadRunError
+from xanesflow.core.energy_grid import N_POINTS, STEP_EV, GridNotCoveredError, check_covered
+from xanesflow.core.feature_names import OF_RUNS
+from xanesflow.core.files import sha256_text
+
+Floats = NDArray[np.float64]
+Row = NDArray[np.float32]
+
+FLAT_START_EV = 10.0
+"""How far above the grid's start a spectrum may begin."""
+
+MARGIN_POINTS = 24
+"""6 eV at each end."""
+
+FRAME_POINTS = N_POINTS + 2 * MARGIN_POINTS
+"""189 columns of a spectrum in bohr²."""
+
+FIELD = (
+    "charge", "core_valence_separation", "fermi_ev", "first_ev", "interstitial_density", "interstitial_potential",
+    "iterations", "k_f", "largest_charge", "norman_radius", "norman_radius_mean", "plasmon_energy", "r_s", "second_ev",
+    "smallest_charge", "start_ev", "third_ev",
+)  # fmt: skip
+"""Numbers of the embedded engine's self-consistent field, as its record names them (`codes.feff8l.field`)."""
+
+OF_RUN = ("edge_ev", "converged", "last_change_ev")
+"""Numbers of the run besides: absolute edge in eV, whether the field converged (0 or 1), last change of its level."""
+
+LEVELS = ("fermi_ev", "third_ev", "second_ev", "first_ev", "start_ev")
+"""Of `FIELD`, the Fermi levels in the course of the field, the last one first."""
+
+NUMBERS = {"feff8l": len(FIELD) + len(OF_RUN), "feff": 0}
+"""Columns after the spectrum."""
+
+
+def frame_energies(start_ev: float) -> Floats:
+    """(189,) absolute energies in eV of the spectrum's columns, for a dataset's grid that begins at `start_ev`."""
+    energies: Floats = start_ev + STEP_EV * (np.arange(FRAME_POINTS, dtype=np.float64) - MARGIN_POINTS)
+    return energies
+
+
+def blocks_of(numbers: Floats) -> list[Floats]:
+    """What kernels see of the (n, 20) numbers of runs: (n, 5) of the Fermi levels, and (n, 15) of all others.
+
+    The first levels are taken relative to the last: how the field still moved tells where it would have gone to, and
+    next to the spread of the levels themselves it would drown.
+
+    Returns:
+        These two; nothing where runs of the kind have no numbers, (n, 0).
+    """
+    if not numbers.shape[1]:
+        return []
+    at = [FIELD.index(name) for name in LEVELS]
+    last = numbers[:, at[:1]]
+    return [np.hstack([last, numbers[:, at[1:]] - last]), np.delete(numbers, at, axis=1)]
+
+
+def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapping[str, Any], start_ev: float) -> Row:
+    """(d,) columns of a run.
+
+    Args:
+        name: of the features, as `feff8l`.
+        energy_ev: (n,) absolute energies in eV of its spectrum.
+        cross_section: (n,) the spectrum in bohr².
+        record: its run.json, or what the engine says of a run; its numbers are looked for in there.
+        start_ev: first energy of the dataset's grid.
+
+    Raises:
+        BadRunError: the spectrum does not cover the grid, or the record lacks a number.
+    """
+    try:
+        check_covered(energy_ev, start_ev=start_ev, max_flat_start_ev=FLAT_START_EV)
+    except GridNotCoveredError as error:
+        raise BadRunError("grid_not_covered", str(error)) from None
+    numbers: list[float] = []
+    if NUMBERS[name]:
+        try:
+            field, convergence = record["field"], record["convergence"]
+            numbers = [float(field[each]) for each in FIELD]
+            # The only iteration of a field changed the level of the free atoms that it began with.
+            only = convergence["iterations"] == 1
+            change = abs(field["fermi_ev"] - field["start_ev"]) if only else convergence["last_change_ev"]
+            numbers += [record["edge_ev"], float(convergence["converged"]), change]
+        except (KeyError, TypeError):
+            raise BadRunError(
+                "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 left none"
+            ) from None
+    spectrum = np.interp(frame_energies(start_ev), energy_ev, cross_section)
+    row: Row = np.concatenate([spectrum, numbers]).astype(np.float32)
+    if not np.isfinite(row).all():
+        raise BadRunError("not_a_number", "a number of the run is not finite")
+    return row
+
+
+def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
+    """SHA-256 that tells runs of other settings, or of another version of the code, apart."""
+    return sha256_text(json.dumps({"features": name, **settings}, sort_keys=True))
+
+
+def meaning_of(name: str) -> str:
+    """What the columns are."""
+    numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
+    return f"the spectrum of a {OF_RUNS[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"

@@ -1,0 +1,251 @@
+"""From the table of structures and the table of sites to one HDF5 file of features: what the workflow's rule calls."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.provenance import provenance
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
+from xanesflow.features.base import FeatureFailure, Features, Progress
+from xanesflow.features.featurizers import get_featurizer
+
+REASON = "no_features"
+"""Why a site is rejected here, one of `reasons.REASONS`."""
+
+_SHOWN = 5
+"""So many rejected sites are named in the log."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SiteFeatures:
+    """What a features file holds.
+
+    Attributes:
+        material_id, site_index: (sites,) which sites, in the order of the site table.
+        features: (sites, dimension) float32.
+        featurizer, meaning, weights_hash: see `base.Featurizer`.
+        versions: package → version.
+        rejected: each site without features, and why.
+        attributes: all root attributes, as stored.
+    """
+
+    material_id: NDArray[np.object_]
+    site_index: NDArray[np.int64]
+    features: Features
+    featurizer: str
+    meaning: str
+    weights_hash: str
+    versions: dict[str, str]
+    rejected: list[Rejected]
+    attributes: dict[str, Any]
+
+
+def compute_features(
+    structures_path: str | Path,
+    sites_path: str | Path,
+    output: str | Path,
+    *,
+    featurizer: str,
+    weights: str | Path | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    config_json: str | None = None,
+) -> None:
+    """Compute the features of every site of a subset and write them to an HDF5 file.
+
+    Args:
+        structures_path: Parquet with material_id and structure (pymatgen JSON); may hold more than is needed.
+        sites_path: Parquet with material_id and site_index (0-based), one row per site.
+        output: HDF5 file to write, whole or not at all: datasets material_id, site_index, features; group rejected
+            (material_id, site_index, reason, detail); root attributes featurizer, dimension, meaning, weights_hash,
+            versions (JSON), created (ISO 8601), inputs_sha256 (JSON, file name → hash), config (JSON, if given).
+        featurizer: one name of `feature_names.KNOWN`.
+        weights: folder of M3GNet's weights; None: matgl's cache, then a download.
+        device: "cpu" or "cuda".
+        workers: processes.
+        config_json: the configuration, to be kept with the result.
+
+    Raises:
+        XanesflowError: a table lacks columns, or see `registry.get_featurizer`.
+    """
+    sites = _read_table(sites_path, ["material_id", "site_index"])
+    table = _read_table(structures_path, ["material_id", "structure"])
+    wanted: dict[str, list[int]] = {}
+    for material, site in zip(sites["material_id"], sites["site_index"], strict=True):
+        wanted.setdefault(material, []).append(int(site))
+    texts = dict(zip(table["material_id"], table["structure"], strict=True))
+    found = {material: texts[material] for material in wanted if material in texts}
+    worker = get_featurizer(featurizer, weights=weights, device=device, workers=workers)
+    started = time.monotonic()
+    answers = _compute_texts(worker, found, wanted)
+
+    rows: list[NDArray[np.float32]] = []
+    good: list[int] = []
+    rejected: list[Rejected] = []
+    absent = FeatureFailure("The table of structures has no such material.")
+    for row, (material, site) in enumerate(zip(sites["material_id"], sites["site_index"], strict=True)):
+        answer = answers.get((material, int(site)), absent)
+        if isinstance(answer, FeatureFailure):
+            rejected.append(Rejected(material, int(site), REASON, answer.reason))
+        elif np.isnan(answer).any():
+            detail = f"Atom {site} has no neighbour within the reach of {worker.name}."
+            rejected.append(Rejected(material, int(site), REASON, detail))
+        else:
+            good.append(row)
+            rows.append(answer)
+    features = np.array(rows, dtype=np.float32).reshape(len(rows), worker.dimension)
+    attributes: dict[str, Any] = {
+        "featurizer": worker.name,
+        "dimension": worker.dimension,
+        "meaning": worker.meaning,
+        "weights_hash": worker.weights_hash,
+        **provenance([structures_path, sites_path], worker.packages, config_json),
+    }
+    write_features(Path(output), sites.iloc[good], features, rejected, attributes)
+    log.info(
+        "%s: features of %d sites in %d structures, %d sites without, in %.1f s",
+        *(worker.name, len(good), len(found), len(rejected), time.monotonic() - started),
+    )
+    for site in rejected[:_SHOWN]:
+        log.info("  %s, site %d: %s", site.material_id, site.site_index, site.detail)
+    if len(rejected) > _SHOWN:
+        log.info("  … and %d more, all in the file's group `rejected`", len(rejected) - _SHOWN)
+
+
+def read_features(path: str | Path) -> SiteFeatures:
+    """Read a file that `compute_features` wrote.
+
+    Raises:
+        XanesflowError: it is not there, or not such a file.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = dict(file.attrs)
+            return SiteFeatures(
+                material_id=file["material_id"].asstr()[:],
+                site_index=file["site_index"][:],
+                features=file["features"][:],
+                featurizer=attributes["featurizer"],
+                meaning=attributes["meaning"],
+                weights_hash=attributes["weights_hash"],
+                versions=json.loads(attributes["versions"]),
+                rejected=read_rejected_group(file),
+                attributes=attributes,
+            )
+    except (OSError, KeyError, TypeError) as error:
+        raise XanesflowError(
+            f"{path} is not a readable file of features ({error}): compute it again with the target `features`."
+        ) from error
+
+
+def _compute_texts(
+    worker: Any, texts: Mapping[str, str], wanted: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, int], NDArray[np.float32] | FeatureFailure]:
+    """Features by material and site, of the wanted sites of structures given as pymatgen JSON."""
+    answers: dict[tuple[str, int], NDArray[np.float32] | FeatureFailure] = {}
+    structures, atoms = {}, {}
+    for material, text in texts.items():
+        try:
+            structure = Structure.from_dict(json.loads(text))
+        except Exception as error:  # one bad structure must not stop the others
+            failed = FeatureFailure(f"Its structure cannot be read ({type(error).__name__}: {error}).")
+            answers.update(dict.fromkeys(((material, site) for site in wanted[material]), failed))
+            continue
+        structures[material] = structure
+        atoms[material] = [site for site in wanted[material] if 0 <= site < len(structure)]
+        for site in set(wanted[material]) - set(atoms[material]):
+            detail = f"The structure has no atom {site}; it has {len(structure)}, counted from 0."
+            answers[material, site] = FeatureFailure(detail)
+    with _Reporter(worker.name) as report:
+        computed = worker.compute(list(structures.values()), report, list(atoms.values()))
+    for material, answer in zip(structures, computed, strict=True):
+        for row, site in enumerate(atoms[material]):
+            answers[material, site] = answer if isinstance(answer, FeatureFailure) else answer[row]
+    return answers
+
+
+def _read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Columns of a Parquet file.
+
+    Raises:
+        XanesflowError: no such file or columns.
+    """
+    try:
+        missing = set(columns) - set(pq.read_schema(path).names)
+        if not missing:
+            return pd.read_parquet(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise XanesflowError(
+            f"The table {path} cannot be read ({error}): compute it again with the target `structures`."
+        ) from error
+    raise XanesflowError(
+        f"The table {path} has no column {', '.join(sorted(missing))}: compute it again with the target `structures`."
+    )
+
+
+def write_features(
+    output: Path,
+    sites: pd.DataFrame,
+    features: Features,
+    rejected: list[Rejected],
+    attributes: dict[str, Any],
+) -> None:
+    """Write a file of features, whole or not at all; `compute_features` tells its layout."""
+    with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(attributes)
+        file.create_dataset("material_id", data=list(sites["material_id"]), dtype=STRING)
+        file.create_dataset("site_index", data=sites["site_index"].to_numpy(np.int64))
+        file.create_dataset("features", data=features)
+        write_rejected_group(file, rejected)
+
+
+class _Reporter:
+    """Progress: a bar on a terminal, elsewhere a line of the log for every tenth of the way."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tenths = 0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console  # only on a terminal
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task(f"{self._name} features")
+        return self._report
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _report(self, done: int, of: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=of)
+        elif of and 10 * done // of > self._tenths:
+            self._tenths = 10 * done // of
+            log.info("%s: %d of %d structures", self._name, done, of)

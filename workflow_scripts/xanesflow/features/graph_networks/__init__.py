@@ -1,0 +1,1 @@
+"""Features of pretrained graph networks: M3GNet and CHGNet."""

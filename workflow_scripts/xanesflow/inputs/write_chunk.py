@@ -1,0 +1,229 @@
+"""Write the inputs of a chunk's sites into one zip: the same bytes for the same structures and settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pymatgen.core import Structure
+
+from xanesflow.codes.input_writers import Code, NoInputError, code_of, plain
+from xanesflow.codes.vasp.potcar import HOW, SPEC, describe_potcars, library
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.provenance import versions
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import Subset, chunk_name, site_id
+from xanesflow.core.tables import describe_counts, read_structures, write_rejected
+
+log = logging.getLogger(__name__)
+
+MANIFESTS = "manifests"
+"""Folder of a chunk's manifest in its zip."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_FORM = 1
+_WORTH_PROCESSES = 2000
+"""Sites from which on more than one process pays: a process takes 5 s to load its libraries, a site of FEFF 12 ms."""
+
+
+@dataclass(frozen=True)
+class _Material:
+    """Sites of one material, as they go to a process."""
+
+    material_id: str
+    structure: str
+    sites: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What a process gives back: files by their path in the zip, sites written, sites left out."""
+
+    files: dict[str, bytes]
+    hashes: dict[str, str]
+    left_out: list[Rejected]
+
+
+def write_inputs(
+    structures: Path,
+    site_table: Path,
+    output: Path,
+    rejected: Path,
+    *,
+    subset: str,
+    chunk: int,
+    options: Mapping[str, Any],
+    workers: int = 1,
+) -> None:
+    """Write the inputs of all sites of a chunk.
+
+    Args:
+        structures: Parquet of the subset's structures.
+        site_table: Parquet of its sites.
+        output: zip to write, Lightshow's tree with the material's POSCAR, and a manifest.
+        rejected: Parquet to write, the sites that no input can be written for.
+        subset: such as `Ti_VASP`.
+        chunk: its number.
+        options: the theory's part of the section `inputs` of the configuration.
+        workers: processes.
+
+    Raises:
+        XanesflowError: there are no inputs for this theory or element at all, or the settings are wrong.
+    """
+    parsed = Subset.parse(subset)
+    code_of(parsed.theory, options, parsed.element)  # wrong settings are told once, not for each site
+    potcars = _Potcars(options) if parsed.theory == "VASP" else None
+    sites: dict[str, str] = {}
+    left_out: list[Rejected] = []
+    one = partial(_write_material, theory=parsed.theory, element=parsed.element, options=json.dumps(dict(options)))
+    with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
+        materials = list(_materials(structures, site_table, chunk))
+        many = sum(len(material.sites) for material in materials) >= _WORTH_PROCESSES
+        for written in map_in_processes(one, materials, workers if many else 1):
+            for name in sorted(written.files):
+                _add(packed, name, written.files[name])
+            sites |= written.hashes
+            left_out += written.left_out
+            if potcars:
+                potcars.see(written.files)
+        manifest = {
+            "form": _FORM,
+            "subset": subset,
+            "chunk": chunk,
+            "settings": dict(options),
+            "versions": versions(("lightshow", "pymatgen", "pymatgen-core")),
+            "input_sha256": sites,
+        }
+        if potcars:
+            manifest["potcars"] = potcars.described()
+        name = f"{MANIFESTS}/{subset}_{chunk_name(chunk)}.json"
+        _add(packed, name, json.dumps(manifest, indent=1, sort_keys=True).encode())
+    write_rejected(rejected, left_out)
+    for each in left_out:
+        log.info("%s: left out (%s): %s", site_id(each.material_id, each.site_index), each.reason, each.detail)
+    log.info("%s chunk %d: %s", subset, chunk, describe_counts(len(sites), left_out, what="inputs"))
+
+
+class _Potcars:
+    """The POTCARs that a chunk needs, as far as may be told of them."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._functional = str(options["potcar_functional"])
+        self._titles: set[str] = set()
+
+    def see(self, files: Mapping[str, bytes]) -> None:
+        for name, content in files.items():
+            if name.endswith(f"/{SPEC}"):
+                self._titles |= set(content.decode().split())
+
+    def described(self) -> dict[str, dict[str, str]]:
+        """Title line and hash of each by its title; empty where there is none at hand."""
+        if not self._titles:
+            return {}
+        if library() is None:
+            log.warning(
+                "No library of POTCARs is configured, so %s alone tells which ones to use; to have them put together, "
+                "%s, and lay the inputs out by `xanesflow unpack --potcar`.", SPEC, HOW,
+            )  # fmt: skip
+            return {title: {} for title in sorted(self._titles)}
+        described = describe_potcars(self._titles, self._functional)
+        if missing := sorted(self._titles - described.keys()):
+            log.warning("Your library of POTCARs lacks %s of %s; add them.", ", ".join(missing), self._functional)
+        return {title: described.get(title, {}) for title in sorted(self._titles)}
+
+
+def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Material]:
+    """The chunk's materials in the order of their ids."""
+    wanted = [("chunk", "==", chunk)]
+    table = pd.read_parquet(site_table, columns=["material_id", "site_index", "chunk"], filters=wanted)
+    pairs = sorted((str(m), int(i)) for m, i in table[["material_id", "site_index"]].itertuples(index=False, name=None))
+    as_json = read_structures(structures, {material_id for material_id, _ in pairs})
+    for material_id, group in groupby(pairs, key=lambda pair: pair[0]):
+        yield _Material(material_id, as_json.get(material_id, ""), tuple(index for _, index in group))
+
+
+@lru_cache(maxsize=1)
+def _code(theory: str, element: str, options: str) -> Code:
+    """A process makes the writer once."""
+    return code_of(theory, json.loads(options), element)
+
+
+def _write_material(material: _Material, *, theory: str, element: str, options: str) -> _Written:
+    """Write the inputs of one material; whatever goes wrong with it leaves out that material alone."""
+    refused: dict[int, NoInputError] = {}
+    sites: list[int] = []
+    root = f"{element}/{material.material_id}"
+    with tempfile.TemporaryDirectory(prefix="xanesflow-inputs-") as scratch:
+        try:
+            structure = _read(material.structure)
+            sites, refused = _of_element(structure, material.sites, element)
+            if sites:
+                refused |= _code(theory, element, options).write(Path(scratch), structure, sites)
+        except NoInputError as error:
+            refused |= dict.fromkeys(sites or material.sites, error)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # Lightshow and pymatgen raise whatever they ran into
+            told = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
+            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {' '.join(str(told).split())}")
+            refused |= dict.fromkeys(sites or material.sites, gave_up)
+        good = [site for site in sites if site not in refused]
+        files = _read_files(Path(scratch), root) if good else {}
+    if good:
+        files[f"{root}/POSCAR"] = structure.to(fmt="poscar").encode()
+    left_out = [Rejected(material.material_id, site, e.reason, e.detail) for site, e in sorted(refused.items())]
+    folders = {site: f"/{site:03}_{element}/" for site in material.sites}
+    hashes = {}
+    for site in good:
+        others = [folder for other, folder in folders.items() if other != site]
+        mine = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if not any(o in n for o in others)}
+        hashes[site_id(material.material_id, site)] = hashlib.sha256(
+            json.dumps(mine, sort_keys=True).encode()
+        ).hexdigest()
+    return _Written(files, hashes, left_out)
+
+
+def _read(as_json: str) -> Structure:
+    if not as_json:
+        raise NoInputError("no_structure", "the site table names it, but there is no structure of it")
+    return plain(Structure.from_dict(json.loads(as_json)))
+
+
+def _of_element(
+    structure: Structure, sites: tuple[int, ...], element: str
+) -> tuple[list[int], dict[int, NoInputError]]:
+    """The sites that are atoms of the absorber's element, and those that are not."""
+    good: list[int] = []
+    refused = {}
+    for site in sites:
+        if site < len(structure) and structure[site].specie.symbol == element:
+            good.append(site)
+        else:
+            formula = structure.composition.reduced_formula
+            refused[site] = NoInputError("no_absorber", f"atom {site} of {formula} is no {element}")
+    return good, refused
+
+
+def _read_files(folder: Path, root: str) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {f"{root}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
+
+
+def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3  # Unix, wherever it is written
+    info.external_attr = 0o644 << 16
+    packed.writestr(info, content)

@@ -1,0 +1,1 @@
+"""Delta models: what an expensive level of theory has beyond a cheap one."""

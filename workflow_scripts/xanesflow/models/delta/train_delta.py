@@ -1,0 +1,86 @@
+"""DeltaXAS: one model a subset, of its difference to a cheaper level of theory. What the workflow's rule calls."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xanesflow.core.tables import write_csv
+from xanesflow.models.delta.delta_model import DeltaModel, DeltaSettings, fit_delta, made_with
+from xanesflow.models.delta.learning_curve import draw_learning_curve, learning_curve
+from xanesflow.models.network.checkpoint import load_if_there, save_checkpoint
+from xanesflow.models.subset_data import SubsetData, read_subset
+
+logger = logging.getLogger(__name__)
+
+SHARE_OF_A_MEMBER = 0.8
+"""Of the training materials that each of several seeds learns from, so that they differ where data are few."""
+
+
+def train_delta(
+    dataset_path: str | Path,
+    outputs: Mapping[int, Path],
+    *,
+    subset: str,
+    features: str,
+    baseline: str,
+    curve: str | Path | None = None,
+    figure: str | Path | None = None,
+    config_json: str | None = None,
+) -> Sequence[DeltaModel]:
+    """Fit a delta model with one or several seeds and write a checkpoint of each.
+
+    One seed learns from all training materials, each of several from a share of its own. A seed whose checkpoint is
+    there already and was made from the same data with the same settings is kept.
+
+    Args:
+        dataset_path: the dataset, `results/dataset/<campaign>.h5`.
+        outputs: the checkpoint of each seed.
+        subset: as `Cu_FEFF`.
+        features: of the structure, then those of the cheap run, as `m3gnet+feff8l`.
+        baseline: the latter, as `feff8l`.
+        curve: the learning curve as CSV, if wanted.
+        figure: the same as SVG or PNG, if wanted.
+        config_json: the campaign's configuration, to be kept in the checkpoints.
+
+    Raises:
+        XanesflowError: the dataset does not hold what is asked for, or there are too few training sites.
+    """
+    data = read_subset(dataset_path, subset, features)
+    share = SHARE_OF_A_MEMBER if len(outputs) > 1 else 1.0
+    models = []
+    for seed, path in outputs.items():
+        settings = DeltaSettings(baseline, seed, share)
+        model = _kept(path, data, settings)
+        if model is None:
+            model = fit_delta(data, settings, config_json=config_json)
+            save_checkpoint(path, model)
+            logger.info("%s", model.describe())
+        else:
+            logger.info("%s seed %d: kept, as nothing that it was made from has changed", subset, seed)
+            os.utime(path)  # newer than what it was made from, which is how Snakemake sees that it is whole
+        models.append(model)
+    if curve is not None or figure is not None:
+        points = learning_curve(data, DeltaSettings(baseline, min(outputs)))
+        for row in points.itertuples():
+            logger.info(
+                "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
+            )
+        if curve is not None:
+            write_csv(curve, points)
+        if figure is not None:
+            draw_learning_curve(figure, points, f"delta of {subset}, {features}")
+    return models
+
+
+def _kept(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
+    """The model of a checkpoint that is there already, if a new fit would make the same."""
+    model = load_if_there(path)
+    if not isinstance(model, DeltaModel):
+        return None
+    card = model.card
+    there = {name: value for name, value in card.settings.items() if name != "found"}
+    made_from = (card.data_sha256, card.featurizers, card.versions, there)
+    return model if made_from == (data.data_sha256, data.featurizers, made_with(), vars(settings)) else None

@@ -1,0 +1,136 @@
+"""Losses and gradients of networks that are trained side by side, with the derivatives written out.
+
+PyTorch's own differentiation records each operation and takes new memory for each gradient, which for networks of this
+size is a good part of a step. The layers are always the same, so here their derivatives are a few lines, into memory
+that is kept. The tests hold them against PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xanesflow.models.network.perceptron import HALF, keep_mask
+from xanesflow.models.network.seeds import Members, multiply
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """What the derivatives of a hidden layer need of its way forwards, (n, k, w) each but for the statistics (k w,)."""
+
+    linear: Tensor
+    normal: Tensor
+    mean: Tensor
+    scale: Tensor
+    mask: Tensor | None
+
+
+class Backpropagation:
+    """Losses and gradients of `Members`; to be made anew where members leave.
+
+    Attributes:
+        members: the networks.
+        gradients: parameter -> derivative of the sum of the losses of the last batch.
+    """
+
+    def __init__(self, members: Members) -> None:
+        """Make room for the gradients."""
+        self.members = members
+        self.gradients: dict[Tensor, Tensor] = {
+            each: torch.empty_like(each, requires_grad=False) for each in members.parameters()
+        }
+        # Gathered once, as a module's attributes are slow to come by.
+        self._gains, self._shifts, self._weights = map(list, (members.gains, members.shifts, members.weights))
+        self._channels = [members.channels(number) for number in range(len(self._gains))]
+        self._by_batch = not members.keep_statistics
+        self._half = members.precision == "bfloat16"
+        self._factors = [torch.empty_like(each, dtype=HALF) if self._half else each for each in self._weights]
+
+    @torch.inference_mode()
+    def losses(self, features: Tensor, spectra: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Mean squared error (k,) of each member on its batch, with dropout; leaves its derivatives in `gradients`.
+
+        Args:
+            features: (n, k, d), scaled, of each member's own spectra.
+            spectra: (n, k, 141), scaled.
+            generators: of each member's dropout.
+        """
+        if self._half:
+            torch._foreach_copy_(self._factors, self._weights)
+        members, inputs, layers = self.members, [self._factor(features)], []
+        masks = self._masks(len(features), generators)
+        for number in range(len(self._channels)):
+            hidden, layer = self._forwards(inputs[-1], number, masks[number] if masks else None)
+            layers.append(layer)
+            inputs.append(self._factor(hidden))
+        outputs = multiply(inputs[-1], self._factors[-1].transpose(1, 2)).add_(members.bias)
+        difference = members.end(outputs).sub_(spectra)
+        losses = difference.square().mean(dim=(0, 2))
+        gradient = difference.mul_(2 / difference[:, 0].numel())
+        if members.mean_spectrum is None:
+            gradient = torch.ops.aten.softplus_backward(gradient, outputs, 1, 20)
+        torch.sum(gradient, dim=0, out=self.gradients[members.bias])
+        for number in range(len(layers), 0, -1):
+            factor = self._factor(gradient)
+            self._keep_product(factor, inputs[number], number)
+            gradient = self._backwards(multiply(factor, self._factors[number]), layers[number - 1], number - 1)
+        self._keep_product(self._factor(gradient), inputs[0], 0)
+        return losses
+
+    def _forwards(self, inputs: Tensor, number: int, mask: Tensor | None) -> tuple[Tensor, _Layer]:
+        """Units (n, k, w) of a hidden layer, and what its derivatives need."""
+        linear = multiply(inputs, self._factors[number].transpose(1, 2))
+        momentum, epsilon = self.members.momentum, self.members.epsilon
+        flat, mean, scale = torch.native_batch_norm(
+            linear.flatten(1), *self._channels[number], training=self._by_batch, momentum=momentum, eps=epsilon
+        )
+        normal = flat.view(linear.shape)
+        hidden = functional.silu(normal)
+        if mask is not None:
+            hidden.mul_(mask)
+        return hidden, _Layer(linear, normal, mean, scale, mask)
+
+    def _backwards(self, gradient: Tensor, layer: _Layer, number: int) -> Tensor:
+        """From the derivative with respect to a layer's units to that with respect to what was normalised."""
+        if layer.mask is not None:
+            gradient.mul_(layer.mask)
+        gradient = torch.ops.aten.silu_backward(gradient, layer.normal)
+        gain, _, *running = self._channels[number]
+        by_linear, by_gain, by_shift = torch.ops.aten.native_batch_norm_backward(
+            gradient.flatten(1), layer.linear.flatten(1), gain, *running, layer.mean, layer.scale,
+            self._by_batch, self.members.epsilon, [True, True, True],
+        )  # fmt: skip
+        for parameters, found in ((self._gains, by_gain), (self._shifts, by_shift)):
+            self.gradients[parameters[number]] = found.view(parameters[number].shape)
+        return by_linear.view(gradient.shape)
+
+    def _masks(self, n: int, generators: Sequence[torch.Generator]) -> list[Tensor]:
+        """What dropout multiplies each hidden layer with, (n, k, w), drawn at once; empty without dropout."""
+        share, widths = self.members.dropout, [gain.shape[1] for gain in self._gains]
+        if not share:
+            return []
+        drawn = [keep_mask((n * sum(widths),), share, self._gains[0], each) for each in generators]
+        parts = zip(*[mask.split([n * width for width in widths]) for mask in drawn], strict=True)
+        masks = [[mask.view(n, 1, width) for mask in part] for part, width in zip(parts, widths, strict=True)]
+        return [of[0] if len(of) == 1 else torch.cat(of, dim=1) for of in masks]
+
+    def _factor(self, tensor: Tensor) -> Tensor:
+        """(n, k, w) as a factor of products, (k, n, w): rounded, if it is to be, in the one copy that this takes."""
+        swapped = tensor.transpose(0, 1)
+        return swapped.to(HALF, memory_format=torch.contiguous_format) if self._half else swapped
+
+    def _keep_product(self, gradient: Tensor, inputs: Tensor, number: int) -> None:
+        """The derivative with respect to weights, from (k, n, out) and (k, n, in)."""
+        room = self.gradients[self._weights[number]]
+        first = gradient.transpose(1, 2)
+        if self._half:
+            room.copy_(torch.mm(first[0], inputs[0])[None] if len(room) == 1 else torch.bmm(first, inputs))
+        elif room.device.type == "cpu":
+            for one, other, product in zip(first, inputs, room, strict=True):
+                torch.mm(one, other, out=product)
+        else:
+            torch.bmm(first, inputs, out=room)

@@ -1,0 +1,170 @@
+"""A trained model on disk: weights, scaling and energy grids, with everything that tells where it came from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.models.kernel_ridge import KernelRidge
+from xanesflow.models.model_kinds import DELTA, ModelCard, TrainedModel
+from xanesflow.models.network.perceptron import SpectrumNetwork
+from xanesflow.models.network.scaling import LIMIT, Scaling
+from xanesflow.models.training_settings import TrainingSettings
+
+FORMAT = "xanesflow model 1"
+_NETWORK = "network."
+_LATER = {"subsets", "start", "asked", "range_test"}  # entries that older checkpoints lack
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Model(TrainedModel):
+    """A trained network.
+
+    Attributes:
+        network: on the CPU, in evaluation mode. It does not know energies, which are of the subset.
+        scaling: of its features and spectra.
+        kernel: the kernel regression that has `kernel_share` of each prediction, if that is not 0.
+    """
+
+    network: SpectrumNetwork
+    scaling: Scaling
+    kernel: KernelRidge | None = None
+
+    def _spectra(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        with torch.inference_mode():
+            outputs = self.network.eval()(torch.from_numpy(self.scaling.scale_features(features)))
+        spectra = self.scaling.unscale_spectra(outputs.numpy())
+        if self.kernel is None:
+            return spectra
+        share = float(self.card.settings["kernel_share"])
+        return (1 - share) * spectra + share * self.kernel.predict(features)
+
+    def how_trained(self) -> list[str]:  # noqa: D102
+        card, settings = self.card, self.card.settings
+        layers = "-".join(str(width) for width in settings["widths"])
+        return [
+            f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}"
+            + ("" if self.kernel is None else f"; kernel regression, share {settings['kernel_share']:g}"),
+            f"trained on {card.n_train} spectra (validation {card.n_val}) with learning rate "
+            f"{card.learning_rate:.3g}; epoch {card.best_epoch} of {len(card.history)} kept, "
+            f"validation error {card.val_mse:.4g} bohr⁴",
+        ]
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
+        tensors = {_NETWORK + name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        tensors["scaling.feature_mean"] = self.scaling.feature_mean
+        tensors["scaling.feature_scale"] = self.scaling.feature_scale
+        if self.scaling.projection is not None:
+            tensors["scaling.projection"] = self.scaling.projection
+        return tensors if self.kernel is None else tensors | self.kernel.tensors()
+
+    @classmethod
+    def from_tensors(
+        cls, card: ModelCard, energies_ev: dict[str, npt.NDArray[np.float64]], tensors: dict[str, npt.NDArray[Any]]
+    ) -> Model:
+        """What `tensors` gave, read back from among the arrays of a checkpoint.
+
+        Raises:
+            KeyError, TypeError, ValueError, RuntimeError: a part is missing or does not fit.
+        """
+        settings = TrainingSettings.from_dict(card.settings)
+        scaling = Scaling(
+            "paper" if card.scaling == "paper" else "standardise",
+            tensors["scaling.feature_mean"],
+            tensors["scaling.feature_scale"],
+            card.spectra_factor,
+            tensors.get("scaling.projection"),
+            LIMIT if settings.output == "difference" and card.scaling == "standardise" else None,
+        )
+        n_energies = len(next(iter(energies_ev.values())))
+        # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
+        with torch.device("meta"):
+            network = SpectrumNetwork(scaling.n_inputs, settings.widths, n_energies, settings.dropout, settings.output)
+        state = {
+            name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
+            for name, array in tensors.items()
+            if name.startswith(_NETWORK)
+        }
+        network.load_state_dict(state, assign=True)
+        return cls(card, energies_ev, network.eval(), scaling, KernelRidge.from_tensors(tensors))
+
+
+def save_checkpoint(path: str | Path, model: TrainedModel) -> None:
+    """Write a model, whole or not at all, in the safetensors format."""
+    tensors = model.tensors()
+    tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
+    entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
+    # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
+    entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
+    with atomic_path(path) as temporary:
+        # It writes an array of another order as if it were of this one, without a word.
+        in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+        save_file(in_order, temporary, metadata={"format": FORMAT, **entries})
+
+
+def load_checkpoint(path: str | Path) -> TrainedModel:
+    """Read a model; the file alone says what it is.
+
+    Raises:
+        XanesflowError: the file cannot be read, is damaged, or is no model of this version of xanesflow.
+    """
+    tensors, metadata = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise XanesflowError(
+            f"{path} is no model of this version of xanesflow (its format is {metadata.get('format')!r}, wanted "
+            f"'{FORMAT}'); train it again."
+        )
+    try:
+        entries = [entry.name for entry in fields(ModelCard) if entry.name in metadata or entry.name not in _LATER]
+        card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
+        energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
+        if card.kind == DELTA:
+            from xanesflow.models.delta.delta_model import DeltaModel  # which few models are
+
+            return DeltaModel.from_tensors(card, energies_ev, tensors)
+        return Model.from_tensors(card, energies_ev, tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
+
+
+def load_if_there(path: Path) -> TrainedModel | None:
+    """The model of a checkpoint that may be there already; one that cannot be used is told in the log."""
+    if not path.exists():
+        return None
+    try:
+        return load_checkpoint(path)
+    except XanesflowError as error:
+        logger.warning("%s", error)
+        return None
+
+
+def _energy_key(card: ModelCard, subset: str) -> str:
+    """Name of the tensor with a subset's grid."""
+    return "energy" if subset == card.subset else f"energy.{subset}"
+
+
+def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """The arrays and the text of a safetensors file, each by name."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except OSError as error:
+        raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
+    except SafetensorError as error:
+        raise XanesflowError(
+            f"{path} is not a model file, or it is damaged ({error}); train the model again or fetch the file anew."
+        ) from None

@@ -1,0 +1,352 @@
+"""From the dataset to a trained model on disk, for every kind of model."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file, sha256_text
+from xanesflow.core.provenance import versions
+from xanesflow.core.sites import PARTS
+from xanesflow.models.kernel_ridge import KernelRidge
+from xanesflow.models.model_kinds import ModelCard
+from xanesflow.models.network.checkpoint import Model, load_checkpoint, load_if_there, save_checkpoint
+from xanesflow.models.network.resume import SavedTraining
+from xanesflow.models.network.scaling import Scaling
+from xanesflow.models.network.train import Report, Training, train_networks
+from xanesflow.models.network.training_curves import draw_curves, write_history
+from xanesflow.models.network.training_state import Epoch
+from xanesflow.models.subset_data import SubsetData, read_subset
+from xanesflow.models.training_settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+
+def train_model(
+    kind: str,
+    name: str,
+    dataset_path: str | Path,
+    outputs: Mapping[int, Path],
+    *,
+    subsets: Sequence[str],
+    features: str,
+    settings: TrainingSettings,
+    starts: Mapping[int, Path] | None = None,
+    figure: str | Path | None = None,
+    history: str | Path | None = None,
+    config_json: str | None = None,
+    report_every: int = 10,
+) -> list[Model]:
+    """Train one model with one or several seeds, all at once, and write a checkpoint of each.
+
+    A seed whose checkpoint is there already and was made from the same data with the same settings and versions is
+    kept, so that a seed more costs one training. The state of a training under way lies beside the checkpoints
+    (`training.safetensors`), and one that was interrupted goes on from there with the same result.
+
+    Args:
+        kind: as `expert`.
+        name: what it is a model of: a subset, or a level of theory.
+        dataset_path: the dataset, `results/dataset/<campaign>.h5`.
+        outputs: the checkpoint of each seed.
+        subsets: those it learns from, in the order in which their spectra are joined.
+        features: a featurizer of the dataset, or several joined by `+`.
+        settings: see there; its seed is not looked at.
+        starts: for each seed the checkpoint of a trained model whose layers, weights and scaling are taken over; None:
+            from scratch.
+        figure: learning curves and range test, SVG or PNG, if wanted.
+        history: a row per epoch and seed as CSV, if wanted.
+        config_json: the campaign's configuration, to be kept in the checkpoints.
+        report_every: epochs between two lines in the log.
+
+    Raises:
+        XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the training failed,
+            or the model to start from is none, or takes other features.
+    """
+    data = [read_subset(dataset_path, subset, features) for subset in subsets]
+    begin = {seed: Start.read(starts[seed]) for seed in outputs} if starts is not None else None
+    if begin is not None:
+        settings = next(iter(begin.values())).layers_of(settings)
+    models = {seed: model for seed, path in outputs.items() if (model := _kept(path, data, settings, seed, begin))}
+    for seed in models:
+        logger.info("%s seed %d: kept, as nothing that it was made from has changed", name, seed)
+        os.utime(outputs[seed])  # newer than what it was made from, which is how Snakemake sees that it is whole
+    if missing := [seed for seed in outputs if seed not in models]:
+        folder = outputs[missing[0]].parent
+        folder.mkdir(parents=True, exist_ok=True)
+        depends_on = {"data": _joined_hash(data), "seeds": missing, "settings": _same_for_all(settings)}
+        if begin is not None:
+            depends_on["starts"] = [begin[seed].described() for seed in missing]
+        trained = fit_models(
+            kind,
+            name,
+            data,
+            settings,
+            missing,
+            starts=[begin[seed] for seed in missing] if begin is not None else None,
+            config_json=config_json,
+            report=_log_every(report_every, name),
+            saved=SavedTraining(folder / "training.safetensors", depends_on),
+        )
+        for seed, (model, _) in zip(missing, trained, strict=True):
+            save_checkpoint(outputs[seed], model)
+            logger.info("%s", model.describe())
+            models[seed] = model
+    in_order = [models[seed] for seed in outputs]
+    if history is not None:
+        write_history(history, in_order)
+    if figure is not None:
+        draw_curves(figure, in_order)
+    return in_order
+
+
+def fit_model(
+    kind: str,
+    name: str,
+    subsets: Sequence[SubsetData],
+    settings: TrainingSettings,
+    *,
+    start: Start | None = None,
+    config_json: str | None = None,
+    report: Report | None = None,
+) -> tuple[Model, Training]:
+    """Train one model with the seed of its settings; see `fit_models`."""
+    starts = None if start is None else [start]
+    return fit_models(
+        kind, name, subsets, settings, [settings.seed], starts=starts, config_json=config_json, report=report
+    )[0]
+
+
+def fit_models(
+    kind: str,
+    name: str,
+    subsets: Sequence[SubsetData],
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    *,
+    starts: Sequence[Start] | None = None,
+    config_json: str | None = None,
+    report: Report | None = None,
+    saved: SavedTraining | None = None,
+) -> list[tuple[Model, Training]]:
+    """Train one model with several seeds on data in memory; see `train_model`.
+
+    The training parts of all subsets are joined, and so are the validation parts: one spectrum counts as much as
+    another, and a subset may lack a part as long as another one has it.
+
+    Raises:
+        XanesflowError: the subsets do not fit each other, a joined part has too few spectra, or the training failed.
+    """
+    _check_alike(subsets)
+    features, spectra, split = (
+        np.concatenate([getattr(data, what) for data in subsets]) for what in ("features", "spectra", "split")
+    )
+    train, val = np.flatnonzero(split == "train"), np.flatnonzero(split == "val")
+    if len(train) < 2 or len(val) < 1:
+        counts = ", ".join(f"{part} {np.count_nonzero(split == part)}" for part in PARTS)
+        raise XanesflowError(
+            f"{', '.join(data.subset for data in subsets)} in {subsets[0].path}: too few spectra to train a model "
+            f"({counts}; wanted train 2, val 1 or more): add finished simulations, or set `splits.files: null` to "
+            "split the spectra that are there."
+        )
+    for data in subsets:
+        if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
+            logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
+    weights = None
+    if starts is None:
+        first = subsets[0]
+        scaling = Scaling.fit(settings.scaling, first.features_name, features[train], first.feature_dimensions)
+        if settings.output == "difference":
+            scaling = scaling.for_differences(spectra[train])
+    else:
+        for start in starts:
+            start.check_fits(subsets[0])
+        scaling = starts[0].model.scaling
+        weights = [start.model.network.state_dict() for start in starts]
+        settings = starts[0].layers_of(settings)
+    inputs = [scaling.scale_features(features[rows]) for rows in (train, val)]
+    targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
+    kernel = None
+    if settings.kernel_share and kind != "universal":  # its matrix would have the sites of all subsets
+        materials = subsets[0].materials[train]
+        blocks = list(subsets[0].feature_dimensions.values())
+        kernel = KernelRidge.fit(features[train], spectra[train], materials, blocks)
+    trainings = train_networks(
+        (inputs[0], targets[0]), (inputs[1], targets[1]), settings, seeds, report, starts=weights, saved=saved
+    )
+    tested = trainings[0].range_test
+    if tested is not None and not tested.found:
+        logger.warning(
+            "%s: the range test saw no falling loss; trained with %g. Set models.learning_rate to choose it yourself.",
+            name,
+            trainings[0].learning_rate,
+        )
+    bohr4 = scaling.spectra_factor**-2
+    models = []
+    for number, training in enumerate(trainings):
+        card = ModelCard(
+            kind=kind,
+            subset=name,
+            features=subsets[0].features_name,
+            feature_dimensions=subsets[0].feature_dimensions,
+            featurizers=subsets[0].featurizers,
+            settings=training.settings.as_dict(),
+            scaling=scaling.name,
+            spectra_factor=scaling.spectra_factor,
+            dataset_sha256=subsets[0].file_sha256,
+            data_sha256=_joined_hash(subsets),
+            n_train=len(train),
+            n_val=len(val),
+            best_epoch=training.best_epoch,
+            learning_rate=training.learning_rate,
+            val_mse=training.epochs[training.best_epoch - 1].val_loss * bohr4,
+            seconds=round(training.seconds, 1),
+            history=[[e.number, e.train_loss * bohr4, e.val_loss * bohr4] for e in training.epochs],
+            versions=versions(["torch"]),
+            config=json.loads(config_json) if config_json else None,
+            subsets={data.subset: _share(data) for data in subsets},
+            start=starts[number].described() if starts is not None else None,
+            asked=_same_for_all(settings),
+            range_test=training.range_test.as_dict() if training.range_test is not None else None,
+        )
+        energies_ev = {data.subset: data.energy_ev for data in subsets}
+        models.append((Model(card, energies_ev, training.network, scaling, kernel), training))
+    return models
+
+
+def _same_for_all(settings: TrainingSettings) -> dict[str, Any]:
+    """The settings but for the seed."""
+    return {name: value for name, value in settings.as_dict().items() if name != "seed"}
+
+
+def _kept(
+    path: Path,
+    data: Sequence[SubsetData],
+    settings: TrainingSettings,
+    seed: int,
+    starts: Mapping[int, Start] | None,
+) -> Model | None:
+    """The model of a checkpoint that is there already, if a new training would make the same."""
+    model = load_if_there(path)
+    if not isinstance(model, Model):
+        return None
+    card = model.card
+    there = (card.seed, card.data_sha256, card.asked, card.start, card.versions, card.featurizers)
+    start = starts[seed].described() if starts is not None else None
+    wanted = (seed, _joined_hash(data), _same_for_all(settings), start, versions(["torch"]), data[0].featurizers)
+    return model if there == wanted else None
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A trained model that another one goes on from.
+
+    Attributes:
+        path: its checkpoint.
+        model: the model.
+    """
+
+    path: Path
+    model: Model
+
+    @classmethod
+    def read(cls, path: str | Path) -> Start:
+        """Read its checkpoint.
+
+        Raises:
+            XanesflowError: the file is no model, or one without a network.
+        """
+        model = load_checkpoint(path)
+        if not isinstance(model, Model):
+            raise XanesflowError(
+                f"{path} is a {model.card.kind} model, which has no network to go on from; name a universal one."
+            )
+        return cls(Path(path), model)
+
+    def layers_of(self, settings: TrainingSettings) -> TrainingSettings:
+        """Settings with the layers of this model, which training takes over."""
+        there = self.model.card.settings
+        return replace(settings, widths=tuple(there["widths"]), output=there.get("output", "softplus"))
+
+    def check_fits(self, data: SubsetData) -> None:
+        """Check that a model of these data can go on from it.
+
+        Raises:
+            XanesflowError: its features are others, or made with other weights.
+        """
+        card = self.model.card
+        for what, there, here in (
+            ("features", card.features, data.features_name),
+            ("features of the sizes", card.feature_dimensions, data.feature_dimensions),
+            ("features made with", card.featurizers, data.featurizers),
+            ("spectra of the points", len(next(iter(self.model.energies_ev.values()))), data.spectra.shape[1]),
+        ):
+            if there != here:
+                raise XanesflowError(
+                    f"The {card.kind} model {self.path} has {what} {there}, and {data.subset} needs {here}, so no "
+                    "training can go on from it; train it again (delete the model file and run snakemake models)."
+                )
+
+    def described(self) -> dict[str, Any]:
+        """What the card says of it."""
+        card = self.model.card
+        return {"kind": card.kind, "subset": card.subset, "seed": card.seed, "sha256": sha256_file(self.path)}
+
+
+def _share(data: SubsetData) -> dict[str, Any]:
+    """What the card says of one subset."""
+    return {
+        "n_train": len(data.rows("train")),
+        "n_val": len(data.rows("val")),
+        "data_sha256": data.data_sha256,
+    }
+
+
+def _joined_hash(subsets: Sequence[SubsetData]) -> str:
+    """The hash of one subset's arrays, or one over those of several."""
+    if len(subsets) == 1:
+        return subsets[0].data_sha256
+    return sha256_text("".join(f"{data.subset} {data.data_sha256}\n" for data in subsets))
+
+
+def _check_alike(subsets: Sequence[SubsetData]) -> None:
+    """Raise if one network cannot serve all subsets."""
+    first = subsets[0]
+    for data in subsets[1:]:
+        for what, here, there in (
+            ("features of the sizes", data.feature_dimensions, first.feature_dimensions),
+            ("features made with", data.featurizers, first.featurizers),
+            ("spectra of the points", data.spectra.shape[1], first.spectra.shape[1]),
+        ):
+            if here != there:
+                raise XanesflowError(
+                    f"In {data.path} {data.subset} has {what} {here}, but {first.subset} {there}, so no model can "
+                    "learn from both; make the dataset again (snakemake dataset)."
+                )
+
+
+def _log_every(every: int, name: str) -> Report:
+    """A report that writes a line to the log after the first epoch and every `every` epochs."""
+
+    def report(epoch: Epoch, rate: float) -> None:
+        if epoch.number == 1 or epoch.number % every == 0:
+            logger.info(
+                "%s seed %d epoch %d: train %.5g, val %.5g (network units), best epoch %d, learning rate %.3g, %.1f s",
+                name,
+                epoch.seed,
+                epoch.number,
+                epoch.train_loss,
+                epoch.val_loss,
+                epoch.best,
+                rate,
+                epoch.seconds,
+            )
+
+    return report

@@ -1,0 +1,140 @@
+"""The state of a training on disk, so that one that was interrupted goes on from its last epochs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, safe_open, save_file
+from torch import Tensor
+
+from xanesflow.core.files import atomic_path
+from xanesflow.models.network.range_test import RangeTest
+
+if TYPE_CHECKING:
+    from xanesflow.models.network.training_state import Run
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "xanesflow training 1"
+_BEST = "best."
+
+
+class SavedTraining:
+    """A file with the state of a training, in the safetensors format.
+
+    The file is that of one training: it names all that the training depends on, and is passed over if that is another.
+    """
+
+    def __init__(self, path: str | Path, depends_on: Mapping[str, Any], *, every: float = 30.0) -> None:
+        """Name the file; nothing is read or written yet.
+
+        Args:
+            path: the file; its folder is there.
+            depends_on: what JSON can hold of data, settings, seeds and start.
+            every: seconds between two states; the rest of the time costs nothing.
+        """
+        self.path, self.every = Path(path), every
+        text = json.dumps({**depends_on, "torch": torch.__version__, "format": FORMAT}, sort_keys=True)
+        self.key = hashlib.sha256(text.encode()).hexdigest()
+        self._last = time.monotonic()
+
+    def of_group(self, number: int) -> SavedTraining:
+        """The file of one of several runs that are trained at the same time."""
+        other = copy(self)
+        if number:
+            other.path, other.key = self.path.with_stem(f"{self.path.stem}_{number}"), f"{self.key} {number}"
+        return other
+
+    def save(self, run: Run, *, at_once: bool = False) -> None:
+        """Write the state, whole or not at all, if the last one is old enough, or if it is to be `at_once`."""
+        if time.monotonic() - self._last < self.every and not at_once:
+            return
+        tensors = {f"members.{name}": tensor for name, tensor in run.members.state_dict().items()}
+        if run.average is not None:
+            tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
+        for number, moments in enumerate(run.optimizer.state):
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
+        for member, weights in enumerate(run.best_weights):
+            tensors |= {f"{_BEST}{member}.{name}": tensor for name, tensor in weights.items()}
+            tensors |= {f"orders.{member}": run.orders[member].get_state()}
+            tensors |= {f"masks.{member}": run.masks[member].get_state()}
+        state = {
+            "batch_size": run.settings.batch_size,
+            "active": run.active,
+            "rate": run.rate,
+            "seconds": run.seconds,
+            "epochs": [[list(asdict(epoch).values()) for epoch in epochs] for epochs in run.epochs],
+            "range_test": None if run.range_test is None else run.range_test.as_dict(),
+        }
+        metadata = {"format": FORMAT, "key": self.key, "state": json.dumps(state)}
+        with atomic_path(self.path) as temporary:
+            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+        self._last = time.monotonic()
+
+    def restore(self, run: Run) -> bool:
+        """Put a training that has just been made into the state of the file.
+
+        Returns:
+            Whether it was: False where there is no such file, or it is damaged or of another training.
+        """
+        if not self.path.exists():
+            return False
+        try:
+            with safe_open(self.path, framework="pt") as opened:
+                metadata = opened.metadata() or {}
+            if metadata.get("key") != self.key:
+                logger.info("%s is the state of another training; beginning anew.", self.path)
+                return False
+            state, tensors = json.loads(metadata["state"]), load_file(self.path)
+            if state["batch_size"] != run.settings.batch_size:
+                return False
+            _fill(run, state, tensors)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            logger.warning("%s cannot be used (%s); the training begins anew.", self.path, error)
+            return False
+        logger.info("Going on after epoch %d, from %s.", max(len(epochs) for epochs in run.epochs), self.path)
+        return True
+
+    def remove(self) -> None:
+        """Remove the files of all runs, as the training has come to its end."""
+        for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
+            path.unlink(missing_ok=True)
+
+
+def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Put a state into a training."""
+    from xanesflow.models.network.training_state import Epoch
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    if len(state["active"]) < len(run.active):
+        run.keep(state["active"])
+    if run.active:
+        run.members.load_state_dict(under("members."))
+        if run.average is not None:
+            run.average.load_state_dict(under("average."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in under("optimizer.").items():
+            number, _, moment = name.partition(".")
+            moments.setdefault(int(number), {})[moment] = tensor
+        run.optimizer.load([moments[number] for number in sorted(moments)])
+    run.rate, run.seconds_before = state["rate"], state["seconds"]
+    run.epochs = [[Epoch(*values) for values in epochs] for epochs in state["epochs"]]
+    if tested := state["range_test"]:
+        run.range_test = RangeTest.from_dict(tested)
+    for member, epochs in enumerate(run.epochs):
+        run.best[member] = epochs[epochs[-1].best - 1]
+        run.best_weights[member] = under(f"{_BEST}{member}.")
+        run.orders[member].set_state(tensors[f"orders.{member}"])
+        run.masks[member].set_state(tensors[f"masks.{member}"])

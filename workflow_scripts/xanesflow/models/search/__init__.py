@@ -1,0 +1,1 @@
+"""The search for the settings with which a network is best on the validation part."""

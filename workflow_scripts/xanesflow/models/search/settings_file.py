@@ -1,0 +1,118 @@
+"""The file with the best settings of a search: keys and values as config.yaml has them, and where they are from.
+
+It can be named in `models.settings_files`, given to Snakemake as one more `--configfile`, or copied from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import write_text
+from xanesflow.models.search.space import RANGE_TEST, check_setting
+
+FORMAT = "xanesflow search 1"
+_MARK = "# search: "  # a comment, so that the file is a configuration file and nothing else
+_BY_MODEL = ("widths", "batch_size")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best settings of a model.
+
+    Attributes:
+        model: a subset, for its expert, or `universal`.
+        features: as `m3gnet`.
+        settings: the searched settings, fields of `TrainingSettings`.
+        origin: what else the file tells of the search: data hash, trials, seed, versions.
+    """
+
+    model: str
+    features: str
+    settings: dict[str, Any]
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+def write_found(path: str | Path, found: Found, headline: str) -> None:
+    """Write the file, whole or not at all; the same search writes the same bytes.
+
+    Args:
+        path: the YAML file.
+        found: what it holds.
+        headline: a line or several on how it was found, without `#`.
+    """
+    models: dict[str, Any] = {}
+    for name, setting in found.settings.items():
+        value = list(setting) if isinstance(setting, tuple) else setting
+        if name == "learning_rate" and value is None:
+            value = RANGE_TEST
+        if name in _BY_MODEL:
+            models[name] = {found.model: value}
+        else:
+            models.setdefault("settings", {}).setdefault(found.model, {})[name] = value
+    origin = {"format": FORMAT, "model": found.model, "features": found.features, **found.origin}
+    lines = [f"# {line}" for line in headline.splitlines()]
+    lines.append(_MARK + json.dumps(origin, sort_keys=True))
+    text = yaml.safe_dump({"models": models}, default_flow_style=None, width=120, sort_keys=False)
+    write_text(path, "\n".join(lines) + "\n" + text)
+
+
+def read_found(path: str | Path) -> Found:
+    """Read what `write_found` wrote; the values may have been changed by hand since.
+
+    Raises:
+        XanesflowError: the file is missing, no search wrote it, or it holds something that is no setting.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise XanesflowError(
+            f"{path} of models.settings_files does not exist (looked from {Path.cwd()}); make it with `snakemake "
+            "search` before you name it, or mend the path."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise XanesflowError(f"{path} of models.settings_files cannot be read ({error}).") from None
+    origin = _origin(text)
+    if origin is None:
+        raise XanesflowError(
+            f"{path} of models.settings_files was not made by `snakemake search` (it has no line "
+            f"'{_MARK}{{...}}' of this version); give a configuration file with --configfile instead."
+        )
+    model, features = str(origin.pop("model")), str(origin.pop("features"))
+    try:
+        settings = _settings(yaml.safe_load(text), model)
+    except (XanesflowError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        what = str(error) if isinstance(error, XanesflowError) else "it is not laid out as `snakemake search` does it"
+        raise XanesflowError(
+            f"{path} of models.settings_files is damaged: {' '.join(what.split()).rstrip('.')}; make it again with "
+            "`snakemake search`."
+        ) from None
+    return Found(model, features, settings, origin)
+
+
+def _origin(text: str) -> dict[str, Any] | None:
+    """What the file says of the search; None: it is not from one, or from one of another version."""
+    for line in text.splitlines():
+        if line.startswith(_MARK):
+            try:
+                origin = json.loads(line.removeprefix(_MARK))
+            except json.JSONDecodeError:
+                return None
+            known = isinstance(origin, dict) and origin.pop("format", None) == FORMAT
+            return origin if known and {"model", "features"} <= origin.keys() else None
+    return None
+
+
+def _settings(values: Any, model: str) -> dict[str, Any]:
+    """The settings of the model, checked."""
+    models: Mapping[str, Any] = values["models"]
+    found = {name: models[name][model] for name in _BY_MODEL if name in models} | models.get("settings", {}).get(
+        model, {}
+    )
+    return {name: check_setting(name, value) for name, value in found.items()}

@@ -1,0 +1,171 @@
+"""A subset of the dataset file, as models and evaluation read it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
+from xanesflow.core.sites import PARTS, parse_site_id, site_id
+from xanesflow.dataset.file import damage_told, open_dataset, subset_names
+
+
+@dataclass(frozen=True, eq=False)
+class SubsetData:
+    """One subset with one choice of features.
+
+    Attributes:
+        path: the dataset file.
+        subset: as `Cu_FEFF`.
+        features_name: as `m3gnet` or `m3gnet_all+chgnet`.
+        energy_ev: (141,) absolute energies in eV.
+        spectra: (n, 141) in bohr².
+        features: (n, d) float32; of a combination the blocks in the order of its name.
+        split: (n,) `train`, `val` or `test`.
+        ids: n names of sites, as `mp-390_000`.
+        feature_dimensions: numbers per site of each featurizer, in order.
+        featurizers: what the dataset says of each featurizer (its attributes, with the weights' hash).
+        file_sha256: of the dataset file.
+        data_sha256: of the arrays here. Unlike the file's it stays the same when the file is made anew from the
+            same data, or when another subset changes, so it is what tells whether a model still fits its data.
+    """
+
+    path: Path
+    subset: str
+    features_name: str
+    energy_ev: npt.NDArray[np.float64]
+    spectra: npt.NDArray[np.float64]
+    features: npt.NDArray[np.float32]
+    split: npt.NDArray[np.str_]
+    ids: list[str]
+    feature_dimensions: dict[str, int]
+    featurizers: dict[str, dict[str, Any]]
+    file_sha256: str
+    data_sha256: str
+
+    @property
+    def materials(self) -> npt.NDArray[np.str_]:
+        """(n,) the material of each site."""
+        return np.array([parse_site_id(name)[0] for name in self.ids])
+
+    def rows(self, part: str) -> npt.NDArray[np.intp]:
+        """Row numbers of a part, ascending."""
+        return np.flatnonzero(self.split == part)
+
+    def counts(self) -> str:
+        """How many spectra each part has, for messages: `train 3340, val 416, test 0`."""
+        return ", ".join(f"{part} {np.count_nonzero(self.split == part)}" for part in PARTS)
+
+
+def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
+    """Read a subset of a dataset file and check that models can be made of it.
+
+    Args:
+        path: the dataset, `results/dataset/<campaign>.h5`.
+        subset: as `Cu_FEFF`.
+        features: a featurizer of the file, or several joined by `+`.
+
+    Raises:
+        XanesflowError: the file is no dataset of this version, damaged or cut short, it lacks the subset or a
+            featurizer, its arrays do not fit each other, or hold something that is no number.
+    """
+    path = Path(path)
+    with open_dataset(path) as file, damage_told(path):
+        if subset not in file:
+            known = ", ".join(subset_names(file)) or "none"
+            raise XanesflowError(f"{path} has no subset {subset} (it has {known}); add it to `subsets` in the config.")
+        group = file[subset]
+        try:
+            energy, spectra = group["energy"][:].astype(np.float64), group["spectra"][:].astype(np.float64)
+            split = group["split"].asstr()[:].astype(np.str_)
+            materials, sites = group["material_id"].asstr()[:], group["site_index"][:]
+            known = ", ".join(group["features"])
+            names = features.split("+")
+            missing = [name for name in names if name not in group["features"]]
+            if missing:
+                raise XanesflowError(
+                    f"{path} has no features {missing[0]} for {subset} (it has {known or 'none'}); "
+                    "add them to `features.models` in the config and make the dataset again."
+                )
+            blocks = {name: group["features"][name][:].astype(np.float32) for name in names}
+            featurizers = {name: _attributes(group["features"][name]) for name in names}
+        except (KeyError, TypeError) as error:
+            raise XanesflowError(
+                f"{subset} in {path} is not laid out as a dataset of xanesflow ({error}); make it again."
+            ) from None
+    columns = {"material_id": materials, "site_index": sites, "split": split, **blocks}
+    _check(f"{subset} in {path}", energy, spectra, columns)
+    ids = [site_id(material, int(site)) for material, site in zip(materials, sites, strict=True)]
+    joined = np.concatenate([blocks[name] for name in names], axis=1)
+    return SubsetData(
+        path=path,
+        subset=subset,
+        features_name=features,
+        energy_ev=energy,
+        spectra=spectra,
+        features=joined,
+        split=split,
+        ids=ids,
+        feature_dimensions={name: block.shape[1] for name, block in blocks.items()},
+        featurizers=featurizers,
+        file_sha256=sha256_file(path),
+        data_sha256=_digest(energy, spectra, joined, "\n".join(ids), "\n".join(split)),
+    )
+
+
+def _check(
+    where: str, energy: npt.NDArray[np.float64], spectra: npt.NDArray[np.float64], columns: dict[str, npt.NDArray[Any]]
+) -> None:
+    """Raise if the arrays of a subset do not fit each other or hold something that is no number."""
+    again = "make the dataset again (snakemake dataset)"
+    if spectra.ndim != 2 or spectra.shape[1] != len(energy):
+        raise XanesflowError(
+            f"The spectra of {where} have shape {spectra.shape}, but its grid has {len(energy)} energies; {again}."
+        )
+    for name, values in columns.items():
+        if len(values) != len(spectra):
+            raise XanesflowError(f"{where} has {len(spectra)} spectra, but {len(values)} rows of {name}; {again}.")
+        if values.ndim == 2 and not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+            site = site_id(str(columns["material_id"][row]), int(columns["site_index"][row]))
+            raise XanesflowError(
+                f"The {name} features of {site} of {where} hold values that are no finite numbers; "
+                "make these features again (snakemake features)."
+            )
+    if not (np.isfinite(spectra).all() and np.isfinite(energy).all()):
+        raise XanesflowError(f"The spectra or energies of {where} hold values that are no finite numbers; {again}.")
+    unknown = sorted(set(columns["split"].tolist()) - set(PARTS))
+    if unknown:
+        raise XanesflowError(f"The split of {where} names a part '{unknown[0]}'; it knows {', '.join(PARTS)}; {again}.")
+
+
+def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
+    """What a dataset of features says of their making, as JSON can hold it.
+
+    The hash of its values (`dataset.file.seal`) is not of it: it differs from subset to subset, and models compare
+    what is here to tell whether features of several are alike.
+    """
+    return {
+        name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+        for name, value in sorted(dataset.attrs.items())
+        if name != "sha256"
+    }
+
+
+def _digest(*parts: npt.NDArray[Any] | str) -> str:
+    """SHA-256 over arrays (with dtype and shape) and texts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            digest.update(part.encode())
+        else:
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()

@@ -1,0 +1,174 @@
+"""What a prediction holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import site_id
+from xanesflow.prediction.average import Averages
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SubsetPrediction:
+    """Predicted spectra of n sites of one element at one level of theory; all in bohr² but where another unit stands.
+
+    Attributes:
+        subset: as `Cu_FEFF`.
+        model: kind, as `expert`.
+        features: as `m3gnet`.
+        seeds: of the members whose mean is the prediction.
+        energy_ev: (141,) absolute photon energies in eV.
+        material_id: n ids, sorted; the sites of a material in the order of its atoms.
+        formula: n reduced formulas.
+        site_index: (n,) 0-based index of the atom in its structure.
+        multiplicity: (n,) symmetry-equivalent atoms of the cell that the site stands for, itself included.
+        spectra: (n, 141) absorption cross section.
+        band_68: (2, n, 141) lower and upper ends of the bands that shall hold 68 % of the points; None without error
+            bars.
+        band_95: the same for 95 %.
+        error: (n,) expected error of each spectrum, root mean square over its energies; None without error bars.
+        error_95: (n,) what this error stays below for 95 % of the spectra.
+        distance: (n,) to the nearest training site, in standard deviations of the features; None if the training
+            sites are not known.
+        limit: distance beyond which a site is unlike all training sites (`TrainingSites.limit`); None if not known.
+        uncalibrated: why there are no error bars, in a sentence; empty if there are.
+        averages: of whole materials.
+        structure_alone: (n,) whether a delta model's cheap run failed at the site, so that it is predicted from the
+            structure alone, with error bars of its own.
+    """
+
+    subset: str
+    model: str
+    features: str
+    seeds: list[int]
+    energy_ev: Floats
+    material_id: list[str]
+    formula: list[str]
+    site_index: NDArray[np.int64]
+    multiplicity: NDArray[np.int64]
+    spectra: Floats
+    band_68: Floats | None
+    band_95: Floats | None
+    error: Floats | None
+    error_95: Floats | None
+    distance: Floats | None
+    limit: float | None
+    uncalibrated: str
+    averages: Averages
+    structure_alone: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.material_id)
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the sites, as `mp-390_000`."""
+        return [site_id(material, int(site)) for material, site in zip(self.material_id, self.site_index, strict=True)]
+
+    @property
+    def unlike(self) -> NDArray[np.bool_] | None:
+        """(n,) whether a site is farther from all training sites than `limit`; None if that cannot be told."""
+        if self.distance is None or self.limit is None:
+            return None
+        return np.asarray(self.distance > self.limit)
+
+    def sites(self) -> pd.DataFrame:
+        """A row a site: what it is, its expected error (bohr²), its distance, and whether it is unlike the training."""
+        import pandas as pd  # heavy, and not needed for arrays alone
+
+        nothing = [None] * len(self)
+        return pd.DataFrame(
+            {
+                "subset": self.subset,
+                "material_id": self.material_id,
+                "site_index": self.site_index,
+                "formula": self.formula,
+                "multiplicity": self.multiplicity,
+                "error": nothing if self.error is None else self.error,
+                "error_95": nothing if self.error_95 is None else self.error_95,
+                "distance": nothing if self.distance is None else self.distance,
+                "unlike": nothing if self.unlike is None else self.unlike,
+                **({} if self.structure_alone is None else {"structure_alone": self.structure_alone}),
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted spectra of structures.
+
+    Attributes:
+        subsets: by name, as `Cu_FEFF`.
+        rejected: what was left out and why; a `site_index` of -1 is the material as a whole.
+        remarks: what a user should know, a sentence each.
+        made: attributes that tell of the making: models with their hashes, featurizers, versions.
+    """
+
+    subsets: dict[str, SubsetPrediction]
+    rejected: list[Rejected]
+    remarks: list[str]
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, subset: str) -> SubsetPrediction:
+        if subset not in self.subsets:
+            raise XanesflowError(f"The prediction holds no {subset}, only {', '.join(self.subsets)}.")
+        return self.subsets[subset]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.subsets.values()))
+
+    def sites(self) -> pd.DataFrame:
+        """A row a site of every subset; see `SubsetPrediction.sites`."""
+        import pandas as pd
+
+        return pd.concat([each.sites() for each in self.subsets.values()], ignore_index=True)
+
+    def pandas(self) -> pd.DataFrame:
+        """A row for each energy of each site, and of each material's average; see `tabulate`."""
+        from xanesflow.prediction.write import tabulate
+
+        return tabulate(self)
+
+    def write(self, path: str | Path) -> None:
+        """Write it as CSV or HDF5, as the file's ending says, whole or not at all.
+
+        Raises:
+            XanesflowError: the ending is another one.
+        """
+        from xanesflow.prediction.write import write_prediction
+
+        write_prediction(path, self)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw it as SVG, PNG, PDF or a self-contained HTML page, as the file's ending says.
+
+        Raises:
+            XanesflowError: the ending is another one.
+        """
+        from xanesflow.prediction.plot import draw_prediction
+
+        draw_prediction(path, self)
+
+
+class NothingPredictedError(XanesflowError):
+    """No structure could be used.
+
+    Attributes:
+        rejected: all of them, with their reasons.
+    """
+
+    def __init__(self, message: str, rejected: list[Rejected]) -> None:
+        super().__init__(message)
+        self.rejected = rejected

@@ -1,0 +1,164 @@
+"""A trained model as a folder to share: checkpoints, error bars, card and hashes, with nothing of this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file, temporary_name, write_hashes, write_text
+from xanesflow.dataset.build import CITATION
+from xanesflow.dataset.share.licences import licence_text
+from xanesflow.dataset.share.scrub import Scrubber, check_package
+from xanesflow.evaluation.error_bars.calibration import Ensemble
+from xanesflow.evaluation.error_bars.calibration_file import write_calibration
+from xanesflow.prediction.evidence import find_evidence
+from xanesflow.prediction.exported_model import FORMAT, MODEL_FILE
+from xanesflow.prediction.model_card import model_card
+from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
+
+LICENCE, CREATOR = "CC-BY-4.0", "xanesflow"
+"""Of a model whose campaign's configuration tells neither."""
+
+_LENGTH = 8
+"""Bytes of a safetensors file that say how long its header is."""
+
+
+def export_model(
+    given: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    calibrations: Sequence[str | Path] = (),
+    predictions: Sequence[str | Path] = (),
+    licence: str | None = None,
+    creator: str | None = None,
+) -> Path:
+    """Write a model as a folder that `predict` takes; the same model gives the same bytes.
+
+    Args:
+        given: the seeds of one model; see `trained.load_models`.
+        folder: where; it appears when all is written.
+        calibrations: files of error bars that do not lie beside the model.
+        predictions: files of `results/evaluation/predictions`, for the figures in the card; those of a campaign's
+            results are found without.
+        licence: SPDX name; None: that of the campaign's dataset, else `LICENCE`.
+        creator: who made the model; None: who made the campaign's dataset, else `CREATOR`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        XanesflowError: the files are not seeds of one model, the folder is there already, or it would hold a path or
+            secret of this machine.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise XanesflowError(f"{folder} is there already, and nothing is overwritten; name another folder.")
+    models = load_models(given, calibrations)
+    if len(models) > 1:
+        names = "; ".join(model.name for model in models)
+        raise XanesflowError(f"These are {len(models)} models ({names}); export one at a time.")
+    model = models[0]
+    scrubber = Scrubber(json.dumps(model.card.config))
+    temporary = folder.with_name(temporary_name(folder, "export"))
+    shutil.rmtree(temporary, ignore_errors=True)  # of an export that was killed
+    (temporary / "calibration").mkdir(parents=True)
+    try:
+        hashes = {}
+        for member, file in zip(model.members, model.files, strict=True):
+            seed = member.card.seed
+            copy = temporary / f"seed{seed}.safetensors"
+            copy.write_bytes(scrubbed_checkpoint(file.read_bytes(), scrubber))
+            hashes[seed] = sha256_file(copy)
+        for subset, path in model.calibration_files.items():
+            owner = Ensemble(model.card.kind, model.card.features, subset, hashes)
+            _copy_calibration(path, temporary / "calibration" / f"{subset}.h5", model, owner, scrubber)
+        about = _about(model, predictions, licence=licence, creator=creator)
+        about = json.loads(scrubber.text(json.dumps(about)))
+        write_text(temporary / MODEL_FILE, json.dumps(about, indent=1, sort_keys=True) + "\n")
+        write_text(temporary / "README.md", model_card(about))
+        write_text(temporary / "LICENSE", licence_text(about["licence"], about["title"], "model"))
+        files = sorted(path for path in temporary.rglob("*") if path.is_file())
+        check_package(files, scrubber)
+        write_hashes(temporary, files)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
+    """A safetensors file with the same tensors, byte for byte, and a header without places and secrets.
+
+    Its entries are sorted, as the library writes them in any order.
+    """
+    length = int.from_bytes(content[:_LENGTH], "little")
+    header: dict[str, Any] = json.loads(content[_LENGTH : _LENGTH + length])
+    told: Mapping[str, str] = header.get("__metadata__", {})
+    header["__metadata__"] = {
+        name: scrubber.config(text) if name == "config" else scrubber.text(text) for name, text in told.items()
+    }
+    written = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    written += b" " * (-len(written) % _LENGTH)
+    return len(written).to_bytes(_LENGTH, "little") + written + content[_LENGTH + length :]
+
+
+def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner: Ensemble, scrubber: Scrubber) -> None:
+    """Write a subset's calibration as that of the exported checkpoints, whose hashes are others."""
+    with h5py.File(source, "r") as file:
+        made = {name: str(file.attrs[name]) for name in ("created", "versions") if name in file.attrs}
+        if "config" in file.attrs:
+            made["config"] = scrubber.config(str(file.attrs["config"]))
+    name = owner.subset
+    reason, sites = model.uncalibrated.get(name, ""), model.sites.get(name)
+    write_calibration(target, model.calibrations.get(name), owner, reason, made, sites=sites)
+
+
+def _about(
+    model: TrainedEnsemble, predictions: Sequence[str | Path], *, licence: str | None, creator: str | None
+) -> dict[str, Any]:
+    """What `model.json` says, and the card is written from."""
+    card = model.card
+    campaign = card.config or {}
+    dataset = campaign.get("dataset", {})
+    evidence = find_evidence(model, predictions)
+    subsets = {}
+    for name, share in card.subsets.items():
+        energy = model.members[0].energy_of(name)
+        sites = model.sites.get(name)
+        subsets[name] = {
+            **{key: share[key] for key in ("n_train", "n_val", "data_sha256")},
+            "energy_ev": {"first": float(energy[0]), "last": float(energy[-1]), "points": len(energy)},
+            "evidence": asdict(evidence[name]) if name in evidence else None,
+            "error_bars": name in model.calibrations,
+            "distance_limit": sites.limit if sites is not None else None,
+        }
+    return {
+        "format": FORMAT,
+        "title": f"{card.kind.capitalize()} model of K-edge XANES, {card.subset} on {card.features}",
+        "model": card.kind,
+        "of": card.subset,
+        "features": card.features,
+        "feature_dimensions": [[name, size] for name, size in card.feature_dimensions.items()],
+        "featurizers": {
+            name: {key: str(told.get(key, "unknown")) for key in ("meaning", "weights_hash")}
+            for name, told in card.featurizers.items()
+        },
+        "subsets": subsets,
+        "n_train": card.n_train,
+        "checkpoints": {str(member.card.seed): f"seed{member.card.seed}.safetensors" for member in model.members},
+        "how_trained": model.members[0].how_trained(),
+        "campaign": campaign.get("campaign"),
+        "dataset_sha256": card.dataset_sha256,
+        "data_sha256": card.data_sha256,
+        "licence": licence or dataset.get("licence") or LICENCE,
+        "creator": creator or dataset.get("creator") or CREATOR,
+        "citation": CITATION,
+        "versions": card.versions,
+    }

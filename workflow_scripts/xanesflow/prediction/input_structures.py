@@ -1,0 +1,139 @@
+"""The structures that spectra are wanted of: files, folders and pymatgen's structures, each by an id."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Structure
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.structures.folder import read_directory
+from xanesflow.structures.one_file import name_of, plain_name, read_structure_file
+from xanesflow.structures.read_structure import read_structure
+from xanesflow.structures.sites import Material, describe
+from xanesflow.structures.unusable import BadStructure, UnusableStructure
+
+Given = str | Path | Structure
+Structures = Given | Iterable[Given] | Mapping[str, Given]
+
+SYMPREC = 0.01
+"""Å, spglib's tolerance: the workflow's own default (`structures.symprec`)."""
+
+
+def read_structures(
+    given: Structures,
+    *,
+    symprec: float = SYMPREC,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Material], list[Rejected]]:
+    """Read what spectra are wanted of.
+
+    Args:
+        given: a POSCAR, CIF or pymatgen JSON file, a folder of them as `structures.folder` takes it, a pymatgen
+            Structure, several of all these, or a mapping from ids to files and Structures. Without a mapping the id
+            is the file's name without its ending, of a POSCAR its folder's name, and of the k-th Structure
+            `structure_k`, counted from 0.
+        symprec: spglib's distance tolerance in Å.
+        workers: processes that read the files of a folder.
+        progress: called as `progress(read, of)` now and then while a folder is read.
+
+    Returns:
+        The materials in the order of their ids, and what cannot be used, with its reason.
+
+    Raises:
+        XanesflowError: there is no such file or folder, a folder holds no structure, or nothing was given.
+    """
+    found: list[Material | BadStructure] = []
+    for name, each in _named(given):
+        if isinstance(each, Structure):
+            found.append(_checked(name, each, symprec=symprec))
+        elif Path(each).is_dir():
+            found += read_directory(
+                each,
+                symprec=symprec,
+                workers=workers,
+                called="The folder of structures is {}",
+                progress=progress,
+            )
+        elif not os.path.lexists(each):
+            raise XanesflowError(f"There is no structure file {each} (looked from {Path.cwd()}).")
+        else:
+            found.append(_from_file(name, Path(each), symprec=symprec))
+    if not found:
+        raise XanesflowError("No structure was given; name a POSCAR, CIF or pymatgen JSON file, or a folder of them.")
+    return _sorted_out(found)
+
+
+def _named(given: Structures) -> Iterable[tuple[str, Given]]:
+    """Each thing given with the id that it is to have; empty: that of its file."""
+    if isinstance(given, Mapping):
+        for key in given:
+            if plain_name(str(key)) != str(key):
+                raise XanesflowError(
+                    f"{str(key)[:40]!r} cannot name a structure; take letters, digits and _ . + -, as in mp-390."
+                )
+        return [(str(key), value) for key, value in given.items()]
+    if isinstance(given, str | Path | Structure):
+        given = [given]
+    return [(f"structure_{k}" if isinstance(each, Structure) else "", each) for k, each in enumerate(given)]
+
+
+def _checked(name: str, structure: Structure, *, symprec: float) -> Material | BadStructure:
+    """A Structure made elsewhere, through the same checks as a file."""
+    try:
+        text = json.dumps(structure.as_dict(verbosity=0), default=_plain)
+        plain, note = read_structure(text.encode(), "json")
+    except UnusableStructure as error:
+        return BadStructure(name, f"the structure {error}", error.reason)
+    return _noted(describe(name, plain, symprec=symprec), note)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know, such as numpy's numbers among properties of sites."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _from_file(name: str, path: Path, *, symprec: float) -> Material | BadStructure:
+    name = name or name_of(path)
+    try:
+        structure, note = read_structure_file(path)
+    except UnusableStructure as error:
+        return BadStructure(name, f"{path.name} {error}", error.reason)
+    return _noted(describe(name, structure, symprec=symprec), f"{path.name}: {note}" if note else "")
+
+
+def _noted(material: Material | BadStructure, note: str) -> Material | BadStructure:
+    if isinstance(material, BadStructure) or not note:
+        return material
+    return replace(material, note="; ".join(filter(None, (note, material.note))))
+
+
+def _sorted_out(found: list[Material | BadStructure]) -> tuple[list[Material], list[Rejected]]:
+    """Materials and rejected ones, by id; of several with one id none is used unless they are the same."""
+    by_id: dict[str, list[Material | BadStructure]] = {}
+    for each in found:
+        by_id.setdefault(each.material_id, []).append(each)
+    materials: list[Material] = []
+    rejected: list[Rejected] = []
+    for name, group in sorted(by_id.items()):
+        bad = [each for each in group if isinstance(each, BadStructure)]
+        good = [each for each in group if isinstance(each, Material)]
+        rejected += [Rejected(name, WHOLE_MATERIAL, each.reason, _sentence(each.detail)) for each in bad]
+        if len({each.structure for each in good}) > 1:
+            detail = f"{len(good)} different structures have the id {name}, so none of them is used; rename all but one"
+            rejected.append(Rejected(name, WHOLE_MATERIAL, "duplicate_id", _sentence(detail)))
+        elif good:
+            materials.append(good[0])
+    return materials, rejected
+
+
+def _sentence(text: str) -> str:
+    return text.rstrip(".") + "."

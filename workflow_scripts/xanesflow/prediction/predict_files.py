@@ -1,0 +1,109 @@
+"""From structure files to a file of predictions: what the command and the workflow's rule call."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
+from xanesflow.prediction.data import NothingPredictedError, Prediction
+from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.input_structures import SYMPREC
+from xanesflow.prediction.plot import check_plot
+from xanesflow.prediction.predictor import Predictor, Progress
+from xanesflow.prediction.write import check_output, rejected_beside, write_prediction
+
+log = logging.getLogger(__name__)
+
+WORTH_A_PROCESS = 1000
+"""Structures for which another process pays: it takes 3 s to start, and a structure takes 12 ms."""
+
+
+def predict_structures(
+    structures: Sequence[Path],
+    models: Sequence[str | Path],
+    output: Path | None,
+    *,
+    plot: Path | None = None,
+    subsets: Iterable[str] = (),
+    calibrations: Sequence[str | Path] = (),
+    weights: str | Path | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
+    symprec: float = SYMPREC,
+    progress: Progress | None = None,
+    config_json: str | None = None,
+) -> Prediction:
+    """Predict, and write what was predicted and what was left out, each whole or not at all.
+
+    Of a folder or several files the features are kept in a hidden folder beside the output until that is written, so
+    that a killed call goes on where it was.
+
+    Args:
+        structures: files and folders; see `requested.read_structures`.
+        models: see `trained.load_models`.
+        output: .csv or .h5; `<output>_rejected.csv` beside it lists what was left out. None: nothing is written.
+        plot: .svg, .png, .pdf or .html; None: none.
+        subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
+        calibrations: files of error bars that do not lie beside their model.
+        weights: M3GNet's folder; None: matgl's cache, else a download.
+        device: "cpu" or "cuda", for the features.
+        workers: processes; None: as many as cores, where there are structures enough for it to pay.
+        symprec: spglib's distance tolerance in Å.
+        progress: told how far it is.
+        config_json: the configuration, to be kept with the result.
+
+    Raises:
+        XanesflowError: nothing can be predicted; the message says why.
+    """
+    if output is not None:
+        check_output(output)
+    if plot is not None:
+        check_plot(plot)
+    many = len(structures) > 1 or any(path.is_dir() for path in structures)
+    kept = KeptFeatures.beside(output) if output is not None and many else None
+    predictor = Predictor(
+        models, calibrations=calibrations, weights=weights, device=device, workers=workers or _processes(structures)
+    )
+    try:
+        found = predictor.predict(structures, subsets=subsets, symprec=symprec, kept=kept, progress=progress)
+    except NothingPredictedError as error:
+        _write_rejected(output, error.rejected, many=many)
+        raise
+    if config_json is not None:
+        found = replace(found, made={**found.made, "config": config_json})
+    if output is not None:
+        write_prediction(output, found)
+    _write_rejected(output, found.rejected, many=many)
+    if plot is not None:
+        found.plot(plot)
+    if kept is not None:
+        kept.clear()
+    log.info("%s", describe_counts(len(found), found.rejected))
+    return found
+
+
+def _write_rejected(output: Path | None, rejected: Sequence[Rejected], *, many: bool) -> None:
+    """The table of what was left out; of one good structure there is none, nor an old one of another call."""
+    if output is None:
+        return
+    if many or rejected:
+        write_rejected(rejected_beside(output), rejected)
+    else:
+        rejected_beside(output).unlink(missing_ok=True)
+
+
+def _processes(structures: Sequence[Path]) -> int:
+    """As many processes as pay."""
+    number = sum(sum(1 for _ in path.iterdir()) if path.is_dir() else 1 for path in structures)
+    return max(1, min(len(os.sched_getaffinity(0)), number // WORTH_A_PROCESS))
+
+
+def describe_rejected(rejected: Sequence[Rejected]) -> str:
+    """`3 left out: 2 disordered, 1 no_absorber`."""
+    counts = count_reasons(rejected)
+    return f"{len(rejected)} left out: " + ", ".join(f"{number} {reason}" for reason, number in counts.items())

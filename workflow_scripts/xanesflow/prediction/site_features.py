@@ -1,0 +1,202 @@
+"""Features of the wanted sites of many structures, by the featurizers that a model names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from xanesflow import __version__
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.feature_names import KNOWN, OF_RUNS
+from xanesflow.core.sites import Site
+from xanesflow.features.base import FeatureFailure
+from xanesflow.features.featurizers import get_featurizer
+from xanesflow.models.model_kinds import ModelCard
+from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.structures.sites import Material
+
+SiteFeatures = dict[Site, NDArray[np.float32] | str]
+"""(d,) of each site, or why it has none."""
+
+BATCH = 256
+"""Structures whose features are computed, and kept, at a time."""
+
+UNKNOWN = "unknown"
+"""The weights' hash of features that a user brought in a file which does not tell it."""
+
+
+class FeatureSource:
+    """Makes each featurizer once, and sees that its weights are those of the training.
+
+    Args:
+        weights: M3GNet's folder; None: matgl's cache, else a download.
+        device: "cpu" or "cuda".
+        workers: processes.
+
+    Attributes:
+        without_run: sites whose cheap run failed, and why: a delta model predicts them from the structure alone, and
+            their columns of the run are NaN.
+    """
+
+    def __init__(self, *, weights: str | Path | None = None, device: str = "cpu", workers: int = 1) -> None:
+        self._weights, self._device, self._workers = weights, device, workers
+        self._made: dict[str, Any] = {}
+        self.without_run: dict[Site, str] = {}
+
+    def featurizer(self, name: str, card: ModelCard) -> Any:
+        """The featurizer of a block of a model's features.
+
+        Raises:
+            XanesflowError: it is not known, cannot be made, gives another number of features, or its weights are not
+                those that the model's training data were made with.
+        """
+        what = f"The {card.kind} model of {card.subset}"
+        if name in OF_RUNS:
+            return self._cheap_runs(name, card)
+        if name not in KNOWN:
+            raise XanesflowError(
+                f"{what} takes the features {name!r}, which this version cannot compute for other structures (it can "
+                f"{', '.join(KNOWN)}); compute them yourself and give them to the model's own `predict` in Python."
+            )
+        if name not in self._made:
+            self._made[name] = get_featurizer(name, weights=self._weights, device=self._device, workers=self._workers)
+        made = self._made[name]
+        trained = weights_of(card, name)
+        if trained not in (UNKNOWN, made.weights_hash):
+            raise XanesflowError(
+                f"{what} was trained on {name} features of other weights than are here (SHA-256 {trained[:16]}, here "
+                f"{made.weights_hash[:16]}), with which its spectra would be wrong; use those, or train it again."
+            )
+        if made.dimension != card.feature_dimensions[name]:
+            raise XanesflowError(
+                f"{what} takes {card.feature_dimensions[name]} numbers of {name} a site, and this version of xanesflow "
+                f"gives {made.dimension}; use the version that it was trained with ({card.versions.get('xanesflow')})."
+            )
+        return made
+
+    def _cheap_runs(self, name: str, card: ModelCard) -> Any:
+        """What runs a delta model's cheaper level of theory, with the settings of its training."""
+        from xanesflow.features.cheap_runs.engine_runs import NAME, EngineRuns  # few models need it
+
+        told = card.featurizers.get(name, {})
+        if name != NAME or not {"settings", "energy_start_ev"} <= told.keys():
+            raise XanesflowError(
+                f"The {card.kind} model of {card.subset} corrects runs of {OF_RUNS[name]}, which cannot be computed "
+                "here; put the structures into a campaign of its kind instead (docs/delta.md)."
+            )
+        key = f"{name} {card.subset}"
+        if key not in self._made:
+            self._made[key] = EngineRuns(told["settings"], float(told["energy_start_ev"]), workers=self._workers)
+        return self._made[key]
+
+    def compute(
+        self,
+        card: ModelCard,
+        materials: Sequence[Material],
+        wanted: Mapping[str, Sequence[int]],
+        *,
+        kept: KeptFeatures | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> SiteFeatures:
+        """Features of a model for the wanted sites (0-based, by material id), the blocks in the model's order.
+
+        Args:
+            card: of the model.
+            materials: their structures.
+            wanted: sites of each material; a material that is not named has none.
+            kept: where features are kept while the run lasts, and those of a killed one are found.
+            progress: called as `progress(done, of)`, in structures times featurizers.
+
+        Raises:
+            XanesflowError: see `featurizer`.
+        """
+        chosen = [material for material in materials if wanted.get(material.material_id)]
+        blocks: list[SiteFeatures] = []
+        for number, name in enumerate(card.feature_dimensions):
+            made, block = self.featurizer(name, card), dict[Site, Any]()
+            for start in range(0, len(chosen), BATCH):
+                batch = chosen[start : start + BATCH]
+                before = number * len(chosen) + start
+
+                def tell(done: int, _: int, before: int = before) -> None:
+                    if progress is not None:
+                        progress(before + done, len(chosen) * len(card.feature_dimensions))
+
+                block |= _of_batch(made, batch, wanted, kept, tell)
+                tell(len(batch), len(batch))
+            blocks.append(block)
+        self.without_run |= _fill_in(blocks, card)
+        return _joined(blocks)
+
+
+def weights_of(card: ModelCard, name: str) -> str:
+    """SHA-256 of the weights that the features of a model's training data were made with, or `UNKNOWN`."""
+    return str(card.featurizers.get(name, {}).get("weights_hash", UNKNOWN))
+
+
+def _of_batch(
+    featurizer: Any,
+    batch: Sequence[Material],
+    wanted: Mapping[str, Sequence[int]],
+    kept: KeptFeatures | None,
+    progress: Callable[[int, int], None],
+) -> SiteFeatures:
+    """One featurizer's numbers for a batch, all of it at once or all of it from what was kept."""
+    failures: Mapping[tuple[int, int], str] = {}
+    keys = [_key(featurizer, material, wanted[material.material_id]) for material in batch]
+    if kept is not None and (there := kept.get(keys)) is not None:
+        answers: list[Any] = list(there)
+    else:
+        structures = [Structure.from_dict(json.loads(material.structure)) for material in batch]
+        answers = featurizer.compute(structures, progress, [wanted[material.material_id] for material in batch])
+        failures = getattr(featurizer, "failures", {})
+        answers = [each.reason if isinstance(each, FeatureFailure) else each for each in answers]
+        if kept is not None:
+            kept.put(keys, answers)
+    found: SiteFeatures = {}
+    for number, (material, answer) in enumerate(zip(batch, answers, strict=True)):
+        for row, site in enumerate(wanted[material.material_id]):
+            if isinstance(answer, str):
+                found[material.material_id, site] = answer
+            elif np.isnan(answer[row]).any() and featurizer.name in OF_RUNS:
+                found[material.material_id, site] = failures.get((number, site), "its run failed before")
+            elif np.isnan(answer[row]).any():
+                found[material.material_id, site] = (
+                    f"Atom {site} has no neighbour within the reach of {featurizer.name}."
+                )
+            else:
+                found[material.material_id, site] = answer[row]
+    return found
+
+
+def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]:
+    """Put NaN where a delta model's cheap run failed; which sites these are, and why."""
+    name = list(card.feature_dimensions)[-1]
+    if name not in OF_RUNS:
+        return {}
+    failed = {site: row for site, row in blocks[-1].items() if isinstance(row, str)}
+    blocks[-1].update({site: np.full(card.feature_dimensions[name], np.nan, dtype=np.float32) for site in failed})
+    return failed
+
+
+def _joined(blocks: Sequence[SiteFeatures]) -> SiteFeatures:
+    """Blocks side by side; a site that one of them lacks has none."""
+    found: SiteFeatures = {}
+    for site in blocks[0]:
+        rows = [block[site] for block in blocks]
+        reason = next((row for row in rows if isinstance(row, str)), None)
+        found[site] = reason if reason is not None else np.concatenate(rows)
+    return found
+
+
+def _key(featurizer: Any, material: Material, sites: Sequence[int]) -> str:
+    """What the features of a material's sites depend on."""
+    text = "|".join([featurizer.name, featurizer.weights_hash, __version__, material.structure, str(list(sites))])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Sites whose cheap run failed: a delta model predicts them from the structure alone, with error bars of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.models.delta.delta_model import DeltaModel
+from xanesflow.models.model_kinds import TrainedModel
+
+Floats = NDArray[np.float64]
+
+SIGMAS = {0.68: 0.9945, 0.95: 1.96}
+"""Half widths of the bands of a normal distribution, in standard deviations."""
+
+
+def spectra_by_seed(members: Sequence[TrainedModel], features: NDArray[np.float32]) -> tuple[Floats, NDArray[np.bool_]]:
+    """(k, n, 141) spectra in bohr² by k members, and (n,) which of them are from the structure alone.
+
+    Args:
+        members: the seeds of a model.
+        features: (n, d); of a delta model the columns of a failed run are NaN.
+    """
+    alone: NDArray[np.bool_] = np.asarray(np.isnan(features).any(axis=1))
+    if not alone.any():
+        return np.stack([member.predict(features) for member in members]), alone
+    found = []
+    for member in members:
+        assert isinstance(member, DeltaModel)  # of others every site has all features
+        spectra = member.without_baseline(features)
+        spectra[~alone] = member.predict(features[~alone])
+        found.append(spectra)
+    return np.stack(found), alone
+
+
+def bands_alone(members: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:
+    """(2, n, 141) ends of the bands in bohr² around spectra (n, 141) that are from the structure alone.
+
+    They are as wide as the errors at materials that were left out of the fit.
+    """
+    half = SIGMAS[level] * _error(members)
+    return np.maximum(np.stack([spectra - half, spectra + half]), 0.0)
+
+
+def errors_alone(members: Sequence[TrainedModel], n: int) -> Floats:
+    """(n,) expected error of such spectra, root mean square over the energies, bohr²."""
+    return np.full(n, np.sqrt(np.mean(_error(members) ** 2)))
+
+
+def _error(members: Sequence[TrainedModel]) -> Floats:
+    """(141,) bohr²."""
+    squares = [member.structure_error**2 for member in members if isinstance(member, DeltaModel)]
+    return np.asarray(np.sqrt(np.mean(squares, axis=0)))

@@ -1,0 +1,224 @@
+"""Trained models by the files that a user names: checkpoints, folders of seeds, and folders of `model export`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
+from xanesflow.core.sites import Subset
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, NotCalibratedError
+from xanesflow.evaluation.error_bars.calibration_file import difference, read_calibration, read_owner_and_sites
+from xanesflow.evaluation.error_bars.distance import TrainingSites
+from xanesflow.evaluation.load_seeds import check_seeds
+from xanesflow.models.model_kinds import ModelCard, TrainedModel
+from xanesflow.models.network.checkpoint import load_checkpoint
+from xanesflow.prediction.exported_model import MODEL_FILE, check_folder
+
+_WANTED = (
+    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, or one of `xanesflow model export`"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedEnsemble:
+    """All seeds of one model, ready to predict.
+
+    Attributes:
+        members: one a seed, in the order of the seeds.
+        files: their checkpoints.
+        hashes: SHA-256 of the checkpoint by seed.
+        calibrations: error bars, by subset.
+        sites: where the training sites lie, by subset; also of one that has no error bars.
+        uncalibrated: why a subset has no error bars, in a sentence, by subset.
+        calibration_files: those that error bars and training sites are from.
+    """
+
+    members: tuple[TrainedModel, ...]
+    files: tuple[Path, ...]
+    hashes: dict[int, str]
+    calibrations: dict[str, Calibration]
+    sites: dict[str, TrainingSites]
+    uncalibrated: dict[str, str]
+    calibration_files: dict[str, Path]
+
+    @property
+    def card(self) -> ModelCard:
+        """Of the first seed; the others differ in what came of their seed."""
+        return self.members[0].card
+
+    @property
+    def subsets(self) -> list[str]:
+        """Those that it predicts."""
+        return list(self.card.subsets)
+
+    @property
+    def name(self) -> str:
+        """Such as `expert model of Cu_FEFF on m3gnet`."""
+        return f"{self.card.kind} model of {self.card.subset} on {self.card.features}"
+
+
+def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] = ()) -> list[TrainedEnsemble]:
+    """Load models; several checkpoints that differ in nothing but their seed are one model.
+
+    Args:
+        given: checkpoints, folders with `seed*.safetensors`, or folders of `xanesflow model export`.
+        calibrations: files of `results/evaluation/calibration`; those beside the models, where the workflow or
+            `model export` puts them, are found without.
+
+    Raises:
+        XanesflowError: a file is no model, is damaged, or does not go with the others; a calibration is of none of
+            the models; two models predict the same subset.
+    """
+    if not given:
+        raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
+    files = list(dict.fromkeys(file for path in given for file in _checkpoints(Path(path))))
+    groups: dict[tuple[str, str, str], list[tuple[Path, TrainedModel]]] = {}
+    for file in files:
+        model = load_checkpoint(file)
+        groups.setdefault((model.card.kind, model.card.subset, model.card.features), []).append((file, model))
+    named = {path: _owner_of(path) for path in map(Path, calibrations)}
+    models = [_of_one(members, named) for members in groups.values()]
+    if named:
+        path, owner = next(iter(named.items()))
+        known = "; ".join(model.name for model in models)
+        raise XanesflowError(
+            f"{path} is the calibration of another model (of the {owner.model} model on {owner.features} for "
+            f"{owner.subset}), and the models given are: {known}; leave it out, or name that model."
+        )
+    _check_one_a_subset(models)
+    return models
+
+
+def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> list[str]:
+    """Which subsets are to be predicted: those wanted, or all that the models cover.
+
+    Raises:
+        XanesflowError: no model has the element or the level of theory.
+    """
+    covered = [subset for model in models for subset in model.subsets]
+    wanted = list(dict.fromkeys(wanted))
+    for name in wanted:
+        subset = Subset.parse(name)
+        if name in covered:
+            continue
+        theories = [Subset.parse(each).theory for each in covered if Subset.parse(each).element == subset.element]
+        if theories:
+            told = f"{subset.element} at the level of theory {subset.theory}, only at {', '.join(theories)}"
+        else:
+            told = f"{subset.element}"
+        raise XanesflowError(f"None of the models given is of {told}; they cover {', '.join(covered)}.")
+    return wanted or covered
+
+
+def _checkpoints(path: Path) -> list[Path]:
+    """The checkpoints that a path stands for."""
+    if path.is_dir():
+        if (path / MODEL_FILE).is_file():
+            return check_folder(path)
+        if found := sorted(path.glob("seed*.safetensors")):
+            return found
+        below = sorted(each.parent.name for each in path.glob("*/seed0.safetensors"))
+        hint = f" (it holds folders of models: {', '.join(below[:5])}{', ...' if len(below) > 5 else ''})"
+        raise XanesflowError(f"The folder {path} holds no model{hint if below else ''}; {_WANTED}.")
+    if not path.exists():
+        raise XanesflowError(f"There is no model {path}; {_WANTED}.")
+    if not path.is_file():
+        raise XanesflowError(f"{path} is not a plain file; {_WANTED}.")
+    with path.open("rb") as opened:
+        if opened.read(8) == b"\x89HDF\r\n\x1a\n":
+            raise XanesflowError(f"{path} is an HDF5 file, such as a dataset, and no model; {_WANTED}.")
+    return [path]
+
+
+def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:
+    """Join the seeds of one model; calibrations of it are taken out of `named`."""
+    found = sorted(found, key=lambda each: each[1].card.seed)
+    files, members = [file for file, _ in found], [model for _, model in found]
+    check_seeds(members, files)
+    for file, model in found[1:]:
+        if model.card.data_sha256 != members[0].card.data_sha256:
+            raise XanesflowError(
+                f"{file} was trained on other data than {files[0]} (hash {model.card.data_sha256[:12]}, there "
+                f"{members[0].card.data_sha256[:12]}), so they are not seeds of one model; predict with one of them."
+            )
+    hashes = {model.card.seed: sha256_file(file) for file, model in found}
+    card = members[0].card
+    calibrations: dict[str, Calibration] = {}
+    sites: dict[str, TrainingSites] = {}
+    uncalibrated: dict[str, str] = {}
+    calibration_files: dict[str, Path] = {}
+    for subset in card.subsets:
+        Subset.parse(subset)  # its name becomes that of a file
+        owner = Ensemble(card.kind, card.features, subset, hashes)
+        mine = [path for path, of in named.items() if of == owner]
+        for used in mine:
+            del named[used]
+        path, reason = _calibration_file(mine[0] if mine else _beside(files[0], card, subset), owner)
+        if path is not None:
+            calibration_files[subset] = path
+            if (there := read_owner_and_sites(path)[1]) is not None and len(there.points):
+                sites[subset] = there
+            try:
+                calibrations[subset] = read_calibration(path, owner)
+            except NotCalibratedError as error:
+                reason = str(error)
+        if reason:
+            uncalibrated[subset] = reason
+    return TrainedEnsemble(tuple(members), tuple(files), hashes, calibrations, sites, uncalibrated, calibration_files)
+
+
+def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, str]:
+    """The file of an ensemble's error bars, or why there is none.
+
+    Raises:
+        XanesflowError: it is damaged, or that of an exported folder is of another model.
+    """
+    if path is None:
+        return None, (
+            "no calibration was found beside its checkpoints; name one with --calibration "
+            "(results/evaluation/calibration/...h5)."
+        )
+    of = read_owner_and_sites(path)[0]
+    if of == owner:
+        return path, ""
+    told = f"{path} is of another ensemble ({difference(of, owner)})"
+    if _is_exported(path.parent):
+        raise XanesflowError(f"{told}; fetch the folder again, or export the model again.")
+    return None, f"{told}; predict with all of its seeds, or calibrate this one."
+
+
+def _is_exported(folder: Path) -> bool:
+    return (folder / MODEL_FILE).is_file() or (folder.parent / MODEL_FILE).is_file()
+
+
+def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
+    """The calibration of a checkpoint in a folder of `model export` or in a campaign's results, if it is there."""
+    if _is_exported(checkpoint.parent):
+        path = checkpoint.parent / "calibration" / f"{subset}.h5"
+    else:
+        results = checkpoint.absolute().parent.parent.parent
+        path = results / "evaluation" / "calibration" / f"{card.kind}_{card.features}_{subset}.h5"
+    return path if path.is_file() else None
+
+
+def _owner_of(path: Path) -> Ensemble:
+    """Which ensemble a calibration says that it belongs to."""
+    if not path.is_file():
+        raise XanesflowError(f"There is no calibration {path}; name a file of results/evaluation/calibration.")
+    return read_owner_and_sites(path)[0]
+
+
+def _check_one_a_subset(models: Sequence[TrainedEnsemble]) -> None:
+    """Raise if two models predict the same subset, whose spectra would then have no one answer."""
+    first: dict[str, TrainedEnsemble] = {}
+    for model in models:
+        for subset in model.subsets:
+            if subset in first:
+                raise XanesflowError(
+                    f"Both the {first[subset].name} ({first[subset].files[0]}) and the {model.name} "
+                    f"({model.files[0]}) predict {subset}; predict with one of them at a time."
+                )
+            first[subset] = model

@@ -1,0 +1,1 @@
+"""The interactive part of the report: sites by their features, each with its spectra."""

@@ -1,0 +1,267 @@
+"""The part of the report to look around in: sites by their features, each with its spectrum and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import PARTS, parse_site_id
+from xanesflow.dataset.read_dataset import Subset, load
+from xanesflow.evaluation.metrics import deciles, spectrum_mse
+from xanesflow.evaluation.predictions_file import Predictions, read_predictions
+from xanesflow.report.explorer.feature_map import UMAP, read_map
+from xanesflow.report.explorer.packing import Pack, data_uri, deflated
+from xanesflow.report.explorer.site_chemistry import read_chemistry
+
+MOST_SPECTRA = 8_000
+"""Sites on the page, each with its simulated spectrum, over all subsets."""
+
+MOST_PREDICTIONS = 5_000
+"""Predicted spectra on the page, over all models and subsets."""
+
+FEWEST_SITES = 40
+"""So many judged sites of a subset are shown whatever these limits say."""
+
+WORST = 5
+"""Sites with a model's largest errors that a sample has in any case."""
+
+_UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class ExplorerFiles:
+    """What the explorer is made from.
+
+    Attributes:
+        dataset: the campaign's dataset.
+        predictions: prediction files of all models and baselines.
+        chemistry: table of `describe_sites`.
+        maps: table of `map_features` by features.
+        figures: of `draw_map`, by title, as `Cu_FEFF by m3gnet`.
+        most_spectra, most_predictions: see the constants of these names.
+    """
+
+    dataset: Path
+    predictions: Sequence[Path]
+    chemistry: Path
+    maps: Mapping[str, Path]
+    figures: Mapping[str, Path]
+    most_spectra: int = MOST_SPECTRA
+    most_predictions: int = MOST_PREDICTIONS
+
+
+def explorer_section(files: ExplorerFiles) -> Markup:
+    """The section of the page as HTML that needs no network; see docs/report.md for what it shows."""
+    from plotly.offline import get_plotlyjs  # a second, for nothing else
+
+    environment = Environment(
+        loader=PackageLoader("xanesflow.report.explorer", "."),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    data, notes = explorer_data(files)
+    texts = {name: Markup(_text(name)) for name in ("explorer.css", "explorer.js", "explorer_view.js")}
+    page = environment.get_template("explorer.html").render(
+        data=data,
+        notes=notes,
+        figures={title: data_uri(path) for title, path in files.figures.items()},
+        style=texts["explorer.css"],
+        script=texts["explorer.js"] + "\n" + texts["explorer_view.js"],
+        plotly=deflated(get_plotlyjs().encode()),
+    )
+    return Markup(page)
+
+
+def _text(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def explorer_data(files: ExplorerFiles) -> tuple[str, list[str]]:
+    """The numbers for the page's script (`Pack.encode`), and sentences on what was sampled or is not known."""
+    by_subset: dict[str, list[Predictions]] = {}
+    for path in files.predictions:
+        read = read_predictions(path)
+        by_subset.setdefault(read.subset, []).append(read)
+    chemistry = read_chemistry(files.chemistry)
+    tables = {features: read_map(path) for features, path in files.maps.items()}
+    n_models = sum(map(len, by_subset.values()))
+    most_judged = max(FEWEST_SITES, files.most_predictions // max(1, n_models))
+    most_sites = max(5 * FEWEST_SITES, files.most_spectra // max(1, len(by_subset)))
+    pack, notes, subsets = Pack(), [], []
+    with load(files.dataset) as data:
+        for name, models in by_subset.items():
+            of_subset = {features: table[table["subset"] == name] for features, table in tables.items()}
+            picked = _pick(data[name], models, of_subset, most_judged, most_sites)
+            notes += picked.notes
+            known = chemistry[chemistry["subset"] == name]
+            subsets.append(_subset(pack, data[name], models, chemistry=known, maps=of_subset, picked=picked))
+    return pack.encode({"subsets": subsets, "parts": list(PARTS)}), notes
+
+
+@dataclass(frozen=True, eq=False)
+class _Picked:
+    """Which sites of a subset are on the page.
+
+    Attributes:
+        rows: of the subset, the judged ones first.
+        judged: for each judged one its row in the prediction files.
+        notes: what was left out, in sentences.
+    """
+
+    rows: NDArray[np.intp]
+    judged: NDArray[np.intp]
+    notes: list[str]
+
+
+def _pick(
+    subset: Subset, models: Sequence[Predictions], maps: Mapping[str, pd.DataFrame], most_judged: int, most_sites: int
+) -> _Picked:
+    row_of = {name: row for row, name in enumerate(subset.ids)}
+    ids = models[0].ids
+    if not row_of.keys() >= set(ids) or any(each.ids != ids for each in models):
+        raise XanesflowError(
+            f"The predictions of {subset.name} are not all of the same spectra of the dataset; delete "
+            "results/evaluation/predictions and run snakemake."
+        )
+    judged = sample_judged([spectrum_mse(each.spectra, each.predictions) for each in models], most_judged)
+    rows = dict.fromkeys(row_of[ids[each]] for each in judged)
+    for table in maps.values():
+        for row in list(rows)[: len(judged)]:
+            rows |= dict.fromkeys(row_of[name] for name in table["neighbours"].iloc[row])
+    others = np.setdiff1d(np.flatnonzero(subset.split != models[0].part), list(rows))
+    free = max(0, most_sites - len(rows))
+    if free < len(others):
+        others = np.random.default_rng(0).permutation(others)[:free]
+    rows |= dict.fromkeys(np.sort(others).tolist())
+    notes = []
+    if len(judged) < len(ids):
+        notes.append(
+            f"{subset.name}: {len(judged)} of {len(ids)} {_part(models[0].part)} spectra, sampled evenly over the "
+            f"tenths of each model's errors, with the {WORST} worst of each."
+        )
+    rest = len(subset) - len(ids)
+    if len(rows) - len(judged) < rest:
+        notes.append(
+            f"{subset.name}: {len(rows) - len(judged)} of {rest} other sites, the nearest training sites of the "
+            "former and a random sample."
+        )
+    return _Picked(np.array(list(rows), dtype=np.intp), judged, notes)
+
+
+def _part(part: str) -> str:
+    return "validation" if part == "val" else part
+
+
+def sample_judged(errors: Sequence[NDArray[np.float64]], most: int) -> NDArray[np.intp]:
+    """Rows of judged spectra to show: all, or evenly many of each tenth of each model's errors and its worst ones.
+
+    Args:
+        errors: (n,) of each model, bohr⁴.
+        most: about how many; a few less, as models have their worst spectra in common.
+    """
+    n = len(errors[0])
+    if n <= most:
+        return np.arange(n)
+    random = np.random.default_rng(0)
+    chosen: set[int] = set()
+    for mse in errors:
+        chosen |= set(np.argsort(mse, kind="stable")[-WORST:].tolist())
+    each = max(1, (most - len(chosen)) // (10 * len(errors)))
+    for mse in errors:
+        for rows in deciles(mse):
+            free = [row for row in rows.tolist() if row not in chosen]
+            chosen |= set(random.permutation(free)[:each].tolist())
+    return np.array(sorted(chosen), dtype=np.intp)
+
+
+def _subset(
+    pack: Pack,
+    subset: Subset,
+    models: Sequence[Predictions],
+    *,
+    chemistry: pd.DataFrame,
+    maps: Mapping[str, pd.DataFrame],
+    picked: _Picked,
+) -> dict[str, Any]:
+    view = subset[picked.rows]
+    order = np.argsort(picked.rows)  # of arrays in a file the rows are read in their order
+    spectra = np.empty((len(view), len(subset.energy)))
+    spectra[order] = subset[picked.rows[order]].spectra[:]
+    known = chemistry.set_index(["material_id", "site_index"]).loc[[parse_site_id(name) for name in view.ids]]
+    names = {name: number for number, name in enumerate(view.ids)}
+    largest = float(np.abs(spectra).max(initial=0.0))
+    return {
+        "name": subset.name,
+        "energy": pack.add(subset.energy, "f64"),
+        "ids": view.ids,
+        "formula": known["formula"].tolist(),
+        "multiplicity": pack.add(view.multiplicity, "i32"),
+        "split": pack.add([PARTS.index(part) for part in view.split], "u8"),
+        "oxidation": [None if np.isnan(value) else round(value, 2) for value in known["oxidation_state"]],
+        "oxidation_from": known["oxidation_from"].tolist(),
+        "coordination": pack.add(known["coordination"].fillna(_UNKNOWN), "u8"),
+        "oxygens": pack.add(known["oxygens"].fillna(_UNKNOWN), "u8"),
+        "detail": known["detail"].tolist(),
+        "spectra": pack.spectra(spectra, largest),
+        "maps": {
+            features: _map(pack, table.iloc[picked.rows], names, len(table), len(picked.judged))
+            for features, table in maps.items()
+        },
+        "models": [_model(pack, model, picked.judged, largest) for model in models],
+        "judged": len(picked.judged),
+    }
+
+
+def _map(pack: Pack, table: pd.DataFrame, names: Mapping[str, int], of: int, judged: int) -> dict[str, Any]:
+    near = table["neighbours"].iloc[:judged]
+    far = table["distances"].iloc[:judged]
+    return {
+        "x": pack.add(table["x"], "f32"),
+        "y": pack.add(table["y"], "f32"),
+        "umap": bool((table["method"] == UMAP).any()),
+        "of": of,
+        "neighbours": [[names[name] for name in each] for each in near],
+        "distances": [[round(float(value), 3) for value in each] for each in far],
+    }
+
+
+def _model(pack: Pack, data: Predictions, judged: NDArray[np.intp], largest: float) -> dict[str, Any]:
+    mse = spectrum_mse(data.spectra, data.predictions)
+    rank = np.empty(len(mse), dtype=np.int64)
+    rank[np.argsort(mse, kind="stable")] = np.arange(len(mse))
+    tenth = np.zeros(len(mse), dtype=np.int64)
+    for number, rows in enumerate(deciles(mse), start=1):
+        tenth[rows] = number
+    bars = data.uncertainty
+    # What a model makes up may be larger than any spectrum; what is larger by far is cut.
+    scale = float(np.clip(np.abs(data.predictions[judged]).max(initial=0.0), largest, 4 * largest))
+    described = {
+        "model": data.model,
+        "features": data.features,
+        "part": _part(data.part),
+        "n": len(mse),
+        "seeds": len(data.seeds),
+        "mse": pack.add(mse[judged], "f32"),
+        "rank": pack.add(rank[judged] + 1, "i32"),
+        "tenth": pack.add(tenth[judged], "u8"),
+        "predictions": pack.spectra(data.predictions[judged], scale),
+        "uncalibrated": data.uncalibrated,
+    }
+    if bars is not None:
+        described |= {
+            "expected": pack.add(bars.error[judged], "f32"),
+            "lower": pack.spectra(bars.band_68[0, judged], scale),
+            "upper": pack.spectra(bars.band_68[1, judged], scale),
+        }
+    return described

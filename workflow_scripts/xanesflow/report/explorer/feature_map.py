@@ -1,0 +1,183 @@
+"""The space of the features in two dimensions, and which training sites lie next to each judged one."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.dataset.read_dataset import Subset, load
+from xanesflow.evaluation.error_bars.distance import TrainingSites
+
+UMAP, COMPONENTS = "umap", "principal components"
+
+FEWEST = 100
+"""With fewer sites the neighbourhoods that UMAP goes by (15 sites) are most of the subset: components instead."""
+
+MOST = 20_000
+"""Sites of a subset that are placed; of more a sample, with all judged ones as far as they fit."""
+
+NEIGHBOURS = 3
+
+SEED = 0
+
+COLUMNS = ["subset", "material_id", "site_index", "split", "x", "y", "method", "neighbours", "distances"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Sites in two dimensions.
+
+    Attributes:
+        points: (n, 2) float32; NaN of sites that were not placed.
+        method: `umap` or `principal components`.
+    """
+
+    points: NDArray[np.float32]
+    method: str
+
+
+def map_features(dataset: Path, output: Path, *, features: str, workers: int = 1) -> None:
+    """Place the sites of each subset by their features, and find the nearest training sites of the others.
+
+    UMAP of the standardised features (McInnes, Healy and Melville, arXiv 1802.03426; 15 neighbours, started from the
+    principal components, seeded), which gives the same points for the same data and versions. Neighbours are found in
+    the space that the distances of the error bars are taken in (`xanesflow.evaluation.error_bars.distance`).
+
+    Args:
+        dataset: the campaign's dataset.
+        output: Parquet to write, a row a site with `COLUMNS`: `x` and `y` are empty of sites that were not placed,
+            `neighbours` names up to three training sites (`mp-390_000`), nearest first, and `distances` says how far
+            they are, in standard deviations of the features; both are empty for training sites.
+        features: as `m3gnet` or `m3gnet_all+chgnet`.
+        workers: processes.
+    """
+    with load(dataset) as data:
+        names = list(data)
+        large = sum(len(data[name]) >= FEWEST for name in names)
+    of_subset = partial(_map_subset, dataset, features)
+    tables = list(map_in_processes(of_subset, names, max(1, min(workers, large))))
+    whole = pd.concat(tables or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
+    with atomic_path(output) as temporary:
+        whole.to_parquet(temporary, index=False, compression="zstd")
+
+
+def _map_subset(dataset: Path, features: str, name: str) -> pd.DataFrame:
+    started = time.monotonic()
+    with load(dataset) as data:
+        subset = data[name]
+        values = subset.features(features)[:]
+        placed = place(values, sample(subset.split))
+        neighbours, distances = nearest_training(subset, values)
+        table = pd.DataFrame(
+            {
+                "subset": name,
+                "material_id": subset.material_id.tolist(),
+                "site_index": subset.site_index,
+                "split": subset.split.tolist(),
+                "x": placed.points[:, 0],
+                "y": placed.points[:, 1],
+                "method": placed.method,
+                "neighbours": neighbours,
+                "distances": distances,
+            }
+        )
+    shown = int(np.isfinite(placed.points[:, 0]).sum())
+    log.info(
+        "%s: %d of %d sites placed by %s in %.1f s", name, shown, len(table), placed.method, time.monotonic() - started
+    )
+    return table
+
+
+def sample(split: NDArray[np.str_], most: int = MOST) -> NDArray[np.intp]:
+    """Rows of the sites to place: all, or `most` at random, of which those of training make way for the others."""
+    if len(split) <= most:
+        return np.arange(len(split))
+    random = np.random.default_rng(SEED).permutation(len(split))
+    order = random[np.argsort(split[random] == "train", kind="stable")]
+    return np.sort(order[:most])
+
+
+def place(features: NDArray[np.floating], rows: NDArray[np.intp]) -> Placed:
+    """Place some of the sites.
+
+    Args:
+        features: (n, d).
+        rows: which of them.
+    """
+    points = np.full((len(features), 2), np.nan, np.float32)
+    values = features[rows].astype(np.float64)
+    if not len(values):
+        return Placed(points, COMPONENTS)
+    deviation = values.std(axis=0)
+    constant = deviation <= 1e-6 * np.maximum(np.abs(values.mean(axis=0)), np.finfo(np.float32).tiny)
+    values = (values - values.mean(axis=0)) / np.where(constant, 1.0, deviation)
+    if len(values) < FEWEST:
+        points[rows] = _components(values)
+        return Placed(points, COMPONENTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a seed allows one thread only
+        import umap  # seconds, for nothing where all subsets are small
+
+        points[rows] = umap.UMAP(init="pca", random_state=SEED, n_jobs=1).fit_transform(values)
+    return Placed(points, UMAP)
+
+
+def _components(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 2) coordinates along the two leading principal axes, 0 where there is no such axis."""
+    left, sizes, axes = np.linalg.svd(values, full_matrices=False)
+    found = left[:, :2] * sizes[:2]
+    signs = np.sign(axes[: found.shape[1]].sum(axis=1))  # which way an axis points is the library's whim
+    found = found * np.where(signs == 0, 1, signs)
+    return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
+
+
+def nearest_training(
+    subset: Subset, features: NDArray[np.floating], number: int = NEIGHBOURS
+) -> tuple[list[list[str]], list[list[float]]]:
+    """Ids and distances of the nearest training sites of each site, none of a training site.
+
+    Args:
+        subset: of n sites.
+        features: (n, d) theirs.
+        number: of neighbours.
+    """
+    train = np.flatnonzero(subset.split == "train")
+    others = np.flatnonzero(subset.split != "train")
+    ids: list[list[str]] = [[] for _ in range(len(subset))]
+    distances: list[list[float]] = [[] for _ in range(len(subset))]
+    number = min(number, len(train))
+    if not number or not len(others):
+        return ids, distances
+    space = TrainingSites.fit(features[train])
+    there = ((features[others].astype(np.float64) - space.mean) / space.scale) @ space.axes.T
+    far, found = cKDTree(space.points).query(there, k=list(range(1, number + 1)))
+    names = np.array(subset.ids, dtype=object)[train]
+    for row, each, away in zip(others, found, far, strict=True):
+        ids[row], distances[row] = names[each].tolist(), away.tolist()
+    return ids, distances
+
+
+def read_map(path: Path) -> pd.DataFrame:
+    """Read what `map_features` wrote.
+
+    Raises:
+        XanesflowError: it is not such a table.
+    """
+    try:
+        return pd.read_parquet(path, columns=COLUMNS)
+    except (OSError, ValueError, KeyError) as error:
+        raise XanesflowError(f"{path} is no map of features ({error}); delete it and run snakemake.") from None

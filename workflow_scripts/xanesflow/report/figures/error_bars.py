@@ -1,0 +1,121 @@
+"""Figures of how far error bars can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xanesflow.core.figures import BAND, BASELINE, MODEL, TRUTH, figure
+from xanesflow.evaluation.error_bars.calibration import LEVELS
+from xanesflow.evaluation.error_bars.scores import Sparsification, judge, reliability, sparsification
+from xanesflow.evaluation.metrics import deciles, spectrum_mse
+from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, read_predictions
+
+MOST_VECTORS = 100
+"""Points that are drawn as shapes; more are drawn as pixels, which are smaller then."""
+
+WITHIN = 0.03
+"""How far coverage may be from what a band says, drawn as a strip: so far the bars count as calibrated."""
+
+
+def draw_uncertainty(predictions: Path, *, reliability: Path, sparsification: Path, bands: Path) -> None:
+    """Draw the three figures of one model's error bars; where there are none each says why.
+
+    Args:
+        predictions: a prediction file.
+        reliability: SVG to write: share of the points inside the bands of each level, and at each energy.
+        sparsification: SVG to write: expected against true errors, and the sparsification curve.
+        bands: SVG to write: spectra with their bands, from the smallest to the largest expected error.
+    """
+    data = read_predictions(predictions)
+    bars = data.uncertainty
+    drawings = ((reliability, _reliability), (sparsification, _sparsification), (bands, _bands))
+    for path, draw in drawings:
+        if bars is None or not data.ids:
+            with figure(path, 6.5, 1.2) as drawn:
+                why = data.uncalibrated if data.ids else f"{data.subset} has no spectrum in its {data.part} part."
+                drawn.text(0.5, 0.5, why or "These predictions have no error bars.", ha="center", wrap=True)
+            continue
+        with figure(path, 9.5, 4.2 if draw is _bands else 3.6) as drawn:
+            draw(drawn, data, bars)
+
+
+def _reliability(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
+    left, right = drawn.subplots(1, 2, width_ratios=[2, 3])
+    found = judge(data.spectra, data.predictions, bars)
+    _diagonal(left)
+    left.plot(LEVELS, reliability(bars.confidence), color=MODEL, label=data.model)
+    left.set(xlabel="Share that a band shall hold", ylabel="Share of points inside", xlim=(0, 1), ylim=(0, 1))
+    left.set_title(f"miscalibration area {found.miscalibration_area:.3f}")
+    left.legend(loc="upper left")
+    for level, band, coverage, colour in (
+        (0.68, bars.band_68, found.coverage_68, MODEL),
+        (0.95, bars.band_95, found.coverage_95, BASELINE),
+    ):
+        inside = ((band[0] <= data.spectra) & (data.spectra <= band[1])).mean(axis=0)
+        right.axhspan(100 * (level - WITHIN), 100 * (level + WITHIN), color=BAND, alpha=0.35, lw=0)
+        right.plot(data.energy_ev, 100 * inside, color=colour, label=f"{level:.0%} band: {coverage:.1%} of all points")
+    right.set(xlabel="Photon energy (eV)", ylabel="Points inside (%)", ylim=(min(40, right.get_ylim()[0]), 101))
+    right.legend(loc="lower right")
+
+
+def _diagonal(axes: Axes) -> None:
+    axes.fill_between([0, 1], [-WITHIN, 1 - WITHIN], [WITHIN, 1 + WITHIN], color=BAND, alpha=0.35, lw=0)
+    axes.plot([0, 1], [0, 1], color=TRUTH, lw=0.8, ls=":")
+
+
+def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
+    left, right = drawn.subplots(1, 2)
+    errors = np.sqrt(spectrum_mse(data.spectra, data.predictions))
+    found = judge(data.spectra, data.predictions, bars)
+    smallest = max(errors.max() * 1e-6, np.finfo(float).tiny)
+    dots = {"color": MODEL, "ms": 3, "alpha": 0.6, "rasterized": len(errors) > MOST_VECTORS}
+    left.loglog(np.maximum(bars.error, smallest), np.maximum(errors, smallest), ".", **dots)
+    ends = np.array([max(bars.error.min(), smallest), max(bars.error.max(), 2 * smallest)])
+    left.plot(ends, ends, color=TRUTH, lw=0.8, ls=":", label="equal")
+    left.plot(
+        ends,
+        ends * np.median(bars.error_95 / np.maximum(bars.error, smallest)),
+        color=BASELINE,
+        lw=0.8,
+        label="95 % shall be below",
+    )
+    left.set(xlabel="Expected error of a spectrum (bohr²)", ylabel="True error (bohr²)")
+    left.set_title(f"rank correlation {found.rank_correlation:.2f}, {found.spectra_below_95:.1%} below the bound")
+    left.legend(loc="upper left")
+    sparse = thinned(sparsification(errors, bars.error))
+    right.plot(100 * sparse.removed, sparse.curve, color=MODEL, label="largest expected errors first")
+    right.plot(100 * sparse.removed, sparse.oracle, color=TRUTH, lw=0.8, ls="--", label="largest true errors first")
+    right.axhline(1, color=BASELINE, lw=0.8, label="in random order")
+    right.fill_between(100 * sparse.removed, sparse.oracle, sparse.curve, color=BAND, alpha=0.35, lw=0)
+    right.set(xlabel="Spectra taken out (%)", ylabel="Mean error of the rest / of all", ylim=(0, None))
+    right.set_title(f"AUSE {found.ause:.3f} (in random order {found.ause_random:.3f})")
+    right.legend(loc="lower left")
+
+
+def thinned(curves: Sparsification, most: int = 200) -> Sparsification:
+    """At most so many points of the curves, evenly spaced, with the first and the last."""
+    rows = np.unique(np.linspace(0, len(curves.removed) - 1, most).round().astype(int))
+    return Sparsification(curves.removed[rows], curves.curve[rows], curves.oracle[rows])
+
+
+def _bands(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
+    panels = drawn.subplots(2, 5, sharex=True, sharey=True).ravel()
+    relative = data.energy_ev - data.energy_ev[0]
+    for number, (axes, rows) in enumerate(zip(panels, deciles(bars.error), strict=True), start=1):
+        if not len(rows):
+            axes.set_axis_off()
+            continue
+        row = rows[len(rows) // 2]
+        for band, depth, name in ((bars.band_95, 0.35, "95 %"), (bars.band_68, 0.8, "68 %")):
+            axes.fill_between(relative, band[0, row], band[1, row], color=BAND, alpha=depth, lw=0, label=name)
+        axes.plot(relative, data.predictions[row], color=MODEL, lw=1, ls="--", label="predicted")
+        axes.plot(relative, data.spectra[row], color=TRUTH, lw=1, label="simulated")
+        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
+        axes.text(0.97, 0.04, f"± {bars.error[row]:.1e} bohr²", transform=axes.transAxes, ha="right", fontsize=7)
+    panels[0].legend(fontsize=7, loc="upper left")
+    drawn.supxlabel(f"Photon energy − {data.energy_ev[0]:.2f} (eV)")
+    drawn.supylabel("Cross section (bohr²)")

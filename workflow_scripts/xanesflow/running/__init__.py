@@ -1,0 +1,1 @@
+"""How a job runs: locks, time limits, processes that end with their parent."""

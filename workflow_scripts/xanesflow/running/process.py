@@ -1,0 +1,125 @@
+"""One command in one folder, with a time limit, ended whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xanesflow
+from xanesflow.core.errors import XanesflowError
+from xanesflow.running import kill_on_exit
+
+_POLL = 0.2  # seconds
+_PATIENCE = 30.0  # seconds that the guard has to end what it guards
+SIGNAL = 128
+"""A process that signal n ended has this exit code and n."""
+
+_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        code: exit code, 128 + n after signal n.
+        seconds: from its start to its end.
+        timed_out: whether it was stopped at its time limit.
+    """
+
+    code: int
+    seconds: float
+    timed_out: bool
+
+    @property
+    def from_outside(self) -> str:
+        """See `from_outside`."""
+        return from_outside(self.code)
+
+
+def from_outside(code: int) -> str:
+    """`ended by signal 15`, where the signal is one that is sent to a program; empty for all other exit codes."""
+    number = code - SIGNAL
+    if number not in _FROM_OUTSIDE:
+        return ""
+    return f"ended by signal {number}" + ("; the machine may have run out of memory" * (number == signal.SIGKILL))
+
+
+class StoppedError(Exception):
+    """The command was ended because it is not wanted any more."""
+
+
+def check_program(program: str) -> None:
+    """Check that a program is there.
+
+    Raises:
+        XanesflowError: it is not, or may not be executed.
+    """
+    if shutil.which(program) is None:
+        raise XanesflowError(f"The program {program} is not there or may not be executed; install it or mend its path.")
+
+
+def run_command(
+    command: Sequence[str], folder: Path, *, log: Path, time_limit: float, stop: threading.Event | None = None
+) -> Ended:
+    """Run a command in a folder to its end, or to its time limit; nothing that it started outlives it (see `kill_on_exit`).
+
+    Args:
+        command: program and arguments; it gets one thread for linear algebra, and finds this very library.
+        folder: where it runs.
+        log: file for what it prints.
+        time_limit: seconds.
+        stop: ends the command when it is set.
+
+    Raises:
+        XanesflowError: the program is not there or cannot be started.
+        StoppedError: `stop` was set.
+        OSError: the log cannot be written.
+    """
+    check_program(command[0])
+    library = str(Path(xanesflow.__file__).parents[1])
+    environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (library, os.environ.get("PYTHONPATH"))))
+    begin, timed_out = time.monotonic(), False
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", kill_on_exit.__file__, *command], cwd=folder, env=environment,
+            stdin=subprocess.PIPE, stdout=written, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            while process.poll() is None:
+                if stop is not None and stop.is_set():
+                    raise StoppedError
+                timed_out = time.monotonic() - begin > time_limit
+                if timed_out:
+                    break
+                try:
+                    process.wait(min(_POLL, time_limit))
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            _let_go(process)
+    if process.returncode == kill_on_exit.NOT_STARTED:
+        raise XanesflowError(log.read_text(encoding="utf-8", errors="replace").strip() + "; mend or replace it.")
+    code = process.returncode if process.returncode >= 0 else SIGNAL - process.returncode
+    return Ended(code, time.monotonic() - begin, timed_out)
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Close the guard's pipe, which makes it end all, and wait for that."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,104 @@
+"""How long a job may still run, so that it can stop by itself before a cluster stops it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from xanesflow.running import slurm
+
+log = logging.getLogger(__name__)
+
+JOB_END = "XANESFLOW_JOB_END"
+"""Environment variable in which the submit script of another batch system than Slurm can tell when its job's time is
+over, in seconds since 1970."""
+
+MARGIN = 60.0
+"""Seconds before the end at which a job stops; of a short one, a tenth of what it has left when it starts."""
+
+
+class Limit:
+    """The end of a job's time, and whether what is asked still fits into it.
+
+    Args:
+        end: seconds since 1970; None: there is none.
+    """
+
+    def __init__(self, end: float | None) -> None:
+        self._begin = time.time()
+        self._end = None if end is None else end - min(MARGIN, max(end - self._begin, 0.0) / 10)
+        self._lock = threading.Lock()
+        self._started = 0
+        self._spent = self._planned = 0.0  # seconds, of the same things
+        self.reason: str | None = None
+
+    @classmethod
+    def of_this_job(cls) -> Limit:
+        """The limit of the cluster job that this process runs in, as far as it can be known."""
+        told = os.environ.get(JOB_END, "")
+        return cls(float(told) if told.isdigit() else slurm.job_end())
+
+    def over(self) -> bool:
+        """Whether it is time to stop."""
+        return self._end is not None and time.time() >= self._end
+
+    def learn(self, spent: float, expected: float) -> None:
+        """Note how many seconds something took that was expected to take so many."""
+        with self._lock:
+            self._spent, self._planned = self._spent + spent, self._planned + expected
+
+    def may_start(self, expected: float, workers: int = 1) -> bool:
+        """Whether something may be started that is expected to take so many seconds, as far as learned so far.
+
+        The first ones, one for each worker, always may: else a job too short for them would never come further.
+        """
+        if self.reason is not None or self.over():
+            return False
+        with self._lock:
+            likely = expected * (self._spent / self._planned if self._planned else 1.0)
+            if self._end is not None and self._started >= workers and time.time() + likely > self._end:
+                return False
+            self._started += 1
+        return True
+
+    def told(self) -> str:
+        """Why a job stopped before it was done, as part of a sentence."""
+        if self.reason is None and not self.over():
+            return "what is left takes longer than its time allows"
+        return self.reason or "its time is nearly over"
+
+    @contextmanager
+    def watched(self, stop: threading.Event) -> Iterator[None]:
+        """Set `stop` when the time is nearly over, or when the job is asked to end (SIGTERM)."""
+        done = threading.Event()
+
+        def end(reason: str) -> None:
+            self.reason = self.reason or reason
+            stop.set()
+
+        def watch() -> None:
+            assert self._end is not None
+            while not done.wait(min(max(self._end - time.time(), 0.0), 60.0)):  # the clock may be set meanwhile
+                if self.over():
+                    end("its time is nearly over")
+                    return
+
+        def asked(number: int, _: Any) -> None:
+            end(f"it was asked to end ({signal.Signals(number).name})")
+
+        if self._end is not None:
+            threading.Thread(target=watch, daemon=True).start()
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGTERM, asked) if main else None
+        try:
+            yield
+        finally:
+            done.set()
+            if main:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

@@ -1,0 +1,1 @@
+"""What became of each site: finished runs, failures, requests to try again, progress, status."""

@@ -1,0 +1,93 @@
+"""Which sites a working directory holds, read without pandas, which takes a second to load."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import Site
+
+_SITES = "_sites.parquet"
+
+
+@dataclass(frozen=True)
+class SubsetSites:
+    """The sites of a subset.
+
+    Attributes:
+        chunks: sites by number of their chunk, without chunks that hold none.
+        core_hours: expected of each chunk; NaN: not known.
+    """
+
+    chunks: dict[int, list[Site]]
+    core_hours: dict[int, float]
+
+
+def site_tables(directory: Path, subsets: Iterable[str] | None = None) -> dict[str, Path]:
+    """Site tables of a working directory by subset.
+
+    Args:
+        directory: the one that holds `results`.
+        subsets: those alone, in this order; None: all, in the order of their names.
+
+    Raises:
+        XanesflowError: there is no campaign, or it has no such subset.
+    """
+    if not directory.is_dir():
+        raise XanesflowError(f"{directory} is no folder; name the working directory of a campaign.")
+    folder = directory / "results/structures"
+    tables = {path.name.removesuffix(_SITES): path for path in sorted(folder.glob(f"*{_SITES}"))}
+    if not tables:
+        raise XanesflowError(
+            f"{directory.resolve()} holds no campaign yet: there is no results/structures/<subset>{_SITES}; name the "
+            "working directory of one, or make its structures with `snakemake structures`."
+        )
+    wanted = list(tables if subsets is None else dict.fromkeys(subsets))
+    if unknown := [name for name in wanted if name not in tables]:
+        raise XanesflowError(f"{unknown[0]} has no site table in {folder}; there are {', '.join(tables)}.")
+    return {name: tables[name] for name in wanted}
+
+
+def read_site_table(path: Path) -> SubsetSites:
+    """Read which sites a subset has.
+
+    Raises:
+        XanesflowError: the table is damaged or cannot be read.
+    """
+    table = read_columns(path, ["material_id", "site_index", "chunk", "core_hours"])
+    try:
+        columns = [table[column].to_pylist() for column in ("material_id", "site_index", "chunk")]
+    except KeyError as error:
+        raise XanesflowError(f"{path} has no column {error}; delete it and run `snakemake structures`.") from None
+    # Tables of an earlier version lack the hours.
+    expected = table["core_hours"].to_pylist() if "core_hours" in table.column_names else [None] * table.num_rows
+    chunks: dict[int, list[Site]] = defaultdict(list)
+    hours: dict[int, float] = defaultdict(float)
+    for material, site_index, chunk, hour in zip(*columns, expected, strict=True):
+        chunks[chunk].append((material, site_index))
+        hours[chunk] += math.nan if hour is None else hour
+    return SubsetSites(dict(chunks), dict(hours))
+
+
+def read_columns(path: Path, columns: list[str]) -> pa.Table:
+    """Read columns of a Parquet file, those that it has.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        XanesflowError: it is damaged or cannot be read.
+    """
+    try:
+        with pq.ParquetFile(path) as file:  # Arrow's reader of whole folders would load pandas
+            return file.read(columns, use_threads=False)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split())[:160]
+        raise XanesflowError(f"{path} cannot be read ({said}); delete it and run `snakemake structures`.") from None

@@ -1,0 +1,146 @@
+"""Sites without a good run: which, why, and when they are too many to go on."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from xanesflow.codes.run_zip import read_records
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.core.reasons import REASONS
+from xanesflow.core.sites import Subset, site_id
+
+log = logging.getLogger(__name__)
+
+FEW = 5
+"""So many failed sites of a subset never stop a campaign, whatever their share: of a subset of 3 sites, 1 is 33 %."""
+
+_MOST_FREQUENT = 3
+
+
+@dataclass(frozen=True)
+class FailedSite:
+    """A row of failed.csv; the names are its columns.
+
+    Attributes:
+        material_id: its material.
+        site_index: 0-based index of the absorber into the structure.
+        site: both as one name, as `mp-390_000`.
+        reason: one of `xanesflow.core.reasons.REASONS`.
+        detail: one sentence on this very site.
+        attempts: how often the engine tried within the last run, with corrections of its input.
+        log_tail: last lines of its log, ` | ` between them.
+        host: machine of the run.
+        seconds: that it took.
+        started: when it began, as ISO 8601.
+    """
+
+    material_id: str
+    site_index: int
+    site: str
+    reason: str
+    detail: str
+    attempts: int
+    log_tail: str
+    host: str
+    seconds: float
+    started: str
+
+
+def failed_site(material_id: str, site_index: int, record: Mapping[str, Any]) -> FailedSite | None:
+    """The row of a run, from its run.json; None if it did not fail."""
+    if record.get("outcome") != "failed":
+        return None
+    return FailedSite(
+        material_id, site_index, site_id(material_id, site_index), str(record.get("reason", "")),
+        str(record.get("detail", "")), attempts_of(record), " | ".join(record.get("log_tail", [])),
+        str(record.get("host", "")), float(record.get("seconds", 0.0)), str(record.get("started", "")),
+    )  # fmt: skip
+
+
+def attempts_of(record: Mapping[str, Any]) -> int:
+    """How often the engine tried, from a run.json: some record the number, others each attempt."""
+    tried = record.get("attempts", 1)
+    return len(tried) if isinstance(tried, list) else tried if isinstance(tried, int) else 1
+
+
+def read_failures(chunks: Iterable[Path], theory: str) -> Iterator[FailedSite]:
+    """Give the failed sites of packed chunks.
+
+    Args:
+        chunks: zips of finished runs.
+        theory: level of theory of the runs.
+
+    Raises:
+        XanesflowError: a file is not a whole zip; names it.
+    """
+    for path in chunks:
+        for site, record in read_records(path, theory):
+            if failed := failed_site(*site, record):
+                yield failed
+
+
+def list_failures(chunks: list[Path], output: Path, *, subset: str) -> None:
+    """Write the table of a subset's failed sites.
+
+    Args:
+        chunks: zips of all its runs.
+        output: CSV to write, the attributes of `FailedSite` as columns, in the order of material and site.
+        subset: such as `Cu_FEFF8L`.
+
+    Raises:
+        XanesflowError: a chunk is not a whole zip; names it.
+    """
+    failed = sorted(
+        read_failures(chunks, Subset.parse(subset).theory), key=lambda row: (row.material_id, row.site_index)
+    )
+    with atomic_path(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow([column.name for column in fields(FailedSite)])
+        writer.writerows(astuple(row) for row in failed)
+    log.info("%s: %s", subset, f"{len(failed)} sites failed: {describe(row.reason for row in failed)}"
+             if failed else "no site failed")  # fmt: skip
+
+
+def describe(reasons: Iterable[str], most: int | None = None) -> str:
+    """`30 timed_out, 10 killed`, the most frequent first.
+
+    Args:
+        reasons: one for each site.
+        most: name so many reasons, and sum up the others; None: all.
+    """
+    counts = Counter(reasons)
+    listed = sorted(counts, key=lambda reason: (-counts[reason], [*REASONS, reason].index(reason)))
+    told = [f"{counts[reason]} {reason}" for reason in listed[:most]]
+    if others := sum(counts[reason] for reason in listed[len(told) :]):
+        told.append(f"{others} for other reasons")
+    return ", ".join(told)
+
+
+def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | None) -> None:
+    """Stop where too many sites of a subset have failed to go on without them.
+
+    Args:
+        table: failed.csv of the subset.
+        subset: such as `Cu_FEFF8L`.
+        sites: how many it has.
+        max_failed: greatest share of them; None: any. `FEW` failed sites are always borne.
+
+    Raises:
+        XanesflowError: it is exceeded; says by how many, why they failed and what can be done.
+    """
+    with table.open(newline="", encoding="utf-8") as opened:
+        reasons = [row["reason"] for row in csv.DictReader(opened)]
+    if max_failed is None or len(reasons) <= max(FEW, max_failed * sites):
+        return
+    raise XanesflowError(
+        f"{subset}: {len(reasons)} of {sites} sites failed, which is {len(reasons) / sites:.1%} and more than the "
+        f"{max_failed:.1%} of simulations.max_failed: {describe(reasons, _MOST_FREQUENT)}; {table} lists them; mend "
+        f"the cause, call `xanesflow retry {subset}` and run again, or raise the limit to go on without them."
+    )

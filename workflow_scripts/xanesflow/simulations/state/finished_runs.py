@@ -1,0 +1,186 @@
+"""Runs that are finished stay so: where a chunk's are kept while it is at work, and afterwards.
+
+A run is written at once as a zip of its own, `kept/<chunk>/<site>.zip`. When the chunk is whole, all are packed into
+its output, of which `kept/<chunk>.zip` is a second name; Snakemake deletes the output before it makes it again, and
+the second name is where its runs are then taken from. A run is believed if its zip is whole and the hash in its
+run.json is that of the site's input. A step that the sites of a material share is kept as a run of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from xanesflow.codes.lightshow_tree import run_folder
+from xanesflow.codes.run_zip import RECORD, ChunkWriter, Run
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path, temporary_name
+from xanesflow.core.sites import Site, Subset, chunk_name, site_id
+from xanesflow.simulations.state.progress import Outcome, outcome_of
+from xanesflow.simulations.state.retry_requests import Orders
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, NotImplementedError, OSError)
+
+
+class KeptRuns:
+    """The finished runs of one chunk.
+
+    Args:
+        folder: of all chunks of the subset, `results/simulations/<subset>/kept`.
+        subset: the subset.
+        chunk: its number.
+    """
+
+    def __init__(self, folder: Path, subset: Subset, chunk: int) -> None:
+        self.folder, self.subset, self.chunk = folder, subset, chunk
+        self.packed = folder / f"{chunk_name(chunk)}.zip"
+        self.singles = folder / chunk_name(chunk)
+        self._orders = Orders(folder.parent, chunk)
+        self.outcomes: dict[Site, Outcome] = {}  # of what `find` has found
+
+    def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
+        """Where the runs of sites are that need not be computed again.
+
+        With another number of chunks sites move to other chunks, and their runs with them.
+
+        Args:
+            wanted: site -> hash of its input.
+        """
+        found = self._good(self.packed, wanted) | self._in_singles(wanted)
+        for path in self._of_other_chunks(wanted.keys() - found.keys()):
+            missing = {site: wanted[site] for site in wanted.keys() - found.keys()}
+            # Copied at once, as the other chunk may be at work and drop them.
+            found |= {run_site(run): self.put(run) for run in self._good_runs(path, missing)}
+        # What the other chunk dropped just now, it had handed over before.
+        return found | self._in_singles({site: wanted[site] for site in wanted.keys() - found.keys()})
+
+    def put(self, run: Run) -> Path:
+        """Keep a run."""
+        path = self._single(run_site(run), self.chunk)
+        with ChunkWriter([path]) as writer:
+            self.write(writer, run)
+        return path
+
+    def write(self, writer: ChunkWriter, run: Run) -> None:
+        """Put a run into a zip."""
+        folder = self._folder(run_site(run))
+        for name in sorted(run.files):
+            writer.add(0, f"{folder}/{name}", run.files[name])
+        writer.add_record(0, folder, run.record)
+
+    def read(self, places: Mapping[Site, Path]) -> Iterator[Run]:
+        """Give runs, in the order of `places`.
+
+        Raises:
+            XanesflowError: a zip was changed since `find` found it good.
+        """
+        with ExitStack() as stack:
+            last: zipfile.ZipFile | None = None
+            for site, path in places.items():
+                if last is None or last.filename != os.fspath(path):
+                    stack.close()
+                    last = stack.enter_context(zipfile.ZipFile(path))
+                run = self._read(last, site)
+                if run is None:
+                    raise XanesflowError(f"{path} was changed while it was read; run again.")
+                yield run
+
+    def settle(self, output: Path, chunk_of_site: Mapping[Site, int]) -> None:
+        """Keep the chunk's finished output, instead of single runs and of what was kept before.
+
+        Args:
+            output: zip with all runs of the chunk.
+            chunk_of_site: all sites of the subset; runs of those that moved to another chunk are handed over to it.
+        """
+        elsewhere = {site for site, chunk in chunk_of_site.items() if chunk != self.chunk}
+        for run in self._runs(self.packed, elsewhere):
+            single = self._single(run_site(run), chunk_of_site[run_site(run)])
+            if not single.exists():
+                with ChunkWriter([single]) as writer:
+                    self.write(writer, run)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(temporary_name(self.packed, "*")):
+            leftover.unlink(missing_ok=True)
+        temporary = self.packed.with_name(temporary_name(self.packed, secrets.token_hex(4)))
+        try:
+            os.link(output, temporary)
+            temporary.replace(self.packed)
+        except OSError:  # a file system without hard links
+            with atomic_path(self.packed) as copy:
+                shutil.copyfile(output, copy)
+        temporary.unlink(missing_ok=True)  # rename does nothing if both are names of one file
+        shutil.rmtree(self.singles, ignore_errors=True)
+
+    def _folder(self, site: Site) -> str:
+        return run_folder(self.subset.element, *site, self.subset.theory)
+
+    def _single(self, site: Site, chunk: int) -> Path:
+        return self.folder / chunk_name(chunk) / f"{site_id(*site)}.zip"
+
+    def _in_singles(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
+        found: dict[Site, Path] = {}
+        for site, digest in wanted.items():
+            found |= self._good(self._single(site, self.chunk), {site: digest})
+        return found
+
+    def _of_other_chunks(self, missing: Iterable[Site]) -> list[Path]:
+        """Zips of other chunks in which a missing site may be."""
+        names = {site_id(*site) for site in missing}
+        singles = (path for path in self.folder.glob("[0-9]*/[!.]*.zip") if path.stem in names)
+        paths = {*self.folder.glob("[0-9]*.zip"), *singles} if names else set()
+        return sorted(path for path in paths if path != self.packed and path.parent != self.singles)
+
+    def _good(self, path: Path, wanted: Mapping[Site, str]) -> dict[Site, Path]:
+        return {run_site(run): path for run in self._good_runs(path, wanted)}
+
+    def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[Run]:
+        """The runs in a zip that are whole, of this input, and neither passing failures nor ordered anew."""
+        for run in self._runs(path, wanted):
+            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._orders.call_for(run.record):
+                self.outcomes[run_site(run)] = outcome_of(run.record)
+                yield run
+
+    def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[Run]:
+        """The whole runs of some sites in a zip; none if that is missing or damaged."""
+        try:
+            packed = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError):
+            return
+        with packed:
+            names = set(packed.namelist())
+            for site in sorted(sites):
+                if f"{self._folder(site)}/{RECORD}" in names and (run := self._read(packed, site)):
+                    yield run
+
+    def _read(self, packed: zipfile.ZipFile, site: Site) -> Run | None:
+        folder = self._folder(site)
+        try:
+            record: dict[str, Any] = json.loads(packed.read(f"{folder}/{RECORD}"))
+            return Run(*site, {name: packed.read(f"{folder}/{name}") for name in record["files"]}, record)
+        except _DAMAGED:
+            return None
+
+
+def zips_of(folder: Path, chunk: int) -> list[Path]:
+    """Zips with the finished runs of a chunk, as far as they are there, the later ones with the newer runs of a site.
+
+    Args:
+        folder: of the subset, `results/simulations/<subset>`.
+        chunk: its number.
+    """
+    name = chunk_name(chunk)
+    packed = [path for path in (folder / f"kept/{name}.zip", folder / f"{name}.zip") if path.exists()]
+    return [*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))]
+
+
+def run_site(run: Run) -> Site:
+    """The site that a run is of."""
+    return run.material_id, run.site_index

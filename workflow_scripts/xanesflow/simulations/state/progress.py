@@ -1,0 +1,255 @@
+"""How a chunk stands, in a small file that is cheap to read: `results/simulations/<subset>/progress/<chunk>.json`.
+
+The chunk's own process writes it, at most every few seconds while sites end, and once a minute while none does, so
+that a reader on another machine can tell a process that works from one that died. It is for people and for
+`status`: nothing is computed by what it says, and a chunk whose file is lost loses no run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple
+
+from xanesflow.core.files import temporary_name, write_text
+from xanesflow.core.sites import Site, chunk_name, site_id
+from xanesflow.running import slurm
+from xanesflow.running.lock_holder import STARTED_UNKNOWN, process_start
+
+log = logging.getLogger(__name__)
+
+EVERY = 5.0
+"""Seconds from one writing to the next, at least, while sites end."""
+
+HEARTBEAT = 60.0
+"""Seconds from one writing to the next, at most, while the process works."""
+
+SILENT = 5 * HEARTBEAT
+"""Seconds without a heartbeat after which a process on another machine counts as dead."""
+
+_MESSAGE = 500  # characters
+
+
+class Outcome(NamedTuple):
+    """What counts of a run that has ended.
+
+    Attributes:
+        reason: why it failed, one of `xanesflow.core.reasons.REASONS`; empty: it did not.
+        core_seconds: seconds that it took, times the cores that it used.
+    """
+
+    reason: str
+    core_seconds: float
+
+
+def outcome_of(record: Mapping[str, Any]) -> Outcome:
+    """What counts of a run, from its run.json; one that lacks its time took none."""
+    try:
+        core_seconds = float(record.get("seconds", 0.0)) * float(record.get("cores", 1))
+    except (TypeError, ValueError):
+        core_seconds = 0.0
+    return Outcome(str(record.get("reason", "")) if record.get("outcome") == "failed" else "", core_seconds)
+
+
+@dataclass
+class ChunkState:
+    """How a chunk stands, as its file tells.
+
+    Attributes:
+        subset: such as `Cu_FEFF8L`.
+        chunk: its number.
+        sites: how many it has.
+        sites_sha256: hash of which (see `hash_sites`).
+        state: whether its process is at work, has ended well, or has ended with `message`.
+        done: sites with a good run.
+        failed: reason -> number of sites.
+        core_seconds: of all these runs, also those kept from before.
+        running: sites at work -> when they began, seconds since 1970.
+        workers: sites that may be at work at a time.
+        started: when the process began with the chunk, seconds since 1970.
+        updated: when this was written.
+        host: machine of the process.
+        process: its number there.
+        process_start: when the system started it, in its own ticks, as numbers are used again; None: not known.
+        slurm_job_id: job of Slurm in which it runs; None: none.
+        message: why it ended before its time.
+    """
+
+    subset: str
+    chunk: int
+    sites: int
+    sites_sha256: str
+    state: Literal["running", "finished", "stopped"] = "running"
+    done: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    core_seconds: float = 0.0
+    running: dict[str, float] = field(default_factory=dict)
+    workers: int = 1
+    started: float = field(default_factory=time.time)
+    updated: float = field(default_factory=time.time)
+    host: str = field(default_factory=socket.gethostname)
+    process: int = field(default_factory=os.getpid)
+    process_start: int | None = None
+    slurm_job_id: str | None = None
+    message: str = ""
+
+    @property
+    def ended(self) -> int:
+        """Sites that need no further run."""
+        return self.done + sum(self.failed.values())
+
+    @property
+    def holder(self) -> str:
+        """Its process, in words."""
+        job = f", Slurm job {self.slurm_job_id}" if self.slurm_job_id else ""
+        return f"process {self.process} on {self.host}{job}"
+
+    def alive(self, now: float | None = None) -> bool:
+        """Whether the process is at work: on this machine it must be there, from another one a heartbeat is enough.
+
+        Args:
+            now: seconds since 1970; None: the clock's.
+        """
+        if self.state != "running":
+            return False
+        if self.host == socket.gethostname():
+            found = process_start(self.process)
+            return found is not None and found in (self.process_start, STARTED_UNKNOWN)
+        return (time.time() if now is None else now) - self.updated < SILENT
+
+
+def progress_path(folder: Path, chunk: int) -> Path:
+    """The file of a chunk.
+
+    Args:
+        folder: of the subset, `results/simulations/<subset>`.
+        chunk: its number.
+    """
+    return folder / "progress" / f"{chunk_name(chunk)}.json"
+
+
+def read_progress(path: Path) -> ChunkState | None:
+    """Read a chunk's file; None if it is damaged, or of another version.
+
+    Raises:
+        OSError: it is not there or cannot be read.
+    """
+    content = path.read_bytes()
+    try:
+        state = ChunkState(**json.loads(content))
+        numbers = [state.sites, state.done, state.core_seconds, state.updated, *state.failed.values()]
+        whole = all(isinstance(number, int | float) for number in numbers)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return state if whole and state.state in ("running", "finished", "stopped") else None
+
+
+def hash_sites(sites: Iterable[Site]) -> str:
+    """Hash of the sites of a chunk, in the order of their names: another one means another site table."""
+    return hashlib.sha256("\n".join(sorted(site_id(*site) for site in sites)).encode()).hexdigest()
+
+
+class ChunkProgress:
+    """Keeps the file of a chunk up to date while the block runs.
+
+    Args:
+        folder: of the subset, `results/simulations/<subset>`.
+        subset: such as `Cu_FEFF8L`.
+        chunk: its number.
+        sites: all its sites.
+        workers: sites that may be at work at a time.
+    """
+
+    def __init__(self, folder: Path, subset: str, chunk: int, sites: Iterable[Site], workers: int) -> None:
+        self._sites = set(sites)
+        self._path = progress_path(folder, chunk)
+        self._state = ChunkState(
+            subset, chunk, len(self._sites), hash_sites(self._sites), workers=workers,
+            process_start=process_start(os.getpid()), slurm_job_id=slurm.own_job(),
+        )  # fmt: skip
+        self._failed: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._changed, self._over = threading.Event(), threading.Event()
+        self._told = False
+        self._writer = threading.Thread(target=self._keep_writing, daemon=True, name="progress")
+
+    def __enter__(self) -> ChunkProgress:
+        for leftover in self._path.parent.glob(temporary_name(self._path, "*")):  # of a process that was killed
+            leftover.unlink(missing_ok=True)
+        self._write()
+        self._writer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._over.set()
+        self._changed.set()
+        self._writer.join()
+        with self._lock:
+            self._state.state = "finished" if error is None else "stopped"
+            self._state.running = {}
+            if error is not None:
+                self._state.message = (" ".join(str(error).split()) or type(error).__name__)[:_MESSAGE]
+        self._write()
+
+    def found(self, outcomes: Mapping[Site, Outcome]) -> None:
+        """Runs that were kept from before."""
+        for site, outcome in outcomes.items():
+            self._count(site, outcome)
+
+    @contextmanager
+    def at_work(self, site: Site) -> Iterator[None]:
+        """A site is computed within the block."""
+        name = site_id(*site)
+        with self._lock:
+            self._state.running[name] = round(time.time(), 1)
+        self._changed.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._state.running.pop(name, None)
+
+    def ended(self, site: Site, record: Mapping[str, Any]) -> None:
+        """A run has ended and is kept; `record` is its run.json."""
+        self._count(site, outcome_of(record))
+
+    def _count(self, site: Site, outcome: Outcome) -> None:
+        with self._lock:
+            if site not in self._sites:  # it costs time, and is no result
+                pass
+            elif outcome.reason:
+                self._failed[outcome.reason] += 1
+            else:
+                self._state.done += 1
+            self._state.core_seconds += outcome.core_seconds
+        self._changed.set()
+
+    def _keep_writing(self) -> None:
+        while not self._over.wait(EVERY):
+            self._changed.wait(HEARTBEAT - EVERY)
+            if not self._over.is_set():
+                self._changed.clear()
+                self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            self._state.updated = time.time()
+            self._state.failed = dict(sorted(self._failed.items()))
+            text = json.dumps({**asdict(self._state), "core_seconds": round(self._state.core_seconds, 3)}, indent=1)
+        try:
+            write_text(self._path, text + "\n")
+        except OSError as error:  # the runs matter, and a full disk is told by them
+            if not self._told:
+                log.warning("%s cannot be written (%s); the chunk goes on.", self._path, error.strerror)
+            self._told = True

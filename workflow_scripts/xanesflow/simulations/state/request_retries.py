@@ -1,0 +1,134 @@
+"""Mark failed sites, so that the next call of Snakemake computes these again and no others (see `orders`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xanesflow.codes.run_zip import read_records
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import REASONS
+from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
+from xanesflow.running.locks import hold_directory
+from xanesflow.simulations.state.campaign_sites import SubsetSites, read_site_table, site_tables
+from xanesflow.simulations.state.finished_runs import zips_of
+from xanesflow.simulations.state.progress import progress_path, read_progress
+from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_order
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A failed run as it is kept.
+
+    Attributes:
+        subset: such as `Cu_FEFF8L`.
+        chunk: its chunk.
+        site: its site.
+        reason: why it failed.
+        run: what an order calls it.
+    """
+
+    subset: str
+    chunk: int
+    site: Site
+    reason: str
+    run: str
+
+
+def order_retries(
+    directory: Path, subsets: Sequence[str] = (), *, reasons: Sequence[str] = (), sites: Sequence[str] = ()
+) -> list[Failed]:
+    """Mark failed sites of a campaign.
+
+    Args:
+        directory: the working directory.
+        subsets: of these alone; empty: of all.
+        reasons: those that failed for one of these reasons alone; empty: for any.
+        sites: these alone, as `mp-390_000`; empty: all.
+
+    Returns:
+        What is marked; empty: nothing has failed so.
+
+    Raises:
+        XanesflowError: a run of the workflow holds the directory or a job is at work on a chunk; there is no such
+            campaign, subset, reason or failed site. Nothing is marked then.
+    """
+    tables = site_tables(directory, subsets or None)
+    if unknown := [reason for reason in reasons if reason not in REASONS]:
+        raise XanesflowError(f"'{unknown[0]}' is no reason of a failed site; failed.csv and the report list them.")
+    wanted = {parse_site_id(site) for site in sites}
+    results = directory / "results"
+    with hold_directory(results):
+        of_subsets = {name: read_site_table(path) for name, path in tables.items()}
+        failed = [each for name, given in of_subsets.items() for each in _failed(results, name, given)]
+        _check_sites(wanted, failed, of_subsets)
+        chosen = [
+            each for each in failed if (not reasons or each.reason in reasons) and (not wanted or each.site in wanted)
+        ]
+        places = sorted({(each.subset, each.chunk) for each in chosen})
+        for place in places:
+            _check_idle(results, *place)
+        for subset, chunk in places:
+            here = [each for each in failed if (each.subset, each.chunk) == (subset, chunk)]
+            again = {site_id(*each.site): each.run for each in here if each in chosen}
+            leave = [each.run for each in here if each not in chosen and each.reason in PASSING]
+            write_order(results / "simulations" / subset, chunk, again=again, leave=leave)
+    return chosen
+
+
+def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
+    """The failed sites of a subset; of a chunk that is not whole those that have been computed so far."""
+    folder, theory = results / "simulations" / subset, Subset.parse(subset).theory
+    for chunk, sites in sorted(given.chunks.items()):
+        if _told_without(folder, chunk):
+            continue
+        runs: dict[Site, Failed] = {}
+        of_chunk = set(sites)
+        for path in zips_of(folder, chunk):
+            for site, record in read_records(path, theory):
+                runs.pop(site, None)
+                if record.get("outcome") == "failed" and site in of_chunk:
+                    runs[site] = Failed(subset, chunk, site, str(record.get("reason", "")), name_run(record))
+        yield from (runs[site] for site in sorted(runs))
+
+
+def _told_without(folder: Path, chunk: int) -> bool:
+    """Whether a finished chunk tells that none of its sites failed, so that its runs need not be read."""
+    try:
+        state = read_progress(progress_path(folder, chunk))
+    except OSError:
+        return False
+    return state is not None and state.state == "finished" and not state.failed
+
+
+def _check_sites(wanted: set[Site], failed: Sequence[Failed], of_subsets: dict[str, SubsetSites]) -> None:
+    missing = sorted(wanted - {each.site for each in failed})
+    if not missing:
+        return
+    name, subsets = site_id(*missing[0]), defaultdict[Site, list[str]](list)
+    for subset, given in of_subsets.items():
+        for sites in given.chunks.values():
+            for site in sites:
+                subsets[site].append(subset)
+    if missing[0] in subsets:
+        raise XanesflowError(
+            f"{name} of {', '.join(subsets[missing[0]])} has not failed, so nothing is to be computed again; "
+            "`xanesflow status` tells what is done, and results/simulations/<subset>/failed.csv what failed."
+        )
+    raise XanesflowError(
+        f"{name} is no site of {', '.join(of_subsets)}; write <material id>_<site index>, as mp-390_000."
+    )
+
+
+def _check_idle(results: Path, subset: str, chunk: int) -> None:
+    """A job may be at work though no run holds the directory: one that a killed run left behind."""
+    try:
+        state = read_progress(progress_path(results / "simulations" / subset, chunk))
+    except OSError:
+        return
+    if state is not None and state.alive():
+        raise XanesflowError(
+            f"Chunk {chunk} of {subset} is at work ({state.holder}); wait for it to end, or end it, and try again."
+        )

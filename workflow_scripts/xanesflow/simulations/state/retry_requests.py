@@ -1,0 +1,107 @@
+"""Failed sites are computed again when they are ordered, and only they.
+
+An order is `results/simulations/<subset>/retry/<chunk>.json`. It is an input of the rule that simulates the chunk, so
+that Snakemake goes through the chunk again because the file is new; `kept` then takes no run that an order names. A
+run is named by the hash of its own run.json, not by its site: once the site has been computed again the order means
+nothing any more, whenever and however often the chunk is made. So nothing is deleted and nothing has to be tidied up,
+and a kill at any moment leaves either no order or a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from xanesflow.core.files import write_text
+from xanesflow.core.sites import chunk_name
+
+log = logging.getLogger(__name__)
+
+PASSING = frozenset({"timed_out", "killed", "no_potcar"})
+"""Reasons of failed runs that another attempt may not meet; all other failures would come again."""
+
+
+def order_path(folder: Path, chunk: int) -> Path:
+    """The order of a chunk.
+
+    Args:
+        folder: of the subset, `results/simulations/<subset>`.
+        chunk: its number.
+    """
+    return folder / "retry" / f"{chunk_name(chunk)}.json"
+
+
+def name_run(record: Mapping[str, Any]) -> str:
+    """What an order calls a run: the SHA-256 of its run.json."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def write_order(folder: Path, chunk: int, *, again: Mapping[str, str], leave: Iterable[str]) -> None:
+    """Order that failed sites of a chunk are computed again.
+
+    Args:
+        folder: of the subset.
+        chunk: its number.
+        again: site -> name of its failed run, for each site to compute.
+        leave: names of failed runs that would be tried again with the chunk (`PASSING`), and shall not.
+    """
+    order = {"ordered": datetime.now(UTC).isoformat(), "again": dict(sorted(again.items())), "leave": sorted(leave)}
+    write_text(order_path(folder, chunk), json.dumps(order, indent=1) + "\n")
+
+
+def open_order(folder: Path, chunk: int) -> dict[str, str]:
+    """What an order names that has not been carried out yet, site -> name of its run; empty: there is none."""
+    path = order_path(folder, chunk)
+    return _read(path)[0] if _is_open(path, folder, chunk) else {}
+
+
+class Orders:
+    """What is ordered for the sites of a chunk.
+
+    Args:
+        folder: of the subset.
+        chunk: its number.
+    """
+
+    def __init__(self, folder: Path, chunk: int) -> None:
+        # Those of the other chunks too, as sites move between them when their number is changed.
+        self._again = {
+            run for path in sorted((folder / "retry").glob("[0-9]*.json")) for run in _read(path)[0].values()
+        }
+        path = order_path(folder, chunk)
+        # Once it is carried out, passing failures are tried again with their chunk, as ever.
+        self._leave = _read(path)[1] if _is_open(path, folder, chunk) else set[str]()
+
+    def call_for(self, record: Mapping[str, Any]) -> bool:
+        """Whether a site whose last run has this run.json is to be computed again."""
+        if record.get("outcome") != "failed":
+            return False
+        name = name_run(record)
+        return name in self._again or (record.get("reason") in PASSING and name not in self._leave)
+
+
+def _is_open(path: Path, folder: Path, chunk: int) -> bool:
+    """Whether an order is newer than the chunk's finished runs."""
+    times = []
+    for each in (path, folder / "kept" / f"{chunk_name(chunk)}.zip"):
+        try:
+            times.append(each.stat().st_mtime_ns)
+        except OSError:
+            times.append(0)
+    return times[0] > times[1]
+
+
+def _read(path: Path) -> tuple[dict[str, str], set[str]]:
+    try:
+        order = json.loads(path.read_text(encoding="utf-8"))
+        return dict(order["again"]), set(order["leave"])
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        log.warning("%s is damaged (%s) and orders nothing; call `xanesflow retry` again.", path, error)
+    return {}, set()

@@ -1,0 +1,42 @@
+"""The same structures and sites for another level of theory."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import chunk_of
+from xanesflow.structures.cost import FEFF8L_HOURS
+
+log = logging.getLogger(__name__)
+
+
+def share_sites(
+    structures: Path, site_table: Path, shared_structures: Path, shared_sites: Path, *, theory: str, chunks: int
+) -> None:
+    """Write the structures and the site table of a subset once more, for runs of another level of theory.
+
+    So both levels have the same structures with the same numbers of sites, and their spectra can be paired.
+
+    Args:
+        structures: Parquet of the subset's structures.
+        site_table: Parquet of its sites.
+        shared_structures: Parquet to write.
+        shared_sites: Parquet to write, with the other level's chunks and expected costs.
+        theory: the other level.
+        chunks: into how many its simulations are divided.
+    """
+    table = pq.read_table(structures)
+    sites = pd.read_parquet(site_table)
+    sites["chunk"] = [chunk_of(material_id, chunks) for material_id in sites["material_id"]]
+    sites["cluster_atoms"] = pd.array([None] * len(sites), dtype="Int64")
+    sites["core_hours"] = FEFF8L_HOURS if theory == "FEFF8L" else float("nan")
+    with atomic_path(shared_structures) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    with atomic_path(shared_sites) as temporary:
+        sites.to_parquet(temporary, index=False)
+    log.info("%d sites of %d materials are shared with %s", len(sites), sites["material_id"].nunique(), theory)

@@ -1,0 +1,106 @@
+"""A folder of a user's own structure files: what is in it, under which id, and what cannot be used."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from pymatgen.core import Structure
+
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.structures.list_files import StructureFile, describe_listing, list_structures, name_some
+from xanesflow.structures.one_file import content_of
+from xanesflow.structures.read_structure import read_structure, same_structure
+from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
+
+log = logging.getLogger(__name__)
+
+_BATCH = 16  # files sent to a worker at once
+
+
+def read_directory(
+    path: str | Path,
+    *,
+    symprec: float,
+    workers: int = 1,
+    called: str = "structures.directory is {}",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Material | BadStructure]:
+    """Read the structure files of a folder and of the folders in it.
+
+    A file `<id>.cif`, `<id>.json` (pymatgen's Structure), `<id>.vasp`, `<id>.poscar`, `POSCAR_<id>` or `POSCAR.<id>`
+    is the material `<id>`; so is a folder `<id>` with a POSCAR, else a CONTCAR, else a single file with one of those
+    endings. Deeper folders and other files are counted in the log.
+
+    Args:
+        path: the folder.
+        symprec: spglib's distance tolerance in Å.
+        workers: processes that read files; their number does not change what is returned.
+        called: how a message names the folder; `{}` stands for its path.
+        progress: called as `progress(read, of)` now and then.
+
+    Returns:
+        The materials and what cannot be used, in the order of their ids. Of several files of one id none is used,
+        unless they hold the same structure.
+
+    Raises:
+        XanesflowError: there is no such folder, it cannot be listed, or it holds no structure file.
+    """
+    path = Path(path)
+    listing = list_structures(path, called)
+    batches = [listing.files[start : start + _BATCH] for start in range(0, len(listing.files), _BATCH)]
+    read: list[Material | BadStructure] = []
+    for batch in map_in_processes(partial(_read_batch, symprec=symprec), batches, workers):
+        read += batch
+        if progress is not None:
+            progress(len(read), len(listing.files))
+    unusable = {bad.material_id: bad for bad in listing.bad}
+    found: list[Material | BadStructure] = []
+    for material_id, group in groupby(zip(listing.files, read, strict=True), key=lambda pair: pair[0].material_id):
+        found.append(_one_of(list(group), unusable.pop(material_id, None)))
+    found += unusable.values()
+    log.info("%s: %s", path, describe_listing(listing))
+    return sorted(found, key=lambda each: each.material_id)
+
+
+def _read_batch(files: list[StructureFile], *, symprec: float) -> list[Material | BadStructure]:
+    return [_read_file(file, symprec=symprec) for file in files]
+
+
+def _read_file(file: StructureFile, *, symprec: float) -> Material | BadStructure:
+    try:
+        structure, note = read_structure(content_of(file.path), file.form)
+    except UnusableStructure as error:
+        return BadStructure(file.material_id, f"{file.name} {error}", error.reason)
+    material = describe(file.material_id, structure, symprec=symprec)
+    if isinstance(material, BadStructure) or not note:
+        return material
+    notes = "; ".join(filter(None, (f"{file.name}: {note}", material.note)))
+    return Material(
+        material.material_id, material.structure, material.formula, material.elements, material.equivalent, notes
+    )
+
+
+def _one_of(
+    found: list[tuple[StructureFile, Material | BadStructure]], unusable: BadStructure | None
+) -> Material | BadStructure:
+    """The material of one id, of which there may be several files, and a folder or link that cannot be used."""
+    (first, material), *rest = found
+    if unusable:
+        detail = f"{first.name} has the id of another place in the folder: {unusable.detail}"
+        return BadStructure(first.material_id, detail, "duplicate_id")
+    if not rest:
+        return material
+    materials = [each for _, each in found if isinstance(each, Material)]
+    structures = [Structure.from_dict(json.loads(each.structure)) for each in materials]
+    names = name_some([file.name for file, _ in found])
+    if len(materials) == len(found) and all(same_structure(structures[0], other) for other in structures[1:]):
+        log.info("%s: %s hold the same structure; the first one is used", first.material_id, names)
+        return material
+    differ = "hold different structures" if len(materials) == len(found) else "are not all readable"
+    detail = f"{names} have one id and {differ}, so none of them is used; rename or remove all but one"
+    return BadStructure(first.material_id, detail, "duplicate_id")

@@ -1,0 +1,190 @@
+"""Which files of a folder are structures, and of which material; nothing is read, so that planning stays quick."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.structures.unusable import BadStructure
+
+LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
+
+_FORMS = {".cif": "cif", ".json": "json", ".vasp": "poscar", ".poscar": "poscar"}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
+_NAMED = 3  # how many of many names a sentence holds
+
+
+@dataclass(frozen=True, order=True)
+class StructureFile:
+    """A structure file: the id that it is of, its path below the folder, how to read it, and where it lies."""
+
+    material_id: str
+    name: str
+    form: str
+    path: Path
+
+
+@dataclass
+class Listing:
+    """What a folder holds: structure files, places that cannot be used, and the names of all the rest."""
+
+    files: list[StructureFile] = field(default_factory=list)
+    bad: list[BadStructure] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    deeper: list[str] = field(default_factory=list)
+
+
+def directory_state(path: str | Path) -> str:
+    """What tells that a folder of structure files has changed, to a rule that reads it.
+
+    Snakemake itself looks at the folder's own time alone. Files that `read_directory` would not read do not count.
+
+    Returns:
+        A short text from names, sizes and times of the structure files; empty if the folder cannot be listed.
+    """
+    try:
+        listing = list_structures(Path(path))
+    except XanesflowError:
+        return ""
+    entries = [f"{bad.material_id} {bad.detail}" for bad in listing.bad]
+    for file in listing.files:
+        try:
+            status = file.path.stat()
+            entries.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
+        except OSError as error:
+            entries.append(f"{file.name} {error.strerror}")
+    digest = hashlib.sha256("\n".join(sorted(entries)).encode(errors="surrogateescape")).hexdigest()
+    return f"{len(entries)} structures, {digest[:16]}"
+
+
+def list_structures(folder: Path, called: str = "structures.directory is {}") -> Listing:
+    """Find the structure files of a folder, those of one id beside each other.
+
+    Args:
+        folder: the folder.
+        called: how a message names it; `{}` stands for its path.
+
+    Raises:
+        XanesflowError: there is no such folder, it cannot be listed, or it holds no structure file.
+    """
+    where = called.format(folder)
+    if not _is_folder(folder):
+        told = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        raise XanesflowError(
+            f"{where}, which {told} (looked from {Path.cwd()}); name a folder with {LOOKED_FOR} in it."
+        )
+    listing = Listing()
+    try:
+        entries = _entries(folder)
+    except OSError as error:
+        raise XanesflowError(
+            f"{where} (looked from {Path.cwd()}), which cannot be listed ({error.strerror}); make it readable."
+        ) from error
+    for entry in entries:
+        if _is_folder(entry):
+            _list_material(entry, folder, listing)
+        else:
+            _list_file(entry, listing)
+    if not listing.files and not listing.bad:
+        raise XanesflowError(
+            f"{where}, which holds no structure (looked from {Path.cwd()} for {LOOKED_FOR}, and found "
+            f"{describe_listing(listing)}); put structure files there or name another folder."
+        )
+    listing.files.sort()
+    return listing
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name))
+
+
+def _is_folder(path: Path) -> bool:
+    try:  # Path.is_dir raises where a folder lets its names be listed and nothing more
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _list_file(entry: Path, listing: Listing) -> None:
+    """Sort in a file that stands in the folder itself."""
+    form = _FORMS.get(entry.suffix.lower(), "")
+    material_id = entry.stem
+    if not form and (match := re.fullmatch(r"POSCAR[_.](.+)", entry.name, re.DOTALL)):
+        form, material_id = "poscar", match[1]
+    elif not form and entry.name.lower() in _FORMS:
+        form, material_id = _FORMS[entry.name.lower()], entry.name
+    if form:
+        _add(material_id, entry, entry.name, form, listing)
+    elif entry.name in ("POSCAR", "CONTCAR"):
+        detail = f"{entry.name} has no id; call it POSCAR_<id> or put it into a folder that is called <id>"
+        listing.bad.append(BadStructure(entry.name, detail))
+    elif entry.is_symlink() and not os.path.exists(entry):  # noqa: PTH110 - Path.exists raises at a loop of links
+        # It may have been the folder of a material.
+        listing.bad.append(BadStructure(_shown(entry.name), f"{_shown(entry.name)} is a link that leads nowhere"))
+    else:
+        listing.others.append(_shown(entry.name))
+
+
+def _list_material(folder: Path, root: Path, listing: Listing) -> None:
+    """Sort in the files of a material's folder."""
+    shown = _shown(folder.name)
+    if folder.is_symlink() and root.resolve().is_relative_to(folder.resolve()):
+        listing.bad.append(BadStructure(shown, f"{shown} is a link back to a folder that it stands in"))
+        return
+    try:
+        entries = _entries(folder)
+    except OSError as error:
+        listing.bad.append(BadStructure(shown, f"the folder {shown} cannot be listed ({error.strerror})"))
+        return
+    listing.deeper += [f"{shown}/{_shown(entry.name)}" for entry in entries if _is_folder(entry)]
+    files = [entry for entry in entries if not _is_folder(entry)]
+    chosen = [entry for name in ("POSCAR", "CONTCAR") for entry in files if entry.name == name][:1]
+    chosen = chosen or [entry for entry in files if entry.suffix.lower() in _FORMS]
+    if len(chosen) > 1:
+        detail = (
+            f"the folder {shown} stands for one material and holds {len(chosen)} structure files "
+            f"({name_some([_shown(entry.name) for entry in chosen])}); leave one there, or call it POSCAR"
+        )
+        listing.bad.append(BadStructure(shown, detail, "duplicate_id"))
+    elif chosen:
+        form = _FORMS.get(chosen[0].suffix.lower(), "poscar")
+        _add(folder.name, chosen[0], f"{folder.name}/{chosen[0].name}", form, listing)
+    unread = [f"{shown}/{_shown(entry.name)}" for entry in files if entry not in chosen]
+    listing.others += unread if entries else [f"{shown}/"]
+
+
+def _add(material_id: str, path: Path, name: str, form: str, listing: Listing) -> None:
+    if _ID.fullmatch(material_id):
+        listing.files.append(StructureFile(material_id, _shown(name), form, path))
+        return
+    detail = (
+        f"{_shown(name)} gives an id that cannot name a material; take up to 150 of A-Z a-z 0-9 . _ + -, the first a "
+        "letter or digit and the last no _"
+    )
+    listing.bad.append(BadStructure(_shown(material_id), detail))
+
+
+def describe_listing(listing: Listing) -> str:
+    """`structure files: 3, not read: 2 (a.txt, b.out), deeper folders, not looked into: 1 (x/y)`."""
+    parts = [f"structure files: {len(listing.files)}"]
+    if listing.others:
+        parts.append(f"not read: {len(listing.others)} ({name_some(listing.others)})")
+    if listing.deeper:
+        parts.append(f"deeper folders, not looked into: {len(listing.deeper)} ({name_some(listing.deeper)})")
+    return ", ".join(parts)
+
+
+def name_some(names: list[str]) -> str:
+    """The first of many names, for a sentence."""
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def _shown(name: str) -> str:
+    """A file's name as it can stand in a table and on a terminal: what is not UTF-8 or not printable becomes U+FFFD."""
+    decoded = name.encode(errors="surrogateescape").decode(errors="replace")
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)

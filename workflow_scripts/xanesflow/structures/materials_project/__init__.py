@@ -1,0 +1,1 @@
+"""Structures from Materials Project: asked once, kept with a manifest."""

@@ -1,0 +1,201 @@
+"""Questions to Materials Project, through its own client mp-api."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import islice
+from typing import Any
+
+import requests
+from mp_api.client import MPRester
+from mp_api.client.core.exceptions import MPRestError, MPRestWarning
+from mp_api.client.core.utils import validate_api_key, validate_endpoint
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.structures.materials_project.manifest import LeftOut, Query
+from xanesflow.structures.materials_project.retrying_http import Patience, PatientAdapter
+from xanesflow.structures.sites import one_line
+
+log = logging.getLogger(__name__)
+
+SERVER = "Materials Project"
+IDS_AT_ONCE = 200
+"""Ids in one question: an address of some 2,000 characters, and 200 structures have some 5 MB."""
+
+_LISTED_AT_ONCE = 1000
+
+
+class MaterialsProject:
+    """A connection to Materials Project.
+
+    The key is that of the environment variable MP_API_KEY, or PMG_MAPI_KEY of pymatgen's settings; it goes into the
+    headers of requests and nowhere else.
+
+    Args:
+        endpoint: address to ask; None: mp-api's own, which the environment variable MP_API_ENDPOINT changes.
+        patience: how long it is waited for.
+
+    Attributes:
+        endpoint: the address.
+        database_version: Materials Project's name of its database, such as `2025.09.25`.
+
+    Raises:
+        XanesflowError: there is no key, it has not a key's form, or there is no answer.
+    """
+
+    def __init__(self, endpoint: str | None = None, patience: Patience | None = None) -> None:
+        self._key = _key()
+        self.endpoint = validate_endpoint(endpoint)
+        patience = patience or Patience()
+        adapter = PatientAdapter(patience, SERVER)
+        # mp-api asks for the heartbeat without a time limit and once, so it is asked with patience first.
+        with requests.Session() as session:
+            _mount(session, adapter)
+            heartbeat = session.get(f"{self.endpoint}heartbeat").json()
+        if not isinstance(heartbeat, dict) or not heartbeat.get("db_version"):
+            raise XanesflowError(f"{self.endpoint} does not answer as {SERVER} does; check MP_API_ENDPOINT.")
+        self.database_version = str(heartbeat["db_version"])
+        for attempt in range(1, patience.attempts + 1):
+            try:
+                self._client = self._connect()
+                break
+            except (KeyError, TypeError, ValueError, MPRestError, requests.RequestException) as error:
+                if attempt == patience.attempts:
+                    raise XanesflowError(
+                        f"{self.endpoint} does not answer as {SERVER} does ({self._clean(error)}); check "
+                        "MP_API_ENDPOINT, or try again later."
+                    ) from None
+                time.sleep(patience.backoff_s * 2 ** (attempt - 1))
+        _mount(self._client.session, adapter)
+
+    def _connect(self) -> MPRester:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MPRestWarning)
+            return MPRester(
+                api_key=self._key, endpoint=self.endpoint, use_document_model=False, mute_progress_bars=True
+            )
+
+    def list_systems(self, query: Query) -> list[str]:
+        """Ids of the materials of the query's chemical systems that pass its filters, in the order of their names.
+
+        Materials of GNoME are never among them: their licence forbids commercial use, and a dataset's would too.
+        """
+        found: set[str] = set()
+        for system in query.systems:
+            documents = self._search(
+                "summary",
+                # Its elements in the order of their names; one at a time, as only alone may it hold wildcards.
+                chemsys="-".join(sorted(system.split("-"), key=lambda part: (part == "*", part))),
+                deprecated=False,
+                theoretical=query.theoretical,
+                energy_above_hull=None if query.energy_above_hull is None else (0, query.energy_above_hull),
+                num_sites=None if query.max_atoms is None else (1, query.max_atoms),
+                include_gnome=False,
+                fields=["material_id"],
+                chunk_size=_LISTED_AT_ONCE,
+                _sort_fields="material_id",  # pages of an unsorted answer may overlap
+            )
+            log.info("%s: %d materials in %s", query.element, len(documents), system)
+            found |= {str(document["material_id"]) for document in documents}
+        return sorted(found)
+
+    def list_ids(self, ids: Sequence[str]) -> tuple[list[str], dict[str, str], list[LeftOut]]:
+        """Look up material ids.
+
+        Materials Project merges materials: an id may then be one of the calculations (task ids) of another material.
+
+        Returns:
+            The ids that there are, each once, in the order of their names, with those that others have become; the old
+            id -> the new one; and what there is not, with its reason.
+        """
+        there: set[str] = set()
+        moved: dict[str, str] = {}
+        for some in _in_pieces(ids):
+            documents = self._search(
+                "summary", material_ids=list(some), deprecated=False, include_gnome=False, fields=["material_id"]
+            )
+            there |= {str(document["material_id"]) for document in documents} & set(some)
+        for some in _in_pieces(sorted(set(ids) - there)):
+            documents = self._search("core", task_ids=list(some), fields=["material_id", "task_ids"])
+            for document in sorted(documents, key=lambda document: str(document["material_id"])):
+                for old in {str(task) for task in document.get("task_ids") or ()} & set(some):
+                    moved.setdefault(old, str(document["material_id"]))
+        lost = sorted(set(ids) - there - moved.keys())
+        deprecated: set[str] = set()
+        for some in _in_pieces(lost):
+            documents = self._search("core", material_ids=list(some), deprecated=True, fields=["material_id"])
+            deprecated |= {str(document["material_id"]) for document in documents}
+        left_out = [
+            LeftOut(
+                each, "not_found", f"{SERVER} has " + ("deprecated it" if each in deprecated else "no such material")
+            )
+            for each in lost
+        ]
+        return sorted(there | set(moved.values())), moved, left_out
+
+    def structures(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Documents of materials: `material_id`, `last_updated` and `structure` (pymatgen's dict), as far as served.
+
+        Args:
+            ids: up to `IDS_AT_ONCE` of them.
+        """
+        return self._search(
+            "summary",
+            material_ids=list(ids),
+            deprecated=False,
+            include_gnome=False,
+            fields=["material_id", "last_updated", "structure"],
+        )
+
+    def _search(self, where: str, **criteria: Any) -> list[dict[str, Any]]:
+        """Ask one of the client's resters; `summary` knows filters, `core` the calculations of a material."""
+        rester = self._client.materials.summary if where == "summary" else self._client.materials
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MPRestWarning)
+                documents = rester.search(all_fields=False, **{k: v for k, v in criteria.items() if v is not None})
+            if not all(isinstance(each, dict) and "material_id" in each for each in documents):
+                raise ValueError("an answer without material_id")
+        except (MPRestError, requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise XanesflowError(
+                f"{SERVER} ({self.endpoint}) does not answer as its client mp-api {version('mp-api')} expects: "
+                f"{self._clean(error)}; a newer mp-api may."
+            ) from None
+        return list(documents)
+
+    def _clean(self, error: BaseException) -> str:
+        """An error in one line, which does not hold the key."""
+        return f"{type(error).__name__}: {one_line(error, 300)}".replace(self._key, "<key>")
+
+
+def _key() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MPRestWarning)
+        try:
+            key = validate_api_key()
+        except MPRestError:
+            raise XanesflowError(
+                "MP_API_KEY (or PMG_MAPI_KEY of pymatgen's settings) is not 32 characters long, as the API keys of "
+                f"{SERVER} are; copy the one of your dashboard, https://next-gen.materialsproject.org/api."
+            ) from None
+    if not key:
+        raise XanesflowError(
+            "structures.source is materials_project, and there is no API key for it: copy the one of your dashboard, "
+            "https://next-gen.materialsproject.org/api, to the environment variable MP_API_KEY."
+        )
+    return key
+
+
+def _mount(session: requests.Session, adapter: PatientAdapter) -> None:
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+
+
+def _in_pieces(ids: Iterable[str], size: int = IDS_AT_ONCE) -> Iterator[tuple[str, ...]]:
+    iterator = iter(ids)
+    while piece := tuple(islice(iterator, size)):
+        yield piece

@@ -1,0 +1,82 @@
+"""Lists of material ids, by which exactly the materials of an earlier campaign can be asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import PARTS
+
+# mp-390, mvc-12, mp-390_000 with a site, or letters for the digits as Materials Project writes its newer ids.
+_ID = re.compile(r"([a-z]{2,5}-(?:\d+|[a-z]+))(?:_\d+)?")
+
+
+def id_files(source: str | Sequence[str] | None, subset: str) -> list[str]:
+    """Files that hold the material ids of a subset.
+
+    Args:
+        source: a file, a folder with `<subset>_{train,val,test}.txt` as published, a list of ids, or None.
+        subset: such as `Cu_FEFF`.
+
+    Raises:
+        XanesflowError: a file is missing.
+    """
+    if not isinstance(source, str):
+        return []
+    where = f"structures.materials_project.ids is {source}"
+    if Path(source).is_file():
+        return [source]
+    if not Path(source).is_dir():
+        raise XanesflowError(
+            f"{where}, which does not exist (looked from {Path.cwd()}); name a file of ids, or a folder with "
+            f"{subset}_train.txt, {subset}_val.txt and {subset}_test.txt."
+        )
+    files = [Path(source) / f"{subset}_{part}.txt" for part in PARTS]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise XanesflowError(
+            f"{where}, a folder without {', '.join(missing)} (looked from {Path.cwd()}), so the materials of {subset} "
+            "are not known; put the files there, or name one file of ids."
+        )
+    return [str(file) for file in files]
+
+
+def read_ids(paths: Iterable[str | Path]) -> list[str]:
+    """Material ids of text files, each once, in the order of their names.
+
+    A line is an id, or a site as the published splits write it, `mp-390_000`; empty lines and what follows # do not
+    count.
+
+    Raises:
+        XanesflowError: a line is neither, or there is no id in all the files.
+    """
+    found: set[str] = set()
+    files = [Path(path) for path in paths]
+    for path in files:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise XanesflowError(f"{path} is no text file; write one material id a line, such as mp-390.") from None
+        for number, line in enumerate(lines, start=1):
+            if text := line.partition("#")[0].strip():
+                found.add(_material(text, f"{path}, line {number}"))
+    if files and not found:
+        raise XanesflowError(f"{files[0]} holds no material id; write one a line, such as mp-390.")
+    return sorted(found)
+
+
+def check_ids(ids: Iterable[str], where: str) -> list[str]:
+    """The material ids of a list, each once, in the order of their names.
+
+    Raises:
+        XanesflowError: one is no material id.
+    """
+    return sorted({_material(each, where) for each in ids})
+
+
+def _material(text: str, where: str) -> str:
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise XanesflowError(f"{where}: '{text[:40]}' is no material id; write one as mp-390, or a site as mp-390_000.")
+    return match[1]

@@ -1,0 +1,289 @@
+"""The structures of one element from Materials Project: asked once, kept with a manifest, asked again on demand."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file, sha256_text, write_text
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.provenance import versions
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import count_reasons
+from xanesflow.structures.materials_project.manifest import (
+    LeftOut,
+    Manifest,
+    Query,
+    describe_differences,
+    differences,
+    read_manifest,
+)
+from xanesflow.structures.materials_project.retrying_http import Patience
+from xanesflow.structures.read_structure import read_structure
+from xanesflow.structures.sites import UnusableStructure, write_structure_rows
+
+if TYPE_CHECKING:
+    from xanesflow.structures.materials_project.client import MaterialsProject
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("mp-api", "emmet-core", "pymatgen", "pymatgen-core")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a query found, before the structures are fetched.
+
+    Attributes:
+        query: `Query.as_json`.
+        endpoint: address that was asked.
+        database_version: Materials Project's own.
+        found: number of materials that the query found.
+        ids: the materials whose structures are wanted.
+        moved: id that was asked for -> id that the material has now.
+        left_out: what is not wanted or not there.
+    """
+
+    query: dict[str, Any]
+    endpoint: str
+    database_version: str
+    found: int
+    ids: list[str]
+    moved: dict[str, str]
+    left_out: list[LeftOut]
+
+
+def query_materials_project(
+    *,
+    query: Query,
+    structures: Path,
+    manifest: Path,
+    request: str = "first",
+    refresh: bool = False,
+    endpoint: str | None = None,
+    patience: Patience | None = None,
+    page_size: int = 200,
+    workers: int = 1,
+) -> Manifest:
+    """Ask Materials Project for the structures of an element, unless a manifest holds the answer already.
+
+    Pages are kept beside the output until all are there, so that a killed download goes on where it was.
+
+    Args:
+        query: what is wanted.
+        structures: Parquet to write, one row a material with pymatgen's JSON, in the order of ids.
+        manifest: JSON to write (`Manifest`).
+        request: name of the question, from `request_of`.
+        refresh: ask although the manifest holds an answer to the same query.
+        endpoint: address to ask; None: mp-api's own.
+        patience: how long the server is waited for.
+        page_size: structures asked for at once.
+        workers: processes that read the structures.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        XanesflowError: no key, no answer, no material, or an id of `include` that does not exist.
+    """
+    before = read_manifest(manifest)
+    if before is not None and not refresh and _answers(before, query, structures):
+        log.info(
+            "%s: the answer of %s is kept (database %s, %d structures); structures.refresh asks again",
+            query.element, before.asked, before.database_version, len(before.materials),
+        )  # fmt: skip
+        for kept in (structures, manifest):  # they are now newer than the list of ids that they answer
+            os.utime(kept)
+        return before
+
+    from xanesflow.structures.materials_project.client import (
+        MaterialsProject,
+    )  # seconds, for nothing where nothing is asked
+
+    source = MaterialsProject(endpoint, patience)
+    asked = datetime.now(UTC).isoformat(timespec="seconds")
+    pages = structures.with_name(f".{query.element}.pages")
+    listing = _listing(source, query, before, pages)
+    documents = _documents(source, listing, pages, query.element, page_size)
+    rows, materials, unusable = _read(documents, listing.ids, workers)
+    left_out = sorted([*listing.left_out, *unusable], key=lambda each: each.material_id)
+    _tell_left_out(query.element, left_out)
+    if not rows:
+        raise XanesflowError(
+            f"Materials Project has no usable structure for {query.element} that {_asked_for(query)} asks for "
+            f"({listing.found} found); mend structures.materials_project."
+        )
+    write_structure_rows(structures, rows)
+    changes = differences(before, materials, listing.moved) if before is not None else None
+    answer = Manifest(
+        element=query.element,
+        request=request,
+        asked=asked,
+        endpoint=source.endpoint,
+        database_version=source.database_version,
+        query=query.as_json(),
+        found=listing.found,
+        structures_sha256=sha256_file(structures),
+        materials=materials,
+        moved=listing.moved,
+        left_out=left_out,
+        changes=changes,
+        versions=versions(PACKAGES),
+    )
+    answer.write(manifest)
+    shutil.rmtree(pages, ignore_errors=True)
+    log.info(
+        "%s: %d structures of %d materials found, database %s",
+        query.element, len(rows), listing.found, source.database_version,
+    )  # fmt: skip
+    if changes is not None:
+        log.info("%s: since %s %s", query.element, changes["since"], describe_differences(changes))
+    return answer
+
+
+def _answers(manifest: Manifest, query: Query, structures: Path) -> bool:
+    """Whether a manifest and its file of structures are an answer to a query."""
+    if manifest.query != query.as_json() or not structures.is_file():
+        return False
+    return sha256_file(structures) == manifest.structures_sha256
+
+
+def _listing(source: MaterialsProject, query: Query, before: Manifest | None, pages: Path) -> Listing:
+    """What the query finds; of a killed download of the same query and database, what it found."""
+    path = pages / "listing.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        kept = Listing(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
+        same = (kept.query, kept.endpoint, kept.database_version)
+        if same == (query.as_json(), source.endpoint, source.database_version):
+            log.info("%s: going on with a download that was broken off", query.element)
+            return kept
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    shutil.rmtree(pages, ignore_errors=True)
+    listing = _ask(source, query, before)
+    write_text(path, json.dumps(asdict(listing)))
+    return listing
+
+
+def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Listing:
+    moved: dict[str, str] = {}
+    left_out: list[LeftOut] = []
+    if query.ids is None:
+        ids = source.list_systems(query)
+    else:
+        ids, moved, left_out = source.list_ids(query.ids)
+    if extra := sorted(set(query.include) - set(ids)):
+        there, extra_moved, missing = source.list_ids(extra)
+        if missing:
+            told = ", ".join(f"{each.material_id} ({each.detail})" for each in missing)
+            raise XanesflowError(f"structures.materials_project.include names {told}; mend the id, or take it out.")
+        ids, moved = sorted({*ids, *there}), moved | extra_moved
+    found = len(ids) + len(left_out)
+    # A material that was there before, or that is not wanted, may have another id now.
+    gone = (set(before.materials) if before is not None else set()) | set(query.exclude)
+    if elsewhere := sorted(gone - set(ids) - moved.keys() - {each.material_id for each in left_out}):
+        moved |= source.list_ids(elsewhere)[1]
+    unwanted = {moved.get(each, each): each for each in query.exclude}
+    for now, named in unwanted.items():
+        if now in ids:
+            detail = "structures.materials_project.exclude names it" + (f" as {named}" if named != now else "")
+            left_out.append(LeftOut(now, "excluded", detail))
+    for old, now in sorted(moved.items()):
+        log.info("%s: %s is %s now", query.element, old, now)
+    return Listing(
+        query=query.as_json(),
+        endpoint=source.endpoint,
+        database_version=source.database_version,
+        found=found,
+        ids=[each for each in ids if each not in unwanted],
+        moved=dict(sorted(moved.items())),
+        left_out=left_out,
+    )
+
+
+def _documents(
+    source: MaterialsProject, listing: Listing, pages: Path, element: str, page_size: int
+) -> dict[str, dict[str, Any]]:
+    """Documents of the listed materials by id; pages that are there already are not asked for again."""
+    documents: dict[str, dict[str, Any]] = {}
+    starts = range(0, len(listing.ids), page_size)
+    for number, start in enumerate(starts, start=1):
+        ids = listing.ids[start : start + page_size]
+        path = pages / f"{sha256_text(' '.join(ids))[:16]}.json"
+        page = _kept_page(path, partial(source.structures, ids))
+        documents |= {str(each["material_id"]): each for each in page}
+        done = min(start + page_size, len(listing.ids))
+        log.info("%s: page %d of %d, %d of %d structures", element, number, len(starts), done, len(listing.ids))
+    return documents
+
+
+def _kept_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    try:
+        page: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        page = ask()
+        write_text(path, json.dumps(page))
+    return page
+
+
+def _read(
+    documents: dict[str, dict[str, Any]], ids: Sequence[str], workers: int
+) -> tuple[list[tuple[str, str, str, int]], dict[str, dict[str, str]], list[LeftOut]]:
+    """Rows of the file of structures, the manifest's materials, and what cannot be used."""
+    rows: list[tuple[str, str, str, int]] = []
+    materials: dict[str, dict[str, str]] = {}
+    left_out = [
+        LeftOut(each, "not_found", "Materials Project lists it and serves no document of it")
+        for each in ids
+        if each not in documents
+    ]
+    served = [(each, documents[each].get("structure")) for each in ids if each in documents]
+    batches = [served[start : start + 50] for start in range(0, len(served), 50)]
+    for batch in map_in_processes(_read_batch, batches, workers):
+        for row in batch:
+            if isinstance(row, LeftOut):
+                left_out.append(row)
+            else:
+                rows.append(row)
+                updated = documents[row[0]].get("last_updated")
+                if isinstance(updated, dict):  # a date as MongoDB's JSON writes it
+                    updated = updated.get("$date")
+                materials[row[0]] = {"last_updated": str(updated or ""), "structure_sha256": sha256_text(row[1])}
+    return rows, materials, left_out
+
+
+def _read_batch(served: list[tuple[str, Any]]) -> list[tuple[str, str, str, int] | LeftOut]:
+    return [_read_document(material_id, structure) for material_id, structure in served]
+
+
+def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] | LeftOut:
+    """A row of the file of structures: only elements, positions and cell of what is served."""
+    if not served:
+        return LeftOut(material_id, "no_structure", "its document at Materials Project has no structure")
+    try:
+        structure, _ = read_structure(json.dumps(served).encode(), "json")
+    except UnusableStructure as error:
+        return LeftOut(material_id, error.reason, f"its structure at Materials Project {error}")
+    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
+    return material_id, as_json, structure.composition.reduced_formula, len(structure)
+
+
+def _tell_left_out(element: str, left_out: list[LeftOut]) -> None:
+    counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
+    if counts:
+        told = ", ".join(f"{number} {reason}" for reason, number in counts.items())
+        log.warning("%s: %d materials left out: %s", element, len(left_out), told)
+
+
+def _asked_for(query: Query) -> str:
+    return f"the list of {len(query.ids)} ids" if query.ids is not None else ", ".join(query.systems)
