@@ -1,11 +1,11 @@
-"""Fixtures for all tests. That this file is here also puts tests/ on the path, for `feff_runs` and `shared`."""
+"""Fixtures for all tests; helpers that tests import stand in tests/support."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from shared import shared
+from shared_data import shared
 
 SLOWEST_FIRST = ("slurm", "workflow", "unit")
 """Folders in the order in which their files are given to the processes that share them (make test), so that at the end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from one_node import OneNode, UnavailableError
+from slurm_node import OneNode, UnavailableError
 
 
 @pytest.fixture(scope="session")

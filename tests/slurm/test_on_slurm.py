@@ -9,7 +9,7 @@ import time
 import h5py
 import pytest
 import yaml
-from campaign import SlurmCampaign, materials, names_of_chunk, wait_until
+from slurm_campaign import SlurmCampaign, materials, names_of_chunk, wait_until
 
 TAIL = [
     "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "calibrate_model",

@@ -5,7 +5,7 @@ import tarfile
 
 from curated_runs import curate, import_runs
 from feff_runs import cuprite, perovskite, poscar, rocksalt, run_files, write_files, write_run
-from shared import shared
+from shared_data import shared
 from typer.testing import CliRunner
 
 from xanesflow.cli import app

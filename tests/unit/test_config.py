@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from shared import PROJECT
+from shared_data import PROJECT
 
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.config.model import Config, default_yaml, load_config, read_config_file

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from feff_runs import rocksalt
-from shared import shared
+from shared_data import shared
 
 from xanesflow.config.model import load_config
 from xanesflow.core.errors import XanesflowError

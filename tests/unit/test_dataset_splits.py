@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from shared import shared
+from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.splits import balanced_split, check_split, read_split_files, split_sites

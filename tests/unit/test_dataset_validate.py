@@ -6,7 +6,7 @@ import pytest
 from dataset_files import copy_of_dataset, seal_again, write_dataset
 from feff_runs import PARTNERS, perovskite
 from pymatgen.core import Element
-from shared import shared
+from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.check.findings import CHECKS

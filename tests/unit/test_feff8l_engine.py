@@ -13,7 +13,7 @@ import pytest
 import xraydb
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
-from shared import shared
+from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff8l import EngineSettings, NoSpectrumError, compute_xanes, programs

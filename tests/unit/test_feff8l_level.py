@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
-from shared import shared
+from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff8l import EngineSettings, compute_xanes

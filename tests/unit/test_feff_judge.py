@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from feff_runs import EDGE_STEP_A2, GRID_START_EV, cuprite, layered, perovskite, rocksalt, run_files, spectrum, xmu_text
 from pymatgen.core import Structure
-from shared import shared
+from shared_data import shared
 
 from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp

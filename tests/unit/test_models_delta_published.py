@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pymatgen.core import Structure
-from shared import shared
+from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff.read_run import read_run

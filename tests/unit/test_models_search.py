@@ -13,6 +13,7 @@ import optuna
 import pytest
 import torch
 import yaml
+from shared_data import PROJECT
 from test_models_data import add_subset, make_dataset
 
 import xanesflow.models.search.search_settings as module
@@ -152,7 +153,7 @@ def test_a_search_that_was_killed_goes_on_and_finds_what_an_undisturbed_one_find
     # Beyond ten trials the choices are no longer random, but learned from the trials before.
     search(tmp_path / "whole", trials=14)
     killed = tmp_path / "killed"
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    paths = [str(Path(__file__).parent), str(PROJECT / "tests/support")]
     script = KILLED.format(paths=paths, folder=str(killed))
     ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import yaml
-from shared import PROJECT
+from shared_data import PROJECT
 from snakemake.cli import parse_args
 from typer.testing import CliRunner
 

@@ -3,7 +3,7 @@
 import re
 
 import yaml
-from shared import PROJECT
+from shared_data import PROJECT
 
 
 def pins(name):

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 import zstandard
-from packing import COMPRESS, FORMS, PACKED, pack, patch_zip_directory, tar_bytes, tar_info, zip_with_link
+from pack_archives import COMPRESS, FORMS, PACKED, pack, patch_zip_directory, tar_bytes, tar_info, zip_with_link
 
 from xanesflow.codes.archive import MEMBER_LIMIT, read_archive
 from xanesflow.core.errors import XanesflowError

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from feff_runs import archive_files, cuprite, layered, perovskite, poscar, rocksalt, run_files, rutile, write_run
-from packing import pack, tar_bytes, tar_info
+from pack_archives import pack, tar_bytes, tar_info
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.run_zip import read_chunk

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 from scipy.stats import cauchy
-from shared import shared
+from shared_data import shared
 
 from xanesflow.codes.vasp.broadening import broaden_lorentzian
 from xanesflow.codes.vasp.constants import Processing

@@ -19,7 +19,7 @@ from feff_runs import (
     write_run,
     xmu_text,
 )
-from shared import shared
+from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected

@@ -7,7 +7,7 @@ import pytest
 from feff_runs import rutile
 from materials_project_data import COPPER, ask, documents, query
 from materials_project_server import KEY, document, serving
-from shared import shared
+from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import read_rejected

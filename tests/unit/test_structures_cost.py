@@ -11,7 +11,7 @@ import pytest
 from feff_runs import bent_chain, cuprite, perovskite, poscar, rutile, write_files
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
-from shared import shared
+from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.lightshow_tree import place_of

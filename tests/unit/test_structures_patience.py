@@ -10,7 +10,7 @@ from email.utils import formatdate
 import pytest
 from materials_project_data import COPPER, QUICK, ask, documents, query
 from materials_project_server import KEY, broken_off, serving, silence, status, trickle, truncated
-from shared import PROJECT
+from shared_data import PROJECT
 
 from xanesflow.core.errors import XanesflowError
 
@@ -189,7 +189,7 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
         handler.server.closing.wait(30)
 
     server.faults = [*[None] * 5, hang]
-    paths = [PROJECT / "workflow_scripts", PROJECT / "tests", PROJECT / "tests/unit"]
+    paths = [PROJECT / "workflow_scripts", PROJECT / "tests/support"]
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED.format(endpoint=server.endpoint, folder=str(tmp_path))],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from shared import PROJECT
+from shared_data import PROJECT
 from workflow import SNAKEMAKE
 
 from xanesflow.config.model import read_config_file

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from shared import shared
+from shared_data import shared
 from workflow import QUICK, run, write_config
 
 from xanesflow.dataset.check.validate import validate

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from shared import PROJECT
+from shared_data import PROJECT
 from workflow import SNAKEMAKE, run, write_config
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from feff_runs import archive_files
-from packing import tar_bytes, tar_info
-from shared import shared
+from pack_archives import tar_bytes, tar_info
+from shared_data import shared
 from workflow import run, write_config
 
 from xanesflow.codes.archive import MEMBER_LIMIT

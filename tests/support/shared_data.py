@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("XANESFLOW_TEST_DATA", PROJECT.parent / "shared" / "data"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
-from shared import shared
+from shared_data import shared
 
 
 def m3gnet_folder() -> Path:

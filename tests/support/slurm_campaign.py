@@ -14,11 +14,11 @@ from itertools import chain
 from pathlib import Path
 
 import yaml
-from shared import PROJECT
+from shared_data import PROJECT
 
 from xanesflow.core.sites import chunk_of
 
-REPLAY = Path(__file__).parent / "replay"
+REPLAY = PROJECT / "tests/slurm/replay"
 LATTICE = "nickel\n1.0\n0 {h} {h}\n{h} 0 {h}\n{h} {h} 0\nNi\n1\nDirect\n0 0 0\n"
 SITES_OF_A_CHUNK = 2
 

@@ -207,7 +207,7 @@ class WorkingDirectory(Campaign):
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    sys.path.insert(0, os.fspath(Path(__file__).parents[1]))
+    sys.path.insert(0, os.fspath(Path(__file__).parent))
     given = json.loads(sys.argv[1])
     kind = WorkingDirectory if given["whole"] else Campaign
     kind(Path(given["folder"]))._simulate(FakeEngine(**given["engine"]), 0, given["workers"])

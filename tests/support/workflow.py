@@ -12,7 +12,7 @@ import forked_snakemake
 import h5py
 import numpy as np
 import yaml
-from shared import PROJECT
+from shared_data import PROJECT
 
 CALL = [sys.executable, "-m", "snakemake"]
 SNAKEMAKE = [*CALL, "--snakefile", str(PROJECT / "Snakefile")]

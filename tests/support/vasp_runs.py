@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Lattice, Structure
-from shared import PROJECT
+from shared_data import PROJECT
 
 from xanesflow.codes.vasp.engine import VaspEngine, VaspOptions
 from xanesflow.config.inputs import Inputs
