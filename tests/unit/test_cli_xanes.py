@@ -108,7 +108,7 @@ def test_an_example_is_computed_end_to_end(tmp_path):
     paths = [tmp_path / "new" / "folder" / name for name in names]
     assert sorted(paths) == sorted(paths[0].parent.iterdir())
     assert out.splitlines()[-3:] == [str(path) for path in paths]
-    assert "FEFF 8 Lite potentials with own full multiple scattering; see docs/engine.md" in err
+    assert "FEFF 8 Lite potentials with own full multiple scattering; see docs/guide/embedded-engine.md" in err
     assert "full multiple scattering" in err.replace("own full multiple scattering", "")  # progress
     header, table = read(paths[0])
     assert list(table) == ["energy_eV", "Ni_000 (x1)", "average"] and len(table) == 521

@@ -28,7 +28,7 @@ from xanesflow.structures.examples import load_examples
 
 RUNG = Rung(2.6, 2, 0.2)
 
-# Test sites of benchmarks/study_engine.py, which the model was not fitted to.
+# Test sites of studies/study_engine.py, which the model was not fitted to.
 UNSEEN = {
     "mp-558557": 5,
     "mp-754020": 5,

@@ -150,7 +150,7 @@ def test_where_no_run_times_are_known_the_core_hours_are_null_and_the_atoms_are_
     table = pd.read_parquet(collected(tmp_path, "Cu_VASP"))
     assert table["core_hours"].isna().all() and table["cluster_atoms"].notna().all()
     engine = pd.read_parquet(collected(tmp_path, "Cu_FEFF8L"))
-    assert (engine["core_hours"] * 3600).between(4.8, 8.8).all()  # median and 90 % of docs/engine.md
+    assert (engine["core_hours"] * 3600).between(4.8, 8.8).all()  # median and 90 % of docs/studies/engine.md
 
 
 def test_finished_runs_have_no_cost(tmp_path):

@@ -23,7 +23,7 @@ from xanesflow.core.provenance import versions
 
 Floats = NDArray[np.float64]
 
-THEORY = "FEFF 8 Lite potentials with own full multiple scattering; see docs/engine.md"
+THEORY = "FEFF 8 Lite potentials with own full multiple scattering; see docs/guide/embedded-engine.md"
 
 STEP_EV = 0.1
 """Of the grid that spectra of several sites are put onto."""

@@ -21,8 +21,8 @@ class Models(Section):
     preset: Preset = Field(
         "paper",
         description=(
-            "paper: training as published; best: what predicts spectra best (docs/accuracy.md), features and seeds\n"
-            "included; it stands for all keys here, and features.models, that are null"
+            "paper: training as published; best: what predicts spectra best (docs/studies/accuracy.md), features and\n"
+            "seeds included; it stands for all keys here, and features.models, that are null"
         ),
     )
     kinds: Annotated[list[Kind], Field(min_length=1), AfterValidator(unique)] = Field(
@@ -36,7 +36,7 @@ class Models(Section):
         "mean",
         description=(
             "what delta models correct: runs of a cheaper level of theory at the same sites, FEFF8L (the embedded\n"
-            "engine, run for it) or FEFF; also as a subset, Cu_FEFF8L; mean: none (docs/delta.md)"
+            "engine, run for it) or FEFF; also as a subset, Cu_FEFF8L; mean: none (docs/guide/delta.md)"
         ),
     )
     baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
@@ -95,14 +95,14 @@ class Models(Section):
         1e-3,
         description=(
             "the same for tuned models, for which range tests often suggest far too much or too little\n"
-            "(docs/transfer.md); null: as learning_rate"
+            "(docs/studies/transfer.md); null: as learning_rate"
         ),
     )
     tuned_statistics: Literal["universal", "own"] = Field(
         "own",
         description=(
             "means and variances by which a tuned model's layers are normalised in training: own ones of each batch,\n"
-            "as the paper, or the universal model's (docs/transfer.md)"
+            "as the paper, or the universal model's (docs/studies/transfer.md)"
         ),
     )
     weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
@@ -137,7 +137,7 @@ class Models(Section):
         "float32",
         description=(
             "of the products in training; bfloat16 is faster on GPUs, and on processors that know it (avx512_bf16,\n"
-            "amx), slower on others, and a little less accurate (docs/models.md)"
+            "amx), slower on others, and a little less accurate (docs/guide/models.md)"
         ),
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")

@@ -64,7 +64,7 @@ class Search(Section):
         "percentile",
         description=(
             "percentile: a trial ends early if its best validation loss is worse than that of three quarters of the\n"
-            "others at the same epoch (see docs/search.md); none: every trial is trained to its end"
+            "others at the same epoch (see docs/guide/search.md); none: every trial is trained to its end"
         ),
     )
     seed: Seed = Field(0, description="of the choices, and of the training of every trial")

@@ -184,7 +184,9 @@ class Curation(Section):
     )
     vasp: VaspSpectra = Field(
         VaspSpectra(),
-        description="spectra of VASP; an element besides Ti and Cu needs entries of its own (docs/vasp.md)",
+        description=(
+            "spectra of VASP; an element besides Ti and Cu needs entries of its own\n(docs/reference/vasp-spectra.md)"
+        ),
     )
 
 
@@ -237,7 +239,8 @@ class Dataset(Section):
         None,
         description=(
             "for source features_file: one file for all subsets (a dataset of xanesflow, .h5), a path with {subset}\n"
-            "in it (an .npz for each), or {Cu_FEFF: path, ...}; relative to the working directory (docs/transfer.md)"
+            "in it (an .npz for each), or {Cu_FEFF: path, ...}; relative to the working directory\n"
+            "(docs/guide/features-from-files.md)"
         ),
     )
     creator: str = Field("xanesflow", description="who made it")

@@ -48,7 +48,8 @@ class EngineOptions(Section):
         "learned",
         description=(
             "learned: the self-consistent field's Fermi level, for Cu corrected by a model that learned it from\n"
-            "published FEFF 9.9.1 runs (docs/engine.md); scf: the field's alone, for whoever learns from such runs too"
+            "published FEFF 9.9.1 runs (docs/guide/embedded-engine.md); scf: the field's alone, for whoever\n"
+            "learns from such runs too"
         ),
     )
     fermi_offset: Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)] = Field(
@@ -115,7 +116,7 @@ class Simulations(Section):
         {},
         description=(
             "lists of the only sites to be simulated, {Cu_FEFF: results/plan/Cu_FEFF.csv}, as `xanesflow plan`\n"
-            "writes them; the others are counted as not planned (docs/delta.md)"
+            "writes them; the others are counted as not planned (docs/guide/delta.md)"
         ),
     )
     max_failed: Annotated[float, BeforeValidator(not_bool), Field(ge=0, le=1)] | None = Field(

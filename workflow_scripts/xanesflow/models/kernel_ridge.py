@@ -7,8 +7,8 @@ and the Matérn 3/2 kernel k(d) = (1 + √3 d/l) exp(-√3 d/l) of distances d, 
     mean training spectrum + Σ_i k(|x - x_i|) a_i,        a = (K + noise)⁻¹ (training spectra - their mean)
 
 It errs elsewhere than a perceptron does: that interpolates between sites far apart, this one remembers those close by,
-so that the mean of both is better than either (docs/accuracy.md). Length l and noise are chosen by leaving out one
-material at a time, for which no other fit is needed: the error on the sites g of a material that was left out is
+so that the mean of both is better than either (docs/studies/accuracy.md). Length l and noise are chosen by leaving out
+one material at a time, for which no other fit is needed: the error on the sites g of a material that was left out is
 (K⁻¹)_gg⁻¹ a_g (Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, section 5.4.2, for groups).
 """
 

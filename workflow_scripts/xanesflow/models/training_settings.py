@@ -51,12 +51,12 @@ class TrainingSettings:
         patience: epochs without a better validation loss after which training stops.
         scaling: `paper`, `standardise`, or `auto` (see `xanesflow.models.network.scaling`).
         precision: of the products in training. bfloat16 is a third faster on processors that know it, and costs some
-            4 % of η (docs/models.md).
+            4 % of η (docs/guide/models.md).
         device: `cpu` or `cuda`.
         threads: on the CPU; seeds are shared out to them. The weights are the same bit by bit only for as many threads.
         seed: of initial weights, order of the batches and dropout.
         keep_statistics: whether a training that begins with another model's weights normalises by that model's running
-            means and variances, instead of the batches' own (docs/transfer.md).
+            means and variances, instead of the batches' own (docs/studies/transfer.md).
     """
 
     widths: tuple[int, ...] = PAPER_UNIVERSAL[0]

@@ -17,7 +17,7 @@ class Averages:
 
     A material's spectrum is the mean over the sites, weighted with their multiplicities, and the ends of its bands are
     the same means of the ends of the sites' bands. So the errors of a material's sites are taken as entirely alike: if
-    they were independent, the bands would be narrower. docs/predict.md has what they hold, measured.
+    they were independent, the bands would be narrower. docs/guide/predict.md has what they hold, measured.
 
     Attributes:
         material_id: k ids; a material of which a site has no prediction has no average.

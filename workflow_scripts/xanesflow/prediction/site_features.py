@@ -89,7 +89,7 @@ class FeatureSource:
         if name != NAME or not {"settings", "energy_start_ev"} <= told.keys():
             raise XanesflowError(
                 f"The {card.kind} model of {card.subset} corrects runs of {OF_RUNS[name]}, which cannot be computed "
-                "here; put the structures into a campaign of its kind instead (docs/delta.md)."
+                "here; put the structures into a campaign of its kind instead (docs/guide/delta.md)."
             )
         key = f"{name} {card.subset}"
         if key not in self._made:

@@ -10,7 +10,7 @@ iterations the field needs is not known; it needs more where a metal with an ope
 
 F the rows of the 9 Å cluster, S the sum over the unique potentials of the cubed rows of their 7 Å spheres.
 
-For the embedded engine the seconds a site are those of docs/engine.md. For VASP and the others no run times are
+For the embedded engine the seconds a site are those of docs/studies/engine.md. For VASP and the others no run times are
 known, so their core hours are null rather than guessed.
 """
 
@@ -45,7 +45,7 @@ SCF_RADIUS = 7.0
 """Radius in Å of the SCF card of the paper."""
 
 FEFF_CONSTANT, FEFF_FMS, FEFF_SCF, FEFF_OPEN_SHELL = -19.4564, 1.2111, 0.4495, 0.1955
-"""Fitted by benchmarks/fit_cost.py to the run times of 4,831 finished runs of FEFF 9.9.1 at Cu sites of 2,195 oxides
+"""Fitted by studies/fit_cost.py to the run times of 4,831 finished runs of FEFF 9.9.1 at Cu sites of 2,195 oxides
 with 79 to 409 atoms within 9 Å. Cross-validated by material, half of the runs are within a factor of 1.07 and 90 %
 within 1.19; the total of a campaign of 100 such materials is within 2.4 % in nine cases of ten. They are hours of the
 cores of one cluster (2023): another machine's differ by a factor. Other absorbers, and compounds without oxygen, were
@@ -53,7 +53,7 @@ not among the runs."""
 
 FEFF8L_HOURS = 5.4 / 3600
 """Core hours of a site with the embedded engine: median 4.8 s and 90 % under 8.8 s on one core with the default options
-(docs/engine.md), of which a log-normal distribution has the mean 5.4 s."""
+(docs/studies/engine.md), of which a log-normal distribution has the mean 5.4 s."""
 
 BASIS = {
     "FEFF": "fitted to 4,831 runs of FEFF 9.9.1 at Cu sites in oxides",
@@ -138,7 +138,7 @@ def cluster_atoms(structure: Structure, sites: Sequence[int], radius: float = CL
 def feff_core_hours(clusters: Clusters) -> np.ndarray:
     """Expected core hours of FEFF 9 K-edge runs with the paper's cards on one core, one value a site.
 
-    Means, not medians, so that their sum is the expected sum. How far off they are: `benchmarks/fit_cost.py`.
+    Means, not medians, so that their sum is the expected sum. How far off they are: `studies/fit_cost.py`.
     """
     exponent = FEFF_CONSTANT + FEFF_OPEN_SHELL * clusters.open_shell
     exponent += FEFF_FMS * np.log(clusters.fms_rows) + FEFF_SCF * np.log(clusters.scf_work)

@@ -3,7 +3,7 @@
 FEFF puts a spectrum on the energy scale by its Fermi level, and so one number a site decides how well a spectrum of
 the embedded engine agrees with one of FEFF 9. The small self-consistent field finds that level to some 0.5 eV. This
 model, a kernel regression on composition, density, the absorber's neighbours and the field's own numbers, learned from
-published FEFF 9.9.1 runs at Cu sites what to add (`benchmarks/fit_fermi.py`, figures in docs/engine.md). For a site
+published FEFF 9.9.1 runs at Cu sites what to add (`studies/fit_fermi.py`; figures: docs/studies/engine.md). For a site
 unlike those it learned from it says so, and the level of the field stays as it is.
 """
 

@@ -14,7 +14,7 @@ ENGINE_VERSION = 3
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Options of the embedded engine; the defaults are those of the accuracy study (docs/engine.md).
+    """Options of the embedded engine; the defaults are those of the accuracy study (docs/studies/engine.md).
 
     Attributes:
         scf_radius: sphere in Å around each potential's atom within which the self-consistent field scatters.

@@ -219,8 +219,8 @@ def _move_level(
 
     The self-consistent field scatters within some 3 Å only, and so finds a level lower than FEFF 9's with its 7 Å. The
     level is where the spectrum is cut off and what sets the energy scale; raised by `fermi_offset` the shape of spectra
-    agrees better with FEFF 9 on sites of the development part of the study (docs/engine.md). Where the learned model
-    knows what the field lacks, that stands for what fields lack in the median. Overlapped atoms keep their level.
+    agrees better with FEFF 9 on sites of the development part of the study (docs/studies/engine.md). Where the learned
+    model knows what the field lacks, that stands for what fields lack in the median. Overlapped atoms keep their level.
     """
     if rung.scf_radius is None:
         return {"fermi_offset_ev": 0.0, "fermi_learned": None, "field": None}

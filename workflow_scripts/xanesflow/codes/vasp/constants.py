@@ -43,6 +43,6 @@ def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) 
         element = Subset.parse(subset).element
         raise XanesflowError(
             f"The spectra of {subset} need an entry for {element} in {' and in '.join(missing)}; add it in eV "
-            "(docs/vasp.md tells how to find it)."
+            "(docs/reference/vasp-spectra.md tells how to find it)."
         )
     return Processing(values["core_level"], values["broadening"], values["shift"], start_ev)

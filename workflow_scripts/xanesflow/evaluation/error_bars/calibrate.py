@@ -37,8 +37,8 @@ def calibrate_model(
 ) -> Calibration | None:
     """Calibrate the error bars of a model on the validation part of a subset.
 
-    That part also stopped the training; what this makes too good is measured in docs/uncertainty.md. Where it is too
-    small, the file says so and holds no error bars, and a warning tells it.
+    That part also stopped the training; what this makes too good is measured in docs/studies/error-bars.md. Where it is
+    too small, the file says so and holds no error bars, and a warning tells it.
 
     Args:
         dataset_path: the dataset that the models were trained on.

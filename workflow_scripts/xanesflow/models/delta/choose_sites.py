@@ -23,7 +23,7 @@ from xanesflow.models.kernel_ridge import kernel_between, standardised_inputs
 Floats = npt.NDArray[np.float64]
 
 LENGTH, NOISE = 1.5, 0.01
-"""Of the kernel; about what delta models of published Cu spectra chose (docs/delta.md)."""
+"""Of the kernel; about what delta models of published Cu spectra chose (docs/studies/delta.md)."""
 
 MOST_SITES = 6000
 """Of more sites these many are drawn: the matrix of their kernel has 0.3 GB."""

@@ -45,7 +45,7 @@ COMPONENTS = 10
 """Of the cheap spectra that the regressions see; more are noise to a kernel."""
 
 WEIGHT_OF_LEVELS = 3.0
-"""Of the cheap run's Fermi levels where shifts are learned, which they tell most of (docs/delta.md)."""
+"""Of the cheap run's Fermi levels where shifts are learned, which they tell most of (docs/studies/delta.md)."""
 
 TURNS = 3
 """How often shifts and differences are found."""

@@ -60,7 +60,7 @@ class ExplorerFiles:
 
 
 def explorer_section(files: ExplorerFiles) -> Markup:
-    """The section of the page as HTML that needs no network; see docs/report.md for what it shows."""
+    """The section of the page as HTML that needs no network; see docs/guide/report.md for what it shows."""
     from plotly.offline import get_plotlyjs  # a second, for nothing else
 
     environment = Environment(

@@ -1,6 +1,6 @@
 """What the projection of ACSF and SOAP to 1024 numbers costs: against all of dscribe's columns, on a dataset.
 
-    python benchmarks/compare_descriptors.py results/dataset/baselines.h5 Cu_FEFF
+    python studies/compare_descriptors.py results/dataset/baselines.h5 Cu_FEFF
 
 For each descriptor the principal components of the training part (99 % of the variance) are found twice, from all
 columns of all elements (kept sparse; by the matrix of inner products, as there are more columns than sites) and from

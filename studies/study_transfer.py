@@ -1,8 +1,8 @@
-"""Does transfer help? Expert, Universal and Tuned compared by repeated cross-validation: the study of docs/transfer.md.
+"""Does transfer help? Expert, Universal and Tuned by repeated cross-validation (docs/studies/transfer.md).
 
-    python benchmarks/study_transfer.py FOLDER --out DIR                       train what is missing, print the tables
-    python benchmarks/study_transfer.py FOLDER --out DIR --folds 0 --tuned 1e-3-0.5 1e-3-0       other trainings
-    python benchmarks/study_transfer.py FOLDER --out DIR --only-tables --figure docs/transfer.svg     no training
+    python studies/study_transfer.py FOLDER --out DIR                       train what is missing, print the tables
+    python studies/study_transfer.py FOLDER --out DIR --folds 0 --tuned 1e-3-0.5 1e-3-0       other trainings
+    python studies/study_transfer.py FOLDER --out DIR --only-tables --figure docs/studies/transfer.svg     no training
 
 FOLDER holds the published validation parts of 3dtm_xanes_ml2024, `<subset>_val.npz` with ids, features and spectra.
 They are taken as small datasets of their own: materials are divided at random into ten groups, those of all subsets at

@@ -1,6 +1,6 @@
 """Learn how far FEFF 9.9.1's Fermi level lies from the small field's: the model behind the engine's learned level.
 
-    python benchmarks/fit_fermi.py ARCHIVE --fields DIR --out FILE [--sites N]
+    python studies/fit_fermi.py ARCHIVE --fields DIR --out FILE [--sites N]
 
 ARCHIVE is the published archive of finished Cu runs; each run's xmu.dat names its level (Mu). One site a material is
 drawn, those of `study_engine.py` left out, and its field computed as the engine does (some four seconds a site; what

@@ -1,7 +1,7 @@
-"""Accuracy of the embedded engine against FEFF 9.9.1: the study behind the defaults and docs/engine.md.
+"""Accuracy of the embedded engine against FEFF 9.9.1: the study behind the defaults and docs/studies/engine.md.
 
-    python benchmarks/study_engine.py ARCHIVE --out DIR                      computes what is missing, prints the table
-    python benchmarks/study_engine.py ARCHIVE --out DIR --set fms_radius=7   another variant beside it
+    python studies/study_engine.py ARCHIVE --out DIR                      computes what is missing, prints the table
+    python studies/study_engine.py ARCHIVE --out DIR --set fms_radius=7   another variant beside it
 
 ARCHIVE is the published archive of finished Cu runs. Sites are drawn at random, one a material: the first are for
 choosing (development), the others, of materials that no choice has seen, for judging (test). A site that is computed

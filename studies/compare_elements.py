@@ -1,6 +1,6 @@
 """The embedded engine against published FEFF 9 spectra of the other elements, and of anatase.
 
-    python benchmarks/compare_elements.py ARCHIVE DATA [--sites 5]
+    python studies/compare_elements.py ARCHIVE DATA [--sites 5]
 
 ARCHIVE is the published archive of Cu runs: many of its structures hold a second 3d metal, whose published validation
 spectra are DATA/3dtm_xanes_ml2024/<El>_FEFF_val.npz. Anatase is the example of that name against

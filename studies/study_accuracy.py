@@ -1,11 +1,11 @@
 """What raises the accuracy of a subset's expert, judged without its validation and test parts.
 
-    python benchmarks/study_accuracy.py results/dataset/NAME.h5            # choosing on hold-outs
-    python benchmarks/study_accuracy.py results/dataset/NAME.h5 --confirm  # the choice on the validation part
+    python studies/study_accuracy.py results/dataset/NAME.h5            # choosing on hold-outs
+    python studies/study_accuracy.py results/dataset/NAME.h5 --confirm  # the choice on the validation part
 
 The dataset must hold m3gnet_all, chgnet, radial, angular and chgnet_cell. Everything is chosen within the training
 part, on materials of one or two sites as the published validation part has them: kernels by leaving out each material
-(closed form), networks on hold-outs of a fifth of these materials. Prints tables for docs/accuracy.md.
+(closed form), networks on hold-outs of a fifth of these materials. Prints tables for docs/studies/accuracy.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Ti K edge of anatase by VASP, FEFF, OCEAN, exciting and XSpectra, and from experiment: a figure and two tables.
 
-    python benchmarks/compare_codes.py [--data ../shared/data/anatase] [--figure docs/anatase.svg]
+    python studies/compare_codes.py [--data ../shared/data/anatase] [--figure docs/studies/anatase.svg]
 
 The files are those of Lightshow's notebooks (BSD-3-Clause). VASP's is its dielectric function as computed, so it goes
 through `xanesflow.spectra`: cross section, Lorentzian of 0.89 eV. XSpectra's is unbroadened too and gets the same
@@ -95,7 +95,7 @@ def main() -> None:
     """Print the tables and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--figure", type=Path, default=Path(__file__).parents[1] / "docs/anatase.svg")
+    parser.add_argument("--figure", type=Path, default=Path(__file__).parents[1] / "docs/studies/anatase.svg")
     given = parser.parse_args()
     spectra = load(given.data)
     aligned = align(spectra)

@@ -1,6 +1,6 @@
 """Delta learning on published Cu spectra: learning curve, planned against random sites, unseen elements, error bars.
 
-    python benchmarks/study_delta.py DATASET [--features NAMES] [--figure FILE] [--only PARTS]
+    python studies/study_delta.py DATASET [--features NAMES] [--figure FILE] [--only PARTS]
 
 DATASET is made with `snakemake dataset --configfile campaigns/delta_cu.yaml`: Cu_FEFF with the published split,
 features of the structures, and those of the embedded engine's runs at the same sites. All models learn from the

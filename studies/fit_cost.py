@@ -1,6 +1,6 @@
 """Learn what FEFF 9 costs from the run times of finished runs: the constants of `xanesflow.structures.cost`.
 
-    python benchmarks/fit_cost.py ARCHIVE
+    python studies/fit_cost.py ARCHIVE
 
 ARCHIVE is the published archive of finished Cu runs; each run's feff.out tells when it started and ended, on one core.
 Candidates are cross-validated by material; then the fit of the chosen one. The constant is such that the sum of the
