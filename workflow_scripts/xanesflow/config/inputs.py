@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config.base import Count, Number, Positive, Section, not_bool
-from xanesflow.config.sections import ElementSymbol
+from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool
 
 Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
 """In Å; beyond 62 Å Lightshow's rule for k-points would take a single one without a word."""
@@ -150,7 +149,7 @@ class FdmnesInputs(Section):
     radius: Positive = Field(7.0, description="Å around the absorber within which atoms belong to the cluster")
 
 
-class Inputs(Section):
+class InputsSection(Section):
     """What is written for each code."""
 
     feff: FeffInputs = Field(FeffInputs(), description="FEFF 9 and 10 (subsets of FEFF)")

@@ -6,16 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, SubsetName, not_bool, unique
+from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, SubsetName, Theory, not_bool, unique
+from xanesflow.config.kinds import Kind, SimpleModel
 from xanesflow.config.presets import LAYERS, Preset
-from xanesflow.config.search import OwnSettings, Search
-from xanesflow.config.sections import Theory
-from xanesflow.models.training_settings import Output
-
-Kind = Literal["expert", "universal", "tuned", "delta"]
+from xanesflow.config.search import OwnSettings, SearchSection
+from xanesflow.config.training_settings import Output
+from xanesflow.core.sites import Subset
 
 
-class Models(Section):
+class ModelsSection(Section):
     """The models and how they are trained."""
 
     preset: Preset = Field(
@@ -29,21 +28,21 @@ class Models(Section):
         ["expert"],
         description=(
             "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
-            "subset that goes on from the universal one; delta: one per subset, of its difference to the baseline"
+            "subset that goes on from the universal one; delta: one per subset, of its difference to cheaper runs"
         ),
     )
-    baseline: Literal["mean", "FEFF8L", "FEFF"] | SubsetName = Field(
-        "mean",
+    delta_from: Literal["FEFF8L", "FEFF"] | SubsetName | None = Field(
+        None,
         description=(
-            "what delta models correct: runs of a cheaper level of theory at the same sites, FEFF8L (the embedded\n"
-            "engine, run for it) or FEFF; also as a subset, Cu_FEFF8L; mean: none (docs/delta.md)"
+            "cheaper level of theory whose runs at the same sites delta models correct: FEFF8L (the embedded engine,\n"
+            "which the campaign runs) or FEFF; or its subset, Cu_FEFF8L; null: none (docs/delta.md)"
         ),
     )
-    baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
+    simple_models: Annotated[list[SimpleModel], AfterValidator(unique)] = Field(
         [],
         description=(
-            "simple models to compare with, on all features.models, per subset: linear (linear regression), trees\n"
-            "(gradient-boosted)"
+            "simple models to compare with, on all features.models: linear (linear regression), trees\n"
+            "(gradient-boosted); one per subset"
         ),
     )
     tuned_from: dict[Theory, Theory] = Field(
@@ -148,10 +147,17 @@ class Models(Section):
             "the weights are the same bit by bit for the same number only"
         ),
     )
-    search: Search = Field(Search(), description="search for better settings, only made by `snakemake search`")
+    search: SearchSection = Field(
+        SearchSection(), description="search for better settings, only made by `snakemake search`"
+    )
+
+    def universal_of(self, subset: str) -> str:
+        """Level of theory of the universal model that a subset's tuned model goes on from."""
+        theory = Subset.parse(subset).theory
+        return self.tuned_from.get(theory, theory)  # type: ignore[call-overload]
 
     def training_of(self, kind: str, of: str, found: dict[str, Any]) -> dict[str, Any]:
-        """How a model is trained: arguments of `models.training_settings.TrainingSettings.of_model`, but for the seed.
+        """How a model is trained: arguments of `TrainingSettings.of_model`, but for the seed.
 
         Args:
             kind: `expert`, `universal` or `tuned`.

@@ -1,7 +1,7 @@
-"""The section `models.search.search_settings` of config.yaml, and the settings that single models have of their own.
+"""The section `models.search` of config.yaml, and the settings that single models have of their own.
 
 Which value a training gets, of several places that may name one: `models.widths`, `models.batch_size` and
-`models.training_settings` of that model; then a file of `models.settings_files`; then what holds for all models.
+`models.settings` of that model; then a file of `models.settings_files`; then what holds for all models.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, unique
+from xanesflow.config.search_space import SearchSpace, check_setting
+from xanesflow.config.settings_file import Found, read_found
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models.search.settings_file import Found, read_found
-from xanesflow.models.search.space import SearchSpace, check_setting
 
 OWN_KEYS = ("widths", "batch_size")
 """Settings of single models that have a key of their own in the section `models`."""
@@ -41,7 +41,7 @@ def _own_settings(given: dict[str, Any]) -> dict[str, Any]:
 OwnSettings = Annotated[dict[str, Any], AfterValidator(_own_settings)]
 
 
-class Search(Section):
+class SearchSection(Section):
     """The search for the best settings of a model."""
 
     models: Annotated[list[ModelName], Field(min_length=1), AfterValidator(unique)] | None = Field(

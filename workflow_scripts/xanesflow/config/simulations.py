@@ -28,7 +28,7 @@ def _command(command: str) -> str:
 CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
 
 
-class EngineOptions(Section):
+class Feff8lRun(Section):
     """Options of the embedded engine, FEFF8L (the defaults are those of its own EngineSettings)."""
 
     scf_radius: Positive = Field(2.6, description="Å around each atom within which the self-consistent field scatters")
@@ -76,7 +76,7 @@ class FeffRun(Section):
     )
 
 
-class VaspOptions(Section):
+class VaspRun(Section):
     """How VASP is run; what it computes stands in inputs.vasp."""
 
     time_limit: Positive = Field(
@@ -91,7 +91,7 @@ class VaspOptions(Section):
     )
 
 
-class Simulations(Section):
+class SimulationsSection(Section):
     """Where the simulated spectra come from."""
 
     source: Literal["archive", "run"] = Field(
@@ -132,7 +132,7 @@ class Simulations(Section):
             "more stops a little before and goes on where it was at the next attempt"
         ),
     )
-    engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
+    feff8l: Feff8lRun = Field(Feff8lRun(), description="the embedded engine (FEFF8L), for source run")
     feff_command: str = Field(
         "feff",
         description=(
@@ -148,4 +148,4 @@ class Simulations(Section):
             "its POTCARs come from your library, PMG_VASP_PSP_DIR in the environment or in pymatgen's settings"
         ),
     )
-    vasp: VaspOptions = Field(VaspOptions(), description="how VASP is run, for source run")
+    vasp: VaspRun = Field(VaspRun(), description="how VASP is run, for source run")
