@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 import yaml
 from shared_data import PROJECT
 
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.config.campaign import Campaign
-from xanesflow.config.load import default_yaml, load_config, read_config_file
+from xanesflow.config.load import SCHEMA_FILE, default_yaml, json_schema, load_config, read_config_file
 from xanesflow.config.model import Config
 from xanesflow.config.named_files import check_directory, check_split_files
 from xanesflow.core.errors import XanesflowError
@@ -143,6 +144,22 @@ def test_a_long_value_is_cut_in_the_message():
 
 def test_config_yaml_is_the_default_file_that_the_model_writes():
     assert (PROJECT / "config.yaml").read_text() == default_yaml()
+
+
+def test_the_schema_beside_it_is_the_one_that_the_model_writes():
+    """Made by `python -m xanesflow.config --schema > config.schema.json`."""
+    assert (PROJECT / SCHEMA_FILE).read_text() == json_schema()
+    assert (PROJECT / "config.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
+
+
+@pytest.mark.parametrize("path", [PROJECT / "config.yaml", *sorted((PROJECT / "campaigns").glob("*.yaml"))], ids=str)
+def test_an_editor_finds_no_fault_with_a_campaign_and_knows_its_schema(path):
+    schema = json.loads((PROJECT / SCHEMA_FILE).read_text())
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert (path.parent / named[1]).resolve() == (PROJECT / SCHEMA_FILE).resolve()
+    with pytest.raises(jsonschema.ValidationError, match="campain"):
+        jsonschema.validate({"campain": "x"}, schema)
 
 
 def test_the_default_file_holds_every_default_and_nothing_else():

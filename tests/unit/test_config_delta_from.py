@@ -79,7 +79,9 @@ MISTAKES = {
     "no level": (changed(models={"kinds": ["delta"]}), "name the cheaper level of theory"),
     "no delta": (changed(models={"kinds": ["expert"], "delta_from": "FEFF8L"}), "which only delta models use"),
     "no such level": (changed(models={"kinds": ["delta"], "delta_from": "Cu_VASP"}), "runs of FEFF8L or FEFF can be"),
-    "another element": (changed(models={"kinds": ["delta"], "delta_from": "Ni_FEFF8L"}), "Cu_FEFF is of another element"),
+    "another element": (
+        changed(models={"kinds": ["delta"], "delta_from": "Ni_FEFF8L"}), "Cu_FEFF is of another element"
+    ),
     "itself": (changed(models={"kinds": ["delta"], "delta_from": "FEFF"}), "Cu_FEFF is a subset itself"),
     "two of an element": (changed(subsets=["Cu_FEFF", "Cu_VASP"]), "Cu_FEFF and Cu_VASP would share the runs"),
     "nothing is simulated": (

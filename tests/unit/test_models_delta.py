@@ -82,6 +82,14 @@ def test_features_without_the_cheap_run_are_refused(data):
         fit_delta(data, DeltaSettings("feff"))
 
 
+def test_a_checkpoint_that_was_recorded_with_old_keys_is_read(tmp_path, data, model):
+    path, recorded = tmp_path / "seed0.safetensors", {"models": {"baseline": "FEFF8L"}, "simulations": {"engine": {}}}
+    save_checkpoint(path, replace(model, card=replace(model.card, config=recorded)))
+    again = load_checkpoint(path)
+    assert again.card.config == recorded
+    assert (again.predict(data.features) == model.predict(data.features)).all()
+
+
 def test_a_checkpoint_gives_the_same_spectra_and_no_training_can_go_on_from_it(tmp_path, data, model):
     path = tmp_path / "seed0.safetensors"
     save_checkpoint(path, model)
@@ -90,6 +98,7 @@ def test_a_checkpoint_gives_the_same_spectra_and_no_training_can_go_on_from_it(t
     assert (again.predict(data.features) == model.predict(data.features)).all()
     assert (again.from_structure_alone(data.features) == model.from_structure_alone(data.features)).all()
     assert "difference to feff8l" in again.describe()
+    assert again.card.settings["baseline"] == "feff8l", "as checkpoints of earlier versions have it"
     with pytest.raises(XanesflowError, match="is a delta model, which has no network to go on from"):
         Start.read(path)
 

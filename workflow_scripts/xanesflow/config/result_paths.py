@@ -5,6 +5,8 @@ A path is a pattern whose wildcards stand in braces: rules use it as it is, and 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 RESULTS = "results"
 
 # Stage 1: structures
@@ -83,6 +85,11 @@ def fill(pattern: str, **wildcards: object) -> str:
     for name, value in wildcards.items():
         pattern = pattern.replace(f"{{{name}}}", str(value))
     return pattern
+
+
+def in_results(results: Path, pattern: str, **wildcards: object) -> Path:
+    """A filled pattern below the `results` folder of a campaign, wherever that is."""
+    return results / fill(pattern, **wildcards).removeprefix(f"{RESULTS}/")
 
 
 def log_of(rule: str, wildcards: str = "") -> str:

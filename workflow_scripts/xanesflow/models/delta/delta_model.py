@@ -186,8 +186,8 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     *structural, last = data.feature_dimensions
     if last != settings.cheap_features or not structural:
         raise XanesflowError(
-            f"A delta model takes features of the structure and then {settings.cheap_features}, not {data.features_name}; "
-            "set `models.delta_from` and `features.models`."
+            f"A delta model takes features of the structure and then {settings.cheap_features}, not "
+            f"{data.features_name}; set `models.delta_from` and `features.models`."
         )
     train = _drawn(data, settings)
     if len(train) < FEWEST_PAIRS:
