@@ -34,14 +34,14 @@ class VaspSpectra(Section):
 
     core_level: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_CORE_LEVEL_EV)] = Field(
         PAPER_CORE_LEVEL_EV,
-        description="1s level of the absorber's POTCAR in eV, which VASP's energies are relative to",
+        description="1s level of the absorber's POTCAR in eV; VASP's energies are relative to it",
     )
     broadening: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_BROADENING_EV)] = Field(
         PAPER_BROADENING_EV, description="full width of the Lorentzian in eV"
     )
     shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
         PAPER_SHIFT_EV,
-        description="eV added to energies aligned by the difference of total energies; found from a measured spectrum",
+        description="eV added to energies that total energies have aligned; found from a measured spectrum",
     )
 
 
@@ -51,7 +51,7 @@ class CurationSection(Section):
     envelope: dict[Theory, Positive | None] = Field(
         {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5},
         description=(
-            "a spectrum is out if it leaves mean ± this many standard deviations of its subset at any grid point;\n"
+            "leaves out spectra that are this many standard deviations off the mean of their subset at any grid point;\n"
             "null: keep them all"
         ),
     )
@@ -62,11 +62,11 @@ class CurationSection(Section):
     max_flat_start: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
         10.0,
         description=(
-            "eV at the start of the grid that may lie before the first computed point; there the spectrum is\n"
-            "continued flat, as published (the 4,831 published Cu runs need up to 5.6)"
+            "longest part of the grid in eV before the first computed point; there the spectrum is continued flat, as\n"
+            "published (the 4,831 published Cu runs need up to 5.6)"
         ),
     )
     vasp: VaspSpectra = Field(
         VaspSpectra(),
-        description="spectra of VASP; an element besides Ti and Cu needs entries of its own (docs/vasp.md)",
+        description="spectra of VASP; elements other than Ti and Cu need entries of their own (docs/vasp.md)",
     )

@@ -15,8 +15,8 @@ class DatasetSection(Section):
     source: Literal["workflow", "features_file"] = Field(
         "workflow",
         description=(
-            "workflow: structures, simulations and features; features_file: features and spectra that were computed\n"
-            "elsewhere, taken from `files` as they are; of structures, simulations and curation nothing is done then"
+            "workflow: structures, simulations and features; features_file: features and spectra that you computed\n"
+            "elsewhere, taken from `files` as they are, without structures, simulations and curation"
         ),
     )
     files: str | dict[SubsetName, str] | None = Field(
@@ -27,14 +27,12 @@ class DatasetSection(Section):
         ),
     )
     creator: str = Field("xanesflow", description="who made it")
-    licence: str = Field(
-        "CC-BY-4.0", description="under which licence (SPDX) it may be used; Materials Project: CC-BY-4.0"
-    )
+    licence: str = Field("CC-BY-4.0", description="its licence (SPDX); Materials Project: CC-BY-4.0")
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(
-        "1.0.0", description="of this release, for `snakemake package`"
+        "1.0.0", description="version of this release, for `snakemake package`"
     )
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = Field(
-        None, description="where the release can be had, such as https://doi.org/...; null: not known yet"
+        None, description="where others find the release, such as https://doi.org/...; null: not known yet"
     )
 
     @property

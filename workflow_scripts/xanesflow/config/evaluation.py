@@ -15,7 +15,7 @@ class EvaluationSection(Section):
     part: Literal["test", "val"] = Field(
         "test",
         description=(
-            "part of the split that the figures are taken on; val only where test runs are not at hand: it also\n"
-            "stopped the training, so its figures are a little too good, and the report says so"
+            "part of the split that judges the models. Take val only if you have no test runs: it also stopped the\n"
+            "training, so its figures are a little too good, and the report says so"
         ),
     )

@@ -27,7 +27,7 @@ class FeaturesSection(Section):
     models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "a model is trained on each; null: those of models.preset (paper: [m3gnet]).\n"
+            "features that models are trained on; null: those of models.preset (paper: [m3gnet]).\n"
             "m3gnet: last block, 64 numbers; m3gnet_all: embedding and three blocks, 256; chgnet: atom features and\n"
             "magnetic moment, 65; radial: histograms of distances, 30; acsf and soap: descriptors, of which a model\n"
             "sees principal components; or several joined as m3gnet_all+chgnet"

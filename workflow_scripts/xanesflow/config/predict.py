@@ -13,13 +13,13 @@ class PredictSection(Section):
     """Spectra of structures that were not simulated, made by `snakemake predict` alone."""
 
     structures: str | None = Field(
-        None, description="folder of structure files, as structures.directory takes it; null: nothing to predict"
+        None, description="folder of structure files, laid out as structures.directory; null: nothing to predict"
     )
     models: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
             "checkpoints, folders with a model's seeds, or folders of `xanesflow model export`; null: the campaign's\n"
-            "own, of each subset the delta one (over the embedded engine), else the tuned one, else the expert, else\n"
-            "the universal one, on the first of features.models"
+            "own: of each subset the delta model (over the embedded engine), else the tuned one, else the expert,\n"
+            "else the universal one, on the first of features.models"
         ),
     )

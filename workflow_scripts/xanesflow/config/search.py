@@ -47,18 +47,18 @@ class SearchSection(Section):
     models: Annotated[list[ModelName], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "whose settings are searched, [Cu_FEFF, universal]; null: of every expert, and of the universal model if\n"
+            "models whose settings are searched, [Cu_FEFF, universal]; null: every expert, and the universal model if\n"
             "there is one (on the level of theory with most subsets)"
         ),
     )
     trials: Count = Field(
-        50, description="trainings with different settings; a larger number later on continues the search"
+        50, description="number of trainings with different settings; increase it later to continue the search"
     )
     hours: Positive | None = Field(
-        None, description="no trial of a model begins once its trials took so many hours together; null: no limit"
+        None, description="start no more trials of a model after this many hours of trials; null: no limit"
     )
     max_epochs: Count = Field(
-        300, description="longest training of a trial; with schedule one_cycle that of the models, as is patience"
+        300, description="longest training of a trial; with schedule one_cycle, trials train as long as the models"
     )
     pruner: Literal["percentile", "none"] = Field(
         "percentile",
@@ -67,13 +67,13 @@ class SearchSection(Section):
             "others at the same epoch (see docs/search.md); none: every trial is trained to its end"
         ),
     )
-    seed: Seed = Field(0, description="of the choices, and of the training of every trial")
+    seed: Seed = Field(0, description="seed of the choices, and of the training of every trial")
     space: Annotated[dict[str, Any] | None, AfterValidator(_space)] = Field(
         None,
         description=(
-            "settings that are searched, each with a list of values or a range {low, high, step} or {low, high, log};\n"
-            "all others are as above. null: {widths: {layers: {low: 2, high: 3}, units: {low: 150, high: 600, step:\n"
-            "50}}, batch_size: [32, 64, 128], dropout: {low: 0, high: 0.5, step: 0.1}}; also of use: learning_rate:\n"
+            "settings to search, each with a list of values or a range {low, high, step} or {low, high, log};\n"
+            "all others stay as above. null: {widths: {layers: {low: 2, high: 3}, units: {low: 150, high: 600, step:\n"
+            "50}}, batch_size: [32, 64, 128], dropout: {low: 0, high: 0.5, step: 0.1}}; also useful: learning_rate:\n"
             "{low: 1.0e-4, high: 1.0e-2, log: true}"
         ),
     )

@@ -21,11 +21,11 @@ class SplitsSection(Section):
     files: str | None = Field(
         None,
         description=(
-            "folder with published <subset>_{train,val,test}.txt, one <material id>_<site> a line;\n"
+            "folder with published <subset>_{train,val,test}.txt, a <material id>_<site> on each line;\n"
             "null: the paper's balanced split by material, 80/10/10"
         ),
     )
     fractions: Annotated[tuple[Share, Share, Share], AfterValidator(_whole)] = Field(
         (0.8, 0.1, 0.1), description="share of training, validation and test part in the balanced split"
     )
-    seed: Seed = Field(42, description="random order of materials with equally many sites in the balanced split")
+    seed: Seed = Field(42, description="orders materials with equally many sites at random, in the balanced split")

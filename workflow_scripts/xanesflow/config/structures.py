@@ -33,8 +33,8 @@ class MaterialsProjectSection(Section):
     systems: Annotated[list[SystemName], Field(min_length=1), AfterValidator(unique)] = Field(
         ["E", "E-O", "E-O-*", "E-O-*-*"],
         description=(
-            "chemical systems: E is the subset's element, * any other element; as the paper: the pure element, and\n"
-            "oxides with up to two further elements; beyond that no filter is set by default"
+            "chemical systems: E is the subset's element, * any other element. By default, as in the paper: the pure\n"
+            "element, and oxides with up to two further elements"
         ),
     )
     theoretical: bool | None = Field(
@@ -50,14 +50,14 @@ class MaterialsProjectSection(Section):
         [], description="ids of materials to add, whatever the filters say"
     )
     exclude: Annotated[list[MaterialId], AfterValidator(unique)] = Field(
-        [], description="ids of materials to leave out; they stand in the rejected table"
+        [], description="ids of materials to leave out; the rejected table lists them"
     )
     ids: str | list[MaterialId] | dict[ElementSymbol, str | list[MaterialId]] | None = Field(
         None,
         description=(
-            "exactly these materials, instead of systems and filters: a list of ids; a file with one id or site\n"
-            "(mp-390_000) a line; a folder with published <subset>_{train,val,test}.txt; or one of these per element,\n"
-            "{Cu: cu.txt, Ti: [mp-390]}; relative to the working directory. null: by systems"
+            "exactly these materials, instead of systems and filters: a list of ids; a file with an id or a site\n"
+            "(mp-390_000) on each line; a folder with published <subset>_{train,val,test}.txt; or one of these\n"
+            "per element, {Cu: cu.txt, Ti: [mp-390]}; relative to the working directory. null: by systems"
         ),
     )
 
@@ -73,34 +73,32 @@ class StructuresSection(Section):
         "archive",
         description=(
             "archive: the POSCAR beside the finished runs of simulations.archive; directory: your own files;\n"
-            "examples: a library of well-known structures that comes with xanesflow; materials_project: asked of\n"
-            "Materials Project, with your API key in the environment variable MP_API_KEY"
+            "examples: well-known structures that come with xanesflow; materials_project: Materials Project, with\n"
+            "your API key in the environment variable MP_API_KEY"
         ),
     )
     directory: str | None = Field(
         None,
         description=(
-            "folder with your files, for source directory: <id>/POSCAR, <id>.cif, <id>.json (pymatgen), <id>.vasp,\n"
-            "...; relative to the working directory (snakemake --directory)"
+            "for source directory, the folder with your files: <id>/POSCAR, <id>.cif, <id>.json (pymatgen),\n"
+            "<id>.vasp, ...; relative to the working directory (snakemake --directory)"
         ),
     )
     only: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
-        description=(
-            "take only the structures of these ids, of directory, examples or materials_project; null: all of them"
-        ),
+        description=("take only the structures with these ids (directory, examples or materials_project); null: all"),
     )
     symprec: Positive = Field(
-        0.01, description="distance in Å within which spglib takes two atoms for symmetry-equivalent (multiplicity)"
+        0.01, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"
     )
 
     materials_project: MaterialsProjectSection = Field(
-        MaterialsProjectSection(), description="what is asked of Materials Project, for source materials_project"
+        MaterialsProjectSection(), description="for source materials_project: which structures to ask for"
     )
     refresh: bool = Field(
         False,
         description=(
-            "true: ask Materials Project again, and tell what was added, changed and withdrawn; for one call, as\n"
-            "--config structures='{refresh: true}'; without it the answer of the first call is kept"
+            "true: ask Materials Project again, and report what was added, changed and withdrawn; for one call:\n"
+            "--config structures='{refresh: true}'. Otherwise the first answer is kept"
         ),
     )
