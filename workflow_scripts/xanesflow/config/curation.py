@@ -51,8 +51,8 @@ class CurationSection(Section):
     envelope: dict[Theory, Positive | None] = Field(
         {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5},
         description=(
-            "leaves out spectra that are this many standard deviations off the mean of their subset at any grid point;\n"
-            "null: keep them all"
+            "leaves out spectra that are this many standard deviations off the mean of their subset at any grid\n"
+            "point; null: keep them all"
         ),
     )
     energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(

@@ -66,8 +66,8 @@ class ModelsSection(Section):
     settings: dict[ModelName, OwnSettings] = Field(
         {},
         description=(
-            "values for single models, instead of those below for all: {Cu_FEFF: {dropout: 0.3, learning_rate: 0.002}};\n"
-            "a subset means its expert"
+            "values for single models, instead of those below for all: {Cu_FEFF: {dropout: 0.3, learning_rate:\n"
+            "0.002}}; a subset means its expert"
         ),
     )
     settings_files: Annotated[list[str], AfterValidator(unique)] = Field(
@@ -124,7 +124,7 @@ class ModelsSection(Section):
     max_epochs: Count | None = Field(None, description="longest training (paper: 1000)")
     patience: Count | None = Field(
         None,
-        description="training stops after so many epochs without a better validation loss (paper: 50); not with one_cycle",
+        description="epochs without a better validation loss before training stops (paper: 50); not with one_cycle",
     )
     scaling: Literal["paper", "standardise", "auto"] = Field(
         "auto",
@@ -136,8 +136,8 @@ class ModelsSection(Section):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description=(
-            "precision of products in training: bfloat16 is a little less accurate (docs/models.md); faster on GPUs and\n"
-            "on processors that have it (avx512_bf16, amx), slower on others"
+            "precision of products in training: bfloat16 is a little less accurate (docs/models.md); faster on GPUs\n"
+            "and on processors that have it (avx512_bf16, amx), slower on others"
         ),
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
