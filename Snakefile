@@ -28,7 +28,7 @@ rule report:  # the first rule is what `snakemake` alone makes
 include: "rules/common.smk"
 
 
-if CONFIG.from_files:
+if CONFIG.dataset.from_files:
 
     include: "rules/import.smk"
 
@@ -39,7 +39,7 @@ else:
     include: "rules/simulations.smk"
     include: "rules/spectra.smk"
     include: "rules/features.smk"
-    include: "rules/baseline.smk"
+    include: "rules/cheap_runs.smk"
 
 
 include: "rules/dataset.smk"

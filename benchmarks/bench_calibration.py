@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.sites import parse_site_id
 from xanesflow.dataset.splits import balanced_split
 from xanesflow.evaluation.error_bars.calibrate import bars_of
@@ -28,7 +29,6 @@ from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, writ
 from xanesflow.models.network.checkpoint import Model, load_checkpoint, save_checkpoint
 from xanesflow.models.network.fit import fit_models
 from xanesflow.models.subset_data import SubsetData, read_subset
-from xanesflow.models.training_settings import TrainingSettings
 from xanesflow.report.figures.error_bars import draw_uncertainty
 
 

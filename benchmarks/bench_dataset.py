@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import xanesflow
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
 from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset
 from xanesflow.dataset.check.validate import validate

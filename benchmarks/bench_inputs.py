@@ -18,7 +18,7 @@ from pymatgen.io.vasp import Poscar
 
 from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
 from xanesflow.codes.feff.write_inputs import Feff
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.inputs.write_chunk import write_inputs
@@ -47,7 +47,7 @@ def compare(material):
     structure = Poscar.from_str(poscar).structure
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        left_out = Feff(Inputs().of("FEFF"), "Cu").write(Path(folder), structure, sorted(published))
+        left_out = Feff(InputsSection().of("FEFF"), "Cu").write(Path(folder), structure, sorted(published))
         for site, text in sorted(published.items()):
             if site in left_out:
                 found.append((left_out[site].reason, f"{name} site {site}: {left_out[site]}"))
@@ -75,7 +75,7 @@ def timed(materials, sites, workers):
         write_structures(paths[0], described)
         write_site_table(paths[1], pairs[:sites], chunks=1)
         start = time.perf_counter()
-        write_inputs(*paths, subset="Cu_FEFF", chunk=0, options=Inputs().of("FEFF"), workers=workers)
+        write_inputs(*paths, subset="Cu_FEFF", chunk=0, options=InputsSection().of("FEFF"), workers=workers)
         seconds = time.perf_counter() - start
         return seconds, len(pairs[:sites]), paths[2].stat().st_size
 

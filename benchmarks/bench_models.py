@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.network.fit import fit_models
 from xanesflow.models.subset_data import SubsetData, read_subset
-from xanesflow.models.training_settings import TrainingSettings
 
 SIZES = {
     "Ti_FEFF": (5140, 641), "V_FEFF": (8653, 1080), "Cr_FEFF": (2457, 305), "Mn_FEFF": (13644, 1704),

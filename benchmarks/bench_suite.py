@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.fit import Start, fit_models
 from xanesflow.models.subset_data import SubsetData
-from xanesflow.models.training_settings import TrainingSettings
 
 SIZES = {
     "Ti_FEFF": (5140, 641), "V_FEFF": (8653, 1080), "Cr_FEFF": (2457, 305), "Mn_FEFF": (13644, 1704),

@@ -1,36 +1,22 @@
 # Stage 6: one HDF5 file of the whole campaign, split by material, and the folder that goes to a repository.
 
-PACKAGE = [
-    f"results/package/{CONFIG.campaign}/{name}"
-    for name in (
-        f"{CONFIG.campaign}.h5",
-        "sites.csv",
-        "rejected.csv",
-        "README.md",
-        "CITATION.cff",
-        "LICENSE",
-        "croissant.json",
-        "SHA256SUMS",
-    )
-]
-
 
 rule dataset:
     input:
-        DATASET,
+        CAMPAIGN.dataset,
 
 
 rule split_sites:
     input:
-        spectra="results/spectra/{subset}.h5",
-        files=lambda wildcards: CONFIG.split_files(wildcards.subset),
+        spectra=paths.SPECTRA,
+        files=lambda wildcards: CAMPAIGN.split_files(wildcards.subset),
     output:
-        split="results/dataset/splits/{subset}.csv",
-        unmatched="results/dataset/splits/{subset}_unmatched.csv",
+        split=paths.SPLIT,
+        unmatched=paths.UNMATCHED,
     log:
-        "results/logs/split_sites/{subset}.log",
+        log_of("split_sites", "{subset}"),
     benchmark:
-        "results/benchmarks/split_sites/{subset}.tsv"
+        benchmark_of("split_sites", "{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -49,18 +35,16 @@ rule split_sites:
 
 rule build_dataset:
     input:
-        spectra=expand("results/spectra/{subset}.h5", subset=SUBSETS),
-        structures=expand("results/structures/{subset}.parquet", subset=SUBSETS),
-        splits=expand("results/dataset/splits/{subset}.csv", subset=SUBSETS),
-        features=expand(
-            "results/features/{featurizer}/{subset}.h5", subset=SUBSETS, featurizer=FEATURIZERS
-        ),
+        spectra=expand(paths.SPECTRA, subset=SUBSETS),
+        structures=expand(paths.STRUCTURES, subset=SUBSETS),
+        splits=expand(paths.SPLIT, subset=SUBSETS),
+        features=expand(paths.FEATURES, subset=SUBSETS, featurizer=CAMPAIGN.featurizers),
     output:
-        DATASET,
+        CAMPAIGN.dataset,
     log:
-        "results/logs/build_dataset.log",
+        log_of("build_dataset"),
     benchmark:
-        "results/benchmarks/build_dataset.tsv"
+        benchmark_of("build_dataset")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -69,7 +53,7 @@ rule build_dataset:
         runtime=more_each_time(30),
     params:
         subsets=SUBSETS,
-        featurizers=FEATURIZERS,
+        featurizers=CAMPAIGN.featurizers,
         campaign=CONFIG.campaign,
         creator=CONFIG.dataset.creator,
         licence=CONFIG.dataset.licence,
@@ -81,18 +65,18 @@ rule build_dataset:
 
 rule package:
     input:
-        PACKAGE,
+        CAMPAIGN.package,
 
 
 rule package_dataset:
     input:
-        DATASET,
+        CAMPAIGN.dataset,
     output:
-        PACKAGE,
+        CAMPAIGN.package,
     log:
-        "results/logs/package_dataset.log",
+        log_of("package_dataset"),
     benchmark:
-        "results/benchmarks/package_dataset.tsv"
+        benchmark_of("package_dataset")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1

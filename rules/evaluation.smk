@@ -3,22 +3,22 @@
 
 rule evaluation:
     input:
-        "results/evaluation/metrics.csv",
-        "results/evaluation/calibration.csv",
-        "results/evaluation/intervals.csv",
-        "results/evaluation/significance.csv",
+        paths.METRICS,
+        paths.CALIBRATION_TABLE,
+        paths.INTERVALS,
+        paths.SIGNIFICANCE,
 
 
 rule calibrate_model:
     input:
-        dataset=DATASET,
+        dataset=CAMPAIGN.dataset,
         checkpoints=members_of,
     output:
-        "results/evaluation/calibration/{model}_{features}_{subset}.h5",
+        paths.CALIBRATION,
     log:
-        "results/logs/calibrate_model/{model}_{features}_{subset}.log",
+        log_of("calibrate_model", "{model}_{features}_{subset}"),
     benchmark:
-        "results/benchmarks/calibrate_model/{model}_{features}_{subset}.tsv"
+        benchmark_of("calibrate_model", "{model}_{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -33,15 +33,15 @@ rule calibrate_model:
 
 rule predict_spectra:
     input:
-        dataset=DATASET,
-        calibration="results/evaluation/calibration/{model}_{features}_{subset}.h5",
+        dataset=CAMPAIGN.dataset,
+        calibration=paths.CALIBRATION,
         checkpoints=members_of,
     output:
-        "results/evaluation/predictions/{model}_{features}_{subset}.h5",
+        paths.PREDICTIONS,
     log:
-        "results/logs/predict_spectra/{model}_{features}_{subset}.log",
+        log_of("predict_spectra", "{model}_{features}_{subset}"),
     benchmark:
-        "results/benchmarks/predict_spectra/{model}_{features}_{subset}.tsv"
+        benchmark_of("predict_spectra", "{model}_{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -56,20 +56,16 @@ rule predict_spectra:
         "../workflow_scripts/predict_spectra.py"
 
 
-rule predict_baseline:
+rule predict_simple_models:
     input:
-        dataset=ancient(DATASET),  # one file for all subsets; of this one it holds:
-        own=[
-            "results/spectra/{subset}.h5",
-            "results/dataset/splits/{subset}.csv",
-            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
-        ],
+        dataset=ancient(CAMPAIGN.dataset),  # one file for all subsets; of this one it holds:
+        own=CAMPAIGN.dataset_parts(["{subset}"]),
     output:
-        "results/evaluation/predictions/{baseline}_{features}_{subset}.h5",
+        fill(paths.PREDICTIONS, model="{simple_model}"),
     log:
-        "results/logs/predict_baseline/{baseline}_{features}_{subset}.log",
+        log_of("predict_simple_models", "{simple_model}_{features}_{subset}"),
     benchmark:
-        "results/benchmarks/predict_baseline/{baseline}_{features}_{subset}.tsv"
+        benchmark_of("predict_simple_models", "{simple_model}_{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -79,24 +75,24 @@ rule predict_baseline:
     params:
         part=CONFIG.evaluation.part,
     message:
-        "Predicting the {params.part} spectra of {wildcards.subset} by {wildcards.baseline} on {wildcards.features}"
+        "Predicting the {params.part} spectra of {wildcards.subset} by {wildcards.simple_model} on {wildcards.features}"
     script:
-        "../workflow_scripts/predict_baseline.py"
+        "../workflow_scripts/predict_simple_models.py"
 
 
 rule evaluate_models:
     input:
-        results_of_models("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
-        results_of_baselines("results/evaluation/predictions/{model}_{features}_{subset}.h5"),
+        CAMPAIGN.for_models(paths.PREDICTIONS),
+        CAMPAIGN.for_simple_models(paths.PREDICTIONS),
     output:
-        metrics="results/evaluation/metrics.csv",
-        calibration="results/evaluation/calibration.csv",
-        intervals="results/evaluation/intervals.csv",
-        significance="results/evaluation/significance.csv",
+        metrics=paths.METRICS,
+        calibration=paths.CALIBRATION_TABLE,
+        intervals=paths.INTERVALS,
+        significance=paths.SIGNIFICANCE,
     log:
-        "results/logs/evaluate_models.log",
+        log_of("evaluate_models"),
     benchmark:
-        "results/benchmarks/evaluate_models.tsv"
+        benchmark_of("evaluate_models")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1

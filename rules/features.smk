@@ -3,21 +3,23 @@
 
 rule features:
     input:
-        expand("results/features/{featurizer}/{subset}.h5", featurizer=FEATURIZERS, subset=SUBSETS),
+        expand(paths.FEATURES, featurizer=CAMPAIGN.featurizers, subset=SUBSETS),
 
 
 rule compute_features:
     input:
-        structures="results/structures/{subset}.parquet",
-        site_table="results/structures/{subset}_sites.parquet",
+        structures=paths.STRUCTURES,
+        site_table=paths.SITES,
     output:
-        "results/features/{featurizer}/{subset}.h5",
+        paths.FEATURES,
     log:
-        "results/logs/compute_features/{featurizer}_{subset}.log",
+        log_of("compute_features", "{featurizer}_{subset}"),
     benchmark:
-        "results/benchmarks/compute_features/{featurizer}_{subset}.tsv"
+        benchmark_of("compute_features", "{featurizer}_{subset}")
     wildcard_constraints:
-        featurizer="|".join(name for name in FEATURIZERS if name != baseline_features(CONFIG)),
+        featurizer="|".join(
+            name for name in CAMPAIGN.featurizers if name != CAMPAIGN.cheap_features
+        ),
     conda:
         "../envs/xanesflow.yaml"
     threads: 2

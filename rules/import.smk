@@ -1,6 +1,14 @@
 # In place of stages 1 to 5 where dataset.source is features_file: spectra and features that were computed elsewhere.
 
 
+def nothing_is_made_of(stage):
+    """Say that this campaign has no such stage, to whoever asks for it."""
+    raise WorkflowError(
+        f"dataset.source is features_file, so nothing is made of {stage}; ask for spectra, features, dataset, models, "
+        "evaluation or report."
+    )
+
+
 rule structures:
     input:
         lambda wildcards: nothing_is_made_of("structures"),
@@ -18,26 +26,26 @@ rule simulations:
 
 rule spectra:
     input:
-        expand("results/spectra/{subset}.h5", subset=SUBSETS),
+        expand(paths.SPECTRA, subset=SUBSETS),
 
 
 rule features:
     input:
-        expand("results/features/{featurizer}/{subset}.h5", featurizer=FEATURIZERS, subset=SUBSETS),
+        expand(paths.FEATURES, featurizer=CAMPAIGN.featurizers, subset=SUBSETS),
 
 
 rule import_features:
     input:
-        lambda wildcards: CONFIG.features_file(wildcards.subset),
+        lambda wildcards: CAMPAIGN.features_file(wildcards.subset),
     output:
-        spectra="results/spectra/{subset}.h5",
-        rejected_csv="results/spectra/{subset}_rejected.csv",
-        structures="results/structures/{subset}.parquet",
-        features=expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
+        spectra=paths.SPECTRA,
+        rejected_csv=paths.REJECTED_SPECTRA,
+        structures=paths.STRUCTURES,
+        features=[fill(paths.FEATURES, featurizer=name) for name in CAMPAIGN.featurizers],
     log:
-        "results/logs/import_features/{subset}.log",
+        log_of("import_features", "{subset}"),
     benchmark:
-        "results/benchmarks/import_features/{subset}.tsv"
+        benchmark_of("import_features", "{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -45,8 +53,8 @@ rule import_features:
         mem_mb=more_each_time(4000),
         runtime=more_each_time(30),
     params:
-        featurizers=FEATURIZERS,
-        energy_start_ev=lambda wildcards: energy_start(wildcards.subset),
+        featurizers=CAMPAIGN.featurizers,
+        energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
     message:
         "Importing features and spectra of {wildcards.subset}"
     script:

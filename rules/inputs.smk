@@ -5,20 +5,20 @@
 
 rule inputs:
     input:
-        [input_zips(subset) for subset in SUBSETS],
+        [CAMPAIGN.inputs(subset) for subset in SUBSETS],
 
 
 rule write_inputs:
     input:
-        structures="results/structures/{subset}.parquet",
-        site_table="results/structures/{subset}_sites.parquet",
+        structures=paths.STRUCTURES,
+        site_table=paths.SITES,
     output:
-        inputs="results/inputs/{subset}/{chunk}.zip",
-        rejected="results/inputs/{subset}/{chunk}_rejected.parquet",
+        inputs=paths.INPUTS,
+        rejected=paths.REJECTED_INPUTS,
     log:
-        "results/logs/write_inputs/{subset}_{chunk}.log",
+        log_of("write_inputs", "{subset}_{chunk}"),
     benchmark:
-        "results/benchmarks/write_inputs/{subset}_{chunk}.tsv"
+        benchmark_of("write_inputs", "{subset}_{chunk}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1  # loading the libraries costs more than most chunks, and chunks run side by side

@@ -3,32 +3,28 @@
 
 rule models:
     input:
-        results_of_trainings("results/models/{model}_{features}_{of}/seed{seed}.safetensors"),
+        CAMPAIGN.for_trainings(paths.CHECKPOINT),
 
 
 rule train_expert:
     input:
         # The dataset is one file for all subsets: what changes in another one is no reason to train this one again.
-        dataset=ancient(DATASET),
-        own=[
-            "results/spectra/{subset}.h5",
-            "results/dataset/splits/{subset}.csv",
-            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
-        ],
+        dataset=ancient(CAMPAIGN.dataset),
+        own=CAMPAIGN.dataset_parts(["{subset}"]),
     output:
-        checkpoints=checkpoints_of("expert_{features}_{subset}"),
-        history="results/models/expert_{features}_{subset}/history.csv",
+        checkpoints=updated(CAMPAIGN.checkpoints("expert", "{features}", "{subset}")),
+        history=fill(paths.TRAINING_HISTORY, model="expert", of="{subset}"),
         figure=report(
-            "results/models/expert_{features}_{subset}/learning_curve.svg",
+            fill(paths.LEARNING_CURVE, model="expert", of="{subset}"),
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{subset}",
             labels={"model": "expert", "features": "{features}"},
         ),
     log:
-        "results/logs/train_expert/{features}_{subset}.log",
+        log_of("train_expert", "{features}_{subset}"),
     benchmark:
-        "results/benchmarks/train_expert/{features}_{subset}.tsv"
+        benchmark_of("train_expert", "{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
@@ -36,8 +32,8 @@ rule train_expert:
         mem_mb=more_each_time(6000 if CONFIG.models.kernel_share else 3000),
         runtime=more_each_time(240),
     params:
-        seeds=CONFIG.models.seeds,
-        settings=lambda wildcards: CONFIG.training_of(
+        seeds=CAMPAIGN.seeds,
+        settings=lambda wildcards: CAMPAIGN.training_of(
             "expert", wildcards.subset, wildcards.features
         ),
     message:
@@ -48,30 +44,22 @@ rule train_expert:
 
 rule train_universal:
     input:
-        dataset=ancient(DATASET),  # as above
-        own=lambda wildcards: expand(
-            [
-                "results/spectra/{subset}.h5",
-                "results/dataset/splits/{subset}.csv",
-                "results/features/{featurizer}/{subset}.h5",
-            ],
-            subset=subsets_of(wildcards.theory),
-            featurizer=FEATURIZERS,
-        ),
+        dataset=ancient(CAMPAIGN.dataset),  # as above
+        own=lambda wildcards: CAMPAIGN.dataset_parts(CAMPAIGN.subsets_of(theory=wildcards.theory)),
     output:
-        checkpoints=checkpoints_of("universal_{features}_{theory}"),
-        history="results/models/universal_{features}_{theory}/history.csv",
+        checkpoints=updated(CAMPAIGN.checkpoints("universal", "{features}", "{theory}")),
+        history=fill(paths.TRAINING_HISTORY, model="universal", of="{theory}"),
         figure=report(
-            "results/models/universal_{features}_{theory}/learning_curve.svg",
+            fill(paths.LEARNING_CURVE, model="universal", of="{theory}"),
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{theory}",
             labels={"model": "universal", "features": "{features}"},
         ),
     log:
-        "results/logs/train_universal/{features}_{theory}.log",
+        log_of("train_universal", "{features}_{theory}"),
     benchmark:
-        "results/benchmarks/train_universal/{features}_{theory}.tsv"
+        benchmark_of("train_universal", "{features}_{theory}")
     conda:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
@@ -79,9 +67,9 @@ rule train_universal:
         mem_mb=more_each_time(6000),
         runtime=more_each_time(480),
     params:
-        subsets=lambda wildcards: subsets_of(wildcards.theory),
-        seeds=CONFIG.models.seeds,
-        settings=lambda wildcards: CONFIG.training_of(
+        subsets=lambda wildcards: CAMPAIGN.subsets_of(theory=wildcards.theory),
+        seeds=CAMPAIGN.seeds,
+        settings=lambda wildcards: CAMPAIGN.training_of(
             "universal", wildcards.theory, wildcards.features
         ),
     message:
@@ -92,32 +80,25 @@ rule train_universal:
 
 rule train_tuned:
     input:
-        dataset=ancient(DATASET),  # as above
-        own=[
-            "results/spectra/{subset}.h5",
-            "results/dataset/splits/{subset}.csv",
-            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
-        ],
-        universal=lambda wildcards: expand(
-            "results/models/universal_{features}_{theory}/seed{seed}.safetensors",
-            features=wildcards.features,
-            theory=CONFIG.universal_of(wildcards.subset),
-            seed=CONFIG.models.seeds,
+        dataset=ancient(CAMPAIGN.dataset),  # as above
+        own=CAMPAIGN.dataset_parts(["{subset}"]),
+        universal=lambda wildcards: CAMPAIGN.checkpoints(
+            "universal", wildcards.features, CONFIG.models.universal_of(wildcards.subset)
         ),
     output:
-        checkpoints=checkpoints_of("tuned_{features}_{subset}"),
-        history="results/models/tuned_{features}_{subset}/history.csv",
+        checkpoints=updated(CAMPAIGN.checkpoints("tuned", "{features}", "{subset}")),
+        history=fill(paths.TRAINING_HISTORY, model="tuned", of="{subset}"),
         figure=report(
-            "results/models/tuned_{features}_{subset}/learning_curve.svg",
+            fill(paths.LEARNING_CURVE, model="tuned", of="{subset}"),
             caption="../report/learning_curve.rst",
             category="Training",
             subcategory="{subset}",
             labels={"model": "tuned", "features": "{features}"},
         ),
     log:
-        "results/logs/train_tuned/{features}_{subset}.log",
+        log_of("train_tuned", "{features}_{subset}"),
     benchmark:
-        "results/benchmarks/train_tuned/{features}_{subset}.tsv"
+        benchmark_of("train_tuned", "{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
@@ -125,8 +106,10 @@ rule train_tuned:
         mem_mb=more_each_time(6000 if CONFIG.models.kernel_share else 3000),
         runtime=more_each_time(240),
     params:
-        seeds=CONFIG.models.seeds,
-        settings=lambda wildcards: CONFIG.training_of("tuned", wildcards.subset, wildcards.features),
+        seeds=CAMPAIGN.seeds,
+        settings=lambda wildcards: CAMPAIGN.training_of(
+            "tuned", wildcards.subset, wildcards.features
+        ),
     message:
         "Training Tuned-UniversalXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
     script:
@@ -135,26 +118,22 @@ rule train_tuned:
 
 rule train_delta:
     input:
-        dataset=ancient(DATASET),  # as above
-        own=[
-            "results/spectra/{subset}.h5",
-            "results/dataset/splits/{subset}.csv",
-            expand("results/features/{featurizer}/{{subset}}.h5", featurizer=FEATURIZERS),
-        ],
+        dataset=ancient(CAMPAIGN.dataset),  # as above
+        own=CAMPAIGN.dataset_parts(["{subset}"]),
     output:
-        checkpoints=checkpoints_of("delta_{features}_{subset}"),
-        curve="results/models/delta_{features}_{subset}/learning_curve.csv",
+        checkpoints=updated(CAMPAIGN.checkpoints("delta", "{features}", "{subset}")),
+        curve=fill(paths.DELTA_CURVE, model="delta", of="{subset}"),
         figure=report(
-            "results/models/delta_{features}_{subset}/learning_curve.svg",
+            fill(paths.LEARNING_CURVE, model="delta", of="{subset}"),
             caption="../report/delta_curve.rst",
             category="Training",
             subcategory="{subset}",
             labels={"model": "delta", "features": "{features}"},
         ),
     log:
-        "results/logs/train_delta/{features}_{subset}.log",
+        log_of("train_delta", "{features}_{subset}"),
     benchmark:
-        "results/benchmarks/train_delta/{features}_{subset}.tsv"
+        benchmark_of("train_delta", "{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
@@ -162,8 +141,8 @@ rule train_delta:
         mem_mb=more_each_time(6000),
         runtime=more_each_time(120),
     params:
-        seeds=CONFIG.models.seeds,
-        baseline=baseline_features(CONFIG),
+        seeds=CAMPAIGN.seeds,
+        cheap_features=CAMPAIGN.cheap_features,
     message:
         "Fitting DeltaXAS on {wildcards.features} of {wildcards.subset}, seeds {params.seeds}"
     script:
@@ -172,21 +151,21 @@ rule train_delta:
 
 rule leave_out_elements:
     input:
-        dataset=ancient(DATASET),  # as above
+        dataset=ancient(CAMPAIGN.dataset),  # as above
         own=rules.train_delta.input.own,
     output:
-        table="results/models/delta_{features}_{subset}/unseen_elements.csv",
+        table=fill(paths.UNSEEN_ELEMENTS, model="delta", of="{subset}"),
         figure=report(
-            "results/models/delta_{features}_{subset}/unseen_elements.svg",
+            fill(paths.UNSEEN_ELEMENTS_FIGURE, model="delta", of="{subset}"),
             caption="../report/unseen_elements.rst",
             category="Training",
             subcategory="{subset}",
             labels={"model": "delta, unseen elements", "features": "{features}"},
         ),
     log:
-        "results/logs/leave_out_elements/{features}_{subset}.log",
+        log_of("leave_out_elements", "{features}_{subset}"),
     benchmark:
-        "results/benchmarks/leave_out_elements/{features}_{subset}.tsv"
+        benchmark_of("leave_out_elements", "{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
@@ -194,8 +173,8 @@ rule leave_out_elements:
         mem_mb=more_each_time(6000),
         runtime=more_each_time(240),
     params:
-        baseline=baseline_features(CONFIG),
-        seed=min(CONFIG.models.seeds),
+        cheap_features=CAMPAIGN.cheap_features,
+        seed=min(CAMPAIGN.seeds),
     message:
         "Leaving out one element at a time of {wildcards.subset}, DeltaXAS on {wildcards.features}"
     script:
@@ -205,37 +184,29 @@ rule leave_out_elements:
 rule search:
     input:
         expand(
-            "results/models/search/{features}_{searched}.yaml",
+            paths.FOUND_SETTINGS,
             features=CONFIG.features.models,
-            searched=CONFIG.searched_models(),
+            searched=CAMPAIGN.searched_models(),
         ),
 
 
 rule search_settings:
     input:
-        dataset=ancient(DATASET),  # as above
-        own=lambda wildcards: expand(
-            [
-                "results/spectra/{subset}.h5",
-                "results/dataset/splits/{subset}.csv",
-                "results/features/{featurizer}/{subset}.h5",
-            ],
-            subset=CONFIG.searched_subsets(wildcards.searched),
-            featurizer=FEATURIZERS,
-        ),
+        dataset=ancient(CAMPAIGN.dataset),  # as above
+        own=lambda wildcards: CAMPAIGN.dataset_parts(CAMPAIGN.searched_subsets(wildcards.searched)),
     output:
-        best="results/models/search/{features}_{searched}.yaml",
-        trials="results/models/search/{features}_{searched}_trials.csv",
+        best=paths.FOUND_SETTINGS,
+        trials=paths.SEARCH_TRIALS,
         figure=report(
-            "results/models/search/{features}_{searched}.svg",
+            paths.SEARCH_FIGURE,
             caption="../report/search.rst",
             category="Search for settings",
             labels={"model": "{searched}", "features": "{features}"},
         ),
     log:
-        "results/logs/search_settings/{features}_{searched}.log",
+        log_of("search_settings", "{features}_{searched}"),
     benchmark:
-        "results/benchmarks/search_settings/{features}_{searched}.tsv"
+        benchmark_of("search_settings", "{features}_{searched}")
     conda:
         "../envs/xanesflow.yaml"
     threads: CONFIG.models.threads
@@ -244,9 +215,9 @@ rule search_settings:
         runtime=more_each_time(1440),
     params:
         # Not an output, so that it is there for the next job when this one is killed.
-        study="results/models/search/{features}_{searched}/study.journal",
-        subsets=lambda wildcards: CONFIG.searched_subsets(wildcards.searched),
-        settings=lambda wildcards: CONFIG.trial_of(wildcards.searched, wildcards.features),
+        study=paths.SEARCH_STUDY,
+        subsets=lambda wildcards: CAMPAIGN.searched_subsets(wildcards.searched),
+        settings=lambda wildcards: CAMPAIGN.trial_of(wildcards.searched, wildcards.features),
         search=CONFIG.models.search.model_dump(exclude={"models", "max_epochs"}),
     message:
         "Searching the settings of {wildcards.searched} on {wildcards.features}, {params.search[trials]} trials"

@@ -1,33 +1,30 @@
 # Beside the way to the report: spectra of structures that nobody simulated.
 
-from xanesflow.config.predict import (
+from xanesflow.config.predict_with import (
     calibrations_to_predict_with,
     folder_to_predict,
     models_to_predict_with,
-    state_to_predict,
 )
-
-PREDICTED = "results/prediction/spectra.h5"
 
 
 rule predict:
     input:
-        PREDICTED,
+        paths.PREDICTED_SPECTRA,
 
 
 rule predict_structures:
     input:
         # The folder's own time tells little; `state` below tells what changed in it.
-        structures=lambda wildcards: ancient(told(folder_to_predict, CONFIG)),
-        models=lambda wildcards: told(models_to_predict_with, CONFIG),
-        calibrations=lambda wildcards: told(calibrations_to_predict_with, CONFIG),
+        structures=lambda wildcards: ancient(or_workflow_error(folder_to_predict, CAMPAIGN)),
+        models=lambda wildcards: or_workflow_error(models_to_predict_with, CAMPAIGN),
+        calibrations=lambda wildcards: or_workflow_error(calibrations_to_predict_with, CAMPAIGN),
     output:
-        spectra=PREDICTED,
-        rejected="results/prediction/spectra_rejected.csv",
+        spectra=paths.PREDICTED_SPECTRA,
+        rejected=paths.UNPREDICTED_STRUCTURES,
     log:
-        "results/logs/predict_structures.log",
+        log_of("predict_structures"),
     benchmark:
-        "results/benchmarks/predict_structures.tsv"
+        benchmark_of("predict_structures")
     conda:
         "../envs/xanesflow.yaml"
     threads: 2
@@ -35,7 +32,7 @@ rule predict_structures:
         mem_mb=more_each_time(4000),
         runtime=more_each_time(120),
     params:
-        state=lambda wildcards: state_to_predict(CONFIG),
+        state=lambda wildcards: state_of_source("directory", CONFIG.predict.structures),
         device=CONFIG.features.device,
         symprec=CONFIG.structures.symprec,
     message:

@@ -1,31 +1,27 @@
 # What people look at. The target `report`, the default, stands in the Snakefile.
-from xanesflow.core.sites import pairs_of_theories
-
-MODEL_SUBSET = "{model}_{features}_{subset}"
-MAPPED = list(dict.fromkeys([*CONFIG.features.models, *(features for _, features in MODELS)]))
-PAIRS = pairs_of_theories(SUBSETS)
+from xanesflow.evaluation.table_one import has_paper_value
 
 
 rule draw_curation:
     input:
-        "results/spectra/{subset}.h5",
+        paths.SPECTRA,
     output:
         kept=report(
-            "results/report/figures/curation_{subset}.svg",
+            fill(paths.SUBSET_FIGURE, figure="curation"),
             caption="../report/curation.rst",
             category="Curation",
             labels={"subset": "{subset}", "figure": "kept and left out"},
         ),
         examples=report(
-            "results/report/figures/left_out_{subset}.svg",
+            fill(paths.SUBSET_FIGURE, figure="left_out"),
             caption="../report/left_out.rst",
             category="Curation",
             labels={"subset": "{subset}", "figure": "examples of what was left out"},
         ),
     log:
-        "results/logs/draw_curation/{subset}.log",
+        log_of("draw_curation", "{subset}"),
     benchmark:
-        "results/benchmarks/draw_curation/{subset}.tsv"
+        benchmark_of("draw_curation", "{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -40,40 +36,40 @@ rule draw_curation:
 
 rule draw_evaluation:
     input:
-        "results/evaluation/predictions/{model}_{features}_{subset}.h5",
+        paths.PREDICTIONS,
     output:
         errors=report(
-            "results/report/figures/errors_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="errors"),
             caption="../report/errors.rst",
             category="Evaluation",
             subcategory="{subset}",
             labels={"figure": "errors", "model": "{model}", "features": "{features}"},
         ),
         spectra=report(
-            "results/report/figures/spectra_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="spectra"),
             caption="../report/spectra.rst",
             category="Evaluation",
             subcategory="{subset}",
             labels={"figure": "spectra", "model": "{model}", "features": "{features}"},
         ),
         energies=report(
-            "results/report/figures/energies_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="energies"),
             caption="../report/energies.rst",
             category="Evaluation",
             subcategory="{subset}",
             labels={"figure": "energies", "model": "{model}", "features": "{features}"},
         ),
         heatmap=report(
-            "results/report/figures/heatmap_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="heatmap"),
             caption="../report/heatmap.rst",
             category="Evaluation",
             subcategory="{subset}",
             labels={"figure": "heatmap", "model": "{model}", "features": "{features}"},
         ),
     log:
-        "results/logs/draw_evaluation/{model}_{features}_{subset}.log",
+        log_of("draw_evaluation", "{model}_{features}_{subset}"),
     benchmark:
-        "results/benchmarks/draw_evaluation/{model}_{features}_{subset}.tsv"
+        benchmark_of("draw_evaluation", "{model}_{features}_{subset}")
     wildcard_constraints:
         model=r"expert|universal|tuned|delta|linear|trees",
     conda:
@@ -90,19 +86,19 @@ rule draw_evaluation:
 
 rule draw_comparison:
     input:
-        metrics="results/evaluation/metrics.csv",
-        intervals="results/evaluation/intervals.csv",
+        metrics=paths.METRICS,
+        intervals=paths.INTERVALS,
     output:
         report(
-            "results/report/figures/comparison.svg",
+            paths.COMPARISON_FIGURE,
             caption="../report/comparison.rst",
             category="Evaluation",
             labels={"figure": "comparison"},
         ),
     log:
-        "results/logs/draw_comparison.log",
+        log_of("draw_comparison"),
     benchmark:
-        "results/benchmarks/draw_comparison.tsv"
+        benchmark_of("draw_comparison")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -117,19 +113,19 @@ rule draw_comparison:
 
 rule draw_theories:
     input:
-        DATASET,
+        CAMPAIGN.dataset,
     output:
-        table="results/report/theories_{one}-{other}.csv",
+        table=paths.THEORIES_TABLE,
         figure=report(
-            "results/report/figures/theories_{one}-{other}.svg",
+            paths.THEORIES_FIGURE,
             caption="../report/theories.rst",
             category="Levels of theory",
             labels={"subsets": "{one}, {other}"},
         ),
     log:
-        "results/logs/draw_theories/{one}-{other}.log",
+        log_of("draw_theories", "{one}-{other}"),
     benchmark:
-        "results/benchmarks/draw_theories/{one}-{other}.tsv"
+        benchmark_of("draw_theories", "{one}-{other}")
     wildcard_constraints:
         one="|".join(SUBSETS),
         other="|".join(SUBSETS),
@@ -147,33 +143,33 @@ rule draw_theories:
 
 rule draw_uncertainty:
     input:
-        "results/evaluation/predictions/{model}_{features}_{subset}.h5",
+        paths.PREDICTIONS,
     output:
         reliability=report(
-            "results/report/figures/reliability_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="reliability"),
             caption="../report/reliability.rst",
             category="Error bars",
             subcategory="{subset}",
             labels={"figure": "reliability", "model": "{model}", "features": "{features}"},
         ),
         sparsification=report(
-            "results/report/figures/sparsification_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="sparsification"),
             caption="../report/sparsification.rst",
             category="Error bars",
             subcategory="{subset}",
             labels={"figure": "sparsification", "model": "{model}", "features": "{features}"},
         ),
         bands=report(
-            "results/report/figures/bands_{model}_{features}_{subset}.svg",
+            fill(paths.MODEL_FIGURE, figure="bands"),
             caption="../report/bands.rst",
             category="Error bars",
             subcategory="{subset}",
             labels={"figure": "bands", "model": "{model}", "features": "{features}"},
         ),
     log:
-        "results/logs/draw_uncertainty/{model}_{features}_{subset}.log",
+        log_of("draw_uncertainty", "{model}_{features}_{subset}"),
     benchmark:
-        "results/benchmarks/draw_uncertainty/{model}_{features}_{subset}.tsv"
+        benchmark_of("draw_uncertainty", "{model}_{features}_{subset}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -188,13 +184,13 @@ rule draw_uncertainty:
 
 rule describe_sites:
     input:
-        DATASET,
+        CAMPAIGN.dataset,
     output:
-        "results/report/chemistry.parquet",
+        paths.CHEMISTRY,
     log:
-        "results/logs/describe_sites.log",
+        log_of("describe_sites"),
     benchmark:
-        "results/benchmarks/describe_sites.tsv"
+        benchmark_of("describe_sites")
     conda:
         "../envs/xanesflow.yaml"
     threads: 2
@@ -202,7 +198,7 @@ rule describe_sites:
         mem_mb=more_each_time(2000),
         runtime=more_each_time(240),
     params:
-        kept="results/report/chemistry_kept.jsonl",
+        kept=paths.CHEMISTRY_KEPT,
     message:
         "Finding oxidation states and neighbours of all sites"
     script:
@@ -211,13 +207,13 @@ rule describe_sites:
 
 rule map_features:
     input:
-        DATASET,
+        CAMPAIGN.dataset,
     output:
-        "results/report/map_{features}.parquet",
+        paths.FEATURE_MAP,
     log:
-        "results/logs/map_features/{features}.log",
+        log_of("map_features", "{features}"),
     benchmark:
-        "results/benchmarks/map_features/{features}.tsv"
+        benchmark_of("map_features", "{features}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 2
@@ -232,12 +228,12 @@ rule map_features:
 
 rule draw_map:
     input:
-        map="results/report/map_{features}.parquet",
-        chemistry="results/report/chemistry.parquet",
+        map=paths.FEATURE_MAP,
+        chemistry=paths.CHEMISTRY,
     output:
         [
             report(
-                f"results/report/figures/map_{{features}}_{subset}.svg",
+                fill(paths.MAP_FIGURE, subset=subset),
                 caption="../report/map.rst",
                 category="Sites by their features",
                 labels={"subset": subset, "features": "{features}"},
@@ -245,9 +241,9 @@ rule draw_map:
             for subset in SUBSETS
         ],
     log:
-        "results/logs/draw_map/{features}.log",
+        log_of("draw_map", "{features}"),
     benchmark:
-        "results/benchmarks/draw_map/{features}.tsv"
+        benchmark_of("draw_map", "{features}")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -264,55 +260,56 @@ rule draw_map:
 
 rule make_report:
     input:
-        dataset=DATASET,
-        metrics="results/evaluation/metrics.csv",
-        calibration="results/evaluation/calibration.csv",
-        intervals="results/evaluation/intervals.csv",
-        significance="results/evaluation/significance.csv",
-        curation=expand("results/report/figures/curation_{subset}.svg", subset=SUBSETS),
-        left_out=expand("results/report/figures/left_out_{subset}.svg", subset=SUBSETS),
-        unmatched=expand("results/dataset/splits/{subset}_unmatched.csv", subset=SUBSETS),
+        dataset=CAMPAIGN.dataset,
+        metrics=paths.METRICS,
+        calibration=paths.CALIBRATION_TABLE,
+        intervals=paths.INTERVALS,
+        significance=paths.SIGNIFICANCE,
+        curation=expand(fill(paths.SUBSET_FIGURE, figure="curation"), subset=SUBSETS),
+        left_out=expand(fill(paths.SUBSET_FIGURE, figure="left_out"), subset=SUBSETS),
+        unmatched=expand(paths.UNMATCHED, subset=SUBSETS),
         # One model on one kind of features has nothing to stand beside, unless it is the paper's.
         comparison=(
-            ["results/report/figures/comparison.svg"]
-            if len(results_of_all(MODEL_SUBSET)) > len(SUBSETS) or has_paper_value()
+            [paths.COMPARISON_FIGURE]
+            if len(CAMPAIGN.for_all_models(paths.PREDICTIONS)) > len(SUBSETS)
+            or has_paper_value(CAMPAIGN.models, SUBSETS, CONFIG.evaluation.part)
             else []
         ),
-        theories=[f"results/report/theories_{one}-{other}.csv" for one, other in PAIRS],
-        theory_figures=[
-            f"results/report/figures/theories_{one}-{other}.svg" for one, other in PAIRS
+        theories=[
+            fill(paths.THEORIES_TABLE, one=one, other=other)
+            for one, other in CAMPAIGN.pairs_of_theories
         ],
-        errors=results_of_all(f"results/report/figures/errors_{MODEL_SUBSET}.svg"),
-        spectra=results_of_all(f"results/report/figures/spectra_{MODEL_SUBSET}.svg"),
-        energies=results_of_all(f"results/report/figures/energies_{MODEL_SUBSET}.svg"),
-        heatmap=results_of_all(f"results/report/figures/heatmap_{MODEL_SUBSET}.svg"),
-        reliability=results_of_models(f"results/report/figures/reliability_{MODEL_SUBSET}.svg"),
-        sparsification=results_of_models(
-            f"results/report/figures/sparsification_{MODEL_SUBSET}.svg"
-        ),
-        bands=results_of_models(f"results/report/figures/bands_{MODEL_SUBSET}.svg"),
-        curves=results_of_trainings("results/models/{model}_{features}_{of}/learning_curve.svg"),
-        unseen=results_of_trainings(
-            "results/models/{model}_{features}_{of}/unseen_elements.svg", kind="delta"
-        ),
-        predictions=results_of_all(f"results/evaluation/predictions/{MODEL_SUBSET}.h5"),
-        chemistry="results/report/chemistry.parquet",
-        maps=expand("results/report/map_{features}.parquet", features=MAPPED),
+        theory_figures=[
+            fill(paths.THEORIES_FIGURE, one=one, other=other)
+            for one, other in CAMPAIGN.pairs_of_theories
+        ],
+        errors=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="errors")),
+        spectra=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="spectra")),
+        energies=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="energies")),
+        heatmap=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="heatmap")),
+        reliability=CAMPAIGN.for_models(fill(paths.MODEL_FIGURE, figure="reliability")),
+        sparsification=CAMPAIGN.for_models(fill(paths.MODEL_FIGURE, figure="sparsification")),
+        bands=CAMPAIGN.for_models(fill(paths.MODEL_FIGURE, figure="bands")),
+        curves=CAMPAIGN.for_trainings(paths.LEARNING_CURVE),
+        unseen=CAMPAIGN.for_trainings(paths.UNSEEN_ELEMENTS_FIGURE, kind="delta"),
+        predictions=CAMPAIGN.for_all_models(paths.PREDICTIONS),
+        chemistry=paths.CHEMISTRY,
+        maps=expand(paths.FEATURE_MAP, features=CAMPAIGN.mapped_features),
         map_figures=expand(
-            "results/report/figures/map_{features}_{subset}.svg",
-            features=MAPPED,
+            paths.MAP_FIGURE,
+            features=CAMPAIGN.mapped_features,
             subset=SUBSETS,
         ),
     output:
         report(
-            "results/report/report.html",
+            paths.REPORT,
             caption="../report/report.rst",
             category="The whole report",
         ),
     log:
-        "results/logs/make_report.log",
+        log_of("make_report"),
     benchmark:
-        "results/benchmarks/make_report.tsv"
+        benchmark_of("make_report")
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -321,16 +318,16 @@ rule make_report:
         runtime=more_each_time(10),
     params:
         subsets=SUBSETS,
-        features=MAPPED,
-        maps=expand("{subset} by {features}", features=MAPPED, subset=SUBSETS),
-        pairs=PAIRS,
-        with_baselines=[*SUBSETS, *BASELINES.values()],
-        models=results_of_models("{model} on {features}, {subset}"),
-        baselines=results_of_baselines("{model} on {features}, {subset}"),
-        trainings=results_of_trainings("{model} on {features}, {of}"),
-        deltas=results_of_trainings("{model} on {features}, {of}", kind="delta"),
-        benchmarks="results/benchmarks",
-        simulated=not CONFIG.from_files,
+        features=CAMPAIGN.mapped_features,
+        maps=expand("{subset} by {features}", features=CAMPAIGN.mapped_features, subset=SUBSETS),
+        pairs=CAMPAIGN.pairs_of_theories,
+        all_subsets=CAMPAIGN.all_subsets,
+        models=CAMPAIGN.for_models("{model} on {features}, {subset}"),
+        simple_models=CAMPAIGN.for_simple_models("{model} on {features}, {subset}"),
+        trainings=CAMPAIGN.for_trainings("{model} on {features}, {of}"),
+        deltas=CAMPAIGN.for_trainings("{model} on {features}, {of}", kind="delta"),
+        benchmarks=paths.BENCHMARKS,
+        simulated=not CONFIG.dataset.from_files,
     message:
         "Writing the report {output}"
     script:

@@ -1,29 +1,31 @@
 # Stage 3: finished runs, one zip a chunk.
+from xanesflow.codes.lightshow_tree import folder_state
+from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes
 
 
 rule simulations:
     input:
-        [chunk_zips(subset) for subset in [*SUBSETS, *BASELINES.values()]],
-        [failed_before(subset) for subset in SUBSETS],
+        [CAMPAIGN.runs(subset) for subset in CAMPAIGN.all_subsets],
+        [CAMPAIGN.failed_sites(subset) for subset in SUBSETS],
 
 
 # One rule for each imported subset, as the number of its outputs is a matter of the subset.
-for SUBSET in IMPORTED_SUBSETS:
+for SUBSET in CAMPAIGN.imported_subsets:
 
     rule:
         name:
             f"import_archive_{SUBSET}"
         input:
-            archive=lambda wildcards, subset=SUBSET: CONFIG.archive_of(subset),
+            archive=lambda wildcards, subset=SUBSET: CAMPAIGN.archive_of(subset),
         output:
-            chunks=chunk_zips(SUBSET),
-            structures=f"results/structures/{SUBSET}.parquet",
-            site_table=f"results/structures/{SUBSET}_sites.parquet",
-            rejected=f"results/simulations/{SUBSET}/rejected.parquet",
+            chunks=CAMPAIGN.runs(SUBSET),
+            structures=fill(paths.STRUCTURES, subset=SUBSET),
+            site_table=fill(paths.SITES, subset=SUBSET),
+            rejected=fill(paths.REJECTED_RUNS, subset=SUBSET),
         log:
-            f"results/logs/import_archive/{SUBSET}.log",
+            log_of("import_archive", SUBSET),
         benchmark:
-            f"results/benchmarks/import_archive/{SUBSET}.tsv"
+            benchmark_of("import_archive", SUBSET)
         conda:
             "../envs/xanesflow.yaml"
         threads: 2
@@ -32,8 +34,8 @@ for SUBSET in IMPORTED_SUBSETS:
             runtime=more_each_time(60),
         params:
             subset=SUBSET,
-            n_chunks=CONFIG.n_chunks(SUBSET),  # with another number each material moves, though files may exist
-            state=lambda wildcards, subset=SUBSET: folder_state(CONFIG.archive_of(subset)),
+            n_chunks=CAMPAIGN.n_chunks(SUBSET),  # with another number each material moves, though files may exist
+            state=lambda wildcards, subset=SUBSET: folder_state(CAMPAIGN.archive_of(subset)),
             symprec=CONFIG.structures.symprec,
         message:
             f"Importing the finished runs of {SUBSET}"
@@ -41,24 +43,24 @@ for SUBSET in IMPORTED_SUBSETS:
             "../workflow_scripts/import_archive.py"
 
 
-if RUN_SUBSETS:
+if CAMPAIGN.run_subsets:
 
     rule simulate_chunk:
         input:
             # One table for all chunks of a subset: when a material is added each of its chunks is gone through again,
             # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/state/finished_runs.py).
-            structures="results/structures/{subset}.parquet",
-            site_table="results/structures/{subset}_sites.parquet",
-            only=lambda wildcards: planned_sites(wildcards.subset),
-            order=lambda wildcards: orders_of(wildcards.subset, wildcards.chunk),
+            structures=paths.STRUCTURES,
+            site_table=paths.SITES,
+            only=lambda wildcards: CAMPAIGN.planned_sites(wildcards.subset),
+            order=lambda wildcards: retry_requests(wildcards.subset, wildcards.chunk),
         output:
-            "results/simulations/{subset}/{chunk}.zip",
+            paths.RUNS,
         log:
-            "results/logs/simulate_chunk/{subset}_{chunk}.log",
+            log_of("simulate_chunk", "{subset}_{chunk}"),
         benchmark:
-            "results/benchmarks/simulate_chunk/{subset}_{chunk}.tsv"
+            benchmark_of("simulate_chunk", "{subset}_{chunk}")
         wildcard_constraints:
-            subset="|".join(RUN_SUBSETS),
+            subset="|".join(CAMPAIGN.run_subsets),
         conda:
             "../envs/xanesflow.yaml"
         threads: 4
@@ -66,13 +68,20 @@ if RUN_SUBSETS:
             mem_mb=lambda wildcards, threads, attempt: chunk_memory(
                 theory_of(wildcards.subset), cores=threads, attempt=attempt
             ),
-            runtime=lambda wildcards, threads, attempt: time_of_chunk(wildcards, threads, attempt),
+            # Before the site table is there, a usual value.
+            runtime=lambda wildcards, threads, attempt: chunk_minutes(
+                fill(paths.SITES, subset=wildcards.subset),
+                int(wildcards.chunk),
+                cores=threads,
+                attempt=attempt,
+                longest=CONFIG.simulations.longest_job,
+            ),
             attempt=lambda wildcards, attempt: attempt,
             # A cluster's profile says how many there are; but for the last one, sites that found no memory fail the job.
             attempts=1,
         params:
-            kept="results/simulations/{subset}/kept",
-            engine=lambda wildcards: CONFIG.engine_options(wildcards.subset),
+            kept=paths.FINISHED_RUNS,
+            engine=lambda wildcards: CAMPAIGN.engine_options(wildcards.subset),
         message:
             "Simulating chunk {wildcards.chunk} of {wildcards.subset}"
         script:
@@ -80,15 +89,15 @@ if RUN_SUBSETS:
 
     rule list_failures:
         input:
-            lambda wildcards: chunk_zips(wildcards.subset),
+            lambda wildcards: CAMPAIGN.runs(wildcards.subset),
         output:
-            "results/simulations/{subset}/failed.csv",
+            paths.FAILED_SITES,
         log:
-            "results/logs/list_failures/{subset}.log",
+            log_of("list_failures", "{subset}"),
         benchmark:
-            "results/benchmarks/list_failures/{subset}.tsv"
+            benchmark_of("list_failures", "{subset}")
         wildcard_constraints:
-            subset="|".join(RUN_SUBSETS),
+            subset="|".join(CAMPAIGN.run_subsets),
         conda:
             "../envs/xanesflow.yaml"
         threads: 1

@@ -6,27 +6,26 @@
 
 rule structures:
     input:
-        expand("results/structures/{subset}.parquet", subset=SUBSETS),
-        expand("results/structures/{subset}_sites.parquet", subset=SUBSETS),
+        expand(paths.STRUCTURES, subset=SUBSETS),
+        expand(paths.SITES, subset=SUBSETS),
         # The runs of an archive are done and cost nothing more.
-        "results/structures/cost.csv" if CONFIG.structures.source != "archive" else [],
+        paths.COST if CONFIG.structures.source != "archive" else [],
 
 
 if CONFIG.structures.source == "materials_project":
+    from xanesflow.structures.materials_project.manifest import request_of
 
     rule query_materials_project:
         input:
-            ids=lambda wildcards: files_of_ids(
-                *[name for name in SUBSETS if name.startswith(f"{wildcards.element}_")]
-            ),
+            ids=lambda wildcards: files_of_ids(*CAMPAIGN.subsets_of(element=wildcards.element)),
         output:
             # What is there already says whether anything has to be asked, and what has changed; so it is not deleted.
-            structures=update("results/structures/materials_project/{element}.parquet"),
-            manifest=update("results/structures/materials_project/{element}.json"),
+            structures=update(paths.QUERIED_STRUCTURES),
+            manifest=update(paths.QUERY_MANIFEST),
         log:
-            "results/logs/query_materials_project/{element}.log",
+            log_of("query_materials_project", "{element}"),
         benchmark:
-            "results/benchmarks/query_materials_project/{element}.tsv"
+            benchmark_of("query_materials_project", "{element}")
         priority: 20
         localrule: True  # nodes of a cluster often have no way to the internet
         conda:
@@ -36,11 +35,11 @@ if CONFIG.structures.source == "materials_project":
             mem_mb=2000,
             runtime=240,
         params:
-            query=lambda wildcards: query_of(wildcards.element),
-            # Another name only where there is another question (xanesflow/structures/materials_project/manifest.py); of wildcards
-            # alone, as what is made of `output` is no reason for Snakemake to run a rule again.
+            query=lambda wildcards: CAMPAIGN.query_of(wildcards.element),
+            # Another name only where there is another question (xanesflow/structures/materials_project/manifest.py);
+            # of wildcards alone, as what is made of `output` is no reason for Snakemake to run a rule again.
             request=lambda wildcards: request_of(
-                f"results/structures/materials_project/{wildcards.element}.json",
+                fill(paths.QUERY_MANIFEST, element=wildcards.element),
                 refresh=CONFIG.structures.refresh,
             ),
         message:
@@ -54,19 +53,21 @@ if CONFIG.structures.source != "archive":
     rule collect_structures:
         input:
             # The folder's own time tells little; `state` below tells what changed in it.
-            directory=[ancient(folder) for folder in folder_of_structures()],
-            queried=lambda wildcards: from_materials_project(wildcards.subset),
+            directory=[ancient(folder) for folder in CAMPAIGN.folder_of_structures],
+            queried=lambda wildcards: CAMPAIGN.queried_structures(wildcards.subset),
             ids=lambda wildcards: (
-                files_of_ids(wildcards.subset) if from_materials_project(wildcards.subset) else []
+                files_of_ids(wildcards.subset)
+                if CAMPAIGN.queried_structures(wildcards.subset)
+                else []
             ),
         output:
-            structures="results/structures/{subset}.parquet",
-            site_table="results/structures/{subset}_sites.parquet",
-            rejected="results/structures/{subset}_rejected.parquet",
+            structures=paths.STRUCTURES,
+            site_table=paths.SITES,
+            rejected=paths.REJECTED_STRUCTURES,
         log:
-            "results/logs/collect_structures/{subset}.log",
+            log_of("collect_structures", "{subset}"),
         benchmark:
-            "results/benchmarks/collect_structures/{subset}.tsv"
+            benchmark_of("collect_structures", "{subset}")
         wildcard_constraints:
             subset="|".join(SUBSETS),
         priority: 10  # so that the number of sites is known before the first are simulated
@@ -80,7 +81,7 @@ if CONFIG.structures.source != "archive":
             source=CONFIG.structures.source,
             only=CONFIG.structures.only,
             state=lambda wildcards: state_of_structures(),
-            n_chunks=lambda wildcards: CONFIG.n_chunks(wildcards.subset),
+            n_chunks=lambda wildcards: CAMPAIGN.n_chunks(wildcards.subset),
             symprec=CONFIG.structures.symprec,
         message:
             "Collecting the structures of {wildcards.subset}"
@@ -89,13 +90,13 @@ if CONFIG.structures.source != "archive":
 
     rule estimate_cost:
         input:
-            expand("results/structures/{subset}_sites.parquet", subset=SUBSETS),
+            expand(paths.SITES, subset=SUBSETS),
         output:
-            "results/structures/cost.csv",
+            paths.COST,
         log:
-            "results/logs/estimate_cost.log",
+            log_of("estimate_cost"),
         benchmark:
-            "results/benchmarks/estimate_cost.tsv"
+            benchmark_of("estimate_cost")
         conda:
             "../envs/xanesflow.yaml"
         threads: 1

@@ -22,7 +22,7 @@ from scipy.stats import cauchy
 
 from xanesflow.codes.vasp.broadening import broaden_lorentzian
 from xanesflow.codes.vasp.make_spectrum import cross_section
-from xanesflow.config.sections import PAPER_BROADENING_EV, PAPER_CORE_LEVEL_EV, PAPER_SHIFT_EV
+from xanesflow.config.curation import PAPER_BROADENING_EV, PAPER_CORE_LEVEL_EV, PAPER_SHIFT_EV
 from xanesflow.core.figures import figure
 from xanesflow.spectra.similarity import RANGE_EV, compare_spectra, compared_part
 

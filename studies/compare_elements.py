@@ -20,7 +20,7 @@ from study_engine import judge
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff8l import compute_xanes
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.config.sections import PAPER_ENERGY_START_EV
+from xanesflow.config.curation import PAPER_ENERGY_START_EV
 from xanesflow.core.energy_grid import energy_grid
 from xanesflow.core.sites import parse_site_id
 from xanesflow.structures.examples import load_examples

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from xanesflow.config.presets import LAYERS, PRESETS
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.kernel_ridge import KernelRidge, leave_out_materials
 from xanesflow.models.network.fit import fit_models
 from xanesflow.models.subset_data import SubsetData, read_subset
-from xanesflow.models.training_settings import TrainingSettings
 
 BEST = "m3gnet_all+chgnet+radial+angular+chgnet_cell"
 FEATURES = (

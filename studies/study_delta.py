@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.evaluation.error_bars.calibration import Calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.metrics import compute_metrics
@@ -26,10 +27,9 @@ from xanesflow.models.delta.train_delta import SHARE_OF_A_MEMBER
 from xanesflow.models.delta.unseen_elements import elements_of_materials, geometric_means, unseen_elements
 from xanesflow.models.network.fit import fit_model
 from xanesflow.models.subset_data import SubsetData, read_subset
-from xanesflow.models.training_settings import TrainingSettings
 
-SUBSET, BASELINE = "Cu_FEFF", "feff8l"
-FEATURES = f"m3gnet_all+chgnet+radial+angular+{BASELINE}"
+SUBSET, CHEAP_FEATURES = "Cu_FEFF", "feff8l"
+FEATURES = f"m3gnet_all+chgnet+radial+angular+{CHEAP_FEATURES}"
 SIZES = (50, 100, 250, 500, 1000, 2000)
 BUDGETS = (100, 250)
 DRAWS = 3
@@ -40,14 +40,14 @@ DEALS = 50
 
 def eta(data: SubsetData, model: DeltaModel, rows: np.ndarray, *, alone: bool = False) -> float:
     """Figure of merit on some rows, of the delta model or of the structure alone."""
-    predict = model.without_baseline if alone else model.predict
+    predict = model.from_structure_alone if alone else model.predict
     mean = data.spectra[data.rows("train")].mean(axis=0)
     return compute_metrics(data.spectra[rows], predict(data.features[rows]), mean).eta
 
 
 def show_curve(data: SubsetData, figure: Path | None) -> None:
     """Learning curve with and without the engine."""
-    points = learning_curve(data, DeltaSettings(BASELINE), sizes=SIZES, draws=DRAWS)
+    points = learning_curve(data, DeltaSettings(CHEAP_FEATURES), sizes=SIZES, draws=DRAWS)
     print(
         "| training sites | η with the engine | structure alone | engine, moved in energy |\n| --- | --- | --- | --- |"
     )
@@ -109,7 +109,7 @@ def show_plan(data: SubsetData) -> None:
             ("chance, whole materials", [draw_sites(data, train, budget, rng) for _ in range(RANDOM_DRAWS)]),
             ("chance, single sites", [rng.choice(train, budget, replace=False) for _ in range(RANDOM_DRAWS)]),
         ):
-            models = [fit_delta(only_train_on(data, rows), DeltaSettings(BASELINE)) for rows in draws]
+            models = [fit_delta(only_train_on(data, rows), DeltaSettings(CHEAP_FEATURES)) for rows in draws]
             cells = []
             for alone in (False, True):
                 found = [eta(data, model, val, alone=alone) for model in models]
@@ -120,7 +120,7 @@ def show_plan(data: SubsetData) -> None:
 def show_elements(path: Path, data: SubsetData) -> None:
     """Elements that the training never saw."""
     elements = elements_of_materials(path, SUBSET, set(data.materials))
-    found = unseen_elements(data, DeltaSettings(BASELINE), elements)
+    found = unseen_elements(data, DeltaSettings(CHEAP_FEATURES), elements)
     print("\n| element left out | sites with it | training sites | η with the engine | structure alone |")
     print("| --- | --- | --- | --- | --- |")
     for row in found.itertuples():
@@ -175,7 +175,7 @@ def show_deals(data: SubsetData) -> None:
 def fitted(data: SubsetData, rows: np.ndarray, members: int) -> list[DeltaModel]:
     """Models that learn from some rows: one from all, several each from a share as in the workflow."""
     share = 1.0 if members == 1 else SHARE_OF_A_MEMBER
-    settings = [DeltaSettings(BASELINE, number, share) for number in range(members)]
+    settings = [DeltaSettings(CHEAP_FEATURES, number, share) for number in range(members)]
     return [fit_delta(only_train_on(data, rows), each) for each in settings]
 
 

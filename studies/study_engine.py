@@ -28,7 +28,7 @@ from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.feff8l import EngineSettings, compute_xanes
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.config.sections import PAPER_ENERGY_START_EV
+from xanesflow.config.curation import PAPER_ENERGY_START_EV
 from xanesflow.core.energy_grid import energy_grid, onto_grid
 from xanesflow.core.errors import XanesflowError
 

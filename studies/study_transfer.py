@@ -28,7 +28,8 @@ import torch
 from matplotlib.ticker import FixedLocator
 from scipy.stats import wilcoxon
 
-from xanesflow.config.sections import PAPER_ENERGY_START_EV
+from xanesflow.config.curation import PAPER_ENERGY_START_EV
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.energy_grid import energy_grid
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.sites import parse_site_id
@@ -37,7 +38,6 @@ from xanesflow.models.network.checkpoint import load_checkpoint, save_checkpoint
 from xanesflow.models.network.fit import Start, fit_model
 from xanesflow.models.network.range_test import range_test
 from xanesflow.models.subset_data import SubsetData
-from xanesflow.models.training_settings import TrainingSettings
 
 SUBSETS = ["Ti_FEFF", "V_FEFF", "Cr_FEFF", "Co_FEFF", "Ni_FEFF", "Cu_FEFF", "Ti_VASP", "Cu_VASP"]
 GROUPS, FOLDS = 10, 5

@@ -10,7 +10,7 @@ with rule_log(snakemake):
         Path(snakemake.input.dataset),
         subset=snakemake.wildcards.subset,
         features=snakemake.wildcards.features,
-        baseline=snakemake.params.baseline,
+        cheap_features=snakemake.params.cheap_features,
         table=Path(snakemake.output.table),
         drawing=Path(snakemake.output.figure),
         seed=snakemake.params.seed,

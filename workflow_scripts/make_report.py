@@ -10,7 +10,7 @@ from xanesflow.simulations.state.summary import summarize_runs
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
-    titles = [*params.models, *params.baselines]
+    titles = [*params.models, *params.simple_models]
     figures = zip(titles, given.errors, given.spectra, given.energies, given.heatmap, strict=True)
     of_error_bars = zip(params.models, given.reliability, given.sparsification, given.bands, strict=True)
     figures_of_theories = zip(map(Path, given.theories), map(Path, given.theory_figures), strict=True)
@@ -38,6 +38,6 @@ with rule_log(snakemake):
             maps=dict(zip(params.features, map(Path, given.maps), strict=True)),
             figures=dict(zip(params.maps, map(Path, given.map_figures), strict=True)),
         ),
-        runs=summarize_runs(Path(), params.with_baselines) if params.simulated else None,
+        runs=summarize_runs(Path(), params.all_subsets) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
 from xanesflow.config.rule_script import rule_log
 from xanesflow.structures.materials_project.manifest import Query
 from xanesflow.structures.materials_project.material_ids import check_ids, read_ids

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
+from xanesflow.config.search_space import SearchSpace
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.search.search_settings import SearchPlan, search_settings
-from xanesflow.models.search.space import SearchSpace
-from xanesflow.models.training_settings import TrainingSettings
 
 with rule_log(snakemake):
     plan = dict(snakemake.params.search)

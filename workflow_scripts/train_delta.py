@@ -11,7 +11,7 @@ with rule_log(snakemake) as config:
         by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
         subset=snakemake.wildcards.subset,
         features=snakemake.wildcards.features,
-        baseline=snakemake.params.baseline,
+        cheap_features=snakemake.params.cheap_features,
         curve=Path(snakemake.output.curve),
         figure=Path(snakemake.output.figure),
         config_json=config,

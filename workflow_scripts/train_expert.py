@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from xanesflow.config.rule_script import by_seed, rule_log
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.expert import train_expert
-from xanesflow.models.training_settings import TrainingSettings
 
 with rule_log(snakemake) as config:
     train_expert(

@@ -14,7 +14,7 @@ import pandas as pd
 from feff_runs import GRID_START_EV, PARTNERS, cuprite, perovskite
 from pymatgen.core import Element
 
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset

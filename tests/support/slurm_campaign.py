@@ -68,7 +68,7 @@ class SlurmCampaign:
             "subsets": ["Ni_FEFF8L"],
             "chunks": chunks,
             "structures": {"source": "directory", "directory": "mine"},
-            "simulations": {"source": "run", "engine": {"scf_iterations": 1, "fms_radius": 4.0, "l_max": 2}},
+            "simulations": {"source": "run", "feff8l": {"scf_iterations": 1, "fms_radius": 4.0, "l_max": 2}},
             "curation": {"envelope": {"FEFF8L": None}},
             "features": {"models": ["chgnet"]},
             "splits": {"fractions": [0.4, 0.3, 0.3]},

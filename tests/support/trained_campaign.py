@@ -12,12 +12,12 @@ import numpy as np
 from feff_runs import absorbers, materials
 from pymatgen.core import Structure
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.features import get_featurizer
 from xanesflow.models.network.expert import train_expert
-from xanesflow.models.training_settings import TrainingSettings
 
 SETTINGS = TrainingSettings(widths=(16,), batch_size=16, dropout=0.0, max_epochs=30, learning_rate=3e-3)
 PARTS = ["train"] * 3 + ["val"] * 2 + ["test"]

@@ -13,7 +13,7 @@ from pymatgen.io.vasp.inputs import Poscar
 from vasp_runs import SMALL, command, go_wrong, make_library
 
 from xanesflow.codes.vasp.write_inputs import Vasp
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 
 POINTS = 2000
 """Energies of the dielectric function, 0.33 eV apart."""
@@ -47,7 +47,7 @@ def write_runs(
     folder = tree / element / material_id
     folder.mkdir(parents=True)
     Poscar(structure).write_file(folder / "POSCAR")
-    inputs: dict[str, Any] = Inputs().of("VASP") | SMALL | {"core_hole": {"CH_NEDOS": POINTS}}
+    inputs: dict[str, Any] = InputsSection().of("VASP") | SMALL | {"core_hole": {"CH_NEDOS": POINTS}}
     Vasp(inputs, element).write(folder, structure, list(sites))
     for step in sorted((folder / "VASP").iterdir(), reverse=True):  # SCF first
         titles = (step / "POTCAR.spec").read_text().split()

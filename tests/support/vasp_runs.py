@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 from shared_data import PROJECT
 
 from xanesflow.codes.vasp.engine import VaspEngine, VaspOptions
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 
 STAND_IN = PROJECT / "tests/stand_in_vasp.py"
 
@@ -46,7 +46,7 @@ def command(marks: Path) -> str:
 def engine(marks: Path, **options: Any) -> VaspEngine:
     """The engine with quick looks at what VASP does."""
     marks.mkdir(parents=True, exist_ok=True)
-    inputs = {**Inputs().of("VASP"), **SMALL, **options.pop("inputs", {})}
+    inputs = {**InputsSection().of("VASP"), **SMALL, **options.pop("inputs", {})}
     quick: dict[str, Any] = {"time_limit": 60.0, "max_errors": 4, "frozen_after": 30.0, "poll": 0.02}
     values = {"command": command(marks), "monitor_every": 0.04, **quick, **options}
     return VaspEngine(VaspOptions(element="Ti", inputs=inputs, **values))

@@ -5,12 +5,15 @@ import re
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 import yaml
 from shared_data import PROJECT
 
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.config.model import Config, default_yaml, load_config, read_config_file
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.load import SCHEMA_FILE, default_yaml, json_schema, load_config, read_config_file
+from xanesflow.config.model import Config
 from xanesflow.config.named_files import check_directory, check_split_files
 from xanesflow.core.errors import XanesflowError
 
@@ -83,11 +86,11 @@ MISTAKES = {
                               "structures.source: examples does not go with it"),
     "archive with directory": ({**CU, "structures": {"source": "directory", "directory": "x"}},
                                "brings its structures along", "structures.source: directory does not go with it"),
-    "engine option unknown": ({"simulations": {"engine": {"lmax": 3}}}, "'simulations.engine.lmax'", "'l_max'"),
-    "engine radius zero": ({"simulations": {"engine": {"fms_radius": 0}}}, "'simulations.engine.fms_radius'", "than 0"),
-    "core hole unknown": ({"simulations": {"engine": {"core_hole": "half"}}}, "'simulations.engine.core_hole'",
+    "engine option unknown": ({"simulations": {"feff8l": {"lmax": 3}}}, "'simulations.feff8l.lmax'", "'l_max'"),
+    "engine radius zero": ({"simulations": {"feff8l": {"fms_radius": 0}}}, "'simulations.feff8l.fms_radius'", "than 0"),
+    "core hole unknown": ({"simulations": {"feff8l": {"core_hole": "half"}}}, "'simulations.feff8l.core_hole'",
                           "'off', 'on' or 'average'"),
-    "l_max of s waves": ({"simulations": {"engine": {"l_max": 0}}}, "'simulations.engine.l_max'", "than or equal to 1"),
+    "l_max of s waves": ({"simulations": {"feff8l": {"l_max": 0}}}, "'simulations.feff8l.l_max'", "than or equal to 1"),
     "tolerance a word": ({"structures": {"symprec": "tight"}}, "'structures.symprec'", "number"),
     "grid start lacks an element": ({"subsets": ["Zn_FEFF"]}, "curation.energy_start has no entry for Zn", "Zn_FEFF"),
     "grid start of no element": ({"curation": {"energy_start": {"copper": 9}}}, "energy_start.copper'", "pattern"),
@@ -143,6 +146,22 @@ def test_config_yaml_is_the_default_file_that_the_model_writes():
     assert (PROJECT / "config.yaml").read_text() == default_yaml()
 
 
+def test_the_schema_beside_it_is_the_one_that_the_model_writes():
+    """Made by `python -m xanesflow.config --schema > config.schema.json`."""
+    assert (PROJECT / SCHEMA_FILE).read_text() == json_schema()
+    assert (PROJECT / "config.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
+
+
+@pytest.mark.parametrize("path", [PROJECT / "config.yaml", *sorted((PROJECT / "campaigns").glob("*.yaml"))], ids=str)
+def test_an_editor_finds_no_fault_with_a_campaign_and_knows_its_schema(path):
+    schema = json.loads((PROJECT / SCHEMA_FILE).read_text())
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert (path.parent / named[1]).resolve() == (PROJECT / SCHEMA_FILE).resolve()
+    with pytest.raises(jsonschema.ValidationError, match="campain"):
+        jsonschema.validate({"campain": "x"}, schema)
+
+
 def test_the_default_file_holds_every_default_and_nothing_else():
     written = yaml.safe_load(default_yaml())
     assert written == json.loads(Config.model_construct().as_json())
@@ -187,7 +206,7 @@ def test_the_default_is_the_papers_campaign():
 
 
 def test_both_ways_of_printing_work():
-    command = [sys.executable, "-m", "xanesflow.config.model"]
+    command = [sys.executable, "-m", "xanesflow.config"]
     schema = json.loads(subprocess.run([*command, "--schema"], capture_output=True, text=True, check=True).stdout)
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == set(yaml.safe_load(default_yaml()))
@@ -199,12 +218,12 @@ def test_both_ways_of_printing_work():
 
 def test_one_number_or_path_holds_for_all_subsets_and_a_mapping_for_each():
     one = load_config({"subsets": ["Cu_FEFF", "Ti_FEFF"], "chunks": 5, "simulations": {"archive": "runs"}})
-    assert [one.n_chunks(s) for s in one.subsets] == [5, 5]
-    assert [one.archive_of(s) for s in one.subsets] == ["runs", "runs"]
+    assert [Campaign(one).n_chunks(s) for s in one.subsets] == [5, 5]
+    assert [Campaign(one).archive_of(s) for s in one.subsets] == ["runs", "runs"]
     each = {"Cu_FEFF": "a.zip", "Ti_FEFF": "b"}
     two = load_config({"subsets": list(each), "chunks": {"Cu_FEFF": 5, "Ti_FEFF": 7}, "simulations": {"archive": each}})
-    assert [two.n_chunks(s) for s in each] == [5, 7]
-    assert [two.archive_of(s) for s in each] == ["a.zip", "b"]
+    assert [Campaign(two).n_chunks(s) for s in each] == [5, 7]
+    assert [Campaign(two).archive_of(s) for s in each] == ["a.zip", "b"]
 
 
 def test_grid_starts_of_ones_own_are_added_to_the_papers():
@@ -224,14 +243,14 @@ def test_split_files_that_are_not_there_are_told_before_anything_is_planned(tmp_
     for part in {"train", "val", "test"} - {lacks}:
         (tmp_path / f"Cu_FEFF_{part}.txt").touch()
     with pytest.raises(XanesflowError, match=rf"Cu_FEFF_{lacks}\.txt does not exist .*splits\.files must be a folder"):
-        check_split_files(config.split_files("Cu_FEFF"), "Cu_FEFF")
+        check_split_files(Campaign(config).split_files("Cu_FEFF"), "Cu_FEFF")
     (tmp_path / f"Cu_FEFF_{lacks}.txt").touch()
-    check_split_files(config.split_files("Cu_FEFF"), "Cu_FEFF")
-    assert load_config(CU).split_files("Cu_FEFF") == []
+    check_split_files(Campaign(config).split_files("Cu_FEFF"), "Cu_FEFF")
+    assert Campaign(load_config(CU)).split_files("Cu_FEFF") == []
 
 
 def test_the_embedded_engine_has_the_defaults_of_its_own_settings():
-    options = Config().simulations.engine.model_dump()
+    options = Config().simulations.feff8l.model_dump()
     own = EngineSettings()
     assert options == {name: getattr(own, name) for name in options}
     assert own.as_dict().keys() - options.keys() == {"energy_range"}
@@ -240,8 +259,8 @@ def test_the_embedded_engine_has_the_defaults_of_its_own_settings():
 
 @pytest.mark.parametrize(("written", "meant"), [("off", "off"), ("on", "on"), ("average", "average")])
 def test_a_core_hole_that_yaml_takes_for_a_truth_value_is_meant_as_written(written, meant):
-    given = yaml.safe_load(f"simulations: {{engine: {{core_hole: {written}}}}}")
-    assert load_config(given).simulations.engine.core_hole == meant
+    given = yaml.safe_load(f"simulations: {{feff8l: {{core_hole: {written}}}}}")
+    assert load_config(given).simulations.feff8l.core_hole == meant
 
 
 def test_runs_of_ones_own_structures_and_of_the_examples_can_be_asked_for(tmp_path):
@@ -255,7 +274,7 @@ def test_runs_of_ones_own_structures_and_of_the_examples_can_be_asked_for(tmp_pa
 @pytest.mark.parametrize("archive", [None, "", {"Cu_FEFF": ""}])
 def test_an_archive_that_is_not_named_is_told_when_it_is_needed(archive):
     with pytest.raises(XanesflowError, match=r"simulations\.archive is not set.*Cu_FEFF.*--configfile"):
-        load_config({**CU, "simulations": {"archive": archive}}).archive_of("Cu_FEFF")
+        Campaign(load_config({**CU, "simulations": {"archive": archive}})).archive_of("Cu_FEFF")
 
 
 def test_a_configuration_file_is_read_by_itself(tmp_path):
@@ -276,23 +295,23 @@ def test_a_configuration_file_that_is_no_yaml_is_told_by_its_name(tmp_path, cont
 
 
 def test_what_snakemake_predict_takes_follows_from_the_kinds_of_models(tmp_path):
-    from xanesflow.config import predict as config_predict
+    from xanesflow.config import predict_with
 
     given = {"subsets": ["Cu_FEFF", "Ti_FEFF"], "simulations": {"archive": "runs"}, "features": {"models": ["chgnet"]}}
 
     def config(**more):
-        return load_config({**given, **more})
+        return Campaign(load_config({**given, **more}))
 
-    own = config_predict.models_to_predict_with
+    own = predict_with.models_to_predict_with
     assert own(config(models={"kinds": ["universal"], "seeds": [0, 1]})) == [
         f"results/models/universal_chgnet_FEFF/seed{seed}.safetensors" for seed in (0, 1)
     ]
     both = config(models={"kinds": ["expert", "tuned"]})
     assert own(both) == [f"results/models/tuned_chgnet_{e}_FEFF/seed0.safetensors" for e in ("Cu", "Ti")]
-    assert config_predict.calibrations_to_predict_with(both)[1].endswith("calibration/tuned_chgnet_Ti_FEFF.h5")
+    assert predict_with.calibrations_to_predict_with(both)[1].endswith("calibration/tuned_chgnet_Ti_FEFF.h5")
     named = config(predict={"models": ["shared"], "structures": str(tmp_path / "none")})
-    assert own(named) == ["shared"] and config_predict.calibrations_to_predict_with(named) == []
+    assert own(named) == ["shared"] and predict_with.calibrations_to_predict_with(named) == []
     with pytest.raises(XanesflowError, match=r"predict\.structures is .*none, which is no folder"):
-        config_predict.folder_to_predict(named)
+        predict_with.folder_to_predict(named)
     with pytest.raises(XanesflowError, match=r"predict\.structures is not set"):
-        config_predict.folder_to_predict(both)
+        predict_with.folder_to_predict(both)

@@ -6,18 +6,19 @@ from pathlib import Path
 import optuna
 import pytest
 
-from xanesflow.config.model import load_config
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.load import load_config
 from xanesflow.config.presets import LAYERS, PRESETS
+from xanesflow.config.search_space import SETTINGS, SearchSpace
+from xanesflow.config.settings_file import Found, write_found
+from xanesflow.config.training_settings import PAPER_EXPERTS, PAPER_UNIVERSAL, TrainingSettings
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models.search.settings_file import Found, write_found
-from xanesflow.models.search.space import SETTINGS, SearchSpace
-from xanesflow.models.training_settings import PAPER_EXPERTS, PAPER_UNIVERSAL, TrainingSettings
 
 CU = {"subsets": ["Cu_FEFF"]}
 
 
 def config(**models):
-    return load_config({"subsets": ["Cu_FEFF", "Ti_FEFF"], "models": models})
+    return Campaign(load_config({"subsets": ["Cu_FEFF", "Ti_FEFF"], "models": models}))
 
 
 def found_file(folder, model="Cu_FEFF", features="m3gnet", name="best.yaml", **settings):
@@ -106,7 +107,7 @@ def test_what_is_searched_follows_the_kinds_of_models():
     assert config(kinds=["expert", "universal"]).searched_models() == ["Cu_FEFF", "Ti_FEFF", "universal"]
     assert config(kinds=["universal", "tuned"]).searched_models() == ["universal"]
     assert config(search={"models": ["Ti_FEFF"]}).searched_models() == ["Ti_FEFF"]
-    several = load_config({"subsets": ["Cu_VASP", "Ti_FEFF", "Cu_FEFF"], "models": {"kinds": ["universal"]}})
+    several = Campaign(load_config({"subsets": ["Cu_VASP", "Ti_FEFF", "Cu_FEFF"], "models": {"kinds": ["universal"]}}))
     assert several.searched_subsets("universal") == ["Cu_FEFF", "Ti_FEFF"]
     assert several.searched_subsets("Cu_VASP") == ["Cu_VASP"]
 

@@ -9,7 +9,8 @@ import pytest
 from feff_runs import rocksalt
 from shared_data import shared
 
-from xanesflow.config.model import load_config
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.build import SubsetFiles, build_dataset
 from xanesflow.dataset.check.contents import read_contents
@@ -252,10 +253,10 @@ FILES = {"subsets": ["Cu_FEFF", "Ti_VASP"], "dataset": {"source": "features_file
 
 def test_a_path_for_all_subsets_has_the_name_of_each_in_it():
     config = load_config({**FILES, "features": {"models": ["mine_1+m3gnet"]}})
-    assert config.features_file("Ti_VASP") == "parts/Ti_VASP_val.npz"
+    assert Campaign(config).features_file("Ti_VASP") == "parts/Ti_VASP_val.npz"
     each = {"Cu_FEFF": "a.npz", "Ti_VASP": "b.h5"}
     config = load_config({**FILES, "dataset": {"source": "features_file", "files": each}})
-    assert [config.features_file(name) for name in config.subsets] == ["a.npz", "b.h5"]
+    assert [Campaign(config).features_file(name) for name in config.subsets] == ["a.npz", "b.h5"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from test_models_data import change, make_dataset
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration
@@ -17,7 +18,6 @@ from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.models.network.expert import train_expert
-from xanesflow.models.training_settings import TrainingSettings
 
 SMALL = TrainingSettings(widths=(8,), batch_size=8, dropout=0.0, max_epochs=3, learning_rate=1e-2)
 

@@ -12,7 +12,7 @@ from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
-from xanesflow.features.cheap_runs.collect import collect_baseline
+from xanesflow.features.cheap_runs.collect import collect_cheap_runs
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
 from xanesflow.features.compute_features import read_features
 from xanesflow.structures.copy_site_table import share_sites
@@ -54,7 +54,7 @@ class Campaign:
                 writer.add(0, f"{folder}/xmu.dat", xmu(number * 1e-6).encode())
                 writer.add(0, f"{folder}/feff.inp", feff_inp(structures[material], site, "Cu").encode())
                 writer.add_record(0, folder, record)
-        collect_baseline(
+        collect_cheap_runs(
             [self.folder / "0000.zip"], self.folder / "f.h5", name="feff8l", subset="Cu_FEFF",
             structures=self.folder / "structures.parquet", site_table=self.folder / "sites.parquet",
             energy_start_ev=energy_start_ev, config_json="{}",

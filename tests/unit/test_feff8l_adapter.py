@@ -22,7 +22,7 @@ def engine():
 
 
 def test_the_configuration_makes_the_engine():
-    engine = engine_of("FEFF8L", Config().simulations.engine.model_dump() | {"l_max": 2})
+    engine = engine_of("FEFF8L", Config().simulations.feff8l.model_dump() | {"l_max": 2})
     assert isinstance(engine, Feff8lEngine) and engine.options == EngineSettings(l_max=2)
     with pytest.raises(XanesflowError, match="cannot run OCEAN"):
         engine_of("OCEAN", {})

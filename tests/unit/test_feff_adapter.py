@@ -15,7 +15,8 @@ from xanesflow.codes.engine import FailedRunError, engine_of
 from xanesflow.codes.feff.engine import FeffEngine
 from xanesflow.codes.feff.find_feff import MODULES, NEEDED, OTHER_WAYS, find_program, version_of
 from xanesflow.codes.run_zip import Run, read_chunk
-from xanesflow.config.model import load_config
+from xanesflow.config.campaign import Campaign as Planned
+from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.spectra.curate import curate_spectra
@@ -33,7 +34,7 @@ def command(control):
 def engine(given="feff", *, limits=None, **sections):
     """The engine that a configuration makes."""
     simulations = {"source": "run", "feff_command": given, "feff": limits or {}}
-    options = load_config({**RUN, "simulations": simulations, **sections}).engine_options("Cu_FEFF")
+    options = Planned(load_config({**RUN, "simulations": simulations, **sections})).engine_options("Cu_FEFF")
     return engine_of("FEFF", json.loads(json.dumps(options)))  # as it comes through Snakemake's params
 
 
@@ -44,6 +45,7 @@ def test_the_configuration_makes_the_engine_and_what_is_feffs_alone_changes_noth
     assert made.options.inputs["cards"]["SCF"] == "7.0 0 100 0.2 3" and made.time_limit > 60
     one = load_config({**RUN, "simulations": {"source": "run", "feff_command": "other"}})
     other = load_config({**RUN, "simulations": {"source": "run"}})
+    one, other = Planned(one), Planned(other)
     assert one.engine_options("Cu_FEFF8L") == other.engine_options("Cu_FEFF8L") != one.engine_options("Cu_FEFF")
 
 

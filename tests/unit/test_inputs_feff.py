@@ -12,7 +12,7 @@ from pymatgen.io.vasp import Poscar
 from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.write_inputs import Feff, clusters_of
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 
 PAPER = {
@@ -24,7 +24,7 @@ PAPER = {
 
 def feff_inp(folder, structure, site=0, **options) -> str:
     element = structure[site].specie.symbol
-    assert Feff(Inputs().of("FEFF") | options, element).write(folder, structure, [site]) == {}
+    assert Feff(InputsSection().of("FEFF") | options, element).write(folder, structure, [site]) == {}
     return (folder / f"FEFF-XANES/{site:03}_{element}/feff.inp").read_text()
 
 
@@ -34,7 +34,7 @@ def test_the_cards_are_the_papers(tmp_path):
 
 
 def test_a_card_of_the_user_changes_and_null_leaves_it_out(tmp_path):
-    cards = Inputs().of("FEFF")["cards"] | {"SCF": "5.0 0 30 0.2 3", "S02": None, "LDOS": "-30 20 0.1"}
+    cards = InputsSection().of("FEFF")["cards"] | {"SCF": "5.0 0 30 0.2 3", "S02": None, "LDOS": "-30 20 0.1"}
     written = parse_feff_input(feff_inp(tmp_path, cuprite(), cards=cards)).cards
     assert written["SCF"][0] == "5" and "S02" not in written and written["LDOS"] == ("-30", "20", "0.1")
 
@@ -66,7 +66,7 @@ def test_finished_runs_of_it_can_be_imported(tmp_path):
 
 
 def test_a_radius_that_leaves_no_neighbour_leaves_the_site_out(tmp_path):
-    left_out = Feff(Inputs().of("FEFF") | {"radius": 1.5}, "Ti").write(tmp_path, rutile(), [0, 1])
+    left_out = Feff(InputsSection().of("FEFF") | {"radius": 1.5}, "Ti").write(tmp_path, rutile(), [0, 1])
     assert {site: error.reason for site, error in left_out.items()} == {0: "isolated_atom", 1: "isolated_atom"}
     assert str(left_out[0]) == "no atom within 1.5 Å (inputs.feff.radius) of the absorber"
     assert not list(tmp_path.rglob("*"))

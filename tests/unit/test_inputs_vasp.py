@@ -10,10 +10,10 @@ from pymatgen.io.vasp import Incar, Kpoints, Poscar
 from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.vasp.potcar import valence_electrons
 from xanesflow.codes.vasp.write_inputs import Vasp, kpoints_rule
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 
-OPTIONS = Inputs().of("VASP")
+OPTIONS = InputsSection().of("VASP")
 STEPS = ("SCF", "000_Ti")
 
 

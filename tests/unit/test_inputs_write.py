@@ -13,7 +13,7 @@ import pytest
 from input_structures import anatase_backwards, rutile
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import read_rejected
 from xanesflow.inputs.write_chunk import write_inputs
@@ -35,7 +35,7 @@ def write(folder, subset="Ti_FEFF", out="out", options=None, **kwargs):
     paths = (folder / "structures.parquet", folder / "sites.parquet")
     outputs = (folder / out / "0000.zip", folder / out / "0000_rejected.parquet")
     write_inputs(
-        *paths, *outputs, subset=subset, chunk=0, options=Inputs().of(theory) | (options or {}), **kwargs
+        *paths, *outputs, subset=subset, chunk=0, options=InputsSection().of(theory) | (options or {}), **kwargs
     )  # fmt: skip
     with zipfile.ZipFile(outputs[0]) as packed:
         files = {name: packed.read(name) for name in packed.namelist()}
@@ -200,8 +200,8 @@ def test_potcars_are_named_but_never_packed(tmp_path, monkeypatch, caplog):
 KILLED = """
 import os, sys, zipfile
 from pathlib import Path
-from xanesflow.config_inputs import Inputs
-from xanesflow.inputs import write_inputs as module
+from xanesflow.config.inputs import InputsSection
+from xanesflow.inputs import write_chunk as module
 
 add = module._add
 def stop(packed, name, content):
@@ -212,7 +212,7 @@ def stop(packed, name, content):
 module._add = stop
 folder = Path(sys.argv[1])
 module.write_inputs(folder / "structures.parquet", folder / "sites.parquet", folder / "out/0000.zip",
-    folder / "out/0000_rejected.parquet", subset="Ti_FEFF", chunk=0, options=Inputs().of("FEFF"))
+    folder / "out/0000_rejected.parquet", subset="Ti_FEFF", chunk=0, options=InputsSection().of("FEFF"))
 """
 
 

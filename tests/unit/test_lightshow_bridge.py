@@ -9,7 +9,7 @@ from input_structures import anatase_backwards, cuprite
 
 from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
-from xanesflow.config.inputs import Inputs
+from xanesflow.config.inputs import InputsSection
 
 
 def test_lightshow_still_needs_the_old_name():
@@ -34,7 +34,7 @@ def test_our_feff_inp_differs_from_pymatgens_in_the_stoichiometry_alone(tmp_path
     import_lightshow("parameters.feff").FEFFParameters(radius=9.0, spectrum="XANES").write(
         tmp_path / "theirs", structure_uc=cuprite(), sites=[0]
     )
-    Feff(Inputs().of("FEFF"), "Cu").write(tmp_path, cuprite(), [0])
+    Feff(InputsSection().of("FEFF"), "Cu").write(tmp_path, cuprite(), [0])
     theirs = parse_feff_input((tmp_path / "theirs/000_Cu/feff.inp").read_text())
     ours = parse_feff_input((tmp_path / "FEFF-XANES/000_Cu/feff.inp").read_text())
     assert differences(ours, theirs).keys() == {"stoichiometry"}

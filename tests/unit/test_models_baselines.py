@@ -11,7 +11,7 @@ from test_models_reduction import wide, wide_dataset
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.evaluate import evaluate_models
-from xanesflow.evaluation.predict_simple_models import predict_baseline
+from xanesflow.evaluation.predict_simple_models import predict_simple_models
 from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.models.simple_models import PENALTIES, fit_linear, fit_trees
 
@@ -69,13 +69,13 @@ def test_trees_find_a_step_that_no_line_can_follow():
     assert of_trees < 0.1 * of_line
 
 
-@pytest.mark.parametrize("baseline", ["linear", "trees"])
-def test_a_baseline_writes_the_prediction_file_of_a_model(tmp_path, baseline):
+@pytest.mark.parametrize("model", ["linear", "trees"])
+def test_a_baseline_writes_the_prediction_file_of_a_model(tmp_path, model):
     path = make_dataset(tmp_path / "d.h5")
     output = tmp_path / "p.h5"
-    predict_baseline(path, output, baseline=baseline, features="m3gnet+chgnet", subset="Cu_FEFF", config_json="{}")
+    predict_simple_models(path, output, model=model, features="m3gnet+chgnet", subset="Cu_FEFF", config_json="{}")
     found = read_predictions(output)
-    assert (found.model, found.features, found.part, found.seeds) == (baseline, "m3gnet+chgnet", "test", [0])
+    assert (found.model, found.features, found.part, found.seeds) == (model, "m3gnet+chgnet", "test", [0])
     assert found.predictions.shape == (6, 7) and found.by_seed.shape == (1, 6, 7) and found.n_train == 28
     with h5py.File(path) as file, h5py.File(output) as written:
         rows = file["Cu_FEFF/split"].asstr()[:] == "test"
@@ -83,12 +83,12 @@ def test_a_baseline_writes_the_prediction_file_of_a_model(tmp_path, baseline):
         assert json.loads(written.attrs["settings"])["inputs"] == 5
         assert "scikit-learn" in json.loads(written.attrs["versions"])
     rows = evaluate_models([output], tmp_path / "m.csv")
-    assert [(row["model"], row["n_test"], row["seed"]) for row in rows] == [(baseline, 6, 0)]
-    assert rows[0]["eta"] > (2 if baseline == "linear" else 0)
+    assert [(row["model"], row["n_test"], row["seed"]) for row in rows] == [(model, 6, 0)]
+    assert rows[0]["eta"] > (2 if model == "linear" else 0)
 
 
-@pytest.mark.parametrize("baseline", ["linear", "trees"])
-def test_test_spectra_and_features_change_nothing_of_a_baseline(tmp_path, baseline):
+@pytest.mark.parametrize("model", ["linear", "trees"])
+def test_test_spectra_and_features_change_nothing_of_a_baseline(tmp_path, model):
     predictions = []
     for name in "ab":
         values = wide(40)
@@ -98,32 +98,32 @@ def test_test_spectra_and_features_change_nothing_of_a_baseline(tmp_path, baseli
                 spectra = file["Cu_FEFF/spectra"][:]
             change(path, "Cu_FEFF/spectra", np.r_[spectra[:34], 7 * spectra[34:]])
         output = tmp_path / f"{name}_p.h5"
-        predict_baseline(path, output, baseline=baseline, features="soap", subset="Cu_FEFF", part="val")
+        predict_simple_models(path, output, model=model, features="soap", subset="Cu_FEFF", part="val")
         predictions.append(read_predictions(output).predictions)
     assert np.array_equal(*predictions)
 
 
-@pytest.mark.parametrize("baseline", ["linear", "trees"])
-def test_twelve_spectra_a_constant_spectrum_and_a_constant_feature_are_borne(tmp_path, baseline):
+@pytest.mark.parametrize("model", ["linear", "trees"])
+def test_twelve_spectra_a_constant_spectrum_and_a_constant_feature_are_borne(tmp_path, model):
     path = make_dataset(tmp_path / "d.h5", n=12, split=["train"] * 8 + ["val"] * 2 + ["test"] * 2)
     output = tmp_path / "p.h5"
-    predict_baseline(path, output, baseline=baseline, features="m3gnet", subset="Cu_FEFF")
+    predict_simple_models(path, output, model=model, features="m3gnet", subset="Cu_FEFF")
     assert np.isfinite(read_predictions(output).predictions).all()
     with h5py.File(path) as file:
         features = file["Cu_FEFF/features/m3gnet"][:]
     change(path, "Cu_FEFF/features/m3gnet", np.c_[np.full(12, 0.1), features[:, 1:]].astype("f4"))
-    predict_baseline(path, output, baseline=baseline, features="m3gnet", subset="Cu_FEFF")
+    predict_simple_models(path, output, model=model, features="m3gnet", subset="Cu_FEFF")
     assert np.isfinite(read_predictions(output).predictions).all()
     change(path, "Cu_FEFF/spectra", np.full((12, 7), 2e-3))
-    predict_baseline(path, output, baseline=baseline, features="m3gnet", subset="Cu_FEFF")
+    predict_simple_models(path, output, model=model, features="m3gnet", subset="Cu_FEFF")
     assert np.allclose(read_predictions(output).predictions, 2e-3, rtol=1e-9)
 
 
-@pytest.mark.parametrize("baseline", ["linear", "trees"])
-def test_a_part_without_spectra_gives_an_empty_file_and_a_warning(tmp_path, caplog, baseline):
+@pytest.mark.parametrize("model", ["linear", "trees"])
+def test_a_part_without_spectra_gives_an_empty_file_and_a_warning(tmp_path, caplog, model):
     path = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * 10)
     with caplog.at_level(logging.WARNING):
-        predict_baseline(path, tmp_path / "p.h5", baseline=baseline, features="m3gnet", subset="Cu_FEFF")
+        predict_simple_models(path, tmp_path / "p.h5", model=model, features="m3gnet", subset="Cu_FEFF")
     assert "no spectrum in its test part" in caplog.text
     assert read_predictions(tmp_path / "p.h5").predictions.shape == (0, 7)
 
@@ -131,9 +131,9 @@ def test_a_part_without_spectra_gives_an_empty_file_and_a_warning(tmp_path, capl
 def test_bad_data_are_told_in_a_sentence_and_nothing_is_written(tmp_path):
     path, output = make_dataset(tmp_path / "d.h5", split=["train"] * 40), tmp_path / "p.h5"
     with pytest.raises(XanesflowError, match=r"Cu_FEFF .*too few spectra .*train 40, val 0"):
-        predict_baseline(path, output, baseline="linear", features="m3gnet", subset="Cu_FEFF")
+        predict_simple_models(path, output, model="linear", features="m3gnet", subset="Cu_FEFF")
     path = make_dataset(tmp_path / "d.h5")
     change(path, "Cu_FEFF/features/m3gnet", np.full((40, 3), np.nan, dtype="f4"))
     with pytest.raises(XanesflowError, match=r"m3gnet features of mp-0_000 .* no finite numbers"):
-        predict_baseline(path, output, baseline="trees", features="m3gnet", subset="Cu_FEFF")
+        predict_simple_models(path, output, model="trees", features="m3gnet", subset="Cu_FEFF")
     assert not output.exists()

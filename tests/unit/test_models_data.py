@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
+from xanesflow.config.training_settings import PAPER_EXPERTS, TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.check.validate import validate
 from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, seal
 from xanesflow.models.network.scaling import Scaling
 from xanesflow.models.subset_data import read_subset
-from xanesflow.models.training_settings import PAPER_EXPERTS, TrainingSettings
 
 
 def make_dataset(path, **choices):

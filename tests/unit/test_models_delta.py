@@ -41,8 +41,8 @@ def test_the_shift_of_a_site_that_it_never_saw_is_found(data, model):
 def test_it_is_much_better_than_the_structure_alone_and_than_the_cheap_spectra(data, model):
     features = data.features[data.rows("test")]
     whole = eta(data, model.predict(features))
-    assert whole > 3 * eta(data, model.without_baseline(features))
-    assert whole > 1.5 * eta(data, model.baselines(features))
+    assert whole > 3 * eta(data, model.from_structure_alone(features))
+    assert whole > 1.5 * eta(data, model.moved_cheap_spectra(features))
 
 
 def test_a_perfect_cheap_spectrum_is_left_as_it_is(data):
@@ -63,7 +63,7 @@ def test_sites_without_a_cheap_run_are_predicted_from_the_structure_with_an_erro
     rows = data.rows("test")
     spoiled = data.features[rows].copy()
     spoiled[:, DIMENSIONS["radial"] :] = np.nan
-    predicted = model.without_baseline(spoiled)
+    predicted = model.from_structure_alone(spoiled)
     assert np.isfinite(predicted).all()
     told = np.sqrt(np.mean(model.structure_error**2))
     assert told == pytest.approx(np.sqrt(np.mean((predicted - data.spectra[rows]) ** 2)), rel=0.3)
@@ -82,14 +82,23 @@ def test_features_without_the_cheap_run_are_refused(data):
         fit_delta(data, DeltaSettings("feff"))
 
 
+def test_a_checkpoint_that_was_recorded_with_old_keys_is_read(tmp_path, data, model):
+    path, recorded = tmp_path / "seed0.safetensors", {"models": {"baseline": "FEFF8L"}, "simulations": {"engine": {}}}
+    save_checkpoint(path, replace(model, card=replace(model.card, config=recorded)))
+    again = load_checkpoint(path)
+    assert again.card.config == recorded
+    assert (again.predict(data.features) == model.predict(data.features)).all()
+
+
 def test_a_checkpoint_gives_the_same_spectra_and_no_training_can_go_on_from_it(tmp_path, data, model):
     path = tmp_path / "seed0.safetensors"
     save_checkpoint(path, model)
     again = load_checkpoint(path)
     assert isinstance(again, DeltaModel)
     assert (again.predict(data.features) == model.predict(data.features)).all()
-    assert (again.without_baseline(data.features) == model.without_baseline(data.features)).all()
+    assert (again.from_structure_alone(data.features) == model.from_structure_alone(data.features)).all()
     assert "difference to feff8l" in again.describe()
+    assert again.card.settings["baseline"] == "feff8l", "as checkpoints of earlier versions have it"
     with pytest.raises(XanesflowError, match="is a delta model, which has no network to go on from"):
         Start.read(path)
 
@@ -114,7 +123,7 @@ def test_a_good_checkpoint_is_kept_and_one_of_other_data_is_not(tmp_path, data, 
     given = {"data": data}
     monkeypatch.setattr(module, "read_subset", lambda *_: given["data"])
     outputs = {0: tmp_path / "seed0.safetensors"}
-    options = {"subset": "Cu_FEFF", "features": "radial+feff8l", "baseline": "feff8l"}
+    options = {"subset": "Cu_FEFF", "features": "radial+feff8l", "cheap_features": "feff8l"}
     train_delta("dataset.h5", outputs, **options)
     before = outputs[0].read_bytes()
     monkeypatch.setattr(module, "fit_delta", lambda *_, **__: pytest.fail("fitted again"))

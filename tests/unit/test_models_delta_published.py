@@ -71,7 +71,7 @@ def test_seventy_expensive_spectra_and_the_engine_beat_the_papers_model_of_thous
         split = np.where(out, "test", "train")
         model = fit_delta(SubsetData(**{**vars(data), "split": split}), DeltaSettings("feff"))
         predicted[out] = model.predict(data.features[out])
-        alone[out] = model.without_baseline(data.features[out])
+        alone[out] = model.from_structure_alone(data.features[out])
         mean[out] = data.spectra[~out].mean(axis=0)
     of_mean, with_it, without = (
         np.median(((each - data.spectra) ** 2).mean(axis=1)) for each in (mean, predicted, alone)

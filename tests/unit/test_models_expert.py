@@ -10,12 +10,12 @@ import torch
 from safetensors.numpy import load_file
 from test_models_data import make_dataset
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.expert import train_expert
 from xanesflow.models.subset_data import read_subset
-from xanesflow.models.training_settings import TrainingSettings
 
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 

@@ -11,6 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from test_models_data import add_subset, make_dataset
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models import kernel_ridge as module
 from xanesflow.models.kernel_ridge import KernelRidge, leave_out_materials
@@ -20,7 +21,6 @@ from xanesflow.models.network.scaling import Scaling
 from xanesflow.models.network.tuned import train_tuned
 from xanesflow.models.network.universal import train_universal
 from xanesflow.models.subset_data import read_subset
-from xanesflow.models.training_settings import TrainingSettings
 
 BLOCKS = [6, 3]
 

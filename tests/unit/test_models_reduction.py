@@ -4,11 +4,11 @@ import h5py
 import numpy as np
 from test_models_data import make_dataset
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.expert import train_expert
 from xanesflow.models.network.reduction import fit_projection, principal_axes
 from xanesflow.models.network.scaling import Scaling
-from xanesflow.models.training_settings import TrainingSettings
 
 SMALL = TrainingSettings(widths=(8,), batch_size=8, dropout=0.1, max_epochs=3, learning_rate=1e-2)
 

@@ -9,11 +9,11 @@ import torch
 from test_models_data import change, make_dataset
 from test_models_training import arrays, small
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.expert import train_expert
 from xanesflow.models.network.resume import SavedTraining
 from xanesflow.models.network.train import train_networks
-from xanesflow.models.training_settings import TrainingSettings
 
 TRAIN, VAL = arrays(50), arrays(9, seed=1)
 SETTINGS = TrainingSettings(widths=(8,), batch_size=8, max_epochs=4, learning_rate=1e-3)

@@ -17,14 +17,14 @@ from shared_data import PROJECT
 from test_models_data import add_subset, make_dataset
 
 import xanesflow.models.search.search_settings as module
-from xanesflow.config.model import read_config_file
+from xanesflow.config.load import read_config_file
+from xanesflow.config.search_space import SearchSpace
+from xanesflow.config.settings_file import read_found
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.expert import train_expert
 from xanesflow.models.network.fit import fit_model
 from xanesflow.models.search.search_settings import SearchPlan, search_settings
-from xanesflow.models.search.settings_file import read_found
-from xanesflow.models.search.space import SearchSpace
-from xanesflow.models.training_settings import TrainingSettings
 
 SPACE = {
     "widths": {"layers": {"low": 1, "high": 2}, "units": {"low": 4, "high": 16, "step": 4}},

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.perceptron import FastDropout, SpectrumNetwork
 from xanesflow.models.network.range_test import FALLBACK_RATE, range_test, suggest_rate
 from xanesflow.models.network.train import train_network
 from xanesflow.models.network.training_state import Run
-from xanesflow.models.training_settings import TrainingSettings
 
 
 def arrays(n, d=4, k=5, seed=0):

@@ -11,13 +11,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from test_models_data import add_subset, change, make_dataset
 
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.tuned import train_tuned
 from xanesflow.models.network.universal import train_universal
-from xanesflow.models.training_settings import TrainingSettings
 
 SETTINGS = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 VASP_START_EV = 4967.5
@@ -129,8 +129,8 @@ def test_a_universal_model_of_other_features_or_other_weights_of_them_is_refused
 
 def test_what_is_tuned_from_which_theory():
     given = {"subsets": ["Ti_VASP", "Ti_FEFF"], "models": {"kinds": ["tuned"]}}
-    assert [load_config(given).universal_of(name) for name in given["subsets"]] == ["FEFF", "FEFF"]
+    assert [load_config(given).models.universal_of(name) for name in given["subsets"]] == ["FEFF", "FEFF"]
     own = load_config({**given, "models": {"kinds": ["tuned"], "tuned_from": {}}})
-    assert own.universal_of("Ti_VASP") == "VASP"
+    assert own.models.universal_of("Ti_VASP") == "VASP"
     with pytest.raises(XanesflowError, match="Ti_VASP goes on from the universal model of FEFF, of which there is no"):
         load_config({**given, "subsets": ["Ti_VASP"]})

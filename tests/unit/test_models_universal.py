@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from test_models_data import add_subset, change, make_dataset
 
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.evaluate import evaluate_models
 from xanesflow.evaluation.predict_spectra import predict_spectra
@@ -17,7 +18,6 @@ from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.expert import train_expert
 from xanesflow.models.network.train import train_network
 from xanesflow.models.network.universal import train_universal
-from xanesflow.models.training_settings import TrainingSettings
 
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 SUBSETS = ["Cu_FEFF", "Ti_FEFF"]

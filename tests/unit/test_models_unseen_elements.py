@@ -56,7 +56,7 @@ def test_training_never_sees_the_element_that_judges(data, elements):
         for predicted in (
             data.spectra[train].mean(axis=0),
             model.predict(data.features[judged]),
-            model.without_baseline(data.features[judged]),
+            model.from_structure_alone(data.features[judged]),
         )
     ]
     assert row["eta"] == pytest.approx(errors[0] / errors[1], rel=1e-9)
@@ -90,7 +90,7 @@ def test_the_rule_writes_table_and_figure(data, elements, tmp_path, monkeypatch)
     monkeypatch.setattr(module, "read_subset", lambda *_: data)
     monkeypatch.setattr(module, "elements_of_materials", lambda *_: elements)
     outputs = {"table": tmp_path / "u.csv", "drawing": tmp_path / "u.svg"}
-    judge_unseen_elements("d.h5", subset="Cu_FEFF", features="radial+feff8l", baseline="feff8l", **outputs)
+    judge_unseen_elements("d.h5", subset="Cu_FEFF", features="radial+feff8l", cheap_features="feff8l", **outputs)
     assert pd.read_csv(outputs["table"])["element"].tolist() == ["La"]
     assert "La (44)" in outputs["drawing"].read_text()
 

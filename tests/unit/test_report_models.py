@@ -87,7 +87,7 @@ def test_standings_tell_what_is_worse_what_is_alike_and_where_medians_and_pairs_
 
 def test_one_model_alone_says_that_there_is_nothing_to_compare(part):
     _, page = part([metrics_row("expert", 5.0)])
-    assert "There is nothing to compare" in page and "No simple baselines" in page and "nan" not in page
+    assert "There is nothing to compare" in page and "No simple models" in page and "nan" not in page
 
 
 def test_names_are_escaped(tmp_path):

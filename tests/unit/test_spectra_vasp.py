@@ -22,7 +22,8 @@ from xanesflow.codes.vasp.constants import Processing
 from xanesflow.codes.vasp.make_spectrum import VaspReader, cross_section, make_spectrum, shift_of
 from xanesflow.codes.vasp.read_run import CoreHole
 from xanesflow.codes.vasp.step_outputs import read_epsilon2
-from xanesflow.config.model import load_config
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.spectra.curate import curate_spectra
@@ -237,18 +238,18 @@ def test_a_damaged_packed_file_is_told_with_its_name(archive, tmp_path):
 def test_elements_without_constants_are_told_with_the_keys_and_ones_that_are_given_add_to_the_papers(tmp_path):
     values = {"subsets": ["V_VASP", "Ti_VASP"], "inputs": {"vasp": {"e_range": {"V": 30, "Ti": 30}}}}
     config = load_config(values)
-    assert config.processing_of("Ti_VASP") == TITANIUM and config.processing_of("Ti_FEFF") is None
+    assert Campaign(config).processing_of("Ti_VASP") == TITANIUM and Campaign(config).processing_of("Ti_FEFF") is None
     keys = "V in curation.vasp.core_level and in curation.vasp.broadening and in curation.vasp.shift; add it in eV"
     with pytest.raises(XanesflowError, match=re.escape(f"The spectra of V_VASP need an entry for {keys}")):
         curate_spectra(
             [], subset="V_VASP", structures=tmp_path, site_table=tmp_path, rejected=[], output=tmp_path,
             rejected_csv=tmp_path, energy_start_ev=START, envelope_sigma=None,
-            processing=config.processing_of("V_VASP"),
+            processing=Campaign(config).processing_of("V_VASP"),
         )  # fmt: skip
     given = {"core_level": {"V": -5300.0}, "broadening": {"V": 1.0}, "shift": {"V": 5600.0, "Ti": 5114.0}}
     config = load_config({**values, "curation": {"vasp": given}})
-    assert config.processing_of("V_VASP") == {"core_level": -5300.0, "broadening": 1.0, "shift": 5600.0}
-    assert config.processing_of("Ti_VASP") == TITANIUM | {"shift": 5114.0}
+    assert Campaign(config).processing_of("V_VASP") == {"core_level": -5300.0, "broadening": 1.0, "shift": 5600.0}
+    assert Campaign(config).processing_of("Ti_VASP") == TITANIUM | {"shift": 5114.0}
     with pytest.raises(XanesflowError, match=r"curation\.vasp\.broadening\.Ti"):
         load_config({**values, "curation": {"vasp": {"broadening": {"Ti": 0}}}})
 

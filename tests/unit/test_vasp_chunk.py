@@ -9,7 +9,8 @@ from vasp_runs import MARK, command, engine, go_wrong, make_library, starts, two
 
 from xanesflow.codes.engine import engine_of
 from xanesflow.codes.run_zip import read_chunk
-from xanesflow.config.model import load_config
+from xanesflow.config.campaign import Campaign as Planned
+from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.structures.sites import describe, write_site_table, write_structures
@@ -109,7 +110,7 @@ def test_the_configuration_gives_the_engine_its_options(tmp_path):
     def options(**simulations):
         values = {"subsets": ["Ti_VASP", "Ti_FEFF8L"], "structures": {"source": "examples"},
                   "simulations": {"source": "run", **simulations}}  # fmt: skip
-        return load_config(values)
+        return Planned(load_config(values))
 
     made = engine_of("VASP", options(vasp_command=command(tmp_path), vasp={"time_limit": 60}).engine_options("Ti_VASP"))
     assert made.time_limit == 60 and made.at_a_time == 1 and made.options.element == "Ti"

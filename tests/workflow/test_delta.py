@@ -30,11 +30,11 @@ def campaign(tmp_path_factory, runs):
     values = {
         "subsets": ["Cu_FEFF"],
         "chunks": 2,
-        "simulations": {"archive": str(runs), "engine": QUICK},
+        "simulations": {"archive": str(runs), "feff8l": QUICK},
         "curation": {"envelope": {"FEFF": None}},
         "features": {"models": ["radial"]},
         "splits": {"fractions": [0.65, 0.25, 0.1]},
-        "models": {"kinds": ["delta"], "baseline": "FEFF8L"},
+        "models": {"kinds": ["delta"], "delta_from": "FEFF8L"},
     }
     write_config(directory, **values)
     run(directory, "structures")

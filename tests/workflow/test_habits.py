@@ -7,7 +7,7 @@ import pytest
 from shared_data import PROJECT
 from workflow import SNAKEMAKE
 
-from xanesflow.config.model import read_config_file
+from xanesflow.config.load import read_config_file
 
 RULES = [
     (path.name, rule)

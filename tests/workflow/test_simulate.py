@@ -39,7 +39,7 @@ def configure(directory):
         subsets=["Ni_FEFF8L"],
         chunks=1,
         structures={"source": "directory", "directory": "mine"},
-        simulations={"source": "run", "engine": {"scf_iterations": 4, "fms_radius": 4.5, "l_max": 2}},
+        simulations={"source": "run", "feff8l": {"scf_iterations": 4, "fms_radius": 4.5, "l_max": 2}},
         curation={"envelope": {"FEFF8L": None}},
     )
 

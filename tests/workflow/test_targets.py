@@ -74,10 +74,10 @@ def test_below_imported_spectra_the_engine_runs_at_the_same_sites_and_a_delta_mo
         subsets=["Cu_FEFF"],
         simulations={"archive": str(runs)},
         features={"models": ["chgnet"]},
-        models={"kinds": ["expert", "delta"], "baseline": "FEFF8L"},
+        models={"kinds": ["expert", "delta"], "delta_from": "FEFF8L"},
     )
     assert planned_for(tmp_path, "models") == SPECTRA | {
-        "split_sites": 1, "share_sites": 1, "simulate_chunk": 3, "collect_baseline": 1, "compute_features": 1,
+        "split_sites": 1, "copy_site_table": 1, "simulate_chunk": 3, "collect_cheap_runs": 1, "compute_features": 1,
         "build_dataset": 1, "train_expert": 1, "train_delta": 1,
     }  # fmt: skip
     assert planned_for(tmp_path, "report")["leave_out_elements"] == 1

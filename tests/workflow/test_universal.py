@@ -40,7 +40,7 @@ def campaign(directory, runs, **changes):
 def both_kinds(tmp_path_factory, two_elements):
     """Directory of a campaign of all kinds and a baseline that ran to the end."""
     directory = tmp_path_factory.mktemp("both")
-    campaign(directory, two_elements[0], models=MODELS | {"baselines": ["linear"]})
+    campaign(directory, two_elements[0], models=MODELS | {"simple_models": ["linear"]})
     run(directory)
     return directory
 

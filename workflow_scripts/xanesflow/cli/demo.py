@@ -25,6 +25,8 @@ from rich.text import Text
 import xanesflow
 from xanesflow.cli.run_progress import RunProgress, Stage
 from xanesflow.cli.terminal import STOPPED, WrongCallError, say
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_name
 from xanesflow.running import kill_on_exit
@@ -65,7 +67,7 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
         raise WrongCallError(f"{directory} is not a folder; name one with --directory.") from None
     with held:
         progress = RunProgress(names=_example_names())
-        count_finished(progress, directory / "results", campaign["subsets"])
+        count_finished(progress, directory / paths.RESULTS, campaign["subsets"])
         _tell(console, f"The whole workflow on well-known structures; everything goes into {directory}, "
                      f"all messages into {directory / LOG}.")  # fmt: skip
         command = [sys.executable, "-m", "snakemake", "--profile", str(root / "profiles/demo"),
@@ -108,7 +110,7 @@ def project_root() -> Path:
 def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str]) -> None:
     """Tell a progress how many sites there are, and were simulated, after an earlier run."""
     for subset in subsets:
-        table = results / f"structures/{subset}_sites.parquet"
+        table = in_results(results, paths.SITES, subset=subset)
         if not table.is_file():
             continue
         import pandas as pd  # takes a second to load
@@ -117,7 +119,7 @@ def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str])
             chunks = pd.read_parquet(table, columns=["chunk"])["chunk"].value_counts()
             progress.sites[subset] = int(chunks.sum())
             for chunk, count in chunks.items():
-                if (results / f"simulations/{subset}/{chunk_name(int(str(chunk)))}.zip").is_file():
+                if in_results(results, paths.RUNS, subset=subset, chunk=chunk_name(int(str(chunk)))).is_file():
                     progress.simulated[subset, int(str(chunk))] = int(count)
 
 
@@ -125,11 +127,12 @@ def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -
     """What came out, a sentence or path each."""
     import pandas as pd
 
-    results = directory / "results"
-    sites = sum(len(pd.read_parquet(results / f"structures/{s}_sites.parquet", columns=["chunk"])) for s in subsets)
+    results = directory / paths.RESULTS
+    tables = [in_results(results, paths.SITES, subset=name) for name in subsets]
+    sites = sum(len(pd.read_parquet(table, columns=["chunk"])) for table in tables)
     left_out: Counter[str] = Counter()
     for subset in subsets:
-        rejected = pd.read_csv(results / f"spectra/{subset}_rejected.csv")
+        rejected = pd.read_csv(in_results(results, paths.REJECTED_SPECTRA, subset=subset))
         left_out.update(rejected.loc[rejected["site_index"] >= 0, "reason"])
     number = left_out.total()
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
@@ -137,9 +140,9 @@ def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -
         f"{sites} sites were simulated: {sites - number} spectra kept, "
         + (f"{number} left out ({reasons})." if number else "none left out."),
         f"Total time: {took}.",
-        f"Dataset: {results / 'dataset' / campaign}.h5",
-        f"Metrics: {results / 'evaluation/metrics.csv'}",
-        f"Report:  {results / 'report/report.html'}",
+        f"Dataset: {in_results(results, paths.DATASET, campaign=campaign)}",
+        f"Metrics: {in_results(results, paths.METRICS)}",
+        f"Report:  {in_results(results, paths.REPORT)}",
         "So small a set judges no model; it shows that the whole way works.",
     ]
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from xanesflow.cli.terminal import say
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import fill
 from xanesflow.models.delta.plan_sites import plan_sites, write_plan
 
 _SHOWN = 10
@@ -47,7 +49,7 @@ def show_plan(
             features=features or None,
             progress=lambda done, _: bar.update(task, completed=done),
         )
-    path = output or directory / "results" / "plan" / f"{subset}.csv"
+    path = output or directory / fill(paths.PLAN, subset=subset)
     write_plan(path, plan)
     new = plan.table[plan.table["rank"] > 0]
     for row in new.head(_SHOWN).itertuples():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import xanesflow
 from xanesflow.cli.terminal import WrongCallError
-from xanesflow.config.simulations import Simulations
+from xanesflow.config.simulations import SimulationsSection
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.running import slurm
@@ -94,7 +94,7 @@ def install_slurm(folder: Path, *, partition: str | None, account: str | None, f
     none_kept = cluster is not None and not cluster.accounting
     charged = "none, as the cluster keeps none" if none_kept else account or "your default one"
     remarks.insert(0, f"Partition: {partition or 'as the cluster chooses'}; account: {charged}.")
-    if chosen and chosen.hours is not None and chosen.hours < Simulations().longest_job:
+    if chosen and chosen.hours is not None and chosen.hours < SimulationsSection().longest_job:
         remarks.append(
             f"Partition {chosen.name} ends jobs after {chosen.hours:g} h: put simulations: {{longest_job: "
             f"{chosen.hours:g}}} into your configuration."

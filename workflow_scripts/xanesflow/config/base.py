@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -40,6 +40,9 @@ Seed = Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
+ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
+Theory = Literal["FEFF", "VASP", "FEFF8L"]
+"""A level of theory whose spectra can be read."""
 
 
 class Section(BaseModel):

@@ -1,129 +1,51 @@
-"""What the configuration means by `models.baseline`: the cheaper level of theory under delta models.
+"""What `models.delta_from` means: the cheaper level of theory under delta models.
 
-Its runs are of the same sites as a subset's own, so they form a subset that nobody has to name: `Cu_FEFF8L` below
+Its runs are of the same sites as a subset's own, so they form a subset that you need not name: `Cu_FEFF8L` below
 `Cu_FEFF`. It is simulated (or imported) like any other, and its spectra become features of the subset's sites.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.sites import Subset
-from xanesflow.models.model_kinds import DELTA
 
-if TYPE_CHECKING:
-    from xanesflow.config.model import Config
-
-MEAN = "mean"
+EMBEDDED = "FEFF8L"
+"""The level of theory of the embedded engine, which runs wherever xanesflow does."""
 
 FEATURES = {theory: name for name, theory in OF_RUNS.items()}
 """Name of the features that the runs of a level of theory give."""
 
 
-def theory_of_baseline(baseline: str) -> str | None:
-    """The level of theory of `models.baseline`, which may be named by it or by a subset; None for the mean."""
-    return None if baseline == MEAN else baseline.rsplit("_", maxsplit=1)[-1]
+def cheap_theory(delta_from: str | None) -> str | None:
+    """The level of theory of `models.delta_from`, which may name it or one of its subsets; None: there is none."""
+    return None if delta_from is None else delta_from.rsplit("_", maxsplit=1)[-1]
 
 
-def baselines_of(config: Config) -> dict[str, str]:
-    """For each subset the one whose runs are its baseline, `{"Cu_FEFF": "Cu_FEFF8L"}`; empty if there is none."""
-    theory = theory_of_baseline(config.models.baseline)
-    if theory is None:
-        return {}
-    return {name: f"{Subset.parse(name).element}_{theory}" for name in config.subsets}
+def cheap_subsets(delta_from: str | None, subsets: Iterable[str]) -> dict[str, str]:
+    """For each subset the one with its cheaper runs, `{"Cu_FEFF": "Cu_FEFF8L"}`; empty if there are none."""
+    theory = cheap_theory(delta_from)
+    return {} if theory is None else {name: f"{Subset.parse(name).element}_{theory}" for name in subsets}
 
 
-def baseline_features(config: Config) -> str | None:
-    """Name of the features that the baseline's runs give, as `feff8l`."""
-    theory = theory_of_baseline(config.models.baseline)
+def cheap_features(delta_from: str | None) -> str | None:
+    """Name of the features that the cheaper runs give, as `feff8l`."""
+    theory = cheap_theory(delta_from)
     return None if theory is None else FEATURES[theory]
 
 
-def models_of(config: Config) -> list[tuple[str, str]]:
-    """The models of a subset: kind and features. A delta model has those of the baseline besides."""
-    features = config.features.models or []
-    return [
-        (kind, f"{name}+{baseline_features(config)}" if kind == DELTA else name)
-        for kind in config.models.kinds
-        for name in features
-    ]
+def computed_cheap_subsets(delta_from: str | None, subsets: Iterable[str], source: str) -> list[str]:
+    """The subsets of cheaper runs that this campaign computes.
 
-
-def check_baseline(config: Config) -> None:
-    """Check that a delta model can be had where one is asked for.
-
-    Raises:
-        ValueError: it cannot; says why.
+    With an archive as `simulations.source` those of FEFF are imported like all others; the embedded engine's never are.
     """
-    baseline, wanted = config.models.baseline, DELTA in config.models.kinds
-    theory = theory_of_baseline(baseline)
-    if theory is None:
-        if wanted:
-            raise ValueError(
-                "models.kinds has delta, and models.baseline is mean: name the cheaper level of theory whose runs its "
-                "models correct, such as FEFF8L"
-            )
-        return
-    if theory not in FEATURES:
-        raise ValueError(f"models.baseline is {baseline}; runs of {' or '.join(FEATURES)} can be corrected")
-    if not wanted:
-        raise ValueError(
-            f"models.baseline is {baseline}, which only delta models use, and models.kinds has none; add delta to it"
-        )
-    if config.from_files:
-        raise ValueError(
-            "dataset.source: features_file simulates nothing, so there are no runs for models.baseline: "
-            f"{baseline}; take delta out of models.kinds"
-        )
-    elements: dict[str, str] = {}
-    for name in config.subsets:
-        subset = Subset.parse(name)
-        if "_" in baseline and Subset.parse(baseline).element != subset.element:
-            raise ValueError(f"models.baseline is {baseline}, and {name} is of another element; name {theory} instead")
-        if subset.theory == theory:
-            raise ValueError(
-                f"models.baseline is {baseline}, and {name} is a subset itself; take it out of subsets: its runs are "
-                "made for the models of the others"
-            )
-        if subset.element in elements:
-            raise ValueError(
-                f"the subsets {elements[subset.element]} and {name} would share the runs of {subset.element}_{theory}, "
-                "and their structures may differ; make a campaign for each"
-            )
-        elements[subset.element] = name
-    if theory == "FEFF" and config.simulations.source == "archive" and isinstance(config.simulations.archive, dict):
-        missing = [name for name in baselines_of(config).values() if name not in config.simulations.archive]
-        if missing:
-            raise ValueError(
-                f"simulations.archive has no entry for {missing[0]}, the baseline; add the path of its runs"
-            )
+    names = sorted(set(cheap_subsets(delta_from, subsets).values()))
+    return [name for name in names if source == "run" or Subset.parse(name).theory == EMBEDDED]
 
 
-def computed_baselines(config: Config) -> list[str]:
-    """The baselines' subsets that this campaign runs; those of an archive are imported, but for the engine's."""
-    names: Sequence[str] = sorted(set(baselines_of(config).values()))
-    return [name for name in names if config.simulations.source == "run" or name.endswith("_FEFF8L")]
-
-
-def check_planned(config: Config) -> None:
-    """Check that `simulations.sites` has lists of what this campaign runs.
-
-    Raises:
-        ValueError: a list would do nothing; says why.
-    """
-    runs = [] if config.from_files else [*config.subsets, *computed_baselines(config)]
-    if config.simulations.source != "run":
-        runs = [name for name in runs if name not in config.subsets]
-    for name in config.simulations.sites:
-        if name not in runs:
-            why = "are imported" if name in config.subsets else "are none of this campaign"
-            those = f"lists can be given for {', '.join(runs)}" if runs else "this campaign computes none"
-            raise ValueError(f"simulations.sites has a list for {name}, whose runs {why}; {those}")
-
-
-def for_baseline(options: dict[str, Any]) -> dict[str, Any]:
+def for_cheap_runs(options: dict[str, Any]) -> dict[str, Any]:
     """Options of the embedded engine for runs that models learn from beside expensive ones.
 
     Its learned Fermi level has seen published FEFF spectra, so such runs have the field's own.

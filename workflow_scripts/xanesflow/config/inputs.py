@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config.base import Count, Number, Positive, Section, not_bool
-from xanesflow.config.sections import ElementSymbol
+from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool
 
 Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
 """In Å; beyond 62 Å Lightshow's rule for k-points would take a single one without a word."""
@@ -69,35 +68,35 @@ class FeffInputs(Section):
 
     cards: Annotated[dict[str, Card], AfterValidator(_cards)] = Field(
         PAPER_FEFF_CARDS,
-        description="cards of feff.inp, as published; a list: lines below it; null leaves a card out; the edge is K",
+        description="cards of feff.inp, as published; a list: lines below a card; null leaves one out; the edge is K",
     )
-    radius: Positive = Field(9.0, description="Å around the absorber within which atoms belong to the cluster")
+    radius: Positive = Field(9.0, description="radius in Å of the cluster around the absorber")
 
 
 class VaspInputs(Section):
     """INCAR, KPOINTS, POSCAR and POTCAR.spec of both steps, always non-spin-polarised."""
 
-    supercell: Length = Field(9.0, description="Å; the cell is repeated until each edge is at least so long")
+    supercell: Length = Field(9.0, description="least length in Å of each edge of the supercell")
     kpoint_length: Length = Field(
-        24.0, description="Å; k-points are as many as make a crystal of this size from the supercell"
+        24.0, description="effective size of the crystal in Å: that of the supercell times the k-points"
     )
     e_range: dict[ElementSymbol, Positive] = Field(
         {"Ti": 30.0, "Cu": 20.0}, description="eV above the Fermi level that the bands must cover, by absorber"
     )
     max_bands: Count = Field(
-        2200, description="a material whose supercell needs more bands is left out, as in the published data"
+        2200, description="materials whose supercell needs more bands are left out, as in the published data"
     )
     scf: dict[str, Tag] = Field(
-        {}, description="INCAR tags of the ground state that differ from Lightshow's; null: leave it out"
+        {}, description="INCAR tags of the ground state that differ from Lightshow's; null leaves a tag out"
     )
     core_hole: dict[str, Tag] = Field(
-        {}, description="INCAR tags of the core hole step that differ from Lightshow's; null: leave it out"
+        {}, description="INCAR tags of the core-hole step that differ from Lightshow's; null leaves a tag out"
     )
     potcars: dict[ElementSymbol, str] = Field(
-        {}, description="POTCARs that differ from Lightshow's for GW, or that it lacks, as {Nd: Nd_3}"
+        {}, description="POTCARs that differ from Lightshow's for GW, or that it lacks: {Nd: Nd_3}"
     )
     potcar_functional: str = Field(
-        "PBE_54", description="which of pymatgen's sets of POTCARs, where a library is configured (PMG_VASP_PSP_DIR)"
+        "PBE_54", description="pymatgen's name of the set of POTCARs in your library (PMG_VASP_PSP_DIR)"
     )
 
 
@@ -108,7 +107,7 @@ class OceanInputs(Section):
         {"dft": "qe", "ecut": "-1", "opf.program": "hamann", "para_prefix": "mpirun -np 24"},
         description="entries of ocean.in, such as diemac (dielectric constant); null leaves one out",
     )
-    kpoint_length: Length = Field(8.467, description="Å; as for VASP, of the unit cell; Lightshow's, 16 Bohr")
+    kpoint_length: Length = Field(8.467, description="as for VASP, but with the unit cell; Lightshow's 16 Bohr")
     e_range: Positive = Field(30.0, description="eV above the Fermi level that the bands must cover")
 
 
@@ -125,7 +124,7 @@ class ExcitingInputs(Section):
             "theory; Ti is Lightshow's, the others are estimated from it"
         ),
     )
-    kpoint_length: Length = Field(8.467, description="Å; as for OCEAN")
+    kpoint_length: Length = Field(8.467, description="as for OCEAN")
     e_range: Positive = Field(30.0, description="eV above the Fermi level that the bands must cover")
     gqmax: Positive = Field(4.0, description="largest |G+q| in 1/Bohr")
 
@@ -133,8 +132,8 @@ class ExcitingInputs(Section):
 class XspectraInputs(Section):
     """gs.in and es.in of Quantum ESPRESSO, xanes.in of XSpectra."""
 
-    supercell: Length = Field(9.0, description="Å; as for VASP")
-    kpoint_length: Length = Field(8.467, description="Å; as for OCEAN, of the supercell")
+    supercell: Length = Field(9.0, description="as for VASP")
+    kpoint_length: Length = Field(8.467, description="as for OCEAN, but with the supercell")
     ecutwfc: Positive = Field(40.0, description="cutoff of wave functions in Ry")
     ecutrho: Positive = Field(320.0, description="cutoff of the charge density in Ry")
     energies: tuple[Number, Number] = Field(
@@ -147,10 +146,10 @@ class FdmnesInputs(Section):
     """<element>_in.txt of FDMNES, one for all sites of a material."""
 
     energies: str = Field("-5. 0.5 60.", description="first energy, step and last energy in eV, as FDMNES reads them")
-    radius: Positive = Field(7.0, description="Å around the absorber within which atoms belong to the cluster")
+    radius: Positive = Field(7.0, description="radius in Å of the cluster around the absorber")
 
 
-class Inputs(Section):
+class InputsSection(Section):
     """What is written for each code."""
 
     feff: FeffInputs = Field(FeffInputs(), description="FEFF 9 and 10 (subsets of FEFF)")

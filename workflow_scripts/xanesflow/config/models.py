@@ -6,90 +6,89 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, SubsetName, not_bool, unique
+from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, SubsetName, Theory, not_bool, unique
+from xanesflow.config.kinds import Kind, SimpleModel
 from xanesflow.config.presets import LAYERS, Preset
-from xanesflow.config.search import OwnSettings, Search
-from xanesflow.config.sections import Theory
-from xanesflow.models.training_settings import Output
-
-Kind = Literal["expert", "universal", "tuned", "delta"]
+from xanesflow.config.search import OwnSettings, SearchSection
+from xanesflow.config.training_settings import Output
+from xanesflow.core.sites import Subset
 
 
-class Models(Section):
+class ModelsSection(Section):
     """The models and how they are trained."""
 
     preset: Preset = Field(
         "paper",
         description=(
-            "paper: training as published; best: what predicts spectra best (docs/studies/accuracy.md), features and\n"
-            "seeds included; it stands for all keys here, and features.models, that are null"
+            "paper: training as published; best: what predicts spectra best (docs/studies/accuracy.md), with features\n"
+            "and seeds of its own. It gives the values of all keys here, and of features.models, that are null"
         ),
     )
     kinds: Annotated[list[Kind], Field(min_length=1), AfterValidator(unique)] = Field(
         ["expert"],
         description=(
             "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
-            "subset that goes on from the universal one; delta: one per subset, of its difference to the baseline"
+            "subset that goes on from the universal one; delta: one per subset, of its difference to cheaper runs"
         ),
     )
-    baseline: Literal["mean", "FEFF8L", "FEFF"] | SubsetName = Field(
-        "mean",
+    delta_from: Literal["FEFF8L", "FEFF"] | SubsetName | None = Field(
+        None,
         description=(
-            "what delta models correct: runs of a cheaper level of theory at the same sites, FEFF8L (the embedded\n"
-            "engine, run for it) or FEFF; also as a subset, Cu_FEFF8L; mean: none (docs/guide/delta.md)"
+            "cheaper level of theory whose runs at the same sites delta models correct: FEFF8L (the embedded engine,\n"
+            "which the campaign runs) or FEFF; or its subset, Cu_FEFF8L; null: none (docs/guide/delta.md)"
         ),
     )
-    baselines: Annotated[list[Literal["linear", "trees"]], AfterValidator(unique)] = Field(
+    simple_models: Annotated[list[SimpleModel], AfterValidator(unique)] = Field(
         [],
         description=(
-            "simple models to compare with, on all features.models, per subset: linear (linear regression), trees\n"
-            "(gradient-boosted)"
+            "simple models to compare with, on all features.models: linear (linear regression), trees\n"
+            "(gradient-boosted); one per subset"
         ),
     )
     tuned_from: dict[Theory, Theory] = Field(
         {"VASP": "FEFF"},
-        description="of which level of theory the universal model is that a subset's is tuned from; not named: its own",
+        description="level of theory of the universal model that a tuned model starts from; by default its own",
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "a model is trained with each, all at once; of several the mean prediction is reported as well\n"
+            "seeds of each model, which are trained at once; the report also has the mean prediction of several\n"
             "(paper: [0], best: four)"
         ),
     )
     widths: dict[ModelName, Annotated[list[Count], Field(min_length=1)]] = Field(
         {},
-        description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; not named: the preset's",
+        description="hidden layers, {Cu_FEFF: [600, 600, 400], universal: [500, 500, 550]}; by default the preset's",
     )
     batch_size: dict[ModelName, Annotated[int, Field(ge=2)]] = Field(
-        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; not named: the preset's"
+        {}, description="spectra per step, {Cu_FEFF: 32, universal: 32}; by default the preset's"
     )
     settings: dict[ModelName, OwnSettings] = Field(
         {},
         description=(
-            "values of single models instead of those for all below, {Cu_FEFF: {dropout: 0.3, learning_rate: 0.002}};\n"
-            "a subset is its expert"
+            "values for single models, instead of those below for all: {Cu_FEFF: {dropout: 0.3, learning_rate:\n"
+            "0.002}}; a subset means its expert"
         ),
     )
     settings_files: Annotated[list[str], AfterValidator(unique)] = Field(
         [],
         description=(
-            "files that `snakemake search` wrote, [results/models/search/m3gnet_Cu_FEFF.yaml]; their values take the\n"
-            "place of those for all below, but not of widths, batch_size and settings of that model above"
+            "files that `snakemake search` wrote, [results/models/search/m3gnet_Cu_FEFF.yaml]; their values replace\n"
+            "those below for all models, but not a model's own in widths, batch_size and settings"
         ),
     )
     dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None, description="share of hidden units left out at each step of the training (paper: 0.5)"
+        None, description="share of hidden units that each training step leaves out (paper: 0.5)"
     )
     tuned_dropout: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None, description="the same for tuned models, of which the paper has some with 0; null: as dropout"
+        None, description="the same for tuned models (0 for some of the paper's); null: as dropout"
     )
     output: Output | None = Field(
         None,
         description="softplus: positive (paper); difference: linear, added to the mean training spectrum (best)",
     )
     learning_rate: Positive | Literal["range_test"] | None = Field(
-        None, description="Adam's step size; range_test: found by a range test (paper)"
+        None, description="step size of Adam; range_test: a range test finds it (paper)"
     )
     tuned_learning_rate: Positive | Literal["range_test"] | None = Field(
         1e-3,
@@ -101,18 +100,19 @@ class Models(Section):
     tuned_statistics: Literal["universal", "own"] = Field(
         "own",
         description=(
-            "means and variances by which a tuned model's layers are normalised in training: own ones of each batch,\n"
-            "as the paper, or the universal model's (docs/studies/transfer.md)"
+            "means and variances that normalise the layers of a tuned model in training: own: of each batch (paper);\n"
+            "universal: the universal model's (docs/studies/transfer.md)"
         ),
     )
     weight_decay: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="of AdamW (paper: 0, plain Adam)"
+        None, description="weight decay of AdamW (paper: 0, plain Adam)"
     )
     schedule: Literal["constant", "one_cycle"] | None = Field(
-        None, description="constant learning rate (paper), or one_cycle: up to it and down again over max_epochs (best)"
+        None, description="learning rate: constant (paper), or one_cycle: rises and falls over max_epochs (best)"
     )
     average: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
-        None, description="0: the weights themselves (paper); 0.999: their running mean, with this share of the old"
+        None,
+        description="0: the weights themselves (paper); 0.999: their running mean, which keeps this share at each step",
     )
     kernel_share: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
         None,
@@ -124,7 +124,7 @@ class Models(Section):
     max_epochs: Count | None = Field(None, description="longest training (paper: 1000)")
     patience: Count | None = Field(
         None,
-        description="epochs without a better validation loss after which training stops (paper: 50); not one_cycle",
+        description="epochs without a better validation loss before training stops (paper: 50); not with one_cycle",
     )
     scaling: Literal["paper", "standardise", "auto"] = Field(
         "auto",
@@ -136,22 +136,29 @@ class Models(Section):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description=(
-            "of the products in training; bfloat16 is faster on GPUs, and on processors that know it (avx512_bf16,\n"
-            "amx), slower on others, and a little less accurate (docs/guide/models.md)"
+            "precision of products in training: bfloat16 is a little less accurate (docs/guide/models.md); faster on\n"
+            "GPUs and on processors that have it (avx512_bf16, amx), slower on others"
         ),
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the models are trained")
     threads: Count = Field(
         1,
         description=(
-            "of a training on the cpu; seeds are shared out to them, so as many as seeds are of use;\n"
-            "the weights are the same bit by bit for the same number only"
+            "threads of a training on the CPU, which share the seeds, so that more threads than seeds do not help;\n"
+            "weights are the same to the bit only with the same number"
         ),
     )
-    search: Search = Field(Search(), description="search for better settings, only made by `snakemake search`")
+    search: SearchSection = Field(
+        SearchSection(), description="search for better settings, only made by `snakemake search`"
+    )
+
+    def universal_of(self, subset: str) -> str:
+        """Level of theory of the universal model that a subset's tuned model goes on from."""
+        theory = Subset.parse(subset).theory
+        return self.tuned_from.get(theory, theory)  # type: ignore[call-overload]
 
     def training_of(self, kind: str, of: str, found: dict[str, Any]) -> dict[str, Any]:
-        """How a model is trained: arguments of `models.training_settings.TrainingSettings.of_model`, but for the seed.
+        """How a model is trained: arguments of `TrainingSettings.of_model`, but for the seed.
 
         Args:
             kind: `expert`, `universal` or `tuned`.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.running.locks import hold_job
 

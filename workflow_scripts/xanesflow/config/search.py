@@ -1,7 +1,7 @@
-"""The section `models.search.search_settings` of config.yaml, and the settings that single models have of their own.
+"""The section `models.search` of config.yaml, and the settings that single models have of their own.
 
 Which value a training gets, of several places that may name one: `models.widths`, `models.batch_size` and
-`models.training_settings` of that model; then a file of `models.settings_files`; then what holds for all models.
+`models.settings` of that model; then a file of `models.settings_files`; then what holds for all models.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, unique
+from xanesflow.config.search_space import SearchSpace, check_setting
+from xanesflow.config.settings_file import Found, read_found
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models.search.settings_file import Found, read_found
-from xanesflow.models.search.space import SearchSpace, check_setting
 
 OWN_KEYS = ("widths", "batch_size")
 """Settings of single models that have a key of their own in the section `models`."""
@@ -41,24 +41,24 @@ def _own_settings(given: dict[str, Any]) -> dict[str, Any]:
 OwnSettings = Annotated[dict[str, Any], AfterValidator(_own_settings)]
 
 
-class Search(Section):
+class SearchSection(Section):
     """The search for the best settings of a model."""
 
     models: Annotated[list[ModelName], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "whose settings are searched, [Cu_FEFF, universal]; null: of every expert, and of the universal model if\n"
+            "models whose settings are searched, [Cu_FEFF, universal]; null: every expert, and the universal model if\n"
             "there is one (on the level of theory with most subsets)"
         ),
     )
     trials: Count = Field(
-        50, description="trainings with different settings; a larger number later on continues the search"
+        50, description="number of trainings with different settings; increase it later to continue the search"
     )
     hours: Positive | None = Field(
-        None, description="no trial of a model begins once its trials took so many hours together; null: no limit"
+        None, description="start no more trials of a model after this many hours of trials; null: no limit"
     )
     max_epochs: Count = Field(
-        300, description="longest training of a trial; with schedule one_cycle that of the models, as is patience"
+        300, description="longest training of a trial; with schedule one_cycle, trials train as long as the models"
     )
     pruner: Literal["percentile", "none"] = Field(
         "percentile",
@@ -67,13 +67,13 @@ class Search(Section):
             "others at the same epoch (see docs/guide/search.md); none: every trial is trained to its end"
         ),
     )
-    seed: Seed = Field(0, description="of the choices, and of the training of every trial")
+    seed: Seed = Field(0, description="seed of the choices, and of the training of every trial")
     space: Annotated[dict[str, Any] | None, AfterValidator(_space)] = Field(
         None,
         description=(
-            "settings that are searched, each with a list of values or a range {low, high, step} or {low, high, log};\n"
-            "all others are as above. null: {widths: {layers: {low: 2, high: 3}, units: {low: 150, high: 600, step:\n"
-            "50}}, batch_size: [32, 64, 128], dropout: {low: 0, high: 0.5, step: 0.1}}; also of use: learning_rate:\n"
+            "settings to search, each with a list of values or a range {low, high, step} or {low, high, log};\n"
+            "all others stay as above. null: {widths: {layers: {low: 2, high: 3}, units: {low: 150, high: 600, step:\n"
+            "50}}, batch_size: [32, 64, 128], dropout: {low: 0, high: 0.5, step: 0.1}}; also useful: learning_rate:\n"
             "{low: 1.0e-4, high: 1.0e-2, log: true}"
         ),
     )

@@ -28,15 +28,17 @@ def _command(command: str) -> str:
 CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
 
 
-class EngineOptions(Section):
+class Feff8lRun(Section):
     """Options of the embedded engine, FEFF8L (the defaults are those of its own EngineSettings)."""
 
-    scf_radius: Positive = Field(2.6, description="Å around each atom within which the self-consistent field scatters")
-    scf_iterations: Count = Field(
-        2, description="so many iterations of the field, the first three count as one; more where it has not settled"
+    scf_radius: Positive = Field(
+        2.6, description="radius in Å of the cluster around each atom for the self-consistent field (SCF)"
     )
-    fms_radius: Positive = Field(5.5, description="Å around the absorber for full multiple scattering")
-    single_radius: Positive = Field(8.0, description="Å; atoms beyond fms_radius up to here scatter once")
+    scf_iterations: Count = Field(
+        2, description="SCF iterations (the first three count as one); continues until converged"
+    )
+    fms_radius: Positive = Field(5.5, description="radius in Å around the absorber for full multiple scattering")
+    single_radius: Positive = Field(8.0, description="radius in Å up to which atoms beyond fms_radius scatter once")
     l_max: Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=6)] = Field(
         3, description="largest angular momentum in multiple scattering"
     )
@@ -47,13 +49,12 @@ class EngineOptions(Section):
     fermi_level: Literal["learned", "scf"] = Field(
         "learned",
         description=(
-            "learned: the self-consistent field's Fermi level, for Cu corrected by a model that learned it from\n"
-            "published FEFF 9.9.1 runs (docs/guide/embedded-engine.md); scf: the field's alone, for whoever\n"
-            "learns from such runs too"
+            "learned: the SCF's Fermi level, for Cu corrected by a model that learned from published FEFF 9.9.1 runs\n"
+            "(docs/guide/embedded-engine.md); scf: uncorrected; choose it if your own models learn from such runs too"
         ),
     )
     fermi_offset: Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)] = Field(
-        0.6, description="eV added to the Fermi level of the self-consistent field, chosen on Cu; 0: as it is"
+        0.6, description="eV added to the Fermi level of the SCF, chosen on Cu; 0: none"
     )
     time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
 
@@ -66,40 +67,38 @@ class FeffRun(Section):
         description="seconds for all attempts at a site (of 4,831 published runs the longest took 34,770)",
     )
     max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
-        5, description="corrections of feff.inp, and so attempts beside the first, after which a site has failed"
+        5, description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
     )
     smaller_scf_radius: bool = Field(
         False,
         description=(
-            "true: where neither more iterations nor a smaller convergence factor help, the radius of the\n"
-            "self-consistent field may be made smaller by a fifth"
+            "true: reduce the SCF radius by a fifth where neither more iterations nor a smaller convergence factor help"
         ),
     )
 
 
-class VaspOptions(Section):
+class VaspRun(Section):
     """How VASP is run; what it computes stands in inputs.vasp."""
 
     time_limit: Positive = Field(
-        86400.0, description="seconds that a step (ground state, or core hole of a site) may take with its corrections"
+        86400.0,
+        description="seconds that a step (the ground state, or a site's core hole) may take, corrections included",
     )
     frozen_after: Positive = Field(
-        7200.0, description="seconds without a line printed after which VASP is taken to hang and stopped"
+        7200.0, description="seconds without output after which VASP counts as hung and is stopped"
     )
-    max_errors: Count = Field(5, description="corrections by custodian after which a step is given up")
-    at_a_time: Count = Field(
-        1, description="steps that a chunk runs at a time, each by a call of vasp_command of its own"
-    )
+    max_errors: Count = Field(5, description="corrections by custodian before a step counts as failed")
+    at_a_time: Count = Field(1, description="steps that a chunk runs at once, each with its own call of vasp_command")
 
 
-class Simulations(Section):
+class SimulationsSection(Section):
     """Where the simulated spectra come from."""
 
     source: Literal["archive", "run"] = Field(
         "archive",
         description=(
-            "archive: import finished runs (subsets of FEFF and VASP); run: compute them (subsets of FEFF8L by the\n"
-            "embedded engine, of FEFF and VASP by your own); of others only the inputs are written then"
+            "archive: import finished runs (subsets of FEFF and VASP); run: compute them, FEFF8L with the embedded\n"
+            "engine, FEFF and VASP with your own programs; for other subsets run writes only the inputs"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -115,38 +114,38 @@ class Simulations(Section):
     sites: dict[SubsetName, str] = Field(
         {},
         description=(
-            "lists of the only sites to be simulated, {Cu_FEFF: results/plan/Cu_FEFF.csv}, as `xanesflow plan`\n"
-            "writes them; the others are counted as not planned (docs/guide/delta.md)"
+            "simulate only the sites in these lists, {Cu_FEFF: results/plan/Cu_FEFF.csv}, which `xanesflow plan`\n"
+            "writes; all other sites count as not planned (docs/guide/delta.md)"
         ),
     )
     max_failed: Annotated[float, BeforeValidator(not_bool), Field(ge=0, le=1)] | None = Field(
         0.1,
         description=(
-            "share of a subset's sites that may fail: the campaign goes on without them, and stops before the spectra\n"
-            "where more fail (`xanesflow retry` has them computed again); up to 5 are always borne; null: no limit"
+            "share of a subset's sites that may fail; the campaign goes on without them. If more fail, it stops\n"
+            "before the spectra (`xanesflow retry` computes them again). Up to 5 failures never stop it; null: no limit"
         ),
     )
     longest_job: Positive = Field(
         24.0,
         description=(
-            "hours that a chunk's job may ask a cluster for, at most the limit of its partition; a chunk that needs\n"
-            "more stops a little before and goes on where it was at the next attempt"
+            "longest time in hours that a chunk's job asks a cluster for, at most the limit of its partition; a chunk\n"
+            "that needs longer stops shortly before and continues at the next attempt"
         ),
     )
-    engine: EngineOptions = Field(EngineOptions(), description="the embedded engine (FEFF8L), for source run")
+    feff8l: Feff8lRun = Field(Feff8lRun(), description="the embedded engine (subsets of FEFF8L), for source run")
     feff_command: str = Field(
         "feff",
         description=(
-            "what runs FEFF 9 or 10 in the current folder, for source run: a script, or a command such as\n"
+            "for source run: script or command that runs FEFF 9 or 10 in the current folder, such as\n"
             "`mpirun -n 4 /opt/feff10/bin/feff_mpi.sh`; or the folder with FEFF's modules (rdinp, pot, ...)"
         ),
     )
-    feff: FeffRun = Field(FeffRun(), description="runs of FEFF; what it computes is told in inputs.feff")
+    feff: FeffRun = Field(FeffRun(), description="how FEFF is run; inputs.feff says what it computes")
     vasp_command: Annotated[str, AfterValidator(_command)] = Field(
         "vasp_std",
         description=(
-            "command that runs VASP 6 in a folder, such as srun vasp_std or mpirun -n 32 vasp_std, for source run;\n"
-            "its POTCARs come from your library, PMG_VASP_PSP_DIR in the environment or in pymatgen's settings"
+            "for source run: command that runs VASP 6 in the current folder, such as srun vasp_std; POTCARs come from\n"
+            "your library, PMG_VASP_PSP_DIR in the environment or in pymatgen's settings"
         ),
     )
-    vasp: VaspOptions = Field(VaspOptions(), description="how VASP is run, for source run")
+    vasp: VaspRun = Field(VaspRun(), description="how VASP is run, for source run")

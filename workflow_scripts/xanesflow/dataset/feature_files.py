@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.config.campaign import Campaign
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
 from xanesflow.core.sites import site_id
@@ -48,6 +49,13 @@ class GivenData:
     corrections: Sequence[str] = ()
     structures: Mapping[str, str] = field(default_factory=dict)
     described: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_feature_files(campaign: Campaign) -> None:
+    """Check before anything runs the files that `dataset.files` names; see `check_feature_file`."""
+    paths = [campaign.features_file(name) for name in campaign.subsets]
+    for name, path in zip(campaign.subsets, paths, strict=True):
+        check_feature_file(path, name, alone=paths.count(path) == 1)
 
 
 def check_feature_file(path: str | Path, subset: str, *, alone: bool) -> None:

@@ -14,32 +14,32 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import provenance
 from xanesflow.evaluation.predictions_file import Predictions, write_predictions
 from xanesflow.models.network.scaling import Scaling
-from xanesflow.models.simple_models import BASELINES
+from xanesflow.models.simple_models import SIMPLE_MODELS
 from xanesflow.models.subset_data import read_subset
 
 logger = logging.getLogger(__name__)
 
 
-def predict_baseline(
+def predict_simple_models(
     dataset_path: str | Path,
     output: str | Path,
     *,
-    baseline: str,
+    model: str,
     features: str,
     subset: str,
     part: Literal["test", "val"] = "test",
     threads: int = 1,
     config_json: str | None = None,
 ) -> Predictions:
-    """Fit a baseline on a subset's training part, predict another part, and write the prediction file.
+    """Fit a simple model to a subset's training part, predict another part, and write the prediction file.
 
     What the validation part decided stands in the file's attribute `settings` (JSON). The fit has no chance in it,
     so that there is one seed, 0.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: `results/evaluation/predictions/<baseline>_<features>_<subset>.h5`.
-        baseline: `linear` or `trees`.
+        output: `results/evaluation/predictions/<model>_<features>_<subset>.h5`.
+        model: `linear` or `trees`.
         features: a featurizer of the dataset, or several joined by `+`.
         subset: as `Cu_FEFF`.
         part: of the split.
@@ -54,21 +54,21 @@ def predict_baseline(
     train, val, rows = data.rows("train"), data.rows("val"), data.rows(part)
     if len(train) < 2 or not len(val):
         raise XanesflowError(
-            f"{subset} in {data.path}: too few spectra to fit a baseline ({data.counts()}; wanted train 2, val 1 or "
+            f"{subset} in {data.path}: too few spectra to fit a simple model ({data.counts()}; wanted train 2, val 1 or "
             "more): add finished simulations, or set `splits.files: null` to split the spectra that are there."
         )
     if not len(rows):
         logger.warning(
             "%s has no spectrum in its %s part (%s in %s), so the figures of %s are undefined.",
-            *(subset, part, data.counts(), data.path, baseline),
+            *(subset, part, data.counts(), data.path, model),
         )
     with threadpool_limits(threads):
         scaling = Scaling.fit("standardise", features, data.features[train], data.feature_dimensions)
         inputs = scaling.scale_features(data.features)
-        fitted = BASELINES[baseline]((inputs[train], data.spectra[train]), (inputs[val], data.spectra[val]))
+        fitted = SIMPLE_MODELS[model]((inputs[train], data.spectra[train]), (inputs[val], data.spectra[val]))
         predictions = fitted.predict(inputs[rows])
     result = Predictions(
-        model=baseline,
+        model=model,
         features=features,
         subset=subset,
         part=part,
@@ -86,7 +86,7 @@ def predict_baseline(
     write_predictions(output, result, {**made, "settings": settings})
     logger.info(
         "%s on %s of %s: %d of %d features' numbers or components, fitted to %d spectra in %.1f s: %s",
-        *(baseline, features, subset, scaling.n_inputs, data.features.shape[1], len(train)),
+        *(model, features, subset, scaling.n_inputs, data.features.shape[1], len(train)),
         *(time.perf_counter() - begin, settings),
     )
     return result

@@ -54,7 +54,7 @@ class Predictions:
     """What a prediction file holds; all spectra in bohr².
 
     Attributes:
-        model: kind of the model, `expert`, `universal` or `tuned`, or a baseline's name.
+        model: kind of the model, `expert`, `universal` or `tuned`, or a simple model's name.
         features: as `m3gnet`.
         subset: as `Cu_FEFF`.
         part: `test` or `val`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 SOURCE = "arXiv 2409.19552, Table I"
 
@@ -57,6 +57,21 @@ def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> 
     if model != "expert" and (missing := len(eight - set(subsets))):
         return f"its universal model saw {len(eight) - missing} of the paper's {len(eight)} elements"
     return ""
+
+
+def has_paper_value(models: Iterable[tuple[str, str]], subsets: Collection[str], part: str) -> bool:
+    """Whether a result of a campaign can stand beside one of the table.
+
+    Args:
+        models: kind and features of each model.
+        subsets: that each of them predicts.
+        part: that they are judged on.
+    """
+    return any(
+        paper_eta(model, subset) and not obstacle(model, features, part, subsets)
+        for model, features in models
+        for subset in subsets
+    )
 
 
 def size_caution(subset: str, n_train: int, n_test: int) -> str:

@@ -6,7 +6,7 @@ finds the learning rate · `training` the loop · `checkpoint` a trained model o
 and table · `fit` from a dataset to a model on disk, whatever its kind · `expert` one model per subset · `universal`
 one over all subsets of a level of theory · `tuned` one per subset that goes on from a universal one: what the workflow
 calls · `members` the seeds of a model side by side · `run` a training under way · `resume` its state on disk ·
-`baselines` linear regression and trees · `search` the best settings of a model: `search_space` what may be chosen,
+`simple_models` linear regression and trees · `search` the best settings of a model: `search_space` what may be chosen,
 `search_study` the trials on disk, `search_results` table and figure, `search_file` the settings as a configuration
 names them.
 

@@ -39,7 +39,7 @@ TREES: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted baseline.
+    """A fitted simple model.
 
     Attributes:
         predict: (n, k) inputs -> (n, 141) spectra in bohr².
@@ -105,5 +105,5 @@ def fit_trees(train: Part, val: Part) -> Fitted:
     return Fitted(predict, {**TREES, "components": len(trees), "trees": [int(each.n_iter_) for each in trees]})
 
 
-BASELINES: dict[str, Callable[[Part, Part], Fitted]] = {"linear": fit_linear, "trees": fit_trees}
+SIMPLE_MODELS: dict[str, Callable[[Part, Part], Fitted]] = {"linear": fit_linear, "trees": fit_trees}
 """Name in `models.simple_models` → what fits it."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions_file import read_predictions
@@ -62,7 +64,7 @@ def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()
 
 def _beside(model: TrainedEnsemble, subset: str) -> Path:
     results = model.files[0].absolute().parent.parent.parent
-    return results / "evaluation" / "predictions" / f"{model.card.kind}_{model.card.features}_{subset}.h5"
+    return in_results(results, paths.PREDICTIONS, model=model.card.kind, features=model.card.features, subset=subset)
 
 
 def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:

@@ -29,7 +29,7 @@ def spectra_by_seed(members: Sequence[TrainedModel], features: NDArray[np.float3
     found = []
     for member in members:
         assert isinstance(member, DeltaModel)  # of others every site has all features
-        spectra = member.without_baseline(features)
+        spectra = member.from_structure_alone(features)
         spectra[~alone] = member.predict(features[~alone])
         found.append(spectra)
     return np.stack(found), alone

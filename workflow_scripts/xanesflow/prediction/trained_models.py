@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import Subset
@@ -200,7 +202,7 @@ def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
         path = checkpoint.parent / "calibration" / f"{subset}.h5"
     else:
         results = checkpoint.absolute().parent.parent.parent
-        path = results / "evaluation" / "calibration" / f"{card.kind}_{card.features}_{subset}.h5"
+        path = in_results(results, paths.CALIBRATION, model=card.kind, features=card.features, subset=subset)
     return path if path.is_file() else None
 
 

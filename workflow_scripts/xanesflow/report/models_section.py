@@ -68,7 +68,7 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
         "rows": rows,
         "by_seed": _records(table) if (table["seed"] == ENSEMBLE).any() else [],
         "kinds": {kind: KINDS[kind] for kind in KINDS if kind in kinds},
-        "baselines": bool(kinds & {"linear", "trees"}),
+        "simple_models": bool(kinds & {"linear", "trees"}),
         "on_validation": "val" in set(table["part"]),
         "small": _small(table),
         "few": (FEW_TRAIN, FEW_TEST),

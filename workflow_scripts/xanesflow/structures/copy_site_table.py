@@ -15,7 +15,7 @@ from xanesflow.structures.cost import FEFF8L_HOURS
 log = logging.getLogger(__name__)
 
 
-def share_sites(
+def copy_site_table(
     structures: Path, site_table: Path, shared_structures: Path, shared_sites: Path, *, theory: str, chunks: int
 ) -> None:
     """Write the structures and the site table of a subset once more, for runs of another level of theory.

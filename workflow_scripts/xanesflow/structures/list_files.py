@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
 from xanesflow.structures.unusable import BadStructure
 
 LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
@@ -60,6 +61,24 @@ def directory_state(path: str | Path) -> str:
             entries.append(f"{file.name} {error.strerror}")
     digest = hashlib.sha256("\n".join(sorted(entries)).encode(errors="surrogateescape")).hexdigest()
     return f"{len(entries)} structures, {digest[:16]}"
+
+
+def state_of_source(source: str, directory: str | None) -> str | dict[str, str]:
+    """What tells that the structures of `structures.source` have changed, to a rule that reads them.
+
+    Args:
+        source: `directory`, `examples`, or another that has files of its own for this.
+        directory: the folder, for source `directory`.
+
+    Returns:
+        As `directory_state` for a folder, the hash of each file of the example library, or an empty text.
+    """
+    if source == "directory" and directory:
+        return directory_state(directory)
+    if source != "examples":
+        return ""
+    library = Path(__file__).parent / "examples"
+    return {path.name: sha256_file(path) for path in sorted(library.glob("*.yaml"))}
 
 
 def list_structures(folder: Path, called: str = "structures.directory is {}") -> Listing:

@@ -148,7 +148,7 @@ def write_judgements(found: Iterable[Predictions], output_csv: str | Path) -> No
     """Write calibration.csv, a row per model, features and subset in the order given.
 
     Args:
-        found: predictions; those that nothing was to be calibrated for (of a baseline) have no row.
+        found: predictions; those that nothing was to be calibrated for (of a simple model) have no row.
         output_csv: the table.
     """
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _PACKAGES = ("xraylarch", "scipy")
 
 
-def collect_baseline(
+def collect_cheap_runs(
     chunks: list[Path],
     output: Path,
     *,

@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,14 +62,18 @@ class DeltaSettings:
     """How a delta model is fitted.
 
     Attributes:
-        baseline: the features that hold the cheap run, as `feff8l`; the last block of the model's features.
+        cheap_features: those that hold the cheap run, as `feff8l`; the last block of the model's features.
         seed: draws the materials that it learns from, if `share` is below 1.
         share: of the training materials.
     """
 
-    baseline: str
+    cheap_features: str
     seed: int = 0
     share: float = 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as a checkpoint holds them, where the first has the name `baseline`."""
+        return {"baseline": self.cheap_features, "seed": self.seed, "share": self.share}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +101,11 @@ class DeltaModel(TrainedModel):
         """(n, d) features -> (n,) eV that each cheap spectrum is moved up by."""
         return self.shift.predict(self._inputs(features))[:, 0]
 
-    def baselines(self, features: npt.NDArray[Any]) -> Floats:
+    def moved_cheap_spectra(self, features: npt.NDArray[Any]) -> Floats:
         """(n, d) features -> (n, 141) cheap spectra in bohr², moved but not corrected."""
         return alignment.onto_grid(self._frames(features), self.shifts_ev(features))
 
-    def without_baseline(self, features: npt.NDArray[Any]) -> Floats:
+    def from_structure_alone(self, features: npt.NDArray[Any]) -> Floats:
         """(n, 141) spectra in bohr² from the structure alone; the columns of the cheap run may hold anything."""
         return np.maximum(self.structure.predict(features[:, : self._n_structure]), 0.0)
 
@@ -171,7 +175,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     """Fit a delta model to the training part of a subset.
 
     Args:
-        data: with features `<of the structure>+<settings.baseline>`.
+        data: with features `<of the structure>+<settings.cheap_features>`.
         settings: see there.
         config_json: the campaign's configuration, to be kept in the checkpoint.
 
@@ -180,16 +184,16 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     """
     started = time.monotonic()
     *structural, last = data.feature_dimensions
-    if last != settings.baseline or not structural:
+    if last != settings.cheap_features or not structural:
         raise XanesflowError(
-            f"A delta model takes features of the structure and then {settings.baseline}, not {data.features_name}; "
-            "set `models.baseline` and `features.models`."
+            f"A delta model takes features of the structure and then {settings.cheap_features}, not "
+            f"{data.features_name}; set `models.delta_from` and `features.models`."
         )
     train = _drawn(data, settings)
     if len(train) < FEWEST_PAIRS:
         raise XanesflowError(
             f"{data.subset} in {data.path} has {len(train)} training sites that have a spectrum and a run of "
-            f"{settings.baseline}, and a delta model needs {FEWEST_PAIRS}; add finished simulations, or take "
+            f"{settings.cheap_features}, and a delta model needs {FEWEST_PAIRS}; add finished simulations, or take "
             "`models.kinds: [expert]`."
         )
     n_structure = sum(data.feature_dimensions[name] for name in structural)
@@ -236,7 +240,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         features=data.features_name,
         feature_dimensions=data.feature_dimensions,
         featurizers=data.featurizers,
-        settings={**asdict(settings), "found": found},
+        settings={**settings.as_dict(), "found": found},
         scaling="standardise",
         spectra_factor=1.0,
         dataset_sha256=data.file_sha256,

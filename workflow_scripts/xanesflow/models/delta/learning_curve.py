@@ -127,6 +127,6 @@ def merits(
     """
     features, spectra = data.features[rows], data.spectra[rows]
     of_mean = np.median(((mean - spectra) ** 2).mean(axis=1))
-    predicted = (model.predict(features), model.without_baseline(features), model.baselines(features))
+    predicted = (model.predict(features), model.from_structure_alone(features), model.moved_cheap_spectra(features))
     whole, alone, moved = (float(of_mean / np.median(((each - spectra) ** 2).mean(axis=1))) for each in predicted)
     return whole, alone, moved

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.sites import Site, site_id
@@ -60,8 +62,8 @@ def plan_sites(
     Raises:
         XanesflowError: there are no sites or features, or fewer sites than are asked for.
     """
-    results = Path(directory) / "results"
-    path = results / "structures" / f"{subset}_sites.parquet"
+    results = Path(directory) / paths.RESULTS
+    path = in_results(results, paths.SITES, subset=subset)
     if not path.is_file():
         raise XanesflowError(
             f"There is no site table of {subset} in {results} ({path.name}); make it with `snakemake structures`."
@@ -75,7 +77,7 @@ def plan_sites(
     wanted: list[Site] = [(m, int(i)) for m, i in zip(sites["material_id"], sites["site_index"], strict=True)]
     known = [site for site in wanted if all(site in of for of in rows.values())]
     joined = np.hstack([of.features[[rows[name][site] for site in known]] for name, of in found.items()])
-    spectra = _with_spectrum(results / "spectra" / f"{subset}.h5")
+    spectra = _with_spectrum(in_results(results, paths.SPECTRA, subset=subset))
     done = [row for row, site in enumerate(known) if site in spectra]
     dimensions = {name: of.features.shape[1] for name, of in found.items()}
     materials = [material for material, _ in known]

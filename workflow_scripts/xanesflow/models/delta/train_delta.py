@@ -25,7 +25,7 @@ def train_delta(
     *,
     subset: str,
     features: str,
-    baseline: str,
+    cheap_features: str,
     curve: str | Path | None = None,
     figure: str | Path | None = None,
     config_json: str | None = None,
@@ -40,7 +40,7 @@ def train_delta(
         outputs: the checkpoint of each seed.
         subset: as `Cu_FEFF`.
         features: of the structure, then those of the cheap run, as `m3gnet+feff8l`.
-        baseline: the latter, as `feff8l`.
+        cheap_features: the latter, as `feff8l`.
         curve: the learning curve as CSV, if wanted.
         figure: the same as SVG or PNG, if wanted.
         config_json: the campaign's configuration, to be kept in the checkpoints.
@@ -52,7 +52,7 @@ def train_delta(
     share = SHARE_OF_A_MEMBER if len(outputs) > 1 else 1.0
     models = []
     for seed, path in outputs.items():
-        settings = DeltaSettings(baseline, seed, share)
+        settings = DeltaSettings(cheap_features, seed, share)
         model = _kept(path, data, settings)
         if model is None:
             model = fit_delta(data, settings, config_json=config_json)
@@ -63,7 +63,7 @@ def train_delta(
             os.utime(path)  # newer than what it was made from, which is how Snakemake sees that it is whole
         models.append(model)
     if curve is not None or figure is not None:
-        points = learning_curve(data, DeltaSettings(baseline, min(outputs)))
+        points = learning_curve(data, DeltaSettings(cheap_features, min(outputs)))
         for row in points.itertuples():
             logger.info(
                 "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
@@ -83,4 +83,4 @@ def _kept(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel |
     card = model.card
     there = {name: value for name, value in card.settings.items() if name != "found"}
     made_from = (card.data_sha256, card.featurizers, card.versions, there)
-    return model if made_from == (data.data_sha256, data.featurizers, made_with(), vars(settings)) else None
+    return model if made_from == (data.data_sha256, data.featurizers, made_with(), settings.as_dict()) else None

@@ -35,7 +35,7 @@ def judge_unseen_elements(
     *,
     subset: str,
     features: str,
-    baseline: str,
+    cheap_features: str,
     table: str | Path,
     drawing: str | Path,
     seed: int = 0,
@@ -46,7 +46,7 @@ def judge_unseen_elements(
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
         subset: as `Cu_FEFF`.
         features: of the structure, then those of the cheap run, as `m3gnet+feff8l`.
-        baseline: the latter, as `feff8l`.
+        cheap_features: the latter, as `feff8l`.
         table: CSV to write.
         drawing: SVG or PNG to write.
         seed: see `DeltaSettings`.
@@ -56,7 +56,7 @@ def judge_unseen_elements(
     """
     data = read_subset(dataset_path, subset, features)
     elements = elements_of_materials(dataset_path, subset, set(data.materials))
-    found = unseen_elements(data, DeltaSettings(baseline, seed), elements, most=MOST_ELEMENTS)
+    found = unseen_elements(data, DeltaSettings(cheap_features, seed), elements, most=MOST_ELEMENTS)
     for row in found.itertuples():
         logger.info("without %s: %d sites judged, %d learned from, η %.2f, structure alone %.2f", *row[1:])
     write_csv(table, found)

@@ -14,13 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import DELTA, ModelCard, TrainedModel
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.scaling import LIMIT, Scaling
-from xanesflow.models.training_settings import TrainingSettings
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."

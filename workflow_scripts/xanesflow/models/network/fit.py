@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text
 from xanesflow.core.provenance import versions
@@ -25,7 +26,6 @@ from xanesflow.models.network.train import Report, Training, train_networks
 from xanesflow.models.network.training_curves import draw_curves, write_history
 from xanesflow.models.network.training_state import Epoch
 from xanesflow.models.subset_data import SubsetData, read_subset
-from xanesflow.models.training_settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from xanesflow.models.training_settings import Output
+from xanesflow.config.training_settings import Output
 
 HALF = torch.bfloat16
 _STEPS = 2**16  # values of a 16-bit random number

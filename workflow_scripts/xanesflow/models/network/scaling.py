@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.config.training_settings import ScalingChoice
 from xanesflow.models.network.reduction import fit_projection
-from xanesflow.models.training_settings import ScalingChoice
 
 PAPER_FACTOR = 1000.0
 """Features and spectra are multiplied by it (arXiv 2409.19552); K-edge spectra are then of order 1 to 10."""

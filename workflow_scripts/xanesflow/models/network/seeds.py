@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xanesflow.config.training_settings import Precision
 from xanesflow.models.network.perceptron import SpectrumNetwork
-from xanesflow.models.training_settings import Precision
 
 _STATISTICS = ("running_mean", "running_var")
 

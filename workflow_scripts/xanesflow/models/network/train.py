@@ -14,12 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.range_test import RangeTest
 from xanesflow.models.network.resume import SavedTraining
 from xanesflow.models.network.training_state import Epoch, Run
-from xanesflow.models.training_settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 

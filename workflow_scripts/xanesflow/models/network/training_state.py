@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.adam import AdamW
 from xanesflow.models.network.backpropagation import Backpropagation
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.range_test import FALLBACK_RATE, RangeTest, range_test
 from xanesflow.models.network.seeds import Members
-from xanesflow.models.training_settings import TrainingSettings
 
 _RANGE_TESTS = 3
 

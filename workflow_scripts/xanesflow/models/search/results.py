@@ -13,10 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from xanesflow.config.search_space import SearchSpace
+from xanesflow.config.settings_file import Found, write_found
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.files import atomic_path
-from xanesflow.models.search.settings_file import Found, write_found
-from xanesflow.models.search.space import SearchSpace
 from xanesflow.models.search.study import finished
 
 FEWEST_FOR_IMPORTANCES = 8  # trials; fewer say nothing of what matters

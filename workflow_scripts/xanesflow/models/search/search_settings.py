@@ -13,16 +13,16 @@ import torch
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from xanesflow.config.search_space import SearchSpace
+from xanesflow.config.settings_file import Found
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.models.network.fit import fit_model
 from xanesflow.models.network.train import Epoch
 from xanesflow.models.search.results import write_results
-from xanesflow.models.search.settings_file import Found
-from xanesflow.models.search.space import SearchSpace
 from xanesflow.models.search.study import LOOK_EVERY, ask, finished, open_study
 from xanesflow.models.subset_data import SubsetData, read_subset
-from xanesflow.models.training_settings import TrainingSettings
 from xanesflow.running.locks import hold_directory
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def search_settings(
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: the YAML file with the best settings (`xanesflow.models.search.settings_file`).
+        output: the YAML file with the best settings (`xanesflow.config.settings_file`).
         model: a subset, whose expert is searched, or `universal`.
         subsets: those it learns from.
         features: a featurizer of the dataset, or several joined by `+`.

@@ -43,7 +43,7 @@ class ExplorerFiles:
 
     Attributes:
         dataset: the campaign's dataset.
-        predictions: prediction files of all models and baselines.
+        predictions: prediction files of all models, simple ones too.
         chemistry: table of `describe_sites`.
         maps: table of `map_features` by features.
         figures: of `draw_map`, by title, as `Cu_FEFF by m3gnet`.

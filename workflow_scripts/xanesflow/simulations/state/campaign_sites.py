@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xanesflow.config import result_paths as paths
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Site
 
@@ -42,7 +43,7 @@ def site_tables(directory: Path, subsets: Iterable[str] | None = None) -> dict[s
     """
     if not directory.is_dir():
         raise XanesflowError(f"{directory} is no folder; name the working directory of a campaign.")
-    folder = directory / "results/structures"
+    folder = (directory / paths.SITES).parent
     tables = {path.name.removesuffix(_SITES): path for path in sorted(folder.glob(f"*{_SITES}"))}
     if not tables:
         raise XanesflowError(

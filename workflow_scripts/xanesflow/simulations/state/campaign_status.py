@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.codes.run_zip import read_records
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import fill, in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
@@ -134,7 +136,7 @@ def campaign_status(
         XanesflowError: there are no results, or not of a subset.
     """
     now = time.time() if now is None else now
-    results = directory / "results"
+    results = directory / paths.RESULTS
     tables = site_tables(directory, subsets)
     found = [_subset_status(results, name, path, now) for name, path in tables.items()]
     open_ones = [each for each in found if not each.imported and each.core_hours_left != 0]
@@ -145,8 +147,8 @@ def campaign_status(
 
 def _subset_status(results: Path, name: str, table: Path, now: float) -> SubsetStatus:
     status = SubsetStatus(name)
-    folder = results / "simulations" / name
-    rejected = [results / f"structures/{name}_rejected.parquet", folder / "rejected.parquet"]
+    folder = in_results(results, paths.SIMULATIONS, subset=name)
+    rejected = [in_results(results, each, subset=name) for each in (paths.REJECTED_STRUCTURES, paths.REJECTED_RUNS)]
     status.imported = rejected[1].exists()
     status.rejected = _rejected(rejected[status.imported], status)
     try:
@@ -302,8 +304,8 @@ def _in_order(counts: Counter[str]) -> dict[str, int]:
 
 def _stages_of(results: Path, status: SubsetStatus, zips: list[Path]) -> dict[str, str]:
     """How the files of a subset's stages stand, by the name of the stage."""
-    features = sorted(results.glob(f"features/*/{status.subset}.h5"))
-    spectra = results / f"spectra/{status.subset}.h5"
+    features = sorted(results.parent.glob(fill(paths.FEATURES, featurizer="*", subset=status.subset)))
+    spectra = in_results(results, paths.SPECTRA, subset=status.subset)
     return {
         "structures": DONE,
         "simulations": DONE if status.packed == status.chunks else MISSING,
@@ -314,10 +316,10 @@ def _stages_of(results: Path, status: SubsetStatus, zips: list[Path]) -> dict[st
 
 def _stages(results: Path, found: list[SubsetStatus]) -> dict[str, str]:
     """How the files stand that are of the whole campaign."""
-    dataset = sorted((results / "dataset").glob("*.h5"))
-    metrics, report = results / "evaluation/metrics.csv", results / "report/report.html"
+    dataset = sorted(in_results(results, paths.DATASET, campaign="").parent.glob("*.h5"))
+    metrics, report = (in_results(results, each) for each in (paths.METRICS, paths.REPORT))
     return {
-        "dataset": _state(dataset, [results / f"spectra/{each.subset}.h5" for each in found]),
+        "dataset": _state(dataset, [in_results(results, paths.SPECTRA, subset=each.subset) for each in found]),
         "evaluation": _state([metrics], dataset),
         "report": _state([report], [metrics]),
     }
@@ -339,14 +341,9 @@ def _changed(path: Path) -> float | None:
 
 
 def _notes(results: Path, found: list[SubsetStatus]) -> list[str]:
-    listed = [each.subset for each in found if each.n_failed and (results / _failed_csv(each.subset)).exists()]
-    return (
-        [f"The failed sites stand in {', '.join(f'results/{_failed_csv(name)}' for name in listed)}."] if listed else []
-    )
-
-
-def _failed_csv(subset: str) -> str:
-    return f"simulations/{subset}/failed.csv"
+    failed = [fill(paths.FAILED_SITES, subset=each.subset) for each in found if each.n_failed]
+    listed = [table for table in failed if in_results(results, table).exists()]
+    return [f"The failed sites stand in {', '.join(listed)}."] if listed else []
 
 
 def _short(error: Exception) -> str:

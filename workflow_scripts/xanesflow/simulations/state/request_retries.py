@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xanesflow.codes.run_zip import read_records
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
@@ -59,7 +61,7 @@ def order_retries(
     if unknown := [reason for reason in reasons if reason not in REASONS]:
         raise XanesflowError(f"'{unknown[0]}' is no reason of a failed site; failed.csv and the report list them.")
     wanted = {parse_site_id(site) for site in sites}
-    results = directory / "results"
+    results = directory / paths.RESULTS
     with hold_directory(results):
         of_subsets = {name: read_site_table(path) for name, path in tables.items()}
         failed = [each for name, given in of_subsets.items() for each in _failed(results, name, given)]
@@ -74,13 +76,13 @@ def order_retries(
             here = [each for each in failed if (each.subset, each.chunk) == (subset, chunk)]
             again = {site_id(*each.site): each.run for each in here if each in chosen}
             leave = [each.run for each in here if each not in chosen and each.reason in PASSING]
-            write_order(results / "simulations" / subset, chunk, again=again, leave=leave)
+            write_order(in_results(results, paths.SIMULATIONS, subset=subset), chunk, again=again, leave=leave)
     return chosen
 
 
 def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
     """The failed sites of a subset; of a chunk that is not whole those that have been computed so far."""
-    folder, theory = results / "simulations" / subset, Subset.parse(subset).theory
+    folder, theory = in_results(results, paths.SIMULATIONS, subset=subset), Subset.parse(subset).theory
     for chunk, sites in sorted(given.chunks.items()):
         if _told_without(folder, chunk):
             continue
@@ -125,7 +127,7 @@ def _check_sites(wanted: set[Site], failed: Sequence[Failed], of_subsets: dict[s
 def _check_idle(results: Path, subset: str, chunk: int) -> None:
     """A job may be at work though no run holds the directory: one that a killed run left behind."""
     try:
-        state = read_progress(progress_path(results / "simulations" / subset, chunk))
+        state = read_progress(progress_path(in_results(results, paths.SIMULATIONS, subset=subset), chunk))
     except OSError:
         return
     if state is not None and state.alive():

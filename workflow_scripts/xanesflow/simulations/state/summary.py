@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.codes.run_zip import read_records
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import Subset, chunk_name, site_id
@@ -105,7 +107,7 @@ def summarize_runs(
             given = read_site_table(table)
         except XanesflowError:
             continue
-        folder = directory / "results/simulations" / name
+        folder = directory / fill(paths.SIMULATIONS, subset=name)
         read = partial(_of_chunk, name, folder, given.chunks, given.core_hours)
         chunks = list(map_in_processes(read, sorted(given.chunks), workers))
         found[name] = (_joined(name, chunks, imported=(folder / "rejected.parquet").exists()), chunks)

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from xanesflow.config.search_space import RANGE_TEST, check_setting
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
-from xanesflow.models.search.space import RANGE_TEST, check_setting
 
 FORMAT = "xanesflow search 1"
 _MARK = "# search: "  # a comment, so that the file is a configuration file and nothing else

@@ -1,12 +1,12 @@
-"""Take features of a subset's sites from runs of a cheaper level of theory (rules/baseline.smk)."""
+"""Take features of a subset's sites from runs of a cheaper level of theory (rules/cheap_runs.smk)."""
 
 from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
-from xanesflow.features.cheap_runs.collect import collect_baseline
+from xanesflow.features.cheap_runs.collect import collect_cheap_runs
 
 with rule_log(snakemake) as config:
-    collect_baseline(
+    collect_cheap_runs(
         [Path(path) for path in snakemake.input.chunks],
         Path(snakemake.output[0]),
         name=snakemake.params.name,

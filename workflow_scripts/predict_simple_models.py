@@ -1,15 +1,15 @@
-"""Fit a baseline on a subset and predict its test (or validation) part (rules/evaluation.smk)."""
+"""Fit a simple model to a subset and predict its test (or validation) part (rules/evaluation.smk)."""
 
 from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
-from xanesflow.evaluation.predict_simple_models import predict_baseline
+from xanesflow.evaluation.predict_simple_models import predict_simple_models
 
 with rule_log(snakemake) as config:
-    predict_baseline(
+    predict_simple_models(
         Path(snakemake.input.dataset),
         Path(snakemake.output[0]),
-        baseline=snakemake.wildcards.baseline,
+        model=snakemake.wildcards.simple_model,
         features=snakemake.wildcards.features,
         subset=snakemake.wildcards.subset,
         part=snakemake.params.part,

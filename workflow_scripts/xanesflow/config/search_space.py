@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from pydantic import TypeAdapter, ValidationError
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models.training_settings import TrainingSettings
 
 if TYPE_CHECKING:  # the configuration is read by every job, and only a search needs Optuna
     from optuna.trial import BaseTrial

@@ -1,12 +1,12 @@
-"""Give the sites of a subset to a cheaper level of theory (rules/baseline.smk)."""
+"""Give the sites of a subset to a cheaper level of theory (rules/cheap_runs.smk)."""
 
 from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
-from xanesflow.structures.copy_site_table import share_sites
+from xanesflow.structures.copy_site_table import copy_site_table
 
 with rule_log(snakemake):
-    share_sites(
+    copy_site_table(
         Path(snakemake.input.structures),
         Path(snakemake.input.site_table),
         Path(snakemake.output.structures),

@@ -1,0 +1,353 @@
+"""What a configuration implies: models, cheaper runs, chunks, options of the codes, and which files belong to them.
+
+The rules ask a `Campaign`, and so may any room of the library. Paths are those of `xanesflow.config.result_paths`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xanesflow.config import result_paths as paths
+from xanesflow.config.delta_from import cheap_features, cheap_subsets, computed_cheap_subsets, for_cheap_runs
+from xanesflow.config.kinds import DELTA, UNIVERSAL, model_names
+from xanesflow.config.model import Config
+from xanesflow.config.result_paths import fill
+from xanesflow.config.search import read_settings_files
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import PARTS, WITH_INPUTS, Subset, chunk_name, pairs_of_theories
+
+PACKAGED_FILES = ("sites.csv", "rejected.csv", "README.md", "CITATION.cff", "LICENSE", "croissant.json", "SHA256SUMS")
+"""What stands beside the dataset in the folder for a repository."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A configuration, and what follows from it.
+
+    Attributes:
+        config: the configuration, checked.
+    """
+
+    config: Config
+
+    # Subsets
+
+    @property
+    def subsets(self) -> list[str]:
+        """The subsets of the dataset, in the order of the configuration."""
+        return self.config.subsets
+
+    @cached_property
+    def elements(self) -> list[str]:
+        """The absorbing elements, sorted."""
+        return sorted({Subset.parse(name).element for name in self.subsets})
+
+    @cached_property
+    def theories(self) -> list[str]:
+        """The levels of theory of the dataset, sorted."""
+        return sorted({Subset.parse(name).theory for name in self.subsets})
+
+    @cached_property
+    def cheap_subsets(self) -> dict[str, str]:
+        """For each subset the one with its cheaper runs (`models.delta_from`), `{"Cu_FEFF": "Cu_FEFF8L"}`."""
+        return cheap_subsets(self.config.models.delta_from, self.subsets)
+
+    @cached_property
+    def computed_cheap_subsets(self) -> list[str]:
+        """The subsets of cheaper runs that this campaign computes, sorted."""
+        return computed_cheap_subsets(self.config.models.delta_from, self.subsets, self.config.simulations.source)
+
+    @cached_property
+    def all_subsets(self) -> list[str]:
+        """The subsets of the dataset, and then those of cheaper runs."""
+        return [*self.subsets, *self.cheap_subsets.values()]
+
+    @cached_property
+    def imported_subsets(self) -> list[str]:
+        """The subsets whose finished runs are imported, sorted."""
+        imported = set(self.all_subsets) - set(self.computed_cheap_subsets)
+        return sorted(imported) if self.config.simulations.source == "archive" else []
+
+    @cached_property
+    def run_subsets(self) -> list[str]:
+        """The subsets that are simulated, sorted."""
+        return sorted(set(self.all_subsets) - set(self.imported_subsets))
+
+    @cached_property
+    def pairs_of_theories(self) -> list[tuple[str, str]]:
+        """Every two subsets of one element."""
+        return pairs_of_theories(self.subsets)
+
+    def subset_above(self, cheap_subset: str) -> str:
+        """The subset whose sites a subset of cheaper runs has."""
+        return {below: name for name, below in self.cheap_subsets.items()}[cheap_subset]
+
+    def subsets_of(self, *, element: str | None = None, theory: str | None = None) -> list[str]:
+        """The subsets of an element in the order of the configuration, or of a level of theory, sorted."""
+        if element is not None:
+            return [name for name in self.subsets if Subset.parse(name).element == element]
+        return sorted(name for name in self.subsets if Subset.parse(name).theory == theory)
+
+    # Structures, inputs and simulations
+
+    def n_chunks(self, subset: str) -> int:
+        """Into how many chunks a subset is divided; a subset of cheaper runs has as many as the one above it."""
+        chunks = self.config.chunks
+        if not isinstance(chunks, dict):
+            return chunks
+        return chunks[subset if subset in chunks else self.subset_above(subset)]
+
+    def runs(self, subset: str) -> list[str]:
+        """Zips of the finished runs of a subset, one a chunk."""
+        return [fill(paths.RUNS, subset=subset, chunk=chunk_name(k)) for k in range(self.n_chunks(subset))]
+
+    def inputs(self, subset: str) -> list[str]:
+        """Zips of the input files of a subset, one a chunk; none where the code writes its own when it runs."""
+        n_chunks = self.n_chunks(subset) if Subset.parse(subset).theory in WITH_INPUTS else 0
+        return [fill(paths.INPUTS, subset=subset, chunk=chunk_name(k)) for k in range(n_chunks)]
+
+    @property
+    def folder_of_structures(self) -> list[str]:
+        """Your folder of structures, in a list; empty for another source."""
+        given = self.config.structures
+        return [given.directory] if given.source == "directory" and given.directory else []
+
+    def queried_structures(self, subset: str) -> list[str]:
+        """The structures of a subset's element from Materials Project and their manifest; none for another source."""
+        if self.config.structures.source != "materials_project":
+            return []
+        element = Subset.parse(subset).element
+        return [fill(pattern, element=element) for pattern in (paths.QUERIED_STRUCTURES, paths.QUERY_MANIFEST)]
+
+    def material_ids(self, subset: str) -> str | list[str] | None:
+        """`structures.materials_project.ids` for a subset: ids, a file or folder of them, or None."""
+        return self.config.structures.materials_project.ids_of(Subset.parse(subset).element)
+
+    def query_of(self, element: str) -> dict[str, Any]:
+        """What Materials Project is asked for an element, but for the ids that stand in files."""
+        given = self.config.structures.materials_project
+        ids = given.ids_of(element)
+        return {
+            **given.model_dump(exclude={"ids"}),
+            "element": element,
+            "systems": [system.replace("E", element, 1) for system in given.systems],
+            "ids": ids if isinstance(ids, list) else None,
+        }
+
+    def engine_options(self, subset: str) -> dict[str, Any]:
+        """The options of the engine that computes a subset (see `codes.engine.engine_of`).
+
+        Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
+        """
+        parsed, given, inputs = Subset.parse(subset), self.config.simulations, self.config.inputs
+        if parsed.theory == "FEFF":
+            return {"command": given.feff_command, "inputs": inputs.of("FEFF"), **given.feff.model_dump()}
+        if parsed.theory == "VASP":
+            command = {"element": parsed.element, "command": given.vasp_command, "inputs": inputs.of("VASP")}
+            return command | given.vasp.model_dump()
+        options = given.feff8l.model_dump() if parsed.theory == "FEFF8L" else {}
+        return for_cheap_runs(options) if options and subset in self.cheap_subsets.values() else options
+
+    def archive_of(self, subset: str) -> str:
+        """Path of the finished runs of a subset.
+
+        Raises:
+            XanesflowError: the configuration names none.
+        """
+        archive = self.config.simulations.archive
+        path = archive.get(subset) if isinstance(archive, dict) else archive
+        if not path:
+            raise XanesflowError(
+                f"simulations.archive is not set, so there is nothing to import for {subset}: name the folder or "
+                "packed file with your finished runs in a config file (snakemake --configfile FILE)."
+            )
+        return path
+
+    def planned_sites(self, subset: str) -> list[str]:
+        """The list of the only sites of a subset to be simulated, in a list; empty: all of them."""
+        planned = self.config.simulations.sites.get(subset)
+        return [planned] if planned else []
+
+    def failed_sites(self, subset: str) -> list[str]:
+        """Table of the sites of a subset that failed, in a list; empty for imported runs, which fail elsewhere."""
+        return [fill(paths.FAILED_SITES, subset=subset)] if self.config.simulations.source == "run" else []
+
+    # Spectra, features and dataset
+
+    def rejected_before_curation(self, subset: str) -> list[str]:
+        """Tables of what was left out of a subset before its spectra were read."""
+        imported = self.config.simulations.source == "archive"
+        return [fill(paths.REJECTED_RUNS if imported else paths.REJECTED_STRUCTURES, subset=subset)]
+
+    def processing_of(self, subset: str) -> dict[str, float] | None:
+        """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""
+        parsed = Subset.parse(subset)
+        if parsed.theory != "VASP":
+            return None
+        values: dict[str, dict[str, float]] = self.config.curation.vasp.model_dump()
+        return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
+
+    def energy_start(self, subset: str) -> float:
+        """First energy in eV of a subset's grid."""
+        return self.config.curation.energy_start[Subset.parse(subset).element]
+
+    @property
+    def cheap_features(self) -> str | None:
+        """Name of the features that the cheaper runs give, as `feff8l`; None: there are none."""
+        return cheap_features(self.config.models.delta_from)
+
+    @cached_property
+    def featurizers(self) -> list[str]:
+        """All single features that the models need, sorted."""
+        return sorted({part for name in self.mapped_features for part in name.split("+")})
+
+    @cached_property
+    def mapped_features(self) -> list[str]:
+        """All features, single or joined, that a model is trained on."""
+        return list(dict.fromkeys([*(self.config.features.models or []), *(features for _, features in self.models)]))
+
+    def features_file(self, subset: str) -> str:
+        """Path of the file with a subset's features and spectra, for a dataset that is made from such files."""
+        files = self.config.dataset.files or ""
+        return files[subset] if isinstance(files, dict) else files.replace("{subset}", subset)
+
+    def split_files(self, subset: str) -> list[str]:
+        """Published split files of a subset: train, val, test; none for the balanced split."""
+        folder = self.config.splits.files
+        return [str(Path(folder) / f"{subset}_{part}.txt") for part in PARTS] if folder else []
+
+    @property
+    def dataset(self) -> str:
+        """Path of the dataset."""
+        return fill(paths.DATASET, campaign=self.config.campaign)
+
+    def dataset_parts(self, subsets: Iterable[str]) -> list[str]:
+        """What the dataset holds of some subsets: spectra, splits, features; a name may be the wildcard `{subset}`."""
+        names = list(subsets)
+        parts = [fill(pattern, subset=name) for pattern in (paths.SPECTRA, paths.SPLIT) for name in names]
+        features = [fill(paths.FEATURES, subset=name, featurizer=each) for name in names for each in self.featurizers]
+        return parts + features
+
+    @property
+    def package(self) -> list[str]:
+        """Files of the folder that goes to a repository."""
+        campaign = self.config.campaign
+        return [fill(paths.PACKAGED, campaign=campaign, name=name) for name in (f"{campaign}.h5", *PACKAGED_FILES)]
+
+    # Models
+
+    @cached_property
+    def models(self) -> list[tuple[str, str]]:
+        """The models of a subset: kind and features. A delta model has those of the cheaper runs besides."""
+        return [
+            (kind, f"{name}+{self.cheap_features}" if kind == DELTA else name)
+            for kind in self.config.models.kinds
+            for name in self.config.features.models or []
+        ]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that every model is trained with."""
+        return self.config.models.seeds or []
+
+    def checkpoints(self, model: str, features: str, of: str) -> list[str]:
+        """The checkpoints of a model, one a seed; wildcards in the names stay."""
+        return [fill(paths.CHECKPOINT, model=model, features=features, of=of, seed=seed) for seed in self.seeds]
+
+    def checkpoints_for(self, model: str, features: str, subset: str) -> list[str]:
+        """The checkpoints of the model that predicts a subset."""
+        return self.checkpoints(model, features, trained_on(model, subset))
+
+    def model_names(self) -> list[str]:
+        """What models can have settings of their own: each subset, and `universal` where such a model is trained."""
+        return model_names(self.subsets, self.config.models.kinds)
+
+    def searched_models(self) -> list[str]:
+        """The models whose settings `snakemake search` is to find."""
+        if self.config.models.search.models is not None:
+            return self.config.models.search.models
+        return [name for name in self.model_names() if name == UNIVERSAL or "expert" in self.config.models.kinds]
+
+    def searched_subsets(self, model: str) -> list[str]:
+        """The subsets that a search trains a model on: its own, or all of the theory that has most of them."""
+        if model != UNIVERSAL:
+            return [model]
+        theories = [Subset.parse(name).theory for name in self.subsets]
+        return self.subsets_of(theory=max(theories, key=theories.count))  # the first of several with as many
+
+    def found_settings(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """What the files of `models.settings_files` say, by model and features.
+
+        Raises:
+            XanesflowError: a file is missing, no search wrote it, or it does not fit the campaign.
+        """
+        given = self.config.models.settings_files
+        files = read_settings_files(given, self.model_names(), self.config.features.models or [])
+        return {(found.model, found.features): found.settings for found in files}
+
+    def training_of(self, kind: str, of: str, features: str, *, found: bool = True) -> dict[str, Any]:
+        """How a model is trained: arguments of `TrainingSettings.of_model`, but for the seed.
+
+        Args:
+            kind: `expert`, `universal` or `tuned`.
+            of: a subset, or of a universal model its level of theory.
+            features: that it is trained on; a file of `models.settings_files` is for the features of its search.
+            found: whether these files count, which are of experts and universal models.
+
+        Raises:
+            XanesflowError: see `found_settings`.
+        """
+        name = {UNIVERSAL: UNIVERSAL, "expert": of}.get(kind, "")
+        of_files = self.found_settings().get((name, features), {}) if found else {}
+        return self.config.models.training_of(kind, of, of_files)
+
+    def trial_of(self, model: str, features: str) -> dict[str, Any]:
+        """How a trial of a search is trained but for what is searched; as `training_of`, with the seed."""
+        plan = self.config.models.search
+        kind = UNIVERSAL if model == UNIVERSAL else "expert"
+        settings = self.training_of(kind, model, features, found=False) | {"seed": plan.seed}
+        # The length of a training is part of the schedule one_cycle: a shorter one would be another one.
+        if settings["schedule"] == "constant" and "schedule" not in (plan.space or {}):
+            settings["max_epochs"] = plan.max_epochs
+        return settings
+
+    # Files of all models
+
+    def for_models(self, pattern: str) -> list[str]:
+        """`pattern` filled for every model, features and subset."""
+        return self._for_subsets(pattern, self.models)
+
+    def for_simple_models(self, pattern: str) -> list[str]:
+        """The same for the simple models, whose names stand for {model}."""
+        features, simple = self.config.features.models or [], self.config.models.simple_models
+        return self._for_subsets(pattern, [(model, name) for model in simple for name in features])
+
+    def for_all_models(self, pattern: str) -> list[str]:
+        """The same for every model, and then for every simple model."""
+        return self.for_models(pattern) + self.for_simple_models(pattern)
+
+    def for_trainings(self, pattern: str, kind: str | None = None) -> list[str]:
+        """`pattern` filled for every model to be trained, and every seed if it names {seed}; with `kind` of it alone.
+
+        {of} is a subset, or of a universal model its level of theory.
+        """
+        filled = [
+            fill(pattern, model=model, features=features, of=trained_on(model, subset), seed=seed)
+            for model, features in self.models
+            for subset in self.subsets
+            for seed in self.seeds
+            if kind in (None, model)
+        ]
+        return list(dict.fromkeys(filled))
+
+    def _for_subsets(self, pattern: str, models: Sequence[tuple[str, str]]) -> list[str]:
+        return [fill(pattern, model=m, features=name, subset=s) for m, name in models for s in self.subsets]
+
+
+def trained_on(model: str, subset: str) -> str:
+    """What the model that predicts a subset is a model of: the level of theory of a universal one, or the subset."""
+    return Subset.parse(subset).theory if model == UNIVERSAL else subset

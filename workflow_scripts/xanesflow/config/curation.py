@@ -1,0 +1,75 @@
+"""The section `curation` of config.yaml: which spectra are good, and the grid that they are put on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from xanesflow.config.base import ElementSymbol, Number, Positive, Section, Theory, not_bool
+
+PAPER_ENERGY_START_EV = {
+    "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
+    "Fe": 7111.23, "Co": 7709.282, "Ni": 8332.181, "Cu": 8983.173,
+}  # fmt: skip
+"""First grid energy in eV of the K edge of each element (arXiv 2409.19552, methods)."""
+
+PAPER_CORE_LEVEL_EV = {"Ti": -4864.0371, "Cu": -8850.2467}
+"""ε_core of the published VASP spectra by absorber (arXiv 2409.19552), the 1s level of its POTCAR for GW."""
+
+PAPER_BROADENING_EV = {"Ti": 0.89, "Cu": 3.458}
+"""Full width in eV of the Lorentzian on the published VASP spectra."""
+
+PAPER_SHIFT_EV = {"Ti": 5114.08973, "Cu": 9499.797}
+"""Empirical shift in eV of the published VASP spectra, found from experimental ones."""
+
+
+def _with_those_of_the_paper(values: dict[str, float]) -> AfterValidator:
+    """Entries that are given change or add to the paper's, and take none of them away."""
+    return AfterValidator(lambda given: values | given)
+
+
+class VaspSpectra(Section):
+    """From the dielectric function that VASP computes to a cross section at absolute energies, by absorber."""
+
+    core_level: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_CORE_LEVEL_EV)] = Field(
+        PAPER_CORE_LEVEL_EV,
+        description="1s level of the absorber's POTCAR in eV; VASP's energies are relative to it",
+    )
+    broadening: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_BROADENING_EV)] = Field(
+        PAPER_BROADENING_EV, description="full width of the Lorentzian in eV"
+    )
+    shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
+        PAPER_SHIFT_EV,
+        description="eV added to energies that total energies have aligned; found from a measured spectrum",
+    )
+
+
+class CurationSection(Section):
+    """Which spectra are good, and the grid that they are put on."""
+
+    envelope: dict[Theory, Positive | None] = Field(
+        {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5},
+        description=(
+            "leaves out spectra that are this many standard deviations off the mean of their subset at any grid\n"
+            "point; null: keep them all"
+        ),
+    )
+    energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(
+        PAPER_ENERGY_START_EV,
+        description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
+    )
+    max_flat_start: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
+        10.0,
+        description=(
+            "longest part of the grid in eV before the first computed point; there the spectrum is continued flat, as\n"
+            "published (the 4,831 published Cu runs need up to 5.6)"
+        ),
+    )
+    vasp: VaspSpectra = Field(
+        VaspSpectra(),
+        description=(
+            "spectra of VASP; elements other than Ti and Cu need entries of their own\n"
+            "(docs/reference/vasp-spectra.md)"
+        ),
+    )

@@ -1,0 +1,23 @@
+"""The kinds of models, and what can have settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+Kind = Literal["expert", "universal", "tuned", "delta"]
+SimpleModel = Literal["linear", "trees"]
+
+DELTA: Final = "delta"
+"""The kind of model that predicts the difference to a cheaper level of theory."""
+
+UNIVERSAL: Final = "universal"
+"""The kind of model that learns from all subsets of a level of theory."""
+
+BEST_FIRST: tuple[Kind, ...] = ("delta", "tuned", "expert", "universal")
+"""Of several kinds, the first one that a campaign has predicts the structures of `snakemake predict`."""
+
+
+def model_names(subsets: Sequence[str], kinds: Iterable[Kind]) -> list[str]:
+    """What can have settings of its own: each subset, and `universal` where such a model is trained."""
+    return [*subsets, *([UNIVERSAL] if {"universal", "tuned"} & set(kinds) else [])]

@@ -1,0 +1,122 @@
+"""Read the configuration, say each mistake in one sentence, and write the default file and the schema."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from xanesflow.config.base import commented
+from xanesflow.config.model import Config
+from xanesflow.config.old_keys import rename_old_keys
+from xanesflow.core.errors import XanesflowError
+
+SCHEMA_FILE = "config.schema.json"
+"""The JSON schema that stands beside config.yaml, by which editors check and complete a campaign file."""
+
+log = logging.getLogger("xanesflow")
+
+
+def load_config(values: Mapping[str, Any]) -> Config:
+    """Check the configuration that Snakemake read.
+
+    Old keys are read as the new ones, with a warning for each.
+
+    Args:
+        values: the parsed YAML, defaults and overrides already merged.
+
+    Raises:
+        XanesflowError: one sentence for each wrong key, type or value, with its place.
+    """
+    renamed, warnings = rename_old_keys(_nulls(dict(values)))
+    for warning in warnings:
+        log.warning("%s", warning)
+    try:
+        return Config.model_validate(renamed)
+    except ValidationError as error:
+        # A union (a number, or a mapping of numbers) complains once per member: what it says of the deepest place is
+        # about the member that was meant, and the first complaint about a place says enough.
+        by_place: dict[tuple[str, ...], str] = {}
+        for one in error.errors():
+            by_place.setdefault(_place(one), _sentence(one))
+        deepest = [p for p in by_place if not any(p == other[: len(p)] for other in by_place if other != p)]
+        raise XanesflowError("\n".join(by_place[p] for p in deepest)) from None
+
+
+def read_config_file(path: str | Path) -> Config:
+    """Read and check a configuration file by itself, without Snakemake.
+
+    Raises:
+        XanesflowError: the file cannot be read, is not YAML, or holds a wrong value.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise XanesflowError(f"{path} holds no keys with values, but {type(values).__name__} {str(values)[:40]!r}.")
+    return load_config(values)
+
+
+def default_yaml() -> str:
+    """The commented default configuration: the whole 3dtm_xanes_ml2024 campaign."""
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMA_FILE}",
+        "# The whole 3dtm_xanes_ml2024 campaign (arXiv 2409.19552): eight 3d metals at the FEFF level.",
+        "# A campaign of your own is a file with just the keys that differ: snakemake --configfile mine.yaml",
+        "# Made by `python -m xanesflow.config > config.yaml`; change the descriptions in xanesflow/config/, not here.",
+    ]
+    for name in Config.model_fields:
+        lines += ["", *commented(Config, name, "")]
+    return "\n".join(lines) + "\n"
+
+
+def json_schema() -> str:
+    """The JSON schema of a configuration file, as `config.schema.json` holds it."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _nulls(value: Any) -> Any:
+    """`null` in a value given by --config, which Snakemake hands over as a word."""
+    if isinstance(value, dict):
+        return {key: _nulls(inner) for key, inner in value.items()}
+    return None if value == "null" else value
+
+
+def _place(error: Any) -> tuple[str, ...]:
+    """The keys that lead to a pydantic error."""
+    place = [str(part) for part in error["loc"]]
+    if error["type"] != "extra_forbidden":
+        # Members of a union (str, dict[...], constrained-int) show up in the location; they are no keys of the file.
+        place = [p for p in place if "[" not in p and p not in {"str", "int", "function-before", "constrained-int"}]
+    return tuple(place)
+
+
+def _sentence(error: Any) -> str:
+    """One pydantic error as one sentence with its place."""
+    place = list(_place(error))
+    if error["type"] == "extra_forbidden":
+        known = list(_model_at(place[:-1]).model_fields)
+        near = difflib.get_close_matches(place[-1], known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
+        return f"Configuration: '{'.'.join(place)}' is not a known key; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = (message[:1].lower() + message[1:]).rstrip(".")
+    if error["type"] == "value_error" and not place:
+        return f"Configuration: {message}."
+    given = json.dumps(error["input"], default=str)
+    given = given if len(given) <= 60 else given[:57] + "..."
+    return f"Configuration: '{'.'.join(place)}' is {given}; {message}."
+
+
+def _model_at(place: list[str]) -> type[BaseModel]:
+    model: type[BaseModel] = Config
+    for key in place:
+        model = model.model_fields[key].annotation  # type: ignore[assignment]
+    return model

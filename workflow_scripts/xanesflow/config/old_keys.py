@@ -1,0 +1,70 @@
+"""Keys that were renamed: this version still reads the old ones, with a sentence that names the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from xanesflow.config.base import Section
+from xanesflow.config.models import ModelsSection
+from xanesflow.config.simulations import SimulationsSection
+from xanesflow.core.errors import XanesflowError
+
+
+class _Renamed(NamedTuple):
+    """One old key.
+
+    Attributes:
+        section: the section that it is in.
+        old: its name before.
+        new: its name now.
+        model: of the section.
+        translate: from an old value to a new one.
+    """
+
+    section: str
+    old: str
+    new: str
+    model: type[Section]
+    translate: Callable[[Any], Any] = lambda value: value
+
+
+OLD_KEYS = (
+    _Renamed("models", "baseline", "delta_from", ModelsSection, lambda value: None if value == "mean" else value),
+    _Renamed("models", "baselines", "simple_models", ModelsSection),
+    _Renamed("simulations", "engine", "feff8l", SimulationsSection),
+)
+
+
+def rename_old_keys(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Put the values of old keys under the new ones.
+
+    Snakemake fills in config.yaml before anybody looks, so the new key is always there; it counts as given only where
+    it differs from the default.
+
+    Args:
+        values: the configuration as read; it stays as it is.
+
+    Returns:
+        The configuration with new keys alone, and a sentence for each old key that was found.
+
+    Raises:
+        XanesflowError: an old key and the new one are both given.
+    """
+    renamed, warnings = dict(values), []
+    for key in OLD_KEYS:
+        section = renamed.get(key.section)
+        if not isinstance(section, Mapping) or key.old not in section:
+            continue
+        old, new = f"{key.section}.{key.old}", f"{key.section}.{key.new}"
+        default = key.model.model_fields[key.new].default
+        default = default.model_dump(mode="json") if isinstance(default, Section) else default
+        there, value = section.get(key.new, default), key.translate(section[key.old])
+        if there != default:
+            raise XanesflowError(f"Configuration: {old} is the old name of {new}, and both are given; take {old} out.")
+        if isinstance(there, Mapping) and isinstance(value, Mapping):
+            value = {**there, **value}
+        others = {name: given for name, given in section.items() if name not in (key.old, key.new)}
+        renamed[key.section] = {**others, key.new: value}
+        warnings.append(f"Configuration: {old} is now {new}; only this version still reads the old name, so change it.")
+    return renamed, warnings

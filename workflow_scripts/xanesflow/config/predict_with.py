@@ -1,0 +1,60 @@
+"""What `snakemake predict` takes: the folder of structures, the campaign's best models and their error bars."""
+
+from __future__ import annotations
+
+from xanesflow.config import result_paths as paths
+from xanesflow.config.campaign import Campaign, trained_on
+from xanesflow.config.delta_from import EMBEDDED, cheap_theory
+from xanesflow.config.kinds import BEST_FIRST, DELTA
+from xanesflow.config.named_files import check_directory
+from xanesflow.config.result_paths import fill
+from xanesflow.core.errors import XanesflowError
+
+
+def folder_to_predict(campaign: Campaign) -> str:
+    """The folder of structures that `snakemake predict` is for.
+
+    Raises:
+        XanesflowError: none is named, or it is not there.
+    """
+    folder = campaign.config.predict.structures
+    if folder is None:
+        raise XanesflowError("predict.structures is not set; name a folder of structure files.")
+    check_directory(folder, "predict.structures")
+    return folder
+
+
+def models_to_predict_with(campaign: Campaign) -> list[str]:
+    """Checkpoints of the campaign's own models, or what the configuration names.
+
+    Raises:
+        XanesflowError: the campaign has no model that can predict other structures.
+    """
+    if campaign.config.predict.models is not None:
+        return campaign.config.predict.models
+    kind, features = _best_model(campaign)
+    trained = dict.fromkeys(trained_on(kind, name) for name in campaign.subsets)
+    return [path for of in trained for path in campaign.checkpoints(kind, features, of)]
+
+
+def calibrations_to_predict_with(campaign: Campaign) -> list[str]:
+    """Error bars of the campaign's own models, which lie where they are looked for; others bring theirs along."""
+    if campaign.config.predict.models is not None:
+        return []
+    kind, features = _best_model(campaign)
+    return [fill(paths.CALIBRATION, model=kind, features=features, subset=name) for name in campaign.subsets]
+
+
+def _best_model(campaign: Campaign) -> tuple[str, str]:
+    """Kind and features of the model that predicts: of the best kind, the one on its first features."""
+    own = dict(reversed(campaign.models))  # of each kind the first features stay
+    models = campaign.config.models
+    if cheap_theory(models.delta_from) != EMBEDDED:
+        own.pop(DELTA, None)  # its cheap runs cannot be made where structures are predicted
+    for kind in BEST_FIRST:
+        if kind in own:
+            return kind, own[kind]
+    raise XanesflowError(
+        f"models.kinds is {', '.join(models.kinds)}, over runs of {models.delta_from}, which are not made "
+        "for structures that are to be predicted; name models in predict.models."
+    )

@@ -1,0 +1,56 @@
+"""What is looked at before anything is planned: mistakes that would otherwise show after hours of work."""
+
+from __future__ import annotations
+
+from xanesflow.codes.feff.find_feff import find_program
+from xanesflow.codes.lightshow_tree import check_archive
+from xanesflow.codes.vasp.constants import processing_of
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.named_files import check_directory, check_split_files
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import COMPUTED, Subset
+
+
+def check_named_files(campaign: Campaign) -> None:
+    """Check that the files and folders that a configuration names are there.
+
+    Files of material ids and of features are for the rooms that read them.
+
+    Raises:
+        XanesflowError: one is missing; names it and its key.
+    """
+    config = campaign.config
+    campaign.found_settings()
+    if not config.dataset.from_files and config.structures.directory and config.structures.source == "directory":
+        check_directory(config.structures.directory)
+    for name in campaign.subsets:
+        if not config.dataset.from_files and config.simulations.source == "archive":
+            check_archive(campaign.archive_of(name), name)
+        check_split_files(campaign.split_files(name), name)
+
+
+def warnings_of(campaign: Campaign) -> list[str]:
+    """What will stop a job later on, but need not be there for planning, a sentence each."""
+    config = campaign.config
+    if config.dataset.from_files:
+        return []
+    found = []
+    for name in campaign.subsets:
+        if (entries := campaign.processing_of(name)) is not None:
+            try:
+                processing_of(name, entries, start_ev=campaign.energy_start(name))
+            except XanesflowError as error:  # runs need none of it, and the shift can only be found with one
+                found.append(f"{error} Until then the job that makes them will stop.")
+    if config.simulations.source != "run":
+        return found
+    if unrun := [name for name in campaign.subsets if Subset.parse(name).theory not in COMPUTED]:
+        found.append(
+            f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
+            f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
+        )
+    if by_feff := [name for name in campaign.subsets if Subset.parse(name).theory == "FEFF"]:
+        try:
+            find_program(config.simulations.feff_command)
+        except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
+            found.append(f"{', '.join(by_feff)}: {error}")
+    return found

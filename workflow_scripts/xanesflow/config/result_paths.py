@@ -1,0 +1,102 @@
+"""Every path below `results/`, relative to the working directory.
+
+A path is a pattern whose wildcards stand in braces: rules use it as it is, and `fill` puts values in their place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RESULTS = "results"
+
+# Stage 1: structures
+STRUCTURES = "results/structures/{subset}.parquet"
+SITES = "results/structures/{subset}_sites.parquet"
+REJECTED_STRUCTURES = "results/structures/{subset}_rejected.parquet"
+COST = "results/structures/cost.csv"
+QUERIED_STRUCTURES = "results/structures/materials_project/{element}.parquet"
+QUERY_MANIFEST = "results/structures/materials_project/{element}.json"
+
+# Stage 2: inputs
+INPUTS = "results/inputs/{subset}/{chunk}.zip"
+REJECTED_INPUTS = "results/inputs/{subset}/{chunk}_rejected.parquet"
+
+# Stage 3: simulations
+SIMULATIONS = "results/simulations/{subset}"
+RUNS = "results/simulations/{subset}/{chunk}.zip"
+FINISHED_RUNS = "results/simulations/{subset}/kept"
+RETRY_REQUEST = "results/simulations/{subset}/retry/{chunk}.json"
+REJECTED_RUNS = "results/simulations/{subset}/rejected.parquet"
+FAILED_SITES = "results/simulations/{subset}/failed.csv"
+PLAN = "results/plan/{subset}.csv"
+
+# Stages 4 and 5: spectra and features
+SPECTRA = "results/spectra/{subset}.h5"
+REJECTED_SPECTRA = "results/spectra/{subset}_rejected.csv"
+FEATURES = "results/features/{featurizer}/{subset}.h5"
+
+# Stage 6: the dataset
+SPLIT = "results/dataset/splits/{subset}.csv"
+UNMATCHED = "results/dataset/splits/{subset}_unmatched.csv"
+DATASET = "results/dataset/{campaign}.h5"
+PACKAGED = "results/package/{campaign}/{name}"
+
+# Stage 7: models; {of} is a subset, or of a universal model a level of theory
+CHECKPOINT = "results/models/{model}_{features}_{of}/seed{seed}.safetensors"
+TRAINING_HISTORY = "results/models/{model}_{features}_{of}/history.csv"
+LEARNING_CURVE = "results/models/{model}_{features}_{of}/learning_curve.svg"
+DELTA_CURVE = "results/models/{model}_{features}_{of}/learning_curve.csv"
+UNSEEN_ELEMENTS = "results/models/{model}_{features}_{of}/unseen_elements.csv"
+UNSEEN_ELEMENTS_FIGURE = "results/models/{model}_{features}_{of}/unseen_elements.svg"
+FOUND_SETTINGS = "results/models/search/{features}_{searched}.yaml"
+SEARCH_TRIALS = "results/models/search/{features}_{searched}_trials.csv"
+SEARCH_FIGURE = "results/models/search/{features}_{searched}.svg"
+SEARCH_STUDY = "results/models/search/{features}_{searched}/study.journal"
+
+# Stage 8: evaluation
+CALIBRATION = "results/evaluation/calibration/{model}_{features}_{subset}.h5"
+PREDICTIONS = "results/evaluation/predictions/{model}_{features}_{subset}.h5"
+METRICS = "results/evaluation/metrics.csv"
+CALIBRATION_TABLE = "results/evaluation/calibration.csv"
+INTERVALS = "results/evaluation/intervals.csv"
+SIGNIFICANCE = "results/evaluation/significance.csv"
+
+# The report
+REPORT = "results/report/report.html"
+CHEMISTRY = "results/report/chemistry.parquet"
+CHEMISTRY_KEPT = "results/report/chemistry_kept.jsonl"
+FEATURE_MAP = "results/report/map_{features}.parquet"
+THEORIES_TABLE = "results/report/theories_{one}-{other}.csv"
+THEORIES_FIGURE = "results/report/figures/theories_{one}-{other}.svg"
+COMPARISON_FIGURE = "results/report/figures/comparison.svg"
+SUBSET_FIGURE = "results/report/figures/{figure}_{subset}.svg"
+MODEL_FIGURE = "results/report/figures/{figure}_{model}_{features}_{subset}.svg"
+MAP_FIGURE = "results/report/figures/map_{features}_{subset}.svg"
+
+# Beside the way to the report: structures that nobody simulated
+PREDICTED_SPECTRA = "results/prediction/spectra.h5"
+UNPREDICTED_STRUCTURES = "results/prediction/spectra_rejected.csv"
+
+BENCHMARKS = "results/benchmarks"
+
+
+def fill(pattern: str, **wildcards: object) -> str:
+    """A pattern with values in place of the wildcards that are named; all others stay."""
+    for name, value in wildcards.items():
+        pattern = pattern.replace(f"{{{name}}}", str(value))
+    return pattern
+
+
+def in_results(results: Path, pattern: str, **wildcards: object) -> Path:
+    """A filled pattern below the `results` folder of a campaign, wherever that is."""
+    return results / fill(pattern, **wildcards).removeprefix(f"{RESULTS}/")
+
+
+def log_of(rule: str, wildcards: str = "") -> str:
+    """Log of a rule's jobs, each named by its wildcards, as `{subset}_{chunk}`."""
+    return f"results/logs/{rule}/{wildcards}.log" if wildcards else f"results/logs/{rule}.log"
+
+
+def benchmark_of(rule: str, wildcards: str = "") -> str:
+    """What Snakemake measured of a rule's jobs, each named by its wildcards."""
+    return f"{BENCHMARKS}/{rule}/{wildcards}.tsv" if wildcards else f"{BENCHMARKS}/{rule}.tsv"

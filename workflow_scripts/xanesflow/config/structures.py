@@ -1,0 +1,104 @@
+"""The section `structures` of config.yaml: where the crystal structures come from."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from xanesflow.config.base import Count, ElementSymbol, Positive, Section, not_bool, unique
+
+
+def _system(name: str) -> str:
+    first, *others = name.split("-")
+    if first != "E" or not all(each == "*" or re.fullmatch("[A-Z][a-z]?", each) for each in others):
+        raise ValueError("a system is E, for the subset's element, with others or * behind it, such as E-O-*")
+    return name
+
+
+def _material_id(name: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,5}-(\d+|[a-z]+)", name):
+        raise ValueError("a material id is wanted, such as mp-390")
+    return name
+
+
+SystemName = Annotated[str, AfterValidator(_system)]
+MaterialId = Annotated[str, AfterValidator(_material_id)]
+
+
+class MaterialsProjectSection(Section):
+    """Which structures are asked of Materials Project, for each element of the subsets."""
+
+    systems: Annotated[list[SystemName], Field(min_length=1), AfterValidator(unique)] = Field(
+        ["E", "E-O", "E-O-*", "E-O-*-*"],
+        description=(
+            "chemical systems: E is the subset's element, * any other element. By default, as in the paper: the pure\n"
+            "element, and oxides with up to two further elements"
+        ),
+    )
+    theoretical: bool | None = Field(
+        None, description="false: only materials known from experiment; true: only the others; null: both"
+    )
+    energy_above_hull: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="largest energy above the convex hull in eV/atom; null: any"
+    )
+    max_atoms: Count | None = Field(
+        None, description="largest number of atoms in the cell; null: any (the published Cu runs have up to 272)"
+    )
+    include: Annotated[list[MaterialId], AfterValidator(unique)] = Field(
+        [], description="ids of materials to add, whatever the filters say"
+    )
+    exclude: Annotated[list[MaterialId], AfterValidator(unique)] = Field(
+        [], description="ids of materials to leave out; the rejected table lists them"
+    )
+    ids: str | list[MaterialId] | dict[ElementSymbol, str | list[MaterialId]] | None = Field(
+        None,
+        description=(
+            "exactly these materials, instead of systems and filters: a list of ids; a file with an id or a site\n"
+            "(mp-390_000) on each line; a folder with published <subset>_{train,val,test}.txt; or one of these\n"
+            "per element, {Cu: cu.txt, Ti: [mp-390]}; relative to the working directory. null: by systems"
+        ),
+    )
+
+    def ids_of(self, element: str) -> str | list[str] | None:
+        """The ids, file or folder for an element."""
+        return self.ids[element] if isinstance(self.ids, dict) else self.ids
+
+
+class StructuresSection(Section):
+    """Where the crystal structures come from."""
+
+    source: Literal["archive", "directory", "examples", "materials_project"] = Field(
+        "archive",
+        description=(
+            "archive: the POSCAR beside the finished runs of simulations.archive; directory: your own files;\n"
+            "examples: well-known structures that come with xanesflow; materials_project: Materials Project, with\n"
+            "your API key in the environment variable MP_API_KEY"
+        ),
+    )
+    directory: str | None = Field(
+        None,
+        description=(
+            "for source directory, the folder with your files: <id>/POSCAR, <id>.cif, <id>.json (pymatgen),\n"
+            "<id>.vasp, ...; relative to the working directory (snakemake --directory)"
+        ),
+    )
+    only: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(
+        None,
+        description=("take only the structures with these ids (directory, examples or materials_project); null: all"),
+    )
+    symprec: Positive = Field(
+        0.01, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"
+    )
+
+    materials_project: MaterialsProjectSection = Field(
+        MaterialsProjectSection(), description="for source materials_project: which structures to ask for"
+    )
+    refresh: bool = Field(
+        False,
+        description=(
+            "true: ask Materials Project again, and report what was added, changed and withdrawn; for one call:\n"
+            "--config structures='{refresh: true}'. Otherwise the first answer is kept"
+        ),
+    )
