@@ -16,7 +16,8 @@ from xanesflow.features.cheap_runs.collect import collect_baseline
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
 from xanesflow.features.compute_features import read_features
 from xanesflow.structures.copy_site_table import share_sites
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 START = GRID_START_EV["Cu"]
 ENERGY = np.arange(START - 8, START + 45, 0.1)

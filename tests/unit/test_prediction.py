@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from trained_campaign import START_EV, campaign, model_of, structures_of, write_dataset
 
 import xanesflow
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NothingPredictedError, XanesflowError
 from xanesflow.core.sites import parse_site_id
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
@@ -24,12 +24,11 @@ from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.prediction import site_features as features_of_prediction
-from xanesflow.prediction.data import NothingPredictedError
 from xanesflow.prediction.export_model import export_model
 from xanesflow.prediction.feature_cache import KeptFeatures
 from xanesflow.prediction.predict_files import predict_structures
 from xanesflow.prediction.predictor import Predictor
-from xanesflow.prediction.write import read_prediction
+from xanesflow.prediction.read import read_prediction
 
 
 @pytest.fixture(scope="module")

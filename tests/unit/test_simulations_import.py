@@ -21,7 +21,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_of
 from xanesflow.core.tables import read_rejected
 from xanesflow.simulations.import_archive import import_archive
-from xanesflow.structures.sites import BadStructure, read_poscar
+from xanesflow.structures.material import BadStructure
+from xanesflow.structures.poscar import read_poscar
 
 
 class Imported:

@@ -25,7 +25,8 @@ from xanesflow.structures.cost import (
     expected_costs,
     feff_core_hours,
 )
-from xanesflow.structures.sites import describe, write_site_table
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table
 
 FCC_A = 3.615
 FCC = Structure(Lattice.cubic(FCC_A), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])

@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.structures import folder as directory
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.list_files import directory_state
-from xanesflow.structures.sites import BadStructure
+from xanesflow.structures.material import BadStructure
 
 
 def test_every_promised_name_is_a_material_of_the_id_in_it(tmp_path):

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from xanesflow.cli.terminal import WrongCallError
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.structures.examples import load_examples
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, read_structure_file
-from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
 
 LIGHTEST, HEAVIEST = 11, 92
 """Atomic numbers of the absorbers whose K edge the engine computes."""

@@ -15,11 +15,10 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.cli.choose_site import Absorber
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.feff8l import EngineSettings, XanesResult
 from xanesflow.codes.feff8l.engine import Feff8lEngine
-from xanesflow.core.errors import XanesflowError
-from xanesflow.running.process import StoppedError, run_command
+from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
+from xanesflow.running.process import run_command
 
 _POLL = 0.15  # seconds
 _TAIL = 4096  # bytes of a log in which its last line is looked for

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.terminal import WrongCallError, errors_told, results
-from xanesflow.core.errors import XanesflowError
+from xanesflow.cli.terminal import errors_told, results
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: look into one, check, plot, export, compare.")
 

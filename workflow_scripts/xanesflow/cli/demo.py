@@ -24,8 +24,8 @@ from rich.text import Text
 
 import xanesflow
 from xanesflow.cli.run_progress import RunProgress, Stage
-from xanesflow.cli.terminal import STOPPED, WrongCallError, say
-from xanesflow.core.errors import XanesflowError
+from xanesflow.cli.terminal import STOPPED, say
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.sites import chunk_name
 from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory

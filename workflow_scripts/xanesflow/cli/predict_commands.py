@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import WrongCallError, errors_told, messages, results, say
-from xanesflow.core.errors import XanesflowError
+from xanesflow.cli.terminal import errors_told, messages, results, say
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 
 @contextmanager

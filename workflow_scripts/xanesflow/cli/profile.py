@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xanesflow
-from xanesflow.cli.terminal import WrongCallError
 from xanesflow.config.simulations import Simulations
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.running import slurm
 

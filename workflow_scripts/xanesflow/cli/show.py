@@ -12,9 +12,10 @@ from rich.table import Table
 
 from xanesflow.cli.choose_site import Absorber, Request, read_element
 from xanesflow.cli.compute import Outcome
-from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.cli.terminal import say
 from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
 from xanesflow.codes.feff8l import EngineSettings
+from xanesflow.core.errors import WrongCallError
 from xanesflow.structures.examples import load_examples
 
 

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.cli.terminal import say
+from xanesflow.core.errors import WrongCallError
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 
 REFRESH = 2.0

@@ -10,15 +10,11 @@ from io import TextIOWrapper
 
 from rich.console import Console
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 STOPPED = 130  # 128 + SIGINT, as shells have it
 
 _WIDTH = 120  # of what does not go to a terminal
-
-
-class WrongCallError(XanesflowError):
-    """What the command was given makes no sense; exit code 2, as for an option that is not known."""
 
 
 def messages() -> Console:

@@ -20,11 +20,12 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
+from xanesflow.core.text import one_line
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.structures.sites import one_line, write_structure_rows
+from xanesflow.structures.site_table import write_structure_rows
 
 log = logging.getLogger(__name__)
 

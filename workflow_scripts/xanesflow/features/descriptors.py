@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.features.base import FeatureFailure, Features, NotFeaturizableError, Progress, failure, groups
+from xanesflow.features.base import FeatureFailure, Features, Progress, failure, groups
 from xanesflow.features.graph_networks.neighbors import bond_graph
 
 DIMENSION = 1024

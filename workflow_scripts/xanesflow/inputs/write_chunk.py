@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.input_writers import Code, NoInputError, code_of, plain
+from xanesflow.codes.input_writers import Code, code_of, plain
 from xanesflow.codes.vasp.potcar import HOW, SPEC, describe_potcars, library
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
-from xanesflow.prediction.data import Prediction, SubsetPrediction
+from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
 
@@ -42,7 +42,7 @@ def check_plot(path: str | Path) -> None:
         raise XanesflowError(f"{path} cannot be drawn: a plot is a .svg, .png, .pdf or .html file.")
 
 
-def draw_prediction(path: str | Path, prediction: Prediction) -> None:
+def draw_prediction(path: str | Path, prediction: Predicted) -> None:
     """Draw each material's average with its 95 % band, and its sites thin.
 
     Raises:
@@ -57,7 +57,7 @@ def draw_prediction(path: str | Path, prediction: Prediction) -> None:
         _draw(path, panels, total)
 
 
-def _panels(prediction: Prediction, most: int) -> tuple[list[_Panel], int]:
+def _panels(prediction: Predicted, most: int) -> tuple[list[_Panel], int]:
     """The first materials, and how many there are."""
     total = sum(len(set(each.material_id)) for each in prediction.subsets.values())
     panels: list[_Panel] = []

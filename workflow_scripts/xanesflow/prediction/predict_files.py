@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.prediction.data import NothingPredictedError, Prediction
 from xanesflow.prediction.feature_cache import KeptFeatures
 from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
+from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Predictor, Progress
 from xanesflow.prediction.write import check_output, rejected_beside, write_prediction
 

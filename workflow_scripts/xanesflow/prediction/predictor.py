@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
-from xanesflow.prediction.data import NothingPredictedError, Prediction, SubsetPrediction
+from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.feature_cache import KeptFeatures
 from xanesflow.prediction.input_structures import SYMPREC, Structures, read_structures
+from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.site_features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
 from xanesflow.prediction.structure_only import SIGMAS, bands_alone, errors_alone, spectra_by_seed
 from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
-from xanesflow.structures.sites import Material
+from xanesflow.structures.material import Material
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many of it are done, and of how many."""

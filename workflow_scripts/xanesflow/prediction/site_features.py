@@ -20,7 +20,7 @@ from xanesflow.features.base import FeatureFailure
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.model_kinds import ModelCard
 from xanesflow.prediction.feature_cache import KeptFeatures
-from xanesflow.structures.sites import Material
+from xanesflow.structures.material import Material
 
 SiteFeatures = dict[Site, NDArray[np.float32] | str]
 """(d,) of each site, or why it has none."""

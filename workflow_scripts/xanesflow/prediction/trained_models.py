@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import Subset
-from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, NotCalibratedError
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import difference, read_calibration, read_owner_and_sites
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.load_seeds import check_seeds

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xanesflow
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import StoppedError, XanesflowError
 from xanesflow.running import kill_on_exit
 
 _POLL = 0.2  # seconds
@@ -52,10 +52,6 @@ def from_outside(code: int) -> str:
     if number not in _FROM_OUTSIDE:
         return ""
     return f"ended by signal {number}" + ("; the machine may have run out of memory" * (number == signal.SIGKILL))
-
-
-class StoppedError(Exception):
-    """The command was ended because it is not wanted any more."""
 
 
 def check_program(program: str) -> None:

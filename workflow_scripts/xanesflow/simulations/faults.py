@@ -7,8 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xanesflow.codes.engine import FailedRunError
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.sites import Site, site_id
 
 log = logging.getLogger(__name__)

@@ -21,14 +21,9 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.core.tables import describe_counts, write_rejected
-from xanesflow.structures.sites import (
-    BadStructure,
-    Material,
-    not_the_absorber,
-    read_poscar,
-    write_site_table,
-    write_structures,
-)
+from xanesflow.structures.material import BadStructure, Material, not_the_absorber
+from xanesflow.structures.poscar import read_poscar
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 

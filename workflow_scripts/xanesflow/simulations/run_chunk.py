@@ -28,15 +28,15 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import Engine, FailedRunError, WithOwnFiles, WithSharedStep
+from xanesflow.codes.engine import Engine, WithOwnFiles, WithSharedStep
 from xanesflow.codes.lightshow_tree import poscar_path
 from xanesflow.codes.run_zip import ChunkWriter, Run
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
 from xanesflow.core.tables import read_site_list, read_structures
-from xanesflow.running.process import SIGNAL, Ended, StoppedError, run_command
+from xanesflow.running.process import SIGNAL, Ended, run_command
 from xanesflow.running.walltime import Limit
 from xanesflow.simulations.faults import FULL, faults_told, full_disk_told
 from xanesflow.simulations.job_resources import expected_seconds

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xanesflow.codes.engine import FailedRunError
+from xanesflow.core.errors import FailedRunError
 from xanesflow.core.sites import WHOLE_MATERIAL, Site
 from xanesflow.simulations.state.finished_runs import KeptRuns, run_site
 from xanesflow.simulations.state.retry_requests import PASSING

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.readers import check_record, check_theory, reader_of
 from xanesflow.codes.run_zip import Run, read_chunk, sites_in_chunk
 from xanesflow.codes.vasp.constants import Processing, processing_of
-from xanesflow.core.energy_grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.energy_grid import Array, energy_grid, envelope, onto_grid
+from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected

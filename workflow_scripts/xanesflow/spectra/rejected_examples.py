@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_xmu import Xmu
 from xanesflow.codes.feff.read_xmu import parse_xmu as parse_feff
 from xanesflow.codes.feff8l.read_run import parse_xmu as parse_feff8l
 from xanesflow.codes.run_zip import Run
 from xanesflow.core.energy_grid import N_POINTS, Array, energy_grid
+from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.tables import STRING
 

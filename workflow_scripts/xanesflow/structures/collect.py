@@ -20,9 +20,10 @@ from xanesflow.core.tables import count_reasons, write_rejected
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.folder import read_directory
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.materials_project.manifest import read_manifest
 from xanesflow.structures.materials_project.material_ids import read_ids
-from xanesflow.structures.sites import BadStructure, Material, describe, write_site_table, write_structures
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
+from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.structures.list_files import StructureFile, describe_listing, list_structures, name_some
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import content_of
 from xanesflow.structures.read_structure import read_structure, same_structure
-from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
 
 log = logging.getLogger(__name__)
 

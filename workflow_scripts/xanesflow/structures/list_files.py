@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.structures.unusable import BadStructure
+from xanesflow.structures.material import BadStructure
 
 LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
 

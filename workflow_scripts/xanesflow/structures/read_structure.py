@@ -17,7 +17,9 @@ from pymatgen.core import Element, Lattice, Structure
 from pymatgen.io.cif import CifBlock, CifParser, str2float
 from scipy.spatial import cKDTree
 
-from xanesflow.structures.sites import UnusableStructure, one_line, parse_poscar
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import one_line
+from xanesflow.structures.poscar import parse_poscar
 
 MIN_DISTANCE_A = 0.5
 """Two atoms that are closer are a mistake: the shortest bond there is, H-H, has 0.74 Å."""

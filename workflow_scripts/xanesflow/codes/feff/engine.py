@@ -14,13 +14,12 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
 from xanesflow.codes.feff.write_inputs import Feff
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.lightshow_tree import RUN_FILES
+from xanesflow.core.errors import FailedRunError, NoInputError
 
 _BESIDES = 120.0  # seconds for all but FEFF
 

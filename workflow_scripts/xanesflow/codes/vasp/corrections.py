@@ -23,6 +23,7 @@ from custodian.custodian import ErrorHandler
 from pymatgen.io.vasp.inputs import Incar
 
 from xanesflow.codes.vasp.step_job import CORRECTIONS
+from xanesflow.core.errors import RefusedError
 from xanesflow.core.files import write_text
 
 FREE = frozenset(
@@ -33,18 +34,6 @@ FREE = frozenset(
     }
 )
 """INCAR tags that a correction may set or take out."""
-
-
-class RefusedError(Exception):
-    """A correction that would change the physics, or that comes to nothing.
-
-    Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`.
-    """
-
-    def __init__(self, detail: str, reason: str = "engine_failed") -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 class Guarded(ErrorHandler):

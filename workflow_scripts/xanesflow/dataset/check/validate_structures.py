@@ -59,8 +59,7 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
     """Find the symmetry-equivalent atoms of each structure again and compare them with sites and multiplicities."""
     from pymatgen.core import Structure
 
-    from xanesflow.structures.sites import Material, describe
-    from xanesflow.structures.unusable import BadStructure
+    from xanesflow.structures.material import BadStructure, Material, describe
 
     try:
         symprec = float(json.loads(contents.file.attrs["config"])["structures"]["symprec"])

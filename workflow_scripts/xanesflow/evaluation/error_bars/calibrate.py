@@ -9,14 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.errors import NotCalibratedError
 from xanesflow.core.provenance import provenance
-from xanesflow.evaluation.error_bars.calibration import (
-    Calibration,
-    Ensemble,
-    NotCalibratedError,
-    cross_fit,
-    materials_of,
-)
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, cross_fit, materials_of
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration, write_calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.load_seeds import ensemble_of, load_members

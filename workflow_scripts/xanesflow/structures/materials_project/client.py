@@ -16,9 +16,9 @@ from mp_api.client.core.exceptions import MPRestError, MPRestWarning
 from mp_api.client.core.utils import validate_api_key, validate_endpoint
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import one_line
 from xanesflow.structures.materials_project.manifest import LeftOut, Query
 from xanesflow.structures.materials_project.retrying_http import Patience, PatientAdapter
-from xanesflow.structures.sites import one_line
 
 log = logging.getLogger(__name__)
 

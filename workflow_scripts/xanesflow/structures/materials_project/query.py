@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text, write_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
@@ -29,7 +29,7 @@ from xanesflow.structures.materials_project.manifest import (
 )
 from xanesflow.structures.materials_project.retrying_http import Patience
 from xanesflow.structures.read_structure import read_structure
-from xanesflow.structures.sites import UnusableStructure, write_structure_rows
+from xanesflow.structures.site_table import write_structure_rows
 
 if TYPE_CHECKING:
     from xanesflow.structures.materials_project.client import MaterialsProject

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import TryAgainError, XanesflowError
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +44,6 @@ class Patience:
     longest_wait_s: float = 600.0
     silence_s: float = 60.0
     answer_s: float = 300.0
-
-
-class _Trouble(Exception):  # noqa: N818 - caught where it is told
-    """An answer that may be better the next time; `wait_s`: what the server asks to wait."""
-
-    def __init__(self, message: str, wait_s: float | None = None) -> None:
-        super().__init__(message)
-        self.wait_s = wait_s
 
 
 class PatientAdapter(HTTPAdapter):
@@ -86,7 +78,7 @@ class PatientAdapter(HTTPAdapter):
         for attempt in range(1, self.patience.attempts + 1):
             try:
                 response = self._once(request, verify=verify, cert=cert, proxies=proxies)
-            except _Trouble as trouble:
+            except TryAgainError as trouble:
                 if attempt == self.patience.attempts:
                     raise XanesflowError(
                         f"{self.server} {trouble}, {attempt} times in a row; try again later: {LATER}."
@@ -97,7 +89,7 @@ class PatientAdapter(HTTPAdapter):
             return response
         raise AssertionError("attempts is at least 1")
 
-    def _wait(self, trouble: _Trouble, attempt: int) -> None:
+    def _wait(self, trouble: TryAgainError, attempt: int) -> None:
         wait = self.patience.backoff_s * 2 ** (attempt - 1) if trouble.wait_s is None else trouble.wait_s
         if wait > self.patience.longest_wait_s:
             raise XanesflowError(
@@ -120,22 +112,22 @@ class PatientAdapter(HTTPAdapter):
             )
             body = self._body(response)
         except requests.ConnectTimeout:
-            raise _Trouble(f"cannot be reached at {host} within {silence:g} s") from None
+            raise TryAgainError(f"cannot be reached at {host} within {silence:g} s") from None
         except (requests.Timeout, TimeoutError):
-            raise _Trouble(f"was silent for {silence:g} s") from None
+            raise TryAgainError(f"was silent for {silence:g} s") from None
         except requests.ConnectionError as error:
-            raise _Trouble(f"cannot be reached at {host} ({_cause(error)})") from None
+            raise TryAgainError(f"cannot be reached at {host} ({_cause(error)})") from None
         except (requests.RequestException, HTTPError, OSError) as error:
             told = f"was silent for {silence:g} s" if "timed out" in str(error) else f"broke off ({_cause(error)})"
-            raise _Trouble(told) from None
+            raise TryAgainError(told) from None
         status = response.status_code
         if status >= 500 or status in (408, 425, 429):
-            raise _Trouble(f"answered HTTP {status} ({response.reason})", _retry_after(response))
+            raise TryAgainError(f"answered HTTP {status} ({response.reason})", _retry_after(response))
         if status == 200:
             try:
                 orjson.loads(body)
             except ValueError:
-                raise _Trouble("sent an answer that is cut off or no JSON") from None
+                raise TryAgainError("sent an answer that is cut off or no JSON") from None
         return response
 
     def _body(self, response: requests.Response) -> bytes:
@@ -148,7 +140,7 @@ class PatientAdapter(HTTPAdapter):
             parts.append(part)
             if time.monotonic() - begun > self.patience.answer_s:
                 raw.close()
-                raise _Trouble(f"did not finish an answer within {self.patience.answer_s:g} s")
+                raise TryAgainError(f"did not finish an answer within {self.patience.answer_s:g} s")
         raw.release_conn()
         body = b"".join(parts)
         response.raw = io.BytesIO(body)
