@@ -14,8 +14,8 @@ from xanesflow.core.parallel import map_in_processes
 
 SCRIPT = """
 import logging, sys, types, warnings
-from xanesflow.errors import XanesflowError
-from xanesflow.scripting import rule_log
+from xanesflow.core.errors import XanesflowError
+from xanesflow.config.rule_script import rule_log
 snakemake = types.SimpleNamespace(log=[sys.argv[1]], output=[], config={{"subsets": ["Cu_FEFF"]}})
 with rule_log(snakemake) as config:
     logging.getLogger("xanesflow.stage").info("12 spectra kept")

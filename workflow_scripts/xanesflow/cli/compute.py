@@ -1,4 +1,4 @@
-"""Compute sites side by side, each in a process of its own that cannot outlive this one (see `running.kill_on_exit`)."""
+"""Compute sites side by side, each in a process of its own that ends with this one (see `running.kill_on_exit`)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from xanesflow.cli.choose_site import Absorber
 from xanesflow.codes.feff8l import EngineSettings, XanesResult
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
+from xanesflow.core.text import one_line
 from xanesflow.running.process import run_command
 
 _POLL = 0.15  # seconds
@@ -137,11 +138,11 @@ def _outcome(
     except StoppedError:
         failure = "stopped"
     except (FailedRunError, XanesflowError) as error:
-        failure = " ".join(str(error).split()).rstrip(".")
+        failure = one_line(error)
     except OSError as error:
         failure = f"the system said: {error.strerror or error}"
     except Exception as error:
-        failure = f"a fault of xanesflow, please report it: {type(error).__name__} {' '.join(str(error).split())}"
+        failure = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
     return Outcome(site, result, failure, time.monotonic() - begin)
 
 

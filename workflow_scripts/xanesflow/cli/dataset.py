@@ -14,6 +14,7 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import messages, say
 from xanesflow.core.sites import PARTS
+from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.read_dataset import Dataset, load
 
 if TYPE_CHECKING:
@@ -101,15 +102,15 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
         remarks = len(found.of(check)) - faults
         result, style = "ok", "green"
         if faults:
-            result, style = f"{faults} {'fault' if faults == 1 else 'faults'}", "red"
+            result, style = plural(faults, "fault"), "red"
         elif remarks:
-            result, style = f"ok, {remarks} {'remark' if remarks == 1 else 'remarks'}", "yellow"
+            result, style = f"ok, {plural(remarks, 'remark')}", "yellow"
         table.add_row(check, f"[{style}]{result}[/]", escape(looked_at), CHECKS[check])
     console.print(table)
     for each in found.findings:
         say(console, f"{each.check}: {each}", style="red" if each.fault else "yellow")
     number = len(found.faults)
-    say(console, f"{path}: " + ("valid" if found.valid else f"{number} {'fault' if number == 1 else 'faults'}"))
+    say(console, f"{path}: " + ("valid" if found.valid else plural(number, "fault")))
     return found.valid
 
 
@@ -183,5 +184,4 @@ def _sentences(subset: SubsetDifference) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more (all with --json)" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return first_of(names, _SHOWN) + (" (all with --json)" if len(names) > _SHOWN else "")

@@ -27,6 +27,7 @@ from xanesflow.cli.run_progress import RunProgress, Stage
 from xanesflow.cli.terminal import STOPPED, say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.sites import chunk_name
+from xanesflow.core.text import clock
 from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory
 
@@ -72,7 +73,7 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
                    "--snakefile", str(root / "Snakefile"), "--configfile", str(root / "campaigns/demo.yaml"),
                    "--directory", str(directory.resolve()), *(["--cores", str(cores)] if cores else [])]  # fmt: skip
         stopped, code, tail = _follow(command, root, directory / LOG, progress, console)
-        took = _clock(time.monotonic() - begin)
+        took = clock(time.monotonic() - begin)
     if stopped:
         _tell(errors, "stopped; the same command goes on where it was")
         return STOPPED
@@ -181,7 +182,7 @@ class PlainLines:
                 self._say(f"{stage.name} done: {_of(progress, stage)}{unit}, took {_stage_clock(progress, stage)}")
 
     def _say(self, text: str) -> None:
-        _tell(self._console, f"{_clock(self._progress.clock() - self._begin):>5}  {text}")
+        _tell(self._console, f"{clock(self._progress.clock() - self._begin):>5}  {text}")
 
 
 class LiveDisplay:
@@ -210,7 +211,7 @@ class LiveDisplay:
         for stage in progress.stages.values():
             table.add_row(*_mark(progress, stage), _bar(progress, stage), *_counts(progress, stage))
         last = Text(progress.last or "Snakemake looks what is to do", style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(table, last, Text(f"{_clock(progress.clock() - self._begin)} altogether", style="bold"))
+        return Group(table, last, Text(f"{clock(progress.clock() - self._begin)} altogether", style="bold"))
 
 
 class _Failures:
@@ -380,13 +381,7 @@ def _was_there(progress: RunProgress, stage: Stage) -> bool:
 def _stage_clock(progress: RunProgress, stage: Stage) -> str:
     if stage.begin is None:
         return ""
-    return _clock((progress.clock() if stage.end is None else stage.end) - stage.begin)
-
-
-def _clock(seconds: float) -> str:
-    """`1:05`, `1:01:05`."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+    return clock((progress.clock() if stage.end is None else stage.end) - stage.begin)
 
 
 def _example_names() -> dict[str, str]:

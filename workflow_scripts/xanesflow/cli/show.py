@@ -16,6 +16,7 @@ from xanesflow.cli.terminal import say
 from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
 from xanesflow.codes.feff8l import EngineSettings
 from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import plural
 from xanesflow.structures.examples import load_examples
 
 
@@ -24,7 +25,7 @@ def announce(request: Request, console: Console) -> None:
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
-        what = f"{sites} inequivalent {'site' if sites == 1 else 'sites'}, {atoms} in the cell"
+        what = f"{plural(sites, 'inequivalent site')}, {atoms} in the cell"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     for note in request.notes:
         say(console, f"Note: {note}", style="yellow")

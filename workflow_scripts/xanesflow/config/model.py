@@ -29,6 +29,7 @@ from xanesflow.config.simulations import Simulations
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import parse_features
 from xanesflow.core.sites import ELEMENTS, IMPORTED, PARTS, Subset
+from xanesflow.core.text import one_line
 
 
 class Config(Section):
@@ -383,7 +384,7 @@ def read_config_file(path: str | Path) -> Config:
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+        raise XanesflowError(f"{path} cannot be read as YAML: {one_line(error)}.") from None
     if not isinstance(values, dict):
         raise XanesflowError(f"{path} holds no keys with values, but {type(values).__name__} {str(values)[:40]!r}.")
     return load_config(values)

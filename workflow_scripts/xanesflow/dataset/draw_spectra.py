@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import BAND, MODEL, figure
+from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import Dataset, Site, Subset
 
 SUFFIXES = (".svg", ".png", ".pdf")
@@ -53,7 +54,7 @@ def draw_spectra(data: Dataset, sites: Sequence[str], subsets: Sequence[str], ou
         for axes, (name, there) in zip(rows, shown.items(), strict=True):
             _draw_sites(axes, name, there)
     number = sum(map(len, shown.values()))
-    return f"{number} {'spectrum' if number == 1 else 'spectra'} of {', '.join(shown)}"
+    return f"{plural(number, 'spectrum', 'spectra')} of {', '.join(shown)}"
 
 
 def _draw_sites(axes: Axes, subset: str, sites: Sequence[Site]) -> None:

@@ -57,7 +57,7 @@ def import_features(
         spectra: HDF5 to write, as `spectra.curate.curate_spectra` does.
         rejected_csv: the rejected table, for people.
         structures: Parquet to write; without rows where the file has no structures.
-        features: HDF5 to write for each featurizer that is wanted, as `features.compute_features.compute_features` does.
+        features: HDF5 to write for each featurizer that is wanted, as `features.compute_features` does.
         config: the configuration as JSON, for the record.
 
     Raises:
@@ -192,7 +192,7 @@ def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list
             structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # whatever pymatgen says of what is no structure
             raise XanesflowError(
-                f"The structure of {material} in {source} cannot be read ({one_line(error)})."
+                f"The structure of {material} in {source} cannot be read ({one_line(error, 160)})."
             ) from None
         rows.append((material, text, structure.composition.reduced_formula, len(structure)))
     return rows

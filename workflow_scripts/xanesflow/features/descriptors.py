@@ -9,7 +9,8 @@ random signs into 1024 numbers,
 
 This keeps distances and inner products to about 1/√1024 = 3 % (Johnson and Lindenstrauss; for descriptors of many
 elements see Darby et al., Phys. Rev. Lett. 131, 028001 (2023)), and with them the principal components that a model
-sees (`models.network.reduction`). Columns mean the same for every subset and campaign, and new elements bring no new ones.
+sees (`models.network.reduction`). Columns mean the same for every subset and campaign, and new elements bring no new
+ones.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, chunk_name, site_id
 from xanesflow.core.tables import describe_counts, read_structures, write_rejected
+from xanesflow.core.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
             raise
         except Exception as error:  # Lightshow and pymatgen raise whatever they ran into
             told = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
-            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {' '.join(str(told).split())}")
+            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {one_line(told)}")
             refused |= dict.fromkeys(sites or material.sites, gave_up)
         good = [site for site in sites if site not in refused]
         files = _read_files(Path(scratch), root) if good else {}

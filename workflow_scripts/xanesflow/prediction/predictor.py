@@ -14,6 +14,7 @@ from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
+from xanesflow.core.text import first_few, plural
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
 from xanesflow.prediction.data import SubsetPrediction
@@ -282,12 +283,12 @@ def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, 
         if each.structure_alone is None:
             continue
         alone = [row for row in range(len(each)) if each.structure_alone[row]]
-        number = f"{len(each)} site{'s' if len(each) > 1 else ''}"
+        number = plural(len(each), "site")
         told.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
         if alone:
             why = failed.get((each.material_id[alone[0]], int(each.site_index[alone[0]])), "it failed")
             told.append(
-                f"{name}: the engine failed at {len(alone)} of them ({_some([each.ids[row] for row in alone])}: "
+                f"{name}: the engine failed at {len(alone)} of them ({first_few([each.ids[row] for row in alone])}: "
                 f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
             )
     return told
@@ -312,7 +313,8 @@ def _remarks(
         elif number := int(each.unlike.sum()):
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             told.append(
-                f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
+                f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on "
+                f"({first_few(which)}): "
                 f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
                 "another material; take their spectra with care."
             )
@@ -327,7 +329,7 @@ def _remarks(
     for symbol in ELEMENTS:
         if present[symbol] and symbol not in elements:
             told.append(
-                f"{symbol} is in {present[symbol]} structure{'s' if present[symbol] > 1 else ''}, and no model given "
+                f"{symbol} is in {plural(present[symbol], 'structure')}, and no model given "
                 f"is of {symbol} (they are of {', '.join(elements)})."
             )
     notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
@@ -335,7 +337,3 @@ def _remarks(
     if len(notes) > _NAMED:
         told.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
     return told
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -9,6 +9,7 @@ import h5py
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import read_rejected_group
+from xanesflow.core.text import one_line
 from xanesflow.prediction.average import Averages
 from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.prediction import Prediction
@@ -41,7 +42,7 @@ def read_prediction(path: str | Path) -> Prediction:
                 made,
             )
     except (OSError, KeyError, ValueError, AttributeError) as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         raise XanesflowError(f"{path} cannot be read as a prediction ({said}); make it again.") from None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import Subset
+from xanesflow.core.text import first_few
 from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import difference, read_calibration, read_owner_and_sites
 from xanesflow.evaluation.error_bars.distance import TrainingSites
@@ -121,7 +122,7 @@ def _checkpoints(path: Path) -> list[Path]:
         if found := sorted(path.glob("seed*.safetensors")):
             return found
         below = sorted(each.parent.name for each in path.glob("*/seed0.safetensors"))
-        hint = f" (it holds folders of models: {', '.join(below[:5])}{', ...' if len(below) > 5 else ''})"
+        hint = f" (it holds folders of models: {first_few(below, 5)})"
         raise XanesflowError(f"The folder {path} holds no model{hint if below else ''}; {_WANTED}.")
     if not path.exists():
         raise XanesflowError(f"There is no model {path}; {_WANTED}.")

@@ -67,7 +67,7 @@ def check_program(program: str) -> None:
 def run_command(
     command: Sequence[str], folder: Path, *, log: Path, time_limit: float, stop: threading.Event | None = None
 ) -> Ended:
-    """Run a command in a folder to its end, or to its time limit; nothing that it started outlives it (see `kill_on_exit`).
+    """Run a command in a folder to its end or time limit; nothing that it started outlives it (see `kill_on_exit`).
 
     Args:
         command: program and arguments; it gets one thread for linear algebra, and finds this very library.

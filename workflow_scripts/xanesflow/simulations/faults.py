@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.sites import Site, site_id
+from xanesflow.core.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def faults_told(site: Site) -> Iterator[None]:
         raise FailedRunError("cannot_simulate", str(error)) from None
     except Exception as error:
         log.warning("%s: a fault of the engine", site_id(*site), exc_info=True)
-        raise FailedRunError("engine_failed", f"{type(error).__name__}: {' '.join(str(error).split())}") from None
+        raise FailedRunError("engine_failed", f"{type(error).__name__}: {one_line(error)}") from None
 
 
 @contextmanager

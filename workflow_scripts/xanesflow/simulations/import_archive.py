@@ -21,6 +21,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.core.tables import describe_counts, write_rejected
+from xanesflow.core.text import listing
 from xanesflow.structures.material import BadStructure, Material, not_the_absorber
 from xanesflow.structures.poscar import read_poscar
 from xanesflow.structures.site_table import write_site_table, write_structures
@@ -165,7 +166,7 @@ def import_archive(
     parsed = Subset.parse(subset)
     if parsed.theory not in IMPORTED:
         raise XanesflowError(
-            f"{subset}: this version imports runs of {' and '.join(IMPORTED)} only; take {subset} out of `subsets`."
+            f"{subset}: this version imports runs of {listing(IMPORTED)} only; take {subset} out of `subsets`."
         )
     with ChunkWriter(chunks) as writer:
         inventory = _Inventory(parsed, len(chunks), writer)

@@ -83,7 +83,7 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
         equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
     except Exception as error:  # spglib gives up on near-degenerate cells; the spectra are good all the same
         equivalent = list(range(len(structure)))
-        note = f"symmetry not found ({one_line(error)}), so each atom counts as its own site"
+        note = f"symmetry not found ({one_line(error, 160)}), so each atom counts as its own site"
     elements = tuple(site.specie.symbol for site in structure)
     as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
     return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)

@@ -39,7 +39,7 @@ def parse_poscar(text: str) -> Structure:
         poscar = Poscar.from_str(text)
         structure = poscar.structure
     except Exception as error:  # pymatgen raises whatever its parsing ran into
-        raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
+        raise UnusableStructure(f"cannot be read: {one_line(error, 160)}") from error
     if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
         raise UnusableStructure("does not name its elements")
     if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:

@@ -25,6 +25,7 @@ from pymatgen.io.vasp.inputs import Incar
 from xanesflow.codes.vasp.step_job import CORRECTIONS
 from xanesflow.core.errors import RefusedError
 from xanesflow.core.files import write_text
+from xanesflow.core.text import listing
 
 FREE = frozenset(
     {
@@ -140,7 +141,7 @@ def _refusal(left_out: dict[str, list[Any]]) -> str:
     if "KPOINTS" in left_out:
         return "the correction would change the k-mesh"
     told = [f"{tag} from {old} to {new}" for tag, (old, new) in left_out.items()]
-    return f"the correction would change {' and '.join(told)}" if told else "the correction would change nothing"
+    return f"the correction would change {listing(told)}" if told else "the correction would change nothing"
 
 
 def used_bands(folder: Path) -> int:

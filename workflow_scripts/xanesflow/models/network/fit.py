@@ -16,6 +16,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.sites import PARTS
+from xanesflow.core.text import listing
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import ModelCard
 from xanesflow.models.network.checkpoint import Model, load_checkpoint, load_if_there, save_checkpoint
@@ -158,7 +159,7 @@ def fit_models(
         )
     for data in subsets:
         if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
-            logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
+            logger.warning("%s has no spectrum in its %s part (%s).", data.subset, listing(missing), data.counts())
     weights = None
     if starts is None:
         first = subsets[0]

@@ -21,6 +21,7 @@ from xanesflow.codes.run_zip import read_records
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
+from xanesflow.core.text import first_of, one_line
 from xanesflow.simulations.state.campaign_sites import read_columns, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import zips_of
 from xanesflow.simulations.state.progress import (
@@ -191,7 +192,7 @@ def _add_chunks(
             if chunk_name(chunk) not in kept:
                 continue
         except OSError as error:
-            status.notes.append(f"{path} cannot be read ({_short(error)}).")
+            status.notes.append(f"{path} cannot be read ({one_line(error, 160)}).")
         if state is None:
             counted.append(chunk)
             state = _count_runs(status, folder, theory, chunk, sites)
@@ -279,8 +280,7 @@ def _remark(status: SubsetStatus, dead: list[ChunkState], moved: int, counted: l
 def _chunks(numbers: Iterable[int]) -> str:
     """`chunk 0003 is`; `chunks 0003, 0004 are`."""
     names = [chunk_name(number) for number in sorted(numbers)]
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"chunk {names[0]} is" if len(names) == 1 else f"chunks {', '.join(names[:_LISTED])}{more} are"
+    return f"chunk {names[0]} is" if len(names) == 1 else f"chunks {first_of(names, _LISTED)} are"
 
 
 def _rejected(path: Path, status: SubsetStatus) -> dict[str, int]:
@@ -347,10 +347,6 @@ def _notes(results: Path, found: list[SubsetStatus]) -> list[str]:
 
 def _failed_csv(subset: str) -> str:
     return f"simulations/{subset}/failed.csv"
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def as_plain(status: CampaignStatus) -> dict[str, Any]:

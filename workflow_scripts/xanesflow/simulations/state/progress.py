@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 
 from xanesflow.core.files import temporary_name, write_text
 from xanesflow.core.sites import Site, chunk_name, site_id
+from xanesflow.core.text import one_line
 from xanesflow.running import slurm
 from xanesflow.running.lock_holder import STARTED_UNKNOWN, process_start
 
@@ -199,7 +200,7 @@ class ChunkProgress:
             self._state.state = "finished" if error is None else "stopped"
             self._state.running = {}
             if error is not None:
-                self._state.message = (" ".join(str(error).split()) or type(error).__name__)[:_MESSAGE]
+                self._state.message = one_line(error, _MESSAGE, stop=True)
         self._write()
 
     def found(self, outcomes: Mapping[Site, Outcome]) -> None:
