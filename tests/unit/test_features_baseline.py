@@ -12,7 +12,7 @@ from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
-from xanesflow.features.cheap_runs.collect import collect_baseline
+from xanesflow.features.cheap_runs.collect_features import collect_baseline
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
 from xanesflow.features.compute_features import read_features
 from xanesflow.structures.copy_site_table import share_sites

@@ -25,7 +25,7 @@ from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.prediction import site_features as features_of_prediction
 from xanesflow.prediction.export_model import export_model
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.predict_files import predict_structures
 from xanesflow.prediction.predictor import Predictor
 from xanesflow.prediction.read import read_prediction
@@ -158,15 +158,15 @@ def test_a_killed_run_goes_on_with_the_features_of_the_batches_that_were_done(fo
     output = tmp_path / "out.h5"
     with pytest.raises(KeyboardInterrupt):
         predict_structures([folder], [model_of()], output)
-    assert not output.exists() and len(list(KeptFeatures.beside(output).folder.glob("*.npz"))) == 2
-    torn = sorted(KeptFeatures.beside(output).folder.glob("*.npz"))[0]
+    assert not output.exists() and len(list(FeatureCache.beside(output).folder.glob("*.npz"))) == 2
+    torn = sorted(FeatureCache.beside(output).folder.glob("*.npz"))[0]
     torn.write_bytes(torn.read_bytes()[:-30])
     Dies.after = 99
     asked.clear()
     found = predict_structures([folder], [model_of()], output)
     assert asked == [4, 4], "one batch was kept, one was torn, one was never done"
     assert np.array_equal(found["Cu_FEFF"].spectra, whole["Cu_FEFF"].spectra)
-    assert not KeptFeatures.beside(output).folder.exists()
+    assert not FeatureCache.beside(output).folder.exists()
 
 
 def test_one_seed_of_two_predicts_without_the_ensembles_error_bars_and_says_why():

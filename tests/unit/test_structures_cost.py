@@ -15,7 +15,7 @@ from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.structures.collect import collect_structures
+from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.cost import (
     BASIS,
     COST_COLUMNS,

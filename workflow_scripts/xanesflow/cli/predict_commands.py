@@ -11,14 +11,14 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import errors_told, messages, results, say
+from xanesflow.cli.terminal import messages, report_errors, results, say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 
 
 @contextmanager
 def _input_told() -> Iterator[None]:
-    """As `errors_told`, with exit code 2 for whatever the user can mend."""
-    with errors_told():
+    """As `report_errors`, with exit code 2 for whatever the user can mend."""
+    with report_errors():
         try:
             yield
         except XanesflowError as error:
@@ -101,7 +101,7 @@ def predict(
     """
     with _input_told():
         with _much_imported():
-            from xanesflow.cli.predict import show_prediction
+            from xanesflow.cli.show_predictions import show_prediction
 
         if not show_prediction(
             structures,
@@ -146,7 +146,7 @@ def info(
     """
     with _input_told():
         with _much_imported():
-            from xanesflow.cli.model import show_models
+            from xanesflow.cli.show_model import show_models
 
         show_models(models, results(), as_json=as_json)
 

@@ -33,7 +33,7 @@ def say(console: Console, sentence: str, style: str | None = None) -> None:
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """End the program with one sentence on a mistake that the user can mend.
 
     Exit code 2 after a wrong call, 130 after Ctrl-C, 1 after anything else; only a fault of ours has a traceback.

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from xanesflow.cli.choose_site import Absorber, Request
-from xanesflow.cli.compute import Outcome
+from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.codes.feff8l import EngineSettings, XanesResult
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
@@ -49,7 +49,7 @@ class Spectra:
     average: Floats | None
 
 
-def common_grid(outcomes: Sequence[Outcome], *, average: bool) -> Spectra:
+def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
     """Put spectra onto one grid; a single one keeps its energies.
 
     The grid has multiples of `STEP_EV` where all spectra are defined; between their energies they are interpolated
@@ -99,7 +99,7 @@ def converged(record: dict[str, Any]) -> bool:
 
 
 def write_table(
-    path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[Outcome], spectra: Spectra
+    path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[SiteResult], spectra: Spectra
 ) -> None:
     """Write the spectra as CSV below lines that begin with `#` and tell how they came about."""
     lines = [
@@ -129,7 +129,7 @@ def write_table(
     write_text(path, text + "\n")
 
 
-def _told(outcome: Outcome, settings: EngineSettings) -> str:
+def _told(outcome: SiteResult, settings: EngineSettings) -> str:
     if outcome.result is None:
         return f"no spectrum: {outcome.error}"
     told = [f"edge {edge_ev(outcome.result, settings):.3f} eV"]

@@ -58,7 +58,7 @@ def open_dataset(path: str | Path) -> h5py.File:
 
 
 def _check_version(file: h5py.File, path: Path) -> None:
-    with damage_told(path):
+    with report_damage(path):
         schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
     if schema != SCHEMA:
         says = f"its attribute `schema` is {schema!r}" if schema else "it has no attribute `schema`"
@@ -176,7 +176,7 @@ def seal(file: h5py.File) -> None:
 
 
 @contextmanager
-def damage_told(path: str | Path) -> Iterator[None]:
+def report_damage(path: str | Path) -> Iterator[None]:
     """Tell what HDF5 stumbles over in a damaged file in a sentence.
 
     Raises:

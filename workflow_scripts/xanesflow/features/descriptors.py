@@ -28,7 +28,7 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.features.base import FeatureFailure, Features, Progress, failure, groups
+from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress, failure, groups
 from xanesflow.features.graph_networks.neighbors import bond_graph
 
 DIMENSION = 1024

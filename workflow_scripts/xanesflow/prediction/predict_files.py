@@ -11,7 +11,7 @@ from pathlib import Path
 from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
 from xanesflow.prediction.prediction import Prediction
@@ -66,7 +66,7 @@ def predict_structures(
     if plot is not None:
         check_plot(plot)
     many = len(structures) > 1 or any(path.is_dir() for path in structures)
-    kept = KeptFeatures.beside(output) if output is not None and many else None
+    kept = FeatureCache.beside(output) if output is not None and many else None
     predictor = Predictor(
         models, calibrations=calibrations, weights=weights, device=device, workers=workers or _processes(structures)
     )

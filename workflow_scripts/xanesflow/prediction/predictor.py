@@ -18,11 +18,11 @@ from xanesflow.core.text import first_few, plural
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
 from xanesflow.prediction.data import SubsetPrediction
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.input_structures import SYMPREC, Structures, read_structures
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.site_features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
-from xanesflow.prediction.structure_only import SIGMAS, bands_alone, errors_alone, spectra_by_seed
+from xanesflow.prediction.structure_only import SIGMAS, spectra_by_seed, structure_only_bands, structure_only_errors
 from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
 from xanesflow.structures.material import Material
 
@@ -66,7 +66,7 @@ class Predictor:
         *,
         subsets: Iterable[str] = (),
         symprec: float = SYMPREC,
-        kept: KeptFeatures | None = None,
+        kept: FeatureCache | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
         """Predict the spectra of all inequivalent sites of the models' elements.
@@ -236,8 +236,8 @@ def _predict_subset(
         error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
         if alone.any():
             for each, level in zip(bands, (0.68, 0.95), strict=True):
-                each[:, alone] = bands_alone(model.members, by_seed[:, alone].mean(axis=0), level)
-            error[alone] = errors_alone(model.members, int(alone.sum()))
+                each[:, alone] = structure_only_bands(model.members, by_seed[:, alone].mean(axis=0), level)
+            error[alone] = structure_only_errors(model.members, int(alone.sum()))
             error_95[alone] = SIGMAS[0.95] * error[alone]
     if distance is not None:
         distance[alone] = np.nan

@@ -16,10 +16,10 @@ from xanesflow import __version__
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN, OF_RUNS
 from xanesflow.core.sites import Site
-from xanesflow.features.base import FeatureFailure
+from xanesflow.features.featurize_structures import FeatureFailure
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.model_kinds import ModelCard
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.structures.material import Material
 
 SiteFeatures = dict[Site, NDArray[np.float32] | str]
@@ -102,7 +102,7 @@ class FeatureSource:
         materials: Sequence[Material],
         wanted: Mapping[str, Sequence[int]],
         *,
-        kept: KeptFeatures | None = None,
+        kept: FeatureCache | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> SiteFeatures:
         """Features of a model for the wanted sites (0-based, by material id), the blocks in the model's order.
@@ -145,7 +145,7 @@ def _of_batch(
     featurizer: Any,
     batch: Sequence[Material],
     wanted: Mapping[str, Sequence[int]],
-    kept: KeptFeatures | None,
+    kept: FeatureCache | None,
     progress: Callable[[int, int], None],
 ) -> SiteFeatures:
     """One featurizer's numbers for a batch, all of it at once or all of it from what was kept."""

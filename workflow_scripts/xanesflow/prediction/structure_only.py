@@ -35,7 +35,7 @@ def spectra_by_seed(members: Sequence[TrainedModel], features: NDArray[np.float3
     return np.stack(found), alone
 
 
-def bands_alone(members: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:
+def structure_only_bands(members: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:
     """(2, n, 141) ends of the bands in bohr² around spectra (n, 141) that are from the structure alone.
 
     They are as wide as the errors at materials that were left out of the fit.
@@ -44,7 +44,7 @@ def bands_alone(members: Sequence[TrainedModel], spectra: Floats, level: float) 
     return np.maximum(np.stack([spectra - half, spectra + half]), 0.0)
 
 
-def errors_alone(members: Sequence[TrainedModel], n: int) -> Floats:
+def structure_only_errors(members: Sequence[TrainedModel], n: int) -> Floats:
     """(n,) expected error of such spectra, root mean square over the energies, bohr²."""
     return np.full(n, np.sqrt(np.mean(_error(members) ** 2)))
 

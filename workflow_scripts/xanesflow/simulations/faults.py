@@ -18,7 +18,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def faults_told(site: Site) -> Iterator[None]:
+def report_site_faults(site: Site) -> Iterator[None]:
     """Whatever an engine stumbles over in one structure fails that site alone; faults of the machine go on."""
     try:
         yield
@@ -32,7 +32,7 @@ def faults_told(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def full_disk_told(label: str) -> Iterator[None]:
+def report_full_disk(label: str) -> Iterator[None]:
     """A full disk ends the job in a sentence; `label` names it."""
     try:
         yield

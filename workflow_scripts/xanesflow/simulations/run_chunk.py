@@ -38,11 +38,11 @@ from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
 from xanesflow.core.tables import read_site_list, read_structures
 from xanesflow.running.process import SIGNAL, Ended, run_command
 from xanesflow.running.walltime import Limit
-from xanesflow.simulations.faults import FULL, faults_told, full_disk_told
+from xanesflow.simulations.faults import FULL, report_full_disk, report_site_faults
 from xanesflow.simulations.job_resources import expected_seconds
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
-from xanesflow.simulations.state.finished_runs import KeptRuns, run_site
+from xanesflow.simulations.state.finished_runs import FinishedRuns, run_site
 from xanesflow.simulations.state.progress import ChunkProgress
 
 log = logging.getLogger(__name__)
@@ -115,8 +115,8 @@ def simulate_chunk(
         chunk_of_site |= {(material_id, WHOLE_MATERIAL): number for (material_id, _), number in chunk_of_site.items()}
         everything = sorted({*sites, *steps_of(sites)})
     hashes = {site: job.input_hash(as_json[site[0]], site[1]) for site in everything}
-    keeper = KeptRuns(kept, Subset.parse(subset), chunk)
-    with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, full_disk_told(job.label):
+    keeper = FinishedRuns(kept, Subset.parse(subset), chunk)
+    with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, report_full_disk(job.label):
         places = keeper.find(hashes)
         progress.found({site: keeper.outcomes[site] for site in places})
         counts = Counter(before=sum(site in places for site in sites))
@@ -278,7 +278,7 @@ class _Job:
         failure: FailedRunError | None = None
         try:
             try:
-                with faults_told(site):
+                with report_site_faults(site):
                     if isinstance(self.engine, WithSharedStep):
                         self.engine.take_shared(folder, finished_step(self.first[site[0]]))
                     parsed = Structure.from_dict(json.loads(structure))
@@ -310,7 +310,7 @@ class _Job:
             raise FailedRunError("killed", f"it found no memory: {said}")
         if ended.code > SIGNAL:
             raise FailedRunError("engine_failed", f"it crashed with signal {ended.code - SIGNAL}: {said}")
-        with faults_told(site):
+        with report_site_faults(site):
             self.engine.validate(folder)
         if ended.code:
             raise FailedRunError("engine_failed", f"exit code {ended.code}: {said}")

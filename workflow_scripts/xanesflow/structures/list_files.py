@@ -30,7 +30,7 @@ class StructureFile:
 
 
 @dataclass
-class Listing:
+class FolderListing:
     """What a folder holds: structure files, places that cannot be used, and the names of all the rest."""
 
     files: list[StructureFile] = field(default_factory=list)
@@ -62,7 +62,7 @@ def directory_state(path: str | Path) -> str:
     return f"{len(entries)} structures, {digest[:16]}"
 
 
-def list_structures(folder: Path, called: str = "structures.directory is {}") -> Listing:
+def list_structures(folder: Path, called: str = "structures.directory is {}") -> FolderListing:
     """Find the structure files of a folder, those of one id beside each other.
 
     Args:
@@ -78,7 +78,7 @@ def list_structures(folder: Path, called: str = "structures.directory is {}") ->
         raise XanesflowError(
             f"{where}, which {told} (looked from {Path.cwd()}); name a folder with {LOOKED_FOR} in it."
         )
-    listing = Listing()
+    listing = FolderListing()
     try:
         entries = _entries(folder)
     except OSError as error:
@@ -110,7 +110,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _list_file(entry: Path, listing: Listing) -> None:
+def _list_file(entry: Path, listing: FolderListing) -> None:
     """Sort in a file that stands in the folder itself."""
     form = _FORMS.get(entry.suffix.lower(), "")
     material_id = entry.stem
@@ -130,7 +130,7 @@ def _list_file(entry: Path, listing: Listing) -> None:
         listing.others.append(printable(entry.name))
 
 
-def _list_material(folder: Path, root: Path, listing: Listing) -> None:
+def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
     """Sort in the files of a material's folder."""
     shown = printable(folder.name)
     if folder.is_symlink() and root.resolve().is_relative_to(folder.resolve()):
@@ -158,7 +158,7 @@ def _list_material(folder: Path, root: Path, listing: Listing) -> None:
     listing.others += unread if entries else [f"{shown}/"]
 
 
-def _add(material_id: str, path: Path, name: str, form: str, listing: Listing) -> None:
+def _add(material_id: str, path: Path, name: str, form: str, listing: FolderListing) -> None:
     if _ID.fullmatch(material_id):
         listing.files.append(StructureFile(material_id, printable(name), form, path))
         return
@@ -169,7 +169,7 @@ def _add(material_id: str, path: Path, name: str, form: str, listing: Listing) -
     listing.bad.append(BadStructure(printable(material_id), detail))
 
 
-def describe_listing(listing: Listing) -> str:
+def describe_listing(listing: FolderListing) -> str:
     """`structure files: 3, not read: 2 (a.txt, b.out), deeper folders, not looked into: 1 (x/y)`."""
     parts = [f"structure files: {len(listing.files)}"]
     if listing.others:

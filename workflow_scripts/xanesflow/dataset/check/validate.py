@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, site_id
-from xanesflow.core.text import first_of
+from xanesflow.core.text import first_of, one_line
 from xanesflow.dataset.check.contents import FileContents, SubsetContents, read_contents
 from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
 from xanesflow.dataset.check.near_duplicates import near_duplicates
@@ -32,7 +32,6 @@ from xanesflow.dataset.file import (
     hash_of_structures,
     names_in,
     of_hdf5,
-    one_line,
     open_dataset,
 )
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xanesflow.models.network.perceptron import HALF, keep_mask
-from xanesflow.models.network.seeds import Members, multiply
+from xanesflow.models.network.seeds import SeedNetworks, multiply
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,14 @@ class _Layer:
 
 
 class Backpropagation:
-    """Losses and gradients of `Members`; to be made anew where members leave.
+    """Losses and gradients of `SeedNetworks`; to be made anew where members leave.
 
     Attributes:
         members: the networks.
         gradients: parameter -> derivative of the sum of the losses of the last batch.
     """
 
-    def __init__(self, members: Members) -> None:
+    def __init__(self, members: SeedNetworks) -> None:
         """Make room for the gradients."""
         self.members = members
         self.gradients: dict[Tensor, Tensor] = {

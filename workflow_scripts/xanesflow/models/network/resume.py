@@ -21,7 +21,7 @@ from xanesflow.core.files import atomic_path
 from xanesflow.models.network.range_test import RangeTest
 
 if TYPE_CHECKING:
-    from xanesflow.models.network.training_state import Run
+    from xanesflow.models.network.training_state import TrainingRun
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class SavedTraining:
             other.path, other.key = self.path.with_stem(f"{self.path.stem}_{number}"), f"{self.key} {number}"
         return other
 
-    def save(self, run: Run, *, at_once: bool = False) -> None:
+    def save(self, run: TrainingRun, *, at_once: bool = False) -> None:
         """Write the state, whole or not at all, if the last one is old enough, or if it is to be `at_once`."""
         if time.monotonic() - self._last < self.every and not at_once:
             return
@@ -81,7 +81,7 @@ class SavedTraining:
             save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
         self._last = time.monotonic()
 
-    def restore(self, run: Run) -> bool:
+    def restore(self, run: TrainingRun) -> bool:
         """Put a training that has just been made into the state of the file.
 
         Returns:
@@ -111,7 +111,7 @@ class SavedTraining:
             path.unlink(missing_ok=True)
 
 
-def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def _fill(run: TrainingRun, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Put a state into a training."""
     from xanesflow.models.network.training_state import Epoch
 

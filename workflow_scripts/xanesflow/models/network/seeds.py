@@ -22,7 +22,7 @@ from xanesflow.models.training_settings import Precision
 _STATISTICS = ("running_mean", "running_var")
 
 
-class Members(nn.Module):
+class SeedNetworks(nn.Module):
     """Networks of one shape, side by side: weights and predictions; what training them takes is in `Backpropagation`.
 
     Parameters have the member as first axis: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of each

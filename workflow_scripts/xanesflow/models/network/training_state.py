@@ -15,7 +15,7 @@ from xanesflow.models.network.adam import AdamW
 from xanesflow.models.network.backpropagation import Backpropagation
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.range_test import FALLBACK_RATE, RangeTest, range_test
-from xanesflow.models.network.seeds import Members
+from xanesflow.models.network.seeds import SeedNetworks
 from xanesflow.models.training_settings import TrainingSettings
 
 _RANGE_TESTS = 3
@@ -42,7 +42,7 @@ class Epoch:
     seed: int = 0
 
 
-class Run:
+class TrainingRun:
     """A training of several members.
 
     Attributes:
@@ -75,8 +75,8 @@ class Run:
         self._features, self._spectra, self._val_features, self._val_spectra = data
         self._device = self._features.device
         networks = [self._network(seed, starts[k] if starts else None) for k, seed in enumerate(seeds)]
-        self.members = Members(networks, settings.precision).to(self._device)
-        self.average = Members(networks, "float32").to(self._device) if settings.average else None
+        self.members = SeedNetworks(networks, settings.precision).to(self._device)
+        self.average = SeedNetworks(networks, "float32").to(self._device) if settings.average else None
         # Order of the batches, on the processor, and dropout, on the device: two streams of random numbers a member.
         self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.masks = [torch.Generator(self._device).manual_seed(seed + 2**32) for seed in seeds]
@@ -110,7 +110,7 @@ class Run:
         sizes = self._features.shape[1], settings.widths, self._spectra.shape[1]
         return SpectrumNetwork(*sizes, settings.dropout, settings.output)
 
-    def find_rate(self, other: Run | None = None) -> None:
+    def find_rate(self, other: TrainingRun | None = None) -> None:
         """Take the learning rate from the settings, or find it by range tests.
 
         What a range test suggests scatters with its network and batches, so there are three, and the geometric mean is
@@ -230,7 +230,7 @@ class Run:
             torch._foreach_lerp_(list(mean), list(now), 1 - share)
 
     @torch.no_grad()
-    def _validate(self, members: Members) -> list[float]:
+    def _validate(self, members: SeedNetworks) -> list[float]:
         """Mean squared error of each member on the validation part."""
         k = len(members)
         outputs = members(self._val_features[:, None].expand(-1, k, -1))

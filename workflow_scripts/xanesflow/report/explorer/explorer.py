@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS, parse_site_id
-from xanesflow.dataset.read_dataset import Subset, load
+from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 from xanesflow.report.explorer.feature_map import UMAP, read_map
@@ -125,7 +125,11 @@ class _Picked:
 
 
 def _pick(
-    subset: Subset, models: Sequence[Predictions], maps: Mapping[str, pd.DataFrame], most_judged: int, most_sites: int
+    subset: SubsetView,
+    models: Sequence[Predictions],
+    maps: Mapping[str, pd.DataFrame],
+    most_judged: int,
+    most_sites: int,
 ) -> _Picked:
     row_of = {name: row for row, name in enumerate(subset.ids)}
     ids = models[0].ids
@@ -187,7 +191,7 @@ def sample_judged(errors: Sequence[NDArray[np.float64]], most: int) -> NDArray[n
 
 def _subset(
     pack: Pack,
-    subset: Subset,
+    subset: SubsetView,
     models: Sequence[Predictions],
     *,
     chemistry: pd.DataFrame,

@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.dataset.file import structure_json, structure_key
-from xanesflow.dataset.read_dataset import Dataset, load
+from xanesflow.dataset.read_dataset import DatasetFile, load
 
 METHOD = "bond valence, composition, CrystalNN 1"
 """Changes when the same structure would get other answers; what was kept before is then computed again."""
@@ -125,7 +125,7 @@ def describe_sites(dataset: Path, output: Path, *, kept: Path, workers: int = 1)
 _Site = tuple[str, str, int]
 
 
-def _sites_of(data: Dataset) -> tuple[list[_Site], list[_Work], dict[_Site, str]]:
+def _sites_of(data: DatasetFile) -> tuple[list[_Site], list[_Work], dict[_Site, str]]:
     """All sites in the order of the dataset, the structures they stand in, and why some stand in none."""
     order: list[_Site] = []
     works: dict[tuple[str, str], _Work] = {}

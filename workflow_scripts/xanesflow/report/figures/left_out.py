@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from xanesflow.core.figures import BAND, BASELINE, MODEL, figure
 from xanesflow.core.sites import site_id
-from xanesflow.spectra.rejected_examples import Example
+from xanesflow.spectra.rejected_examples import RejectedExample
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
 
 COLUMNS = 6
@@ -45,7 +45,7 @@ def draw_examples(spectra: Path, output: Path) -> None:
         drawn.supxlabel(f"Photon energy − {curated.energy_ev[0]:.2f} (eV); upwards: cross section (bohr²)", fontsize=8)
 
 
-def _panel(axes: Axes, curated: CuratedSpectra, example: Example) -> None:
+def _panel(axes: Axes, curated: CuratedSpectra, example: RejectedExample) -> None:
     relative = curated.energy_ev - curated.energy_ev[0]
     if curated.envelope is not None:
         axes.fill_between(relative, *curated.envelope, color=BAND, alpha=0.45, lw=0, label="envelope")

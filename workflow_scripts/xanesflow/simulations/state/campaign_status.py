@@ -26,13 +26,13 @@ from xanesflow.simulations.state.campaign_sites import read_columns, read_site_t
 from xanesflow.simulations.state.finished_runs import zips_of
 from xanesflow.simulations.state.progress import (
     ChunkState,
-    Outcome,
+    RunOutcome,
     hash_sites,
     outcome_of,
     progress_path,
     read_progress,
 )
-from xanesflow.simulations.state.retry_requests import open_order
+from xanesflow.simulations.state.retry_requests import open_request
 
 DONE, OUTDATED, MISSING = "done", "outdated", "missing"
 """How the file of a stage stands: outdated is what is older than what it is made from."""
@@ -206,7 +206,7 @@ def _add_chunks(
         used += state.core_seconds / 3600
         ended = min(state.ended, len(sites))
         expected_of_ended += hours[chunk] * ended / len(sites)
-        marked += len(open_order(folder, chunk)) if chunk_name(chunk) in ordered else 0
+        marked += len(open_request(folder, chunk)) if chunk_name(chunk) in ordered else 0
         if state.alive(now):
             status.running += len(state.running)
             worked += sum(max(now - begun, 0.0) for begun in state.running.values()) / 3600
@@ -244,7 +244,7 @@ def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, w
 
 def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sites: Iterable[Site]) -> ChunkState:
     """How a chunk stands by its packed runs, or by those that are kept singly."""
-    wanted, outcomes = set(sites), dict[Site, Outcome]()
+    wanted, outcomes = set(sites), dict[Site, RunOutcome]()
     for path in zips_of(folder, chunk):
         try:
             outcomes |= {site: outcome_of(record) for site, record in read_records(path, theory) if site in wanted}

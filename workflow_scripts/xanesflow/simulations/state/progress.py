@@ -42,7 +42,7 @@ SILENT = 5 * HEARTBEAT
 _MESSAGE = 500  # characters
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """What counts of a run that has ended.
 
     Attributes:
@@ -54,13 +54,13 @@ class Outcome(NamedTuple):
     core_seconds: float
 
 
-def outcome_of(record: Mapping[str, Any]) -> Outcome:
+def outcome_of(record: Mapping[str, Any]) -> RunOutcome:
     """What counts of a run, from its run.json; one that lacks its time took none."""
     try:
         core_seconds = float(record.get("seconds", 0.0)) * float(record.get("cores", 1))
     except (TypeError, ValueError):
         core_seconds = 0.0
-    return Outcome(str(record.get("reason", "")) if record.get("outcome") == "failed" else "", core_seconds)
+    return RunOutcome(str(record.get("reason", "")) if record.get("outcome") == "failed" else "", core_seconds)
 
 
 @dataclass
@@ -203,7 +203,7 @@ class ChunkProgress:
                 self._state.message = one_line(error, _MESSAGE, stop=True)
         self._write()
 
-    def found(self, outcomes: Mapping[Site, Outcome]) -> None:
+    def found(self, outcomes: Mapping[Site, RunOutcome]) -> None:
         """Runs that were kept from before."""
         for site, outcome in outcomes.items():
             self._count(site, outcome)
@@ -225,7 +225,7 @@ class ChunkProgress:
         """A run has ended and is kept; `record` is its run.json."""
         self._count(site, outcome_of(record))
 
-    def _count(self, site: Site, outcome: Outcome) -> None:
+    def _count(self, site: Site, outcome: RunOutcome) -> None:
         with self._lock:
             if site not in self._sites:  # it costs time, and is no result
                 pass

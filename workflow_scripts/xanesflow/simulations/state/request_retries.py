@@ -15,7 +15,7 @@ from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_sites import SubsetSites, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import zips_of
 from xanesflow.simulations.state.progress import progress_path, read_progress
-from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_order
+from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_request
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def order_retries(
             here = [each for each in failed if (each.subset, each.chunk) == (subset, chunk)]
             again = {site_id(*each.site): each.run for each in here if each in chosen}
             leave = [each.run for each in here if each not in chosen and each.reason in PASSING]
-            write_order(results / "simulations" / subset, chunk, again=again, leave=leave)
+            write_request(results / "simulations" / subset, chunk, again=again, leave=leave)
     return chosen
 
 

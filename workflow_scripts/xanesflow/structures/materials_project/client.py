@@ -18,7 +18,7 @@ from mp_api.client.core.utils import validate_api_key, validate_endpoint
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line
 from xanesflow.structures.materials_project.manifest import LeftOut, Query
-from xanesflow.structures.materials_project.retrying_http import Patience, PatientAdapter
+from xanesflow.structures.materials_project.retrying_http import RetryingAdapter, RetrySettings
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ IDS_AT_ONCE = 200
 _LISTED_AT_ONCE = 1000
 
 
-class MaterialsProject:
+class MaterialsProjectClient:
     """A connection to Materials Project.
 
     The key is that of the environment variable MP_API_KEY, or PMG_MAPI_KEY of pymatgen's settings; it goes into the
@@ -47,11 +47,11 @@ class MaterialsProject:
         XanesflowError: there is no key, it has not a key's form, or there is no answer.
     """
 
-    def __init__(self, endpoint: str | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, endpoint: str | None = None, patience: RetrySettings | None = None) -> None:
         self._key = _key()
         self.endpoint = validate_endpoint(endpoint)
-        patience = patience or Patience()
-        adapter = PatientAdapter(patience, SERVER)
+        patience = patience or RetrySettings()
+        adapter = RetryingAdapter(patience, SERVER)
         # mp-api asks for the heartbeat without a time limit and once, so it is asked with patience first.
         with requests.Session() as session:
             _mount(session, adapter)
@@ -190,7 +190,7 @@ def _key() -> str:
     return key
 
 
-def _mount(session: requests.Session, adapter: PatientAdapter) -> None:
+def _mount(session: requests.Session, adapter: RetryingAdapter) -> None:
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
 

@@ -27,12 +27,12 @@ from xanesflow.structures.materials_project.manifest import (
     differences,
     read_manifest,
 )
-from xanesflow.structures.materials_project.retrying_http import Patience
+from xanesflow.structures.materials_project.retrying_http import RetrySettings
 from xanesflow.structures.read_structure import read_structure
 from xanesflow.structures.site_table import write_structure_rows
 
 if TYPE_CHECKING:
-    from xanesflow.structures.materials_project.client import MaterialsProject
+    from xanesflow.structures.materials_project.client import MaterialsProjectClient
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ PACKAGES = ("mp-api", "emmet-core", "pymatgen", "pymatgen-core")
 
 
 @dataclass(frozen=True)
-class Listing:
+class QueryResult:
     """What a query found, before the structures are fetched.
 
     Attributes:
@@ -70,7 +70,7 @@ def query_materials_project(
     request: str = "first",
     refresh: bool = False,
     endpoint: str | None = None,
-    patience: Patience | None = None,
+    patience: RetrySettings | None = None,
     page_size: int = 200,
     workers: int = 1,
 ) -> Manifest:
@@ -106,10 +106,10 @@ def query_materials_project(
         return before
 
     from xanesflow.structures.materials_project.client import (
-        MaterialsProject,
+        MaterialsProjectClient,
     )  # seconds, for nothing where nothing is asked
 
-    source = MaterialsProject(endpoint, patience)
+    source = MaterialsProjectClient(endpoint, patience)
     asked = datetime.now(UTC).isoformat(timespec="seconds")
     pages = structures.with_name(f".{query.element}.pages")
     listing = _listing(source, query, before, pages)
@@ -157,12 +157,12 @@ def _answers(manifest: Manifest, query: Query, structures: Path) -> bool:
     return sha256_file(structures) == manifest.structures_sha256
 
 
-def _listing(source: MaterialsProject, query: Query, before: Manifest | None, pages: Path) -> Listing:
+def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | None, pages: Path) -> QueryResult:
     """What the query finds; of a killed download of the same query and database, what it found."""
     path = pages / "listing.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        kept = Listing(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
+        kept = QueryResult(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
         same = (kept.query, kept.endpoint, kept.database_version)
         if same == (query.as_json(), source.endpoint, source.database_version):
             log.info("%s: going on with a download that was broken off", query.element)
@@ -175,7 +175,7 @@ def _listing(source: MaterialsProject, query: Query, before: Manifest | None, pa
     return listing
 
 
-def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Listing:
+def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) -> QueryResult:
     moved: dict[str, str] = {}
     left_out: list[LeftOut] = []
     if query.ids is None:
@@ -200,7 +200,7 @@ def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Lis
             left_out.append(LeftOut(now, "excluded", detail))
     for old, now in sorted(moved.items()):
         log.info("%s: %s is %s now", query.element, old, now)
-    return Listing(
+    return QueryResult(
         query=query.as_json(),
         endpoint=source.endpoint,
         database_version=source.database_version,
@@ -212,7 +212,7 @@ def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Lis
 
 
 def _documents(
-    source: MaterialsProject, listing: Listing, pages: Path, element: str, page_size: int
+    source: MaterialsProjectClient, listing: QueryResult, pages: Path, element: str, page_size: int
 ) -> dict[str, dict[str, Any]]:
     """Documents of the listed materials by id; pages that are there already are not asked for again."""
     documents: dict[str, dict[str, Any]] = {}

@@ -1,7 +1,7 @@
 """Asking a server with patience: again after a busy, broken or silent answer, and never without end.
 
 mp-api mounts urllib3's Retry with three attempts within a second for 429, 502 and 504, tells 500 and 503 at once, and
-does not notice an answer that trickles in or is cut in the middle. `PatientAdapter` takes its place in the session
+does not notice an answer that trickles in or is cut in the middle. `RetryingAdapter` takes its place in the session
 that mp-api uses, so that there is one layer that retries, and it sees the whole answer.
 """
 
@@ -28,7 +28,7 @@ LATER = "the same command goes on from the pages that are there"
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetrySettings:
     """How long a server is waited for.
 
     Attributes:
@@ -46,7 +46,7 @@ class Patience:
     answer_s: float = 300.0
 
 
-class PatientAdapter(HTTPAdapter):
+class RetryingAdapter(HTTPAdapter):
     """Gets whole answers for a `requests.Session`: reads the body itself, and asks again while there is hope.
 
     Args:
@@ -54,7 +54,7 @@ class PatientAdapter(HTTPAdapter):
         server: what messages call it.
     """
 
-    def __init__(self, patience: Patience, server: str) -> None:
+    def __init__(self, patience: RetrySettings, server: str) -> None:
         super().__init__(max_retries=0)
         self.patience = patience
         self.server = server

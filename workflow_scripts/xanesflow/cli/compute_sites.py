@@ -26,7 +26,7 @@ _TAIL = 4096  # bytes of a log in which its last line is looked for
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SiteResult:
     """What became of a site.
 
     Attributes:
@@ -56,8 +56,8 @@ def compute_sites(
     *,
     workers: int,
     tell: Callable[[Absorber, str], None] = lambda site, message: None,
-    done: Callable[[Outcome], None] = lambda outcome: None,
-) -> list[Outcome]:
+    done: Callable[[SiteResult], None] = lambda outcome: None,
+) -> list[SiteResult]:
     """Compute spectra; a site that fails does not keep the others from theirs.
 
     However this ends, on Ctrl-C too, nothing that it started goes on, and its scratch folder is removed.
@@ -74,7 +74,7 @@ def compute_sites(
         The outcomes in the order of the sites.
     """
     stop = threading.Event()
-    outcomes: dict[Absorber, Outcome] = {}
+    outcomes: dict[Absorber, SiteResult] = {}
     with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
         folders = {site: Path(scratch) / str(site.index) for site in sites}
         told: dict[Absorber, str] = {}
@@ -129,7 +129,7 @@ def run_site(
 
 def _outcome(
     structure: Structure, site: Absorber, settings: EngineSettings, folder: Path, stop: threading.Event
-) -> Outcome:
+) -> SiteResult:
     begin = time.monotonic()
     result, failure = None, ""
     try:
@@ -143,10 +143,10 @@ def _outcome(
         failure = f"the system said: {error.strerror or error}"
     except Exception as error:
         failure = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
-    return Outcome(site, result, failure, time.monotonic() - begin)
+    return SiteResult(site, result, failure, time.monotonic() - begin)
 
 
-def _message(future: Future[Outcome], folder: Path) -> str:
+def _message(future: Future[SiteResult], folder: Path) -> str:
     """What the engine said last of a site; empty if the site has not begun."""
     if not future.running():
         return ""
@@ -158,5 +158,5 @@ def _message(future: Future[Outcome], folder: Path) -> str:
         lines = []
     whole = [line.strip() for line in lines if line.endswith("\n") and line.strip()]
     if whole and whole[-1].startswith(("done in", "ERROR:")):
-        return ""  # `Outcome` tells it better
+        return ""  # `SiteResult` tells it better
     return whole[-1][:200] if whole else "starting"

@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.table import Table
 
 from xanesflow.cli.choose_site import Absorber, Request, read_element
-from xanesflow.cli.compute import Outcome
+from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.cli.terminal import say
 from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
 from xanesflow.codes.feff8l import EngineSettings
@@ -55,7 +55,7 @@ class Display:
         else:
             self._tasks[site] = self._progress.add_task(site.name, message=escape(message))
 
-    def done(self, outcome: Outcome) -> None:
+    def done(self, outcome: SiteResult) -> None:
         """A site has ended."""
         if outcome.site in self._tasks:
             self._progress.remove_task(self._tasks.pop(outcome.site))
@@ -81,7 +81,7 @@ def live_display(sites: int, console: Console) -> Iterator[Display]:
         yield Display(sites, console, progress)
 
 
-def summary(outcomes: Sequence[Outcome], settings: EngineSettings, spectra: Spectra) -> Table:
+def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: Spectra) -> Table:
     """A row for each site that has a spectrum, and one for their average."""
     table = Table()
     table.add_column("site", no_wrap=True)
@@ -110,7 +110,7 @@ def summary(outcomes: Sequence[Outcome], settings: EngineSettings, spectra: Spec
     return table
 
 
-def remarks(request: Request, outcomes: Sequence[Outcome], spectra: Spectra) -> list[str]:
+def remarks(request: Request, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
     """What to know of the spectra: fields with trouble, sites without a spectrum; a sentence each."""
     said = []
     for outcome in outcomes:

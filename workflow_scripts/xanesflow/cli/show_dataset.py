@@ -15,7 +15,7 @@ from rich.table import Table
 from xanesflow.cli.terminal import messages, say
 from xanesflow.core.sites import PARTS
 from xanesflow.core.text import first_of, plural
-from xanesflow.dataset.read_dataset import Dataset, load
+from xanesflow.dataset.read_dataset import DatasetFile, load
 
 if TYPE_CHECKING:
     from xanesflow.dataset.compare_releases import Difference, SubsetDifference
@@ -55,7 +55,7 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
     console.print(table)
 
 
-def describe(data: Dataset) -> dict[str, Any]:
+def describe(data: DatasetFile) -> dict[str, Any]:
     """What a dataset holds, as JSON can hold it."""
     about = data.attributes
     keys = ("title", "campaign", "creator", "licence", "citation", "created", "schema_version", "content_sha256")
