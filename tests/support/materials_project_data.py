@@ -55,5 +55,5 @@ def ask(server, folder: Path, asked: Query | None = None, **options) -> Manifest
         query=asked,
         structures=folder / f"{asked.element}.parquet",
         manifest=folder / f"{asked.element}.json",
-        **{"endpoint": server.endpoint, "patience": QUICK, "page_size": 3, **options},
+        **{"endpoint": server.endpoint, "retries": QUICK, "page_size": 3, **options},
     )

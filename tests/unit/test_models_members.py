@@ -130,9 +130,9 @@ def test_a_step_with_weight_decay_is_that_of_adamw():
     settings = small(batch_size=70, weight_decay=0.5, learning_rate=1e-2, widths=(3,))
     run = TrainingRun([torch.from_numpy(array) for array in (*TRAIN, *VAL)], settings, [0])
     run.find_rate()
-    before = run.members.weights[1].detach().clone()
+    before = run.networks.weights[1].detach().clone()
     run.one_epoch()
-    step = run.members.weights[1].detach() - before * (1 - 1e-2 * 0.5)
+    step = run.networks.weights[1].detach() - before * (1 - 1e-2 * 0.5)
     assert torch.allclose(step.abs(), torch.full_like(step, 1e-2), rtol=1e-2)
 
 
@@ -153,9 +153,9 @@ def test_an_average_of_weights_is_the_running_mean_of_the_steps():
     settings = small(batch_size=35, average=0.9, max_epochs=1, widths=(3,))
     run = TrainingRun([torch.from_numpy(array) for array in (*TRAIN, *VAL)], settings, [0])
     run.find_rate()
-    mean, seen = run.members.bias.detach().clone(), []
+    mean, seen = run.networks.bias.detach().clone(), []
     original = run._add_to_average
-    run._add_to_average = lambda step: (seen.append(run.members.bias.detach().clone()), original(step))
+    run._add_to_average = lambda step: (seen.append(run.networks.bias.detach().clone()), original(step))
     run.one_epoch()
     for step, now in enumerate(seen):
         share = min(0.9, (1 + step) / (10 + step))

@@ -77,7 +77,7 @@ def compute_sites(
     outcomes: dict[Absorber, SiteResult] = {}
     with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
         folders = {site: Path(scratch) / str(site.index) for site in sites}
-        told: dict[Absorber, str] = {}
+        shown: dict[Absorber, str] = {}
         with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
             try:
                 running = {
@@ -90,8 +90,8 @@ def compute_sites(
                         done(outcome)
                     for future, site in running.items():
                         message = _message(future, folders[site])
-                        if message and message != told.get(site):
-                            told[site] = message
+                        if message and message != shown.get(site):
+                            shown[site] = message
                             tell(site, message)
             finally:
                 stop.set()

@@ -36,7 +36,7 @@ LOG = "demo.log"
 
 _POLL = 0.1  # seconds
 _EVERY = 15.0  # seconds from one line on the simulations to the next, where there is no terminal
-_PATIENCE = 30.0  # seconds that Snakemake has to stop its jobs
+_GRACE_S = 30.0  # seconds that Snakemake has to stop its jobs
 _AFTER = 3.0  # seconds that jobs have to end once Snakemake has
 _TAIL = 3  # lines of the log that are shown where no sentence tells what happened
 _PR_SET_CHILD_SUBREAPER = 36
@@ -266,18 +266,18 @@ def _follow(
                         progress.last = "stopping; what is finished is kept"
                         with suppress(ProcessLookupError):
                             os.killpg(process.pid, signal.SIGINT)
-                    elif len(asked) > 1 or (passed_on and time.monotonic() - passed_on > _PATIENCE):
+                    elif len(asked) > 1 or (passed_on and time.monotonic() - passed_on > _GRACE_S):
                         kill_on_exit.end_all(process.pid)
                     if running:
                         time.sleep(_POLL)
         finally:
-            _end_rest(process, patience=_AFTER if asked else 0.0)
+            _end_rest(process, grace_s=_AFTER if asked else 0.0)
     return bool(asked), process.wait(), tail
 
 
-def _end_rest(process: subprocess.Popen[bytes], *, patience: float) -> None:
+def _end_rest(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
     """Wait for what Snakemake left at work, then end it."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + grace_s
     while sys.platform == "linux" and kill_on_exit.descendants(os.getpid()) and time.monotonic() < deadline:
         time.sleep(_POLL)
     kill_on_exit.end_all(process.pid)

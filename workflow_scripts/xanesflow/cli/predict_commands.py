@@ -16,7 +16,7 @@ from xanesflow.core.errors import WrongCallError, XanesflowError
 
 
 @contextmanager
-def _input_told() -> Iterator[None]:
+def _report_input_errors() -> Iterator[None]:
     """As `report_errors`, with exit code 2 for whatever the user can mend."""
     with report_errors():
         try:
@@ -99,7 +99,7 @@ def predict(
 
     Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
     """
-    with _input_told():
+    with _report_input_errors():
         with _much_imported():
             from xanesflow.cli.show_predictions import show_prediction
 
@@ -144,7 +144,7 @@ def info(
 
     Example: xanesflow model info results/models/expert_m3gnet_Cu_FEFF
     """
-    with _input_told():
+    with _report_input_errors():
         with _much_imported():
             from xanesflow.cli.show_model import show_models
 
@@ -179,7 +179,7 @@ def export(
 
     Example: xanesflow model export results/models/expert_m3gnet_Cu_FEFF --out cu_xanes
     """
-    with _input_told():
+    with _report_input_errors():
         with _much_imported():
             from xanesflow.prediction.export_model import export_model
 

@@ -37,6 +37,6 @@ def mark(
         of_subset = [each for each in marked if each.subset == subset]
         chunks = len({each.chunk for each in of_subset})
         number = plural(len(of_subset), "failed site")
-        told = f"{number} in {plural(chunks, 'chunk')}: {describe(e.reason for e in of_subset)}"
-        say(console, f"{subset}: marked {told}.")
+        number_marked = f"{number} in {plural(chunks, 'chunk')}: {describe(e.reason for e in of_subset)}"
+        say(console, f"{subset}: marked {number_marked}.")
     say(console, "The next call of snakemake, with the same options as before, computes these again, and no others.")

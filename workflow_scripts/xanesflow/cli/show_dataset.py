@@ -30,18 +30,18 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
         XanesflowError: it cannot be opened as a dataset.
     """
     with load(path) as data:
-        told = describe(data)
+        facts = describe(data)
     if as_json:
-        say(console, json.dumps(told, indent=1))
+        say(console, json.dumps(facts, indent=1))
         return
-    say(console, str(told["title"]), style="bold")
+    say(console, str(facts["title"]), style="bold")
     for key in ("file", "creator", "licence", "citation", "created", "schema_version", "content_sha256"):
-        say(console, f"{key.replace('_', ' ')}: {told[key]}")
-    say(console, "versions: " + ", ".join(f"{name} {number}" for name, number in told["versions"].items()))
+        say(console, f"{key.replace('_', ' ')}: {facts[key]}")
+    say(console, "versions: " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
     table = Table()
     for name in ("subset", "spectra", "materials", *PARTS, "grid (eV)", "features", "left out"):
         table.add_column(name, justify="left" if name in {"subset", "grid (eV)", "features", "left out"} else "right")
-    for name, each in told["subsets"].items():
+    for name, each in facts["subsets"].items():
         grid = each["energy_ev"]
         table.add_row(
             name,
@@ -59,13 +59,13 @@ def describe(data: DatasetFile) -> dict[str, Any]:
     """What a dataset holds, as JSON can hold it."""
     about = data.attributes
     keys = ("title", "campaign", "creator", "licence", "citation", "created", "schema_version", "content_sha256")
-    told: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
-    told["versions"] = json.loads(about.get("versions", "{}"))
-    told["subsets"] = {}
+    facts: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
+    facts["versions"] = json.loads(about.get("versions", "{}"))
+    facts["subsets"] = {}
     for name in data:
         subset = data[name]
         parts = Counter(subset.split.tolist())
-        told["subsets"][name] = {
+        facts["subsets"][name] = {
             "spectra": len(subset),
             "materials": len(set(subset.material_id.tolist())),
             "split": {part: parts[part] for part in PARTS},
@@ -77,7 +77,7 @@ def describe(data: DatasetFile) -> dict[str, Any]:
             "features": {feature: subset.features(feature).shape[1] for feature in subset.feature_names},
             "rejected": dict(Counter(each.reason for each in subset.rejected()).most_common()),
         }
-    return told
+    return facts
 
 
 def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bool) -> bool:

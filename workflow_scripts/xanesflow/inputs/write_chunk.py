@@ -177,8 +177,8 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
         except (OSError, MemoryError):
             raise
         except Exception as error:  # Lightshow and pymatgen raise whatever they ran into
-            told = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
-            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {one_line(told)}")
+            said = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
+            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {one_line(said)}")
             refused |= dict.fromkeys(sites or material.sites, gave_up)
         good = [site for site in sites if site not in refused]
         files = _read_files(Path(scratch), root) if good else {}

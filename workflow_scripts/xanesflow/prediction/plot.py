@@ -85,7 +85,7 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
     )
 
 
-def _told(panels: list[_Panel], total: int) -> str:
+def _count_shown(panels: list[_Panel], total: int) -> str:
     return f"The first {len(panels)} of {total}" if total > len(panels) else ""
 
 
@@ -114,8 +114,8 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
         every[0].legend(loc="lower right")
         drawn.supxlabel("Photon energy (eV)")
         drawn.supylabel("Cross section (10⁻³ bohr²)")
-        if told := _told(panels, total):
-            drawn.suptitle(told)
+        if note := _count_shown(panels, total):
+            drawn.suptitle(note)
 
 
 def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
@@ -153,7 +153,7 @@ def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
     ]
     drawn.update_layout(
         template="plotly_white",
-        title=_told(panels, total),
+        title=_count_shown(panels, total),
         xaxis_title="Photon energy (eV)",
         yaxis_title="Cross section (10⁻³ bohr²)",
         updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.12, "showactive": True}],

@@ -66,7 +66,7 @@ class Predictor:
         *,
         subsets: Iterable[str] = (),
         symprec: float = SYMPREC,
-        kept: FeatureCache | None = None,
+        cache: FeatureCache | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
         """Predict the spectra of all inequivalent sites of the models' elements.
@@ -75,7 +75,7 @@ class Predictor:
             structures: see `requested.read_structures`.
             subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
             symprec: spglib's distance tolerance in Å, for sites and multiplicities.
-            kept: where the features of a long run are kept, so that it can go on after it was killed.
+            cache: where the features of a long run are kept, so that it can go on after it was killed.
             progress: told how far it is.
 
         Raises:
@@ -103,7 +103,7 @@ class Predictor:
             sites = _sites_of(materials, {Subset.parse(name).element for name in mine})
             if not sites:
                 continue
-            features = self._source.compute(model.card, materials, sites, kept=kept, progress=tell("features"))
+            features = self._source.compute(model.card, materials, sites, cache=cache, progress=tell("features"))
             rejected += _without_features(features)
             for name in mine:
                 if (predicted := _predict_subset(model, name, materials, features)) is not None:
@@ -121,7 +121,7 @@ class Predictor:
         for model in models:
             for name in model.card.feature_dimensions:
                 packages |= set(self._source.featurizer(name, model.card).packages)
-        told = [
+        models_used = [
             {
                 "model": model.card.kind,
                 "of": model.card.subset,
@@ -133,7 +133,7 @@ class Predictor:
             for model in models
         ]
         return {
-            "models": json.dumps(told, sort_keys=True),
+            "models": json.dumps(models_used, sort_keys=True),
             "symprec": symprec,
             "versions": json.dumps(versions(sorted(packages)), sort_keys=True),
         }
@@ -190,13 +190,13 @@ def _sites_of(materials: Iterable[Material], elements: set[str]) -> dict[str, li
 
 
 def _without_absorber(materials: Iterable[Material], elements: Sequence[str]) -> list[Rejected]:
-    told = f"and the models are of {', '.join(elements)}"
+    known = f"and the models are of {', '.join(elements)}"
     return [
         Rejected(
             material.material_id,
             WHOLE_MATERIAL,
             "no_absorber",
-            f"{material.formula} holds {', '.join(sorted(set(material.elements)))} {told}.",
+            f"{material.formula} holds {', '.join(sorted(set(material.elements)))} {known}.",
         )
         for material in materials
         if not set(elements) & set(material.elements)
@@ -222,7 +222,7 @@ def _predict_subset(
     if not rows:
         return None
     values = np.stack([np.asarray(features[row]) for row in rows])
-    by_seed, alone = spectra_by_seed(model.members, values)
+    by_seed, alone = spectra_by_seed(model.seed_models, values)
     names = [name for name, _ in rows]
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
     calibration = model.calibrations.get(subset)
@@ -236,8 +236,8 @@ def _predict_subset(
         error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
         if alone.any():
             for each, level in zip(bands, (0.68, 0.95), strict=True):
-                each[:, alone] = structure_only_bands(model.members, by_seed[:, alone].mean(axis=0), level)
-            error[alone] = structure_only_errors(model.members, int(alone.sum()))
+                each[:, alone] = structure_only_bands(model.seed_models, by_seed[:, alone].mean(axis=0), level)
+            error[alone] = structure_only_errors(model.seed_models, int(alone.sum()))
             error_95[alone] = SIGMAS[0.95] * error[alone]
     if distance is not None:
         distance[alone] = np.nan
@@ -246,8 +246,8 @@ def _predict_subset(
         subset=subset,
         model=model.card.kind,
         features=model.card.features,
-        seeds=[member.card.seed for member in model.members],
-        energy_ev=model.members[0].energy_of(subset),
+        seeds=[seed_model.card.seed for seed_model in model.seed_models],
+        energy_ev=model.seed_models[0].energy_of(subset),
         material_id=names,
         formula=[by_id[name].formula for name in names],
         site_index=np.array([site for _, site in rows], dtype=np.int64),
@@ -278,20 +278,20 @@ def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
 
 def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str]) -> list[str]:
     """At how many sites the engine was run for a delta model, and where it failed."""
-    told = []
+    sentences = []
     for name, each in found.items():
         if each.structure_alone is None:
             continue
         alone = [row for row in range(len(each)) if each.structure_alone[row]]
         number = plural(len(each), "site")
-        told.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
+        sentences.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
         if alone:
             why = failed.get((each.material_id[alone[0]], int(each.site_index[alone[0]])), "it failed")
-            told.append(
+            sentences.append(
                 f"{name}: the engine failed at {len(alone)} of them ({first_few([each.ids[row] for row in alone])}: "
                 f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
             )
-    return told
+    return sentences
 
 
 def _remarks(
@@ -301,18 +301,18 @@ def _remarks(
     elements: Sequence[str],
 ) -> list[str]:
     """What a user should know of this prediction."""
-    told = []
+    sentences = []
     for name, each in found.items():
         if each.uncalibrated:
-            told.append(f"{name}: no error bars: {each.uncalibrated}")
+            sentences.append(f"{name}: no error bars: {each.uncalibrated}")
         if each.unlike is None:
-            told.append(
+            sentences.append(
                 f"{name}: whether a site is unlike the training data cannot be told, as there is no calibration with a "
                 "limit of the distance; make one with this version (snakemake evaluation)."
             )
         elif number := int(each.unlike.sum()):
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
-            told.append(
+            sentences.append(
                 f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on "
                 f"({first_few(which)}): "
                 f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
@@ -321,19 +321,19 @@ def _remarks(
     for model in models:
         for block in model.card.feature_dimensions:
             if weights_of(model.card, block) == UNKNOWN:
-                told.append(
+                sentences.append(
                     f"The dataset of the {model.name} does not tell with which weights its {block} features were made, "
                     "so that they cannot be compared with those here."
                 )
     present = Counter(symbol for material in materials for symbol in set(material.elements))
     for symbol in ELEMENTS:
         if present[symbol] and symbol not in elements:
-            told.append(
+            sentences.append(
                 f"{symbol} is in {plural(present[symbol], 'structure')}, and no model given "
                 f"is of {symbol} (they are of {', '.join(elements)})."
             )
     notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
-    told += [f"{note}." for note in notes[:_NAMED]]
+    sentences += [f"{note}." for note in notes[:_NAMED]]
     if len(notes) > _NAMED:
-        told.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
-    return told
+        sentences.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
+    return sentences

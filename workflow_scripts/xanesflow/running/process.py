@@ -18,7 +18,7 @@ from xanesflow.core.errors import StoppedError, XanesflowError
 from xanesflow.running import kill_on_exit
 
 _POLL = 0.2  # seconds
-_PATIENCE = 30.0  # seconds that the guard has to end what it guards
+_TIME_TO_END_S = 30.0  # for `kill_on_exit` to end the command
 SIGNAL = 128
 """A process that signal n ended has this exit code and n."""
 
@@ -115,7 +115,7 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.close()
     try:
-        process.wait(_PATIENCE)
+        process.wait(_TIME_TO_END_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -198,14 +198,14 @@ def import_archive(
             if site_index == WHOLE_MATERIAL:
                 continue
             problems = [*run.problems, *inventory.problems_of_shared(material_id)]
-            judged = _judge(parsed, (material_id, site_index), problems, materials.get(material_id))
+            checked = _check_run(parsed, (material_id, site_index), problems, materials.get(material_id))
             other = _other_structure(inventory, run, roots[material_id])
-            if isinstance(judged, Rejected):
-                left_out.append(judged)
+            if isinstance(checked, Rejected):
+                left_out.append(checked)
             elif other:
                 left_out.append(Rejected(material_id, site_index, "other_structure", other))
             else:
-                sites.append((judged, site_index))
+                sites.append((checked, site_index))
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     # No costs: the runs are done, their feff.out tells what they took, and counting would make the import slower.
@@ -235,7 +235,7 @@ def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Mater
     return [read_poscar(material_id, text, symprec=symprec) for material_id, text in batch]
 
 
-def _judge(
+def _check_run(
     subset: Subset, site: Site, problems: list[str], material: Material | BadStructure | None
 ) -> Material | Rejected:
     """Whether a run stands at a site that is there; its spectrum is judged by the next stage."""

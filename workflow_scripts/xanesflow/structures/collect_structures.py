@@ -113,8 +113,8 @@ def collect_structures(
         if material.note:
             log.warning("%s: %s", material.material_id, material.note)
     log.info("%s", describe_cost(summarise_cost(subset, table)))
-    told = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
-    log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), told)
+    left = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
+    log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), left)
 
 
 def _read_queried(

@@ -74,9 +74,9 @@ def list_structures(folder: Path, called: str = "structures.directory is {}") ->
     """
     where = called.format(folder)
     if not _is_folder(folder):
-        told = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        problem = "is not a folder" if os.path.lexists(folder) else "does not exist"
         raise XanesflowError(
-            f"{where}, which {told} (looked from {Path.cwd()}); name a folder with {LOOKED_FOR} in it."
+            f"{where}, which {problem} (looked from {Path.cwd()}); name a folder with {LOOKED_FOR} in it."
         )
     listing = FolderListing()
     try:

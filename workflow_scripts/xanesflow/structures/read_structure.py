@@ -128,8 +128,8 @@ def _from_json(text: str) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:
-        told = f"{type(error).__name__} {one_line(error, 160)}"
-        raise UnusableStructure(f"is not what Structure.as_dict writes ({told})") from error
+        problem = f"{type(error).__name__} {one_line(error, 160)}"
+        raise UnusableStructure(f"is not what Structure.as_dict writes ({problem})") from error
     _check_numbers(matrix, fractions)
     return Structure(Lattice(matrix), species, fractions)
 
@@ -165,8 +165,8 @@ def _from_cif(text: str, said: list[warnings.WarningMessage]) -> tuple[Structure
     except ValueError as error:
         detail = str(error).partition("\n")[2] or str(error)
         if "exceeded tolerance" in detail:
-            told = f"has several atoms at one place: {one_line(detail, 160)}"
-            raise UnusableStructure(told, "disordered") from error
+            problem = f"has several atoms at one place: {one_line(detail, 160)}"
+            raise UnusableStructure(problem, "disordered") from error
         if detail.startswith("thickness"):
             raise UnusableStructure("has a cell without volume") from error
         raise UnusableStructure(f"cannot be read: {one_line(detail, 160)}") from error

@@ -75,7 +75,11 @@ def train_model(
     begin = {seed: Start.read(starts[seed]) for seed in outputs} if starts is not None else None
     if begin is not None:
         settings = next(iter(begin.values())).layers_of(settings)
-    models = {seed: model for seed, path in outputs.items() if (model := _kept(path, data, settings, seed, begin))}
+    models = {
+        seed: model
+        for seed, path in outputs.items()
+        if (model := _checkpoint_if_same(path, data, settings, seed, begin))
+    }
     for seed in models:
         logger.info("%s seed %d: kept, as nothing that it was made from has changed", name, seed)
         os.utime(outputs[seed])  # newer than what it was made from, which is how Snakemake sees that it is whole
@@ -227,7 +231,7 @@ def _same_for_all(settings: TrainingSettings) -> dict[str, Any]:
     return {name: value for name, value in settings.as_dict().items() if name != "seed"}
 
 
-def _kept(
+def _checkpoint_if_same(
     path: Path,
     data: Sequence[SubsetData],
     settings: TrainingSettings,

@@ -59,15 +59,15 @@ class SavedTraining:
         """Write the state, whole or not at all, if the last one is old enough, or if it is to be `at_once`."""
         if time.monotonic() - self._last < self.every and not at_once:
             return
-        tensors = {f"members.{name}": tensor for name, tensor in run.members.state_dict().items()}
+        tensors = {f"members.{name}": tensor for name, tensor in run.networks.state_dict().items()}
         if run.average is not None:
             tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
         for number, moments in enumerate(run.optimizer.state):
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
-        for member, weights in enumerate(run.best_weights):
-            tensors |= {f"{_BEST}{member}.{name}": tensor for name, tensor in weights.items()}
-            tensors |= {f"orders.{member}": run.orders[member].get_state()}
-            tensors |= {f"masks.{member}": run.masks[member].get_state()}
+        for index, weights in enumerate(run.best_weights):
+            tensors |= {f"{_BEST}{index}.{name}": tensor for name, tensor in weights.items()}
+            tensors |= {f"orders.{index}": run.batch_generators[index].get_state()}
+            tensors |= {f"masks.{index}": run.masks[index].get_state()}
         state = {
             "batch_size": run.settings.batch_size,
             "active": run.active,
@@ -121,7 +121,7 @@ def _fill(run: TrainingRun, state: Mapping[str, Any], tensors: Mapping[str, Tens
     if len(state["active"]) < len(run.active):
         run.keep(state["active"])
     if run.active:
-        run.members.load_state_dict(under("members."))
+        run.networks.load_state_dict(under("members."))
         if run.average is not None:
             run.average.load_state_dict(under("average."))
         moments: dict[int, dict[str, Tensor]] = {}
@@ -133,8 +133,8 @@ def _fill(run: TrainingRun, state: Mapping[str, Any], tensors: Mapping[str, Tens
     run.epochs = [[Epoch(*values) for values in epochs] for epochs in state["epochs"]]
     if tested := state["range_test"]:
         run.range_test = RangeTest.from_dict(tested)
-    for member, epochs in enumerate(run.epochs):
-        run.best[member] = epochs[epochs[-1].best - 1]
-        run.best_weights[member] = under(f"{_BEST}{member}.")
-        run.orders[member].set_state(tensors[f"orders.{member}"])
-        run.masks[member].set_state(tensors[f"masks.{member}"])
+    for index, epochs in enumerate(run.epochs):
+        run.best[index] = epochs[epochs[-1].best - 1]
+        run.best_weights[index] = under(f"{_BEST}{index}.")
+        run.batch_generators[index].set_state(tensors[f"orders.{index}"])
+        run.masks[index].set_state(tensors[f"masks.{index}"])

@@ -149,7 +149,7 @@ def _side_by_side(n_seeds: int, settings: TrainingSettings) -> list[list[int]]:
 
 
 def _to_the_end(runs: Sequence[TrainingRun], report: Report | None, saved: SavedTraining | None) -> None:
-    """Train until no member is left that still improves; several runs at the same time, a thread each."""
+    """Train until no seed is left that still improves; several runs at the same time, a thread each."""
     states = [None if saved is None else saved.of_group(number) for number in range(len(runs))]
     for run, state in zip(runs, states, strict=True):
         if state is None or not state.restore(run):

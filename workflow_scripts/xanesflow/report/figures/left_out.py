@@ -55,6 +55,6 @@ def _panel(axes: Axes, curated: CuratedSpectra, example: RejectedExample) -> Non
         out = (example.spectrum < curated.envelope[0]) | (example.spectrum > curated.envelope[1])
         axes.plot(relative, np.where(out, example.spectrum, np.nan), color=BASELINE, lw=2.6, label="outside")
     axes.set_title(site_id(example.material_id, example.site_index), fontsize=7, parse_math=False)
-    if told := example.detail.split(" from")[0] if example.reason == "outside_envelope" else "":
-        axes.text(0.97, 0.04, told, transform=axes.transAxes, ha="right", fontsize=6)
+    if note := example.detail.split(" from")[0] if example.reason == "outside_envelope" else "":
+        axes.text(0.97, 0.04, note, transform=axes.transAxes, ha="right", fontsize=6)
     axes.tick_params(labelsize=6)

@@ -43,7 +43,7 @@ class FinishedRuns:
         self.folder, self.subset, self.chunk = folder, subset, chunk
         self.packed = folder / f"{chunk_name(chunk)}.zip"
         self.singles = folder / chunk_name(chunk)
-        self._orders = RetryRequests(folder.parent, chunk)
+        self._retry_requests = RetryRequests(folder.parent, chunk)
         self.outcomes: dict[Site, RunOutcome] = {}  # of what `find` has found
 
     def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
@@ -144,7 +144,9 @@ class FinishedRuns:
     def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[Run]:
         """The runs in a zip that are whole, of this input, and neither passing failures nor ordered anew."""
         for run in self._runs(path, wanted):
-            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._orders.call_for(run.record):
+            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._retry_requests.call_for(
+                run.record
+            ):
                 self.outcomes[run_site(run)] = outcome_of(run.record)
                 yield run
 

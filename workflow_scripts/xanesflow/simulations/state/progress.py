@@ -182,7 +182,7 @@ class ChunkProgress:
         self._failed: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._changed, self._over = threading.Event(), threading.Event()
-        self._told = False
+        self._warned = False
         self._writer = threading.Thread(target=self._keep_writing, daemon=True, name="progress")
 
     def __enter__(self) -> ChunkProgress:
@@ -251,6 +251,6 @@ class ChunkProgress:
         try:
             write_text(self._path, text + "\n")
         except OSError as error:  # the runs matter, and a full disk is told by them
-            if not self._told:
+            if not self._warned:
                 log.warning("%s cannot be written (%s); the chunk goes on.", self._path, error.strerror)
-            self._told = True
+            self._warned = True

@@ -82,7 +82,7 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
     """The failed sites of a subset; of a chunk that is not whole those that have been computed so far."""
     folder, theory = results / "simulations" / subset, Subset.parse(subset).theory
     for chunk, sites in sorted(given.chunks.items()):
-        if _told_without(folder, chunk):
+        if _finished_without_failures(folder, chunk):
             continue
         runs: dict[Site, Failed] = {}
         of_chunk = set(sites)
@@ -94,7 +94,7 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
         yield from (runs[site] for site in sorted(runs))
 
 
-def _told_without(folder: Path, chunk: int) -> bool:
+def _finished_without_failures(folder: Path, chunk: int) -> bool:
     """Whether a finished chunk tells that none of its sites failed, so that its runs need not be read."""
     try:
         state = read_progress(progress_path(folder, chunk))

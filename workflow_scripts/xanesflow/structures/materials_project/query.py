@@ -70,7 +70,7 @@ def query_materials_project(
     request: str = "first",
     refresh: bool = False,
     endpoint: str | None = None,
-    patience: RetrySettings | None = None,
+    retries: RetrySettings | None = None,
     page_size: int = 200,
     workers: int = 1,
 ) -> Manifest:
@@ -85,7 +85,7 @@ def query_materials_project(
         request: name of the question, from `request_of`.
         refresh: ask although the manifest holds an answer to the same query.
         endpoint: address to ask; None: mp-api's own.
-        patience: how long the server is waited for.
+        retries: how long the server is waited for.
         page_size: structures asked for at once.
         workers: processes that read the structures.
 
@@ -101,15 +101,15 @@ def query_materials_project(
             "%s: the answer of %s is kept (database %s, %d structures); structures.refresh asks again",
             query.element, before.asked, before.database_version, len(before.materials),
         )  # fmt: skip
-        for kept in (structures, manifest):  # they are now newer than the list of ids that they answer
-            os.utime(kept)
+        for saved in (structures, manifest):  # they are now newer than the list of ids that they answer
+            os.utime(saved)
         return before
 
     from xanesflow.structures.materials_project.client import (
         MaterialsProjectClient,
     )  # seconds, for nothing where nothing is asked
 
-    source = MaterialsProjectClient(endpoint, patience)
+    source = MaterialsProjectClient(endpoint, retries)
     asked = datetime.now(UTC).isoformat(timespec="seconds")
     pages = structures.with_name(f".{query.element}.pages")
     listing = _listing(source, query, before, pages)
@@ -162,11 +162,11 @@ def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | No
     path = pages / "listing.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        kept = QueryResult(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
-        same = (kept.query, kept.endpoint, kept.database_version)
+        saved = QueryResult(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
+        same = (saved.query, saved.endpoint, saved.database_version)
         if same == (query.as_json(), source.endpoint, source.database_version):
             log.info("%s: going on with a download that was broken off", query.element)
-            return kept
+            return saved
     except (OSError, ValueError, KeyError, TypeError):
         pass
     shutil.rmtree(pages, ignore_errors=True)
@@ -185,8 +185,8 @@ def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) 
     if extra := sorted(set(query.include) - set(ids)):
         there, extra_moved, missing = source.list_ids(extra)
         if missing:
-            told = ", ".join(f"{each.material_id} ({each.detail})" for each in missing)
-            raise XanesflowError(f"structures.materials_project.include names {told}; mend the id, or take it out.")
+            names = ", ".join(f"{each.material_id} ({each.detail})" for each in missing)
+            raise XanesflowError(f"structures.materials_project.include names {names}; mend the id, or take it out.")
         ids, moved = sorted({*ids, *there}), moved | extra_moved
     found = len(ids) + len(left_out)
     # A material that was there before, or that is not wanted, may have another id now.
@@ -220,14 +220,14 @@ def _documents(
     for number, start in enumerate(starts, start=1):
         ids = listing.ids[start : start + page_size]
         path = pages / f"{sha256_text(' '.join(ids))[:16]}.json"
-        page = _kept_page(path, partial(source.structures, ids))
+        page = _saved_page(path, partial(source.structures, ids))
         documents |= {str(each["material_id"]): each for each in page}
         done = min(start + page_size, len(listing.ids))
         log.info("%s: page %d of %d, %d of %d structures", element, number, len(starts), done, len(listing.ids))
     return documents
 
 
-def _kept_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _saved_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     try:
         page: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -281,8 +281,8 @@ def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] |
 def _tell_left_out(element: str, left_out: list[LeftOut]) -> None:
     counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
     if counts:
-        told = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-        log.warning("%s: %d materials left out: %s", element, len(left_out), told)
+        names = ", ".join(f"{number} {reason}" for reason, number in counts.items())
+        log.warning("%s: %d materials left out: %s", element, len(left_out), names)
 
 
 def _asked_for(query: Query) -> str:
