@@ -85,8 +85,8 @@ def simulate_chunk(
         structures: Parquet of the subset's structures.
         site_table: Parquet of its sites.
         output: zip to write.
-        finished: folder of the subset's finished runs (see `state.finished_runs`); beside it `progress` says how the chunk
-            stands.
+        finished: folder of the subset's finished runs (see `state.finished_runs`); beside it `progress` says how the
+            chunk stands.
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
         engine: computes a site.
@@ -106,8 +106,8 @@ def simulate_chunk(
     sites = [site for site, number in chunk_of_site.items() if number == chunk and (planned is None or site in planned)]
     as_json = read_structures(structures, {material_id for material_id, _ in sites})
     job = _Job(
-        engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), finished.resolve(),
-        expected_seconds(table),
+        engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()),
+        finished.resolve(), expected_seconds(table),
     )  # fmt: skip
     everything = sites
     if isinstance(engine, WithSharedStep):
@@ -262,8 +262,8 @@ class _Job:
                 raise
         if number < total:
             raise XanesflowError(
-                f"{self.label} stops with {number} of {total} sites done, as {self.limit.why_stopped()}; they are kept, "
-                "and the next attempt goes on there."
+                f"{self.label} stops with {number} of {total} sites done, as {self.limit.why_stopped()}; they are "
+                "kept, and the next attempt goes on there."
             )
 
     def _run(self, site: Site, structure: str, digest: str) -> Run:

@@ -53,7 +53,7 @@ def train_delta(
     models = []
     for seed, path in outputs.items():
         settings = DeltaSettings(baseline, seed, share)
-        model = _checkpoint_if_same(path, data, settings)
+        model = _same_as_before(path, data, settings)
         if model is None:
             model = fit_delta(data, settings, config_json=config_json)
             save_checkpoint(path, model)
@@ -75,7 +75,7 @@ def train_delta(
     return models
 
 
-def _checkpoint_if_same(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
+def _same_as_before(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
     """The model of a checkpoint that is there already, if a new fit would make the same."""
     model = load_if_there(path)
     if not isinstance(model, DeltaModel):

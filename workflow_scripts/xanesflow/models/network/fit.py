@@ -76,9 +76,7 @@ def train_model(
     if begin is not None:
         settings = next(iter(begin.values())).layers_of(settings)
     models = {
-        seed: model
-        for seed, path in outputs.items()
-        if (model := _checkpoint_if_same(path, data, settings, seed, begin))
+        seed: model for seed, path in outputs.items() if (model := _same_as_before(path, data, settings, seed, begin))
     }
     for seed in models:
         logger.info("%s seed %d: kept, as nothing that it was made from has changed", name, seed)
@@ -231,7 +229,7 @@ def _same_for_all(settings: TrainingSettings) -> dict[str, Any]:
     return {name: value for name, value in settings.as_dict().items() if name != "seed"}
 
 
-def _checkpoint_if_same(
+def _same_as_before(
     path: Path,
     data: Sequence[SubsetData],
     settings: TrainingSettings,
