@@ -57,11 +57,11 @@ def _describe(model: TrainedEnsemble) -> dict[str, Any]:
     card = model.card
     folder = model.files[0].parent
     exported = read_about(folder)["subsets"] if (folder / MODEL_FILE).is_file() else {}
-    judged = {} if exported else find_evidence(model)
+    found = {} if exported else find_evidence(model)
     subsets = {}
     for name, share in card.subsets.items():
         sites = model.sites.get(name)
-        evidence = exported[name]["evidence"] if exported else vars(judged[name]) if name in judged else None
+        evidence = exported[name]["evidence"] if exported else vars(found[name]) if name in found else None
         subsets[name] = {
             "n_train": share["n_train"],
             "n_val": share["n_val"],

@@ -222,7 +222,7 @@ def _predict_subset(
     if not rows:
         return None
     values = np.stack([np.asarray(features[row]) for row in rows])
-    by_seed, alone = spectra_by_seed(model.seed_models, values)
+    by_seed, no_run = spectra_by_seed(model.seed_models, values)
     names = [name for name, _ in rows]
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
     calibration = model.calibrations.get(subset)
@@ -234,13 +234,13 @@ def _predict_subset(
         apart = np.zeros(len(values)) if distance is None else distance
         bands = tuple(np.stack(calibration.bands(by_seed, apart, level)) for level in (0.68, 0.95))
         error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
-        if alone.any():
+        if no_run.any():
             for each, level in zip(bands, (0.68, 0.95), strict=True):
-                each[:, alone] = structure_only_bands(model.seed_models, by_seed[:, alone].mean(axis=0), level)
-            error[alone] = structure_only_errors(model.seed_models, int(alone.sum()))
-            error_95[alone] = SIGMAS[0.95] * error[alone]
+                each[:, no_run] = structure_only_bands(model.seed_models, by_seed[:, no_run].mean(axis=0), level)
+            error[no_run] = structure_only_errors(model.seed_models, int(no_run.sum()))
+            error_95[no_run] = SIGMAS[0.95] * error[no_run]
     if distance is not None:
-        distance[alone] = np.nan
+        distance[no_run] = np.nan
     spectra = by_seed.mean(axis=0)
     return SubsetPrediction(
         subset=subset,
@@ -263,7 +263,7 @@ def _predict_subset(
         averages=average(
             names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
         ),
-        structure_alone=alone if model.card.kind == DELTA else None,
+        structure_alone=no_run if model.card.kind == DELTA else None,
     )
 
 
@@ -282,13 +282,13 @@ def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, 
     for name, each in found.items():
         if each.structure_alone is None:
             continue
-        alone = [row for row in range(len(each)) if each.structure_alone[row]]
+        no_run = [row for row in range(len(each)) if each.structure_alone[row]]
         number = plural(len(each), "site")
         sentences.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
-        if alone:
-            why = failed.get((each.material_id[alone[0]], int(each.site_index[alone[0]])), "it failed")
+        if no_run:
+            why = failed.get((each.material_id[no_run[0]], int(each.site_index[no_run[0]])), "it failed")
             sentences.append(
-                f"{name}: the engine failed at {len(alone)} of them ({first_few([each.ids[row] for row in alone])}: "
+                f"{name}: the engine failed at {len(no_run)} of them ({first_few([each.ids[row] for row in no_run])}: "
                 f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
             )
     return sentences

@@ -25,16 +25,16 @@ def spectra_by_seed(
         seed_models: the seeds of a model.
         features: (n, d); of a delta model the columns of a failed run are NaN.
     """
-    alone: NDArray[np.bool_] = np.asarray(np.isnan(features).any(axis=1))
-    if not alone.any():
-        return np.stack([seed_model.predict(features) for seed_model in seed_models]), alone
+    no_run: NDArray[np.bool_] = np.asarray(np.isnan(features).any(axis=1))
+    if not no_run.any():
+        return np.stack([seed_model.predict(features) for seed_model in seed_models]), no_run
     found = []
     for seed_model in seed_models:
         assert isinstance(seed_model, DeltaModel)  # of others every site has all features
         spectra = seed_model.without_baseline(features)
-        spectra[~alone] = seed_model.predict(features[~alone])
+        spectra[~no_run] = seed_model.predict(features[~no_run])
         found.append(spectra)
-    return np.stack(found), alone
+    return np.stack(found), no_run
 
 
 def structure_only_bands(seed_models: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:

@@ -15,7 +15,7 @@ from xanesflow.models.subset_data import SubsetData, read_subset
 
 logger = logging.getLogger(__name__)
 
-SHARE_OF_A_MEMBER = 0.8
+SHARE_OF_A_SEED = 0.8
 """Of the training materials that each of several seeds learns from, so that they differ where data are few."""
 
 
@@ -49,7 +49,7 @@ def train_delta(
         XanesflowError: the dataset does not hold what is asked for, or there are too few training sites.
     """
     data = read_subset(dataset_path, subset, features)
-    share = SHARE_OF_A_MEMBER if len(outputs) > 1 else 1.0
+    share = SHARE_OF_A_SEED if len(outputs) > 1 else 1.0
     models = []
     for seed, path in outputs.items():
         settings = DeltaSettings(baseline, seed, share)
