@@ -289,7 +289,7 @@ def test_a_terminal_sees_what_is_at_work(fake, two_sites):
         shown.tell(asked.sites[0], "potentials [SCF]")
         shown._progress.refresh()
         shown.tell(asked.sites[0], "scattering")
-        shown.done(compute_sites.Outcome(asked.sites[0], fake_result(0), "", 1.5))
+        shown.done(compute_sites.SiteResult(asked.sites[0], fake_result(0), "", 1.5))
         shown._progress.refresh()
     text = console.file.getvalue()
     assert all(word in text for word in ("0 of 2 done", "potentials [SCF]", "1 of 2 done", "done in 1.5 s"))
