@@ -9,7 +9,7 @@ from test_models_training import arrays, small
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network import perceptron as network_module
-from xanesflow.models.network import training_state as run_module
+from xanesflow.models.network import training_state
 from xanesflow.models.network.backpropagation import Backpropagation
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.seeds import SeedNetworks
@@ -176,7 +176,7 @@ def test_a_network_of_the_difference_starts_near_the_mean_training_spectrum_and_
 
 
 def test_a_training_that_finds_no_memory_goes_on_with_half_the_batch_and_says_so(monkeypatch, caplog):
-    original = run_module.TrainingRun._one_pass
+    original = training_state.TrainingRun._one_pass
     tried = []
 
     def scarce(self):
@@ -185,13 +185,14 @@ def test_a_training_that_finds_no_memory_goes_on_with_half_the_batch_and_says_so
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(self)
 
-    monkeypatch.setattr(run_module.TrainingRun, "_one_pass", scarce)
+    monkeypatch.setattr(training_state.TrainingRun, "_one_pass", scarce)
     trained = train_network(TRAIN, VAL, small(batch_size=32, max_epochs=2))
     assert tried == [32, 16, 8, 8]
     assert trained.settings.batch_size == 8
     assert "No room for batches of 32 spectra on cpu: going on with 16" in caplog.text
     with pytest.raises(XanesflowError, match=r"does not suffice for batches of 3 spectra; train fewer seeds"):
-        monkeypatch.setattr(run_module.TrainingRun, "_one_pass", lambda self: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+        full = lambda self: (_ for _ in ()).throw(torch.OutOfMemoryError())  # noqa: E731
+        monkeypatch.setattr(training_state.TrainingRun, "_one_pass", full)
         train_network(TRAIN, VAL, small(batch_size=6))
 
 
