@@ -23,7 +23,7 @@ from xanesflow.dataset.splits import balanced_split
 from xanesflow.evaluation.error_bars.calibrate import bars_of
 from xanesflow.evaluation.error_bars.calibration import Calibration, cross_fit, materials_of
 from xanesflow.evaluation.error_bars.distance import TrainingSites
-from xanesflow.evaluation.error_bars.scores import Judgement, judge
+from xanesflow.evaluation.error_bars.scores import ErrorBarScores, score_error_bars
 from xanesflow.evaluation.metrics import compute_metrics, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, write_predictions
 from xanesflow.models.network.checkpoint import Model, load_checkpoint, save_checkpoint
@@ -59,7 +59,7 @@ def members_of(data: SubsetData, folder: Path, seeds: int) -> list[Model]:
     return found
 
 
-def row(name: str, found: Judgement, scores: np.ndarray) -> str:
+def row(name: str, found: ErrorBarScores, scores: np.ndarray) -> str:
     """A row of the first table."""
     return (
         f"| {name} | {found.coverage_68:.1%} | {found.coverage_95:.1%} | {found.miscalibration_area:.4f} | "
@@ -84,13 +84,13 @@ def uncalibrated(on: np.ndarray, by_seed: np.ndarray, data: SubsetData) -> str:
     error = np.sqrt(np.mean(sigma**2, axis=1))
     shares = np.clip(np.ceil(100 * (2 * norm.cdf(residual / sigma) - 1)), 1, 100) / 100
     bars = Uncertainty("", 0, 0, error, sigma, *bands, shares, error, np.full_like(error, np.nan))
-    found = replace(judge(truth, mean, bars), spectra_below_95=float("nan"))
+    found = replace(score_error_bars(truth, mean, bars), spectra_below_95=float("nan"))
     return row("spread as it is", found, residual / sigma)
 
 
 def dealt_again(
     times: int, rows: np.ndarray, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData
-) -> list[Judgement]:
+) -> list[ErrorBarScores]:
     """Figures of halves of the materials of `rows`, dealt at random, one to calibrate and one to judge."""
     rng, found = np.random.default_rng(0), []
     materials = np.array(materials_of([data.ids[r] for r in rows]))
@@ -99,7 +99,7 @@ def dealt_again(
         half = np.isin(materials, rng.permutation(names)[: len(names) // 2])
         on = rows[~half]
         bars = bars_on(rows[half], on, by_seed, distance, data)
-        found.append(judge(data.spectra[on], by_seed[:, on].mean(axis=0), bars))
+        found.append(score_error_bars(data.spectra[on], by_seed[:, on].mean(axis=0), bars))
     return found
 
 
@@ -113,7 +113,7 @@ def few(times: int, size: int, by_seed: np.ndarray, distance: np.ndarray, data: 
         counts = np.cumsum([np.count_nonzero(materials == name) for name in drawn])
         fit = val[np.isin(materials, drawn[: np.searchsorted(counts, size) + 1])]
         bars = bars_on(fit, test, by_seed, distance, data)
-        shares = judge(data.spectra[test], by_seed[:, test].mean(axis=0), bars)
+        shares = score_error_bars(data.spectra[test], by_seed[:, test].mean(axis=0), bars)
         found.append((shares.coverage_68, shares.coverage_95))
     return np.array(found)
 
@@ -153,12 +153,22 @@ def main() -> None:
     ):
         bars = bars_on(val, test, predicted, where, data)
         residual = data.spectra[test] - predicted[:, test].mean(axis=0)
-        print(row(name, judge(data.spectra[test], predicted[:, test].mean(axis=0), bars), residual / bars.sigma))
+        print(
+            row(
+                name, score_error_bars(data.spectra[test], predicted[:, test].mean(axis=0), bars), residual / bars.sigma
+            )
+        )
     folds = list(cross_fit(by_seed[:, val], distance[val], data.spectra[val], [data.ids[r] for r in val]))
     crossed = bars_of("cross-fitted", folds, by_seed[:, val], distance[val], data.spectra[val])
     mean = by_seed[:, val].mean(axis=0)
     residual = data.spectra[val] - mean
-    print(row("the same, cross-fitted on val", judge(data.spectra[val], mean, crossed), residual / crossed.sigma))
+    print(
+        row(
+            "the same, cross-fitted on val",
+            score_error_bars(data.spectra[val], mean, crossed),
+            residual / crossed.sigma,
+        )
+    )
     found = dealt_again(given.times, np.concatenate([val, test]), by_seed, distance, data)
     print(f"\n{given.times} times half of the validation and test materials to calibrate, half to judge:")
     print("| figure | mean | standard deviation | lowest | highest |\n| --- | --- | --- | --- | --- |")

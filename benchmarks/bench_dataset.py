@@ -27,7 +27,7 @@ from xanesflow.dataset.check.validate import validate
 from xanesflow.dataset.compare_releases import compare
 from xanesflow.dataset.share.package import package_dataset
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.structures.sites import write_structure_rows
+from xanesflow.structures.site_table import write_structure_rows
 
 SIZES = {
     "Ti_FEFF": 6422, "V_FEFF": 10813, "Cr_FEFF": 3067, "Mn_FEFF": 17052, "Fe_FEFF": 12067, "Co_FEFF": 10753,

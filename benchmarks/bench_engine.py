@@ -31,7 +31,7 @@ from xanesflow.codes.feff8l.spectrum import fms_cluster
 from xanesflow.codes.feff8l.write_inputs import ask_for_xanes, feff_inp
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.structures.examples import load_examples
-from xanesflow.structures.sites import describe
+from xanesflow.structures.material import describe
 
 COMMAND = [sys.executable, "-m", "xanesflow.codes.feff8l", "run"]
 

@@ -22,7 +22,8 @@ from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.inputs.write_chunk import write_inputs
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 ARCHIVE = Path(__file__).parents[1].parent / "shared/data/feff9-cu.tar.xz"
 

@@ -33,11 +33,11 @@ from xanesflow.codes.feff8l.convergence import read_convergence
 from xanesflow.codes.feff8l.fermi_level import FIELDS, LevelModel, describe
 from xanesflow.codes.feff8l.field import read_field
 from xanesflow.codes.feff8l.options import Rung
-from xanesflow.codes.feff8l.programs import ProgramError, run_program
+from xanesflow.codes.feff8l.programs import run_program
 from xanesflow.codes.feff8l.write_inputs import feff_inp
 from xanesflow.codes.feff8l.xanes import UNSETTLED_EV
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import ProgramError, XanesflowError
 from xanesflow.core.files import sha256_file
 
 GAMMAS = (0.5, 1.0, 2.0)

@@ -23,7 +23,7 @@ from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.models.delta.choose_sites import choose_sites
 from xanesflow.models.delta.delta_model import DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.delta.learning_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
-from xanesflow.models.delta.train_delta import SHARE_OF_A_MEMBER
+from xanesflow.models.delta.train_delta import SHARE_OF_A_SEED
 from xanesflow.models.delta.unseen_elements import elements_of_materials, geometric_means, unseen_elements
 from xanesflow.models.network.fit import fit_model
 from xanesflow.models.subset_data import SubsetData, read_subset
@@ -174,7 +174,7 @@ def show_deals(data: SubsetData) -> None:
 
 def fitted(data: SubsetData, rows: np.ndarray, members: int) -> list[DeltaModel]:
     """Models that learn from some rows: one from all, several each from a share as in the workflow."""
-    share = 1.0 if members == 1 else SHARE_OF_A_MEMBER
+    share = 1.0 if members == 1 else SHARE_OF_A_SEED
     settings = [DeltaSettings(CHEAP_FEATURES, number, share) for number in range(members)]
     return [fit_delta(only_train_on(data, rows), each) for each in settings]
 

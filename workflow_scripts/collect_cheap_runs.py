@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
-from xanesflow.features.cheap_runs.collect import collect_cheap_runs
+from xanesflow.features.cheap_runs.collect_features import collect_cheap_runs
 
 with rule_log(snakemake) as config:
     collect_cheap_runs(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from xanesflow.config.rule_script import path_or_none, rule_log
-from xanesflow.structures.collect import collect_structures
+from xanesflow.structures.collect_structures import collect_structures
 
 with rule_log(snakemake):
     queried = [Path(path) for path in snakemake.input.queried]  # none but for Materials Project

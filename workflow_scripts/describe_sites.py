@@ -9,6 +9,6 @@ with rule_log(snakemake):
     describe_sites(
         Path(snakemake.input[0]),
         Path(snakemake.output[0]),
-        kept=Path(snakemake.params.kept),
+        answers_file=Path(snakemake.params.kept),
         workers=snakemake.threads,
     )

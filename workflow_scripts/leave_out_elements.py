@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
-from xanesflow.models.delta.unseen_elements import judge_unseen_elements
+from xanesflow.models.delta.unseen_elements import score_unseen_elements
 
 with rule_log(snakemake):
-    judge_unseen_elements(
+    score_unseen_elements(
         Path(snakemake.input.dataset),
         subset=snakemake.wildcards.subset,
         features=snakemake.wildcards.features,

@@ -19,7 +19,8 @@ from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.structures.sites import describe, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_structures
 
 PARTS = ["train"] * 9 + ["val"] * 2 + ["test"] * 2
 CONFIG = {"campaign": "small", "subsets": ["Cu_FEFF", "Ni_FEFF"], "simulations": {"archive": "runs"}}

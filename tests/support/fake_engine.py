@@ -15,12 +15,11 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import FailedRunError
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.sites import Subset
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.structures.cost import SiteCost
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import SiteCost, describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 PROGRAM = """
 import json, os, pathlib, signal, subprocess, sys, time

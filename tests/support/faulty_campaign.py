@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.codes.engine import FailedRunError
+from xanesflow.core.errors import FailedRunError
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 SUBSET = "Cu_FEFF8L"
 MATERIALS, SITES_A_MATERIAL, CHUNKS, WORKERS = 50, 4, 4, 2

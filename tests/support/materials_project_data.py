@@ -10,9 +10,9 @@ from pymatgen.core import Lattice, Structure
 
 from xanesflow.structures.materials_project.manifest import Manifest, Query
 from xanesflow.structures.materials_project.query import query_materials_project
-from xanesflow.structures.materials_project.retrying_http import Patience
+from xanesflow.structures.materials_project.retrying_http import RetrySettings
 
-QUICK = Patience(attempts=4, backoff_s=0.01, longest_wait_s=5, silence_s=0.4, answer_s=0.6)
+QUICK = RetrySettings(attempts=4, backoff_s=0.01, longest_wait_s=5, silence_s=0.4, answer_s=0.6)
 
 METAL = Structure(Lattice.cubic(3.6), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 ALLOY = Structure(Lattice.cubic(4), [{"Cu": 0.5, "Ni": 0.5}], [[0, 0, 0]])
@@ -55,5 +55,5 @@ def ask(server, folder: Path, asked: Query | None = None, **options) -> Manifest
         query=asked,
         structures=folder / f"{asked.element}.parquet",
         manifest=folder / f"{asked.element}.json",
-        **{"endpoint": server.endpoint, "patience": QUICK, "page_size": 3, **options},
+        **{"endpoint": server.endpoint, "retries": QUICK, "page_size": 3, **options},
     )

@@ -9,7 +9,7 @@ from pymatgen.io.cif import CifWriter
 
 from xanesflow.core.reasons import REASONS
 from xanesflow.structures.folder import read_directory
-from xanesflow.structures.sites import BadStructure, Material
+from xanesflow.structures.material import BadStructure, Material
 
 GOOD = poscar(rocksalt())
 XYZ = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")

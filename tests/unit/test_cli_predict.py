@@ -84,7 +84,7 @@ def test_help_answers_without_what_is_slow_to_import():
 def test_predicting_imports_neither_what_only_training_needs_nor_what_only_writes():
     """Each of these costs a tenth of a second to a second, and the command is to answer within 4 s."""
     script = (
-        "import sys, xanesflow.cli.predict, xanesflow.features.graph_networks.m3gnet; names = "
+        "import sys, xanesflow.cli.show_predictions, xanesflow.features.graph_networks.m3gnet; names = "
         "('sklearn', 'matgl', 'torch_geometric', 'matplotlib', 'plotly', 'pandas', 'pyarrow', 'dscribe', 'chgnet'); "
         "print([m for m in names if m in sys.modules])"
     )

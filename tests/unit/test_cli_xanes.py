@@ -21,7 +21,7 @@ from structure_files import as_json, cif, with_symmetry
 from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app, choose_site, compute, show, write_xanes
+from xanesflow.cli import app, choose_site, compute_sites, show_spectra, write_xanes
 from xanesflow.codes.feff8l import EngineSettings, XanesResult
 from xanesflow.core.errors import XanesflowError
 
@@ -66,7 +66,7 @@ def fake(monkeypatch):
             raise given
         return given or fake_result(site_index)
 
-    monkeypatch.setattr(compute, "run_site", run_site)
+    monkeypatch.setattr(compute_sites, "run_site", run_site)
     return calls, special
 
 
@@ -285,11 +285,11 @@ def test_examples_lists_the_library():
 def test_a_terminal_sees_what_is_at_work(fake, two_sites):
     asked = choose_site.make_request(str(two_sites), None, None, symprec=0.01)
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with show.live_display(2, console) as shown:
+    with show_spectra.live_display(2, console) as shown:
         shown.tell(asked.sites[0], "potentials [SCF]")
         shown._progress.refresh()
         shown.tell(asked.sites[0], "scattering")
-        shown.done(compute.Outcome(asked.sites[0], fake_result(0), "", 1.5))
+        shown.done(compute_sites.SiteResult(asked.sites[0], fake_result(0), "", 1.5))
         shown._progress.refresh()
     text = console.file.getvalue()
     assert all(word in text for word in ("0 of 2 done", "potentials [SCF]", "1 of 2 done", "done in 1.5 s"))

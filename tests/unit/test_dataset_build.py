@@ -13,7 +13,8 @@ from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset, structure_json
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.structures.sites import describe, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_structures
 
 
 @pytest.fixture

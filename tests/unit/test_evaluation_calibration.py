@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xanesflow.core.errors import XanesflowError
-from xanesflow.evaluation.error_bars.calibration import (
-    Calibration,
-    Ensemble,
-    NotCalibratedError,
-    cross_fit,
-    materials_of,
-)
+from xanesflow.core.errors import NotCalibratedError, XanesflowError
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, cross_fit, materials_of
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration, write_calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from xanesflow.evaluation.error_bars.scores import COLUMNS, judge, reliability, sparsification, write_judgements
+from xanesflow.evaluation.error_bars.scores import COLUMNS, reliability, score_error_bars, sparsification, write_scores
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, read_predictions, write_predictions
 
 
@@ -50,7 +50,7 @@ def test_figures_are_those_computed_by_hand():
     spectra = np.array([[0.5, -3.0], [1.5, 0.2], [0.1, 0.1]])
     half = np.array([[1.0, 1.0], [1.0, 1.0], [0.05, 1.0]])
     expected = np.array([3.0, 0.7, 0.01])
-    found = judge(spectra, np.zeros((3, 2)), bars_of(spectra, half, expected))
+    found = score_error_bars(spectra, np.zeros((3, 2)), bars_of(spectra, half, expected))
     assert found.coverage_68 == pytest.approx(3 / 6)
     assert found.coverage_95 == pytest.approx(5 / 6)
     assert found.half_width_68 == pytest.approx(5.05 / 6)
@@ -65,7 +65,7 @@ def test_figures_are_those_computed_by_hand():
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_what_very_few_spectra_do_not_define_is_nan(n):
     spectra = np.ones((n, 3))
-    found = judge(spectra, np.zeros((n, 3)), bars_of(spectra, np.ones((n, 3)), np.ones(n)))
+    found = score_error_bars(spectra, np.zeros((n, 3)), bars_of(spectra, np.ones((n, 3)), np.ones(n)))
     assert np.isnan(found.rank_correlation)
     assert np.isnan(found.coverage_68) == (n == 0)
 
@@ -83,11 +83,11 @@ def test_a_file_gives_back_its_error_bars_and_the_table_has_a_row_for_models_wit
     without = Predictions("tuned", *common, *arrays, None, "2 spectra are too few.")
     write_predictions(tmp_path / "q.h5", without, {})
     never_calibrated = Predictions("linear", *common, *arrays)
-    write_judgements([again, never_calibrated, read_predictions(tmp_path / "q.h5")], tmp_path / "c.csv")
+    write_scores([again, never_calibrated, read_predictions(tmp_path / "q.h5")], tmp_path / "c.csv")
     with (tmp_path / "c.csv").open() as opened:
         rows = list(csv.DictReader(opened))
     assert tuple(rows[0]) == COLUMNS
     assert [row["fitted"] for row in rows] == ["val", ""]
-    assert float(rows[0]["coverage_68"]) == judge(spectra, np.zeros((6, 3)), bars).coverage_68
+    assert float(rows[0]["coverage_68"]) == score_error_bars(spectra, np.zeros((6, 3)), bars).coverage_68
     assert (rows[0]["n_fit"], rows[0]["n_fit_materials"], rows[0]["n"], rows[0]["members"]) == ("9", "8", "6", "2")
     assert (rows[1]["coverage_95"], rows[1]["reason"]) == ("nan", "2 spectra are too few.")

@@ -9,7 +9,7 @@ from numpy.polynomial.legendre import Legendre
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.features import get_featurizer
-from xanesflow.features.base import FeatureFailure
+from xanesflow.features.featurize_structures import FeatureFailure
 
 SHELLS = np.array([1.95, 2.4, 2.9, 3.5, 4.2, 5.0])
 

@@ -19,8 +19,8 @@ from features_data import (
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.features import base, get_featurizer
-from xanesflow.features.base import FeatureFailure, Featurizer
+from xanesflow.features import featurize_structures, get_featurizer
+from xanesflow.features.featurize_structures import FeatureFailure, Featurizer
 from xanesflow.features.graph_networks import matgl_sum
 
 
@@ -132,7 +132,7 @@ def test_an_isolated_atom_has_no_features_but_does_not_take_them_from_others(fea
 
 
 def test_several_processes_give_the_same_features(featurizer, monkeypatch):
-    monkeypatch.setattr(base, "TASK_ATOMS", 40)  # so little work would not be shared out otherwise
+    monkeypatch.setattr(featurize_structures, "TASK_ATOMS", 40)  # so little work would not be shared out otherwise
     helped = get_featurizer("m3gnet", weights=m3gnet_folder(), workers=2)
     structures = [*some_structures(4), polonium()]
     for one, two in zip(featurizer.compute(structures), helped.compute(structures), strict=True):

@@ -6,12 +6,12 @@ import pytest
 from feff_runs import perovskite, rocksalt
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.codes.engine import FailedRunError, engine_of
+from xanesflow.codes.engine import engine_of
 from xanesflow.codes.feff8l import programs
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.config.model import Config
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 
 CROWD = ["Cu", "H", "Li", "Be", "B", "C", "N", "O", "F", "Na", "Mg", "Al", "Si"]
 

@@ -22,9 +22,8 @@ from xanesflow.codes.feff8l.cluster import cut_cluster
 from xanesflow.codes.feff8l.fermi_level import FIELD_TOO_LOW_EV
 from xanesflow.codes.feff8l.job import read_job, write_job
 from xanesflow.codes.feff8l.options import Rung, ladder
-from xanesflow.codes.feff8l.programs import ProgramError
 from xanesflow.codes.feff8l.xanes import compute_cluster
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import ProgramError, XanesflowError
 from xanesflow.structures.examples import load_examples
 
 CHEAP = EngineSettings(scf_radius=1.5, scf_iterations=3, fms_radius=3.0, energy_step=0.25, time_limit=60)

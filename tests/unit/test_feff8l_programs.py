@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from xanesflow.codes.feff8l import programs
-from xanesflow.codes.feff8l.programs import ProgramError, TimeLimitError, folder_of_programs, run_program
-from xanesflow.core.errors import XanesflowError
+from xanesflow.codes.feff8l.programs import folder_of_programs, run_program
+from xanesflow.core.errors import ProgramError, TimeLimitError, XanesflowError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins for the programs are shell scripts")
 

@@ -11,13 +11,13 @@ from fake_engine import Campaign
 from feff_runs import GRID_START_EV
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.codes.engine import FailedRunError, engine_of
+from xanesflow.codes.engine import engine_of
 from xanesflow.codes.feff.engine import FeffEngine
 from xanesflow.codes.feff.find_feff import MODULES, NEEDED, OTHER_WAYS, find_program, version_of
 from xanesflow.codes.run_zip import Run, read_chunk
 from xanesflow.config.campaign import Campaign as Planned
 from xanesflow.config.load import load_config
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import read_spectra

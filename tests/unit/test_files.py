@@ -69,7 +69,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path, old):
         target.write_text(old)
     code = """
 import sys
-from xanesflow.files import atomic_path
+from xanesflow.core.files import atomic_path
 with atomic_path(sys.argv[1]) as temporary:
     temporary.write_text("half of it")
     print("written", flush=True)
@@ -121,7 +121,7 @@ def test_a_files_hash_is_that_of_its_bytes(tmp_path, content):
 
 HOLD = """
 import sys
-from xanesflow.locking import hold_directory
+from xanesflow.running.locks import hold_directory
 lock = hold_directory(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()
@@ -179,7 +179,7 @@ def test_what_a_killed_job_left_half_written_is_cleared_away_and_nothing_else(tm
     write_text(target.with_name("xy.txt"), "another job's")
     code = """
 import sys
-from xanesflow.files import atomic_path
+from xanesflow.core.files import atomic_path
 with atomic_path(sys.argv[1]) as temporary:
     temporary.write_text("half of it")
     print("written", flush=True)

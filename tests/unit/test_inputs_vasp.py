@@ -7,11 +7,10 @@ from input_structures import anatase_backwards, rutile
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Incar, Kpoints, Poscar
 
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.vasp.potcar import valence_electrons
 from xanesflow.codes.vasp.write_inputs import Vasp, kpoints_rule
 from xanesflow.config.inputs import InputsSection
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 
 OPTIONS = InputsSection().of("VASP")
 STEPS = ("SCF", "000_Ti")

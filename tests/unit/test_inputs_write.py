@@ -17,7 +17,8 @@ from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import read_rejected
 from xanesflow.inputs.write_chunk import write_inputs
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 ALONE = Structure(Lattice.cubic(15), ["Ti"], [[0, 0, 0]])
 
@@ -201,7 +202,7 @@ KILLED = """
 import os, sys, zipfile
 from pathlib import Path
 from xanesflow.config.inputs import InputsSection
-from xanesflow.inputs import write_chunk as module
+from xanesflow.inputs import write_inputs as module
 
 add = module._add
 def stop(packed, name, content):

@@ -12,8 +12,8 @@ from xanesflow.running.locks import hold_job
 
 HOLDER = """
 import sys, time
-from xanesflow.files import atomic_path
-from xanesflow.locking import hold_job
+from xanesflow.core.files import atomic_path
+from xanesflow.running.locks import hold_job
 held = hold_job(sys.argv[1], [sys.argv[2]])
 with atomic_path(sys.argv[2]) as temporary:
     temporary.write_text("half of it")

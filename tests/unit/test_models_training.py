@@ -11,7 +11,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.perceptron import FastDropout, SpectrumNetwork
 from xanesflow.models.network.range_test import FALLBACK_RATE, range_test, suggest_rate
 from xanesflow.models.network.train import train_network
-from xanesflow.models.network.training_state import Run
+from xanesflow.models.network.training_state import TrainingRun
 
 
 def arrays(n, d=4, k=5, seed=0):
@@ -59,8 +59,8 @@ def test_dropout_zeroes_its_share_keeps_the_mean_and_is_off_in_evaluation():
 
 @pytest.mark.parametrize(("n", "sizes"), [(33, [16, 17]), (34, [16, 16, 2]), (17, [17]), (2, [2]), (32, [16, 16])])
 def test_each_row_comes_once_and_no_batch_has_a_single_one(n, sizes):
-    run = Run([torch.from_numpy(array) for array in (*arrays(n), *arrays(3))], small(), [0, 1])
-    batches = run._batches(run.orders)
+    run = TrainingRun([torch.from_numpy(array) for array in (*arrays(n), *arrays(3))], small(), [0, 1])
+    batches = run._batches(run.batch_generators)
     assert [batch.shape for batch in batches] == [(size, 2) for size in sizes]
     for member in torch.cat(batches).T.tolist():
         assert sorted(member) == list(range(n))

@@ -20,7 +20,7 @@ from xanesflow.models.delta.unseen_elements import (
     draw_unseen_elements,
     elements_of_materials,
     geometric_means,
-    judge_unseen_elements,
+    score_unseen_elements,
     unseen_elements,
 )
 
@@ -90,7 +90,7 @@ def test_the_rule_writes_table_and_figure(data, elements, tmp_path, monkeypatch)
     monkeypatch.setattr(module, "read_subset", lambda *_: data)
     monkeypatch.setattr(module, "elements_of_materials", lambda *_: elements)
     outputs = {"table": tmp_path / "u.csv", "drawing": tmp_path / "u.svg"}
-    judge_unseen_elements("d.h5", subset="Cu_FEFF", features="radial+feff8l", cheap_features="feff8l", **outputs)
+    score_unseen_elements("d.h5", subset="Cu_FEFF", features="radial+feff8l", cheap_features="feff8l", **outputs)
     assert pd.read_csv(outputs["table"])["element"].tolist() == ["La"]
     assert "La (44)" in outputs["drawing"].read_text()
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from trained_campaign import START_EV, campaign, model_of, structures_of, write_dataset
 
 import xanesflow
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NothingPredictedError, XanesflowError
 from xanesflow.core.sites import parse_site_id
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
@@ -24,12 +24,11 @@ from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.prediction import site_features as features_of_prediction
-from xanesflow.prediction.data import NothingPredictedError
 from xanesflow.prediction.export_model import export_model
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.predict_files import predict_structures
 from xanesflow.prediction.predictor import Predictor
-from xanesflow.prediction.write import read_prediction
+from xanesflow.prediction.read import read_prediction
 
 
 @pytest.fixture(scope="module")
@@ -159,15 +158,15 @@ def test_a_killed_run_goes_on_with_the_features_of_the_batches_that_were_done(fo
     output = tmp_path / "out.h5"
     with pytest.raises(KeyboardInterrupt):
         predict_structures([folder], [model_of()], output)
-    assert not output.exists() and len(list(KeptFeatures.beside(output).folder.glob("*.npz"))) == 2
-    torn = sorted(KeptFeatures.beside(output).folder.glob("*.npz"))[0]
+    assert not output.exists() and len(list(FeatureCache.beside(output).folder.glob("*.npz"))) == 2
+    torn = sorted(FeatureCache.beside(output).folder.glob("*.npz"))[0]
     torn.write_bytes(torn.read_bytes()[:-30])
     Dies.after = 99
     asked.clear()
     found = predict_structures([folder], [model_of()], output)
     assert asked == [4, 4], "one batch was kept, one was torn, one was never done"
     assert np.array_equal(found["Cu_FEFF"].spectra, whole["Cu_FEFF"].spectra)
-    assert not KeptFeatures.beside(output).folder.exists()
+    assert not FeatureCache.beside(output).folder.exists()
 
 
 def test_one_seed_of_two_predicts_without_the_ensembles_error_bars_and_says_why():

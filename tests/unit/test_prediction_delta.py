@@ -11,8 +11,8 @@ from feff_runs import perovskite
 
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.feff8l.xanes import NoSpectrumError, XanesResult
-from xanesflow.core.errors import XanesflowError
+from xanesflow.codes.feff8l.xanes import XanesResult
+from xanesflow.core.errors import NoSpectrumError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import write_calibration

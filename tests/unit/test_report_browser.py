@@ -78,7 +78,7 @@ def report(tmp_path_factory):
     with h5py.File(ni) as source, h5py.File(cu, "a") as target:
         source.copy("Ni_FEFF", target)
         target["structures"].update({f"{m}@Ni_FEFF": source["structures"][m][()] for m in source["structures"]})
-    describe_sites(cu, folder / "c.parquet", kept=folder / "kept.jsonl")
+    describe_sites(cu, folder / "c.parquet", answers_file=folder / "kept.jsonl")
     map_features(cu, folder / "map.parquet", features="m3gnet")
     predictions = [
         predictions_of(cu, "Cu_FEFF", "expert", bars=True),
@@ -265,7 +265,7 @@ def test_a_part_without_spectra_is_told_and_few_training_sites_are_all_neighbour
     other = write_dataset(tmp_path, subsets=("Ni_FEFF",), parts=["train"] * 2 + ["val"] + ["test"] * 10, name="ni.h5")
     with h5py.File(other) as source, h5py.File(path, "a") as target:
         source.copy("Ni_FEFF", target)
-    describe_sites(path, tmp_path / "c.parquet", kept=tmp_path / "kept.jsonl")
+    describe_sites(path, tmp_path / "c.parquet", answers_file=tmp_path / "kept.jsonl")
     map_features(path, tmp_path / "map.parquet", features="m3gnet")
     predictions = [predictions_of(path, name, "linear", bars=False) for name in ("Cu_FEFF", "Ni_FEFF")]
     write_report(tmp_path, path, predictions, tmp_path / "c.parquet", tmp_path / "map.parquet")

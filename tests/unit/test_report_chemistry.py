@@ -25,7 +25,7 @@ def dataset(tmp_path):
 
 
 def described(path, folder):
-    describe_sites(path, folder / "c.parquet", kept=folder / "kept.jsonl")
+    describe_sites(path, folder / "c.parquet", answers_file=folder / "kept.jsonl")
     table = read_chemistry(folder / "c.parquet")
     return {(row.material_id, row.site_index): row for row in table.itertuples()}
 

@@ -8,7 +8,7 @@ from xanesflow.core.energy_grid import envelope
 from xanesflow.core.reasons import Rejected
 from xanesflow.report.figures.left_out import draw_examples
 from xanesflow.report.page import environment
-from xanesflow.spectra.rejected_examples import PER_REASON, Example, choose_examples, spectrum_anyway
+from xanesflow.spectra.rejected_examples import PER_REASON, RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
@@ -24,7 +24,7 @@ def curated(examples, rejected=(), bounds=None):
 
 
 def example(number=0, reason="outside_envelope", badness=3.0, detail="3.00 σ from the mean at 8990.00 eV"):
-    return Example(f"mp-{number}", 0, reason, detail, np.full(141, 2e-3), badness)
+    return RejectedExample(f"mp-{number}", 0, reason, detail, np.full(141, 2e-3), badness)
 
 
 def test_the_worst_of_each_reason_are_kept():
@@ -63,7 +63,7 @@ def test_a_refused_run_is_read_as_far_as_it_goes():
 
 def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
     bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
-    gaps = Example("mp-$x^$", 3, "not_converged", "", np.where(np.arange(141) > 50, 7e-4, np.nan))
+    gaps = RejectedExample("mp-$x^$", 3, "not_converged", "", np.where(np.arange(141) > 50, 7e-4, np.nan))
     write_spectra(tmp_path / "s.h5", curated([gaps, example(7), example(8)], bounds=bounds), {})
     draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
     text = (tmp_path / "f.svg").read_text()

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from xanesflow.dataset.read_dataset import load
-from xanesflow.report.explorer.explorer import WORST, sample_judged
+from xanesflow.report.explorer.explorer import WORST, sample_evaluated
 from xanesflow.report.explorer.feature_map import COMPONENTS, map_features, place, read_map, sample
 from xanesflow.report.explorer.packing import Pack
 from xanesflow.report.explorer.site_chemistry import describe_sites
@@ -64,7 +64,7 @@ def test_neighbours_are_the_nearest_training_sites_in_standard_deviations(tmp_pa
 def test_maps_are_drawn_with_what_is_known_and_the_same_each_time(tmp_path):
     path = copy_of_dataset(tmp_path)
     map_features(path, tmp_path / "map.parquet", features="m3gnet")
-    describe_sites(path, tmp_path / "c.parquet", kept=tmp_path / "kept.jsonl")
+    describe_sites(path, tmp_path / "c.parquet", answers_file=tmp_path / "kept.jsonl")
     for name in ("one", "two"):
         draw_map(tmp_path / "map.parquet", tmp_path / "c.parquet", {"Cu_FEFF": tmp_path / f"{name}.svg"})
     text = (tmp_path / "one.svg").read_text()
@@ -78,15 +78,15 @@ def test_maps_are_drawn_with_what_is_known_and_the_same_each_time(tmp_path):
 def test_a_sample_has_all_tenths_of_each_models_errors_and_the_worst():
     rng = np.random.default_rng(1)
     errors = [rng.uniform(size=2000), rng.uniform(size=2000)]
-    rows = sample_judged(errors, 300)
+    rows = sample_evaluated(errors, 300)
     assert 250 <= len(rows) <= 300 and np.all(np.diff(rows) > 0)
     for mse in errors:
         order = np.argsort(mse)
         assert set(order[-WORST:].tolist()) <= set(rows.tolist())
         counts = [np.isin(tenth, rows).sum() for tenth in np.array_split(order, 10)]
         assert min(counts) >= 15, counts
-    assert np.array_equal(sample_judged([errors[0][:30]], 40), np.arange(30))
-    assert not len(sample_judged([np.array([])], 40))
+    assert np.array_equal(sample_evaluated([errors[0][:30]], 40), np.arange(30))
+    assert not len(sample_evaluated([np.array([])], 40))
 
 
 def test_packed_spectra_come_back_to_within_half_a_step():

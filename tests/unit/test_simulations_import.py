@@ -21,7 +21,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_of
 from xanesflow.core.tables import read_rejected
 from xanesflow.simulations.import_archive import import_archive
-from xanesflow.structures.sites import BadStructure, read_poscar
+from xanesflow.structures.material import BadStructure
+from xanesflow.structures.poscar import read_poscar
 
 
 class Imported:
@@ -373,8 +374,8 @@ def test_more_chunks_than_files_may_be_open_are_written_or_told(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from xanesflow.errors import XanesflowError
-from xanesflow.simulations.chunks import ChunkWriter
+from xanesflow.core.errors import XanesflowError
+from xanesflow.codes.run_zip import ChunkWriter
 paths = [Path(sys.argv[1], f"{k}.zip") for k in range(200)]
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 400))
 with ChunkWriter(paths) as writer:

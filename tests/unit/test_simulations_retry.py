@@ -19,7 +19,7 @@ from xanesflow.simulations.state.campaign_status import campaign_status
 from xanesflow.simulations.state.failures import FEW, check_failures, list_failures
 from xanesflow.simulations.state.progress import progress_path
 from xanesflow.simulations.state.request_retries import order_retries
-from xanesflow.simulations.state.retry_requests import order_path
+from xanesflow.simulations.state.retry_requests import request_path
 
 FAILING = {"Sr": "crash", "Ca": "nothing", "Ba": "kill", "Mg": "kill"}
 
@@ -154,7 +154,7 @@ def test_several_chunks_and_subsets_each_get_their_order(tmp_path):
     assert {each.subset for each in marked} == {"Ni_FEFF8L"} and sorted(sites_of(marked)) == ["m-ca", "m-la", "m-sr"]
     assert {each.chunk for each in marked} == {chunk_of(material, 2) for material in ("m-ca", "m-la", "m-sr")}
     for chunk in (0, 1):
-        ordered = json.loads(order_path(campaign.output().parent, chunk).read_text())["again"]
+        ordered = json.loads(request_path(campaign.output().parent, chunk).read_text())["again"]
         assert sorted(ordered) == sorted(f"{each.site[0]}_001" for each in marked if each.chunk == chunk)
     assert not (tmp_path / "results/simulations/Cu_FEFF8L/retry").exists()
 
@@ -171,7 +171,7 @@ def test_a_failed_site_of_a_chunk_that_is_not_whole_can_be_ordered_too(tmp_path)
 
 def test_a_damaged_order_is_told_and_orders_nothing(campaign, caplog):
     order_retries(campaign.folder)
-    order_path(campaign.output().parent, 0).write_text("{")
+    request_path(campaign.output().parent, 0).write_text("{")
     campaign.run()
     assert campaign.computed() == {"Ba": 1, "Mg": 1}  # as without an order
     assert "0000.json is damaged" in caplog.text and "call `xanesflow retry` again" in caplog.text
@@ -186,7 +186,7 @@ def test_while_a_run_holds_the_directory_or_a_job_is_at_work_nothing_is_marked(c
     path.write_text(json.dumps(json.loads(path.read_text()) | at_work))
     refused = CliRunner().invoke(app, ["retry", "--directory", str(campaign.folder)])
     assert refused.exit_code == 1 and "Chunk 0 of Cu_FEFF8L is at work (process" in sentence(refused)
-    assert not order_path(campaign.output().parent, 0).exists()
+    assert not request_path(campaign.output().parent, 0).exists()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_while_a_run_holds_the_directory_or_a_job_is_at_work_nothing_is_marked(c
 def test_what_is_unknown_is_told_in_a_sentence_and_nothing_is_marked(campaign, arguments, said):
     refused = CliRunner().invoke(app, ["retry", *arguments, "--directory", str(campaign.folder)])
     assert refused.exit_code == 1 and said in sentence(refused), refused.output
-    assert not order_path(campaign.output().parent, 0).exists()
+    assert not request_path(campaign.output().parent, 0).exists()
 
 
 def test_the_command_says_what_is_marked_and_what_to_call_next(campaign):

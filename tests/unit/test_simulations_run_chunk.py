@@ -16,9 +16,9 @@ import pytest
 from fake_engine import Campaign
 
 from xanesflow.codes.run_zip import ChunkWriter, read_chunk
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import StoppedError, XanesflowError
 from xanesflow.core.sites import chunk_of
-from xanesflow.running.process import StoppedError, run_command
+from xanesflow.running.process import run_command
 from xanesflow.simulations import run_chunk
 from xanesflow.simulations.state import finished_runs as kept
 

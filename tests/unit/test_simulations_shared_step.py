@@ -12,7 +12,8 @@ from xanesflow.codes.engine import WithSharedStep
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.sites import chunk_of
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 
 class Step(FakeEngine):

@@ -5,12 +5,11 @@ import pytest
 from fake_engine import Campaign
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff8l.read_run import read_run
 from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.readers import check_record, check_theory
 from xanesflow.codes.run_zip import ChunkWriter, Run, read_chunk
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.tables import write_rejected
 from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import read_spectra

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from xanesflow.core.energy_grid import GridNotCoveredError, energy_grid, envelope, onto_grid
+from xanesflow.core.energy_grid import energy_grid, envelope, onto_grid
+from xanesflow.core.errors import GridNotCoveredError
 
 START = 1000.0
 

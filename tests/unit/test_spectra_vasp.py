@@ -16,7 +16,6 @@ from vasp_archive import POINTS, files_of, write_runs
 from vasp_runs import MARK, strontium_titanate, two_titania
 
 from xanesflow.cli import app
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.run_zip import Run, read_chunk
 from xanesflow.codes.vasp.constants import Processing
 from xanesflow.codes.vasp.make_spectrum import VaspReader, cross_section, make_spectrum, shift_of
@@ -24,7 +23,7 @@ from xanesflow.codes.vasp.read_run import CoreHole
 from xanesflow.codes.vasp.step_outputs import read_epsilon2
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.load import load_config
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.spectra.curate import curate_spectra
 

@@ -13,7 +13,7 @@ from pymatgen.io.cif import CifWriter
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_of
 from xanesflow.core.tables import read_rejected
-from xanesflow.structures.collect import collect_structures
+from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.examples import load_examples
 
 

@@ -11,7 +11,7 @@ from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import read_rejected
-from xanesflow.structures.collect import collect_structures
+from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.materials_project.material_ids import check_ids, id_files, read_ids
 
 

@@ -15,7 +15,7 @@ from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.structures.collect import collect_structures
+from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.cost import (
     BASIS,
     COST_COLUMNS,
@@ -25,7 +25,8 @@ from xanesflow.structures.cost import (
     expected_costs,
     feff_core_hours,
 )
-from xanesflow.structures.sites import describe, write_site_table
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table
 
 FCC_A = 3.615
 FCC = Structure(Lattice.cubic(FCC_A), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])

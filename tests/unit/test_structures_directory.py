@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.structures import folder as directory
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.list_files import directory_state
-from xanesflow.structures.sites import BadStructure
+from xanesflow.structures.material import BadStructure
 
 
 def test_every_promised_name_is_a_material_of_the_id_in_it(tmp_path):
@@ -152,8 +152,8 @@ def test_a_fifo_a_socket_and_a_device_do_not_hang_the_reader(tmp_path):
         listening.bind(f"{short}/s")
         (tmp_path / "e.vasp").symlink_to(f"{short}/s")
         code = f"""
-from xanesflow.structures.directory import read_directory
-from xanesflow.structures.listing import directory_state
+from xanesflow.structures.folder import read_directory
+from xanesflow.structures.list_files import directory_state
 for each in read_directory({str(tmp_path)!r}, symprec=0.01):
     print(each.material_id, getattr(each, "detail", "good"))
 print(bool(directory_state({str(tmp_path)!r})))

@@ -23,7 +23,8 @@ from structure_files import (
     with_symmetry,
 )
 
-from xanesflow.structures.sites import BadStructure, read_poscar
+from xanesflow.structures.material import BadStructure
+from xanesflow.structures.poscar import read_poscar
 
 SYMBOLS = ("_atom_site_label", "_atom_site_type_symbol", *XYZ)
 

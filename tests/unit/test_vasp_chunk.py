@@ -13,7 +13,8 @@ from xanesflow.config.campaign import Campaign as Planned
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.structures.sites import describe, write_site_table, write_structures
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 
 class Campaign:

@@ -11,10 +11,10 @@ from pymatgen.io.vasp.inputs import Incar
 from pymatgen.io.vasp.outputs import Oszicar, Vasprun
 from vasp_runs import MARK, engine, go_wrong, make_library, starts, strontium_titanate, two_titania
 
-from xanesflow.codes.engine import FailedRunError
-from xanesflow.codes.vasp.run_step import NotStartedError, run_step
+from xanesflow.codes.vasp.run_step import run_step
 from xanesflow.codes.vasp.step_job import CORRECTIONS, Job
 from xanesflow.codes.vasp.step_outputs import read_epsilon2
+from xanesflow.core.errors import FailedRunError, NotStartedError
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # pymatgen warns of POTCARs that it does not know

@@ -9,7 +9,7 @@ import pytest
 from feff_runs import layered, poscar, write_archive
 from workflow import QUICK, run, take_over, write_config
 
-from xanesflow.prediction.write import read_prediction
+from xanesflow.prediction.read import read_prediction
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.reasons import REASONS
+from xanesflow.core.text import plural
 from xanesflow.simulations.check_runs import check_folders
 
 
@@ -34,6 +35,6 @@ def show_check(folders: Sequence[Path], console: Console, *, workers: int = 1, r
             say(console, f"good     {verdict.folder}")
     refused = counts.total() - counts[""]
     reasons = ", ".join(f"{counts[reason]} {reason}" for reason in REASONS if counts[reason])
-    runs = "1 run" if counts.total() == 1 else f"{counts.total()} runs"
+    runs = plural(counts.total(), "run")
     say(console, f"{runs}: {counts['']} good, {refused} refused{reasons and f' ({reasons})'}")
     return not refused

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from xanesflow.cli.terminal import WrongCallError
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
 from xanesflow.core.sites import ELEMENTS
+from xanesflow.core.text import first_few, listing, printable
 from xanesflow.structures.examples import load_examples
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, read_structure_file
-from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
 
 LIGHTEST, HEAVIEST = 11, 92
 """Atomic numbers of the absorbers whose K edge the engine computes."""
@@ -110,7 +110,7 @@ def read_element(given: str) -> str:
     """
     symbol = given.strip().capitalize()
     if not Element.is_valid_symbol(symbol) or symbol in ("D", "T"):
-        raise WrongCallError(f"'{_shown(given)}' is not an element; write a symbol, such as Cu.")
+        raise WrongCallError(f"'{printable(given, 200)}' is not an element; write a symbol, such as Cu.")
     return symbol
 
 
@@ -121,14 +121,16 @@ def _load(given: str) -> tuple[str, str, Structure, str]:
         status = path.stat()
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise WrongCallError(f"{_shown(given)} cannot be read: {error.strerror}.") from None
+            raise WrongCallError(f"{printable(given, 200)} cannot be read: {error.strerror}.") from None
         return _load_example(given)
     if stat.S_ISDIR(status.st_mode):
-        raise WrongCallError(f"{_shown(given)} is a folder; name a POSCAR, CIF or pymatgen JSON file, or an example.")
+        raise WrongCallError(
+            f"{printable(given, 200)} is a folder; name a POSCAR, CIF or pymatgen JSON file, or an example."
+        )
     try:
         structure, note = read_structure_file(path)
     except UnusableStructure as error:
-        raise XanesflowError(f"{_shown(given)} {error}.") from None
+        raise XanesflowError(f"{printable(given, 200)} {error}.") from None
     return name_of(path), path.name, structure, note
 
 
@@ -138,7 +140,7 @@ def _load_example(given: str) -> tuple[str, str, Structure, str]:
         close = get_close_matches(given.lower(), examples, n=3, cutoff=0.65)
         close = close or [name for name in examples if name.split("-")[0] == given.lower()][:3]
         hint = f"did you mean {' or '.join(close)}? {_LIST}" if close else _LIST
-        raise WrongCallError(f"There is no file {_shown(given)}, and no example of that name; {hint}.")
+        raise WrongCallError(f"There is no file {printable(given, 200)}, and no example of that name; {hint}.")
     example = examples[given]
     reference = " ".join(example.reference.split()).rstrip(".")
     return example.id, f"{example.name}, example library: {reference}", example.structure(), ""
@@ -156,10 +158,10 @@ def _element(material: Material, given: str | None, site: int | None) -> str:
     if given is not None:
         chosen = read_element(given)
         if chosen not in present:
-            raise WrongCallError(f"{material.formula} holds no {chosen}, only {_and(present)}.")
+            raise WrongCallError(f"{material.formula} holds no {chosen}, only {listing(present)}.")
         if site is not None and atoms[site] != chosen:
             own = [str(i) for i, symbol in enumerate(atoms) if symbol == chosen]
-            some = _and(own) if len(own) <= 12 else f"{', '.join(own[:12])}, ..."
+            some = listing(own) if len(own) <= 12 else first_few(own, 12)
             raise WrongCallError(
                 f"Site {site} of {material.formula} is {atoms[site]}, not {chosen}; {chosen} is at {some}."
             )
@@ -168,19 +170,11 @@ def _element(material: Material, given: str | None, site: int | None) -> str:
     else:
         metals = [symbol for symbol in present if symbol in ELEMENTS]
         if len(metals) != 1:
-            holds = f"{_and(metals)} are in it" if metals else f"it has no 3d metal (Ti to Cu), only {_and(present)}"
+            holds = (
+                f"{listing(metals)} are in it" if metals else f"it has no 3d metal (Ti to Cu), only {listing(present)}"
+            )
             raise WrongCallError(f"Name the absorber of {material.formula} with --element: {holds}.")
         chosen = metals[0]
     if not LIGHTEST <= Element(chosen).Z <= HEAVIEST:
         raise WrongCallError(f"The engine computes K edges from Na to U, and {chosen} is outside of that.")
     return chosen
-
-
-def _and(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def _shown(text: str) -> str:
-    """What a user gave, as it can stand on a terminal."""
-    decoded = text.encode(errors="surrogateescape").decode(errors="replace")
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)[:200]

@@ -11,7 +11,7 @@ import typer
 from xanesflow import __version__
 from xanesflow.cli.dataset_commands import dataset_app
 from xanesflow.cli.predict_commands import model_app, predict
-from xanesflow.cli.terminal import errors_told, messages, results, say
+from xanesflow.cli.terminal import messages, report_errors, results, say
 
 app = typer.Typer(
     name="xanesflow",
@@ -115,9 +115,9 @@ def xanes(
 
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.choose_site import make_request
-        from xanesflow.cli.xanes import quick_look
+        from xanesflow.cli.compute_spectra import quick_look
         from xanesflow.codes.feff8l.options import EngineSettings
 
         request = make_request(structure, element, site, symprec=symprec)
@@ -133,8 +133,8 @@ def examples(
     ] = None,
 ) -> None:
     """List the example structures that come with xanesflow; each id can stand for STRUCTURE."""
-    with errors_told():
-        from xanesflow.cli.show import show_examples
+    with report_errors():
+        from xanesflow.cli.show_spectra import show_examples
 
         show_examples(element, results())
 
@@ -154,7 +154,7 @@ def demo(
 
     It takes some minutes. When it was stopped or something failed, the same command goes on where it was.
     """
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.demo import run_demo
 
         sys.exit(run_demo(directory, cores=cores, console=results(), errors=messages()))
@@ -178,7 +178,7 @@ def unpack(
 
     Example: xanesflow unpack results/inputs/Ti_FEFF/*.zip --out runs
     """  # fmt: skip
-    with errors_told():
+    with report_errors():
         from xanesflow.inputs.unpack import unpack as lay_out
 
         written, there = lay_out(zips, out, potcar=potcar)
@@ -202,7 +202,7 @@ def status(
 
     It only reads the working directory, so it may be called at any time, also while the campaign runs on a cluster.
     """
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.status import show_status
 
         show_status(directory, watch=watch, as_json=as_json, console=results())
@@ -230,7 +230,7 @@ def retry(
 
     Example: xanesflow retry Cu_FEFF --reason timed_out
     """
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.retry import mark
 
         mark(directory, subsets or [], reasons=reason or [], sites=site or [], console=results())
@@ -261,7 +261,7 @@ def plan(
 
     Example: snakemake features, then xanesflow plan --subset Cu_FEFF --budget 200
     """
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.plan import show_plan
 
         show_plan(
@@ -283,7 +283,7 @@ def check(
     FEFF itself ends with exit code 0 after most of its failures; of VASP the core hole steps are judged, each with its
     ground state. Example: xanesflow check runs/Cu
     """  # fmt: skip
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.check import show_check
 
         if not show_check(folders, results(), workers=workers, refused_only=refused):
@@ -324,7 +324,7 @@ def install_profile(
 
     Example: xanesflow profile install slurm --partition batch --account my_project
     """  # fmt: skip
-    with errors_told():
+    with report_errors():
         from snakemake.common import get_appdirs
 
         from xanesflow.cli.profile import install_slurm

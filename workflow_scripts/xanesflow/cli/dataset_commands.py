@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.terminal import WrongCallError, errors_told, results
-from xanesflow.core.errors import XanesflowError
+from xanesflow.cli.terminal import report_errors, results
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: look into one, check, plot, export, compare.")
 
@@ -20,13 +20,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON docu
 
 
 @contextmanager
-def _input_told(*files: Path) -> Iterator[None]:
-    """As `errors_told`, with exit code 2 for whatever the user can mend: 1 means something of its own here."""
-    with errors_told():
-        from xanesflow.dataset.file import damage_told
+def _report_input_errors(*files: Path) -> Iterator[None]:
+    """As `report_errors`, with exit code 2 for whatever the user can mend: 1 means something of its own here."""
+    with report_errors():
+        from xanesflow.dataset.file import report_damage
 
         try:
-            with damage_told(" or ".join(map(str, files))):
+            with report_damage(" or ".join(map(str, files))):
                 yield
         except XanesflowError as error:
             raise WrongCallError(str(error)) from None
@@ -42,8 +42,8 @@ def _input_told(*files: Path) -> Iterator[None]:
 @dataset_app.command()
 def info(file: File, *, as_json: AsJson = False) -> None:
     """Tell what a dataset holds: subsets, sites, parts of the split, features, what was left out, versions."""
-    with _input_told(file):
-        from xanesflow.cli.dataset import show_info
+    with _report_input_errors(file):
+        from xanesflow.cli.show_dataset import show_info
 
         show_info(file, results(), as_json=as_json)
 
@@ -61,8 +61,8 @@ def validate_file(
 
     Exit code 0: no fault; 1: faults; 2: it cannot be opened as a dataset.
     """
-    with _input_told(file):
-        from xanesflow.cli.dataset import show_validation
+    with _report_input_errors(file):
+        from xanesflow.cli.show_dataset import show_validation
 
         if not show_validation(file, results(), symmetry=symmetry, as_json=as_json):
             sys.exit(1)
@@ -87,8 +87,8 @@ def plot(
 
     Example: xanesflow dataset plot results/dataset/demo.h5 mp-390_000 -o mp-390.png
     """
-    with _input_told(file):
-        from xanesflow.cli.dataset import plot_dataset
+    with _report_input_errors(file):
+        from xanesflow.cli.show_dataset import plot_dataset
 
         plot_dataset(file, sites or [], subset or [], output, results())
 
@@ -110,7 +110,7 @@ def export(
 
     Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
     """
-    with _input_told(file, out):
+    with _report_input_errors(file, out):
         from xanesflow.cli.terminal import say
         from xanesflow.dataset.share.export_dataset import export_dataset
 
@@ -132,8 +132,8 @@ def diff(
 
     Exit code 0: nothing; 1: something; 2: one of them cannot be opened as a dataset.
     """
-    with _input_told(old, new):
-        from xanesflow.cli.dataset import show_difference
+    with _report_input_errors(old, new):
+        from xanesflow.cli.show_dataset import show_difference
 
         if show_difference(old, new, results(), tolerance=tolerance, as_json=as_json):
             sys.exit(1)

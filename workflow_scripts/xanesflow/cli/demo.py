@@ -24,11 +24,12 @@ from rich.text import Text
 
 import xanesflow
 from xanesflow.cli.run_progress import RunProgress, Stage
-from xanesflow.cli.terminal import STOPPED, WrongCallError, say
+from xanesflow.cli.terminal import STOPPED, say
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.sites import chunk_name
+from xanesflow.core.text import clock
 from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory
 
@@ -37,7 +38,7 @@ LOG = "demo.log"
 
 _POLL = 0.1  # seconds
 _EVERY = 15.0  # seconds from one line on the simulations to the next, where there is no terminal
-_PATIENCE = 30.0  # seconds that Snakemake has to stop its jobs
+_GRACE_S = 30.0  # seconds that Snakemake has to stop its jobs
 _AFTER = 3.0  # seconds that jobs have to end once Snakemake has
 _TAIL = 3  # lines of the log that are shown where no sentence tells what happened
 _PR_SET_CHILD_SUBREAPER = 36
@@ -74,7 +75,7 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
                    "--snakefile", str(root / "Snakefile"), "--configfile", str(root / "campaigns/demo.yaml"),
                    "--directory", str(directory.resolve()), *(["--cores", str(cores)] if cores else [])]  # fmt: skip
         stopped, code, tail = _follow(command, root, directory / LOG, progress, console)
-        took = _clock(time.monotonic() - begin)
+        took = clock(time.monotonic() - begin)
     if stopped:
         _tell(errors, "stopped; the same command goes on where it was")
         return STOPPED
@@ -184,7 +185,7 @@ class PlainLines:
                 self._say(f"{stage.name} done: {_of(progress, stage)}{unit}, took {_stage_clock(progress, stage)}")
 
     def _say(self, text: str) -> None:
-        _tell(self._console, f"{_clock(self._progress.clock() - self._begin):>5}  {text}")
+        _tell(self._console, f"{clock(self._progress.clock() - self._begin):>5}  {text}")
 
 
 class LiveDisplay:
@@ -213,7 +214,7 @@ class LiveDisplay:
         for stage in progress.stages.values():
             table.add_row(*_mark(progress, stage), _bar(progress, stage), *_counts(progress, stage))
         last = Text(progress.last or "Snakemake looks what is to do", style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(table, last, Text(f"{_clock(progress.clock() - self._begin)} altogether", style="bold"))
+        return Group(table, last, Text(f"{clock(progress.clock() - self._begin)} altogether", style="bold"))
 
 
 class _Failures:
@@ -268,18 +269,18 @@ def _follow(
                         progress.last = "stopping; what is finished is kept"
                         with suppress(ProcessLookupError):
                             os.killpg(process.pid, signal.SIGINT)
-                    elif len(asked) > 1 or (passed_on and time.monotonic() - passed_on > _PATIENCE):
+                    elif len(asked) > 1 or (passed_on and time.monotonic() - passed_on > _GRACE_S):
                         kill_on_exit.end_all(process.pid)
                     if running:
                         time.sleep(_POLL)
         finally:
-            _end_rest(process, patience=_AFTER if asked else 0.0)
+            _end_rest(process, grace_s=_AFTER if asked else 0.0)
     return bool(asked), process.wait(), tail
 
 
-def _end_rest(process: subprocess.Popen[bytes], *, patience: float) -> None:
+def _end_rest(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
     """Wait for what Snakemake left at work, then end it."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + grace_s
     while sys.platform == "linux" and kill_on_exit.descendants(os.getpid()) and time.monotonic() < deadline:
         time.sleep(_POLL)
     kill_on_exit.end_all(process.pid)
@@ -383,13 +384,7 @@ def _was_there(progress: RunProgress, stage: Stage) -> bool:
 def _stage_clock(progress: RunProgress, stage: Stage) -> str:
     if stage.begin is None:
         return ""
-    return _clock((progress.clock() if stage.end is None else stage.end) - stage.begin)
-
-
-def _clock(seconds: float) -> str:
-    """`1:05`, `1:01:05`."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+    return clock((progress.clock() if stage.end is None else stage.end) - stage.begin)
 
 
 def _example_names() -> dict[str, str]:

@@ -11,14 +11,14 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import WrongCallError, errors_told, messages, results, say
-from xanesflow.core.errors import XanesflowError
+from xanesflow.cli.terminal import messages, report_errors, results, say
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 
 @contextmanager
-def _input_told() -> Iterator[None]:
-    """As `errors_told`, with exit code 2 for whatever the user can mend."""
-    with errors_told():
+def _report_input_errors() -> Iterator[None]:
+    """As `report_errors`, with exit code 2 for whatever the user can mend."""
+    with report_errors():
         try:
             yield
         except XanesflowError as error:
@@ -99,9 +99,9 @@ def predict(
 
     Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
     """
-    with _input_told():
+    with _report_input_errors():
         with _much_imported():
-            from xanesflow.cli.predict import show_prediction
+            from xanesflow.cli.show_predictions import show_prediction
 
         if not show_prediction(
             structures,
@@ -144,9 +144,9 @@ def info(
 
     Example: xanesflow model info results/models/expert_m3gnet_Cu_FEFF
     """
-    with _input_told():
+    with _report_input_errors():
         with _much_imported():
-            from xanesflow.cli.model import show_models
+            from xanesflow.cli.show_model import show_models
 
         show_models(models, results(), as_json=as_json)
 
@@ -179,7 +179,7 @@ def export(
 
     Example: xanesflow model export results/models/expert_m3gnet_Cu_FEFF --out cu_xanes
     """
-    with _input_told():
+    with _report_input_errors():
         with _much_imported():
             from xanesflow.prediction.export_model import export_model
 

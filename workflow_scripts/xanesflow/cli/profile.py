@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xanesflow
-from xanesflow.cli.terminal import WrongCallError
 from xanesflow.config.simulations import SimulationsSection
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.running import slurm
 
@@ -40,7 +39,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class SlurmCluster:
     """What a cluster tells of itself.
 
     Attributes:
@@ -107,7 +106,7 @@ def install_slurm(folder: Path, *, partition: str | None, account: str | None, f
     return path, remarks
 
 
-def fill_profile(text: str, *, partition: str | None, account: str | None, cluster: Cluster | None) -> str:
+def fill_profile(text: str, *, partition: str | None, account: str | None, cluster: SlurmCluster | None) -> str:
     """Put a cluster's values into the profile, whose comments stay."""
     for key, value in (("slurm_partition", partition), ("slurm_account", account)):
         if value is not None:
@@ -120,7 +119,7 @@ def fill_profile(text: str, *, partition: str | None, account: str | None, clust
     return text
 
 
-def ask_cluster() -> Cluster | None:
+def ask_cluster() -> SlurmCluster | None:
     """Ask the cluster; None if there is none to ask."""
     code, said, _ = slurm.ask("sinfo", "--noheader", "--format", "%P|%a|%l|%G")
     if code != 0 or not said:
@@ -141,7 +140,7 @@ def ask_cluster() -> Cluster | None:
     age = re.search(r"^MinJobAge\s*=\s*(\d+)", config, re.MULTILINE)
     accounting = storage is not None and not storage[1].endswith("none")
     accounts, default = _accounts() if accounting else ((), None)
-    return Cluster(tuple(found.values()), accounting, accounts, default, int(age[1]) if age else None)
+    return SlurmCluster(tuple(found.values()), accounting, accounts, default, int(age[1]) if age else None)
 
 
 def _accounts() -> tuple[tuple[str, ...], str | None]:
@@ -153,7 +152,7 @@ def _accounts() -> tuple[tuple[str, ...], str | None]:
     return accounts, said.splitlines()[0].strip() or None if said else None
 
 
-def _choose_partition(cluster: Cluster, wanted: str | None) -> Partition:
+def _choose_partition(cluster: SlurmCluster, wanted: str | None) -> Partition:
     by_name = {each.name: each for each in cluster.partitions}
     known = _listed(list(by_name))
     if wanted is not None:
@@ -166,7 +165,7 @@ def _choose_partition(cluster: Cluster, wanted: str | None) -> Partition:
     return chosen[0]
 
 
-def _choose_account(cluster: Cluster, wanted: str | None) -> str | None:
+def _choose_account(cluster: SlurmCluster, wanted: str | None) -> str | None:
     if wanted is None:
         return cluster.default_account
     if not cluster.accounting:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from xanesflow.cli.terminal import say
+from xanesflow.core.text import plural
 from xanesflow.simulations.state.failures import describe
 from xanesflow.simulations.state.request_retries import order_retries
 
@@ -35,7 +36,7 @@ def mark(
     for subset in dict.fromkeys(each.subset for each in marked):
         of_subset = [each for each in marked if each.subset == subset]
         chunks = len({each.chunk for each in of_subset})
-        number = f"{len(of_subset)} failed {'site' if len(of_subset) == 1 else 'sites'}"
-        told = f"{number} in {chunks} {'chunk' if chunks == 1 else 'chunks'}: {describe(e.reason for e in of_subset)}"
-        say(console, f"{subset}: marked {told}.")
+        number = plural(len(of_subset), "failed site")
+        number_marked = f"{number} in {plural(chunks, 'chunk')}: {describe(e.reason for e in of_subset)}"
+        say(console, f"{subset}: marked {number_marked}.")
     say(console, "The next call of snakemake, with the same options as before, computes these again, and no others.")

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.cli.terminal import say
+from xanesflow.core.errors import WrongCallError
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 
 REFRESH = 2.0
@@ -87,16 +88,16 @@ def forecast(status: CampaignStatus) -> str:
 
 def describe_stages(status: CampaignStatus) -> str:
     """`structures done, simulations of 3 of 10 subsets, spectra missing, ...`."""
-    told = []
+    listed = []
     for stage in status.subsets[0].stages:
         states = [each.stages.get(stage, "missing") for each in status.subsets]
         done = states.count("done")
         if done == len(states):
-            told.append(f"{stage} done")
+            listed.append(f"{stage} done")
         else:
             outdated = f" ({states.count('outdated')} outdated)" if "outdated" in states else ""
-            told.append(f"{stage} {f'of {done} of {len(states)} subsets' if done else 'missing'}{outdated}")
-    return ", ".join([*told, *(f"{stage} {state}" for stage, state in status.stages.items())])
+            listed.append(f"{stage} {f'of {done} of {len(states)} subsets' if done else 'missing'}{outdated}")
+    return ", ".join([*listed, *(f"{stage} {state}" for stage, state in status.stages.items())])
 
 
 def _table(status: CampaignStatus) -> Table:

@@ -10,15 +10,11 @@ from io import TextIOWrapper
 
 from rich.console import Console
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 STOPPED = 130  # 128 + SIGINT, as shells have it
 
 _WIDTH = 120  # of what does not go to a terminal
-
-
-class WrongCallError(XanesflowError):
-    """What the command was given makes no sense; exit code 2, as for an option that is not known."""
 
 
 def messages() -> Console:
@@ -37,7 +33,7 @@ def say(console: Console, sentence: str, style: str | None = None) -> None:
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """End the program with one sentence on a mistake that the user can mend.
 
     Exit code 2 after a wrong call, 130 after Ctrl-C, 1 after anything else; only a fault of ours has a traceback.

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from xanesflow.cli.choose_site import Absorber, Request
-from xanesflow.cli.compute import Outcome
+from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.codes.feff8l import EngineSettings, XanesResult
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
@@ -49,7 +49,7 @@ class Spectra:
     average: Floats | None
 
 
-def common_grid(outcomes: Sequence[Outcome], *, average: bool) -> Spectra:
+def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
     """Put spectra onto one grid; a single one keeps its energies.
 
     The grid has multiples of `STEP_EV` where all spectra are defined; between their energies they are interpolated
@@ -99,7 +99,7 @@ def converged(record: dict[str, Any]) -> bool:
 
 
 def write_table(
-    path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[Outcome], spectra: Spectra
+    path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[SiteResult], spectra: Spectra
 ) -> None:
     """Write the spectra as CSV below lines that begin with `#` and tell how they came about."""
     lines = [
@@ -110,7 +110,7 @@ def write_table(
         f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
         f"engine: {json.dumps(settings.as_dict())}",
         f"versions: {json.dumps(versions(('xraylarch', 'pymatgen-core', 'scipy')), sort_keys=True)}",
-        *(f"{outcome.site.label}: {_told(outcome, settings)}" for outcome in outcomes),
+        *(f"{outcome.site.label}: {_describe_result(outcome, settings)}" for outcome in outcomes),
     ]
     if len(spectra.sites) > 1:
         lines.append(f"energies: multiples of {STEP_EV:g} eV; the spectra are interpolated linearly")
@@ -129,20 +129,20 @@ def write_table(
     write_text(path, text + "\n")
 
 
-def _told(outcome: Outcome, settings: EngineSettings) -> str:
+def _describe_result(outcome: SiteResult, settings: EngineSettings) -> str:
     if outcome.result is None:
         return f"no spectrum: {outcome.error}"
-    told = [f"edge {edge_ev(outcome.result, settings):.3f} eV"]
+    parts = [f"edge {edge_ev(outcome.result, settings):.3f} eV"]
     for number, record in enumerate(fields(outcome.result)):
         scf = record["convergence"]
         change = f", last change of the Fermi level {scf['last_change_ev']:.3f} eV" if scf["iterations"] > 1 else ""
-        told.append(
+        parts.append(
             f"Fermi level {record['fermi_ev']:.3f} eV, of it {record.get('fermi_offset_ev', 0.0):+.2f} eV added, "
             f"core hole {'on' if number or settings.core_hole == 'on' else 'off'}, rung {record['rung_number']} "
             f"({record['rung']}), {'converged' if converged(record) else 'not converged'} "
             f"after {scf['iterations']} iterations{change}"
         )
-    return "; ".join(told)
+    return "; ".join(parts)
 
 
 def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None:

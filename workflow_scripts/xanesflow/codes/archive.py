@@ -25,6 +25,7 @@ from typing import IO, Any
 import zstandard
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import one_line
 
 MEMBER_LIMIT = 64 * 2**20
 """Largest member in bytes that is read. A FEFF run's files have some 10 kB each, a xmu.dat never a MB."""
@@ -309,6 +310,6 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, choos
         with packed.open(info) as opened:
             content = opened.read(choose.limit + 1)  # the size in the directory may be a lie
     except _DAMAGE as error:
-        return Member(name, b"", f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})")
+        return Member(name, b"", f"it is damaged ({one_line(error)})")
     problem = choose.size_problem(len(content))
     return Member(name, b"" if problem else content, problem)

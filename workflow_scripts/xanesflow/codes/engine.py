@@ -14,31 +14,6 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import XanesflowError
 
 
-class FailedRunError(Exception):
-    """A site whose run cannot be used; its chunk goes on.
-
-    Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence on this site.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
-class BadRunError(FailedRunError):
-    """A finished run whose files tell that it cannot be used.
-
-    Attributes:
-        fault: more on it, as the code itself tells; None if it does not.
-    """
-
-    def __init__(self, reason: str, detail: str, fault: object = None) -> None:
-        super().__init__(reason, detail)
-        self.fault = fault
-
-
 class Engine(Protocol):
     """What a code must tell and do so that its runs are chunks of a campaign.
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 from xanesflow.core.sites import WITH_INPUTS
 
 _CODES = {
@@ -20,19 +20,6 @@ _CODES = {
     "XSPECTRA": "others.Xspectra",
     "FDMNES": "others.Fdmnes",
 }
-
-
-class NoInputError(Exception):
-    """No input of a site, or of all sites of a material, can be written; the chunk goes on.
-
-    Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence on it.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
 
 
 class Code(Protocol):

@@ -10,11 +10,10 @@ from typing import Any
 
 from pymatgen.core import Element, Structure
 
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.codes.supercell import make_supercell
 from xanesflow.codes.vasp.write_inputs import kpoints_rule
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 
 
 class Ocean:

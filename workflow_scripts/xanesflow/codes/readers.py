@@ -8,14 +8,13 @@ from typing import Protocol
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff import read_run as feff_run
 from xanesflow.codes.feff.read_xmu import Xmu
 from xanesflow.codes.feff8l import read_run as feff8l_run
 from xanesflow.codes.run_zip import Run
 from xanesflow.codes.vasp.constants import Processing
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.reasons import REASONS
 
 _OF_ONE_RUN: Mapping[str, Callable[..., Xmu]] = {"FEFF": feff_run.read_run, "FEFF8L": feff8l_run.read_run}

@@ -69,7 +69,6 @@ class CurationSection(Section):
     vasp: VaspSpectra = Field(
         VaspSpectra(),
         description=(
-            "spectra of VASP; elements other than Ti and Cu need entries of their own\n"
-            "(docs/reference/vasp-spectra.md)"
+            "spectra of VASP; elements other than Ti and Cu need entries of their own\n(docs/reference/vasp-spectra.md)"
         ),
     )

@@ -16,6 +16,7 @@ import yaml
 from xanesflow.config.search_space import RANGE_TEST, check_setting
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.core.text import one_line
 
 FORMAT = "xanesflow search 1"
 _MARK = "# search: "  # a comment, so that the file is a configuration file and nothing else
@@ -90,8 +91,7 @@ def read_found(path: str | Path) -> Found:
     except (XanesflowError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         what = str(error) if isinstance(error, XanesflowError) else "it is not laid out as `snakemake search` does it"
         raise XanesflowError(
-            f"{path} of models.settings_files is damaged: {' '.join(what.split()).rstrip('.')}; make it again with "
-            "`snakemake search`."
+            f"{path} of models.settings_files is damaged: {one_line(what)}; make it again with `snakemake search`."
         ) from None
     return Found(model, features, settings, origin)
 

@@ -45,8 +45,8 @@ class TrainingSettings:
             `max_epochs` (arXiv 1708.07120).
         average: share of the old in the running mean of weights that is kept and judged, as 0.999 at each step; 0:
             the weights themselves, as the paper.
-        kernel_share: of a kernel regression in each prediction (`models.kernel_ridge`), 0 <= share < 1; the network
-            has the rest. A universal model has none.
+        kernel_share: of a kernel regression in each prediction (`xanesflow.models.kernel_ridge`), 0 <= share < 1; the
+            network has the rest. A universal model has none.
         max_epochs: longest training.
         patience: epochs without a better validation loss after which training stops.
         scaling: `paper`, `standardise`, or `auto` (see `xanesflow.models.network.scaling`).

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.errors import GridNotCoveredError
+
 Array = NDArray[np.float64]
 
 N_POINTS = 141
 STEP_EV = 0.25
 RANGE_EV = 35.0
-
-
-class GridNotCoveredError(ValueError):
-    """The computed energies do not span the grid; the message says by how much."""
 
 
 def energy_grid(start_ev: float) -> Array:

@@ -22,7 +22,7 @@ OF_RUNS = {"feff8l": "FEFF8L", "feff": "FEFF"}
 """Features that runs of a cheaper level of theory give, under delta models: name → level of theory."""
 
 REDUCED = frozenset({"acsf", "soap"})
-"""Wide descriptors, of which a model sees the principal components of the training part (`models.network.reduction`)."""
+"""Wide descriptors; a model sees their principal components over the training part (`models.network.reduction`)."""
 
 
 DIMENSIONS = {"m3gnet": 64, "m3gnet_all": 256, "chgnet": 65}

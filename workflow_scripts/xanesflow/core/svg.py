@@ -31,21 +31,21 @@ def _shorten(place: re.Match[str]) -> str:
 
 def _in_steps(path: str) -> str:
     """A path of straight lines, each point but the first told by its distance from the last one."""
-    told, last, start = [], (0, 0), (0, 0)
+    steps, last, start = [], (0, 0), (0, 0)
     for command, x, y in _STEP.findall(path):
         if command == "z":
-            told.append("z")
+            steps.append("z")
             last = start
             continue
         here = (round(10 * float(x)), round(10 * float(y)))
         if command == "M":
-            told.append(f"M{_plain(here[0], 10)} {_plain(here[1], 10)}")
+            steps.append(f"M{_plain(here[0], 10)} {_plain(here[1], 10)}")
             start = here
         else:
             across, down = (_plain(now - before, 10) for now, before in zip(here, last, strict=True))
-            told.append(f"l{across}{'' if down.startswith('-') else ' '}{down}")
+            steps.append(f"l{across}{'' if down.startswith('-') else ' '}{down}")
         last = here
-    return "".join(told)
+    return "".join(steps)
 
 
 def _plain(number: int, parts: int) -> str:

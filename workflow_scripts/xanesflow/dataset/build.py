@@ -162,8 +162,8 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
         data = of_site.features[[rows_of[name][site] for site in sites]].astype(np.float32)
         dataset = group.create_dataset(f"features/{name}", data=data)
         dataset.attrs.update({"weights_hash": of_site.weights_hash, "meaning": of_site.meaning})
-        told = {"settings", "energy_start_ev"} & of_site.attributes.keys()  # of the runs that they were taken from
-        dataset.attrs.update({key: of_site.attributes[key] for key in told})
+        settings = {"settings", "energy_start_ev"} & of_site.attributes.keys()  # of the runs that they were taken from
+        dataset.attrs.update({key: of_site.attributes[key] for key in settings})
     write_rejected_group(group, rejected)
     group.attrs["counts"] = json.dumps({"kept": len(rows), **count_reasons(rejected)})
     log.info("%s: %s", curated.subset, describe_counts(len(rows), rejected))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.dataset.file import structure_json
-from xanesflow.dataset.read_dataset import Dataset, Subset, load
+from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
 
-Both = tuple[tuple[Subset, NDArray[np.intp]], tuple[Subset, NDArray[np.intp]]]
+Both = tuple[tuple[SubsetView, NDArray[np.intp]], tuple[SubsetView, NDArray[np.intp]]]
 """A subset of both releases, and the rows of the sites that both have, in one order."""
 
 TOLERANCE = 1e-6
@@ -104,7 +104,7 @@ def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -
     return found
 
 
-def _compare(before: Dataset, after: Dataset, name: str, tolerance: float) -> SubsetDifference:
+def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: float) -> SubsetDifference:
     old, new = before[name], after[name]
     found = SubsetDifference()
     row_of = {site: row for row, site in enumerate(new.ids)}

@@ -12,7 +12,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.files import atomic_path
 from xanesflow.dataset.file import structure_json, structure_key
-from xanesflow.dataset.read_dataset import Dataset, Subset
+from xanesflow.dataset.read_dataset import DatasetFile, SubsetView
 from xanesflow.spectra.similarity import compare_spectra
 
 PAIRED, BY_NAME, DIFFERENT, NO_SPECTRUM = "paired", "paired by name alone", "structures differ", "no shape to compare"
@@ -41,7 +41,7 @@ def compare_theories(dataset: str | Path, one: str, other: str, output: str | Pa
         `COLUMNS`: a row per site of either subset; `shift_ev` is what is added to the energies of `other`; what could
         not be compared has NaN.
     """
-    with Dataset(dataset) as file:
+    with DatasetFile(dataset) as file:
         table = _compare(file, one, other)
     if output is not None:
         with atomic_path(output) as temporary:
@@ -49,7 +49,7 @@ def compare_theories(dataset: str | Path, one: str, other: str, output: str | Pa
     return table
 
 
-def _compare(file: Dataset, one: str, other: str) -> pd.DataFrame:
+def _compare(file: DatasetFile, one: str, other: str) -> pd.DataFrame:
     subsets = [file[one], file[other]]
     rows = [_rows(subset) for subset in subsets]
     spectra = [subset.spectra[:] for subset in subsets]
@@ -75,7 +75,7 @@ def _compare(file: Dataset, one: str, other: str) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _rows(subset: Subset) -> dict[tuple[str, int], int]:
+def _rows(subset: SubsetView) -> dict[tuple[str, int], int]:
     sites = zip(subset.material_id.tolist(), subset.site_index.tolist(), strict=True)
     return {site: row for row, site in enumerate(sites)}
 

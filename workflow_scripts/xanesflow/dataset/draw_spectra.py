@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import BAND, MODEL, figure
-from xanesflow.dataset.read_dataset import Dataset, Site, Subset
+from xanesflow.core.text import plural
+from xanesflow.dataset.read_dataset import DatasetFile, SiteView, SubsetView
 
 SUFFIXES = (".svg", ".png", ".pdf")
 MOST_SITES = 12
@@ -19,7 +20,7 @@ MOST_SITES = 12
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
 
 
-def draw_spectra(data: Dataset, sites: Sequence[str], subsets: Sequence[str], output: str | Path) -> str:
+def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str], output: str | Path) -> str:
     """Draw the spectra of some sites, or mean and standard deviation of each subset.
 
     Args:
@@ -53,10 +54,10 @@ def draw_spectra(data: Dataset, sites: Sequence[str], subsets: Sequence[str], ou
         for axes, (name, there) in zip(rows, shown.items(), strict=True):
             _draw_sites(axes, name, there)
     number = sum(map(len, shown.values()))
-    return f"{number} {'spectrum' if number == 1 else 'spectra'} of {', '.join(shown)}"
+    return f"{plural(number, 'spectrum', 'spectra')} of {', '.join(shown)}"
 
 
-def _draw_sites(axes: Axes, subset: str, sites: Sequence[Site]) -> None:
+def _draw_sites(axes: Axes, subset: str, sites: Sequence[SiteView]) -> None:
     for k, site in enumerate(sites):
         style = "-" if k < len(_COLOURS) else "--"
         axes.plot(site.energy, 1e3 * site.spectrum, style, color=_COLOURS[k % len(_COLOURS)], lw=1.3, label=site.id)
@@ -64,7 +65,7 @@ def _draw_sites(axes: Axes, subset: str, sites: Sequence[Site]) -> None:
     _label(axes, subset)
 
 
-def _draw_means(subsets: Sequence[Subset], output: Path) -> str:
+def _draw_means(subsets: Sequence[SubsetView], output: Path) -> str:
     columns = min(len(subsets), 2)
     rows = -(-len(subsets) // columns)
     with figure(output, 4.6 * columns, 0.4 + 2.6 * rows) as drawn:

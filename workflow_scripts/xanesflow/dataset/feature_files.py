@@ -17,6 +17,7 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
 from xanesflow.core.sites import site_id
+from xanesflow.core.text import one_line
 from xanesflow.dataset.file import SCHEMA, STRUCTURES, structure_json, structure_key
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
@@ -132,7 +133,7 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
             )
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise XanesflowError(
-            f"{path} cannot be read as an npz file ({' '.join(str(error).split())}); write it again by np.savez."
+            f"{path} cannot be read as an npz file ({one_line(error)}); write it again by np.savez."
         ) from None
 
 
@@ -226,7 +227,7 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
             )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise XanesflowError(
-            f"{path} cannot be read as a dataset of xanesflow ({' '.join(str(error).split())}); fetch or make it again."
+            f"{path} cannot be read as a dataset of xanesflow ({one_line(error)}); fetch or make it again."
         ) from None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Subset
+from xanesflow.core.text import one_line
 
 SCHEMA = "xanesflow-dataset"
 SCHEMA_VERSION = "1.1"
@@ -45,7 +46,7 @@ def open_dataset(path: str | Path) -> h5py.File:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         what = "is cut short" if "truncated" in said else "is damaged"
         raise XanesflowError(f"{path} {what} ({said}); copy or make it again.") from None
     try:
@@ -57,7 +58,7 @@ def open_dataset(path: str | Path) -> h5py.File:
 
 
 def _check_version(file: h5py.File, path: Path) -> None:
-    with damage_told(path):
+    with report_damage(path):
         schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
     if schema != SCHEMA:
         says = f"its attribute `schema` is {schema!r}" if schema else "it has no attribute `schema`"
@@ -175,7 +176,7 @@ def seal(file: h5py.File) -> None:
 
 
 @contextmanager
-def damage_told(path: str | Path) -> Iterator[None]:
+def report_damage(path: str | Path) -> Iterator[None]:
     """Tell what HDF5 stumbles over in a damaged file in a sentence.
 
     Raises:
@@ -204,8 +205,3 @@ def names_in(group: h5py.Group) -> list[str]:
         UnicodeDecodeError: one is no text.
     """
     return sorted(name.decode() if isinstance(name, bytes) else name for name in group)
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's message without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__

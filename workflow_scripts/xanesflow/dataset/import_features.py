@@ -20,11 +20,12 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
+from xanesflow.core.text import one_line
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.structures.sites import one_line, write_structure_rows
+from xanesflow.structures.site_table import write_structure_rows
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def import_features(
         spectra: HDF5 to write, as `spectra.curate.curate_spectra` does.
         rejected_csv: the rejected table, for people.
         structures: Parquet to write; without rows where the file has no structures.
-        features: HDF5 to write for each featurizer that is wanted, as `features.compute_features.compute_features` does.
+        features: HDF5 to write for each featurizer that is wanted, as `features.compute_features` does.
         config: the configuration as JSON, for the record.
 
     Raises:
@@ -191,7 +192,7 @@ def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list
             structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # whatever pymatgen says of what is no structure
             raise XanesflowError(
-                f"The structure of {material} in {source} cannot be read ({one_line(error)})."
+                f"The structure of {material} in {source} cannot be read ({one_line(error, 160)})."
             ) from None
         rows.append((material, text, structure.composition.reduced_formula, len(structure)))
     return rows

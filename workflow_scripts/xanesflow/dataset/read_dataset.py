@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import PARTS, parse_site_id, site_id
-from xanesflow.core.sites import Subset as SubsetName
-from xanesflow.dataset.file import one_line, open_dataset, structure_json, subset_names
+from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
+from xanesflow.core.text import one_line
+from xanesflow.dataset.file import open_dataset, structure_json, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 Rows = NDArray[np.intp]
 
 
-def load(path: str | Path) -> Dataset:
+def load(path: str | Path) -> DatasetFile:
     """Open a dataset file, `results/dataset/<campaign>.h5`; nothing of its arrays is read yet.
 
     Raises:
         XanesflowError: it is not there, no HDF5, cut short, no dataset of xanesflow or of another schema version.
     """
-    return Dataset(path)
+    return DatasetFile(path)
 
 
-class Dataset:
+class DatasetFile:
     """An open dataset file: its subsets by name, and what it says of itself. A context manager.
 
     Args:
@@ -62,12 +62,12 @@ class Dataset:
         self._file = open_dataset(path)
         self.subsets: tuple[str, ...] = tuple(subset_names(self._file))
 
-    def __getitem__(self, subset: str) -> Subset:
+    def __getitem__(self, subset: str) -> SubsetView:
         if subset not in self.subsets:
             raise XanesflowError(
                 f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}."
             ) from None
-        return Subset(self, subset)
+        return SubsetView(self, subset)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.subsets)
@@ -78,7 +78,7 @@ class Dataset:
     def __contains__(self, subset: object) -> bool:
         return subset in self.subsets
 
-    def __enter__(self) -> Dataset:
+    def __enter__(self) -> DatasetFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -111,7 +111,7 @@ class Dataset:
         return self._file
 
 
-class Site:
+class SiteView:
     """One site of a subset.
 
     Attributes:
@@ -126,7 +126,7 @@ class Site:
 
     def __init__(
         self,
-        subset: Subset,
+        subset: SubsetView,
         row: int,
         described: tuple[str, int, int, str],
         spectrum: NDArray[np.float64] | None = None,
@@ -146,7 +146,7 @@ class Site:
         return self._subset.data("spectra")[self.row] if self._spectrum is None else self._spectrum
 
     def features(self, name: str | None = None) -> NDArray[np.float32]:
-        """Features of the absorber; see `Subset.features`."""
+        """Features of the absorber; see `SubsetView.features`."""
         paths = self._subset.feature_paths(name)
         return np.concatenate([self._subset.data(path)[self.row] for path in paths])
 
@@ -158,10 +158,10 @@ class Site:
         return f"<site {self.id} of {self._subset.name}, {self.split}>"
 
 
-class Subset:
+class SubsetView:
     """The sites of a subset, all of them or some: one element at one level of theory, such as `Cu_FEFF`.
 
-    An index gives a `Site` (row number or id, as `mp-390_000`) or a view of some sites (slice, list, mask).
+    An index gives a `SiteView` (row number or id, as `mp-390_000`) or a view of some sites (slice, list, mask).
 
     Attributes:
         name: as `Cu_FEFF`.
@@ -169,9 +169,9 @@ class Subset:
         rows: row numbers in the file.
     """
 
-    def __init__(self, dataset: Dataset, name: str, rows: Rows | None = None) -> None:
+    def __init__(self, dataset: DatasetFile, name: str, rows: Rows | None = None) -> None:
         self._dataset, self.name = dataset, name
-        parsed = SubsetName.parse(name)
+        parsed = Subset.parse(name)
         self.element, self.theory = parsed.element, parsed.theory
         self.rows: Rows = np.arange(len(self.data("site_index"))) if rows is None else rows
 
@@ -268,7 +268,7 @@ class Subset:
     def _texts(self, name: str) -> NDArray[np.str_]:
         return np.asarray(self.data(name).asstr()[:], dtype=np.str_)[self.rows]
 
-    def part(self, part: str) -> Subset:
+    def part(self, part: str) -> SubsetView:
         """The sites of a part: train, val or test.
 
         Raises:
@@ -276,7 +276,7 @@ class Subset:
         """
         if part not in PARTS:
             raise XanesflowError(f"'{part}' is no part of a split; it is one of {', '.join(PARTS)}.")
-        return Subset(self._dataset, self.name, self.rows[self.split == part])
+        return SubsetView(self._dataset, self.name, self.rows[self.split == part])
 
     def rejected(self) -> list[Rejected]:
         """Every site that was left out of the subset, with its reason.
@@ -355,25 +355,25 @@ class Subset:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"{self.name} has {len(self)} sites here, and no row {index}.")
             return self._site(int(self.rows[index]))
-        return Subset(self._dataset, self.name, self.rows[index])
+        return SubsetView(self._dataset, self.name, self.rows[index])
 
-    def _site_of(self, name: str) -> Site:
+    def _site_of(self, name: str) -> SiteView:
         material_id, site_index = parse_site_id(name)
         found = np.flatnonzero((self.material_id == material_id) & (self.site_index == site_index))
         if not len(found):
             raise XanesflowError(f"{self.name} has no site {name} here; {len(self)} others are there.")
         return self._site(int(self.rows[found[0]]))
 
-    def _site(self, row: int) -> Site:
+    def _site(self, row: int) -> SiteView:
         material_id, split = (str(self.data(name).asstr()[row]) for name in ("material_id", "split"))
         site_index, multiplicity = (int(self.data(name)[row]) for name in ("site_index", "multiplicity"))
-        return Site(self, row, (material_id, site_index, multiplicity, split))
+        return SiteView(self, row, (material_id, site_index, multiplicity, split))
 
-    def __iter__(self) -> Iterator[Site]:
+    def __iter__(self) -> Iterator[SiteView]:
         columns = (self.material_id, self.site_index, self.multiplicity, self.split)
         described = zip(*(column.tolist() for column in columns), strict=True)
         for row, each, spectrum in zip(self.rows.tolist(), described, self.spectra, strict=True):
-            yield Site(self, row, each, spectrum)
+            yield SiteView(self, row, each, spectrum)
 
     def __repr__(self) -> str:
         return f"<{self.name} of {self._dataset.path.name}: {len(self)} sites>"

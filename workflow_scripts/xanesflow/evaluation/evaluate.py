@@ -13,7 +13,7 @@ import numpy.typing as npt
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import ELEMENTS, Subset
-from xanesflow.evaluation.error_bars.scores import write_judgements
+from xanesflow.evaluation.error_bars.scores import write_scores
 from xanesflow.evaluation.intervals import write_intervals
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN, NO_SPECTRA, compute_metrics
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
@@ -92,7 +92,7 @@ def evaluate_models(
         writer.writeheader()
         writer.writerows(rows)
     if calibration_csv is not None:
-        write_judgements(ordered, calibration_csv)
+        write_scores(ordered, calibration_csv)
     if intervals_csv is not None:
         write_intervals(ordered, intervals_csv)
     if significance_csv is not None:

@@ -13,7 +13,7 @@ from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.subset_data import SubsetData, read_subset
 
 
-def load_members(
+def load_seeds(
     dataset_path: str | Path, checkpoints: Sequence[Path], subset: str | None
 ) -> tuple[list[TrainedModel], SubsetData]:
     """The models, which differ in nothing but their seed, and the subset of the dataset that they were trained on.

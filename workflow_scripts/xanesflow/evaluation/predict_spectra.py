@@ -10,7 +10,7 @@ import numpy as np
 
 from xanesflow.core.provenance import provenance
 from xanesflow.evaluation.error_bars.calibrate import error_bars
-from xanesflow.evaluation.load_seeds import ensemble_of, load_members
+from xanesflow.evaluation.load_seeds import ensemble_of, load_seeds
 from xanesflow.evaluation.predictions_file import Predictions, write_predictions
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def predict_spectra(
         XanesflowError: the checkpoints are not seeds of one model, do not cover the subset, or do not belong to this
             dataset, or the calibration belongs to another model.
     """
-    models, data = load_members(dataset_path, checkpoints, subset)
+    models, data = load_seeds(dataset_path, checkpoints, subset)
     card = models[0].card
     rows, train = data.rows(part), data.rows("train")
     if not len(rows):

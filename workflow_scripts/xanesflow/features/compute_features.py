@@ -24,7 +24,7 @@ from xanesflow.core.files import atomic_path
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
-from xanesflow.features.base import FeatureFailure, Features, Progress
+from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
 
 REASON = "no_features"

@@ -9,7 +9,8 @@ random signs into 1024 numbers,
 
 This keeps distances and inner products to about 1/√1024 = 3 % (Johnson and Lindenstrauss; for descriptors of many
 elements see Darby et al., Phys. Rev. Lett. 131, 028001 (2023)), and with them the principal components that a model
-sees (`models.network.reduction`). Columns mean the same for every subset and campaign, and new elements bring no new ones.
+sees (`models.network.reduction`). Columns mean the same for every subset and campaign, and new elements bring no new
+ones.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.features.base import FeatureFailure, Features, NotFeaturizableError, Progress, failure, groups
+from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress, failure, groups
 from xanesflow.features.graph_networks.neighbors import bond_graph
 
 DIMENSION = 1024

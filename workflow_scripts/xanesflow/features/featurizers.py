@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
-from xanesflow.features.base import Featurizer
+from xanesflow.features.featurize_structures import Featurizer
 
 if TYPE_CHECKING:
     from xanesflow.features.descriptors import DescriptorFeaturizer

@@ -22,7 +22,7 @@ from pymatgen.core import Structure
 from scipy.sparse import csr_array
 
 from xanesflow.core.files import sha256_text
-from xanesflow.features.base import Features, Featurizer
+from xanesflow.features.featurize_structures import Features, Featurizer
 from xanesflow.features.graph_networks.neighbors import BondGraph, bond_graph
 
 CENTRES = 1.6 + 0.3 * np.arange(15)

@@ -17,15 +17,16 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.input_writers import Code, NoInputError, code_of, plain
+from xanesflow.codes.input_writers import Code, code_of, plain
 from xanesflow.codes.vasp.potcar import HOW, SPEC, describe_potcars, library
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, chunk_name, site_id
 from xanesflow.core.tables import describe_counts, read_structures, write_rejected
+from xanesflow.core.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -176,8 +177,8 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
         except (OSError, MemoryError):
             raise
         except Exception as error:  # Lightshow and pymatgen raise whatever they ran into
-            told = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
-            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {' '.join(str(told).split())}")
+            said = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
+            gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {one_line(said)}")
             refused |= dict.fromkeys(sites or material.sites, gave_up)
         good = [site for site in sites if site not in refused]
         files = _read_files(Path(scratch), root) if good else {}

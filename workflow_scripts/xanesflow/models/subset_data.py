@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import PARTS, parse_site_id, site_id
-from xanesflow.dataset.file import damage_told, open_dataset, subset_names
+from xanesflow.dataset.file import open_dataset, report_damage, subset_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
             featurizer, its arrays do not fit each other, or hold something that is no number.
     """
     path = Path(path)
-    with open_dataset(path) as file, damage_told(path):
+    with open_dataset(path) as file, report_damage(path):
         if subset not in file:
             known = ", ".join(subset_names(file)) or "none"
             raise XanesflowError(f"{path} has no subset {subset} (it has {known}); add it to `subsets` in the config.")

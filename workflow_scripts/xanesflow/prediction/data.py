@@ -1,9 +1,8 @@
-"""What a prediction holds."""
+"""What a prediction holds: numbers alone. `prediction.Prediction` adds how they are written and drawn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,8 +105,8 @@ class SubsetPrediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
-    """Predicted spectra of structures.
+class Predicted:
+    """Predicted spectra of structures, as `Prediction` holds, writes and draws them.
 
     Attributes:
         subsets: by name, as `Cu_FEFF`.
@@ -134,41 +133,3 @@ class Prediction:
         import pandas as pd
 
         return pd.concat([each.sites() for each in self.subsets.values()], ignore_index=True)
-
-    def pandas(self) -> pd.DataFrame:
-        """A row for each energy of each site, and of each material's average; see `tabulate`."""
-        from xanesflow.prediction.write import tabulate
-
-        return tabulate(self)
-
-    def write(self, path: str | Path) -> None:
-        """Write it as CSV or HDF5, as the file's ending says, whole or not at all.
-
-        Raises:
-            XanesflowError: the ending is another one.
-        """
-        from xanesflow.prediction.write import write_prediction
-
-        write_prediction(path, self)
-
-    def plot(self, path: str | Path) -> None:
-        """Draw it as SVG, PNG, PDF or a self-contained HTML page, as the file's ending says.
-
-        Raises:
-            XanesflowError: the ending is another one.
-        """
-        from xanesflow.prediction.plot import draw_prediction
-
-        draw_prediction(path, self)
-
-
-class NothingPredictedError(XanesflowError):
-    """No structure could be used.
-
-    Attributes:
-        rejected: all of them, with their reasons.
-    """
-
-    def __init__(self, message: str, rejected: list[Rejected]) -> None:
-        super().__init__(message)
-        self.rejected = rejected

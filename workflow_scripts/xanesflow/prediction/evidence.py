@@ -79,12 +79,12 @@ def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:
 
 def _read(path: Path) -> tuple[str, Evidence | None]:
     """The subset of a file and its figures; none of a part without spectra."""
-    judged = read_predictions(path)
-    if not judged.ids:
-        return judged.subset, None
-    metrics = compute_metrics(judged.spectra, judged.predictions, judged.baseline)
+    predictions = read_predictions(path)
+    if not predictions.ids:
+        return predictions.subset, None
+    metrics = compute_metrics(predictions.spectra, predictions.predictions, predictions.baseline)
     held = None
-    if judged.uncertainty is not None:
-        lower, upper = judged.uncertainty.band_95
-        held = float(np.mean((lower <= judged.spectra) & (judged.spectra <= upper)))
-    return judged.subset, Evidence(judged.part, metrics.n, metrics.eta, metrics.xi, metrics.w_e, held)
+    if predictions.uncertainty is not None:
+        lower, upper = predictions.uncertainty.band_95
+        held = float(np.mean((lower <= predictions.spectra) & (predictions.spectra <= upper)))
+    return predictions.subset, Evidence(predictions.part, metrics.n, metrics.eta, metrics.xi, metrics.w_e, held)

@@ -71,8 +71,8 @@ def export_model(
     (temporary / "calibration").mkdir(parents=True)
     try:
         hashes = {}
-        for member, file in zip(model.members, model.files, strict=True):
-            seed = member.card.seed
+        for seed_model, file in zip(model.seed_models, model.files, strict=True):
+            seed = seed_model.card.seed
             copy = temporary / f"seed{seed}.safetensors"
             copy.write_bytes(scrubbed_checkpoint(file.read_bytes(), scrubber))
             hashes[seed] = sha256_file(copy)
@@ -100,9 +100,9 @@ def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
     """
     length = int.from_bytes(content[:_LENGTH], "little")
     header: dict[str, Any] = json.loads(content[_LENGTH : _LENGTH + length])
-    told: Mapping[str, str] = header.get("__metadata__", {})
+    recorded: Mapping[str, str] = header.get("__metadata__", {})
     header["__metadata__"] = {
-        name: scrubber.config(text) if name == "config" else scrubber.text(text) for name, text in told.items()
+        name: scrubber.config(text) if name == "config" else scrubber.text(text) for name, text in recorded.items()
     }
     written = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     written += b" " * (-len(written) % _LENGTH)
@@ -130,7 +130,7 @@ def _about(
     evidence = find_evidence(model, predictions)
     subsets = {}
     for name, share in card.subsets.items():
-        energy = model.members[0].energy_of(name)
+        energy = model.seed_models[0].energy_of(name)
         sites = model.sites.get(name)
         subsets[name] = {
             **{key: share[key] for key in ("n_train", "n_val", "data_sha256")},
@@ -147,13 +147,15 @@ def _about(
         "features": card.features,
         "feature_dimensions": [[name, size] for name, size in card.feature_dimensions.items()],
         "featurizers": {
-            name: {key: str(told.get(key, "unknown")) for key in ("meaning", "weights_hash")}
-            for name, told in card.featurizers.items()
+            name: {key: str(recorded.get(key, "unknown")) for key in ("meaning", "weights_hash")}
+            for name, recorded in card.featurizers.items()
         },
         "subsets": subsets,
         "n_train": card.n_train,
-        "checkpoints": {str(member.card.seed): f"seed{member.card.seed}.safetensors" for member in model.members},
-        "how_trained": model.members[0].how_trained(),
+        "checkpoints": {
+            str(seed_model.card.seed): f"seed{seed_model.card.seed}.safetensors" for seed_model in model.seed_models
+        },
+        "how_trained": model.seed_models[0].how_trained(),
         "campaign": campaign.get("campaign"),
         "dataset_sha256": card.dataset_sha256,
         "data_sha256": card.data_sha256,

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from xanesflow.core.files import atomic_path
 
-Kept = NDArray[np.float32] | str
+CachedFeatures = NDArray[np.float32] | str
 """Features (sites, d) of a structure, or why there are none."""
 
 
-class KeptFeatures:
+class FeatureCache:
     """A folder with a file for each batch of structures; what is in it is known by its content, not by its place.
 
     Args:
@@ -28,11 +28,11 @@ class KeptFeatures:
         self.folder = folder
 
     @classmethod
-    def beside(cls, output: Path) -> KeptFeatures:
+    def beside(cls, output: Path) -> FeatureCache:
         """Of the prediction that goes to `output`."""
         return cls(output.with_name(f".{output.name}.features"))
 
-    def get(self, keys: Sequence[str]) -> list[Kept] | None:
+    def get(self, keys: Sequence[str]) -> list[CachedFeatures] | None:
         """What `put` kept for this very batch; None if nothing did, or the file is damaged."""
         try:
             with np.load(self._path(keys), allow_pickle=False) as file:
@@ -42,7 +42,7 @@ class KeptFeatures:
             return None
         return [reason or each for reason, each in zip(reasons, rows, strict=True)]
 
-    def put(self, keys: Sequence[str], answers: Sequence[Kept]) -> None:
+    def put(self, keys: Sequence[str], answers: Sequence[CachedFeatures]) -> None:
         """Keep the answers of a batch."""
         good = [each for each in answers if not isinstance(each, str)]
         width = good[0].shape[1] if good else 0

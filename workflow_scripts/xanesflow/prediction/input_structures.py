@@ -11,14 +11,13 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.structures.folder import read_directory
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, plain_name, read_structure_file
 from xanesflow.structures.read_structure import read_structure
-from xanesflow.structures.sites import Material, describe
-from xanesflow.structures.unusable import BadStructure, UnusableStructure
 
 Given = str | Path | Structure
 Structures = Given | Iterable[Given] | Mapping[str, Given]

@@ -54,13 +54,20 @@ def model_card(about: Mapping[str, Any]) -> str:
 def _evidence(about: Mapping[str, Any]) -> str:
     rows = []
     for name, each in about["subsets"].items():
-        told = each["evidence"]
-        if told is None:
+        recorded = each["evidence"]
+        if recorded is None:
             rows.append([name, "not judged here", "", "", "", ""])
             continue
-        held = "no bands" if told["held_95"] is None else f"{100 * told['held_95']:.1f} %"
+        held = "no bands" if recorded["held_95"] is None else f"{100 * recorded['held_95']:.1f} %"
         rows.append(
-            [name, told["part"], f"{told['n']:,}", f"{told['eta']:.2f}", f"{100 * told['w_e']:.1f} %", held],
+            [
+                name,
+                recorded["part"],
+                f"{recorded['n']:,}",
+                f"{recorded['eta']:.2f}",
+                f"{100 * recorded['w_e']:.1f} %",
+                held,
+            ],
         )
     return (
         table(["subset", "part", "spectra", "η", "better than the mean", "held by the 95 % band"], rows)
@@ -84,10 +91,10 @@ found = xanesflow.predict("POSCAR", "THIS_FOLDER")
 def _what(about: Mapping[str, Any], seeds: str) -> str:
     lines = [_plain(line[:1].upper() + line[1:]) for line in about["how_trained"]] + [f"Seeds: {seeds}"]
     for name, size in about["feature_dimensions"]:
-        told = about["featurizers"].get(name, {})
+        recorded = about["featurizers"].get(name, {})
         lines.append(
-            f"Features `{name}`, {size} numbers a site: {_plain(told.get('meaning', 'not told'))}; SHA-256 of their "
-            f"weights `{_plain(told.get('weights_hash', 'unknown'))}`"
+            f"Features `{name}`, {size} numbers a site: {_plain(recorded.get('meaning', 'not told'))}; SHA-256 of "
+            f"their weights `{_plain(recorded.get('weights_hash', 'unknown'))}`"
         )
     for name, each in about["subsets"].items():
         grid = each["energy_ev"]

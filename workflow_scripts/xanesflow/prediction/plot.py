@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
-from xanesflow.prediction.data import Prediction, SubsetPrediction
+from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
 
@@ -42,7 +42,7 @@ def check_plot(path: str | Path) -> None:
         raise XanesflowError(f"{path} cannot be drawn: a plot is a .svg, .png, .pdf or .html file.")
 
 
-def draw_prediction(path: str | Path, prediction: Prediction) -> None:
+def draw_prediction(path: str | Path, prediction: Predicted) -> None:
     """Draw each material's average with its 95 % band, and its sites thin.
 
     Raises:
@@ -57,7 +57,7 @@ def draw_prediction(path: str | Path, prediction: Prediction) -> None:
         _draw(path, panels, total)
 
 
-def _panels(prediction: Prediction, most: int) -> tuple[list[_Panel], int]:
+def _panels(prediction: Predicted, most: int) -> tuple[list[_Panel], int]:
     """The first materials, and how many there are."""
     total = sum(len(set(each.material_id)) for each in prediction.subsets.values())
     panels: list[_Panel] = []
@@ -85,7 +85,7 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
     )
 
 
-def _told(panels: list[_Panel], total: int) -> str:
+def _count_shown(panels: list[_Panel], total: int) -> str:
     return f"The first {len(panels)} of {total}" if total > len(panels) else ""
 
 
@@ -114,8 +114,8 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
         every[0].legend(loc="lower right")
         drawn.supxlabel("Photon energy (eV)")
         drawn.supylabel("Cross section (10⁻³ bohr²)")
-        if told := _told(panels, total):
-            drawn.suptitle(told)
+        if note := _count_shown(panels, total):
+            drawn.suptitle(note)
 
 
 def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
@@ -153,7 +153,7 @@ def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
     ]
     drawn.update_layout(
         template="plotly_white",
-        title=_told(panels, total),
+        title=_count_shown(panels, total),
         xaxis_title="Photon energy (eV)",
         yaxis_title="Cross section (10⁻³ bohr²)",
         updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.12, "showactive": True}],

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.prediction.data import NothingPredictedError, Prediction
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
+from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Predictor, Progress
 from xanesflow.prediction.write import check_output, rejected_beside, write_prediction
 
@@ -44,8 +45,8 @@ def predict_structures(
     that a killed call goes on where it was.
 
     Args:
-        structures: files and folders; see `requested.read_structures`.
-        models: see `trained.load_models`.
+        structures: files and folders; see `input_structures.read_structures`.
+        models: see `trained_models.load_models`.
         output: .csv or .h5; `<output>_rejected.csv` beside it lists what was left out. None: nothing is written.
         plot: .svg, .png, .pdf or .html; None: none.
         subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
@@ -65,12 +66,12 @@ def predict_structures(
     if plot is not None:
         check_plot(plot)
     many = len(structures) > 1 or any(path.is_dir() for path in structures)
-    kept = KeptFeatures.beside(output) if output is not None and many else None
+    cache = FeatureCache.beside(output) if output is not None and many else None
     predictor = Predictor(
         models, calibrations=calibrations, weights=weights, device=device, workers=workers or _processes(structures)
     )
     try:
-        found = predictor.predict(structures, subsets=subsets, symprec=symprec, kept=kept, progress=progress)
+        found = predictor.predict(structures, subsets=subsets, symprec=symprec, cache=cache, progress=progress)
     except NothingPredictedError as error:
         _write_rejected(output, error.rejected, many=many)
         raise
@@ -81,8 +82,8 @@ def predict_structures(
     _write_rejected(output, found.rejected, many=many)
     if plot is not None:
         found.plot(plot)
-    if kept is not None:
-        kept.clear()
+    if cache is not None:
+        cache.clear()
     log.info("%s", describe_counts(len(found), found.rejected))
     return found
 

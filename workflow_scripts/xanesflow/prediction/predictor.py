@@ -10,18 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
+from xanesflow.core.text import first_few, plural
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
-from xanesflow.prediction.data import NothingPredictedError, Prediction, SubsetPrediction
-from xanesflow.prediction.feature_cache import KeptFeatures
+from xanesflow.prediction.data import SubsetPrediction
+from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.input_structures import SYMPREC, Structures, read_structures
+from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.site_features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
-from xanesflow.prediction.structure_only import SIGMAS, bands_alone, errors_alone, spectra_by_seed
+from xanesflow.prediction.structure_only import SIGMAS, spectra_by_seed, structure_only_bands, structure_only_errors
 from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
-from xanesflow.structures.sites import Material
+from xanesflow.structures.material import Material
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many of it are done, and of how many."""
@@ -63,7 +66,7 @@ class Predictor:
         *,
         subsets: Iterable[str] = (),
         symprec: float = SYMPREC,
-        kept: KeptFeatures | None = None,
+        cache: FeatureCache | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
         """Predict the spectra of all inequivalent sites of the models' elements.
@@ -72,7 +75,7 @@ class Predictor:
             structures: see `requested.read_structures`.
             subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
             symprec: spglib's distance tolerance in Å, for sites and multiplicities.
-            kept: where the features of a long run are kept, so that it can go on after it was killed.
+            cache: where the features of a long run are kept, so that it can go on after it was killed.
             progress: told how far it is.
 
         Raises:
@@ -100,7 +103,7 @@ class Predictor:
             sites = _sites_of(materials, {Subset.parse(name).element for name in mine})
             if not sites:
                 continue
-            features = self._source.compute(model.card, materials, sites, kept=kept, progress=tell("features"))
+            features = self._source.compute(model.card, materials, sites, cache=cache, progress=tell("features"))
             rejected += _without_features(features)
             for name in mine:
                 if (predicted := _predict_subset(model, name, materials, features)) is not None:
@@ -118,7 +121,7 @@ class Predictor:
         for model in models:
             for name in model.card.feature_dimensions:
                 packages |= set(self._source.featurizer(name, model.card).packages)
-        told = [
+        models_used = [
             {
                 "model": model.card.kind,
                 "of": model.card.subset,
@@ -130,7 +133,7 @@ class Predictor:
             for model in models
         ]
         return {
-            "models": json.dumps(told, sort_keys=True),
+            "models": json.dumps(models_used, sort_keys=True),
             "symprec": symprec,
             "versions": json.dumps(versions(sorted(packages)), sort_keys=True),
         }
@@ -187,13 +190,13 @@ def _sites_of(materials: Iterable[Material], elements: set[str]) -> dict[str, li
 
 
 def _without_absorber(materials: Iterable[Material], elements: Sequence[str]) -> list[Rejected]:
-    told = f"and the models are of {', '.join(elements)}"
+    known = f"and the models are of {', '.join(elements)}"
     return [
         Rejected(
             material.material_id,
             WHOLE_MATERIAL,
             "no_absorber",
-            f"{material.formula} holds {', '.join(sorted(set(material.elements)))} {told}.",
+            f"{material.formula} holds {', '.join(sorted(set(material.elements)))} {known}.",
         )
         for material in materials
         if not set(elements) & set(material.elements)
@@ -219,7 +222,7 @@ def _predict_subset(
     if not rows:
         return None
     values = np.stack([np.asarray(features[row]) for row in rows])
-    by_seed, alone = spectra_by_seed(model.members, values)
+    by_seed, no_run = spectra_by_seed(model.seed_models, values)
     names = [name for name, _ in rows]
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
     calibration = model.calibrations.get(subset)
@@ -231,20 +234,20 @@ def _predict_subset(
         apart = np.zeros(len(values)) if distance is None else distance
         bands = tuple(np.stack(calibration.bands(by_seed, apart, level)) for level in (0.68, 0.95))
         error, error_95 = calibration.error(by_seed, apart), calibration.error_bound(by_seed, apart, 0.95)
-        if alone.any():
+        if no_run.any():
             for each, level in zip(bands, (0.68, 0.95), strict=True):
-                each[:, alone] = bands_alone(model.members, by_seed[:, alone].mean(axis=0), level)
-            error[alone] = errors_alone(model.members, int(alone.sum()))
-            error_95[alone] = SIGMAS[0.95] * error[alone]
+                each[:, no_run] = structure_only_bands(model.seed_models, by_seed[:, no_run].mean(axis=0), level)
+            error[no_run] = structure_only_errors(model.seed_models, int(no_run.sum()))
+            error_95[no_run] = SIGMAS[0.95] * error[no_run]
     if distance is not None:
-        distance[alone] = np.nan
+        distance[no_run] = np.nan
     spectra = by_seed.mean(axis=0)
     return SubsetPrediction(
         subset=subset,
         model=model.card.kind,
         features=model.card.features,
-        seeds=[member.card.seed for member in model.members],
-        energy_ev=model.members[0].energy_of(subset),
+        seeds=[seed_model.card.seed for seed_model in model.seed_models],
+        energy_ev=model.seed_models[0].energy_of(subset),
         material_id=names,
         formula=[by_id[name].formula for name in names],
         site_index=np.array([site for _, site in rows], dtype=np.int64),
@@ -260,7 +263,7 @@ def _predict_subset(
         averages=average(
             names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
         ),
-        structure_alone=alone if model.card.kind == DELTA else None,
+        structure_alone=no_run if model.card.kind == DELTA else None,
     )
 
 
@@ -275,20 +278,20 @@ def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
 
 def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str]) -> list[str]:
     """At how many sites the engine was run for a delta model, and where it failed."""
-    told = []
+    sentences = []
     for name, each in found.items():
         if each.structure_alone is None:
             continue
-        alone = [row for row in range(len(each)) if each.structure_alone[row]]
-        number = f"{len(each)} site{'s' if len(each) > 1 else ''}"
-        told.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
-        if alone:
-            why = failed.get((each.material_id[alone[0]], int(each.site_index[alone[0]])), "it failed")
-            told.append(
-                f"{name}: the engine failed at {len(alone)} of them ({_some([each.ids[row] for row in alone])}: "
+        no_run = [row for row in range(len(each)) if each.structure_alone[row]]
+        number = plural(len(each), "site")
+        sentences.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
+        if no_run:
+            why = failed.get((each.material_id[no_run[0]], int(each.site_index[no_run[0]])), "it failed")
+            sentences.append(
+                f"{name}: the engine failed at {len(no_run)} of them ({first_few([each.ids[row] for row in no_run])}: "
                 f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
             )
-    return told
+    return sentences
 
 
 def _remarks(
@@ -298,42 +301,39 @@ def _remarks(
     elements: Sequence[str],
 ) -> list[str]:
     """What a user should know of this prediction."""
-    told = []
+    sentences = []
     for name, each in found.items():
         if each.uncalibrated:
-            told.append(f"{name}: no error bars: {each.uncalibrated}")
+            sentences.append(f"{name}: no error bars: {each.uncalibrated}")
         if each.unlike is None:
-            told.append(
+            sentences.append(
                 f"{name}: whether a site is unlike the training data cannot be told, as there is no calibration with a "
                 "limit of the distance; make one with this version (snakemake evaluation)."
             )
         elif number := int(each.unlike.sum()):
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
-            told.append(
-                f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on ({_some(which)}): "
+            sentences.append(
+                f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on "
+                f"({first_few(which)}): "
                 f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
                 "another material; take their spectra with care."
             )
     for model in models:
         for block in model.card.feature_dimensions:
             if weights_of(model.card, block) == UNKNOWN:
-                told.append(
+                sentences.append(
                     f"The dataset of the {model.name} does not tell with which weights its {block} features were made, "
                     "so that they cannot be compared with those here."
                 )
     present = Counter(symbol for material in materials for symbol in set(material.elements))
     for symbol in ELEMENTS:
         if present[symbol] and symbol not in elements:
-            told.append(
-                f"{symbol} is in {present[symbol]} structure{'s' if present[symbol] > 1 else ''}, and no model given "
+            sentences.append(
+                f"{symbol} is in {plural(present[symbol], 'structure')}, and no model given "
                 f"is of {symbol} (they are of {', '.join(elements)})."
             )
     notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
-    told += [f"{note}." for note in notes[:_NAMED]]
+    sentences += [f"{note}." for note in notes[:_NAMED]]
     if len(notes) > _NAMED:
-        told.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
-    return told
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        sentences.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
+    return sentences

@@ -16,11 +16,11 @@ from xanesflow import __version__
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN, OF_RUNS
 from xanesflow.core.sites import Site
-from xanesflow.features.base import FeatureFailure
+from xanesflow.features.featurize_structures import FeatureFailure
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.model_kinds import ModelCard
-from xanesflow.prediction.feature_cache import KeptFeatures
-from xanesflow.structures.sites import Material
+from xanesflow.prediction.feature_cache import FeatureCache
+from xanesflow.structures.material import Material
 
 SiteFeatures = dict[Site, NDArray[np.float32] | str]
 """(d,) of each site, or why it has none."""
@@ -85,15 +85,17 @@ class FeatureSource:
         """What runs a delta model's cheaper level of theory, with the settings of its training."""
         from xanesflow.features.cheap_runs.engine_runs import NAME, EngineRuns  # few models need it
 
-        told = card.featurizers.get(name, {})
-        if name != NAME or not {"settings", "energy_start_ev"} <= told.keys():
+        recorded = card.featurizers.get(name, {})
+        if name != NAME or not {"settings", "energy_start_ev"} <= recorded.keys():
             raise XanesflowError(
                 f"The {card.kind} model of {card.subset} corrects runs of {OF_RUNS[name]}, which cannot be computed "
                 "here; put the structures into a campaign of its kind instead (docs/guide/delta.md)."
             )
         key = f"{name} {card.subset}"
         if key not in self._made:
-            self._made[key] = EngineRuns(told["settings"], float(told["energy_start_ev"]), workers=self._workers)
+            self._made[key] = EngineRuns(
+                recorded["settings"], float(recorded["energy_start_ev"]), workers=self._workers
+            )
         return self._made[key]
 
     def compute(
@@ -102,7 +104,7 @@ class FeatureSource:
         materials: Sequence[Material],
         wanted: Mapping[str, Sequence[int]],
         *,
-        kept: KeptFeatures | None = None,
+        cache: FeatureCache | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> SiteFeatures:
         """Features of a model for the wanted sites (0-based, by material id), the blocks in the model's order.
@@ -111,7 +113,7 @@ class FeatureSource:
             card: of the model.
             materials: their structures.
             wanted: sites of each material; a material that is not named has none.
-            kept: where features are kept while the run lasts, and those of a killed one are found.
+            cache: where features are kept while the run lasts, and those of a killed one are found.
             progress: called as `progress(done, of)`, in structures times featurizers.
 
         Raises:
@@ -129,7 +131,7 @@ class FeatureSource:
                     if progress is not None:
                         progress(before + done, len(chosen) * len(card.feature_dimensions))
 
-                block |= _of_batch(made, batch, wanted, kept, tell)
+                block |= _of_batch(made, batch, wanted, cache, tell)
                 tell(len(batch), len(batch))
             blocks.append(block)
         self.without_run |= _fill_in(blocks, card)
@@ -145,21 +147,21 @@ def _of_batch(
     featurizer: Any,
     batch: Sequence[Material],
     wanted: Mapping[str, Sequence[int]],
-    kept: KeptFeatures | None,
+    cache: FeatureCache | None,
     progress: Callable[[int, int], None],
 ) -> SiteFeatures:
     """One featurizer's numbers for a batch, all of it at once or all of it from what was kept."""
     failures: Mapping[tuple[int, int], str] = {}
     keys = [_key(featurizer, material, wanted[material.material_id]) for material in batch]
-    if kept is not None and (there := kept.get(keys)) is not None:
+    if cache is not None and (there := cache.get(keys)) is not None:
         answers: list[Any] = list(there)
     else:
         structures = [Structure.from_dict(json.loads(material.structure)) for material in batch]
         answers = featurizer.compute(structures, progress, [wanted[material.material_id] for material in batch])
         failures = getattr(featurizer, "failures", {})
         answers = [each.reason if isinstance(each, FeatureFailure) else each for each in answers]
-        if kept is not None:
-            kept.put(keys, answers)
+        if cache is not None:
+            cache.put(keys, answers)
     found: SiteFeatures = {}
     for number, (material, answer) in enumerate(zip(batch, answers, strict=True)):
         for row, site in enumerate(wanted[material.material_id]):

@@ -16,40 +16,42 @@ SIGMAS = {0.68: 0.9945, 0.95: 1.96}
 """Half widths of the bands of a normal distribution, in standard deviations."""
 
 
-def spectra_by_seed(members: Sequence[TrainedModel], features: NDArray[np.float32]) -> tuple[Floats, NDArray[np.bool_]]:
+def spectra_by_seed(
+    seed_models: Sequence[TrainedModel], features: NDArray[np.float32]
+) -> tuple[Floats, NDArray[np.bool_]]:
     """(k, n, 141) spectra in bohr² by k members, and (n,) which of them are from the structure alone.
 
     Args:
-        members: the seeds of a model.
+        seed_models: the seeds of a model.
         features: (n, d); of a delta model the columns of a failed run are NaN.
     """
-    alone: NDArray[np.bool_] = np.asarray(np.isnan(features).any(axis=1))
-    if not alone.any():
-        return np.stack([member.predict(features) for member in members]), alone
+    no_run: NDArray[np.bool_] = np.asarray(np.isnan(features).any(axis=1))
+    if not no_run.any():
+        return np.stack([seed_model.predict(features) for seed_model in seed_models]), no_run
     found = []
-    for member in members:
-        assert isinstance(member, DeltaModel)  # of others every site has all features
-        spectra = member.from_structure_alone(features)
-        spectra[~alone] = member.predict(features[~alone])
+    for seed_model in seed_models:
+        assert isinstance(seed_model, DeltaModel)  # of others every site has all features
+        spectra = seed_model.from_structure_alone(features)
+        spectra[~no_run] = seed_model.predict(features[~no_run])
         found.append(spectra)
-    return np.stack(found), alone
+    return np.stack(found), no_run
 
 
-def bands_alone(members: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:
+def structure_only_bands(seed_models: Sequence[TrainedModel], spectra: Floats, level: float) -> Floats:
     """(2, n, 141) ends of the bands in bohr² around spectra (n, 141) that are from the structure alone.
 
     They are as wide as the errors at materials that were left out of the fit.
     """
-    half = SIGMAS[level] * _error(members)
+    half = SIGMAS[level] * _error(seed_models)
     return np.maximum(np.stack([spectra - half, spectra + half]), 0.0)
 
 
-def errors_alone(members: Sequence[TrainedModel], n: int) -> Floats:
+def structure_only_errors(seed_models: Sequence[TrainedModel], n: int) -> Floats:
     """(n,) expected error of such spectra, root mean square over the energies, bohr²."""
-    return np.full(n, np.sqrt(np.mean(_error(members) ** 2)))
+    return np.full(n, np.sqrt(np.mean(_error(seed_models) ** 2)))
 
 
-def _error(members: Sequence[TrainedModel]) -> Floats:
+def _error(seed_models: Sequence[TrainedModel]) -> Floats:
     """(141,) bohr²."""
-    squares = [member.structure_error**2 for member in members if isinstance(member, DeltaModel)]
+    squares = [seed_model.structure_error**2 for seed_model in seed_models if isinstance(seed_model, DeltaModel)]
     return np.asarray(np.sqrt(np.mean(squares, axis=0)))

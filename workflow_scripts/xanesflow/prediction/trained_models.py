@@ -8,10 +8,11 @@ from pathlib import Path
 
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import Subset
-from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, NotCalibratedError
+from xanesflow.core.text import first_few
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import difference, read_calibration, read_owner_and_sites
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.load_seeds import check_seeds
@@ -29,7 +30,7 @@ class TrainedEnsemble:
     """All seeds of one model, ready to predict.
 
     Attributes:
-        members: one a seed, in the order of the seeds.
+        seed_models: one a seed, in the order of the seeds.
         files: their checkpoints.
         hashes: SHA-256 of the checkpoint by seed.
         calibrations: error bars, by subset.
@@ -38,7 +39,7 @@ class TrainedEnsemble:
         calibration_files: those that error bars and training sites are from.
     """
 
-    members: tuple[TrainedModel, ...]
+    seed_models: tuple[TrainedModel, ...]
     files: tuple[Path, ...]
     hashes: dict[int, str]
     calibrations: dict[str, Calibration]
@@ -49,7 +50,7 @@ class TrainedEnsemble:
     @property
     def card(self) -> ModelCard:
         """Of the first seed; the others differ in what came of their seed."""
-        return self.members[0].card
+        return self.seed_models[0].card
 
     @property
     def subsets(self) -> list[str]:
@@ -82,7 +83,7 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
         model = load_checkpoint(file)
         groups.setdefault((model.card.kind, model.card.subset, model.card.features), []).append((file, model))
     named = {path: _owner_of(path) for path in map(Path, calibrations)}
-    models = [_of_one(members, named) for members in groups.values()]
+    models = [_of_one(seed_models, named) for seed_models in groups.values()]
     if named:
         path, owner = next(iter(named.items()))
         known = "; ".join(model.name for model in models)
@@ -108,10 +109,10 @@ def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> 
             continue
         theories = [Subset.parse(each).theory for each in covered if Subset.parse(each).element == subset.element]
         if theories:
-            told = f"{subset.element} at the level of theory {subset.theory}, only at {', '.join(theories)}"
+            missing = f"{subset.element} at the level of theory {subset.theory}, only at {', '.join(theories)}"
         else:
-            told = f"{subset.element}"
-        raise XanesflowError(f"None of the models given is of {told}; they cover {', '.join(covered)}.")
+            missing = f"{subset.element}"
+        raise XanesflowError(f"None of the models given is of {missing}; they cover {', '.join(covered)}.")
     return wanted or covered
 
 
@@ -123,7 +124,7 @@ def _checkpoints(path: Path) -> list[Path]:
         if found := sorted(path.glob("seed*.safetensors")):
             return found
         below = sorted(each.parent.name for each in path.glob("*/seed0.safetensors"))
-        hint = f" (it holds folders of models: {', '.join(below[:5])}{', ...' if len(below) > 5 else ''})"
+        hint = f" (it holds folders of models: {first_few(below, 5)})"
         raise XanesflowError(f"The folder {path} holds no model{hint if below else ''}; {_WANTED}.")
     if not path.exists():
         raise XanesflowError(f"There is no model {path}; {_WANTED}.")
@@ -138,16 +139,17 @@ def _checkpoints(path: Path) -> list[Path]:
 def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:
     """Join the seeds of one model; calibrations of it are taken out of `named`."""
     found = sorted(found, key=lambda each: each[1].card.seed)
-    files, members = [file for file, _ in found], [model for _, model in found]
-    check_seeds(members, files)
+    files, seed_models = [file for file, _ in found], [model for _, model in found]
+    check_seeds(seed_models, files)
     for file, model in found[1:]:
-        if model.card.data_sha256 != members[0].card.data_sha256:
+        if model.card.data_sha256 != seed_models[0].card.data_sha256:
             raise XanesflowError(
                 f"{file} was trained on other data than {files[0]} (hash {model.card.data_sha256[:12]}, there "
-                f"{members[0].card.data_sha256[:12]}), so they are not seeds of one model; predict with one of them."
+                f"{seed_models[0].card.data_sha256[:12]}), so they are not seeds of one model; predict "
+                "with one of them."
             )
     hashes = {model.card.seed: sha256_file(file) for file, model in found}
-    card = members[0].card
+    card = seed_models[0].card
     calibrations: dict[str, Calibration] = {}
     sites: dict[str, TrainingSites] = {}
     uncalibrated: dict[str, str] = {}
@@ -169,7 +171,9 @@ def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble])
                 reason = str(error)
         if reason:
             uncalibrated[subset] = reason
-    return TrainedEnsemble(tuple(members), tuple(files), hashes, calibrations, sites, uncalibrated, calibration_files)
+    return TrainedEnsemble(
+        tuple(seed_models), tuple(files), hashes, calibrations, sites, uncalibrated, calibration_files
+    )
 
 
 def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, str]:
@@ -186,10 +190,10 @@ def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, 
     of = read_owner_and_sites(path)[0]
     if of == owner:
         return path, ""
-    told = f"{path} is of another ensemble ({difference(of, owner)})"
+    problem = f"{path} is of another ensemble ({difference(of, owner)})"
     if _is_exported(path.parent):
-        raise XanesflowError(f"{told}; fetch the folder again, or export the model again.")
-    return None, f"{told}; predict with all of its seeds, or calibrate this one."
+        raise XanesflowError(f"{problem}; fetch the folder again, or export the model again.")
+    return None, f"{problem}; predict with all of its seeds, or calibrate this one."
 
 
 def _is_exported(folder: Path) -> bool:

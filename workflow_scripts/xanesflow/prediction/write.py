@@ -1,4 +1,4 @@
-"""Predictions as files: CSV and HDF5, and what was left out beside them."""
+"""Predictions as files: CSV and HDF5, and what was left out beside them; `read` reads the HDF5 file again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import numpy as np
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import WHOLE_MATERIAL
-from xanesflow.prediction.average import Averages
-from xanesflow.prediction.data import Prediction, SubsetPrediction
+from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +23,8 @@ SCHEMA_VERSION = "1.0"
 
 TABLES, HDF5 = (".csv",), (".h5", ".hdf5")
 
-_BANDS = ("band_68", "band_95")
-_OPTIONAL = (*_BANDS, "error", "error_95", "distance")
+BANDS = ("band_68", "band_95")
+OPTIONAL = (*BANDS, "error", "error_95", "distance")
 _UNITS = {"energy": "eV", "distance": "1"}
 
 
@@ -37,7 +36,7 @@ def check_output(path: str | Path) -> None:
         raise XanesflowError(f"{path} is a folder; name a .csv or .h5 file to write.")
 
 
-def write_prediction(path: str | Path, prediction: Prediction) -> None:
+def write_prediction(path: str | Path, prediction: Predicted) -> None:
     """Write a prediction, as CSV or HDF5 as the ending says, whole or not at all.
 
     Raises:
@@ -68,7 +67,7 @@ def rejected_beside(output: str | Path) -> Path:
     return path.with_name(f"{path.stem}_rejected.csv")
 
 
-def tabulate(prediction: Prediction) -> pd.DataFrame:
+def tabulate(prediction: Predicted) -> pd.DataFrame:
     """A row for each energy of each site and of each material's average (`site_index` -1, `multiplicity` all atoms).
 
     Columns: subset, material_id, site_index, formula, multiplicity, energy_eV, cross_section (bohr²), and, as far as
@@ -91,7 +90,7 @@ def _rows(each: SubsetPrediction) -> pd.DataFrame:
     }
     tail: dict[str, object] = {} if each.distance is None else {"distance": each.distance}
     tail |= {} if each.unlike is None else {"unlike": each.unlike}
-    return _long(each, head, each.spectra, {name: getattr(each, name) for name in _BANDS}, tail)
+    return _long(each, head, each.spectra, {name: getattr(each, name) for name in BANDS}, tail)
 
 
 def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
@@ -107,7 +106,7 @@ def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
     if each.unlike is not None:
         names = {name for name, unlike in zip(each.material_id, each.unlike, strict=True) if unlike}
         tail["unlike"] = [name in names for name in means.material_id]
-    return _long(each, head, means.spectra, {name: getattr(means, name) for name in _BANDS}, tail)
+    return _long(each, head, means.spectra, {name: getattr(means, name) for name in BANDS}, tail)
 
 
 def _long(
@@ -144,7 +143,7 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
     group.create_dataset("multiplicity", data=each.multiplicity)
     _write_numbers(group, "energy", each.energy_ev)
     _write_numbers(group, "spectra", each.spectra)
-    for name in _OPTIONAL:
+    for name in OPTIONAL:
         if (values := getattr(each, name)) is not None:
             _write_numbers(group, name, values)
     if each.unlike is not None:
@@ -154,7 +153,7 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
     means.create_dataset("n_sites", data=each.averages.n_sites)
     means.create_dataset("n_atoms", data=each.averages.n_atoms)
     _write_numbers(means, "spectra", each.averages.spectra)
-    for name in _BANDS:
+    for name in BANDS:
         if (values := getattr(each.averages, name)) is not None:
             _write_numbers(means, name, values)
 
@@ -162,63 +161,3 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
 def _write_numbers(group: h5py.Group, name: str, values: np.ndarray) -> None:
     group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 and values.size else None)
     group[name].attrs["units"] = _UNITS.get(name, "bohr^2")
-
-
-def read_prediction(path: str | Path) -> Prediction:
-    """Read an HDF5 file that `write_prediction` wrote.
-
-    Raises:
-        XanesflowError: it cannot be read, is no prediction, or is one of another version.
-    """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
-            if schema != SCHEMA:
-                raise XanesflowError(f"{path} is an HDF5 file, but no prediction of xanesflow; name one.")
-            if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
-                raise XanesflowError(
-                    f"{path} has schema version {version or 'none'}, and this xanesflow reads "
-                    f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; make it again."
-                )
-            from xanesflow.core.tables import read_rejected_group
-
-            names = [name for name in file if name != "rejected"]
-            made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}
-            return Prediction(
-                {name: _read_subset(name, file[name]) for name in names},
-                read_rejected_group(file),
-                json.loads(file.attrs["remarks"]),
-                made,
-            )
-    except (OSError, KeyError, ValueError, AttributeError) as error:
-        said = " ".join(str(error).split())
-        raise XanesflowError(f"{path} cannot be read as a prediction ({said}); make it again.") from None
-
-
-def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:
-    optional = {key: group[key][:] if key in group else None for key in _OPTIONAL}
-    means = group["averages"]
-    limit = group.attrs.get("distance_limit")
-    return SubsetPrediction(
-        subset=name,
-        model=str(group.attrs["model"]),
-        features=str(group.attrs["features"]),
-        seeds=group["seeds"][:].tolist(),
-        energy_ev=group["energy"][:],
-        material_id=group["material_id"].asstr()[:].tolist(),
-        formula=group["formula"].asstr()[:].tolist(),
-        site_index=group["site_index"][:],
-        multiplicity=group["multiplicity"][:],
-        spectra=group["spectra"][:],
-        limit=None if limit is None else float(limit),
-        uncalibrated=str(group.attrs["uncalibrated"]),
-        averages=Averages(
-            means["material_id"].asstr()[:].tolist(),
-            means["n_sites"][:],
-            means["n_atoms"][:],
-            means["spectra"][:],
-            *(means[key][:] if key in means else None for key in _BANDS),
-        ),
-        **optional,
-    )

@@ -106,8 +106,8 @@ def make_report(
     """
     of_models = models_part(metrics, intervals, significance)
     drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
-    judged = [] if calibration is None else _calibration(pd.read_csv(calibration))
-    with_bars = [f"{row['model']} on {row['features']}, {row['subset']}" for row in judged if row["fitted"]]
+    calibrations = [] if calibration is None else _calibration(pd.read_csv(calibration))
+    with_bars = [f"{row['model']} on {row['features']}, {row['subset']}" for row in calibrations if row["fitted"]]
     with_bars = worth_drawing(with_bars, of_models["rows"])
     with h5py.File(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
@@ -129,7 +129,7 @@ def make_report(
             comparison=data_uri(comparison) if comparison else None,
             models=[_figures(figures) for figures in models if figures.title in drawn],
             not_drawn=len(models) - len(drawn),
-            calibration=judged,
+            calibration=calibrations,
             error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
             learning_curves={t: data_uri(path) for t, path in learning_curves.items() if t not in deltas},
             deltas={t: (data_uri(learning_curves[t]), data_uri(path)) for t, path in deltas.items()},

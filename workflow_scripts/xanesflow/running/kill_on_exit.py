@@ -27,7 +27,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _SIGKILL, _SIGPIPE, _SIGXFSZ = 9, 13, 25
 _IGNORED_BY_PYTHON = (_SIGPIPE, _SIGXFSZ)
 _STDIN = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-_PATIENCE = 10.0  # seconds; a process that hangs in the kernel cannot be killed
+_TIME_TO_END_S = 10.0  # a process that hangs in the kernel cannot be killed
 
 
 def main(command: list[str]) -> int:
@@ -62,7 +62,7 @@ def end_all(leader: int) -> None:
         except OSError:
             pass
         return
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIME_TO_END_S
     while (found := descendants(os.getpid())) and time.monotonic() < deadline:
         for pid in found:
             try:  # noqa: SIM105

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xanesflow
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import StoppedError, XanesflowError
 from xanesflow.running import kill_on_exit
 
 _POLL = 0.2  # seconds
-_PATIENCE = 30.0  # seconds that the guard has to end what it guards
+_TIME_TO_END_S = 30.0  # for `kill_on_exit` to end the command
 SIGNAL = 128
 """A process that signal n ended has this exit code and n."""
 
@@ -54,10 +54,6 @@ def from_outside(code: int) -> str:
     return f"ended by signal {number}" + ("; the machine may have run out of memory" * (number == signal.SIGKILL))
 
 
-class StoppedError(Exception):
-    """The command was ended because it is not wanted any more."""
-
-
 def check_program(program: str) -> None:
     """Check that a program is there.
 
@@ -71,7 +67,7 @@ def check_program(program: str) -> None:
 def run_command(
     command: Sequence[str], folder: Path, *, log: Path, time_limit: float, stop: threading.Event | None = None
 ) -> Ended:
-    """Run a command in a folder to its end, or to its time limit; nothing that it started outlives it (see `kill_on_exit`).
+    """Run a command in a folder to its end or time limit; nothing that it started outlives it (see `kill_on_exit`).
 
     Args:
         command: program and arguments; it gets one thread for linear algebra, and finds this very library.
@@ -119,7 +115,7 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.close()
     try:
-        process.wait(_PATIENCE)
+        process.wait(_TIME_TO_END_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

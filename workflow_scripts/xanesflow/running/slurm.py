@@ -19,7 +19,7 @@ UNDER_WAY = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALI
 ENDED = "ENDED"
 """What `job_state` gives for a job that Slurm does not know any more."""
 
-_PATIENCE = 20.0  # seconds; a busy controller answers late
+_TIMEOUT_S = 20.0  # a busy controller answers late
 _UNKNOWN = "invalid job id"
 _LEFT = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
 
@@ -53,9 +53,9 @@ def job_end() -> float | None:
     job_id = own_job()
     if job_id is None:
         return None
-    told = os.environ.get("SLURM_JOB_END_TIME", "")  # not in every version, nor in every step
-    if told.isdigit() and int(told) > 0:
-        return float(told)
+    end = os.environ.get("SLURM_JOB_END_TIME", "")  # not in every version, nor in every step
+    if end.isdigit() and int(end) > 0:
+        return float(end)
     # The time that is left, not the end: that would be in the time zone of whoever is asked.
     code, said, _ = ask("squeue", "--noheader", "--jobs", job_id, "--format", "%L")
     left = seconds_of(said) if code == 0 else None
@@ -82,7 +82,7 @@ def ask(program: str, *arguments: str) -> tuple[int, str, str]:
     try:
         done = subprocess.run(
             [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=_PATIENCE, check=False,
+            timeout=_TIMEOUT_S, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return 127, "", f"{program}: {error}"

@@ -41,8 +41,8 @@ class Limit:
     @classmethod
     def of_this_job(cls) -> Limit:
         """The limit of the cluster job that this process runs in, as far as it can be known."""
-        told = os.environ.get(JOB_END, "")
-        return cls(float(told) if told.isdigit() else slurm.job_end())
+        given = os.environ.get(JOB_END, "")
+        return cls(float(given) if given.isdigit() else slurm.job_end())
 
     def over(self) -> bool:
         """Whether it is time to stop."""
@@ -67,7 +67,7 @@ class Limit:
             self._started += 1
         return True
 
-    def told(self) -> str:
+    def why_stopped(self) -> str:
         """Why a job stopped before it was done, as part of a sentence."""
         if self.reason is None and not self.over():
             return "what is left takes longer than its time allows"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.lightshow_tree import RUN_FILES, Place, place_of
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, UnusableStructure, XanesflowError
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.structures.sites import UnusableStructure, not_the_absorber, parse_poscar
+from xanesflow.structures.material import not_the_absorber
+from xanesflow.structures.poscar import parse_poscar
 
 _SIGNS = frozenset({*RUN_FILES, "log1.dat"})
 """A folder with one of these is a run of FEFF."""

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xanesflow.codes.engine import FailedRunError
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.sites import Site, site_id
+from xanesflow.core.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def faults_told(site: Site) -> Iterator[None]:
+def report_site_faults(site: Site) -> Iterator[None]:
     """Whatever an engine stumbles over in one structure fails that site alone; faults of the machine go on."""
     try:
         yield
@@ -28,11 +28,11 @@ def faults_told(site: Site) -> Iterator[None]:
         raise FailedRunError("cannot_simulate", str(error)) from None
     except Exception as error:
         log.warning("%s: a fault of the engine", site_id(*site), exc_info=True)
-        raise FailedRunError("engine_failed", f"{type(error).__name__}: {' '.join(str(error).split())}") from None
+        raise FailedRunError("engine_failed", f"{type(error).__name__}: {one_line(error)}") from None
 
 
 @contextmanager
-def full_disk_told(label: str) -> Iterator[None]:
+def report_full_disk(label: str) -> Iterator[None]:
     """A full disk ends the job in a sentence; `label` names it."""
     try:
         yield

@@ -21,14 +21,10 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.core.tables import describe_counts, write_rejected
-from xanesflow.structures.sites import (
-    BadStructure,
-    Material,
-    not_the_absorber,
-    read_poscar,
-    write_site_table,
-    write_structures,
-)
+from xanesflow.core.text import listing
+from xanesflow.structures.material import BadStructure, Material, not_the_absorber
+from xanesflow.structures.poscar import read_poscar
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +166,7 @@ def import_archive(
     parsed = Subset.parse(subset)
     if parsed.theory not in IMPORTED:
         raise XanesflowError(
-            f"{subset}: this version imports runs of {' and '.join(IMPORTED)} only; take {subset} out of `subsets`."
+            f"{subset}: this version imports runs of {listing(IMPORTED)} only; take {subset} out of `subsets`."
         )
     with ChunkWriter(chunks) as writer:
         inventory = _Inventory(parsed, len(chunks), writer)
@@ -202,14 +198,14 @@ def import_archive(
             if site_index == WHOLE_MATERIAL:
                 continue
             problems = [*run.problems, *inventory.problems_of_shared(material_id)]
-            judged = _judge(parsed, (material_id, site_index), problems, materials.get(material_id))
+            checked = _check_run(parsed, (material_id, site_index), problems, materials.get(material_id))
             other = _other_structure(inventory, run, roots[material_id])
-            if isinstance(judged, Rejected):
-                left_out.append(judged)
+            if isinstance(checked, Rejected):
+                left_out.append(checked)
             elif other:
                 left_out.append(Rejected(material_id, site_index, "other_structure", other))
             else:
-                sites.append((judged, site_index))
+                sites.append((checked, site_index))
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     # No costs: the runs are done, their feff.out tells what they took, and counting would make the import slower.
@@ -239,7 +235,7 @@ def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Mater
     return [read_poscar(material_id, text, symprec=symprec) for material_id, text in batch]
 
 
-def _judge(
+def _check_run(
     subset: Subset, site: Site, problems: list[str], material: Material | BadStructure | None
 ) -> Material | Rejected:
     """Whether a run stands at a site that is there; its spectrum is judged by the next stage."""

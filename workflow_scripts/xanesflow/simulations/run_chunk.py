@@ -28,21 +28,21 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import Engine, FailedRunError, WithOwnFiles, WithSharedStep
+from xanesflow.codes.engine import Engine, WithOwnFiles, WithSharedStep
 from xanesflow.codes.lightshow_tree import poscar_path
 from xanesflow.codes.run_zip import ChunkWriter, Run
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
 from xanesflow.core.tables import read_site_list, read_structures
-from xanesflow.running.process import SIGNAL, Ended, StoppedError, run_command
+from xanesflow.running.process import SIGNAL, Ended, run_command
 from xanesflow.running.walltime import Limit
-from xanesflow.simulations.faults import FULL, faults_told, full_disk_told
+from xanesflow.simulations.faults import FULL, report_full_disk, report_site_faults
 from xanesflow.simulations.job_resources import expected_seconds
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
-from xanesflow.simulations.state.finished_runs import KeptRuns, run_site
+from xanesflow.simulations.state.finished_runs import FinishedRuns, run_site
 from xanesflow.simulations.state.progress import ChunkProgress
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def simulate_chunk(
     structures: Path,
     site_table: Path,
     output: Path,
-    kept: Path,
+    finished: Path,
     *,
     subset: str,
     chunk: int,
@@ -85,7 +85,8 @@ def simulate_chunk(
         structures: Parquet of the subset's structures.
         site_table: Parquet of its sites.
         output: zip to write.
-        kept: folder of the subset's finished runs (see `kept`); beside it `progress` tells how the chunk stands.
+        finished: folder of the subset's finished runs (see `state.finished_runs`); beside it `progress` says how the
+            chunk stands.
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
         engine: computes a site.
@@ -105,8 +106,8 @@ def simulate_chunk(
     sites = [site for site, number in chunk_of_site.items() if number == chunk and (planned is None or site in planned)]
     as_json = read_structures(structures, {material_id for material_id, _ in sites})
     job = _Job(
-        engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()), kept.resolve(),
-        expected_seconds(table),
+        engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()),
+        finished.resolve(), expected_seconds(table),
     )  # fmt: skip
     everything = sites
     if isinstance(engine, WithSharedStep):
@@ -115,8 +116,8 @@ def simulate_chunk(
         chunk_of_site |= {(material_id, WHOLE_MATERIAL): number for (material_id, _), number in chunk_of_site.items()}
         everything = sorted({*sites, *steps_of(sites)})
     hashes = {site: job.input_hash(as_json[site[0]], site[1]) for site in everything}
-    keeper = KeptRuns(kept, Subset.parse(subset), chunk)
-    with ChunkProgress(kept.parent, subset, chunk, sites, workers) as progress, full_disk_told(job.label):
+    keeper = FinishedRuns(finished, Subset.parse(subset), chunk)
+    with ChunkProgress(finished.parent, subset, chunk, sites, workers) as progress, report_full_disk(job.label):
         places = keeper.find(hashes)
         progress.found({site: keeper.outcomes[site] for site in places})
         counts = Counter(before=sum(site in places for site in sites))
@@ -250,10 +251,10 @@ class _Job:
                         continue
                     number += run.site_index != WHOLE_MATERIAL
                     self.done.add(run_site(run))
-                    told = f"{run.record['seconds']:.1f} s"
+                    outcome = f"{run.record['seconds']:.1f} s"
                     if run.record["outcome"] == "failed":
-                        told = f"failed ({run.record['reason']}): {run.record['detail']}"
-                    log.info("%s: %d/%d %s %s", self.label, number, total, site_id(*run_site(run)), told)
+                        outcome = f"failed ({run.record['reason']}): {run.record['detail']}"
+                    log.info("%s: %d/%d %s %s", self.label, number, total, site_id(*run_site(run)), outcome)
                     yield run
             except BaseException:
                 self._stop.set()
@@ -261,8 +262,8 @@ class _Job:
                 raise
         if number < total:
             raise XanesflowError(
-                f"{self.label} stops with {number} of {total} sites done, as {self.limit.told()}; they are kept, and "
-                "the next attempt goes on there."
+                f"{self.label} stops with {number} of {total} sites done, as {self.limit.why_stopped()}; they are "
+                "kept, and the next attempt goes on there."
             )
 
     def _run(self, site: Site, structure: str, digest: str) -> Run:
@@ -278,7 +279,7 @@ class _Job:
         failure: FailedRunError | None = None
         try:
             try:
-                with faults_told(site):
+                with report_site_faults(site):
                     if isinstance(self.engine, WithSharedStep):
                         self.engine.take_shared(folder, finished_step(self.first[site[0]]))
                     parsed = Structure.from_dict(json.loads(structure))
@@ -290,7 +291,7 @@ class _Job:
                 # A cluster that ends a job signals all its processes, the engine's perhaps before this one.
                 if ended.from_outside and self._stop.wait(_SIGNAL_SPREADS):
                     raise StoppedError
-                self._judge(site, folder, ended)
+                self._read_run(site, folder, ended)
             except FailedRunError as error:
                 failure = error
                 self._check_disk(folder, ended)
@@ -300,7 +301,7 @@ class _Job:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _judge(self, site: Site, folder: Path, ended: Ended) -> None:
+    def _read_run(self, site: Site, folder: Path, ended: Ended) -> None:
         if ended.timed_out:
             raise FailedRunError("timed_out", f"it did not end within {self.engine.time_limit:g} s and was stopped")
         if ended.from_outside:
@@ -310,7 +311,7 @@ class _Job:
             raise FailedRunError("killed", f"it found no memory: {said}")
         if ended.code > SIGNAL:
             raise FailedRunError("engine_failed", f"it crashed with signal {ended.code - SIGNAL}: {said}")
-        with faults_told(site):
+        with report_site_faults(site):
             self.engine.validate(folder)
         if ended.code:
             raise FailedRunError("engine_failed", f"exit code {ended.code}: {said}")

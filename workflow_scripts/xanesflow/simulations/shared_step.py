@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xanesflow.codes.engine import FailedRunError
+from xanesflow.core.errors import FailedRunError
 from xanesflow.core.sites import WHOLE_MATERIAL, Site
-from xanesflow.simulations.state.finished_runs import KeptRuns, run_site
+from xanesflow.simulations.state.finished_runs import FinishedRuns, run_site
 from xanesflow.simulations.state.retry_requests import PASSING
 
 Record = Mapping[str, Any]
@@ -20,7 +20,7 @@ def steps_of(sites: Iterable[Site]) -> set[Site]:
     return {(material_id, WHOLE_MATERIAL) for material_id, _ in sites}
 
 
-def steps_from_before(keeper: KeptRuns, places: dict[Site, Path], sites: Iterable[Site]) -> dict[str, Record]:
+def steps_from_before(keeper: FinishedRuns, places: dict[Site, Path], sites: Iterable[Site]) -> dict[str, Record]:
     """The records of the kept shared steps by material, where sites of it are to be computed.
 
     A failed one is dropped from `places`, so that it is computed again before its sites are.

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.readers import check_record, check_theory, reader_of
 from xanesflow.codes.run_zip import Run, read_chunk, sites_in_chunk
 from xanesflow.codes.vasp.constants import Processing, processing_of
-from xanesflow.core.energy_grid import Array, GridNotCoveredError, energy_grid, envelope, onto_grid
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.energy_grid import Array, energy_grid, envelope, onto_grid
+from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
@@ -31,7 +30,7 @@ from xanesflow.core.tables import (
     write_rejected,
 )
 from xanesflow.simulations.state.failures import check_failures
-from xanesflow.spectra.rejected_examples import Example, choose_examples, spectrum_anyway
+from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
 log = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ def curate_spectra(
     corrections: dict[Site, str] = {}
     # A folder or library serves many elements: what holds none of this one was counted when it was read.
     left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
-    examples: list[Example] = []
+    examples: list[RejectedExample] = []
     for good, bad, corrected, drawable in map_in_processes(read, chunks, workers):
         spectra.update(good)
         left_out += bad
@@ -123,7 +122,7 @@ def curate_spectra(
     for k in np.flatnonzero(~inside.kept):
         detail = f"{inside.worst_sigma[k]:.2f} σ from the mean at {energy_ev[inside.worst_index[k]]:.2f} eV"
         left_out.append(Rejected(*keys[k], "outside_envelope", detail))
-        examples.append(Example(*keys[k], "outside_envelope", detail, values[k], float(inside.worst_sigma[k])))
+        examples.append(RejectedExample(*keys[k], "outside_envelope", detail, values[k], float(inside.worst_sigma[k])))
     kept = [key for key, inside_too in zip(keys, inside.kept, strict=True) if inside_too]
     if not kept:
         raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
@@ -162,7 +161,7 @@ def _read_one_chunk(
     start_ev: float,
     max_flat_start_ev: float,
     processing: Processing | None,
-) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str], list[Example]]:
+) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str], list[RejectedExample]]:
     """Spectra on the grid and rejections of one chunk, what was corrected in its runs, and some of the refused ones."""
     here = sites_in_chunk(chunk, subset.theory) & sites
     if not here:
@@ -171,7 +170,7 @@ def _read_one_chunk(
     read = reader_of(subset.theory, processing)
     good: dict[Site, Array] = {}
     bad: list[Rejected] = []
-    drawable: list[Example] = []
+    drawable: list[RejectedExample] = []
     corrections: dict[Site, str] = {}
     parsed: dict[str, Structure] = {}
     shared: Run | None = None
@@ -203,5 +202,5 @@ def _read_one_chunk(
         else:
             continue
         if (refused := spectrum_anyway(run, subset.theory, start_ev)) is not None:
-            drawable.append(Example(*site, bad[-1].reason, bad[-1].detail, refused))
+            drawable.append(RejectedExample(*site, bad[-1].reason, bad[-1].detail, refused))
     return good, bad, corrections, choose_examples(drawable)

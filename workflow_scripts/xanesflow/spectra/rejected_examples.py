@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_xmu import Xmu
 from xanesflow.codes.feff.read_xmu import parse_xmu as parse_feff
 from xanesflow.codes.feff8l.read_run import parse_xmu as parse_feff8l
 from xanesflow.codes.run_zip import Run
 from xanesflow.core.energy_grid import N_POINTS, Array, energy_grid
+from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.tables import STRING
 
@@ -24,7 +24,7 @@ _PARSE: Mapping[str, Callable[[bytes], Xmu]] = {"FEFF": parse_feff, "FEFF8L": pa
 
 
 @dataclass(frozen=True)
-class Example:
+class RejectedExample:
     """A spectrum that was left out.
 
     Attributes:
@@ -64,9 +64,9 @@ def spectrum_anyway(run: Run, theory: str, start_ev: float) -> Array | None:
     return spectrum if np.isfinite(spectrum).any() else None
 
 
-def choose_examples(found: Iterable[Example]) -> list[Example]:
+def choose_examples(found: Iterable[RejectedExample]) -> list[RejectedExample]:
     """The worst few of each reason, in the order of the documented reasons."""
-    by_reason: dict[str, list[Example]] = {}
+    by_reason: dict[str, list[RejectedExample]] = {}
     for each in found:
         by_reason.setdefault(each.reason, []).append(each)
     return [
@@ -78,7 +78,7 @@ def choose_examples(found: Iterable[Example]) -> list[Example]:
     ]
 
 
-def write_examples(parent: h5py.Group, examples: Sequence[Example]) -> None:
+def write_examples(parent: h5py.Group, examples: Sequence[RejectedExample]) -> None:
     """Write examples as a group of five columns."""
     group = parent.create_group("examples")
     for name in ("material_id", "reason", "detail"):
@@ -88,11 +88,13 @@ def write_examples(parent: h5py.Group, examples: Sequence[Example]) -> None:
     group.create_dataset("spectra", data=spectra).attrs["units"] = "bohr^2"
 
 
-def read_examples(parent: h5py.Group) -> list[Example]:
+def read_examples(parent: h5py.Group) -> list[RejectedExample]:
     """Read what `write_examples` wrote; none from a file of an earlier version."""
     if "examples" not in parent:
         return []
     group = parent["examples"]
     texts = [group[name].asstr()[:].tolist() for name in ("material_id", "reason", "detail")]
     rows = zip(*texts, group["site_index"][:].tolist(), group["spectra"][:], strict=True)
-    return [Example(material, index, reason, detail, spectrum) for material, reason, detail, index, spectrum in rows]
+    return [
+        RejectedExample(material, index, reason, detail, spectrum) for material, reason, detail, index, spectrum in rows
+    ]

@@ -16,7 +16,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
-from xanesflow.spectra.rejected_examples import Example, read_examples, write_examples
+from xanesflow.spectra.rejected_examples import RejectedExample, read_examples, write_examples
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CuratedSpectra:
     rejected: Sequence[Rejected]
     corrections: Sequence[str] = ()
     described: Mapping[str, str] = field(default_factory=dict)
-    examples: Sequence[Example] = ()
+    examples: Sequence[RejectedExample] = ()
     envelope: Array | None = None
 
 

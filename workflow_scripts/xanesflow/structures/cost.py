@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,9 +32,7 @@ from scipy.spatial.distance import cdist
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import Site, Subset
-
-if TYPE_CHECKING:
-    from xanesflow.structures.sites import Material
+from xanesflow.structures.material import Material, SiteCost
 
 log = logging.getLogger(__name__)
 
@@ -69,18 +67,6 @@ COST_COLUMNS = [
 _OPEN_SHELL = range(22, 29)  # Ti..Ni
 _CARBON = 6
 _BATCH = 64  # structures sent to a worker at once
-
-
-class SiteCost(NamedTuple):
-    """What a site's simulation is expected to cost.
-
-    Attributes:
-        cluster_atoms: atoms within 9 Å of the absorber, itself included.
-        core_hours: expected core hours; NaN where no run times are known.
-    """
-
-    cluster_atoms: int
-    core_hours: float
 
 
 class Clusters(NamedTuple):

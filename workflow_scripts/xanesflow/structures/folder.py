@@ -11,11 +11,13 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
+from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.structures.list_files import StructureFile, describe_listing, list_structures, name_some
+from xanesflow.core.text import first_few
+from xanesflow.structures.list_files import StructureFile, describe_listing, list_structures
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import content_of
 from xanesflow.structures.read_structure import read_structure, same_structure
-from xanesflow.structures.sites import BadStructure, Material, UnusableStructure, describe
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ def _one_of(
         return material
     materials = [each for _, each in found if isinstance(each, Material)]
     structures = [Structure.from_dict(json.loads(each.structure)) for each in materials]
-    names = name_some([file.name for file, _ in found])
+    names = first_few([file.name for file, _ in found])
     if len(materials) == len(found) and all(same_structure(structures[0], other) for other in structures[1:]):
         log.info("%s: %s hold the same structure; the first one is used", first.material_id, names)
         return material

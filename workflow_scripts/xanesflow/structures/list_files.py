@@ -11,13 +11,13 @@ from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
-from xanesflow.structures.unusable import BadStructure
+from xanesflow.core.text import first_few, printable
+from xanesflow.structures.material import BadStructure
 
 LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
 
 _FORMS = {".cif": "cif", ".json": "json", ".vasp": "poscar", ".poscar": "poscar"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
-_NAMED = 3  # how many of many names a sentence holds
 
 
 @dataclass(frozen=True, order=True)
@@ -31,7 +31,7 @@ class StructureFile:
 
 
 @dataclass
-class Listing:
+class FolderListing:
     """What a folder holds: structure files, places that cannot be used, and the names of all the rest."""
 
     files: list[StructureFile] = field(default_factory=list)
@@ -81,7 +81,7 @@ def state_of_source(source: str, directory: str | None) -> str | dict[str, str]:
     return {path.name: sha256_file(path) for path in sorted(library.glob("*.yaml"))}
 
 
-def list_structures(folder: Path, called: str = "structures.directory is {}") -> Listing:
+def list_structures(folder: Path, called: str = "structures.directory is {}") -> FolderListing:
     """Find the structure files of a folder, those of one id beside each other.
 
     Args:
@@ -93,11 +93,11 @@ def list_structures(folder: Path, called: str = "structures.directory is {}") ->
     """
     where = called.format(folder)
     if not _is_folder(folder):
-        told = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        problem = "is not a folder" if os.path.lexists(folder) else "does not exist"
         raise XanesflowError(
-            f"{where}, which {told} (looked from {Path.cwd()}); name a folder with {LOOKED_FOR} in it."
+            f"{where}, which {problem} (looked from {Path.cwd()}); name a folder with {LOOKED_FOR} in it."
         )
-    listing = Listing()
+    listing = FolderListing()
     try:
         entries = _entries(folder)
     except OSError as error:
@@ -129,7 +129,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _list_file(entry: Path, listing: Listing) -> None:
+def _list_file(entry: Path, listing: FolderListing) -> None:
     """Sort in a file that stands in the folder itself."""
     form = _FORMS.get(entry.suffix.lower(), "")
     material_id = entry.stem
@@ -144,14 +144,14 @@ def _list_file(entry: Path, listing: Listing) -> None:
         listing.bad.append(BadStructure(entry.name, detail))
     elif entry.is_symlink() and not os.path.exists(entry):  # noqa: PTH110 - Path.exists raises at a loop of links
         # It may have been the folder of a material.
-        listing.bad.append(BadStructure(_shown(entry.name), f"{_shown(entry.name)} is a link that leads nowhere"))
+        listing.bad.append(BadStructure(printable(entry.name), f"{printable(entry.name)} is a link that leads nowhere"))
     else:
-        listing.others.append(_shown(entry.name))
+        listing.others.append(printable(entry.name))
 
 
-def _list_material(folder: Path, root: Path, listing: Listing) -> None:
+def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
     """Sort in the files of a material's folder."""
-    shown = _shown(folder.name)
+    shown = printable(folder.name)
     if folder.is_symlink() and root.resolve().is_relative_to(folder.resolve()):
         listing.bad.append(BadStructure(shown, f"{shown} is a link back to a folder that it stands in"))
         return
@@ -160,50 +160,39 @@ def _list_material(folder: Path, root: Path, listing: Listing) -> None:
     except OSError as error:
         listing.bad.append(BadStructure(shown, f"the folder {shown} cannot be listed ({error.strerror})"))
         return
-    listing.deeper += [f"{shown}/{_shown(entry.name)}" for entry in entries if _is_folder(entry)]
+    listing.deeper += [f"{shown}/{printable(entry.name)}" for entry in entries if _is_folder(entry)]
     files = [entry for entry in entries if not _is_folder(entry)]
     chosen = [entry for name in ("POSCAR", "CONTCAR") for entry in files if entry.name == name][:1]
     chosen = chosen or [entry for entry in files if entry.suffix.lower() in _FORMS]
     if len(chosen) > 1:
         detail = (
             f"the folder {shown} stands for one material and holds {len(chosen)} structure files "
-            f"({name_some([_shown(entry.name) for entry in chosen])}); leave one there, or call it POSCAR"
+            f"({first_few([printable(entry.name) for entry in chosen])}); leave one there, or call it POSCAR"
         )
         listing.bad.append(BadStructure(shown, detail, "duplicate_id"))
     elif chosen:
         form = _FORMS.get(chosen[0].suffix.lower(), "poscar")
         _add(folder.name, chosen[0], f"{folder.name}/{chosen[0].name}", form, listing)
-    unread = [f"{shown}/{_shown(entry.name)}" for entry in files if entry not in chosen]
+    unread = [f"{shown}/{printable(entry.name)}" for entry in files if entry not in chosen]
     listing.others += unread if entries else [f"{shown}/"]
 
 
-def _add(material_id: str, path: Path, name: str, form: str, listing: Listing) -> None:
+def _add(material_id: str, path: Path, name: str, form: str, listing: FolderListing) -> None:
     if _ID.fullmatch(material_id):
-        listing.files.append(StructureFile(material_id, _shown(name), form, path))
+        listing.files.append(StructureFile(material_id, printable(name), form, path))
         return
     detail = (
-        f"{_shown(name)} gives an id that cannot name a material; take up to 150 of A-Z a-z 0-9 . _ + -, the first a "
-        "letter or digit and the last no _"
+        f"{printable(name)} gives an id that cannot name a material; take up to 150 of A-Z a-z 0-9 . _ + -, the first "
+        "a letter or digit and the last no _"
     )
-    listing.bad.append(BadStructure(_shown(material_id), detail))
+    listing.bad.append(BadStructure(printable(material_id), detail))
 
 
-def describe_listing(listing: Listing) -> str:
+def describe_listing(listing: FolderListing) -> str:
     """`structure files: 3, not read: 2 (a.txt, b.out), deeper folders, not looked into: 1 (x/y)`."""
     parts = [f"structure files: {len(listing.files)}"]
     if listing.others:
-        parts.append(f"not read: {len(listing.others)} ({name_some(listing.others)})")
+        parts.append(f"not read: {len(listing.others)} ({first_few(listing.others)})")
     if listing.deeper:
-        parts.append(f"deeper folders, not looked into: {len(listing.deeper)} ({name_some(listing.deeper)})")
+        parts.append(f"deeper folders, not looked into: {len(listing.deeper)} ({first_few(listing.deeper)})")
     return ", ".join(parts)
-
-
-def name_some(names: list[str]) -> str:
-    """The first of many names, for a sentence."""
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-
-
-def _shown(name: str) -> str:
-    """A file's name as it can stand in a table and on a terminal: what is not UTF-8 or not printable becomes U+FFFD."""
-    decoded = name.encode(errors="surrogateescape").decode(errors="replace")
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)

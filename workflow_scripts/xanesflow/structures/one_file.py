@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
+from xanesflow.core.errors import UnusableStructure
 from xanesflow.structures.read_structure import read_structure
-from xanesflow.structures.unusable import UnusableStructure
 
 FILE_LIMIT = 16 * 2**20
 """Largest structure file in bytes that is read; 100,000 atoms have some 6 MB."""

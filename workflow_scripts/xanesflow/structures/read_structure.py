@@ -17,7 +17,9 @@ from pymatgen.core import Element, Lattice, Structure
 from pymatgen.io.cif import CifBlock, CifParser, str2float
 from scipy.spatial import cKDTree
 
-from xanesflow.structures.sites import UnusableStructure, one_line, parse_poscar
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import one_line
+from xanesflow.structures.poscar import parse_poscar
 
 MIN_DISTANCE_A = 0.5
 """Two atoms that are closer are a mistake: the shortest bond there is, H-H, has 0.74 Å."""
@@ -62,7 +64,7 @@ def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
     except UnusableStructure:
         raise
     except Exception as error:  # a user's file may hold anything, and pymatgen raises whatever it ran into
-        raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
+        raise UnusableStructure(f"cannot be read: {one_line(error, 160)}") from error
 
 
 def same_structure(one: Structure, other: Structure, tolerance_a: float = 1e-3) -> bool:
@@ -115,10 +117,10 @@ def _from_json(text: str) -> Structure:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnusableStructure(f"is no JSON: {one_line(error)}") from error
+        raise UnusableStructure(f"is no JSON: {one_line(error, 160)}") from error
     kind = content.get("@class", "object without @class") if isinstance(content, dict) else _json_name(content)
     if kind != "Structure":
-        raise UnusableStructure(f"holds a {one_line(ValueError(kind), 60)}, not a pymatgen Structure")
+        raise UnusableStructure(f"holds a {one_line(kind, 60)}, not a pymatgen Structure")
     try:
         matrix = np.array(content["lattice"]["matrix"], dtype=float).reshape(3, 3)
         species = [{_element(part): float(part["occu"]) for part in site["species"]} for site in content["sites"]]
@@ -126,8 +128,8 @@ def _from_json(text: str) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:
-        told = f"{type(error).__name__} {one_line(error)}"
-        raise UnusableStructure(f"is not what Structure.as_dict writes ({told})") from error
+        problem = f"{type(error).__name__} {one_line(error, 160)}"
+        raise UnusableStructure(f"is not what Structure.as_dict writes ({problem})") from error
     _check_numbers(matrix, fractions)
     return Structure(Lattice(matrix), species, fractions)
 
@@ -139,7 +141,7 @@ def _json_name(content: Any) -> str:
 def _element(part: dict[str, Any]) -> Element:
     symbol = part["element"]
     if not isinstance(symbol, str) or not Element.is_valid_symbol(symbol):
-        raise UnusableStructure(f"holds {one_line(ValueError(symbol), 20)}, which is no element")
+        raise UnusableStructure(f"holds {one_line(symbol, 20)}, which is no element")
     return Element(symbol)
 
 
@@ -163,11 +165,11 @@ def _from_cif(text: str, said: list[warnings.WarningMessage]) -> tuple[Structure
     except ValueError as error:
         detail = str(error).partition("\n")[2] or str(error)
         if "exceeded tolerance" in detail:
-            told = f"has several atoms at one place: {one_line(ValueError(detail))}"
-            raise UnusableStructure(told, "disordered") from error
+            problem = f"has several atoms at one place: {one_line(detail, 160)}"
+            raise UnusableStructure(problem, "disordered") from error
         if detail.startswith("thickness"):
             raise UnusableStructure("has a cell without volume") from error
-        raise UnusableStructure(f"cannot be read: {one_line(ValueError(detail))}") from error
+        raise UnusableStructure(f"cannot be read: {one_line(detail, 160)}") from error
     changes: list[str] = parser.warnings  # type: ignore[attr-defined]  # made in its from_str
     changes = [*changes, *(str(w.message) for w in said if w.category is UserWarning)]
     # Rounding 0.3333 to 1/3 keeps what the file says; `_check_rows` tells where it does not.

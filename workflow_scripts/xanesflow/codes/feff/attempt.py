@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.read_logs import LAUNCH, LOG, Fault
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.lightshow_tree import FEFF_LOGS
+from xanesflow.core.errors import BadRunError
 from xanesflow.running.process import SIGNAL, Ended, run_command
 
 _CRASH_FLAG = ".feff.error"  # each module but crpa writes it at its start and deletes it at a normal end

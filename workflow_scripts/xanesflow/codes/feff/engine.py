@@ -14,13 +14,13 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
 from xanesflow.codes.feff.write_inputs import Feff
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.lightshow_tree import RUN_FILES
+from xanesflow.core.errors import FailedRunError, NoInputError
+from xanesflow.core.text import plural
 
 _BESIDES = 120.0  # seconds for all but FEFF
 
@@ -102,7 +102,7 @@ class FeffEngine:
             raise FailedRunError(reason, said.removeprefix("ERROR: ") or "it left no record")
         if result["reason"]:
             tried = len(result["corrections"])
-            after = f" (after {tried} correction{'s' * (tried > 1)})" if tried else ""
+            after = f" (after {plural(tried, 'correction')})" if tried else ""
             raise FailedRunError(result["reason"], result["detail"] + after)
         read_run(read_folder(folder))
 

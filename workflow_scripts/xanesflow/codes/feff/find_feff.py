@@ -28,7 +28,7 @@ OTHER_WAYS = (
 """What a user without FEFF can do."""
 
 _VERSION = re.compile(r"Launching FEFF version\s+(?:FEFF)?\s*(\d\S*)")
-_PATIENCE = 120.0  # seconds
+_TIME_LIMIT_S = 120.0
 _QUESTION = """TITLE which version are you
 EDGE K
 CONTROL 0 0 0 0 0 0
@@ -120,7 +120,7 @@ def version_of(program: Program) -> str:
         folder = Path(name)
         (folder / "feff.inp").write_text(_QUESTION, encoding="ascii")
         log = folder / "answer"
-        ended = run_command(program.steps[0], folder, log=log, time_limit=_PATIENCE)
+        ended = run_command(program.steps[0], folder, log=log, time_limit=_TIME_LIMIT_S)
         said = _text(log) + _text(folder / "log.dat")
     if found := _VERSION.search(said):
         return found[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.codes.engine import BadRunError
+from xanesflow.core.errors import BadRunError
 
 Array = NDArray[np.float64]
 

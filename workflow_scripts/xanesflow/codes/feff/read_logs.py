@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
-from xanesflow.codes.feff.text import text_of
+from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.lightshow_tree import FEFF_LOGS
+from xanesflow.core.errors import BadRunError
 
 LOG = "feff.out"
 """What all modules printed."""

@@ -15,12 +15,12 @@ import numpy as np
 from pymatgen.core import Element, Structure
 
 from xanesflow.codes.archive import MEMBER_LIMIT
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
+from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.feff.read_xmu import Array, Xmu, check_not_zero, parse_xmu
-from xanesflow.codes.feff.text import text_of
 from xanesflow.codes.lightshow_tree import FEFF_LOGS, RUN_FILES
+from xanesflow.core.errors import BadRunError
 
 FILES = (*RUN_FILES, *FEFF_LOGS)
 """Files of a run's folder that are looked at."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.codes.engine import BadRunError
-from xanesflow.codes.feff.text import text_of
+from xanesflow.codes.feff.read_text import text_of
+from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import BOHR_ANGSTROM
 
 Array = NDArray[np.float64]

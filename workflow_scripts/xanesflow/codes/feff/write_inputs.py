@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
+from xanesflow.core.errors import NoInputError
 
 _SAME_SHELL_A = 1e-4  # atoms that are so near in distance are put in an order of their own
 

@@ -10,6 +10,7 @@
 """
 
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.feff8l.xanes import NoSpectrumError, XanesResult, compute_xanes
+from xanesflow.codes.feff8l.xanes import XanesResult, compute_xanes
+from xanesflow.core.errors import NoSpectrumError
 
 __all__ = ["EngineSettings", "NoSpectrumError", "XanesResult", "compute_xanes"]

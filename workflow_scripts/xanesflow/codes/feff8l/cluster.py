@@ -8,7 +8,7 @@ from pymatgen.core import Element, Structure
 
 from xanesflow.codes.feff8l.fermi_level import traits_of
 from xanesflow.codes.feff8l.write_inputs import Cluster, Potential
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadSiteError, XanesflowError
 
 CLUSTER_RADIUS = 9.0
 """Å; the potentials of atoms at the rim of multiple scattering need their neighbours too."""
@@ -18,18 +18,6 @@ SHORTEST = 0.5
 
 _MAX_POTENTIALS = 11  # besides the absorber's: the programs' arrays
 _MAX_ATOMS = 900
-
-
-class BadSiteError(XanesflowError):
-    """A site that the engine cannot compute.
-
-    Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_RADIUS) -> Cluster:

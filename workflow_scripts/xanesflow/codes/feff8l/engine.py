@@ -9,10 +9,9 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.feff8l import programs
 from xanesflow.codes.feff8l.options import ENGINE_VERSION, EngineSettings, ladder
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 
 _BESIDES = 300.0  # seconds for all but the potentials' program
 
@@ -44,8 +43,8 @@ class Feff8lEngine:
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         """Write site.json."""
-        from xanesflow.codes.feff8l.cluster import BadSiteError
         from xanesflow.codes.feff8l.job import write_job
+        from xanesflow.core.errors import BadSiteError
 
         try:
             write_job(folder, structure, site_index, self.options)

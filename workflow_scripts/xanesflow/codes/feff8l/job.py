@@ -15,6 +15,7 @@ from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.codes.feff8l.write_inputs import Cluster
 from xanesflow.codes.feff8l.xanes import compute_cluster, write_result
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import one_line
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -54,7 +55,7 @@ def read_job(folder: Path) -> tuple[Cluster, EngineSettings]:
         job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Cluster.from_dict(job["cluster"]), EngineSettings.from_dict(job["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise XanesflowError(f"{path} cannot be read as a job of the engine: {' '.join(str(error).split())}") from None
+        raise XanesflowError(f"{path} cannot be read as a job of the engine: {one_line(error)}") from None
 
 
 def run_job(folder: Path) -> None:

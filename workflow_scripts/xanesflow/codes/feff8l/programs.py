@@ -12,19 +12,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import ProgramError, TimeLimitError, XanesflowError
 
 PROGRAMS = ("feff8l_rdinp", "feff8l_pot", "feff8l_xsph")
 
 _FOLDERS = {"Linux": "linux64", "Darwin": "darwin64", "Windows": "win64"}
-
-
-class ProgramError(Exception):
-    """A program crashed, hung, or left no output; the message says which and how."""
-
-
-class TimeLimitError(ProgramError):
-    """A program ran past its time limit and was stopped."""
 
 
 def folder_of_programs() -> Path:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.read_pad import read_packed
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import one_line
 
 BOHR_ANGSTROM = 0.52917721067
 HARTREE_EV = 27.211386
@@ -128,7 +129,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise XanesflowError(f"{path.name} of FEFF 8 is missing or damaged: {' '.join(str(error).split())}") from None
+        raise XanesflowError(f"{path.name} of FEFF 8 is missing or damaged: {one_line(error)}") from None
 
 
 def _check(atomic: Atomic, ne: int) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_run import check_absorber
 from xanesflow.codes.feff.read_xmu import Xmu, check_not_zero
 from xanesflow.core.energy_grid import Array
+from xanesflow.core.errors import BadRunError
 
 COLUMNS = 3  # energy, mu, mu0
 

@@ -22,11 +22,11 @@ from xanesflow.codes.feff8l.convergence import Convergence, read_convergence
 from xanesflow.codes.feff8l.fermi_level import FIELD_TOO_LOW_EV, learned_level
 from xanesflow.codes.feff8l.field import DESCRIBED, raise_fermi_level, read_field
 from xanesflow.codes.feff8l.options import EngineSettings, Rung, ladder
-from xanesflow.codes.feff8l.programs import ProgramError, run_program
+from xanesflow.codes.feff8l.programs import run_program
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.codes.feff8l.spectrum import Spectrum, compute_spectrum
 from xanesflow.codes.feff8l.write_inputs import Cluster, ask_for_xanes, feff_inp
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoSpectrumError, ProgramError, XanesflowError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -62,14 +62,6 @@ class XanesResult:
     cross_section: Floats
     background: Floats
     record: dict[str, Any]
-
-
-class NoSpectrumError(XanesflowError):
-    """Every rung of the ladder failed; the message tells what happened on the last one with a field."""
-
-    def __init__(self, message: str, attempts: list[Attempt]) -> None:
-        super().__init__(message)
-        self.attempts = attempts
 
 
 def compute_xanes(

@@ -24,8 +24,8 @@ def _work(folder: Path) -> int:
     os.environ |= {"CUSTODIAN_REPORTING_OPT_IN": "False"}
     os.environ.pop("SENTRY_DSN", None)
     warnings.simplefilter("ignore")
-    from xanesflow.codes.engine import FailedRunError
-    from xanesflow.codes.vasp.run_step import NotStartedError, last_words, run_step
+    from xanesflow.codes.vasp.run_step import last_words, run_step
+    from xanesflow.core.errors import FailedRunError, NotStartedError
 
     logging.basicConfig(level=logging.INFO, filename="custodian.log", format="%(asctime)s %(name)s: %(message)s")
     try:

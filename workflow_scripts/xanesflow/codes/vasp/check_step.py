@@ -15,8 +15,8 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 from pymatgen.io.vasp.outputs import Oszicar, Vasprun
 
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2
+from xanesflow.core.errors import FailedRunError
 
 _SAME_A = 1e-3
 _SAME = 1e-6  # relative, of what both steps must share

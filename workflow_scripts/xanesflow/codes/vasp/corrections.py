@@ -23,7 +23,9 @@ from custodian.custodian import ErrorHandler
 from pymatgen.io.vasp.inputs import Incar
 
 from xanesflow.codes.vasp.step_job import CORRECTIONS
+from xanesflow.core.errors import RefusedError
 from xanesflow.core.files import write_text
+from xanesflow.core.text import listing
 
 FREE = frozenset(
     {
@@ -33,18 +35,6 @@ FREE = frozenset(
     }
 )
 """INCAR tags that a correction may set or take out."""
-
-
-class RefusedError(Exception):
-    """A correction that would change the physics, or that comes to nothing.
-
-    Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`.
-    """
-
-    def __init__(self, detail: str, reason: str = "engine_failed") -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 class Guarded(ErrorHandler):
@@ -151,7 +141,7 @@ def _refusal(left_out: dict[str, list[Any]]) -> str:
     if "KPOINTS" in left_out:
         return "the correction would change the k-mesh"
     told = [f"{tag} from {old} to {new}" for tag, (old, new) in left_out.items()]
-    return f"the correction would change {' and '.join(told)}" if told else "the correction would change nothing"
+    return f"the correction would change {listing(told)}" if told else "the correction would change nothing"
 
 
 def used_bands(folder: Path) -> int:

@@ -16,14 +16,13 @@ from typing import Any
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
-from xanesflow.codes.engine import FailedRunError
-from xanesflow.codes.input_writers import NoInputError, plain
+from xanesflow.codes.input_writers import plain
 from xanesflow.codes.lightshow_tree import VASP_FILES
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
 from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
 from xanesflow.codes.vasp.step_outputs import kept_content
 from xanesflow.codes.vasp.write_inputs import Vasp
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, NoInputError, XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
 

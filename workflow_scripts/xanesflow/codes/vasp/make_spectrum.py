@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.run_zip import Run
 from xanesflow.codes.vasp.broadening import broaden_lorentzian
 from xanesflow.codes.vasp.constants import Processing
 from xanesflow.codes.vasp.read_run import GROUND_STATE, CoreHole, Step, read_core_hole, read_ground_state
 from xanesflow.core.energy_grid import RANGE_EV, Array
+from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import BOHR_ANGSTROM, INVERSE_FINE_STRUCTURE, RYDBERG_EV
 
 _EVEN = 0.01  # steps that an energy may be off an even grid; VASP prints them with few digits

@@ -19,10 +19,10 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 
 from xanesflow.codes.archive import Member, gunzip
-from xanesflow.codes.engine import BadRunError, FailedRunError
 from xanesflow.codes.vasp.check_step import check_core_hole, check_step
 from xanesflow.codes.vasp.step_job import MUST_AGREE
 from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
+from xanesflow.core.errors import BadRunError, FailedRunError
 
 GROUND_STATE, CORE_HOLE = "ground state (VASP/SCF)", "core hole"
 

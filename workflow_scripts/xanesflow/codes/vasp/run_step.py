@@ -22,10 +22,10 @@ from custodian.vasp.jobs import VaspJob
 from custodian.vasp.validators import VaspFilesValidator, VasprunXMLValidator
 from pymatgen.io.vasp.inputs import Incar
 
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.vasp.check_step import check_core_hole, check_step
 from xanesflow.codes.vasp.corrections import Guarded, read_corrections
 from xanesflow.codes.vasp.step_job import GROUND_STATE, RESULT, STARTS, Job
+from xanesflow.core.errors import FailedRunError, NotStartedError
 from xanesflow.core.files import write_text
 from xanesflow.running.process import SIGNAL, from_outside
 
@@ -35,10 +35,6 @@ STDOUT, STDERR = "vasp.out", "std_err.txt"
 _SURVIVED = {"subspacematrix"}  # a warning that custodian would stop VASP for, and meet with LREAL, which is refused
 _MEMORY = ("out_of_memory", "Cannot allocate memory", "insufficient virtual memory", "oom-kill", "oom_kill")
 _WORDS = 300  # characters of what VASP said
-
-
-class NotStartedError(Exception):
-    """The command ended without having started VASP, which says nothing about the site."""
 
 
 class _CountedJob(VaspJob):

@@ -16,11 +16,10 @@ from typing import Any
 from ase.units import Bohr
 from pymatgen.core import Structure
 
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.codes.supercell import make_supercell
 from xanesflow.codes.vasp.potcar import SPEC, valence_electrons
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 
 _FAR_A = 1e4  # Lightshow's table of k-points ends before its goal if it has to end at 26 Å, its default
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
+from xanesflow.core.text import one_line
 from xanesflow.dataset.check.findings import Finding
-from xanesflow.dataset.file import STRUCTURES, check_size, names_in, one_line, structure_keys, subset_names
+from xanesflow.dataset.file import STRUCTURES, check_size, names_in, structure_keys, subset_names
 
 COLUMNS = {
     "energy": ("float64", 1),

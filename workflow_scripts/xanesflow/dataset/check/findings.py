@@ -87,9 +87,3 @@ class Validation:
                 for check in self.looked_at
             },
         }
-
-
-def listed(names: list[str], at_most: int = 5) -> str:
-    """Some names in a sentence: `a, b, c and 12 more`."""
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(names[:at_most]) + more

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.sites import PARTS
+from xanesflow.core.text import first_of
 from xanesflow.dataset.check.contents import Cell, FileContents, SubsetContents
-from xanesflow.dataset.check.findings import Finding, listed
+from xanesflow.dataset.check.findings import Finding
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -52,7 +53,7 @@ def near_duplicates(contents: FileContents) -> Iterator[Finding]:
                     "near duplicates",
                     name,
                     f"{len(twins)} of {total} materials in {other} ({sites} sites) are almost equal to one in {one}: "
-                    + listed([f"{m} to {twin}" for m, twin in twins.items()]),
+                    + first_of([f"{m} to {twin}" for m, twin in twins.items()]),
                     fault=False,
                 )
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, site_id
+from xanesflow.core.text import first_of, one_line
 from xanesflow.dataset.check.contents import FileContents, SubsetContents, read_contents
-from xanesflow.dataset.check.findings import CHECKS, Finding, Validation, listed
+from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
 from xanesflow.dataset.check.near_duplicates import near_duplicates
 from xanesflow.dataset.check.validate_structures import check_structures, check_symmetry
 from xanesflow.dataset.file import (
@@ -31,7 +32,6 @@ from xanesflow.dataset.file import (
     hash_of_structures,
     names_in,
     of_hdf5,
-    one_line,
     open_dataset,
 )
 
@@ -158,7 +158,7 @@ def _numbers(subset: SubsetContents) -> Iterator[Finding]:
         if name == "spectra" or name.startswith("features/"):
             bad = ~np.isfinite(values).all(axis=1)
             if bad.any():
-                ids = listed([subset.id_of(row) for row in np.flatnonzero(bad)[:6].tolist()])
+                ids = first_of([subset.id_of(row) for row in np.flatnonzero(bad)[:6].tolist()])
                 yield Finding(
                     "numbers", f"{subset.name}/{name}", f"{int(bad.sum())} rows hold NaN or infinite values: {ids}"
                 )
@@ -173,7 +173,7 @@ def _range(subset: SubsetContents) -> Iterator[Finding]:
         ((spectra == 0).all(axis=1), "are zero everywhere"),
     ):
         if wrong.any():
-            ids = listed([subset.id_of(row) for row in np.flatnonzero(wrong).tolist()])
+            ids = first_of([subset.id_of(row) for row in np.flatnonzero(wrong).tolist()])
             yield Finding("range", place, f"{int(wrong.sum())} spectra {what}: {ids}")
     _, number = _k_edge(subset.element)
     usual, height = 1 / number**2, float(spectra.mean(axis=0).max())
@@ -187,11 +187,11 @@ def _range(subset: SubsetContents) -> Iterator[Finding]:
     else:
         high = spectra.max(axis=1) > 10 * usual
         if high.any():
-            ids = listed([subset.id_of(row) for row in np.flatnonzero(high).tolist()])
+            ids = first_of([subset.id_of(row) for row in np.flatnonzero(high).tolist()])
             yield Finding("range", place, f"{int(high.sum())} spectra are over ten times as high as the edge: {ids}")
     _, first, counts = np.unique(spectra, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
-        ids = listed([subset.id_of(row) for row in first[counts > 1].tolist()])
+        ids = first_of([subset.id_of(row) for row in first[counts > 1].tolist()])
         yield Finding(
             "range", place, f"{int(counts.sum() - len(counts))} spectra stand more than once: {ids}", fault=False
         )
@@ -209,7 +209,9 @@ def _sites(subset: SubsetContents) -> Iterator[Finding]:
         yield Finding("sites", f"{subset.name}/multiplicity", f"{subset.id_of(row)} has multiplicity {counts[row]}")
     twice = [name for name, number in Counter(subset.sites).items() if number > 1]
     if twice:
-        yield Finding("sites", subset.name, f"sites stand more than once: {listed([site_id(*site) for site in twice])}")
+        yield Finding(
+            "sites", subset.name, f"sites stand more than once: {first_of([site_id(*site) for site in twice])}"
+        )
 
 
 def _split(subset: SubsetContents) -> Iterator[Finding]:
@@ -222,7 +224,7 @@ def _split(subset: SubsetContents) -> Iterator[Finding]:
     parts = subset.parts_of_material()
     leaked = [f"{m} ({', '.join(sorted(p))})" for m, p in parts.items() if len(p) > 1]
     if leaked:
-        yield Finding("split", place, f"materials are in more than one part: {listed(leaked)}")
+        yield Finding("split", place, f"materials are in more than one part: {first_of(leaked)}")
     sizes = Counter(split.tolist())
     for part, least in (("train", 2), ("val", 1)):
         if sizes[part] < least:
@@ -260,7 +262,7 @@ def _rejected(subset: SubsetContents) -> Iterator[Finding]:
         yield Finding("rejected", place, f"'{unknown[0]}' is no known reason")
     left_out = set(zip(columns["material_id"].tolist(), columns["site_index"].tolist(), strict=True))
     if both := sorted(left_out & set(subset.sites)):
-        yield Finding("rejected", place, f"sites are kept and left out: {listed([site_id(*site) for site in both])}")
+        yield Finding("rejected", place, f"sites are kept and left out: {first_of([site_id(*site) for site in both])}")
     counted = {"kept": len(subset), **Counter(reasons)}
     try:
         said = json.loads(subset.group.attrs["counts"])

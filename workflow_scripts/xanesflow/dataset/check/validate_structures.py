@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 
 from xanesflow.core.sites import site_id
+from xanesflow.core.text import first_of
 from xanesflow.dataset.check.contents import FileContents
-from xanesflow.dataset.check.findings import Finding, listed
+from xanesflow.dataset.check.findings import Finding
 from xanesflow.dataset.file import STRUCTURES
 
 SYMPREC = 0.01
@@ -49,18 +50,17 @@ def check_structures(contents: FileContents) -> Iterator[Finding]:
                 taken = "spectra" in subset.arrays and "origin" in subset.group["spectra"].attrs
                 fault = names is not missing or not taken
                 distinct = list(dict.fromkeys(names))
-                yield Finding("structures", subset.name, f"{sentence}: {listed(distinct)}", fault=fault)
+                yield Finding("structures", subset.name, f"{sentence}: {first_of(distinct)}", fault=fault)
     unused = sorted(contents.structures.keys() - used)
     if unused:
-        yield Finding("structures", STRUCTURES, f"no site is of {listed(unused)}", fault=False)
+        yield Finding("structures", STRUCTURES, f"no site is of {first_of(unused)}", fault=False)
 
 
 def check_symmetry(contents: FileContents) -> Iterator[Finding]:
     """Find the symmetry-equivalent atoms of each structure again and compare them with sites and multiplicities."""
     from pymatgen.core import Structure
 
-    from xanesflow.structures.sites import Material, describe
-    from xanesflow.structures.unusable import BadStructure
+    from xanesflow.structures.material import BadStructure, Material, describe
 
     try:
         symprec = float(json.loads(contents.file.attrs["config"])["structures"]["symprec"])
@@ -89,6 +89,6 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
             if before != site:
                 twice.append(f"{site_id(material, site)} and {site_id(material, before)}")
         if wrong:
-            yield Finding("structures", f"{subset.name}/multiplicity", f"wrong multiplicities: {listed(wrong)}")
+            yield Finding("structures", f"{subset.name}/multiplicity", f"wrong multiplicities: {first_of(wrong)}")
         if twice:
-            yield Finding("structures", subset.name, f"sites are equivalent by symmetry: {listed(twice)}")
+            yield Finding("structures", subset.name, f"sites are equivalent by symmetry: {first_of(twice)}")

@@ -166,14 +166,14 @@ def _making(config: Mapping[str, Any], contents: FileContents) -> str:
             if envelope
             else "no limit on outliers"
         )
-        told = {
+        facts = {
             "Energies": attributes.get("energy_reference", "not told"),
             "Broadening": attributes.get("broadening", "not told"),
             "Normalisation": attributes.get("normalization", "not told"),
             "Curation": kept,
             **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
         }
-        sentences = ". ".join(f"{what}: {how}" for what, how in told.items())
+        sentences = ". ".join(f"{what}: {how}" for what, how in facts.items())
         lines.append(f"{theory}: {CODES.get(theory, theory)}, {done}. {sentences}.")
     cards = _at(config, "inputs", "feff", "cards")
     if cards and any(name.endswith("_FEFF") for name in contents.subsets) and done == "computed":

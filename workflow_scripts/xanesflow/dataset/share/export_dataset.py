@@ -15,7 +15,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import temporary_name
 from xanesflow.core.tables import REJECTED_COLUMNS
 from xanesflow.dataset.file import STRUCTURES, names_in
-from xanesflow.dataset.read_dataset import Dataset, Subset, load
+from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
 
 Layout = Literal["npy", "npz", "csv"]
 
@@ -91,7 +91,7 @@ def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets
     return number
 
 
-def _write_subset(folder: Path, subset: Subset, layout: Layout) -> None:
+def _write_subset(folder: Path, subset: SubsetView, layout: Layout) -> None:
     name = subset.name
     rejected = pd.DataFrame(
         [(r.material_id, r.site_index, r.reason, r.detail) for r in subset.rejected()], columns=REJECTED_COLUMNS
@@ -117,7 +117,7 @@ def _write_subset(folder: Path, subset: Subset, layout: Layout) -> None:
         table.to_csv(folder / name / f"features_{featurizer}.csv")
 
 
-def _arrays(subset: Subset) -> dict[str, NDArray[np.generic]]:
+def _arrays(subset: SubsetView) -> dict[str, NDArray[np.generic]]:
     return {
         "energy": subset.energy,
         "spectra": subset.spectra[:],
@@ -131,7 +131,7 @@ def _arrays(subset: Subset) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _write_structures(path: Path, data: Dataset, subsets: set[str]) -> None:
+def _write_structures(path: Path, data: DatasetFile, subsets: set[str]) -> None:
     """Those of the subsets chosen."""
     wanted = {material for name in subsets for material in data[name].material_id.tolist()}
     group = data.hdf5[STRUCTURES]

@@ -9,17 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.errors import NotCalibratedError
 from xanesflow.core.provenance import provenance
-from xanesflow.evaluation.error_bars.calibration import (
-    Calibration,
-    Ensemble,
-    NotCalibratedError,
-    cross_fit,
-    materials_of,
-)
+from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, cross_fit, materials_of
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration, write_calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
-from xanesflow.evaluation.load_seeds import ensemble_of, load_members
+from xanesflow.evaluation.load_seeds import ensemble_of, load_seeds
 from xanesflow.evaluation.predictions_file import Uncertainty
 
 logger = logging.getLogger(__name__)
@@ -54,7 +49,7 @@ def calibrate_model(
         XanesflowError: the checkpoints are not seeds of one model, do not cover the subset, or do not belong to this
             dataset.
     """
-    models, data = load_members(dataset_path, checkpoints, subset)
+    models, data = load_seeds(dataset_path, checkpoints, subset)
     owner = ensemble_of(models, checkpoints, data.subset)
     train = data.rows("train")
     sites = TrainingSites.fit(data.features[train], materials_of([data.ids[row] for row in train]))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.sites import parse_site_id
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
@@ -34,10 +34,6 @@ FOLDS = 5
 
 SCORES_AT_AN_ENERGY = 2000
 """How many of a band's scores are counted at each energy: as many neighbouring energies are taken together."""
-
-
-class NotCalibratedError(XanesflowError):
-    """There are no error bars, as there are too few spectra to calibrate them on."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble, NotCalibratedError
+from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
 

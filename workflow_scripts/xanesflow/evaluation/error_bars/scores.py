@@ -41,12 +41,12 @@ COLUMNS = (
     "half_width_95",
     "reason",
 )
-"""Of calibration.csv, see `Judgement`. `fitted` tells on what (`val`, `cross-fitted`, or nothing where `reason` says
-why not), `n_fit` and `n_fit_materials` how much that was, `n` and `n_materials` how much it was judged on."""
+"""Of calibration.csv, see `ErrorBarScores`. `fitted` says on what (`val`, `cross-fitted`, or nothing where `reason`
+says why not), `n_fit` and `n_fit_materials` how much that was, `n` and `n_materials` on how much it was measured."""
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ErrorBarScores:
     """Figures of error bars; NaN where there are too few spectra to define one.
 
     Attributes:
@@ -121,17 +121,17 @@ def sparsification(errors: Floats, expected: Floats) -> Sparsification:
     return Sparsification(1 - left / len(errors), curve(expected), curve(errors))
 
 
-def judge(spectra: Floats, predictions: Floats, bars: Uncertainty) -> Judgement:
+def score_error_bars(spectra: Floats, predictions: Floats, bars: Uncertainty) -> ErrorBarScores:
     """The figures of error bars; spectra and predictions (n, m) in bohr²."""
     if not len(spectra):
-        return Judgement(*[float("nan")] * 9)
+        return ErrorBarScores(*[float("nan")] * 9)
     from scipy.stats import spearmanr  # a second, for nothing where there are no error bars
 
     errors = np.sqrt(spectrum_mse(spectra, predictions))
     sparse = sparsification(errors, bars.error)
     shares = reliability(bars.confidence)
     differ = len(errors) > 2 and np.ptp(errors) > 0 and np.ptp(bars.error) > 0
-    return Judgement(
+    return ErrorBarScores(
         coverage_68=_inside(spectra, bars.band_68),
         coverage_95=_inside(spectra, bars.band_95),
         miscalibration_area=float(np.mean(np.abs(shares - LEVELS))),
@@ -144,7 +144,7 @@ def judge(spectra: Floats, predictions: Floats, bars: Uncertainty) -> Judgement:
     )
 
 
-def write_judgements(found: Iterable[Predictions], output_csv: str | Path) -> None:
+def write_scores(found: Iterable[Predictions], output_csv: str | Path) -> None:
     """Write calibration.csv, a row per model, features and subset in the order given.
 
     Args:
@@ -175,7 +175,7 @@ def _row(found: Predictions) -> dict[str, str | int | float]:
         "n_materials": len(set(materials_of(found.ids))),
         "reason": found.uncalibrated,
     }
-    return row | (vars(judge(found.spectra, found.predictions, bars)) if bars else {})
+    return row | (vars(score_error_bars(found.spectra, found.predictions, bars)) if bars else {})
 
 
 def _inside(spectra: Floats, band: Floats) -> float:

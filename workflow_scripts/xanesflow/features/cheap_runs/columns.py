@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.codes.engine import BadRunError
-from xanesflow.core.energy_grid import N_POINTS, STEP_EV, GridNotCoveredError, check_covered
+from xanesflow.core.energy_grid import N_POINTS, STEP_EV, check_covered
+from xanesflow.core.errors import BadRunError, GridNotCoveredError
 from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.files import sha256_text
 

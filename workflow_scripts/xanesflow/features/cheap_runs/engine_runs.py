@@ -9,20 +9,19 @@ from functools import partial
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.codes.feff8l.xanes import compute_xanes
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.features.base import Features, Progress
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
+from xanesflow.features.featurize_structures import Features, Progress
 
 NAME = "feff8l"
 
 
 class EngineRuns:
-    """Runs the engine with the settings that a model's training had; used as a `features.base.Featurizer`.
+    """Runs the engine with the settings that a model's training had, as a `features.featurize_structures.Featurizer`.
 
     Attributes:
         failures: of the last call, by structure and atom, why a site has no run; its row is NaN.

@@ -20,7 +20,7 @@ from pymatgen.core import Structure
 from torch import Tensor, nn
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.features.base import Features, Featurizer
+from xanesflow.features.featurize_structures import Features, Featurizer
 from xanesflow.features.graph_networks.neighbors import atomic_numbers, isolated_atoms
 from xanesflow.features.graph_networks.weights import CHGNET_HASH, check_content, load_tensors
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pymatgen.core import Structure
 
-from xanesflow.features.base import Features, Featurizer
+from xanesflow.features.featurize_structures import Features, Featurizer
 from xanesflow.features.graph_networks import matgl_sum
 from xanesflow.features.graph_networks.m3gnet_basis import CUTOFF
 from xanesflow.features.graph_networks.m3gnet_network import M3GNetNetwork

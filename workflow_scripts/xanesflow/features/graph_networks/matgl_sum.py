@@ -50,7 +50,7 @@ def check_energy(energy: float, of: str) -> None:
     if not abs(energy - NACL_ENERGY) < TOLERANCE:
         raise XanesflowError(
             f"{of} gives {energy:.4f} eV/atom for rock salt instead of {NACL_ENERGY:.4f}, so that its features would "
-            "be wrong too: a library has changed how it calculates (see xanesflow/features/graph_networks/matgl_sum.py); "
+            "be wrong too: a library has changed how it calculates (see features/graph_networks/matgl_sum.py); "
             "install the pinned versions of torch and matgl."
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.features.base import NotFeaturizableError
+from xanesflow.core.errors import NotFeaturizableError
 
 _SAME_PLACE = 1e-8
 """Two points closer than this (Å) are one point: an atom is no neighbour of itself."""

@@ -1,7 +1,7 @@
 """Moving spectra in energy: of two levels of theory one lies higher, by another amount at each site.
 
-A spectrum of lower fidelity is known on a frame (`features.cheap_runs.columns`) that reaches beyond the dataset's grid by
-6 eV at each end. Moved up by s it has at energy E the value that it had at E - s. Between points it is linear, and
+A spectrum of lower fidelity is known on a frame (`features.cheap_runs.columns`) that reaches beyond the dataset's grid
+by 6 eV at each end. Moved up by s it has at energy E the value that it had at E - s. Between points it is linear, and
 beyond the ends constant.
 """
 

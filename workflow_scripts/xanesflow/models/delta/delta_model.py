@@ -6,11 +6,12 @@ energy. So a prediction is made in the frame of the cheap spectrum B and then mo
     μ(E) = (B + r)(E - s),      s = shift(x) ± σ,      r = difference(x)
 
 with x the features of the structure, the numbers of the cheap run, and the leading components of its spectrum. Both are
-kernel regressions (`models.kernel_ridge`) whose length and noise are chosen by leaving out one material at a time, which
-hundreds of spectra suffice for. Learning r in the aligned frame matters: an unaligned difference is mostly the slope of
-the spectrum times a shift, which hides what else there is. And the other way round: where B differs in shape, the shift
-at which it is most like its partner is off. So shifts and differences are found in turns, each with what materials left
-out say of the other. What is predicted is the mean over shifts as uncertain as those of materials left out, σ.
+kernel regressions (`models.kernel_ridge`) whose length and noise are chosen by leaving out one material at a time, for
+which hundreds of spectra suffice. Learning r in the aligned frame matters: an unaligned difference is mostly the slope
+of the spectrum times a shift, which hides what else there is. And the other way round: where B differs in shape, the
+shift at which it is most like its partner is off. So shifts and differences are found in turns, each with what
+materials left out say of the other. What is predicted is the mean over shifts as uncertain as those of materials left
+out, σ.
 The idea of learning differences between levels of theory is of Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087
 (2015).
 

@@ -21,7 +21,7 @@ SIZES = (25, 50, 100, 250, 500, 1000, 2000)
 DRAWS = 3
 """Of materials at each size, for the spread."""
 
-FEWEST_JUDGED = 5
+FEWEST_EVALUATED = 5
 """Sites; with fewer in the validation part there is no curve."""
 
 CLOSEST_LABELS = 1.2
@@ -45,10 +45,10 @@ def learning_curve(
     Returns:
         `COLUMNS`: number of training sites, number of the draw, and figures of merit η of the delta model, of the
         regression on the structure alone, and of the cheap spectra moved in energy. No row where the part has fewer
-        than `FEWEST_JUDGED` sites.
+        than `FEWEST_EVALUATED` sites.
     """
-    judged, train = data.rows(part), data.rows("train")
-    if len(judged) < FEWEST_JUDGED or len(train) < FEWEST_PAIRS:
+    evaluated, train = data.rows(part), data.rows("train")
+    if len(evaluated) < FEWEST_EVALUATED or len(train) < FEWEST_PAIRS:
         return pd.DataFrame(columns=COLUMNS)
     mean = data.spectra[train].mean(axis=0)
     rng = np.random.default_rng(settings.seed)
@@ -57,7 +57,7 @@ def learning_curve(
         for draw in range(draws if size < len(train) else 1):
             drawn = train if size == len(train) else draw_sites(data, train, size, rng)
             model = fit_delta(only_train_on(data, drawn), replace(settings, share=1.0))
-            rows.append((len(drawn), draw, *merits(model, data, judged, mean)))
+            rows.append((len(drawn), draw, *merits(model, data, evaluated, mean)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

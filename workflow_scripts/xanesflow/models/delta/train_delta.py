@@ -15,7 +15,7 @@ from xanesflow.models.subset_data import SubsetData, read_subset
 
 logger = logging.getLogger(__name__)
 
-SHARE_OF_A_MEMBER = 0.8
+SHARE_OF_A_SEED = 0.8
 """Of the training materials that each of several seeds learns from, so that they differ where data are few."""
 
 
@@ -49,11 +49,11 @@ def train_delta(
         XanesflowError: the dataset does not hold what is asked for, or there are too few training sites.
     """
     data = read_subset(dataset_path, subset, features)
-    share = SHARE_OF_A_MEMBER if len(outputs) > 1 else 1.0
+    share = SHARE_OF_A_SEED if len(outputs) > 1 else 1.0
     models = []
     for seed, path in outputs.items():
         settings = DeltaSettings(cheap_features, seed, share)
-        model = _kept(path, data, settings)
+        model = _same_as_before(path, data, settings)
         if model is None:
             model = fit_delta(data, settings, config_json=config_json)
             save_checkpoint(path, model)
@@ -75,7 +75,7 @@ def train_delta(
     return models
 
 
-def _kept(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
+def _same_as_before(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
     """The model of a checkpoint that is there already, if a new fit would make the same."""
     model = load_if_there(path)
     if not isinstance(model, DeltaModel):

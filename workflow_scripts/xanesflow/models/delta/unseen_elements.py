@@ -30,7 +30,7 @@ MOST_ELEMENTS = 12
 COLUMNS = ["element", "sites", "n_train", "eta", "eta_structure"]
 
 
-def judge_unseen_elements(
+def score_unseen_elements(
     dataset_path: str | Path,
     *,
     subset: str,

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xanesflow.models.network.perceptron import HALF, keep_mask
-from xanesflow.models.network.seeds import Members, multiply
+from xanesflow.models.network.seeds import SeedNetworks, multiply
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,50 +30,50 @@ class _Layer:
 
 
 class Backpropagation:
-    """Losses and gradients of `Members`; to be made anew where members leave.
+    """Losses and gradients of `SeedNetworks`; to be made anew where seeds leave.
 
     Attributes:
-        members: the networks.
+        networks: one a seed.
         gradients: parameter -> derivative of the sum of the losses of the last batch.
     """
 
-    def __init__(self, members: Members) -> None:
+    def __init__(self, networks: SeedNetworks) -> None:
         """Make room for the gradients."""
-        self.members = members
+        self.networks = networks
         self.gradients: dict[Tensor, Tensor] = {
-            each: torch.empty_like(each, requires_grad=False) for each in members.parameters()
+            each: torch.empty_like(each, requires_grad=False) for each in networks.parameters()
         }
         # Gathered once, as a module's attributes are slow to come by.
-        self._gains, self._shifts, self._weights = map(list, (members.gains, members.shifts, members.weights))
-        self._channels = [members.channels(number) for number in range(len(self._gains))]
-        self._by_batch = not members.keep_statistics
-        self._half = members.precision == "bfloat16"
+        self._gains, self._shifts, self._weights = map(list, (networks.gains, networks.shifts, networks.weights))
+        self._channels = [networks.channels(number) for number in range(len(self._gains))]
+        self._by_batch = not networks.keep_statistics
+        self._half = networks.precision == "bfloat16"
         self._factors = [torch.empty_like(each, dtype=HALF) if self._half else each for each in self._weights]
 
     @torch.inference_mode()
     def losses(self, features: Tensor, spectra: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Mean squared error (k,) of each member on its batch, with dropout; leaves its derivatives in `gradients`.
+        """Mean squared error (k,) of each seed on its batch, with dropout; leaves its derivatives in `gradients`.
 
         Args:
-            features: (n, k, d), scaled, of each member's own spectra.
+            features: (n, k, d), scaled, of each seed's own spectra.
             spectra: (n, k, 141), scaled.
-            generators: of each member's dropout.
+            generators: of each seed's dropout.
         """
         if self._half:
             torch._foreach_copy_(self._factors, self._weights)
-        members, inputs, layers = self.members, [self._factor(features)], []
+        networks, inputs, layers = self.networks, [self._factor(features)], []
         masks = self._masks(len(features), generators)
         for number in range(len(self._channels)):
             hidden, layer = self._forwards(inputs[-1], number, masks[number] if masks else None)
             layers.append(layer)
             inputs.append(self._factor(hidden))
-        outputs = multiply(inputs[-1], self._factors[-1].transpose(1, 2)).add_(members.bias)
-        difference = members.end(outputs).sub_(spectra)
+        outputs = multiply(inputs[-1], self._factors[-1].transpose(1, 2)).add_(networks.bias)
+        difference = networks.end(outputs).sub_(spectra)
         losses = difference.square().mean(dim=(0, 2))
         gradient = difference.mul_(2 / difference[:, 0].numel())
-        if members.mean_spectrum is None:
+        if networks.mean_spectrum is None:
             gradient = torch.ops.aten.softplus_backward(gradient, outputs, 1, 20)
-        torch.sum(gradient, dim=0, out=self.gradients[members.bias])
+        torch.sum(gradient, dim=0, out=self.gradients[networks.bias])
         for number in range(len(layers), 0, -1):
             factor = self._factor(gradient)
             self._keep_product(factor, inputs[number], number)
@@ -84,7 +84,7 @@ class Backpropagation:
     def _forwards(self, inputs: Tensor, number: int, mask: Tensor | None) -> tuple[Tensor, _Layer]:
         """Units (n, k, w) of a hidden layer, and what its derivatives need."""
         linear = multiply(inputs, self._factors[number].transpose(1, 2))
-        momentum, epsilon = self.members.momentum, self.members.epsilon
+        momentum, epsilon = self.networks.momentum, self.networks.epsilon
         flat, mean, scale = torch.native_batch_norm(
             linear.flatten(1), *self._channels[number], training=self._by_batch, momentum=momentum, eps=epsilon
         )
@@ -102,7 +102,7 @@ class Backpropagation:
         gain, _, *running = self._channels[number]
         by_linear, by_gain, by_shift = torch.ops.aten.native_batch_norm_backward(
             gradient.flatten(1), layer.linear.flatten(1), gain, *running, layer.mean, layer.scale,
-            self._by_batch, self.members.epsilon, [True, True, True],
+            self._by_batch, self.networks.epsilon, [True, True, True],
         )  # fmt: skip
         for parameters, found in ((self._gains, by_gain), (self._shifts, by_shift)):
             self.gradients[parameters[number]] = found.view(parameters[number].shape)
@@ -110,7 +110,7 @@ class Backpropagation:
 
     def _masks(self, n: int, generators: Sequence[torch.Generator]) -> list[Tensor]:
         """What dropout multiplies each hidden layer with, (n, k, w), drawn at once; empty without dropout."""
-        share, widths = self.members.dropout, [gain.shape[1] for gain in self._gains]
+        share, widths = self.networks.dropout, [gain.shape[1] for gain in self._gains]
         if not share:
             return []
         drawn = [keep_mask((n * sum(widths),), share, self._gains[0], each) for each in generators]

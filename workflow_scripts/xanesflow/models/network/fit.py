@@ -17,6 +17,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.sites import PARTS
+from xanesflow.core.text import listing
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import ModelCard
 from xanesflow.models.network.checkpoint import Model, load_checkpoint, load_if_there, save_checkpoint
@@ -74,7 +75,9 @@ def train_model(
     begin = {seed: Start.read(starts[seed]) for seed in outputs} if starts is not None else None
     if begin is not None:
         settings = next(iter(begin.values())).layers_of(settings)
-    models = {seed: model for seed, path in outputs.items() if (model := _kept(path, data, settings, seed, begin))}
+    models = {
+        seed: model for seed, path in outputs.items() if (model := _same_as_before(path, data, settings, seed, begin))
+    }
     for seed in models:
         logger.info("%s seed %d: kept, as nothing that it was made from has changed", name, seed)
         os.utime(outputs[seed])  # newer than what it was made from, which is how Snakemake sees that it is whole
@@ -158,7 +161,7 @@ def fit_models(
         )
     for data in subsets:
         if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
-            logger.warning("%s has no spectrum in its %s part (%s).", data.subset, " and ".join(missing), data.counts())
+            logger.warning("%s has no spectrum in its %s part (%s).", data.subset, listing(missing), data.counts())
     weights = None
     if starts is None:
         first = subsets[0]
@@ -226,7 +229,7 @@ def _same_for_all(settings: TrainingSettings) -> dict[str, Any]:
     return {name: value for name, value in settings.as_dict().items() if name != "seed"}
 
 
-def _kept(
+def _same_as_before(
     path: Path,
     data: Sequence[SubsetData],
     settings: TrainingSettings,

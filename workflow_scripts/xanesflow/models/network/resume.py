@@ -21,7 +21,7 @@ from xanesflow.core.files import atomic_path
 from xanesflow.models.network.range_test import RangeTest
 
 if TYPE_CHECKING:
-    from xanesflow.models.network.training_state import Run
+    from xanesflow.models.network.training_state import TrainingRun
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +55,19 @@ class SavedTraining:
             other.path, other.key = self.path.with_stem(f"{self.path.stem}_{number}"), f"{self.key} {number}"
         return other
 
-    def save(self, run: Run, *, at_once: bool = False) -> None:
+    def save(self, run: TrainingRun, *, at_once: bool = False) -> None:
         """Write the state, whole or not at all, if the last one is old enough, or if it is to be `at_once`."""
         if time.monotonic() - self._last < self.every and not at_once:
             return
-        tensors = {f"members.{name}": tensor for name, tensor in run.members.state_dict().items()}
+        tensors = {f"members.{name}": tensor for name, tensor in run.networks.state_dict().items()}
         if run.average is not None:
             tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
         for number, moments in enumerate(run.optimizer.state):
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
-        for member, weights in enumerate(run.best_weights):
-            tensors |= {f"{_BEST}{member}.{name}": tensor for name, tensor in weights.items()}
-            tensors |= {f"orders.{member}": run.orders[member].get_state()}
-            tensors |= {f"masks.{member}": run.masks[member].get_state()}
+        for index, weights in enumerate(run.best_weights):
+            tensors |= {f"{_BEST}{index}.{name}": tensor for name, tensor in weights.items()}
+            tensors |= {f"orders.{index}": run.batch_generators[index].get_state()}
+            tensors |= {f"masks.{index}": run.masks[index].get_state()}
         state = {
             "batch_size": run.settings.batch_size,
             "active": run.active,
@@ -81,7 +81,7 @@ class SavedTraining:
             save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
         self._last = time.monotonic()
 
-    def restore(self, run: Run) -> bool:
+    def restore(self, run: TrainingRun) -> bool:
         """Put a training that has just been made into the state of the file.
 
         Returns:
@@ -111,7 +111,7 @@ class SavedTraining:
             path.unlink(missing_ok=True)
 
 
-def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def _fill(run: TrainingRun, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Put a state into a training."""
     from xanesflow.models.network.training_state import Epoch
 
@@ -121,7 +121,7 @@ def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     if len(state["active"]) < len(run.active):
         run.keep(state["active"])
     if run.active:
-        run.members.load_state_dict(under("members."))
+        run.networks.load_state_dict(under("members."))
         if run.average is not None:
             run.average.load_state_dict(under("average."))
         moments: dict[int, dict[str, Tensor]] = {}
@@ -133,8 +133,8 @@ def _fill(run: Run, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     run.epochs = [[Epoch(*values) for values in epochs] for epochs in state["epochs"]]
     if tested := state["range_test"]:
         run.range_test = RangeTest.from_dict(tested)
-    for member, epochs in enumerate(run.epochs):
-        run.best[member] = epochs[epochs[-1].best - 1]
-        run.best_weights[member] = under(f"{_BEST}{member}.")
-        run.orders[member].set_state(tensors[f"orders.{member}"])
-        run.masks[member].set_state(tensors[f"masks.{member}"])
+    for index, epochs in enumerate(run.epochs):
+        run.best[index] = epochs[epochs[-1].best - 1]
+        run.best_weights[index] = under(f"{_BEST}{index}.")
+        run.batch_generators[index].set_state(tensors[f"orders.{index}"])
+        run.masks[index].set_state(tensors[f"masks.{index}"])

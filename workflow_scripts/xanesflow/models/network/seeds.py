@@ -1,8 +1,8 @@
 """Several networks of one shape trained as one: the seeds of a model, with weights, batches and dropout of their own.
 
 A step of a small network is over before Python has asked for the next, which on a GPU is nearly all that takes time.
-So the weights of all seeds lie in one tensor each, with the member as first axis, and a layer of all of them is one
-batched product. What a member computes does not depend on the others: its random numbers come from its own generator.
+So the weights of all seeds lie in one tensor each, with the seed as first axis, and a layer of all of them is one
+batched product. What a seed computes does not depend on the others: its random numbers come from its own generator.
 
 A bias before a normalisation does nothing, and its gradient is nothing but rounding, which Adam would scale up to steps
 of full size. So hidden layers have none here: it is taken into the running mean, and is zero in the trained networks.
@@ -22,10 +22,10 @@ from xanesflow.models.network.perceptron import SpectrumNetwork
 _STATISTICS = ("running_mean", "running_var")
 
 
-class Members(nn.Module):
+class SeedNetworks(nn.Module):
     """Networks of one shape, side by side: weights and predictions; what training them takes is in `Backpropagation`.
 
-    Parameters have the member as first axis: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of each
+    Parameters have the seed as first axis: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of each
     normalisation, `bias` (k, 141) of the output.
     """
 
@@ -62,12 +62,12 @@ class Members(nn.Module):
         self.register_buffer("mean_spectrum", stack(means) if means else None)
 
     def __len__(self) -> int:
-        """How many members there are."""
+        """How many seeds there are."""
         return len(self.bias)
 
     @torch.no_grad()
     def forward(self, features: Tensor) -> Tensor:
-        """(n, k, d) scaled features of each member's own spectra -> (n, k, 141) scaled spectra, as trained."""
+        """(n, k, d) scaled features of each seed's own spectra -> (n, k, 141) scaled spectra, as trained."""
         hidden = features
         for number in range(len(self.gains)):
             linear = multiply(hidden.transpose(0, 1), self.weights[number].transpose(1, 2))
@@ -81,16 +81,16 @@ class Members(nn.Module):
         return functional.softplus(outputs) if self.mean_spectrum is None else outputs + self.mean_spectrum
 
     def channels(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gains, shifts, running means and variances (k w,) of a normalisation of each unit of each member."""
+        """Gains, shifts, running means and variances (k w,) of a normalisation of each unit of each seed."""
         running = (getattr(self, f"{name}_{number}") for name in _STATISTICS)
         gain, shift, mean, variance = (each.view(-1) for each in (self.gains[number], self.shifts[number], *running))
         return gain, shift, mean, variance
 
     def networks(self) -> list[dict[str, Tensor]]:
-        """The weights of each member, as `SpectrumNetwork.load_state_dict` takes them."""
+        """The weights of each seed, as `SpectrumNetwork.load_state_dict` takes them."""
         last = len(self.gains)
         states: list[dict[str, Tensor]] = []
-        for member in range(len(self)):
+        for seed in range(len(self)):
             state: dict[str, Tensor] = {"output.weight": self.weights[last], "output.bias": self.bias}
             for number in range(last):
                 at = f"hidden.{number}"
@@ -101,15 +101,15 @@ class Members(nn.Module):
                 state[f"{at}.norm.num_batches_tracked"] = torch.zeros(len(self), dtype=torch.long)
             if self.mean_spectrum is not None:
                 state["mean_spectrum"] = self.mean_spectrum
-            states.append({name: tensor[member].detach().cpu().clone() for name, tensor in state.items()})
+            states.append({name: tensor[seed].detach().cpu().clone() for name, tensor in state.items()})
         return states
 
-    def keep(self, members: Tensor) -> None:
-        """Go on with some members only, given by their numbers, ascending."""
+    def keep(self, seeds: Tensor) -> None:
+        """Go on with some seeds only, given by their places, ascending."""
         for parameter in self.parameters():
-            parameter.data = parameter.data[members].clone()
+            parameter.data = parameter.data[seeds].clone()
         for name, buffer in list(self.named_buffers()):
-            setattr(self, name, buffer[members].clone())
+            setattr(self, name, buffer[seeds].clone())
 
 
 def multiply(first: Tensor, second: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.range_test import RangeTest
 from xanesflow.models.network.resume import SavedTraining
-from xanesflow.models.network.training_state import Epoch, Run
+from xanesflow.models.network.training_state import Epoch, TrainingRun
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,9 @@ def train_networks(
         while True:
             try:
                 runs = [
-                    Run(data, settings, [seeds[k] for k in of], [starts[k] for k in of] if starts is not None else None)
+                    TrainingRun(
+                        data, settings, [seeds[k] for k in of], [starts[k] for k in of] if starts is not None else None
+                    )
                     for of in places
                 ]
                 _to_the_end(runs, report, saved)
@@ -146,8 +148,8 @@ def _side_by_side(n_seeds: int, settings: TrainingSettings) -> list[list[int]]:
     return [part.tolist() for part in np.array_split(np.arange(n_seeds), groups)]
 
 
-def _to_the_end(runs: Sequence[Run], report: Report | None, saved: SavedTraining | None) -> None:
-    """Train until no member is left that still improves; several runs at the same time, a thread each."""
+def _to_the_end(runs: Sequence[TrainingRun], report: Report | None, saved: SavedTraining | None) -> None:
+    """Train until no seed is left that still improves; several runs at the same time, a thread each."""
     states = [None if saved is None else saved.of_group(number) for number in range(len(runs))]
     for run, state in zip(runs, states, strict=True):
         if state is None or not state.restore(run):
@@ -166,7 +168,7 @@ def _to_the_end(runs: Sequence[Run], report: Report | None, saved: SavedTraining
             stop.set()  # where one failed, or the user interrupts, the others have no reason to go on
 
 
-def _train(run: Run, report: Report | None, saved: SavedTraining | None, stop: Event) -> None:
+def _train(run: TrainingRun, report: Report | None, saved: SavedTraining | None, stop: Event) -> None:
     """Train one run, to its end or until it is told to stop."""
     while run.active and not stop.is_set():
         for epoch in run.one_epoch():

@@ -16,14 +16,14 @@ from xanesflow.models.network.adam import AdamW
 from xanesflow.models.network.backpropagation import Backpropagation
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.range_test import FALLBACK_RATE, RangeTest, range_test
-from xanesflow.models.network.seeds import Members
+from xanesflow.models.network.seeds import SeedNetworks
 
 _RANGE_TESTS = 3
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training part by one member.
+    """One pass over the training part by one seed.
 
     Attributes:
         number: from 1.
@@ -31,7 +31,7 @@ class Epoch:
         val_loss: mean squared error on the validation part afterwards, network units.
         best: number of the epoch with the lowest validation loss up to now; of one_cycle the last.
         seconds: since training began.
-        seed: of the member.
+        seed: of this training.
     """
 
     number: int
@@ -42,15 +42,15 @@ class Epoch:
     seed: int = 0
 
 
-class Run:
-    """A training of several members.
+class TrainingRun:
+    """A training of several seeds.
 
     Attributes:
         settings: see there.
-        seeds: of the members, all of them.
-        active: numbers of the members that still train, ascending.
-        epochs: of each member.
-        best: the best epoch of each member.
+        seeds: all of them, in the order given.
+        active: places of the seeds that still train, ascending.
+        epochs: of each seed.
+        best: the best epoch of each seed.
         best_weights: and its weights.
         rate: learning rate, or its largest value; not a number before `find_rate`.
         range_test: that found the rate, the first of them; None where the settings give it.
@@ -68,17 +68,17 @@ class Run:
         Args:
             data: scaled features and spectra of the training part, then of the validation part, on the device.
             settings: see there.
-            seeds: of the members.
-            starts: weights that the members begin with; None: random ones.
+            seeds: one a network.
+            starts: weights that the networks begin with; None: random ones.
         """
         self.settings, self.seeds = settings, list(seeds)
         self._features, self._spectra, self._val_features, self._val_spectra = data
         self._device = self._features.device
         networks = [self._network(seed, starts[k] if starts else None) for k, seed in enumerate(seeds)]
-        self.members = Members(networks, settings.precision).to(self._device)
-        self.average = Members(networks, "float32").to(self._device) if settings.average else None
-        # Order of the batches, on the processor, and dropout, on the device: two streams of random numbers a member.
-        self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.networks = SeedNetworks(networks, settings.precision).to(self._device)
+        self.average = SeedNetworks(networks, "float32").to(self._device) if settings.average else None
+        # Order of the batches, on the processor, and dropout, on the device: two streams of random numbers a seed.
+        self.batch_generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.masks = [torch.Generator(self._device).manual_seed(seed + 2**32) for seed in seeds]
         self.active = list(range(len(seeds)))
         self.epochs: list[list[Epoch]] = [[] for _ in seeds]
@@ -89,10 +89,10 @@ class Run:
         self.rate = math.nan
         self.seconds_before = 0.0
         self._begin = time.perf_counter()
-        weights = list(self.members.weights)
-        others = [parameter for name, parameter in self.members.named_parameters() if not name.startswith("weights")]
+        weights = list(self.networks.weights)
+        others = [parameter for name, parameter in self.networks.named_parameters() if not name.startswith("weights")]
         self.optimizer = AdamW([(weights, settings.weight_decay), (others, 0.0)])
-        self._learning = Backpropagation(self.members)
+        self._learning = Backpropagation(self.networks)
 
     def _network(self, seed: int, start: Mapping[str, Tensor] | None) -> SpectrumNetwork:
         with torch.random.fork_rng(devices=[]):
@@ -110,7 +110,7 @@ class Run:
         sizes = self._features.shape[1], settings.widths, self._spectra.shape[1]
         return SpectrumNetwork(*sizes, settings.dropout, settings.output)
 
-    def find_rate(self, other: Run | None = None) -> None:
+    def find_rate(self, other: TrainingRun | None = None) -> None:
         """Take the learning rate from the settings, or find it by range tests.
 
         What a range test suggests scatters with its network and batches, so there are three, and the geometric mean is
@@ -143,32 +143,32 @@ class Run:
         return network
 
     def one_epoch(self) -> list[Epoch]:
-        """Train every active member on every spectrum once, judge them, and let go those that no longer improve.
+        """Train every active seed on every spectrum once, validate them, and let go those that no longer improve.
 
         Returns:
-            The epoch of each member that was active.
+            The epoch of each seed that was active.
 
         Raises:
             XanesflowError: a loss is no finite number.
         """
         settings = self.settings
         losses = self._one_pass()
-        judged = self.average or self.members
-        val_losses = self._validate(judged)
+        validated = self.average or self.networks
+        val_losses = self._validate(validated)
         states = None
         epochs = []
-        for place, member in enumerate(self.active):
-            number, before = len(self.epochs[member]) + 1, self.best[member]
+        for place, index in enumerate(self.active):
+            number, before = len(self.epochs[index]) + 1, self.best[index]
             # One cycle ends where it is to end, so that the validation part has no say in the weights.
             improved = settings.schedule == "one_cycle" or val_losses[place] < before.val_loss
             best = number if improved else before.number
-            epoch = Epoch(number, losses[place], val_losses[place], best, self.seconds, self.seeds[member])
+            epoch = Epoch(number, losses[place], val_losses[place], best, self.seconds, self.seeds[index])
             _check_finite(epoch, self.rate, before.number)
-            self.epochs[member].append(epoch)
+            self.epochs[index].append(epoch)
             epochs.append(epoch)
             if improved:
-                states = states or judged.networks()
-                self.best[member], self.best_weights[member] = epoch, states[place]
+                states = states or validated.networks()
+                self.best[index], self.best_weights[index] = epoch, states[place]
         going_on = [
             place
             for place, epoch in enumerate(epochs)
@@ -185,26 +185,26 @@ class Run:
         return self.seconds_before + time.perf_counter() - self._begin
 
     def keep(self, places: Sequence[int]) -> None:
-        """Go on with some of the active members only."""
+        """Go on with some of the active seeds only."""
         rows = torch.tensor(places, dtype=torch.long, device=self._device)
         self.active = [self.active[place] for place in places]
         if places:
-            self.members.keep(rows)
+            self.networks.keep(rows)
             self.optimizer.keep(rows)
-            self._learning = Backpropagation(self.members)
+            self._learning = Backpropagation(self.networks)
             if self.average is not None:
                 self.average.keep(rows)
 
-    def best_network(self, member: int) -> SpectrumNetwork:
-        """With the weights of a member's best epoch, on the processor, in evaluation mode."""
-        return self._as_network(self.best_weights[member]).eval()
+    def best_network(self, index: int) -> SpectrumNetwork:
+        """With the weights of a seed's best epoch, on the processor, in evaluation mode."""
+        return self._as_network(self.best_weights[index]).eval()
 
     def _one_pass(self) -> list[float]:
-        """Train on every spectrum once; the mean loss of each active member over the pass."""
+        """Train on every spectrum once; the mean loss of each active seed over the pass."""
         total = torch.zeros(len(self.active), device=self._device)  # reading it would wait for each step
-        masks = [self.masks[member] for member in self.active]
+        masks = [self.masks[index] for index in self.active]
         learning, optimizer = self._learning, self.optimizer
-        batches = self._batches([self.orders[member] for member in self.active])
+        batches = self._batches([self.batch_generators[index] for index in self.active])
         done = len(self.epochs[self.active[0]]) * len(batches)
         for step, rows in enumerate(batches, start=done):
             if self.settings.schedule == "one_cycle":
@@ -224,26 +224,26 @@ class Run:
         share = min(self.settings.average, (1 + step) / (10 + step))
         assert self.average is not None
         for mean, now in (
-            (self.average.parameters(), self.members.parameters()),
-            (self.average.buffers(), self.members.buffers()),
+            (self.average.parameters(), self.networks.parameters()),
+            (self.average.buffers(), self.networks.buffers()),
         ):
             torch._foreach_lerp_(list(mean), list(now), 1 - share)
 
     @torch.no_grad()
-    def _validate(self, members: Members) -> list[float]:
-        """Mean squared error of each member on the validation part."""
-        k = len(members)
-        outputs = members(self._val_features[:, None].expand(-1, k, -1))
+    def _validate(self, networks: SeedNetworks) -> list[float]:
+        """Mean squared error of each seed on the validation part."""
+        k = len(networks)
+        outputs = networks(self._val_features[:, None].expand(-1, k, -1))
         return (outputs - self._val_spectra[:, None]).square().mean(dim=(0, 2)).tolist()
 
     def _batches(self, generators: Sequence[torch.Generator]) -> list[Tensor]:
-        """Row numbers (b, k) of each batch: for each member 0 .. n - 1 in an order of its own.
+        """Row numbers (b, k) of each batch: for each seed 0 .. n - 1 in an order of its own.
 
         A last batch of one spectrum has no variance to normalise by, so it joins the one before it.
         """
         n = len(self._features)
-        orders = torch.stack([torch.randperm(n, generator=generator) for generator in generators], dim=1)
-        batches = list(orders.to(self._device).split(self.settings.batch_size))
+        rows = torch.stack([torch.randperm(n, generator=generator) for generator in generators], dim=1)
+        batches = list(rows.to(self._device).split(self.settings.batch_size))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches

@@ -30,8 +30,8 @@ def train_tuned(
         outputs: the checkpoint of each seed.
         universal: checkpoint of the universal model with each seed.
         subset: as `Cu_FEFF`, of any level of theory.
-        others: `features`, `settings` and what else `xanesflow.models.network.fit.train_model` takes; the hidden layers are
-            those of the universal model.
+        others: `features`, `settings` and what else `xanesflow.models.network.fit.train_model` takes; the hidden layers
+            are those of the universal model.
 
     Raises:
         XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the training failed,

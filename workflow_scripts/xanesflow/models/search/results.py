@@ -70,12 +70,12 @@ def write_trials(path: str | Path, trials: Sequence[FrozenTrial], settings: Sequ
         head = ["trial", "state", "val_mse", "best_epoch", "epochs"]
         writer.writerow([*head, *settings, *used, "seconds", "reason"])
         for number, trial in enumerate(trials, start=1):
-            told, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
+            noted, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
             row = [number, "complete" if complete else "ended_early", trial.value if complete else ""]
-            row += [told.get(name, "") for name in ("best_epoch", "epochs")]
-            row += [_text(told["settings"][name]) for name in settings] + [told.get(name, "") for name in used]
+            row += [noted.get(name, "") for name in ("best_epoch", "epochs")]
+            row += [_text(noted["settings"][name]) for name in settings] + [noted.get(name, "") for name in used]
             seconds = trial.duration.total_seconds() if trial.duration else 0.0
-            writer.writerow([*row, round(seconds, 1), told.get("reason", "")])
+            writer.writerow([*row, round(seconds, 1), noted.get("reason", "")])
 
 
 def draw_search(path: str | Path, study: Study, title: str) -> None:

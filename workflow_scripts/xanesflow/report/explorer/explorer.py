@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS, parse_site_id
-from xanesflow.dataset.read_dataset import Subset, load
+from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 from xanesflow.report.explorer.feature_map import UMAP, read_map
@@ -96,13 +96,13 @@ def explorer_data(files: ExplorerFiles) -> tuple[str, list[str]]:
     chemistry = read_chemistry(files.chemistry)
     tables = {features: read_map(path) for features, path in files.maps.items()}
     n_models = sum(map(len, by_subset.values()))
-    most_judged = max(FEWEST_SITES, files.most_predictions // max(1, n_models))
+    most_evaluated = max(FEWEST_SITES, files.most_predictions // max(1, n_models))
     most_sites = max(5 * FEWEST_SITES, files.most_spectra // max(1, len(by_subset)))
     pack, notes, subsets = Pack(), [], []
     with load(files.dataset) as data:
         for name, models in by_subset.items():
             of_subset = {features: table[table["subset"] == name] for features, table in tables.items()}
-            picked = _pick(data[name], models, of_subset, most_judged, most_sites)
+            picked = _pick(data[name], models, of_subset, most_evaluated, most_sites)
             notes += picked.notes
             known = chemistry[chemistry["subset"] == name]
             subsets.append(_subset(pack, data[name], models, chemistry=known, maps=of_subset, picked=picked))
@@ -114,18 +114,22 @@ class _Picked:
     """Which sites of a subset are on the page.
 
     Attributes:
-        rows: of the subset, the judged ones first.
-        judged: for each judged one its row in the prediction files.
+        rows: of the subset, the evaluated ones first.
+        evaluated: for each evaluated one its row in the prediction files.
         notes: what was left out, in sentences.
     """
 
     rows: NDArray[np.intp]
-    judged: NDArray[np.intp]
+    evaluated: NDArray[np.intp]
     notes: list[str]
 
 
 def _pick(
-    subset: Subset, models: Sequence[Predictions], maps: Mapping[str, pd.DataFrame], most_judged: int, most_sites: int
+    subset: SubsetView,
+    models: Sequence[Predictions],
+    maps: Mapping[str, pd.DataFrame],
+    most_evaluated: int,
+    most_sites: int,
 ) -> _Picked:
     row_of = {name: row for row, name in enumerate(subset.ids)}
     ids = models[0].ids
@@ -134,10 +138,10 @@ def _pick(
             f"The predictions of {subset.name} are not all of the same spectra of the dataset; delete "
             "results/evaluation/predictions and run snakemake."
         )
-    judged = sample_judged([spectrum_mse(each.spectra, each.predictions) for each in models], most_judged)
-    rows = dict.fromkeys(row_of[ids[each]] for each in judged)
+    evaluated = sample_evaluated([spectrum_mse(each.spectra, each.predictions) for each in models], most_evaluated)
+    rows = dict.fromkeys(row_of[ids[each]] for each in evaluated)
     for table in maps.values():
-        for row in list(rows)[: len(judged)]:
+        for row in list(rows)[: len(evaluated)]:
             rows |= dict.fromkeys(row_of[name] for name in table["neighbours"].iloc[row])
     others = np.setdiff1d(np.flatnonzero(subset.split != models[0].part), list(rows))
     free = max(0, most_sites - len(rows))
@@ -145,25 +149,25 @@ def _pick(
         others = np.random.default_rng(0).permutation(others)[:free]
     rows |= dict.fromkeys(np.sort(others).tolist())
     notes = []
-    if len(judged) < len(ids):
+    if len(evaluated) < len(ids):
         notes.append(
-            f"{subset.name}: {len(judged)} of {len(ids)} {_part(models[0].part)} spectra, sampled evenly over the "
+            f"{subset.name}: {len(evaluated)} of {len(ids)} {_part(models[0].part)} spectra, sampled evenly over the "
             f"tenths of each model's errors, with the {WORST} worst of each."
         )
     rest = len(subset) - len(ids)
-    if len(rows) - len(judged) < rest:
+    if len(rows) - len(evaluated) < rest:
         notes.append(
-            f"{subset.name}: {len(rows) - len(judged)} of {rest} other sites, the nearest training sites of the "
+            f"{subset.name}: {len(rows) - len(evaluated)} of {rest} other sites, the nearest training sites of the "
             "former and a random sample."
         )
-    return _Picked(np.array(list(rows), dtype=np.intp), judged, notes)
+    return _Picked(np.array(list(rows), dtype=np.intp), evaluated, notes)
 
 
 def _part(part: str) -> str:
     return "validation" if part == "val" else part
 
 
-def sample_judged(errors: Sequence[NDArray[np.float64]], most: int) -> NDArray[np.intp]:
+def sample_evaluated(errors: Sequence[NDArray[np.float64]], most: int) -> NDArray[np.intp]:
     """Rows of judged spectra to show: all, or evenly many of each tenth of each model's errors and its worst ones.
 
     Args:
@@ -187,7 +191,7 @@ def sample_judged(errors: Sequence[NDArray[np.float64]], most: int) -> NDArray[n
 
 def _subset(
     pack: Pack,
-    subset: Subset,
+    subset: SubsetView,
     models: Sequence[Predictions],
     *,
     chemistry: pd.DataFrame,
@@ -215,17 +219,17 @@ def _subset(
         "detail": known["detail"].tolist(),
         "spectra": pack.spectra(spectra, largest),
         "maps": {
-            features: _map(pack, table.iloc[picked.rows], names, len(table), len(picked.judged))
+            features: _map(pack, table.iloc[picked.rows], names, len(table), len(picked.evaluated))
             for features, table in maps.items()
         },
-        "models": [_model(pack, model, picked.judged, largest) for model in models],
-        "judged": len(picked.judged),
+        "models": [_model(pack, model, picked.evaluated, largest) for model in models],
+        "judged": len(picked.evaluated),
     }
 
 
-def _map(pack: Pack, table: pd.DataFrame, names: Mapping[str, int], of: int, judged: int) -> dict[str, Any]:
-    near = table["neighbours"].iloc[:judged]
-    far = table["distances"].iloc[:judged]
+def _map(pack: Pack, table: pd.DataFrame, names: Mapping[str, int], of: int, evaluated: int) -> dict[str, Any]:
+    near = table["neighbours"].iloc[:evaluated]
+    far = table["distances"].iloc[:evaluated]
     return {
         "x": pack.add(table["x"], "f32"),
         "y": pack.add(table["y"], "f32"),
@@ -236,7 +240,7 @@ def _map(pack: Pack, table: pd.DataFrame, names: Mapping[str, int], of: int, jud
     }
 
 
-def _model(pack: Pack, data: Predictions, judged: NDArray[np.intp], largest: float) -> dict[str, Any]:
+def _model(pack: Pack, data: Predictions, evaluated: NDArray[np.intp], largest: float) -> dict[str, Any]:
     mse = spectrum_mse(data.spectra, data.predictions)
     rank = np.empty(len(mse), dtype=np.int64)
     rank[np.argsort(mse, kind="stable")] = np.arange(len(mse))
@@ -245,23 +249,23 @@ def _model(pack: Pack, data: Predictions, judged: NDArray[np.intp], largest: flo
         tenth[rows] = number
     bars = data.uncertainty
     # What a model makes up may be larger than any spectrum; what is larger by far is cut.
-    scale = float(np.clip(np.abs(data.predictions[judged]).max(initial=0.0), largest, 4 * largest))
+    scale = float(np.clip(np.abs(data.predictions[evaluated]).max(initial=0.0), largest, 4 * largest))
     described = {
         "model": data.model,
         "features": data.features,
         "part": _part(data.part),
         "n": len(mse),
         "seeds": len(data.seeds),
-        "mse": pack.add(mse[judged], "f32"),
-        "rank": pack.add(rank[judged] + 1, "i32"),
-        "tenth": pack.add(tenth[judged], "u8"),
-        "predictions": pack.spectra(data.predictions[judged], scale),
+        "mse": pack.add(mse[evaluated], "f32"),
+        "rank": pack.add(rank[evaluated] + 1, "i32"),
+        "tenth": pack.add(tenth[evaluated], "u8"),
+        "predictions": pack.spectra(data.predictions[evaluated], scale),
         "uncalibrated": data.uncalibrated,
     }
     if bars is not None:
         described |= {
-            "expected": pack.add(bars.error[judged], "f32"),
-            "lower": pack.spectra(bars.band_68[0, judged], scale),
-            "upper": pack.spectra(bars.band_68[1, judged], scale),
+            "expected": pack.add(bars.error[evaluated], "f32"),
+            "lower": pack.spectra(bars.band_68[0, evaluated], scale),
+            "upper": pack.spectra(bars.band_68[1, evaluated], scale),
         }
     return described

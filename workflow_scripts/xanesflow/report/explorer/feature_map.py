@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.dataset.read_dataset import Subset, load
+from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 
 UMAP, COMPONENTS = "umap", "principal components"
@@ -146,7 +146,7 @@ def _components(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def nearest_training(
-    subset: Subset, features: NDArray[np.floating], number: int = NEIGHBOURS
+    subset: SubsetView, features: NDArray[np.floating], number: int = NEIGHBOURS
 ) -> tuple[list[list[str]], list[list[float]]]:
     """Ids and distances of the nearest training sites of each site, none of a training site.
 

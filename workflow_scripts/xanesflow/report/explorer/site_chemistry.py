@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.dataset.file import structure_json, structure_key
-from xanesflow.dataset.read_dataset import Dataset, load
+from xanesflow.dataset.read_dataset import DatasetFile, load
 
 METHOD = "bond valence, composition, CrystalNN 1"
 """Changes when the same structure would get other answers; what was kept before is then computed again."""
@@ -80,7 +80,7 @@ def _method() -> str:
     return f"{METHOD}, pymatgen-core {version('pymatgen-core')}"
 
 
-def describe_sites(dataset: Path, output: Path, *, kept: Path, workers: int = 1) -> None:
+def describe_sites(dataset: Path, output: Path, *, answers_file: Path, workers: int = 1) -> None:
     """Describe every site of a dataset, from the structures in it.
 
     The oxidation state is that of bond valences (pymatgen's BVAnalyzer); where these cannot be assigned, the average
@@ -90,17 +90,17 @@ def describe_sites(dataset: Path, output: Path, *, kept: Path, workers: int = 1)
     Args:
         dataset: the campaign's dataset.
         output: Parquet to write, a row a site with the columns of `SiteChemistry`, in the order of the dataset.
-        kept: file that each structure's answers are added to, so that a job that was interrupted goes on, and a
+        answers_file: file that each structure's answers are added to, so that a job that was interrupted goes on, and a
             dataset that grew costs its new structures only.
         workers: processes.
     """
     with load(dataset) as data:
         order, works, absent = _sites_of(data)
-    answers = _read_kept(kept)
-    todo = [work for work in works if not _is_kept(work, answers)]
+    answers = _read_answers(answers_file)
+    todo = [work for work in works if not _is_answer(work, answers)]
     log.info("%d structures, %d of them described before", len(works), len(works) - len(todo))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.open("a", encoding="utf-8") as file:
+    answers_file.parent.mkdir(parents=True, exist_ok=True)
+    with answers_file.open("a", encoding="utf-8") as file:
         for done, (work, found) in enumerate(zip(todo, map_in_processes(_describe, todo, workers), strict=True), 1):
             answers.setdefault(work.key, {}).update(found)
             file.write(json.dumps({"key": work.key, "sites": found}) + "\n")
@@ -125,7 +125,7 @@ def describe_sites(dataset: Path, output: Path, *, kept: Path, workers: int = 1)
 _Site = tuple[str, str, int]
 
 
-def _sites_of(data: Dataset) -> tuple[list[_Site], list[_Work], dict[_Site, str]]:
+def _sites_of(data: DatasetFile) -> tuple[list[_Site], list[_Work], dict[_Site, str]]:
     """All sites in the order of the dataset, the structures they stand in, and why some stand in none."""
     order: list[_Site] = []
     works: dict[tuple[str, str], _Work] = {}
@@ -144,7 +144,7 @@ def _sites_of(data: Dataset) -> tuple[list[_Site], list[_Work], dict[_Site, str]
     return order, list(works.values()), absent
 
 
-def _read_kept(path: Path) -> dict[str, dict[str, Any]]:
+def _read_answers(path: Path) -> dict[str, dict[str, Any]]:
     """Answers of earlier runs by hash of method and structure; a line that was cut short counts as none."""
     answers: dict[str, dict[str, Any]] = {}
     if not path.exists():
@@ -162,7 +162,7 @@ def _read_kept(path: Path) -> dict[str, dict[str, Any]]:
     return answers
 
 
-def _is_kept(work: _Work, answers: Mapping[str, Mapping[str, Any]]) -> bool:
+def _is_answer(work: _Work, answers: Mapping[str, Mapping[str, Any]]) -> bool:
     return {str(index) for index in work.sites} <= answers.get(work.key, {}).keys()
 
 

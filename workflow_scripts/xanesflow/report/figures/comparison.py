@@ -131,8 +131,8 @@ def _mark(axes: Axes, place: float, eta: float, mark: _Mark) -> None:
         axes.plot([mark.paper], [place], "D", ms=5, mfc="white", mec=TRUTH, zorder=4, ls="", label="paper")
         if 0 <= mark.paper - right < 0.25 * mark.paper:  # else the number would be written over the diamond
             right = mark.paper
-    told = f"{eta:.2f}" if np.isfinite(eta) else "–"
-    axes.annotate(told, (right, place), (5, 0), textcoords="offset points", va="center", fontsize=7)
+    label = f"{eta:.2f}" if np.isfinite(eta) else "–"
+    axes.annotate(label, (right, place), (5, 0), textcoords="offset points", va="center", fontsize=7)
 
 
 def _place(model: str) -> int:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from xanesflow.core.figures import BAND, BASELINE, MODEL, TRUTH, figure
 from xanesflow.evaluation.error_bars.calibration import LEVELS
-from xanesflow.evaluation.error_bars.scores import Sparsification, judge, reliability, sparsification
+from xanesflow.evaluation.error_bars.scores import Sparsification, reliability, score_error_bars, sparsification
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, read_predictions
 
@@ -45,7 +45,7 @@ def draw_uncertainty(predictions: Path, *, reliability: Path, sparsification: Pa
 
 def _reliability(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
     left, right = drawn.subplots(1, 2, width_ratios=[2, 3])
-    found = judge(data.spectra, data.predictions, bars)
+    found = score_error_bars(data.spectra, data.predictions, bars)
     _diagonal(left)
     left.plot(LEVELS, reliability(bars.confidence), color=MODEL, label=data.model)
     left.set(xlabel="Share that a band shall hold", ylabel="Share of points inside", xlim=(0, 1), ylim=(0, 1))
@@ -70,7 +70,7 @@ def _diagonal(axes: Axes) -> None:
 def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
     left, right = drawn.subplots(1, 2)
     errors = np.sqrt(spectrum_mse(data.spectra, data.predictions))
-    found = judge(data.spectra, data.predictions, bars)
+    found = score_error_bars(data.spectra, data.predictions, bars)
     smallest = max(errors.max() * 1e-6, np.finfo(float).tiny)
     dots = {"color": MODEL, "ms": 3, "alpha": 0.6, "rasterized": len(errors) > MOST_VECTORS}
     left.loglog(np.maximum(bars.error, smallest), np.maximum(errors, smallest), ".", **dots)

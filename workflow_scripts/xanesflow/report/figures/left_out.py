@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from xanesflow.core.figures import BAND, BASELINE, MODEL, figure
 from xanesflow.core.sites import site_id
-from xanesflow.spectra.rejected_examples import Example
+from xanesflow.spectra.rejected_examples import RejectedExample
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
 
 COLUMNS = 6
@@ -45,7 +45,7 @@ def draw_examples(spectra: Path, output: Path) -> None:
         drawn.supxlabel(f"Photon energy − {curated.energy_ev[0]:.2f} (eV); upwards: cross section (bohr²)", fontsize=8)
 
 
-def _panel(axes: Axes, curated: CuratedSpectra, example: Example) -> None:
+def _panel(axes: Axes, curated: CuratedSpectra, example: RejectedExample) -> None:
     relative = curated.energy_ev - curated.energy_ev[0]
     if curated.envelope is not None:
         axes.fill_between(relative, *curated.envelope, color=BAND, alpha=0.45, lw=0, label="envelope")
@@ -55,6 +55,6 @@ def _panel(axes: Axes, curated: CuratedSpectra, example: Example) -> None:
         out = (example.spectrum < curated.envelope[0]) | (example.spectrum > curated.envelope[1])
         axes.plot(relative, np.where(out, example.spectrum, np.nan), color=BASELINE, lw=2.6, label="outside")
     axes.set_title(site_id(example.material_id, example.site_index), fontsize=7, parse_math=False)
-    if told := example.detail.split(" from")[0] if example.reason == "outside_envelope" else "":
-        axes.text(0.97, 0.04, told, transform=axes.transAxes, ha="right", fontsize=6)
+    if note := example.detail.split(" from")[0] if example.reason == "outside_envelope" else "":
+        axes.text(0.97, 0.04, note, transform=axes.transAxes, ha="right", fontsize=6)
     axes.tick_params(labelsize=6)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.sites import site_id
 from xanesflow.dataset.compare_theories import BY_NAME, PAIRED, compare_theories
-from xanesflow.dataset.read_dataset import Dataset
+from xanesflow.dataset.read_dataset import DatasetFile
 
 WORST = 4
 
@@ -35,7 +35,7 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
         return
     worst = compared.head(WORST)
     shown = pd.concat([worst, compared.iloc[[len(compared) // 2]]]) if len(compared) > WORST else worst
-    with Dataset(dataset) as file, figure(output, 9.5, 4.8) as drawn:
+    with DatasetFile(dataset) as file, figure(output, 9.5, 4.8) as drawn:
         halves: Any = drawn.subfigures(2, 1)
         above, below = halves
         left, right = above.subplots(1, 2)
@@ -58,7 +58,7 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
         below.supxlabel(f"Photon energy (eV), {other} shifted; each scaled to a mean of 1", fontsize=8)
 
 
-def _panel(axes: Axes, file: Dataset, subsets: tuple[str, str], row: Any) -> None:
+def _panel(axes: Axes, file: DatasetFile, subsets: tuple[str, str], row: Any) -> None:
     site = site_id(row.material_id, row.site_index)
     for name, shift, colour, style in zip(subsets, (0.0, row.shift_ev), (TRUTH, BASELINE), ("-", "--"), strict=True):
         subset = file[name]

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from xanesflow.config import result_paths as paths
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Site
+from xanesflow.core.text import one_line
 
 _SITES = "_sites.parquet"
 
@@ -90,5 +91,5 @@ def read_columns(path: Path, columns: list[str]) -> pa.Table:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:160]
+        said = one_line(error, 160)
         raise XanesflowError(f"{path} cannot be read ({said}); delete it and run `snakemake structures`.") from None

@@ -23,17 +23,18 @@ from xanesflow.config.result_paths import fill, in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
+from xanesflow.core.text import first_of, one_line
 from xanesflow.simulations.state.campaign_sites import read_columns, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import zips_of
 from xanesflow.simulations.state.progress import (
     ChunkState,
-    Outcome,
+    RunOutcome,
     hash_sites,
     outcome_of,
     progress_path,
     read_progress,
 )
-from xanesflow.simulations.state.retry_requests import open_order
+from xanesflow.simulations.state.retry_requests import open_request
 
 DONE, OUTDATED, MISSING = "done", "outdated", "missing"
 """How the file of a stage stands: outdated is what is older than what it is made from."""
@@ -193,7 +194,7 @@ def _add_chunks(
             if chunk_name(chunk) not in kept:
                 continue
         except OSError as error:
-            status.notes.append(f"{path} cannot be read ({_short(error)}).")
+            status.notes.append(f"{path} cannot be read ({one_line(error, 160)}).")
         if state is None:
             counted.append(chunk)
             state = _count_runs(status, folder, theory, chunk, sites)
@@ -207,7 +208,7 @@ def _add_chunks(
         used += state.core_seconds / 3600
         ended = min(state.ended, len(sites))
         expected_of_ended += hours[chunk] * ended / len(sites)
-        marked += len(open_order(folder, chunk)) if chunk_name(chunk) in ordered else 0
+        marked += len(open_request(folder, chunk)) if chunk_name(chunk) in ordered else 0
         if state.alive(now):
             status.running += len(state.running)
             worked += sum(max(now - begun, 0.0) for begun in state.running.values()) / 3600
@@ -245,7 +246,7 @@ def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, w
 
 def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sites: Iterable[Site]) -> ChunkState:
     """How a chunk stands by its packed runs, or by those that are kept singly."""
-    wanted, outcomes = set(sites), dict[Site, Outcome]()
+    wanted, outcomes = set(sites), dict[Site, RunOutcome]()
     for path in zips_of(folder, chunk):
         try:
             outcomes |= {site: outcome_of(record) for site, record in read_records(path, theory) if site in wanted}
@@ -281,8 +282,7 @@ def _remark(status: SubsetStatus, dead: list[ChunkState], moved: int, counted: l
 def _chunks(numbers: Iterable[int]) -> str:
     """`chunk 0003 is`; `chunks 0003, 0004 are`."""
     names = [chunk_name(number) for number in sorted(numbers)]
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"chunk {names[0]} is" if len(names) == 1 else f"chunks {', '.join(names[:_LISTED])}{more} are"
+    return f"chunk {names[0]} is" if len(names) == 1 else f"chunks {first_of(names, _LISTED)} are"
 
 
 def _rejected(path: Path, status: SubsetStatus) -> dict[str, int]:
@@ -344,10 +344,6 @@ def _notes(results: Path, found: list[SubsetStatus]) -> list[str]:
     failed = [fill(paths.FAILED_SITES, subset=each.subset) for each in found if each.n_failed]
     listed = [table for table in failed if in_results(results, table).exists()]
     return [f"The failed sites stand in {', '.join(listed)}."] if listed else []
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def as_plain(status: CampaignStatus) -> dict[str, Any]:

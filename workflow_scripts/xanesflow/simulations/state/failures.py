@@ -117,10 +117,10 @@ def describe(reasons: Iterable[str], most: int | None = None) -> str:
     """
     counts = Counter(reasons)
     listed = sorted(counts, key=lambda reason: (-counts[reason], [*REASONS, reason].index(reason)))
-    told = [f"{counts[reason]} {reason}" for reason in listed[:most]]
-    if others := sum(counts[reason] for reason in listed[len(told) :]):
-        told.append(f"{others} for other reasons")
-    return ", ".join(told)
+    parts = [f"{counts[reason]} {reason}" for reason in listed[:most]]
+    if others := sum(counts[reason] for reason in listed[len(parts) :]):
+        parts.append(f"{others} for other reasons")
+    return ", ".join(parts)
 
 
 def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | None) -> None:

@@ -24,13 +24,13 @@ from xanesflow.codes.run_zip import RECORD, ChunkWriter, Run
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, temporary_name
 from xanesflow.core.sites import Site, Subset, chunk_name, site_id
-from xanesflow.simulations.state.progress import Outcome, outcome_of
-from xanesflow.simulations.state.retry_requests import Orders
+from xanesflow.simulations.state.progress import RunOutcome, outcome_of
+from xanesflow.simulations.state.retry_requests import RetryRequests
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, NotImplementedError, OSError)
 
 
-class KeptRuns:
+class FinishedRuns:
     """The finished runs of one chunk.
 
     Args:
@@ -43,8 +43,8 @@ class KeptRuns:
         self.folder, self.subset, self.chunk = folder, subset, chunk
         self.packed = folder / f"{chunk_name(chunk)}.zip"
         self.singles = folder / chunk_name(chunk)
-        self._orders = Orders(folder.parent, chunk)
-        self.outcomes: dict[Site, Outcome] = {}  # of what `find` has found
+        self._retry_requests = RetryRequests(folder.parent, chunk)
+        self.outcomes: dict[Site, RunOutcome] = {}  # of what `find` has found
 
     def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
         """Where the runs of sites are that need not be computed again.
@@ -144,7 +144,9 @@ class KeptRuns:
     def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[Run]:
         """The runs in a zip that are whole, of this input, and neither passing failures nor ordered anew."""
         for run in self._runs(path, wanted):
-            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._orders.call_for(run.record):
+            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._retry_requests.call_for(
+                run.record
+            ):
                 self.outcomes[run_site(run)] = outcome_of(run.record)
                 yield run
 

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 
 from xanesflow.core.files import temporary_name, write_text
 from xanesflow.core.sites import Site, chunk_name, site_id
+from xanesflow.core.text import one_line
 from xanesflow.running import slurm
 from xanesflow.running.lock_holder import STARTED_UNKNOWN, process_start
 
@@ -41,7 +42,7 @@ SILENT = 5 * HEARTBEAT
 _MESSAGE = 500  # characters
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """What counts of a run that has ended.
 
     Attributes:
@@ -53,13 +54,13 @@ class Outcome(NamedTuple):
     core_seconds: float
 
 
-def outcome_of(record: Mapping[str, Any]) -> Outcome:
+def outcome_of(record: Mapping[str, Any]) -> RunOutcome:
     """What counts of a run, from its run.json; one that lacks its time took none."""
     try:
         core_seconds = float(record.get("seconds", 0.0)) * float(record.get("cores", 1))
     except (TypeError, ValueError):
         core_seconds = 0.0
-    return Outcome(str(record.get("reason", "")) if record.get("outcome") == "failed" else "", core_seconds)
+    return RunOutcome(str(record.get("reason", "")) if record.get("outcome") == "failed" else "", core_seconds)
 
 
 @dataclass
@@ -181,7 +182,7 @@ class ChunkProgress:
         self._failed: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._changed, self._over = threading.Event(), threading.Event()
-        self._told = False
+        self._warned = False
         self._writer = threading.Thread(target=self._keep_writing, daemon=True, name="progress")
 
     def __enter__(self) -> ChunkProgress:
@@ -199,10 +200,10 @@ class ChunkProgress:
             self._state.state = "finished" if error is None else "stopped"
             self._state.running = {}
             if error is not None:
-                self._state.message = (" ".join(str(error).split()) or type(error).__name__)[:_MESSAGE]
+                self._state.message = one_line(error, _MESSAGE, stop=True)
         self._write()
 
-    def found(self, outcomes: Mapping[Site, Outcome]) -> None:
+    def found(self, outcomes: Mapping[Site, RunOutcome]) -> None:
         """Runs that were kept from before."""
         for site, outcome in outcomes.items():
             self._count(site, outcome)
@@ -224,7 +225,7 @@ class ChunkProgress:
         """A run has ended and is kept; `record` is its run.json."""
         self._count(site, outcome_of(record))
 
-    def _count(self, site: Site, outcome: Outcome) -> None:
+    def _count(self, site: Site, outcome: RunOutcome) -> None:
         with self._lock:
             if site not in self._sites:  # it costs time, and is no result
                 pass
@@ -250,6 +251,6 @@ class ChunkProgress:
         try:
             write_text(self._path, text + "\n")
         except OSError as error:  # the runs matter, and a full disk is told by them
-            if not self._told:
+            if not self._warned:
                 log.warning("%s cannot be written (%s); the chunk goes on.", self._path, error.strerror)
-            self._told = True
+            self._warned = True

@@ -17,7 +17,7 @@ from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_sites import SubsetSites, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import zips_of
 from xanesflow.simulations.state.progress import progress_path, read_progress
-from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_order
+from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_request
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def order_retries(
             here = [each for each in failed if (each.subset, each.chunk) == (subset, chunk)]
             again = {site_id(*each.site): each.run for each in here if each in chosen}
             leave = [each.run for each in here if each not in chosen and each.reason in PASSING]
-            write_order(in_results(results, paths.SIMULATIONS, subset=subset), chunk, again=again, leave=leave)
+            write_request(in_results(results, paths.SIMULATIONS, subset=subset), chunk, again=again, leave=leave)
     return chosen
 
 
@@ -84,7 +84,7 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
     """The failed sites of a subset; of a chunk that is not whole those that have been computed so far."""
     folder, theory = in_results(results, paths.SIMULATIONS, subset=subset), Subset.parse(subset).theory
     for chunk, sites in sorted(given.chunks.items()):
-        if _told_without(folder, chunk):
+        if _finished_without_failures(folder, chunk):
             continue
         runs: dict[Site, Failed] = {}
         of_chunk = set(sites)
@@ -96,7 +96,7 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
         yield from (runs[site] for site in sorted(runs))
 
 
-def _told_without(folder: Path, chunk: int) -> bool:
+def _finished_without_failures(folder: Path, chunk: int) -> bool:
     """Whether a finished chunk tells that none of its sites failed, so that its runs need not be read."""
     try:
         state = read_progress(progress_path(folder, chunk))

@@ -26,7 +26,7 @@ PASSING = frozenset({"timed_out", "killed", "no_potcar"})
 """Reasons of failed runs that another attempt may not meet; all other failures would come again."""
 
 
-def order_path(folder: Path, chunk: int) -> Path:
+def request_path(folder: Path, chunk: int) -> Path:
     """The order of a chunk.
 
     Args:
@@ -41,7 +41,7 @@ def name_run(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def write_order(folder: Path, chunk: int, *, again: Mapping[str, str], leave: Iterable[str]) -> None:
+def write_request(folder: Path, chunk: int, *, again: Mapping[str, str], leave: Iterable[str]) -> None:
     """Order that failed sites of a chunk are computed again.
 
     Args:
@@ -51,16 +51,16 @@ def write_order(folder: Path, chunk: int, *, again: Mapping[str, str], leave: It
         leave: names of failed runs that would be tried again with the chunk (`PASSING`), and shall not.
     """
     order = {"ordered": datetime.now(UTC).isoformat(), "again": dict(sorted(again.items())), "leave": sorted(leave)}
-    write_text(order_path(folder, chunk), json.dumps(order, indent=1) + "\n")
+    write_text(request_path(folder, chunk), json.dumps(order, indent=1) + "\n")
 
 
-def open_order(folder: Path, chunk: int) -> dict[str, str]:
+def open_request(folder: Path, chunk: int) -> dict[str, str]:
     """What an order names that has not been carried out yet, site -> name of its run; empty: there is none."""
-    path = order_path(folder, chunk)
+    path = request_path(folder, chunk)
     return _read(path)[0] if _is_open(path, folder, chunk) else {}
 
 
-class Orders:
+class RetryRequests:
     """What is ordered for the sites of a chunk.
 
     Args:
@@ -73,7 +73,7 @@ class Orders:
         self._again = {
             run for path in sorted((folder / "retry").glob("[0-9]*.json")) for run in _read(path)[0].values()
         }
-        path = order_path(folder, chunk)
+        path = request_path(folder, chunk)
         # Once it is carried out, passing failures are tried again with their chunk, as ever.
         self._leave = _read(path)[1] if _is_open(path, folder, chunk) else set[str]()
 

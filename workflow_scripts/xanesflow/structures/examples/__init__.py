@@ -20,6 +20,7 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ELEMENTS
+from xanesflow.core.text import one_line
 from xanesflow.structures.examples.expand_symmetry import PRIMITIVE, distinct, find_setting, operations
 
 FOLDER = Path(__file__).parent
@@ -164,7 +165,7 @@ def _read_entry(given: Any, place: str) -> Example:
         if not re.search(r"\(1[89]\d\d\)|\(20\d\d\)|\(\d{4}[-–]\d{2,4}\)", str(given[field])):
             raise ValueError("it has no year in parentheses")
     except (ValueError, TypeError, AttributeError, KeyError, ZeroDivisionError) as error:
-        raise _mistake(entry, field, " ".join(str(error).split())) from None
+        raise _mistake(entry, field, one_line(error)) from None
     return Example(
         entry, given["formula"], str(given["name"]), symbol, lattice, sites, inequivalent, nearest, given["reference"]
     )

@@ -16,9 +16,9 @@ from mp_api.client.core.exceptions import MPRestError, MPRestWarning
 from mp_api.client.core.utils import validate_api_key, validate_endpoint
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import one_line
 from xanesflow.structures.materials_project.manifest import LeftOut, Query
-from xanesflow.structures.materials_project.retrying_http import Patience, PatientAdapter
-from xanesflow.structures.sites import one_line
+from xanesflow.structures.materials_project.retrying_http import RetryingAdapter, RetrySettings
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ IDS_AT_ONCE = 200
 _LISTED_AT_ONCE = 1000
 
 
-class MaterialsProject:
+class MaterialsProjectClient:
     """A connection to Materials Project.
 
     The key is that of the environment variable MP_API_KEY, or PMG_MAPI_KEY of pymatgen's settings; it goes into the
@@ -37,7 +37,7 @@ class MaterialsProject:
 
     Args:
         endpoint: address to ask; None: mp-api's own, which the environment variable MP_API_ENDPOINT changes.
-        patience: how long it is waited for.
+        retries: how long it is waited for.
 
     Attributes:
         endpoint: the address.
@@ -47,11 +47,11 @@ class MaterialsProject:
         XanesflowError: there is no key, it has not a key's form, or there is no answer.
     """
 
-    def __init__(self, endpoint: str | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, endpoint: str | None = None, retries: RetrySettings | None = None) -> None:
         self._key = _key()
         self.endpoint = validate_endpoint(endpoint)
-        patience = patience or Patience()
-        adapter = PatientAdapter(patience, SERVER)
+        retries = retries or RetrySettings()
+        adapter = RetryingAdapter(retries, SERVER)
         # mp-api asks for the heartbeat without a time limit and once, so it is asked with patience first.
         with requests.Session() as session:
             _mount(session, adapter)
@@ -59,17 +59,17 @@ class MaterialsProject:
         if not isinstance(heartbeat, dict) or not heartbeat.get("db_version"):
             raise XanesflowError(f"{self.endpoint} does not answer as {SERVER} does; check MP_API_ENDPOINT.")
         self.database_version = str(heartbeat["db_version"])
-        for attempt in range(1, patience.attempts + 1):
+        for attempt in range(1, retries.attempts + 1):
             try:
                 self._client = self._connect()
                 break
             except (KeyError, TypeError, ValueError, MPRestError, requests.RequestException) as error:
-                if attempt == patience.attempts:
+                if attempt == retries.attempts:
                     raise XanesflowError(
                         f"{self.endpoint} does not answer as {SERVER} does ({self._clean(error)}); check "
                         "MP_API_ENDPOINT, or try again later."
                     ) from None
-                time.sleep(patience.backoff_s * 2 ** (attempt - 1))
+                time.sleep(retries.backoff_s * 2 ** (attempt - 1))
         _mount(self._client.session, adapter)
 
     def _connect(self) -> MPRester:
@@ -190,7 +190,7 @@ def _key() -> str:
     return key
 
 
-def _mount(session: requests.Session, adapter: PatientAdapter) -> None:
+def _mount(session: requests.Session, adapter: RetryingAdapter) -> None:
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.core.files import write_text
+from xanesflow.core.text import first_few
 
 SCHEMA = 1
 
@@ -66,7 +67,7 @@ class Query:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A material that was asked for and is not among the structures; `reason` is one of `xanesflow.core.reasons.REASONS`."""
+    """A material that was asked for and is not among the structures; `reason` is one of `core.reasons.REASONS`."""
 
     material_id: str
     reason: str
@@ -186,6 +187,6 @@ def describe_differences(changes: Mapping[str, Any], *, named: int = 5) -> str:
     for key, word in words.items():
         found = [f"{old} to {new}" for old, new in changes[key].items()] if key == "moved" else changes[key]
         if found:
-            some = ", ".join(found[:named]) + (", ..." if len(found) > named else "")
+            some = first_few(found, named)
             parts.append(f"{len(found)} {word} ({some})")
     return ", ".join(parts) or "nothing changed"

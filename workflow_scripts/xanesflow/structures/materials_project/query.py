@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text, write_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
@@ -27,12 +27,12 @@ from xanesflow.structures.materials_project.manifest import (
     differences,
     read_manifest,
 )
-from xanesflow.structures.materials_project.retrying_http import Patience
+from xanesflow.structures.materials_project.retrying_http import RetrySettings
 from xanesflow.structures.read_structure import read_structure
-from xanesflow.structures.sites import UnusableStructure, write_structure_rows
+from xanesflow.structures.site_table import write_structure_rows
 
 if TYPE_CHECKING:
-    from xanesflow.structures.materials_project.client import MaterialsProject
+    from xanesflow.structures.materials_project.client import MaterialsProjectClient
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ PACKAGES = ("mp-api", "emmet-core", "pymatgen", "pymatgen-core")
 
 
 @dataclass(frozen=True)
-class Listing:
+class QueryResult:
     """What a query found, before the structures are fetched.
 
     Attributes:
@@ -70,7 +70,7 @@ def query_materials_project(
     request: str = "first",
     refresh: bool = False,
     endpoint: str | None = None,
-    patience: Patience | None = None,
+    retries: RetrySettings | None = None,
     page_size: int = 200,
     workers: int = 1,
 ) -> Manifest:
@@ -85,7 +85,7 @@ def query_materials_project(
         request: name of the question, from `request_of`.
         refresh: ask although the manifest holds an answer to the same query.
         endpoint: address to ask; None: mp-api's own.
-        patience: how long the server is waited for.
+        retries: how long the server is waited for.
         page_size: structures asked for at once.
         workers: processes that read the structures.
 
@@ -101,15 +101,15 @@ def query_materials_project(
             "%s: the answer of %s is kept (database %s, %d structures); structures.refresh asks again",
             query.element, before.asked, before.database_version, len(before.materials),
         )  # fmt: skip
-        for kept in (structures, manifest):  # they are now newer than the list of ids that they answer
-            os.utime(kept)
+        for saved in (structures, manifest):  # they are now newer than the list of ids that they answer
+            os.utime(saved)
         return before
 
     from xanesflow.structures.materials_project.client import (
-        MaterialsProject,
+        MaterialsProjectClient,
     )  # seconds, for nothing where nothing is asked
 
-    source = MaterialsProject(endpoint, patience)
+    source = MaterialsProjectClient(endpoint, retries)
     asked = datetime.now(UTC).isoformat(timespec="seconds")
     pages = structures.with_name(f".{query.element}.pages")
     listing = _listing(source, query, before, pages)
@@ -157,16 +157,16 @@ def _answers(manifest: Manifest, query: Query, structures: Path) -> bool:
     return sha256_file(structures) == manifest.structures_sha256
 
 
-def _listing(source: MaterialsProject, query: Query, before: Manifest | None, pages: Path) -> Listing:
+def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | None, pages: Path) -> QueryResult:
     """What the query finds; of a killed download of the same query and database, what it found."""
     path = pages / "listing.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        kept = Listing(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
-        same = (kept.query, kept.endpoint, kept.database_version)
+        saved = QueryResult(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
+        same = (saved.query, saved.endpoint, saved.database_version)
         if same == (query.as_json(), source.endpoint, source.database_version):
             log.info("%s: going on with a download that was broken off", query.element)
-            return kept
+            return saved
     except (OSError, ValueError, KeyError, TypeError):
         pass
     shutil.rmtree(pages, ignore_errors=True)
@@ -175,7 +175,7 @@ def _listing(source: MaterialsProject, query: Query, before: Manifest | None, pa
     return listing
 
 
-def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Listing:
+def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) -> QueryResult:
     moved: dict[str, str] = {}
     left_out: list[LeftOut] = []
     if query.ids is None:
@@ -185,8 +185,8 @@ def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Lis
     if extra := sorted(set(query.include) - set(ids)):
         there, extra_moved, missing = source.list_ids(extra)
         if missing:
-            told = ", ".join(f"{each.material_id} ({each.detail})" for each in missing)
-            raise XanesflowError(f"structures.materials_project.include names {told}; mend the id, or take it out.")
+            names = ", ".join(f"{each.material_id} ({each.detail})" for each in missing)
+            raise XanesflowError(f"structures.materials_project.include names {names}; mend the id, or take it out.")
         ids, moved = sorted({*ids, *there}), moved | extra_moved
     found = len(ids) + len(left_out)
     # A material that was there before, or that is not wanted, may have another id now.
@@ -200,7 +200,7 @@ def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Lis
             left_out.append(LeftOut(now, "excluded", detail))
     for old, now in sorted(moved.items()):
         log.info("%s: %s is %s now", query.element, old, now)
-    return Listing(
+    return QueryResult(
         query=query.as_json(),
         endpoint=source.endpoint,
         database_version=source.database_version,
@@ -212,7 +212,7 @@ def _ask(source: MaterialsProject, query: Query, before: Manifest | None) -> Lis
 
 
 def _documents(
-    source: MaterialsProject, listing: Listing, pages: Path, element: str, page_size: int
+    source: MaterialsProjectClient, listing: QueryResult, pages: Path, element: str, page_size: int
 ) -> dict[str, dict[str, Any]]:
     """Documents of the listed materials by id; pages that are there already are not asked for again."""
     documents: dict[str, dict[str, Any]] = {}
@@ -220,14 +220,14 @@ def _documents(
     for number, start in enumerate(starts, start=1):
         ids = listing.ids[start : start + page_size]
         path = pages / f"{sha256_text(' '.join(ids))[:16]}.json"
-        page = _kept_page(path, partial(source.structures, ids))
+        page = _saved_page(path, partial(source.structures, ids))
         documents |= {str(each["material_id"]): each for each in page}
         done = min(start + page_size, len(listing.ids))
         log.info("%s: page %d of %d, %d of %d structures", element, number, len(starts), done, len(listing.ids))
     return documents
 
 
-def _kept_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _saved_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     try:
         page: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -281,8 +281,8 @@ def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] |
 def _tell_left_out(element: str, left_out: list[LeftOut]) -> None:
     counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
     if counts:
-        told = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-        log.warning("%s: %d materials left out: %s", element, len(left_out), told)
+        names = ", ".join(f"{number} {reason}" for reason, number in counts.items())
+        log.warning("%s: %d materials left out: %s", element, len(left_out), names)
 
 
 def _asked_for(query: Query) -> str:

@@ -1,7 +1,7 @@
 """Asking a server with patience: again after a busy, broken or silent answer, and never without end.
 
 mp-api mounts urllib3's Retry with three attempts within a second for 429, 502 and 504, tells 500 and 503 at once, and
-does not notice an answer that trickles in or is cut in the middle. `PatientAdapter` takes its place in the session
+does not notice an answer that trickles in or is cut in the middle. `RetryingAdapter` takes its place in the session
 that mp-api uses, so that there is one layer that retries, and it sees the whole answer.
 """
 
@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import TryAgainError, XanesflowError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ LATER = "the same command goes on from the pages that are there"
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetrySettings:
     """How long a server is waited for.
 
     Attributes:
@@ -46,25 +46,17 @@ class Patience:
     answer_s: float = 300.0
 
 
-class _Trouble(Exception):  # noqa: N818 - caught where it is told
-    """An answer that may be better the next time; `wait_s`: what the server asks to wait."""
-
-    def __init__(self, message: str, wait_s: float | None = None) -> None:
-        super().__init__(message)
-        self.wait_s = wait_s
-
-
-class PatientAdapter(HTTPAdapter):
+class RetryingAdapter(HTTPAdapter):
     """Gets whole answers for a `requests.Session`: reads the body itself, and asks again while there is hope.
 
     Args:
-        patience: how long.
+        retries: how long.
         server: what messages call it.
     """
 
-    def __init__(self, patience: Patience, server: str) -> None:
+    def __init__(self, retries: RetrySettings, server: str) -> None:
         super().__init__(max_retries=0)
-        self.patience = patience
+        self.retries = retries
         self.server = server
 
     def send(  # noqa: PLR0917 - the signature is requests'
@@ -78,16 +70,16 @@ class PatientAdapter(HTTPAdapter):
     ) -> requests.Response:
         """The answer to a request; 4xx other than 401, 403, 408, 425 and 429 are the caller's to judge.
 
-        The body is always read here, whatever `stream` says, and `patience` takes the place of `timeout`.
+        The body is always read here, whatever `stream` says, and `retries` takes the place of `timeout`.
 
         Raises:
             XanesflowError: no answer in all attempts, the key is refused, or the server sends on to another host.
         """
-        for attempt in range(1, self.patience.attempts + 1):
+        for attempt in range(1, self.retries.attempts + 1):
             try:
                 response = self._once(request, verify=verify, cert=cert, proxies=proxies)
-            except _Trouble as trouble:
-                if attempt == self.patience.attempts:
+            except TryAgainError as trouble:
+                if attempt == self.retries.attempts:
                     raise XanesflowError(
                         f"{self.server} {trouble}, {attempt} times in a row; try again later: {LATER}."
                     ) from None
@@ -97,15 +89,15 @@ class PatientAdapter(HTTPAdapter):
             return response
         raise AssertionError("attempts is at least 1")
 
-    def _wait(self, trouble: _Trouble, attempt: int) -> None:
-        wait = self.patience.backoff_s * 2 ** (attempt - 1) if trouble.wait_s is None else trouble.wait_s
-        if wait > self.patience.longest_wait_s:
+    def _wait(self, trouble: TryAgainError, attempt: int) -> None:
+        wait = self.retries.backoff_s * 2 ** (attempt - 1) if trouble.wait_s is None else trouble.wait_s
+        if wait > self.retries.longest_wait_s:
             raise XanesflowError(
                 f"{self.server} {trouble} and asks to wait {wait:.0f} s; try again then: {LATER}."
             ) from None
         log.warning(
             "%s %s; trying again in %.3g s (%d of %d)",
-            self.server, trouble, wait, attempt, self.patience.attempts - 1,
+            self.server, trouble, wait, attempt, self.retries.attempts - 1,
         )  # fmt: skip
         time.sleep(wait)
 
@@ -113,29 +105,29 @@ class PatientAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, *, verify: bool | str, cert: Any, proxies: Any
     ) -> requests.Response:
         host = urlsplit(request.url or "").netloc
-        silence = self.patience.silence_s
+        silence = self.retries.silence_s
         try:
             response = super().send(
                 request, stream=True, timeout=(silence, silence), verify=verify, cert=cert, proxies=proxies
             )
             body = self._body(response)
         except requests.ConnectTimeout:
-            raise _Trouble(f"cannot be reached at {host} within {silence:g} s") from None
+            raise TryAgainError(f"cannot be reached at {host} within {silence:g} s") from None
         except (requests.Timeout, TimeoutError):
-            raise _Trouble(f"was silent for {silence:g} s") from None
+            raise TryAgainError(f"was silent for {silence:g} s") from None
         except requests.ConnectionError as error:
-            raise _Trouble(f"cannot be reached at {host} ({_cause(error)})") from None
+            raise TryAgainError(f"cannot be reached at {host} ({_cause(error)})") from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            told = f"was silent for {silence:g} s" if "timed out" in str(error) else f"broke off ({_cause(error)})"
-            raise _Trouble(told) from None
+            answer = f"was silent for {silence:g} s" if "timed out" in str(error) else f"broke off ({_cause(error)})"
+            raise TryAgainError(answer) from None
         status = response.status_code
         if status >= 500 or status in (408, 425, 429):
-            raise _Trouble(f"answered HTTP {status} ({response.reason})", _retry_after(response))
+            raise TryAgainError(f"answered HTTP {status} ({response.reason})", _retry_after(response))
         if status == 200:
             try:
                 orjson.loads(body)
             except ValueError:
-                raise _Trouble("sent an answer that is cut off or no JSON") from None
+                raise TryAgainError("sent an answer that is cut off or no JSON") from None
         return response
 
     def _body(self, response: requests.Response) -> bytes:
@@ -146,9 +138,9 @@ class PatientAdapter(HTTPAdapter):
         # read1 returns what is there; read would wait for a trickle to fill its buffer.
         while part := raw.read1(65536, decode_content=True):
             parts.append(part)
-            if time.monotonic() - begun > self.patience.answer_s:
+            if time.monotonic() - begun > self.retries.answer_s:
                 raw.close()
-                raise _Trouble(f"did not finish an answer within {self.patience.answer_s:g} s")
+                raise TryAgainError(f"did not finish an answer within {self.retries.answer_s:g} s")
         raw.release_conn()
         body = b"".join(parts)
         response.raw = io.BytesIO(body)
@@ -173,11 +165,11 @@ class PatientAdapter(HTTPAdapter):
 
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds that the server asks to wait, from a number or a date; None if it does not ask."""
-    told = response.headers.get("retry-after")
-    if told is None:
+    answer = response.headers.get("retry-after")
+    if answer is None:
         return None
     try:
-        return Retry().parse_retry_after(told)
+        return Retry().parse_retry_after(answer)
     except HTTPError:
         return None
 

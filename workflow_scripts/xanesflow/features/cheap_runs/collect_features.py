@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.readers import check_record, reader_of
 from xanesflow.codes.run_zip import read_chunk, sites_in_chunk
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance

@@ -29,39 +29,39 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
     """
     models = load_models(given)
     if as_json:
-        say(console, json.dumps([_told(model) for model in models], indent=1))
+        say(console, json.dumps([_describe(model) for model in models], indent=1))
         return
     for model in models:
         say(console, f"{model.name}, seeds {', '.join(map(str, model.hashes))}", style="bold")
-        say(console, model.members[0].describe())
+        say(console, model.seed_models[0].describe())
         table = Table()
         for name in ("subset", "trained on", "error bars", "distance limit", "judged on", "η"):
             table.add_column(name, justify="left" if name in {"subset", "error bars", "judged on"} else "right")
-        for subset, each in _told(model)["subsets"].items():
-            told, limit = each["evidence"], each["distance_limit"]
+        for subset, each in _describe(model)["subsets"].items():
+            evidence, limit = each["evidence"], each["distance_limit"]
             table.add_row(
                 subset,
                 f"{each['n_train']:,}",
                 "yes" if each["error_bars"] else "no",
                 "-" if limit is None else f"{limit:.2f}",
-                "-" if told is None else f"{told['part']}, {told['n']:,}",
-                "-" if told is None else f"{told['eta']:.2f}",
+                "-" if evidence is None else f"{evidence['part']}, {evidence['n']:,}",
+                "-" if evidence is None else f"{evidence['eta']:.2f}",
             )
         console.print(table)
         for subset, reason in model.uncalibrated.items():
             say(console, f"{subset}: no error bars: {reason}", style="yellow")
 
 
-def _told(model: TrainedEnsemble) -> dict[str, Any]:
+def _describe(model: TrainedEnsemble) -> dict[str, Any]:
     """What a model is, as JSON can hold it."""
     card = model.card
     folder = model.files[0].parent
     exported = read_about(folder)["subsets"] if (folder / MODEL_FILE).is_file() else {}
-    judged = {} if exported else find_evidence(model)
+    found = {} if exported else find_evidence(model)
     subsets = {}
     for name, share in card.subsets.items():
         sites = model.sites.get(name)
-        evidence = exported[name]["evidence"] if exported else vars(judged[name]) if name in judged else None
+        evidence = exported[name]["evidence"] if exported else vars(found[name]) if name in found else None
         subsets[name] = {
             "n_train": share["n_train"],
             "n_val": share["n_val"],
@@ -74,7 +74,7 @@ def _told(model: TrainedEnsemble) -> dict[str, Any]:
         "model": card.kind,
         "of": card.subset,
         "features": card.features,
-        "weights": {name: told.get("weights_hash") for name, told in card.featurizers.items()},
+        "weights": {name: made.get("weights_hash") for name, made in card.featurizers.items()},
         "checkpoints_sha256": {str(seed): sha for seed, sha in model.hashes.items()},
         "dataset_sha256": card.dataset_sha256,
         "versions": card.versions,

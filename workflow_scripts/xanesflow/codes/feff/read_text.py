@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xanesflow.codes.engine import BadRunError
+from xanesflow.core.errors import BadRunError
 
 
 def text_of(name: str, content: bytes) -> str:

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import messages, say
 from xanesflow.core.sites import PARTS
-from xanesflow.dataset.read_dataset import Dataset, load
+from xanesflow.core.text import first_of, plural
+from xanesflow.dataset.read_dataset import DatasetFile, load
 
 if TYPE_CHECKING:
     from xanesflow.dataset.compare_releases import Difference, SubsetDifference
@@ -29,18 +30,18 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
         XanesflowError: it cannot be opened as a dataset.
     """
     with load(path) as data:
-        told = describe(data)
+        facts = describe(data)
     if as_json:
-        say(console, json.dumps(told, indent=1))
+        say(console, json.dumps(facts, indent=1))
         return
-    say(console, str(told["title"]), style="bold")
+    say(console, str(facts["title"]), style="bold")
     for key in ("file", "creator", "licence", "citation", "created", "schema_version", "content_sha256"):
-        say(console, f"{key.replace('_', ' ')}: {told[key]}")
-    say(console, "versions: " + ", ".join(f"{name} {number}" for name, number in told["versions"].items()))
+        say(console, f"{key.replace('_', ' ')}: {facts[key]}")
+    say(console, "versions: " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
     table = Table()
     for name in ("subset", "spectra", "materials", *PARTS, "grid (eV)", "features", "left out"):
         table.add_column(name, justify="left" if name in {"subset", "grid (eV)", "features", "left out"} else "right")
-    for name, each in told["subsets"].items():
+    for name, each in facts["subsets"].items():
         grid = each["energy_ev"]
         table.add_row(
             name,
@@ -54,17 +55,17 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
     console.print(table)
 
 
-def describe(data: Dataset) -> dict[str, Any]:
+def describe(data: DatasetFile) -> dict[str, Any]:
     """What a dataset holds, as JSON can hold it."""
     about = data.attributes
     keys = ("title", "campaign", "creator", "licence", "citation", "created", "schema_version", "content_sha256")
-    told: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
-    told["versions"] = json.loads(about.get("versions", "{}"))
-    told["subsets"] = {}
+    facts: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
+    facts["versions"] = json.loads(about.get("versions", "{}"))
+    facts["subsets"] = {}
     for name in data:
         subset = data[name]
         parts = Counter(subset.split.tolist())
-        told["subsets"][name] = {
+        facts["subsets"][name] = {
             "spectra": len(subset),
             "materials": len(set(subset.material_id.tolist())),
             "split": {part: parts[part] for part in PARTS},
@@ -76,7 +77,7 @@ def describe(data: Dataset) -> dict[str, Any]:
             "features": {feature: subset.features(feature).shape[1] for feature in subset.feature_names},
             "rejected": dict(Counter(each.reason for each in subset.rejected()).most_common()),
         }
-    return told
+    return facts
 
 
 def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bool) -> bool:
@@ -101,15 +102,15 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
         remarks = len(found.of(check)) - faults
         result, style = "ok", "green"
         if faults:
-            result, style = f"{faults} {'fault' if faults == 1 else 'faults'}", "red"
+            result, style = plural(faults, "fault"), "red"
         elif remarks:
-            result, style = f"ok, {remarks} {'remark' if remarks == 1 else 'remarks'}", "yellow"
+            result, style = f"ok, {plural(remarks, 'remark')}", "yellow"
         table.add_row(check, f"[{style}]{result}[/]", escape(looked_at), CHECKS[check])
     console.print(table)
     for each in found.findings:
         say(console, f"{each.check}: {each}", style="red" if each.fault else "yellow")
     number = len(found.faults)
-    say(console, f"{path}: " + ("valid" if found.valid else f"{number} {'fault' if number == 1 else 'faults'}"))
+    say(console, f"{path}: " + ("valid" if found.valid else plural(number, "fault")))
     return found.valid
 
 
@@ -183,5 +184,4 @@ def _sentences(subset: SubsetDifference) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more (all with --json)" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return first_of(names, _SHOWN) + (" (all with --json)" if len(names) > _SHOWN else "")

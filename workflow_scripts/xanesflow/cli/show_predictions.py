@@ -16,8 +16,9 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.sites import WHOLE_MATERIAL
-from xanesflow.prediction.data import Prediction, SubsetPrediction
+from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.predict_files import describe_rejected, predict_structures
+from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Progress
 from xanesflow.prediction.write import rejected_beside
 

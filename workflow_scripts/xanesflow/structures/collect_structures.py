@@ -20,9 +20,10 @@ from xanesflow.core.tables import count_reasons, write_rejected
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.folder import read_directory
+from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.materials_project.manifest import read_manifest
 from xanesflow.structures.materials_project.material_ids import read_ids
-from xanesflow.structures.sites import BadStructure, Material, describe, write_site_table, write_structures
+from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,8 @@ def collect_structures(
         if material.note:
             log.warning("%s: %s", material.material_id, material.note)
     log.info("%s", describe_cost(summarise_cost(subset, table)))
-    told = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
-    log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), told)
+    left = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
+    log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), left)
 
 
 def _read_queried(

@@ -6,11 +6,11 @@ from feff_runs import EDGE_STEP_A2, GRID_START_EV, cuprite, layered, perovskite,
 from pymatgen.core import Structure
 from shared_data import shared
 
-from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import diagnose
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
 
 BOHR_A = 0.529177210903

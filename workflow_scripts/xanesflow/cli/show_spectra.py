@@ -11,10 +11,12 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.table import Table
 
 from xanesflow.cli.choose_site import Absorber, Request, read_element
-from xanesflow.cli.compute import Outcome
-from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.cli.compute_sites import SiteResult
+from xanesflow.cli.terminal import say
 from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
 from xanesflow.codes.feff8l import EngineSettings
+from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import plural
 from xanesflow.structures.examples import load_examples
 
 
@@ -23,7 +25,7 @@ def announce(request: Request, console: Console) -> None:
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
-        what = f"{sites} inequivalent {'site' if sites == 1 else 'sites'}, {atoms} in the cell"
+        what = f"{plural(sites, 'inequivalent site')}, {atoms} in the cell"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     for note in request.notes:
         say(console, f"Note: {note}", style="yellow")
@@ -53,7 +55,7 @@ class Display:
         else:
             self._tasks[site] = self._progress.add_task(site.name, message=escape(message))
 
-    def done(self, outcome: Outcome) -> None:
+    def done(self, outcome: SiteResult) -> None:
         """A site has ended."""
         if outcome.site in self._tasks:
             self._progress.remove_task(self._tasks.pop(outcome.site))
@@ -79,7 +81,7 @@ def live_display(sites: int, console: Console) -> Iterator[Display]:
         yield Display(sites, console, progress)
 
 
-def summary(outcomes: Sequence[Outcome], settings: EngineSettings, spectra: Spectra) -> Table:
+def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: Spectra) -> Table:
     """A row for each site that has a spectrum, and one for their average."""
     table = Table()
     table.add_column("site", no_wrap=True)
@@ -108,7 +110,7 @@ def summary(outcomes: Sequence[Outcome], settings: EngineSettings, spectra: Spec
     return table
 
 
-def remarks(request: Request, outcomes: Sequence[Outcome], spectra: Spectra) -> list[str]:
+def remarks(request: Request, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
     """What to know of the spectra: fields with trouble, sites without a spectrum; a sentence each."""
     said = []
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Compute sites side by side, each in a process of its own that cannot outlive this one (see `running.kill_on_exit`)."""
+"""Compute sites side by side, each in a process of its own that ends with this one (see `running.kill_on_exit`)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.cli.choose_site import Absorber
-from xanesflow.codes.engine import FailedRunError
 from xanesflow.codes.feff8l import EngineSettings, XanesResult
 from xanesflow.codes.feff8l.engine import Feff8lEngine
-from xanesflow.core.errors import XanesflowError
-from xanesflow.running.process import StoppedError, run_command
+from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
+from xanesflow.core.text import one_line
+from xanesflow.running.process import run_command
 
 _POLL = 0.15  # seconds
 _TAIL = 4096  # bytes of a log in which its last line is looked for
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SiteResult:
     """What became of a site.
 
     Attributes:
@@ -56,8 +56,8 @@ def compute_sites(
     *,
     workers: int,
     tell: Callable[[Absorber, str], None] = lambda site, message: None,
-    done: Callable[[Outcome], None] = lambda outcome: None,
-) -> list[Outcome]:
+    done: Callable[[SiteResult], None] = lambda outcome: None,
+) -> list[SiteResult]:
     """Compute spectra; a site that fails does not keep the others from theirs.
 
     However this ends, on Ctrl-C too, nothing that it started goes on, and its scratch folder is removed.
@@ -74,10 +74,10 @@ def compute_sites(
         The outcomes in the order of the sites.
     """
     stop = threading.Event()
-    outcomes: dict[Absorber, Outcome] = {}
+    outcomes: dict[Absorber, SiteResult] = {}
     with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
         folders = {site: Path(scratch) / str(site.index) for site in sites}
-        told: dict[Absorber, str] = {}
+        shown: dict[Absorber, str] = {}
         with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
             try:
                 running = {
@@ -90,8 +90,8 @@ def compute_sites(
                         done(outcome)
                     for future, site in running.items():
                         message = _message(future, folders[site])
-                        if message and message != told.get(site):
-                            told[site] = message
+                        if message and message != shown.get(site):
+                            shown[site] = message
                             tell(site, message)
             finally:
                 stop.set()
@@ -129,7 +129,7 @@ def run_site(
 
 def _outcome(
     structure: Structure, site: Absorber, settings: EngineSettings, folder: Path, stop: threading.Event
-) -> Outcome:
+) -> SiteResult:
     begin = time.monotonic()
     result, failure = None, ""
     try:
@@ -138,15 +138,15 @@ def _outcome(
     except StoppedError:
         failure = "stopped"
     except (FailedRunError, XanesflowError) as error:
-        failure = " ".join(str(error).split()).rstrip(".")
+        failure = one_line(error)
     except OSError as error:
         failure = f"the system said: {error.strerror or error}"
     except Exception as error:
-        failure = f"a fault of xanesflow, please report it: {type(error).__name__} {' '.join(str(error).split())}"
-    return Outcome(site, result, failure, time.monotonic() - begin)
+        failure = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
+    return SiteResult(site, result, failure, time.monotonic() - begin)
 
 
-def _message(future: Future[Outcome], folder: Path) -> str:
+def _message(future: Future[SiteResult], folder: Path) -> str:
     """What the engine said last of a site; empty if the site has not begun."""
     if not future.running():
         return ""
@@ -158,5 +158,5 @@ def _message(future: Future[Outcome], folder: Path) -> str:
         lines = []
     whole = [line.strip() for line in lines if line.endswith("\n") and line.strip()]
     if whole and whole[-1].startswith(("done in", "ERROR:")):
-        return ""  # `Outcome` tells it better
+        return ""  # `SiteResult` tells it better
     return whole[-1][:200] if whole else "starting"

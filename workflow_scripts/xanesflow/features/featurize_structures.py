@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 
 Features = NDArray[np.float32]
@@ -29,10 +29,6 @@ Progress = Callable[[int, int], None]
 
 TASK_ATOMS = 2048
 """Atoms of the structures that a process gets at a time: large enough that sending them does not count."""
-
-
-class NotFeaturizableError(Exception):
-    """A structure that a featurizer cannot treat; the message is one clause that says why."""
 
 
 @dataclass(frozen=True)

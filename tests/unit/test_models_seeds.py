@@ -9,12 +9,12 @@ from test_models_training import arrays, small
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network import perceptron as network_module
-from xanesflow.models.network import training_state as run_module
+from xanesflow.models.network import training_state
 from xanesflow.models.network.backpropagation import Backpropagation
 from xanesflow.models.network.perceptron import SpectrumNetwork
-from xanesflow.models.network.seeds import Members
+from xanesflow.models.network.seeds import SeedNetworks
 from xanesflow.models.network.train import train_network, train_networks
-from xanesflow.models.network.training_state import Run, one_cycle
+from xanesflow.models.network.training_state import TrainingRun, one_cycle
 
 TRAIN, VAL = arrays(70), arrays(15, seed=1)
 ALL = {"dropout": 0.3, "patience": 2, "max_epochs": 25, "widths": (12, 8), "learning_rate": 3e-2}
@@ -55,7 +55,7 @@ def networks_of(output, dropout=0.0, keep_statistics=False):
 
 def test_members_predict_what_each_network_does():
     networks, features = networks_of("softplus"), torch.randn(9, 3, 4)
-    members = Members(networks)
+    members = SeedNetworks(networks)
     with torch.no_grad():
         outputs = members(features)
         for k, network in enumerate(networks):
@@ -75,10 +75,10 @@ def test_losses_gradients_and_statistics_are_those_of_pytorchs_differentiation(
 ):
     networks = networks_of(output, dropout, keep_statistics)[: 1 if alone else 3]
     features, spectra = torch.randn(9, len(networks), 4), torch.rand(9, len(networks), 5)
-    members = Members(networks)
+    members = SeedNetworks(networks)
     learning = Backpropagation(members)
     learning.losses(torch.randn_like(features), spectra, [torch.Generator() for _ in networks])  # leaves nothing behind
-    members.load_state_dict(Members(networks).state_dict())
+    members.load_state_dict(SeedNetworks(networks).state_dict())
     losses = learning.losses(features, spectra, [torch.Generator().manual_seed(k) for k in range(len(networks))])
     for k, network in enumerate(networks):
         masks = iter(learning._masks(9, [torch.Generator().manual_seed(k)]))
@@ -104,7 +104,7 @@ def test_bfloat16_rounds_the_factors_of_products_and_nothing_else():
     networks = [SpectrumNetwork(64, (32,), 5, 0.0) for _ in range(2)]
     features, spectra = torch.randn(20, 2, 64), torch.rand(20, 2, 5)
     for k in (1, 2):
-        exact, rounded = (Backpropagation(Members(networks[:k], p)) for p in ("float32", "bfloat16"))
+        exact, rounded = (Backpropagation(SeedNetworks(networks[:k], p)) for p in ("float32", "bfloat16"))
         losses = [each.losses(features[:, :k], spectra[:, :k], []) for each in (exact, rounded)]
         assert 0 < (losses[0] - losses[1]).abs().max() < 0.05
         for a, b in zip(exact.gradients.values(), rounded.gradients.values(), strict=True):
@@ -128,11 +128,11 @@ def test_where_one_of_several_threads_fails_the_others_end_too():
 def test_a_step_with_weight_decay_is_that_of_adamw():
     """By hand from arXiv 1711.05101, algorithm 2: the first step of Adam is the sign of the gradient."""
     settings = small(batch_size=70, weight_decay=0.5, learning_rate=1e-2, widths=(3,))
-    run = Run([torch.from_numpy(array) for array in (*TRAIN, *VAL)], settings, [0])
+    run = TrainingRun([torch.from_numpy(array) for array in (*TRAIN, *VAL)], settings, [0])
     run.find_rate()
-    before = run.members.weights[1].detach().clone()
+    before = run.networks.weights[1].detach().clone()
     run.one_epoch()
-    step = run.members.weights[1].detach() - before * (1 - 1e-2 * 0.5)
+    step = run.networks.weights[1].detach() - before * (1 - 1e-2 * 0.5)
     assert torch.allclose(step.abs(), torch.full_like(step, 1e-2), rtol=1e-2)
 
 
@@ -151,11 +151,11 @@ def test_the_cycle_of_the_rate_is_pytorchs():
 
 def test_an_average_of_weights_is_the_running_mean_of_the_steps():
     settings = small(batch_size=35, average=0.9, max_epochs=1, widths=(3,))
-    run = Run([torch.from_numpy(array) for array in (*TRAIN, *VAL)], settings, [0])
+    run = TrainingRun([torch.from_numpy(array) for array in (*TRAIN, *VAL)], settings, [0])
     run.find_rate()
-    mean, seen = run.members.bias.detach().clone(), []
+    mean, seen = run.networks.bias.detach().clone(), []
     original = run._add_to_average
-    run._add_to_average = lambda step: (seen.append(run.members.bias.detach().clone()), original(step))
+    run._add_to_average = lambda step: (seen.append(run.networks.bias.detach().clone()), original(step))
     run.one_epoch()
     for step, now in enumerate(seen):
         share = min(0.9, (1 + step) / (10 + step))
@@ -176,7 +176,7 @@ def test_a_network_of_the_difference_starts_near_the_mean_training_spectrum_and_
 
 
 def test_a_training_that_finds_no_memory_goes_on_with_half_the_batch_and_says_so(monkeypatch, caplog):
-    original = run_module.Run._one_pass
+    original = training_state.TrainingRun._one_pass
     tried = []
 
     def scarce(self):
@@ -185,13 +185,14 @@ def test_a_training_that_finds_no_memory_goes_on_with_half_the_batch_and_says_so
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(self)
 
-    monkeypatch.setattr(run_module.Run, "_one_pass", scarce)
+    monkeypatch.setattr(training_state.TrainingRun, "_one_pass", scarce)
     trained = train_network(TRAIN, VAL, small(batch_size=32, max_epochs=2))
     assert tried == [32, 16, 8, 8]
     assert trained.settings.batch_size == 8
     assert "No room for batches of 32 spectra on cpu: going on with 16" in caplog.text
     with pytest.raises(XanesflowError, match=r"does not suffice for batches of 3 spectra; train fewer seeds"):
-        monkeypatch.setattr(run_module.Run, "_one_pass", lambda self: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+        full = lambda self: (_ for _ in ()).throw(torch.OutOfMemoryError())  # noqa: E731
+        monkeypatch.setattr(training_state.TrainingRun, "_one_pass", full)
         train_network(TRAIN, VAL, small(batch_size=6))
 
 

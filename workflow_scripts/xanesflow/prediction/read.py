@@ -1,0 +1,74 @@
+"""Reading the HDF5 file of a prediction again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.tables import read_rejected_group
+from xanesflow.core.text import one_line
+from xanesflow.prediction.average import Averages
+from xanesflow.prediction.data import SubsetPrediction
+from xanesflow.prediction.prediction import Prediction
+from xanesflow.prediction.write import BANDS, OPTIONAL, SCHEMA, SCHEMA_VERSION
+
+
+def read_prediction(path: str | Path) -> Prediction:
+    """Read an HDF5 file that `write_prediction` wrote.
+
+    Raises:
+        XanesflowError: it cannot be read, is no prediction, or is one of another version.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
+            if schema != SCHEMA:
+                raise XanesflowError(f"{path} is an HDF5 file, but no prediction of xanesflow; name one.")
+            if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
+                raise XanesflowError(
+                    f"{path} has schema version {version or 'none'}, and this xanesflow reads "
+                    f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; make it again."
+                )
+            names = [name for name in file if name != "rejected"]
+            made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}
+            return Prediction(
+                {name: _read_subset(name, file[name]) for name in names},
+                read_rejected_group(file),
+                json.loads(file.attrs["remarks"]),
+                made,
+            )
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        said = one_line(error)
+        raise XanesflowError(f"{path} cannot be read as a prediction ({said}); make it again.") from None
+
+
+def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:
+    optional = {key: group[key][:] if key in group else None for key in OPTIONAL}
+    means = group["averages"]
+    limit = group.attrs.get("distance_limit")
+    return SubsetPrediction(
+        subset=name,
+        model=str(group.attrs["model"]),
+        features=str(group.attrs["features"]),
+        seeds=group["seeds"][:].tolist(),
+        energy_ev=group["energy"][:],
+        material_id=group["material_id"].asstr()[:].tolist(),
+        formula=group["formula"].asstr()[:].tolist(),
+        site_index=group["site_index"][:],
+        multiplicity=group["multiplicity"][:],
+        spectra=group["spectra"][:],
+        limit=None if limit is None else float(limit),
+        uncalibrated=str(group.attrs["uncalibrated"]),
+        averages=Averages(
+            means["material_id"].asstr()[:].tolist(),
+            means["n_sites"][:],
+            means["n_atoms"][:],
+            means["spectra"][:],
+            *(means[key][:] if key in means else None for key in BANDS),
+        ),
+        **optional,
+    )

@@ -1,0 +1,104 @@
+"""One structure of a campaign with its symmetry, what its sites cost, or why it cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pymatgen.core import Element, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from xanesflow.core.text import one_line
+
+
+@dataclass(frozen=True)
+class Material:
+    """A structure that could be read, with its symmetry.
+
+    Attributes:
+        material_id: its name, such as `mp-390`.
+        structure: pymatgen's JSON; a string, as it goes through process borders and files.
+        formula: reduced formula.
+        elements: symbol of each atom, in the structure's order.
+        equivalent: for each atom the index of its first symmetry-equivalent atom.
+        note: what could not be found out, empty if nothing.
+    """
+
+    material_id: str
+    structure: str
+    formula: str
+    elements: tuple[str, ...]
+    equivalent: tuple[int, ...]
+    note: str = ""
+
+    def multiplicity(self, site_index: int) -> int:
+        """How many symmetry-equivalent atoms of the cell a site stands for, itself included."""
+        return self.equivalent.count(self.equivalent[site_index])
+
+
+@dataclass(frozen=True)
+class BadStructure:
+    """A structure file that cannot be used.
+
+    Attributes:
+        material_id: the name that it would have.
+        detail: why, in one sentence.
+        reason: one of `xanesflow.core.reasons.REASONS`.
+    """
+
+    material_id: str
+    detail: str
+    reason: str = "no_structure"
+
+
+class SiteCost(NamedTuple):
+    """What a site's simulation is expected to cost.
+
+    Attributes:
+        cluster_atoms: atoms within 9 Å of the absorber, itself included.
+        core_hours: expected core hours; NaN where no run times are known.
+    """
+
+    cluster_atoms: int
+    core_hours: float
+
+
+def describe(material_id: str, structure: Structure, *, symprec: float) -> Material | BadStructure:
+    """Take what the workflow needs from a pymatgen structure: JSON, formula, equivalent atoms.
+
+    Args:
+        material_id: name to give it.
+        structure: an ordered structure.
+        symprec: spglib's distance tolerance in Å.
+    """
+    if not structure.is_ordered:
+        return BadStructure(material_id, "the structure has partially occupied sites", "disordered")
+    unknown = {site.specie.symbol for site in structure if not Element.is_valid_symbol(site.specie.symbol)}
+    if unknown:
+        return BadStructure(material_id, f"the structure holds {', '.join(sorted(unknown))}, which is no element")
+    note = ""
+    try:
+        equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
+    except Exception as error:  # spglib gives up on near-degenerate cells; the spectra are good all the same
+        equivalent = list(range(len(structure)))
+        note = f"symmetry not found ({one_line(error, 160)}), so each atom counts as its own site"
+    elements = tuple(site.specie.symbol for site in structure)
+    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
+    return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)
+
+
+def not_the_absorber(elements: Sequence[str], site_index: int, element: str) -> str:
+    """Why a site cannot be the absorber of a run, in words; empty if it can.
+
+    Args:
+        elements: symbol of each site of the material's POSCAR.
+        site_index: 0-based index of the site.
+        element: symbol of the absorber.
+    """
+    if site_index >= len(elements):
+        return f"site {site_index} lies outside the structure, which has {len(elements)} atoms"
+    if elements[site_index] != element:
+        return f"site {site_index} of POSCAR is {elements[site_index]}, not {element}"
+    return ""

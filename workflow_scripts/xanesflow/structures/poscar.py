@@ -1,0 +1,47 @@
+"""Reading a POSCAR, the form in which a campaign and an archive hold structures."""
+
+from __future__ import annotations
+
+import numpy as np
+from pymatgen.core import Structure
+
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import one_line
+from xanesflow.structures.material import BadStructure, Material, describe
+
+
+def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | BadStructure:
+    """Read a POSCAR and find its symmetry-equivalent atoms.
+
+    Args:
+        material_id: name to give it.
+        text: the file's bytes.
+        symprec: spglib's distance tolerance in Å.
+    """
+    try:
+        structure = parse_poscar(text.decode("ascii"))
+    except UnicodeDecodeError:
+        return BadStructure(material_id, "POSCAR is not a text file")
+    except UnusableStructure as error:
+        return BadStructure(material_id, f"POSCAR {error}", error.reason)
+    return describe(material_id, structure, symprec=symprec)
+
+
+def parse_poscar(text: str) -> Structure:
+    """Read a POSCAR's text.
+
+    Raises:
+        UnusableStructure: it cannot be read, or what it says is no structure.
+    """
+    from pymatgen.io.vasp import Poscar  # slow to import, for what else is in that package
+
+    try:
+        poscar = Poscar.from_str(text)
+        structure = poscar.structure
+    except Exception as error:  # pymatgen raises whatever its parsing ran into
+        raise UnusableStructure(f"cannot be read: {one_line(error, 160)}") from error
+    if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
+        raise UnusableStructure("does not name its elements")
+    if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
+        raise UnusableStructure("has coordinates or a cell that are not finite")
+    return structure

@@ -1,0 +1,68 @@
+"""Structures of a subset and its site table, the single answer to "which sites are there"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xanesflow.core.files import atomic_path
+from xanesflow.core.sites import Site, chunk_of
+from xanesflow.structures.material import Material, SiteCost
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRUCTURE_COLUMNS = ["material_id", "structure", "formula", "n_atoms"]
+SITE_COLUMNS = [
+    "material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk", "cluster_atoms", "core_hours",
+]  # fmt: skip
+
+
+def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
+    """Write structures as Parquet, one row a material in the order of their ids."""
+    write_structure_rows(path, [(m.material_id, m.structure, m.formula, len(m.elements)) for m in materials])
+
+
+def write_structure_rows(path: str | Path, rows: Iterable[tuple[str, str, str, int]]) -> None:
+    """`write_structures` of rows with the `STRUCTURE_COLUMNS`."""
+    import pandas as pd  # slow to import, and a structure that is read needs none
+
+    table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def write_site_table(
+    path: str | Path,
+    sites: Iterable[tuple[Material, int]],
+    *,
+    chunks: int,
+    costs: Mapping[Site, SiteCost] | None = None,
+) -> pd.DataFrame:
+    """Write the site table as Parquet, in the order of material id and site index.
+
+    Args:
+        path: the file.
+        sites: the materials with a 0-based site index each.
+        chunks: number of chunks that the subset is divided into.
+        costs: what the simulation of each site is expected to cost; None leaves `cluster_atoms` and `core_hours` null,
+            as for finished runs, which cost nothing more.
+
+    Returns:
+        The table, with `SITE_COLUMNS`.
+    """
+    import pandas as pd
+
+    nothing = (None, None)
+    rows = [
+        (
+            *(m.material_id, i, m.multiplicity(i), m.formula, len(m.elements), chunk_of(m.material_id, chunks)),
+            *(costs[m.material_id, i] if costs is not None else nothing),
+        )
+        for m, i in sorted(sites, key=lambda site: (site[0].material_id, site[1]))
+    ]
+    table = pd.DataFrame(rows, columns=SITE_COLUMNS).astype({"cluster_atoms": "Int64", "core_hours": "float64"})
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    return table
