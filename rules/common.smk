@@ -22,10 +22,15 @@ from xanesflow.evaluation.table_one import obstacle, paper_eta
 from xanesflow.core.files import sha256_file
 from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes
-from xanesflow.codes.feff.find_feff import find_program
+from xanesflow.codes.registry import (
+    computed,
+    function_of,
+    processing_of,
+    theories,
+    with_inputs,
+)
 from xanesflow.codes.lightshow_tree import check_archive, folder_state
-from xanesflow.core.sites import COMPUTED, WITH_INPUTS, chunk_name
-from xanesflow.codes.vasp.constants import processing_of
+from xanesflow.core.sites import chunk_name
 from xanesflow.structures.materials_project.manifest import request_of
 from xanesflow.structures.materials_project.material_ids import id_files
 
@@ -56,7 +61,8 @@ except XanesflowError as error:
 for name in [] if CONFIG.from_files else CONFIG.subsets:
     if (entries := CONFIG.processing_of(name)) is not None:
         try:
-            processing_of(name, entries, start_ev=CONFIG.curation.energy_start[name.split("_")[0]])
+            element, theory = name.split("_")
+            processing_of(name, theory, entries, start_ev=CONFIG.curation.energy_start[element])
         except (
             XanesflowError
         ) as error:  # runs need none of it, and the shift can only be found with one
@@ -64,19 +70,21 @@ for name in [] if CONFIG.from_files else CONFIG.subsets:
 if (
     not CONFIG.from_files
     and CONFIG.simulations.source == "run"
-    and (unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in COMPUTED])
+    and (unrun := [name for name in CONFIG.subsets if name.split("_")[1] not in computed()])
 ):
     logger.warning(
         f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
-        f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
+        f"{', '.join(computed())} only; jobs that simulate them will stop."
     )
 
 if not CONFIG.from_files and CONFIG.simulations.source == "run" and "--lint" not in sys.argv:
-    if by_feff := [name for name in CONFIG.subsets if name.endswith("_FEFF")]:
-        try:
-            find_program(CONFIG.simulations.feff_command)
-        except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
-            logger.warning(f"{', '.join(by_feff)}: {error}")
+    for record in theories():
+        by_it = [name for name in CONFIG.subsets if name.endswith(f"_{record.name}")]
+        if by_it and (find_program := function_of(record.find_program)):
+            try:
+                find_program(getattr(CONFIG.simulations, record.command_key))
+            except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
+                logger.warning(f"{', '.join(by_it)}: {error}")
 
 SUBSETS = CONFIG.subsets
 ELEMENTS = sorted({name.split("_")[0] for name in SUBSETS})
@@ -133,7 +141,7 @@ def above(baseline):
 
 def input_zips(subset):
     """Zips of the input files of a subset, one a chunk; none where the code writes its own when it runs."""
-    numbers = range(CONFIG.n_chunks(subset) if theory_of(subset) in WITH_INPUTS else 0)
+    numbers = range(CONFIG.n_chunks(subset) if theory_of(subset) in with_inputs() else 0)
     return [f"results/inputs/{subset}/{chunk_name(k)}.zip" for k in numbers]
 
 

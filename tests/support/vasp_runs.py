@@ -11,7 +11,8 @@ from typing import Any
 from pymatgen.core import Lattice, Structure
 from shared_data import PROJECT
 
-from xanesflow.codes.vasp.engine import VaspEngine, VaspOptions
+from xanesflow.codes.vasp.engine import VaspEngine
+from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.config.inputs import Inputs
 
 STAND_IN = PROJECT / "tests/stand_in_vasp.py"

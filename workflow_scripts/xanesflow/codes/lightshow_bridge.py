@@ -5,9 +5,9 @@ Lightshow 1.2.8 is written for pymatgen 2024.3.1. What stands in the way today, 
 - it imports `pymatgen.io.vasp.sets.DictSet`, whose name today is `VaspInputSet`: here;
 - it takes folders of potentials and species files from the environment and would copy licensed files, or write paths
   of this machine, into the inputs: here;
-- pymatgen's writer of feff.inp counts atoms of the cluster as stoichiometry, and is slow: `xanesflow.codes.feff.write_inputs`;
-- spin-polarised INCARs fail with KeyError 'MAGMOM'; the paper's are not spin-polarised: `xanesflow.codes.vasp.write_inputs`;
-- `as_dict` of the FDMNES parameters fails, which only Lightshow's own Database needs: `xanesflow.codes.others`.
+- pymatgen's writer of feff.inp counts atoms of the cluster as stoichiometry, and is slow: `codes.feff.write_inputs`;
+- spin-polarised INCARs fail with KeyError 'MAGMOM'; the paper's are not spin-polarised: `codes.vasp.write_inputs`;
+- `as_dict` of the FDMNES parameters fails, which only Lightshow's own Database needs: `xanesflow.codes.fdmnes`.
 
 tests/unit/test_lightshow_bridge.py tells when a newer Lightshow or pymatgen makes one of them needless.
 """

@@ -7,9 +7,9 @@ Its runs are of the same sites as a subset's own, so they form a subset that nob
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xanesflow.core.feature_names import OF_RUNS
+from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.core.sites import Subset
 from xanesflow.models.model_kinds import DELTA
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from xanesflow.config.model import Config
 
 MEAN = "mean"
-
-FEATURES = {theory: name for name, theory in OF_RUNS.items()}
-"""Name of the features that the runs of a level of theory give."""
 
 
 def theory_of_baseline(baseline: str) -> str | None:
@@ -38,7 +35,7 @@ def baselines_of(config: Config) -> dict[str, str]:
 def baseline_features(config: Config) -> str | None:
     """Name of the features that the baseline's runs give, as `feff8l`."""
     theory = theory_of_baseline(config.models.baseline)
-    return None if theory is None else FEATURES[theory]
+    return None if theory is None else theory_of(theory).run_features
 
 
 def models_of(config: Config) -> list[tuple[str, str]]:
@@ -66,8 +63,10 @@ def check_baseline(config: Config) -> None:
                 "models correct, such as FEFF8L"
             )
         return
-    if theory not in FEATURES:
-        raise ValueError(f"models.baseline is {baseline}; runs of {' or '.join(FEATURES)} can be corrected")
+    if theory not in run_features().values():
+        raise ValueError(
+            f"models.baseline is {baseline}; runs of {' or '.join(run_features().values())} can be corrected"
+        )
     if not wanted:
         raise ValueError(
             f"models.baseline is {baseline}, which only delta models use, and models.kinds has none; add delta to it"
@@ -93,7 +92,11 @@ def check_baseline(config: Config) -> None:
                 "and their structures may differ; make a campaign for each"
             )
         elements[subset.element] = name
-    if theory == "FEFF" and config.simulations.source == "archive" and isinstance(config.simulations.archive, dict):
+    if (
+        theory_of(theory).importable
+        and config.simulations.source == "archive"
+        and isinstance(config.simulations.archive, dict)
+    ):
         missing = [name for name in baselines_of(config).values() if name not in config.simulations.archive]
         if missing:
             raise ValueError(
@@ -102,9 +105,10 @@ def check_baseline(config: Config) -> None:
 
 
 def computed_baselines(config: Config) -> list[str]:
-    """The baselines' subsets that this campaign runs; those of an archive are imported, but for the engine's."""
+    """The baselines' subsets that this campaign runs; those of an archive are imported, where runs of them can be."""
     names: Sequence[str] = sorted(set(baselines_of(config).values()))
-    return [name for name in names if config.simulations.source == "run" or name.endswith("_FEFF8L")]
+    run = config.simulations.source == "run"
+    return [name for name in names if run or not theory_of(Subset.parse(name).theory).importable]
 
 
 def check_planned(config: Config) -> None:
@@ -121,11 +125,3 @@ def check_planned(config: Config) -> None:
             why = "are imported" if name in config.subsets else "are none of this campaign"
             those = f"lists can be given for {', '.join(runs)}" if runs else "this campaign computes none"
             raise ValueError(f"simulations.sites has a list for {name}, whose runs {why}; {those}")
-
-
-def for_baseline(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of the embedded engine for runs that models learn from beside expensive ones.
-
-    Its learned Fermi level has seen published FEFF spectra, so such runs have the field's own.
-    """
-    return {**options, "fermi_level": "scf"}

@@ -17,8 +17,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.config.base import Section, SubsetName, commented, unique
-from xanesflow.config.delta_from import baselines_of, check_baseline, check_planned, for_baseline
+from xanesflow.config.delta_from import baselines_of, check_baseline, check_planned
 from xanesflow.config.inputs import Inputs
 from xanesflow.config.models import Models
 from xanesflow.config.predict import Predict
@@ -28,7 +29,7 @@ from xanesflow.config.sections import Chunks, Curation, Dataset, Evaluation, Fea
 from xanesflow.config.simulations import Simulations
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import parse_features
-from xanesflow.core.sites import ELEMENTS, IMPORTED, PARTS, Subset
+from xanesflow.core.sites import ELEMENTS, PARTS, Subset
 
 
 class Config(Section):
@@ -38,7 +39,7 @@ class Config(Section):
         "3dtm_xanes_ml2024", description="name of the campaign; the dataset is results/dataset/<campaign>.h5"
     )
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
-        [f"{element}_FEFF" for element in ELEMENTS],
+        [f"{element}_FEFF" for element in ELEMENTS],  # the paper's: a default is a choice, which no record makes
         description=(
             "element and level of theory of each subset, as Cu_FEFF, or Cu_FEFF8L by the embedded engine; of OCEAN,\n"
             "EXCITING, XSPECTRA and FDMNES inputs can be written (`snakemake inputs`), but no runs be read"
@@ -141,9 +142,10 @@ class Config(Section):
             )
         for name in self.subsets:
             theory = Subset.parse(name).theory
-            if simulations == "archive" and theory == "FEFF8L":
+            record = theory_of(theory)
+            if simulations == "archive" and record.engine and not record.importable:
                 raise ValueError(f"the subset {name} is computed, not imported; set simulations.source: run")
-            if simulations == "archive" and theory not in IMPORTED:
+            if simulations == "archive" and not record.importable:
                 raise ValueError(
                     f"the subset {name} cannot be imported: this version reads no runs of {theory}; write its inputs "
                     "with simulations.source: run and structures of another source than archive"
@@ -235,7 +237,7 @@ class Config(Section):
     def universal_of(self, subset: str) -> str:
         """Level of theory of the universal model that a subset's tuned model goes on from."""
         theory = Subset.parse(subset).theory
-        return self.models.tuned_from.get(theory, theory)  # type: ignore[call-overload]
+        return self.models.tuned_from.get(theory, theory)
 
     @property
     def from_files(self) -> bool:
@@ -255,25 +257,32 @@ class Config(Section):
         return self.chunks[subset if subset in self.chunks else above[subset]]
 
     def engine_options(self, subset: str) -> dict[str, Any]:
-        """The options of the engine that computes a subset (see `codes.engine.engine_of`).
+        """The options of the engine that computes a subset (see `codes.registry.engine_of`).
 
         Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
         """
-        parsed, given = Subset.parse(subset), self.simulations
-        if parsed.theory == "FEFF":
-            return {"command": given.feff_command, "inputs": self.inputs.of("FEFF"), **given.feff.model_dump()}
-        if parsed.theory == "VASP":
-            command = {"element": parsed.element, "command": given.vasp_command, "inputs": self.inputs.of("VASP")}
-            return command | given.vasp.model_dump()
-        options = given.engine.model_dump() if parsed.theory == "FEFF8L" else {}
-        return for_baseline(options) if options and subset in baselines_of(self).values() else options
+        parsed = Subset.parse(subset)
+        record, options = theory_of(parsed.theory), dict[str, Any]()
+        if not record.engine:
+            return options
+        if record.element_key:
+            options["element"] = parsed.element
+        if record.command_key:
+            options["command"] = getattr(self.simulations, record.command_key)
+        if record.inputs_section:
+            options["inputs"] = self.inputs.of(record.name)
+        if record.options_section:
+            options |= getattr(self.simulations, record.options_section).model_dump()
+        # Runs that models learn from beside expensive ones differ where those have been seen, as by a learned level.
+        return {**options, **record.as_cheap_run} if subset in baselines_of(self).values() else options
 
     def processing_of(self, subset: str) -> dict[str, float] | None:
-        """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""
+        """The entries of `curation.<section>` for a subset's element, in eV by key; None for theories without one."""
         parsed = Subset.parse(subset)
-        if parsed.theory != "VASP":
+        section = theory_of(parsed.theory).curation_section
+        if not section:
             return None
-        values: dict[str, dict[str, float]] = self.curation.vasp.model_dump()
+        values: dict[str, dict[str, float]] = getattr(self.curation, section).model_dump()
         return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
 
     def archive_of(self, subset: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.codes.registry import run_features, theories
 from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, SubsetName, not_bool, unique
 from xanesflow.config.presets import LAYERS, Preset
 from xanesflow.config.search import OwnSettings, Search
@@ -13,6 +14,10 @@ from xanesflow.config.sections import Theory
 from xanesflow.models.training_settings import Output
 
 Kind = Literal["expert", "universal", "tuned", "delta"]
+if TYPE_CHECKING:
+    CheapTheory = str
+else:
+    CheapTheory = Literal[("mean", *run_features().values())]
 
 
 class Models(Section):
@@ -32,7 +37,7 @@ class Models(Section):
             "subset that goes on from the universal one; delta: one per subset, of its difference to the baseline"
         ),
     )
-    baseline: Literal["mean", "FEFF8L", "FEFF"] | SubsetName = Field(
+    baseline: CheapTheory | SubsetName = Field(
         "mean",
         description=(
             "what delta models correct: runs of a cheaper level of theory at the same sites, FEFF8L (the embedded\n"
@@ -47,7 +52,7 @@ class Models(Section):
         ),
     )
     tuned_from: dict[Theory, Theory] = Field(
-        {"VASP": "FEFF"},
+        {each.name: each.tuned_from for each in theories() if each.tuned_from},
         description="of which level of theory the universal model is that a subset's is tuned from; not named: its own",
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(

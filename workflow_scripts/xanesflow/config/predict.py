@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.config.base import Section, unique
 from xanesflow.config.delta_from import models_of, theory_of_baseline
 from xanesflow.config.named_files import check_directory
@@ -83,7 +84,8 @@ def calibrations_to_predict_with(config: Config) -> list[str]:
 def _own(config: Config) -> tuple[str, str]:
     """Kind and features of the campaign's models."""
     own = dict(reversed(models_of(config)))  # on the first features of each kind
-    if theory_of_baseline(config.models.baseline) != "FEFF8L":
+    below = theory_of_baseline(config.models.baseline)
+    if below is None or not theory_of(below).runs_at_prediction:
         own.pop(DELTA, None)  # its cheap runs cannot be made where structures are predicted
     for kind in KINDS:
         if kind in own:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.codes.registry import theories
 from xanesflow.config.base import Count, Number, Positive, Section, Seed, Share, SubsetName, not_bool, unique
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import parse_features
+from xanesflow.core.sites import known_theories
 
 PAPER_ENERGY_START_EV = {
     "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
@@ -34,9 +37,9 @@ def _feature_names(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
-def _with_those_of_the_paper(values: dict[str, float]) -> AfterValidator:
+def _with_those_of_the_paper(values: Mapping[str, float]) -> AfterValidator:
     """Entries that are given change or add to the paper's, and take none of them away."""
-    return AfterValidator(lambda given: values | given)
+    return AfterValidator(lambda given: {**values, **given})
 
 
 def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -60,10 +63,18 @@ def _material_id(name: str) -> str:
 
 SystemName = Annotated[str, AfterValidator(_system)]
 MaterialId = Annotated[str, AfterValidator(_material_id)]
-Theory = Literal["FEFF", "VASP", "FEFF8L"]
+if TYPE_CHECKING:
+    Theory = str
+else:
+    Theory = Literal[known_theories()]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
 Chunks = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=4096)]  # an import holds them all open
+
+ENVELOPE_SIGMA: dict[Theory, float | None] = {
+    each.name: each.envelope_sigma for each in theories() if each.envelope_sigma is not None
+}
+"""Standard deviations of the envelope by level of theory, the paper's for FEFF and VASP."""
 
 
 class MaterialsProject(Section):
@@ -164,8 +175,8 @@ class VaspSpectra(Section):
 class Curation(Section):
     """Which spectra are good, and the grid that they are put on."""
 
-    envelope: dict[Literal["FEFF", "VASP", "FEFF8L"], Positive | None] = Field(
-        {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5},
+    envelope: Annotated[dict[Theory, Positive | None], _with_those_of_the_paper(ENVELOPE_SIGMA)] = Field(
+        ENVELOPE_SIGMA,
         description=(
             "a spectrum is out if it leaves mean ± this many standard deviations of its subset at any grid point;\n"
             "null: keep them all"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.text import text_of
-from xanesflow.codes.lightshow_tree import FEFF_LOGS
+from xanesflow.codes.registry import FEFF_LOGS
 
 LOG = "feff.out"
 """What all modules printed."""

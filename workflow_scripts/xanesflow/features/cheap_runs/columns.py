@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.engine import BadRunError
+from xanesflow.codes.registry import run_features
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, GridNotCoveredError, check_covered
-from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.files import sha256_text
 
 Floats = NDArray[np.float64]
@@ -114,4 +114,5 @@ def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
 def meaning_of(name: str) -> str:
     """What the columns are."""
     numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
-    return f"the spectrum of a {OF_RUNS[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"
+    theory = run_features()[name]
+    return f"the spectrum of a {theory} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"
