@@ -14,7 +14,7 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
 
     Args:
         arguments: of the command line; `run` is the one that there is.
-        package: of the engine, as in `python -m xanesflow.simulations.<package> run`.
+        package: of the engine, as in `python -m xanesflow.codes.<package> run`.
         job: file that says what is to be done.
         work: does it in a folder, and gives the exit code.
 
@@ -23,7 +23,7 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
     """
     if arguments != ["run"]:
         sys.stderr.write(
-            f"usage: python -m xanesflow.simulations.{package} run   (in the folder of a job, with {job})\n"
+            f"usage: python -m xanesflow.codes.{package} run   (in the folder of a job, with {job})\n"
         )
         return 2
     try:

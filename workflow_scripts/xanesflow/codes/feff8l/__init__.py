@@ -1,6 +1,6 @@
 """The embedded engine, theory FEFF8L: K-edge XANES of a site in seconds, with pip alone.
 
-    from xanesflow.simulations.feff8l import EngineSettings, compute_xanes
+    from xanesflow.codes.feff8l import EngineSettings, compute_xanes
     result = compute_xanes(structure, site_index=0)       # pymatgen Structure
     result.energy_ev, result.cross_section                # absolute eV, bohr²
 
