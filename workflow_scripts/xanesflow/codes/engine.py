@@ -36,10 +36,10 @@ class FailedRunError(Exception):
 
 
 class BadRunError(FailedRunError):
-    """A finished run whose files tell that it cannot be used.
+    """A finished run that cannot be used, as its files show.
 
     Attributes:
-        fault: more on it, as the code itself tells; None if it does not.
+        fault: more on it, as the code itself says; None if it says nothing.
     """
 
     def __init__(self, reason: str, detail: str, fault: object = None) -> None:
@@ -48,7 +48,7 @@ class BadRunError(FailedRunError):
 
 
 class Engine(Protocol):
-    """What a code must tell and do so that its runs are chunks of a campaign.
+    """What a code must offer so that its runs are chunks of a campaign.
 
     Attributes:
         theory: level of theory, as in the name of a subset.
@@ -67,7 +67,7 @@ class Engine(Protocol):
     def keep(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def settings(self) -> dict[str, Any]:
-        """All that a result depends on beside structure and site: options, code and its version, as plain values.
+        """All that a result depends on besides structure and site: options, code and its version, as plain values.
 
         Raises:
             XanesflowError: the code is not there or cannot be run on this machine.
@@ -84,12 +84,12 @@ class Engine(Protocol):
 
         Raises:
             FailedRunError: no spectrum of this site can be computed, for one of the documented reasons.
-            XanesflowError: nor can it, as the sentence says.
+            XanesflowError: no spectrum can be computed, for another reason; the sentence says why.
         """
         ...
 
     def command(self, folder: Path) -> list[str]:
-        """Program and arguments, to be run inside the folder; exit code 0 means nothing before `validate` did."""
+        """Program and arguments, to be run inside the folder; whether the run is good, `validate` decides."""
         ...
 
     def validate(self, folder: Path) -> None:
@@ -101,7 +101,7 @@ class Engine(Protocol):
         ...
 
     def record(self, folder: Path) -> dict[str, Any]:
-        """What run.json should tell of a run besides, such as attempts and convergence; also of a failed one."""
+        """What run.json records besides, such as attempts and convergence; of a failed run too."""
         ...
 
 
@@ -131,7 +131,7 @@ class WithSharedStep(Protocol):
 
 @runtime_checkable
 class WithOwnFiles(Protocol):
-    """What an engine has besides if its files are kept otherwise than whole, or than the last part of a log."""
+    """What an engine has besides if not whole files are kept, nor the last part of a log."""
 
     def kept_content(self, path: Path) -> bytes:
         """What is kept of a file of the run."""

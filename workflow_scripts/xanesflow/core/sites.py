@@ -19,6 +19,9 @@ THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
 """Levels of theory that this version knows; FEFF8L is the embedded engine. What there is to know of each stands in
 `codes.registry`."""
 
+PAPER_SUBSETS = (*(f"{element}_FEFF" for element in ELEMENTS), "Ti_VASP", "Cu_VASP")
+"""The paper's subsets (arXiv 2409.19552), in the order of its Table I."""
+
 ADDED_THEORIES = "xanesflow.theories"
 """Group of entry points by which other packages add levels of theory; see `xanesflow.codes`."""
 

@@ -3,7 +3,6 @@
 import sys
 
 from toy_theory.write_inputs import write_toy
-
 from xanesflow.codes.engine import FailedRunError
 
 PROGRAM = """

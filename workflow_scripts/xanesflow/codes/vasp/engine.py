@@ -29,8 +29,8 @@ from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 _OTHER_WAYS = (
-    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for who "
-    "runs them elsewhere."
+    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for those who "
+    "run them elsewhere."
 )
 _OF_GROUND_STATE = ("supercell", "kpoint_length", "scf", "potcars", "potcar_functional")
 _PRINTED = 4 * 2**20  # bytes of what VASP and the job print that are kept, the last ones
@@ -185,7 +185,7 @@ class VaspEngine(_Step):
         if library() is None:
             raise XanesflowError(f"VASP cannot be run: no library of POTCARs is configured; {HOW}. {_OTHER_WAYS}")
         with _LIGHTSHOW:
-            _ = self._writer  # wrong options are told here, not for each site
+            _ = self._writer  # wrong options are reported here, not for each site
         e_range = self.options.inputs["e_range"].get(self.options.element)
         return {"code": "VASP", "step": "core hole", **self.options.inputs, "e_range": e_range}
 

@@ -7,6 +7,7 @@ energy by as much (`models.delta.alignment`).
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,8 +44,8 @@ OF_RUN = ("edge_ev", "converged", "last_change_ev")
 LEVELS = ("fermi_ev", "third_ev", "second_ev", "first_ev", "start_ev")
 """Of `FIELD`, the Fermi levels in the course of the field, the last one first."""
 
-NUMBERS = {"feff8l": len(FIELD) + len(OF_RUN), "feff": 0}
-"""Columns after the spectrum."""
+NUMBERS = defaultdict(int, {"feff8l": len(FIELD) + len(OF_RUN)})
+"""Columns after the spectrum, by name of the features; runs of other theories give none."""
 
 
 def frame_energies(start_ev: float) -> Floats:
