@@ -9,7 +9,7 @@ files of the site's run.
 
 `options`, `write_inputs`, `engine` and `read_run` are what the registry names. `engine` writes the inputs (those of
 `snakemake inputs`, by the same code) and puts POTCAR together in the scratch folder, the one place where it ever lies;
-`run_step` runs VASP under custodian; `corrections` decides which of custodian's corrections are let through; `check_step`
-decides whether a step is good, for `engine` and for `read_steps`; `make_spectrum` makes the spectrum from both steps;
-`step_outputs` reads files and leaves out of them what must not be kept.
+`run_step` runs VASP under custodian; `corrections` decides which of custodian's corrections are let through;
+`check_step` decides whether a step is good, for `engine` and for `read_steps`; `make_spectrum` makes the spectrum from
+both steps; `step_outputs` reads files and leaves out of them what must not be kept.
 """

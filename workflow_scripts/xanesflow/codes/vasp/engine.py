@@ -29,8 +29,8 @@ from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 _OTHER_WAYS = (
-    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for those who "
-    "run them elsewhere."
+    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for "
+    "those who run them elsewhere."
 )
 _OF_GROUND_STATE = ("supercell", "kpoint_length", "scf", "potcars", "potcar_functional")
 _PRINTED = 4 * 2**20  # bytes of what VASP and the job print that are kept, the last ones
