@@ -87,7 +87,7 @@ class Place:
         root: folder of the material, as the archive names it.
         folder: folder of the run; for a POSCAR the material's.
         material_id: its last part.
-        file: `POSCAR`, or one of a run's files that are read (`registry.Theory.files`); empty: the run's folder
+        file: `POSCAR`, or one of a run's files that are read (`theory.Theory.files`); empty: the run's folder
             itself, or another file in it, which says no more than that the run is there.
         site_index: 0-based index of the absorber into POSCAR; None for a POSCAR, `WHOLE_MATERIAL` for a shared step.
         element: the absorber's element; for a POSCAR and a shared step the folder above the material, if that is an

@@ -11,7 +11,8 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.engine import BadRunError
 from xanesflow.codes.lightshow_tree import Place, place_of
-from xanesflow.codes.registry import Theory, load, theories
+from xanesflow.codes.registry import load, theories
+from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.structures.sites import UnusableStructure, not_the_absorber, parse_poscar

@@ -1,6 +1,6 @@
 """A level of theory that stands outside the library, as another package adds one: its record, and the four files."""
 
-from xanesflow.codes.registry import Theory
+from xanesflow.codes.theory import Theory
 
 TOY = Theory(
     name="TOY",
