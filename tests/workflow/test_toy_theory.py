@@ -43,11 +43,11 @@ def test_a_campaign_of_a_theory_of_another_package_runs_to_the_report(tmp_path):
     (metrics,) = pd.read_csv(results / "evaluation/metrics.csv").itertuples()
     assert (metrics.element, metrics.theory) == ("Cu", "TOY")
     assert "Cu_TOY" in (results / "report/report.html").read_text()
-    (cost,) = pd.read_csv(results / "structures/cost.csv").itertuples()
-    assert cost.basis == "a guess"
     failed = pd.read_csv(results / "simulations/Cu_TOY/failed.csv")
     assert failed.empty
-    run_with_toy(tmp_path, "inputs", "package")
+    run_with_toy(tmp_path, "structures", "inputs", "package")
+    (cost,) = pd.read_csv(results / "structures/cost.csv").itertuples()
+    assert cost.basis == "a guess"
     with zipfile.ZipFile(results / "inputs/Cu_TOY/0000.zip") as packed:
         assert any(name.endswith("_Cu/toy.in") for name in packed.namelist())
     (card,) = results.rglob("README.md")
