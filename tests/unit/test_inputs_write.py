@@ -200,8 +200,8 @@ def test_potcars_are_named_but_never_packed(tmp_path, monkeypatch, caplog):
 KILLED = """
 import os, sys, zipfile
 from pathlib import Path
-from xanesflow.config_inputs import Inputs
-from xanesflow.inputs import write_inputs as module
+from xanesflow.config.inputs import Inputs
+from xanesflow.inputs import write_chunk as module
 
 add = module._add
 def stop(packed, name, content):
