@@ -55,7 +55,7 @@ def main() -> None:
     wanted = {parse_site_id(str(name))[0] for one in published.values() for name in one["ids"]}
     structures = {}
     for member in read_archive(given.archive, lambda name: name.endswith("/POSCAR")):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         if place and place.material_id in wanted:
             structures[place.material_id] = Poscar.from_str(member.content.decode()).structure
     print("| element | sites | shift eV | Spearman median | worst | RMS median | worst | area, ours / FEFF 9 |")

@@ -1,4 +1,4 @@
-"""Learn what FEFF 9 costs from the run times of finished runs: the constants of `xanesflow.structures.cost`.
+"""Learn what FEFF 9 costs from the run times of finished runs: the constants of `xanesflow.codes.feff.cost`.
 
     python studies/fit_cost.py ARCHIVE
 
@@ -19,9 +19,9 @@ from pymatgen.io.vasp import Poscar
 from sklearn.model_selection import GroupKFold
 
 from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff import cost
+from xanesflow.codes.feff.cost import Clusters, describe_clusters, feff_core_hours
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.structures import cost
-from xanesflow.structures.cost import Clusters, describe_clusters, feff_core_hours
 
 CLOCK = re.compile(rb"### feff (starts|ends) at \w{3} (\w{3} +\d+ [\d:]{8}) \w+ (\d{4})")
 FMS = re.compile(rb"xprep done\s+FMS for a cluster of +(\d+) atoms")
@@ -41,7 +41,7 @@ def read(archive: Path) -> tuple[Clusters, np.ndarray, np.ndarray, np.ndarray]:
     """Clusters, hours, material and FEFF's own number of atoms of each finished run."""
     structures, runs = {}, {}
     for member in read_archive(archive, lambda name: name.endswith(("/POSCAR", "/feff.out"))):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         if place is None:
             continue
         if place.file == "POSCAR":

@@ -52,7 +52,7 @@ def read(archive: Path, n: int) -> list[tuple[str, int, Structure, float]]:
     names = dict(list(draw_names(archive, DEVELOPMENT + TEST + n).items())[DEVELOPMENT + TEST :])
     structures, levels = {}, {}
     for member in read_archive(archive, lambda name: name.endswith(("/POSCAR", "/xmu.dat"))):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         if place is None or place.material_id not in names:
             continue
         if place.file == "POSCAR":

@@ -43,7 +43,7 @@ def draw_names(archive: Path, n: int) -> dict[str, int]:
     """Material and site of `n` materials drawn at random; the first of them are the same for each `n`."""
     names: dict[str, list[int]] = {}
     for member in read_archive(archive, lambda name: False, lambda name: name.endswith("/xmu.dat")):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         if place and place.site_index is not None:
             names.setdefault(place.material_id, []).append(place.site_index)
     rng = random.Random(SEED)
@@ -58,13 +58,13 @@ def draw_sites(archive: Path, n_development: int, n_test: int) -> tuple[list[dic
     sites: dict[str, dict] = {m: {"material_id": m, "site_index": i} for m, i in chosen.items()}
 
     def wanted(name: str) -> bool:
-        place = place_of(name)
+        place = place_of(name, "FEFF")
         if place is None or place.material_id not in chosen:
             return False
         return place.file == "POSCAR" or (place.file == "xmu.dat" and place.site_index == chosen[place.material_id])
 
     for member in read_archive(archive, wanted):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         site = sites[place.material_id]
         if place.file == "POSCAR":
             site["structure"] = Poscar.from_str(member.content.decode()).structure

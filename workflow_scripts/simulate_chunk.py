@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.codes.engine import engine_of
+from xanesflow.codes.registry import engine_of
 from xanesflow.config.rule_script import path_or_none, rule_log
 from xanesflow.core.sites import Subset
 from xanesflow.simulations.run_chunk import simulate_chunk

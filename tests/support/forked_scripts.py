@@ -129,7 +129,8 @@ def _answer(asking: socket.socket) -> None:
 
 def _run(script: str) -> int:
     """Run a script as `python script` does; its exit code."""
-    sys.argv, sys.path[0] = [script], str(Path(script).parent)
+    sys.argv = [script]
+    sys.path[:1] = [str(Path(script).parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.modules["__main__"] = module = ModuleType("__main__")
     module.__file__ = script
     try:

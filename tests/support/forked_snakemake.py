@@ -72,7 +72,10 @@ def _become_the_call(asked: dict) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.executable = asked["python"]  # what scripts are started with
-    sys.path[0] = asked["folder"]  # as of `python -m`
+    sys.path[:1] = [
+        asked["folder"],
+        *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
+    ]  # as `python -m`
     sys.argv = ["snakemake", *asked["arguments"]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     signal.alarm(asked["seconds"])

@@ -99,7 +99,7 @@ MISTAKES = {
     "envelope not a number": ({"curation": {"envelope": {"FEFF": float("nan")}}}, "'curation.envelope.FEFF'", "NaN"),
     "envelope infinite": ({"curation": {"envelope": {"FEFF": float("inf")}}}, "'curation.envelope.FEFF'", "finite"),
     "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'",
-                                 "'FEFF', 'VASP' or 'FEFF8L'"),
+                                 "'FEFF', 'VASP', 'FEFF8L', 'OCEAN', 'EXCITING', 'XSPECTRA' or 'FDMNES'"),
     "featurizer unknown": ({"features": {"models": ["m3gent"]}}, "'features.models.0'", "m3gnet, m3gnet_all, chgnet"),
     "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "once|twice"),
     "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),

@@ -6,10 +6,10 @@ import pytest
 from feff_runs import perovskite, rocksalt
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.codes.engine import engine_of
 from xanesflow.codes.feff8l import programs
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
+from xanesflow.codes.registry import engine_of
 from xanesflow.config.model import Config
 from xanesflow.core.errors import FailedRunError, XanesflowError
 

@@ -22,7 +22,7 @@ from xanesflow.codes.feff8l.fermi_level import (
 from xanesflow.codes.feff8l.field import Field
 from xanesflow.codes.feff8l.options import Rung
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
-from xanesflow.codes.feff8l.write_inputs import Cluster
+from xanesflow.codes.feff8l.write_inputs import Feff8lCluster
 from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.structures.examples import load_examples
 
@@ -117,14 +117,14 @@ def test_the_cluster_keeps_the_traits():
     cluster = cut_cluster(copper(), 0)
     assert cluster.traits == traits_of(copper(), 0)
     assert cluster.traits == pytest.approx(describe(copper(), [0])[0], abs=1e-6)
-    assert Cluster.from_dict(cluster.as_dict()).traits == cluster.traits
+    assert Feff8lCluster.from_dict(cluster.as_dict()).traits == cluster.traits
 
 
 def published_runs():
     """(structure, site, level in eV) of finished runs at the unseen sites."""
     structures, levels = {}, {}
     for member in read_archive(shared("feff9-cu.tar.xz"), lambda name: name.endswith(("/POSCAR", "/xmu.dat"))):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         if place is None or place.material_id not in UNSEEN:
             continue
         if place.file == "POSCAR":

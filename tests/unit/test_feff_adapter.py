@@ -11,10 +11,11 @@ from fake_engine import Campaign
 from feff_runs import GRID_START_EV
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.codes.engine import engine_of
 from xanesflow.codes.feff.engine import FeffEngine
 from xanesflow.codes.feff.find_feff import MODULES, NEEDED, OTHER_WAYS, find_program, version_of
-from xanesflow.codes.run_zip import Run, read_chunk
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import engine_of
+from xanesflow.codes.run_zip import read_chunk
 from xanesflow.config.campaign import Campaign as Planned
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import FailedRunError, XanesflowError
@@ -214,12 +215,12 @@ def test_a_record_of_a_run_that_did_not_come_to_its_end_tells_nothing_of_the_sit
 
 def test_corrections_of_any_engine_are_told_as_text():
     changed = {"what": "SCF ca1", "from": 0.2, "to": 0.1, "why": "unconverged"}
-    assert Run("m", 0, {}, {"corrections": [changed, "ALGO Normal", {"NBANDS": 40}]}).corrections == (
+    assert FinishedRun("m", 0, {}, {"corrections": [changed, "ALGO Normal", {"NBANDS": 40}]}).corrections == (
         'SCF ca1 0.2 -> 0.1; ALGO Normal; {"NBANDS": 40}'
     )
     several = {"errors": ["zbrent"], "changes": {"ALGO": ["Fast", "All"], "NBANDS": [40, 44]}}
-    assert Run("m", 0, {}, {"corrections": [several]}).corrections == "ALGO Fast -> All, NBANDS 40 -> 44"
-    assert Run("m", 0, {}, {"code": "imported"}).corrections == ""
+    assert FinishedRun("m", 0, {}, {"corrections": [several]}).corrections == "ALGO Fast -> All, NBANDS 40 -> 44"
+    assert FinishedRun("m", 0, {}, {"code": "imported"}).corrections == ""
 
 
 def test_a_feff_that_goes_away_between_two_sites_fails_neither_for_good(tmp_path):

@@ -8,13 +8,13 @@ import pytest
 from input_structures import anatase_backwards, cuprite, rutile
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.codes.input_writers import code_of
+from xanesflow.codes.registry import writer_of
 from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 
 
 def write(folder, theory, structure, sites, element="Ti", **options):
-    assert code_of(theory, InputsSection().of(theory) | options, element).write(folder, structure, sites) == {}
+    assert writer_of(theory, InputsSection().of(theory) | options, element).write(folder, structure, sites) == {}
     return folder
 
 
@@ -61,7 +61,7 @@ def test_excitings_window_is_around_the_1s_level_of_each_element(tmp_path):
 
 def test_exciting_without_a_window_is_told():
     with pytest.raises(XanesflowError, match=r"inputs\.exciting\.energy_window has no entry for Zn"):
-        code_of("EXCITING", InputsSection().of("EXCITING"), "Zn")
+        writer_of("EXCITING", InputsSection().of("EXCITING"), "Zn")
 
 
 def test_xspectra_makes_the_absorber_a_species_of_its_own(tmp_path):
@@ -96,7 +96,7 @@ def test_fdmnes_keeps_angles_and_positions(tmp_path):
 @pytest.mark.parametrize("theory", ["OCEAN", "EXCITING", "XSPECTRA", "FDMNES"])
 def test_what_was_written_before_does_not_show(tmp_path, theory):
     """Lightshow writes into its own defaults."""
-    code = code_of(theory, InputsSection().of(theory), "Ti")
+    code = writer_of(theory, InputsSection().of(theory), "Ti")
     for name, structure in (("a", rutile()), ("b", anatase_backwards()), ("c", rutile())):
         code.write(tmp_path / name, structure, [structure.indices_from_symbol("Ti")[0]])
     first, again = (
@@ -120,4 +120,4 @@ def test_nothing_of_this_machine_comes_in(tmp_path, monkeypatch, theory):
 
 def test_the_embedded_engine_has_no_inputs():
     with pytest.raises(XanesflowError, match="No inputs are written for FEFF8L"):
-        code_of("FEFF8L", {}, "Ti")
+        writer_of("FEFF8L", {}, "Ti")

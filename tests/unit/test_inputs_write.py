@@ -202,7 +202,7 @@ KILLED = """
 import os, sys, zipfile
 from pathlib import Path
 from xanesflow.config.inputs import InputsSection
-from xanesflow.inputs import write_inputs as module
+from xanesflow.inputs import write_chunk as module
 
 add = module._add
 def stop(packed, name, content):

@@ -30,7 +30,7 @@ from xanesflow.core.sites import WHOLE_MATERIAL
     ],
 )
 def test_lightshows_tree_says_whose_a_file_is(path, meaning):
-    place = place_of(path)
+    place = place_of(path, "FEFF")
     assert (place and (place.material_id, place.site_index, place.element)) == meaning
 
 

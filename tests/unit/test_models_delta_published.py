@@ -50,7 +50,7 @@ def archived(sites: list[Site]) -> tuple[dict[str, Structure], dict[Site, dict[s
     """Structures and files of finished runs of some sites, from the archive."""
     materials, structures, runs = {material for material, _ in sites}, {}, {site: {} for site in sites}
     for member in read_archive(shared("feff9-cu.tar.xz"), lambda name: name.rpartition("/")[2] in FILES):
-        place = place_of(member.name)
+        place = place_of(member.name, "FEFF")
         if place is None or place.material_id not in materials:
             continue
         if place.file == "POSCAR":

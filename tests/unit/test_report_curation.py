@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xanesflow.codes.run_zip import Run
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.core.energy_grid import envelope
 from xanesflow.core.reasons import Rejected
 from xanesflow.report.figures.left_out import draw_examples
@@ -54,11 +54,11 @@ def test_the_envelope_is_mean_and_c_deviations():
 def test_a_refused_run_is_read_as_far_as_it_goes():
     rows = "\n".join(f"{energy:.3f} {1e-3:.6f} {1e-3:.6f}" for energy in np.arange(8990.0, 9000.0, 0.5))
     content = f"# absorber Z=29 K\n{rows}\n".encode()
-    spectrum = spectrum_anyway(Run("mp-1", 0, {"xmu.dat": content}), "FEFF8L", 8983.173)
+    spectrum = spectrum_anyway(FinishedRun("mp-1", 0, {"xmu.dat": content}), "FEFF8L", 8983.173)
     assert np.isnan(spectrum[0]) and np.isnan(spectrum[-1]) and np.nanmax(spectrum) == pytest.approx(1e-3)
-    assert spectrum_anyway(Run("mp-1", 0, {"xmu.dat": b"\x00"}), "FEFF", 8983.173) is None
-    assert spectrum_anyway(Run("mp-1", 0, {}), "FEFF8L", 8983.173) is None
-    assert spectrum_anyway(Run("mp-1", 0, {"OUTCAR": b""}), "VASP", 4964.504) is None
+    assert spectrum_anyway(FinishedRun("mp-1", 0, {"xmu.dat": b"\x00"}), "FEFF", 8983.173) is None
+    assert spectrum_anyway(FinishedRun("mp-1", 0, {}), "FEFF8L", 8983.173) is None
+    assert spectrum_anyway(FinishedRun("mp-1", 0, {"OUTCAR": b""}), "VASP", 4964.504) is None
 
 
 def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):

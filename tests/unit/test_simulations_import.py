@@ -103,7 +103,7 @@ def test_a_runs_files_come_through_byte_for_byte_into_the_chunk_of_its_material(
     _, _, imported = whole
     files, seen = archive_files(), 0
     for number, path in enumerate(imported.chunks):
-        for run in read_chunk(path):
+        for run in read_chunk(path, "FEFF"):
             assert chunk_of(run.material_id, 5) == number
             folder = f"Cu/{run.material_id}/FEFF-XANES/{run.site_index:03d}_Cu"
             assert dict(run.files) == {name: files[f"{folder}/{name}"] for name in ("feff.inp", "feff.out", "xmu.dat")}
@@ -240,7 +240,7 @@ def test_a_second_folder_of_a_site_is_a_duplicate(runs, tmp_path, other):
     assert imported.ids == [("mp-1", 0)]
     assert imported.reasons == {("mp-1", 0): "duplicate"}
     assert f"/0_Cu is a second run beside Cu/mp-1/FEFF-XANES/000_Cu, {other} spectrum" in imported.rejected[0].detail
-    (run,) = [run for path in imported.chunks for run in read_chunk(path)]
+    (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
     assert run.files["xmu.dat"] == (first / "xmu.dat").read_bytes()
 
 
@@ -268,7 +268,7 @@ def test_two_runs_of_a_site_are_never_mixed(tmp_path):
     first = {name: content for name, content in files.items() if not name.endswith("xmu.dat")}
     second = {name.replace("000_Cu", "0_Cu"): content for name, content in files.items() if "XANES" in name}
     imported = Imported(pack("zip", tmp_path / "runs.zip", {**first, **second}), tmp_path / "out")
-    (run,) = [run for path in imported.chunks for run in read_chunk(path)]
+    (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
     assert set(run.files) == {"feff.inp", "feff.out"}
     assert imported.reasons == {("mp-1", 0): "duplicate"}
 
@@ -361,7 +361,7 @@ def test_an_archive_without_the_runs_of_a_theory_is_told_with_where_they_were_lo
 def test_a_damaged_chunk_is_told_by_its_name(tmp_path):
     (tmp_path / "0001.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(XanesflowError, match=r"0001\.zip is not a whole chunk of runs .*delete it"):
-        list(read_chunk(tmp_path / "0001.zip"))
+        list(read_chunk(tmp_path / "0001.zip", "FEFF"))
 
 
 def test_one_chunk_or_hundreds_make_no_difference(runs, tmp_path):

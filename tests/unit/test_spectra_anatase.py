@@ -11,7 +11,7 @@ from shared_data import shared
 from xanesflow.codes.vasp.broadening import broaden_lorentzian
 from xanesflow.codes.vasp.constants import Processing
 from xanesflow.codes.vasp.make_spectrum import make_spectrum
-from xanesflow.codes.vasp.read_run import CoreHole
+from xanesflow.codes.vasp.read_steps import CoreHole
 from xanesflow.core.energy_grid import energy_grid, onto_grid
 
 START, CORE_LEVEL, FERMI, WIDTH = 4964.504, -4864.0371, 5.1302, 0.89

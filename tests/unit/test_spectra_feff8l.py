@@ -6,9 +6,10 @@ from fake_engine import Campaign
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
 from xanesflow.codes.feff8l.read_run import read_run
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import run_folder
-from xanesflow.codes.readers import check_record, check_theory
-from xanesflow.codes.run_zip import ChunkWriter, Run, read_chunk
+from xanesflow.codes.registry import check_readable
+from xanesflow.codes.run_zip import ChunkWriter, check_record, read_chunk
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.tables import write_rejected
 from xanesflow.spectra.curate import curate_spectra
@@ -73,11 +74,11 @@ def test_the_cluster_of_another_site_is_found_out():
 
 def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum():
     record = {"outcome": "failed", "reason": "timed_out", "detail": "too long"}
-    run = Run("m", 0, {"xmu.dat": table().encode()}, record)
+    run = FinishedRun("m", 0, {"xmu.dat": table().encode()}, record)
     with pytest.raises(BadRunError, match="too long") as caught:
         check_record(run)
     assert caught.value.reason == "timed_out"
-    later = Run("m", 0, {}, {"outcome": "failed", "reason": "of_a_later_version", "detail": "x"})
+    later = FinishedRun("m", 0, {}, {"outcome": "failed", "reason": "of_a_later_version", "detail": "x"})
     with pytest.raises(BadRunError, match="of_a_later_version: x") as caught:
         check_record(later)
     assert caught.value.reason == "engine_failed"
@@ -85,7 +86,7 @@ def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum()
 
 def test_a_theory_without_reader_is_told():
     with pytest.raises(XanesflowError, match="cannot read OCEAN runs, only those of FEFF, FEFF8L, VASP"):
-        check_theory("OCEAN")
+        check_readable("OCEAN")
 
 
 def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(tmp_path):

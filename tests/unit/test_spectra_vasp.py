@@ -16,10 +16,12 @@ from vasp_archive import POINTS, files_of, write_runs
 from vasp_runs import MARK, strontium_titanate, two_titania
 
 from xanesflow.cli import app
-from xanesflow.codes.run_zip import Run, read_chunk
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.run_zip import read_chunk
 from xanesflow.codes.vasp.constants import Processing
-from xanesflow.codes.vasp.make_spectrum import VaspReader, cross_section, make_spectrum, shift_of
-from xanesflow.codes.vasp.read_run import CoreHole
+from xanesflow.codes.vasp.make_spectrum import cross_section, make_spectrum, shift_of
+from xanesflow.codes.vasp.read_run import VaspReader
+from xanesflow.codes.vasp.read_steps import CoreHole
 from xanesflow.codes.vasp.step_outputs import read_epsilon2
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.load import load_config
@@ -45,7 +47,7 @@ def archive(tmp_path_factory):
 
 def read(step, scf, *, site=1, structure=None, element="Ti"):
     """The spectrum of a site from the files of its two steps."""
-    run, shared = Run("m", site, step), None if scf is None else Run("m", WHOLE_MATERIAL, scf)
+    run, shared = FinishedRun("m", site, step), None if scf is None else FinishedRun("m", WHOLE_MATERIAL, scf)
     return VaspReader(PROCESSING)(run, shared, element=element, structure=structure or two_titania())
 
 

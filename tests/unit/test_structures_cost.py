@@ -14,17 +14,11 @@ from pymatgen.io.vasp import Poscar
 from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
+from xanesflow.codes.feff.cost import describe_clusters, feff_core_hours
 from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.codes.registry import theory_of
 from xanesflow.structures.collect_structures import collect_structures
-from xanesflow.structures.cost import (
-    BASIS,
-    COST_COLUMNS,
-    cluster_atoms,
-    describe_clusters,
-    estimate_cost,
-    expected_costs,
-    feff_core_hours,
-)
+from xanesflow.structures.cost import COST_COLUMNS, cluster_atoms, estimate_cost, expected_costs
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table
 
@@ -91,7 +85,7 @@ def real_runs():
     structures, runs = {}, {}
     wanted = lambda name: name.endswith(("/POSCAR", "/feff.out"))  # noqa: E731
     for member in read_archive(shared("feff9-cu.tar.xz"), wanted):
-        place, text = place_of(member.name), member.content.decode()
+        place, text = place_of(member.name, "FEFF"), member.content.decode()
         if place.file == "POSCAR":
             structures[place.material_id] = Poscar.from_str(text).structure
             if len(structures) == 120:
@@ -174,7 +168,7 @@ def test_totals_are_the_sums_of_the_sites_and_leave_out_what_is_unknown(tmp_path
         sites, row = pd.read_parquet(path), written.loc[subset]
         assert (row["sites"], row["materials"]) == (4, 2)
         assert row["cluster_atoms_median"] == sites["cluster_atoms"].median()
-        assert row["basis"] == BASIS.get(subset.split("_")[1], "no run times known")
+        assert row["basis"] == theory_of(subset.split("_")[1]).cost_basis
         if subset == "Cu_VASP":
             assert row[["core_hours", "core_hours_90", "core_hours_longest"]].isna().all()
         else:

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from vasp_runs import MARK, command, engine, go_wrong, make_library, starts, two_titania
 
-from xanesflow.codes.engine import engine_of
+from xanesflow.codes.registry import engine_of
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.config.campaign import Campaign as Planned
 from xanesflow.config.load import load_config

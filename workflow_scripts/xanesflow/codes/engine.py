@@ -1,21 +1,29 @@
-"""The seam between the workflow and what computes a spectrum: an engine writes inputs, is run, and is checked.
+"""What a simulation code offers to the workflow: protocols, and the errors that its code raises.
 
-Everything else, such as chunks, time limits, kept runs and records, is the same for all engines (see `run_chunk`).
+- `Engine` (with `WithSharedStep` and `WithOwnFiles`) writes the inputs of a site, is run, and is checked. Chunks, time
+  limits, kept runs and records are the same for all engines (see `simulations.run_chunk`).
+- `Reader` reads a finished run and checks it.
+- `InputWriter` (with `ManifestEntries`) writes inputs for runs elsewhere.
+
+`codes.registry` names the class of each for each level of theory, and makes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pymatgen.core import Structure
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+    from xanesflow.codes.finished_run import FinishedRun
+    from xanesflow.codes.input_writers import NoInputError
+    from xanesflow.core.energy_grid import Array
 
 
 class Engine(Protocol):
-    """What a code must tell and do so that its runs are chunks of a campaign.
+    """What a code must offer so that its runs are chunks of a campaign.
 
     Attributes:
         theory: level of theory, as in the name of a subset.
@@ -34,7 +42,7 @@ class Engine(Protocol):
     def keep(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def settings(self) -> dict[str, Any]:
-        """All that a result depends on beside structure and site: options, code and its version, as plain values.
+        """All that a result depends on besides structure and site: options, code and its version, as plain values.
 
         Raises:
             XanesflowError: the code is not there or cannot be run on this machine.
@@ -51,12 +59,12 @@ class Engine(Protocol):
 
         Raises:
             FailedRunError: no spectrum of this site can be computed, for one of the documented reasons.
-            XanesflowError: nor can it, as the sentence says.
+            XanesflowError: no spectrum can be computed, for another reason; the sentence says why.
         """
         ...
 
     def command(self, folder: Path) -> list[str]:
-        """Program and arguments, to be run inside the folder; exit code 0 means nothing before `validate` did."""
+        """Program and arguments, to be run inside the folder; whether the run is good, `validate` decides."""
         ...
 
     def validate(self, folder: Path) -> None:
@@ -68,7 +76,7 @@ class Engine(Protocol):
         ...
 
     def record(self, folder: Path) -> dict[str, Any]:
-        """What run.json should tell of a run besides, such as attempts and convergence; also of a failed one."""
+        """What run.json records besides, such as attempts and convergence; of a failed run too."""
         ...
 
 
@@ -98,37 +106,74 @@ class WithSharedStep(Protocol):
 
 @runtime_checkable
 class WithOwnFiles(Protocol):
-    """What an engine has besides if its files are kept otherwise than whole, or than the last part of a log."""
+    """What an engine has besides if not whole files are kept, nor the last part of a log."""
 
     def kept_content(self, path: Path) -> bytes:
         """What is kept of a file of the run."""
         ...
 
 
-def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
-    """The engine of a level of theory.
+class ComputedSpectrum(Protocol):
+    """What every reader gives.
 
-    Args:
-        theory: as in the name of a subset.
-        options: of this engine, as `Config.engine_options` gives them.
-
-    Raises:
-        XanesflowError: there is none.
+    Attributes:
+        energy_ev: (n,) absolute photon energies.
+        cross_section: (n,) absorption cross section in bohr².
     """
-    if theory == "FEFF8L":
-        from xanesflow.codes.feff8l.engine import Feff8lEngine
-        from xanesflow.codes.feff8l.options import EngineSettings
 
-        return Feff8lEngine(EngineSettings(**options))
-    if theory == "FEFF":
-        from xanesflow.codes.feff.engine import FeffEngine, FeffOptions
+    @property
+    def energy_ev(self) -> Array: ...  # noqa: D102
+    @property
+    def cross_section(self) -> Array: ...  # noqa: D102
 
-        return FeffEngine(FeffOptions(**options))
-    if theory == "VASP":
-        from xanesflow.codes.vasp.engine import VaspEngine, VaspOptions
 
-        return VaspEngine(VaspOptions(**options))
-    raise XanesflowError(
-        f"This version cannot run {theory}: write the inputs with `snakemake inputs` and run them yourself; finished "
-        "runs of it cannot be imported yet."
-    )
+class Reader(Protocol):
+    """Reads and checks the runs of a level of theory, those of a material in turn."""
+
+    def __call__(
+        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
+    ) -> ComputedSpectrum:
+        """Read and check a run's spectrum.
+
+        Args:
+            run: as it lies in its chunk.
+            shared: the step that the sites of its material share, where the theory has one.
+            element: symbol of the absorber.
+            structure: the material; None: the absorber's surroundings are not compared.
+
+        Raises:
+            BadRunError: it cannot be used; holds the reason.
+        """
+        ...
+
+
+class InputWriter(Protocol):
+    """Writes the inputs of one simulation code, as a rule by Lightshow's parameter objects."""
+
+    def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
+        """Write the inputs of sites of one material.
+
+        Args:
+            folder: of the material, `<element>/<material id>` of Lightshow's tree; the code's own folder is made in it.
+            structure: the material, of plain elements.
+            sites: 0-based indices of the absorbers, all of one element.
+
+        Returns:
+            The sites that no input can be written for.
+
+        Raises:
+            NoInputError: no input can be written for any of them.
+        """
+        ...
+
+
+class ManifestEntries(Protocol):
+    """What a code adds to the manifest of a chunk of inputs, such as the hashes of the POTCARs that they need."""
+
+    def see(self, files: Mapping[str, bytes]) -> None:
+        """Look at files that were written, by their path in the zip."""
+        ...
+
+    def entries(self) -> dict[str, Any]:
+        """Entries for the manifest, by key."""
+        ...

@@ -9,7 +9,7 @@ Lightshow 1.2.8 is written for pymatgen 2024.3.1. What stands in the way today, 
   `xanesflow.codes.feff.write_inputs`;
 - spin-polarised INCARs fail with KeyError 'MAGMOM'; the paper's are not spin-polarised:
   `xanesflow.codes.vasp.write_inputs`;
-- `as_dict` of the FDMNES parameters fails, which only Lightshow's own Database needs: `xanesflow.codes.others`.
+- `as_dict` of the FDMNES parameters fails, which only Lightshow's own Database needs: `xanesflow.codes.fdmnes`.
 
 tests/unit/test_lightshow_bridge.py tells when a newer Lightshow or pymatgen makes one of them needless.
 """

@@ -5,46 +5,43 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from xanesflow.codes.registry import theories, theory_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import WHOLE_MATERIAL
 
-RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
-"""Files of a run of FEFF or of the embedded engine that later stages and a reviewer need."""
-
-FEFF_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
-"""Logs that FEFF 9 and 10 write themselves, of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x; where they are
-there, they are read too."""
-
-VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
-"""Files of a step of VASP that later stages and a reviewer need."""
-
-SPECTRUM_FILE = {"FEFF": "xmu.dat", "FEFF8L": "xmu.dat", "VASP": "OUTCAR"}
-"""The file of a run that holds its spectrum."""
-
-_FILES = {"FEFF": frozenset({*RUN_FILES, *FEFF_LOGS}), "FEFF8L": frozenset(RUN_FILES), "VASP": frozenset(VASP_FILES)}
-_FOLDERS = {"FEFF": "FEFF-XANES", "FEFF8L": "FEFF8L-XANES", "VASP": "VASP"}  # below the material's, by theory
-_SHARED = {"VASP": "SCF"}  # folder of the step that the sites of a material share, beside those of the sites
-_GZIPPED = frozenset({"VASP"})  # levels of theory whose files are often packed one by one
-_SHARED_RUNS = {
-    theory: re.compile(
-        rf"(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/{_FOLDERS[theory]}/{step}(?:/(?P<file>.+))?"
-    )
-    for theory, step in _SHARED.items()
-}
-_RUNS = {
-    theory: re.compile(
-        rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{folder}/"
-        r"(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
-    )
-    for theory, folder in _FOLDERS.items()
-}
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
-_FOLDERS_OF_CODES = re.compile(
-    r"(^|/)(VASP|SCF|OCEAN|EXCITING|XSPECTRA|FDMNES|FEFF8L-XANES|FEFF-XANES|FEFF-EXAFS)(/|$)"
-)
+
+
+@cache
+def _runs_of(theory: str) -> re.Pattern[str]:
+    """Matches the path of a site's run, or of a file in it."""
+    return re.compile(
+        rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{theory_of(theory).folder}/"
+        r"(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
+    )
+
+
+@cache
+def _shared_runs_of(theory: str) -> re.Pattern[str] | None:
+    """Matches the path of a step that the sites of a material share, or of a file in it; None if they share none."""
+    record = theory_of(theory)
+    if not record.shared_folder:
+        return None
+    return re.compile(
+        r"(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/"
+        rf"{record.folder}/{record.shared_folder}(?:/(?P<file>.+))?"
+    )
+
+
+@cache
+def _folders_of_codes() -> re.Pattern[str]:
+    """Matches a path with a folder of a code in it."""
+    folders = [f for each in theories() for f in (each.folder, each.shared_folder, *each.other_folders) if f]
+    return re.compile(rf"(^|/)({'|'.join(map(re.escape, folders))})(/|$)")
 
 
 def check_archive(path: str | Path, subset: str) -> None:
@@ -90,8 +87,8 @@ class Place:
         root: folder of the material, as the archive names it.
         folder: folder of the run; for a POSCAR the material's.
         material_id: its last part.
-        file: `POSCAR`, or one of a run's files that are read (`RUN_FILES`, `FEFF_LOGS`, `VASP_FILES`); empty: the run's
-            folder itself, or another file in it, which tells no more than that the run is there.
+        file: `POSCAR`, or one of a run's files that are read (`theory.Theory.files`); empty: the run's folder
+            itself, or another file in it, which says no more than that the run is there.
         site_index: 0-based index of the absorber into POSCAR; None for a POSCAR, `WHOLE_MATERIAL` for a shared step.
         element: the absorber's element; for a POSCAR and a shared step the folder above the material, if that is an
             element's symbol.
@@ -105,7 +102,7 @@ class Place:
     element: str | None
 
 
-def place_of(path: str, theory: str = "FEFF", *, shared: bool = False) -> Place | None:
+def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
     """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it has nothing to do with a run.
 
     Args:
@@ -113,24 +110,25 @@ def place_of(path: str, theory: str = "FEFF", *, shared: bool = False) -> Place 
         theory: level of theory; the runs of others are none.
         shared: whether a step that the sites of a material share, `Ti/mp-390/VASP/SCF`, counts as a run too.
     """
-    if theory in _GZIPPED:
+    record, step = theory_of(theory), _shared_runs_of(theory)
+    if record.gzipped:
         path = path.removesuffix(".gz")
-    if shared and theory in _SHARED and (match := _SHARED_RUNS[theory].fullmatch(path)):
+    if shared and step is not None and (match := step.fullmatch(path)):
         root, file, parent = match["root"], match["file"] or "", match["parent"] or ""
         return Place(
-            root, f"{root}/{_FOLDERS[theory]}/{_SHARED[theory]}", match["material"],
-            file if file in _FILES[theory] else "", WHOLE_MATERIAL, parent if _SYMBOL.fullmatch(parent) else None,
+            root, f"{root}/{record.folder}/{record.shared_folder}", match["material"],
+            file if file in record.files else "", WHOLE_MATERIAL, parent if _SYMBOL.fullmatch(parent) else None,
         )  # fmt: skip
-    if match := _RUNS[theory].fullmatch(path):
+    if match := _runs_of(theory).fullmatch(path):
         root, file = match["root"], match["file"] or ""
-        folder = f"{root}/{_FOLDERS[theory]}/{match['folder']}"
+        folder = f"{root}/{record.folder}/{match['folder']}"
         return Place(
-            root, folder, match["material"], file if file in _FILES[theory] else "", int(match["site"]),
+            root, folder, match["material"], file if file in record.files else "", int(match["site"]),
             match["element"],
         )  # fmt: skip
     if match := _POSCAR.fullmatch(path):
         # The codes' own folders hold POSCARs too, of supercells: only the one in the material's folder counts.
-        if _FOLDERS_OF_CODES.search(match["root"]):
+        if _folders_of_codes().search(match["root"]):
             return None
         parent = match["root"].split("/")[-2:-1]
         element = parent[0] if parent and _SYMBOL.fullmatch(parent[0]) else None
@@ -138,16 +136,11 @@ def place_of(path: str, theory: str = "FEFF", *, shared: bool = False) -> Place 
     return None
 
 
-def run_folder(element: str, material_id: str, site_index: int, theory: str = "FEFF") -> str:
+def run_folder(element: str, material_id: str, site_index: int, theory: str) -> str:
     """Folder of a run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`; of the shared step: `Cu/mp-390/VASP/SCF`."""
-    if site_index == WHOLE_MATERIAL:
-        return f"{element}/{material_id}/{_FOLDERS[theory]}/{_SHARED[theory]}"
-    return f"{element}/{material_id}/{_FOLDERS[theory]}/{site_index:03d}_{element}"
-
-
-def runs_folder(theory: str) -> str:
-    """Folder of the runs of a level of theory below the material's: `FEFF-XANES`."""
-    return _FOLDERS[theory]
+    record = theory_of(theory)
+    step = record.shared_folder if site_index == WHOLE_MATERIAL else f"{site_index:03d}_{element}"
+    return f"{element}/{material_id}/{record.folder}/{step}"
 
 
 def poscar_path(element: str, material_id: str) -> str:

@@ -8,49 +8,32 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site
 
 RECORD = "run.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs give the same bytes
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished run as it lies in a chunk.
+def check_record(run: FinishedRun) -> None:
+    """Refuse a run that failed, as its run.json says.
 
-    Attributes:
-        material_id: its material.
-        site_index: 0-based index of the absorber into the material's structure.
-        files: content of each file by name (`feff.inp`, `feff.out`, `xmu.dat`), as far as they are there.
-        record: content of run.json.
+    Raises:
+        BadRunError: for the reason that it failed for.
     """
-
-    material_id: str
-    site_index: int
-    files: Mapping[str, bytes]
-    record: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def corrections(self) -> str:
-        """What was changed in its inputs before it was good, `SCF ca1 0.2 -> 0.1; ...`; empty: it is a plain run."""
-        return "; ".join(_told(each) for each in self.record.get("corrections") or ())
-
-
-def _told(correction: Any) -> str:
-    """One correction as text; as an engine recorded it: what, from and to; changes of several; or words."""
-    if isinstance(correction, Mapping) and {"what", "from", "to"} <= correction.keys():
-        return f"{correction['what']} {correction['from']} -> {correction['to']}"
-    if isinstance(correction, Mapping) and isinstance(correction.get("changes"), Mapping):
-        return ", ".join(f"{tag} {old} -> {new}" for tag, (old, new) in correction["changes"].items())
-    return correction if isinstance(correction, str) else json.dumps(correction, sort_keys=True)
+    if run.record.get("outcome") == "failed":
+        reason, detail = str(run.record.get("reason")), str(run.record.get("detail"))
+        if reason not in REASONS:  # of another version
+            reason, detail = "engine_failed", f"{reason}: {detail}"
+        raise BadRunError(reason, detail)
 
 
 class ChunkWriter:
@@ -99,7 +82,7 @@ def _allow_open_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
-def read_chunk(path: str | Path, theory: str = "FEFF", *, shared: bool = False) -> Iterator[Run]:
+def read_chunk(path: str | Path, theory: str, *, shared: bool = False) -> Iterator[FinishedRun]:
     """Give the runs of a chunk in the order of material and site.
 
     Args:
@@ -124,7 +107,7 @@ def read_chunk(path: str | Path, theory: str = "FEFF", *, shared: bool = False) 
                 records[site] = name
         for site in sorted(runs.keys() | records.keys()):
             record = json.loads(packed.read(records[site])) if site in records else {}
-            yield Run(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
+            yield FinishedRun(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
 
 
 def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:

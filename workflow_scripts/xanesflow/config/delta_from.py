@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.sites import Subset
 
 EMBEDDED = "FEFF8L"
 """The level of theory of the embedded engine, which runs wherever xanesflow does."""
-
-FEATURES = {theory: name for name, theory in OF_RUNS.items()}
-"""Name of the features that the runs of a level of theory give."""
 
 
 def cheap_theory(delta_from: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool
 
 Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
@@ -167,13 +168,12 @@ class InputsSection(Section):
 
     def of(self, theory: str) -> dict[str, Any]:
         """The options of a level of theory as plain values; empty for one that no inputs are written for."""
-        section = getattr(self, theory.lower(), None)
+        section = getattr(self, theory_of(theory).inputs_section or " ", None)
         return section.model_dump(mode="json") if isinstance(section, Section) else {}
 
     def missing(self, element: str, theory: str) -> str | None:
         """The key that lacks an entry which the inputs of a subset need; None if nothing is missing."""
-        if theory == "VASP" and element not in self.vasp.e_range:
-            return "inputs.vasp.e_range"
-        if theory == "EXCITING" and element not in self.exciting.energy_window:
-            return "inputs.exciting.energy_window"
+        record = theory_of(theory)
+        if record.element_key and element not in self.of(theory)[record.element_key]:
+            return f"inputs.{record.inputs_section}.{record.element_key}"
         return None

@@ -36,7 +36,7 @@ class Config(Section):
         "3dtm_xanes_ml2024", description="name of the campaign; the dataset is results/dataset/<campaign>.h5"
     )
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
-        [f"{element}_FEFF" for element in ELEMENTS],
+        [f"{element}_FEFF" for element in ELEMENTS],  # the paper's: a default is a choice, which no record makes
         description=(
             "element and level of theory of each subset: Cu_FEFF, or Cu_FEFF8L, which the embedded engine computes.\n"
             "For OCEAN, EXCITING, XSPECTRA and FDMNES inputs are written (`snakemake inputs`), but no runs are read"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.codes.registry import run_features, theories
 from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, SubsetName, Theory, not_bool, unique
 from xanesflow.config.kinds import Kind, SimpleModel
 from xanesflow.config.presets import LAYERS, Preset
 from xanesflow.config.search import OwnSettings, SearchSection
 from xanesflow.config.training_settings import Output
 from xanesflow.core.sites import Subset
+
+if TYPE_CHECKING:
+    CheapTheory = str
+else:
+    CheapTheory = Literal[tuple(run_features().values())]
 
 
 class ModelsSection(Section):
@@ -31,7 +37,7 @@ class ModelsSection(Section):
             "subset that goes on from the universal one; delta: one per subset, of its difference to cheaper runs"
         ),
     )
-    delta_from: Literal["FEFF8L", "FEFF"] | SubsetName | None = Field(
+    delta_from: CheapTheory | SubsetName | None = Field(
         None,
         description=(
             "cheaper level of theory whose runs at the same sites delta models correct: FEFF8L (the embedded engine,\n"
@@ -46,7 +52,7 @@ class ModelsSection(Section):
         ),
     )
     tuned_from: dict[Theory, Theory] = Field(
-        {"VASP": "FEFF"},
+        {each.name: each.tuned_from for each in theories() if each.tuned_from},
         description="level of theory of the universal model that a tuned model starts from; by default its own",
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(

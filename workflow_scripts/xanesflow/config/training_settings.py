@@ -6,23 +6,24 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import PAPER_SUBSETS
 
 ScalingChoice = Literal["auto", "paper", "standardise"]
 Output = Literal["softplus", "difference"]
 Precision = Literal["float32", "bfloat16"]
 
-PAPER_EXPERTS: dict[str, tuple[tuple[int, ...], int]] = {
-    "Ti_FEFF": ((600, 600, 450), 32),
-    "V_FEFF": ((600, 550, 450), 32),
-    "Cr_FEFF": ((450, 350, 150), 32),
-    "Mn_FEFF": ((500, 400, 300), 64),
-    "Fe_FEFF": ((450, 400, 450), 64),
-    "Co_FEFF": ((600, 550, 450), 32),
-    "Ni_FEFF": ((600, 300), 32),
-    "Cu_FEFF": ((600, 600, 400), 32),
-    "Ti_VASP": ((500, 600, 400), 64),
-    "Cu_VASP": ((550, 600, 450), 64),
-}
+# Ti, V, Cr, Mn, Fe, Co, Ni and Cu by FEFF, then Ti and Cu by VASP.
+PAPER_EXPERTS: dict[str, tuple[tuple[int, ...], int]] = dict(
+    zip(
+        PAPER_SUBSETS,
+        (
+            ((600, 600, 450), 32), ((600, 550, 450), 32), ((450, 350, 150), 32), ((500, 400, 300), 64),
+            ((450, 400, 450), 64), ((600, 550, 450), 32), ((600, 300), 32), ((600, 600, 400), 32),
+            ((500, 600, 400), 64), ((550, 600, 450), 64),
+        ),
+        strict=True,
+    )
+)  # fmt: skip
 """Widths of the hidden layers and batch size of each subset's expert (arXiv 2409.19552, hyperparameter search)."""
 
 PAPER_UNIVERSAL: tuple[tuple[int, ...], int] = ((500, 500, 550), 32)

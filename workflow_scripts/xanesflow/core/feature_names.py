@@ -18,9 +18,6 @@ KNOWN = {
 }
 """Name in `features.models` → what it is. To add one, name it here and in `features.featurizers`."""
 
-OF_RUNS = {"feff8l": "FEFF8L", "feff": "FEFF"}
-"""Features that runs of a cheaper level of theory give, under delta models: name → level of theory."""
-
 REDUCED = frozenset({"acsf", "soap"})
 """Wide descriptors; a model sees their principal components over the training part (`models.network.reduction`)."""
 

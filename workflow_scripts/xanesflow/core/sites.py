@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from itertools import combinations
 
 from xanesflow.core.errors import XanesflowError
@@ -14,16 +16,14 @@ ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
 
 THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
-"""Levels of theory that a subset can have; FEFF8L is the embedded engine."""
+"""Levels of theory that this version knows; FEFF8L is the embedded engine. What there is to know of each stands in
+`codes.registry`."""
 
-COMPUTED = ("FEFF8L", "FEFF", "VASP")
-"""Levels of theory that this version runs; FEFF and VASP are the user's own."""
+PAPER_SUBSETS = (*(f"{element}_FEFF" for element in ELEMENTS), "Ti_VASP", "Cu_VASP")
+"""The paper's subsets (arXiv 2409.19552), in the order of its Table I."""
 
-IMPORTED = ("FEFF", "VASP")
-"""Levels of theory whose finished runs can be imported."""
-
-WITH_INPUTS = tuple(theory for theory in THEORIES if theory != "FEFF8L")
-"""Levels of theory that input files are written for; the embedded engine writes its own when it runs."""
+ADDED_THEORIES = "xanesflow.theories"
+"""Group of entry points by which other packages add levels of theory; see `xanesflow.codes`."""
 
 PARTS = ("train", "val", "test")
 """The parts of a split."""
@@ -33,6 +33,13 @@ Site = tuple[str, int]
 
 WHOLE_MATERIAL = -1
 """In place of a site's index: the material as a whole."""
+
+
+@cache
+def known_theories() -> tuple[str, ...]:
+    """Levels of theory that a subset can have: `THEORIES`, then those that installed packages add, by name."""
+    added = {entry.name for entry in entry_points(group=ADDED_THEORIES)}
+    return (*THEORIES, *sorted(added - set(THEORIES)))
 
 
 @dataclass(frozen=True, order=True)
@@ -50,9 +57,10 @@ class Subset:
             XanesflowError: the name is not `<element>_<theory>` with a known theory.
         """
         match = re.fullmatch(r"([A-Z][a-z]?)_([A-Z0-9]+)", name)
-        if match is None or match[2] not in THEORIES:
+        if match is None or (match[2] not in THEORIES and match[2] not in known_theories()):
             raise XanesflowError(
-                f"'{name}' is not a subset: write <element>_<theory>, as Cu_FEFF, with one of {', '.join(THEORIES)}."
+                f"'{name}' is not a subset: write <element>_<theory>, as Cu_FEFF, with one of "
+                f"{', '.join(known_theories())}."
             )
         return cls(match[1], match[2])
 

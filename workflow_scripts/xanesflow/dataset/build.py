@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.core.files import atomic_path, sha256_file
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
@@ -40,18 +41,6 @@ __all__ = ["SCHEMA", "SCHEMA_VERSION", "SubsetFiles", "build_dataset", "structur
 log = logging.getLogger(__name__)
 
 CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Absorption Spectra, arXiv:2409.19552"
-BROADENING = {
-    "FEFF": "core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
-    "VASP": "Lorentzian of the element's full width, curation.vasp.broadening of the recorded configuration",
-    "FEFF8L": "core-hole lifetime and quasiparticle self-energy as computed by the embedded engine; nothing added",
-}
-
-ENERGY_REFERENCE = {
-    "VASP": "absolute photon energy by the difference of total energies with and without core hole, plus a shift"
-}
-"""By theory; of the others the next."""
-
-ENERGY_REFERENCE_ELSE = "absolute photon energy as the code gives it"
 
 
 @dataclass(frozen=True)
@@ -144,8 +133,8 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
         {
             "units": "bohr^2",
             "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
-            "energy_reference": ENERGY_REFERENCE.get(theory, ENERGY_REFERENCE_ELSE),
-            "broadening": BROADENING.get(theory, "as the code gives it"),
+            "energy_reference": theory_of(theory).energy_reference,
+            "broadening": theory_of(theory).broadening,
             "normalization": "none",
             **{key: said for key, said in curated.described.items() if key != "multiplicity"},
         }

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from xanesflow.core.sites import PAPER_SUBSETS
+
 SOURCE = "arXiv 2409.19552, Table I"
 
 PAPER_FEATURES = "m3gnet"
 
+# Ti, V, Cr, Mn, Fe, Co, Ni and Cu by FEFF, then Ti and Cu by VASP.
 PAPER_ETA = {
-    "expert": {
-        "Ti_FEFF": 6.35, "V_FEFF": 7.30, "Cr_FEFF": 8.54, "Mn_FEFF": 17.66, "Fe_FEFF": 7.51, "Co_FEFF": 14.47,
-        "Ni_FEFF": 8.45, "Cu_FEFF": 5.19, "Ti_VASP": 4.75, "Cu_VASP": 8.46,
-    },
-    "universal": {
-        "Ti_FEFF": 4.19, "V_FEFF": 5.19, "Cr_FEFF": 7.13, "Mn_FEFF": 13.15, "Fe_FEFF": 6.04, "Co_FEFF": 9.58,
-        "Ni_FEFF": 6.43, "Cu_FEFF": 2.75,
-    },
-    "tuned": {
-        "Ti_FEFF": 7.63, "V_FEFF": 9.22, "Cr_FEFF": 10.44, "Mn_FEFF": 29.81, "Fe_FEFF": 8.98, "Co_FEFF": 19.83,
-        "Ni_FEFF": 11.21, "Cu_FEFF": 4.81, "Ti_VASP": 5.27, "Cu_VASP": 9.21,
-    },
-}  # fmt: skip
+    "expert": dict(zip(PAPER_SUBSETS, (6.35, 7.30, 8.54, 17.66, 7.51, 14.47, 8.45, 5.19, 4.75, 8.46), strict=True)),
+    "universal": dict(zip(PAPER_SUBSETS[:8], (4.19, 5.19, 7.13, 13.15, 6.04, 9.58, 6.43, 2.75), strict=True)),
+    "tuned": dict(zip(PAPER_SUBSETS, (7.63, 9.22, 10.44, 29.81, 8.98, 19.83, 11.21, 4.81, 5.27, 9.21), strict=True)),
+}
 """η of ExpertXAS, UniversalXAS and Tuned-UniversalXAS on m3gnet features (arXiv 2409.19552, Table I)."""
 
-PAPER_SIZES = {
-    "Ti_FEFF": (5140, 641, 641), "V_FEFF": (8653, 1080, 1080), "Cr_FEFF": (2457, 305, 305),
-    "Mn_FEFF": (13644, 1704, 1704), "Fe_FEFF": (9657, 1205, 1205), "Co_FEFF": (8605, 1074, 1074),
-    "Ni_FEFF": (3471, 432, 432), "Cu_FEFF": (3340, 416, 416), "Ti_VASP": (3030, 377, 377), "Cu_VASP": (2584, 321, 321),
-}  # fmt: skip
+PAPER_SIZES = dict(
+    zip(
+        PAPER_SUBSETS,
+        (
+            (5140, 641, 641), (8653, 1080, 1080), (2457, 305, 305), (13644, 1704, 1704), (9657, 1205, 1205),
+            (8605, 1074, 1074), (3471, 432, 432), (3340, 416, 416), (3030, 377, 377), (2584, 321, 321),
+        ),
+        strict=True,
+    )
+)  # fmt: skip
 """Training, validation and test spectra of the published dataset (the same paper)."""
 
 WITHIN, ABOVE, BELOW = "within the interval", "above the paper", "below the paper"

@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.input_writers import Code, code_of, plain
-from xanesflow.codes.vasp.potcar import HOW, SPEC, describe_potcars, library
+from xanesflow.codes.engine import InputWriter
+from xanesflow.codes.input_writers import plain
+from xanesflow.codes.registry import manifest_of, writer_of
 from xanesflow.core.errors import NoInputError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
@@ -84,8 +85,8 @@ def write_inputs(
         XanesflowError: there are no inputs for this theory or element at all, or the settings are wrong.
     """
     parsed = Subset.parse(subset)
-    code_of(parsed.theory, options, parsed.element)  # wrong settings are told once, not for each site
-    potcars = _Potcars(options) if parsed.theory == "VASP" else None
+    writer_of(parsed.theory, options, parsed.element)  # wrong settings are reported once, not for each site
+    more = manifest_of(parsed.theory, options)
     sites: dict[str, str] = {}
     left_out: list[Rejected] = []
     one = partial(_write_material, theory=parsed.theory, element=parsed.element, options=json.dumps(dict(options)))
@@ -97,8 +98,8 @@ def write_inputs(
                 _add(packed, name, written.files[name])
             sites |= written.hashes
             left_out += written.left_out
-            if potcars:
-                potcars.see(written.files)
+            if more:
+                more.see(written.files)
         manifest = {
             "form": _FORM,
             "subset": subset,
@@ -107,42 +108,14 @@ def write_inputs(
             "versions": versions(("lightshow", "pymatgen", "pymatgen-core")),
             "input_sha256": sites,
         }
-        if potcars:
-            manifest["potcars"] = potcars.described()
+        if more:
+            manifest |= more.entries()
         name = f"{MANIFESTS}/{subset}_{chunk_name(chunk)}.json"
         _add(packed, name, json.dumps(manifest, indent=1, sort_keys=True).encode())
     write_rejected(rejected, left_out)
     for each in left_out:
         log.info("%s: left out (%s): %s", site_id(each.material_id, each.site_index), each.reason, each.detail)
     log.info("%s chunk %d: %s", subset, chunk, describe_counts(len(sites), left_out, what="inputs"))
-
-
-class _Potcars:
-    """The POTCARs that a chunk needs, as far as may be told of them."""
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self._functional = str(options["potcar_functional"])
-        self._titles: set[str] = set()
-
-    def see(self, files: Mapping[str, bytes]) -> None:
-        for name, content in files.items():
-            if name.endswith(f"/{SPEC}"):
-                self._titles |= set(content.decode().split())
-
-    def described(self) -> dict[str, dict[str, str]]:
-        """Title line and hash of each by its title; empty where there is none at hand."""
-        if not self._titles:
-            return {}
-        if library() is None:
-            log.warning(
-                "No library of POTCARs is configured, so %s alone tells which ones to use; to have them put together, "
-                "%s, and lay the inputs out by `xanesflow unpack --potcar`.", SPEC, HOW,
-            )  # fmt: skip
-            return {title: {} for title in sorted(self._titles)}
-        described = describe_potcars(self._titles, self._functional)
-        if missing := sorted(self._titles - described.keys()):
-            log.warning("Your library of POTCARs lacks %s of %s; add them.", ", ".join(missing), self._functional)
-        return {title: described.get(title, {}) for title in sorted(self._titles)}
 
 
 def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Material]:
@@ -156,9 +129,9 @@ def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Mate
 
 
 @lru_cache(maxsize=1)
-def _code(theory: str, element: str, options: str) -> Code:
+def _writer(theory: str, element: str, options: str) -> InputWriter:
     """A process makes the writer once."""
-    return code_of(theory, json.loads(options), element)
+    return writer_of(theory, json.loads(options), element)
 
 
 def _write_material(material: _Material, *, theory: str, element: str, options: str) -> _Written:
@@ -171,7 +144,7 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
             structure = _read(material.structure)
             sites, refused = _of_element(structure, material.sites, element)
             if sites:
-                refused |= _code(theory, element, options).write(Path(scratch), structure, sites)
+                refused |= _writer(theory, element, options).write(Path(scratch), structure, sites)
         except NoInputError as error:
             refused |= dict.fromkeys(sites or material.sites, error)
         except (OSError, MemoryError):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.core.files import HASHES
 from xanesflow.core.sites import Subset
-from xanesflow.dataset.share.datacard import CODES
 from xanesflow.dataset.share.markdown import listed, table
 from xanesflow.prediction.exported_model import MODEL_FILE
 
@@ -111,7 +111,7 @@ def _training(about: Mapping[str, Any]) -> str:
         for name, each in about["subsets"].items()
     ]
     theories = dict.fromkeys(Subset.parse(name).theory for name in about["subsets"])
-    codes = "; ".join(f"{theory}: {CODES.get(theory, theory)}" for theory in theories)
+    codes = "; ".join(f"{theory}: {theory_of(theory).title}" for theory in theories)
     campaign = f" of the campaign {_plain(about['campaign'])}" if about["campaign"] else ""
     return (
         f"Spectra{campaign}, simulated by {codes}.\n\n"

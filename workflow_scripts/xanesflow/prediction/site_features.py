@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow import __version__
+from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import KNOWN, OF_RUNS
+from xanesflow.core.feature_names import KNOWN
 from xanesflow.core.sites import Site
 from xanesflow.features.featurize_structures import FeatureFailure
 from xanesflow.features.featurizers import get_featurizer
@@ -58,7 +59,7 @@ class FeatureSource:
                 those that the model's training data were made with.
         """
         what = f"The {card.kind} model of {card.subset}"
-        if name in OF_RUNS:
+        if name in run_features():
             return self._cheap_runs(name, card)
         if name not in KNOWN:
             raise XanesflowError(
@@ -88,8 +89,8 @@ class FeatureSource:
         recorded = card.featurizers.get(name, {})
         if name != NAME or not {"settings", "energy_start_ev"} <= recorded.keys():
             raise XanesflowError(
-                f"The {card.kind} model of {card.subset} corrects runs of {OF_RUNS[name]}, which cannot be computed "
-                "here; put the structures into a campaign of its kind instead (docs/guide/delta.md)."
+                f"The {card.kind} model of {card.subset} corrects runs of {run_features()[name]}, which cannot be "
+                "computed here; put the structures into a campaign of its kind instead (docs/guide/delta.md)."
             )
         key = f"{name} {card.subset}"
         if key not in self._made:
@@ -167,7 +168,7 @@ def _of_batch(
         for row, site in enumerate(wanted[material.material_id]):
             if isinstance(answer, str):
                 found[material.material_id, site] = answer
-            elif np.isnan(answer[row]).any() and featurizer.name in OF_RUNS:
+            elif np.isnan(answer[row]).any() and featurizer.name in run_features():
                 found[material.material_id, site] = failures.get((number, site), "its run failed before")
             elif np.isnan(answer[row]).any():
                 found[material.material_id, site] = (
@@ -181,7 +182,7 @@ def _of_batch(
 def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]:
     """Put NaN where a delta model's cheap run failed; which sites these are, and why."""
     name = list(card.feature_dimensions)[-1]
-    if name not in OF_RUNS:
+    if name not in run_features():
         return {}
     failed = {site: row for site, row in blocks[-1].items() if isinstance(row, str)}
     blocks[-1].update({site: np.full(card.feature_dimensions[name], np.nan, dtype=np.float32) for site in failed})

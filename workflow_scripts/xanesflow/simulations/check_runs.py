@@ -1,4 +1,4 @@
-"""Find finished runs of FEFF and VASP in folders, and say of each whether it is good."""
+"""Find finished runs in folders, and say of each whether it is good: of each level of theory that can judge one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.feff.read_run import read_folder, read_run
-from xanesflow.codes.lightshow_tree import RUN_FILES, Place, place_of
+from xanesflow.codes.lightshow_tree import Place, place_of
+from xanesflow.codes.registry import load, theories
+from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import BadRunError, UnusableStructure, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.structures.material import not_the_absorber
 from xanesflow.structures.poscar import parse_poscar
 
-_SIGNS = frozenset({*RUN_FILES, "log1.dat"})
-"""A folder with one of these is a run of FEFF."""
-
-_SIGNS_OF_VASP = frozenset({"INCAR", "OUTCAR", "OUTCAR.gz", "vasprun.xml", "vasprun.xml.gz"})
-"""A folder of a site in Lightshow's tree with one of these is a core hole step of VASP."""
-
-_OTHERS = frozenset({"FEFF8L-XANES"})  # runs of the embedded engine have the same names
 _BATCH = 32  # runs that a process takes at once
 
 
@@ -45,8 +39,8 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
     """Judge all runs in folders, each as soon as it is read, sorted by their paths.
 
     A run in Lightshow's tree, beside the POSCAR of its material, must also be the K edge of the element and site that
-    its folder names; any other of FEFF is only asked whether its own files agree. A core hole step of VASP is judged
-    with the ground state beside it, so it must lie in that tree; whether its spectrum covers a grid is not asked.
+    its folder names; elsewhere a run is only asked whether its own files agree (FEFF), or is not looked at (VASP, which
+    is judged with the ground state that lies beside it in that tree). Whether a spectrum covers a grid is not asked.
 
     Args:
         folders: runs, or folders with runs anywhere below.
@@ -63,16 +57,14 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
 
 def check_folder(folder: Path) -> Verdict:
     """Judge one run; see `check_folders`."""
-    place = place_of(f"{folder.resolve().as_posix()}/xmu.dat")
-    step = _core_hole_place(folder)
+    theory, place = _what_it_is(folder)
+    check = load(theory.check_folder)
     try:
-        if step is not None:
-            _check_vasp(folder, step)
-        elif place is None:
-            read_run(read_folder(folder))
+        if place is None:
+            check(folder)
         else:
             structure, site_index = _structure(place), place.site_index or 0
-            read_run(read_folder(folder), element=place.element, structure=structure, site_index=site_index)
+            check(folder, element=place.element, structure=structure, site_index=site_index)
     except BadRunError as error:
         return Verdict(folder, error.reason, error.detail)
     return Verdict(folder)
@@ -82,25 +74,25 @@ def _check_all(folders: list[Path]) -> list[Verdict]:
     return [check_folder(folder) for folder in folders]
 
 
-def _core_hole_place(folder: Path) -> Place | None:
-    place = place_of(f"{folder.resolve().as_posix()}/OUTCAR", "VASP")
+def _checked() -> list[Theory]:
+    """The levels of theory that can judge a folder, those last whose runs lie in Lightshow's tree alone."""
+    return sorted((each for each in theories() if each.check_folder), key=lambda each: each.only_in_tree)
+
+
+def _what_it_is(folder: Path) -> tuple[Theory, Place | None]:
+    """The level of theory of a run, and where it stands in Lightshow's tree; None if it lies elsewhere."""
+    for theory in _checked():
+        if (place := _place(folder, theory)) is not None:
+            return theory, place
+    anywhere = [theory for theory in _checked() if not theory.only_in_tree]
+    found = [theory for theory in anywhere if any((folder / sign).exists() for sign in theory.signs)]
+    return (found or anywhere)[0], None
+
+
+def _place(folder: Path, theory: Theory) -> Place | None:
+    """Where a folder stands in Lightshow's tree as a site's run at a level of theory; None if it is none."""
+    place = place_of(f"{folder.resolve().as_posix()}/{theory.spectrum_file}", theory.name)
     return place if place is not None and place.file and place.site_index is not None else None
-
-
-def _check_vasp(folder: Path, place: Place) -> None:
-    """Judge the core hole step of a site and the ground state of its material.
-
-    Raises:
-        BadRunError: one of them is not good.
-    """
-    from xanesflow.codes.vasp.read_run import read_core_hole, read_ground_state, step_files
-
-    scf = folder.resolve().parent / "SCF"
-    structure, site_index = _structure(place), place.site_index or 0
-    ground_state = read_ground_state(step_files(scf) if scf.is_dir() else {})
-    read_core_hole(
-        step_files(folder), ground_state, element=place.element or "", structure=structure, site_index=site_index
-    )
 
 
 def _structure(place: Place) -> Structure | None:
@@ -137,18 +129,27 @@ def _runs_in(folder: Path) -> list[Path]:
         raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
 
     runs, seen = [], set()
+    others = {each.folder for each in theories() if each.engine and not each.check_folder}  # runs with the same names
     for name, below, files in os.walk(folder, onerror=stop, followlinks=True):
         real = os.path.realpath(name)
         if real in seen:  # a link that leads back
             below.clear()
             continue
         seen.add(real)
-        below[:] = sorted(set(below) - _OTHERS)
-        if _SIGNS.intersection(files) or (_SIGNS_OF_VASP.intersection(files) and _core_hole_place(Path(name))):
+        below[:] = sorted(set(below) - others)
+        if any(
+            theory.signs.intersection(files) and (not theory.only_in_tree or _place(Path(name), theory))
+            for theory in _checked()
+        ):
             runs.append(Path(name))
     if not runs:
-        raise XanesflowError(
-            f"{folder} holds no run: there is no {', '.join(RUN_FILES)} of FEFF in it nor below, and no "
-            "VASP/<site>_<element>."
-        )
+        raise XanesflowError(f"{folder} holds no run: {', and '.join(map(_what_is_missing, _checked()))}.")
     return runs
+
+
+def _what_is_missing(theory: Theory) -> str:
+    """What a folder lacks that would be a run at a level of theory."""
+    if theory.only_in_tree:
+        return f"no {theory.folder}/<site>_<element>"
+    most = ", ".join(theory.files[:3])  # enough to know a run by
+    return f"there is no {most} of {theory.name} in it nor below"

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from xanesflow import __version__
 from xanesflow.codes.archive import MEMBER_LIMIT, Member, gunzip, read_archive
-from xanesflow.codes.lightshow_tree import SPECTRUM_FILE, Place, place_of, poscar_path, run_folder, runs_folder
+from xanesflow.codes.lightshow_tree import Place, place_of, poscar_path, run_folder
+from xanesflow.codes.registry import function_of, importable, theory_of
 from xanesflow.codes.run_zip import ChunkWriter
-from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, kept_content
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import IMPORTED, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
+from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.core.tables import describe_counts, write_rejected
 from xanesflow.core.text import listing
 from xanesflow.structures.material import BadStructure, Material, not_the_absorber
@@ -50,7 +50,9 @@ class _Inventory:
 
     def __init__(self, subset: Subset, chunks: int, writer: ChunkWriter) -> None:
         self.element, self.theory, self.chunks, self.writer = subset.element, subset.theory, chunks, writer
-        self.limit = VASP_LIMIT if subset.theory == "VASP" else MEMBER_LIMIT
+        record = theory_of(subset.theory)
+        self.limit, self.spectrum_file = record.member_limit or MEMBER_LIMIT, record.spectrum_file
+        self.kept_content = function_of(record.kept_content)
         self.runs: dict[Site, _FoundRun] = {}
         self.seconds: dict[tuple[Site, str], _FoundRun] = {}
         self.poscars: dict[str, Member] = {}  # by root
@@ -91,7 +93,7 @@ class _Inventory:
         run.files.setdefault(place.file, {"bytes": len(member.content), "sha256": digest})
         if first and not member.problem:
             path = f"{run_folder(self.element, *site, self.theory)}/{place.file}"
-            content = kept_content(place.file, member.content) if self.theory == "VASP" else member.content
+            content = self.kept_content(place.file, member.content) if self.kept_content else member.content
             self.writer.add(chunk_of(place.material_id, self.chunks), path, content)
 
     def first_roots(self) -> dict[str, str]:
@@ -125,7 +127,7 @@ class _Inventory:
         rejected = []
         for (site, folder), second in self.seconds.items():
             first = self.runs[site]
-            spectrum, other = (run.files.get(SPECTRUM_FILE[self.theory]) for run in (first, second))
+            spectrum, other = (run.files.get(self.spectrum_file) for run in (first, second))
             same = "the same spectrum" if spectrum and spectrum == other else "not the same spectrum"
             twice = "stands in the archive twice"
             where = twice if folder == first.folder else f"{folder} is a second run beside {first.folder}"
@@ -164,9 +166,9 @@ def import_archive(
             be read.
     """
     parsed = Subset.parse(subset)
-    if parsed.theory not in IMPORTED:
+    if not theory_of(parsed.theory).importable:
         raise XanesflowError(
-            f"{subset}: this version imports runs of {listing(IMPORTED)} only; take {subset} out of `subsets`."
+            f"{subset}: this version imports runs of {listing(importable())} only; take {subset} out of `subsets`."
         )
     with ChunkWriter(chunks) as writer:
         inventory = _Inventory(parsed, len(chunks), writer)
@@ -175,7 +177,7 @@ def import_archive(
         if not inventory.of_sites():
             raise XanesflowError(
                 f"{archive} holds no {parsed.theory} run of {parsed.element}: looked for <element>/<material id>/"
-                f"{runs_folder(parsed.theory)}/<site>_{parsed.element}/{SPECTRUM_FILE[parsed.theory]} and found "
+                f"{theory_of(parsed.theory).folder}/<site>_{parsed.element}/{inventory.spectrum_file} and found "
                 f"{len(inventory.poscars)} POSCAR files."
             )
         roots = inventory.first_roots()
@@ -240,7 +242,7 @@ def _check_run(
 ) -> Material | Rejected:
     """Whether a run stands at a site that is there; its spectrum is judged by the next stage."""
     if material is None:
-        detail = f"there is no POSCAR beside its {runs_folder(subset.theory)} folder"
+        detail = f"there is no POSCAR beside its {theory_of(subset.theory).folder} folder"
         return Rejected(*site, "no_structure", detail)
     if isinstance(material, BadStructure):
         return Rejected(*site, "no_structure", material.detail)

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xanesflow.codes.registry import theory_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -20,11 +22,6 @@ MINUTES_UNKNOWN = 12 * 60
 
 MINUTES_LEAST = 30
 """Of any chunk: a node is slow now and then, and reading, checking and packing take their time."""
-
-MEMORY_MB = {"FEFF": 2000, "VASP": 4000}
-"""Of one core at the first attempt; of other levels of theory `MEMORY_MB_ELSE`."""
-
-MEMORY_MB_ELSE = 1000
 
 MARGIN = 1.5
 """On the expected cost, which was fitted on another machine (structures/cost.py)."""
@@ -49,7 +46,7 @@ def chunk_memory(theory: str, *, cores: int, attempt: int) -> int:
         cores: sites that are computed at a time.
         attempt: 1 at first.
     """
-    return MEMORY_MB.get(theory, MEMORY_MB_ELSE) * cores * attempt
+    return theory_of(theory).memory_mb * cores * attempt
 
 
 def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: int, longest: float) -> int:

@@ -29,8 +29,9 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine, WithOwnFiles, WithSharedStep
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import poscar_path
-from xanesflow.codes.run_zip import ChunkWriter, Run
+from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
@@ -209,9 +210,9 @@ class _Job:
         workers: int,
         *,
         already: int,
-        put: Callable[[Run], Path],
+        put: Callable[[FinishedRun], Path],
         progress: ChunkProgress,
-    ) -> Iterator[Run]:
+    ) -> Iterator[FinishedRun]:
         """Compute sites, `workers` at a time; give each as soon as it is kept.
 
         Raises:
@@ -222,7 +223,7 @@ class _Job:
         first = [task for task in waiting if task[0][0] not in steps or task[0][1] == WHOLE_MATERIAL]
         number, total = already, already + len(waiting) - len(steps)
 
-        def one(task: tuple[Site, str, str]) -> Run | None:
+        def one(task: tuple[Site, str, str]) -> FinishedRun | None:
             site = task[0]
             job = self.shared if self.shared and site[1] == WHOLE_MATERIAL else self
             expected = self._expected_seconds(site)
@@ -238,7 +239,7 @@ class _Job:
             self.limit.learn(run.record["seconds"], expected)
             return run
 
-        def then(run: Run | None) -> list[tuple[Site, str, str]]:
+        def then(run: FinishedRun | None) -> list[tuple[Site, str, str]]:
             if run is None or run.site_index != WHOLE_MATERIAL:
                 return []
             self.first[run.material_id] = run.record
@@ -266,7 +267,7 @@ class _Job:
                 "kept, and the next attempt goes on there."
             )
 
-    def _run(self, site: Site, structure: str, digest: str) -> Run:
+    def _run(self, site: Site, structure: str, digest: str) -> FinishedRun:
         """Compute one site.
 
         Raises:
@@ -297,7 +298,7 @@ class _Job:
                 self._check_disk(folder, ended)
             files = self._files(folder)
             record = self._record(folder, files, digest, started=started, ended=ended, failure=failure)
-            return Run(*site, files, record)
+            return FinishedRun(*site, files, record)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

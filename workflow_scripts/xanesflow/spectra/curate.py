@@ -7,14 +7,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.readers import check_record, check_theory, reader_of
-from xanesflow.codes.run_zip import Run, read_chunk, sites_in_chunk
-from xanesflow.codes.vasp.constants import Processing, processing_of
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import check_readable, processing_of, reader_of
+from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
 from xanesflow.core.energy_grid import Array, energy_grid, envelope, onto_grid
 from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
@@ -71,7 +72,7 @@ def curate_spectra(
         energy_start_ev: first energy of the grid.
         envelope_sigma: c of the σ envelope; None: no envelope.
         max_flat_start_ev: how far the first computed point may lie after the grid's start.
-        processing: for VASP the element's entries of the section `curation.vasp` by key, in eV.
+        processing: the element's entries of `curation.<section>` by key, in eV, for theories that have one (VASP).
         workers: processes that read chunks.
         config: the configuration as JSON, for the record.
 
@@ -80,8 +81,8 @@ def curate_spectra(
             this theory cannot be read; or an entry of `processing` is missing.
     """
     parsed = Subset.parse(subset)
-    check_theory(parsed.theory)
-    made = processing_of(subset, processing or {}, start_ev=energy_start_ev) if parsed.theory == "VASP" else None
+    check_readable(parsed.theory)
+    made = processing_of(subset, parsed.theory, processing, start_ev=energy_start_ev)
     sites = pd.read_parquet(site_table)
     multiplicity = {
         (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
@@ -160,7 +161,7 @@ def _read_one_chunk(
     subset: Subset,
     start_ev: float,
     max_flat_start_ev: float,
-    processing: Processing | None,
+    processing: Any,
 ) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str], list[RejectedExample]]:
     """Spectra on the grid and rejections of one chunk, what was corrected in its runs, and some of the refused ones."""
     here = sites_in_chunk(chunk, subset.theory) & sites
@@ -173,7 +174,7 @@ def _read_one_chunk(
     drawable: list[RejectedExample] = []
     corrections: dict[Site, str] = {}
     parsed: dict[str, Structure] = {}
-    shared: Run | None = None
+    shared: FinishedRun | None = None
     for run in read_chunk(chunk, subset.theory, shared=True):  # one by one, as a run of VASP has tens of MB
         if run.site_index == WHOLE_MATERIAL:
             shared = run

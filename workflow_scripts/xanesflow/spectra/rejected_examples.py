@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
-from xanesflow.codes.feff.read_xmu import Xmu
-from xanesflow.codes.feff.read_xmu import parse_xmu as parse_feff
-from xanesflow.codes.feff8l.read_run import parse_xmu as parse_feff8l
-from xanesflow.codes.run_zip import Run
+from xanesflow.codes.engine import ComputedSpectrum
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.core.energy_grid import N_POINTS, Array, energy_grid
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
@@ -19,8 +18,6 @@ from xanesflow.core.tables import STRING
 
 PER_REASON = 6
 """Spectra that are kept of each reason."""
-
-_PARSE: Mapping[str, Callable[[bytes], Xmu]] = {"FEFF": parse_feff, "FEFF8L": parse_feff8l}
 
 
 @dataclass(frozen=True)
@@ -44,22 +41,24 @@ class RejectedExample:
     badness: float = 0.0
 
 
-def spectrum_anyway(run: Run, theory: str, start_ev: float) -> Array | None:
+def spectrum_anyway(run: FinishedRun, theory: str, start_ev: float) -> Array | None:
     """What a refused run's files hold of a spectrum, (141,) in bohr²; None: nothing that could be drawn.
 
     Args:
         run: as it lies in its chunk.
-        theory: its level of theory; of VASP's nothing is read.
+        theory: its level of theory; nothing is read where its record names no `parse_spectrum` (VASP).
         start_ev: first energy of the grid.
     """
-    if theory not in _PARSE:
+    record = theory_of(theory)
+    parse = function_of(record.parse_spectrum)
+    if parse is None:
         return None
     try:
-        xmu = _PARSE[theory](run.files.get("xmu.dat", b""))
+        computed: ComputedSpectrum = parse(run.files.get(record.spectrum_file, b""))
     except BadRunError:
         return None
-    order = np.argsort(xmu.energy_ev)
-    at, values = xmu.energy_ev[order], xmu.cross_section[order]
+    order = np.argsort(computed.energy_ev)
+    at, values = computed.energy_ev[order], computed.cross_section[order]
     spectrum = np.interp(energy_grid(start_ev), at, values, left=np.nan, right=np.nan)
     return spectrum if np.isfinite(spectrum).any() else None
 

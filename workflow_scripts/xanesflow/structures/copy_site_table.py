@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import chunk_of
-from xanesflow.structures.cost import FEFF8L_HOURS
+from xanesflow.structures.cost import hours_of_any_site
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def copy_site_table(
     sites = pd.read_parquet(site_table)
     sites["chunk"] = [chunk_of(material_id, chunks) for material_id in sites["material_id"]]
     sites["cluster_atoms"] = pd.array([None] * len(sites), dtype="Int64")
-    sites["core_hours"] = FEFF8L_HOURS if theory == "FEFF8L" else float("nan")
+    sites["core_hours"] = hours_of_any_site(theory)
     with atomic_path(shared_structures) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     with atomic_path(shared_sites) as temporary:

@@ -1,6 +1,7 @@
 """FEFF 9 and 10 as an engine of the workflow, and what tells a good run of it from a failed one.
 
-`judge` says of a finished run whether it is good (by `xmu`, `logs` and `feff_inp`). `adapter` is the engine; its
-command, `python -m xanesflow.codes.feff run`, runs FEFF (`command`, `attempt`) under custodian, which corrects
-what can be corrected (`handlers`, `cards`), each attempt in a fresh folder (`run`).
+`options`, `write_inputs`, `engine` and `read_run` are what the registry names. `read_run` decides whether a finished
+run is good (by `read_xmu`, `read_logs` and `read_feff_inp`). The engine's command, `python -m xanesflow.codes.feff
+run`, runs FEFF (`find_feff`, `attempt`) under custodian, which corrects what can be corrected (`handlers`, `cards`),
+each attempt in a fresh folder (`run_site`). `cost` estimates core hours.
 """

@@ -12,7 +12,7 @@ from typing import Any
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.read_logs import LAUNCH, LOG, Fault
 from xanesflow.codes.feff.read_run import read_folder, read_run
-from xanesflow.codes.lightshow_tree import FEFF_LOGS
+from xanesflow.codes.registry import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 from xanesflow.running.process import SIGNAL, Ended, run_command
 
@@ -22,7 +22,7 @@ _LOADER = {126, 127}  # of a program that could not be started
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttemptOutcome:
     """How an attempt ended.
 
     Attributes:
@@ -81,7 +81,7 @@ def _completed(folder: Path, said: bytes) -> bytes:
     return said
 
 
-def judge_attempt(folder: Path, ended: Ended, *, time_limit: float) -> Outcome:
+def judge_attempt(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutcome:
     """Say how an attempt ended; faults of the machine get a reason that another attempt may not meet.
 
     Args:
@@ -90,8 +90,8 @@ def judge_attempt(folder: Path, ended: Ended, *, time_limit: float) -> Outcome:
         time_limit: of the site, in seconds.
     """
 
-    def outcome(reason: str, detail: str, fault: Fault | None = None) -> Outcome:
-        return Outcome(reason, detail, ended.code, ended.seconds, fault)
+    def outcome(reason: str, detail: str, fault: Fault | None = None) -> AttemptOutcome:
+        return AttemptOutcome(reason, detail, ended.code, ended.seconds, fault)
 
     if ended.timed_out:
         return outcome("timed_out", f"it did not end within {time_limit:g} s and was stopped")

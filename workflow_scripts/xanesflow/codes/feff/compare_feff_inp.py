@@ -15,7 +15,7 @@ _SILENT = {"TITLE", "END"}
 
 
 @dataclass(frozen=True)
-class Potential:
+class FeffInpPotential:
     """A row of POTENTIALS: atomic number, l_max of field and multiple scattering, and stoichiometry."""
 
     atomic_number: int
@@ -36,8 +36,8 @@ class FeffInput:
     """
 
     cards: dict[str, tuple[str, ...]]
-    absorber: Potential
-    potentials: dict[int, Potential]
+    absorber: FeffInpPotential
+    potentials: dict[int, FeffInpPotential]
     atomic_numbers: NDArray[np.int64]
     positions_a: NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def parse_feff_input(text: str) -> FeffInput:
             read.
     """
     cards: dict[str, list[str]] = {}
-    potentials: dict[int, Potential] = {}
+    potentials: dict[int, FeffInpPotential] = {}
     atoms: list[tuple[int, list[float]]] = []
     section = ""
     for line in text.splitlines():
@@ -60,7 +60,7 @@ def parse_feff_input(text: str) -> FeffInput:
         try:
             if section == "POTENTIALS" and words[0].isdigit():
                 number, atomic_number = int(words[0]), int(words[1])
-                potentials[number] = Potential(atomic_number, (int(words[3]), int(words[4])), float(words[5]))
+                potentials[number] = FeffInpPotential(atomic_number, (int(words[3]), int(words[4])), float(words[5]))
             elif section == "ATOMS" and not words[0][0].isalpha():
                 atoms.append((int(words[3]), [float(word) for word in words[:3]]))
             elif words[0].isupper() and words[0][0].isalpha():

@@ -6,8 +6,6 @@ import json
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,33 +13,15 @@ from typing import Any
 from pymatgen.core import Structure
 
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
+from xanesflow.codes.feff.options import FeffOptions
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
 from xanesflow.codes.feff.write_inputs import Feff
-from xanesflow.codes.lightshow_tree import RUN_FILES
+from xanesflow.codes.registry import RUN_FILES
 from xanesflow.core.errors import FailedRunError, NoInputError
 from xanesflow.core.text import plural
 
 _BESIDES = 120.0  # seconds for all but FEFF
-
-
-@dataclass(frozen=True)
-class FeffOptions:
-    """How FEFF is run.
-
-    Attributes:
-        command: `simulations.feff_command`.
-        inputs: the section `codes.feff.write_inputs`: cards and radius.
-        time_limit: seconds for all attempts at a site.
-        max_corrections: attempts beside the first.
-        smaller_scf_radius: whether the radius of the self-consistent field may be made smaller as the last step.
-    """
-
-    command: str
-    inputs: Mapping[str, Any]
-    time_limit: float
-    max_corrections: int
-    smaller_scf_radius: bool
 
 
 class FeffEngine:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_text import text_of
-from xanesflow.codes.lightshow_tree import FEFF_LOGS
+from xanesflow.codes.registry import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 
 LOG = "feff.out"

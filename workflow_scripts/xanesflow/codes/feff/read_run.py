@@ -19,13 +19,29 @@ from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
 from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.feff.read_xmu import Array, Xmu, check_not_zero, parse_xmu
-from xanesflow.codes.lightshow_tree import FEFF_LOGS, RUN_FILES
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import FEFF
 from xanesflow.core.errors import BadRunError
 
-FILES = (*RUN_FILES, *FEFF_LOGS)
-"""Files of a run's folder that are looked at."""
-
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
+
+
+def read_finished_run(
+    run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
+) -> Xmu:
+    """Read and check a run as it lies in its chunk (see `xanesflow.codes.engine.Reader`)."""
+    return read_run(run.files, element=element, structure=structure, site_index=run.site_index)
+
+
+def check_folder(
+    folder: Path, *, element: str | None = None, structure: Structure | None = None, site_index: int = 0
+) -> None:
+    """Judge the run in a folder; the arguments are those of `read_run`.
+
+    Raises:
+        BadRunError: it is not good; holds the reason.
+    """
+    read_run(read_folder(folder), element=element, structure=structure, site_index=site_index)
 
 
 def read_run(
@@ -73,7 +89,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         BadRunError: unreadable.
     """
     files = {}
-    for name in FILES:
+    for name in FEFF.files:
         path = folder / name
         try:
             if path.is_file():

@@ -15,7 +15,7 @@ from typing import Any
 
 from custodian.custodian import Custodian, CustodianError, Job, Validator
 
-from xanesflow.codes.feff.attempt import Outcome, check_room, judge_attempt, run_feff
+from xanesflow.codes.feff.attempt import AttemptOutcome, check_room, judge_attempt, run_feff
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.handlers import HANDLERS, Correction
 from xanesflow.codes.feff.read_logs import LOG, Fault
@@ -44,7 +44,7 @@ class SiteRun:
     time_limit: float
     max_corrections: int
     smaller_radius: bool
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[AttemptOutcome] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
     _begin: float = field(default_factory=time.monotonic)
 

@@ -22,7 +22,7 @@ _SAME_SHELL_A = 1e-4  # atoms that are so near in distance are put in an order o
 
 
 @dataclass(frozen=True)
-class Cluster:
+class FeffCluster:
     """Atoms around an absorber, which is the first, by distance.
 
     Attributes:
@@ -65,7 +65,7 @@ class Feff:
         return left_out
 
 
-def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict[int, Cluster]:
+def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict[int, FeffCluster]:
     """All atoms within `radius_a` of each absorber, in an order that is always the same.
 
     Args:
@@ -87,7 +87,7 @@ def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict
         rounded = np.round(positions, 3) + 0.0
         shell = np.round(distances[mine] / _SAME_SHELL_A)
         order = np.lexsort((*rounded.T[::-1], symbols, shell))
-        clusters[site] = Cluster(
+        clusters[site] = FeffCluster(
             (str(elements[site]), *(str(symbol) for symbol in symbols[order])),
             np.vstack([np.zeros(3), positions[order]]),
         )
@@ -97,7 +97,7 @@ def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict
 class _Written:
     """One feff.inp, with the method of pymatgen's `FEFFDictSet` that Lightshow calls."""
 
-    def __init__(self, head: str, structure: Structure, cluster: Cluster) -> None:
+    def __init__(self, head: str, structure: Structure, cluster: FeffCluster) -> None:
         self._head, self._structure, self._cluster = head, structure, cluster
 
     def write_input(self, output_dir: Path) -> None:
@@ -131,7 +131,7 @@ class _Written:
         return "\n".join(["ATOMS", head, *lines, "END", ""])
 
 
-def potential_numbers(cluster: Cluster) -> dict[str, int]:
+def potential_numbers(cluster: FeffCluster) -> dict[str, int]:
     """Number of the potential of each element around the absorber, 1 and on, in the order of their atomic numbers.
 
     The absorber's element is among them only if there is another atom of it: FEFF refuses a potential without atoms.
@@ -145,7 +145,7 @@ def _parameters_class() -> Any:
     lightshow: Any = import_lightshow("parameters.feff")
 
     class Parameters(lightshow.FEFFParameters):
-        clusters: Mapping[int, Cluster]
+        clusters: Mapping[int, FeffCluster]
 
         def get_FEFFDictSets(self, structure: Structure, absorbing_sites: list[int]) -> list[_Written]:  # noqa: N802
             # What Lightshow makes for the first site holds header and cards of all of them.

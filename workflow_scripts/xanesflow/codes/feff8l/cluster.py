@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
 from xanesflow.codes.feff8l.fermi_level import traits_of
-from xanesflow.codes.feff8l.write_inputs import Cluster, Potential
+from xanesflow.codes.feff8l.write_inputs import Feff8lCluster, Potential
 from xanesflow.core.errors import BadSiteError, XanesflowError
 
 CLUSTER_RADIUS = 9.0
@@ -20,7 +20,7 @@ _MAX_POTENTIALS = 11  # besides the absorber's: the programs' arrays
 _MAX_ATOMS = 900
 
 
-def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_RADIUS) -> Cluster:
+def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_RADIUS) -> Feff8lCluster:
     """Cut the cluster around a site; each element is one potential, the absorber one of its own.
 
     Args:
@@ -64,7 +64,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         counts[0] = 1e-4
     potentials = [Potential(int(k.Z), k.symbol, count) for k, count in zip(kinds, counts, strict=True)]
     potential_of = np.array([0, *(elements.index(int(z)) + 1 for z in numbers[1:])], dtype=np.int64)
-    return Cluster(positions, tuple(potentials), potential_of, traits_of(structure, site_index))
+    return Feff8lCluster(positions, tuple(potentials), potential_of, traits_of(structure, site_index))
 
 
 def _check_distances(positions: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.feff8l.write_inputs import Cluster
+from xanesflow.codes.feff8l.write_inputs import Feff8lCluster
 from xanesflow.codes.feff8l.xanes import compute_cluster, write_result
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line
@@ -44,7 +44,7 @@ def write_job(folder: Path, structure: Structure, site_index: int, settings: Eng
     (folder / JOB).write_text(json.dumps(job, sort_keys=True), encoding="utf-8")
 
 
-def read_job(folder: Path) -> tuple[Cluster, EngineSettings]:
+def read_job(folder: Path) -> tuple[Feff8lCluster, EngineSettings]:
     """Read site.json.
 
     Raises:
@@ -53,7 +53,7 @@ def read_job(folder: Path) -> tuple[Cluster, EngineSettings]:
     path = folder / JOB
     try:
         job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Cluster.from_dict(job["cluster"]), EngineSettings.from_dict(job["settings"])
+        return Feff8lCluster.from_dict(job["cluster"]), EngineSettings.from_dict(job["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise XanesflowError(f"{path} cannot be read as a job of the engine: {one_line(error)}") from None
 

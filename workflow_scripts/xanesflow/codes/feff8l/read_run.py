@@ -10,12 +10,20 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.feff.read_run import check_absorber
 from xanesflow.codes.feff.read_xmu import Xmu, check_not_zero
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
 
 COLUMNS = 3  # energy, mu, mu0
 
 _ABSORBER = re.compile(r"^#\s*absorber\s+Z=\s*(\d+)\s+([KLMN]\d?)\s*$", re.MULTILINE)
+
+
+def read_finished_run(
+    run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
+) -> Xmu:
+    """Read and check a run as it lies in its chunk (see `xanesflow.codes.engine.Reader`)."""
+    return read_run(run.files, element=element, structure=structure, site_index=run.site_index)
 
 
 def read_run(

@@ -31,7 +31,7 @@ class Potential:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Feff8lCluster:
     """Atoms around an absorber.
 
     Attributes:
@@ -57,7 +57,7 @@ class Cluster:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Cluster:
+    def from_dict(cls, values: dict[str, Any]) -> Feff8lCluster:
         """What `as_dict` gave.
 
         Raises:
@@ -72,7 +72,7 @@ class Cluster:
         return cls(positions, potentials, potential_of, traits)
 
 
-def feff_inp(cluster: Cluster, rung: Rung, *, core_hole: bool, title: str = "") -> str:
+def feff_inp(cluster: Feff8lCluster, rung: Rung, *, core_hole: bool, title: str = "") -> str:
     """Write feff.inp for the potentials, phases and cross section of a K edge.
 
     Args:

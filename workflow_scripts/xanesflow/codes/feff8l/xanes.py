@@ -25,7 +25,7 @@ from xanesflow.codes.feff8l.options import EngineSettings, Rung, ladder
 from xanesflow.codes.feff8l.programs import run_program
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.codes.feff8l.spectrum import Spectrum, compute_spectrum
-from xanesflow.codes.feff8l.write_inputs import Cluster, ask_for_xanes, feff_inp
+from xanesflow.codes.feff8l.write_inputs import Feff8lCluster, ask_for_xanes, feff_inp
 from xanesflow.core.errors import NoSpectrumError, ProgramError, XanesflowError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def compute_xanes(
 
 
 def compute_cluster(
-    cluster: Cluster, settings: EngineSettings, folder: Path, progress: Progress = lambda message: None
+    cluster: Feff8lCluster, settings: EngineSettings, folder: Path, progress: Progress = lambda message: None
 ) -> XanesResult:
     """`compute_xanes` of a cluster that is cut already, in a folder."""
     started = time.perf_counter()
@@ -151,7 +151,7 @@ def _mean(spectra: list[Spectrum]) -> tuple[Floats, Floats, Floats]:
 
 
 def _climb(
-    cluster: Cluster, settings: EngineSettings, folder: Path, *, core_hole: bool, progress: Progress
+    cluster: Feff8lCluster, settings: EngineSettings, folder: Path, *, core_hole: bool, progress: Progress
 ) -> tuple[Atomic, dict[str, Any]]:
     """Try the rungs of the ladder until one gives potentials and phases."""
     attempts: list[Attempt] = []
@@ -186,7 +186,7 @@ def _climb(
 
 
 def _run(
-    cluster: Cluster, rung: Rung, folder: Path, *, core_hole: bool, settings: EngineSettings
+    cluster: Feff8lCluster, rung: Rung, folder: Path, *, core_hole: bool, settings: EngineSettings
 ) -> tuple[Atomic, Convergence, dict[str, Any]]:
     """Run the three programs once; gives also what was done to the Fermi level, for the record."""
     limit = settings.time_limit
@@ -205,7 +205,7 @@ def _run(
 
 
 def _move_level(
-    path: Path, cluster: Cluster, rung: Rung, settings: EngineSettings, *, read: tuple[str, Convergence]
+    path: Path, cluster: Feff8lCluster, rung: Rung, settings: EngineSettings, *, read: tuple[str, Convergence]
 ) -> dict[str, Any]:
     """Raise the Fermi level in pot.pad before phases and cross section are computed; gives what was done.
 
@@ -230,7 +230,7 @@ def _move_level(
     }
 
 
-def write_result(folder: Path, result: XanesResult, cluster: Cluster) -> None:
+def write_result(folder: Path, result: XanesResult, cluster: Feff8lCluster) -> None:
     """Write xmu.dat, the table of the spectrum, and result.json, its record, into a folder."""
     header = [
         f"absorber Z={cluster.potentials[0].atomic_number} K",

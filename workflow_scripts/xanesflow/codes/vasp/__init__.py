@@ -7,8 +7,9 @@ of the two supercells' total energies E0, as OSZICAR's last line gives them. So 
 its own, `ground_state_energy_ev`, and their difference `delta_scf_ev`; all else that the curation needs lies in the
 files of the site's run.
 
-`adapter` writes the inputs (those of `snakemake inputs`, by the same code) and puts POTCAR together in the scratch
-folder, the one place where it ever lies; `job` runs VASP under custodian; `corrections` decides which of custodian's
-corrections are let through; `validate` tells whether a run is good; `outputs` reads files and says what of them is
-kept.
+`options`, `write_inputs`, `engine` and `read_run` are what the registry names. `engine` writes the inputs (those of
+`snakemake inputs`, by the same code) and puts POTCAR together in the scratch folder, the one place where it ever lies;
+`run_step` runs VASP under custodian; `corrections` decides which of custodian's corrections are let through;
+`check_step` decides whether a step is good, for `engine` and for `read_steps`; `make_spectrum` makes the spectrum from
+both steps; `step_outputs` reads files and leaves out of them what must not be kept.
 """

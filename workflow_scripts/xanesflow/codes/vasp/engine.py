@@ -17,7 +17,8 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
 from xanesflow.codes.input_writers import plain
-from xanesflow.codes.lightshow_tree import VASP_FILES
+from xanesflow.codes.registry import VASP_FILES
+from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
 from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
 from xanesflow.codes.vasp.step_outputs import kept_content
@@ -27,39 +28,12 @@ from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 _OTHER_WAYS = (
-    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for who "
-    "runs them elsewhere."
+    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for "
+    "those who run them elsewhere."
 )
 _OF_GROUND_STATE = ("supercell", "kpoint_length", "scf", "potcars", "potcar_functional")
 _PRINTED = 4 * 2**20  # bytes of what VASP and the job print that are kept, the last ones
 _LIGHTSHOW = threading.Lock()  # it is used with another environment of the process
-
-
-@dataclass(frozen=True)
-class VaspOptions:
-    """Options of the engine.
-
-    Attributes:
-        element: of the absorbers.
-        command: starts VASP, such as `srun vasp_std`.
-        inputs: the section `codes.vasp.write_inputs` of the configuration.
-        time_limit: seconds that a step may take with all its corrections.
-        max_errors: corrections of a step before it is given up.
-        frozen_after: seconds without output after which VASP hangs.
-        at_a_time: runs that a chunk computes at a time.
-        poll: seconds between two looks at whether VASP still runs.
-        monitor_every: seconds between two looks at its output.
-    """
-
-    element: str
-    command: str
-    inputs: Mapping[str, Any]
-    time_limit: float
-    max_errors: int
-    frozen_after: float
-    at_a_time: int = 1
-    poll: float = 0.5
-    monitor_every: float = 60.0
 
 
 @dataclass
@@ -210,7 +184,7 @@ class VaspEngine(_Step):
         if library() is None:
             raise XanesflowError(f"VASP cannot be run: no library of POTCARs is configured; {HOW}. {_OTHER_WAYS}")
         with _LIGHTSHOW:
-            _ = self._writer  # wrong options are told here, not for each site
+            _ = self._writer  # wrong options are reported here, not for each site
         e_range = self.options.inputs["e_range"].get(self.options.element)
         return {"code": "VASP", "step": "core hole", **self.options.inputs, "e_range": e_range}
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pymatgen.core import Structure
 
-from xanesflow.codes.run_zip import Run
 from xanesflow.codes.vasp.broadening import broaden_lorentzian
 from xanesflow.codes.vasp.constants import Processing
-from xanesflow.codes.vasp.read_run import GROUND_STATE, CoreHole, Step, read_core_hole, read_ground_state
+from xanesflow.codes.vasp.read_steps import CoreHole
 from xanesflow.core.energy_grid import RANGE_EV, Array
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import BOHR_ANGSTROM, INVERSE_FINE_STRUCTURE, RYDBERG_EV
@@ -100,40 +98,3 @@ def make_spectrum(hole: CoreHole, processing: Processing) -> VaspSpectrum:
     )
     computed = slice(0, int(np.flatnonzero(hole.epsilon2)[-1]) + 1)
     return VaspSpectrum(absolute[computed], broadened[computed], edge)
-
-
-class VaspReader:
-    """Reads the runs of a chunk one after another; the ground state of a material is judged once for its sites."""
-
-    def __init__(self, processing: Processing) -> None:
-        self.processing = processing
-        self._judged: tuple[Run, Step | BadRunError] | None = None
-
-    def __call__(self, run: Run, shared: Run | None, *, element: str, structure: Structure | None) -> VaspSpectrum:
-        """Read and check a run.
-
-        Args:
-            run: the core hole step of a site.
-            shared: the ground state of its material.
-            element: symbol of the absorber.
-            structure: the material.
-
-        Raises:
-            BadRunError: one of the steps cannot be used; holds the reason.
-        """
-        ground_state = self._ground_state(shared)
-        hole = read_core_hole(run.files, ground_state, element=element, structure=structure, site_index=run.site_index)
-        return make_spectrum(hole, self.processing)
-
-    def _ground_state(self, shared: Run | None) -> Step:
-        if shared is None:
-            raise BadRunError("no_output", f"{GROUND_STATE}: it is missing")
-        if self._judged is None or self._judged[0] is not shared:
-            try:
-                self._judged = shared, read_ground_state(shared.files)
-            except BadRunError as error:
-                self._judged = shared, error
-        judged = self._judged[1]
-        if isinstance(judged, BadRunError):
-            raise BadRunError(judged.reason, judged.detail)
-        return judged

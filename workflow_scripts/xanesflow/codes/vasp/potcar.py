@@ -6,17 +6,21 @@ A library is where pymatgen's setting PMG_VASP_PSP_DIR says, laid out as pymatge
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from monty.io import zopen
 from monty.os.path import zpath
 from monty.serialization import loadfn
 
 from xanesflow.core.errors import XanesflowError
+
+log = logging.getLogger(__name__)
 
 SPEC = "POTCAR.spec"
 """File with the titles of the POTCARs, one a line, in the order of POSCAR."""
@@ -118,3 +122,36 @@ def assemble(titles: list[str], functional: str) -> str:
             raise XanesflowError(f"Your library of POTCARs ({library()}) holds no {title} of {functional}; add it.")
         parts.append(text if text.endswith("\n") else f"{text}\n")
     return "".join(parts)
+
+
+class NeededPotcars:
+    """The POTCARs that a chunk of inputs needs, for its manifest: titles and hashes alone."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._functional = str(options["potcar_functional"])
+        self._titles: set[str] = set()
+
+    def see(self, files: Mapping[str, bytes]) -> None:
+        """Note the titles in the files POTCAR.spec among some files, by their path in the zip."""
+        for name, content in files.items():
+            if name.endswith(f"/{SPEC}"):
+                self._titles |= set(content.decode().split())
+
+    def entries(self) -> dict[str, Any]:
+        """The entry `potcars`."""
+        return {"potcars": self._described()}
+
+    def _described(self) -> dict[str, dict[str, str]]:
+        """Title line and hash of each by its title; empty where there is none at hand."""
+        if not self._titles:
+            return {}
+        if library() is None:
+            log.warning(
+                "No library of POTCARs is configured, so %s alone tells which ones to use; to have them put together, "
+                "%s, and lay the inputs out by `xanesflow unpack --potcar`.", SPEC, HOW,
+            )  # fmt: skip
+            return {title: {} for title in sorted(self._titles)}
+        described = describe_potcars(self._titles, self._functional)
+        if missing := sorted(self._titles - described.keys()):
+            log.warning("Your library of POTCARs lacks %s of %s; add them.", ", ".join(missing), self._functional)
+        return {title: described.get(title, {}) for title in sorted(self._titles)}

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-VASP_LIMIT = 2**30
+from xanesflow.codes.archive import MEMBER_LIMIT
+from xanesflow.codes.registry import VASP
+
+VASP_LIMIT = VASP.member_limit or MEMBER_LIMIT
 """Largest file in bytes that is read, as vasprun.xml with projections."""
 
 _TABLE = "IMAGINARY DIELECTRIC FUNCTION"

@@ -13,15 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ase.units import Bohr
 from pymatgen.core import Structure
 
+from xanesflow.codes.kpoints import kpoints_rule
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.codes.supercell import make_supercell
 from xanesflow.codes.vasp.potcar import SPEC, valence_electrons
 from xanesflow.core.errors import NoInputError, XanesflowError
-
-_FAR_A = 1e4  # Lightshow's table of k-points ends before its goal if it has to end at 26 Å, its default
 
 
 class Vasp:
@@ -84,16 +82,6 @@ class Vasp:
                     f"inputs.vasp.max_bands, {self._max_bands}",
                 )
         return {}
-
-
-def kpoints_rule(length_a: float) -> Any:
-    """Lightshow's rule for k-points: as many as make a crystal of the size `length_a` (Å) of the cell.
-
-    Lightshow takes Bohr, whatever its documentation says, and by default looks no further than 26 Å, which for some
-    cells leaves it with a single k-point.
-    """
-    rule = import_lightshow("common.kpoints").GenericEstimatorKpoints
-    return rule(cutoff=length_a / Bohr, max_radii=_FAR_A)
 
 
 def _parameters_class() -> Any:

@@ -8,17 +8,12 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from xanesflow.codes.registry import theories, theory_of
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, Subset
 from xanesflow.dataset.check.contents import FileContents
 from xanesflow.dataset.check.findings import Validation
 from xanesflow.dataset.share.markdown import listed, table
-
-CODES = {
-    "FEFF": "FEFF 9 or 10, real-space multiple scattering",
-    "FEFF8L": "the embedded engine of xanesflow: potentials of FEFF 8 Lite, own full multiple scattering",
-    "VASP": "VASP 6, core hole in a supercell",
-}
 
 SOURCES = {
     "archive": "the POSCAR beside each finished run that was imported",
@@ -46,7 +41,7 @@ def describe_in_a_paragraph(about: Mapping[str, Any], contents: FileContents) ->
     materials = {m for subset in contents.subsets.values() for m, _ in subset.sites}
     return (
         f"{spectra:,} simulated K-edge X-ray absorption near-edge spectra (XANES) of {', '.join(elements)} in "
-        f"{len(materials):,} materials, by {'; '.join(CODES.get(theory, theory) for theory in theories)}. Each is the "
+        f"{len(materials):,} materials, by {'; '.join(theory_of(theory).title for theory in theories)}. Each is the "
         "absorption cross section of one symmetry-inequivalent absorber in bohr² on a common grid of absolute photon "
         "energies, with the crystal structure, features of it for machine learning, and its part of a split by "
         "material. Every site that was left out is listed with its reason."
@@ -174,10 +169,12 @@ def _making(config: Mapping[str, Any], contents: FileContents) -> str:
             **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
         }
         sentences = ". ".join(f"{what}: {how}" for what, how in facts.items())
-        lines.append(f"{theory}: {CODES.get(theory, theory)}, {done}. {sentences}.")
-    cards = _at(config, "inputs", "feff", "cards")
-    if cards and any(name.endswith("_FEFF") for name in contents.subsets) and done == "computed":
-        lines.append(f"FEFF cards: `{json.dumps(cards)}`.")
+        lines.append(f"{theory}: {theory_of(theory).title}, {done}. {sentences}.")
+    for record in theories():
+        key = record.datacard_key
+        quoted = _at(config, "inputs", record.inputs_section, key) if key else None
+        if quoted and any(name.endswith(f"_{record.name}") for name in contents.subsets) and done == "computed":
+            lines.append(f"{record.name} {key}: `{json.dumps(quoted)}`.")
     features = {}
     for subset in contents.subsets.values():
         for column in subset.arrays:
@@ -228,8 +225,8 @@ def _limits(contents: FileContents) -> str:
         "Curation takes outliers out, so rare environments are rarer here than in nature.",
         "To judge a model, keep to the split: sites of one material are alike.",
     ]
-    if any(Subset.parse(name).theory == "FEFF8L" for name in contents.subsets):
-        lines.append("Spectra of the embedded engine are an approximation to those of FEFF 9 and are no substitute.")
+    of = {Subset.parse(name).theory for name in contents.subsets}
+    lines += [record.limits for record in theories() if record.name in of and record.limits]
     return listed(lines)
 
 

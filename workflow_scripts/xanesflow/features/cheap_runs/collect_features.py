@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.readers import check_record, reader_of
-from xanesflow.codes.run_zip import read_chunk, sites_in_chunk
+from xanesflow.codes.registry import reader_of, run_features
+from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
 from xanesflow.core.errors import BadRunError, XanesflowError
-from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
@@ -62,7 +61,7 @@ def collect_cheap_runs(
     Raises:
         XanesflowError: there are runs of several settings, or no site has a good run.
     """
-    element, theory = Subset.parse(subset).element, OF_RUNS[name]
+    element, theory = Subset.parse(subset).element, run_features()[name]
     sites = pd.read_parquet(site_table, columns=["material_id", "site_index"])
     wanted = frozenset(zip(sites["material_id"], (int(i) for i in sites["site_index"]), strict=True))
     read = partial(
@@ -122,12 +121,12 @@ def _read_one_chunk(
     chunk: Path, *, name: str, element: str, structures: Path, sites: frozenset[Site], start_ev: float
 ) -> tuple[dict[Site, Row], dict[Site, str], dict[str, Site]]:
     """Rows and reasons of a chunk's sites, and the settings in it (as JSON) with a site of each."""
-    theory = OF_RUNS[name]
+    theory = run_features()[name]
     here = sites_in_chunk(chunk, theory) & sites
     if not here:
         return {}, {}, {}
     as_json = read_structures(structures, {material_id for material_id, _ in here})
-    read = reader_of(theory, None)
+    read = reader_of(theory)
     rows: dict[Site, Row] = {}
     reasons: dict[Site, str] = {}
     settings: dict[str, Site] = {}

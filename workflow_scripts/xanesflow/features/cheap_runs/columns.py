@@ -7,15 +7,16 @@ energy by as much (`models.delta.alignment`).
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.codes.registry import run_features
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, check_covered
 from xanesflow.core.errors import BadRunError, GridNotCoveredError
-from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.files import sha256_text
 
 Floats = NDArray[np.float64]
@@ -43,8 +44,8 @@ OF_RUN = ("edge_ev", "converged", "last_change_ev")
 LEVELS = ("fermi_ev", "third_ev", "second_ev", "first_ev", "start_ev")
 """Of `FIELD`, the Fermi levels in the course of the field, the last one first."""
 
-NUMBERS = {"feff8l": len(FIELD) + len(OF_RUN), "feff": 0}
-"""Columns after the spectrum."""
+NUMBERS = defaultdict(int, {"feff8l": len(FIELD) + len(OF_RUN)})
+"""Columns after the spectrum, by name of the features; runs of other theories give none."""
 
 
 def frame_energies(start_ev: float) -> Floats:
@@ -114,4 +115,5 @@ def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
 def meaning_of(name: str) -> str:
     """What the columns are."""
     numbers = f", then {NUMBERS[name]} numbers of its potentials" if NUMBERS[name] else ""
-    return f"the spectrum of a {OF_RUNS[name]} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"
+    theory = run_features()[name]
+    return f"the spectrum of a {theory} run of the site, bohr², from 6 eV below the grid to 6 eV above{numbers}"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS
 from xanesflow.models.delta.delta_model import components, delta_inputs, input_sizes
 from xanesflow.models.kernel_ridge import kernel_between, standardised_inputs
@@ -101,7 +101,7 @@ def _weights(materials: npt.NDArray[np.str_]) -> Floats:
 def _points(features: npt.NDArray[np.floating], dimensions: dict[str, int]) -> npt.NDArray[np.float32]:
     """What the kernel sees: as a delta model, or the structure alone."""
     *structural, last = dimensions
-    if last not in OF_RUNS:
+    if last not in run_features():
         return standardised_inputs(features, list(dimensions.values()))
     n_structure = sum(dimensions[name] for name in structural)
     mean, axes = components(features[:, n_structure : n_structure + FRAME_POINTS].astype(np.float64))

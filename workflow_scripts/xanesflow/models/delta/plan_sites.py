@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xanesflow.codes.registry import run_features
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import OF_RUNS
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.tables import write_csv
 from xanesflow.features.compute_features import SiteFeatures, read_features
@@ -106,7 +106,7 @@ def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[st
             f"There are no features {missing[0]} of {subset} in {folder}, but {', '.join(there)}; choose of these, or "
             "make them with `snakemake features`."
         )
-    chosen = sorted(names or there, key=lambda name: (name in OF_RUNS, name))
+    chosen = sorted(names or there, key=lambda name: (name in run_features(), name))
     return {name: read_features(there[name]) for name in chosen}
 
 

@@ -19,8 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import run_folder
-from xanesflow.codes.run_zip import RECORD, ChunkWriter, Run
+from xanesflow.codes.run_zip import RECORD, ChunkWriter
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, temporary_name
 from xanesflow.core.sites import Site, Subset, chunk_name, site_id
@@ -62,21 +63,21 @@ class FinishedRuns:
         # What the other chunk dropped just now, it had handed over before.
         return found | self._in_singles({site: wanted[site] for site in wanted.keys() - found.keys()})
 
-    def put(self, run: Run) -> Path:
+    def put(self, run: FinishedRun) -> Path:
         """Keep a run."""
         path = self._single(run_site(run), self.chunk)
         with ChunkWriter([path]) as writer:
             self.write(writer, run)
         return path
 
-    def write(self, writer: ChunkWriter, run: Run) -> None:
+    def write(self, writer: ChunkWriter, run: FinishedRun) -> None:
         """Put a run into a zip."""
         folder = self._folder(run_site(run))
         for name in sorted(run.files):
             writer.add(0, f"{folder}/{name}", run.files[name])
         writer.add_record(0, folder, run.record)
 
-    def read(self, places: Mapping[Site, Path]) -> Iterator[Run]:
+    def read(self, places: Mapping[Site, Path]) -> Iterator[FinishedRun]:
         """Give runs, in the order of `places`.
 
         Raises:
@@ -141,7 +142,7 @@ class FinishedRuns:
     def _good(self, path: Path, wanted: Mapping[Site, str]) -> dict[Site, Path]:
         return {run_site(run): path for run in self._good_runs(path, wanted)}
 
-    def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[Run]:
+    def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[FinishedRun]:
         """The runs in a zip that are whole, of this input, and neither passing failures nor ordered anew."""
         for run in self._runs(path, wanted):
             if run.record.get("input_sha256") == wanted[run_site(run)] and not self._retry_requests.call_for(
@@ -150,7 +151,7 @@ class FinishedRuns:
                 self.outcomes[run_site(run)] = outcome_of(run.record)
                 yield run
 
-    def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[Run]:
+    def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[FinishedRun]:
         """The whole runs of some sites in a zip; none if that is missing or damaged."""
         try:
             packed = zipfile.ZipFile(path)
@@ -162,11 +163,11 @@ class FinishedRuns:
                 if f"{self._folder(site)}/{RECORD}" in names and (run := self._read(packed, site)):
                     yield run
 
-    def _read(self, packed: zipfile.ZipFile, site: Site) -> Run | None:
+    def _read(self, packed: zipfile.ZipFile, site: Site) -> FinishedRun | None:
         folder = self._folder(site)
         try:
             record: dict[str, Any] = json.loads(packed.read(f"{folder}/{RECORD}"))
-            return Run(*site, {name: packed.read(f"{folder}/{name}") for name in record["files"]}, record)
+            return FinishedRun(*site, {name: packed.read(f"{folder}/{name}") for name in record["files"]}, record)
         except _DAMAGED:
             return None
 
@@ -183,6 +184,6 @@ def zips_of(folder: Path, chunk: int) -> list[Path]:
     return [*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))]
 
 
-def run_site(run: Run) -> Site:
+def run_site(run: FinishedRun) -> Site:
     """The site that a run is of."""
     return run.material_id, run.site_index

@@ -1,0 +1,1 @@
+"""FDMNES: finite differences around the absorber. Inputs are written; runs are neither made nor read yet."""

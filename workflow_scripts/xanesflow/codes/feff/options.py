@@ -1,0 +1,26 @@
+"""What the engine of FEFF is run by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FeffOptions:
+    """How FEFF is run.
+
+    Attributes:
+        command: `simulations.feff_command`.
+        inputs: the section `inputs.feff`: cards and radius.
+        time_limit: seconds for all attempts at a site.
+        max_corrections: attempts beside the first.
+        smaller_scf_radius: whether the radius of the self-consistent field may be made smaller as the last step.
+    """
+
+    command: str
+    inputs: Mapping[str, Any]
+    time_limit: float
+    max_corrections: int
+    smaller_scf_radius: bool

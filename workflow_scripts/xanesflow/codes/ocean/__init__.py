@@ -1,0 +1,1 @@
+"""OCEAN: Bethe-Salpeter spectra. Inputs are written; runs are neither made nor read yet."""

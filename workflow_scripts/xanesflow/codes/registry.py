@@ -1,0 +1,296 @@
+"""The levels of theory: one record (`codes.theory.Theory`) for each, and what is asked of them.
+
+Nothing but this file, `codes/<theory>/` and the tuple of names in `core/sites.py` knows a theory by its
+name: ask `theory_of(name)` and read the record. Records name code as `module:object`, so importing the registry loads
+no simulation code, pymatgen or pandas. How to add a theory: see `xanesflow.codes`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from xanesflow.codes.theory import Theory
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import ADDED_THEORIES, known_theories
+
+if TYPE_CHECKING:
+    from xanesflow.codes.engine import Engine, InputWriter, ManifestEntries, Reader
+
+RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
+"""Files of a run of FEFF or of the embedded engine that later stages and a reviewer need."""
+
+FEFF_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
+"""Logs that FEFF 9 and 10 write themselves: of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x. They are read
+where they are there."""
+
+VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
+"""Files of a step of VASP that later stages and a reviewer need."""
+
+FEFF = Theory(
+    name="FEFF",
+    title="FEFF 9 or 10, real-space multiple scattering",
+    folder="FEFF-XANES",
+    other_folders=("FEFF-EXAFS",),
+    files=(*RUN_FILES, *FEFF_LOGS),
+    spectrum_file="xmu.dat",
+    engine="xanesflow.codes.feff.engine:FeffEngine",
+    options="xanesflow.codes.feff.options:FeffOptions",
+    options_section="feff",
+    command_key="feff_command",
+    find_program="xanesflow.codes.feff.find_feff:find_program",
+    reader="xanesflow.codes.feff.read_run:read_finished_run",
+    importable=True,
+    parse_spectrum="xanesflow.codes.feff.read_xmu:parse_xmu",
+    check_folder="xanesflow.codes.feff.read_run:check_folder",
+    signs=frozenset({*RUN_FILES, "log1.dat"}),
+    writer="xanesflow.codes.feff.write_inputs:Feff",
+    inputs_section="feff",
+    datacard_key="cards",
+    memory_mb=2000,
+    cost="xanesflow.codes.feff.cost:feff_costs",
+    cost_basis="fitted to 4,831 runs of FEFF 9.9.1 at Cu sites in oxides",
+    broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
+    envelope_sigma=2.5,
+    run_features="feff",
+)
+
+VASP = Theory(
+    name="VASP",
+    title="VASP 6, core hole in a supercell",
+    folder="VASP",
+    shared_folder="SCF",
+    files=VASP_FILES,
+    spectrum_file="OUTCAR",
+    gzipped=True,
+    member_limit=2**30,
+    engine="xanesflow.codes.vasp.engine:VaspEngine",
+    options="xanesflow.codes.vasp.options:VaspOptions",
+    options_section="vasp",
+    command_key="vasp_command",
+    reader="xanesflow.codes.vasp.read_run:VaspReader",
+    processing="xanesflow.codes.vasp.constants:processing_of",
+    curation_section="vasp",
+    importable=True,
+    kept_content="xanesflow.codes.vasp.step_outputs:kept_content",
+    check_folder="xanesflow.codes.vasp.read_run:check_folder",
+    signs=frozenset({"INCAR", "OUTCAR", "OUTCAR.gz", "vasprun.xml", "vasprun.xml.gz"}),
+    only_in_tree=True,
+    writer="xanesflow.codes.vasp.write_inputs:Vasp",
+    inputs_section="vasp",
+    element_key="e_range",
+    manifest="xanesflow.codes.vasp.potcar:NeededPotcars",
+    memory_mb=4000,
+    broadening="Lorentzian of the element's full width, curation.vasp.broadening of the recorded configuration",
+    energy_reference=(
+        "absolute photon energy by the difference of total energies with and without core hole, plus a shift"
+    ),
+    envelope_sigma=5.0,
+    tuned_from="FEFF",
+)
+
+FEFF8L = Theory(
+    name="FEFF8L",
+    title="the embedded engine of xanesflow: potentials of FEFF 8 Lite, own full multiple scattering",
+    folder="FEFF8L-XANES",
+    files=RUN_FILES,
+    spectrum_file="xmu.dat",
+    engine="xanesflow.codes.feff8l.engine:Feff8lEngine",
+    options="xanesflow.codes.feff8l.options:EngineSettings",
+    options_section="engine",
+    reader="xanesflow.codes.feff8l.read_run:read_finished_run",
+    parse_spectrum="xanesflow.codes.feff8l.read_run:parse_xmu",
+    core_hours=5.4 / 3600,  # median 4.8 s, 90 % under 8.8 s; the log-normal distribution with these has this mean
+    cost_basis="mean of the embedded engine with its default options",
+    broadening="core-hole lifetime and quasiparticle self-energy as computed by the embedded engine; nothing added",
+    limits="Spectra of the embedded engine are an approximation to those of FEFF 9 and are no substitute.",
+    envelope_sigma=2.5,
+    run_features="feff8l",
+    as_cheap_run={"fermi_level": "scf"},  # the learned level has seen published spectra of FEFF
+    runs_at_prediction=True,
+)
+
+OCEAN = Theory(
+    name="OCEAN",
+    title="OCEAN",
+    folder="OCEAN",
+    writer="xanesflow.codes.ocean.write_inputs:Ocean",
+    inputs_section="ocean",
+)
+
+EXCITING = Theory(
+    name="EXCITING",
+    title="EXCITING",
+    folder="EXCITING",
+    writer="xanesflow.codes.exciting.write_inputs:Exciting",
+    inputs_section="exciting",
+    element_key="energy_window",
+)
+
+XSPECTRA = Theory(
+    name="XSPECTRA",
+    title="XSPECTRA",
+    folder="XSpectra",
+    other_folders=("XSPECTRA",),
+    writer="xanesflow.codes.xspectra.write_inputs:Xspectra",
+    inputs_section="xspectra",
+)
+
+FDMNES = Theory(
+    name="FDMNES",
+    title="FDMNES",
+    folder="FDMNES",
+    writer="xanesflow.codes.fdmnes.write_inputs:Fdmnes",
+    inputs_section="fdmnes",
+)
+
+_OWN = {record.name: record for record in (FEFF, VASP, FEFF8L, OCEAN, EXCITING, XSPECTRA, FDMNES)}
+
+
+@cache
+def theory_of(name: str) -> Theory:
+    """The record of a level of theory.
+
+    Args:
+        name: as in the name of a subset.
+
+    Raises:
+        XanesflowError: there is no such theory, or the package that adds it gives something else than its record.
+    """
+    if name in _OWN:
+        return _OWN[name]
+    for entry in entry_points(group=ADDED_THEORIES, name=name):
+        record = entry.load()
+        if not isinstance(record, Theory) or record.name != name:
+            raise XanesflowError(
+                f"The entry point {name} of the group {ADDED_THEORIES} is {entry.value}, which is no record of {name}; "
+                f"name a codes.theory.Theory with the name {name}."
+            )
+        return record
+    raise XanesflowError(f"There is no level of theory {name}; use one of {', '.join(known_theories())}.")
+
+
+@cache
+def theories() -> tuple[Theory, ...]:
+    """All records: those of this version in the order of `core.sites.THEORIES`, then those that packages add."""
+    return tuple(theory_of(name) for name in known_theories())
+
+
+def computed() -> list[str]:
+    """Names of the theories that are run here."""
+    return [each.name for each in theories() if each.engine]
+
+
+def importable() -> list[str]:
+    """Names of the theories whose finished runs can be imported."""
+    return [each.name for each in theories() if each.importable]
+
+
+def with_inputs() -> list[str]:
+    """Names of the theories that `snakemake inputs` writes for; the others write theirs when they run."""
+    return [each.name for each in theories() if each.writer]
+
+
+def run_features() -> dict[str, str]:
+    """Features that runs of a cheaper theory give to delta models: name -> theory."""
+    return {each.run_features: each.name for each in reversed(theories()) if each.run_features}
+
+
+def load(target: str) -> Any:
+    """Import what a record names as `module:object`."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
+    """The engine of a level of theory.
+
+    Args:
+        name: of the theory.
+        options: of this engine, as `Config.engine_options` gives them.
+
+    Raises:
+        XanesflowError: there is none.
+    """
+    record = theory_of(name)
+    if not record.engine:
+        raise XanesflowError(
+            f"This version cannot run {name}: write the inputs with `snakemake inputs` and run them yourself; finished "
+            "runs of it cannot be imported yet."
+        )
+    engine: Engine = load(record.engine)(load(record.options)(**options))
+    return engine
+
+
+def check_readable(name: str) -> None:
+    """Check that runs of a level of theory can be read.
+
+    Raises:
+        XanesflowError: they cannot.
+    """
+    if not theory_of(name).reader:
+        readable = sorted(each.name for each in theories() if each.reader)
+        raise XanesflowError(f"This version cannot read {name} runs, only those of {', '.join(readable)}.")
+
+
+def processing_of(subset: str, name: str, values: Mapping[str, float] | None, *, start_ev: float) -> Any:
+    """What the reader of a level of theory is made from, such as shift and broadening; None if it needs nothing.
+
+    Args:
+        subset: such as `Ti_VASP`, for messages.
+        name: its theory.
+        values: the element's entries of `curation.<section>` by key, in eV.
+        start_ev: first energy of the dataset's grid.
+
+    Raises:
+        XanesflowError: an entry is missing; names its key.
+    """
+    record = theory_of(name)
+    return load(record.processing)(subset, values or {}, start_ev=start_ev) if record.processing else None
+
+
+def reader_of(name: str, processing: Any = None) -> Reader:
+    """The reader of a level of theory, for the runs of one chunk.
+
+    Args:
+        name: a theory that `check_readable` lets pass.
+        processing: as `processing_of` gives it.
+    """
+    record = theory_of(name)
+    reader: Reader = load(record.reader)(processing) if record.processing else load(record.reader)
+    return reader
+
+
+def writer_of(name: str, options: Mapping[str, Any], element: str) -> InputWriter:
+    """The writer of a level of theory's inputs.
+
+    Args:
+        name: of the theory.
+        options: its part of the section `inputs` of the configuration.
+        element: the absorber.
+
+    Raises:
+        XanesflowError: there is none, or it finds the options wrong.
+    """
+    record = theory_of(name)
+    if not record.writer:
+        raise XanesflowError(
+            f"No inputs are written for {name}, whose engine writes its own when it runs; there are inputs of "
+            f"{', '.join(with_inputs())}."
+        )
+    writer: InputWriter = load(record.writer)(options, element)
+    return writer
+
+
+def manifest_of(name: str, options: Mapping[str, Any]) -> ManifestEntries | None:
+    """What adds entries to the manifest of a chunk of inputs; None if the theory has none to add."""
+    target = theory_of(name).manifest
+    return load(target)(options) if target else None
+
+
+def function_of(target: str) -> Callable[..., Any] | None:
+    """The function that a record names; None if it names none."""
+    return load(target) if target else None

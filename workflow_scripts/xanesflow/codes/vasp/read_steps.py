@@ -1,0 +1,194 @@
+"""Say of the two finished steps of a site whether they are good, and give what its spectrum is made of.
+
+A step is judged by the same checks as one that the workflow has just computed (`validate`). Besides, the hole must be
+in an atom whose surroundings are those of the site, and INCAR of both steps must agree where total energies depend
+on it, as runs from elsewhere may have been set up in any way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+from pymatgen.io.vasp.inputs import Incar, Poscar
+
+from xanesflow.codes.archive import Member, gunzip
+from xanesflow.codes.vasp.check_step import check_core_hole, check_step
+from xanesflow.codes.vasp.step_job import MUST_AGREE
+from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
+from xanesflow.core.errors import BadRunError, FailedRunError
+
+GROUND_STATE, CORE_HOLE = "ground state (VASP/SCF)", "core hole"
+
+_NEEDED = ("INCAR", "POSCAR", "OSZICAR", "OUTCAR", "vasprun.xml")
+_AROUND_A = 6.0
+_SAME_A = 0.02  # coordinates of a POSCAR may have few digits
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is known of a good ground state.
+
+    Attributes:
+        figures: as run.json of one has them (`validate.Figures`).
+        incar: its tags.
+    """
+
+    figures: Mapping[str, Any]
+    incar: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CoreHole:
+    """What a spectrum is made of.
+
+    Attributes:
+        energies_ev: (n,) relative to the core level.
+        epsilon2: (n,) imaginary part of the dielectric function, the mean of xx, yy and zz.
+        fermi_ev: Fermi energy of the core hole step, the bottom of its conduction band, where the electron is.
+        delta_scf_ev: total energy of the core hole step less that of the ground state.
+        volume_a3: of the supercell in Å³.
+    """
+
+    energies_ev: NDArray[np.float64]
+    epsilon2: NDArray[np.float64]
+    fermi_ev: float
+    delta_scf_ev: float
+    volume_a3: float
+
+
+def step_files(folder: Path) -> dict[str, bytes]:
+    """The files of a step's folder that are judged, each as it is or packed as `OUTCAR.gz`.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    files = {}
+    for name in _NEEDED:
+        path = folder / name
+        packed = path.with_name(f"{name}.gz")
+        try:
+            if path.is_file():
+                files[name] = path.read_bytes()
+            elif packed.is_file():
+                member = gunzip(Member(packed.name, packed.read_bytes()), limit=VASP_LIMIT)
+                if member.problem:
+                    raise BadRunError("unreadable", f"{packed.name}: {member.problem}")
+                files[name] = member.content
+        except OSError as error:
+            raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
+    return files
+
+
+def read_ground_state(files: Mapping[str, bytes]) -> Step:
+    """Judge a ground state.
+
+    Args:
+        files: content of its files by name.
+
+    Raises:
+        BadRunError: it is missing or cannot be used; holds the reason.
+    """
+    with TemporaryDirectory() as name:
+        try:
+            folder = _lay_out(files, Path(name))
+            return Step(asdict(check_step(folder)), dict(Incar.from_file(folder / "INCAR")))
+        except Exception as error:
+            raise _why(error, GROUND_STATE) from None
+
+
+def read_core_hole(
+    files: Mapping[str, bytes],
+    ground_state: Step,
+    *,
+    element: str,
+    structure: Structure | None = None,
+    site_index: int = 0,
+) -> CoreHole:
+    """Judge the core hole step of a site and read what its spectrum is made of.
+
+    Args:
+        files: content of its files by name.
+        ground_state: of the same material.
+        element: symbol of the absorber.
+        structure: the material; None: the absorber's surroundings are not compared.
+        site_index: 0-based index of the absorber into `structure`.
+
+    Raises:
+        BadRunError: it is missing or cannot be used, or is no pair with the ground state; holds the reason.
+    """
+    with TemporaryDirectory() as name:
+        try:
+            folder = _lay_out(files, Path(name))
+            figures = check_core_hole(folder, absorber=None, ground_state=ground_state.figures)
+            _check_absorber(folder, element, structure, site_index)
+            _check_tags(ground_state.incar, Incar.from_file(folder / "INCAR"))
+            energies, components = read_epsilon2(folder / "OUTCAR")
+        except Exception as error:
+            raise _why(error, CORE_HOLE) from None
+    return CoreHole(
+        energies_ev=energies,
+        epsilon2=components[:, :3].mean(axis=1),
+        fermi_ev=figures["fermi_ev"],
+        delta_scf_ev=figures["delta_scf_ev"],
+        volume_a3=figures["volume_a3"],
+    )
+
+
+def _lay_out(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Files on disk, where pymatgen wants them and OUTCAR need not be split into lines at once."""
+    if not any(files.get(name) for name in _NEEDED):
+        raise FailedRunError("no_output", "it is missing")
+    for name in _NEEDED:
+        if not files.get(name, b"").strip():
+            raise FailedRunError("no_output", f"{name} is missing or empty")
+        content = files[name]
+        # Pymatgen takes seconds for a table that is read from OUTCAR.
+        (folder / name).write_bytes(without_dielectric_function(content) if name == "vasprun.xml" else content)
+    return folder
+
+
+def _why(error: Exception, step: str) -> BadRunError:
+    if isinstance(error, FailedRunError):
+        return BadRunError(error.reason, f"{step}: {error}")
+    if isinstance(error, MemoryError | OSError):
+        raise error
+    # pymatgen raises whatever it ran into.
+    return BadRunError("unreadable", f"{step}: INCAR or POSCAR is not what VASP reads ({type(error).__name__})")
+
+
+def _check_absorber(folder: Path, element: str, structure: Structure | None, site_index: int) -> None:
+    """The first atom of the supercell is of the element and stands where the site does, or at an equivalent place."""
+    cell = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
+    if (found := cell[0].specie.symbol) != element:
+        raise FailedRunError("wrong_absorber", f"the atom with the hole is {found}, not {element}")
+    if structure is None:
+        return
+    there, wanted = _around(cell, 0), _around(structure, site_index)
+    for symbol in sorted({*there, *wanted}):
+        mine, other = there.get(symbol, np.empty(0)), wanted.get(symbol, np.empty(0))
+        # What lies at the sphere's surface may be counted in one and not in the other.
+        number = max(np.searchsorted(mine, _AROUND_A), np.searchsorted(other, _AROUND_A))
+        if min(len(mine), len(other)) < number or np.abs(mine[:number] - other[:number]).max(initial=0) > _SAME_A:
+            detail = f"around the atom with the hole {symbol} stands otherwise than around site {site_index} of POSCAR"
+            raise FailedRunError("wrong_absorber", detail)
+
+
+def _around(structure: Structure, index: int) -> dict[str, NDArray[np.float64]]:
+    """Distances in Å, ascending, from an atom to those around it by their symbols, a little beyond `_AROUND_A`."""
+    found: dict[str, list[float]] = {}
+    for neighbor in structure.get_neighbors(structure[index], _AROUND_A + 2 * _SAME_A):
+        found.setdefault(neighbor.specie.symbol, []).append(float(neighbor.nn_distance))
+    return {symbol: np.sort(distances) for symbol, distances in found.items()}
+
+
+def _check_tags(ground_state: Mapping[str, Any], core_hole: Mapping[str, Any]) -> None:
+    for tag in MUST_AGREE:
+        if (one := ground_state.get(tag)) != (other := core_hole.get(tag)):
+            raise FailedRunError("steps_differ", f"INCAR of ground state and core hole give {tag} as {one} and {other}")

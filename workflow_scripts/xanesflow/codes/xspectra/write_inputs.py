@@ -1,0 +1,42 @@
+"""Inputs of Quantum ESPRESSO and XSpectra by Lightshow's parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Structure
+
+from xanesflow.codes.input_writers import NoInputError
+from xanesflow.codes.kpoints import kpoints_rule
+from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
+from xanesflow.codes.supercell import make_supercell
+from xanesflow.codes.xspectra.options import XspectraOptions
+
+
+class Xspectra:
+    """Writes `XSpectra/GS/gs.in`, and of each site `XSpectra/<site>_<element>/{es.in,dipole<n>/xanes.in}`."""
+
+    def __init__(self, options: Mapping[str, Any], element: str) -> None:
+        given = XspectraOptions(**options)
+        lightshow: Any = import_lightshow("parameters.xspectra")
+        cards = copy.deepcopy(lightshow.XSPECTRA_DEFAULT_CARDS)
+        cards["QE"]["system"] |= {"ecutwfc": given.ecutwfc, "ecutrho": given.ecutrho}
+        first, last = given.energies
+        cards["XS"]["plot"] |= {"xemin": first, "xemax": last, "xnepoint": given.points}
+        self._length = given.supercell
+        with without_local_folders():
+            self._parameters = lightshow.XSpectraParameters(
+                cards=cards, kpoints=kpoints_rule(given.kpoint_length), edge="K"
+            )
+
+    def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
+        """Write ground state, excited state and spectrum; the absorber is a species of its own, such as `Ti+`."""
+        supercell, places = make_supercell(structure, sites, self._length)
+        with without_local_folders():
+            self._parameters.write(
+                folder / self._parameters.name, structure_sc=supercell, sites=sites, index_mapping=places
+            )
+        return {}
