@@ -135,7 +135,7 @@ def engine_of(theory: str, options: Mapping[str, Any]) -> Engine:
 
     Args:
         theory: as in the name of a subset.
-        options: of this engine, as `Config.engine_options` gives them.
+        options: of this engine, as `Campaign.engine_options` gives them.
 
     Raises:
         XanesflowError: there is none.
