@@ -146,7 +146,13 @@ def test_every_rule_of_the_demo_has_its_stage():
     known = {rule: begin for rules in STAGES.values() for rule, begin in rules.items()}
     # The demo has structures and an engine of its own, one model, and asks for no more than the report.
     elsewhere = {"query_materials_project", "write_inputs", "import_features", "search_settings", "package_dataset"}
-    of_several_theories = {"copy_site_table", "collect_cheap_runs", "train_delta", "leave_out_elements", "draw_theories"}
+    of_several_theories = {
+        "copy_site_table",
+        "collect_cheap_runs",
+        "train_delta",
+        "leave_out_elements",
+        "draw_theories",
+    }
     for rule in elsewhere | of_several_theories | {"draw_comparison", "predict_simple_models", "predict_structures"}:
         del found[rule]
     assert known.keys() == found.keys()
