@@ -15,7 +15,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.features.cheap_runs.collect import collect_cheap_runs
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
 from xanesflow.features.compute_features import read_features
-from xanesflow.structures.copy_site_table import share_sites
+from xanesflow.structures.copy_site_table import copy_site_table
 from xanesflow.structures.sites import describe, write_site_table, write_structures
 
 START = GRID_START_EV["Cu"]
@@ -110,7 +110,7 @@ def test_records_without_numbers_and_short_spectra_are_listed(campaign):
 
 def test_the_cheaper_level_has_the_same_sites_in_chunks_of_its_own(campaign, tmp_path):
     tables = [tmp_path / name for name in ("structures.parquet", "sites.parquet", "s.parquet", "t.parquet")]
-    share_sites(*tables, theory="FEFF8L", chunks=7)
+    copy_site_table(*tables, theory="FEFF8L", chunks=7)
     before, after = (pd.read_parquet(tables[k]) for k in (1, 3))
     same = ["material_id", "site_index", "multiplicity", "formula"]
     assert after[same].equals(before[same])
