@@ -53,7 +53,7 @@ def theory_of(subset):
 
 
 def updated(files):
-    """Outputs that a rule updates: what is still good in them is kept."""
+    """Outputs in which what is still good is kept."""
     return [update(file) for file in files]
 
 
@@ -83,6 +83,14 @@ def retry_requests(subset, chunk):
 def more_each_time(amount):
     """A resource for a job: so much at first, and once more of it at every retry (see `retries` in profiles/slurm)."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def nothing_is_made_of(stage):
+    """Say that this campaign has no such stage, to whoever asks for it."""
+    raise WorkflowError(
+        f"dataset.source is features_file, so nothing is made of {stage}; ask for spectra, features, dataset, models, "
+        "evaluation or report."
+    )
 
 
 def hold_working_directory():

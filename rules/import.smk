@@ -1,14 +1,6 @@
 # In place of stages 1 to 5 where dataset.source is features_file: spectra and features that were computed elsewhere.
 
 
-def nothing_is_made_of(stage):
-    """Say that this campaign has no such stage, to whoever asks for it."""
-    raise WorkflowError(
-        f"dataset.source is features_file, so nothing is made of {stage}; ask for spectra, features, dataset, models, "
-        "evaluation or report."
-    )
-
-
 rule structures:
     input:
         lambda wildcards: nothing_is_made_of("structures"),

@@ -34,6 +34,13 @@ def test_every_script_belongs_to_a_rule_and_is_thin():
         assert len(path.read_text().splitlines()) <= 45
 
 
+def test_rules_decide_no_path_below_results_themselves():
+    """`xanesflow.config.result_paths` has them all, for the library too."""
+    for path in (PROJECT / "rules").glob("*.smk"):
+        assert not re.search(r"[\"']results/", path.read_text()), path.name
+    assert len((PROJECT / "rules/common.smk").read_text().splitlines()) <= 120
+
+
 def test_no_file_is_longer_than_a_reader_bears():
     listed = subprocess.run(
         ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False

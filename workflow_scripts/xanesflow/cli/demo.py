@@ -111,8 +111,7 @@ def project_root() -> Path:
 def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str]) -> None:
     """Tell a progress how many sites there are, and were simulated, after an earlier run."""
     for subset in subsets:
-        table = in_results(results, paths.SITES, subset=subset)
-        if not table.is_file():
+        if not (table := in_results(results, paths.SITES, subset=subset)).is_file():
             continue
         import pandas as pd  # takes a second to load
 
@@ -129,8 +128,7 @@ def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -
     import pandas as pd
 
     results = directory / paths.RESULTS
-    tables = [in_results(results, paths.SITES, subset=name) for name in subsets]
-    sites = sum(len(pd.read_parquet(table, columns=["chunk"])) for table in tables)
+    sites = sum(len(pd.read_parquet(in_results(results, paths.SITES, subset=name))) for name in subsets)
     left_out: Counter[str] = Counter()
     for subset in subsets:
         rejected = pd.read_csv(in_results(results, paths.REJECTED_SPECTRA, subset=subset))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import Subset
+from xanesflow.core.sites import Subset, known_theories
 
 
 def _subset_name(name: str) -> str:
@@ -41,8 +41,11 @@ Positive = Annotated[float, BeforeValidator(not_bool), Field(gt=0, allow_inf_nan
 Number = Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(not_bool), Field(gt=0, lt=1)]
 ElementSymbol = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
-Theory = Literal["FEFF", "VASP", "FEFF8L"]
-"""A level of theory whose spectra can be read."""
+if TYPE_CHECKING:
+    Theory = str
+else:
+    Theory = Literal[known_theories()]
+    """Name of a level of theory."""
 
 
 class Section(BaseModel):

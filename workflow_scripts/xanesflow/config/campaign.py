@@ -11,14 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from xanesflow.codes.registry import theory_of, with_inputs
 from xanesflow.config import result_paths as paths
-from xanesflow.config.delta_from import cheap_features, cheap_subsets, computed_cheap_subsets, for_cheap_runs
+from xanesflow.config.delta_from import cheap_features, cheap_subsets, computed_cheap_subsets
 from xanesflow.config.kinds import DELTA, UNIVERSAL, model_names
 from xanesflow.config.model import Config
 from xanesflow.config.result_paths import fill
 from xanesflow.config.search import read_settings_files
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import PARTS, WITH_INPUTS, Subset, chunk_name, pairs_of_theories
+from xanesflow.core.sites import PARTS, Subset, chunk_name, pairs_of_theories
 
 PACKAGED_FILES = ("sites.csv", "rejected.csv", "README.md", "CITATION.cff", "LICENSE", "croissant.json", "SHA256SUMS")
 """What stands beside the dataset in the folder for a repository."""
@@ -107,7 +108,7 @@ class Campaign:
 
     def inputs(self, subset: str) -> list[str]:
         """Zips of the input files of a subset, one a chunk; none where the code writes its own when it runs."""
-        n_chunks = self.n_chunks(subset) if Subset.parse(subset).theory in WITH_INPUTS else 0
+        n_chunks = self.n_chunks(subset) if Subset.parse(subset).theory in with_inputs() else 0
         return [fill(paths.INPUTS, subset=subset, chunk=chunk_name(k)) for k in range(n_chunks)]
 
     @property
@@ -139,18 +140,24 @@ class Campaign:
         }
 
     def engine_options(self, subset: str) -> dict[str, Any]:
-        """The options of the engine that computes a subset (see `codes.engine.engine_of`).
+        """The options of the engine that computes a subset (see `codes.registry.engine_of`).
 
         Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
         """
-        parsed, given, inputs = Subset.parse(subset), self.config.simulations, self.config.inputs
-        if parsed.theory == "FEFF":
-            return {"command": given.feff_command, "inputs": inputs.of("FEFF"), **given.feff.model_dump()}
-        if parsed.theory == "VASP":
-            command = {"element": parsed.element, "command": given.vasp_command, "inputs": inputs.of("VASP")}
-            return command | given.vasp.model_dump()
-        options = given.feff8l.model_dump() if parsed.theory == "FEFF8L" else {}
-        return for_cheap_runs(options) if options and subset in self.cheap_subsets.values() else options
+        parsed, options = Subset.parse(subset), dict[str, Any]()
+        record = theory_of(parsed.theory)
+        if not record.engine:
+            return options
+        if record.element_key:
+            options["element"] = parsed.element
+        if record.command_key:
+            options["command"] = getattr(self.config.simulations, record.command_key)
+        if record.inputs_section:
+            options["inputs"] = self.config.inputs.of(record.name)
+        if record.options_section:
+            options |= getattr(self.config.simulations, record.options_section).model_dump()
+        # Models learn from cheaper runs beside expensive ones, so these must not have learned from such spectra before.
+        return {**options, **record.as_cheap_run} if subset in self.cheap_subsets.values() else options
 
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.
@@ -184,11 +191,12 @@ class Campaign:
         return [fill(paths.REJECTED_RUNS if imported else paths.REJECTED_STRUCTURES, subset=subset)]
 
     def processing_of(self, subset: str) -> dict[str, float] | None:
-        """The entries of curation.vasp for a subset's element, in eV by key; None for other levels of theory."""
+        """The entries of `curation.<section>` for a subset's element, in eV by key; None for theories without one."""
         parsed = Subset.parse(subset)
-        if parsed.theory != "VASP":
+        section = theory_of(parsed.theory).curation_section
+        if not section:
             return None
-        values: dict[str, dict[str, float]] = self.config.curation.vasp.model_dump()
+        values: dict[str, dict[str, float]] = getattr(self.config.curation, section).model_dump()
         return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
 
     def energy_start(self, subset: str) -> float:

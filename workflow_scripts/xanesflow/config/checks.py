@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.config.curation import CurationSection
 from xanesflow.config.dataset import DatasetSection
-from xanesflow.config.delta_from import FEATURES, cheap_subsets, cheap_theory, computed_cheap_subsets
+from xanesflow.config.delta_from import cheap_subsets, cheap_theory, computed_cheap_subsets
 from xanesflow.config.features import FeaturesSection
 from xanesflow.config.inputs import InputsSection
 from xanesflow.config.kinds import DELTA, model_names
@@ -19,7 +20,7 @@ from xanesflow.config.simulations import SimulationsSection
 from xanesflow.config.structures import StructuresSection
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import parse_features
-from xanesflow.core.sites import IMPORTED, Subset
+from xanesflow.core.sites import Subset
 
 
 def check_subsets(
@@ -124,9 +125,10 @@ def check_sources(
         )
     for name in subsets:
         theory = Subset.parse(name).theory
-        if runs == "archive" and theory == "FEFF8L":
+        record = theory_of(theory)
+        if runs == "archive" and record.engine and not record.importable:
             raise ValueError(f"the subset {name} is computed, not imported; set simulations.source: run")
-        if runs == "archive" and theory not in IMPORTED:
+        if runs == "archive" and not record.importable:
             raise ValueError(
                 f"the subset {name} cannot be imported: this version reads no runs of {theory}; write its inputs "
                 "with simulations.source: run and structures of another source than archive"
@@ -166,8 +168,9 @@ def check_delta(
                 "its models correct, such as FEFF8L"
             )
         return
-    if theory not in FEATURES:
-        raise ValueError(f"models.delta_from is {given}; runs of {' or '.join(FEATURES)} can be corrected")
+    correctable = list(run_features().values())
+    if theory not in correctable:
+        raise ValueError(f"models.delta_from is {given}; runs of {' or '.join(correctable)} can be corrected")
     if not wanted:
         raise ValueError(
             f"models.delta_from is {given}, which only delta models use, and models.kinds has none; add delta to it"
@@ -178,7 +181,8 @@ def check_delta(
             f"{given}; take delta out of models.kinds"
         )
     _check_cheap_subsets(str(given), subsets)
-    if theory == "FEFF" and simulations.source == "archive" and isinstance(simulations.archive, dict):
+    imported = theory_of(theory).importable and simulations.source == "archive"
+    if imported and isinstance(simulations.archive, dict):
         missing = [name for name in cheap_subsets(given, subsets).values() if name not in simulations.archive]
         if missing:
             raise ValueError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.codes.registry import theories
 from xanesflow.config.base import ElementSymbol, Number, Positive, Section, Theory, not_bool
 
 PAPER_ENERGY_START_EV = {
@@ -24,9 +26,15 @@ PAPER_SHIFT_EV = {"Ti": 5114.08973, "Cu": 9499.797}
 """Empirical shift in eV of the published VASP spectra, found from experimental ones."""
 
 
-def _with_those_of_the_paper(values: dict[str, float]) -> AfterValidator:
+ENVELOPE_SIGMA: dict[Theory, float | None] = {
+    each.name: each.envelope_sigma for each in theories() if each.envelope_sigma is not None
+}
+"""Standard deviations of the envelope by level of theory, the paper's for FEFF and VASP."""
+
+
+def _with_those_of_the_paper(values: Mapping[str, float | None]) -> AfterValidator:
     """Entries that are given change or add to the paper's, and take none of them away."""
-    return AfterValidator(lambda given: values | given)
+    return AfterValidator(lambda given: {**values, **given})
 
 
 class VaspSpectra(Section):
@@ -48,8 +56,8 @@ class VaspSpectra(Section):
 class CurationSection(Section):
     """Which spectra are good, and the grid that they are put on."""
 
-    envelope: dict[Theory, Positive | None] = Field(
-        {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5},
+    envelope: Annotated[dict[Theory, Positive | None], _with_those_of_the_paper(ENVELOPE_SIGMA)] = Field(
+        ENVELOPE_SIGMA,
         description=(
             "leaves out spectra that are this many standard deviations off the mean of their subset at any grid\n"
             "point; null: keep them all"

@@ -7,12 +7,9 @@ Its runs are of the same sites as a subset's own, so they form a subset that you
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.core.sites import Subset
-
-EMBEDDED = "FEFF8L"
-"""The level of theory of the embedded engine, which runs wherever xanesflow does."""
 
 
 def cheap_theory(delta_from: str | None) -> str | None:
@@ -29,21 +26,13 @@ def cheap_subsets(delta_from: str | None, subsets: Iterable[str]) -> dict[str, s
 def cheap_features(delta_from: str | None) -> str | None:
     """Name of the features that the cheaper runs give, as `feff8l`."""
     theory = cheap_theory(delta_from)
-    return None if theory is None else FEATURES[theory]
+    return None if theory is None else theory_of(theory).run_features
 
 
 def computed_cheap_subsets(delta_from: str | None, subsets: Iterable[str], source: str) -> list[str]:
     """The subsets of cheaper runs that this campaign computes.
 
-    With an archive as `simulations.source` those of FEFF are imported like all others; the embedded engine's never are.
+    With an archive as `simulations.source` they are imported like all others, where runs of their theory can be.
     """
     names = sorted(set(cheap_subsets(delta_from, subsets).values()))
-    return [name for name in names if source == "run" or Subset.parse(name).theory == EMBEDDED]
-
-
-def for_cheap_runs(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of the embedded engine for runs that models learn from beside expensive ones.
-
-    Its learned Fermi level has seen published FEFF spectra, so such runs have the field's own.
-    """
-    return {**options, "fermi_level": "scf"}
+    return [name for name in names if source == "run" or not theory_of(Subset.parse(name).theory).importable]

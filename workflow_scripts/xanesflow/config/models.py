@@ -161,7 +161,7 @@ class ModelsSection(Section):
     def universal_of(self, subset: str) -> str:
         """Level of theory of the universal model that a subset's tuned model goes on from."""
         theory = Subset.parse(subset).theory
-        return self.tuned_from.get(theory, theory)  # type: ignore[call-overload]
+        return self.tuned_from.get(theory, theory)
 
     def training_of(self, kind: str, of: str, found: dict[str, Any]) -> dict[str, Any]:
         """How a model is trained: arguments of `TrainingSettings.of_model`, but for the seed.

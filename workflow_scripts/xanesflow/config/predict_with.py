@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.config import result_paths as paths
 from xanesflow.config.campaign import Campaign, trained_on
-from xanesflow.config.delta_from import EMBEDDED, cheap_theory
+from xanesflow.config.delta_from import cheap_theory
 from xanesflow.config.kinds import BEST_FIRST, DELTA
 from xanesflow.config.named_files import check_directory
 from xanesflow.config.result_paths import fill
@@ -49,7 +50,8 @@ def _best_model(campaign: Campaign) -> tuple[str, str]:
     """Kind and features of the model that predicts: of the best kind, the one on its first features."""
     own = dict(reversed(campaign.models))  # of each kind the first features stay
     models = campaign.config.models
-    if cheap_theory(models.delta_from) != EMBEDDED:
+    cheap = cheap_theory(models.delta_from)
+    if cheap is None or not theory_of(cheap).runs_at_prediction:
         own.pop(DELTA, None)  # its cheap runs cannot be made where structures are predicted
     for kind in BEST_FIRST:
         if kind in own:

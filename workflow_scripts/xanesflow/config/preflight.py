@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from xanesflow.codes.feff.find_feff import find_program
 from xanesflow.codes.lightshow_tree import check_archive
-from xanesflow.codes.vasp.constants import processing_of
+from xanesflow.codes.registry import computed, function_of, processing_of, theories
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.named_files import check_directory, check_split_files
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import COMPUTED, Subset
+from xanesflow.core.sites import Subset
 
 
 def check_named_files(campaign: Campaign) -> None:
@@ -38,19 +37,21 @@ def warnings_of(campaign: Campaign) -> list[str]:
     for name in campaign.subsets:
         if (entries := campaign.processing_of(name)) is not None:
             try:
-                processing_of(name, entries, start_ev=campaign.energy_start(name))
+                processing_of(name, Subset.parse(name).theory, entries, start_ev=campaign.energy_start(name))
             except XanesflowError as error:  # runs need none of it, and the shift can only be found with one
                 found.append(f"{error} Until then the job that makes them will stop.")
     if config.simulations.source != "run":
         return found
-    if unrun := [name for name in campaign.subsets if Subset.parse(name).theory not in COMPUTED]:
+    if unrun := [name for name in campaign.subsets if Subset.parse(name).theory not in computed()]:
         found.append(
             f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
-            f"{', '.join(COMPUTED)} only; jobs that simulate them will stop."
+            f"{', '.join(computed())} only; jobs that simulate them will stop."
         )
-    if by_feff := [name for name in campaign.subsets if Subset.parse(name).theory == "FEFF"]:
-        try:
-            find_program(config.simulations.feff_command)
-        except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
-            found.append(f"{', '.join(by_feff)}: {error}")
+    for record in theories():
+        by_it = campaign.subsets_of(theory=record.name)
+        if by_it and (find_program := function_of(record.find_program)):
+            try:
+                find_program(getattr(config.simulations, record.command_key))
+            except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
+                found.append(f"{', '.join(by_it)}: {error}")
     return found

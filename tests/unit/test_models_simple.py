@@ -70,7 +70,7 @@ def test_trees_find_a_step_that_no_line_can_follow():
 
 
 @pytest.mark.parametrize("model", ["linear", "trees"])
-def test_a_baseline_writes_the_prediction_file_of_a_model(tmp_path, model):
+def test_a_simple_model_writes_the_prediction_file_of_a_model(tmp_path, model):
     path = make_dataset(tmp_path / "d.h5")
     output = tmp_path / "p.h5"
     predict_simple_models(path, output, model=model, features="m3gnet+chgnet", subset="Cu_FEFF", config_json="{}")
@@ -88,7 +88,7 @@ def test_a_baseline_writes_the_prediction_file_of_a_model(tmp_path, model):
 
 
 @pytest.mark.parametrize("model", ["linear", "trees"])
-def test_test_spectra_and_features_change_nothing_of_a_baseline(tmp_path, model):
+def test_test_spectra_and_features_change_nothing_of_a_simple_model(tmp_path, model):
     predictions = []
     for name in "ab":
         values = wide(40)
