@@ -35,8 +35,6 @@ COST_COLUMNS = [
 _BATCH = 64  # structures sent to a worker at once
 
 
-
-
 def cluster_atoms(structure: Structure, sites: Sequence[int], radius: float = CLUSTER_RADIUS) -> np.ndarray:
     """Number of atoms within `radius` Å of each of the sites, the absorber included, as FEFF's cluster holds them."""
     center, *_ = structure.get_neighbor_list(radius, [structure[i] for i in sites], exclude_self=False)
