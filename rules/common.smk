@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 # The scripts find the library beside them; the rules look for it in the same place.
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "workflow_scripts"))
 
 from xanesflow.config.model import load_config
 from xanesflow.config.delta_from import (
@@ -25,6 +25,7 @@ from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes
 from xanesflow.codes.feff.find_feff import find_program
 from xanesflow.codes.lightshow_tree import check_archive, folder_state
 from xanesflow.core.sites import COMPUTED, WITH_INPUTS, chunk_name
+from xanesflow.core.source_tree import example_files
 from xanesflow.codes.vasp.constants import processing_of
 from xanesflow.structures.materials_project.manifest import request_of
 from xanesflow.structures.materials_project.material_ids import id_files
@@ -196,8 +197,7 @@ def state_of_structures():
         return directory_state(folders[0])
     if CONFIG.structures.source != "examples":
         return ""
-    library = Path(workflow.basedir) / "workflow_scripts/xanesflow/structures/examples"
-    return {path.name: sha256_file(path) for path in sorted(library.glob("*.yaml"))}
+    return {path.name: sha256_file(path) for path in example_files()}
 
 
 def rejected_before(subset):
