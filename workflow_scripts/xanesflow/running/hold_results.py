@@ -1,16 +1,13 @@
-"""The lock on a campaign's results/, for a Snakefile of one's own; Snakemake runs `onstart` of the main one alone."""
+"""The lock on results/, for a Snakefile that uses the workflow as a module: a module's own `onstart` is skipped."""
 
 from __future__ import annotations
 
-from functools import cache
-
 from xanesflow.core.errors import XanesflowError
-from xanesflow.running.locks import Held, hold_directory
+from xanesflow.running.locks import hold_directory
 
 
-@cache  # what is held stays so as long as this process lives
-def hold_results() -> Held:
-    """Hold results/ in the working directory, so that one run at a time works there; a killed one lets go by itself.
+def hold_results() -> None:
+    """Hold results/ in the working directory until this process ends, so that one run at a time works there.
 
     Raises:
         WorkflowError: another run holds it; Snakemake shows the sentence alone.
@@ -18,6 +15,6 @@ def hold_results() -> Held:
     from snakemake.exceptions import WorkflowError
 
     try:
-        return hold_directory("results")
+        hold_directory("results")
     except XanesflowError as error:
         raise WorkflowError(str(error)) from None
