@@ -3,7 +3,7 @@
 # make test           the tests, in three processes, as those on a cluster mostly wait
 # make lint           ruff, mypy, snakefmt, snakemake --lint
 # make check-install  what a user does without a checkout, in an empty environment: pip install, xanesflow init,
-#                     snakemake; downloads the newest releases of about 200 packages
+#                     snakemake; downloads the newest releases of about 200 packages, with those of CUDA for torch
 # make clean          removes .venv
 
 PYTHON ?= python3
@@ -52,8 +52,7 @@ check-install:
 	xanesflow --help >help.txt; \
 	python -c 'from xanesflow.codes.lightshow_bridge import import_lightshow as find; print(find("parameters.feff"))'; \
 	xanesflow init campaign; cd campaign; \
-	snakemake --dry-run --quiet all; \
-	snakemake --dry-run | sed -n '/^Job stats/,/^total/p'; \
+	snakemake --dry-run >plan.txt; sed -n '/^Job stats/,/^total/p' plan.txt; \
 	snakemake structures; \
 	ls results/structures; \
 	{ set +x; } 2>/dev/null; echo "The installed package plans the campaign and runs its first stage."
