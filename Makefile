@@ -52,7 +52,7 @@ check-install:
 	xanesflow --help >help.txt; \
 	python -c 'from xanesflow.codes.lightshow_bridge import import_lightshow as find; print(find("parameters.feff"))'; \
 	xanesflow init campaign; cd campaign; \
-	snakemake --dry-run >plan.txt; sed -n '/^Job stats/,/^total/p' plan.txt; \
+	snakemake --dry-run >plan.txt; sed -n '/^Job stats/,/^total/p;/^total/q' plan.txt; \
 	snakemake structures; \
 	ls results/structures; \
 	{ set +x; } 2>/dev/null; echo "The installed package plans the campaign and runs its first stage."
