@@ -47,9 +47,7 @@ def import_lightshow(module: str = "") -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "lightshow":
             raise
-        raise XanesflowError(
-            f"Lightshow is not installed; install it with: {INSTALL}"
-        ) from None
+        raise XanesflowError(f"Lightshow is not installed; install it with: {INSTALL}") from None
 
 
 @contextmanager
