@@ -1,15 +1,17 @@
-# make demo    the whole workflow on this machine, from structures to a report, in some minutes
-# make setup   the environment, in .venv (the others set up what is missing)
-# make test    the tests, in three processes, as those on a cluster mostly wait
-# make lint    ruff, mypy, snakefmt, snakemake --lint
-# make clean   removes .venv
+# make demo           the whole workflow on this machine, from structures to a report, in some minutes
+# make setup          the environment, in .venv (the others set up what is missing): all packages as they are pinned
+# make test           the tests, in three processes, as those on a cluster mostly wait
+# make lint           ruff, mypy, snakefmt, snakemake --lint
+# make check-install  what a user does without a checkout, in an empty environment: pip install, xanesflow init,
+#                     snakemake; downloads the newest releases of about 200 packages, with those of CUDA for torch
+# make clean          removes .venv
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo setup test lint clean
+.PHONY: demo setup test lint check-install clean
 
 setup: $(READY)
 
@@ -37,6 +39,23 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# Outside of the checkout, so that nothing of it is found by chance; pip takes the folder as a user would name it.
+check-install:
+	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	echo "In $$folder, an empty environment:"; \
+	set -x; \
+	$(PYTHON) -m venv "$$folder/venv"; \
+	"$$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$(CURDIR)"; \
+	"$$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r requirements-lightshow.txt; \
+	cd "$$folder"; PATH="$$folder/venv/bin:$$PATH"; \
+	xanesflow --help >help.txt; \
+	python -c 'from xanesflow.codes.lightshow_bridge import import_lightshow as find; print(find("parameters.feff"))'; \
+	xanesflow init campaign; cd campaign; \
+	snakemake --dry-run >plan.txt; sed -n '/^Job stats/,/^total/p;/^total/q' plan.txt; \
+	snakemake structures; \
+	ls results/structures; \
+	{ set +x; } 2>/dev/null; echo "The installed package plans the campaign and runs its first stage."
 
 clean:
 	rm -rf $(VENV)

@@ -9,12 +9,23 @@
 # Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of
 # the working directory (--directory); the configuration is config.yaml beside this file, with what --configfile and
 # --config change.
-from snakemake.utils import min_version
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import min_version, update_config
 
 min_version("9.0")
 
+DEFAULTS = f"{workflow.current_basedir}/config.yaml"
 
-configfile: f"{workflow.basedir}/config.yaml"
+
+configfile: DEFAULTS
+
+
+if Path(workflow.basedir).resolve() != Path(str(workflow.current_basedir)).resolve():
+    # A module (xanesflow init): Snakemake skips the line above where the module is given a `config`.
+    given, config = config, load_configfile(DEFAULTS)
+    update_config(config, given)
 
 
 report: "report/workflow.rst"

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 # The scripts find the library beside them; the rules look for it in the same place.
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "workflow_scripts"))
 
 from xanesflow.config import result_paths as paths
 from xanesflow.config.campaign import Campaign

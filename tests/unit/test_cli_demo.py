@@ -363,7 +363,7 @@ def call(*arguments):
 
 
 def test_a_package_without_the_source_tree(monkeypatch, tmp_path):
-    monkeypatch.setattr(demo.xanesflow, "__file__", str(tmp_path / "lib/site-packages/xanesflow/__init__.py"))
+    monkeypatch.setattr(xanesflow, "__file__", str(tmp_path / "lib/site-packages/xanesflow/__init__.py"))
     code, err = call("--directory", tmp_path / "out")
     assert code == 1 and err.count("\n") == 1
     assert "needs the workflow's source tree" in err and "clone the repository" in err

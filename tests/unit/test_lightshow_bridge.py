@@ -10,6 +10,7 @@ from input_structures import anatase_backwards, cuprite
 from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.config.inputs import InputsSection
+from xanesflow.core.errors import XanesflowError
 
 
 def test_lightshow_still_needs_the_old_name():
@@ -79,3 +80,16 @@ def test_folders_of_this_machine_do_not_come_in(monkeypatch, tmp_path):
     import os
 
     assert os.environ["VASP_POTCAR_DIRECTORY"] == str(tmp_path)
+
+
+def test_what_needs_lightshow_names_the_command_that_installs_it(monkeypatch):
+    class Absent:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] == "lightshow":
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name.split(".")[0])
+
+    for name in [name for name in sys.modules if name.split(".")[0] == "lightshow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    with pytest.raises(XanesflowError, match=r"not installed.*pip install --no-deps lightshow==\d"):
+        import_lightshow("parameters.feff")

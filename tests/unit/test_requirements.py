@@ -1,9 +1,17 @@
 """One environment, told in two ways: for pip and for conda."""
 
+import ast
 import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, requires
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from shared_data import PROJECT
+
+from xanesflow.codes.lightshow_bridge import INSTALL
 
 
 def pins(name):
@@ -35,3 +43,61 @@ def test_what_the_library_stands_on_is_pinned():
     pinned = {pin.split("==")[0].lower() for pin in pins("requirements.txt")}
     wanted = {"numpy", "torch", "matgl", "chgnet", "pymatgen", "snakemake", "pydantic", "h5py", "pandas", "pyarrow"}
     assert wanted | {"safetensors", "zstandard", "joblib", "jinja2", "matplotlib", "spglib"} <= pinned
+
+
+def dependencies():
+    """The direct dependencies of pyproject.toml, by their normal name."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    found = [Requirement(each) for each in project["dependencies"]]
+    return {canonicalize_name(each.name): each for each in found}
+
+
+def imported():
+    """Every package that library and scripts import, or look for by a name that stands in the call."""
+    found = {}
+    for path in (PROJECT / "workflow_scripts").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [each.name for each in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("find_spec", "import_module")):
+                names = [each.value for each in node.args[:1] if isinstance(each, ast.Constant)]
+            for name in names:
+                found.setdefault(name.split(".")[0], path.relative_to(PROJECT).as_posix())
+    return {name: path for name, path in found.items() if name not in {*sys.stdlib_module_names, "xanesflow"}}
+
+
+def test_every_dependency_is_pinned_to_a_release_that_it_allows():
+    pinned = {
+        canonicalize_name(pin.split("==")[0]): pin.split("==")[1].split(";")[0] for pin in pins("requirements.txt")
+    }
+    for name, requirement in dependencies().items():
+        assert [each.operator for each in requirement.specifier] == [">="], requirement
+        assert requirement.specifier.contains(pinned[name]), f"{requirement}, and requirements.txt has {pinned[name]}"
+
+
+def test_every_import_of_the_library_is_a_dependency():
+    packages = packages_distributions()
+    for module, path in imported().items():
+        of = {canonicalize_name(name) for name in packages[module]}
+        assert of & dependencies().keys(), f"{path} imports {module} of {', '.join(of)}, which pyproject.toml lacks"
+
+
+def test_every_dependency_is_imported_by_the_library_or_by_what_it_runs():
+    packages = packages_distributions()
+    of = {canonicalize_name(name) for module in imported() for name in packages[module]}
+    # Snakemake finds its plugin by itself; Lightshow, installed without its dependencies, needs tqdm.
+    assert dependencies().keys() - of == {"snakemake-executor-plugin-slurm", "tqdm"}
+
+
+def test_the_command_for_lightshow_has_its_pin():
+    (lightshow,) = pins("requirements-lightshow.txt")
+    assert f"pip install --no-deps {lightshow}" == INSTALL
+
+
+def test_what_lightshow_needs_is_there_without_its_own_metadata():
+    needs = [Requirement(each) for each in requires("lightshow")]
+    names = {canonicalize_name(each.name) for each in needs if not each.marker} - {"pydantic-core"}  # of pydantic
+    assert names <= dependencies().keys()

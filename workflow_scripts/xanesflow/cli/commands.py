@@ -161,6 +161,25 @@ def demo(
 
 
 @app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the campaign; made if missing.")],
+) -> None:
+    """Write a campaign of your own: a configuration that runs as it stands, and a Snakefile. Nothing is overwritten.
+
+    Example: xanesflow init my_campaign
+    """  # fmt: skip
+    with errors_told():
+        from xanesflow.cli.init import write_campaign
+
+        names = write_campaign(directory)
+        say(results(), f"Written into {directory}: {', '.join(names)}.")
+        say(
+            results(),
+            f"It runs as it stands; config.yaml names the other ways to start. Next: cd {directory} && snakemake -n",
+        )
+
+
+@app.command()
 def unpack(
     zips: Annotated[
         list[Path], typer.Argument(metavar="ZIP...", help="Packed chunks, as results/inputs/Ti_VASP/*.zip.")

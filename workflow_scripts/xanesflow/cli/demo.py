@@ -22,13 +22,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-import xanesflow
 from xanesflow.cli.run_progress import RunProgress, Stage
 from xanesflow.cli.terminal import STOPPED, say
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.errors import WrongCallError
 from xanesflow.core.sites import chunk_name
+from xanesflow.core.source_tree import example_files, workflow_file, workflow_folder
 from xanesflow.core.text import clock
 from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory
@@ -60,8 +60,9 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
         XanesflowError: the source tree is not there, or the folder is in use or none.
     """
     begin = time.monotonic()
-    root = project_root()
-    campaign = yaml.safe_load((root / "campaigns/demo.yaml").read_text(encoding="utf-8"))
+    root = workflow_folder()
+    profile, campaign_file = workflow_file("profiles/demo/config.yaml"), workflow_file("campaigns/demo.yaml")
+    campaign = yaml.safe_load(campaign_file.read_text(encoding="utf-8"))
     try:
         held = hold_directory(directory)
     except (FileExistsError, NotADirectoryError):
@@ -71,8 +72,8 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
         count_finished(progress, directory / paths.RESULTS, campaign["subsets"])
         _tell(console, f"The whole workflow on well-known structures; everything goes into {directory}, "
                      f"all messages into {directory / LOG}.")  # fmt: skip
-        command = [sys.executable, "-m", "snakemake", "--profile", str(root / "profiles/demo"),
-                   "--snakefile", str(root / "Snakefile"), "--configfile", str(root / "campaigns/demo.yaml"),
+        command = [sys.executable, "-m", "snakemake", "--profile", str(profile.parent),
+                   "--snakefile", str(root / "Snakefile"), "--configfile", str(campaign_file),
                    "--directory", str(directory.resolve()), *(["--cores", str(cores)] if cores else [])]  # fmt: skip
         stopped, code, tail = _follow(command, root, directory / LOG, progress, console)
         took = clock(time.monotonic() - begin)
@@ -90,22 +91,6 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
     for sentence in summary(directory, campaign["campaign"], campaign["subsets"], took):
         _tell(console, sentence)
     return 0
-
-
-def project_root() -> Path:
-    """The folder of the Snakefile; the package is installed from it with `pip install --editable`.
-
-    Raises:
-        XanesflowError: the package is installed without it.
-    """
-    root = Path(xanesflow.__file__).resolve().parents[2]
-    for name in ("Snakefile", "profiles/demo/config.yaml", "campaigns/demo.yaml"):
-        if not (root / name).is_file():
-            raise XanesflowError(
-                f"The demo needs the workflow's source tree, and {root / name} is not there: clone the repository and "
-                "call `make demo` in it."
-            )
-    return root
 
 
 def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str]) -> None:
@@ -389,7 +374,7 @@ def _example_names() -> dict[str, str]:
     """What to call the examples: `fe2o3-hematite` -> `Fe2O3 hematite`."""
     names = {}
     # The library's own reader takes seconds to load, and checks what is not shown here.
-    for path in sorted((Path(xanesflow.__file__).parent / "structures/examples").glob("*.yaml")):
+    for path in example_files():
         for entry in yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             names[entry["id"]] = " ".join([entry["formula"], *entry["id"].split("-")[1:]])
     return names

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import xanesflow
 from xanesflow.config.simulations import SimulationsSection
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.core.source_tree import workflow_file
 from xanesflow.running import slurm
 
 _LOOKS = 180  # seconds, the longest time between two looks of the executor at its jobs
@@ -84,7 +84,8 @@ def install_slurm(folder: Path, *, partition: str | None, account: str | None, f
         chosen = _choose_partition(cluster, partition)
         account = _choose_account(cluster, account)
         partition = chosen.name
-    text = fill_profile(_template(), partition=partition, account=account, cluster=cluster)
+    template = workflow_file("profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    text = fill_profile(template, partition=partition, account=account, cluster=cluster)
     path = folder / "slurm" / "config.yaml"
     there = path.read_text(encoding="utf-8") if path.exists() else None
     if there not in (None, text) and not force:
@@ -173,16 +174,6 @@ def _choose_account(cluster: SlurmCluster, wanted: str | None) -> str | None:
     if cluster.accounts and wanted not in cluster.accounts:
         raise WrongCallError(f"You cannot charge account {wanted} here; yours are {_listed(cluster.accounts)}.")
     return wanted
-
-
-def _template() -> str:
-    path = Path(xanesflow.__file__).resolve().parents[2] / "profiles/slurm/config.yaml"
-    if not path.is_file():
-        raise XanesflowError(
-            f"The profile is part of the workflow's source tree, and {path} is not there: clone the repository and "
-            "install from it."
-        )
-    return path.read_text(encoding="utf-8")
 
 
 def _replaced(pattern: str, line: str, text: str) -> str:

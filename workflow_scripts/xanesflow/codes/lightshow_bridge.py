@@ -25,6 +25,9 @@ from types import ModuleType
 
 from xanesflow.core.errors import XanesflowError
 
+INSTALL = "pip install --no-deps lightshow==1.2.8"
+"""What to call where it is missing: its metadata pin a pymatgen of 2024, so it comes without its dependencies."""
+
 _FOLDERS = ("VASP_POTCAR_DIRECTORY", "XS_CHPSP_DIRECTORY", "XS_PSP_DIRECTORY", "SPECIES_DIRECTORY")
 """Environment variables by which Lightshow finds potentials and species files."""
 
@@ -46,9 +49,7 @@ def import_lightshow(module: str = "") -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "lightshow":
             raise
-        raise XanesflowError(
-            "Lightshow is not installed; run `make setup`, or pip install --no-deps -r requirements-lightshow.txt."
-        ) from None
+        raise XanesflowError(f"Lightshow is not installed; install it with: {INSTALL}") from None
 
 
 @contextmanager

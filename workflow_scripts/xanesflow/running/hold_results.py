@@ -1,0 +1,20 @@
+"""The lock on results/, for a Snakefile that uses the workflow as a module: a module's own `onstart` is skipped."""
+
+from __future__ import annotations
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.running.locks import hold_directory
+
+
+def hold_results() -> None:
+    """Hold results/ in the working directory until this process ends, so that one run at a time works there.
+
+    Raises:
+        WorkflowError: another run holds it; Snakemake shows the sentence alone.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    try:
+        hold_directory("results")
+    except XanesflowError as error:
+        raise WorkflowError(str(error)) from None
