@@ -1,8 +1,9 @@
 """Rules' scripts as Snakemake starts them, without importing the libraries anew for each, which takes most of a job.
 
 Snakemake starts a script as `<sys.executable> <script>`. `stand_in()` is a program to be named there: it hands the
-script to a process that has imported the libraries (none of xanesflow) and nothing else, which forks for each script;
-only what a script's own process does and changes is then its own, as ever. Anything else it gives to Python itself.
+script to a process that has imported what the scripts import and nothing else, which forks for each script; only what
+a script's own process does and changes is then its own, as ever. Anything else it gives to Python itself. A script of
+another copy of the workflow imports that copy's xanesflow.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import atexit
 import gc
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -43,6 +45,8 @@ LIBRARIES = (
 )
 """What many scripts import."""
 
+SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
+
 STAND_IN = """#!{python} -IS
 import json, os, socket, sys
 if len(sys.argv) != 2 or not sys.argv[1].endswith(".py"):
@@ -54,6 +58,18 @@ with socket.socket(socket.AF_UNIX) as asking:
     code = int(asking.makefile().readline() or 1)
 sys.exit(code) if code >= 0 else os.kill(os.getpid(), -code)
 """
+
+
+def imported_by(folder: Path, pattern: str = "*.py") -> list[str]:
+    """Modules of xanesflow that the files of a folder import."""
+    found = (re.findall(r"^from (xanesflow[\w.]*) import", path.read_text(), re.MULTILINE) for path in folder.glob(pattern))
+    return sorted({name for names in found for name in names})
+
+
+def forget_xanesflow() -> None:
+    """Have it imported anew, from wherever it is found first."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "xanesflow"]:
+        del sys.modules[name]
 
 
 @cache
@@ -84,7 +100,7 @@ def _serve(address: str) -> None:
         listening.listen()
         sys.stdout.write("\n")
         sys.stdout.flush()
-        for library in LIBRARIES:
+        for library in [*LIBRARIES, *imported_by(SCRIPTS)]:
             import_module(library)
         gc.freeze()  # the collector would touch, and so copy, all that the processes share
         while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
@@ -129,11 +145,15 @@ def _answer(asking: socket.socket) -> None:
 
 def _run(script: str) -> int:
     """Run a script as `python script` does; its exit code."""
+    source = Path(script).read_text(encoding="utf-8")
+    told = re.search(r"__real_file__ = __file__; __file__ = (['\"])(.*?)\1;", source)  # by Snakemake
+    if told is None or Path(told[2]).resolve().parent != SCRIPTS.resolve():
+        forget_xanesflow()
     sys.argv, sys.path[0] = [script], str(Path(script).parent)
     sys.modules["__main__"] = module = ModuleType("__main__")
     module.__file__ = script
     try:
-        exec(compile(Path(script).read_text(encoding="utf-8"), script, "exec"), module.__dict__)
+        exec(compile(source, script, "exec"), module.__dict__)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:

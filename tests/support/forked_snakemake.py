@@ -1,21 +1,23 @@
 """Snakemake as `python -m snakemake` runs it, without importing it anew for each call, which takes most of a dry run.
 
-A process that has imported Snakemake and done nothing else forks for each call; only what a call's own process does
+A process that has imported Snakemake and what our rules import, and done nothing else, forks for each call; only what a call's own process does
 and changes is then its own, as ever. The process ends with the tests that started it.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from forked_scripts import stand_in
+from forked_scripts import SCRIPTS, forget_xanesflow, imported_by, stand_in
 
 
 def call(
@@ -51,8 +53,12 @@ def _server() -> subprocess.Popen[str]:
 def _serve() -> None:
     import nbformat  # noqa: F401 - these two Snakemake imports in each call, at its first need
     import smart_open  # noqa: F401
-    from snakemake.cli import main
+    from snakemake.cli import get_argument_parser, main
 
+    get_argument_parser()  # loads the plugins
+    for module in [*imported_by(SCRIPTS.parent, "Snakefile"), *imported_by(SCRIPTS.parent / "rules", "*.smk")]:
+        import_module(module)
+    gc.freeze()  # the collector would touch, and so copy, all that the processes share
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()
@@ -73,6 +79,8 @@ def _become_the_call(asked: dict) -> None:
     os.environ.update(asked["environment"])
     sys.executable = asked["python"]  # what scripts are started with
     sys.path[0] = asked["folder"]  # as of `python -m`
+    if str(SCRIPTS.parent / "Snakefile") not in asked["arguments"]:
+        forget_xanesflow()  # the rules may be those of another copy
     sys.argv = ["snakemake", *asked["arguments"]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     signal.alarm(asked["seconds"])

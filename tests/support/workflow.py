@@ -55,6 +55,8 @@ def start(directory: Path, *arguments: str) -> subprocess.Popen:
 def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool = True) -> str:
     """Run the workflow to its end and give what it printed.
 
+    Each job has one thread, as worker processes import all libraries anew, which takes longer than these small jobs.
+
     Args:
         directory: with campaign.yaml.
         arguments: of Snakemake.
@@ -62,7 +64,7 @@ def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool 
         fork_scripts: whether scripts are forked (forked_scripts.py), or started anew, which takes far longer: where a
             library reads the environment when it is imported.
     """
-    words = command(directory, *arguments)[len(CALL) :]
+    words = command(directory, "--max-threads", "1", *arguments)[len(CALL) :]
     code, printed = forked_snakemake.call(
         words, folder=directory, environment=environment(), seconds=600, fork_scripts=fork_scripts
     )
