@@ -16,6 +16,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -112,12 +113,18 @@ def _serve(address: str) -> None:
 
 
 def _answer(asking: socket.socket) -> None:
-    """Run the script in a process of its own and tell its exit code; does not return."""
+    """Run the script in a process of its own and tell its exit code; does not return.
+
+    The process joins the group of who asks, as a script started by it would, so that what kills the group kills it; in
+    another session (forked_snakemake.py) it cannot.
+    """
+    asker = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0]
     words, streams, _, _ = socket.recv_fds(asking, 2**20, 3)
     while not words.endswith(b"\n"):
         words += asking.recv(2**20)
     asked = json.loads(words)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    group = os.getpgid(asker) if os.getsid(asker) == os.getsid(0) else os.getpgid(0)
     child = os.fork()
     if child:
         # Who asked may be ended meanwhile; then the script has nobody to run for.
@@ -126,6 +133,7 @@ def _answer(asking: socket.socket) -> None:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         asking.send(f"{code}\n".encode())
         os._exit(0)
+    os.setpgid(0, group)
     asking.close()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -12,6 +12,7 @@ import forked_snakemake
 import h5py
 import numpy as np
 import yaml
+from forked_scripts import stand_in
 from shared_data import PROJECT
 
 CALL = [sys.executable, "-m", "snakemake"]
@@ -40,14 +41,15 @@ def environment() -> dict[str, str]:
 
 
 def start(directory: Path, *arguments: str) -> subprocess.Popen:
-    """Start the workflow in a process group of its own."""
+    """Start the workflow in a process group of its own, whose scripts are forked (forked_scripts.py) and belong to it."""
+    snakemake = f"import sys; sys.executable = {stand_in()!r}; from snakemake.cli import main; sys.exit(main())"
     return subprocess.Popen(
-        command(directory, *arguments),
+        [sys.executable, "-c", snakemake, *command(directory, *arguments)[len(CALL) :]],
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
+        process_group=0,
         env=environment(),
     )
 
