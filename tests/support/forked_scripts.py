@@ -63,8 +63,8 @@ sys.exit(code) if code >= 0 else os.kill(os.getpid(), -code)
 
 def imported_by(folder: Path, pattern: str = "*.py") -> list[str]:
     """Modules of xanesflow that the files of a folder import."""
-    found = (re.findall(r"^from (xanesflow[\w.]*) import", path.read_text(), re.MULTILINE) for path in folder.glob(pattern))
-    return sorted({name for names in found for name in names})
+    text = "\n".join(path.read_text() for path in folder.glob(pattern))
+    return sorted(set(re.findall(r"^from (xanesflow[\w.]*) import", text, re.MULTILINE)))
 
 
 def forget_xanesflow() -> None:

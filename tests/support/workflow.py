@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import forked_snakemake
 import h5py
 import numpy as np
 import yaml
-from forked_scripts import stand_in
 from shared_data import PROJECT
 
 CALL = [sys.executable, "-m", "snakemake"]
@@ -40,17 +38,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def start(directory: Path, *arguments: str) -> subprocess.Popen:
-    """Start the workflow in a process group of its own, whose scripts are forked (forked_scripts.py) and belong to it."""
-    snakemake = f"import sys; sys.executable = {stand_in()!r}; from snakemake.cli import main; sys.exit(main())"
-    return subprocess.Popen(
-        [sys.executable, "-c", snakemake, *command(directory, *arguments)[len(CALL) :]],
-        cwd=directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        process_group=0,
-        env=environment(),
+def start(directory: Path, *arguments: str, fork_scripts: bool = True) -> forked_snakemake.Started:
+    """Start the workflow in a process group of its own, to which its scripts belong, forked or not (see `run`)."""
+    return forked_snakemake.Started(
+        command(directory, *arguments)[len(CALL) :],
+        folder=directory,
+        environment=environment(),
+        fork_scripts=fork_scripts,
     )
 
 
