@@ -14,6 +14,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -24,8 +25,10 @@ import traceback
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir, mkdtemp
 from types import ModuleType
+
+from filelock import FileLock
 
 LIBRARIES = (
     "chgnet.model",
@@ -75,27 +78,28 @@ def forget_xanesflow() -> None:
 
 @cache
 def stand_in() -> str:
-    """Path of the program, whose other half ends with this process."""
-    folder = TemporaryDirectory()
-    address, program = str(Path(folder.name, "scripts")), Path(folder.name, "python")
-    program.write_text(STAND_IN.format(python=sys.executable, address=address))
-    program.chmod(0o755)
-    # Libraries read these when they are loaded; Snakemake sets them for each job, to 1 unless a rule says otherwise.
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    command = [sys.executable, __file__, address]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread})
-    server.stdout.readline()  # it listens
-
-    @atexit.register
-    def end() -> None:
-        server.communicate()  # the end of its input ends it
-        folder.cleanup()
-
+    """Path of the program, whose other half serves all processes that share the tests, and ends with them."""
+    shared = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    tests = os.getppid() if shared else os.getpid()
+    folder = Path(gettempdir(), f"xanesflow-scripts-{shared}") if shared else Path(mkdtemp(prefix="xanesflow-scripts-"))
+    address, program = str(folder / "scripts"), folder / "python"
+    with FileLock(folder.with_suffix(".lock")):
+        if not program.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            # Libraries read these when they are loaded; Snakemake sets them for each job, to 1 unless a rule differs.
+            one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+            command, environment = [sys.executable, __file__, address, str(tests)], {**os.environ, **one_thread}
+            server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
+            server.stdout.readline()  # it listens
+            program.write_text(STAND_IN.format(python=sys.executable, address=address))
+            program.chmod(0o755)
     return str(program)
 
 
-def _serve(address: str) -> None:
+def _serve(address: str, tests: int) -> None:
+    """Answer until the process of all tests has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    ended = os.pidfd_open(tests)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
@@ -104,12 +108,15 @@ def _serve(address: str) -> None:
         for library in [*LIBRARIES, *imported_by(SCRIPTS)]:
             import_module(library)
         gc.freeze()  # the collector would touch, and so copy, all that the processes share
-        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+        while ended not in select.select([listening, ended], [], [])[0]:
             asking, _ = listening.accept()
             if not os.fork():
                 listening.close()
                 _answer(asking)
             asking.close()
+    folder = Path(address).parent
+    shutil.rmtree(folder)
+    folder.with_suffix(".lock").unlink()
 
 
 def _answer(asking: socket.socket) -> None:
@@ -171,4 +178,4 @@ def _run(script: str) -> int:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(sys.argv[1], int(sys.argv[2]))
