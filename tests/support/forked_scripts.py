@@ -49,6 +49,9 @@ LIBRARIES = (
 )
 """What many scripts import."""
 
+PATH = os.environ.get("PYTHONPATH", "")
+"""What this process was started with."""
+
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 
 STAND_IN = """#!{python} -IS
@@ -71,7 +74,7 @@ def imported_by(folder: Path, pattern: str = "*.py") -> list[str]:
 
 
 def forget_xanesflow() -> None:
-    """Have it imported anew, from wherever it is found first."""
+    """Have it imported anew, from wherever it is found first, with what other packages on the path add to it."""
     for name in [name for name in sys.modules if name.split(".")[0] == "xanesflow"]:
         del sys.modules[name]
 
@@ -162,9 +165,11 @@ def _run(script: str) -> int:
     """Run a script as `python script` does; its exit code."""
     source = Path(script).read_text(encoding="utf-8")
     told = re.search(r"__real_file__ = __file__; __file__ = (['\"])(.*?)\1;", source)  # by Snakemake
-    if told is None or Path(told[2]).resolve().parent != SCRIPTS.resolve():
+    path = os.environ.get("PYTHONPATH", "")
+    if path != PATH or told is None or Path(told[2]).resolve().parent != SCRIPTS.resolve():
         forget_xanesflow()
-    sys.argv, sys.path[0] = [script], str(Path(script).parent)
+    sys.argv = [script]
+    sys.path[:1] = [str(Path(script).parent), *filter(None, path.split(os.pathsep))]
     sys.modules["__main__"] = module = ModuleType("__main__")
     module.__file__ = script
     try:

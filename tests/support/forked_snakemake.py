@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from forked_scripts import SCRIPTS, forget_xanesflow, imported_by, stand_in
+from forked_scripts import PATH, SCRIPTS, forget_xanesflow, imported_by, stand_in
 
 
 class Started:
@@ -124,8 +124,9 @@ def _become_the_call(asked: dict) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.executable = asked["python"]  # what scripts are started with
-    sys.path[0] = asked["folder"]  # as of `python -m`
-    if str(SCRIPTS.parent / "Snakefile") not in asked["arguments"]:
+    path = os.environ.get("PYTHONPATH", "")
+    sys.path[:1] = [asked["folder"], *filter(None, path.split(os.pathsep))]  # as of `python -m`
+    if path != PATH or str(SCRIPTS.parent / "Snakefile") not in asked["arguments"]:
         forget_xanesflow()  # the rules may be those of another copy
     sys.argv = ["snakemake", *asked["arguments"]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))

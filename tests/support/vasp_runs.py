@@ -14,7 +14,7 @@ from shared_data import PROJECT
 from xanesflow.codes.vasp.engine import VaspEngine, VaspOptions
 from xanesflow.config.inputs import Inputs
 
-STAND_IN = PROJECT / "tests/stand_in_vasp.py"
+STAND_IN = PROJECT / "tests/support/stand_in_vasp.py"
 
 MARK = "MARK licensed text that may lie nowhere but in a scratch folder"
 """Stands in each POTCAR of the library, in its head (which VASP repeats in OUTCAR) and in its body."""
