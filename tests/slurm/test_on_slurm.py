@@ -1,6 +1,7 @@
 """Campaigns on a real Slurm, undisturbed and with the faults of a cluster: nothing is lost, nothing done twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,31 +47,39 @@ def profiles(tmp_path_factory, slurm):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, profiles):
-    """A campaign in a clone of the workflow by `snakemake --profile slurm`, literally, up to its report.
+def whole_at_work(tmp_path_factory, profiles):
+    """A campaign in a clone of the workflow by `snakemake --profile slurm`, literally, whose simulations are done.
 
-    All that comes after the simulations is one job, which has the whole chain in it.
+    All that comes after them is one job, which has the whole chain in it, and goes on beside the other campaigns.
     """
     folder = tmp_path_factory.mktemp("whole")
-    campaign = SlurmCampaign(folder / "clone", profiles, folder / "recorded").write(chunks=2).clone()
-    path = profiles / "snakemake/slurm/config.yaml"
-    before = path.read_text()
-    grouped = {**yaml.safe_load(before), "groups": [f"{rule}=tail" for rule in TAIL]}
+    campaign = SlurmCampaign(folder / "clone", folder / "profiles", folder / "recorded").write(chunks=2).clone()
+    path = shutil.copytree(profiles, campaign.profiles) / "snakemake/slurm/config.yaml"
+    grouped = {**yaml.safe_load(path.read_text()), "groups": [f"{rule}=tail" for rule in TAIL]}
     del grouped["group-components"]
     path.write_text(yaml.safe_dump(grouped))
-    try:
-        assert campaign.command()[1:] == ["-m", "snakemake", "--profile", "slurm"]
-        campaign.run()
-    finally:
-        path.write_text(before)
+    assert campaign.command()[1:] == ["-m", "snakemake", "--profile", "slurm"]
+    process = campaign.start()
+    zips = [campaign.folder / f"results/simulations/Ni_FEFF8L/000{chunk}.zip" for chunk in (0, 1)]
+    wait_until(lambda: process.poll() is not None or all(path.exists() for path in zips), 400)
+    yield campaign, process
+    process.wait(timeout=400)
+
+
+@pytest.fixture(scope="module")
+def whole(whole_at_work):
+    """The same up to its report."""
+    campaign, process = whole_at_work
+    campaign.end(process)
     return campaign
 
 
 @pytest.fixture(scope="module")
-def disturbed(whole, slurm):
+def disturbed(whole_at_work, profiles, slurm):
     """A campaign whose jobs meet all faults, and in the meantime one whose Snakemake is killed twice."""
+    whole, undisturbed = whole_at_work
     died, memory, late, cancelled = (names_of_chunk(chunk, 4)[1] for chunk in range(4))
-    faulty = SlurmCampaign(whole.folder.parent / "faulty", whole.profiles, whole.recorded).write(
+    faulty = SlurmCampaign(whole.folder.parent / "faulty", profiles, whole.recorded).write(
         chunks=4,
         **{
             died: {"do": "die", "times": 1},
@@ -80,7 +89,7 @@ def disturbed(whole, slurm):
         },
     )
     slow = [names_of_chunk(chunk, 2)[2] for chunk in (0, 1)]
-    killed = SlurmCampaign(whole.folder.parent / "killed", whole.profiles, whole.recorded).write(
+    killed = SlurmCampaign(whole.folder.parent / "killed", profiles, whole.recorded).write(
         chunks=2, **{name: {"do": "wait", "times": 1} for name in slow}
     )
     snakemake = faulty.start("simulations", "--set-resources", "simulate_chunk:runtime=attempt")
@@ -96,6 +105,7 @@ def disturbed(whole, slurm):
     os.kill(second.pid, signal.SIGKILL)
     second.wait()
     wait_until(lambda: faulty.started(late), 120)
+    wait_until(lambda: undisturbed.poll() is not None, 400)
     slurm.kill_slurmd()
     time.sleep(3)
     slurm.start_slurmd()
@@ -104,17 +114,6 @@ def disturbed(whole, slurm):
     killed.run("simulations")
     faulty.end(snakemake)
     return faulty, killed
-
-
-def test_a_whole_campaign_runs_by_the_command_that_users_type(whole):
-    assert whole.starts() == dict.fromkeys(materials().values(), 1)
-    results = whole.folder / "results"
-    assert (results / "report/report.html").exists() and (results / "evaluation/metrics.csv").exists()
-    with h5py.File(results / "dataset/nickel.h5") as file:
-        assert sorted(file["Ni_FEFF8L/material_id"].asstr()[:]) == sorted(materials())
-    printed = (whole.folder / "printed.txt").read_text()
-    assert "Using profiles slurm and workflow specific profile" in printed  # profiles/default is read too
-    assert "executor: slurm" in printed or "SLURM run ID" in printed
 
 
 def test_after_every_fault_of_a_job_no_finished_site_is_computed_twice_and_none_is_missing(disturbed, whole):
@@ -136,3 +135,14 @@ def test_after_snakemake_was_killed_the_same_command_goes_on_while_the_old_jobs_
     assert logs.count("A killed run left this job at work (process ") == 2 and "(Slurm job " in logs
     assert logs.count("4 sites: 0 computed, 4 kept from before, 0 failed") == 2
     assert "unlock" not in (killed.folder / "printed.txt").read_text()
+
+
+def test_a_whole_campaign_runs_by_the_command_that_users_type(whole):
+    assert whole.starts() == dict.fromkeys(materials().values(), 1)
+    results = whole.folder / "results"
+    assert (results / "report/report.html").exists() and (results / "evaluation/metrics.csv").exists()
+    with h5py.File(results / "dataset/nickel.h5") as file:
+        assert sorted(file["Ni_FEFF8L/material_id"].asstr()[:]) == sorted(materials())
+    printed = (whole.folder / "printed.txt").read_text()
+    assert "Using profiles slurm and workflow specific profile" in printed  # profiles/default is read too
+    assert "executor: slurm" in printed or "SLURM run ID" in printed

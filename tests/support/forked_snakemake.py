@@ -1,27 +1,27 @@
 """Snakemake as `python -m snakemake` runs it, without importing it anew for each call, which takes most of a dry run.
 
-A process that has imported Snakemake and done nothing else forks for each call; only what a call's own process does
-and changes is then its own, as ever. The process ends with the tests that started it.
+A process that has imported Snakemake and what our rules import, and done nothing else, forks for each call; only what a
+call's own process does and changes is then its own, as ever. The process ends with the tests that started it.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 
-from forked_scripts import stand_in
+from forked_scripts import PATH, SCRIPTS, forget_xanesflow, imported_by, stand_in
 
 
-def call(
-    arguments: list[str], *, folder: Path, environment: dict[str, str], seconds: int, fork_scripts: bool = True
-) -> tuple[int, str]:
-    """Call Snakemake in a folder; its exit code, and what it printed.
+class Started:
+    """Snakemake at work, to be handled as a `subprocess.Popen` is.
 
     Args:
         arguments: of the command, after `snakemake`.
@@ -29,16 +29,52 @@ def call(
         environment: all of it.
         seconds: after which it is ended by a signal.
         fork_scripts: whether the rules' scripts are forked as well (forked_scripts.py), or started by Python itself.
+        session: whether it has a session of its own, or only a process group, which then has its scripts in it, too.
+
+    Attributes:
+        stdout: what it printed.
+        returncode: None while it is at work.
     """
-    with TemporaryDirectory() as temporary:
-        printed = Path(temporary, "printed.txt")
-        asked = {"arguments": arguments, "folder": str(folder), "environment": environment, "seconds": seconds}
-        python = stand_in() if fork_scripts else sys.executable
-        server = _server()
-        server.stdin.write(json.dumps({**asked, "python": python, "printed": str(printed)}) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return code, printed.read_text()
+
+    def __init__(
+        self, arguments: list[str], *, folder: Path, environment: dict[str, str], seconds: int = 600,
+        fork_scripts: bool = True, session: bool = False,
+    ) -> None:  # fmt: skip
+        with NamedTemporaryFile() as printed:
+            self.stdout = Path(printed.name).open()  # noqa: SIM115 - its reader closes it
+            asked = {"arguments": arguments, "folder": str(folder), "environment": environment, "seconds": seconds}
+            python = stand_in() if fork_scripts else sys.executable
+            self.pid = _ask({**asked, "python": python, "session": session, "printed": printed.name})
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = _ask({"wait": self.pid, "options": os.WNOHANG})
+        return self.returncode
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            self.returncode = _ask({"wait": self.pid, "options": 0})
+        return self.returncode
+
+    def communicate(self) -> tuple[str, None]:
+        self.wait()
+        with self.stdout:
+            return self.stdout.read(), None
+
+
+def call(arguments: list[str], **how) -> tuple[int, str]:
+    """Call Snakemake in a folder; its exit code, and what it printed. The arguments are those of `Started`."""
+    started = Started(arguments, session=True, **how)
+    printed, _ = started.communicate()
+    return started.wait(), printed
+
+
+def _ask(what: dict):
+    server = _server()
+    server.stdin.write(json.dumps(what) + "\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
 
 
 @cache
@@ -51,35 +87,51 @@ def _server() -> subprocess.Popen[str]:
 def _serve() -> None:
     import nbformat  # noqa: F401 - these two Snakemake imports in each call, at its first need
     import smart_open  # noqa: F401
-    from snakemake.cli import main
+    from snakemake.cli import get_argument_parser, main
 
+    get_argument_parser()  # loads the plugins
+    for module in [*imported_by(SCRIPTS.parent, "Snakefile"), *imported_by(SCRIPTS.parent / "rules", "*.smk")]:
+        import_module(module)
+    gc.freeze()  # the collector would touch, and so copy, all that the processes share
     for line in sys.stdin:
         asked = json.loads(line)
-        child = os.fork()
-        if not child:
-            _become_the_call(asked)
-            sys.exit(main())
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        if "wait" in asked:
+            child, status = os.waitpid(asked["wait"], asked["options"])
+            answer = os.waitstatus_to_exitcode(status) if child else None
+        else:
+            ready, tell = os.pipe()
+            answer = os.fork()
+            if not answer:
+                _become_the_call(asked)
+                os.close(ready)
+                os.close(tell)
+                sys.exit(main())
+            os.close(tell)
+            os.read(ready, 1)  # at its end it leads its group
+            os.close(ready)
+        sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
 
 
 def _become_the_call(asked: dict) -> None:
     import signal
 
-    os.setsid()
+    if asked["session"]:
+        os.setsid()
+    else:
+        os.setpgid(0, 0)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.executable = asked["python"]  # what scripts are started with
-    sys.path[:1] = [
-        asked["folder"],
-        *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
-    ]  # as `python -m`
+    path = os.environ.get("PYTHONPATH", "")
+    sys.path[:1] = [asked["folder"], *filter(None, path.split(os.pathsep))]  # as of `python -m`
+    if path != PATH or str(SCRIPTS.parent / "Snakefile") not in asked["arguments"]:
+        forget_xanesflow()  # the rules may be those of another copy
     sys.argv = ["snakemake", *asked["arguments"]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     signal.alarm(asked["seconds"])
-    printed = os.open(asked["printed"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    printed = os.open(asked["printed"], os.O_WRONLY)
     for number, target in enumerate([os.open(os.devnull, os.O_RDONLY), printed, printed]):
         os.dup2(target, number)
 

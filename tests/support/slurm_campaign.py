@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 import yaml
+from forked_scripts import stand_in
 from shared_data import PROJECT
 
 from xanesflow.core.sites import chunk_of
@@ -104,6 +105,7 @@ class SlurmCampaign:
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CONFIG_HOME": str(self.profiles),
             "XANESFLOW_TEST_REPLAY": str(self.folder),
+            "XANESFLOW_TEST_SCRIPTS": stand_in(),
         }
         with (self.folder / "printed.txt").open("a") as printed:
             return subprocess.Popen(

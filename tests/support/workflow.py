@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -39,21 +38,20 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def start(directory: Path, *arguments: str) -> subprocess.Popen:
-    """Start the workflow in a process group of its own."""
-    return subprocess.Popen(
-        command(directory, *arguments),
-        cwd=directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=environment(),
+def start(directory: Path, *arguments: str, fork_scripts: bool = True) -> forked_snakemake.Started:
+    """Start the workflow in a process group of its own, to which its scripts belong, forked or not (see `run`)."""
+    return forked_snakemake.Started(
+        command(directory, *arguments)[len(CALL) :],
+        folder=directory,
+        environment=environment(),
+        fork_scripts=fork_scripts,
     )
 
 
 def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool = True) -> str:
     """Run the workflow to its end and give what it printed.
+
+    Each job has one thread, as worker processes import all libraries anew, which takes longer than these small jobs.
 
     Args:
         directory: with campaign.yaml.
@@ -62,7 +60,7 @@ def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool 
         fork_scripts: whether scripts are forked (forked_scripts.py), or started anew, which takes far longer: where a
             library reads the environment when it is imported.
     """
-    words = command(directory, *arguments)[len(CALL) :]
+    words = command(directory, "--max-threads", "1", *arguments)[len(CALL) :]
     code, printed = forked_snakemake.call(
         words, folder=directory, environment=environment(), seconds=600, fork_scripts=fork_scripts
     )

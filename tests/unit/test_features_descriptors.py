@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-from dscribe.descriptors import SOAP
 from features_data import copper, rutile
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -57,6 +56,8 @@ def test_g4_are_sums_over_the_triangles_of_a_pair_of_elements():
 
 def test_soap_columns_of_a_pair_are_those_of_dscribe_with_more_elements():
     structure = rutile()
+    from dscribe.descriptors import SOAP  # heavy
+
     more = SOAP(species=["H", "O", "Ti", "Cu", "La"], periodic=True, r_cut=6.0, n_max=3, l_max=3, sigma=1.0)
     wanted = more.create(AseAtomsAdaptor.get_atoms(structure), centers=[0])[0]
     values, blocks = raw_columns("soap", structure, [0])

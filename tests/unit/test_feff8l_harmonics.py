@@ -6,7 +6,6 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 from scipy.special import eval_legendre, spherical_jn, spherical_yn
-from sympy.physics.wigner import gaunt
 
 from xanesflow.codes.feff8l.harmonics import channel_l, hankel, n_channels, parities, real_harmonics, triple_integrals
 
@@ -67,6 +66,8 @@ def test_harmonics_do_not_depend_on_a_vectors_length_and_are_finite_on_the_poles
 
 @cache
 def complex_gaunt(degrees: tuple[int, int, int], orders: tuple[int, int, int]) -> float:
+    from sympy.physics.wigner import gaunt  # heavy
+
     return float(gaunt(*degrees, *orders))
 
 

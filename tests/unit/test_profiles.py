@@ -6,7 +6,6 @@ import sys
 import pytest
 import yaml
 from shared_data import PROJECT
-from snakemake.cli import parse_args
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
@@ -17,6 +16,8 @@ CONFIG = "AccountingStorageType   = accounting_storage/{storage}\nMinJobAge     
 
 def settings(monkeypatch, *arguments):
     """What Snakemake makes of a call beside the Snakefile."""
+    from snakemake.cli import parse_args  # heavy
+
     monkeypatch.chdir(PROJECT)
     monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
     monkeypatch.setattr(sys, "argv", ["snakemake", *arguments])

@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-from emmet.core.summary import SummaryDoc
 from feff_runs import cuprite, rocksalt, rutile
 from materials_project_data import ALLOY, COPPER, ask, documents, query
 from materials_project_server import KEY, document, serving
@@ -31,6 +30,8 @@ def reasons(manifest):
 
 
 def test_the_loopback_server_serves_documents_of_materials_projects_own_model():
+    from emmet.core.summary import SummaryDoc  # heavy
+
     for each in documents():
         SummaryDoc.model_validate({"volume": 1.0, "property_name": "summary", "origins": [], "warnings": [], **each})
 

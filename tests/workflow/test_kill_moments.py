@@ -37,9 +37,9 @@ def processes_in(directory):
     return found
 
 
-def kill_at(directory, moment, output, *arguments, main_only=False):
+def kill_at(directory, moment, output, *arguments, main_only=False, fork_scripts=True):
     """Start the workflow and SIGKILL it (and all its jobs, unless `main_only`) at a moment before `output` is there."""
-    process = start(directory, *arguments)
+    process = start(directory, *arguments, fork_scripts=fork_scripts)
     deadline = time.monotonic() + 300
     while not moment():
         assert process.poll() is None, f"it ended by itself: {process.stdout.read()[-3000:]}"

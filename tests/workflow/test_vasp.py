@@ -41,7 +41,10 @@ def test_a_killed_chunk_of_vasp_goes_on_where_it_was_and_leaves_no_potcar(tmp_pa
         simulations={"source": "run", "vasp_command": command(marks)},
     )
     hole = marks / "O2Ti hole 0"
-    kill_at(tmp_path, lambda: hole.exists() and hole.stat().st_size, tmp_path / OUTPUT, "simulations")
+    # Nothing is forked, as pymatgen reads where the POTCARs are when it is imported.
+    kill_at(
+        tmp_path, lambda: hole.exists() and hole.stat().st_size, tmp_path / OUTPUT, "simulations", fork_scripts=False
+    )
     deadline = time.monotonic() + 20
     while alive(json.loads(hole.read_text())["pid"]):
         assert time.monotonic() < deadline, "the stand-in outlived its chunk"
@@ -49,7 +52,6 @@ def test_a_killed_chunk_of_vasp_goes_on_where_it_was_and_leaves_no_potcar(tmp_pa
     assert list(scratch.rglob("POTCAR")) and starts(marks) == {"O2Ti SCF": 1, "O2Ti hole": 1}
 
     go_wrong(marks)
-    # Not forked, as pymatgen reads where the POTCARs are when it is imported.
     printed = run(tmp_path, "spectra", fork_scripts=False)  # simulates first
     assert starts(marks) == {"O2Ti hole": 1}
     assert "chunk 0: 1 sites: 1 computed, 0 kept from before, 0 failed" in printed
