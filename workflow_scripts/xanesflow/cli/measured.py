@@ -64,9 +64,7 @@ def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: 
         if path is not None and path.is_dir():
             raise WrongCallError(f"{path} is a folder; name a file in it.")
         if path is not None and any(path.resolve() == file.resolve() for file in files):
-            raise WrongCallError(
-                f"{path} is one of the measured files, which are never overwritten; name another file."
-            )
+            raise WrongCallError(f"{path} is a measured file, which is never overwritten; name another.")
     try:
         if output is not None:
             from xanesflow.measured.write import check_output
@@ -121,11 +119,11 @@ def _described(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
         ("largest derivative", "not found" if derivative is None else f"{derivative:.2f} eV"),
         ("edge step", f"{spectrum.edge_step:.4g}"),
         ("before the edge", f"{known['pre_edge_form']} from {pre[0]:.1f} to {pre[1]:.1f} eV about E0"),
-        ("behind the edge", f"{order} from {post[0]:.1f} to {post[1]:.1f} eV about E0"),
+        ("after the edge", f"{order} from {post[0]:.1f} to {post[1]:.1f} eV about E0"),
         ("noise", f"{known['noise']:.2%} of the edge step"),
     ]
     if known["mode"] == "normalised":
-        rows = [row for row in rows if row[0] not in ("edge step", "before the edge", "behind the edge")]
+        rows = [row for row in rows if row[0] not in ("edge step", "before the edge", "after the edge")]
     if known.get("energy_shift_ev"):
         rows.insert(3, ("energy shift", f"{known['energy_shift_ev']:+.3f} eV, as the project says"))
     if "spread_of_repeats" in known:

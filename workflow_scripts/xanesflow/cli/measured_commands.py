@@ -75,12 +75,12 @@ def measured(
     post: Annotated[
         str | None,
         typer.Option(
-            metavar="FROM:TO", help="Range of the curve behind the edge, eV about E0, as 50:600.", show_default=False
+            metavar="FROM:TO", help="Range of the curve after the edge, eV about E0, as 50:600.", show_default=False
         ),
     ] = None,
     order: Annotated[
         int | None,
-        typer.Option(min=0, max=2, help="Degree of the curve behind the edge.", show_default=False),
+        typer.Option(min=0, max=2, help="Degree of the curve after the edge.", show_default=False),
     ] = None,
     exclude: Annotated[
         list[str] | None,
@@ -129,7 +129,5 @@ def _range(text: str, option: str) -> tuple[float, float]:
     except ValueError:
         low = high = math.nan
     if not math.isfinite(low) or not math.isfinite(high) or low == high:
-        raise WrongCallError(
-            f"{option} {text[:40]!r} is no range; write two energies in eV with a colon, as 7100:7101."
-        )
+        raise WrongCallError(f"{option} {text[:40]!r} is no range; write two energies in eV, as 7100:7101.")
     return min(low, high), max(low, high)

@@ -1,4 +1,4 @@
-"""A figure of measured spectra: as measured with the curves before and behind the edge, and normalised."""
+"""A figure of measured spectra: as measured with the curves before and after the edge, and normalised."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _as_measured(axes: Axes, spectrum: MeasuredSpectrum) -> None:
     axes.plot(energy, spectrum.mu, color=TRUTH, lw=1.2, label="as measured")
     axes.plot(energy, spectrum.pre_edge, color=MODEL, lw=1.2, ls="--", label="before the edge")
     behind = energy >= e0
-    axes.plot(energy[behind], spectrum.post_edge[behind], color=BASELINE, lw=1.2, ls="--", label="behind the edge")
+    axes.plot(energy[behind], spectrum.post_edge[behind], color=BASELINE, lw=1.2, ls="--", label="after the edge")
     axes.axvline(e0, color="#888888", lw=0.8, ls=":")
     axes.set(xlabel="Photon energy (eV)", ylabel="Absorption", title=_plain_text(spectrum.source, 48))
     axes.ticklabel_format(useOffset=False)
@@ -68,10 +68,9 @@ def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
     if len(spectra) == 1:
         axes.plot(first.energy_ev, first.flattened, color=MODEL, lw=1.0, ls="--", label="flattened")
     axes.axhline(1.0, color="#888888", lw=0.6)
-    axes.plot(
-        [first.half_step_ev], [0.5], "o", color=BASELINE, ms=4, label=f"half the step, {first.half_step_ev:.1f} eV"
-    )
-    low, high = (first.half_step_ev + each for each in _NEAR_EV)
+    half = first.half_step_ev
+    axes.plot([half], [0.5], "o", color=TRUTH, ms=4, label=f"half the step, {half:.1f} eV")
+    low, high = (half + each for each in _NEAR_EV)
     axes.set(
         xlabel="Photon energy (eV)",
         ylabel="Normalised absorption",

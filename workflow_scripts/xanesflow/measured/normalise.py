@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
 LEAST_BEFORE_EV, LEAST_AFTER_EV = 10.0, 30.0
-"""That a scan must hold before and behind the edge."""
+"""That a scan must hold before and after the edge."""
 
 FEW_BEFORE_EV, FEW_AFTER_EV = 30.0, 100.0
 """With less than this a remark says that the normalisation is uncertain."""
@@ -62,16 +63,15 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         options: what the user wants; by default everything follows from the scan.
 
     Raises:
-        XanesflowError: there is no edge in it, too little before or behind it, or it is of another element.
+        XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
     """
     options = options or Normalisation()
     name, energy = scan.source, scan.energy_ev
-    quality.enough_points(energy, name)
-
     # What is said about the element is checked first, as it explains most other mistakes.
     element, edge = checked(options.element or scan.element, options.edge or scan.edge, name)
-    if element and edge:
+    if element and edge and len(energy):
         covered(element, edge, energy[0], energy[-1], name)
+    quality.enough_points(energy, name)
     start = _start(scan, options)
 
     if scan.mode == "normalised":
@@ -135,16 +135,18 @@ def _start(scan: Scan, options: Normalisation) -> float:
             )
         return options.e0_ev
     start, jump = coarse_edge(energy, scan.mu)
+    if not quality.stands_out(scan.mu, energy, jump):
+        raise quality.no_edge(scan.source)
     if jump < 0 and scan.mode != "normalised":
         raise XanesflowError(
             f"{scan.source}: the absorption falls at {start:.0f} eV instead of rising, as where the counts before and "
-            "behind the sample are swapped, a column holds transmitted counts, or energies are angles; check --columns."
+            "after the sample are swapped, a column holds transmitted counts, or energies are angles; check --columns."
         )
     return start
 
 
 def _room(energy: Floats, edge: float, name: str) -> None:
-    """Refuse a scan with too little before or behind its edge."""
+    """Refuse a scan with too little before or after its edge."""
     before, after = edge - energy[0], energy[-1] - edge
     if before < LEAST_BEFORE_EV:
         raise XanesflowError(
@@ -153,7 +155,7 @@ def _room(energy: Floats, edge: float, name: str) -> None:
         )
     if after < LEAST_AFTER_EV:
         raise XanesflowError(
-            f"{name} ends {max(after, 0):.0f} eV behind the edge at {edge:.0f} eV, and needs at least "
+            f"{name} ends {max(after, 0):.0f} eV after the edge at {edge:.0f} eV, and needs at least "
             f"{LEAST_AFTER_EV:.0f} eV to be normalised; give a longer scan."
         )
 
@@ -183,7 +185,7 @@ def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
         if not right_side or asked[0] >= asked[1] or usable(absolute) is None:
             raise XanesflowError(
                 f"{scan.source}: {option} {asked[0]:g}:{asked[1]:g} does not hold three points "
-                f"{'before' if option == '--pre' else 'behind'} the edge at {zero:.0f} eV; the scan runs from "
+                f"{'before' if option == '--pre' else 'after'} the edge at {zero:.0f} eV; the scan runs from "
                 f"{energy[0] - zero:.0f} to {energy[-1] - zero:.0f} eV about it."
             )
         if option == "--pre":
@@ -232,7 +234,8 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
     group = Group(energy=scan.energy_ev.copy(), mu=scan.mu.copy())
     pre_edge(group, e0=e0, step=choice.step, nnorm=choice.order, pre1=pre[0], pre2=pre[1], norm1=post[0], norm2=post[1])
     details = group.pre_edge_details
-    if group.post_edge[np.argmin(np.abs(scan.energy_ev - e0))] < group.pre_edge[np.argmin(np.abs(scan.energy_ev - e0))]:
+    nearest = np.argmin(np.abs(scan.energy_ev - e0))
+    if not group.post_edge[nearest] > group.pre_edge[nearest]:  # Larch gives the height of a fall as that of a step
         raise quality.no_edge(scan.source)
     return _Fit(
         e0, float(group.edge_step), np.asarray(group.norm), np.asarray(group.flat), np.asarray(group.pre_edge),
@@ -244,15 +247,15 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
 def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
     """A spectrum that is normalised already, if it is."""
     energy, norm = scan.energy_ev, scan.mu
+    before, behind = norm[energy < start - 20], norm[energy > start + 30]
+    if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
+        raise XanesflowError(
+            f"{scan.source}: the spectrum is not about 0 before and 1 after the edge, so it is not normalised; "
+            "name its column as µ, --columns energy=1,mu=2."
+        )
     half = last_half_crossing(energy, norm, start)
     if half is None:
         raise quality.no_edge(scan.source)
-    before, behind = norm[energy < half - 20], norm[energy > half + 30]
-    if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
-        raise XanesflowError(
-            f"{scan.source}: the spectrum is not about 0 before and 1 behind the edge, so it is not normalised; "
-            "name its column as µ, --columns energy=1,mu=2."
-        )
     zeros, ones = np.zeros(len(norm)), np.ones(len(norm))
     flat = norm if scan.flattened is None else scan.flattened
     ranges = (energy[0] - half, -20.0), (30.0, energy[-1] - half)
@@ -270,7 +273,7 @@ def _short(energy: Floats, half: float) -> list[str]:
     if before < FEW_BEFORE_EV:
         found.append(f"the scan begins {before:.0f} eV before the edge, so that the line before it is uncertain")
     if after < FEW_AFTER_EV:
-        found.append(f"the scan ends {after:.0f} eV behind the edge, so that the edge step is uncertain")
+        found.append(f"the scan ends {after:.0f} eV after the edge, so that the edge step is uncertain")
     return found
 
 
@@ -281,5 +284,6 @@ def _largest_derivative(energy: Floats, mu: Floats, half: float) -> float | None
     near = np.abs(energy - half) < 40
     if near.sum() < 20:
         return None
-    found = float(find_e0(energy[near].copy(), mu[near].copy()))
+    with warnings.catch_warnings(action="ignore"):
+        found = float(find_e0(energy[near].copy(), mu[near].copy()))
     return found if abs(found - half) < 40 else None

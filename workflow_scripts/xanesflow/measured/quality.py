@@ -9,7 +9,8 @@ from xanesflow.measured.spectrum import Floats
 
 FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together
-FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV behind it
+FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV after it
+LEAST_JUMP = 2e-3  # in units of all that a scan varies
 LEAST_RISE, MOST_NOISE, MUCH_NOISE = 0.5, 0.25, 0.03
 
 
@@ -29,6 +30,18 @@ def enough_points(energy: Floats, name: str) -> None:
     """
     if len(energy) < FEWEST_POINTS:
         raise XanesflowError(f"{name} has {len(energy)} usable points, too few for a spectrum; give the whole scan.")
+
+
+def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
+    """Whether a step can be told from rounding, from the slope of the whole scan, and from noise.
+
+    Args:
+        mu: (n,)
+        energy: (n,) in eV, rising.
+        jump: difference of averages over some 20 eV on both sides, in units of `mu`.
+    """
+    spread = 1.4826 * float(np.median(np.abs(_from_neighbours(energy, mu)))) / np.sqrt(1.5)
+    return abs(jump) > max(LEAST_JUMP * float(np.ptp(mu)), 1.5 * spread)
 
 
 def rises(energy: Floats, normalised: Floats, half: float, name: str) -> None:
@@ -90,10 +103,10 @@ def remarks(energy: Floats, mu: Floats, normalised: Floats, half: float) -> list
         found.append(f"the noise is {level:.1%} of the edge step")
     near = np.sum((energy > half - 10) & (energy < half + 40))
     if near < FEW_NEAR_EDGE:
-        found.append(f"there are {near} points from 10 eV before to 40 eV behind the edge, so that details are lost")
+        found.append(f"there are {near} points from 10 eV before to 40 eV after the edge, so that details are lost")
     behind = mu[(energy > half) & (energy < half + 60)]
     if len(behind) > 5 and np.sum(behind == behind.max()) >= 5:
-        found.append("the signal stays at one value behind the edge, as of a detector that saturates")
+        found.append("the signal stays at one value after the edge, as of a detector that saturates")
     return found
 
 

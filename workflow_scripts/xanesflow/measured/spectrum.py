@@ -49,7 +49,7 @@ class Normalisation:
         element: symbol of the absorber.
         edge: as K or L3.
         pre: eV relative to the edge, range of the line before the edge.
-        post: eV relative to the edge, range of the polynomial behind the edge.
+        post: eV relative to the edge, range of the polynomial after the edge.
         order: degree of that polynomial, 0 to 2.
     """
 
@@ -69,7 +69,7 @@ class Stored:
         e0_ev: its edge, on the shifted energies.
         pre: absolute energies in eV.
         post: absolute energies in eV.
-        order: degree of the polynomial behind the edge.
+        order: degree of the polynomial after the edge.
         step: the edge step, if it was fixed by hand.
     """
 
@@ -117,7 +117,7 @@ class MeasuredSpectrum:
         energy_ev: (n,) photon energies in eV, rising.
         mu: (n,) absorption as measured, in the units of the file.
         normalised: (n,) µ less the line before the edge, in units of the edge step.
-        flattened: (n,) as `normalised`, behind the edge less the slope of the curve there.
+        flattened: (n,) as `normalised`, after the edge less the slope of the curve there.
         e0_ev: the edge in eV: the last crossing of one half, unless the user gave another.
         edge_step: in units of `mu`.
         element: symbol of the absorber.
@@ -125,7 +125,7 @@ class MeasuredSpectrum:
         parameters: all that led here, ready for JSON: reading, ranges, order, other estimates of the edge, noise.
         source: the file's name, with the group's label for a project.
         pre_edge: (n,) the line before the edge.
-        post_edge: (n,) the curve behind the edge.
+        post_edge: (n,) the curve after the edge.
         remarks: sentences about what the user should know.
     """
 

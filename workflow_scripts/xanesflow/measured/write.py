@@ -44,8 +44,8 @@ def write_spectra(path: Path, spectra: Sequence[MeasuredSpectrum]) -> None:
         write_text(path, _table(spectra[0]))
         return
     records = [as_record(each) for each in spectra]
-    content = _plain(records[0] if len(records) == 1 else records)
-    write_text(path, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    texts = [_object(each) for each in records]
+    write_text(path, (texts[0] if len(texts) == 1 else "[\n" + ",\n".join(texts) + "\n]") + "\n")
 
 
 def as_record(spectrum: MeasuredSpectrum) -> dict[str, Any]:
@@ -68,6 +68,15 @@ def _table(spectrum: MeasuredSpectrum) -> str:
     columns = (spectrum.energy_ev, spectrum.mu, spectrum.normalised, spectrum.flattened)
     rows = (f"{e:.4f},{mu:.8g},{norm:.6f},{flat:.6f}" for e, mu, norm, flat in zip(*columns, strict=True))
     return "\n".join([",".join(TABLE_COLUMNS), *rows]) + "\n"
+
+
+def _object(record: Mapping[str, Any]) -> str:
+    """JSON with a line for each field, so that long lists do not hide the others."""
+    fields = (
+        f" {json.dumps(name)}: {json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)}"
+        for name, value in record.items()
+    )
+    return "{\n" + ",\n".join(fields) + "\n}"
 
 
 def _plain(value: Any) -> Any:
