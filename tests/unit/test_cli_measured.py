@@ -98,10 +98,8 @@ def test_several_files_have_a_row_each(scan, tmp_path):
 
 
 def test_files_are_merged_on_request(tmp_path):
-    scans = [
-        table(tmp_path / f"{n}.dat", ENERGY, MU + 0.01 * np.random.default_rng(n).normal(size=len(MU)))
-        for n in range(3)
-    ]
+    noise = np.random.default_rng(0).normal(size=(3, len(MU)))
+    scans = [table(tmp_path / f"{n}.dat", ENERGY, MU + 0.01 * each) for n, each in enumerate(noise)]
     code, out, err = call(*scans, "--merge", "--output", tmp_path / "merged.csv")
     assert code == 0
     assert "3 scans merged" in err

@@ -47,7 +47,7 @@ MADE = {
     "descending": (lambda p: table(p, ENERGY[::-1], MU[::-1]), Reading()),
     "tabs": (lambda p: table(p, ENERGY, MU, separator="\t"), Reading()),
     "csv with names": (lambda p: table(p, ENERGY, MU, header='"Energy (eV)","mu(E)"\n', separator=","), Reading()),
-    "csv keV in its name": (lambda p: table(p, ENERGY / 1000, MU, header="Energy (keV),xmu\n", separator=","), Reading()),
+    "csv in keV": (lambda p: table(p, ENERGY / 1000, MU, header="Energy (keV),xmu\n", separator=","), Reading()),
     "keV on request": (lambda p: table(p, ENERGY / 1000, MU), Reading(energy_unit="keV")),
     "decimal commas, semicolons": (lambda p: table(p, ENERGY, MU, separator=";", comma=True), Reading()),
     "decimal commas, tabs": (lambda p: table(p, ENERGY, MU, separator="\t", comma=True), Reading()),
@@ -156,7 +156,7 @@ def test_groups_are_chosen_by_label_or_key(tmp_path):
     path = project(tmp_path / "a.prj", *groups)
     with pytest.raises(XanesflowError, match=r"3 groups: 'iron', 'iron', .*--group"):
         read_measured(path)
-    with pytest.raises(XanesflowError, match="2 groups called 'iron'.*aaaaa, bbbbb"):
+    with pytest.raises(XanesflowError, match=r"2 groups called 'iron'.*aaaaa, bbbbb"):
         read_measured(path, Reading(groups=("iron",)))
     with pytest.raises(XanesflowError, match="no group 'gold'"):
         read_measured(path, Reading(groups=("gold",)))

@@ -12,8 +12,10 @@ from xanesflow.measured import Normalisation, Reading, read_measured
 
 MU = mu()
 I0, IT = counts()
+ANGLES = np.linspace(17, 13, 200)
+FORTY = np.linspace(6960, 7700, 40)
 RANDOM = np.random.default_rng(7)
-FOREIGN = "\x1b[31m\x07‮evil\x1b]0;owned\x07"
+FOREIGN = "\x1b[31m\x07\u202eevil\x1b]0;owned\x07"
 
 
 def content(data):
@@ -39,7 +41,7 @@ TRAPS = {
     "missing": (lambda path: None, "does not exist"),
     "a pipe": (os.mkfifo, "not a regular file"),
     "few rows": (lambda p: table(p, ENERGY[:12], MU[:12]), "12 rows only"),
-    "40 points of an EXAFS": (lambda p: table(p, np.linspace(6960, 7700, 40), mu(np.linspace(6960, 7700, 40))), "too few"),
+    "40 points of an EXAFS": (lambda p: table(p, FORTY, mu(FORTY)), "too few"),
     "three columns without names": (lambda p: table(p, ENERGY, I0, IT), "3 columns, 1: 6960 to .*--columns"),
     "both signals": (
         lambda p: xdi(p, "i0 itrans ifluor", ENERGY, I0, IT, I0 * MU),
@@ -49,18 +51,18 @@ TRAPS = {
     "I0 alone": (lambda p: xdi(p, "i0", ENERGY, I0), "does not say which"),
     "keV": (lambda p: table(p, ENERGY / 1000, MU), "cannot be eV; give --energy-unit keV"),
     "eV said of keV": (lambda p: xdi(p, "mutrans", ENERGY / 1000, MU), "not possible; check --energy-unit"),
-    "angles": (lambda p: table(p, np.linspace(17, 13, 200), MU[:200]), "--energy-unit deg"),
-    "angles without spacing": (lambda p: table(p, np.linspace(17, 13, 200), MU[:200], header="# theta mu\n"), "d-spacing"),
+    "angles": (lambda p: table(p, ANGLES, MU[:200]), "--energy-unit deg"),
+    "angles without spacing": (lambda p: table(p, ANGLES, MU[:200], header="# theta mu\n"), "d-spacing"),
     "steps of a motor": (lambda p: table(p, 3e5 - 20 * ENERGY, MU), "falls|not possible"),
     "columns swapped": (lambda p: table(p, MU, ENERGY), "cannot be eV.*--columns energy=N"),
     "counts swapped": (lambda p: xdi(p, "i0 itrans", ENERGY, IT, I0), "falls.*swapped"),
     "transmitted counts": (lambda p: table(p, ENERGY, IT), "falls"),
-    "commas alone": (content("".join(f"{e:.0f},{int(c)}\n" for e, c in zip(ENERGY, I0, strict=True))), "--decimal"),
+    "commas alone": (content("".join(f"{e:.0f},{e:.0f}\n" for e in ENERGY)), "--decimal"),
     "signs between thousands": (
         content("".join(f"{e:,.1f}  {m:.4f}\n" for e, m in zip(ENERGY, MU, strict=True))), "signs between thousands"
     ),
     "rows of two kinds": (
-        content("".join(f"{e} {m}\n" if n < 80 else f"{e} {m} 1\n" for n, (e, m) in enumerate(zip(ENERGY, MU, strict=True)))),
+        content("".join(f"{e} 0.5\n" if e < 7120 else f"{e} 0.5 1\n" for e in ENERGY)),
         "different numbers of columns",
     ),
     "two scans": (lambda p: table(p, np.tile(ENERGY, 2), np.tile(MU, 2)), "several scans"),
@@ -68,7 +70,7 @@ TRAPS = {
     "energies of NaN": (lambda p: table(p, ENERGY * np.nan, MU), "no numbers"),
     "counts of zero": (lambda p: xdi(p, "i0 itrans", ENERGY, I0, 0 * IT), "not positive"),
     "constant": (lambda p: table(p, ENERGY, 0 * MU + 1), "no absorption edge"),
-    "noise": (lambda p: table(p, ENERGY, RANDOM.normal(size=len(ENERGY))), "no absorption edge|noise|falls|begins|ends"),
+    "noise": (lambda p: table(p, ENERGY, RANDOM.normal(size=len(ENERGY))), "no absorption edge"),
     "a slope": (lambda p: table(p, ENERGY, 1e-3 * ENERGY), "no absorption edge"),
     "a parabola": (lambda p: table(p, ENERGY, 1e-6 * (ENERGY - 6900) ** 2), "no absorption edge|begins|ends"),
     "much noise": (lambda p: table(p, ENERGY, mu(noise=0.6)), "noise|no absorption edge"),
@@ -87,10 +89,10 @@ TRAPS = {
     "an edge 100 eV off": (
         lambda p: xdi(p, "mutrans", ENERGY + 100, MU), "edge at 7220 eV is not near that of Fe K.*check --element"
     ),
-    "a project of another version": (content("# Athena project file -- Demeter version 99\n@x = (1,2\n"), "damaged|version"),
+    "a project of another version": (content("# Athena project file -- version 99\n@x = (1,2\n"), "version"),
     "a project without groups": (project, "without a group"),
     "a project cut off": (
-        lambda p: content(perl_head() + perl_group("a", "b", ENERGY, MU)[:3000])(p), "damaged|without a group"
+        content("# Athena project file -- version 1\n" + perl_group("a", "b", ENERGY, MU)[:3000]), "damaged"
     ),
     "a project with words for numbers": (
         lambda p: project(p, perl_group("a", "b", ENERGY, MU).replace("@y = ('", "@y = ('x")), "damaged"
@@ -98,10 +100,6 @@ TRAPS = {
     "χ(k)": (lambda p: project(p, perl_group("a", "b", ENERGY, MU, is_chi="1")), "χ"),
     "control characters": (content(FOREIGN + "\n" + "nothing here\n" * 10), "no table|not text"),
 }  # fmt: skip
-
-
-def perl_head():
-    return "# Athena project file -- Demeter version 0.9.26\n"
 
 
 @pytest.mark.parametrize("name", TRAPS)

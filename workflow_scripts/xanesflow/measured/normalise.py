@@ -232,7 +232,9 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
     ]
     pre, post = ((None, None) if each is None else each for each in relative)
     group = Group(energy=scan.energy_ev.copy(), mu=scan.mu.copy())
-    pre_edge(group, e0=e0, step=choice.step, nnorm=choice.order, pre1=pre[0], pre2=pre[1], norm1=post[0], norm2=post[1])
+    given = {"pre1": pre[0], "pre2": pre[1], "norm1": post[0], "norm2": post[1], "nnorm": choice.order}
+    with warnings.catch_warnings(action="ignore"):
+        pre_edge(group, e0=e0, step=choice.step, **given)
     details = group.pre_edge_details
     nearest = np.argmin(np.abs(scan.energy_ev - e0))
     if not group.post_edge[nearest] > group.pre_edge[nearest]:  # Larch gives the height of a fall as that of a step

@@ -11,6 +11,7 @@ FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together
 FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV after it
 LEAST_JUMP = 2e-3  # in units of all that a scan varies
+LEAST_OVER_NOISE = 2.5  # of averages, in which single points hardly count
 LEAST_RISE, MOST_NOISE, MUCH_NOISE = 0.5, 0.25, 0.03
 
 
@@ -41,7 +42,7 @@ def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
         jump: difference of averages over some 20 eV on both sides, in units of `mu`.
     """
     spread = 1.4826 * float(np.median(np.abs(_from_neighbours(energy, mu)))) / np.sqrt(1.5)
-    return abs(jump) > max(LEAST_JUMP * float(np.ptp(mu)), 1.5 * spread)
+    return abs(jump) > max(LEAST_JUMP * float(np.ptp(mu)), LEAST_OVER_NOISE * spread)
 
 
 def rises(energy: Floats, normalised: Floats, half: float, name: str) -> None:
