@@ -10,6 +10,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import Normalisation, Reading, merge_spectra, read_measured
 
 MU = mu()
+ROWS = list(zip(ENERGY, MU, strict=True))
 I0, IT = counts()
 HC = 12398.419843320026
 
@@ -55,6 +56,12 @@ MADE = {
     "decimal commas with a header": (
         lambda p: table(p, ENERGY, MU, header="# Energie; 1.2.2020\n# energy;mu\n", separator=";", comma=True),
         Reading(),
+    ),
+    "quoted decimal commas": (
+        lambda p: [p.write_text("".join(f'"{e:.4f}";"{m:.8f}"\n'.replace(".", ",") for e, m in ROWS))] and p, Reading()
+    ),
+    "numbers in the header": (
+        lambda p: table(p, ENERGY, MU, header="Scan 1997\n1997 4 17\n7112.0 200\nsome words\n"), Reading()
     ),
     "useless header": (
         lambda p: table(p, ENERGY, I0, IT, header="Project 12.3 run\nE:1 S1 S2 at 14:30\n-------\n"),
@@ -115,6 +122,14 @@ def test_normalised_files_stay_as_they_are(tmp_path):
     assert spectrum.normalised == pytest.approx(reference.normalised, abs=1e-7)
     assert spectrum.flattened == pytest.approx(reference.flattened, abs=1e-7)
     assert spectrum.e0_ev == pytest.approx(reference.e0_ev, abs=1e-3)
+
+
+def test_two_columns_are_normalised_if_you_say_so(tmp_path):
+    reference = read_measured(mass(tmp_path / "mu.dat"))[0]
+    path = table(tmp_path / "scan.dat", ENERGY, reference.normalised)
+    spectrum = read_measured(path, Reading(mode="normalised"))[0]
+    assert spectrum.parameters["mode"] == "normalised"
+    assert spectrum.normalised == pytest.approx(reference.normalised, abs=1e-7)
 
 
 def test_what_is_called_normalised_and_is_not_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shared_data import shared
 
-from xanesflow.measured import merge_spectra, read_measured
+from xanesflow.measured import Reading, merge_spectra, read_measured
 
 FOILS = {
     "V/V_foil": 5465, "Fe/Fe_Foil_rt_2016Foils": 7112, "Fe/Fe_metal_rt_01": 7112, "Co/co_metal_rt": 7709,
@@ -99,3 +99,12 @@ def test_the_edge_of_vanadium_oxides_is_not_their_pre_edge_peak():
     for name in ("V2O5", "VO2"):
         spectrum = read_measured(shared(f"measured/V/{name}.xdi"))[0]
         assert spectrum.e0_ev - spectrum.parameters["largest_derivative_ev"] > 9
+
+
+def test_the_reference_channel_is_read_on_request_alone():
+    """Foils measured behind the samples: the sample's element and its own edge, that of the metal."""
+    path = shared("measured/Cr/k2cr2o7_rt_003.xdi")
+    sample, foil = read_measured(path)[0], read_measured(path, Reading(mode="reference"))[0]
+    assert (foil.element, foil.parameters["element_from"]) == ("Cr", "energy")
+    assert foil.parameters["columns"] == {"energy": "energy", "it": "itrans", "ir": "irefer"}
+    assert 5 < sample.e0_ev - foil.e0_ev < 20

@@ -1,5 +1,6 @@
 """Files as they should not be: each ends in one sentence that says what is wrong, or is read with a remark."""
 
+import gzip
 import os
 import tracemalloc
 
@@ -97,6 +98,8 @@ TRAPS = {
     "a project with words for numbers": (
         lambda p: project(p, perl_group("a", "b", ENERGY, MU).replace("@y = ('", "@y = ('x")), "damaged"
     ),
+    "quotes that never end": (content("# Athena project file -- 1\n@args = (" + "\\'" * 200_000 + ";\n"), "damaged"),
+    "brackets that never end": (content('{"__": "# Athena project file -- ", "a": ' + "[" * 200_000), "damaged"),
     "χ(k)": (lambda p: project(p, perl_group("a", "b", ENERGY, MU, is_chi="1")), "χ"),
     "control characters": (content(FOREIGN + "\n" + "nothing here\n" * 10), "no table|not text"),
 }  # fmt: skip
@@ -132,8 +135,14 @@ def test_bombs_are_not_unpacked(tmp_path):
     packer = zlib.compressobj(wbits=31)
     packed = b"".join(packer.compress(bytes(10_000_000)) for _ in range(40)) + packer.flush()
     (tmp_path / "a.prj").write_bytes(packed)
-    with pytest.raises(XanesflowError, match="unpacks to more than 250 MB"):
+    with pytest.raises(XanesflowError, match="unpacks to more than 200 MB"):
         read_measured(tmp_path / "a.prj")
+
+
+def test_packed_columns_have_a_limit_too(tmp_path):
+    (tmp_path / "a.dat").write_bytes(gzip.compress(b"7000.0 0.5\n" * 2_000_000))
+    with pytest.raises(XanesflowError, match="22 MB of text"):
+        read_measured(tmp_path / "a.dat")
 
 
 def test_names_of_groups_cannot_upset_a_terminal(tmp_path):
@@ -191,6 +200,11 @@ def test_remarks_on_what_is_poor_but_usable(tmp_path):
     assert "details are lost" in remarks(table(tmp_path / "e.dat", coarse, mu(coarse)))
     assert "averaged" in remarks(table(tmp_path / "f.dat", np.repeat(ENERGY, 2), np.repeat(MU, 2)))
     assert "saturates" in remarks(table(tmp_path / "g.dat", ENERGY, np.minimum(MU, mu(np.array([E0 + 8]))[0])))
+    path = table(tmp_path / "i.dat", ENERGY, MU)
+    lines = path.read_text().split("\n")
+    lines[40], lines[120] = "7106.5", "beam lost!"
+    path.write_text("\n".join(lines))
+    assert "2 damaged lines" in remarks(path)
     near = np.arange(E0 - 25, E0 + 60, 0.5)
     said = remarks(table(tmp_path / "h.dat", near, mu(near)))
     assert "begins 25 eV before" in said

@@ -24,7 +24,7 @@ _MARK = "Athena project file"
 
 _STATEMENT = re.compile(r"^[$@%](\w+)\s*=\s*(.*)", re.DOTALL)
 _WORD = re.compile(
-    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([\[{(])|([\]})])|=>|,|([^\s,'\"\[\](){};]+)", re.DOTALL
+    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([\[{(])|([\]})])|=>|,|([^\s,'\"\[\](){};]+)|(['\"])", re.DOTALL
 )
 
 
@@ -194,7 +194,9 @@ def _words(text: str) -> list[Any]:
     words: list[Any] = []
     depth = 0
     for match in _WORD.finditer(text):
-        single, double, opens, closes, bare = match.groups()
+        single, double, opens, closes, bare, unclosed = match.groups()
+        if unclosed:
+            raise ValueError("text without an end")
         if opens:
             depth += 1
             if depth == 2 or (depth == 1 and opens != "("):

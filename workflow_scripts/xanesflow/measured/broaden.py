@@ -1,10 +1,9 @@
 """Broadening of computed spectra, which are sharper than measured ones: a documented choice of three.
 
-`gaussian` stands for the resolution of the monochromator, and also the easiest stand-in for everything else.
-`lorentzian` and `arctangent` have a width that rises with energy, as the electron lives the shorter the more energy it
-has: from the width of the core hole at the edge to that plus `rise` far above. They differ in how it rises: the
-arctangent as S-shaped curve (FDMNES's, with its `E_larg` equal to the rise), the Lorentzian's straight with energy, up to
-the same limit.
+`gaussian` stands for the resolution of the monochromator, and is the simplest stand-in for everything else.
+`lorentzian` and `arctangent` have a width that rises with energy, as an electron of more energy lives shorter: from
+the width of the core hole at the edge to that plus `rise` far above. The arctangent rises in an S-shaped curve
+(FDMNES's, with its `E_larg` equal to the rise), the Lorentzian straight with energy up to the same limit.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ class Broadening:
         numbers = (self.width_ev, self.rise_ev, self.centre_ev)
         if not all(np.isfinite(numbers)) or self.width_ev < 0 or self.rise_ev < 0 or self.centre_ev <= 0:
             raise XanesflowError(
-                f"A broadening of width {self.width_ev:g}, rise {self.rise_ev:g} and centre {self.centre_ev:g} eV makes "
-                "no sense; give widths of 0 or more and a centre above 0."
+                f"A broadening of width {self.width_ev:g}, rise {self.rise_ev:g} and centre {self.centre_ev:g} eV "
+                "makes no sense; give widths of 0 or more and a centre above 0."
             )
 
     def full_width(self, above_edge_ev: Floats) -> Floats:

@@ -17,11 +17,13 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.spectrum import Floats
 
 FEWEST_ROWS = 20
+_LONGEST_NAMES = 20_000  # letters in a line of names
+_MOST_DAMAGED = 3  # lines in a row
 
 _COMMENT = "#;%!*$<"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _MISSING = frozenset(("nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "--", "null", "none", "1.#ind", "1.#qnan"))
-_NUMERIC_LINE = re.compile(r"[+\-.\d][\deEdD+\-.,;\s\"]*")
+_NUMERIC_LINE = re.compile(r"[\"+\-.\d][\deEdD+\-.,;\s\"]*")
 _XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w ]+?)\s*:\s*(.*)")
 
 
@@ -36,6 +38,7 @@ class ColumnTable:
         fields: XDI's `Family.key: value` lines, keys in lower case.
         header: lines above the numbers, without their comment signs.
         decimal: point or comma.
+        remarks: sentences for the user.
     """
 
     values: Floats
@@ -44,6 +47,7 @@ class ColumnTable:
     fields: Mapping[str, str]
     header: tuple[str, ...]
     decimal: str
+    remarks: tuple[str, ...] = ()
 
 
 def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
@@ -57,22 +61,23 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
     Raises:
         XanesflowError: it has no table, several ones, or commas that can be read in two ways.
     """
-    lines = text.split("\n")
+    lines = re.sub(r"[ \t]{3,}", "  ", text).split("\n")
     numeric = [line for line in lines if _NUMERIC_LINE.fullmatch(line.strip())][:3000]
     separator, comma = _separation(numeric, lines, name, decimal)
-    rows, first = _largest_block(lines, separator, name, comma=comma)
+    rows, first, left_out = _largest_block(lines, separator, name, comma=comma)
     values = np.array([[_value(cell, comma=comma) for cell in row] for row in rows])
     header = [line.strip() for line in lines[:first] if line.strip()]
     fields = {match[1].lower(): match[2].strip() for line in header if (match := _XDI_FIELD.fullmatch(line))}
     labels, units = _names(header, fields, values.shape[1], separator)
     plain = tuple(line.lstrip(_COMMENT + " ") for line in header)
-    return ColumnTable(values, labels, units, fields, plain, "comma" if comma else "point")
+    remarks = (f"{left_out} damaged lines in the table are left out",) if left_out else ()
+    return ColumnTable(values, labels, units, fields, plain, "comma" if comma else "point", remarks)
 
 
 def _separation(numeric: Sequence[str], lines: Sequence[str], name: str, decimal: str | None) -> tuple[str, bool]:
     """A pattern of what stands between columns, and whether commas are decimal."""
     joined = "\n".join(line.strip() for line in numeric)
-    other = "".join({";": r"\s*;\s*|", "": ""}[";" if ";" in joined else ""])
+    other = r"\s*;\s*|" if ";" in joined else ""
     if "," not in joined:
         return other + r"\s+", decimal == "comma"
     point = bool(re.search(r"\.\d|\d\.", joined))
@@ -130,34 +135,71 @@ def _value(cell: str, *, comma: bool) -> float:
     return float(number.replace("D", "E").replace("d", "e"))
 
 
-def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bool) -> tuple[list[list[str]], int]:
-    """The longest run of rows with as many columns each, and the line that it begins at."""
-    blocks: list[tuple[list[list[str]], int]] = []
-    open_block = False
+@dataclass
+class _Run:
+    """Rows one below the other that have as many columns each.
+
+    Attributes:
+        rows: their cells.
+        first: number of the first line.
+        before: lines of anything else since the last run.
+    """
+
+    rows: list[list[str]]
+    first: int
+    before: int
+
+
+def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bool) -> tuple[list[list[str]], int, int]:
+    """The longest run of rows, across a few lines that are damaged: rows, the first line, lines left out."""
+    runs: list[_Run] = []
+    other = 1
     for number, line in enumerate(lines):
         stripped = line.strip()
         if not stripped or stripped[0] in _COMMENT:
             continue
         cells = _cells(line, separator, comma=comma)
         if cells is None:
-            open_block = False
-        elif open_block and len(cells) == len(blocks[-1][0][0]):
-            blocks[-1][0].append(cells)
+            other += 1
+        elif not other and len(cells) == len(runs[-1].rows[0]):
+            runs[-1].rows.append(cells)
         else:
-            blocks.append(([cells], number))
-            open_block = True
-    if not blocks:
+            runs.append(_Run([cells], number, other))
+            other = 0
+    if not runs:
         raise XanesflowError(f"{name} has no table of numbers; give a spectrum as text in columns.")
-    longest = max(blocks, key=lambda block: len(block[0]))
-    rows = len(longest[0])
-    if rows < FEWEST_ROWS:
-        raise XanesflowError(f"{name} has a table of {rows} rows only, too few for a spectrum; give the whole scan.")
-    others = sum(len(block[0]) for block in blocks if block is not longest)
-    if others > 0.1 * rows:
+
+    begin, end, left_out = _grown(runs)
+    columns = len(runs[begin].rows[0])
+    rows = [row for run in runs[begin : end + 1] if len(run.rows[0]) == columns for row in run.rows]
+    if len(rows) < FEWEST_ROWS:
+        raise XanesflowError(
+            f"{name} has a table of {len(rows)} rows only, too few for a spectrum; give the whole scan."
+        )
+    outside = sum(len(run.rows) for run in (*runs[:begin], *runs[end + 1 :]))
+    if outside + left_out > 0.1 * len(rows):
         raise XanesflowError(
             f"{name} has rows with different numbers of columns, or several tables; give a file with one table."
         )
-    return longest
+    return rows, runs[begin].first, left_out
+
+
+def _grown(runs: Sequence[_Run]) -> tuple[int, int, int]:
+    """The longest run and those of as many columns beyond gaps of a few lines: first, last, lines in gaps."""
+    longest = max(range(len(runs)), key=lambda n: len(runs[n].rows))
+    columns = len(runs[longest].rows[0])
+    begin, end, left_out = longest, longest, 0
+    for step in (-1, 1):
+        gap, here = 0, longest
+        while 0 <= here + step < len(runs) and gap <= _MOST_DAMAGED:
+            gap += runs[max(here, here + step)].before
+            here += step
+            run = runs[here]
+            if len(run.rows[0]) == columns and len(run.rows) > 2 and gap <= _MOST_DAMAGED:
+                begin, end, left_out, gap = min(begin, here), max(end, here), left_out + gap, 0
+            else:
+                gap += len(run.rows)
+    return begin, end, left_out
 
 
 def _names(
@@ -170,6 +212,8 @@ def _names(
     for line in list(reversed(header))[:3]:
         bare = line.lstrip(_COMMENT + " ").strip()
         bare = bare[2:] if line.startswith("#L ") else bare
+        if len(bare) > _LONGEST_NAMES:
+            continue
         bare = re.sub(r"\s+([(\[][^)\]]*[)\]])", r"\1", bare)
         for pattern in (r"\s*,\s*", r"\s*;\s*", r"\t+", r"\s{2,}", separator):
             names = [part.strip().strip("\"'") for part in re.split(pattern, bare)]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
 
-MOST_BYTES = 50_000_000
-"""Of a file; a spectrum has some 100 kB, a project of hundreds some MB."""
+MOST_BYTES = 20_000_000
+"""Of a file, and of text in columns; a spectrum has some 100 kB, a packed project of hundreds some MB."""
 
-MOST_UNPACKED = 250_000_000
+MOST_UNPACKED = 200_000_000
 
 _KINDS = (
     (b"PK\x03\x04", "a zip archive (or an Excel sheet)"),
@@ -59,6 +59,18 @@ def read_text(path: Path) -> str:
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data, name)
     return _decoded(data, name)
+
+
+def not_too_long(text: str, name: str) -> None:
+    """Refuse text in columns that is far longer than a spectrum, as a packed file may hold.
+
+    Raises:
+        XanesflowError: it is.
+    """
+    if len(text) > MOST_BYTES:
+        raise XanesflowError(
+            f"{name} has {len(text) / 1e6:.0f} MB of text, far more than a spectrum needs; give fewer columns."
+        )
 
 
 def _unpacked(data: bytes, name: str) -> bytes:

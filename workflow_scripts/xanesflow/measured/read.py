@@ -11,7 +11,7 @@ from xanesflow.core.files import sha256_file
 from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
-from xanesflow.measured.foreign_file import printable, read_text
+from xanesflow.measured.foreign_file import not_too_long, printable, read_text
 from xanesflow.measured.normalise import normalise
 from xanesflow.measured.signals import take_signal
 from xanesflow.measured.spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
@@ -46,6 +46,7 @@ def read_scans(path: Path, reading: Reading) -> Iterator[Scan]:
         return
     if reading.groups:
         raise XanesflowError(f"{name} is no Athena project and has no groups; leave out --group.")
+    not_too_long(text, name)
     yield _of_table(read_table(text, name, reading.decimal), path, name, reading)
 
 
@@ -76,7 +77,16 @@ def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Sc
         element = edge = None  # what the file states is the sample's
     flattened = curves[1] if len(curves) > 1 else None
     return Scan(
-        energy, curves[0], signal.mode, name, element, edge, flattened, None, parameters, (*signal.remarks, *remarks)
+        energy,
+        curves[0],
+        signal.mode,
+        name,
+        element,
+        edge,
+        flattened,
+        None,
+        parameters,
+        (*table.remarks, *signal.remarks, *remarks),
     )
 
 

@@ -84,7 +84,7 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
     """
     roles = _stated(table, name, columns) if columns else _named(table)
     if not roles and table.values.shape[1] == 2:
-        roles = {"energy": (0,), "mu": (1,)}
+        roles = {"energy": (0,), "norm" if mode == "normalised" else "mu": (1,)}
     x_role = "energy" if "energy" in roles else "angle"
     if x_role not in roles:
         raise XanesflowError(
