@@ -10,6 +10,7 @@ import typer
 
 from xanesflow import __version__
 from xanesflow.cli.dataset_commands import dataset_app
+from xanesflow.cli.measured_commands import measured
 from xanesflow.cli.predict_commands import model_app, predict
 from xanesflow.cli.terminal import messages, report_errors, results, say
 
@@ -310,6 +311,7 @@ def check(
 
 
 app.command()(predict)
+app.command()(measured)
 
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(model_app, name="model")

@@ -1,0 +1,110 @@
+"""The 101 raw scans of standards: Larch's reader agrees, edges lie where tables have them, repeats agree."""
+
+import re
+from collections import defaultdict
+from functools import cache
+
+import numpy as np
+import pytest
+from shared_data import shared
+
+from xanesflow.measured import Reading, merge_spectra, read_measured
+
+FOILS = {
+    "V/V_foil": 5465, "Fe/Fe_Foil_rt_2016Foils": 7112, "Fe/Fe_metal_rt_01": 7112, "Co/co_metal_rt": 7709,
+    "Ni/Ni_metal_rt_01": 8333, "Cu/cu_metal_rt": 8979, "Cu/Cu_Foil_rt_2016Foils": 8979, "Cu/cu_metal_10K": 8979,
+}  # fmt: skip
+"""Bearden and Burr's K edges in eV, which are the first inflections of the metals."""
+
+
+@cache
+def all_spectra():
+    return {path: read_measured(path)[0] for path in sorted(shared("measured").glob("*/*.xdi"))}
+
+
+def test_all_are_read_as_larch_reads_them():
+    from larch.io import read_xdi
+
+    assert len(all_spectra()) == 101
+    for path, spectrum in all_spectra().items():
+        larch = read_xdi(str(path))
+        order = np.argsort(larch.energy)
+        assert spectrum.energy_ev == pytest.approx(larch.energy[order], abs=1e-6), path
+        assert spectrum.mu == pytest.approx(larch.mutrans[order], abs=1e-9), path
+        assert (spectrum.element, spectrum.edge) == (larch.element, "K")
+
+
+def test_normalisation_is_larchs():
+    from larch import Group
+    from larch.xafs import pre_edge
+
+    for path, spectrum in all_spectra().items():
+        known = spectrum.parameters
+        group = Group(energy=spectrum.energy_ev.copy(), mu=spectrum.mu.copy())
+        (pre1, pre2), (norm1, norm2) = known["pre_edge_range_ev"], known["post_edge_range_ev"]
+        pre_edge(
+            group, e0=spectrum.e0_ev, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=known["post_edge_order"]
+        )
+        assert group.edge_step == pytest.approx(spectrum.edge_step, rel=2e-3), path
+        assert group.norm == pytest.approx(spectrum.normalised, abs=5e-3), path
+
+
+def test_half_the_step_is_crossed_there_and_not_later_in_the_edge():
+    for path, spectrum in all_spectra().items():
+        assert np.interp(spectrum.half_step_ev, spectrum.energy_ev, spectrum.normalised) == pytest.approx(0.5, abs=5e-3)
+        later = (spectrum.energy_ev > spectrum.half_step_ev + 0.6) & (spectrum.energy_ev < spectrum.half_step_ev + 60)
+        assert spectrum.normalised[later].min() > 0.5, path
+
+
+def test_edges_lie_where_the_tables_have_them():
+    for path, spectrum in all_spectra().items():
+        tabulated = spectrum.parameters["tabulated_edge_ev"]
+        assert 0 < spectrum.e0_ev - tabulated < 21, path  # half the step of compounds up to chromates
+
+
+@pytest.mark.parametrize("name", FOILS)
+def test_the_first_inflection_of_metals_is_the_tabulated_edge(name):
+    """Within 2 eV, which is how well these monochromators were calibrated; half the step lies 4 to 10 eV above."""
+    spectrum = read_measured(shared(f"measured/{name}.xdi"))[0]
+    assert spectrum.parameters["largest_derivative_ev"] == pytest.approx(FOILS[name], abs=2)
+    assert 3.5 < spectrum.e0_ev - FOILS[name] < 10
+
+
+def test_the_element_is_found_from_the_energy_too(tmp_path):
+    for path, spectrum in list(all_spectra().items())[::7]:
+        copy = tmp_path / "scan.dat"
+        np.savetxt(copy, np.column_stack([spectrum.energy_ev, spectrum.mu]))
+        found = read_measured(copy)[0]
+        assert (found.element, found.edge) == (spectrum.element, "K"), path
+        assert found.parameters["element_from"] == "energy"
+        assert found.e0_ev == pytest.approx(spectrum.e0_ev, abs=1e-6)
+
+
+def test_repeats_agree_and_are_merged():
+    samples = defaultdict(list)
+    for path, spectrum in all_spectra().items():
+        samples[path.parent.name, re.sub(r"_0*\d+$", "", path.stem)].append(spectrum)
+    repeated = {name: scans for name, scans in samples.items() if len(scans) > 1}
+    assert len(repeated) > 20
+    for name, scans in repeated.items():
+        if name[1] == "Fe_metal_rt":  # foils of two beamlines
+            continue
+        halves = [each.half_step_ev for each in scans]
+        assert np.ptp(halves) < 0.6, name
+        merged = merge_spectra(scans)
+        assert min(halves) - 0.1 < merged.e0_ev < max(halves) + 0.1, name
+
+
+def test_the_edge_of_vanadium_oxides_is_not_their_pre_edge_peak():
+    for name in ("V2O5", "VO2"):
+        spectrum = read_measured(shared(f"measured/V/{name}.xdi"))[0]
+        assert spectrum.e0_ev - spectrum.parameters["largest_derivative_ev"] > 9
+
+
+def test_the_reference_channel_is_read_on_request_alone():
+    """Foils measured behind the samples: the sample's element and its own edge, that of the metal."""
+    path = shared("measured/Cr/k2cr2o7_rt_003.xdi")
+    sample, foil = read_measured(path)[0], read_measured(path, Reading(mode="reference"))[0]
+    assert (foil.element, foil.parameters["element_from"]) == ("Cr", "energy")
+    assert foil.parameters["columns"] == {"energy": "energy", "it": "itrans", "ir": "irefer"}
+    assert 5 < sample.e0_ev - foil.e0_ev < 20

@@ -1,0 +1,131 @@
+"""`xanesflow measured`: reads the files, shows a table and remarks, writes what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from xanesflow.cli.terminal import WrongCallError, say
+from xanesflow.core.errors import XanesflowError
+from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, merge_spectra, read_measured
+from xanesflow.measured.foreign_file import printable
+
+
+def show_measured(
+    files: Sequence[Path],
+    reading: Reading,
+    normalisation: Normalisation,
+    *,
+    merge: bool,
+    output: Path | None,
+    plot: Path | None,
+    messages: Console,
+    results: Console,
+) -> None:
+    """Read, normalise, show and write.
+
+    Raises:
+        XanesflowError: a file cannot be used, or a result cannot be written.
+    """
+    _check_results(len(files), files, merge=merge, output=output, plot=plot)
+    spectra = [spectrum for file in files for spectrum in read_measured(file, reading, normalisation)]
+    if merge:
+        if len(spectra) < 2:
+            raise WrongCallError("--merge needs at least two spectra; give more files or groups, or leave it out.")
+        count = len(spectra)
+        spectra = [merge_spectra(spectra, normalisation)]
+        say(messages, f"{count} scans merged")
+
+    results.print(_table(spectra))
+    for spectrum in spectra:
+        for remark in spectrum.remarks:
+            say(messages, f"{spectrum.source}: {remark}" if len(spectra) > 1 else remark, style="yellow")
+
+    # The files come last, so that a wrong folder does not hide the table.
+    if output is not None:
+        from xanesflow.measured.write import write_spectra
+
+        write_spectra(output, spectra)
+        say(results, str(output))
+    if plot is not None:
+        from xanesflow.measured.draw import draw_spectra
+
+        draw_spectra(plot, spectra)
+        say(results, str(plot))
+
+
+def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: Path | None, plot: Path | None) -> None:
+    """Find out what is wrong with the results' names before the work."""
+    for path in (output, plot):
+        if path is not None and path.is_dir():
+            raise WrongCallError(f"{path} is a folder; name a file in it.")
+        if path is not None and any(path.resolve() == file.resolve() for file in files):
+            raise WrongCallError(f"{path} is a measured file, which is never overwritten; name another.")
+    try:
+        if output is not None:
+            from xanesflow.measured.write import check_output
+
+            check_output(output, 1 if merge else spectra)
+        if plot is not None:
+            from xanesflow.measured.draw import check_plot
+
+            check_plot(plot)
+    except XanesflowError as error:
+        raise WrongCallError(str(error)) from None
+
+
+def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:
+    """One column of values for one spectrum, a row each for several."""
+    if len(spectra) == 1:
+        table = Table(show_header=False, title=escape(printable(spectra[0].source)), title_justify="left")
+        table.add_column(style="bold")
+        table.add_column()
+        for name, value in _described(spectra[0]):
+            table.add_row(name, escape(value))
+        return table
+    table = Table("file", "edge", "E0 (eV)", "edge step", "noise", "points")
+    for each in spectra:
+        noise = each.parameters["noise"]
+        table.add_row(
+            escape(printable(each.source, 48)),
+            f"{each.element} {each.edge}",
+            f"{each.e0_ev:.2f}",
+            f"{each.edge_step:.4g}",
+            f"{noise:.2%}",
+            str(len(each.energy_ev)),
+        )
+    return table
+
+
+def _described(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
+    """Names and values of what a user looks for."""
+    known = spectrum.parameters
+    pre, post = known["pre_edge_range_ev"], known["post_edge_range_ev"]
+    origin = {"stated": "as stated", "energy": "found from the energy"}[known["element_from"]]
+    tabulated = known["tabulated_edge_ev"]
+    derivative = known["largest_derivative_ev"]
+    order = ("constant", "line", "parabola")[known["post_edge_order"]]
+    energy = spectrum.energy_ev
+    rows = [
+        ("edge", f"{spectrum.element} {spectrum.edge}, {origin} (tabulated at {tabulated:.0f} eV)"),
+        ("signal", f"{known['mode']}, {known['format']}"),
+        ("energies", f"{energy[0]:.1f} to {energy[-1]:.1f} eV, {len(energy)} points"),
+        ("E0", f"{spectrum.e0_ev:.2f} eV, {known['e0_from']}"),
+        ("half the step", f"{spectrum.half_step_ev:.2f} eV"),
+        ("largest derivative", "not found" if derivative is None else f"{derivative:.2f} eV"),
+        ("edge step", f"{spectrum.edge_step:.4g}"),
+        ("before the edge", f"{known['pre_edge_form']} from {pre[0]:.1f} to {pre[1]:.1f} eV about E0"),
+        ("after the edge", f"{order} from {post[0]:.1f} to {post[1]:.1f} eV about E0"),
+        ("noise", f"{known['noise']:.2%} of the edge step"),
+    ]
+    if known["mode"] == "normalised":
+        rows = [row for row in rows if row[0] not in ("edge step", "before the edge", "after the edge")]
+    if known.get("energy_shift_ev"):
+        rows.insert(3, ("energy shift", f"{known['energy_shift_ev']:+.3f} eV, as the project says"))
+    if "spread_of_repeats" in known:
+        rows.append(("spread of repeats", f"{known['spread_of_repeats']:.2%} of the edge step"))
+    return rows

@@ -1,0 +1,234 @@
+"""Text in columns, as XDI, Athena's exports and beamlines write it: a header, names, numbers.
+
+XDI is read here too rather than by Larch's compiled reader, so that all text meets the same limits; that both agree
+is tested on real files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.measured.spectrum import Floats
+
+FEWEST_ROWS = 20
+_LONGEST_NAMES = 20_000  # letters in a line of names
+_MOST_DAMAGED = 3  # lines in a row
+
+_COMMENT = "#;%!*$<"
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_MISSING = frozenset(("nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "--", "null", "none", "1.#ind", "1.#qnan"))
+_NUMERIC_LINE = re.compile(r"[\"+\-.\d][\deEdD+\-.,;\s\"]*")
+_XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w ]+?)\s*:\s*(.*)")
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnTable:
+    """The numbers of a file and what its header says.
+
+    Attributes:
+        values: (rows, columns), NaN where a field holds no number.
+        labels: a name for each column, or none at all.
+        units: a unit for each column, empty where none stands there; as many as labels.
+        fields: XDI's `Family.key: value` lines, keys in lower case.
+        header: lines above the numbers, without their comment signs.
+        decimal: point or comma.
+        remarks: sentences for the user.
+    """
+
+    values: Floats
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    fields: Mapping[str, str]
+    header: tuple[str, ...]
+    decimal: str
+    remarks: tuple[str, ...] = ()
+
+
+def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
+    """Read text in columns.
+
+    Args:
+        text: of the file.
+        name: of the file, for sentences.
+        decimal: point or comma; None: as the numbers show.
+
+    Raises:
+        XanesflowError: it has no table, several ones, or commas that can be read in two ways.
+    """
+    lines = re.sub(r"[ \t]{3,}", "  ", text).split("\n")
+    numeric = [line for line in lines if _NUMERIC_LINE.fullmatch(line.strip())][:3000]
+    separator, comma = _separation(numeric, lines, name, decimal)
+    rows, first, left_out = _largest_block(lines, separator, name, comma=comma)
+    values = np.array([[_value(cell, comma=comma) for cell in row] for row in rows])
+    header = [line.strip() for line in lines[:first] if line.strip()]
+    fields = {match[1].lower(): match[2].strip() for line in header if (match := _XDI_FIELD.fullmatch(line))}
+    labels, units = _names(header, fields, values.shape[1], separator)
+    plain = tuple(line.lstrip(_COMMENT + " ") for line in header)
+    remarks = (f"{left_out} damaged lines in the table are left out",) if left_out else ()
+    return ColumnTable(values, labels, units, fields, plain, "comma" if comma else "point", remarks)
+
+
+def _separation(numeric: Sequence[str], lines: Sequence[str], name: str, decimal: str | None) -> tuple[str, bool]:
+    """A pattern of what stands between columns, and whether commas are decimal."""
+    joined = "\n".join(line.strip() for line in numeric)
+    other = r"\s*;\s*|" if ";" in joined else ""
+    if "," not in joined:
+        return other + r"\s+", decimal == "comma"
+    point = bool(re.search(r"\.\d|\d\.", joined))
+    without = re.sub(r"\s*,\s+", ",", joined) if point or decimal == "point" else joined
+    spaced = ";" in joined or any(re.search(r"[\d.]\s+[\d.+-]", line) for line in without.split("\n"))
+    if point and spaced and re.search(r"\d,\d+\.\d|\d\.\d+,\d", joined):
+        raise XanesflowError(
+            f"{name} has numbers with both commas and points, as 7,112.5; write them without signs between thousands."
+        )
+    if decimal is None:
+        if point or all(re.fullmatch(r"[^,]*(,\s+[^,]+)+", line.strip()) for line in numeric):
+            decimal = "point"
+        elif spaced:
+            decimal = "comma"
+        elif _named_columns(numeric, lines):
+            decimal = "point"
+        else:
+            raise XanesflowError(
+                f"{name} has commas and no points, so that a comma may separate columns or decimals; "
+                "say which with --decimal point or --decimal comma."
+            )
+    if decimal == "comma":
+        if not spaced:
+            raise XanesflowError(
+                f"{name} has commas alone, which cannot separate columns and decimals at once; "
+                "write it with semicolons or tabs between columns."
+            )
+        return other + r"\s+", True
+    return other + r"\s*,\s*|\s+", False
+
+
+def _named_columns(numeric: Sequence[str], lines: Sequence[str]) -> bool:
+    """Whether the line above the numbers has as many names between commas as the numbers have parts."""
+    above = lines[: lines.index(numeric[0])]
+    names = next((line for line in reversed(above) if line.strip()), "")
+    return names.count(",") == numeric[0].count(",") and bool(re.search("[A-Za-z]", names))
+
+
+def _cells(line: str, separator: str, *, comma: bool) -> list[str] | None:
+    """The parts of a line of numbers; None if anything else stands there."""
+    parts = [part.strip('"') for part in re.split(separator, line.strip().rstrip(",;" if not comma else ";"))]
+    if len(parts) < 2:
+        return None
+    for part in parts:
+        number = part.replace(",", ".") if comma else part
+        if not _NUMBER.fullmatch(number) and number.lower() not in _MISSING and number:
+            return None
+    return parts if any(part for part in parts) else None
+
+
+def _value(cell: str, *, comma: bool) -> float:
+    number = cell.replace(",", ".") if comma else cell
+    if not _NUMBER.fullmatch(number):
+        return float("nan")
+    return float(number.replace("D", "E").replace("d", "e"))
+
+
+@dataclass
+class _Run:
+    """Rows one below the other that have as many columns each.
+
+    Attributes:
+        rows: their cells.
+        first: number of the first line.
+        before: lines of anything else since the last run.
+    """
+
+    rows: list[list[str]]
+    first: int
+    before: int
+
+
+def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bool) -> tuple[list[list[str]], int, int]:
+    """The longest run of rows, across a few lines that are damaged: rows, the first line, lines left out."""
+    runs: list[_Run] = []
+    other = 1
+    for number, line in enumerate(lines):
+        stripped = line.strip()
+        if not stripped or stripped[0] in _COMMENT:
+            continue
+        cells = _cells(line, separator, comma=comma)
+        if cells is None:
+            other += 1
+        elif not other and len(cells) == len(runs[-1].rows[0]):
+            runs[-1].rows.append(cells)
+        else:
+            runs.append(_Run([cells], number, other))
+            other = 0
+    if not runs:
+        raise XanesflowError(f"{name} has no table of numbers; give a spectrum as text in columns.")
+
+    begin, end, left_out = _grown(runs)
+    columns = len(runs[begin].rows[0])
+    rows = [row for run in runs[begin : end + 1] if len(run.rows[0]) == columns for row in run.rows]
+    if len(rows) < FEWEST_ROWS:
+        raise XanesflowError(
+            f"{name} has a table of {len(rows)} rows only, too few for a spectrum; give the whole scan."
+        )
+    outside = sum(len(run.rows) for run in (*runs[:begin], *runs[end + 1 :]))
+    if outside + left_out > 0.1 * len(rows):
+        raise XanesflowError(
+            f"{name} has rows with different numbers of columns, or several tables; give a file with one table."
+        )
+    return rows, runs[begin].first, left_out
+
+
+def _grown(runs: Sequence[_Run]) -> tuple[int, int, int]:
+    """The longest run and those of as many columns beyond gaps of a few lines: first, last, lines in gaps."""
+    longest = max(range(len(runs)), key=lambda n: len(runs[n].rows))
+    columns = len(runs[longest].rows[0])
+    begin, end, left_out = longest, longest, 0
+    for step in (-1, 1):
+        gap, here = 0, longest
+        while 0 <= here + step < len(runs) and gap <= _MOST_DAMAGED:
+            gap += runs[max(here, here + step)].before
+            here += step
+            run = runs[here]
+            if len(run.rows[0]) == columns and len(run.rows) > 2 and gap <= _MOST_DAMAGED:
+                begin, end, left_out, gap = min(begin, here), max(end, here), left_out + gap, 0
+            else:
+                gap += len(run.rows)
+    return begin, end, left_out
+
+
+def _names(
+    header: Sequence[str], fields: Mapping[str, str], columns: int, separator: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and units of columns: from `Column.N`, else the last line of the header that has as many names."""
+    if "column.1" in fields:
+        stated = [fields.get(f"column.{n}", "").split("||")[0].split() for n in range(1, columns + 1)]
+        return tuple(s[0] if s else "" for s in stated), tuple(" ".join(s[1:]) for s in stated)
+    for line in list(reversed(header))[:3]:
+        bare = line.lstrip(_COMMENT + " ").strip()
+        bare = bare[2:] if line.startswith("#L ") else bare
+        if len(bare) > _LONGEST_NAMES:
+            continue
+        bare = re.sub(r"\s+([(\[][^)\]]*[)\]])", r"\1", bare)
+        for pattern in (r"\s*,\s*", r"\s*;\s*", r"\t+", r"\s{2,}", separator):
+            names = [part.strip().strip("\"'") for part in re.split(pattern, bare)]
+            if len(names) == columns and sum(bool(re.match("[^\\d\\W]", each)) for each in names) > columns / 2:
+                found = [re.fullmatch(r"(.*?)\s*(?:[(\[]([^)\]]*)[)\]]|/\s*(k?eV))?", each) for each in names]
+                labels = tuple(
+                    match[1] if match and match[1] else each for match, each in zip(found, names, strict=True)
+                )
+                return labels, tuple((match[2] or match[3] or "") if match else "" for match in found)
+    return (), ()
+
+
+def several_scans(energy: Floats) -> bool:
+    """Whether energies jump back as where a second scan begins below the first."""
+    span = np.ptp(energy)
+    steps = np.array([b - a for a, b in pairwise(energy)])
+    forward = np.sign(np.median(steps)) or 1.0
+    return bool(np.any(-forward * steps > 0.5 * span))

@@ -1,0 +1,87 @@
+"""A figure of measured spectra: as measured with the curves before and after the edge, and normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.measured.spectrum import MeasuredSpectrum
+
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
+
+_COLOURS = (MODEL, BASELINE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's, which colour-blind readers tell apart."""
+
+_NEAR_EV = (-50.0, 120.0)  # what the normalised spectrum is shown of
+
+
+def check_plot(path: Path) -> None:
+    """Refuse an ending that no figure has.
+
+    Raises:
+        XanesflowError: it is none of `PLOT_ENDINGS`.
+    """
+    if path.suffix.lower() not in PLOT_ENDINGS:
+        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
+
+
+def draw_spectra(path: Path, spectra: Sequence[MeasuredSpectrum]) -> None:
+    """Draw one spectrum in full, or several normalised ones over each other with the first as measured.
+
+    Raises:
+        XanesflowError: the ending is not known.
+    """
+    check_plot(path)
+    with figure(path, 9.0, 3.6) as drawn:
+        left, right = drawn.subplots(1, 2)
+        _as_measured(left, spectra[0])
+        _normalised(right, spectra)
+
+
+def _as_measured(axes: Axes, spectrum: MeasuredSpectrum) -> None:
+    energy, e0 = spectrum.energy_ev, spectrum.e0_ev
+    pre = spectrum.parameters["pre_edge_range_ev"]
+    post = spectrum.parameters["post_edge_range_ev"]
+    for low, high in (pre, post):
+        axes.axvspan(max(e0 + low, energy[0]), min(e0 + high, energy[-1]), color="#000000", alpha=0.05, lw=0)
+    axes.plot(energy, spectrum.mu, color=TRUTH, lw=1.2, label="as measured")
+    axes.plot(energy, spectrum.pre_edge, color=MODEL, lw=1.2, ls="--", label="before the edge")
+    behind = energy >= e0
+    axes.plot(energy[behind], spectrum.post_edge[behind], color=BASELINE, lw=1.2, ls="--", label="after the edge")
+    axes.axvline(e0, color="#888888", lw=0.8, ls=":")
+    axes.set(xlabel="Photon energy (eV)", ylabel="Absorption", title=_plain_text(spectrum.source, 48))
+    axes.ticklabel_format(useOffset=False)
+    axes.legend(loc="best")
+
+
+def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
+    first = spectra[0]
+    for number, spectrum in enumerate(spectra):
+        colour = TRUTH if len(spectra) == 1 else _COLOURS[number % len(_COLOURS)]
+        label = "normalised" if len(spectra) == 1 else _plain_text(spectrum.source, 28)
+        shown = label if number < 8 else "_"
+        axes.plot(spectrum.energy_ev, spectrum.normalised, color=colour, lw=1.4, label=shown)
+    if len(spectra) == 1:
+        axes.plot(first.energy_ev, first.flattened, color=MODEL, lw=1.0, ls="--", label="flattened")
+    axes.axhline(1.0, color="#888888", lw=0.6)
+    half = first.half_step_ev
+    axes.plot([half], [0.5], "o", color=TRUTH, ms=4, label=f"half the step, {half:.1f} eV")
+    low, high = (half + each for each in _NEAR_EV)
+    axes.set(
+        xlabel="Photon energy (eV)",
+        ylabel="Normalised absorption",
+        title=f"{first.element} {first.edge} edge",
+        xlim=(max(low, first.energy_ev[0]), min(high, first.energy_ev[-1])),
+    )
+    axes.ticklabel_format(useOffset=False)
+    axes.legend(loc="lower right")
+
+
+def _plain_text(text: str, length: int) -> str:
+    """Text that matplotlib does not take for mathematics."""
+    cut = text if len(text) <= length else text[: length - 1] + "…"
+    return cut.replace("$", r"\$")

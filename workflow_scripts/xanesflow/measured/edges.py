@@ -1,0 +1,118 @@
+"""Absorber and edge: as the file or the user says, checked against the energy, or found from it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.measured.foreign_file import printable
+
+BELOW_EV, ABOVE_EV = 40.0, 60.0
+"""How far below and above the tabulated edge half the step may lie: chemistry moves it by up to 20 eV upwards, a
+monochromator that is not calibrated by as much in both directions."""
+
+_EDGES = ("K", "L3", "L2", "L1")
+_HEAVIEST = 92
+
+
+@cache
+def tabulated_ev(element: str, edge: str) -> float | None:
+    """Energy of an edge in eV by Elam's tables (xraydb); None for an element or edge that is not there."""
+    import xraydb
+
+    try:
+        found = xraydb.xray_edge(element, edge)
+    except ValueError:
+        return None
+    return None if found is None else float(found.energy)
+
+
+@cache
+def _all_edges() -> tuple[tuple[str, str, float], ...]:
+    import xraydb
+
+    symbols = [xraydb.atomic_symbol(z) for z in range(3, _HEAVIEST + 1)]
+    return tuple(
+        (symbol, edge, energy)
+        for edge in _EDGES
+        for symbol in symbols
+        if (energy := tabulated_ev(symbol, edge)) is not None
+    )
+
+
+def checked(element: str | None, edge: str | None, name: str) -> tuple[str | None, str | None]:
+    """Symbol and edge as they are usually written.
+
+    Raises:
+        XanesflowError: there is no such element or edge.
+    """
+    if not element:
+        return None, edge.strip().upper() if edge else None
+    symbol, level = element.strip().capitalize(), (edge or "K").strip().upper()
+    if not symbol.isalpha() or tabulated_ev(symbol, level) is None:
+        raise XanesflowError(
+            f"{name}: '{printable(element, 20)} {printable(level, 20)}' is no element with such an edge; "
+            "give --element SYMBOL, and --edge unless it is K."
+        )
+    return symbol, level
+
+
+def covered(element: str, edge: str, first_ev: float, last_ev: float, name: str) -> None:
+    """Refuse a scan that cannot hold the edge it is said to hold.
+
+    Raises:
+        XanesflowError: it begins above the edge, or ends below.
+    """
+    energy = tabulated_ev(element, edge) or 0.0
+    span = f"runs from {first_ev:.0f} to {last_ev:.0f} eV"
+    if first_ev > energy + ABOVE_EV or last_ev < energy - BELOW_EV:
+        raise XanesflowError(
+            f"{name} {span} and does not hold the {element} {edge} edge at {energy:.0f} eV; "
+            "give the scan of that edge, or the right --element and --edge."
+        )
+    if first_ev > energy:
+        raise XanesflowError(
+            f"{name} {span} and begins above the {element} {edge} edge at {energy:.0f} eV, so that it cannot be "
+            "normalised; give a scan that begins before the edge."
+        )
+
+
+def identify(half_ev: float, element: str | None, edge: str | None, name: str) -> tuple[str, str, str]:
+    """Absorber, edge, and where they come from: `stated` or `energy`.
+
+    Args:
+        half_ev: energy of half the step.
+        element: as stated, or None.
+        edge: as stated, or None.
+        name: of the file, for sentences.
+
+    Raises:
+        XanesflowError: what is stated contradicts the energy, or the energy fits no K edge.
+    """
+    if element:
+        level = edge or "K"
+        energy = tabulated_ev(element, level) or 0.0
+        if not -BELOW_EV <= half_ev - energy <= ABOVE_EV:
+            near = _near(half_ev)
+            instead = f" but near that of {near[0][0]} {near[0][1]}" if near else ""
+            raise XanesflowError(
+                f"{name}: the edge at {half_ev:.0f} eV is not near that of {element} {level} ({energy:.0f} eV)"
+                f"{instead}; "
+                "check --element and --edge, or the energies of the file."
+            )
+        return element, level, "stated"
+    near = [each for each in _near(half_ev) if edge is None or each[1] == edge]
+    if near and (near[0][1] == "K" or (edge and len(near) == 1)):
+        return near[0][0], near[0][1], "energy"
+    others = ", ".join(f"{symbol} {level} ({energy:.0f} eV)" for symbol, level, energy in near[:4])
+    raise XanesflowError(
+        f"{name}: the edge at {half_ev:.0f} eV is near no {edge or 'K'} edge"
+        + (f", but near {others}" if others else "")
+        + "; give --element SYMBOL and --edge."
+    )
+
+
+def _near(half_ev: float) -> list[tuple[str, str, float]]:
+    """Edges that the energy fits, K edges first, nearest first."""
+    fits = [each for each in _all_edges() if -BELOW_EV <= half_ev - each[2] <= ABOVE_EV]
+    return sorted(fits, key=lambda each: (each[1] != "K", abs(half_ev - each[2])))

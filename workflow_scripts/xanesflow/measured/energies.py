@@ -1,0 +1,112 @@
+"""Photon energies in eV, rising, each once, from what a file has: eV, keV, or angles of the monochromator."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.measured.column_table import several_scans
+from xanesflow.measured.spectrum import Floats, Range
+
+HC_EV_ANGSTROM = 12398.419843320026
+"""Planck's constant times the speed of light (exact since 2019)."""
+
+LOWEST_EV, HIGHEST_EV = 150.0, 150_000.0
+
+SAME_EV = 1e-4
+"""Energies that differ by less are one."""
+
+_UNITS = {"ev": "eV", "kev": "keV", "deg": "deg", "degree": "deg", "degrees": "deg"}
+
+
+def to_ev(
+    x: Floats, name: str, *, stated: str, angle: bool, asked: str | None, d_spacing: float | None
+) -> tuple[Floats, str]:
+    """Energies in eV and the unit they came in.
+
+    Args:
+        x: (n,) as the file has it.
+        name: of the file, for sentences.
+        stated: unit that the file states, or empty.
+        angle: whether the file calls the column an angle.
+        asked: unit that the user states.
+        d_spacing: in Å.
+
+    Raises:
+        XanesflowError: the unit is not clear, or the energies cannot be right in it.
+    """
+    known = x[np.isfinite(x)]
+    if len(known) < len(x) / 2:
+        raise XanesflowError(f"{name}: most energies are no numbers; check --columns.")
+    unit = asked or _UNITS.get(stated.strip().lower()) or ("deg" if angle else None)
+    low, high = float(known.min()), float(known.max())
+    if unit is None and high < LOWEST_EV:
+        raise XanesflowError(
+            f"{name}: the energies run from {low:.5g} to {high:.5g}, which cannot be eV; give --energy-unit keV, "
+            "--energy-unit deg --d-spacing ANGSTROM for angles, or the right column with --columns energy=N,mu=N."
+        )
+    unit = unit or "eV"
+    if unit == "deg":
+        if not d_spacing or d_spacing <= 0:
+            raise XanesflowError(
+                f"{name} has angles instead of energies; give the monochromator's --d-spacing in Å (Si 111: 3.1356)."
+            )
+        if low <= 0 or high >= 90:
+            raise XanesflowError(f"{name}: angles from {low:.5g} to {high:.5g} are not between 0 and 90 degrees.")
+        energy = HC_EV_ANGSTROM / (2 * d_spacing * np.sin(np.radians(x)))
+    else:
+        energy = x * (1000.0 if unit == "keV" else 1.0)
+    known = energy[np.isfinite(energy)]
+    if known.min() < LOWEST_EV or known.max() > HIGHEST_EV:
+        hint = "--energy-unit" if unit != "eV" or known.max() < LOWEST_EV else "--columns"
+        raise XanesflowError(
+            f"{name}: the energies run from {known.min():.5g} to {known.max():.5g} eV, which is not possible; "
+            f"check {hint}."
+        )
+    return energy, unit
+
+
+def in_order(
+    energy: Floats, curves: list[Floats], name: str, exclude: tuple[Range, ...]
+) -> tuple[Floats, list[Floats], tuple[str, ...]]:
+    """Rising energies, each once, without points that are no numbers or are excluded.
+
+    Args:
+        energy: (n,) in eV.
+        curves: of (n,) each, the first one decides which points are good.
+        name: of the file, for sentences.
+        exclude: ranges of energy in eV to leave out.
+
+    Returns:
+        Energies, curves, and remarks about what was done.
+
+    Raises:
+        XanesflowError: most points are no numbers, or the file holds several scans.
+    """
+    remarks = []
+    good = np.isfinite(energy) & np.isfinite(curves[0])
+    if good.sum() < len(good) / 2:
+        raise XanesflowError(f"{name}: most points of the signal are no numbers; check --columns.")
+    if not good.all():
+        remarks.append(f"{int((~good).sum())} points that are no numbers are left out")
+    energy, curves = energy[good], [curve[good] for curve in curves]
+    if several_scans(energy):
+        raise XanesflowError(f"{name} holds several scans one below the other; give each a file of its own.")
+    steps = np.diff(energy)
+    if np.all(steps <= 0):
+        energy, curves = energy[::-1], [curve[::-1] for curve in curves]
+    elif np.any(steps < 0):
+        remarks.append("the energies do not only rise; the points are sorted by energy")
+        order = np.argsort(energy, kind="stable")
+        energy, curves = energy[order], [curve[order] for curve in curves]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(energy) > SAME_EV]))
+    if len(starts) < len(energy):
+        remarks.append(f"{len(energy) - len(starts)} points repeat the energy of another; they are averaged")
+        counts = np.diff([*starts, len(energy)])
+        energy, *curves = (np.add.reduceat(each, starts) / counts for each in (energy, *curves))
+    kept = np.ones(len(energy), bool)
+    for low, high in exclude:
+        kept &= (energy < low) | (energy > high)
+    if not kept.all():
+        remarks.append(f"{int((~kept).sum())} points are left out as --exclude says")
+    return energy[kept], [curve[kept] for curve in curves], tuple(remarks)

@@ -1,0 +1,108 @@
+"""Files from elsewhere: read within limits, as text, and quoted without what could upset a terminal."""
+
+from __future__ import annotations
+
+import stat
+import zlib
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+
+MOST_BYTES = 20_000_000
+"""Of a file, and of text in columns; a spectrum has some 100 kB, a packed project of hundreds some MB."""
+
+MOST_UNPACKED = 200_000_000
+
+_KINDS = (
+    (b"PK\x03\x04", "a zip archive (or an Excel sheet)"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 or NeXus file"),
+    (b"%PDF", "a PDF"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+)
+
+
+def printable(text: str, length: int = 80) -> str:
+    """Foreign text on one line, without control characters, cut to a length."""
+    line = "".join(sign if sign.isprintable() else " " for sign in text)
+    line = " ".join(line.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, plain or packed with gzip.
+
+    Raises:
+        XanesflowError: it is missing, no file, empty, too large, or not text.
+    """
+    name = printable(str(path), 200)
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise XanesflowError(f"{name} is a folder; name the files in it.")
+        if not stat.S_ISREG(found.st_mode):
+            raise XanesflowError(f"{name} is not a regular file; give a file with a spectrum.")
+        if found.st_size > MOST_BYTES:
+            raise XanesflowError(
+                f"{name} has {found.st_size / 1e6:.0f} MB, far more than spectra need (at most "
+                f"{MOST_BYTES / 1e6:.0f} MB are read); give a file with spectra, as text."
+            )
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise XanesflowError(f"The file {name} does not exist; check its name.") from None
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise XanesflowError(f"The file {name} cannot be read ({said}); check its name and permissions.") from None
+    if data.startswith(b"\x1f\x8b"):
+        data = _unpacked(data, name)
+    return _decoded(data, name)
+
+
+def not_too_long(text: str, name: str) -> None:
+    """Refuse text in columns that is far longer than a spectrum, as a packed file may hold.
+
+    Raises:
+        XanesflowError: it is.
+    """
+    if len(text) > MOST_BYTES:
+        raise XanesflowError(
+            f"{name} has {len(text) / 1e6:.0f} MB of text, far more than a spectrum needs; give fewer columns."
+        )
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    reader = zlib.decompressobj(wbits=31)
+    try:
+        text = reader.decompress(data, MOST_UNPACKED)
+    except zlib.error:
+        raise XanesflowError(f"{name} is a damaged gzip file; copy it again.") from None
+    if reader.unconsumed_tail:
+        raise XanesflowError(
+            f"{name} unpacks to more than {MOST_UNPACKED / 1e6:.0f} MB, far more than spectra need; it is not read."
+        )
+    if not reader.eof:
+        raise XanesflowError(f"{name} is a gzip file whose end is missing; copy it again.")
+    return text
+
+
+def _decoded(data: bytes, name: str) -> str:
+    for start, kind in _KINDS:
+        if data.startswith(start):
+            raise XanesflowError(f"{name} is {kind}; export the spectrum as text in columns.")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", errors="replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
+    if not text.strip():
+        raise XanesflowError(f"{name} is empty; give a file with a spectrum.")
+    head = text[:100_000]
+    odd = sum(1 for sign in head if sign == "\0" or (ord(sign) < 32 and sign not in "\t\n\r\f\x1a\x1b"))
+    if odd > 0.001 * len(head):
+        raise XanesflowError(f"{name} is not text; export the spectrum as text in columns.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

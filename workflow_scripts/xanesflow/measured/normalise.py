@@ -1,0 +1,291 @@
+"""Normalisation by Larch, the edge at the last crossing of half the step, and what speaks against a spectrum."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.provenance import versions
+from xanesflow.measured import quality
+from xanesflow.measured.edges import checked, covered, identify, tabulated_ev
+from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
+from xanesflow.measured.spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
+
+LEAST_BEFORE_EV, LEAST_AFTER_EV = 10.0, 30.0
+"""That a scan must hold before and after the edge."""
+
+FEW_BEFORE_EV, FEW_AFTER_EV = 30.0, 100.0
+"""With less than this a remark says that the normalisation is uncertain."""
+
+_SETTLED_EV = 0.005
+_MOST_ROUNDS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What Larch's pre_edge gives: curves of (n,), the step, and the ranges relative to `e0`."""
+
+    e0: float
+    step: float
+    norm: Floats
+    flat: Floats
+    before: Floats
+    behind: Floats
+    pre: Range
+    post: Range
+    order: int
+    constant: bool
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What the line and the polynomial are fitted to; None leaves it to Larch. Ranges are absolute energies."""
+
+    pre: Range | None
+    post: Range | None
+    order: int | None
+    step: float | None
+    source: str
+
+
+def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpectrum:
+    """Normalise a scan.
+
+    The edge is the energy where the normalised spectrum last crosses one half; as the normalisation depends on it, both
+    are repeated until it stays. The ranges are the user's, else those of an Athena project, else Larch's usual ones.
+
+    Args:
+        scan: as it was read.
+        options: what the user wants; by default everything follows from the scan.
+
+    Raises:
+        XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
+    """
+    options = options or Normalisation()
+    name, energy = scan.source, scan.energy_ev
+    # What is said about the element is checked first, as it explains most other mistakes.
+    element, edge = checked(options.element or scan.element, options.edge or scan.edge, name)
+    if element and edge and len(energy):
+        covered(element, edge, energy[0], energy[-1], name)
+    quality.enough_points(energy, name)
+    start = _start(scan, options)
+
+    if scan.mode == "normalised":
+        fit, half, choice = _as_it_stands(scan, start)
+    else:
+        _room(energy, start, name)
+        choice = _choice(scan, options, start)
+        fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
+        quality.rises(energy, fit.norm, half, name)
+    _room(energy, half, name)
+    symbol, level, origin = identify(half, element, edge, name)
+    remarks = (*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half), *_short(energy, half))
+    e0 = options.e0_ev if options.e0_ev is not None else half
+    parameters: dict[str, Any] = {
+        **scan.parameters,
+        "mode": scan.mode,
+        "e0_ev": e0,
+        "e0_from": "given" if options.e0_ev is not None else "last crossing of one half",
+        "half_step_ev": half,
+        "largest_derivative_ev": _largest_derivative(energy, scan.mu, half),
+        "tabulated_edge_ev": tabulated_ev(symbol, level),
+        "element_from": origin,
+        "edge_step": fit.step,
+        "edge_step_from": "stored" if choice.step else "fit",
+        "ranges_from": choice.source,
+        "pre_edge_range_ev": list(fit.pre),
+        "pre_edge_form": "constant" if fit.constant else "line",
+        "post_edge_range_ev": list(fit.post),
+        "post_edge_order": fit.order,
+        "noise": quality.noise(energy, fit.norm, half),
+        "points": len(energy),
+        "versions": versions(("xraylarch", "xraydb")),
+    }
+    if scan.stored:
+        parameters["stored_e0_ev"] = scan.stored.e0_ev
+    return MeasuredSpectrum(
+        energy,
+        scan.mu,
+        fit.norm,
+        fit.flat,
+        e0,
+        fit.step,
+        symbol,
+        level,
+        parameters,
+        name,
+        fit.before,
+        fit.behind,
+        remarks,
+    )
+
+
+def _start(scan: Scan, options: Normalisation) -> float:
+    """A first energy of the edge."""
+    energy = scan.energy_ev
+    if options.e0_ev is not None:
+        if not energy[0] < options.e0_ev < energy[-1]:
+            raise XanesflowError(
+                f"{scan.source} runs from {energy[0]:.1f} to {energy[-1]:.1f} eV and does not hold "
+                f"--e0 {options.e0_ev:g}; give an energy within."
+            )
+        return options.e0_ev
+    start, jump = coarse_edge(energy, scan.mu)
+    if not quality.stands_out(scan.mu, energy, jump):
+        raise quality.no_edge(scan.source)
+    if jump < 0 and scan.mode != "normalised":
+        raise XanesflowError(
+            f"{scan.source}: the absorption falls at {start:.0f} eV instead of rising, as where the counts before and "
+            "after the sample are swapped, a column holds transmitted counts, or energies are angles; check --columns."
+        )
+    return start
+
+
+def _room(energy: Floats, edge: float, name: str) -> None:
+    """Refuse a scan with too little before or after its edge."""
+    before, after = edge - energy[0], energy[-1] - edge
+    if before < LEAST_BEFORE_EV:
+        raise XanesflowError(
+            f"{name} begins {max(before, 0):.0f} eV before the edge at {edge:.0f} eV, and needs at least "
+            f"{LEAST_BEFORE_EV:.0f} eV to be normalised; give a scan that begins earlier."
+        )
+    if after < LEAST_AFTER_EV:
+        raise XanesflowError(
+            f"{name} ends {max(after, 0):.0f} eV after the edge at {edge:.0f} eV, and needs at least "
+            f"{LEAST_AFTER_EV:.0f} eV to be normalised; give a longer scan."
+        )
+
+
+def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
+    """Ranges and order: the user's, else the project's, else Larch's."""
+    stored, energy = scan.stored, scan.energy_ev
+
+    def usable(wanted: Range | None) -> Range | None:
+        """A project may hold ranges beyond its data."""
+        if wanted is None:
+            return None
+        low, high = max(wanted[0], energy[0]), min(wanted[1], energy[-1])
+        return (low, high) if np.sum((energy >= low) & (energy <= high)) >= 3 else None
+
+    pre = usable(stored.pre) if stored else None
+    post = usable(stored.post) if stored else None
+    order, step = (stored.order, stored.step) if stored else (None, None)
+    source = "project" if pre or post else "larch"
+    zero = options.e0_ev if options.e0_ev is not None else start
+    for asked, option in ((options.pre, "--pre"), (options.post, "--post")):
+        if asked is None:
+            continue
+        source = "given"
+        absolute = (zero + asked[0], zero + asked[1])
+        right_side = asked[1] < 0 if option == "--pre" else asked[0] > 0
+        if not right_side or asked[0] >= asked[1] or usable(absolute) is None:
+            raise XanesflowError(
+                f"{scan.source}: {option} {asked[0]:g}:{asked[1]:g} does not hold three points "
+                f"{'before' if option == '--pre' else 'after'} the edge at {zero:.0f} eV; the scan runs from "
+                f"{energy[0] - zero:.0f} to {energy[-1] - zero:.0f} eV about it."
+            )
+        if option == "--pre":
+            pre = absolute
+        else:
+            post = absolute
+    if options.order is not None:
+        order = options.order
+    if source == "given":
+        step = None
+    return _Choice(pre, post, order, step, source)
+
+
+def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> tuple[_Fit, float]:
+    """Normalise until the crossing of one half stays; the last fit, and the crossing in eV."""
+    e0 = start
+    ranges: tuple[Range | None, Range | None] | None = None
+    fit = _fit(scan, e0, choice)
+    half = e0
+    for number in range(_MOST_ROUNDS):
+        crossing = last_half_crossing(scan.energy_ev, fit.norm, e0)
+        if crossing is None:
+            raise quality.no_edge(scan.source)
+        half = crossing
+        if fixed is not None:
+            return fit, half
+        if number > 1 and abs(half - e0) < _SETTLED_EV:
+            break
+        e0 = half
+        if number == 1:  # Larch rounds its usual ranges to 5 eV, so that they could jump to and fro
+            ranges = fit.pre, fit.post
+        fit = _fit(scan, e0, choice, ranges)
+    return fit, half
+
+
+def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Range | None] | None = None) -> _Fit:
+    """One call of Larch."""
+    from larch import Group
+    from larch.xafs import pre_edge
+
+    relative = [
+        (absolute[0] - e0, absolute[1] - e0) if absolute else (usual[n] if usual else None)
+        for n, absolute in enumerate((choice.pre, choice.post))
+    ]
+    pre, post = ((None, None) if each is None else each for each in relative)
+    group = Group(energy=scan.energy_ev.copy(), mu=scan.mu.copy())
+    given = {"pre1": pre[0], "pre2": pre[1], "norm1": post[0], "norm2": post[1], "nnorm": choice.order}
+    with warnings.catch_warnings(action="ignore"):
+        pre_edge(group, e0=e0, step=choice.step, **given)
+    details = group.pre_edge_details
+    nearest = np.argmin(np.abs(scan.energy_ev - e0))
+    if not group.post_edge[nearest] > group.pre_edge[nearest]:  # Larch gives the height of a fall as that of a step
+        raise quality.no_edge(scan.source)
+    return _Fit(
+        e0, float(group.edge_step), np.asarray(group.norm), np.asarray(group.flat), np.asarray(group.pre_edge),
+        np.asarray(group.post_edge), (float(details.pre1), float(details.pre2)),
+        (float(details.norm1), float(details.norm2)), int(details.nnorm), bool(np.ptp(group.pre_edge) == 0),
+    )  # fmt: skip
+
+
+def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
+    """A spectrum that is normalised already, if it is."""
+    energy, norm = scan.energy_ev, scan.mu
+    before, behind = norm[energy < start - 20], norm[energy > start + 30]
+    if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
+        raise XanesflowError(
+            f"{scan.source}: the spectrum is not about 0 before and 1 after the edge, so it is not normalised; "
+            "name its column as µ, --columns energy=1,mu=2."
+        )
+    half = last_half_crossing(energy, norm, start)
+    if half is None:
+        raise quality.no_edge(scan.source)
+    zeros, ones = np.zeros(len(norm)), np.ones(len(norm))
+    flat = norm if scan.flattened is None else scan.flattened
+    ranges = (energy[0] - half, -20.0), (30.0, energy[-1] - half)
+    return (
+        _Fit(half, 1.0, norm, flat, zeros, ones, *ranges, 0, constant=True),
+        half,
+        _Choice(None, None, None, None, "file"),
+    )
+
+
+def _short(energy: Floats, half: float) -> list[str]:
+    """Remarks on scans that end or begin soon."""
+    before, after = half - energy[0], energy[-1] - half
+    found = []
+    if before < FEW_BEFORE_EV:
+        found.append(f"the scan begins {before:.0f} eV before the edge, so that the line before it is uncertain")
+    if after < FEW_AFTER_EV:
+        found.append(f"the scan ends {after:.0f} eV after the edge, so that the edge step is uncertain")
+    return found
+
+
+def _largest_derivative(energy: Floats, mu: Floats, half: float) -> float | None:
+    """Larch's E0 within 40 eV of the edge, for comparison with other programs."""
+    from larch.xafs import find_e0
+
+    near = np.abs(energy - half) < 40
+    if near.sum() < 20:
+        return None
+    with warnings.catch_warnings(action="ignore"):
+        found = float(find_e0(energy[near].copy(), mu[near].copy()))
+    return found if abs(found - half) < 40 else None

@@ -1,0 +1,118 @@
+"""What speaks against a spectrum: no edge, few points, noise, spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.measured.spectrum import Floats
+
+FEWEST_POINTS = 30
+FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together
+FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV after it
+LEAST_JUMP = 2e-3  # in units of all that a scan varies
+LEAST_OVER_NOISE = 2.5  # of averages, in which single points hardly count
+LEAST_RISE, MOST_NOISE, MUCH_NOISE = 0.5, 0.25, 0.03
+
+
+def no_edge(name: str) -> XanesflowError:
+    """The error for data without an edge."""
+    return XanesflowError(
+        f"{name} shows no absorption edge, no clear step from one level to a higher one; check that the columns "
+        "are right (--columns) and that the scan holds the edge, or name the edge's energy with --e0."
+    )
+
+
+def enough_points(energy: Floats, name: str) -> None:
+    """Refuse a scan of few points.
+
+    Raises:
+        XanesflowError: it has fewer than `FEWEST_POINTS`.
+    """
+    if len(energy) < FEWEST_POINTS:
+        raise XanesflowError(f"{name} has {len(energy)} usable points, too few for a spectrum; give the whole scan.")
+
+
+def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
+    """Whether a step can be told from rounding, from the slope of the whole scan, and from noise.
+
+    Args:
+        mu: (n,)
+        energy: (n,) in eV, rising.
+        jump: difference of averages over some 20 eV on both sides, in units of `mu`.
+    """
+    spread = 1.4826 * float(np.median(np.abs(_from_neighbours(energy, mu)))) / np.sqrt(1.5)
+    return abs(jump) > max(LEAST_JUMP * float(np.ptp(mu)), LEAST_OVER_NOISE * spread)
+
+
+def rises(energy: Floats, normalised: Floats, half: float, name: str) -> None:
+    """Refuse what was normalised but has no step that is sharp and above the noise.
+
+    Raises:
+        XanesflowError: there is none, or too few points show it.
+    """
+    if np.sum(np.abs(energy - half) <= 10) < FEWEST_AT_EDGE:
+        raise XanesflowError(
+            f"{name} has fewer than {FEWEST_AT_EDGE} points within 10 eV of the edge at {half:.0f} eV, too few to show "
+            "it; give a scan with finer steps at the edge."
+        )
+    before = normalised[(energy > half - 80) & (energy < half - 12)]
+    if not len(before):
+        before = normalised[energy < half - 5]
+    behind = normalised[(energy > half + 10) & (energy < half + 60)]
+    if not len(before) or not len(behind) or np.median(behind) - np.median(before) < LEAST_RISE:
+        raise no_edge(name)
+    if noise(energy, normalised, half) > MOST_NOISE:
+        raise XanesflowError(
+            f"{name}: the noise is {noise(energy, normalised, half):.0%} of the edge step, too much to be used; "
+            "merge more scans, or check that the columns are right (--columns)."
+        )
+
+
+def noise(energy: Floats, normalised: Floats, half: float) -> float:
+    """Standard deviation of a point in units of the edge step, from how points differ from their neighbours' line."""
+    away = np.abs(energy[1:-1] - half) > 15
+    differences = _from_neighbours(energy, normalised)[away]
+    if len(differences) < 5:
+        return float("nan")
+    return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(1.5))
+
+
+def spikes(energy: Floats, normalised: Floats, half: float) -> Floats:
+    """Energies of single points that stand out from neighbours that agree with each other."""
+    out = _from_neighbours(energy, normalised)
+    apart = np.abs(normalised[2:] - normalised[:-2])
+    further = np.abs(np.diff(np.pad(normalised, 1, mode="edge")))  # from point n − 1 to n
+    apart = np.max([apart, further[:-3], further[3:]], axis=0)
+    spread = max(noise(energy, normalised, half), 1e-4)
+    found = (np.abs(out) > max(8 * spread, 0.06)) & (apart < 0.4 * np.abs(out))
+    return energy[1:-1][found]
+
+
+def remarks(energy: Floats, mu: Floats, normalised: Floats, half: float) -> list[str]:
+    """Sentences on spikes, noise, coarse steps and saturation."""
+    found = []
+    at = spikes(energy, normalised, half)
+    if len(at):
+        shown = ", ".join(f"{each:.1f}" for each in at[:3]) + (", …" if len(at) > 3 else "")
+        found.append(
+            f"single points stand out at {shown} eV; if they are spikes, leave them out, "
+            f"--exclude {at[0] - 0.05:.2f}:{at[0] + 0.05:.2f}"
+        )
+    level = noise(energy, normalised, half)
+    if level > MUCH_NOISE:
+        found.append(f"the noise is {level:.1%} of the edge step")
+    near = np.sum((energy > half - 10) & (energy < half + 40))
+    if near < FEW_NEAR_EDGE:
+        found.append(f"there are {near} points from 10 eV before to 40 eV after the edge, so that details are lost")
+    behind = mu[(energy > half) & (energy < half + 60)]
+    if len(behind) > 5 and np.sum(behind == behind.max()) >= 5:
+        found.append("the signal stays at one value after the edge, as of a detector that saturates")
+    return found
+
+
+def _from_neighbours(energy: Floats, values: Floats) -> Floats:
+    """(n − 2,) how far each point is from the straight line between its neighbours."""
+    share = (energy[1:-1] - energy[:-2]) / (energy[2:] - energy[:-2])
+    found: Floats = values[1:-1] - (values[:-2] + share * (values[2:] - values[:-2]))
+    return found

@@ -1,0 +1,122 @@
+"""Reads a file from a beamline and normalises what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_file
+from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
+from xanesflow.measured.column_table import ColumnTable, read_table
+from xanesflow.measured.energies import in_order, to_ev
+from xanesflow.measured.foreign_file import not_too_long, printable, read_text
+from xanesflow.measured.normalise import normalise
+from xanesflow.measured.signals import take_signal
+from xanesflow.measured.spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
+
+
+def read_measured(
+    path: str | Path, reading: Reading | None = None, normalisation: Normalisation | None = None
+) -> list[MeasuredSpectrum]:
+    """Read a file and normalise its spectra: one, or those groups of an Athena project that are asked for.
+
+    Args:
+        path: XDI, Athena project, or text in columns.
+        reading: how to read it, where the file does not say it.
+        normalisation: how to normalise it.
+
+    Raises:
+        XanesflowError: it cannot be read, leaves open what is what, or holds no spectrum that can be normalised.
+    """
+    return [normalise(scan, normalisation) for scan in read_scans(Path(path), reading or Reading())]
+
+
+def read_scans(path: Path, reading: Reading) -> Iterator[Scan]:
+    """The spectra of a file, not normalised yet.
+
+    Raises:
+        XanesflowError: as for `read_measured`.
+    """
+    text, name = read_text(path), printable(path.name)
+    if is_project(text):
+        for group in choose_groups(read_project(text, name), reading.groups, name):
+            yield _of_group(group, path, f"{name}: {group.label}", reading)
+        return
+    if reading.groups:
+        raise XanesflowError(f"{name} is no Athena project and has no groups; leave out --group.")
+    not_too_long(text, name)
+    yield _of_table(read_table(text, name, reading.decimal), path, name, reading)
+
+
+def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Scan:
+    signal = take_signal(table, name, reading.columns, reading.mode)
+    d_spacing = reading.d_spacing or _d_spacing(table)
+    energy, unit = to_ev(
+        signal.x, name, stated=signal.x_unit, angle=signal.x_is_angle, asked=reading.energy_unit, d_spacing=d_spacing
+    )
+    curves = [signal.mu] if signal.flattened is None else [signal.mu, signal.flattened]
+    energy, curves, remarks = in_order(energy, curves, name, reading.exclude)
+    parameters: dict[str, Any] = {
+        "format": "XDI" if table.header and table.header[0].startswith("XDI/") else "columns",
+        "file_sha256": sha256_file(path),
+        "columns": dict(signal.used),
+        "decimal": table.decimal,
+        "energy_unit": unit,
+        "energy_shift_ev": 0.0,
+    }
+    if unit == "deg":
+        parameters["d_spacing_angstrom"] = d_spacing
+    if reading.exclude:
+        parameters["excluded_ev"] = [list(each) for each in reading.exclude]
+    if sample := table.fields.get("sample.name"):
+        parameters["sample"] = printable(sample)
+    element, edge = table.fields.get("element.symbol"), table.fields.get("element.edge")
+    if signal.mode == "reference":
+        element = edge = None  # what the file states is the sample's
+    flattened = curves[1] if len(curves) > 1 else None
+    return Scan(
+        energy,
+        curves[0],
+        signal.mode,
+        name,
+        element,
+        edge,
+        flattened,
+        None,
+        parameters,
+        (*table.remarks, *signal.remarks, *remarks),
+    )
+
+
+def _d_spacing(table: ColumnTable) -> float | None:
+    stated = table.fields.get("mono.d_spacing", "").split()
+    try:
+        return float(stated[0])
+    except (IndexError, ValueError):
+        return None
+
+
+def _of_group(group: Group, path: Path, name: str, reading: Reading) -> Scan:
+    if any(group.on(switch) for switch in ("is_chi", "is_rsp", "is_qsp")) or group.values.get("datatype") == "chi":
+        raise XanesflowError(f"{name} holds χ(k) and no absorption near an edge; choose another group with --group.")
+    if reading.columns or (reading.mode and reading.mode not in ("mu", "normalised")):
+        raise XanesflowError(f"{name}: a project's group holds µ alone; leave out --columns and --mode.")
+    mode: Mode = "normalised" if group.on("is_nor") or reading.mode == "normalised" else "mu"
+    energy, unit = to_ev(group.x, name, stated="", angle=False, asked=reading.energy_unit, d_spacing=reading.d_spacing)
+    energy, curves, remarks = in_order(energy + group.shift_ev, [group.y], name, reading.exclude)
+    parameters: dict[str, Any] = {
+        "format": "Athena project",
+        "file_sha256": sha256_file(path),
+        "group": group.label,
+        "group_key": group.key,
+        "energy_unit": unit,
+        "energy_shift_ev": group.shift_ev,
+    }
+    if reading.exclude:
+        parameters["excluded_ev"] = [list(each) for each in reading.exclude]
+    element, edge = (str(group.values.get(key) or "").strip() or None for key in ("bkg_z", "fft_edge"))
+    if element and not element.isalpha():
+        element = edge = None
+    return Scan(energy, curves[0], mode, name, element, edge, None, group.stored(), parameters, remarks)
