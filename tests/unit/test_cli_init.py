@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import xanesflow
 from xanesflow.cli import app
 from xanesflow.cli.init import TEMPLATES
-from xanesflow.config.model import load_config
+from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.source_tree import example_files, workflow_file, workflow_folder
 

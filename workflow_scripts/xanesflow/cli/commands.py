@@ -169,7 +169,7 @@ def init(
 
     Example: xanesflow init my_campaign
     """  # fmt: skip
-    with errors_told():
+    with report_errors():
         from xanesflow.cli.init import write_campaign
 
         names = write_campaign(directory)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xanesflow.cli.terminal import WrongCallError
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.source_tree import workflow_file
 
 TEMPLATES = Path(__file__).parent / "campaign_folder"

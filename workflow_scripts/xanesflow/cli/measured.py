@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.terminal import WrongCallError, say
-from xanesflow.core.errors import XanesflowError
+from xanesflow.cli.terminal import say
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, merge_spectra, read_measured
 from xanesflow.measured.foreign_file import printable
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.terminal import WrongCallError, errors_told, messages, results
+from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.core.errors import WrongCallError
 
 
 def measured(
@@ -102,7 +103,7 @@ def measured(
 
     Example: xanesflow measured scan.xdi --output scan.csv --plot scan.png
     """
-    with errors_told():
+    with report_errors():
         ranges = [_range(each, "--exclude") for each in exclude or []]
         before, behind = (_range(each, name) if each else None for each, name in ((pre, "--pre"), (post, "--post")))
         from xanesflow.cli.measured import show_measured

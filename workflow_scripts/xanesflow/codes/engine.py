@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from xanesflow.codes.finished_run import FinishedRun
-    from xanesflow.codes.input_writers import NoInputError
     from xanesflow.core.energy_grid import Array
+    from xanesflow.core.errors import NoInputError
 
 
 class Engine(Protocol):

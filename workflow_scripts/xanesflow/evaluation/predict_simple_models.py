@@ -54,8 +54,8 @@ def predict_simple_models(
     train, val, rows = data.rows("train"), data.rows("val"), data.rows(part)
     if len(train) < 2 or not len(val):
         raise XanesflowError(
-            f"{subset} in {data.path}: too few spectra to fit a simple model ({data.counts()}; wanted train 2, val 1 or "
-            "more): add finished simulations, or set `splits.files: null` to split the spectra that are there."
+            f"{subset} in {data.path}: too few spectra to fit a simple model ({data.counts()}; wanted train 2, val 1 "
+            "or more): add finished simulations, or set `splits.files: null` to split the spectra that are there."
         )
     if not len(rows):
         logger.warning(

@@ -11,10 +11,9 @@ from typing import Any
 from pymatgen.core import Structure
 
 from xanesflow.codes.exciting.options import ExcitingOptions
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.kpoints import kpoints_rule
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 
 
 class Exciting:

@@ -10,9 +10,8 @@ from typing import Any
 from pymatgen.core import Element, Structure
 
 from xanesflow.codes.fdmnes.options import FdmnesOptions
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import NoInputError, XanesflowError
 
 
 class Fdmnes:

@@ -9,11 +9,11 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.input_writers import NoInputError
 from xanesflow.codes.kpoints import kpoints_rule
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.codes.supercell import make_supercell
 from xanesflow.codes.xspectra.options import XspectraOptions
+from xanesflow.core.errors import NoInputError
 
 
 class Xspectra:
