@@ -45,7 +45,7 @@ def test_nothing_is_started_that_does_not_fit_but_the_first_of_each_worker():
     assert limit.may_start(100, workers=2)  # a short one still fits
     limit.learn(spent=1000, expected=10)  # this machine is slow
     assert not limit.may_start(100, workers=2)
-    assert limit.told() == "what is left takes longer than its time allows"
+    assert limit.why_stopped() == "what is left takes longer than its time allows"
     assert not Limit(time.time() - 1).may_start(1)
     assert Limit(None).may_start(1e9)
 
