@@ -15,6 +15,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import Site, chunk_of
+from xanesflow.structures.poscar_text import plain_poscar
 from xanesflow.structures.unusable import BadStructure, UnusableStructure
 
 if TYPE_CHECKING:
@@ -81,12 +82,16 @@ def parse_poscar(text: str) -> Structure:
     from pymatgen.io.vasp import Poscar  # slow to import, for what else is in that package
 
     try:
-        poscar = Poscar.from_str(text)
+        poscar = Poscar.from_str(plain_poscar(text))
         structure = poscar.structure
+    except UnusableStructure:
+        raise
     except Exception as error:  # pymatgen raises whatever its parsing ran into
         raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
     if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
-        raise UnusableStructure("does not name its elements")
+        raise UnusableStructure(
+            "does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers of atoms"
+        )
     if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
         raise UnusableStructure("has coordinates or a cell that are not finite")
     return structure

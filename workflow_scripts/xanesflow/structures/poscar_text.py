@@ -1,0 +1,95 @@
+"""A POSCAR as pymatgen reads it rightly: its counts checked, its scale written out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xanesflow.structures.unusable import UnusableStructure
+
+
+def plain_poscar(text: str) -> str:
+    """A POSCAR whose numbers of atoms and rows agree and whose scale is one positive number.
+
+    VASP takes a negative scale for the cell's volume and three numbers for a factor along each Cartesian axis, of the
+    cell and of Cartesian positions alike; pymatgen scales the cell alone by the first and fails at the second. All
+    other files come back as they are.
+
+    Raises:
+        UnusableStructure: it announces atoms that it does not have, or its scale is none.
+    """
+    lines = text.splitlines()
+    _check_rows(lines)
+    scale = _numbers(lines[1]) if len(lines) > 5 else []
+    if len(scale) == 1 and scale[0] > 0:
+        return text
+    matrix = np.array([_numbers(line)[:3] for line in lines[2:5]]) if len(lines) > 5 else np.empty(0)
+    if matrix.shape != (3, 3) or not scale:
+        return text  # pymatgen finds what is wrong with it
+    if not all(scale) or (len(scale) >= 3 and min(scale[:3]) < 0):
+        raise UnusableStructure(f"has the scale '{lines[1].strip()[:30]}'; write a positive number, or minus the volume")
+    if len(scale) < 3:
+        if scale[0] > 0:
+            return text
+        volume = abs(float(np.linalg.det(matrix)))
+        if volume < 1e-9:
+            raise UnusableStructure("has a cell without volume")
+        lines[1] = repr(float((-scale[0] / volume) ** (1 / 3)))
+        return "\n".join(lines) + "\n"
+    factors = np.array(scale[:3])
+    lines[1] = "1.0"
+    lines[2:5] = [" ".join(map(repr, (row * factors).tolist())) for row in matrix]
+    start, atoms = _rows_of_positions(lines)
+    if atoms and lines[start - 1].strip()[:1].lower() in ("c", "k"):
+        for k in range(start, start + atoms):
+            place, rest = _numbers(lines[k])[:3], lines[k].split()[3:]
+            lines[k] = " ".join([*map(repr, (np.array(place) * factors).tolist()), *rest])
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(line: str) -> list[float]:
+    """The numbers that a line begins with."""
+    found = []
+    for token in line.split():
+        try:
+            found.append(float(token.replace("D", "E").replace("d", "e")))
+        except ValueError:
+            break
+    return found
+
+
+def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
+    """The line at which positions begin, and their number as announced; (0, 0) where that is not clear."""
+    where = next((k for k in (5, 6) if len(lines) > k and _counts(lines[k])), None)
+    if where is None:
+        return 0, 0
+    start = where + 1
+    if len(lines) > start and lines[start].strip()[:1].lower() == "s":
+        start += 1
+    return start + 1, sum(_counts(lines[where]))
+
+
+def _counts(line: str) -> list[int]:
+    tokens = line.partition("!")[0].partition("#")[0].split()
+    return [int(token[:12]) for token in tokens] if tokens and all(token.isdecimal() for token in tokens) else []
+
+
+def _check_rows(lines: list[str]) -> None:
+    """Refuse numbers of atoms that the file does not hold; for large ones pymatgen would take all memory there is."""
+    start, announced = _rows_of_positions(lines)
+    if not announced:
+        return
+    if announced > len(lines):
+        raise UnusableStructure(f"cannot be read: it announces {announced:,} atoms and has {len(lines):,} lines")
+    rows = 0
+    for line in lines[start : start + announced]:
+        if not line.split():
+            break
+        rows += 1
+    if rows < announced:
+        raise UnusableStructure(
+            f"is cut off: it announces {announced} atoms and has {rows} rows of positions; add what is missing, or "
+            "correct the numbers of atoms"
+        )
+    for row, line in enumerate(lines[start : start + announced]):
+        if len(_numbers(line)) < 3:
+            raise UnusableStructure(f"has no three coordinates in line {start + row + 1}: '{line.strip()[:40]}'")
