@@ -115,8 +115,8 @@ def read_formula(text: str) -> Composition | None:
         for symbol, amount in re.findall(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?", part):
             if not Element.is_valid_symbol(symbol):
                 return None
-            symbol = "H" if symbol in ("D", "T") else symbol
-            amounts[symbol] = amounts.get(symbol, 0.0) + float(amount or 1)
+            name = "H" if symbol in ("D", "T") else symbol
+            amounts[name] = amounts.get(name, 0.0) + float(amount or 1)
     amounts = {symbol: amount for symbol, amount in amounts.items() if amount > 0}
     return Composition(amounts) if amounts else None
 
@@ -242,7 +242,7 @@ def check_distances(structure: Structure) -> None:
         raise UnusableStructure(f"{told}{more}; remove the doubled ones", "atoms_too_close")
     raise UnusableStructure(
         f"has two atoms that are {apart[worst]:.2f} Å apart: {a} {one} and {b} {two}, counted from 0; no {a} and {b} "
-        f"are closer than {allowed[worst]:.2f} Å, so its cell, symmetry or coordinates are wrong or its atoms disordered",
+        f"are closer than {allowed[worst]:.2f} Å, so its cell, symmetry or places are wrong, or it is disordered",
         "atoms_too_close",
     )
 

@@ -32,13 +32,15 @@ class Table:
 
     @classmethod
     def of(cls, block: gemmi.cif.Block) -> Table:
+        """All items of a block."""
         values: dict[str, list[str]] = {}
         in_loops: set[str] = set()
         twice = ""
         for item in block:
             if item.pair is not None:
-                twice = twice or (item.pair[0] if _plain(item.pair[0]) in values else "")
-                values[_plain(item.pair[0])] = [_value(item.pair[1])]
+                tag, value = item.pair[0], item.pair[1]  # type: ignore[index]  # a pair of texts
+                twice = twice or (tag if _plain(tag) in values else "")
+                values[_plain(tag)] = [_value(value)]
             elif item.loop is not None:
                 tags = [_plain(tag) for tag in item.loop.tags]
                 cells = [_value(value) for value in item.loop.values]
@@ -49,6 +51,7 @@ class Table:
         return cls(values, frozenset(in_loops), twice)
 
     def has(self, tag: str) -> bool:
+        """Whether the block has an item, whatever its value."""
         return tag in self.values
 
     def column(self, tag: str) -> list[str]:
@@ -154,8 +157,8 @@ def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
         values, last_digits = zip(*(_coordinate(text, label) for text in place), strict=True)
         if filled < 0.9995:
             raise UnusableStructure(
-                f"has partially occupied sites, such as {label[:20]} with {element}:{filled:g}; an ordered crystal has 1 "
-                "everywhere",
+                f"has partially occupied sites, such as {label[:20]} with {element}:{filled:g}; an ordered crystal "
+                "has 1 everywhere",
                 "disordered",
             )
         thirds = [_third(text) for text in place]
@@ -244,8 +247,8 @@ def _check_alternatives(table: Table, labels: list[str]) -> None:
         others.setdefault(group, label)
         if group.startswith("-"):
             raise UnusableStructure(
-                f"is disordered: its atom {label[:20]} (disorder group {group[:10]}) shares its place with its own image; "
-                "keep one of the two and write the crystal without symmetry",
+                f"is disordered: its atom {label[:20]} (disorder group {group[:10]}) shares its place with its own "
+                "image; keep one of the two and write the crystal without symmetry",
                 "disordered",
             )
         if len(others) > 1:

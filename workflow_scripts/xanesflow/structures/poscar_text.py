@@ -26,7 +26,9 @@ def plain_poscar(text: str) -> str:
     if matrix.shape != (3, 3) or not scale:
         return text  # pymatgen finds what is wrong with it
     if not all(scale) or (len(scale) >= 3 and min(scale[:3]) < 0):
-        raise UnusableStructure(f"has the scale '{lines[1].strip()[:30]}'; write a positive number, or minus the volume")
+        raise UnusableStructure(
+            f"has the scale '{lines[1].strip()[:30]}'; write a positive number, or minus the volume"
+        )
     if len(scale) < 3:
         if scale[0] > 0:
             return text

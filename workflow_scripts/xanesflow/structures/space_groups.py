@@ -188,9 +188,7 @@ def _open(group: gemmi.SpaceGroup) -> str:
 
 
 def _members(group: gemmi.GroupOps) -> list[tuple[int, ...]]:
-    return [
-        (*(value // GRID for row in op.rot for value in row), *(value % GRID for value in op.tran)) for op in group
-    ]
+    return [(*(value // GRID for row in op.rot for value in row), *(value % GRID for value in op.tran)) for op in group]
 
 
 def _operations(group: gemmi.SpaceGroup) -> Operations:
@@ -213,7 +211,8 @@ def _table() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
     full = {}
     for hall_number in range(1, 531):
         kind = spglib.get_spacegroup_type(hall_number)
-        full[kind.hall_symbol] = kind.international_full
+        if kind is not None:
+            full[kind.hall_symbol] = kind.international_full
     groups = list(gemmi.spacegroup_table())
     table: dict[str, dict[str, gemmi.SpaceGroup]] = {}
     for group in groups:
