@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import gemmi
@@ -180,6 +181,7 @@ def check_numbers(matrix: np.ndarray, fractions: np.ndarray) -> None:
         raise UnusableStructure("has coordinates that are not finite or far outside its cell")
 
 
+@cache
 def shortest_distance(one: str, other: str) -> float:
     """The distance in Å below which no two atoms of two elements are."""
     radii = gemmi.Element(one).covalent_r + gemmi.Element(other).covalent_r

@@ -196,7 +196,7 @@ def _occupancy(text: str, label: str) -> float:
 
 
 def _coordinate(text: str, label: str) -> tuple[float, float]:
-    """A coordinate, and what one unit of its last digit is worth; 0 for a fraction such as 1/3."""
+    """A coordinate and its `ListedAtom.last_digit`."""
     if text == "?":
         raise UnusableStructure(
             f"gives no place of its atom {label[:20]} ('?' as coordinate), so the crystal is not complete; write where "
@@ -215,8 +215,9 @@ def _coordinate(text: str, label: str) -> tuple[float, float]:
     if not math.isfinite(value):
         raise UnusableStructure(f"has coordinates that are not finite, at its atom {label[:20]}")
     # Zeros at the end are mostly a format's, not a measurement's.
-    digits = (match[2] or match[3] or "").rstrip("0")
-    return value, 10.0 ** -len(digits) if digits else 0.0
+    digits = match[2] or match[3] or ""
+    uncertainty = 6.0 * int(match[4]) * 10.0 ** -len(digits) if match[4] and len(match[4]) < 5 else 0.0
+    return value, max(uncertainty, 10.0 ** -len(digits.rstrip("0")) if digits.strip("0") else 0.0)
 
 
 def _third(text: str) -> float | None:

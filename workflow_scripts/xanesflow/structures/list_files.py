@@ -16,7 +16,7 @@ from xanesflow.structures.unusable import BadStructure
 LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
-_FIRST = [name + packed for name in ("POSCAR", "CONTCAR") for packed in ("", *PACKED)]
+_FIRST = [name + packed for packed in ("", *PACKED) for name in ("POSCAR", "CONTCAR")]
 _NAMED = 3  # how many of many names a sentence holds
 
 

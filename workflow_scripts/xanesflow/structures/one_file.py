@@ -84,7 +84,7 @@ def form_of(name: str, content: bytes) -> str:
         return "json"
     if b"<modeling>" in start[:300]:
         return "vasprun"
-    if re.match(rb"\d+[ \t]*\r?\n[^\r\n]*\r?\n\s*[A-Z][a-z]?(\s+-?\d*\.\d+){3}", start):
+    if re.match(rb"\d+[ \t]*\r?\n[^\r\n]*\r?\n\s*[A-Z][a-z]?([ \t]+[+-]?\d*\.?\d+\S*){3}", start):
         return "xyz"
     lines = content.replace(b"\r", b"\n")
     cif = re.search(rb"^\s*data_", lines, re.MULTILINE) and re.search(rb"^\s*(_|loop_)", lines, re.MULTILINE)

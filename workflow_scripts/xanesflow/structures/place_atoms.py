@@ -26,7 +26,8 @@ class ListedAtom:
         label: as the file has it.
         symbol: of its element.
         place: fractional coordinates (3,).
-        last_digit: what one unit of the last digit of each coordinate is worth (3,); 0 where it is exact.
+        last_digit: what one unit of the last digit of each coordinate is worth, or six standard uncertainties if that
+            is more (3,); 0 where it is exact.
         multiplicity: of its position as the file gives it, None if it does not.
     """
 
@@ -99,7 +100,10 @@ def _on_special_position(
         place = place + _nearest(rotations[near] @ place + translations[near] - place).mean(axis=0)
     left = _nearest(rotations[near] @ place + translations[near] - place)
     shift = _nearest(place - atom.place)
-    by_digits = bool((np.abs(shift) <= 1.001 * atom.last_digit + 1e-9).all())
+    # 0.67 and 0.66 stand for 2/3, rounded or cut; 0.68 does not.
+    rounded = np.abs(shift) <= 0.501 * atom.last_digit + 1e-9
+    cut = (shift * np.sign(atom.place) > 0) & (np.abs(shift) <= 1.001 * atom.last_digit)
+    by_digits = bool((rounded | cut).all())
     small = float(np.linalg.norm(shift @ lattice.matrix)) <= SNAP_A
     settled = float(np.abs(left).max()) < 1e-6
     return place if settled and (by_digits or small) else atom.place
@@ -111,7 +115,8 @@ def _orbit(
     """All images of a place in the cell (n, 3), each once, in the order of the operations."""
     images = (rotations @ place + translations) % 1.0
     images[images > 1 - 1e-9] = 0.0
-    distances = np.linalg.norm(_nearest(images[:, None] - images[None]) @ lattice.matrix, axis=2)
+    apart = _nearest(images[:, None] - images[None]).reshape(-1, 3) @ lattice.matrix
+    distances = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(len(images), -1)
     first = np.flatnonzero((distances < SAME_A).argmax(axis=1) == np.arange(len(images)))
     between = distances[0, first[1:]]
     limit = shortest_distance(atom.symbol, atom.symbol)

@@ -21,17 +21,18 @@ def plain_poscar(text: str) -> str:
     _check_rows(lines)
     scale = _numbers(lines[1]) if len(lines) > 5 else []
     if len(scale) == 1 and scale[0] > 0:
-        return text
+        if len(lines[1].split()) == 1:
+            return text
+        lines[1] = repr(scale[0])  # a remark stands behind it, which VASP passes over
+        return "\n".join(lines) + "\n"
     matrix = np.array([_numbers(line)[:3] for line in lines[2:5]]) if len(lines) > 5 else np.empty(0)
     if matrix.shape != (3, 3) or not scale:
         return text  # pymatgen finds what is wrong with it
-    if not all(scale) or (len(scale) >= 3 and min(scale[:3]) < 0):
+    if not all(scale) or len(scale) == 2 or (len(scale) >= 3 and min(scale[:3]) < 0):
         raise UnusableStructure(
-            f"has the scale '{lines[1].strip()[:30]}'; write a positive number, or minus the volume"
+            f"has the scale '{lines[1].strip()[:30]}'; write one positive number or three, or minus the volume"
         )
-    if len(scale) < 3:
-        if scale[0] > 0:
-            return text
+    if len(scale) == 1:
         volume = abs(float(np.linalg.det(matrix)))
         if volume < 1e-9:
             raise UnusableStructure("has a cell without volume")

@@ -17,8 +17,8 @@ from pymatgen.core import Lattice, Structure
 
 from xanesflow.structures.check_structure import Claims, checked
 from xanesflow.structures.cif_atoms import Table, read_atoms, read_lattice
-from xanesflow.structures.place_atoms import ListedAtom, place_atoms
 from xanesflow.structures.cif_symmetry import Said, candidates, read_symmetry
+from xanesflow.structures.place_atoms import ListedAtom, place_atoms
 from xanesflow.structures.space_groups import Operations
 from xanesflow.structures.unusable import UnusableStructure
 

@@ -32,6 +32,10 @@ def read_json(text: str) -> tuple[Structure, str]:
     if not isinstance(content, dict):
         raise UnusableStructure(f"holds a {_json_name(content)}, not a pymatgen Structure or a document with one")
     kind = content.get("@class")
+    if kind is None and "material_id" in content and not isinstance(content.get("structure"), dict):
+        raise UnusableStructure(
+            "is a document without a structure; ask Materials Project for its field `structure` too"
+        )
     if kind != "Structure" and isinstance(content.get("structure"), dict):
         structure, note = checked(_build(content["structure"]), _claims(content))
         return structure, "; ".join(filter(None, (_document_name(content), note)))

@@ -49,7 +49,10 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     try:
         atoms = read(io.StringIO("\n".join([*lines[:2], *rows, ""])), format="extxyz", index=0)
     except Exception as error:  # it raises whatever it ran into
-        raise UnusableStructure(f"is no xyz file: {' '.join(str(error).split())[:120] or 'a row is wrong'}") from error
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UnusableStructure(
+            f"is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong ({said})"
+        ) from error
     if not isinstance(atoms, Atoms):
         raise UnusableStructure("holds several structures")
     symbols, places = atoms.get_chemical_symbols(), atoms.get_positions()
