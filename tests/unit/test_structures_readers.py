@@ -150,10 +150,10 @@ def test_the_archives_reader_says_disordered_and_no_structure_as_before():
 def test_the_smallest_distance_is_that_of_all_images(tmp_path):
     """Against a search over the images of a compact cell; the file has a skewed cell of the same crystal.
 
-    The smallest distances of pairs of elements are 0.63 of the sum of their covalent radii, 0.58 for two metals and
+    The smallest distances of pairs of elements are 0.63 of the sum of their covalent radii, 0.55 for two metals and
     0.68 for two non-metals (Cordero 2008: Cu 1.32, O 0.66 Å).
     """
-    cu_o, cu_cu, o_o = 0.63 * (1.32 + 0.66), 0.58 * 2 * 1.32, 0.68 * 2 * 0.66
+    cu_o, cu_cu, o_o = 0.63 * (1.32 + 0.66), 0.55 * 2 * 1.32, 0.68 * 2 * 0.66
     random = np.random.default_rng(1)
     shifts = np.array(list(product(range(-5, 6), repeat=3)))
     skew = np.array([[1, 2, -3], [0, 1, 4], [0, 0, 1]])

@@ -22,7 +22,7 @@ from xanesflow.structures.unusable import UnusableStructure
 MIN_DISTANCE_A = 0.5
 """Two atoms that are closer are a mistake, whatever they are: the shortest bond there is, H-H, has 0.74 Å."""
 
-SHORTEST_BONDS = {"metals": 0.58, "hydrogen": 0.6, "metal and non-metal": 0.63, "non-metals": 0.68}
+SHORTEST_BONDS = {"metals": 0.55, "hydrogen": 0.6, "metal and non-metal": 0.63, "non-metals": 0.68}
 """Of the sum of two covalent radii. The shortest known: Cr-Cr fivefold 0.62, U=O 0.67, V=O 0.72, C#C 0.79, O2 0.92."""
 
 MAX_EDGE_A = 1000.0
