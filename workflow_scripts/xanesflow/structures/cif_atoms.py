@@ -18,6 +18,8 @@ from xanesflow.structures.unusable import UnusableStructure
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
 _FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 _NOTHING = ("", "?", ".")
+HEAVIEST = 103
+"""Atomic number of the last element that crystals are made of, lawrencium, to be generous."""
 _AXES = "xyz"
 
 
@@ -280,7 +282,8 @@ def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
         names.append(name[0])
     if is_label:  # it may go on behind the element's symbol: FeA, OW1
         names += [name[:n] for n in (2, 1) if name[:n].istitle() and name[n : n + 1].isupper()]
-    found = next((each for each in names if Element.is_valid_symbol(each)), "")
+    # NH and CN are no nihonium and no copernicium.
+    found = next((each for each in names if Element.is_valid_symbol(each) and Element(each).Z <= HEAVIEST), "")
     if name.startswith(("OH", "NO")) or not found:
         raise UnusableStructure(
             f"has an atom '{label[:20]}' whose element cannot be told from '{symbol[:20]}'; name it in"
