@@ -121,7 +121,8 @@ def test_a_multiplicity_that_the_symmetry_does_not_make_is_refused():
 
 
 @pytest.mark.parametrize("listed", ["-x,-y-z", "x,y,z+l/2", "x,y,z+9**9**9", "x,y,z+__import__('os')", "2x,y,z",
-                                    "x,y,y", "x,y,z+1/0", "x,y,z+1/5", "x;y;z", "xy,z,x", "x,y,z,t", "x+,y,z"])  # fmt: skip
+                                    "x,y,y", "x,y,z+1/0", "x,y,z+1/5", "x;y;z", "xy,z,x", "x,y,z,t",
+                                    "x+,y,z"])  # fmt: skip
 def test_an_operation_that_is_none_is_refused_and_never_evaluated(listed):
     loop = f'loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n"{listed}"\n'
     with pytest.raises(UnusableStructure, match="which is no symmetry operation such as"):

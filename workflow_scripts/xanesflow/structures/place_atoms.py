@@ -51,16 +51,14 @@ def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operation
         UnusableStructure: an atom is too close to its own image, or two rows give one place.
     """
     rotations, translations = operations.rotations, operations.translations
-    if len(atoms) * len(rotations) > 20 * MAX_ATOMS:
-        raise UnusableStructure(f"has more than {MAX_ATOMS:,} atoms")
     symbols: list[str] = []
     places: list[np.ndarray] = []
     owners: list[int] = []
     put: list[str] = []
     for row, atom in enumerate(atoms):
         place = _on_special_position(atom, lattice, rotations, translations)
-        moved = float(np.linalg.norm(_nearest(place - atom.place) @ lattice.matrix))
-        if np.abs(_nearest(place - atom.place)).max() > 1.5e-5:
+        if place is not atom.place and np.abs(_nearest(place - atom.place)).max() > 1.5e-5:
+            moved = float(np.linalg.norm(_nearest(place - atom.place) @ lattice.matrix))
             to = ", ".join(f"{value:.6g}" for value in np.round(place, 6) + 0.0)
             put.append(f"{atom.label} onto {to} ({moved:.3f} Å away)")
         orbit = _orbit(atom, place, lattice, rotations, translations)
@@ -68,6 +66,8 @@ def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operation
         places.append(orbit)
         symbols += [atom.symbol] * len(orbit)
         owners += [row] * len(orbit)
+        if len(owners) > MAX_ATOMS:
+            raise UnusableStructure(f"has more than {MAX_ATOMS:,} atoms a cell, which is the limit")
     structure = Structure(lattice, symbols, np.concatenate(places))
     _check_rows_apart(structure, owners, atoms)
     notes = []
@@ -115,6 +115,8 @@ def _orbit(
     """All images of a place in the cell (n, 3), each once, in the order of the operations."""
     images = (rotations @ place + translations) % 1.0
     images[images > 1 - 1e-9] = 0.0
+    if len(images) == 1:
+        return images
     apart = _nearest(images[:, None] - images[None]).reshape(-1, 3) @ lattice.matrix
     distances = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(len(images), -1)
     first = np.flatnonzero((distances < SAME_A).argmax(axis=1) == np.arange(len(images)))

@@ -17,7 +17,8 @@ def plain_poscar(text: str) -> str:
     Raises:
         UnusableStructure: it announces atoms that it does not have, or its scale is none.
     """
-    lines = text.splitlines()
+    lines = [line.rstrip("\r") for line in text.rstrip().split("\n")]
+    _check_head(lines)
     _check_rows(lines)
     scale = _numbers(lines[1]) if len(lines) > 5 else []
     if len(scale) == 1 and scale[0] > 0:
@@ -62,18 +63,33 @@ def _numbers(line: str) -> list[float]:
 
 def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
     """The line at which positions begin, and their number as announced; (0, 0) where that is not clear."""
-    where = next((k for k in (5, 6) if len(lines) > k and _counts(lines[k])), None)
-    if where is None:
+    first = next((k for k in range(5, min(len(lines), 16)) if _counts(lines[k])), None)
+    if first is None:
         return 0, 0
-    start = where + 1
+    start = first + max(first - 5, 1)  # as many lines of numbers as of symbols
+    announced = sum(sum(_counts(line)) for line in lines[first:start])
     if len(lines) > start and lines[start].strip()[:1].lower() == "s":
         start += 1
-    return start + 1, sum(_counts(lines[where]))
+    return start + 1, announced
 
 
 def _counts(line: str) -> list[int]:
     tokens = line.partition("!")[0].partition("#")[0].split()
     return [int(token[:12]) for token in tokens] if tokens and all(token.isdecimal() for token in tokens) else []
+
+
+def _check_head(lines: list[str]) -> None:
+    """Refuse a file whose first lines are not those of a POSCAR."""
+    if len(lines) < 7:
+        raise UnusableStructure(
+            f"cannot be read: it has {len(lines)} line{'s' * (len(lines) > 1)}, and a POSCAR has a remark, a scale, "
+            "three vectors of the cell, symbols and numbers of atoms before its positions"
+        )
+    for k, (meant, numbers) in enumerate([("the scale", 1), *[("a vector of the cell", 3)] * 3], start=1):
+        if len(_numbers(lines[k])) < numbers or (k > 1 and len(lines[k].split()) > 3):
+            raise UnusableStructure(f"cannot be read: its line {k + 1} is '{lines[k].strip()[:40]}' and not {meant}")
+    if not any(_counts(line) for line in lines[5:16]):
+        raise UnusableStructure("cannot be read: the numbers of atoms are missing below the symbols of its elements")
 
 
 def _check_rows(lines: list[str]) -> None:

@@ -47,8 +47,9 @@ def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
 
                 return read_vasprun(text)
             return checked(parse_poscar(text))
-    except UnusableStructure:
-        raise
+    except UnusableStructure as error:  # what it quotes of the file may be anything
+        said = "".join(sign if sign.isprintable() else " " for sign in str(error))
+        raise UnusableStructure(said, error.reason) from error
     except MemoryError as error:
         raise UnusableStructure("cannot be read: it needs more memory than there is") from error
     except Exception as error:  # a user's file may hold anything, and libraries raise whatever they ran into

@@ -87,7 +87,8 @@ def parse_poscar(text: str) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:  # pymatgen raises whatever its parsing ran into
-        raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
+        said = "it ends too early, or a line is too short" if isinstance(error, IndexError) else one_line(error)
+        raise UnusableStructure(f"cannot be read: {said}") from error
     if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
         raise UnusableStructure(
             "does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers of atoms"
