@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from xanesflow.structures.unusable import UnusableStructure
@@ -63,7 +65,7 @@ def _numbers(line: str) -> list[float]:
 
 def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
     """The line at which positions begin, and their number as announced; (0, 0) where that is not clear."""
-    first = next((k for k in range(5, min(len(lines), 16)) if _counts(lines[k])), None)
+    first = _line_of_counts(lines)
     if first is None:
         return 0, 0
     start = first + max(first - 5, 1)  # as many lines of numbers as of symbols
@@ -71,6 +73,16 @@ def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
     if len(lines) > start and lines[start].strip()[:1].lower() == "s":
         start += 1
     return start + 1, announced
+
+
+def _line_of_counts(lines: list[str]) -> int | None:
+    """The first line of numbers of atoms, below one line of symbols, several or none."""
+    for k, line in enumerate(lines[5:16], start=5):
+        if _counts(line):
+            return k
+        if re.match(r"\s*(direct|cart|kart|sele)", line, re.IGNORECASE):
+            return None
+    return None
 
 
 def _counts(line: str) -> list[int]:
@@ -88,7 +100,7 @@ def _check_head(lines: list[str]) -> None:
     for k, (meant, numbers) in enumerate([("the scale", 1), *[("a vector of the cell", 3)] * 3], start=1):
         if len(_numbers(lines[k])) < numbers or (k > 1 and len(lines[k].split()) > 3):
             raise UnusableStructure(f"cannot be read: its line {k + 1} is '{lines[k].strip()[:40]}' and not {meant}")
-    if not any(_counts(line) for line in lines[5:16]):
+    if _line_of_counts(lines) is None:
         raise UnusableStructure("cannot be read: the numbers of atoms are missing below the symbols of its elements")
 
 
