@@ -13,7 +13,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.structures.file_forms import PACKED, form_by_name, name_in, without_packing
 from xanesflow.structures.unusable import BadStructure
 
-LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
+LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar, <id>.xyz or POSCAR_<id>, compressed or not"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
 _FIRST = [name + packed for packed in ("", *PACKED) for name in ("POSCAR", "CONTCAR")]
