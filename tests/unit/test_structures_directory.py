@@ -51,11 +51,11 @@ def test_a_folder_with_two_structure_files_and_no_poscar_is_no_material(tmp_path
 
 
 def test_deeper_folders_and_other_files_are_counted_and_named_in_the_log(tmp_path, caplog):
-    write_files(tmp_path, {"a/POSCAR": GOOD, "a/INCAR": "", "notes.txt": "", "b/c/POSCAR": GOOD, "e.cif.gz": ""})
+    write_files(tmp_path, {"a/POSCAR": GOOD, "a/INCAR": "", "notes.txt": "", "b/c/POSCAR": GOOD, "e.cif.zip": ""})
     (tmp_path / "empty").mkdir()
     with caplog.at_level(logging.INFO):
         assert good_and_bad(read(tmp_path)) == (["a"], {})
-    assert "structure files: 1, not read: 4 (a/INCAR, e.cif.gz, empty/, ...)" in caplog.text
+    assert "structure files: 1, not read: 4 (a/INCAR, e.cif.zip, empty/, ...)" in caplog.text
     assert "deeper folders, not looked into: 1 (b/c)" in caplog.text
 
 

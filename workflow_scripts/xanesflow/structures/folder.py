@@ -17,7 +17,7 @@ from xanesflow.core.text import first_few
 from xanesflow.structures.list_files import StructureFile, describe_listing, list_structures
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import content_of
-from xanesflow.structures.read_structure import read_structure, same_structure
+from xanesflow.structures.read_structure import read_structure, same_crystal, same_structure
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,10 @@ def read_directory(
 ) -> list[Material | BadStructure]:
     """Read the structure files of a folder and of the folders in it.
 
-    A file `<id>.cif`, `<id>.json` (pymatgen's Structure), `<id>.vasp`, `<id>.poscar`, `POSCAR_<id>` or `POSCAR.<id>`
-    is the material `<id>`; so is a folder `<id>` with a POSCAR, else a CONTCAR, else a single file with one of those
-    endings. Deeper folders and other files are counted in the log.
+    A file `<id>.cif`, `<id>.json` (pymatgen's Structure), `<id>.vasp`, `<id>.poscar`, `<id>.mcif`, `<id>.xyz`,
+    `POSCAR_<id>` or `POSCAR.<id>` is the material `<id>`; so is a folder `<id>` with a POSCAR, else a CONTCAR, else a
+    single file with one of those endings, else a vasprun.xml. Each may be compressed (`.gz`, `.bz2`, `.xz`).
+    Deeper folders and other files are counted in the log.
 
     Args:
         path: the folder.
@@ -103,6 +104,11 @@ def _one_of(
     if len(materials) == len(found) and all(same_structure(structures[0], other) for other in structures[1:]):
         log.info("%s: %s hold the same structure; the first one is used", first.material_id, names)
         return material
-    differ = "hold different structures" if len(materials) == len(found) else "are not all readable"
+    if len(materials) < len(found):
+        differ = "are not all readable"
+    elif all(same_crystal(structures[0], other) for other in structures[1:]):
+        differ = "hold one crystal with its atoms or its cell in another order, in which a site has another number"
+    else:
+        differ = "hold different structures"
     detail = f"{names} have one id and {differ}, so none of them is used; rename or remove all but one"
     return BadStructure(first.material_id, detail, "duplicate_id")

@@ -12,12 +12,13 @@ from pathlib import Path
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.text import first_few, printable
+from xanesflow.structures.file_forms import PACKED, form_by_name, name_in, without_packing
 from xanesflow.structures.material import BadStructure
 
-LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar or POSCAR_<id>"
+LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar, <id>.xyz or POSCAR_<id>, compressed or not"
 
-_FORMS = {".cif": "cif", ".json": "json", ".vasp": "poscar", ".poscar": "poscar"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
+_FIRST = [name + packed for packed in ("", *PACKED) for name in ("POSCAR", "CONTCAR")]
 
 
 @dataclass(frozen=True, order=True)
@@ -131,15 +132,10 @@ def _is_folder(path: Path) -> bool:
 
 def _list_file(entry: Path, listing: FolderListing) -> None:
     """Sort in a file that stands in the folder itself."""
-    form = _FORMS.get(entry.suffix.lower(), "")
-    material_id = entry.stem
-    if not form and (match := re.fullmatch(r"POSCAR[_.](.+)", entry.name, re.DOTALL)):
-        form, material_id = "poscar", match[1]
-    elif not form and entry.name.lower() in _FORMS:
-        form, material_id = _FORMS[entry.name.lower()], entry.name
-    if form:
-        _add(material_id, entry, entry.name, form, listing)
-    elif entry.name in ("POSCAR", "CONTCAR"):
+    material_id = name_in(entry.name)
+    if material_id is not None:
+        _add(material_id, entry, entry.name, form_by_name(entry.name) or "poscar", listing)
+    elif without_packing(entry.name) in ("POSCAR", "CONTCAR"):
         detail = f"{entry.name} has no id; call it POSCAR_<id> or put it into a folder that is called <id>"
         listing.bad.append(BadStructure(entry.name, detail))
     elif entry.is_symlink() and not os.path.exists(entry):  # noqa: PTH110 - Path.exists raises at a loop of links
@@ -162,8 +158,10 @@ def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
         return
     listing.deeper += [f"{shown}/{printable(entry.name)}" for entry in entries if _is_folder(entry)]
     files = [entry for entry in entries if not _is_folder(entry)]
-    chosen = [entry for name in ("POSCAR", "CONTCAR") for entry in files if entry.name == name][:1]
-    chosen = chosen or [entry for entry in files if entry.suffix.lower() in _FORMS]
+    chosen = [entry for name in _FIRST for entry in files if entry.name == name][:1]
+    known = [entry for entry in files if form_by_name(entry.name)]
+    # xyz and vasprun.xml mostly lie beside the structure that they belong to.
+    chosen = chosen or [entry for entry in known if form_by_name(entry.name) not in ("xyz", "vasprun")] or known
     if len(chosen) > 1:
         detail = (
             f"the folder {shown} stands for one material and holds {len(chosen)} structure files "
@@ -171,7 +169,7 @@ def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
         )
         listing.bad.append(BadStructure(shown, detail, "duplicate_id"))
     elif chosen:
-        form = _FORMS.get(chosen[0].suffix.lower(), "poscar")
+        form = form_by_name(chosen[0].name) or "poscar"
         _add(folder.name, chosen[0], f"{folder.name}/{chosen[0].name}", form, listing)
     unread = [f"{shown}/{printable(entry.name)}" for entry in files if entry not in chosen]
     listing.others += unread if entries else [f"{shown}/"]

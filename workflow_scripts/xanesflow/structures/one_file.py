@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import re
 import stat
+import zlib
 from pathlib import Path
 
 from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.structures.file_forms import FORMS, form_by_name, without_packing
 from xanesflow.structures.read_structure import read_structure
 
 FILE_LIMIT = 16 * 2**20
 """Largest structure file in bytes that is read; 100,000 atoms have some 6 MB."""
 
-FORMS = {".cif": "cif", ".json": "json", ".vasp": "poscar", ".poscar": "poscar"}
+_OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_MAGIC = {rb"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", rb"\xfd7zXZ\x00": ".xz"}
 
 
 def read_structure_file(path: Path) -> tuple[Structure, str]:
-    """Read a POSCAR, CIF or pymatgen JSON file, whatever it is called.
+    """Read a POSCAR, CIF, pymatgen JSON, xyz or vasprun.xml file, compressed or not, whatever it is called.
 
     Returns:
         The structure, and what its reader should know of how it was read; empty if nothing.
@@ -30,15 +37,15 @@ def read_structure_file(path: Path) -> tuple[Structure, str]:
     try:
         content = content_of(path)
         form = form_of(path.name, content)
-        if form == "poscar" and path.suffix.lower() not in FORMS:
-            taken_as = " (taken as a POSCAR; a CIF or pymatgen JSON file would do too)"
+        if form == "poscar" and form_by_name(path.name) is None:
+            taken_as = " (taken as a POSCAR; a CIF, pymatgen JSON, xyz or vasprun.xml file would do too)"
         return read_structure(content, form)
     except UnusableStructure as error:
         raise UnusableStructure(f"{error}{taken_as}", error.reason) from None
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a structure file.
+    """The bytes of a structure file, unpacked if it is compressed.
 
     Raises:
         UnusableStructure: it is no plain file, too large, or cannot be read.
@@ -50,27 +57,48 @@ def content_of(path: Path) -> bytes:
         if status.st_size > FILE_LIMIT:
             raise UnusableStructure(f"has {status.st_size:,} bytes, and the limit is {FILE_LIMIT:,}")
         with path.open("rb") as opened:
-            return opened.read(FILE_LIMIT)
+            content = opened.read(FILE_LIMIT)
     except OSError as error:
         raise UnusableStructure(f"cannot be read: {error.strerror}") from error
+    packed = next((ending for magic, ending in _MAGIC.items() if re.match(magic, content)), None)
+    return content if packed is None else _unpacked(content, packed)
+
+
+def _unpacked(content: bytes, ending: str) -> bytes:
+    try:
+        with _OPEN[ending](io.BytesIO(content)) as opened:  # type: ignore[operator]
+            plain: bytes = opened.read(FILE_LIMIT + 1)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise UnusableStructure(f"cannot be unpacked ({ending}): it is cut off or damaged") from error
+    if len(plain) > FILE_LIMIT:
+        raise UnusableStructure(f"has more than {FILE_LIMIT:,} bytes unpacked, which is the limit")
+    return plain
 
 
 def form_of(name: str, content: bytes) -> str:
-    """`poscar`, `cif` or `json`: what a file's ending says, else what its content looks like."""
-    if form := FORMS.get(Path(name).suffix.lower()):
+    """`poscar`, `cif`, `json`, `xyz` or `vasprun`: what a file's ending says, else what its content looks like."""
+    if form := form_by_name(name):
         return form
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    start = content.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] in (b"{", b"["):
         return "json"
-    cif = re.search(rb"^\s*data_", content, re.MULTILINE) and re.search(rb"^\s*(_|loop_)", content, re.MULTILINE)
+    if b"<modeling>" in start[:300]:
+        return "vasprun"
+    if re.match(rb"\d+[ \t]*\r?\n[^\r\n]*\r?\n\s*[A-Z][a-z]?([ \t]+[+-]?\d*\.?\d+\S*){3}", start):
+        return "xyz"
+    lines = content.replace(b"\r", b"\n")
+    cif = re.search(rb"^\s*data_", lines, re.MULTILINE) and re.search(rb"^\s*(_|loop_)", lines, re.MULTILINE)
     return "cif" if cif else "poscar"
 
 
 def name_of(path: Path) -> str:
     """A file's name without its ending; of `POSCAR` the folder's name, as far as it was given."""
-    name = path.stem if path.suffix.lower() in FORMS else path.name
+    name = without_packing(path.name)
+    if Path(name).suffix.lower() in FORMS:
+        name = Path(name).stem
     if match := re.fullmatch(r"(?:POSCAR|CONTCAR)[_.](.+)", name, re.DOTALL):
         name = match[1]
-    elif name in ("POSCAR", "CONTCAR") and path.parent.name not in ("", ".."):
+    elif name in ("POSCAR", "CONTCAR", "vasprun.xml") and path.parent.name not in ("", ".."):
         name = path.parent.name
     return plain_name(name)
 

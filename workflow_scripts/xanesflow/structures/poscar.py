@@ -8,6 +8,7 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import one_line
 from xanesflow.structures.material import BadStructure, Material, describe
+from xanesflow.structures.poscar_text import plain_poscar
 
 
 def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | BadStructure:
@@ -36,12 +37,17 @@ def parse_poscar(text: str) -> Structure:
     from pymatgen.io.vasp import Poscar  # slow to import, for what else is in that package
 
     try:
-        poscar = Poscar.from_str(text)
+        poscar = Poscar.from_str(plain_poscar(text))
         structure = poscar.structure
+    except UnusableStructure:
+        raise
     except Exception as error:  # pymatgen raises whatever its parsing ran into
-        raise UnusableStructure(f"cannot be read: {one_line(error, 160)}") from error
+        problem = "it ends too early, or a line is too short" if isinstance(error, IndexError) else one_line(error, 160)
+        raise UnusableStructure(f"cannot be read: {problem}") from error
     if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
-        raise UnusableStructure("does not name its elements")
+        raise UnusableStructure(
+            "does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers of atoms"
+        )
     if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
         raise UnusableStructure("has coordinates or a cell that are not finite")
     return structure

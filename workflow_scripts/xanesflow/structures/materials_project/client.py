@@ -18,6 +18,7 @@ from mp_api.client.core.utils import validate_api_key, validate_endpoint
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line
 from xanesflow.structures.materials_project.manifest import LeftOut, Query
+from xanesflow.structures.materials_project.material_ids import one_id
 from xanesflow.structures.materials_project.retrying_http import RetryingAdapter, RetrySettings
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class MaterialsProjectClient:
         for some in _in_pieces(sorted(set(ids) - there)):
             documents = self._search("core", task_ids=list(some), fields=["material_id", "task_ids"])
             for document in sorted(documents, key=lambda document: str(document["material_id"])):
-                for old in {str(task) for task in document.get("task_ids") or ()} & set(some):
+                for old in {one_id(str(task)) for task in document.get("task_ids") or ()} & set(some):
                     moved.setdefault(old, str(document["material_id"]))
         lost = sorted(set(ids) - there - moved.keys())
         deprecated: set[str] = set()
@@ -165,7 +166,7 @@ class MaterialsProjectClient:
                 f"{SERVER} ({self.endpoint}) does not answer as its client mp-api {version('mp-api')} expects: "
                 f"{self._clean(error)}; a newer mp-api may."
             ) from None
-        return list(documents)
+        return [{**each, "material_id": one_id(str(each["material_id"]))} for each in documents]
 
     def _clean(self, error: BaseException) -> str:
         """An error in one line, which does not hold the key."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from xanesflow.core.files import write_text
 from xanesflow.core.text import first_few
+from xanesflow.structures.materials_project.material_ids import one_id
 
 SCHEMA = 1
 
@@ -53,9 +54,9 @@ class Query:
         return cls(
             element=element,
             systems=tuple(systems) if ids is None else (),
-            include=tuple(sorted(include)),
-            exclude=tuple(sorted(exclude)),
-            ids=None if ids is None else tuple(sorted(ids)),
+            include=tuple(sorted({one_id(each) for each in include})),
+            exclude=tuple(sorted({one_id(each) for each in exclude})),
+            ids=None if ids is None else tuple(sorted({one_id(each) for each in ids})),
             **(filters if ids is None else {}),
         )
 

@@ -13,6 +13,32 @@ from xanesflow.core.sites import PARTS
 _ID = re.compile(r"([a-z]{2,5}-(?:\d+|[a-z]+))(?:_\d+)?")
 
 
+_LETTERS = re.compile(r"([a-z]{2,5})-([a-z]{8})")
+_DIGITS = re.compile(r"([a-z]{2,5})-(\d{7,11})")
+
+LAST_NUMBER = 3_347_529
+"""Materials up to this one are known by numbers; later ones have eight letters alone."""
+
+
+def one_id(material_id: str) -> str:
+    """The one way to write an id that Materials Project knows in two: `mp-390` for `mp-aaaaaapa`.
+
+    Its newer ids are numbers to the base of 26, in eight letters. Numbers are kept up to `LAST_NUMBER`, letters beyond.
+    """
+    if match := _LETTERS.fullmatch(material_id):
+        number = 0
+        for letter in match[2]:
+            number = 26 * number + ord(letter) - ord("a")
+        return f"{match[1]}-{number}" if number <= LAST_NUMBER else material_id
+    if (match := _DIGITS.fullmatch(material_id)) and LAST_NUMBER < int(match[2]) < 26**8:
+        number, letters = int(match[2]), ""
+        for _ in range(8):
+            number, last = divmod(number, 26)
+            letters = chr(ord("a") + last) + letters
+        return f"{match[1]}-{letters}"
+    return material_id
+
+
 def id_files(source: str | Sequence[str] | None, subset: str) -> list[str]:
     """Files that hold the material ids of a subset.
 
@@ -79,4 +105,4 @@ def _material(text: str, where: str) -> str:
     match = _ID.fullmatch(text)
     if match is None:
         raise XanesflowError(f"{where}: '{text[:40]}' is no material id; write one as mp-390, or a site as mp-390_000.")
-    return match[1]
+    return one_id(match[1])

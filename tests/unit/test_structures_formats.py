@@ -1,0 +1,235 @@
+"""Files that are no CIF: each form that people have is read as VASP, ASE or Materials Project mean it."""
+
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+from cif_files import NAME, a_cif, number_of_group, shortest
+from feff_runs import poscar, rocksalt, rutile, write_files
+from pymatgen.core import Structure
+from structure_files import GOOD, as_json, assert_one_sentence, formulas, good_and_bad, read, with_symmetry
+
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.structures.materials_project.material_ids import check_ids, one_id, read_ids
+from xanesflow.structures.one_file import name_of, read_structure_file
+from xanesflow.structures.read_structure import read_structure
+
+PLACES = ["0 0 0", "0 .5 .5", ".5 0 .5", ".5 .5 0", ".5 .5 .5", ".5 0 0", "0 .5 0", "0 0 .5"]
+
+
+def nio(scale="1.0", edge="4.177", mode="Direct", rows=PLACES, *, symbols="Ni O\n", counts="4 4") -> str:
+    return "\n".join(["NiO", scale, f"{edge} 0 0", f"0 {edge} 0", f"0 0 {edge}", f"{symbols}{counts}", mode, *rows, ""])
+
+
+MOVED = [f"{place} T T F" for place in PLACES]
+SAME = {
+    "as it is": nio(),
+    "volume, Direct": nio("-72.8775", "1"),
+    "volume, Cartesian": nio("-72.8775", "1", "Cartesian"),
+    "volume, Cartesian, selective": nio("-72.8775", "2", "Selective dynamics\nCartesian", [
+        " ".join([*(str(2 * float(x)) for x in place.split()), "T T F"]) for place in PLACES]),
+    "three factors, Direct": nio("4.177 4.177 4.177", "1"),
+    "three factors, Cartesian": nio("4.177 4.177 4.177", "1", "Cartesian"),
+    "three factors, selective": nio("4.177 4.177 4.177", "1", "Selective dynamics\nCartesian", MOVED),
+    "selective dynamics": nio(mode="Selective dynamics\nDirect", rows=MOVED),
+    "velocities": nio() + "\n" + "0 0 0\n" * 8,
+    "remark behind the scale": nio("1.0 ! as relaxed"),
+    "names of potentials": nio(symbols="Ni_pv/1a2b3c O/4d5e\n"),
+    "symbols behind the rows": nio(rows=[f"{place} {'Ni' if k < 4 else 'O'}" for k, place in enumerate(PLACES)]),
+    "CR alone": nio().replace("\n", "\r"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SAME.values(), ids=SAME.keys())
+def test_a_poscar_is_read_as_vasp_reads_it(text):
+    """NiO: a = 4.177 Å, Ni-O 2.0885 Å, 6.808 g/cm³."""
+    structure, note = read_structure(text.encode(), "poscar")
+    assert [site.specie.symbol for site in structure] == ["Ni"] * 4 + ["O"] * 4 and not note
+    assert structure.density == pytest.approx(6.808, abs=1e-3)
+    assert number_of_group(structure) == 225 and shortest(structure) == pytest.approx(2.0885, abs=1e-4)
+
+
+def test_three_factors_stretch_each_axis_and_cartesian_positions_with_it():
+    text = nio("4 5 6", "1", "Cartesian", ["0 0 0", ".5 .5 .5"], counts="1 1")
+    structure, _ = read_structure(text.encode(), "poscar")
+    assert structure.lattice.abc == pytest.approx((4, 5, 6))
+    assert structure[1].frac_coords == pytest.approx([0.5] * 3)
+
+
+BAD = {
+    "rows": (nio(rows=PLACES[:7]), "announces 8 atoms and has 7 rows"),
+    "empty row": (nio(rows=[*PLACES[:3], "", *PLACES[3:]]), "announces 8 atoms and has 3 rows"),
+    "stars": (nio(rows=["**** 0 0", *PLACES[1:]]), "has no three coordinates in line 9: '**** 0 0'"),
+    "vector": (nio().replace("0 4.177 0", "0 4.177"), "its line 4 is '0 4.177' and not a vector of the cell"),
+    "no numbers": (nio(counts="four four"), "the numbers of atoms are missing"),
+    "head alone": ("NiO\n1.0\n4 0 0\n", "it has 3 lines, and a POSCAR has a remark, a scale"),
+    "scale 0": (nio("0"), "has the scale '0'"),
+    "two factors": (nio("1 1"), "has the scale '1 1'"),
+    "no symbols": (nio(symbols=""), "does not name its elements"),
+    "wrong scale": (nio("-1.0", "1"), "is 1.00 Å from its own image"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD.keys())
+def test_a_poscar_that_is_none_is_refused_with_what_is_wrong(text, said):
+    with pytest.raises(UnusableStructure) as caught:
+        read_structure(text.encode(), "poscar")
+    assert said in str(caught.value)
+
+
+WATER = "3\nwater\nO 0 0 0.119\nD 0 0.763 -0.477\nH 0 -0.763 -0.477\n"
+CRYSTAL = "\n".join(
+    ["2", 'Lattice="0 2.0885 2.0885 2.0885 0 2.0885 2.0885 2.0885 0" Properties=species:S:1:pos:R:3 pbc="T T T"',
+     "Ni 0 0 0", "O 2.0885 0 0", ""]
+)  # fmt: skip
+
+
+def test_an_xyz_file_without_lattice_is_a_molecule_in_vacuum():
+    structure, note = read_structure(WATER.encode(), "xyz")
+    assert structure.composition.formula == "H2 O1" and shortest(structure) == pytest.approx(0.968, abs=1e-3)
+    assert min(structure.lattice.abc) > 25
+    assert "taken as a molecule in vacuum, in a cube of 27 Å" in note
+
+
+def test_an_extended_xyz_file_with_a_lattice_is_a_crystal():
+    structure, note = read_structure(CRYSTAL.encode(), "xyz")
+    assert (number_of_group(structure), round(shortest(structure), 3), note) == (225, 2.088, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n".join(WATER.splitlines()[:4]), "announces 3 atoms and has 2 rows"),
+        (WATER + WATER, "holds several structures"),
+        (WATER + "H 1 1 1\n", "announces 3 atoms and goes on with"),
+        ("x" + WATER, "first line is 'x3'"),
+        (WATER.replace("O 0", "Qq 0"), "a row is not an element's symbol"),
+        (WATER.replace("0.119", "nan"), "not finite"),
+        (CRYSTAL.replace("2.0885 2.0885 0\"", "2.0885 0 2.0885\""), "cell without volume"),
+    ],
+)  # fmt: skip
+def test_an_xyz_file_that_is_none_is_refused(text, said):
+    with pytest.raises(UnusableStructure) as caught:
+        read_structure(text.encode(), "xyz")
+    assert said in str(caught.value)
+
+
+def vasprun(last="finalpos", edge=2.0885) -> str:
+    cell = "".join(f"<v>{row}</v>" for row in (f"0 {edge} {edge}", f"{edge} 0 {edge}", f"{edge} {edge} 0"))
+    structure = f'<crystal><varray name="basis">{cell}</varray></crystal><varray name="positions">' + "".join(
+        f"<v>{place}</v>" for place in ("0 0 0", ".5 .5 .5")
+    )
+    atoms = "".join(f"<rc><c>{symbol}</c><c>1</c></rc>" for symbol in ("Ni", "O "))
+    return (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><modeling><atominfo><array name="atoms"><set>'
+        f'{atoms}</set></array></atominfo><structure name="initialpos">{structure.replace(str(edge), "9")}</varray>'
+        f'</structure><structure name="{last}">{structure}</varray></structure></modeling>'
+    )
+
+
+def test_of_a_vasprun_the_last_structure_is_read():
+    structure, _ = read_structure(vasprun().encode(), "vasprun")
+    assert (number_of_group(structure), round(shortest(structure), 3)) == (225, 2.088)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(vasprun("primitive"), "holds no final structure"), (vasprun()[:300], "is cut off"),
+     ('<!DOCTYPE x [<!ENTITY a "a">]><modeling>&a;</modeling>', "declares entities")],
+)  # fmt: skip
+def test_a_vasprun_of_a_run_that_has_not_ended_is_refused(text, said):
+    with pytest.raises(UnusableStructure, match=said):
+        read_structure(text.encode(), "vasprun")
+
+
+DOCUMENT = {"material_id": "mp-19009", "formula_pretty": "CuO", "nsites": 8, "structure": rocksalt().as_dict(),
+            "builder_meta": {"database_version": "2024.12.18"}, "last_updated": {"$date": "2024-01-01"}}  # fmt: skip
+DOCUMENT["nsites"] = len(rocksalt())
+
+
+def test_a_document_of_materials_project_is_read_with_its_id_and_version():
+    for content in (DOCUMENT, [DOCUMENT], {"data": [DOCUMENT]}):
+        structure, note = read_structure(json.dumps(content).encode(), "json")
+        assert structure.composition.reduced_formula == "CuO"
+        assert note == "mp-19009 of Materials Project, database 2024.12.18, as of 2024-01-01"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"density": 1.0}, "1 g/cm³"), ({"nsites": 3}, "3 atoms a cell"), ({"formula_pretty": "Cu2O"}, "'Cu2O'"),
+     ({"structure": None}, "a document without a structure"), ({"volume": 1.0}, "volume of 1 Å³")],
+)  # fmt: skip
+def test_a_document_that_contradicts_its_structure_is_refused(changed, said):
+    with pytest.raises(UnusableStructure, match=r"contradicts itself|without a structure") as caught:
+        read_structure(json.dumps(DOCUMENT | changed).encode(), "json")
+    assert said in str(caught.value)
+
+
+PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_compressed_files_are_read_whatever_they_are_called(tmp_path, ending):
+    for name, content in {
+        f"m.cif{ending}": a_cif(f"{NAME} 'F m -3 m'"),
+        f"POSCAR_m{ending}": nio(),
+        "m": nio(),
+    }.items():
+        path = tmp_path / name
+        path.write_bytes(PACK[ending](content.encode()))
+        structure, _ = read_structure_file(path)
+        assert (len(structure), name_of(path)) == (8, "m")
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_a_compressed_file_that_is_damaged_or_endless_is_refused(tmp_path, ending):
+    whole = PACK[ending](b" " * 17 * 2**20)
+    for content, said in ((whole, "limit"), (PACK[ending](nio().encode())[:-9], "cut off or damaged")):
+        (tmp_path / f"m.cif{ending}").write_bytes(content)
+        with pytest.raises(UnusableStructure, match=said):
+            read_structure_file(tmp_path / f"m.cif{ending}")
+
+
+def test_all_forms_are_found_in_a_folder(tmp_path):
+    packed = gzip.compress(poscar(rutile("Ti")).encode())
+    write_files(tmp_path, {
+        "a.mcif": with_symmetry(rutile()), "b.xyz": WATER, "c.extxyz": CRYSTAL, "POSCAR_d.gz": packed,
+        "e/POSCAR.gz": packed,
+        "f/vasprun.xml": vasprun(), "g.cif.gz": gzip.compress(with_symmetry(rutile()).encode()), "CONTCAR_h": GOOD,
+        "i/CONTCAR": GOOD, "i/vasprun.xml": "x", "i/POSCAR.gz": b"x", "j/m.xyz": "x",
+        "j/m.cif": with_symmetry(rutile()),
+    })  # fmt: skip
+    assert formulas(read(tmp_path)) == {"a": "CuO2", "b": "H2O", "c": "NiO", "d": "TiO2", "e": "TiO2", "f": "NiO",
+                                        "g": "CuO2", "h": "CuO", "i": "CuO", "j": "CuO2"}  # fmt: skip
+
+
+def test_a_form_is_known_by_content_where_a_name_does_not_say_it(tmp_path):
+    for content in (WATER, vasprun(), json.dumps(DOCUMENT), a_cif(f"{NAME} 'F m -3 m'").replace("\n", "\r")):
+        (tmp_path / "m").write_text(content, newline="")
+        assert len(read_structure_file(tmp_path / "m")[0]) > 1
+
+
+def test_one_crystal_with_its_atoms_in_another_order_is_called_that(tmp_path):
+    turned = Structure.from_sites([rutile()[k] for k in (3, 1, 2, 0, 5, 4)])
+    write_files(tmp_path, {"foo.vasp": poscar(turned), "foo.json": as_json(rutile())})
+    found = read(tmp_path)
+    assert good_and_bad(found) == ([], {"foo": "duplicate_id"})
+    assert "hold one crystal with its atoms or its cell in another order" in found["foo"].detail
+    assert_one_sentence(found["foo"])
+
+
+@pytest.mark.parametrize(
+    ("written", "one"),
+    [("mp-aaaaaapa", "mp-390"), ("mp-390", "mp-390"), ("mvc-aaaaaaam", "mvc-12"), ("mp-aaahilzd", "mp-3347529"),
+     ("mp-aaahilze", "mp-aaahilze"), ("mp-3347530", "mp-aaahilze"), ("mp-abcde", "mp-abcde")],
+)  # fmt: skip
+def test_an_id_of_materials_project_is_one_in_both_notations(written, one):
+    assert one_id(written) == one
+
+
+def test_lists_of_ids_take_both_notations(tmp_path):
+    (tmp_path / "ids.txt").write_text("mp-aaaaaapa\nmp-390_001\nmp-aaaaaapa_002\n")
+    assert read_ids([Path(tmp_path / "ids.txt")]) == check_ids(["mp-390", "mp-aaaaaapa"], "ids") == ["mp-390"]

@@ -1,0 +1,277 @@
+"""Whether a structure can be: against physics, and against what its own file says of it.
+
+A file that is read wrongly, or that is wrong, mostly gives another crystal without a word: a setting that was passed
+over doubles the atoms, one operation alone leaves most of them out. What was built is therefore held against
+everything else that the file says, and atoms must be as far apart as atoms of their elements can be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import gemmi
+import numpy as np
+from pymatgen.core import Composition, Element, Lattice, Structure
+from scipy.spatial import cKDTree
+
+from xanesflow.core.errors import UnusableStructure
+
+MIN_DISTANCE_A = 0.5
+"""Two atoms that are closer are a mistake, whatever they are: the shortest bond there is, H-H, has 0.74 Å."""
+
+SHORTEST_BONDS = {"metals": 0.55, "hydrogen": 0.6, "metal and non-metal": 0.63, "non-metals": 0.68}
+"""Of the sum of two covalent radii. The shortest known: Cr-Cr fivefold 0.62, U=O 0.67, V=O 0.72, C#C 0.79, O2 0.92."""
+
+MAX_EDGE_A = 1000.0
+MIN_VOLUME_A3 = 1e-3
+MAX_FRACTION = 1000.0
+MAX_ATOMS = 200_000
+
+DENSITY_TOLERANCE = 0.03
+MEASURED_DENSITY_TOLERANCE = 0.25
+VOLUME_TOLERANCE = 0.01
+COUNT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a file says of its crystal beside cell, symmetry and atoms; None where it says nothing.
+
+    Attributes:
+        formula: its sum formula as written.
+        units: formula units in the cell, Z.
+        density: as computed, in g/cm³.
+        measured_density: in g/cm³.
+        volume: of the cell, in Å³.
+        atoms: number of atoms in the cell.
+    """
+
+    formula: str | None = None
+    units: float | None = None
+    density: float | None = None
+    measured_density: float | None = None
+    volume: float | None = None
+    atoms: int | None = None
+
+    @property
+    def counts_atoms(self) -> bool:
+        """Whether they tell a whole cell from a part of it."""
+        counted = self.formula is not None and self.units is not None
+        return counted or self.density is not None or self.atoms is not None
+
+
+def check_claims(structure: Structure, claims: Claims) -> str:
+    """Hold a structure against what its file says of it.
+
+    Returns:
+        What the reader should know; empty if nothing.
+
+    Raises:
+        UnusableStructure: they contradict each other; both values are in the sentence.
+    """
+    if claims.volume is not None and abs(structure.volume - claims.volume) > VOLUME_TOLERANCE * claims.volume:
+        raise UnusableStructure(
+            f"contradicts itself: it gives a cell volume of {claims.volume:.5g} Å³, and its cell has "
+            f"{structure.volume:.5g} Å³"
+        )
+    if claims.atoms is not None and claims.atoms != len(structure):
+        raise UnusableStructure(
+            f"contradicts itself: it gives {claims.atoms} atoms a cell, and what it lists makes {len(structure)}"
+        )
+    note, missing_mass = "", 0.0
+    if claims.formula is not None:
+        said = read_formula(claims.formula)
+        if said is None:
+            note = f"its formula '{claims.formula[:40]}' is no sum formula and was not checked"
+        else:
+            note, missing_mass = _check_formula(structure, claims, said)
+    mass = float(structure.composition.weight) + missing_mass
+    density = mass * 1.66053907 / structure.volume
+    for given, tolerance in (
+        (claims.density, DENSITY_TOLERANCE),
+        (claims.measured_density, MEASURED_DENSITY_TOLERANCE),
+    ):
+        if given is not None and abs(density - given) > tolerance * given:
+            raise UnusableStructure(
+                f"contradicts itself: it gives a density of {given:.4g} g/cm³, and its cell, symmetry and atoms make "
+                f"{density:.4g} g/cm³"
+            )
+    return note
+
+
+def read_formula(text: str) -> Composition | None:
+    """A sum formula, deuterium as hydrogen; None if it is none."""
+    plain = re.sub(r"\s+\d*[+-]$", "", text.strip())
+    parts = plain.replace(",", " ").split()
+    if not parts or len(plain) > 500:
+        return None
+    amounts: dict[str, float] = {}
+    for part in parts:
+        # Element symbols with a number each; NiO and Ni1O1 too.
+        if not re.fullmatch(r"(?:[A-Z][a-z]?(?:\d+\.?\d*|\.\d+)?)+", part):
+            return None
+        for symbol, amount in re.findall(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?", part):
+            if not Element.is_valid_symbol(symbol):
+                return None
+            name = "H" if symbol in ("D", "T") else symbol
+            amounts[name] = amounts.get(name, 0.0) + float(amount or 1)
+    amounts = {symbol: amount for symbol, amount in amounts.items() if amount > 0}
+    return Composition(amounts) if amounts else None
+
+
+def _check_formula(structure: Structure, claims: Claims, said: Composition) -> tuple[str, float]:
+    """A remark, and the mass (u) of the hydrogen in the cell that the formula has and the atoms have not."""
+    built = structure.composition
+    note = ""
+    wanted = {element.symbol: amount for element, amount in said.items()}
+    found = {element.symbol: amount for element, amount in built.items()}
+    hydrogen = 0.0
+    if "H" in wanted and "H" not in found and len(wanted) > 1:
+        hydrogen = wanted.pop("H")
+        note = f"Missing elements H: its formula '{claims.formula}' has hydrogen, of which it lists no atom"
+    if wanted.keys() != found.keys():
+        raise UnusableStructure(_other_formula(structure, claims))
+    ratios = np.array([found[symbol] / wanted[symbol] for symbol in wanted])
+    if ratios.max() - ratios.min() > COUNT_TOLERANCE * ratios.max():
+        raise UnusableStructure(_other_formula(structure, claims))
+    units = float(ratios.mean())
+    if claims.units is not None:
+        # Some programs write the whole cell as the formula and its formula units besides.
+        cell_units = said.get_reduced_composition_and_factor()[1]
+        whole = abs(units - 1) <= COUNT_TOLERANCE and abs(claims.units - cell_units) <= COUNT_TOLERANCE * cell_units
+        if abs(units - claims.units) > COUNT_TOLERANCE * claims.units and not whole:
+            atoms = sum(wanted.values()) * claims.units
+            raise UnusableStructure(
+                f"contradicts itself: '{claims.formula}' with Z = {claims.units:g} makes {atoms:g} atoms a cell, and "
+                f"its symmetry and atoms make {len(structure)}"
+            )
+    return note, units * hydrogen * float(Element("H").atomic_mass)
+
+
+def _other_formula(structure: Structure, claims: Claims) -> str:
+    made = structure.composition.reduced_composition.formula
+    return f"contradicts itself: it gives the formula '{str(claims.formula)[:80]}', and its atoms make '{made[:80]}'"
+
+
+def check_numbers(matrix: np.ndarray, fractions: np.ndarray) -> None:
+    """Refuse a cell or positions with which no computation would come to a sensible end.
+
+    Args:
+        matrix: the cell's vectors in Å (3, 3).
+        fractions: fractional coordinates (n, 3).
+
+    Raises:
+        UnusableStructure: they are none.
+    """
+    if not len(fractions):
+        raise UnusableStructure("has no atoms")
+    if len(fractions) > MAX_ATOMS:
+        raise UnusableStructure(f"has {len(fractions):,} atoms, and the limit is {MAX_ATOMS:,}")
+    if not np.isfinite(matrix).all():
+        raise UnusableStructure("has a cell that is not finite")
+    edge = float(np.abs(matrix).max())
+    if edge > MAX_EDGE_A:
+        raise UnusableStructure(f"has a cell of {edge:.4g} Å, and the largest allowed is {MAX_EDGE_A:g} Å")
+    if abs(np.linalg.det(matrix)) < MIN_VOLUME_A3:
+        raise UnusableStructure("has a cell without volume")
+    if not np.isfinite(fractions).all() or np.abs(fractions).max() > MAX_FRACTION:
+        raise UnusableStructure("has coordinates that are not finite or far outside its cell")
+
+
+@cache
+def shortest_distance(one: str, other: str) -> float:
+    """The distance in Å below which no two atoms of two elements are."""
+    radii = gemmi.Element(one).covalent_r + gemmi.Element(other).covalent_r
+    metals = [Element(symbol).is_metal or Element(symbol).is_metalloid for symbol in (one, other)]
+    if "H" in (one, other):
+        kind = "hydrogen"
+    else:
+        kind = "metals" if all(metals) else "metal and non-metal" if any(metals) else "non-metals"
+    return max(MIN_DISTANCE_A, SHORTEST_BONDS[kind] * float(radii))
+
+
+def check_distances(structure: Structure) -> None:
+    """Refuse atoms that are closer to each other, or to their own images, than their elements allow.
+
+    Raises:
+        UnusableStructure: two are.
+    """
+    symbols = [site.specie.symbol for site in structure]
+    kinds = sorted(set(symbols))
+    kind_of = np.array([kinds.index(symbol) for symbol in symbols])
+    limits = np.array([[shortest_distance(one, other) for other in kinds] for one in kinds])
+    cell = structure.lattice.get_lll_reduced_lattice()
+    shifts = np.array(list(product(range(-2, 3), repeat=3)))
+    own = np.linalg.norm(shifts[shifts.any(axis=1)] @ cell.matrix, axis=1).min()
+    own_limits = np.diag(limits)[kind_of]
+    if (own < own_limits).any():
+        atom = int(np.argmax(own < own_limits))
+        raise UnusableStructure(
+            f"has a cell so thin that each atom, such as {symbols[atom]} {atom}, is {own:.2f} Å from its own image",
+            "atoms_too_close",
+        )
+    # All pairs within the largest limit, in the cell and across its borders.
+    reach = float(limits.max())
+    inside = cell.get_fractional_coords(structure.cart_coords) % 1.0
+    margin = reach / np.array([cell.d_hkl(plane) for plane in np.eye(3)])
+    steps = np.arange(-3, 4)
+    moved = inside.T[:, None, :] + steps[:, None]
+    along = (moved > -margin[:, None, None]) & (moved < 1 + margin[:, None, None])  # (axis, step, atom)
+    near = along[0][:, None, None] & along[1][:, None] & along[2]
+    near[3, 3, 3] = False  # where they are
+    *moves, owner = np.nonzero(near)
+    images = inside[owner] + steps[np.array(moves)].T
+    cartesian = cell.get_cartesian_coords(np.concatenate([inside, images]))
+    owner = np.concatenate([np.arange(len(inside)), owner])
+    centres = cKDTree(cartesian[: len(inside)])
+    pairs = centres.sparse_distance_matrix(cKDTree(cartesian), reach, output_type="ndarray")
+    first, second, apart = pairs["i"], owner[pairs["j"]], pairs["v"]
+    other = pairs["i"] != pairs["j"]
+    first, second, apart = first[other], second[other], apart[other]
+    allowed = limits[kind_of[first], kind_of[second]]
+    if not (apart < allowed).any():
+        return
+    worst = int(np.argmin(apart / allowed))
+    one, two = sorted((int(first[worst]), int(second[worst])))
+    a, b = symbols[one], symbols[two]
+    if apart[worst] < 0.005:
+        crowd = int((apart < 0.005).sum())
+        told = f"has several atoms at one place: {a} {one} and {b} {two}, counted from 0, are 0.00 Å apart"
+        more = f", and {crowd // 2 - 1} further pairs" if crowd > 2 else ""
+        raise UnusableStructure(f"{told}{more}; remove the doubled ones", "atoms_too_close")
+    raise UnusableStructure(
+        f"has two atoms that are {apart[worst]:.2f} Å apart: {a} {one} and {b} {two}, counted from 0; no {a} and {b} "
+        f"are closer than {allowed[worst]:.2f} Å, so its cell, symmetry or places are wrong, or it is disordered",
+        "atoms_too_close",
+    )
+
+
+def checked(structure: Structure, claims: Claims | None = None) -> tuple[Structure, str]:
+    """The structure with elements, positions and cell alone, if a spectrum can be computed of it.
+
+    Returns:
+        It, and what its reader should know; empty if nothing.
+
+    Raises:
+        UnusableStructure: it is none, or contradicts its claims.
+    """
+    matrix, fractions = structure.lattice.matrix, structure.frac_coords
+    check_numbers(matrix, fractions)
+    kinds = {kind for site in structure for kind in site.species}
+    for kind in sorted(kinds, key=str):
+        element = getattr(kind, "element", kind)  # of a species, which has a charge too
+        if not isinstance(element, Element):
+            raise UnusableStructure(f"holds {str(kind)[:20]}, which is no element")
+    if not structure.is_ordered:
+        site = next(site for site in structure if not site.is_ordered)
+        raise UnusableStructure(f"has partially occupied sites, such as {site.species_string[:60]}", "disordered")
+    names = [getattr(site.specie, "element", site.specie).name for site in structure]
+    heavy = sorted({name for name in names if name in ("D", "T")})
+    plain = Structure(Lattice(matrix), ["H" if name in heavy else name for name in names], fractions)
+    note = check_claims(plain, claims) if claims is not None else ""
+    check_distances(plain)
+    isotopes = f"{' and '.join(heavy)} is taken as H, as an isotope scatters alike" if heavy else ""
+    return plain, "; ".join(filter(None, (isotopes, note)))

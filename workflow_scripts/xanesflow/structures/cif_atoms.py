@@ -1,0 +1,293 @@
+"""The items of a CIF's block, its cell and its rows of atoms, each checked before it is believed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from pymatgen.core import Element, Lattice
+
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.structures.check_structure import MAX_EDGE_A
+from xanesflow.structures.place_atoms import ListedAtom
+
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
+_FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
+_NOTHING = ("", "?", ".")
+HEAVIEST = 103
+"""Atomic number of the last element that crystals are made of, lawrencium, to be generous."""
+_AXES = "xyz"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A block of a CIF: the values of each item; names in lower case with `_` for `.`, as CIF 2 writes them."""
+
+    values: dict[str, list[str]]
+    in_loops: frozenset[str]
+    twice: str = ""
+    """An item that the block has twice."""
+
+    @classmethod
+    def of(cls, block: gemmi.cif.Block) -> Table:
+        """All items of a block."""
+        values: dict[str, list[str]] = {}
+        in_loops: set[str] = set()
+        twice = ""
+        for item in block:
+            if item.pair is not None:
+                tag, value = item.pair[0], item.pair[1]  # type: ignore[index]  # a pair of texts
+                twice = twice or (tag if _plain(tag) in values else "")
+                values[_plain(tag)] = [_value(value)]
+            elif item.loop is not None:
+                tags = [_plain(tag) for tag in item.loop.tags]
+                cells = [_value(value) for value in item.loop.values]
+                for k, tag in enumerate(tags):
+                    twice = twice or (tag if tag in values else "")
+                    values[tag] = cells[k :: len(tags)]
+                in_loops |= set(tags)
+        return cls(values, frozenset(in_loops), twice)
+
+    def has(self, tag: str) -> bool:
+        """Whether the block has an item, whatever its value."""
+        return tag in self.values
+
+    def column(self, tag: str) -> list[str]:
+        """All values of an item, `?` and `.` among them."""
+        return self.values.get(tag, [])
+
+    def text(self, tag: str) -> str:
+        """The first value of an item; empty if it says nothing."""
+        value = next(iter(self.column(tag)), "").strip()
+        return "" if value in _NOTHING else " ".join(value.split())
+
+    def number(self, tag: str) -> float | None:
+        """The number of an item without its uncertainty; None if there is none."""
+        return number_of(self.text(tag))
+
+    def one(self, tags: Sequence[str]) -> tuple[str, str]:
+        """The value that several items of one meaning have, and the first of them; both empty if none says anything.
+
+        Raises:
+            UnusableStructure: they have different values.
+        """
+        found = [(tag, self.text(tag)) for tag in tags if self.text(tag)]
+        if len({re.sub(r"[\s_]", "", value).lower() for _, value in found}) > 1:
+            (one, first), (two, second) = found[0], next(each for each in found[1:] if each[1] != found[0][1])
+            raise UnusableStructure(f"contradicts itself: {one} is '{first[:30]}' and {two} is '{second[:30]}'")
+        return found[0] if found else ("", "")
+
+
+def number_of(text: str) -> float | None:
+    """A number as CIF writes it, `0.3331(2)`; None if it is none."""
+    match = _NUMBER.fullmatch(text)
+    return float(match[1]) if match else None
+
+
+def _plain(tag: str) -> str:
+    return tag.lower().replace(".", "_")
+
+
+def _value(raw: str) -> str:
+    return str(gemmi.cif.as_string(raw)) if raw[:1] in ("'", '"', ";") else raw
+
+
+def read_lattice(table: Table) -> Lattice:
+    """The cell.
+
+    Raises:
+        UnusableStructure: it is incomplete or no cell.
+    """
+    numbers = []
+    for tag in [f"_cell_length_{axis}" for axis in "abc"] + [f"_cell_angle_{x}" for x in ("alpha", "beta", "gamma")]:
+        value = table.number(tag)
+        if value is None:
+            told = f"gives '{table.text(tag)[:20]}' as {tag}" if table.text(tag) else f"gives no {tag}"
+            raise UnusableStructure(f"{told}; write all three lengths in Å and all three angles in degrees")
+        numbers.append(value)
+    lengths, angles = numbers[:3], numbers[3:]
+    if min(lengths) <= 0 or not all(0 < angle < 180 for angle in angles):
+        raise UnusableStructure("has a cell without volume")
+    if max(lengths) > MAX_EDGE_A:
+        raise UnusableStructure(f"has a cell of {max(lengths):.4g} Å, and the largest allowed is {MAX_EDGE_A:g} Å")
+    cosines = np.cos(np.radians(angles))
+    if 1 - (cosines**2).sum() + 2 * cosines.prod() < 1e-6 or math.prod(lengths) < 1e-3:
+        raise UnusableStructure("has a cell without volume")
+    return Lattice.from_parameters(*lengths, *angles)
+
+
+def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
+    """The rows of atoms, and what its reader should know of them.
+
+    Raises:
+        UnusableStructure: a row cannot be an atom of an ordered crystal.
+    """
+    columns = [table.column(f"_atom_site_fract_{axis}") for axis in _AXES]
+    symbols = table.column("_atom_site_type_symbol")
+    labels = table.column("_atom_site_label") or symbols
+    if "_atom_site_fract_x" not in table.in_loops or not labels or len({len(labels), *map(len, columns)}) > 1:
+        if "_atom_site_fract_x" in table.in_loops and not columns[0]:
+            raise UnusableStructure("has no atoms: the loop_ of _atom_site_fract_x has no rows")
+        raise UnusableStructure(
+            "cannot be read: its atoms are no loop_ of _atom_site_label and _atom_site_fract_x, y, z"
+        )
+    if not symbols or set(symbols) <= set(_NOTHING):
+        symbols, is_label = labels, True
+    else:
+        is_label = False
+    occupancies = table.column("_atom_site_occupancy") or ["1"] * len(labels)
+    flags = table.column("_atom_site_calc_flag") or [""] * len(labels)
+    multiplicities = _multiplicities(table, len(labels))
+    notes: list[str] = []
+    changed: list[str] = []
+    atoms: list[ListedAtom] = []
+    for row, (label, symbol, occupancy) in enumerate(zip(labels, symbols, occupancies, strict=True)):
+        if flags[row].lower() == "dum":
+            notes.append(f"{label[:20]} is a dummy (_atom_site_calc_flag dum) and is left out")
+            continue
+        place = [column[row] for column in columns]
+        element, note = read_element(symbol, label, is_label=is_label)
+        notes += [note] if note else []
+        filled = _occupancy(occupancy, label)
+        if filled <= 0:
+            notes.append(f"{label[:20]} has occupancy {occupancy} and is left out")
+            continue
+        values, last_digits = zip(*(_coordinate(text, label) for text in place), strict=True)
+        if filled < 0.9995:
+            raise UnusableStructure(
+                f"has partially occupied sites, such as {label[:20]} with {element}:{filled:g}; an ordered crystal "
+                "has 1 everywhere",
+                "disordered",
+            )
+        thirds = [_third(text) for text in place]
+        ideal = [_rounded_third(value) if third is None else third for value, third in zip(values, thirds, strict=True)]
+        changed += [f"{text} of {label} as {third:.6f}" for text, third in zip(place, thirds, strict=True) if third]
+        atoms.append(ListedAtom(label, element, np.array(ideal), np.array(last_digits), multiplicities[row]))
+    _check_alternatives(table, labels)
+    if not atoms:
+        raise UnusableStructure("has no atoms")
+    if changed:
+        notes.append(f"{len(changed)} coordinates are taken as thirds, such as {changed[0]}")
+    if any(value not in (*_NOTHING, "0") for value in table.column("_atom_site_attached_hydrogens")):
+        notes.append("hydrogen that it attaches to other atoms has no places and is left out")
+    if table.has("_atom_site_moment_label") or table.has("_atom_site_moment_crystalaxis_x"):
+        notes.append("its magnetic moments are left out")
+    return atoms, notes
+
+
+def _multiplicities(table: Table, rows: int) -> list[float | None]:
+    for tag in ("_atom_site_site_symmetry_multiplicity", "_atom_site_symmetry_multiplicity"):
+        if table.has(tag):
+            return [number_of(value) for value in table.column(tag)]
+    return [None] * rows
+
+
+def _occupancy(text: str, label: str) -> float:
+    if text == ".":
+        raise UnusableStructure(f"gives '.' as position or occupancy of its atom {label[:20]}")
+    if text == "?":
+        return 1.0
+    value = number_of(text)
+    if value is None or value > 1.05:
+        raise UnusableStructure(f"gives '{text[:20]}' as occupancy of its atom {label[:20]}, which is none from 0 to 1")
+    return value
+
+
+def _coordinate(text: str, label: str) -> tuple[float, float]:
+    """A coordinate and its `ListedAtom.last_digit`."""
+    if text == "?":
+        raise UnusableStructure(
+            f"gives no place of its atom {label[:20]} ('?' as coordinate), so the crystal is not complete; write where "
+            "it is, or take the row out if the spectrum without that atom will do"
+        )
+    if text == ".":
+        raise UnusableStructure(f"gives '.' as position or occupancy of its atom {label[:20]}")
+    if (match := _FRACTION.fullmatch(text)) and int(match[2]):
+        return int(match[1]) / int(match[2]), 0.0
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        if re.match(r"[+-]?(nan|inf)", text.lower()):
+            raise UnusableStructure(f"has coordinates that are not finite, at its atom {label[:20]}")
+        raise UnusableStructure(f"gives '{text[:20]}' as coordinate of its atom {label[:20]}, which is no number")
+    value = float(match[1])
+    if not math.isfinite(value):
+        raise UnusableStructure(f"has coordinates that are not finite, at its atom {label[:20]}")
+    # Zeros at the end are mostly a format's, not a measurement's.
+    digits = match[2] or match[3] or ""
+    uncertainty = 6.0 * int(match[4]) * 10.0 ** -len(digits) if match[4] and len(match[4]) < 5 else 0.0
+    return value, max(uncertainty, 10.0 ** -len(digits.rstrip("0")) if digits.strip("0") else 0.0)
+
+
+def _third(text: str) -> float | None:
+    """The third or two thirds that is taken for a coordinate which is another one in all its digits."""
+    digits = text.partition("(")[0].strip()
+    number = number_of(digits)
+    if number is None:
+        return None
+    last = 10.0 ** -len(digits.partition(".")[2].rstrip("0"))
+    thirds = [third for third in (1 / 3, 2 / 3) if last < abs(number - third) <= 1e-4 * third]
+    return thirds[0] if thirds else None
+
+
+def _rounded_third(value: float) -> float:
+    """0.3333 as 1/3, which is what the file says in its digits."""
+    return next((third for third in (1 / 3, 2 / 3) if abs(value - third) <= 1e-4 * third), value)
+
+
+def _check_alternatives(table: Table, labels: list[str]) -> None:
+    """Refuse atoms of which either these or those are there."""
+    groups = table.column("_atom_site_disorder_group")
+    assemblies = table.column("_atom_site_disorder_assembly") or ["."] * len(groups)
+    found: dict[str, dict[str, str]] = {}
+    for label, assembly, group in zip(labels, assemblies, groups, strict=False):
+        if group in (*_NOTHING, "0"):
+            continue
+        others = found.setdefault(assembly, {})
+        others.setdefault(group, label)
+        if group.startswith("-"):
+            raise UnusableStructure(
+                f"is disordered: its atom {label[:20]} (disorder group {group[:10]}) shares its place with its own "
+                "image; keep one of the two and write the crystal without symmetry",
+                "disordered",
+            )
+        if len(others) > 1:
+            (one, first), (two, second) = list(others.items())[:2]
+            raise UnusableStructure(
+                f"is disordered: {first[:20]} (disorder group {one[:10]}) and {second[:20]} (group {two[:10]}) are "
+                "alternatives of which only one is there; keep the atoms of one group and remove the others",
+                "disordered",
+            )
+
+
+def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
+    """The element of a row, and a remark if it is not what it reads like.
+
+    Args:
+        symbol: what the file has for it: `Cu`, `Cu2+`, `Ow`, or a label such as `FeA`.
+        label: of the row, for the sentence.
+        is_label: whether a label has to do, which goes on behind the element.
+
+    Raises:
+        UnusableStructure: it is none, as `Vac` or `OH`.
+    """
+    if " + " in symbol + label:  # as Pauling File writes several elements in one row
+        raise UnusableStructure(f"has partially occupied sites, such as {label[:40]} ({symbol[:40]})", "disordered")
+    name = (re.match(r"[A-Za-z]*", symbol) or [""])[0]
+    names = [name.title()]
+    if name in ("Ow", "Hw"):
+        names.append(name[0])
+    if is_label:  # it may go on behind the element's symbol: FeA, OW1
+        names += [name[:n] for n in (2, 1) if name[:n].istitle() and name[n : n + 1].isupper()]
+    # NH and CN are no nihonium and no copernicium.
+    found = next((each for each in names if Element.is_valid_symbol(each) and Element(each).Z <= HEAVIEST), "")
+    if name.startswith(("OH", "NO")) or not found:
+        raise UnusableStructure(
+            f"has an atom '{label[:20]}' whose element cannot be told from '{symbol[:20]}'; name it in"
+            " _atom_site_type_symbol"
+        )
+    note = f"{symbol[:20]} parsed as {found}" if is_label and len(name) > 1 and name != found == name.title() else ""
+    return found, note

@@ -1,0 +1,154 @@
+"""From the atoms that a file lists and the symmetry operations to all atoms of the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.structures.check_structure import MAX_ATOMS, MIN_DISTANCE_A, shortest_distance
+from xanesflow.structures.space_groups import Operations
+
+SNAP_A = 0.02
+"""An atom this close to a special position is on it, however many digits its coordinates have."""
+
+MOST_SNAP_A = 0.1
+SAME_A = 0.01
+
+
+@dataclass(frozen=True)
+class ListedAtom:
+    """A row of a file's atoms.
+
+    Attributes:
+        label: as the file has it.
+        symbol: of its element.
+        place: fractional coordinates (3,).
+        last_digit: what one unit of the last digit of each coordinate is worth, or six standard uncertainties if that
+            is more (3,); 0 where it is exact.
+        multiplicity: of its position as the file gives it, None if it does not.
+    """
+
+    label: str
+    symbol: str
+    place: np.ndarray
+    last_digit: np.ndarray
+    multiplicity: float | None = None
+
+
+def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operations) -> tuple[Structure, list[str]]:
+    """All atoms of a cell, those of one row together.
+
+    Coordinates that lack digits, such as 0.333 for 1/3, are put onto the special position that they stand for, as each
+    of them would become several atoms otherwise.
+
+    Returns:
+        The structure, in the order of pymatgen's own reader (by electronegativity, then by rows), and remarks.
+
+    Raises:
+        UnusableStructure: an atom is too close to its own image, or two rows give one place.
+    """
+    rotations, translations = operations.rotations, operations.translations
+    symbols: list[str] = []
+    places: list[np.ndarray] = []
+    owners: list[int] = []
+    put: list[str] = []
+    for row, atom in enumerate(atoms):
+        place = _on_special_position(atom, lattice, rotations, translations)
+        if place is not atom.place and np.abs(_nearest(place - atom.place)).max() > 1.5e-5:
+            moved = float(np.linalg.norm(_nearest(place - atom.place) @ lattice.matrix))
+            to = ", ".join(f"{value:.6g}" for value in np.round(place, 6) + 0.0)
+            put.append(f"{atom.label} onto {to} ({moved:.3f} Å away)")
+        orbit = _orbit(atom, place, lattice, rotations, translations)
+        _check_multiplicity(atom, len(orbit), operations)
+        places.append(orbit)
+        symbols += [atom.symbol] * len(orbit)
+        owners += [row] * len(orbit)
+        if len(owners) > MAX_ATOMS:
+            raise UnusableStructure(f"has more than {MAX_ATOMS:,} atoms a cell, which is the limit")
+    structure = Structure(lattice, symbols, np.concatenate(places))
+    _check_rows_apart(structure, owners, atoms)
+    notes = []
+    if put:
+        notes.append(
+            f"coordinates with few digits are put onto the special position: {', '.join(put[:3])}"
+            + (f" and {len(put) - 3} more" if len(put) > 3 else "")
+        )
+    return structure.get_sorted_structure(), notes
+
+
+def _nearest(apart: np.ndarray) -> np.ndarray:
+    """The shortest of all periodic copies of differences in fractions."""
+    near: np.ndarray = apart - np.round(apart)
+    return near
+
+
+def _on_special_position(
+    atom: ListedAtom, lattice: Lattice, rotations: np.ndarray, translations: np.ndarray
+) -> np.ndarray:
+    """The place of an atom, or the special position that its digits stand for (3,)."""
+    if len(rotations) == 1:
+        return atom.place
+    place = atom.place
+    reach = min(float(np.linalg.norm(atom.last_digit * lattice.abc)) + SNAP_A, MOST_SNAP_A)
+    apart = _nearest(rotations @ place + translations - place)
+    near = np.linalg.norm(apart @ lattice.matrix, axis=1) < 2 * reach
+    # The mean over the operations that leave it where it is lies on the special position itself.
+    for _ in range(3):
+        place = place + _nearest(rotations[near] @ place + translations[near] - place).mean(axis=0)
+    left = _nearest(rotations[near] @ place + translations[near] - place)
+    shift = _nearest(place - atom.place)
+    # 0.67 and 0.66 stand for 2/3, rounded or cut; 0.68 does not.
+    rounded = np.abs(shift) <= 0.501 * atom.last_digit + 1e-9
+    cut = (shift * np.sign(atom.place) > 0) & (np.abs(shift) <= 1.001 * atom.last_digit)
+    by_digits = bool((rounded | cut).all())
+    small = float(np.linalg.norm(shift @ lattice.matrix)) <= SNAP_A
+    settled = float(np.abs(left).max()) < 1e-6
+    return place if settled and (by_digits or small) else atom.place
+
+
+def _orbit(
+    atom: ListedAtom, place: np.ndarray, lattice: Lattice, rotations: np.ndarray, translations: np.ndarray
+) -> np.ndarray:
+    """All images of a place in the cell (n, 3), each once, in the order of the operations."""
+    images = (rotations @ place + translations) % 1.0
+    images[images > 1 - 1e-9] = 0.0
+    if len(images) == 1:
+        return images
+    apart = _nearest(images[:, None] - images[None]).reshape(-1, 3) @ lattice.matrix
+    distances = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(len(images), -1)
+    first = np.flatnonzero((distances < SAME_A).argmax(axis=1) == np.arange(len(images)))
+    between = distances[0, first[1:]]
+    limit = shortest_distance(atom.symbol, atom.symbol)
+    if len(between) and between.min() < limit:
+        raise UnusableStructure(
+            f"puts its atom {atom.label[:20]} {between.min():.2f} Å from an image of its own by symmetry, which is too "
+            "close for two atoms: its coordinates, its symmetry or its setting are wrong, or it is disordered",
+            "disordered" if between.min() < MIN_DISTANCE_A else "atoms_too_close",
+        )
+    return images[first]
+
+
+def _check_multiplicity(atom: ListedAtom, made: int, operations: Operations) -> None:
+    """Hold the number of images of an atom against the file's; some programs write the order of the site instead."""
+    given = atom.multiplicity
+    if given is not None and given not in (made, len(operations.order) / made):
+        raise UnusableStructure(
+            f"contradicts itself: it gives {given:g} atoms {atom.label[:20]} a cell, and {operations.name} makes {made}"
+        )
+
+
+def _check_rows_apart(structure: Structure, owners: list[int], atoms: list[ListedAtom]) -> None:
+    """Refuse two rows for one place; what else is too close is found later."""
+    where: dict[tuple[int, ...], int] = {}
+    for owner, place in zip(owners, (np.round(structure.frac_coords * 2000).astype(int) % 2000).tolist(), strict=True):
+        other = where.setdefault(tuple(place), owner)
+        if other != owner:
+            one, two = atoms[other], atoms[owner]
+            if one.symbol == two.symbol:
+                told = f"{one.label[:20]} and {two.label[:20]} are one atom by its symmetry; leave one of them"
+            else:
+                told = f"{one.label[:20]} and {two.label[:20]}, so it is disordered"
+            raise UnusableStructure(f"has several atoms at one place: {told}", "disordered")

@@ -1,0 +1,126 @@
+"""A POSCAR as pymatgen reads it rightly: its counts checked, its scale written out."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from xanesflow.core.errors import UnusableStructure
+
+
+def plain_poscar(text: str) -> str:
+    """A POSCAR whose numbers of atoms and rows agree and whose scale is one positive number.
+
+    VASP takes a negative scale for the cell's volume and three numbers for a factor along each Cartesian axis, of the
+    cell and of Cartesian positions alike; pymatgen scales the cell alone by the first and fails at the second. All
+    other files come back as they are.
+
+    Raises:
+        UnusableStructure: it announces atoms that it does not have, or its scale is none.
+    """
+    lines = [line.rstrip("\r") for line in text.rstrip().split("\n")]
+    _check_head(lines)
+    _check_rows(lines)
+    scale = _numbers(lines[1]) if len(lines) > 5 else []
+    if len(scale) == 1 and scale[0] > 0:
+        if len(lines[1].split()) == 1:
+            return text
+        lines[1] = repr(scale[0])  # a remark stands behind it, which VASP passes over
+        return "\n".join(lines) + "\n"
+    matrix = np.array([_numbers(line)[:3] for line in lines[2:5]]) if len(lines) > 5 else np.empty(0)
+    if matrix.shape != (3, 3) or not scale:
+        return text  # pymatgen finds what is wrong with it
+    if not all(scale) or len(scale) == 2 or (len(scale) >= 3 and min(scale[:3]) < 0):
+        raise UnusableStructure(
+            f"has the scale '{lines[1].strip()[:30]}'; write one positive number or three, or minus the volume"
+        )
+    if len(scale) == 1:
+        volume = abs(float(np.linalg.det(matrix)))
+        if volume < 1e-9:
+            raise UnusableStructure("has a cell without volume")
+        lines[1] = repr(float((-scale[0] / volume) ** (1 / 3)))
+        return "\n".join(lines) + "\n"
+    factors = np.array(scale[:3])
+    lines[1] = "1.0"
+    lines[2:5] = [" ".join(map(repr, (row * factors).tolist())) for row in matrix]
+    start, atoms = _rows_of_positions(lines)
+    if atoms and lines[start - 1].strip()[:1].lower() in ("c", "k"):
+        for k in range(start, start + atoms):
+            place, rest = _numbers(lines[k])[:3], lines[k].split()[3:]
+            lines[k] = " ".join([*map(repr, (np.array(place) * factors).tolist()), *rest])
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(line: str) -> list[float]:
+    """The numbers that a line begins with."""
+    found = []
+    for token in line.split():
+        try:
+            found.append(float(token.replace("D", "E").replace("d", "e")))
+        except ValueError:
+            break
+    return found
+
+
+def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
+    """The line at which positions begin, and their number as announced; (0, 0) where that is not clear."""
+    first = _line_of_counts(lines)
+    if first is None:
+        return 0, 0
+    start = first + max(first - 5, 1)  # as many lines of numbers as of symbols
+    announced = sum(sum(_counts(line)) for line in lines[first:start])
+    if len(lines) > start and lines[start].strip()[:1].lower() == "s":
+        start += 1
+    return start + 1, announced
+
+
+def _line_of_counts(lines: list[str]) -> int | None:
+    """The first line of numbers of atoms, below one line of symbols, several or none."""
+    for k, line in enumerate(lines[5:16], start=5):
+        if _counts(line):
+            return k
+        if re.match(r"\s*(direct|cart|kart|sele)", line, re.IGNORECASE):
+            return None
+    return None
+
+
+def _counts(line: str) -> list[int]:
+    tokens = line.partition("!")[0].partition("#")[0].split()
+    return [int(token[:12]) for token in tokens] if tokens and all(token.isdecimal() for token in tokens) else []
+
+
+def _check_head(lines: list[str]) -> None:
+    """Refuse a file whose first lines are not those of a POSCAR."""
+    if len(lines) < 7:
+        raise UnusableStructure(
+            f"cannot be read: it has {len(lines)} line{'s' * (len(lines) > 1)}, and a POSCAR has a remark, a scale, "
+            "three vectors of the cell, symbols and numbers of atoms before its positions"
+        )
+    for k, (meant, numbers) in enumerate([("the scale", 1), *[("a vector of the cell", 3)] * 3], start=1):
+        if len(_numbers(lines[k])) < numbers or (k > 1 and len(lines[k].split()) > 3):
+            raise UnusableStructure(f"cannot be read: its line {k + 1} is '{lines[k].strip()[:40]}' and not {meant}")
+    if _line_of_counts(lines) is None:
+        raise UnusableStructure("cannot be read: the numbers of atoms are missing below the symbols of its elements")
+
+
+def _check_rows(lines: list[str]) -> None:
+    """Refuse numbers of atoms that the file does not hold; for large ones pymatgen would take all memory there is."""
+    start, announced = _rows_of_positions(lines)
+    if not announced:
+        return
+    if announced > len(lines):
+        raise UnusableStructure(f"cannot be read: it announces {announced:,} atoms and has {len(lines):,} lines")
+    rows = 0
+    for line in lines[start : start + announced]:
+        if not line.split():
+            break
+        rows += 1
+    if rows < announced:
+        raise UnusableStructure(
+            f"is cut off: it announces {announced} atoms and has {rows} rows of positions; add what is missing, or "
+            "correct the numbers of atoms"
+        )
+    for row, line in enumerate(lines[start : start + announced]):
+        if len(_numbers(line)) < 3:
+            raise UnusableStructure(f"has no three coordinates in line {start + row + 1}: '{line.strip()[:40]}'")

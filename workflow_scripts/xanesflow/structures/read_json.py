@@ -1,0 +1,122 @@
+"""Structures as JSON: pymatgen's Structure, alone or in a document of Materials Project."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Element, Lattice, Structure
+
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import one_line
+from xanesflow.structures.check_structure import Claims, check_numbers, checked
+
+
+def read_json(text: str) -> tuple[Structure, str]:
+    """Read a pymatgen Structure, or a document that has one below `structure`.
+
+    A structure is built from the few numbers and names that make one; pymatgen's own reader calls what a file names.
+
+    Returns:
+        The structure, and what its reader should know; of a document its id and version.
+
+    Raises:
+        UnusableStructure: it is neither, or the document contradicts its structure.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnusableStructure(f"is no JSON: {one_line(error)}") from error
+    content = _the_document(content)
+    if not isinstance(content, dict):
+        raise UnusableStructure(f"holds a {_json_name(content)}, not a pymatgen Structure or a document with one")
+    kind = content.get("@class")
+    if kind is None and "material_id" in content and not isinstance(content.get("structure"), dict):
+        raise UnusableStructure(
+            "is a document without a structure; ask Materials Project for its field `structure` too"
+        )
+    if kind != "Structure" and isinstance(content.get("structure"), dict):
+        structure, note = checked(_build(content["structure"]), _claims(content))
+        return structure, "; ".join(filter(None, (_document_name(content), note)))
+    if kind is None and {"lattice", "sites"} <= content.keys():
+        kind = "Structure"
+    if kind != "Structure":
+        told = f"a {one_line(ValueError(kind), 60)}" if kind else "an object without @class"
+        raise UnusableStructure(
+            f"holds {told}, not a pymatgen Structure; save Structure.to(filename=...) or a document with `structure`"
+        )
+    return checked(_build(content))
+
+
+def _the_document(content: Any) -> Any:
+    """What an answer of a server holds, if that is one document: `{"data": [...]}` or `[...]`."""
+    if isinstance(content, dict) and "@class" not in content and isinstance(content.get("data"), list):
+        content = content["data"]
+    if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
+        if len(content) > 1:
+            raise UnusableStructure(f"holds {len(content)} documents; write each to a file of its own")
+        return content[0]
+    return content
+
+
+def _json_name(content: Any) -> str:
+    return "list" if isinstance(content, list) else "text" if isinstance(content, str) else "number"
+
+
+def _build(content: dict[str, Any]) -> Structure:
+    try:
+        matrix = np.array(content["lattice"]["matrix"], dtype=float).reshape(3, 3)
+        species = [{_element(part): float(part["occu"]) for part in site["species"]} for site in content["sites"]]
+        fractions = np.array([site["abc"] for site in content["sites"]], dtype=float).reshape(-1, 3)
+    except UnusableStructure:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__} {one_line(error)}"
+        raise UnusableStructure(f"is not what Structure.as_dict writes ({said})") from error
+    check_numbers(matrix, fractions)
+    return Structure(Lattice(matrix), species, fractions)
+
+
+def _element(part: dict[str, Any]) -> Element:
+    symbol = part["element"]
+    if not isinstance(symbol, str) or not Element.is_valid_symbol(symbol):
+        raise UnusableStructure(f"holds {one_line(ValueError(symbol), 20)}, which is no element")
+    return Element(symbol)
+
+
+def _claims(document: dict[str, Any]) -> Claims:
+    """What a document says of its structure beside it."""
+    formula, atoms = document.get("formula_pretty"), document.get("nsites")
+    return Claims(
+        # What is written as a formula with brackets is no sum formula, and is passed over.
+        formula=formula if isinstance(formula, str) and formula.isalnum() else None,
+        density=_number(document.get("density")),
+        volume=_number(document.get("volume")),
+        atoms=atoms if isinstance(atoms, int) else None,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 < value < 1e9 else None
+
+
+def _document_name(document: dict[str, Any]) -> str:
+    """`mp-19009 of Materials Project, database 2023.11.1, as of 2023-11-01`, as far as the document says it."""
+    name = document.get("material_id")
+    if isinstance(name, dict):  # as MongoDB writes it
+        name = name.get("string")
+    if not isinstance(name, str):
+        return ""
+    builder = document.get("builder_meta")
+    version = document.get("database_version") or (
+        builder.get("database_version") or builder.get("build_date") if isinstance(builder, dict) else None
+    )
+    changed = document.get("last_updated")
+    if isinstance(changed, dict):
+        changed = changed.get("$date")
+    parts = [f"{name[:30]} of Materials Project"]
+    parts += [f"database {str(version)[:30]}"] if version else []
+    parts += [f"as of {str(changed)[:30]}"] if changed else []
+    text = ", ".join(parts)
+    return text if text.isprintable() else ""

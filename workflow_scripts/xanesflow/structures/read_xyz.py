@@ -1,0 +1,87 @@
+"""xyz and extended xyz files: a crystal if they give a lattice, else a molecule, which is put into a large box."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from xanesflow.core.errors import UnusableStructure
+from xanesflow.structures.check_structure import check_numbers, checked
+
+VACUUM_A = 25.0
+"""Empty space between a molecule and its images, more than the radius of any cluster."""
+
+
+def read_xyz(text: str) -> tuple[Structure, str]:
+    """Read an xyz file by ASE.
+
+    Returns:
+        The structure, and that it is a molecule in a box if it is.
+
+    Raises:
+        UnusableStructure: it is no xyz file, is cut off, or holds several structures.
+    """
+    from ase import Atoms  # slow to import
+    from ase.io import read
+
+    lines = text.rstrip().splitlines()
+    count = lines[0].strip()
+    if not count.isdecimal() or len(count) > 9 or not int(count):
+        raise UnusableStructure(f"is no xyz file: its first line is '{count[:30]}' and not the number of atoms")
+    announced = int(count)
+    if len(lines) < announced + 2:
+        raise UnusableStructure(
+            f"is cut off: it announces {announced:,} atoms and has {len(lines) - 2:,} rows of positions"
+        )
+    if len(lines) > announced + 2:
+        further = lines[announced + 2].strip()
+        if further.isdecimal():
+            raise UnusableStructure("holds several structures; write the one that is wanted to a file of its own")
+        if further:
+            raise UnusableStructure(
+                f"announces {announced:,} atoms and goes on with '{further[:30]}'; correct the number of atoms"
+            )
+    # Deuterium is none of ASE's elements.
+    rows = [re.sub(r"^(\s*)[DT](?=\s)", r"\1H", line) for line in lines[2 : announced + 2]]
+    try:
+        atoms = read(io.StringIO("\n".join([*lines[:2], *rows, ""])), format="extxyz", index=0)
+    except Exception as error:  # it raises whatever it ran into
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UnusableStructure(
+            f"is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong ({said})"
+        ) from error
+    if not isinstance(atoms, Atoms):
+        raise UnusableStructure("holds several structures")
+    symbols, places = atoms.get_chemical_symbols(), atoms.get_positions()
+    if "X" in symbols:
+        raise UnusableStructure("holds X, which is no element")
+    matrix = np.array(atoms.cell.tolist(), dtype=np.float64)
+    if matrix.any():
+        if abs(float(np.linalg.det(matrix))) < 1e-3:
+            raise UnusableStructure("has a cell without volume; give three vectors as Lattice, or none for a molecule")
+        check_numbers(matrix, places @ np.linalg.inv(matrix))
+        return checked(Structure(Lattice(matrix), symbols, places, coords_are_cartesian=True))
+    return checked_molecule(symbols, places)
+
+
+def checked_molecule(symbols: list[str], places: np.ndarray) -> tuple[Structure, str]:
+    """A molecule in a cube with `VACUUM_A` around it, and a remark that it is one.
+
+    Args:
+        symbols: of its n atoms.
+        places: in Å (n, 3).
+
+    Raises:
+        UnusableStructure: it is none.
+    """
+    if not np.isfinite(places).all() or np.ptp(places, axis=0).max() > 900:
+        raise UnusableStructure("has coordinates that are not finite or far apart")
+    edge = float(np.ceil(np.ptp(places, axis=0).max() + VACUUM_A))
+    middle = (places.max(axis=0) + places.min(axis=0)) / 2
+    structure = Structure(Lattice.cubic(edge), symbols, places - middle + edge / 2, coords_are_cartesian=True)
+    plain, note = checked(structure)
+    told = f"no lattice is given, so it is taken as a molecule in vacuum, in a cube of {edge:g} Å"
+    return plain, "; ".join(filter(None, (told, note)))
