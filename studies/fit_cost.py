@@ -1,4 +1,4 @@
-"""Learn what FEFF 9 costs from the run times of finished runs: the constants of `xanesflow.codes.feff.cost`.
+"""Learn what FEFF 9 costs from the run times of finished runs: the constants of `xanesflow.codes.feff.core_hours`.
 
     python studies/fit_cost.py ARCHIVE
 
@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff import cost
-from xanesflow.codes.feff.cost import Clusters, describe_clusters, feff_core_hours
+from xanesflow.codes.feff.core_hours import Clusters, describe_clusters, feff_core_hours
 from xanesflow.codes.lightshow_tree import place_of
 
 CLOCK = re.compile(rb"### feff (starts|ends) at \w{3} (\w{3} +\d+ [\d:]{8}) \w+ (\d{4})")

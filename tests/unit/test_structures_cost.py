@@ -14,7 +14,7 @@ from pymatgen.io.vasp import Poscar
 from shared_data import shared
 
 from xanesflow.codes.archive import read_archive
-from xanesflow.codes.feff.cost import describe_clusters, feff_core_hours
+from xanesflow.codes.feff.core_hours import describe_clusters, feff_core_hours
 from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.codes.registry import theory_of
 from xanesflow.structures.collect_structures import collect_structures

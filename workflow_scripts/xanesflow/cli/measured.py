@@ -47,7 +47,7 @@ def show_measured(
 
     # The files come last, so that a wrong folder does not hide the table.
     if output is not None:
-        from xanesflow.measured.write import write_spectra
+        from xanesflow.measured.write_measured import write_spectra
 
         write_spectra(output, spectra)
         say(results, str(output))
@@ -67,7 +67,7 @@ def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: 
             raise WrongCallError(f"{path} is a measured file, which is never overwritten; name another.")
     try:
         if output is not None:
-            from xanesflow.measured.write import check_output
+            from xanesflow.measured.write_measured import check_output
 
             check_output(output, 1 if merge else spectra)
         if plot is not None:

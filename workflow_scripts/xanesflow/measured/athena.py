@@ -18,7 +18,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.foreign_file import printable
-from xanesflow.measured.spectrum import Floats, Stored
+from xanesflow.measured.measured_spectrum import Floats, Stored
 
 _MARK = "Athena project file"
 

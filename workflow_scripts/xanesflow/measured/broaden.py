@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.spectrum import Floats
+from xanesflow.measured.measured_spectrum import Floats
 
 Kind = Literal["gaussian", "lorentzian", "arctangent"]
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.spectrum import Floats
+from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_ROWS = 20
 _LONGEST_NAMES = 20_000  # letters in a line of names

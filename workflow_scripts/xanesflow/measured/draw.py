@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
-from xanesflow.measured.spectrum import MeasuredSpectrum
+from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.column_table import several_scans
-from xanesflow.measured.spectrum import Floats, Range
+from xanesflow.measured.measured_spectrum import Floats, Range
 
 HC_EV_ANGSTROM = 12398.419843320026
 """Planck's constant times the speed of light (exact since 2019)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xanesflow.measured.spectrum import Floats
+from xanesflow.measured.measured_spectrum import Floats
 
 _GAP_EV, _REACH_EV = 3.0, 25.0  # the averages run from 3 to 25 eV on both sides
 _LEAST_EV = 8.0  # of which so much must be there

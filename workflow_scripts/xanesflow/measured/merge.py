@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation, Scan
 from xanesflow.measured.normalise import normalise
-from xanesflow.measured.spectrum import MeasuredSpectrum, Normalisation, Scan
 
 MOST_APART_EV = 1.0
 """Between the edges of repeats; a monochromator that moved more must be seen to first."""

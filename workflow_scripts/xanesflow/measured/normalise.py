@@ -13,7 +13,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.measured import quality
 from xanesflow.measured.edges import checked, covered, identify, tabulated_ev
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
-from xanesflow.measured.spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
+from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
 LEAST_BEFORE_EV, LEAST_AFTER_EV = 10.0, 30.0
 """That a scan must hold before and after the edge."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.spectrum import Floats
+from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together

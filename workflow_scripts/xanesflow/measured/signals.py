@@ -11,7 +11,7 @@ import numpy as np
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.column_table import ColumnTable
 from xanesflow.measured.foreign_file import printable
-from xanesflow.measured.spectrum import Floats, Mode
+from xanesflow.measured.measured_spectrum import Floats, Mode
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "energy": ("energy", "e", "en", "ev", "energyev", "energykev", "monoenergy", "photonenergy"),

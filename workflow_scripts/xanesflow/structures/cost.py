@@ -1,6 +1,6 @@
 """What the simulations of a campaign will cost, known from the structures alone: core hours a site and a subset.
 
-How it is known depends on the level of theory, whose record (`codes.registry`) says it: for FEFF by `codes.feff.cost`,
+How it is known depends on the level of theory, whose record (`codes.registry`) says it: for FEFF by `codes.feff.core_hours`,
 for the embedded engine by the mean of docs/studies/engine.md. Where no run times are known, the core hours are null
 rather than guessed.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.feff.cost import CLUSTER_RADIUS
+from xanesflow.codes.feff.core_hours import CLUSTER_RADIUS
 from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes

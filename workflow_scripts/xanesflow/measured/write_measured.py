@@ -10,7 +10,7 @@ from typing import Any
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
-from xanesflow.measured.spectrum import MeasuredSpectrum
+from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
 TABLE_COLUMNS = ("energy_ev", "mu", "normalised", "flattened")
 

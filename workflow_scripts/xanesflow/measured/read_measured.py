@@ -12,9 +12,9 @@ from xanesflow.measured.athena import Group, choose_groups, is_project, read_pro
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
 from xanesflow.measured.foreign_file import not_too_long, printable, read_text
+from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
 from xanesflow.measured.normalise import normalise
 from xanesflow.measured.signals import take_signal
-from xanesflow.measured.spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
 
 
 def read_measured(
