@@ -19,7 +19,7 @@ from pymatgen.io.vasp import Poscar
 from sklearn.model_selection import GroupKFold
 
 from xanesflow.codes.archive import read_archive
-from xanesflow.codes.feff import cost
+from xanesflow.codes.feff import core_hours as cost
 from xanesflow.codes.feff.core_hours import Clusters, describe_clusters, feff_core_hours
 from xanesflow.codes.lightshow_tree import place_of
 

@@ -1,8 +1,8 @@
 """What the simulations of a campaign will cost, known from the structures alone: core hours a site and a subset.
 
-How it is known depends on the level of theory, whose record (`codes.registry`) says it: for FEFF by `codes.feff.core_hours`,
-for the embedded engine by the mean of docs/studies/engine.md. Where no run times are known, the core hours are null
-rather than guessed.
+The record of the theory (`codes.registry`) says where they come from: for FEFF from `codes.feff.core_hours`, for the
+embedded engine from the mean in docs/studies/engine.md. Where no run times are known, the core hours are null rather
+than guessed.
 """
 
 from __future__ import annotations
