@@ -237,7 +237,10 @@ REAL_FAULTS = {
     "scf_bad_counts": ("not_converged", "wrong number of electrons"),
     "killed_in_pot": ("no_output", "ends before the module 'potentials'"),
     "killed_in_fms": ("no_output", "ends before the module 'full multiple scattering'"),
-    "fms_not_finished_script_went_on": ("module_failed", "'full multiple scattering' did not finish, later ones went on"),
+    "fms_not_finished_script_went_on": (
+        "module_failed",
+        "'full multiple scattering' did not finish, later ones went on",
+    ),
     "out_of_memory": ("module_failed", "Error allocating 5971968 bytes: Cannot allocate memory"),
     "atoms_overlap": ("atoms_too_close", "muffin tins of potential 2 overlap too much"),
     "bad_card": ("module_failed", "EXCAHNGE 0 0.0 0.0 2"),

@@ -52,10 +52,11 @@ class Fault:
 
 _FAULTS = (
     ("no_memory", "module_failed", "allocat", r"^.*(?:Error allocating|Cannot allocate memory).*$",
-     "FEFF found no memory: {0}"),
-    ("no_memory", "module_failed", "virtual memory", r"^.*insufficient virtual memory.*$", "FEFF found no memory: {0}"),
-    ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF found no memory: {0}"),
-    ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF found no memory: {0}"),
+     "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "virtual memory", r"^.*insufficient virtual memory.*$",
+     "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF ran out of memory: {0}"),
     ("killed", "module_failed", "Killed", r"^.*\bKilled\b.*$", "a module was killed: {0}"),
     ("card", "module_failed", "Keyword unrecognized", r"(?:^ *(\S.*)\n.*\n *Token.*\n)? *Keyword unrecognized",
      "FEFF did not recognise a card of feff.inp ({1}), so its results do not follow this input"),
