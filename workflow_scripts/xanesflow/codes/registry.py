@@ -210,7 +210,7 @@ def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
 
     Args:
         name: of the theory.
-        options: of this engine, as `Config.engine_options` returns them.
+        options: of this engine, as `Campaign.engine_options` returns them.
 
     Raises:
         XanesflowError: the theory has no engine.
