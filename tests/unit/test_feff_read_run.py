@@ -113,8 +113,8 @@ FAULTS = {
     "feff.out cut before the last module": (cut("feff.out", "Calculating XAS"), "truncated", "the module 'spectrum'"),
     "out of iterations": (replaced("feff.out", "Convergence reached in    2 iterations.",
                                    ":WARNING Convergence not reached; ran out of iterations."), "not_converged", "ran"),
-    "no word of convergence": (out("Convergence"), "not_converged", "no line that tells"),
-    "potentials left no trace": (out("Done with module: potentials."), "module_failed", "'potentials' was not done"),
+    "no word of convergence": (out("Convergence"), "not_converged", "no line that says"),
+    "potentials left no trace": (out("Done with module: potentials."), "module_failed", "'potentials' did not finish"),
     "cross section left no trace": (out("Done with module: cross"), "module_failed", "'cross section and phases'"),
     "scattering left no trace": (out("Done with module: FMS"), "module_failed", "'full multiple scattering'"),
     "two modules left no trace": (out("Done with module: FMS", "Done with module: MKGTR"), "module_failed", "multiple"),
@@ -237,7 +237,10 @@ REAL_FAULTS = {
     "scf_bad_counts": ("not_converged", "wrong number of electrons"),
     "killed_in_pot": ("no_output", "ends before the module 'potentials'"),
     "killed_in_fms": ("no_output", "ends before the module 'full multiple scattering'"),
-    "fms_not_finished_script_went_on": ("module_failed", "'full multiple scattering' was not done, later ones went on"),
+    "fms_not_finished_script_went_on": (
+        "module_failed",
+        "'full multiple scattering' did not finish, later ones went on",
+    ),
     "out_of_memory": ("module_failed", "Error allocating 5971968 bytes: Cannot allocate memory"),
     "atoms_overlap": ("atoms_too_close", "muffin tins of potential 2 overlap too much"),
     "bad_card": ("module_failed", "EXCAHNGE 0 0.0 0.0 2"),
@@ -246,7 +249,7 @@ REAL_FAULTS = {
     "full_disk": ("truncated", "could not read apot.bin"),
     "full_disk_truncated_xmu": ("truncated", "after 93 whole rows"),
     "fms_cluster_cut": ("cluster_cut", "took 15 atoms, but 27 lie within its 4.5 Å"),
-    "rerun_pot_killed_stale": ("module_failed", "'potentials' was not done, later ones went on"),
+    "rerun_pot_killed_stale": ("module_failed", "'potentials' did not finish, later ones went on"),
     "rerun_bad_card_stale": ("module_failed", "EXCAHNGE 0 0.0 0.0 2"),
     "xmu_truncated": ("truncated", "after 78 whole rows"),
     "xmu_nan": ("not_a_number", "row 101"),
@@ -280,7 +283,7 @@ def test_feffs_own_logs_stand_in_for_what_its_modules_printed():
     files = real_run("ok")
     read_run({name: content for name, content in files.items() if name != "feff.out"})
     del files["feff.out"], files["log3.dat"]
-    with pytest.raises(BadRunError, match="'full multiple scattering' was not done"):
+    with pytest.raises(BadRunError, match="'full multiple scattering' did not finish"):
         read_run(files)
 
 

@@ -187,7 +187,7 @@ def test_a_run_on_another_login_node_holds_the_working_directory(tmp_path):
     with pytest.raises(XanesflowError) as caught:
         hold_directory(tmp_path)
     assert "in use by process" in str(caught.value) and "on node9" in str(caught.value)
-    assert "--directory. If it was killed there, it is forgotten after 5 minutes" in str(caught.value)
+    assert "--directory. If it was killed there, its lock expires after 5 minutes" in str(caught.value)
     write_claim(tmp_path / ".holder", elsewhere(slurm_job=None), silent=SILENT + 5)
     hold_directory(tmp_path).close()
     assert not (tmp_path / ".holder").exists()

@@ -88,7 +88,7 @@ def test_an_archive_that_may_not_be_read_is_told(tmp_path, form):
 def test_a_file_that_is_no_archive_is_told_with_the_forms_that_are(tmp_path, content):
     path = tmp_path / "runs.tar"
     path.write_bytes(content)
-    with pytest.raises(XanesflowError, match=r"runs\.tar is no archive .*a folder, \.tar, .*\.tar\.xz.*\.zip"):
+    with pytest.raises(XanesflowError, match=r"runs\.tar is not an archive .*a folder, \.tar, .*\.tar\.xz.*\.zip"):
         read(path)
 
 

@@ -390,4 +390,4 @@ except XanesflowError as error:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     written, told = done.stdout.splitlines()
     assert written == "True"
-    assert told == "`chunks` needs 264 files open at once, and this system lets 100; take fewer."
+    assert told == "`chunks` needs 264 files open at once, but this system allows 100; set fewer chunks."

@@ -159,7 +159,7 @@ FAULTS = {
     "other cutoffs": ("SCF", changed("vasprun.xml", "400.00000000", "500.00000000"), "steps_differ",
                       "differ in cutoff_ev: 500 and 400"),
     "other POTCARs": ("SCF", changed("vasprun.xml", "O_GW 01Jan2026", "O_GW 02Feb2025"), "steps_differ",
-                      "has the POTCAR PAW_PBE O_GW 01Jan2026 alone"),
+                      "only one of ground state and core hole has the POTCAR PAW_PBE O_GW 01Jan2026"),
     "other precision": ("SCF", changed("INCAR", "PREC = Accurate", "PREC = Normal"), "steps_differ",
                         "give PREC as Normal and Accurate"),
     "asterisks": ("hole", changed("OUTCAR", r"(DIRECTION|ZX\n\s+-+\n\s+\S+)(\s+)\S+", r"\1\2*****", 1), "not_a_number",
@@ -184,13 +184,13 @@ def test_a_fault_of_a_step_has_its_reason(archive, step, change, reason, words):
 def test_of_another_site_element_or_structure_is_told(archive):
     scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
     assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
-    for wrong, words in (({"site": 0}, "than around site 0 of POSCAR"), ({"element": "V"}, "hole is Ti, not V")):
+    for wrong, words in (({"site": 0}, "those around site 0 of POSCAR"), ({"element": "V"}, "hole is Ti, not V")):
         with pytest.raises(BadRunError, match=words) as caught:
             read(hole, scf, **wrong)
         assert caught.value.reason == "wrong_absorber"
     other = two_titania()
     other.apply_strain(0.02)
-    with pytest.raises(BadRunError, match="stands otherwise"):
+    with pytest.raises(BadRunError, match="are not where those around site"):
         read(hole, scf, structure=other)
     with pytest.raises(BadRunError, match=r"ground state \(VASP/SCF\): it is missing"):
         read(hole, None)

@@ -168,7 +168,7 @@ def test_a_correction_that_would_change_the_physics_is_refused_and_its_inputs_pu
 
 def test_electrons_that_never_converge_end_with_that_reason(bench):
     made, folder = bench.scf(*["unconverged"] * 9)
-    fails(folder, "not_converged", "Unconverged: the correction would bring back what has failed before")
+    fails(folder, "not_converged", "Unconverged: the correction would repeat inputs that have failed before")
     # Another algorithm, other mixing, both; custodian would now go around in circles.
     assert [sorted(change) for change in changes_applied(folder)] == [
         ["ALGO", "ISEARCH"],
@@ -206,7 +206,7 @@ def test_corrections_end_at_the_limit(bench):
     ("fault", "reason", "words"),
     [
         ("killed", "killed", "VASP was ended by signal 9; the machine may have run out of memory"),
-        ("memory", "killed", "VASP found no memory: .*exceed memory limit"),
+        ("memory", "killed", "VASP ran out of memory: .*exceed memory limit"),
         ("full", "engine_failed", "exit code 38: .*No space left on device"),
         ("truncated", "truncated", "vasprun.xml ends before its time"),
         ("cut", "truncated", "OUTCAR ends before its time"),

@@ -86,4 +86,4 @@ def test_what_only_has_inputs_stops_in_a_sentence_and_holds_up_no_other_subset(t
 def test_inputs_of_the_embedded_engine_are_told_to_be_its_own(tmp_path):
     configure(tmp_path, ["Ti_FEFF8L"])
     printed = run(tmp_path, "results/inputs/Ti_FEFF8L/0000.zip", good=False)
-    assert "No inputs are written for FEFF8L, whose engine writes its own" in printed
+    assert "No inputs are written for FEFF8L, because its engine writes its own" in printed

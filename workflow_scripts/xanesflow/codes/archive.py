@@ -1,8 +1,8 @@
 """One reader for finished runs in a plain folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip.
 
-Nothing is unpacked to disk: a compressed tar is read once, front to back, and only the members that are asked for
-are held in memory, one at a time. So names with `..`, absolute names, links and huge members can do no harm; they
-are reported with what is wrong with them instead of their content.
+Nothing is unpacked to disk. A compressed tar is read once, from front to back, and only the wanted members are held in
+memory, one at a time. So names with `..`, absolute names, links and huge members do no harm. They are reported with
+their problem instead of their content.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line
 
 MEMBER_LIMIT = 64 * 2**20
-"""Largest member in bytes that is read. A FEFF run's files have some 10 kB each, a xmu.dat never a MB."""
+"""Largest member that is read, in bytes. A file of a FEFF run has some 10 kB, and xmu.dat never has a MB."""
 
 _NAMES_LIMIT = 2**20
 
@@ -47,7 +47,7 @@ class Member:
     Attributes:
         name: its path in the archive, with `/`, without a leading `./`.
         content: its bytes; empty where there is a problem.
-        problem: why it was not read, in one sentence; empty if all is well.
+        problem: why it was not read, in one sentence; empty if it was.
     """
 
     name: str
@@ -60,14 +60,14 @@ _READ, _NOTE = "read", "note"
 
 @dataclass(frozen=True)
 class _Chooser:
-    """What is taken of an archive: see `read_archive`."""
+    """Chooses the members of an archive to read: see `read_archive`."""
 
     wanted: Callable[[str], bool]
     noted: Callable[[str], bool]
     limit: int
 
     def __call__(self, name: str, is_folder: bool) -> str:
-        """Whether to read a member, to note that it is there, or neither."""
+        """Decide whether to read a member, to note that it exists, or to skip it."""
         return _READ if self.wanted(name) and not is_folder else _NOTE if self.noted(name) else ""
 
     def size_problem(self, size: int) -> str:
@@ -81,16 +81,16 @@ def read_archive(
     *,
     limit: int = MEMBER_LIMIT,
 ) -> Iterator[Member]:
-    """Give the wanted members of an archive in the order they stand in it (a folder: sorted).
+    """Yield the wanted members of an archive in its own order (a folder: sorted).
 
     Args:
         path: the archive.
-        wanted: tells from a member's name whether to read it.
-        noted: tells of the others, and of folders, whether to give them too, without content; the rest is passed over.
-        limit: bytes of a member beyond which it is not read.
+        wanted: decides by a member's name whether to read it.
+        noted: decides for all others, and for folders, whether to yield them without content; the rest is skipped.
+        limit: most bytes of a member; larger ones are not read.
 
     Raises:
-        XanesflowError: there is no such archive, it is of no known form, or it is damaged; names the file.
+        XanesflowError: the archive does not exist, has an unknown format, or is damaged; names the file.
     """
     path = Path(path)
     if not path.exists():
@@ -113,7 +113,7 @@ def read_archive(
 
 
 def _reader(path: Path) -> Callable[[Path, _Chooser], Iterator[Member]]:
-    """Choose by what the file holds, since names lie."""
+    """Choose the reader by the file's first bytes, because its name may be wrong."""
     if path.is_dir():
         return _read_folder
     with path.open("rb") as opened:
@@ -133,7 +133,7 @@ def _reader(path: Path) -> Callable[[Path, _Chooser], Iterator[Member]]:
             return partial(_read_tar, opener)
     if magic[257:262] == b"ustar":
         return partial(_read_tar, lambda plain: plain.open("rb"))
-    raise XanesflowError(f"{path} is no archive that can be read here; give {FORMS}.")
+    raise XanesflowError(f"{path} is not an archive that can be read here; name {FORMS}.")
 
 
 def _name_problem(name: str) -> str:
@@ -147,11 +147,11 @@ def _name_problem(name: str) -> str:
 
 
 def gunzip(member: Member, *, limit: int = MEMBER_LIMIT) -> Member:
-    """What is packed in a member whose name ends in `.gz`; any other member as it is.
+    """Unpack a member whose name ends in `.gz`; return any other member unchanged.
 
     Args:
         member: of an archive.
-        limit: bytes beyond which it is not unpacked.
+        limit: most bytes after unpacking.
     """
     if not member.name.endswith(".gz") or not member.content:
         return member
@@ -166,12 +166,12 @@ def gunzip(member: Member, *, limit: int = MEMBER_LIMIT) -> Member:
 
 
 def _utf8(name: str) -> str:
-    """A name that can be written to any file: what is not UTF-8 becomes U+FFFD."""
+    """Make a name safe to write to any file: bytes that are not UTF-8 become U+FFFD."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _clean(name: str) -> str:
-    """The name without the leading `./` that `tar .` writes, with `/` as separator and in UTF-8."""
+    """Remove the leading `./` that `tar .` writes, and use `/` as separator and UTF-8."""
     name = _utf8(name).replace("\\", "/")
     while name.startswith("./"):
         name = name[2:]
@@ -179,11 +179,11 @@ def _clean(name: str) -> str:
 
 
 def _read_folder(path: Path, choose: _Chooser) -> Iterator[Member]:
-    def stop(error: OSError) -> None:  # os.walk alone would pass over it, and its runs would lack in silence
+    def stop(error: OSError) -> None:  # os.walk alone would skip the folder, and its runs would be silently missing
         raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
 
     for folder, subfolders, files in os.walk(path, onerror=stop, followlinks=True):
-        # People link run folders to scratch; links are followed, unless they lead back to where they stand.
+        # People link run folders to scratch. Follow links, unless they lead back to a folder that contains them.
         if Path(folder).is_symlink() and Path(folder).parent.resolve().is_relative_to(Path(folder).resolve()):
             subfolders.clear()
             continue
@@ -213,10 +213,10 @@ def _open_zstd(path: Path) -> Any:
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """Headers as tarfile reads them, but for two of its leniences.
+    """Reads headers as tarfile does, but refuses two things that tarfile allows.
 
-    A damaged header past the first is the end of the archive to tarfile, and all behind it would be lost in silence;
-    a header that announces gigabytes of names is read whole into memory.
+    tarfile takes a damaged header after the first as the end of the archive, so everything behind it would be silently
+    lost. It also reads a header that announces gigabytes of names into memory.
     """
 
     @classmethod
@@ -224,7 +224,7 @@ class _StrictTarInfo(tarfile.TarInfo):
         try:
             return super().fromtarfile(tar)
         except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
-            raise  # the end, as it should be
+            raise  # the regular end of the archive
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"a header is damaged ({error})") from error
 
@@ -236,7 +236,7 @@ class _StrictTarInfo(tarfile.TarInfo):
 
 
 class _Watched(io.RawIOBase):
-    """A stream that remembers its last bytes and how many it gave."""
+    """A stream that remembers its last bytes and its position."""
 
     KEPT = 4 * tarfile.RECORDSIZE  # tarfile reads ahead by at most one record
 
@@ -260,13 +260,13 @@ def _read_tar(opener: Callable[[Path], Any], path: Path, choose: _Chooser) -> It
         stream = _Watched(unpacked)
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as tar:
             for info in tar:
-                tar.members.clear()  # type: ignore[attr-defined]  # else a million members stay in memory
+                tar.members.clear()  # type: ignore[attr-defined]  # otherwise a million members stay in memory
                 name = _clean(info.name).rstrip("/")
                 chosen = choose(name, info.isdir())
                 if chosen:
                     yield _tar_member(tar, info, name, choose, read=chosen == _READ)
-            ahead = stream.position - int(tar.offset)  # from where the members end
-        # A whole tar ends in blocks of zeros and has nothing behind them; tarfile minds neither.
+            ahead = stream.position - int(tar.offset)  # bytes read beyond the last member
+        # A complete tar ends with blocks of zeros and nothing behind them; tarfile checks neither.
         if ahead < tarfile.BLOCKSIZE:
             raise EOFError("it ends before the tar's end mark")
         while rest := stream.tail[-ahead:] if ahead else stream.read(2**20):
@@ -306,9 +306,9 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, choos
         problem = "it is encrypted"
     if problem or not read:
         return Member(name, b"", problem)
-    try:  # members of a zip stand each for itself: one that is damaged does not stop the others
+    try:  # members of a zip are independent, so a damaged one does not stop the others
         with packed.open(info) as opened:
-            content = opened.read(choose.limit + 1)  # the size in the directory may be a lie
+            content = opened.read(choose.limit + 1)  # the size in the zip's directory may be wrong
     except _DAMAGE as error:
         return Member(name, b"", f"it is damaged ({one_line(error)})")
     problem = choose.size_problem(len(content))

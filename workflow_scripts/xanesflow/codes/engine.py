@@ -1,11 +1,11 @@
-"""What a simulation code offers to the workflow: protocols, and the errors that its code raises.
+"""The protocols that a simulation code follows.
 
-- `Engine` (with `WithSharedStep` and `WithOwnFiles`) writes the inputs of a site, is run, and is checked. Chunks, time
-  limits, kept runs and records are the same for all engines (see `simulations.run_chunk`).
+- `Engine` (with `WithSharedStep` and `WithOwnFiles`) writes the inputs of a site, runs it and checks it. Chunks, time
+  limits, stored runs and records are the same for all engines (see `simulations.run_chunk`).
 - `Reader` reads a finished run and checks it.
 - `InputWriter` (with `ManifestEntries`) writes inputs for runs elsewhere.
 
-`codes.registry` names the class of each for each level of theory, and makes them.
+`codes.registry` names these classes for each level of theory, and makes their objects.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """What a code must offer so that its runs are chunks of a campaign.
+    """What a code must provide so that a campaign can run it.
 
     Attributes:
         theory: level of theory, as in the name of a subset.
-        log_name: file in the run's folder for what the command prints.
+        log_name: file in the run's folder for the output of the command.
         time_limit: seconds that the command of one site may take.
-        keep: names of the files of a run that are kept, the log among them.
+        keep: names of the files of a run to keep, including the log.
     """
 
     @property
@@ -42,15 +42,17 @@ class Engine(Protocol):
     def keep(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def settings(self) -> dict[str, Any]:
-        """All that a result depends on besides structure and site: options, code and its version, as plain values.
+        """Return everything that a result depends on in addition to structure and site, as plain values.
+
+        These are the options, the code and its version.
 
         Raises:
-            XanesflowError: the code is not there or cannot be run on this machine.
+            XanesflowError: the code is missing or cannot be run on this machine.
         """
         ...
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
-        """Write what the command reads.
+        """Write the files that the command reads.
 
         Args:
             folder: an empty folder.
@@ -58,13 +60,13 @@ class Engine(Protocol):
             site_index: 0-based index of the absorber.
 
         Raises:
-            FailedRunError: no spectrum of this site can be computed, for one of the documented reasons.
-            XanesflowError: no spectrum can be computed, for another reason; the sentence says why.
+            FailedRunError: this site has no spectrum, for one of the documented reasons.
+            XanesflowError: this site has no spectrum, for another reason; the sentence says which.
         """
         ...
 
     def command(self, folder: Path) -> list[str]:
-        """Program and arguments, to be run inside the folder; whether the run is good, `validate` decides."""
+        """Return program and arguments to run inside the folder; `validate` decides whether the run is good."""
         ...
 
     def validate(self, folder: Path) -> None:
@@ -76,17 +78,17 @@ class Engine(Protocol):
         ...
 
     def record(self, folder: Path) -> dict[str, Any]:
-        """What run.json records besides, such as attempts and convergence; of a failed run too."""
+        """Return further entries for run.json, such as attempts and convergence; for failed runs too."""
         ...
 
 
 @runtime_checkable
 class WithSharedStep(Protocol):
-    """What an engine has besides if the sites of a material share a step, such as VASP's ground state.
+    """What an engine needs in addition if the sites of a material share a step, such as VASP's ground state.
 
     Attributes:
-        shared: computes that step as any engine computes a site; its site index is `sites.WHOLE_MATERIAL`.
-        at_a_time: runs that a chunk may compute at a time, as each may take many cores by itself.
+        shared: engine of that step, which treats it like a site with the index `sites.WHOLE_MATERIAL`.
+        at_a_time: how many runs a chunk may compute at once, as each may use many cores.
     """
 
     @property
@@ -95,7 +97,7 @@ class WithSharedStep(Protocol):
     def at_a_time(self) -> int: ...  # noqa: D102
 
     def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
-        """Lay what a site's run needs of the finished shared step into its folder.
+        """Write the results of the finished shared step that a site's run needs into its folder.
 
         Args:
             folder: of the site's run, before its inputs are written.
@@ -106,15 +108,15 @@ class WithSharedStep(Protocol):
 
 @runtime_checkable
 class WithOwnFiles(Protocol):
-    """What an engine has besides if not whole files are kept, nor the last part of a log."""
+    """What an engine needs in addition if it decides itself which part of a file to keep."""
 
     def kept_content(self, path: Path) -> bytes:
-        """What is kept of a file of the run."""
+        """Return the part of a run's file to keep."""
         ...
 
 
 class ComputedSpectrum(Protocol):
-    """What every reader gives.
+    """What every reader returns.
 
     Attributes:
         energy_ev: (n,) absolute photon energies.
@@ -128,7 +130,7 @@ class ComputedSpectrum(Protocol):
 
 
 class Reader(Protocol):
-    """Reads and checks the runs of a level of theory, those of a material in turn."""
+    """Reads and checks the runs of a level of theory; all runs of a material come one after another."""
 
     def __call__(
         self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
@@ -136,33 +138,33 @@ class Reader(Protocol):
         """Read and check a run's spectrum.
 
         Args:
-            run: as it lies in its chunk.
-            shared: the step that the sites of its material share, where the theory has one.
+            run: as its chunk holds it.
+            shared: the step that the sites of its material share, if the theory has one.
             element: symbol of the absorber.
             structure: the material; None: the absorber's surroundings are not compared.
 
         Raises:
-            BadRunError: it cannot be used; holds the reason.
+            BadRunError: the run cannot be used; holds the reason.
         """
         ...
 
 
 class InputWriter(Protocol):
-    """Writes the inputs of one simulation code, as a rule by Lightshow's parameter objects."""
+    """Writes the inputs of one simulation code, usually with Lightshow's parameter objects."""
 
     def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
         """Write the inputs of sites of one material.
 
         Args:
-            folder: of the material, `<element>/<material id>` of Lightshow's tree; the code's own folder is made in it.
-            structure: the material, of plain elements.
+            folder: of the material, `<element>/<material id>` of Lightshow's tree; the code's own folder goes into it.
+            structure: the material, with plain elements.
             sites: 0-based indices of the absorbers, all of one element.
 
         Returns:
-            The sites that no input can be written for.
+            The sites without input, each with its reason.
 
         Raises:
-            NoInputError: no input can be written for any of them.
+            NoInputError: no input can be written for any of the sites.
         """
         ...
 
@@ -171,9 +173,9 @@ class ManifestEntries(Protocol):
     """What a code adds to the manifest of a chunk of inputs, such as the hashes of the POTCARs that they need."""
 
     def see(self, files: Mapping[str, bytes]) -> None:
-        """Look at files that were written, by their path in the zip."""
+        """Look at the files of a material; keys are their paths in the zip."""
         ...
 
     def entries(self) -> dict[str, Any]:
-        """Entries for the manifest, by key."""
+        """Return the entries for the manifest, by key."""
         ...

@@ -1,4 +1,4 @@
-"""A finished run as it lies in a chunk's zip."""
+"""A finished run as a chunk's zip holds it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run as it lies in a chunk.
+    """A finished run of a chunk.
 
     Attributes:
         material_id: its material.
         site_index: 0-based index of the absorber into the material's structure.
-        files: content of each file by name (`feff.inp`, `feff.out`, `xmu.dat`), as far as they are there.
+        files: content of the files that exist, by name (`feff.inp`, `feff.out`, `xmu.dat`).
         record: content of run.json.
     """
 
@@ -26,12 +26,12 @@ class FinishedRun:
 
     @property
     def corrections(self) -> str:
-        """What was changed in its inputs before it was good, `SCF ca1 0.2 -> 0.1; ...`; empty: it is a plain run."""
+        """Return the corrections of its inputs, `SCF ca1 0.2 -> 0.1; ...`; empty: the first attempt was good."""
         return "; ".join(_as_text(each) for each in self.record.get("corrections") or ())
 
 
 def _as_text(correction: Any) -> str:
-    """One correction as text; as an engine recorded it: what, from and to; changes of several; or words."""
+    """Write one correction as text. An engine records `what`, `from` and `to`, or several `changes`, or a text."""
     if isinstance(correction, Mapping) and {"what", "from", "to"} <= correction.keys():
         return f"{correction['what']} {correction['from']} -> {correction['to']}"
     if isinstance(correction, Mapping) and isinstance(correction.get("changes"), Mapping):

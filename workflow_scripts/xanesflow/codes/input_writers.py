@@ -1,4 +1,4 @@
-"""What writers of inputs have in common: the plain structure they start from, and the sites they cannot write for."""
+"""The shared part of input writers: the plain structure that they start from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xanesflow.core.errors import NoInputError
 
 
 def plain(structure: Structure) -> Structure:
-    """Elements, positions and cell, without the charges, moments and other properties that a source may give.
+    """Keep only elements, positions and cell of a structure; drop charges, moments and other properties.
 
     Raises:
         NoInputError: disordered.

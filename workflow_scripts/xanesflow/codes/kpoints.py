@@ -8,14 +8,14 @@ from ase.units import Bohr
 
 from xanesflow.codes.lightshow_bridge import import_lightshow
 
-_FAR_A = 1e4  # Lightshow's table of k-points ends before its goal if it has to end at 26 Å, its default
+_FAR_A = 1e4  # with its default of 26 Å, Lightshow's table of k-points is too short for some cells
 
 
 def kpoints_rule(length_a: float) -> Any:
-    """Lightshow's rule for k-points: as many as make a crystal of the size `length_a` (Å) of the cell.
+    """Make Lightshow's rule for k-points: enough of them to repeat the cell to a crystal of size `length_a` (Å).
 
-    Lightshow takes Bohr, whatever its documentation says, and by default looks no further than 26 Å, which for some
-    cells leaves it with a single k-point.
+    Lightshow expects Bohr, despite its documentation. By default it looks no further than 26 Å, which gives some cells
+    only one k-point.
     """
     rule = import_lightshow("common.kpoints").GenericEstimatorKpoints
     return rule(cutoff=length_a / Bohr, max_radii=_FAR_A)

@@ -1,17 +1,17 @@
-"""Lets Lightshow 1.2 run with today's pymatgen; the only module that imports it.
+"""Lets Lightshow 1.2 run with today's pymatgen; only this module imports Lightshow.
 
-Lightshow 1.2.8 is written for pymatgen 2024.3.1. What stands in the way today, and where it is dealt with:
+Lightshow 1.2.8 was written for pymatgen 2024.3.1. Today's obstacles, and where each is solved:
 
-- it imports `pymatgen.io.vasp.sets.DictSet`, whose name today is `VaspInputSet`: here;
-- it takes folders of potentials and species files from the environment and would copy licensed files, or write paths
+- it imports `pymatgen.io.vasp.sets.DictSet`, which is now called `VaspInputSet`: here;
+- it takes folders of potentials and species files from the environment, and would copy licensed files, or write paths
   of this machine, into the inputs: here;
 - pymatgen's writer of feff.inp counts atoms of the cluster as stoichiometry, and is slow:
   `xanesflow.codes.feff.write_inputs`;
 - spin-polarised INCARs fail with KeyError 'MAGMOM'; the paper's are not spin-polarised:
   `xanesflow.codes.vasp.write_inputs`;
-- `as_dict` of the FDMNES parameters fails, which only Lightshow's own Database needs: `xanesflow.codes.fdmnes`.
+- `as_dict` of the FDMNES parameters fails; only Lightshow's own Database needs it: `xanesflow.codes.fdmnes`.
 
-tests/unit/test_lightshow_bridge.py tells when a newer Lightshow or pymatgen makes one of them needless.
+tests/unit/test_lightshow_bridge.py fails when a newer Lightshow or pymatgen makes one of them unnecessary.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from types import ModuleType
 from xanesflow.core.errors import XanesflowError
 
 INSTALL = "pip install --no-deps lightshow==1.2.8"
-"""What to call where it is missing: its metadata pin a pymatgen of 2024, so it comes without its dependencies."""
+"""How to install Lightshow. Its metadata pin a pymatgen of 2024, so install it without its dependencies."""
 
 _FOLDERS = ("VASP_POTCAR_DIRECTORY", "XS_CHPSP_DIRECTORY", "XS_PSP_DIRECTORY", "SPECIES_DIRECTORY")
 """Environment variables by which Lightshow finds potentials and species files."""
 
 
 def import_lightshow(module: str = "") -> ModuleType:
-    """Import Lightshow, or a module of it, with the old name put where it looks for it.
+    """Import Lightshow, or a module of it, after giving pymatgen's class the old name that it looks for.
 
     Args:
         module: such as `parameters.feff`; empty: Lightshow itself.
@@ -54,7 +54,7 @@ def import_lightshow(module: str = "") -> ModuleType:
 
 @contextmanager
 def without_local_folders() -> Iterator[None]:
-    """Build and use Lightshow's objects without the potentials of this machine, and without its warnings of that."""
+    """Hide this machine's potentials from Lightshow, and silence its warnings about that."""
     kept = {name: os.environ.pop(name) for name in _FOLDERS if name in os.environ}
     try:
         with warnings.catch_warnings():

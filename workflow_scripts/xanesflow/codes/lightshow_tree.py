@@ -1,4 +1,4 @@
-"""Lightshow's tree: where the files of a run lie, and whose they are."""
+"""Lightshow's tree: where the files of a run are, and which run they belong to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
 
 @cache
 def _runs_of(theory: str) -> re.Pattern[str]:
-    """Matches the path of a site's run, or of a file in it."""
+    """Match the path of a site's run, or of a file in it."""
     return re.compile(
         rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{theory_of(theory).folder}/"
         r"(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
@@ -27,7 +27,7 @@ def _runs_of(theory: str) -> re.Pattern[str]:
 
 @cache
 def _shared_runs_of(theory: str) -> re.Pattern[str] | None:
-    """Matches the path of a step that the sites of a material share, or of a file in it; None if they share none."""
+    """Match the path of a step that the sites of a material share, or of a file in it; None if they share none."""
     record = theory_of(theory)
     if not record.shared_folder:
         return None
@@ -39,16 +39,16 @@ def _shared_runs_of(theory: str) -> re.Pattern[str] | None:
 
 @cache
 def _folders_of_codes() -> re.Pattern[str]:
-    """Matches a path with a folder of a code in it."""
+    """Match a path that contains a folder of a code."""
     folders = [f for each in theories() for f in (each.folder, each.shared_folder, *each.other_folders) if f]
     return re.compile(rf"(^|/)({'|'.join(map(re.escape, folders))})(/|$)")
 
 
 def check_archive(path: str | Path, subset: str) -> None:
-    """Check that an archive of finished runs is there; what is in it is seen when it is read.
+    """Check that an archive of finished runs exists. Its content is checked when it is read.
 
     Raises:
-        XanesflowError: it is not there; says where it was looked for.
+        XanesflowError: it does not exist; says where it was looked for.
     """
     if not Path(path).exists():
         raise XanesflowError(
@@ -58,12 +58,12 @@ def check_archive(path: str | Path, subset: str) -> None:
 
 
 def folder_state(path: str | Path) -> str:
-    """What tells that a folder of runs has changed: number and newest change of its sub-folders and their files.
+    """Describe the state of a folder of runs: the number of its subfolders and files, and their newest change.
 
-    Snakemake itself looks at the folder's own time alone, which a run that is added deep below leaves as it was.
+    Snakemake itself looks only at the time of the folder, which does not change when you add a run deep inside.
 
     Returns:
-        A short text; empty for a packed file, whose own time tells all.
+        A short text that changes with the folder; empty for a packed file, whose own time is enough.
     """
     if not Path(path).is_dir():
         return ""
@@ -81,17 +81,17 @@ def folder_state(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """What a path in Lightshow's tree means.
+    """The meaning of a path in Lightshow's tree.
 
     Attributes:
         root: folder of the material, as the archive names it.
         folder: folder of the run; for a POSCAR the material's.
-        material_id: its last part.
+        material_id: last part of `root`.
         file: `POSCAR`, or one of a run's files that are read (`theory.Theory.files`); empty: the run's folder
-            itself, or another file in it, which says no more than that the run is there.
+            itself, or another file in it, which shows only that the run exists.
         site_index: 0-based index of the absorber into POSCAR; None for a POSCAR, `WHOLE_MATERIAL` for a shared step.
-        element: the absorber's element; for a POSCAR and a shared step the folder above the material, if that is an
-            element's symbol.
+        element: the absorber's element; for a POSCAR and a shared step the folder above the material, if that is the
+            symbol of an element.
     """
 
     root: str
@@ -103,11 +103,11 @@ class Place:
 
 
 def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
-    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it has nothing to do with a run.
+    """Read a path such as `Cu/mp-390/FEFF-XANES/000_Cu/xmu.dat`; None if it does not belong to a run.
 
     Args:
-        path: parts separated by `/`; of VASP also that of a file packed as `OUTCAR.gz`, whose place is that of OUTCAR.
-        theory: level of theory; the runs of others are none.
+        path: parts separated by `/`. For VASP, a file packed as `OUTCAR.gz` counts as OUTCAR.
+        theory: level of theory; runs of other theories do not count.
         shared: whether a step that the sites of a material share, `Ti/mp-390/VASP/SCF`, counts as a run too.
     """
     record, step = theory_of(theory), _shared_runs_of(theory)
@@ -127,7 +127,7 @@ def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
             match["element"],
         )  # fmt: skip
     if match := _POSCAR.fullmatch(path):
-        # The codes' own folders hold POSCARs too, of supercells: only the one in the material's folder counts.
+        # The folders of codes hold POSCARs of supercells too. Only the POSCAR in the material's folder counts.
         if _folders_of_codes().search(match["root"]):
             return None
         parent = match["root"].split("/")[-2:-1]
@@ -137,12 +137,12 @@ def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
 
 
 def run_folder(element: str, material_id: str, site_index: int, theory: str) -> str:
-    """Folder of a run in a chunk's zip: `Cu/mp-390/FEFF-XANES/000_Cu`; of the shared step: `Cu/mp-390/VASP/SCF`."""
+    """Name the folder of a run in a chunk's zip, `Cu/mp-390/FEFF-XANES/000_Cu` or, if shared, `Cu/mp-390/VASP/SCF`."""
     record = theory_of(theory)
     step = record.shared_folder if site_index == WHOLE_MATERIAL else f"{site_index:03d}_{element}"
     return f"{element}/{material_id}/{record.folder}/{step}"
 
 
 def poscar_path(element: str, material_id: str) -> str:
-    """The material's structure file in a chunk's zip: `Cu/mp-390/POSCAR`."""
+    """Name the material's structure file in a chunk's zip: `Cu/mp-390/POSCAR`."""
     return f"{element}/{material_id}/POSCAR"

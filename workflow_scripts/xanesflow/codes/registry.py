@@ -1,8 +1,8 @@
-"""The levels of theory: one record (`codes.theory.Theory`) for each, and what is asked of them.
+"""The levels of theory: one record (`codes.theory.Theory`) for each, and functions that read the records.
 
-Nothing but this file, `codes/<theory>/` and the tuple of names in `core/sites.py` knows a theory by its
-name: ask `theory_of(name)` and read the record. Records name code as `module:object`, so importing the registry loads
-no simulation code, pymatgen or pandas. How to add a theory: see `xanesflow.codes`.
+Only this file, `codes/<theory>/` and the tuple of names in `core/sites.py` know a theory by its name. All other code
+calls `theory_of(name)` and reads the record. Records name code as `module:object`, so an import of the registry loads
+no simulation code, pymatgen or pandas. To add a theory, see `xanesflow.codes`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
 
 FEFF_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
 """Logs that FEFF 9 and 10 write themselves: of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x. They are read
-where they are there."""
+if they exist."""
 
 VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
 """Files of a step of VASP that later stages and a reviewer need."""
@@ -109,7 +109,7 @@ FEFF8L = Theory(
     limits="Spectra of the embedded engine are an approximation to those of FEFF 9 and are no substitute.",
     envelope_sigma=2.5,
     run_features="feff8l",
-    as_cheap_run={"fermi_level": "scf"},  # the learned level has seen published spectra of FEFF
+    as_cheap_run={"fermi_level": "scf"},  # the learned level was fitted to published spectra of FEFF
     runs_at_prediction=True,
 )
 
@@ -152,13 +152,13 @@ _OWN = {record.name: record for record in (FEFF, VASP, FEFF8L, OCEAN, EXCITING, 
 
 @cache
 def theory_of(name: str) -> Theory:
-    """The record of a level of theory.
+    """Return the record of a level of theory.
 
     Args:
         name: as in the name of a subset.
 
     Raises:
-        XanesflowError: there is no such theory, or the package that adds it gives something else than its record.
+        XanesflowError: there is no such theory, or the package that adds it does not provide its record.
     """
     if name in _OWN:
         return _OWN[name]
@@ -175,45 +175,45 @@ def theory_of(name: str) -> Theory:
 
 @cache
 def theories() -> tuple[Theory, ...]:
-    """All records: those of this version in the order of `core.sites.THEORIES`, then those that packages add."""
+    """Return all records: those of this version in the order of `core.sites.THEORIES`, then those of packages."""
     return tuple(theory_of(name) for name in known_theories())
 
 
 def computed() -> list[str]:
-    """Names of the theories that are run here."""
+    """Name the theories that this version can run."""
     return [each.name for each in theories() if each.engine]
 
 
 def importable() -> list[str]:
-    """Names of the theories whose finished runs can be imported."""
+    """Name the theories whose finished runs can be imported."""
     return [each.name for each in theories() if each.importable]
 
 
 def with_inputs() -> list[str]:
-    """Names of the theories that `snakemake inputs` writes for; the others write theirs when they run."""
+    """Name the theories that `snakemake inputs` writes inputs for; the others write theirs when they run."""
     return [each.name for each in theories() if each.writer]
 
 
 def run_features() -> dict[str, str]:
-    """Features that runs of a cheaper theory give to delta models: name -> theory."""
+    """Return the features that runs of a cheaper theory give to delta models: name -> theory."""
     return {each.run_features: each.name for each in reversed(theories()) if each.run_features}
 
 
 def load(target: str) -> Any:
-    """Import what a record names as `module:object`."""
+    """Import an object that a record names as `module:object`."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
-    """The engine of a level of theory.
+    """Make the engine of a level of theory.
 
     Args:
         name: of the theory.
-        options: of this engine, as `Config.engine_options` gives them.
+        options: of this engine, as `Campaign.engine_options` returns them.
 
     Raises:
-        XanesflowError: there is none.
+        XanesflowError: the theory has no engine.
     """
     record = theory_of(name)
     if not record.engine:
@@ -237,7 +237,7 @@ def check_readable(name: str) -> None:
 
 
 def processing_of(subset: str, name: str, values: Mapping[str, float] | None, *, start_ev: float) -> Any:
-    """What the reader of a level of theory is made from, such as shift and broadening; None if it needs nothing.
+    """Make the argument of a theory's reader, such as shift and broadening; None if the reader needs none.
 
     Args:
         subset: such as `Ti_VASP`, for messages.
@@ -253,11 +253,11 @@ def processing_of(subset: str, name: str, values: Mapping[str, float] | None, *,
 
 
 def reader_of(name: str, processing: Any = None) -> Reader:
-    """The reader of a level of theory, for the runs of one chunk.
+    """Make the reader of a level of theory, for the runs of one chunk.
 
     Args:
-        name: a theory that `check_readable` lets pass.
-        processing: as `processing_of` gives it.
+        name: a theory that passes `check_readable`.
+        processing: as `processing_of` returns it.
     """
     record = theory_of(name)
     reader: Reader = load(record.reader)(processing) if record.processing else load(record.reader)
@@ -265,7 +265,7 @@ def reader_of(name: str, processing: Any = None) -> Reader:
 
 
 def writer_of(name: str, options: Mapping[str, Any], element: str) -> InputWriter:
-    """The writer of a level of theory's inputs.
+    """Make the writer of a level of theory's inputs.
 
     Args:
         name: of the theory.
@@ -273,12 +273,12 @@ def writer_of(name: str, options: Mapping[str, Any], element: str) -> InputWrite
         element: the absorber.
 
     Raises:
-        XanesflowError: there is none, or it finds the options wrong.
+        XanesflowError: the theory has no writer, or the options are wrong.
     """
     record = theory_of(name)
     if not record.writer:
         raise XanesflowError(
-            f"No inputs are written for {name}, whose engine writes its own when it runs; there are inputs of "
+            f"No inputs are written for {name}, because its engine writes its own when it runs; name one of "
             f"{', '.join(with_inputs())}."
         )
     writer: InputWriter = load(record.writer)(options, element)
@@ -286,11 +286,11 @@ def writer_of(name: str, options: Mapping[str, Any], element: str) -> InputWrite
 
 
 def manifest_of(name: str, options: Mapping[str, Any]) -> ManifestEntries | None:
-    """What adds entries to the manifest of a chunk of inputs; None if the theory has none to add."""
+    """Make the object that adds entries to the manifest of a chunk of inputs; None if the theory adds none."""
     target = theory_of(name).manifest
     return load(target)(options) if target else None
 
 
 def function_of(target: str) -> Callable[..., Any] | None:
-    """The function that a record names; None if it names none."""
+    """Import the function that a record names; None if it names none."""
     return load(target) if target else None

@@ -1,4 +1,4 @@
-"""What the commands that engines run inside a site's folder have in common."""
+"""The shared part of the commands that engines run inside a site's folder."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from xanesflow.core.errors import XanesflowError
 
 
 def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callable[[Path], int]) -> int:
-    """Do the job of the current folder. If something stops it, the last line says what, after `ERROR: `.
+    """Do the job of the current folder. If an error stops it, the last line is `ERROR: ` and the message.
 
     Args:
-        arguments: of the command line; `run` is the one that there is.
+        arguments: of the command line; only `run` is valid.
         package: of the engine, as in `python -m xanesflow.codes.<package> run`.
-        job: file that says what to do.
-        work: does it in a folder, and gives the exit code.
+        job: file that describes the job.
+        work: does the job of a folder, and returns the exit code.
 
     Returns:
-        The exit code: that of `work`, 1 where it failed, 2 for a wrong call.
+        The exit code: that of `work`, 1 if it raised an error, 2 for a wrong call.
     """
     if arguments != ["run"]:
         sys.stderr.write(f"usage: python -m xanesflow.codes.{package} run   (in the folder of a job, with {job})\n")

@@ -1,4 +1,4 @@
-"""A chunk's finished runs: one zip in Lightshow's tree, with a run.json beside each run."""
+"""A chunk's finished runs: one zip with Lightshow's tree, and a run.json in the folder of each run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site
 
 RECORD = "run.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs give the same bytes
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same runs give the same bytes
 
 
 def check_record(run: FinishedRun) -> None:
-    """Refuse a run that failed, as its run.json says.
+    """Refuse a run that failed according to its run.json.
 
     Raises:
-        BadRunError: for the reason that it failed for.
+        BadRunError: the run failed; holds the reason.
     """
     if run.record.get("outcome") == "failed":
         reason, detail = str(run.record.get("reason")), str(run.record.get("detail"))
@@ -37,7 +37,7 @@ def check_record(run: FinishedRun) -> None:
 
 
 class ChunkWriter:
-    """Writes the zips of all chunks of a subset at once; they appear together, when the block ends well."""
+    """Writes the zips of all chunks of a subset at once; they appear together, if the block ends without an error."""
 
     def __init__(self, paths: list[Path]) -> None:
         self._paths = paths
@@ -70,28 +70,30 @@ class ChunkWriter:
 
 
 def _allow_open_files(number: int) -> None:
-    """Raise this process's own limit of open files, which often is 1024, as far as the system lets it.
+    """Raise this process's limit of open files, which is often 1024, as far as the system allows.
 
     Raises:
-        XanesflowError: it lets fewer be open.
+        XanesflowError: the system allows too few.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY not in (soft, hard) and hard < number:
-        raise XanesflowError(f"`chunks` needs {number} files open at once, and this system lets {hard}; take fewer.")
+        raise XanesflowError(
+            f"`chunks` needs {number} files open at once, but this system allows {hard}; set fewer chunks."
+        )
     if soft != resource.RLIM_INFINITY and soft < number:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
 def read_chunk(path: str | Path, theory: str, *, shared: bool = False) -> Iterator[FinishedRun]:
-    """Give the runs of a chunk in the order of material and site.
+    """Yield the runs of a chunk, sorted by material and site.
 
     Args:
         path: the zip.
         theory: level of theory of its runs.
-        shared: give a step that the sites of a material share too, as the run of site `WHOLE_MATERIAL`, before theirs.
+        shared: also yield a step that the sites of a material share, before them, as a run of site `WHOLE_MATERIAL`.
 
     Raises:
-        XanesflowError: the file is not a whole zip; names it.
+        XanesflowError: the file is not a complete zip; names it.
     """
     with _opened(path) as packed:
         runs: dict[tuple[str, int], dict[str, str]] = {}
@@ -111,14 +113,14 @@ def read_chunk(path: str | Path, theory: str, *, shared: bool = False) -> Iterat
 
 
 def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
-    """The sites of which there are runs in a chunk, by the names in it alone.
+    """List the sites that have runs in a chunk, from the names in the zip alone.
 
     Args:
         path: the zip.
         theory: level of theory of its runs.
 
     Raises:
-        XanesflowError: the file is not a whole zip; names it.
+        XanesflowError: the file is not a complete zip; names it.
     """
     with _opened(path) as packed:
         places = [place_of(name, theory) for name in packed.namelist()]
@@ -126,14 +128,14 @@ def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
 
 
 def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str, Any]]]:
-    """Give site and run.json of the runs in a zip, without their files, in the zip's order.
+    """Yield site and run.json of the runs in a zip, without their files, in the zip's order.
 
     Args:
         path: the zip.
         theory: level of theory of its runs.
 
     Raises:
-        XanesflowError: the file is not a whole zip; names it.
+        XanesflowError: the file is not a complete zip; names it.
     """
     with _opened(path) as packed:
         for name in packed.namelist():

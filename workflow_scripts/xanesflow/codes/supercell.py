@@ -1,4 +1,4 @@
-"""The supercell in which the core hole does not see its own images, as Lightshow makes it."""
+"""Make Lightshow's supercell, which keeps a core hole away from its periodic images."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SAME_ATOM_A = 1e-3
 def make_supercell(structure: Structure, sites: list[int], length_a: float) -> tuple[Structure, dict[int, int]]:
     """Repeat a cell until each edge is at least `length_a` long, and find the absorbers in it.
 
-    Lightshow finds them by comparing distances to neighbours out to 20 Å, which takes minutes for large cells and fails
-    for some; here an absorber is the atom at the same place.
+    Lightshow finds them by comparing distances to neighbours out to 20 Å. That takes minutes for large cells and fails
+    for some. Here, an absorber is the atom at the same position.
 
     Args:
         structure: the cell.
@@ -23,7 +23,7 @@ def make_supercell(structure: Structure, sites: list[int], length_a: float) -> t
         length_a: in Å.
 
     Returns:
-        The supercell, its atoms in the order of their electronegativity, and the index of each absorber in it.
+        The supercell, with atoms sorted by electronegativity, and the index of each absorber in it.
 
     Raises:
         XanesflowError: an absorber is not found.

@@ -1,4 +1,4 @@
-"""The record of a level of theory: everything that the rest of the library asks of it (see `codes.registry`)."""
+"""The record of a level of theory: everything that the rest of the library needs to know (see `codes.registry`)."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Theory:
-    """What the library asks of a level of theory. Code is named as `module:object`; empty: the theory has none.
+    """The record of a level of theory. Code is named as `module:object`; empty: the theory has none.
 
     Attributes:
-        name: as in the name of a subset, `Cu_FEFF`.
-        title: what computes it and how, for the datacard.
+        name: as in the name of a subset, such as `FEFF` in `Cu_FEFF`.
+        title: code and method, for the datacard.
 
-        folder: of its runs, below the material's in Lightshow's tree.
-        other_folders: of other calculations by the same code; a POSCAR in them is no material's.
-        shared_folder: of the step that the sites of a material share, beside those of the sites; empty: none.
+        folder: of its runs, inside the material's folder in Lightshow's tree.
+        other_folders: of other calculations with the same code; a POSCAR in them is not the material's.
+        shared_folder: of the step that the sites of a material share, next to those of the sites; empty: none.
         files: names of a run's files that are read.
-        spectrum_file: the one that holds the spectrum.
+        spectrum_file: the file with the spectrum.
         gzipped: whether archives often pack these files one by one, as `OUTCAR.gz`.
-        member_limit: greatest size of a file on import, in bytes; None: `archive.MEMBER_LIMIT`.
+        member_limit: largest file that an import reads, in bytes; None: `archive.MEMBER_LIMIT`.
 
         engine: class that runs a site (`engine.Engine`), made from its options.
         options: dataclass of the engine's options.
         options_section: key of `simulations` with these options.
         command_key: key of `simulations` with the command, which is the engine's option `command`; empty: no command.
-        find_program: function that takes the command and raises XanesflowError if nothing can be run by it.
-        reader: reads and checks a run (`engine.Reader`); of a theory with `processing` the class of it.
-        processing: makes, from the entries of the subset's element, what the reader is made from (see `processing_of`).
+        find_program: function that takes the command and raises XanesflowError if it cannot run.
+        reader: reads and checks a run (`engine.Reader`); if the theory has `processing`, the reader's class.
+        processing: function that makes the reader's argument from the entries of the subset's element (see
+            `processing_of`).
         curation_section: key of `curation` with these entries, each a mapping by element.
         importable: whether finished runs of other campaigns can be imported.
-        kept_content: function of a file's name and content that leaves out what must not be kept on import.
+        kept_content: function of a file's name and content that removes what an import must not keep.
         parse_spectrum: function that parses the spectrum file of a refused run, so that the report can draw it.
-        check_folder: function that judges a run in a folder (`xanesflow check`); it takes the folder, and element,
-            structure and site index where it lies in Lightshow's tree.
-        signs: files by which such a folder is found.
-        only_in_tree: whether such a folder counts in Lightshow's tree alone.
+        check_folder: function that checks a run in a folder (`xanesflow check`). It takes the folder and, inside
+            Lightshow's tree, element, structure and site index.
+        signs: files by which such a folder is recognised.
+        only_in_tree: whether such a folder counts only inside Lightshow's tree.
 
         writer: class that writes inputs (`engine.InputWriter`).
         inputs_section: key of `inputs` with the writer's options.
@@ -48,16 +49,16 @@ class Theory:
 
         memory_mb: MB that one core needs at the first attempt.
         core_hours: of any site; None: not known, or see `cost`.
-        cost: function of a structure and sites that gives (n,) cluster sizes in atoms and (n,) core hours.
-        cost_basis: what the core hours rest on.
+        cost: function of a structure and sites that returns (n,) cluster sizes in atoms and (n,) core hours.
+        cost_basis: the source of the core hours.
         broadening: of the spectra, one phrase.
         energy_reference: of the spectra, one phrase.
         limits: a sentence on its limits for the datacard.
         envelope_sigma: default of `curation.envelope`; None: no envelope.
         tuned_from: default of `models.tuned_from`; empty: its own universal model.
-        run_features: name of the features that its runs give to delta models; empty: it cannot be corrected.
-        as_cheap_run: options of the engine that differ where models learn from its runs beside expensive ones.
-        runs_at_prediction: whether these runs are made where structures are predicted.
+        run_features: name of the features that its runs give to delta models; empty: delta models cannot use it.
+        as_cheap_run: options of the engine that change when delta models learn from its runs.
+        runs_at_prediction: whether a prediction makes these runs for new structures.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""What every room uses: sites and subsets, the energy grid, units, reasons, errors, files, tables, text, figures."""
+"""What all rooms share: sites and subsets, the energy grid, units, reasons, errors, files, tables, text, figures."""

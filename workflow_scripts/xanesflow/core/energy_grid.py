@@ -17,22 +17,22 @@ RANGE_EV = 35.0
 
 
 def energy_grid(start_ev: float) -> Array:
-    """The 141 absolute energies in eV from `start_ev`, 35 eV in steps of 0.25 eV."""
+    """Return the 141 absolute energies in eV: 35 eV from `start_ev` in steps of 0.25 eV."""
     return start_ev + STEP_EV * np.arange(N_POINTS, dtype=np.float64)
 
 
 def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_start_ev: float) -> Array:
-    """Interpolate a computed spectrum linearly onto the grid, as the published ones were.
+    """Interpolate a computed spectrum linearly onto the grid, in the way of the published spectra.
 
-    Only computed points with start < E < start + 35 eV (both exclusive) are used, and the grid points beyond the
-    first and last of them take their values: so the end of the grid is continued flat from the last point before
-    it, not interpolated to the next (which would change the last value by up to 3 %).
+    Only computed points with start < E < start + 35 eV (both exclusive) are used. Grid points before the first or after
+    the last of them take its value. So the end of the grid continues flat from the last point before it, and is not
+    interpolated to the next point (which would change the last value by up to 3 %).
 
     Args:
         energy_ev: (n,) absolute energies in eV, strictly increasing.
         values: (n,) the spectrum there.
         start_ev: first energy of the grid.
-        max_flat_start_ev: how far in eV the first point may lie after the grid's start.
+        max_flat_start_ev: how many eV the first point may lie after the start of the grid.
 
     Returns:
         (141,) the spectrum on the grid, in the unit of `values`.
@@ -65,13 +65,13 @@ def check_covered(energy_ev: Array, *, start_ev: float, max_flat_start_ev: float
 
 @dataclass(frozen=True)
 class Envelope:
-    """Which spectra stay within mean ± c σ of all of them.
+    """Which spectra stay within mean ± c σ of all spectra.
 
     Attributes:
         kept: (n,) whether a spectrum stays inside at every grid point.
         worst_sigma: (n,) its greatest distance from the mean, in standard deviations.
-        worst_index: (n,) the grid point where that is.
-        bounds: (2, 141) mean ± c σ; None: all are kept.
+        worst_index: (n,) the grid point of that distance.
+        bounds: (2, 141) mean ± c σ; None: all spectra are kept.
     """
 
     kept: NDArray[np.bool_]
@@ -83,8 +83,8 @@ class Envelope:
 def envelope(spectra: Array, c: float | None) -> Envelope:
     """Find the spectra that leave the σ envelope (arXiv 2409.19552, data curation).
 
-    A spectrum is out if |μ_j - mean_j| > c σ_j at any grid point j, mean and population standard deviation taken
-    once over all spectra given.
+    A spectrum is out if |μ_j - mean_j| > c σ_j at any grid point j. Mean and population standard deviation are computed
+    once, over all given spectra.
 
     Args:
         spectra: (n, 141).

@@ -1,8 +1,8 @@
 """Every exception of the library, in one tree.
 
-`XanesflowError` and what stands below it end a command with one sentence for the user. The others end what is done
-for one structure, one site or one run; whoever started that catches them, records a reason of `core.reasons`, and goes
-on. None of those reaches a user as a traceback.
+`XanesflowError` and its subclasses end a command with one sentence for the user. The others end the work on one
+structure, one site or one run; the caller catches them, records a reason of `core.reasons`, and goes on. None of them
+reaches a user as a traceback.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from xanesflow.core.reasons import Rejected
 
 
 class LibraryError(Exception):
-    """Any error that the library raises by itself."""
+    """Any error that the library itself raises."""
 
 
-# What a user can put right
+# Errors that a user can fix
 
 
 class XanesflowError(LibraryError):
-    """A mistake or missing thing that the user can put right.
+    """A mistake or a missing thing that the user can fix.
 
     The message is one clear sentence: what is wrong, where, and what to do about it. The scripts print it
-    without a traceback; anything else that reaches a user is a fault of ours and keeps its traceback.
+    without a traceback. Any other error that reaches a user is our own bug and keeps its traceback.
     """
 
 
 class WrongCallError(XanesflowError):
-    """What the command was given makes no sense; exit code 2, as for an option that is not known."""
+    """The arguments of a command make no sense; exit code 2, as for an unknown option."""
 
 
 class BadSiteError(XanesflowError):
@@ -44,10 +44,10 @@ class BadSiteError(XanesflowError):
 
 
 class NoSpectrumError(XanesflowError):
-    """The embedded engine failed in every way that it tries; the message says what happened on the last one.
+    """All attempts of the embedded engine failed; the message says what happened in the last one.
 
     Attributes:
-        attempts: each try, as `codes.feff8l.xanes.Attempt`.
+        attempts: each one, as `codes.feff8l.xanes.Attempt`.
     """
 
     def __init__(self, message: str, attempts: list[Any]) -> None:
@@ -56,14 +56,14 @@ class NoSpectrumError(XanesflowError):
 
 
 class NotCalibratedError(XanesflowError):
-    """There are no error bars, as there are too few spectra to calibrate them on."""
+    """There are no error bars, because there are too few spectra to calibrate them on."""
 
 
 class NothingPredictedError(XanesflowError):
     """No structure could be used.
 
     Attributes:
-        rejected: all of them, with their reasons.
+        rejected: all structures, with their reasons.
     """
 
     def __init__(self, message: str, rejected: list[Rejected]) -> None:
@@ -71,11 +71,11 @@ class NothingPredictedError(XanesflowError):
         self.rejected = rejected
 
 
-# What ends one structure or one site; the rest goes on
+# Errors that end one structure or one site; the rest goes on
 
 
-class UnusableStructure(LibraryError):  # noqa: N818 - a finding about a file, not a fault of ours
-    """A structure cannot be used; the message is a sentence that lacks its subject, the file.
+class UnusableStructure(LibraryError):  # noqa: N818 - a finding about a file, not our own bug
+    """A structure cannot be used; the message is a sentence without its subject, the file.
 
     Attributes:
         reason: one of `xanesflow.core.reasons.REASONS`.
@@ -87,11 +87,11 @@ class UnusableStructure(LibraryError):  # noqa: N818 - a finding about a file, n
 
 
 class NoInputError(LibraryError):
-    """No input of a site, or of all sites of a material, can be written; the chunk goes on.
+    """No input can be written for a site, or for all sites of a material; the chunk goes on.
 
     Attributes:
         reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence on it.
+        detail: one sentence that explains the reason.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -104,7 +104,7 @@ class FailedRunError(LibraryError):
 
     Attributes:
         reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence on this site.
+        detail: one sentence about this site.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -116,7 +116,7 @@ class BadRunError(FailedRunError):
     """A finished run whose files show that it cannot be used.
 
     Attributes:
-        fault: more on it, as the code itself says; None if it does not.
+        fault: what the code itself says about it; None if it says nothing.
     """
 
     def __init__(self, reason: str, detail: str, fault: object = None) -> None:
@@ -129,14 +129,14 @@ class GridNotCoveredError(LibraryError, ValueError):
 
 
 class NotFeaturizableError(LibraryError):
-    """A structure that a featurizer cannot treat; the message is one clause that says why."""
+    """A structure that a featurizer cannot describe; the message is one clause that says why."""
 
 
-# What ends one program or one request
+# Errors that end one program or one request
 
 
 class StoppedError(LibraryError):
-    """The command was ended because it is not wanted any more."""
+    """The command was ended because it is no longer needed."""
 
 
 class ProgramError(LibraryError):
@@ -148,11 +148,11 @@ class TimeLimitError(ProgramError):
 
 
 class NotStartedError(LibraryError):
-    """The command ended without having started VASP, which says nothing about the site."""
+    """The command ended before it started VASP, so the site itself may be fine."""
 
 
 class RefusedError(LibraryError):
-    """A correction of a run that would change the physics, or that comes to nothing.
+    """A correction of a run that would change the physics, or that would change nothing.
 
     Attributes:
         reason: one of `xanesflow.core.reasons.REASONS`.
@@ -164,10 +164,10 @@ class RefusedError(LibraryError):
 
 
 class TryAgainError(LibraryError):
-    """A server's answer that may be better the next time.
+    """A failed request to a server that may succeed the next time.
 
     Attributes:
-        wait_s: seconds that the server asks to wait; None if it says nothing.
+        wait_s: seconds that the server asks to wait; None if it does not say.
     """
 
     def __init__(self, message: str, wait_s: float | None = None) -> None:

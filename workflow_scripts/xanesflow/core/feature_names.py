@@ -1,4 +1,4 @@
-"""The features that a configuration can name; apart from what computes them, so that planning stays quick."""
+"""The features that a configuration can name. They are separate from the code that computes them, to plan quickly."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ KNOWN = {
     "acsf": "atom-centred symmetry functions (1024; a model sees their principal components)",
     "soap": "smooth overlap of atomic positions (1024; a model sees its principal components)",
 }
-"""Name in `features.models` → what it is. To add one, name it here and in `features.featurizers`."""
+"""Name in `features.models` → what it is. To add features, name them here and in `features.featurizers`."""
 
 REDUCED = frozenset({"acsf", "soap"})
 """Wide descriptors; a model sees their principal components over the training part (`models.network.reduction`)."""
 
 
 DIMENSIONS = {"m3gnet": 64, "m3gnet_all": 256, "chgnet": 65}
-"""Numbers per site, of features that always have as many."""
+"""Numbers for each site, for features whose length is fixed."""
 
 
 def parse_features(name: str, *, any_name: bool = False) -> list[str]:
-    """The single features that a name in the configuration is made of, e.g. `m3gnet_all+chgnet` → both, in order.
+    """Split a name in the configuration into its single features, in order: `m3gnet_all+chgnet` → both.
 
     Args:
         name: of one or several features.
-        any_name: whether features that the user made elsewhere are meant, so that a part may have any name.
+        any_name: whether the features may be the user's own, so that a part can have any name.
 
     Raises:
-        XanesflowError: a part is unknown, empty, or there twice.
+        XanesflowError: a part is unknown, empty, or repeated.
     """
     parts = [part.strip() for part in name.split("+")]
     for part in parts:
@@ -45,7 +45,7 @@ def parse_features(name: str, *, any_name: bool = False) -> list[str]:
             )
         if not any_name and part not in KNOWN:
             raise XanesflowError(
-                f"Features {name!r} name {part!r}, which is not known: use one of {', '.join(KNOWN)}, "
+                f"Features {name!r} name {part!r}, which is unknown: use one of {', '.join(KNOWN)}, "
                 "or several joined by +."
             )
     if len(set(parts)) < len(parts):

@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers tell apart, and the same bytes for the same data."""
+"""How figures look: colours that colour-blind readers can distinguish, and the same bytes for the same data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "xanesflow",  # element ids are random otherwise
     "svg.fonttype": "none",  # text stays text: smaller, and it can be searched
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # the others would be named at every text
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib would write a longer list into every text element
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -33,9 +33,9 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of `width` × `height` inches that is saved to `path` (SVG, PNG or PDF) when the block ends well.
+    """Make a figure of `width` × `height` inches, and save it to `path` (SVG, PNG or PDF) unless the block fails.
 
-    It is made without pyplot, so that the backend of whoever imports the library stays as it is.
+    It does not use pyplot, so your own choice of a backend stays when you import the library.
     """
     with mpl.rc_context(_STYLE):
         drawn = Figure(figsize=(width, height), layout="constrained")

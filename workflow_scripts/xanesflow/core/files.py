@@ -1,4 +1,4 @@
-"""Writing so that nothing is lost, and hashing what was read."""
+"""Write files so that nothing is lost, and hash them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 
 
 def temporary_name(target: Path, middle: str) -> str:
-    """Name of a temporary file beside `target`; `middle` makes it the writer's own, or `*` a pattern for all."""
+    """Name a temporary file next to `target`; `middle` makes the name unique, or `*` makes it a pattern for all."""
     return f".{target.stem}.{middle}.tmp{target.suffix}"
 
 
 @contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `target` that takes its place only when the block ends well.
+    """Give a temporary path next to `target`, which replaces `target` only if the block ends without an error.
 
-    A kill at any moment leaves either the old file or the new one, never half of one. Two writers of one target
-    each have a temporary name of their own; the last one to finish wins.
+    A kill at any moment leaves either the old file or the new one, never half of one. If two processes write the same
+    target, each has its own temporary name, and the last to finish wins.
 
     Args:
-        target: the file to write; missing parent folders are made.
+        target: the file to write; missing parent folders are created.
 
     Yields:
-        The path to write to. It ends like `target`, as some libraries go by the suffix.
+        The path to write to. It has the suffix of `target`, because some libraries choose the format by it.
 
     Raises:
-        FileNotFoundError: the block ended without having written the file.
+        FileNotFoundError: the block ended without writing the file.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,27 +47,27 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
 
 def write_text(target: str | Path, text: str) -> None:
-    """Write `text` (UTF-8) to `target`, whole or not at all."""
+    """Write `text` (UTF-8) to `target`, completely or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def sha256_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes as 64 hexadecimal digits, read in pieces."""
+    """Compute the SHA-256 of a file as 64 hexadecimal digits, without loading the whole file."""
     with Path(path).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 HASHES = "SHA256SUMS"
-"""Name of the list of a folder's hashes, which `sha256sum -c` reads."""
+"""File with the hashes of a folder's files, which `sha256sum -c` reads."""
 
 
 def write_hashes(folder: Path, paths: Iterable[Path]) -> None:
-    """List the hashes of files in or below a folder, in the order of their paths."""
+    """Write the hashes of files in a folder and its subfolders, sorted by path."""
     names = {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(paths)}
     write_text(folder / HASHES, "".join(f"{sha}  {name}\n" for name, sha in names.items()))
 
 
 def sha256_text(text: str) -> str:
-    """SHA-256 of a text's UTF-8."""
+    """Compute the SHA-256 of a text's UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()

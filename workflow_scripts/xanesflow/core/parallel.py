@@ -1,4 +1,4 @@
-"""Work shared among processes."""
+"""Share work among processes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ALONE_SECONDS = 1.0
-"""Of work that this process does by itself before it starts others, which takes them as long: they import anew."""
+"""This process works alone for so long before it starts others, whose own imports take about as long."""
 
 
 def map_in_processes(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Give `function(item)` for each item, in the order of the items, each as soon as it is there.
+    """Yield `function(item)` for each item, in the order of the items, as soon as each result is ready.
 
-    The processes are joblib's loky: unlike multiprocessing's spawn they do not run the main module again, which in a
-    Snakemake script would start the whole computation anew; unlike its fork they do not copy running threads; and
-    they end by themselves when the process that started them was killed. They are started once the first items have
-    taken `ALONE_SECONDS` here, and there are more.
+    The processes are those of joblib's loky. Unlike multiprocessing's spawn, they do not run the main module again,
+    which in a Snakemake script would restart the whole computation. Unlike its fork, they do not copy running threads.
+    They also end by themselves if their parent is killed. They start only when the first items have taken
+    `ALONE_SECONDS` in this process and more items are left.
 
     Args:
-        function: at the top level of a module (or a `functools.partial` of such a one).
-        items: what to call it with.
-        workers: processes; 1: all is done in this one.
+        function: defined at the top level of a module (or a `functools.partial` of such a function).
+        items: its arguments, one for each call.
+        workers: number of processes; 1: this process does everything.
     """
     left = iter(items)
     spent = 0.0
@@ -37,7 +37,7 @@ def map_in_processes(function: Callable[[Item], Result], items: Iterable[Item], 
             break
     else:
         return
-    from joblib import Parallel, delayed  # half a second, for nothing where this process was enough
+    from joblib import Parallel, delayed  # takes half a second, so only if it is needed
 
     pool = Parallel(n_jobs=workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
     yield from pool(delayed(function)(item) for item in left)

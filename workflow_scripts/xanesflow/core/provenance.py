@@ -1,4 +1,4 @@
-"""What every output records of its making: software versions, configuration, hashes of its inputs."""
+"""The provenance that every output records: software versions, configuration, hashes of its inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xanesflow.core.files import sha256_file
 
 
 def versions(packages: Iterable[str] = ()) -> dict[str, str]:
-    """Versions of xanesflow, Python, numpy and the packages named, as far as they are installed."""
+    """Return the versions of xanesflow, Python, numpy and the named packages, if they are installed."""
     found = {"xanesflow": __version__, "python": platform.python_version()}
     for package in ("numpy", *packages):
         try:
@@ -27,15 +27,15 @@ def versions(packages: Iterable[str] = ()) -> dict[str, str]:
 
 @cache
 def _version(package: str) -> str:
-    """Looked up once, as each run of a chunk records it."""
+    """Look a version up once, because each run of a chunk records it."""
     return version(package)
 
 
 def provenance(inputs: Iterable[str | Path], packages: Iterable[str] = (), config: str | None = None) -> dict[str, str]:
-    """Attributes for an output file.
+    """Return the attributes of an output file.
 
     Args:
-        inputs: files that it was made from; recorded by name (not path) with their SHA-256.
+        inputs: its input files; recorded by name (not path) with their SHA-256.
         packages: distribution names whose versions matter.
         config: the configuration as JSON.
     """

@@ -1,4 +1,4 @@
-"""Why a site is left out: the documented list that every rejected table draws from."""
+"""Why a site is left out: the documented list of reasons, which every table of rejected sites uses."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import dataclass
 REASONS = {
     "no_run": "the material has a structure but no run of this element",
     "isolated_atom": "the absorber has no neighbour to scatter from, so there is no fine structure to simulate",
-    "too_many_elements": "more elements stand around the absorber than the engine takes",
+    "too_many_elements": "the absorber has more elements around it than the engine accepts",
     "no_potential": "an element of the material has no POTCAR among those of the calculation (inputs.vasp.potcars)",
-    "no_potcar": "your library of POTCARs lacks one of the material's, or has another; the next run looks again",
-    "too_many_bands": "its supercell needs more bands than one would compute (inputs.vasp.max_bands)",
-    "cannot_simulate": "the engine could write no input for the site",
+    "no_potcar": "your library of POTCARs lacks one that the material needs, or has another one; the next run retries",
+    "too_many_bands": "its supercell needs more bands than you allow (inputs.vasp.max_bands)",
+    "cannot_simulate": "the engine could not write an input for the site",
     "timed_out": "the engine did not end within the time limit of a site; the next run of its chunk tries again",
-    "killed": "the engine was killed from outside or found no memory; the next run of its chunk tries again",
-    "shared_step_failed": "the step that all sites of the material share failed, which is VASP's ground state",
-    "engine_failed": "the engine gave up or crashed; its detail is the last thing that it said",
-    "not_planned": "the site is not in the list of those that are to be simulated (simulations.sites)",
+    "killed": "the engine was killed from outside or ran out of memory; the next run of its chunk tries again",
+    "shared_step_failed": "the step that all sites of the material share, VASP's ground state, failed",
+    "engine_failed": "the engine gave up or crashed; the detail quotes its last words",
+    "not_planned": "the site is not in your list of sites to simulate (simulations.sites)",
     "no_output": "the run left no spectrum: xmu.dat, or a file of one of VASP's two steps, is missing or empty",
     "no_structure": "the structure is missing or cannot be read, so nothing is known about the site",
-    "disordered": "the structure has partially occupied sites, for which there is no one spectrum",
-    "atoms_too_close": "two atoms of the structure stand closer than any bond is long",
-    "duplicate_id": "two files of the folder have the id of one material and hold different structures",
-    "not_found": "Materials Project has no such material, or does not offer it any more",
+    "disordered": "the structure has partially occupied sites, so it has no single spectrum",
+    "atoms_too_close": "two atoms of the structure are closer than any bond is long",
+    "duplicate_id": "two files of the folder have the same material id but different structures",
+    "not_found": "Materials Project has no such material, or no longer offers it",
     "excluded": "the configuration excludes the material",
     "no_absorber": "the structure holds no atom of the subset's element",
-    "bad_id": "its id in the file of features is not <material id>_<site>, so nothing tells its material",
+    "bad_id": "its id in the file of features is not <material id>_<site>, so its material is unknown",
     "unsafe_file": "a file of the run is a link, too large, or has an unsafe name in the archive, and was not read",
     "duplicate": "another run of the same site came first in the archive, or another row in the file of features",
-    "other_structure": "the material stands in the archive twice, with two structures, and the run is of the second",
+    "other_structure": "the archive holds the material twice, with two structures, and the run belongs to the second",
     "wrong_absorber": "the run's absorber or edge is not what its folder and structure say",
     "unreadable": "a file is not what its name says, such as a binary xmu.dat",
     "truncated": "a file ends before its time",
     "module_failed": "a module of the code stopped or left no trace in the log while later ones went on",
     "cluster_cut": "full multiple scattering took fewer atoms than lie within its radius",
-    "not_converged": "the self-consistent field did not converge, or nothing tells that it did",
+    "not_converged": "the self-consistent field did not converge, or no file shows that it did",
     "steps_differ": "VASP's ground state and core hole differ in supercell, cutoff, POTCARs or tags of INCAR",
     "not_a_number": "the spectrum holds NaN or infinite values",
     "all_zero": "the absorption is zero everywhere",
-    "no_fine_structure": "chi is zero everywhere: the atomic background passed off as a spectrum",
+    "no_fine_structure": "chi is zero everywhere, so the spectrum is only the atomic background",
     "negative": "the absorption is negative within the grid",
     "grid_not_covered": "the computed energies do not cover the grid",
-    "edge_elsewhere": "the edge lies outside the grid by the energies of the run, so these cannot be right",
+    "edge_elsewhere": "the energies of the run place the edge outside the grid, so they cannot be right",
     "outside_envelope": "the spectrum leaves mean ± c standard deviations of its subset",
     "no_features": "a featurizer cannot describe the structure",
-    "not_in_split": "the published split files name the subset's sites, but not this one",
+    "not_in_split": "the published split files list sites of the subset, but not this one",
 }
 """Reason -> what it means, in the order in which a run is checked; a site has one reason."""
 
@@ -57,7 +57,7 @@ class Rejected:
         material_id: its material.
         site_index: 0-based index into the structure; -1: the material as a whole.
         reason: one of `REASONS`.
-        detail: one sentence on this very site.
+        detail: one sentence about this site.
     """
 
     material_id: str

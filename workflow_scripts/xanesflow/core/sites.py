@@ -1,4 +1,4 @@
-"""The words that name things: subset, site, chunk."""
+"""How subsets, sites and chunks are named."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
 
 THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
-"""Levels of theory that this version knows; FEFF8L is the embedded engine. What there is to know of each stands in
-`codes.registry`."""
+"""Levels of theory that this version knows; FEFF8L is the embedded engine. `codes.registry` has a record of each."""
 
 PAPER_SUBSETS = (*(f"{element}_FEFF" for element in ELEMENTS), "Ti_VASP", "Cu_VASP")
 """The paper's subsets (arXiv 2409.19552), in the order of its Table I."""
@@ -32,12 +31,12 @@ Site = tuple[str, int]
 """A site: material id and 0-based index into its structure."""
 
 WHOLE_MATERIAL = -1
-"""In place of a site's index: the material as a whole."""
+"""Used instead of a site's index for the material as a whole."""
 
 
 @cache
 def known_theories() -> tuple[str, ...]:
-    """Levels of theory that a subset can have: `THEORIES`, then those that installed packages add, by name."""
+    """List the levels of theory: `THEORIES`, then those that installed packages add, sorted by name."""
     added = {entry.name for entry in entry_points(group=ADDED_THEORIES)}
     return (*THEORIES, *sorted(added - set(THEORIES)))
 
@@ -69,7 +68,7 @@ class Subset:
 
 
 def pairs_of_theories(subsets: Iterable[str]) -> list[tuple[str, str]]:
-    """Every two of some subsets that are of one element, in the order given."""
+    """List all pairs of subsets with the same element, in the order given."""
     return [(a, b) for a, b in combinations(subsets, 2) if Subset.parse(a).element == Subset.parse(b).element]
 
 
@@ -96,14 +95,14 @@ def parse_site_id(text: str) -> tuple[str, int]:
 
 
 def chunk_of(material_id: str, chunks: int) -> int:
-    """The chunk (0 .. chunks - 1) that all sites of a material belong to.
+    """Return the chunk (0 .. chunks - 1) of all sites of a material.
 
-    A stable hash (the first 8 bytes of SHA-256), so that the plan of a campaign is known before anything ran, and
-    a material that comes later touches one chunk.
+    It is a stable hash (the first 8 bytes of SHA-256). So the plan of a campaign is known before anything has run, and
+    a material that you add later changes only one chunk.
     """
     return int.from_bytes(hashlib.sha256(material_id.encode()).digest()[:8], "big") % chunks
 
 
 def chunk_name(chunk: int) -> str:
-    """File name stem of a chunk: 7 -> `0007`."""
+    """Name a chunk's files: 7 -> `0007`."""
     return f"{chunk:04d}"

@@ -1,6 +1,6 @@
-"""Where the workflow is: Snakefile, rules, their scripts, default configuration, profiles, campaigns.
+"""Find the files of the workflow: Snakefile, rules, their scripts, default configuration, profiles, campaigns.
 
-In a checkout, and after `pip install --editable`, that is the checkout. A wheel has the same files below
+In a checkout, and after `pip install --editable`, they are in the checkout. A wheel has the same files in
 `xanesflow/workflow` (hatch_build.py), so relative paths are the same in both.
 """
 
@@ -13,7 +13,7 @@ from xanesflow.core.errors import XanesflowError
 
 
 def workflow_folder() -> Path:
-    """The folder of the Snakefile.
+    """Find the folder of the Snakefile.
 
     Raises:
         XanesflowError: the package is installed without it.
@@ -27,7 +27,7 @@ def workflow_folder() -> Path:
 
 
 def workflow_file(name: str) -> Path:
-    """A file of the workflow.
+    """Find a file of the workflow.
 
     Args:
         name: as in a checkout, such as `profiles/slurm/config.yaml`.
@@ -42,7 +42,7 @@ def workflow_file(name: str) -> Path:
 
 
 def example_files() -> list[Path]:
-    """The files of the library of example structures, in the order of their names."""
+    """List the files of the library of example structures, sorted by name."""
     return sorted((Path(xanesflow.__file__).resolve().parent / "structures/examples").glob("*.yaml"))
 
 

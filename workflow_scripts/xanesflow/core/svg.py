@@ -1,4 +1,4 @@
-"""Matplotlib's SVG, much shorter: the report holds hundreds of figures and is to open at once."""
+"""Shorten Matplotlib's SVG, because the report holds hundreds of figures and must open quickly."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LONG = 400  # characters of a path
 
 
 def shorten_svg(text: str) -> str:
-    """An SVG without indentation, with places in hundredths of a point, and long lines in steps of tenths.
+    """Remove indentation, round positions to hundredths of a point, and write long lines as steps in tenths.
 
-    A tenth of a point cannot be seen in a line of hundreds of points; it does not add up, as each step starts from
-    where the last one ended.
+    A tenth of a point is invisible in a line of hundreds of points. The errors do not add up, because each step starts
+    at the rounded end of the last one.
     """
     return _BETWEEN.sub("><", _PLACES.sub(_shorten, text))
 
@@ -30,7 +30,7 @@ def _shorten(place: re.Match[str]) -> str:
 
 
 def _in_steps(path: str) -> str:
-    """A path of straight lines, each point but the first told by its distance from the last one."""
+    """Write a path of straight lines as steps, each relative to the point before; only the first is absolute."""
     steps, last, start = [], (0, 0), (0, 0)
     for command, x, y in _STEP.findall(path):
         if command == "z":
@@ -49,7 +49,7 @@ def _in_steps(path: str) -> str:
 
 
 def _plain(number: int, parts: int) -> str:
-    """`number` / `parts` without zeros that say nothing: .5, -12.3, 0."""
+    """Write `number` / `parts` without needless zeros: .5, -12.3, 0."""
     digits = len(str(parts)) - 1
     text = f"{abs(number) / parts:.{digits}f}".rstrip("0").rstrip(".")
     text = text.removeprefix("0") if text.startswith("0.") else text

@@ -1,4 +1,4 @@
-"""Small tables between the stages."""
+"""Read and write the small tables that stages pass on."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
 
 
 def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, str]:
-    """Pymatgen's JSON of some structures of a subset by material id.
+    """Read pymatgen's JSON of some structures of a subset, by material id.
 
     Args:
         path: Parquet of the subset's structures.
-        materials: ids; those that it does not hold are not in the answer.
+        materials: ids; those that the file lacks are not in the result.
     """
     if not materials:
         return {}
-    import pandas as pd  # slow to import, and the other functions need none
+    import pandas as pd  # slow to import, and the functions for HDF5 do not need it
 
     wanted = [("material_id", "in", set(materials))]
     table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
@@ -40,7 +40,7 @@ def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, s
 
 
 def read_site_list(path: str | Path) -> set[Site]:
-    """The sites of a user's list: CSV with the columns `material_id` and `site_index`, as `xanesflow plan` writes.
+    """Read a user's list of sites: CSV with the columns `material_id` and `site_index`, as `xanesflow plan` writes.
 
     Raises:
         XanesflowError: the file cannot be read, lacks a column, or a row names no site.
@@ -64,13 +64,13 @@ def read_site_list(path: str | Path) -> set[Site]:
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table of results as CSV, its numbers to four digits."""
+    """Write a table of results as CSV, with numbers of four digits."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
 
 
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
-    """Write a rejected table, as CSV if `path` ends so, else as Parquet, in the order of material and site."""
+    """Write a rejected table sorted by material and site, as CSV if `path` ends in `.csv`, else as Parquet."""
     import pandas as pd
 
     rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in sorted(rejected)]
@@ -91,13 +91,13 @@ def read_rejected(path: str | Path) -> list[Rejected]:
 
 
 def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
-    """Number of rejections by reason, in the order of the documented list, only those that occur."""
+    """Count the rejections by reason, in the order of the documented list; only reasons that occur."""
     counts = Counter(r.reason for r in rejected)
     return {reason: counts[reason] for reason in REASONS if counts[reason]}
 
 
 def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: str = "spectra") -> str:
-    """`3767 spectra kept, 1066 left out: 2 no_output, 1064 outside_envelope`."""
+    """Write counts as a sentence: `3767 spectra kept, 1066 left out: 2 no_output, 1064 outside_envelope`."""
     counts = count_reasons(rejected)
     if not counts:
         return f"{kept} {what} kept, none left out"

@@ -1,4 +1,4 @@
-"""Small helpers for the sentences that a user reads."""
+"""Small helpers for messages to the user."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 
 def one_line(said: object, length: int | None = None, *, stop: bool = False) -> str:
-    """What an error or a program said, for use inside a sentence: without line breaks.
+    """Write the message of an error or program without line breaks, for use inside a sentence.
 
     Args:
-        said: an exception, whose type stands for an empty message, or text.
-        length: of more characters the rest is cut and replaced by `...`; None: no limit.
-        stop: whether a full stop at its end stays.
+        said: text, or an exception; an exception without a message gives its type.
+        length: most characters; the rest becomes `...`. None: no limit.
+        stop: whether to keep a full stop at the end.
     """
     text = " ".join(str(said).split())
     text = text if stop else text.rstrip(".")
@@ -21,37 +21,37 @@ def one_line(said: object, length: int | None = None, *, stop: bool = False) -> 
 
 
 def plural(number: int, noun: str, several: str = "") -> str:
-    """A number with its noun: `1 site`, `2 sites`; `several` is the plural where an s does not make it."""
+    """Write a number with its noun: `1 site`, `2 sites`; `several` is the plural of irregular nouns."""
     return f"{number} {noun if number == 1 else several or noun + 's'}"
 
 
 def listing(words: Sequence[str]) -> str:
-    """Words in a sentence: `a`, `a and b`, `a, b and c`."""
+    """Join words as in a sentence: `a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:
-    """The first of many names in a sentence: `a, b, c and 12 more`."""
+    """Name the first of many and count the rest: `a, b, c and 12 more`."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def first_few(names: Sequence[str], most: int = 3) -> str:
-    """The first of many names where their number is known: `a, b, c, ...`."""
+    """Name the first of many, where the sentence already gives their number: `a, b, c, ...`."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def printable(text: str, length: int | None = None) -> str:
-    """Text as it can stand in a table and on a terminal: what is not UTF-8 or not printable becomes U+FFFD.
+    """Make text safe for tables and terminals: characters that are not UTF-8 or not printable become U+FFFD.
 
     Args:
-        text: as it came from a user or a file's name.
-        length: characters after which it is cut; None: none.
+        text: as a user or a file's name gave it.
+        length: most characters; None: no limit.
     """
     decoded = text.encode(errors="surrogateescape").decode(errors="replace")
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)[:length]
 
 
 def clock(seconds: float) -> str:
-    """A duration as a clock shows it: `1:05`, `1:01:05`."""
+    """Write a duration as a clock shows it: `1:05`, `1:01:05`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

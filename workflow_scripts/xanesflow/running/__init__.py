@@ -1,1 +1,1 @@
-"""How a job runs: locks, time limits, processes that end with their parent."""
+"""How a job runs: locks, time limits, and processes that end with their parent."""

@@ -1,4 +1,4 @@
-"""The lock on results/, for a Snakefile that uses the workflow as a module: a module's own `onstart` is skipped."""
+"""Lock results/ for a Snakefile that uses the workflow as a module, because Snakemake skips a module's `onstart`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from xanesflow.running.locks import hold_directory
 
 
 def hold_results() -> None:
-    """Hold results/ in the working directory until this process ends, so that one run at a time works there.
+    """Hold results/ in the working directory until this process ends, so that only one run at a time works there.
 
     Raises:
-        WorkflowError: another run holds it; Snakemake shows the sentence alone.
+        WorkflowError: another run holds it. Snakemake shows this error without a traceback.
     """
     from snakemake.exceptions import WorkflowError
 

@@ -1,13 +1,14 @@
-"""Runs one command, and ends it with all that it started once the process that asked for it lets go or dies.
+"""Runs one command, and kills it with everything that it started when the calling process closes the pipe or dies.
 
-    python -I -S guard.py COMMAND [ARGUMENT...]     with a pipe as standard input, held open by the asker
+    python -I -S kill_on_exit.py COMMAND [ARGUMENT...]     with a pipe as standard input, which the caller holds open
 
-A killed job cannot clean up behind itself, but the system closes its end of the pipe, whatever killed it, and that is
-what this process waits for beside the command's end. On Linux it is also the parent that orphans fall to
-(PR_SET_CHILD_SUBREAPER), so that a program's children end with it even where they made a session of their own; other
-systems lack that, and there such children outlive their program.
+A killed job cannot clean up after itself. But the system closes its end of the pipe, whatever killed it, and this
+process waits for that as well as for the command's end. On Linux it also adopts orphans (PR_SET_CHILD_SUBREAPER), so
+that a program's children end with it even if they made a session of their own. Other systems lack that, and such
+children outlive their program there.
 
-It starts with each site, so it loads little: `subprocess`, `threading` and `signal` would double its time.
+This process starts once for each site, so it imports little: `subprocess`, `threading` and `signal` would double its
+start-up time.
 
 Exit code: the command's; 128 + n if signal n ended it; 126 if it could not be started.
 """
@@ -43,12 +44,12 @@ def main(command: list[str]) -> int:
         sys.stdout.flush()
         return NOT_STARTED
 
-    def end_when_let_go() -> None:
+    def end_when_pipe_closes() -> None:
         while os.read(0, 64):
             pass
         end_all(child)
 
-    _thread.start_new_thread(end_when_let_go, ())
+    _thread.start_new_thread(end_when_pipe_closes, ())
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     end_all(child)
     return 128 - code if code < 0 else code
@@ -57,7 +58,7 @@ def main(command: list[str]) -> int:
 def end_all(leader: int) -> None:
     """Kill the command's process group and, on Linux, all processes below this one."""
     if not _LINUX:
-        try:  # noqa: SIM105 - contextlib costs time
+        try:  # noqa: SIM105 - contextlib takes time to import
             os.killpg(leader, _SIGKILL)
         except OSError:
             pass
@@ -73,7 +74,7 @@ def end_all(leader: int) -> None:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """Processes below one, as far as they are alive."""
+    """Find the living processes that descend from one."""
     children: dict[int, list[int]] = {}
     dead = set()
     for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - pathlib would cost more than all the rest
@@ -94,4 +95,4 @@ def descendants(ancestor: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1:]))  # no waiting for the thread that reads
+    os._exit(main(sys.argv[1:]))  # do not wait for the thread that reads the pipe

@@ -1,16 +1,16 @@
-"""Who holds a lock, and whether that process lives, also where it runs on another machine.
+"""Find who holds a lock, and whether that process is alive, on this or another machine.
 
-The kernel's lock (flock) goes with its holder, but not every file system of a cluster passes it on to other nodes.
-Beside it stands a claim: a file that is made by a hard link, which either succeeds or finds another one there, on every
-file system. It tells host, process and Slurm job of its holder, which renews its time every `BEAT` seconds.
+The kernel releases its lock (flock) when the holder ends, but not every cluster file system shows it to other nodes. So
+there is also a claim: a file made by a hard link, which on every file system either succeeds or finds another claim. It
+names host, process and Slurm job of its holder. The holder renews the file's time every `BEAT` seconds.
 
 A holder is alive
-- on the same machine: if its process is there;
+- on the same machine: if its process exists;
 - elsewhere, if its Slurm job runs: unless it gave no sign of life for `SILENT_IN_JOB` seconds;
 - elsewhere, if its Slurm job is over: only while its last sign of life is younger than `SILENT_AFTER_JOB` seconds, as a
-  node that Slurm has lost may still be at work;
-- elsewhere, if nothing can be asked: while its last sign of life is younger than `SILENT` seconds.
-All times are those of the file system, so that clocks of nodes need not agree.
+  node that Slurm has lost may still be working;
+- elsewhere, if Slurm cannot answer: while its last sign of life is younger than `SILENT` seconds.
+All times are those of the file system, so the clocks of the nodes need not agree.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ SILENT = 5 * 60.0
 SILENT_IN_JOB = 15 * 60.0
 
 STARTED_UNKNOWN = -1
-"""Start of a process of which no more is known than that it is there."""
+"""Start time of a process that exists, but of which nothing more is known."""
 
-_TAKING_OVER = 60.0  # seconds after which who took over a claim has died of it
+_TAKING_OVER = 60.0  # seconds after which a process that was taking over a claim counts as dead
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Holder:
 
     Attributes:
         host: name of its machine.
-        machine: what tells that two processes see each other: boot and process namespace; empty if not known.
+        machine: boot and process namespace, which are equal if two processes can see each other; empty if not known.
         process: its id.
-        started: its start in clock ticks since boot, as ids are used again; 0 if not known.
+        started: its start in clock ticks since boot, because ids are reused; 0 if not known.
         slurm_job: id of its Slurm job.
-        token: of this claim alone.
+        token: unique to this claim.
     """
 
     host: str
@@ -63,7 +63,7 @@ class Holder:
 
     @classmethod
     def own(cls) -> Holder:
-        """This process."""
+        """Describe this process."""
         process = os.getpid()
         started = process_start(process) or 0
         return cls(socket.gethostname(), _machine(), process, started, slurm.own_job(), secrets.token_hex(8))
@@ -73,12 +73,12 @@ class Holder:
         return f"process {self.process} on {self.host}{job}"
 
     def here(self) -> bool:
-        """Whether it runs, or ran, where this process could see it."""
+        """Return whether it runs, or ran, where this process could see it."""
         own = Holder.own()
         return (self.host, self.machine) == (own.host, own.machine)
 
     def lives(self, silent: float) -> bool:
-        """Whether it is alive.
+        """Return whether it is alive.
 
         Args:
             silent: seconds since its last sign of life.
@@ -87,7 +87,7 @@ class Holder:
             found = process_start(self.process)
             return found is not None and found in (self.started, STARTED_UNKNOWN)
         if self.slurm_job is not None and self.slurm_job == slurm.own_job():
-            return silent < SILENT_AFTER_JOB  # it was put back into the queue, and this is its next life
+            return silent < SILENT_AFTER_JOB  # Slurm put the job back into the queue, and this is its next run
         state = slurm.job_state(self.slurm_job) if self.slurm_job else None
         if state is None:
             return silent < SILENT
@@ -97,10 +97,10 @@ class Holder:
 
 
 class Claim:
-    """A file that tells who holds something.
+    """A file that names the holder of a lock.
 
     Args:
-        path: the file; its folder is there.
+        path: the file; its folder must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,10 +109,10 @@ class Claim:
         self._stop = threading.Event()
 
     def take(self) -> Holder | None:
-        """Take it, if nobody alive has it.
+        """Take the claim, if no living process has it.
 
         Returns:
-            None if it is taken now; else the holder.
+            None if this process has it now; else the holder.
         """
         own = Holder.own()
         temporary = self.path.with_name(f".{self.path.name}.{own.token}.tmp")
@@ -121,12 +121,12 @@ class Claim:
             while not _linked(temporary, self.path):
                 found = self.read()
                 if found is None:
-                    continue  # let go just now
+                    continue  # the holder has just released it
                 holder, changed = found
                 os.utime(temporary)
                 if holder.lives(temporary.stat().st_mtime - changed) or not self._replace(holder, temporary):
                     return holder
-                log.info("What %s held is taken over, as it is gone.", holder)
+                log.info("Taking over the lock of %s, which is dead.", holder)
                 break
         finally:
             temporary.unlink(missing_ok=True)
@@ -135,7 +135,7 @@ class Claim:
         return None
 
     def read(self) -> tuple[Holder, float] | None:
-        """The holder and the time of its last sign of life; None if there is none."""
+        """Read the holder and the time of its last sign of life; None if nobody holds the claim."""
         try:
             changed = self.path.stat().st_mtime
             text = self.path.read_text(encoding="utf-8")
@@ -143,18 +143,18 @@ class Claim:
             return None
         try:
             return Holder(**json.loads(text)), changed
-        except (ValueError, TypeError):  # of another version, or being written where there are no hard links
+        except (ValueError, TypeError):  # of another version, or half written on a file system without hard links
             return Holder("an unknown machine", "", 0, 0, None, ""), changed
 
     def release(self) -> None:
-        """Let it go."""
+        """Give the claim up."""
         self._stop.set()
         if self._own and (found := self.read()) and found[0].token == self._own.token:
             self.path.unlink(missing_ok=True)
         self._own = None
 
     def _replace(self, dead: Holder, temporary: Path) -> bool:
-        """Put the own claim in the place of a dead one's, as the only one who does."""
+        """Replace a dead holder's claim by our own; only one process at a time can do this."""
         over = self.path.with_name(f".{self.path.name}.{dead.token}.over")
         try:
             over.touch(exist_ok=False)
@@ -179,17 +179,17 @@ class Claim:
                 found = self.read()
                 if own is None or self._stop.is_set():
                     return
-                if found is None or not found[0].token:  # somebody has cleared the folder, or meddled with it
+                if found is None or not found[0].token:  # somebody has cleared the folder or changed the file
                     continue
                 if found[0].token != own.token:
-                    log.error("This job was thought dead and taken over by another process, so it ends.")
+                    log.error("Another process took this job over because it seemed dead, so this process ends.")
                     os.kill(os.getpid(), signal.SIGTERM)
                     return
                 os.utime(self.path)
 
 
 def _linked(temporary: Path, path: Path) -> bool:
-    """Give a file a second name, if that is free."""
+    """Give a file a second name, if that name is free."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -212,7 +212,7 @@ def _machine() -> str:
 
 
 def process_start(pid: int) -> int | None:
-    """When the system started a process, in its ticks; -1: it is there, and no more is known; None: it is not there."""
+    """Return when a process started, in clock ticks since boot; `STARTED_UNKNOWN` if unknown, None if it is dead."""
     try:
         state, *fields = (
             Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()

@@ -1,7 +1,7 @@
 """Locks that a killed process cannot leave behind: one on the working directory, one on each job.
 
-Each is a lock of the kernel's on a file `….lock`, which goes with its holder, however that ends, and beside it a claim,
-`….holder`, which tells who that is and holds on other machines too (see `holder`).
+Each is a kernel lock on a file `….lock`, which ends with its holder whatever ends that, and a claim `….holder`, which
+names the holder and works across machines (see `lock_holder`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from xanesflow.running.lock_holder import SILENT, Claim, Holder
 
 log = logging.getLogger(__name__)
 
-_POLL = 0.2  # seconds between two looks at a lock of the kernel's
-_ASK = 15.0  # seconds between two looks at a claim, which may mean to ask Slurm
+_POLL = 0.2  # seconds between two checks of a kernel lock
+_ASK = 15.0  # seconds between two checks of a claim, which may need an answer from Slurm
 
 
 class Held:
-    """A lock that this process holds, until it ends or lets go."""
+    """A lock that this process holds until it ends or closes the lock."""
 
     def __init__(self, opened: IO[str], claim: Claim) -> None:
         self._opened, self._claim = opened, claim
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if not self._opened.closed:
             self._claim.release()
             self._opened.close()
@@ -46,13 +46,13 @@ class Held:
 
 
 def hold_directory(folder: str | Path) -> Held:
-    """Hold a folder for this process, until it ends or lets go.
+    """Hold a folder until this process ends or closes the lock.
 
-    As the lock goes with its holder, the profile can switch off Snakemake's own, which a killed run leaves behind and
-    which then wants `--unlock`.
+    The lock ends with its holder. So the profile can switch off Snakemake's own lock, which a killed run leaves behind
+    and which then needs `--unlock`.
 
     Args:
-        folder: made if it is missing.
+        folder: created if it is missing.
 
     Raises:
         XanesflowError: another process holds the folder, here or on another machine; says which.
@@ -64,7 +64,7 @@ def hold_directory(folder: str | Path) -> Held:
     holder = _take(opened, claim)
     if holder is not None:
         opened.close()
-        elsewhere = f" If it was killed there, it is forgotten after {SILENT / 60:.0f} minutes."
+        elsewhere = f" If it was killed there, its lock expires after {SILENT / 60:.0f} minutes."
         raise XanesflowError(
             f"{folder.resolve()} is in use by {holder}; wait for that run to end, or work elsewhere with --directory."
             + (elsewhere if isinstance(holder, Holder) and not holder.here() else "")
@@ -75,18 +75,18 @@ def hold_directory(folder: str | Path) -> Held:
 
 
 def hold_job(lock: str | Path, outputs: Iterable[str | Path]) -> Held:
-    """Hold a job for this process, and clear away what a killed one left half written beside its outputs.
+    """Hold a job for this process, and delete the half-written files that a killed process left next to its outputs.
 
-    A killed workflow may leave a job behind that goes on, here or on another machine, and, at its end, puts its outputs
-    in place; with another configuration by then, they would be the wrong ones. So the next process of the same job
-    waits for it to end, and writes last; what a dead one held it takes over.
+    A killed workflow may leave a job running, here or on another machine. At its end that job writes its outputs, and
+    if the configuration has changed by then, they are wrong. So the next process of the same job waits for it to end
+    and writes last. It takes over the lock of a dead process.
 
     Args:
-        lock: file to lock, the same for the same job; made if it is missing.
+        lock: file to lock, the same for the same job; created if it is missing.
         outputs: the job's files.
 
     Raises:
-        XanesflowError: the time of this process's own cluster job is nearly over, and the other one still works.
+        XanesflowError: the time of this process's own cluster job is nearly over, and the other process still works.
     """
     lock = Path(lock)
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def hold_job(lock: str | Path, outputs: Iterable[str | Path]) -> Held:
                 f"{holder} still works at this, and the time of this job is nearly over; it will be tried again."
             )
         time.sleep(_POLL)
-        # Only a kernel's lock can be asked often; but who let go of everything is seen at once.
+        # A kernel lock is cheap to check, a claim is not. But check at once if the claim's file has disappeared.
         if isinstance(holder, Holder) and claim.path.exists() and time.monotonic() - asked < _ASK:
             continue
         holder, asked = _take(opened, claim), time.monotonic()
@@ -114,7 +114,7 @@ def hold_job(lock: str | Path, outputs: Iterable[str | Path]) -> Held:
 
 
 def _take(opened: IO[str], claim: Claim) -> Holder | str | None:
-    """Take the kernel's lock, then the claim; None if both are taken now, else who has one of them."""
+    """Take the kernel lock, then the claim. Return None if this process has both now, else who has one of them."""
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

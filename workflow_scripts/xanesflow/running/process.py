@@ -1,4 +1,4 @@
-"""One command in one folder, with a time limit, ended whole."""
+"""Run one command in one folder, with a time limit, and end it with everything that it started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xanesflow.running import kill_on_exit
 _POLL = 0.2  # seconds
 _TIME_TO_END_S = 30.0  # for `kill_on_exit` to end the command
 SIGNAL = 128
-"""A process that signal n ended has this exit code and n."""
+"""Added to n, the exit code of a process that signal n ended."""
 
 _FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -47,7 +47,7 @@ class Ended:
 
 
 def from_outside(code: int) -> str:
-    """`ended by signal 15`, where the signal is one that is sent to a program; empty for all other exit codes."""
+    """Describe an exit code as `ended by signal 15`; empty if no signal from outside the program ended it."""
     number = code - SIGNAL
     if number not in _FROM_OUTSIDE:
         return ""
@@ -55,13 +55,13 @@ def from_outside(code: int) -> str:
 
 
 def check_program(program: str) -> None:
-    """Check that a program is there.
+    """Check that a program exists and may be executed.
 
     Raises:
-        XanesflowError: it is not, or may not be executed.
+        XanesflowError: it does not, or may not.
     """
     if shutil.which(program) is None:
-        raise XanesflowError(f"The program {program} is not there or may not be executed; install it or mend its path.")
+        raise XanesflowError(f"The program {program} is not there or may not be executed; install it or fix its path.")
 
 
 def run_command(
@@ -70,14 +70,14 @@ def run_command(
     """Run a command in a folder to its end or time limit; nothing that it started outlives it (see `kill_on_exit`).
 
     Args:
-        command: program and arguments; it gets one thread for linear algebra, and finds this very library.
+        command: program and arguments. It gets one thread for linear algebra, and can import this library.
         folder: where it runs.
-        log: file for what it prints.
+        log: file for its output.
         time_limit: seconds.
         stop: ends the command when it is set.
 
     Raises:
-        XanesflowError: the program is not there or cannot be started.
+        XanesflowError: the program does not exist or cannot be started.
         StoppedError: `stop` was set.
         OSError: the log cannot be written.
     """
@@ -103,15 +103,15 @@ def run_command(
                 except subprocess.TimeoutExpired:
                     continue
         finally:
-            _let_go(process)
+            _end(process)
     if process.returncode == kill_on_exit.NOT_STARTED:
-        raise XanesflowError(log.read_text(encoding="utf-8", errors="replace").strip() + "; mend or replace it.")
+        raise XanesflowError(log.read_text(encoding="utf-8", errors="replace").strip() + "; fix or replace it.")
     code = process.returncode if process.returncode >= 0 else SIGNAL - process.returncode
     return Ended(code, time.monotonic() - begin, timed_out)
 
 
-def _let_go(process: subprocess.Popen[bytes]) -> None:
-    """Close the guard's pipe, which makes it end all, and wait for that."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipe of `kill_on_exit`, which makes it end everything, and wait for it."""
     assert process.stdin is not None
     process.stdin.close()
     try:

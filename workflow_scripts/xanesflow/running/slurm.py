@@ -1,4 +1,4 @@
-"""What Slurm can tell a job of itself and of others; all of it may be missing, as Slurm may."""
+"""Ask Slurm about this job and others. Every answer may be missing, as Slurm itself may be."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ log = logging.getLogger(__name__)
 JOB_ID = "SLURM_JOB_ID"
 
 UNDER_WAY = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"})
-"""States of a job whose processes may live."""
+"""States of a job whose processes may be alive."""
 
 ENDED = "ENDED"
-"""What `job_state` gives for a job that Slurm does not know any more."""
+"""The state that `job_state` returns for a job that Slurm no longer knows."""
 
-_TIMEOUT_S = 20.0  # a busy controller answers late
+_TIMEOUT_S = 20.0  # a busy controller answers slowly
 _UNKNOWN = "invalid job id"
 _LEFT = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
 
 
 def own_job() -> str | None:
-    """The id of the Slurm job that this process runs in; of a job array, its task's own."""
+    """Return the id of the Slurm job that this process runs in; in a job array, that of its own task."""
     return os.environ.get(JOB_ID) or None
 
 
 def job_state(job_id: str) -> str | None:
-    """The state of a job, asked of squeue and, where that is silent, of sacct.
+    """Ask squeue, and if it has no answer sacct, for the state of a job.
 
     Args:
-        job_id: as Slurm gives it.
+        job_id: as Slurm writes it.
 
     Returns:
-        Such as `RUNNING`; `ENDED` if Slurm knows no such job any more; None if it cannot be asked.
+        A state such as `RUNNING`; `ENDED` if Slurm no longer knows the job; None if Slurm cannot be reached.
     """
     code, said, complaint = ask("squeue", "--noheader", "--jobs", job_id, "--format", "%T")
     if code == 0 and said:
@@ -49,21 +49,21 @@ def job_state(job_id: str) -> str | None:
 
 
 def job_end() -> float | None:
-    """When the time of this process's Slurm job is over, in seconds since 1970; None if there is no job or no limit."""
+    """Return when the time of this Slurm job is over, in seconds since 1970; None if there is no job or no limit."""
     job_id = own_job()
     if job_id is None:
         return None
     end = os.environ.get("SLURM_JOB_END_TIME", "")  # not in every version, nor in every step
     if end.isdigit() and int(end) > 0:
         return float(end)
-    # The time that is left, not the end: that would be in the time zone of whoever is asked.
+    # Ask for the time that is left, because squeue gives the end in its own time zone.
     code, said, _ = ask("squeue", "--noheader", "--jobs", job_id, "--format", "%L")
     left = seconds_of(said) if code == 0 else None
     return None if left is None else time.time() + left
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds in a time as Slurm writes it: `2-03:04:05`, `3:04:05`, `4:05`; None for `UNLIMITED` and the like."""
+    """Convert a time as Slurm writes it, `2-03:04:05`, `3:04:05` or `4:05`, to seconds; None for `UNLIMITED` etc."""
     match = _LEFT.fullmatch(text.strip())
     if match is None:
         return None
@@ -75,7 +75,7 @@ def ask(program: str, *arguments: str) -> tuple[int, str, str]:
     """Run one of Slurm's commands.
 
     Returns:
-        Exit code, what it printed, what it complained about; code 127 if it is not there or does not answer.
+        Exit code, standard output, standard error; code 127 if the program is missing or does not answer.
     """
     if shutil.which(program) is None:
         return 127, "", f"{program} is not there"

@@ -1,4 +1,4 @@
-"""How long a job may still run, so that it can stop by itself before a cluster stops it."""
+"""How long a job may still run, so that it can stop itself before the cluster stops it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from xanesflow.running import slurm
 log = logging.getLogger(__name__)
 
 JOB_END = "XANESFLOW_JOB_END"
-"""Environment variable in which the submit script of another batch system than Slurm can tell when its job's time is
-over, in seconds since 1970."""
+"""Environment variable with the end of the job's time, in seconds since 1970. Set it in the submit script if your batch
+system is not Slurm."""
 
 MARGIN = 60.0
-"""Seconds before the end at which a job stops; of a short one, a tenth of what it has left when it starts."""
+"""A job stops this many seconds before its end; a short job stops after nine tenths of the time that it has."""
 
 
 class Limit:
-    """The end of a job's time, and whether what is asked still fits into it.
+    """The end of a job's time, and whether another piece of work still fits before it.
 
     Args:
-        end: seconds since 1970; None: there is none.
+        end: seconds since 1970; None: the job has no limit.
     """
 
     def __init__(self, end: float | None) -> None:
@@ -35,28 +35,28 @@ class Limit:
         self._end = None if end is None else end - min(MARGIN, max(end - self._begin, 0.0) / 10)
         self._lock = threading.Lock()
         self._started = 0
-        self._spent = self._planned = 0.0  # seconds, of the same things
+        self._spent = self._planned = 0.0  # seconds that finished work took, and that it was expected to take
         self.reason: str | None = None
 
     @classmethod
     def of_this_job(cls) -> Limit:
-        """The limit of the cluster job that this process runs in, as far as it can be known."""
+        """Find the limit of the cluster job that this process runs in, if it can be known."""
         given = os.environ.get(JOB_END, "")
         return cls(float(given) if given.isdigit() else slurm.job_end())
 
     def over(self) -> bool:
-        """Whether it is time to stop."""
+        """Return whether it is time to stop."""
         return self._end is not None and time.time() >= self._end
 
     def learn(self, spent: float, expected: float) -> None:
-        """Note how many seconds something took that was expected to take so many."""
+        """Record how many seconds a piece of work took, and how many it was expected to take."""
         with self._lock:
             self._spent, self._planned = self._spent + spent, self._planned + expected
 
     def may_start(self, expected: float, workers: int = 1) -> bool:
-        """Whether something may be started that is expected to take so many seconds, as far as learned so far.
+        """Return whether work of the expected seconds, corrected by what was learned so far, may start.
 
-        The first ones, one for each worker, always may: else a job too short for them would never come further.
+        The first piece of each worker may always start. Otherwise a job too short for it would never make progress.
         """
         if self.reason is not None or self.over():
             return False
@@ -68,7 +68,7 @@ class Limit:
         return True
 
     def why_stopped(self) -> str:
-        """Why a job stopped before it was done, as part of a sentence."""
+        """Explain why a job stopped before it was done, as part of a sentence."""
         if self.reason is None and not self.over():
             return "what is left takes longer than its time allows"
         return self.reason or "its time is nearly over"

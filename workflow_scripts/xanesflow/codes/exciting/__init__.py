@@ -1,1 +1,1 @@
-"""exciting: all-electron Bethe-Salpeter spectra. Inputs are written; runs are neither made nor read yet."""
+"""exciting: all-electron Bethe-Salpeter spectra. This version writes inputs; it cannot run or read them yet."""

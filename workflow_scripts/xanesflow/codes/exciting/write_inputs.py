@@ -1,4 +1,4 @@
-"""Inputs of exciting by Lightshow's parameters."""
+"""Write inputs of exciting with Lightshow's parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Exciting:
                 f"inputs.exciting.energy_window has no entry for {element}; add its window in Hartree."
             )
         lightshow: Any = import_lightshow("parameters.exciting")
-        cards = copy.deepcopy(lightshow.EXCITING_DEFAULT_CARDS)  # Lightshow writes into them
+        cards = copy.deepcopy(lightshow.EXCITING_DEFAULT_CARDS)  # Lightshow changes them
         cards["xs"]["energywindow"]["intv"] = f"{window[0]:g} {window[1]:g}"
         self._element = element
         with without_local_folders():
@@ -48,11 +48,13 @@ class Exciting:
         alike = structure.indices_from_symbol(self._element)
         for site in sites:
             path = folder / name / f"{site:03}_{self._element}" / "input.xml"
-            # exciting counts atoms within a species; Lightshow writes the index into the whole structure.
+            # exciting counts atoms within a species, but Lightshow writes the index into the whole structure.
             text, number = re.subn(
                 r'xasatom="\d+"', f'xasatom="{alike.index(site) + 1}"', path.read_text(encoding="utf-8")
             )
             if number != 1:
-                raise XanesflowError(f"{path.name} of exciting names {number} absorbers; this Lightshow is not known.")
+                raise XanesflowError(
+                    f"{path.name} of exciting names {number} absorbers; this version of Lightshow is unknown."
+                )
             path.write_text(text, encoding="utf-8")
         return {}

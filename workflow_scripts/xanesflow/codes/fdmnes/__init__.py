@@ -1,1 +1,1 @@
-"""FDMNES: finite differences around the absorber. Inputs are written; runs are neither made nor read yet."""
+"""FDMNES: finite differences around the absorber. This version writes inputs; it cannot run or read them yet."""

@@ -1,4 +1,4 @@
-"""What the input of FDMNES is written from."""
+"""Options of the input of FDMNES."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Input of FDMNES by Lightshow's parameters."""
+"""Write the input of FDMNES with Lightshow's parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xanesflow.core.errors import NoInputError, XanesflowError
 
 
 class Fdmnes:
-    """Writes `FDMNES/<element>_in.txt`, one for all sites of a material."""
+    """Writes `FDMNES/<element>_in.txt`, one file for all sites of a material."""
 
     def __init__(self, options: Mapping[str, Any], element: str) -> None:
         given = FdmnesOptions(**options)
@@ -25,7 +25,7 @@ class Fdmnes:
             self._parameters = lightshow.FDMNESParameters(e_range=given.energies, radius=given.radius, edge="K")
 
     def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
-        """Write the input; FDMNES itself finds the inequivalent sites of the absorber."""
+        """Write the input. FDMNES itself finds the inequivalent sites of the absorber."""
         with without_local_folders():
             self._parameters.write(
                 folder / self._parameters.name, structure=structure, Z_absorber=Element(self._element).Z
@@ -42,6 +42,6 @@ class Fdmnes:
             flags=re.DOTALL,
         )
         if number != 1:
-            raise XanesflowError(f"{path.name} of FDMNES has {number} crystals; this Lightshow is not known.")
+            raise XanesflowError(f"{path.name} of FDMNES has {number} crystals; this version of Lightshow is unknown.")
         path.write_text(text, encoding="utf-8")
         return {}

@@ -1,7 +1,7 @@
-"""FEFF 9 and 10 as an engine of the workflow, and what tells a good run of it from a failed one.
+"""FEFF 9 and 10 as an engine of the workflow.
 
-`options`, `write_inputs`, `engine` and `read_run` are what the registry names. `read_run` decides whether a finished
-run is good (by `read_xmu`, `read_logs` and `read_feff_inp`). The engine's command, `python -m xanesflow.codes.feff
-run`, runs FEFF (`find_feff`, `attempt`) under custodian, which corrects what can be corrected (`handlers`, `cards`),
-each attempt in a fresh folder (`run_site`). `cost` estimates core hours.
+The registry names `options`, `write_inputs`, `engine` and `read_run`. `read_run` decides whether a finished run is good
+(with `read_xmu`, `read_logs` and `read_feff_inp`). The engine's command, `python -m xanesflow.codes.feff run`, runs
+FEFF (`find_feff`, `attempt`) under custodian, each attempt in a fresh folder (`run_site`). Handlers correct the faults
+that they know (`handlers`, `cards`). `cost` estimates core hours.
 """

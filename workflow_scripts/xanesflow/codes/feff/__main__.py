@@ -1,6 +1,6 @@
-"""`python -m xanesflow.codes.feff run`: run FEFF on the site of this folder (see `run`).
+"""`python -m xanesflow.codes.feff run`: run FEFF on the site of this folder (see `run_site`).
 
-Exit code 0: the spectrum is there; 1: it is not, and result.json says why; 2: a wrong call.
+Exit code 0: there is a spectrum; 1: there is none, and result.json says why; 2: a wrong call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One attempt at a site: FEFF in a folder of its own, and what came of it."""
+"""One attempt at a site: run FEFF in a folder of its own, and decide how it ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xanesflow.running.process import SIGNAL, Ended, run_command
 
 _CRASH_FLAG = ".feff.error"  # each module but crpa writes it at its start and deletes it at a normal end
 _PROBE = 2**20  # bytes
-_LOADER = {126, 127}  # of a program that could not be started
+_LOADER = {126, 127}  # exit codes of a program that could not be started
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class AttemptOutcome:
     """How an attempt ended.
 
     Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`; empty if it is good.
-        detail: one sentence on it.
+        reason: one of `xanesflow.core.reasons.REASONS`; empty if the attempt is good.
+        detail: one sentence that explains the reason.
         exit_code: of FEFF, or of its last module that ran.
-        seconds: it took.
-        fault: what FEFF said that went wrong.
+        seconds: duration.
+        fault: what went wrong, if FEFF said it.
     """
 
     reason: str
@@ -40,21 +40,21 @@ class AttemptOutcome:
     fault: Fault | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As run.json holds it."""
-        told = {"reason": self.reason, "detail": self.detail} if self.reason else {}
-        return {"exit_code": self.exit_code, "seconds": round(self.seconds, 3), **told}
+        """Return the entry for run.json."""
+        why = {"reason": self.reason, "detail": self.detail} if self.reason else {}
+        return {"exit_code": self.exit_code, "seconds": round(self.seconds, 3), **why}
 
 
 def run_feff(program: Program, folder: Path, *, time_limit: float) -> Ended:
-    """Run FEFF in a folder; what its modules print is in its feff.out.
+    """Run FEFF in a folder, and write what its modules print into feff.out there.
 
-    Of modules that are run one by one, the first that fails by its exit code, or that leaves the flag of a crash, is
-    the last: FEFF's own script goes on, and its later modules make a plausible spectrum of what is there.
+    When the modules run one by one, the run stops at the first that ends with an exit code or leaves its crash flag.
+    FEFF's own script would go on, and the later modules would make a plausible spectrum from incomplete files.
 
     Args:
         program: FEFF.
         folder: with feff.inp and nothing else.
-        time_limit: seconds for all of it.
+        time_limit: seconds for all modules together.
     """
     begin = time.monotonic()
     printed = folder.with_name(f"{folder.name}.out")
@@ -71,7 +71,7 @@ def run_feff(program: Program, folder: Path, *, time_limit: float) -> Ended:
 
 
 def _completed(folder: Path, said: bytes) -> bytes:
-    """What was printed, behind the feff.out of a script or FEFF's own logs where it lacks what the modules printed."""
+    """Put feff.out of a script, or FEFF's own logs, before what was printed, if that lacks the modules' output."""
     if LAUNCH.encode() in said:
         return said
     for names in ((LOG,), FEFF_LOGS):
@@ -81,8 +81,11 @@ def _completed(folder: Path, said: bytes) -> bytes:
     return said
 
 
-def judge_attempt(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutcome:
-    """Say how an attempt ended; faults of the machine get a reason that another attempt may not meet.
+def outcome_of(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutcome:
+    """Decide how an attempt ended.
+
+    A fault of the machine gets a reason of its own (`killed`, `timed_out`, `engine_failed`), because another run may
+    not meet it.
 
     Args:
         folder: of the attempt.
@@ -100,14 +103,14 @@ def judge_attempt(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOu
     try:
         read_run(read_folder(folder))
     except BadRunError as error:
-        return outcome(*_told(error, ended.code))
+        return outcome(*_explain(error, ended.code))
     if ended.code:
-        return outcome("engine_failed", f"exit code {ended.code}, though its files tell of no fault")
+        return outcome("engine_failed", f"exit code {ended.code}, though its files show no fault")
     return outcome("", "")
 
 
-def _told(error: BadRunError, code: int) -> tuple[str, str, Fault | None]:
-    """Reason, detail and fault of a bad run, by what its files and its exit code tell together."""
+def _explain(error: BadRunError, code: int) -> tuple[str, str, Fault | None]:
+    """Find reason, detail and fault of a bad run from its files and its exit code together."""
     fault = error.fault if isinstance(error.fault, Fault) else None
     if fault and fault.kind in {"no_memory", "killed"}:
         return "killed", error.detail, None
@@ -116,16 +119,16 @@ def _told(error: BadRunError, code: int) -> tuple[str, str, Fault | None]:
     if code in _LOADER or (code and fault is None):
         return "engine_failed", f"exit code {code}: {error.detail}", None
     if (fault is None or fault.kind == "cut") and error.reason in {"no_output", "truncated", "module_failed"}:
-        guess = "FEFF left no message of its own, so it was ended from outside, or found no memory or room"
+        guess = "FEFF left no message of its own, so something outside ended it, or it ran out of memory or disk space"
         return "killed", f"{error.detail}; {guess}", None
     return error.reason, error.detail, fault
 
 
 def check_room(folder: Path) -> None:
-    """Check that a folder can take more, since FEFF does not notice a full disk.
+    """Check that the disk of a folder has space, because FEFF does not notice a full disk.
 
     Raises:
-        OSError: it is full.
+        OSError: the disk is full.
     """
     probe = folder / "room"
     try:

@@ -1,4 +1,4 @@
-"""Change cards of a feff.inp, leaving all else as it is."""
+"""Change cards of a feff.inp, and leave the rest of the file unchanged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 _SCF = re.compile(r"^[^\S\n]*SCF\b([^\n*!]*).*$", re.MULTILINE | re.IGNORECASE)
 _SECTION = re.compile(r"^[^\S\n]*POTENTIALS?\b", re.MULTILINE | re.IGNORECASE)
-_DEFAULTS = ("", "0", "30", "0.2", "1")  # FEFF's own, for what the card leaves out
+_DEFAULTS = ("", "0", "30", "0.2", "1")  # FEFF's own, for values that the card leaves out
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Scf:
     Attributes:
         radius_a: Å around each atom within which the field scatters.
         solid: 0 for solids, 1 for molecules.
-        iterations: at most, up to 100.
-        ca1: convergence factor, the share of a new density that is mixed in.
-        mixed: iterations of simple mixing before Broyden's begins.
+        iterations: the most that FEFF may take, up to 100.
+        ca1: convergence factor, the share of the new density in the mixed one.
+        mixed: iterations of simple mixing before Broyden's method begins.
     """
 
     radius_a: float
@@ -32,12 +32,12 @@ class Scf:
         return f"SCF {self.radius_a:g} {self.solid} {self.iterations} {self.ca1:g} {self.mixed}"
 
     def with_(self, **changed: float) -> Scf:
-        """The same but for some values."""
+        """Return the card with some values changed."""
         return replace(self, **changed)  # type: ignore[arg-type]
 
 
 def scf_of(text: str) -> Scf | None:
-    """The card SCF of a feff.inp; None if it has none that can be read."""
+    """Read the card SCF of a feff.inp; None if there is none that can be read."""
     if (found := _SCF.search(text)) is None:
         return None
     words = [*found[1].split(), *_DEFAULTS[len(found[1].split()) :]]
@@ -48,12 +48,12 @@ def scf_of(text: str) -> Scf | None:
 
 
 def with_scf(text: str, scf: Scf) -> str:
-    """A feff.inp with another card SCF in the place of its own."""
+    """Replace the card SCF of a feff.inp."""
     return _SCF.sub(str(scf), text, count=1)
 
 
 def folp_of(text: str, potential: int) -> float | None:
-    """The overlap that a card FOLP gives a potential; None if there is none."""
+    """Read the overlap that a card FOLP gives a potential; None if there is none."""
     found = re.search(rf"^[^\S\n]*FOLP\s+{potential}\s+(\S+)", text, re.MULTILINE | re.IGNORECASE)
     try:
         return float(found[1]) if found else None
@@ -62,7 +62,7 @@ def folp_of(text: str, potential: int) -> float | None:
 
 
 def with_folp(text: str, potential: int, overlap: float) -> str:
-    """A feff.inp with the overlap of a potential's muffin tins set by a card FOLP, before its potentials."""
+    """Set the overlap of a potential's muffin tins by a card FOLP, before the section POTENTIALS."""
     text = re.sub(rf"^[^\S\n]*FOLP\s+{potential}\s.*\n", "", text, flags=re.MULTILINE | re.IGNORECASE)
     found = _SECTION.search(text)
     at = found.start() if found else 0

@@ -1,4 +1,4 @@
-"""Read feff.inp as far as physics is concerned, and tell in what two of them differ."""
+"""Read the physics of a feff.inp, and find how two of them differ."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class FeffInpPotential:
 
 @dataclass(frozen=True)
 class FeffInput:
-    """What a feff.inp tells FEFF.
+    """The content of a feff.inp that matters to FEFF.
 
     Attributes:
-        cards: words after each card, and of the lines below it; without titles.
+        cards: words after each card and on the lines below it; without titles.
         absorber: potential 0.
         potentials: the others, by atomic number.
         atomic_numbers: (n,) of the atoms, the absorber first.
@@ -46,9 +46,10 @@ def parse_feff_input(text: str) -> FeffInput:
     """Read feff.inp.
 
     Raises:
-        XanesflowError: it lacks potentials or atoms, an atom has a potential that is not listed, or a line cannot be
-            read.
+        XanesflowError: potentials or atoms are missing, an atom has a potential that is not listed, or a line cannot
+            be read.
     """
+    # Sort the lines into cards, potentials and atoms. A line that starts with capitals begins a new section.
     cards: dict[str, list[str]] = {}
     potentials: dict[int, FeffInpPotential] = {}
     atoms: list[tuple[int, list[float]]] = []
@@ -71,6 +72,8 @@ def parse_feff_input(text: str) -> FeffInput:
                 cards[section] += words
         except (IndexError, ValueError):
             raise XanesflowError(f"feff.inp has a line that cannot be read: {line.strip()[:60]}.") from None
+
+    # Check that potentials and atoms fit together, and put the absorber first.
     kinds = [kind for kind, _ in atoms]
     if 0 not in potentials or kinds.count(0) != 1:
         raise XanesflowError("feff.inp has no absorber, or several: potential 0 belongs to exactly one atom.")
@@ -88,13 +91,13 @@ def parse_feff_input(text: str) -> FeffInput:
 
 
 def differences(one: FeffInput, other: FeffInput, *, tolerance_a: float = 1e-4) -> dict[str, str]:
-    """In what two inputs differ physically; empty: they are equal.
+    """Find how two inputs differ physically; empty: they are equal.
 
-    Order of cards, of potentials and of atoms, titles and comments do not matter.
+    The order of cards, potentials and atoms does not matter, nor do titles and comments.
 
     Args:
         one: an input.
-        other: the one that it is compared with.
+        other: the input to compare it with.
         tolerance_a: in Å, how far an atom may be from its counterpart.
 
     Returns:
@@ -116,8 +119,8 @@ def differences(one: FeffInput, other: FeffInput, *, tolerance_a: float = 1e-4) 
         found["l_max"] = "l_max of a potential"
     if any(a.stoichiometry != b.stoichiometry for a, b in both):
         found["stoichiometry"] = "stoichiometry of a potential"
-    if told := _cluster_differences(one, other, tolerance_a):
-        found["cluster"] = told
+    if sentence := _cluster_differences(one, other, tolerance_a):
+        found["cluster"] = sentence
     return found
 
 
@@ -133,7 +136,7 @@ def _cluster_differences(one: FeffInput, other: FeffInput, tolerance_a: float) -
 
 
 def _unmatched(one: FeffInput, other: FeffInput, tolerance_a: float) -> NDArray[np.int64]:
-    """Indices of the atoms of `one` that have no counterpart of their own in `other`."""
+    """Find the indices of atoms of `one` that have no counterpart of their own in `other`."""
     distances, nearest = cKDTree(other.positions_a).query(one.positions_a)
     good = (distances <= tolerance_a) & (one.atomic_numbers == other.atomic_numbers[nearest])
     shared = Counter(nearest[good].tolist())
@@ -142,7 +145,7 @@ def _unmatched(one: FeffInput, other: FeffInput, tolerance_a: float) -> NDArray[
 
 
 def _number(word: str) -> str:
-    """A word of a card in a form that is the same for equal numbers: `0.0` and `0` are."""
+    """Write a word of a card so that equal numbers look the same: `0.0` becomes `0`."""
     try:
         return f"{float(word):g}"
     except ValueError:

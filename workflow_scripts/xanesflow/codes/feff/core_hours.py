@@ -1,10 +1,10 @@
-"""What a run of FEFF costs, known from the structure alone.
+"""Estimate what a run of FEFF costs from the structure alone.
 
 FEFF 9 spends its time in two places (SCF 7 Å, FMS 9 Å, one core): the full multiple scattering of the 9 Å cluster at
 194 energies, and that of the 7 Å sphere around each unique potential at every energy of every iteration of the
-self-consistent field. Both solve dense linear systems whose size is known before the run: each atom counts
-(l_max + 1)² rows, and FEFF takes by itself l_max 3 (FMS) and 2 (SCF), one less for the elements before carbon. How many
-iterations the field needs is not known; it needs more where a metal with an open 3d shell is there. Hence
+self-consistent field. Both solve dense linear systems whose size is known before the run: each atom adds (l_max + 1)²
+rows, where FEFF's own l_max is 3 (FMS) and 2 (SCF), and one less for the elements before carbon. The number of SCF
+iterations is not known; it is larger for structures with an open-shell 3d metal. Hence
 
     core hours = exp(FEFF_CONSTANT + FEFF_OPEN_SHELL [Ti..Ni in the structure]) · F^FEFF_FMS · S^FEFF_SCF,
 
@@ -30,16 +30,16 @@ SCF_RADIUS = 7.0
 FEFF_CONSTANT, FEFF_FMS, FEFF_SCF, FEFF_OPEN_SHELL = -19.4564, 1.2111, 0.4495, 0.1955
 """Fitted by studies/fit_cost.py to the run times of 4,831 finished runs of FEFF 9.9.1 at Cu sites of 2,195 oxides
 with 79 to 409 atoms within 9 Å. Cross-validated by material, half of the runs are within a factor of 1.07 and 90 %
-within 1.19; the total of a campaign of 100 such materials is within 2.4 % in nine cases of ten. They are hours of the
-cores of one cluster (2023): another machine's differ by a factor. Other absorbers, and compounds without oxygen, were
-not among the runs."""
+within 1.19; the total of a campaign of 100 such materials is within 2.4 % in nine cases of ten. The hours are those of
+one cluster's cores (2023); another machine differs by a constant factor. The fit saw no other absorbers and no
+compounds without oxygen."""
 
 _OPEN_SHELL = range(22, 29)  # Ti..Ni
 _CARBON = 6
 
 
 class Clusters(NamedTuple):
-    """What of the sites of a structure FEFF's time depends on; arrays of one value a site.
+    """The properties of a structure's sites that decide FEFF's run time; arrays with one value for each site.
 
     Attributes:
         atoms: atoms within `CLUSTER_RADIUS`, the absorber included.
@@ -55,22 +55,24 @@ class Clusters(NamedTuple):
 
 
 def describe_clusters(structure: Structure, sites: Sequence[int]) -> Clusters:
-    """Count what FEFF will have to solve at the sites of a structure.
+    """Count the linear systems that FEFF has to solve at the sites of a structure.
 
-    The unique potentials are the absorber and each element of its cluster, as Lightshow writes them; FEFF takes for
-    each the atom nearest to the absorber, and of its SCF sphere the atoms that the cluster holds.
+    The unique potentials are the absorber and each element of its cluster, as Lightshow writes them. For each of them
+    FEFF takes the atom nearest to the absorber; its SCF sphere holds only atoms of the cluster.
 
     Args:
         structure: an ordered structure.
         sites: 0-based indices of the absorbers.
     """
     numbers = np.array([site.specie.Z for site in structure])
-    # exclude_self would compare indices of `sites` with those of all atoms.
+    # Find each cluster, sorted by distance. exclude_self would compare indices of `sites` with those of all atoms.
     center, atom, image, distance = structure.get_neighbor_list(
         CLUSTER_RADIUS, [structure[i] for i in sites], exclude_self=False
     )
     order = np.lexsort((*image.T, atom, distance.round(6), center))
     atom, positions = atom[order], structure.cart_coords[atom[order]] + image[order] @ structure.lattice.matrix
+
+    # Count rows cluster by cluster; `bounds` holds where each one begins and ends.
     bounds = np.searchsorted(center[order], np.arange(len(sites) + 1))
     fms_rows, scf_work = np.empty(len(sites)), np.empty(len(sites))
     for k, (start, end) in enumerate(pairwise(bounds)):
@@ -85,9 +87,9 @@ def describe_clusters(structure: Structure, sites: Sequence[int]) -> Clusters:
 
 
 def feff_core_hours(clusters: Clusters) -> np.ndarray:
-    """Expected core hours of FEFF 9 K-edge runs with the paper's cards on one core, one value a site.
+    """Return expected core hours of FEFF 9 K-edge runs with the paper's cards on one core, one value for each site.
 
-    Means, not medians, so that their sum is the expected sum. How far off they are: `studies/fit_cost.py`.
+    They are means, not medians, so their sum is the expected sum. `studies/fit_cost.py` measures their errors.
     """
     exponent = FEFF_CONSTANT + FEFF_OPEN_SHELL * clusters.open_shell
     exponent += FEFF_FMS * np.log(clusters.fms_rows) + FEFF_SCF * np.log(clusters.scf_work)
@@ -95,7 +97,7 @@ def feff_core_hours(clusters: Clusters) -> np.ndarray:
 
 
 def feff_costs(structure: Structure, sites: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Size of each site's cluster (n,), in atoms, and the expected core hours of its run (n,).
+    """Return the size of each site's cluster (n,), in atoms, and the expected core hours of its run (n,).
 
     Args:
         structure: an ordered structure.

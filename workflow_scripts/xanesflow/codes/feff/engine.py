@@ -21,15 +21,11 @@ from xanesflow.codes.registry import RUN_FILES
 from xanesflow.core.errors import FailedRunError, NoInputError
 from xanesflow.core.text import plural
 
-_BESIDES = 120.0  # seconds for all but FEFF
+_OVERHEAD_S = 120.0  # for everything that is not FEFF itself
 
 
 class FeffEngine:
-    """Runs `python -m xanesflow.codes.feff run` in the site's folder.
-
-    Args:
-        options: of the engine.
-    """
+    """Runs `python -m xanesflow.codes.feff run` in the site's folder."""
 
     theory = "FEFF"
     log_name = "feff.out"
@@ -41,14 +37,14 @@ class FeffEngine:
 
     @property
     def time_limit(self) -> float:
-        """Seconds after which a site has hung: FEFF has its own limit within it, so the command ends by itself."""
-        return self.options.time_limit + _BESIDES
+        """Seconds after which a site counts as hung. FEFF's own limit is shorter, so the command ends by itself."""
+        return self.options.time_limit + _OVERHEAD_S
 
     def settings(self) -> dict[str, Any]:
-        """Cards, radius and FEFF's version: what a good result depends on.
+        """Return what a good result depends on: cards, radius and FEFF's version.
 
-        Neither the path of FEFF nor the limits are among them, so that the runs of a campaign stay when FEFF moves to
-        another folder, or when more corrections are allowed.
+        The path of FEFF and the limits are left out. So the runs of a campaign stay valid when FEFF moves to another
+        folder, or when you allow more corrections.
         """
         return {"code": f"FEFF {version_of(self._program)}", "inputs": dict(self.options.inputs)}
 
@@ -67,17 +63,22 @@ class FeffEngine:
         write_job(SiteRun(folder, self._program, *limits))
 
     def command(self, folder: Path) -> list[str]:
-        """This Python on the engine's module."""
+        """Run the engine's module with this Python."""
         return [sys.executable, "-m", "xanesflow.codes.feff", "run"]
 
     def validate(self, folder: Path) -> None:
-        """A good run has a spectrum that is judged good once more; why there is none, result.json tells."""
+        """Check the run by its result.json, and check its spectrum once more.
+
+        Raises:
+            FailedRunError: the run is bad, for the reason that result.json gives.
+            BadRunError: result.json calls the run good, but its files do not.
+        """
         result = _result(folder)
         if not result.get("ended") or result["reason"]:
             check_room(folder)
         if not result.get("ended"):
             said = (folder / self.log_name).read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-            # What `__main__` tells as an error is one of the machine, such as a FEFF that is not there any more.
+            # An error that `__main__` reports is a fault of the machine, for example that FEFF has been removed.
             reason = "killed" if said.startswith("ERROR: ") else "engine_failed"
             raise FailedRunError(reason, said.removeprefix("ERROR: ") or "it left no record")
         if result["reason"]:
@@ -87,7 +88,7 @@ class FeffEngine:
         read_run(read_folder(folder))
 
     def record(self, folder: Path) -> dict[str, Any]:
-        """Attempts and corrections, as the run wrote them."""
+        """Return attempts and corrections, as the run wrote them."""
         return {name: value for name, value in _result(folder).items() if name not in {"reason", "detail", "ended"}}
 
     @cached_property
@@ -96,11 +97,11 @@ class FeffEngine:
 
     @cached_property
     def _writer(self) -> Feff:
-        return Feff(self.options.inputs, element="")  # the structure tells it
+        return Feff(self.options.inputs, element="")  # it takes the element from the structure
 
 
 def _result(folder: Path) -> dict[str, Any]:
-    """result.json; empty if it is not there or cannot be read."""
+    """Read result.json; empty if it is missing or cannot be read."""
     try:
         content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""FEFF itself: a command that runs it in the current folder, or the folder with its modules."""
+"""Find FEFF: a command that runs it in the current folder, or the folder with its modules."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MODULES = ("rdinp", "dmdw", "atomic", "pot", "ldos", "screen", "crpa", "opconsat
 """Programs of FEFF 9 and 10, in the order in which its own script runs them."""
 
 NEEDED = ("rdinp", "pot", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
-"""Those that a XANES cannot do without, in whatever version."""
+"""The modules that a XANES calculation needs in every version."""
 
 OTHER_WAYS = (
     "or compute with the embedded engine (subsets such as Cu_FEFF8L), or import finished runs (simulations.source: "
     "archive)"
 )
-"""What a user without FEFF can do."""
+"""What you can do without FEFF; ends error messages."""
 
 _VERSION = re.compile(r"Launching FEFF version\s+(?:FEFF)?\s*(\d\S*)")
 _TIME_LIMIT_S = 120.0
@@ -41,7 +41,7 @@ ATOMS
   2.5 0.0 0.0 1
 END
 """
-"""A feff.inp on which only rdinp works."""
+"""A feff.inp that makes only rdinp work, which prints the version."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Program:
 
     Attributes:
         given: as the configuration names it.
-        command: program and arguments, for a script or an MPI command; empty: the modules are run one by one.
-        modules: paths of FEFF's modules, in their order.
+        command: program and arguments of a script or an MPI command; empty: the modules run one by one.
+        modules: paths of FEFF's modules, in the order in which they run.
     """
 
     given: str
@@ -60,29 +60,29 @@ class Program:
 
     @property
     def steps(self) -> tuple[tuple[str, ...], ...]:
-        """Commands to be run one after the other."""
+        """The commands to run, in order."""
         return (self.command,) if self.command else tuple((module,) for module in self.modules)
 
 
 def find_program(given: str) -> Program:
-    """Find FEFF; words with a slash are seen from the current folder.
+    """Find FEFF; paths in the command are relative to the current folder.
 
     Args:
         given: `simulations.feff_command`.
 
     Raises:
-        XanesflowError: it is not there; names what was looked for, and the other ways to a spectrum.
+        XanesflowError: there is no such program; names what was looked for, and the other ways to a spectrum.
     """
     folder = Path(given).expanduser()
     if given.strip() and folder.is_dir():
         return _modules_in(given, folder)
     try:
-        told = shlex.split(given)
+        parts = shlex.split(given)
     except ValueError as error:
         raise XanesflowError(f"simulations.feff_command is {given!r}, which is no command ({error}).") from None
-    words = [_absolute(word) for word in told]
+    words = [_absolute(word) for word in parts]
     if not words or shutil.which(words[0]) is None:
-        name = told[0] if told else ""
+        name = parts[0] if parts else ""
         where = f"looked from {Path.cwd()}" if os.sep in name else "looked for on the PATH"
         if os.sep in name and Path(words[0]).is_file():
             where = "the file is there, but may not be executed"
@@ -104,17 +104,17 @@ def _modules_in(given: str, folder: Path) -> Program:
 
 
 def _absolute(word: str) -> str:
-    """A word that names a file relative to the current folder, absolute, as FEFF runs elsewhere."""
+    """Make a word absolute if it names a file relative to the current folder, because FEFF runs elsewhere."""
     path = Path(word).expanduser()
     return str(path.absolute()) if os.sep in word and path.exists() else word
 
 
 @lru_cache
 def version_of(program: Program) -> str:
-    """Ask FEFF for its version, such as `10.0.0`, which takes a moment.
+    """Ask FEFF for its version, such as `10.0.0`. This takes a moment, so the answer is cached.
 
     Raises:
-        XanesflowError: it cannot be run, or does not answer as FEFF 9 or 10 does; says what it said.
+        XanesflowError: FEFF cannot be run, or does not answer as FEFF 9 or 10 does; quotes its answer.
     """
     with tempfile.TemporaryDirectory(prefix="xanesflow-feff-") as name:
         folder = Path(name)
@@ -128,7 +128,7 @@ def version_of(program: Program) -> str:
     how = "it did not end" if ended.timed_out else f"it said: {last[0][:200]}" if last else "it said nothing"
     raise XanesflowError(
         f"'{program.given}' (simulations.feff_command) does not answer as FEFF 9 or 10 does ({how}, exit code "
-        f"{ended.code}); try it by hand in a folder with a feff.inp, and mend or replace it."
+        f"{ended.code}); try it by hand in a folder with a feff.inp, and fix or replace it."
     )
 
 

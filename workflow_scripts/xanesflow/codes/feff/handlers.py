@@ -1,9 +1,9 @@
-"""What can be corrected in a FEFF run that failed, as custodian's handlers.
+"""Corrections of failed FEFF runs, as custodian's handlers.
 
-Each handler knows the kinds of faults that it is for (see `logs.diagnose`) and gives the next change of feff.inp, or
-none where there is nothing left to try. custodian's own `UnconvergedErrorHandler` is not taken: it wants pymatgen's
-four files beside feff.inp, goes on from a pot.bin of the failed run, and takes a log without any line on convergence
-for a good one.
+Each handler names the kinds of faults that it corrects (see `read_logs.diagnose`). It gives the next change of
+feff.inp, or none when nothing is left to try. custodian's own `UnconvergedErrorHandler` does not fit: it needs
+pymatgen's four files in addition to feff.inp, continues from the pot.bin of the failed run, and accepts a log without
+any line on convergence.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from xanesflow.codes.feff.cards import folp_of, scf_of, with_folp, with_scf
 from xanesflow.codes.feff.read_logs import Fault
 
 MOST_ITERATIONS = 100
-"""FEFF's own limit for the self-consistent field."""
+"""FEFF's own limit on iterations of the self-consistent field."""
 
 LEAST_CA1 = 0.05
-"""The convergence factor is halved, but not to below this."""
+"""The convergence factor is halved, but never below this value."""
 
 ACCEPTED_CA1 = 0.2
-"""FEFF's default; it refuses more than 0.5."""
+"""FEFF's default; FEFF refuses more than 0.5."""
 
 SMALLER = 0.8
-"""By this the radius of the self-consistent field is made smaller, once."""
+"""The radius of the self-consistent field is multiplied by this, once."""
 
 LEAST_RADIUS_A = 3.0
 
 OVERLAPS = (1.0, 0.9, 0.8)
-"""What FOLP is set to, one after the other. Any card FOLP also ends FEFF's automatic overlap of up to 1.15."""
+"""Values for the card FOLP, tried in this order. Any card FOLP also ends FEFF's automatic overlap of up to 1.15."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Correction:
 
     Attributes:
         card: of feff.inp.
-        value: which of the card's values.
-        before: its value so far.
-        after: its new value.
-        why: kind of the fault that asked for it.
+        value: name of the value that changes.
+        before: old value.
+        after: new value.
+        why: kind of the fault that it corrects.
     """
 
     card: str
@@ -53,27 +53,27 @@ class Correction:
     why: str
 
     def as_dict(self) -> dict[str, Any]:
-        """As run.json holds it; `what`, `from` and `to` are what the corrections of all engines have."""
+        """Return the entry for run.json; the corrections of all engines have `what`, `from` and `to`."""
         named = asdict(self)
         return {"what": f"{self.card} {self.value}", "from": named.pop("before"), "to": named.pop("after"), **named}
 
 
 class Attempted(Protocol):
-    """What a handler must know of a site's attempts."""
+    """What a handler needs to know about a site's attempts."""
 
     smaller_radius: bool
     corrections: list[Correction]
 
     def fault(self) -> Fault | None:
-        """What went wrong in the last attempt."""
+        """Return what went wrong in the last attempt."""
         ...
 
     def may_go_on(self) -> bool:
-        """Whether there may be another attempt."""
+        """Return whether another attempt is allowed."""
         ...
 
     def read_input(self) -> str:
-        """feff.inp as it was used last."""
+        """Return feff.inp of the last attempt."""
         ...
 
     def write_input(self, text: str, correction: Correction) -> None:
@@ -82,11 +82,7 @@ class Attempted(Protocol):
 
 
 class FeffHandler(ErrorHandler):
-    """A correction that changes feff.inp.
-
-    Args:
-        site: the site's attempts.
-    """
+    """A handler that corrects a fault by a change of feff.inp."""
 
     kinds: tuple[str, ...] = ()
 
@@ -94,16 +90,16 @@ class FeffHandler(ErrorHandler):
         self._site = site
 
     def as_dict(self) -> dict[str, Any]:
-        """What custodian.json holds of it."""
+        """Return the entry for custodian.json."""
         return {"@module": type(self).__module__, "@class": type(self).__name__}
 
     def check(self, directory: str = "./") -> bool:
-        """Whether the last attempt failed for what this handler corrects."""
+        """Return whether the last attempt failed with a fault that this handler corrects."""
         fault = self._site.fault()
         return fault is not None and fault.kind in self.kinds
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Change feff.inp, if there is something left to try and another attempt may be made."""
+        """Change feff.inp, if something is left to try and another attempt is allowed."""
         fault = self._site.fault()
         assert fault is not None
         changed = self.change(self._site.read_input(), fault) if self._site.may_go_on() else None
@@ -114,17 +110,17 @@ class FeffHandler(ErrorHandler):
         return {"errors": [fault.detail], "actions": [correction.as_dict()]}
 
     def change(self, text: str, fault: Fault) -> tuple[str, Correction] | None:
-        """The feff.inp to try next, and what changed in it; None if nothing is left."""
+        """Return the feff.inp to try next, and what changed in it; None if nothing is left to try."""
         raise NotImplementedError
 
 
 class Unconverged(FeffHandler):
-    """The self-consistent field: more iterations, then a smaller convergence factor, then a smaller radius."""
+    """Corrects the self-consistent field: more iterations, then a smaller factor ca1, then a smaller radius."""
 
     kinds = ("unconverged", "bad_counts")
 
     def change(self, text: str, fault: Fault) -> tuple[str, Correction] | None:
-        """See the class; more iterations do not help where electrons are counted wrongly."""
+        """See the class. More iterations do not help where FEFF counts electrons wrongly, so they are skipped."""
         if (scf := scf_of(text)) is None:
             return None
         after: float
@@ -144,32 +140,32 @@ class Unconverged(FeffHandler):
 
 
 class FactorRefused(FeffHandler):
-    """A convergence factor that FEFF does not take."""
+    """Corrects a convergence factor that FEFF refuses."""
 
     kinds = ("ca1",)
 
     def change(self, text: str, fault: Fault) -> tuple[str, Correction] | None:
-        """FEFF's default, unless it is smaller already."""
+        """Set FEFF's default, unless the factor is smaller already."""
         if (scf := scf_of(text)) is None or scf.ca1 <= ACCEPTED_CA1:
             return None
         return with_scf(text, scf.with_(ca1=ACCEPTED_CA1)), Correction("SCF", "ca1", scf.ca1, ACCEPTED_CA1, fault.kind)
 
 
 class MuffinTins(FeffHandler):
-    """Muffin tins that overlap too much: a smaller overlap for the potential that the log names."""
+    """Corrects muffin tins that overlap too much: a smaller overlap for the potential that the log names."""
 
     kinds = ("overlap",)
 
     def change(self, text: str, fault: Fault) -> tuple[str, Correction] | None:
-        """The next smaller of `OVERLAPS`."""
+        """Set the next smaller value of `OVERLAPS`."""
         if fault.potential is None:
             return None
         before = folp_of(text, fault.potential)
         after = next((overlap for overlap in OVERLAPS if before is None or overlap < before - 1e-9), None)
         if after is None:
             return None
-        told = "automatic" if before is None else before
-        correction = Correction("FOLP", f"potential {fault.potential}", told, after, fault.kind)
+        old = "automatic" if before is None else before
+        correction = Correction("FOLP", f"potential {fault.potential}", old, after, fault.kind)
         return with_folp(text, fault.potential, after), correction
 
 

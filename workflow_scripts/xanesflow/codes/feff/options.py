@@ -1,4 +1,4 @@
-"""What the engine of FEFF is run by."""
+"""Options of the FEFF engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class FeffOptions:
         command: `simulations.feff_command`.
         inputs: the section `inputs.feff`: cards and radius.
         time_limit: seconds for all attempts at a site.
-        max_corrections: attempts beside the first.
+        max_corrections: attempts after the first.
         smaller_scf_radius: whether the radius of the self-consistent field may be made smaller as the last step.
     """
 

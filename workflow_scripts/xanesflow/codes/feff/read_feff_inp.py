@@ -15,11 +15,14 @@ def parse_feff_inp(text: str, neighbours: int | None = 12) -> tuple[int | None, 
 
     Args:
         text: the file.
-        neighbours: how many distances to give; None: all.
+        neighbours: how many distances to return; None: all.
 
     Returns:
         Atomic number of potential 0, name of the edge (`K`, `L3`; `HOLE 1` is K), and the distances in Å of the
-        nearest atoms from the absorber, sorted; None or empty where the file does not tell.
+        nearest atoms from the absorber, sorted; None or empty where the file lacks them.
+
+    Raises:
+        BadRunError: unreadable.
     """
     edge, atomic_number, section = None, None, ""
     coordinates: list[list[float]] = []

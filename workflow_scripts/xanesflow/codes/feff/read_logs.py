@@ -1,4 +1,4 @@
-"""What FEFF's logs tell: which modules ended well, whether the field converged, and what went wrong."""
+"""Read FEFF's logs: which modules ended well, whether the field converged, and what went wrong."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from xanesflow.codes.registry import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 
 LOG = "feff.out"
-"""What all modules printed."""
+"""File with what all modules printed."""
 
 LAUNCH = "Launching FEFF version"
-"""How the first module greets."""
+"""How the first module begins its output."""
 
 MODULES = {
     "potentials": ("log1.dat", "Done with module: potentials."),
@@ -24,7 +24,7 @@ MODULES = {
     "trace of the Green's function": ("log3.dat", "Done with module: MKGTR."),
     "spectrum": ("log6.dat", "Done with module: XAS spectra (FF2X"),
 }
-"""Module that a XANES needs -> its log, and what it says there and on stdout when it is done; in their order."""
+"""Module that a XANES needs -> its log, and the line that it prints there and on stdout when done; in running order."""
 
 _FMS = "FMS calculation of full Green's function"
 _FMS_RADIUS = re.compile(r"^\s*FMS\s+([\d.]+)", re.MULTILINE | re.IGNORECASE)
@@ -38,10 +38,10 @@ class Fault:
     """What went wrong in a run, as FEFF itself says.
 
     Attributes:
-        kind: a word that the handlers of corrections know.
+        kind: a word by which `handlers` choose a correction.
         reason: one of `xanesflow.core.reasons.REASONS`.
         detail: one sentence.
-        potential: number of the potential that it is about.
+        potential: number of the potential at fault, if it is one.
     """
 
     kind: str
@@ -52,20 +52,21 @@ class Fault:
 
 _FAULTS = (
     ("no_memory", "module_failed", "allocat", r"^.*(?:Error allocating|Cannot allocate memory).*$",
-     "FEFF found no memory: {0}"),
-    ("no_memory", "module_failed", "virtual memory", r"^.*insufficient virtual memory.*$", "FEFF found no memory: {0}"),
-    ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF found no memory: {0}"),
-    ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF found no memory: {0}"),
+     "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "virtual memory", r"^.*insufficient virtual memory.*$",
+     "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF ran out of memory: {0}"),
     ("killed", "module_failed", "Killed", r"^.*\bKilled\b.*$", "a module was killed: {0}"),
     ("card", "module_failed", "Keyword unrecognized", r"(?:^ *(\S.*)\n.*\n *Token.*\n)? *Keyword unrecognized",
-     "a card of feff.inp was not recognised ({1}), so what follows is not of it"),
+     "FEFF did not recognise a card of feff.inp ({1}), so its results do not follow this input"),
     ("ca1", "module_failed", "Cannot run with specified ca1", r"Cannot run with specified ca1",
      "FEFF refused the convergence factor ca1 of the card SCF"),
     ("atoms", "module_failed", "Too many atoms", r"Too many atoms, maximum is +\d+", "FEFF refused the cluster: {0}"),
     ("overlap", "module_failed", "FOLP for POTENTIAL", r"FOLP for POTENTIAL type +(\d+) is too big",
      "the muffin tins of potential {1} overlap too much"),
     ("bad_counts", "not_converged", "Bad counts found repeatedly", r"Bad counts found repeatedly",
-     "the potentials gave up, as they counted a wrong number of electrons again and again"),
+     "the potentials gave up after they counted a wrong number of electrons again and again"),
     ("unconverged", "not_converged", "Convergence not reached", r"Convergence not reached",
      "the self-consistent field ran out of iterations"),
     ("unconverged", "not_converged", "mu=", r"New Fermi level: +mu= *(?:NaN|\*+|[+-]?Inf)",
@@ -75,17 +76,17 @@ _FAULTS = (
     ("cut", "truncated", "while reading from file", r"while reading from file (\S+?)\.?$",
      "a module could not read {1}, as if it was cut by a full disk"),
 )  # fmt: skip
-"""Kind, reason, a part of what FEFF says, all of it, and how it is told; the first that is found counts, as the others
-may follow of it."""
+"""Kind, reason, a part of FEFF's message (for a quick search), its whole pattern, and our sentence. The first that is
+found counts, as the others may be its consequences."""
 
-_COMPILED = [(k, reason, sign, re.compile(said, re.MULTILINE), told) for k, reason, sign, said, told in _FAULTS]
+_COMPILED = [(k, reason, sign, re.compile(said, re.MULTILINE), ours) for k, reason, sign, said, ours in _FAULTS]
 _RUNTIME = re.compile(r"^At line (\d+) of file (\S+)[^\n]*\nFortran runtime error: ([^\n]*)", re.MULTILINE)
 _STOP = re.compile(r"^ *STOP\b", re.MULTILINE)
 _LAST_WORDS = re.compile(r"([^\n]+)\n[^\S\n]*([A-Z]{4,}(?:-\d+)?)[^\S\n]*$", re.MULTILINE)
 
 
 def log_of(files: Mapping[str, bytes]) -> str:
-    """What the modules of a run said, of the last one in its folder: feff.out, or else FEFF's own logs together.
+    """Return the log of the last run in a folder: feff.out, or else FEFF's own logs together.
 
     Raises:
         BadRunError: unreadable.
@@ -93,17 +94,17 @@ def log_of(files: Mapping[str, bytes]) -> str:
     log = text_of(LOG, files.get(LOG, b""))
     if not log.strip():
         log = "".join(text_of(name, files.get(name, b"")) for name in FEFF_LOGS)
-    # Some append to the log of the run before: only the last one tells of the files that are there.
+    # Some scripts append to the log of the run before. Only the last part describes the files in the folder.
     return log[log.rfind(LAUNCH) :] if log.count(LAUNCH) > 1 else log
 
 
 def diagnose(log: str) -> Fault | None:
-    """What FEFF itself says that went wrong; None if it says nothing."""
-    for kind, reason, sign, said, told in _COMPILED:
+    """Find what went wrong, as FEFF itself says; None if it says nothing."""
+    for kind, reason, sign, said, sentence in _COMPILED:
         if sign in log and (found := said.search(log)):
             words = [" ".join(part.split()) for part in (found[0], *found.groups("no text of it"))]
             potential = int(found[1]) if kind == "overlap" else None
-            detail = told.format(*words)
+            detail = sentence.format(*words)
             if kind == "overlap" and "TWO ATOMS VERY CLOSE TOGETHER" in log:
                 return Fault(kind, "atoms_too_close", f"{detail}; two atoms stand very close together", potential)
             return Fault(kind, reason, detail, potential)
@@ -117,41 +118,46 @@ def diagnose(log: str) -> Fault | None:
 
 
 def check_log(files: Mapping[str, bytes]) -> None:
-    """Check by the logs that the self-consistent field converged and that every module ended well.
+    """Check in the logs that the self-consistent field converged and that every module ended well.
 
     Args:
-        files: content of feff.out, and of FEFF's own logs as far as they are there.
+        files: content of feff.out, and of those of FEFF's own logs that exist.
 
     Raises:
         BadRunError: not_converged, truncated, module_failed, atoms_too_close or unreadable.
     """
     log = log_of(files)
     if not log.strip():
-        raise BadRunError("not_converged", "feff.out is missing or empty, so nothing tells that the field converged")
+        raise BadRunError("not_converged", "feff.out is missing or empty, so nothing shows that the field converged")
     if fault := diagnose(log):
         raise BadRunError(fault.reason, f"{LOG}: {fault.detail}", fault)
+
+    # Each module reports its end. If the last ones are missing the log was cut; if one in between is, it failed.
     names = list(MODULES)
     missing = [module for module, (_, line) in MODULES.items() if line not in log]
     if missing and missing == names[names.index(missing[0]) :]:
-        raise BadRunError("truncated", f"feff.out ends before the module '{missing[0]}' was done")
+        raise BadRunError("truncated", f"feff.out ends before the module '{missing[0]}' finished")
     if missing:
-        raise BadRunError("module_failed", f"feff.out: the module '{missing[0]}' was not done, later ones went on")
+        raise BadRunError("module_failed", f"feff.out: the module '{missing[0]}' did not finish, later ones went on")
     if not files.get(FEFF_LOGS[0], b"it is not there").strip():
-        detail = "log.dat is empty: feff.inp was not read to its end, and later modules went on with what they found"
+        detail = "log.dat is empty: FEFF did not read feff.inp to its end, and later modules used old or partial files"
         raise BadRunError("module_failed", detail)
     if "Convergence reached" not in log:
-        raise BadRunError("not_converged", "feff.out has no line that tells that the self-consistent field converged")
+        raise BadRunError("not_converged", "feff.out has no line that says that the self-consistent field converged")
+
+    # A full disk cuts FEFF's own logs while feff.out, written elsewhere, looks complete.
     for module, (name, _) in MODULES.items():
         if name in files and "Done with module" not in text_of(name, files[name]):
             what = "ends before its time" if files[name].strip() else "is empty"
             detail = (
-                f"{name} {what}, though by feff.out the module '{module}' was done: a full disk, or two runs' files"
+                f"{name} {what}, though by feff.out the module '{module}' finished: the disk was full, or the files "
+                "are of two runs"
             )
             raise BadRunError("truncated", detail)
 
 
 def check_rows(rows: int, files: Mapping[str, bytes]) -> None:
-    """Check that xmu.dat has as many rows as FEFF computed energies, but for those off the real axis.
+    """Check that xmu.dat has a row for each energy that FEFF computed, except for energies off the real axis.
 
     Raises:
         BadRunError: truncated.
@@ -165,11 +171,11 @@ def check_rows(rows: int, files: Mapping[str, bytes]) -> None:
 def check_cluster(log: str, feff_inp: bytes | None) -> None:
     """Check that full multiple scattering took all atoms within its radius.
 
-    FEFF cuts a cluster that is larger than it was compiled for (or than its card DIMS allows) without a word; only the
-    number in its log tells.
+    FEFF silently cuts a cluster that is larger than it was compiled for (or than its card DIMS allows). Only the number
+    of atoms in its log shows this.
 
     Args:
-        log: as `log_of` gives it.
+        log: as `log_of` returns it.
         feff_inp: content of feff.inp.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Say of a finished FEFF run whether it is good, and what its spectrum is.
+"""Check whether a finished FEFF run is good, and read its spectrum.
 
-FEFF exits 0 after most of its failures and may leave a plausible xmu.dat all the same, so a run is believed only for
-what its files say: the logs name each module that ended well and that the self-consistent field converged; feff.inp
-and the header of xmu.dat name the absorber and its edge; the cluster in feff.inp is that around the site.
+FEFF exits 0 after most of its failures and may still leave a plausible xmu.dat. So a run counts as good only if its
+files show it: the logs say that each module ended well and that the self-consistent field converged; feff.inp and the
+header of xmu.dat name the absorber and its edge; the cluster in feff.inp is the one around the site.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 def read_finished_run(
     run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
 ) -> Xmu:
-    """Read and check a run as it lies in its chunk (see `xanesflow.codes.engine.Reader`)."""
+    """Read and check a run of a chunk (see `xanesflow.codes.engine.Reader`)."""
     return read_run(run.files, element=element, structure=structure, site_index=run.site_index)
 
 
 def check_folder(
     folder: Path, *, element: str | None = None, structure: Structure | None = None, site_index: int = 0
 ) -> None:
-    """Judge the run in a folder; the arguments are those of `read_run`.
+    """Check the run in a folder; the arguments are those of `read_run`.
 
     Raises:
-        BadRunError: it is not good; holds the reason.
+        BadRunError: the run is not good; holds the reason.
     """
     read_run(read_folder(folder), element=element, structure=structure, site_index=site_index)
 
@@ -51,12 +51,12 @@ def read_run(
     structure: Structure | None = None,
     site_index: int = 0,
 ) -> Xmu:
-    """Read the spectrum of a run and check all that its files tell.
+    """Read the spectrum of a run, and check everything that its files say.
 
     Args:
-        files: content of `xmu.dat`, `feff.out` and, as far as they are there, `feff.inp` and FEFF's own logs, which
-            may also stand in for `feff.out`.
-        element: symbol of the absorber, whose K edge it must be; None: any absorber and edge, as long as feff.inp and
+        files: content of `xmu.dat`, `feff.out` and, if they exist, `feff.inp` and FEFF's own logs, which may also
+            replace `feff.out`.
+        element: symbol of the absorber, whose K edge is required; None: any absorber and edge, as long as feff.inp and
             xmu.dat agree.
         structure: the material; None: the cluster is not compared.
         site_index: 0-based index of the absorber into `structure`.
@@ -68,7 +68,7 @@ def read_run(
         xmu = parse_xmu(files.get("xmu.dat", b""))
     except BadRunError as error:
         if error.reason == "no_output":
-            _tell_why(files, error)
+            _explain_missing_spectrum(files, error)
         raise
     check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
     check_log(files)
@@ -83,7 +83,7 @@ def read_run(
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """The files of a run's folder, as `read_run` wants them.
+    """Read the files of a run's folder for `read_run`.
 
     Raises:
         BadRunError: unreadable.
@@ -94,18 +94,20 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         try:
             if path.is_file():
                 if path.stat().st_size > MEMBER_LIMIT:
-                    raise BadRunError("unreadable", f"{name} has {path.stat().st_size:,} bytes, more than any of FEFF")
+                    raise BadRunError(
+                        "unreadable", f"{name} has {path.stat().st_size:,} bytes, more than FEFF ever writes"
+                    )
                 files[name] = path.read_bytes()
         except OSError as error:
             raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
     return files
 
 
-def _tell_why(files: Mapping[str, bytes], error: BadRunError) -> None:
-    """Refuse a run without a spectrum for what its logs say; return if they say nothing.
+def _explain_missing_spectrum(files: Mapping[str, bytes], error: BadRunError) -> None:
+    """Refuse a run without a spectrum for the reason in its logs; return if they give none.
 
     Raises:
-        BadRunError: for the reason that the logs tell.
+        BadRunError: for the reason in the logs.
     """
     log = log_of(files)
     if fault := diagnose(log):
@@ -123,12 +125,13 @@ def check_absorber(
 ) -> None:
     """Check that a run is the K edge of `element` (None: of the same absorber in all files) at a site of the structure.
 
-    The first twelve distances from the absorber in feff.inp's cluster are those of the site, to 0.01 Å: so a run
-    whose folder numbers sites of another version of the structure is found out.
+    The first twelve distances from the absorber in feff.inp's cluster must be those of the site, to 0.01 Å. This finds
+    runs whose folder numbers the sites of another version of the structure.
 
     Raises:
         BadRunError: wrong_absorber or unreadable.
     """
+    # Collect what each file says of the absorber, and what is wanted: the caller's element, or that of feff.inp.
     found = {"xmu.dat": (xmu.atomic_number, xmu.shell)}
     distances: Array | None = None
     if feff_inp is not None and feff_inp.strip():
@@ -139,6 +142,8 @@ def check_absorber(
         wanted, wanted_edge = found["feff.inp"]
         wanted_edge = _HOLES.get(wanted_edge or "", wanted_edge)
         element = _symbol(wanted) if wanted is not None else None
+
+    # Compare element and edge.
     for file, (atomic_number, edge) in found.items():
         if wanted is not None and atomic_number is not None and atomic_number != wanted:
             raise BadRunError("wrong_absorber", f"the absorber in {file} is {_symbol(atomic_number)}, not {element}")
@@ -146,6 +151,8 @@ def check_absorber(
             raise BadRunError("wrong_absorber", f"the edge in {file} is {edge}, not {wanted_edge}")
     if all(number is None for number, _ in found.values()):
         raise BadRunError("wrong_absorber", "neither feff.inp nor the header of xmu.dat names the absorber")
+
+    # Compare the distances to the nearest atoms.
     if structure is None or distances is None or len(distances) == 0:
         return
     centre, radius = structure[site_index].coords, float(distances[-1]) + 0.05

@@ -1,4 +1,4 @@
-"""Text out of the files of a run."""
+"""Decode the files of a run as text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from xanesflow.core.errors import BadRunError
 
 
 def text_of(name: str, content: bytes) -> str:
-    """The text of a file.
+    """Decode a file as text.
 
     Raises:
-        BadRunError: unreadable, as it is no text; names the file.
+        BadRunError: unreadable, because the file is not text; names the file.
     """
     if b"\0" in content:
         raise BadRunError("unreadable", f"{name} is binary")

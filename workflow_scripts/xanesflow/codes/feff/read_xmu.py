@@ -23,14 +23,14 @@ _FUSED_EXPONENT = re.compile(r"(\d)([+-]\d{3})\b")  # Fortran writes 1.2E-101 as
 
 @dataclass(frozen=True)
 class Xmu:
-    """What xmu.dat holds.
+    """The content of xmu.dat.
 
     Attributes:
         energy_ev: (n,) absolute photon energies.
         cross_section: (n,) absorption cross section in bohr².
         chi: (n,) fine structure, mu - mu0 in units of the edge step.
-        atomic_number: of the absorber, if the header names it.
-        shell: of the core hole, such as `K`, if the header names it.
+        atomic_number: of the absorber; None if the header does not name it.
+        shell: of the core hole, such as `K`; None if the header does not name it.
     """
 
     energy_ev: Array
@@ -43,8 +43,8 @@ class Xmu:
 def parse_xmu(content: bytes) -> Xmu:
     """Parse xmu.dat of FEFF 8, 9 or 10.
 
-    mu is written in units of the edge step, whose size in Å² stands in the header as `xsedge+ 50`; the cross section
-    in bohr² is their product over the squared Bohr radius.
+    FEFF writes mu in units of the edge step. The header gives the step in Å² as `xsedge+ 50`. The cross section in
+    bohr² is their product divided by the squared Bohr radius (in Å²).
 
     Raises:
         BadRunError: no_output, unreadable, truncated, or not_a_number for a field that overflowed.
@@ -76,7 +76,7 @@ def parse_xmu(content: bytes) -> Xmu:
 
 
 def check_not_zero(xmu: Xmu) -> None:
-    """Check that there is an absorption, and a fine structure in it.
+    """Check that the absorption is not zero, and that it has a fine structure.
 
     Raises:
         BadRunError: all_zero or no_fine_structure.
@@ -90,7 +90,7 @@ def check_not_zero(xmu: Xmu) -> None:
 
 
 def _rows(lines: list[str]) -> Array:
-    """The table of xmu.dat, all at once; line by line only to tell what is wrong."""
+    """Read the table of xmu.dat at once; only if that fails, line by line to find what is wrong."""
     try:
         flat = np.array(" ".join(lines).split(), dtype=float)
         if flat.size == COLUMNS * len(lines):

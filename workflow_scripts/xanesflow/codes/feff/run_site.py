@@ -1,4 +1,7 @@
-"""Run FEFF on one site: attempts under custodian, each in a fresh folder, until one is good or none is left to try."""
+"""Run FEFF on one site under custodian: one attempt after another, each in a fresh folder.
+
+The run ends when an attempt is good, or when no correction is left to try.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import Any
 
 from custodian.custodian import Custodian, CustodianError, Job, Validator
 
-from xanesflow.codes.feff.attempt import AttemptOutcome, check_room, judge_attempt, run_feff
+from xanesflow.codes.feff.attempt import AttemptOutcome, check_room, outcome_of, run_feff
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.handlers import HANDLERS, Correction
 from xanesflow.codes.feff.read_logs import LOG, Fault
@@ -35,8 +38,10 @@ class SiteRun:
         folder: of the site, with its feff.inp.
         program: FEFF.
         time_limit: seconds for all attempts together.
-        max_corrections: attempts beside the first.
-        smaller_radius: whether the radius of the self-consistent field may be made smaller.
+        max_corrections: attempts after the first.
+        smaller_radius: whether the radius of the self-consistent field may be reduced.
+        outcomes: one for each attempt so far.
+        corrections: changes of feff.inp so far.
     """
 
     folder: Path
@@ -54,20 +59,20 @@ class SiteRun:
         return self.folder / f"attempt-{len(self.outcomes)}"
 
     def left(self) -> float:
-        """Seconds that are left."""
+        """Return the seconds that are left."""
         return self.time_limit - (time.monotonic() - self._begin)
 
     def fault(self) -> Fault | None:
-        """What went wrong in the last attempt, if FEFF said it and it may be corrected."""
+        """Return what went wrong in the last attempt, if FEFF said it and a handler may correct it."""
         last = self.outcomes[-1]
         return last.fault if last.reason else None
 
     def may_go_on(self) -> bool:
-        """Whether there may be another attempt."""
+        """Return whether another attempt is allowed."""
         return len(self.corrections) < self.max_corrections and self.left() > 0
 
     def read_input(self) -> str:
-        """feff.inp as it was used last."""
+        """Return feff.inp of the last attempt."""
         return (self.folder / _INPUT).read_text(encoding="utf-8", errors="surrogateescape")
 
     def write_input(self, text: str, correction: Correction) -> None:
@@ -76,10 +81,10 @@ class SiteRun:
         self.corrections.append(correction)
 
     def run_attempt(self) -> None:
-        """Run FEFF in a folder that holds nothing but feff.inp, and judge what it left there.
+        """Run FEFF in a folder that holds nothing but feff.inp, and check the files that it leaves.
 
         Raises:
-            OSError: the disk is full, which says nothing about the site.
+            OSError: the disk is full, so the site itself may be fine.
         """
         if self.outcomes:
             shutil.rmtree(self.attempt)
@@ -87,14 +92,14 @@ class SiteRun:
         folder.mkdir()
         shutil.copyfile(self.folder / _INPUT, folder / _INPUT)
         ended = run_feff(self.program, folder, time_limit=max(self.left(), 0.0))
-        outcome = judge_attempt(folder, ended, time_limit=self.time_limit)
+        outcome = outcome_of(folder, ended, time_limit=self.time_limit)
         if outcome.reason:
             check_room(folder)
         self.outcomes.append(outcome)
         self.record(ended=False)
 
     def record(self, *, ended: bool) -> None:
-        """Write result.json: what happened so far, and whether that is all."""
+        """Write result.json: what happened so far, and whether the run has ended."""
         last, log = self.outcomes[-1], self.attempt / LOG
         settled = _SETTLED.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
         content = {
@@ -111,71 +116,74 @@ class SiteRun:
 
 
 class FeffJob(Job):
-    """Runs one attempt after the other, as custodian asks for them."""
+    """Runs one attempt each time custodian asks for one."""
 
     def __init__(self, site: SiteRun) -> None:
         self._site = site
 
     def as_dict(self) -> dict[str, Any]:
-        """What custodian.json holds of it."""
+        """Return the entry for custodian.json."""
         return {"@module": type(self).__module__, "@class": type(self).__name__, "command": self._site.program.given}
 
     def setup(self, directory: str = "./") -> None:
-        """Nothing: each attempt sets up its own folder."""
+        """Do nothing: each attempt sets up its own folder."""
 
     def run(self, directory: str = "./") -> None:
-        """Run an attempt to its end; no process is given back, as its exit code is judged with all else."""
+        """Run an attempt to its end. No process is returned, because `outcome_of` checks the exit code too."""
         self._site.run_attempt()
 
     def postprocess(self, directory: str = "./") -> None:
-        """Take the spectrum, which is good, out of the attempt's folder."""
+        """Move the good spectrum from the attempt's folder to the site's."""
         shutil.move(self._site.attempt / _SPECTRUM, self._site.folder / _SPECTRUM)
 
 
 class GoodRun(Validator):
-    """What no handler corrects is the end."""
+    """Ends the run as failed where the last attempt is bad and no handler corrects it."""
 
     def __init__(self, site: SiteRun) -> None:
         self._site = site
 
     def as_dict(self) -> dict[str, Any]:
-        """What custodian.json holds of it."""
+        """Return the entry for custodian.json."""
         return {"@module": type(self).__module__, "@class": type(self).__name__}
 
     def check(self, directory: str = "./") -> bool:
-        """Whether the last attempt is bad."""
+        """Return whether the last attempt is bad."""
         return bool(self._site.outcomes[-1].reason)
 
 
 def run_site(folder: Path) -> bool:
-    """Run FEFF on the site of a folder, and print what it printed in the last attempt.
+    """Run FEFF on the site of a folder, and print the log of the last attempt.
 
-    The folder holds job.json (as `adapter` writes it) and feff.inp. Afterwards feff.inp is the one that was used last,
-    result.json tells all attempts, and xmu.dat is there if one was good.
+    The folder holds feff.inp and job.json, which `write_job` wrote. Afterwards feff.inp is that of the last attempt,
+    result.json records all attempts, and xmu.dat exists if one was good.
 
     Returns:
-        Whether one was good.
+        Whether an attempt was good.
 
     Raises:
-        OSError: the disk is full, or another fault of the machine.
+        OSError: the disk is full, or the machine has another fault.
         XanesflowError: FEFF cannot be started.
     """
+    # The job is what `write_job` wrote; the site starts with no attempts.
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     program = job.pop("program")
     program = Program(program["given"], tuple(program["command"]), tuple(program["modules"]))
     site = SiteRun(folder, program, **job)
-    logging.getLogger("custodian").addHandler(logging.NullHandler())  # else its remarks get among FEFF's
+
+    # custodian runs the attempts. Its own log lines are silenced, as they would mix with FEFF's output.
+    logging.getLogger("custodian").addHandler(logging.NullHandler())
     logging.getLogger("custodian").propagate = False
     custodian = Custodian(
         [handler(site) for handler in HANDLERS],
         [FeffJob(site)],
         validators=[GoodRun(site)],
-        # Each correction counts as an error, also the last, after which there must be one more attempt.
+        # custodian counts each correction as an error, and after the last one it must make one more attempt.
         max_errors=site.max_corrections + 1,
         directory=str(folder),
     )
     try:
-        with suppress(CustodianError):  # result.json tells why
+        with suppress(CustodianError):  # result.json holds the reason
             custodian.run()
         site.record(ended=True)
     finally:
@@ -186,7 +194,7 @@ def run_site(folder: Path) -> bool:
 
 
 def write_job(site: SiteRun) -> None:
-    """Write job.json, from which `run_site` makes the same."""
+    """Write job.json, from which `run_site` makes the same `SiteRun`."""
     job = {
         "program": asdict(site.program),
         "time_limit": site.time_limit,

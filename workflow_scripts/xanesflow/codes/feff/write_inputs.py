@@ -1,7 +1,7 @@
-"""Inputs of FEFF 9 and 10: cards and tree by Lightshow, the text of potentials and atoms written here.
+"""Write inputs of FEFF 9 and 10: Lightshow makes cards and folders, this module writes potentials and atoms.
 
-pymatgen's writer, which Lightshow calls, takes 0.13 s a site where this takes 6 ms, and the stoichiometry that it
-writes is the cluster's. The published files hold the unit cell's (all 4,833 Cu sites of them), and so do these.
+pymatgen's writer, which Lightshow calls, takes 0.13 s for each site where this takes 6 ms. It also writes the
+stoichiometry of the cluster. The published files (all 4,833 Cu sites) hold that of the unit cell, and so do these.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pymatgen.core import Element, Structure
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.core.errors import NoInputError
 
-_SAME_SHELL_A = 1e-4  # atoms that are so near in distance are put in an order of their own
+_SAME_SHELL_A = 1e-4  # atoms whose distances differ by less are sorted by element and position
 
 
 @dataclass(frozen=True)
 class FeffCluster:
-    """Atoms around an absorber, which is the first, by distance.
+    """Atoms around an absorber, sorted by distance; the absorber is the first.
 
     Attributes:
-        symbols: (n,) element of each.
+        symbols: (n,) elements.
         positions_a: (n, 3) in Å, the absorber at the origin.
     """
 
@@ -49,7 +49,7 @@ class Feff:
             )
 
     def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
-        """Write the feff.inp of each site; left out are absorbers without a neighbour."""
+        """Write the feff.inp of each site; absorbers without a neighbour are returned instead."""
         clusters = clusters_of(structure, sites, self._radius)
         left_out = {
             site: NoInputError(
@@ -66,7 +66,7 @@ class Feff:
 
 
 def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict[int, FeffCluster]:
-    """All atoms within `radius_a` of each absorber, in an order that is always the same.
+    """Find all atoms within `radius_a` of each absorber, in an order that does not vary.
 
     Args:
         structure: the material.
@@ -79,7 +79,7 @@ def clusters_of(structure: Structure, sites: list[int], radius_a: float) -> dict
     cartesian, matrix = structure.cart_coords, structure.lattice.matrix
     clusters = {}
     for number, site in enumerate(sites):
-        # Without the absorber itself, which pymatgen takes for another atom when it is given `sites`.
+        # Leave out the absorber itself, which pymatgen counts as another atom when you pass `sites`.
         mine = (centres == number) & ~((points == site) & (distances < _SAME_SHELL_A))
         index = points[mine]
         positions = cartesian[index] + images[mine] @ matrix - cartesian[site]
@@ -132,23 +132,24 @@ class _Written:
 
 
 def potential_numbers(cluster: FeffCluster) -> dict[str, int]:
-    """Number of the potential of each element around the absorber, 1 and on, in the order of their atomic numbers.
+    """Number the potentials of the elements around the absorber from 1, in the order of their atomic numbers.
 
-    The absorber's element is among them only if there is another atom of it: FEFF refuses a potential without atoms.
+    The absorber's element is included only if the cluster has another atom of it, as FEFF refuses a potential without
+    atoms.
     """
     around = sorted(set(cluster.symbols[1:]), key=lambda symbol: Element(symbol).Z)
     return {symbol: number for number, symbol in enumerate(around, start=1)}
 
 
 def _parameters_class() -> Any:
-    """Lightshow's parameters of FEFF, whose input sets are written by `_Written`."""
+    """Make Lightshow's FEFF parameters, with `_Written` in place of pymatgen's input sets."""
     lightshow: Any = import_lightshow("parameters.feff")
 
     class Parameters(lightshow.FEFFParameters):
         clusters: Mapping[int, FeffCluster]
 
         def get_FEFFDictSets(self, structure: Structure, absorbing_sites: list[int]) -> list[_Written]:  # noqa: N802
-            # What Lightshow makes for the first site holds header and cards of all of them.
+            # Header and cards are the same for all sites, so Lightshow makes them once, for the first.
             first = super().get_FEFFDictSets(structure, absorbing_sites[:1])[0]
             head = f"{first.header()}\n\n{first.tags}"
             return [_Written(head, structure, self.clusters[site]) for site in absorbing_sites]

@@ -1,1 +1,1 @@
-"""OCEAN: Bethe-Salpeter spectra. Inputs are written; runs are neither made nor read yet."""
+"""OCEAN: Bethe-Salpeter spectra. This version writes inputs; it cannot run or read them yet."""

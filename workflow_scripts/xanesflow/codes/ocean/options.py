@@ -1,4 +1,4 @@
-"""What the inputs of OCEAN are written from."""
+"""Options of the inputs of OCEAN."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class OceanOptions:
 
     Attributes:
         cards: entries of ocean.in; None leaves one out.
-        kpoint_length: in Å; k-points are as many as make a crystal of this size from the cell.
+        kpoint_length: in Å; enough k-points to repeat the cell to a crystal of this size.
         e_range: eV above the Fermi level that the bands must cover.
     """
 

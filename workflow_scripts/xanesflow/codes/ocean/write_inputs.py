@@ -1,4 +1,4 @@
-"""Inputs of OCEAN by Lightshow's parameters."""
+"""Write inputs of OCEAN with Lightshow's parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xanesflow.core.errors import NoInputError
 
 
 class Ocean:
-    """Writes `OCEAN/<element>/{ocean.in,photon1,photon2,photon3}`, one for all sites of a material."""
+    """Writes `OCEAN/<element>/{ocean.in,photon1,photon2,photon3}`, one set for all sites of a material."""
 
     def __init__(self, options: Mapping[str, Any], element: str) -> None:
         given = OceanOptions(**options)
@@ -28,7 +28,7 @@ class Ocean:
             )
 
     def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
-        """Write ocean.in, whose `edges` names the sites."""
+        """Write ocean.in, which names the sites in `edges`."""
         with without_local_folders():
             self._parameters.write(folder / self._parameters.name, structure_uc=structure, sites=sites)
         return {}

@@ -1,7 +1,7 @@
-"""`python -m xanesflow.codes.vasp run`: do the job in this folder (see `job`).
+"""`python -m xanesflow.codes.vasp run`: do the job in this folder (see `step_job`).
 
-Exit code 0: the step is good; 1: it is not, and result.json says why; 2: a wrong call. Where VASP could not be started
-at all it is that of `guard`, and nothing but the reason is printed.
+Exit code 0: the step is good; 1: it is not, and result.json says why; 2: a wrong call. If VASP could not be started at
+all, the exit code is `kill_on_exit.NOT_STARTED`, and only the reason is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xanesflow.running.kill_on_exit import NOT_STARTED
 
 
 def _work(folder: Path) -> int:
-    # Custodian can report to a server of its project, with inputs; nothing of a run leaves this machine.
+    # Custodian can send errors and inputs to a server of its project. Nothing of a run may leave this machine.
     os.environ |= {"CUSTODIAN_REPORTING_OPT_IN": "False"}
     os.environ.pop("SENTRY_DSN", None)
     warnings.simplefilter("ignore")

@@ -7,18 +7,18 @@ from scipy.signal import fftconvolve
 
 from xanesflow.core.energy_grid import Array
 
-_FAR = 1000.0  # steps from a point beyond which the kernel is the Lorentzian itself, to 1e-6 of it
+_FAR = 1000.0  # beyond this many steps the kernel equals the Lorentzian itself, to 1e-6 of its value
 
 
 def broaden_lorentzian(values: Array, *, step_ev: float, width_ev: float) -> Array:
     """Convolve a spectrum with a Lorentzian.
 
-    The spectrum counts as straight lines between its points and as falling to zero within a step beyond the first and
-    the last of them; of that function the convolution is exact, however coarse the grid is.
+    The spectrum is taken as straight lines between its points, which fall to zero within one step before the first and
+    after the last. The convolution of that function is exact, however coarse the grid is.
 
     Args:
         values: (n,) the spectrum on an even grid.
-        step_ev: distance of the grid's points.
+        step_ev: distance between the grid's points.
         width_ev: full width of the Lorentzian at half its maximum.
 
     Returns:
@@ -28,9 +28,9 @@ def broaden_lorentzian(values: Array, *, step_ev: float, width_ev: float) -> Arr
 
 
 def lorentzian_kernel(number: int, step_ev: float, width_ev: float) -> Array:
-    """What a hat function of height 1 and half-width `step_ev` becomes, at the distances of -n+1 ... n-1 steps.
+    """Broaden a hat function of height 1 and half-width `step_ev`, at distances of -n+1 ... n-1 steps.
 
-    It is the second difference of the Lorentzian's second integral.
+    The result is the second difference of the Lorentzian's second integral.
     """
     half = width_ev / 2
     distance = step_ev * np.arange(-number, number + 1, dtype=np.float64)
@@ -38,6 +38,6 @@ def lorentzian_kernel(number: int, step_ev: float, width_ev: float) -> Array:
     twice = (distance * np.arctan(distance / half) - half / 2 * np.log1p((distance / half) ** 2)) / np.pi
     kernel: Array = np.diff(twice, n=2) / step_ev
     inner = distance[1:-1]
-    far = np.abs(inner) > _FAR * step_ev  # where the difference would lose its digits
+    far = np.abs(inner) > _FAR * step_ev  # where the difference would lose all digits
     kernel[far] = step_ev * half / np.pi / (inner[far] ** 2 + half**2)
     return kernel

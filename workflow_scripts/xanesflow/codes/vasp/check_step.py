@@ -1,4 +1,4 @@
-"""Whether a step of VASP is good, by its vasprun.xml, OUTCAR and OSZICAR, and the figures that are recorded of it."""
+"""Check a step of VASP by its vasprun.xml, OUTCAR and OSZICAR, and collect the figures to record."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2
 from xanesflow.core.errors import FailedRunError
 
 _SAME_A = 1e-3
-_SAME = 1e-6  # relative, of what both steps must share
+_SAME = 1e-6  # relative tolerance of values that both steps must share
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is recorded of a good step.
+    """The recorded figures of a good step.
 
     Attributes:
         vasp_version: as vasprun.xml names it.
@@ -52,15 +52,16 @@ class Figures:
 
 
 def check_step(folder: Path) -> Figures:
-    """Check what both steps must fulfil.
+    """Check the conditions of both steps.
 
     Args:
-        folder: with the inputs as they were run last, and the outputs.
+        folder: with the inputs of the last attempt, and the outputs.
 
     Raises:
-        FailedRunError: a file is missing or cut, the step did not end or converge, or did not compute what INCAR and
-            POSCAR ask for.
+        FailedRunError: a file is missing or cut off, the step did not end or converge, or VASP did not compute what
+            INCAR and POSCAR ask for.
     """
+    # The files must be complete, and the electrons converged.
     for name in ("vasprun.xml", "OUTCAR", "OSZICAR"):
         if not (folder / name).is_file() or not (folder / name).stat().st_size:
             raise FailedRunError("no_output", f"VASP left no {name}")
@@ -76,6 +77,8 @@ def check_step(folder: Path) -> Figures:
     fermi = vasprun.efermi
     if fermi is None or not (math.isfinite(fermi) and math.isfinite(energy)):
         raise FailedRunError("not_a_number", f"the energy is {energy} eV, the Fermi energy {fermi} eV")
+
+    # VASP must have computed what INCAR and POSCAR ask for.
     incar = Incar.from_file(folder / "INCAR")
     bands = int(vasprun.parameters.get("NBANDS", 0))
     if bands < int(incar.get("NBANDS", 0)):
@@ -104,7 +107,7 @@ def check_step(folder: Path) -> Figures:
 
 
 def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the core hole step besides, and compare it with the ground state.
+    """Check the core hole step, and compare it with the ground state.
 
     Args:
         folder: as for `check_step`.
@@ -115,9 +118,10 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
         Its own figures, the ground state's energy and the difference to it, by name.
 
     Raises:
-        FailedRunError: as `check_step`; or the hole is in another atom, the dielectric function is missing, cut or
-            nothing but zeros, or the two steps cannot be compared.
+        FailedRunError: as `check_step`; or the hole is in another atom, the dielectric function is missing, cut off or
+            zero, or the two steps cannot be compared.
     """
+    # The hole must be in the 1s level of the absorber, and the spectrum must be there.
     figures = check_step(folder)
     incar = Incar.from_file(folder / "INCAR")
     hole = [incar.get(tag) for tag in ("ICORELEVEL", "CLNT", "CLN", "CLL")]
@@ -131,6 +135,8 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
         if distance > _SAME_A:
             raise FailedRunError("wrong_absorber", f"the atom with the hole lies {distance:.3f} Å from the absorber")
     _check_table(folder, incar)
+
+    # The two steps must agree, or the difference of their total energies means nothing.
     for key in ("cutoff_ev", "volume_a3", "atoms"):
         mine, other = getattr(figures, key), ground_state[key]
         if not math.isclose(mine, other, rel_tol=_SAME):
@@ -138,7 +144,7 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
     titles = ground_state.get("potcar_titles")
     if titles is not None and tuple(titles) != figures.potcar_titles:
         theirs = sorted({*titles} ^ {*figures.potcar_titles})
-        raise FailedRunError("steps_differ", f"one of ground state and core hole has the POTCAR {theirs[0]} alone")
+        raise FailedRunError("steps_differ", f"only one of ground state and core hole has the POTCAR {theirs[0]}")
     return {
         **asdict(figures),
         "ground_state_energy_ev": ground_state["energy_ev"],
@@ -178,12 +184,12 @@ def _last_energy(path: Path) -> float:
 
 
 def _species(poscar: Path) -> list[int]:
-    """Atoms of each species of POSCAR; pymatgen would make one of the absorber's and the next of its element."""
+    """Count the atoms of each species in POSCAR; pymatgen would merge the absorber with the rest of its element."""
     return [int(word) for word in poscar.read_text(encoding="utf-8").splitlines()[6].split()]
 
 
 def _check_same(computed: Structure, asked: Structure) -> None:
-    """Both are one supercell, atom by atom."""
+    """Check that both are the same supercell, atom by atom."""
     same = len(computed) == len(asked) and [s.specie for s in computed] == [s.specie for s in asked]
     if same and np.allclose(computed.lattice.matrix, asked.lattice.matrix, atol=_SAME_A):
         apart = computed.frac_coords - asked.frac_coords

@@ -1,4 +1,4 @@
-"""The constants by which spectra of VASP are made, an entry an element in the section `curation.vasp`."""
+"""The constants that turn runs of VASP into spectra: one entry for each element in the section `curation.vasp`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _KEYS = ("core_level", "broadening", "shift")
 
 @dataclass(frozen=True)
 class Processing:
-    """How the spectra of an element are made.
+    """The constants for the spectra of an element.
 
     Attributes:
         core_level_ev: ε_core, the energy of the absorber's 1s level in its POTCAR.
         broadening_ev: full width of the Lorentzian at half its maximum.
-        shift_ev: empirical shift, which makes up for what the total energies lack.
+        shift_ev: empirical shift, which corrects the error of the total energies.
         start_ev: first energy of the dataset's grid.
     """
 
@@ -29,7 +29,7 @@ class Processing:
 
 
 def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) -> Processing:
-    """The processing of a subset.
+    """Collect the constants of a subset.
 
     Args:
         subset: such as `Ti_VASP`.
@@ -43,6 +43,6 @@ def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) 
         element = Subset.parse(subset).element
         raise XanesflowError(
             f"The spectra of {subset} need an entry for {element} in {' and in '.join(missing)}; add it in eV "
-            "(docs/reference/vasp-spectra.md tells how to find it)."
+            "(docs/reference/vasp-spectra.md says how to find it)."
         )
     return Processing(values["core_level"], values["broadening"], values["shift"], start_ev)

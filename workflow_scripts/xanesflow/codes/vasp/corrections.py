@@ -1,16 +1,17 @@
-"""Which of custodian's corrections a run may take: those that change how the result is found, not what it is.
+"""Decide which of custodian's corrections are allowed: those that change how VASP finds the result, not the result.
 
 Allowed, and recorded in run.json: the algorithm and number of electronic steps (ALGO, NELM, ...), the mixing of
 densities, the start, tighter EDIFF, the treatment of symmetry (ISYM, SYMPREC: the k-mesh stays), how the work is
-divided among processes, and NBANDS, upward only and up to `codes.vasp.write_inputs.max_bands`.
+divided among processes, and NBANDS, only upward and at most `inputs.vasp.max_bands`.
 
-Left out of a correction: the k-mesh (KPOINTS), the structure (POSCAR), and all other tags. If nothing of it is left, or
-it comes back to what has failed before, it is refused and the run fails with the reason. Among these tags are ENCUT,
-PREC, FFT grids, ISPIN, smearing, and LREAL: each would shift the total energy of one step against that of the other,
-and so the spectrum, or make one material unlike the others. IBRION and POTIM do nothing, as no atom moves (NSW = 0).
+Removed from a correction: the k-mesh (KPOINTS), the structure (POSCAR), and all other tags. If nothing is left of the
+correction, or if it repeats inputs that failed before, it is refused and the run fails with the reason. Among the
+removed tags are ENCUT, PREC, FFT grids, ISPIN, smearing, and LREAL. Each of them would shift the total energy of one
+step against that of the other, and so the spectrum, or treat one material unlike the others. IBRION and POTIM have no
+effect, as no atom moves (NSW = 0).
 
-Custodian's handlers of ionic steps (NonConverging, Potim, PositiveEnergy, Drift) have no work here and are not used;
-nor is its WalltimeHandler: a run without WAVECAR cannot go on where a STOPCAR ended it.
+Custodian's handlers of ionic steps (NonConverging, Potim, PositiveEnergy, Drift) have nothing to do here and are not
+used. Nor is its WalltimeHandler, because a run without WAVECAR cannot continue after a STOPCAR.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ FREE = frozenset(
         *("KPAR", "NCORE", "NPAR", "NSIM", "LPLANE", "LSCALAPACK"),
     }
 )
-"""INCAR tags that a correction may set or take out."""
+"""INCAR tags that a correction may set or remove."""
 
 
 class Guarded(ErrorHandler):
-    """One of custodian's handlers, whose corrections are looked through before VASP sees them.
+    """Wraps one of custodian's handlers, and checks its corrections before VASP reads them.
 
     Args:
         handler: the handler.
         folder: of the run.
         max_bands: largest NBANDS.
-        tried: INCARs that have failed so far, of all handlers of the run.
+        tried: INCARs that have failed so far, shared by all handlers of the run.
     """
 
     def __init__(self, handler: Any, folder: Path, max_bands: int, tried: list[Incar]) -> None:
@@ -55,37 +56,40 @@ class Guarded(ErrorHandler):
         self.max_num_corrections = handler.max_num_corrections
 
     def as_dict(self) -> dict[str, Any]:
-        """For custodian's own log."""
+        """Return the entry for custodian's own log."""
         return {"handler": type(self.handler).__name__}
 
     def check(self, directory: str = "./") -> bool:
-        """Whether there is an error."""
+        """Return whether there is an error."""
         return bool(self.handler.check(directory=directory))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Correct it, or put all inputs back and say that it cannot be corrected."""
+        """Correct the error, or restore all inputs and report that it cannot be corrected."""
+        # Remember the inputs, then let custodian's handler change them.
         inputs = {name: (self.folder / name).read_bytes() for name in ("INCAR", "KPOINTS", "POSCAR")}
         before = Incar.from_file(self.folder / "INCAR")
         self.tried.append(before)
         had_waves = (self.folder / "WAVECAR").exists()
-        told = self.handler.correct(directory=directory)
-        errors = sorted(map(str, told["errors"]))
+        answer = self.handler.correct(directory=directory)
+        errors = sorted(map(str, answer["errors"]))
         entry: dict[str, Any] = {"handler": type(self.handler).__name__, "errors": errors}
         left_out = (
             {} if (self.folder / "KPOINTS").read_bytes() == inputs["KPOINTS"] else {"KPOINTS": ["as asked", "other"]}
         )
+
+        # Remove what is not allowed. If nothing useful is left, refuse the correction and restore the inputs.
         try:
-            if not told["actions"]:
+            if not answer["actions"]:
                 raise RefusedError("no correction is known")
             changes = self._allow(before, left_out)
             restarted = had_waves and not (self.folder / "WAVECAR").exists()
             if not changes and not restarted:
                 raise RefusedError(_refusal(left_out))
             if not restarted and Incar.from_file(self.folder / "INCAR") in self.tried:
-                raise RefusedError("the correction would bring back what has failed before")
+                raise RefusedError("the correction would repeat inputs that have failed before")
             entry |= {"changes": changes, "left_out": left_out}
-            # Custodian copies CONTCAR over POSCAR, the same structure with other digits, or writes it by pymatgen,
-            # which would make one species of the absorber and its like.
+            # Custodian replaces POSCAR by CONTCAR, the same structure with other digits, or lets pymatgen write it,
+            # which would merge the absorber with the other atoms of its element.
             for name in ("KPOINTS", "POSCAR"):
                 (self.folder / name).write_bytes(inputs[name])
         except RefusedError as error:
@@ -93,14 +97,14 @@ class Guarded(ErrorHandler):
                 (self.folder / name).write_bytes(content)
             entry |= {"refused": str(error), "reason": error.reason}
         write_text(self.folder / CORRECTIONS, json.dumps([*read_corrections(self.folder), entry], indent=1))
-        return {"errors": errors, "actions": None if "refused" in entry else told["actions"]}
+        return {"errors": errors, "actions": None if "refused" in entry else answer["actions"]}
 
     def _allow(self, before: Incar, left_out: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Put back the tags of INCAR that may not be changed, and cut NBANDS to the limit.
+        """Restore the tags of INCAR that may not change, and reduce NBANDS to the limit.
 
         Args:
-            before: INCAR as it was.
-            left_out: gets what was put back.
+            before: INCAR before the correction.
+            left_out: receives the restored tags.
 
         Returns:
             Tag -> value before and after.
@@ -137,15 +141,15 @@ class Guarded(ErrorHandler):
 
 
 def _refusal(left_out: dict[str, list[Any]]) -> str:
-    """Why nothing is left of a correction."""
+    """Explain why nothing is left of a correction."""
     if "KPOINTS" in left_out:
         return "the correction would change the k-mesh"
-    told = [f"{tag} from {old} to {new}" for tag, (old, new) in left_out.items()]
-    return f"the correction would change {listing(told)}" if told else "the correction would change nothing"
+    tags = [f"{tag} from {old} to {new}" for tag, (old, new) in left_out.items()]
+    return f"the correction would change {listing(tags)}" if tags else "the correction would change nothing"
 
 
 def used_bands(folder: Path) -> int:
-    """Number of bands that VASP used by OUTCAR; 0 if it does not say."""
+    """Read from OUTCAR how many bands VASP used; 0 if it does not say."""
     path = folder / "OUTCAR"
     if not path.is_file():
         return 0
@@ -158,7 +162,7 @@ def used_bands(folder: Path) -> int:
 
 
 def read_corrections(folder: Path) -> list[dict[str, Any]]:
-    """All that was corrected or refused in a run so far."""
+    """Read all corrections of a run so far, allowed or refused."""
     path = folder / CORRECTIONS
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return found

@@ -28,17 +28,17 @@ from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 _OTHER_WAYS = (
-    "Without VASP, the embedded engine computes subsets of FEFF8L, and `snakemake inputs` writes VASP's inputs for "
-    "those who run them elsewhere."
+    "Without VASP, use the embedded engine (subsets of FEFF8L), or write VASP's inputs with `snakemake inputs` and run "
+    "them elsewhere."
 )
 _OF_GROUND_STATE = ("supercell", "kpoint_length", "scf", "potcars", "potcar_functional")
-_PRINTED = 4 * 2**20  # bytes of what VASP and the job print that are kept, the last ones
-_LIGHTSHOW = threading.Lock()  # it is used with another environment of the process
+_PRINTED = 4 * 2**20  # last bytes to keep of the output of VASP and of the job
+_LIGHTSHOW = threading.Lock()  # using Lightshow changes the environment of the whole process
 
 
 @dataclass
 class _Step:
-    """What ground state and core hole have in common."""
+    """The shared part of ground state and core hole."""
 
     options: VaspOptions
     theory: str = field(default="VASP", init=False)
@@ -47,15 +47,19 @@ class _Step:
 
     @property
     def time_limit(self) -> float:
-        """Seconds, over all attempts of a step."""
+        """Return the seconds for all attempts of a step together."""
         return self.options.time_limit
 
     def command(self, folder: Path) -> list[str]:
-        """This Python on the job's module."""
+        """Run the job's module with this Python."""
         return [sys.executable, "-m", "xanesflow.codes.vasp", "run"]
 
     def validate(self, folder: Path) -> None:
-        """The job has judged its outputs itself; without its verdict it broke off."""
+        """Check the result that the job wrote after it checked its own outputs.
+
+        Raises:
+            FailedRunError: the step is not good, or the job ended without a result.
+        """
         result = _read(folder / RESULT)
         if not result:
             said = _lines(folder / self.log_name)
@@ -64,7 +68,7 @@ class _Step:
             raise FailedRunError(result["reason"], result["detail"])
 
     def record(self, folder: Path) -> dict[str, Any]:
-        """Figures of the step, its corrections, and title and SHA-256 of each POTCAR."""
+        """Return the figures of the step, its corrections, and title and SHA-256 of each POTCAR."""
         corrections: list[dict[str, Any]] = _read(folder / CORRECTIONS) or []
         figures = _read(folder / RESULT) or {}
         return {
@@ -75,7 +79,7 @@ class _Step:
         }
 
     def kept_content(self, path: Path) -> bytes:
-        """A file as VASP wrote it, but for heads of POTCARs in OUTCAR and projections onto atoms in vasprun.xml."""
+        """Return a file without POTCAR heads (OUTCAR) and projections (vasprun.xml); the last part of a log."""
         content = path.read_bytes()
         return kept_content(path.name, content) if path.name in VASP_FILES else content[-_PRINTED:]
 
@@ -85,6 +89,7 @@ class _Step:
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         """Write VASP/SCF of the material, or VASP/<site>_<element> of a site, with POTCAR."""
+        # Lightshow writes both steps into a tree of its own. Move the files of the wanted step out of it.
         material, ground_state = folder / "lightshow", site_index == WHOLE_MATERIAL
         try:
             atoms = plain(structure)
@@ -97,6 +102,8 @@ class _Step:
         for path in (material / "VASP" / name).iterdir():
             path.rename(folder / path.name)
         rmtree(material)
+
+        # Put POTCAR together. A core hole needs exactly the POTCARs of its ground state.
         titles = (folder / SPEC).read_text(encoding="ascii").split()
         functional = str(self.options.inputs["potcar_functional"])
         try:
@@ -106,11 +113,11 @@ class _Step:
         (folder / "POTCAR").write_text(text, encoding="utf-8")
         potcars = describe_potcars(titles, functional)
         before = (_read(folder / GROUND_STATE) or {}).get("potcars", {})
-        if others := sorted(title for title, told in potcars.items() if before.get(title, told) != told):
+        if others := sorted(title for title, own in potcars.items() if before.get(title, own) != own):
             raise FailedRunError(
                 "no_potcar",
-                f"the POTCAR {others[0]} of your library is not the one that the ground state was computed with; take "
-                f"that one again ({before[others[0]]['titel']})",
+                f"the POTCAR {others[0]} of your library is not the one of the ground state; put that one back "
+                f"({before[others[0]]['titel']})",
             )
         self._write_job(folder, structure, None if ground_state else absorber, potcars)
 
@@ -137,7 +144,7 @@ class GroundState(_Step):
     """The step that the sites of a material share: the ground state of the supercell, without a hole."""
 
     def settings(self) -> dict[str, Any]:
-        """What the ground state depends on: not on how many bands the spectrum needs, nor on the hole."""
+        """Return what the ground state depends on; the bands of the spectrum and the hole are left out."""
         return {"code": "VASP", "step": "ground state", **{key: self.options.inputs[key] for key in _OF_GROUND_STATE}}
 
 
@@ -145,7 +152,7 @@ class VaspEngine(_Step):
     """The core hole of a site.
 
     Raises:
-        XanesflowError: inputs.vasp makes the two steps ones that cannot be compared.
+        XanesflowError: with these inputs.vasp, the two steps cannot be compared.
     """
 
     def __init__(self, options: VaspOptions) -> None:
@@ -160,19 +167,19 @@ class VaspEngine(_Step):
 
     @property
     def at_a_time(self) -> int:
-        """Runs of a chunk at a time."""
+        """Return how many runs of a chunk run at once."""
         return self.options.at_a_time
 
     @property
     def shared(self) -> GroundState:
-        """The ground state."""
+        """Return the engine of the ground state."""
         return GroundState(self.options)
 
     def settings(self) -> dict[str, Any]:
-        """All of inputs.vasp for this element; the versions of VASP and the POTCARs' hashes are in the records.
+        """Return all of inputs.vasp for this element. The records hold the version of VASP and the POTCARs' hashes.
 
         Raises:
-            XanesflowError: the command or the library of POTCARs is not there.
+            XanesflowError: there is no such command, or no library of POTCARs.
         """
         words = shlex.split(self.options.command)
         if not words or which(words[0]) is None:
@@ -184,12 +191,12 @@ class VaspEngine(_Step):
         if library() is None:
             raise XanesflowError(f"VASP cannot be run: no library of POTCARs is configured; {HOW}. {_OTHER_WAYS}")
         with _LIGHTSHOW:
-            _ = self._writer  # wrong options are reported here, not for each site
+            _ = self._writer  # report wrong options here, not for each site
         e_range = self.options.inputs["e_range"].get(self.options.element)
         return {"code": "VASP", "step": "core hole", **self.options.inputs, "e_range": e_range}
 
     def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
-        """Write ground_state.json: the figures of the ground state, and with which POTCARs it was computed."""
+        """Write ground_state.json: the figures of the ground state, and its POTCARs."""
         figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
         figures["potcar_titles"] = record.get("potcar_titles")  # earlier versions did not record them
         write_text(folder / GROUND_STATE, json.dumps(figures))
@@ -203,6 +210,6 @@ def _read(path: Path) -> Any:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text that say something; none if it is missing."""
+    """Read the lines of a text that are not empty; none if the file is missing."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     return [line.strip() for line in lines if line.strip()]

@@ -1,7 +1,8 @@
-"""From the two steps of VASP to an absorption cross section at absolute energies (arXiv 2409.19552).
+"""Turn the two steps of VASP into an absorption cross section at absolute energies (arXiv 2409.19552).
 
-The order is that of the published spectra: the cross section on VASP's own fine grid of energies, relative to the core
-level; broadened there; shifted to absolute energies; and then put on the grid of the dataset like all others.
+The order is that of the published spectra. Compute the cross section on VASP's own fine grid of energies relative to
+the core level, broaden it there, and shift it to absolute energies. Then it goes onto the grid of the dataset like all
+other spectra.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from xanesflow.core.units import BOHR_ANGSTROM, INVERSE_FINE_STRUCTURE, RYDBERG_
 
 _EVEN = 0.01  # steps that an energy may be off an even grid; VASP prints them with few digits
 _ONSET = 1e-3  # share of the largest ε₂ that is absorption, not the tail of VASP's own smearing
-_BEFORE_EV = 10.0  # that an edge may lie before the grid
-_FILLED_EV = 1.0  # below the Fermi level, where absorption can only seem to be
+_BEFORE_EV = 10.0  # how far an edge may lie before the grid
+_FILLED_EV = 1.0  # absorption further than this below the Fermi level cannot be real
 
 
 @dataclass(frozen=True)
 class VaspSpectrum:
-    """A broadened spectrum on VASP's grid, as far as its bands reach.
+    """A broadened spectrum on VASP's grid, up to the end of its bands.
 
     Attributes:
         energy_ev: (n,) absolute photon energies.
@@ -39,10 +40,10 @@ class VaspSpectrum:
 
 
 def cross_section(energies_ev: Array, epsilon2: Array, volume_a3: float) -> Array:
-    """Absorption cross section E ε₂ V / (2 Ry · α⁻¹) of the one absorber in a cell.
+    """Compute the absorption cross section E ε₂ V / (2 Ry · α⁻¹) of the one absorber in a cell.
 
     Args:
-        energies_ev: (n,) relative to the core level, as VASP computes ε₂ of them.
+        energies_ev: (n,) relative to the core level, at which VASP computes ε₂.
         epsilon2: (n,) imaginary part of the dielectric function.
         volume_a3: of the cell in Å³.
 
@@ -53,21 +54,22 @@ def cross_section(energies_ev: Array, epsilon2: Array, volume_a3: float) -> Arra
 
 
 def shift_of(hole: CoreHole, processing: Processing) -> float:
-    """What is added to an energy relative to the core level to make it absolute, in eV.
+    """Return the eV that turn an energy relative to the core level into an absolute one.
 
-    (ε_core - ε_cbm) + (E_corehole - E_groundstate) and the empirical shift.
+    It is (ε_core - ε_cbm) + (E_corehole - E_groundstate) plus the empirical shift.
     """
     return processing.core_level_ev - hole.fermi_ev + hole.delta_scf_ev + processing.shift_ev
 
 
 def make_spectrum(hole: CoreHole, processing: Processing) -> VaspSpectrum:
-    """Cross section, broadening, shift.
+    """Compute the cross section, broaden it and shift it.
 
-    Bands end somewhere, and from there on ε₂ is zero: the spectrum ends with them, though their broadening does not.
+    ε₂ is zero above the last band. The spectrum ends there too, although its broadening goes on.
 
     Raises:
         BadRunError: unreadable, negative or edge_elsewhere.
     """
+    # Check that the grid is even, because the broadening needs that, and that ε₂ is positive.
     energies, number = hole.energies_ev, len(hole.energies_ev)
     if number < 2 or energies[-1] <= energies[0]:
         raise BadRunError("unreadable", "the energies of the dielectric function do not increase")
@@ -77,6 +79,8 @@ def make_spectrum(hole: CoreHole, processing: Processing) -> VaspSpectrum:
     if hole.epsilon2.min() < -_ONSET * hole.epsilon2.max():
         at = energies[hole.epsilon2.argmin()] + shift_of(hole, processing)
         raise BadRunError("negative", f"the dielectric function is negative at {at:.2f} eV")
+
+    # Find the edge, and check that the constants and total energies place it where it can be.
     absolute = energies + shift_of(hole, processing)
     absorbing = np.flatnonzero(hole.epsilon2 > _ONSET * hole.epsilon2.max())
     edge = float(absolute[absorbing[0]])
@@ -93,6 +97,8 @@ def make_spectrum(hole: CoreHole, processing: Processing) -> VaspSpectrum:
             f"the edge lies at {edge:.1f} eV by a difference of total energies of {hole.delta_scf_ev:.1f} eV, and the "
             f"grid goes from {processing.start_ev:.1f} to {last:.1f} eV",
         )
+
+    # Broaden, and cut off the energies above the last band.
     broadened = broaden_lorentzian(
         cross_section(energies, hole.epsilon2, hole.volume_a3), step_ev=step, width_ev=processing.broadening_ev
     )

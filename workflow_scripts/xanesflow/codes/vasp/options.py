@@ -1,4 +1,4 @@
-"""What the engine of VASP is run by."""
+"""Options of the VASP engine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class VaspOptions:
         command: starts VASP, such as `srun vasp_std`.
         inputs: the section `inputs.vasp` of the configuration.
         time_limit: seconds that a step may take with all its corrections.
-        max_errors: corrections of a step before it is given up.
-        frozen_after: seconds without output after which VASP hangs.
-        at_a_time: runs that a chunk computes at a time.
-        poll: seconds between two looks at whether VASP still runs.
-        monitor_every: seconds between two looks at its output.
+        max_errors: corrections of a step before it fails.
+        frozen_after: seconds without output after which VASP counts as hung.
+        at_a_time: how many runs a chunk computes at once.
+        poll: seconds between two checks that VASP still runs.
+        monitor_every: seconds between two checks of its output.
     """
 
     element: str

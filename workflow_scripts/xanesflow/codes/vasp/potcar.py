@@ -1,6 +1,6 @@
-"""POTCARs of VASP: titles and hashes are kept, the licensed files themselves are read and put together only on demand.
+"""POTCARs of VASP: keep their titles and hashes; read and join the licensed files themselves only on demand.
 
-A library is where pymatgen's setting PMG_VASP_PSP_DIR says, laid out as pymatgen lays it out (`pmg config -p`).
+pymatgen's setting PMG_VASP_PSP_DIR names the library's folder, which has pymatgen's own layout (`pmg config -p`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from xanesflow.core.errors import XanesflowError
 log = logging.getLogger(__name__)
 
 SPEC = "POTCAR.spec"
-"""File with the titles of the POTCARs, one a line, in the order of POSCAR."""
+"""File with the titles of the POTCARs, one on each line, in the order of POSCAR."""
 
 _TITLE = re.compile(r"TITEL\s*=\s*(.+?)\s*$", re.MULTILINE)
 HOW = "set PMG_VASP_PSP_DIR to its folder, in the environment or by `pmg config --add PMG_VASP_PSP_DIR FOLDER`"
@@ -42,10 +42,10 @@ def _known(functional: str) -> dict[str, int]:
 
 
 def valence_electrons(title: str, functional: str) -> int:
-    """Number of valence electrons of a POTCAR such as `Nd_3`, by pymatgen's table of published POTCARs.
+    """Return the number of valence electrons of a POTCAR such as `Nd_3`, by pymatgen's table of published POTCARs.
 
     Raises:
-        XanesflowError: it is not in the table.
+        XanesflowError: the POTCAR is not in the table.
     """
     known = _known(functional)
     if title not in known:
@@ -57,12 +57,12 @@ def valence_electrons(title: str, functional: str) -> int:
 
 
 def library() -> Path | None:
-    """Folder of the user's POTCARs; None if none is configured.
+    """Return the folder of the user's POTCARs; None if none is configured.
 
     Raises:
-        XanesflowError: the folder is not there.
+        XanesflowError: the folder does not exist.
     """
-    from pymatgen.core import SETTINGS  # as it is now, not as it was at import
+    from pymatgen.core import SETTINGS  # the current value, not the one at import
 
     folder = SETTINGS.get("PMG_VASP_PSP_DIR")
     if not folder:
@@ -74,7 +74,7 @@ def library() -> Path | None:
 
 
 def read_potcar(title: str, functional: str) -> str | None:
-    """Text of a POTCAR of the user's library; None if it lacks this one, or there is no library."""
+    """Read a POTCAR of the user's library; None if there is no library or it lacks this POTCAR."""
     from pymatgen.core import SETTINGS
     from pymatgen.io.vasp.inputs import PotcarSingle
 
@@ -92,7 +92,7 @@ def read_potcar(title: str, functional: str) -> str | None:
 
 
 def describe_potcars(titles: Iterable[str], functional: str) -> dict[str, dict[str, str]]:
-    """Of each POTCAR that the library holds, its own title line and the SHA-256 of its text; nothing more of it."""
+    """Return only the title line and the SHA-256 of each POTCAR that the library holds."""
     described = {}
     for title in sorted(set(titles)):
         text = read_potcar(title, functional)
@@ -103,15 +103,15 @@ def describe_potcars(titles: Iterable[str], functional: str) -> dict[str, dict[s
 
 
 def hash_of(text: str) -> str:
-    """SHA-256 of a POTCAR's text."""
+    """Compute the SHA-256 of a POTCAR's text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def assemble(titles: list[str], functional: str) -> str:
-    """The POTCAR of a calculation, from the user's library.
+    """Join the POTCAR of a calculation from the user's library.
 
     Raises:
-        XanesflowError: no library is configured, or it lacks one of them.
+        XanesflowError: no library is configured, or it lacks one of the POTCARs.
     """
     if library() is None:
         raise XanesflowError(NO_LIBRARY)
@@ -125,30 +125,30 @@ def assemble(titles: list[str], functional: str) -> str:
 
 
 class NeededPotcars:
-    """The POTCARs that a chunk of inputs needs, for its manifest: titles and hashes alone."""
+    """Collects titles and hashes of the POTCARs that a chunk of inputs needs, for its manifest."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._functional = str(options["potcar_functional"])
         self._titles: set[str] = set()
 
     def see(self, files: Mapping[str, bytes]) -> None:
-        """Note the titles in the files POTCAR.spec among some files, by their path in the zip."""
+        """Collect the titles in files named POTCAR.spec; keys are paths in the zip."""
         for name, content in files.items():
             if name.endswith(f"/{SPEC}"):
                 self._titles |= set(content.decode().split())
 
     def entries(self) -> dict[str, Any]:
-        """The entry `potcars`."""
+        """Return the entry `potcars`."""
         return {"potcars": self._described()}
 
     def _described(self) -> dict[str, dict[str, str]]:
-        """Title line and hash of each by its title; empty where there is none at hand."""
+        """Return title line and hash by title; empty for POTCARs that the library lacks."""
         if not self._titles:
             return {}
         if library() is None:
             log.warning(
-                "No library of POTCARs is configured, so %s alone tells which ones to use; to have them put together, "
-                "%s, and lay the inputs out by `xanesflow unpack --potcar`.", SPEC, HOW,
+                "No library of POTCARs is configured, so only %s names the POTCARs; to let xanesflow join them, %s, "
+                "and unpack the inputs with `xanesflow unpack --potcar`.", SPEC, HOW,
             )  # fmt: skip
             return {title: {} for title in sorted(self._titles)}
         described = describe_potcars(self._titles, self._functional)

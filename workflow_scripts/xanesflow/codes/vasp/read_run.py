@@ -1,6 +1,6 @@
 """Read and check a finished run of VASP: the core hole step of a site, with the ground state of its material.
 
-`read_steps` judges the two steps, and `make_spectrum` makes the spectrum from them.
+`read_steps` checks the two steps, and `make_spectrum` makes the spectrum from them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from xanesflow.core.errors import BadRunError
 
 
 class VaspReader:
-    """Reads the runs of a chunk one after another; the ground state of a material is judged once for its sites."""
+    """Reads the runs of a chunk one after another, and checks the ground state of a material once for all its sites."""
 
     def __init__(self, processing: Processing) -> None:
         self.processing = processing
-        self._judged: tuple[FinishedRun, Step | BadRunError] | None = None
+        self._checked: tuple[FinishedRun, Step | BadRunError] | None = None
 
     def __call__(
         self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
@@ -45,23 +45,23 @@ class VaspReader:
     def _ground_state(self, shared: FinishedRun | None) -> Step:
         if shared is None:
             raise BadRunError("no_output", f"{GROUND_STATE}: it is missing")
-        if self._judged is None or self._judged[0] is not shared:
+        if self._checked is None or self._checked[0] is not shared:
             try:
-                self._judged = shared, read_ground_state(shared.files)
+                self._checked = shared, read_ground_state(shared.files)
             except BadRunError as error:
-                self._judged = shared, error
-        judged = self._judged[1]
-        if isinstance(judged, BadRunError):
-            raise BadRunError(judged.reason, judged.detail)
-        return judged
+                self._checked = shared, error
+        found = self._checked[1]
+        if isinstance(found, BadRunError):
+            raise BadRunError(found.reason, found.detail)
+        return found
 
 
 def check_folder(
     folder: Path, *, element: str | None = None, structure: Structure | None = None, site_index: int = 0
 ) -> None:
-    """Judge the core hole step in a folder of Lightshow's tree, with the ground state beside it.
+    """Check the core hole step in a folder of Lightshow's tree, with the ground state next to it.
 
-    Whether its spectrum covers a grid is not asked.
+    It does not check whether the spectrum covers a grid.
 
     Args:
         folder: of the site's run.

@@ -1,8 +1,8 @@
-"""Say of the two finished steps of a site whether they are good, and give what its spectrum is made of.
+"""Check the two finished steps of a site, and read the data of its spectrum.
 
-A step is judged by the same checks as one that the workflow has just computed (`validate`). Besides, the hole must be
-in an atom whose surroundings are those of the site, and INCAR of both steps must agree where total energies depend
-on it, as runs from elsewhere may have been set up in any way.
+A step passes the same checks as one that the workflow has just computed (`check_step`). In addition, the atom with the
+hole must have the surroundings of the site, and INCAR of both steps must agree in the tags that total energies depend
+on, because runs from elsewhere may have any set-up.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _SAME_A = 0.02  # coordinates of a POSCAR may have few digits
 
 @dataclass(frozen=True)
 class Step:
-    """What is known of a good ground state.
+    """A good ground state.
 
     Attributes:
-        figures: as run.json of one has them (`validate.Figures`).
+        figures: as in its run.json (`check_step.Figures`).
         incar: its tags.
     """
 
@@ -46,13 +46,13 @@ class Step:
 
 @dataclass(frozen=True)
 class CoreHole:
-    """What a spectrum is made of.
+    """The data of a spectrum.
 
     Attributes:
         energies_ev: (n,) relative to the core level.
         epsilon2: (n,) imaginary part of the dielectric function, the mean of xx, yy and zz.
-        fermi_ev: Fermi energy of the core hole step, the bottom of its conduction band, where the electron is.
-        delta_scf_ev: total energy of the core hole step less that of the ground state.
+        fermi_ev: Fermi energy of the core hole step: the bottom of its conduction band, which holds the electron.
+        delta_scf_ev: total energy of the core hole step minus that of the ground state.
         volume_a3: of the supercell in Å³.
     """
 
@@ -64,7 +64,7 @@ class CoreHole:
 
 
 def step_files(folder: Path) -> dict[str, bytes]:
-    """The files of a step's folder that are judged, each as it is or packed as `OUTCAR.gz`.
+    """Read the files of a step's folder that are checked, each plain or packed as `OUTCAR.gz`.
 
     Raises:
         BadRunError: unreadable.
@@ -87,7 +87,7 @@ def step_files(folder: Path) -> dict[str, bytes]:
 
 
 def read_ground_state(files: Mapping[str, bytes]) -> Step:
-    """Judge a ground state.
+    """Check a ground state.
 
     Args:
         files: content of its files by name.
@@ -111,7 +111,7 @@ def read_core_hole(
     structure: Structure | None = None,
     site_index: int = 0,
 ) -> CoreHole:
-    """Judge the core hole step of a site and read what its spectrum is made of.
+    """Check the core hole step of a site, and read the data of its spectrum.
 
     Args:
         files: content of its files by name.
@@ -121,7 +121,7 @@ def read_core_hole(
         site_index: 0-based index of the absorber into `structure`.
 
     Raises:
-        BadRunError: it is missing or cannot be used, or is no pair with the ground state; holds the reason.
+        BadRunError: it is missing, cannot be used, or does not fit the ground state; holds the reason.
     """
     with TemporaryDirectory() as name:
         try:
@@ -142,14 +142,14 @@ def read_core_hole(
 
 
 def _lay_out(files: Mapping[str, bytes], folder: Path) -> Path:
-    """Files on disk, where pymatgen wants them and OUTCAR need not be split into lines at once."""
+    """Write the files to disk, because pymatgen reads them there, and OUTCAR can then be read line by line."""
     if not any(files.get(name) for name in _NEEDED):
         raise FailedRunError("no_output", "it is missing")
     for name in _NEEDED:
         if not files.get(name, b"").strip():
             raise FailedRunError("no_output", f"{name} is missing or empty")
         content = files[name]
-        # Pymatgen takes seconds for a table that is read from OUTCAR.
+        # Leave out a table that pymatgen takes seconds to parse, as we read it from OUTCAR.
         (folder / name).write_bytes(without_dielectric_function(content) if name == "vasprun.xml" else content)
     return folder
 
@@ -159,12 +159,12 @@ def _why(error: Exception, step: str) -> BadRunError:
         return BadRunError(error.reason, f"{step}: {error}")
     if isinstance(error, MemoryError | OSError):
         raise error
-    # pymatgen raises whatever it ran into.
+    # pymatgen raises errors of any type.
     return BadRunError("unreadable", f"{step}: INCAR or POSCAR is not what VASP reads ({type(error).__name__})")
 
 
 def _check_absorber(folder: Path, element: str, structure: Structure | None, site_index: int) -> None:
-    """The first atom of the supercell is of the element and stands where the site does, or at an equivalent place."""
+    """Check that the first atom of the supercell has the element and the surroundings of the site."""
     cell = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
     if (found := cell[0].specie.symbol) != element:
         raise FailedRunError("wrong_absorber", f"the atom with the hole is {found}, not {element}")
@@ -173,15 +173,15 @@ def _check_absorber(folder: Path, element: str, structure: Structure | None, sit
     there, wanted = _around(cell, 0), _around(structure, site_index)
     for symbol in sorted({*there, *wanted}):
         mine, other = there.get(symbol, np.empty(0)), wanted.get(symbol, np.empty(0))
-        # What lies at the sphere's surface may be counted in one and not in the other.
+        # An atom at the sphere's surface may count in one structure and not in the other.
         number = max(np.searchsorted(mine, _AROUND_A), np.searchsorted(other, _AROUND_A))
         if min(len(mine), len(other)) < number or np.abs(mine[:number] - other[:number]).max(initial=0) > _SAME_A:
-            detail = f"around the atom with the hole {symbol} stands otherwise than around site {site_index} of POSCAR"
+            detail = f"{symbol} atoms around the hole are not where those around site {site_index} of POSCAR are"
             raise FailedRunError("wrong_absorber", detail)
 
 
 def _around(structure: Structure, index: int) -> dict[str, NDArray[np.float64]]:
-    """Distances in Å, ascending, from an atom to those around it by their symbols, a little beyond `_AROUND_A`."""
+    """List the distances in Å, ascending, from an atom to those around it, by symbol, to just beyond `_AROUND_A`."""
     found: dict[str, list[float]] = {}
     for neighbor in structure.get_neighbors(structure[index], _AROUND_A + 2 * _SAME_A):
         found.setdefault(neighbor.specie.symbol, []).append(float(neighbor.nn_distance))

@@ -1,4 +1,4 @@
-"""One step of VASP in one folder, under custodian, from the inputs to a judged result."""
+"""Run one step of VASP in one folder under custodian, and check the result."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from xanesflow.core.files import write_text
 from xanesflow.running.process import SIGNAL, from_outside
 
 STDOUT, STDERR = "vasp.out", "std_err.txt"
-"""What VASP prints."""
+"""Files for VASP's output."""
 
-_SURVIVED = {"subspacematrix"}  # a warning that custodian would stop VASP for, and meet with LREAL, which is refused
+_SURVIVED = {"subspacematrix"}  # a warning; custodian would stop VASP and change LREAL, which is not allowed
 _MEMORY = ("out_of_memory", "Cannot allocate memory", "insufficient virtual memory", "oom-kill", "oom_kill")
-_WORDS = 300  # characters of what VASP said
+_WORDS = 300  # characters of VASP's output to quote
 
 
 class _CountedJob(VaspJob):
-    """VaspJob that leaves a line for each start."""
+    """A VaspJob that writes a line for each start."""
 
     def run(self, directory: str = "./") -> Any:
         with Path(directory, STARTS).open("a", encoding="ascii") as opened:
@@ -50,13 +50,14 @@ def run_step(folder: Path) -> Mapping[str, Any]:
     """Run VASP in a folder until it is good or cannot be corrected, and write result.json.
 
     Returns:
-        The figures of the step (see `validate`).
+        The figures of the step (see `check_step`).
 
     Raises:
-        FailedRunError: it is not good; holds the reason.
+        FailedRunError: the step is not good; holds the reason.
         NotStartedError: the command did not start VASP at all.
-        OSError: the disk is full, or another fault of the machine.
+        OSError: the disk is full, or the machine has another fault.
     """
+    # Set up custodian: the job, the handlers of electronic errors, and validators of the files.
     job = Job.read(folder)
     vasp = _CountedJob(job.command, output_file=STDOUT, stderr_file=STDERR, backup=False, auto_gamma=False)
     tried: list[Incar] = []
@@ -77,6 +78,8 @@ def run_step(folder: Path) -> Mapping[str, Any]:
         directory=str(folder),
     )
     logging.getLogger("VasprunXMLValidator").setLevel(logging.CRITICAL)  # it would print a traceback
+
+    # Run VASP, explain a failure, and check the outputs of a success ourselves.
     try:
         custodian.run()
     except CustodianError as error:
@@ -94,7 +97,7 @@ def _check(folder: Path, job: Job) -> dict[str, Any]:
 
 
 def _why(error: CustodianError, folder: Path, job: Job, vasp: Any) -> Exception:
-    """What an error of custodian means for the site."""
+    """Turn an error of custodian into the site's reason."""
     code = int(vasp._vasp_process.returncode or 0)
     said = last_words(folder)
     if code and not (folder / "OUTCAR").exists():
@@ -105,7 +108,7 @@ def _why(error: CustodianError, folder: Path, job: Job, vasp: Any) -> Exception:
     if "Frozen job" in errors:
         return FailedRunError("timed_out", f"VASP printed nothing for {job.frozen_after:g} s and was stopped")
     if any(words in f"{errors} {said}" for words in _MEMORY):
-        return FailedRunError("killed", f"VASP found no memory: {said}")
+        return FailedRunError("killed", f"VASP ran out of memory: {said}")
     if isinstance(error, MaxCorrectionsError | MaxCorrectionsPerJobError) or "refused" in last:
         reason = "not_converged" if "Unconverged" in errors else last.get("reason", "engine_failed")
         gave_up = f"{job.max_errors} corrections did not help, the last of {errors}"
@@ -114,8 +117,8 @@ def _why(error: CustodianError, folder: Path, job: Job, vasp: Any) -> Exception:
 
 
 def _broken_off(folder: Path, job: Job, code: int, said: str) -> FailedRunError:
-    """Why VASP left no good output though no handler of custodian's found an error."""
-    if signalled := from_outside(SIGNAL - code if code < 0 else code):  # a launcher tells it by its own exit code
+    """Explain why VASP left no good output, although no handler of custodian found an error."""
+    if signalled := from_outside(SIGNAL - code if code < 0 else code):  # a launcher reports a signal as 128 + n
         return FailedRunError("killed", f"VASP was {signalled}")
     try:
         _check(folder, job)
@@ -125,7 +128,7 @@ def _broken_off(folder: Path, job: Job, code: int, said: str) -> FailedRunError:
 
 
 def last_words(folder: Path) -> str:
-    """The last lines of what VASP printed, those of an error last, in one line."""
+    """Quote the last lines of VASP's output, then of its errors, as one line."""
     lines: list[str] = []
     for name in (STDOUT, STDERR):
         path = folder / name

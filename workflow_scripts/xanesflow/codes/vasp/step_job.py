@@ -1,4 +1,4 @@
-"""What a step of VASP is asked for, as a file in its folder; without custodian, which takes seconds to load."""
+"""The job of a VASP step, as a file in its folder. This module does not import custodian, which takes seconds."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from xanesflow.core.files import write_text
 
 JOB, RESULT, GROUND_STATE, STARTS = "job.json", "result.json", "ground_state.json", "starts.txt"
 CORRECTIONS = "corrections.json"
-"""What is to be done, what came of it, the figures of the ground state, a line for each start of VASP,
-and all that was corrected or refused."""
+"""Files of a step: the job, its result, the figures of the ground state, a line for each start of VASP, and all
+corrections, allowed or refused."""
 
 MUST_AGREE = ("ENCUT", "PREC", "LREAL", "ISMEAR", "SIGMA", "GGA", "LASPH", "ADDGRID", "NGX", "NGY", "NGZ")
-"""Tags of INCAR on which total energies depend, and so the difference of those of the two steps."""
+"""Tags of INCAR that total energies depend on. Both steps must use the same values, as their difference counts."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done in a folder.
+    """The job of a folder.
 
     Attributes:
         command: starts VASP.
         max_errors: corrections before custodian gives up.
         max_bands: largest NBANDS that a correction may set.
-        frozen_after: seconds without output after which VASP hangs.
-        poll: seconds between two looks at whether it still runs.
-        monitor_every: seconds between two looks at its output.
+        frozen_after: seconds without output after which VASP counts as hung.
+        poll: seconds between two checks that it still runs.
+        monitor_every: seconds between two checks of its output.
         absorber: fractional coordinates (3,) of the core hole in the supercell; None: the ground state.
     """
 

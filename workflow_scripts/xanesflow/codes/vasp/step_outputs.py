@@ -1,4 +1,4 @@
-"""What VASP wrote: the core hole's dielectric function, and what of the files is kept."""
+"""Read VASP's outputs: the dielectric function of the core hole, and the parts of files to keep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xanesflow.codes.archive import MEMBER_LIMIT
 from xanesflow.codes.registry import VASP
 
 VASP_LIMIT = VASP.member_limit or MEMBER_LIMIT
-"""Largest file in bytes that is read, as vasprun.xml with projections."""
+"""Largest file that is read, in bytes; vasprun.xml with projections is large."""
 
 _TABLE = "IMAGINARY DIELECTRIC FUNCTION"
 _END = "REAL DIELECTRIC FUNCTION"
@@ -23,13 +23,13 @@ _AFTER_HEADER = re.compile(rb"^ POTCAR:|^\s*(local pseudopotential|atomic valenz
 
 
 def read_epsilon2(outcar: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The imaginary part of the dielectric function of a core hole run (CH_LSPEC).
+    """Read the imaginary part of the dielectric function of a core hole run (CH_LSPEC).
 
-    In OUTCAR energies are relative to the core level, in vasprun.xml to the highest occupied band.
+    Energies are relative to the core level in OUTCAR, but to the highest occupied band in vasprun.xml.
 
     Returns:
-        Energies (n,) in eV, and the tensor's components (n, 6) in the order xx yy zz xy yz zx; not a number where
-        VASP printed asterisks. n is 0 if there is no table.
+        Energies (n,) in eV, and the tensor's components (n, 6) in the order xx yy zz xy yz zx; NaN where VASP printed
+        asterisks. n is 0 if there is no table.
     """
     lines: list[str] = []
     with outcar.open(encoding="utf-8", errors="replace") as opened:
@@ -39,13 +39,13 @@ def read_epsilon2(outcar: Path) -> tuple[NDArray[np.float64], NDArray[np.float64
         for line in opened:
             if _END in line or (lines and not line.strip()):
                 break
-            if lines or _numbers(line):  # the names of the columns come first
+            if lines or _numbers(line):  # skip the names of the columns, which come first
                 lines.append(line)
     try:
         numbers = np.array(" ".join(lines).split(), dtype=np.float64)
     except ValueError:
         numbers = np.array(_up_to_other_words(lines), dtype=np.float64)
-    # Some builds of VASP break the rows into two lines.
+    # Some builds of VASP break each row into two lines.
     table = numbers[: len(numbers) // 7 * 7].reshape(-1, 7)
     return table[:, 0], table[:, 1:]
 
@@ -61,7 +61,7 @@ def _up_to_other_words(lines: list[str]) -> list[float]:
 
 
 def _numbers(line: str) -> list[float]:
-    """The numbers of a line; none if it holds anything else, such as their names."""
+    """Read the numbers of a line; none if it holds anything else, such as column names."""
     try:
         return [np.nan if set(word) <= {"*"} else float(word) for word in line.split()]
     except ValueError:
@@ -69,7 +69,7 @@ def _numbers(line: str) -> list[float]:
 
 
 def is_finished(outcar: Path) -> bool:
-    """Whether OUTCAR ends with the account of time, which VASP writes last."""
+    """Check that OUTCAR ends with the timing summary, which VASP writes last."""
     size = outcar.stat().st_size
     with outcar.open("rb") as opened:
         opened.seek(max(0, size - 2**16))
@@ -77,14 +77,14 @@ def is_finished(outcar: Path) -> bool:
 
 
 def kept_content(name: str, content: bytes) -> bytes:
-    """What is kept of a file of VASP: all but the heads of POTCARs in OUTCAR and the projections in vasprun.xml."""
+    """Return what to keep of a file of VASP: all except POTCAR heads in OUTCAR and projections in vasprun.xml."""
     if name == "OUTCAR":
         return without_potcars(content)
     return without_projections(content) if name == "vasprun.xml" else content
 
 
 def without_potcars(outcar: bytes) -> bytes:
-    """OUTCAR without what VASP repeats there of each POTCAR's head, except its title."""
+    """Remove from OUTCAR the head that VASP repeats of each POTCAR, except its title."""
     kept: list[bytes] = []
     inside, after_title = False, False
     for line in outcar.splitlines(keepends=True):
@@ -100,18 +100,18 @@ def without_potcars(outcar: bytes) -> bytes:
 
 
 def without_projections(vasprun: bytes) -> bytes:
-    """vasprun.xml without the projections of states onto atoms (LORBIT), most of a ground state's file."""
+    """Remove from vasprun.xml the projections of states onto atoms (LORBIT), which fill most of a ground state's."""
     return _without(vasprun, b"<projected>", b"</projected>")
 
 
 def without_dielectric_function(vasprun: bytes) -> bytes:
-    """vasprun.xml without its dielectric function, which has fewer digits there than in OUTCAR; a cut one stays."""
+    """Remove from vasprun.xml the dielectric function, which has more digits in OUTCAR; keep one that is cut off."""
     cut = vasprun.rfind(b"<dielectricfunction") > vasprun.rfind(b"</dielectricfunction>")
     return vasprun if cut else _without(vasprun, b"<dielectricfunction", b"</dielectricfunction>")
 
 
 def _without(content: bytes, first: bytes, last: bytes) -> bytes:
-    """A text without what stands between two tags, or behind one that is never closed."""
+    """Remove from a text everything between two tags, or after a tag that is never closed."""
     parts = []
     while (start := content.find(first)) >= 0:
         end = content.find(last, start)

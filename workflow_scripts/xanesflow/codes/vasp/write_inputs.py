@@ -1,10 +1,11 @@
-"""Inputs of VASP in two steps, ground state and core hole in one supercell, by Lightshow's parameters.
+"""Write inputs of VASP for two steps, ground state and core hole in one supercell, with Lightshow's parameters.
 
-POTCARs are licensed: what is written is POTCAR.spec, the titles in the order of POSCAR. `potcar` has the rest.
+POTCARs are licensed, so this module writes POTCAR.spec instead: their titles in the order of POSCAR. `potcar` does the
+rest.
 
-The number of bands is Lightshow's estimate, and a material that needs more than `max_bands` is left out, which the
-published sets confirm: of the 1,150 materials of Cu_VASP whose structures are at hand 1,142 need at most 2,200 by this
-rule (9 Å, 20 eV) and none holds an element without a POTCAR for GW, while 905 of the 1,153 other materials need more.
+The number of bands is Lightshow's estimate, and a material that needs more than `max_bands` is left out. The published
+sets confirm this rule (9 Å, 20 eV). Of the 1,150 materials of Cu_VASP whose structures are at hand, 1,142 need at most
+2,200 bands, and none holds an element without a POTCAR for GW. Of the 1,153 other materials, 905 need more.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Vasp:
             raise XanesflowError(f"inputs.vasp.e_range has no entry for {element}; add how many eV its bands cover.")
         lightshow: Any = import_lightshow("parameters.vasp")
         self.titles = lightshow.VASP_POTCAR_DEFAULT_ELEMENT_MAPPING | options["potcars"]
-        # Lightshow's own numbers decide n_b, as they did in the published data, though those of Ga to Br belong to
-        # larger POTCARs than it names; a POTCAR that the user names counts as what it has.
+        # Lightshow's own numbers of electrons set the number of bands, as in the published data, although those of Ga
+        # to Br belong to larger POTCARs than the ones it names. A POTCAR that the user names counts with its own.
         self._valence = lightshow.VASP_VALENCE_MAPPING | {
             symbol: valence_electrons(title, options["potcar_functional"])
             for symbol, title in options["potcars"].items()
@@ -58,7 +59,11 @@ class Vasp:
             self._steps.append(parameters)
 
     def write(self, folder: Path, structure: Structure, sites: list[int]) -> dict[int, NoInputError]:
-        """Write both steps; a material that needs too many bands or lacks a POTCAR is left out as a whole."""
+        """Write both steps.
+
+        Raises:
+            NoInputError: the material needs too many bands or lacks a POTCAR, so all its sites are left out.
+        """
         unknown = sorted(
             {s.specie.symbol for s in structure if s.specie.symbol not in self._valence.keys() & self.titles}
         )
@@ -85,7 +90,7 @@ class Vasp:
 
 
 def _parameters_class() -> Any:
-    """Lightshow's parameters of VASP, which write POTCAR.spec and count the electrons of any POTCAR."""
+    """Make Lightshow's VASP parameters, which here write POTCAR.spec and count the electrons of any POTCAR."""
     lightshow: Any = import_lightshow("parameters.vasp")
 
     class Titles(lightshow.PotcarConstructor):

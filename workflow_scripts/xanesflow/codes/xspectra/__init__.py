@@ -1,1 +1,1 @@
-"""XSpectra of Quantum ESPRESSO: a core hole in a supercell. Inputs are written; runs are neither made nor read yet."""
+"""XSpectra of Quantum ESPRESSO: a core hole in a supercell. This version writes inputs; it cannot run them yet."""

@@ -1,4 +1,4 @@
-"""What the inputs of Quantum ESPRESSO and XSpectra are written from."""
+"""Options of the inputs of Quantum ESPRESSO and XSpectra."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class XspectraOptions:
     """The section `inputs.xspectra` of the configuration.
 
     Attributes:
-        supercell: in Å; the cell is repeated until each edge is at least so long.
-        kpoint_length: in Å; k-points are as many as make a crystal of this size from the supercell.
+        supercell: in Å; the cell is repeated until each edge has at least this length.
+        kpoint_length: in Å; enough k-points to repeat the supercell to a crystal of this size.
         ecutwfc: cutoff of wave functions in Ry.
         ecutrho: cutoff of the charge density in Ry.
         energies: first and last energy in eV, relative to the Fermi level.

@@ -1,4 +1,4 @@
-"""Inputs of Quantum ESPRESSO and XSpectra by Lightshow's parameters."""
+"""Write inputs of Quantum ESPRESSO and XSpectra with Lightshow's parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xanesflow.core.errors import NoInputError
 
 
 class Xspectra:
-    """Writes `XSpectra/GS/gs.in`, and of each site `XSpectra/<site>_<element>/{es.in,dipole<n>/xanes.in}`."""
+    """Writes `XSpectra/GS/gs.in`, and for each site `XSpectra/<site>_<element>/{es.in,dipole<n>/xanes.in}`."""
 
     def __init__(self, options: Mapping[str, Any], element: str) -> None:
         given = XspectraOptions(**options)
