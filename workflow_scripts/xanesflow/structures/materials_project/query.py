@@ -118,7 +118,7 @@ def query_materials_project(
     documents = _documents(source, listing, pages, query.element, page_size)
     rows, materials, unusable = _read(documents, listing.ids, workers)
     left_out = sorted([*listing.left_out, *unusable], key=lambda each: each.material_id)
-    _tell_left_out(query.element, left_out)
+    _log_left_out(query.element, left_out)
     if not rows:
         raise XanesflowError(
             f"Materials Project has no usable structure for {query.element} that {_asked_for(query)} asks for "
@@ -282,7 +282,7 @@ def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] |
     return material_id, as_json, structure.composition.reduced_formula, len(structure)
 
 
-def _tell_left_out(element: str, left_out: list[LeftOut]) -> None:
+def _log_left_out(element: str, left_out: list[LeftOut]) -> None:
     counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
     if counts:
         names = ", ".join(f"{number} {reason}" for reason, number in counts.items())
