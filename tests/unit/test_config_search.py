@@ -175,7 +175,7 @@ def test_a_settings_file_that_does_not_fit_is_told_in_one_sentence(tmp_path):
         ([str(by_hand)], "by_hand.yaml of models.settings_files was not made by `snakemake search`"),
         ([str(newer)], "was not made by `snakemake search` .* of this version"),
         ([str(damaged)], r"damaged.yaml of models.settings_files is damaged: dropout is 7.0; give at least 0"),
-        ([str(cut)], "cut.yaml of models.settings_files is damaged: it is not laid out"),
+        ([str(cut)], "cut.yaml of models.settings_files is damaged: it does not have the form"),
         (
             [found_file(tmp_path, "Ni_FEFF", name="3.yaml")],
             r"the model Ni_FEFF, which .* \(it has Cu_FEFF, Ti",
@@ -184,7 +184,7 @@ def test_a_settings_file_that_does_not_fit_is_told_in_one_sentence(tmp_path):
             [found_file(tmp_path, "universal", name="4.yaml")],
             "for the model universal, which this campaign does not have",
         ),
-        ([found_file(tmp_path, features="chgnet", name="5.yaml")], r"of features chgnet, which .* \(it has m3gnet\)"),
+        ([found_file(tmp_path, features="chgnet", name="5.yaml")], r"for features chgnet, which .* \(it has m3gnet\)"),
         ([found_file(tmp_path), found_file(tmp_path, name="2.yaml")], "both of Cu_FEFF on m3gnet; remove one"),
     ):
         with pytest.raises(XanesflowError, match=told) as raised:
