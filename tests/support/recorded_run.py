@@ -87,7 +87,7 @@ BEFORE_THE_FIRST_JOB = RECORDED.partition("[Sat")[0]
 
 # The same with an id that does not exist.
 SENTENCE = (
-    "structures.only names bogus, which is not among the 129 structures that were read; mend the id, or take it out."
+    "structures.only names bogus, which is not among the 129 structures that were read; correct the id, or remove it."
 )
 FAILED = f"""\
 [Sat Nov 21 08:22:38 2026]

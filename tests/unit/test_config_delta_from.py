@@ -34,7 +34,7 @@ def test_lists_of_sites_are_of_what_the_campaign_runs():
     assert load_config(changed(simulations=planned)).simulations.sites == planned["sites"]
     with pytest.raises(XanesflowError, match=r"list for Cu_FEFF, whose runs are imported; .* given for Cu_FEFF8L\.$"):
         load_config(changed(simulations={"sites": {"Cu_FEFF": "plan.csv"}}))
-    with pytest.raises(XanesflowError, match=r"Ni_FEFF, whose runs are none of this campaign; lists"):
+    with pytest.raises(XanesflowError, match=r"Ni_FEFF, whose runs are not part of this campaign; lists"):
         load_config(changed(simulations={"sites": {"Ni_FEFF": "plan.csv"}}))
     with pytest.raises(XanesflowError, match=r"whose runs are imported; this campaign computes none\.$"):
         load_config({"subsets": ["Cu_FEFF"], "simulations": {"sites": {"Cu_FEFF": "plan.csv"}}})

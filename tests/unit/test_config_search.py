@@ -54,17 +54,17 @@ def test_a_sampled_number_is_a_round_one():
     [
         ({}, "it is empty, so there is nothing to search"),
         ({"dropout": None}, "it is empty"),
-        ({"drop_out": [0.1]}, "'drop_out' is no setting .* did you mean 'dropout'"),
-        ({"seed": [1, 2]}, "'seed' is no setting"),
+        ({"drop_out": [0.1]}, "'drop_out' is not a training setting .* did you mean 'dropout'"),
+        ({"seed": [1, 2]}, "'seed' is not a training setting"),
         ({"batch_size": [1]}, "batch_size is 1; give 2 or more"),
         ({"batch_size": []}, "batch_size is \\[\\]; give a list of values, or a range"),
         ({"batch_size": [32, 32]}, "batch_size has a value twice"),
         ({"batch_size": [True]}, "batch_size cannot be True; it takes a whole number"),
         ({"batch_size": 32}, "batch_size is 32; give a list"),
-        ({"dropout": {"low": 0.5, "high": 0.1}}, "low is 0.5 and high is 0.1; turn them round"),
+        ({"dropout": {"low": 0.5, "high": 0.1}}, "low is 0.5 and high is 0.1; swap the two"),
         ({"dropout": {"low": 0, "high": 1}}, "dropout is 1.0; give at least 0 and below 1"),
         ({"dropout": {"low": 0}}, "dropout has no 'high'"),
-        ({"dropout": {"low": 0, "high": 0.5, "stepp": 0.1}}, "dropout knows no 'stepp'"),
+        ({"dropout": {"low": 0, "high": 0.5, "stepp": 0.1}}, "dropout does not take 'stepp'"),
         ({"dropout": {"low": 0, "high": 0.5, "step": 0.2}}, "a whole number of steps"),
         ({"dropout": {"low": 0, "high": 0.5, "step": 0}}, "step is 0.0, and must be positive"),
         ({"dropout": {"low": "a", "high": 0.5}}, "dropout: low is 'a', and must be a number"),
@@ -92,7 +92,7 @@ def test_a_space_that_is_wrong_is_told_in_one_sentence(space, told):
         ({"trials": 0}, "'models.search.trials' is 0"),
         ({"hours": 0}, "'models.search.hours' is 0"),
         ({"trial": 3}, "'models.search.trial' is not a known key; did you mean 'trials'"),
-        ({"models": ["Ni_FEFF"]}, "models.search.models names Ni_FEFF, and the campaign's models are Cu_FEFF"),
+        ({"models": ["Ni_FEFF"]}, "models.search.models names Ni_FEFF, but the campaign's models are Cu_FEFF"),
         ({"models": ["universal"]}, "models.search.models names universal"),
         ({"models": []}, "'models.search.models' is \\[\\]"),
     ],
@@ -149,8 +149,8 @@ def test_a_trial_is_trained_as_the_model_but_shorter_unless_its_schedule_has_a_l
     ("settings", "told"),
     [
         ({"Cu_FEFF": {"dropout": 1}}, "dropout is 1.0; give at least 0 and below 1"),
-        ({"Cu_FEFF": {"dropot": 0.1}}, "'dropot' is no setting .* did you mean 'dropout'"),
-        ({"Cu_FEFF": {"widths": [8]}}, "widths has a key of its own, models.widths"),
+        ({"Cu_FEFF": {"dropot": 0.1}}, "'dropot' is not a training setting .* did you mean 'dropout'"),
+        ({"Cu_FEFF": {"widths": [8]}}, "widths has its own key, models.widths"),
         ({"Cu": {"dropout": 0.1}}, "'Cu' is not a subset"),
     ],
 )
@@ -175,14 +175,17 @@ def test_a_settings_file_that_does_not_fit_is_told_in_one_sentence(tmp_path):
         ([str(by_hand)], "by_hand.yaml of models.settings_files was not made by `snakemake search`"),
         ([str(newer)], "was not made by `snakemake search` .* of this version"),
         ([str(damaged)], r"damaged.yaml of models.settings_files is damaged: dropout is 7.0; give at least 0"),
-        ([str(cut)], "cut.yaml of models.settings_files is damaged: it is not laid out"),
+        ([str(cut)], "cut.yaml of models.settings_files is damaged: it does not have the form"),
         (
             [found_file(tmp_path, "Ni_FEFF", name="3.yaml")],
             r"the model Ni_FEFF, which .* \(it has Cu_FEFF, Ti",
         ),
-        ([found_file(tmp_path, "universal", name="4.yaml")], "of the model universal, which this campaign has not"),
-        ([found_file(tmp_path, features="chgnet", name="5.yaml")], r"of features chgnet, which .* \(it has m3gnet\)"),
-        ([found_file(tmp_path), found_file(tmp_path, name="2.yaml")], "both of Cu_FEFF on m3gnet; leave one"),
+        (
+            [found_file(tmp_path, "universal", name="4.yaml")],
+            "for the model universal, which this campaign does not have",
+        ),
+        ([found_file(tmp_path, features="chgnet", name="5.yaml")], r"for features chgnet, which .* \(it has m3gnet\)"),
+        ([found_file(tmp_path), found_file(tmp_path, name="2.yaml")], "both of Cu_FEFF on m3gnet; remove one"),
     ):
         with pytest.raises(XanesflowError, match=told) as raised:
             config(settings_files=files).found_settings()

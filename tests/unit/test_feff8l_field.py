@@ -114,5 +114,5 @@ def test_the_numbers_of_a_field_are_those_of_pot(tmp_path):
 @pytest.mark.parametrize("missing", ["mu_old", "mu_new", "Charge transfer", "Overlap"])
 def test_output_without_a_field_is_told(tmp_path, missing):
     printed = PRINTED.replace(missing, "something else")
-    with pytest.raises(XanesflowError, match="has no field in it"):
+    with pytest.raises(XanesflowError, match="holds no self-consistent field"):
         read_field(_pot(tmp_path), printed, read_convergence(printed, wanted=2))

@@ -118,7 +118,7 @@ def test_a_program_that_may_not_be_executed_is_named_with_the_remedy(package):
     for name in programs.PROGRAMS:
         add(package, name)
     (package / "feff8l_xsph").chmod(0o644)
-    with pytest.raises(XanesflowError, match=r"feff8l_xsph may not be executed; .*chmod \+x"):
+    with pytest.raises(XanesflowError, match=r"feff8l_xsph is not executable; .*chmod \+x"):
         folder_of_programs()
 
 

@@ -128,7 +128,7 @@ def test_potcars_are_put_together_in_the_order_of_poscar(tmp_path, library):
 
 
 def test_a_library_that_lacks_one_or_holds_another_is_told_before_anything_is_written(tmp_path, library):
-    with pytest.raises(XanesflowError, match="POTCAR Ti_sv_GW of your library is not the one that"):
+    with pytest.raises(XanesflowError, match="POTCAR Ti_sv_GW of your library differs from the one"):
         unpack([vasp(tmp_path, {"titel": "PAW_PBE Ti", "sha256": "0"})], tmp_path / "out", potcar=True)
     (library / "POTCAR.O_GW").unlink()
     with pytest.raises(XanesflowError, match="holds no O_GW of PBE_54; add it"):

@@ -103,7 +103,7 @@ def test_bad_sites_are_left_out_with_their_reasons_and_the_others_are_written(tm
     assert [(r.material_id, r.site_index, r.reason) for r in rejected] == [
         ("alone", 0, "isolated_atom"), ("oxygen", 2, "no_absorber"), ("zinc", 0, "no_absorber"),
     ]  # fmt: skip
-    assert rejected[1].detail == "atom 2 of TiO2 is no Ti" and rejected[2].detail == "atom 0 of Zn is no Ti"
+    assert rejected[1].detail == "atom 2 of TiO2 is not Ti" and rejected[2].detail == "atom 0 of Zn is not Ti"
     assert manifest(files)["input_sha256"].keys() == {"anatase_008", "rutile_000"}
     assert not any("alone" in name or "zinc" in name for name in files)
 

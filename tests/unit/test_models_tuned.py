@@ -132,5 +132,7 @@ def test_what_is_tuned_from_which_theory():
     assert [load_config(given).models.universal_of(name) for name in given["subsets"]] == ["FEFF", "FEFF"]
     own = load_config({**given, "models": {"kinds": ["tuned"], "tuned_from": {}}})
     assert own.models.universal_of("Ti_VASP") == "VASP"
-    with pytest.raises(XanesflowError, match="Ti_VASP goes on from the universal model of FEFF, of which there is no"):
+    with pytest.raises(
+        XanesflowError, match="Ti_VASP starts from the universal model of FEFF, but no subset is of FEFF"
+    ):
         load_config({**given, "subsets": ["Ti_VASP"]})

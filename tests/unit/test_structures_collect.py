@@ -140,7 +140,7 @@ def test_without_any_site_it_is_told_how_many_structures_were_read_and_nothing_i
     message = str(caught.value)
     assert message.startswith("V_FEFF: no site of V in the folder ") and "7 structures were read" in message
     assert "4 no_absorber" in message and "d: d.cif has partially occupied sites" in message
-    assert "take V_FEFF out of `subsets`" in message and "\n" not in message
+    assert "remove V_FEFF from `subsets`" in message and "\n" not in message
     assert not (tmp_path / "out").exists()
 
 

@@ -76,14 +76,14 @@ def test_two_subsets_of_an_element_share_an_answer_and_each_takes_its_own_ids(se
 
 def test_an_answer_without_the_absorber_is_told(server, tmp_path):
     ask(server, tmp_path, query(ids=["mp-390"]))
-    with pytest.raises(XanesflowError, match=r"no site of Cu in what Materials Project answered.*1 no_absorber"):
+    with pytest.raises(XanesflowError, match=r"no site of Cu in the answer of Materials Project.*1 no_absorber"):
         collect(tmp_path)
 
 
 def test_a_manifest_that_cannot_be_read_is_told(server, tmp_path):
     ask(server, tmp_path)
     (tmp_path / "Cu.json").write_text(json.dumps({"schema": 99}))
-    with pytest.raises(XanesflowError, match=r"Cu\.json is no manifest of this version; remove it"):
+    with pytest.raises(XanesflowError, match=r"Cu\.json is not a manifest of this version; remove it"):
         collect(tmp_path)
 
 
@@ -108,10 +108,10 @@ def test_lists_of_ids_take_ids_sites_comments_and_empty_lines(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"mp-1\nCuO\n", r"ids\.txt, line 2: 'CuO' is no material id; write one as mp-390"),
-        (b"mp-1_a\n", "'mp-1_a' is no material id"),
+        (b"mp-1\nCuO\n", r"ids\.txt, line 2: 'CuO' is not a material id; write one such as mp-390"),
+        (b"mp-1_a\n", "'mp-1_a' is not a material id"),
         (b"# nothing\n", "holds no material id"),
-        (b"\xff\xfe\x00", "is no text file"),
+        (b"\xff\xfe\x00", "is not a text file"),
     ],
 )
 def test_a_list_that_is_none_is_told_with_its_line(tmp_path, content, told):

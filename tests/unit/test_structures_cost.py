@@ -183,4 +183,4 @@ def test_totals_are_the_sums_of_the_sites_and_leave_out_what_is_unknown(tmp_path
 def test_a_collection_says_what_its_sites_will_cost(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     hours = pd.read_parquet(collected(tmp_path, "Cu_FEFF"))["core_hours"].sum()
-    assert any(f"expected cost {hours:.1f} h on one core (90 % under " in r.message for r in caplog.records)
+    assert any(f"expected cost {hours:.1f} h on one core (90 % of sites under " in r.message for r in caplog.records)

@@ -115,7 +115,7 @@ def test_ids_that_do_not_exist_or_are_deprecated_are_left_out_with_their_reason(
 
 def test_an_id_to_include_that_does_not_exist_is_a_mistake(server, tmp_path):
     with pytest.raises(
-        XanesflowError, match=r"include names mp-123456 \(Materials Project has no such material\); mend"
+        XanesflowError, match=r"include names mp-123456 \(Materials Project has no such material\); correct"
     ):
         ask(server, tmp_path, query(include=["mp-123456"]))
 

@@ -42,7 +42,7 @@ FAULTS = {
 SENTENCES = {
     "429": "answered HTTP 429 (Too Many Requests)", "500": "answered HTTP 500 (Internal Server Error)",
     "502": "answered HTTP 502", "503": "answered HTTP 503", "504": "answered HTTP 504",
-    "truncated JSON": "sent an answer that is cut off or no JSON", "broken off": "broke off",
+    "truncated JSON": "sent an answer that is cut off or not JSON", "broken off": "broke off",
     "a slow trickle": "did not finish an answer within 0.6 s", "silence": "was silent for 0.4 s",
 }  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_a_lasting_fault_is_told_after_as_many_attempts_as_there_are(server, tmp
     server.faults = [FAULTS[fault]] * 100
     sentence = told(server, tmp_path)
     assert f"Materials Project {SENTENCES[fault]}" in sentence
-    assert "4 times in a row; try again later: the same command goes on" in sentence
+    assert "4 times in a row; try again later: the same command continues" in sentence
     assert 100 - len(server.faults) == QUICK.attempts
 
 
@@ -87,7 +87,7 @@ def test_a_question_that_the_server_does_not_know_is_not_repeated(server, tmp_pa
 @pytest.mark.parametrize("answer", [401, 403])
 def test_a_refused_key_is_told_at_once(server, tmp_path, answer):
     server.faults = [status(answer)] * 9
-    assert f"refuses the API key (HTTP {answer}); copy the one of your dashboard" in told(server, tmp_path)
+    assert f"refuses the API key (HTTP {answer}); copy the one from your dashboard" in told(server, tmp_path)
     assert len(server.faults) == 8
 
 
@@ -143,7 +143,7 @@ def test_the_clients_own_heartbeat_may_fail_for_a_while(server, tmp_path):
 def test_the_key_is_not_shown_to_another_host(server, tmp_path):
     with serving(documents()) as other:
         server.faults = [status(307, location=f"{other.endpoint}materials/summary/")]
-        assert "sends on to 127.0.0.1" in told(server, tmp_path)
+        assert "redirects to 127.0.0.1" in told(server, tmp_path)
         assert other.asked == 0
 
 

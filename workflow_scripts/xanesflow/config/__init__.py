@@ -1,1 +1,1 @@
-"""The configuration: one file a section, the checks between sections, and all that a configuration implies."""
+"""The configuration: one file for each section, the checks between sections, and all that a configuration implies."""

@@ -1,4 +1,4 @@
-"""What the sections of config.yaml are made of: the section itself, and the types of values that many keys have."""
+"""The base class of all sections of config.yaml, and the types of values that many keys share."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _subset_name(name: str) -> str:
 def unique(values: list[Any]) -> list[Any]:
     """Refuse a list that holds a value twice."""
     if len(set(values)) < len(values):
-        raise ValueError("a value stands there twice")
+        raise ValueError("the list holds a value twice")
     return values
 
 
 def not_bool(value: Any) -> Any:
-    """Refuse true and false where a number is wanted, which Python would take for 1 and 0."""
+    """Refuse true and false for a number, as Python would read them as 1 and 0."""
     if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
+        raise ValueError("give a number, not true or false")
     return value
 
 
@@ -49,13 +49,13 @@ else:
 
 
 class Section(BaseModel):
-    """A part of the configuration that knows all its keys."""
+    """A part of the configuration; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
 
 def commented(model: type[BaseModel], name: str, indent: str) -> list[str]:
-    """Lines of YAML of one key with its comment above, and of what is in it."""
+    """Lines of YAML for one key and all keys below it, each with its description as a comment above."""
     field = model.model_fields[name]
     lines = [f"{indent}# {line}" for line in str(field.description).splitlines()]
     if not isinstance(field.default, Section):

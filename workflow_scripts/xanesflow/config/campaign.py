@@ -1,6 +1,7 @@
-"""What a configuration implies: models, cheaper runs, chunks, options of the codes, and which files belong to them.
+"""What a configuration implies: models, cheaper runs, chunks, options of the codes, and the files of each.
 
-The rules ask a `Campaign`, and so may any room of the library. Paths are those of `xanesflow.config.result_paths`.
+The rules read all this from a `Campaign`, and so may any room of the library. `xanesflow.config.result_paths` holds the
+paths.
 """
 
 from __future__ import annotations
@@ -22,16 +23,12 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS, Subset, chunk_name, pairs_of_theories
 
 PACKAGED_FILES = ("sites.csv", "rejected.csv", "README.md", "CITATION.cff", "LICENSE", "croissant.json", "SHA256SUMS")
-"""What stands beside the dataset in the folder for a repository."""
+"""Files next to the dataset in the folder for a repository."""
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """A configuration, and what follows from it.
-
-    Attributes:
-        config: the configuration, checked.
-    """
+    """A checked configuration, and what follows from it."""
 
     config: Config
 
@@ -54,7 +51,7 @@ class Campaign:
 
     @cached_property
     def cheap_subsets(self) -> dict[str, str]:
-        """For each subset the one with its cheaper runs (`models.delta_from`), `{"Cu_FEFF": "Cu_FEFF8L"}`."""
+        """The subset of cheaper runs (`models.delta_from`) below each subset, `{"Cu_FEFF": "Cu_FEFF8L"}`."""
         return cheap_subsets(self.config.models.delta_from, self.subsets)
 
     @cached_property
@@ -64,7 +61,7 @@ class Campaign:
 
     @cached_property
     def all_subsets(self) -> list[str]:
-        """The subsets of the dataset, and then those of cheaper runs."""
+        """The subsets of the dataset, then the subsets of cheaper runs."""
         return [*self.subsets, *self.cheap_subsets.values()]
 
     @cached_property
@@ -80,11 +77,11 @@ class Campaign:
 
     @cached_property
     def pairs_of_theories(self) -> list[tuple[str, str]]:
-        """Every two subsets of one element."""
+        """All pairs of subsets of the same element."""
         return pairs_of_theories(self.subsets)
 
     def subset_above(self, cheap_subset: str) -> str:
-        """The subset whose sites a subset of cheaper runs has."""
+        """The subset whose sites the cheaper runs of `cheap_subset` share."""
         return {below: name for name, below in self.cheap_subsets.items()}[cheap_subset]
 
     def subsets_of(self, *, element: str | None = None, theory: str | None = None) -> list[str]:
@@ -96,29 +93,29 @@ class Campaign:
     # Structures, inputs and simulations
 
     def n_chunks(self, subset: str) -> int:
-        """Into how many chunks a subset is divided; a subset of cheaper runs has as many as the one above it."""
+        """Number of chunks of a subset; a subset of cheaper runs has as many as the subset above it."""
         chunks = self.config.chunks
         if not isinstance(chunks, dict):
             return chunks
         return chunks[subset if subset in chunks else self.subset_above(subset)]
 
     def runs(self, subset: str) -> list[str]:
-        """Zips of the finished runs of a subset, one a chunk."""
+        """Zips of the finished runs of a subset, one for each chunk."""
         return [fill(paths.RUNS, subset=subset, chunk=chunk_name(k)) for k in range(self.n_chunks(subset))]
 
     def inputs(self, subset: str) -> list[str]:
-        """Zips of the input files of a subset, one a chunk; none where the code writes its own when it runs."""
+        """Zips of the input files of a subset, one for each chunk; none if the engine writes them when it runs."""
         n_chunks = self.n_chunks(subset) if Subset.parse(subset).theory in with_inputs() else 0
         return [fill(paths.INPUTS, subset=subset, chunk=chunk_name(k)) for k in range(n_chunks)]
 
     @property
     def folder_of_structures(self) -> list[str]:
-        """Your folder of structures, in a list; empty for another source."""
+        """The user's folder of structures, in a list; empty for other sources."""
         given = self.config.structures
         return [given.directory] if given.source == "directory" and given.directory else []
 
     def queried_structures(self, subset: str) -> list[str]:
-        """The structures of a subset's element from Materials Project and their manifest; none for another source."""
+        """Structures of a subset's element from Materials Project, and their manifest; empty for other sources."""
         if self.config.structures.source != "materials_project":
             return []
         element = Subset.parse(subset).element
@@ -129,7 +126,7 @@ class Campaign:
         return self.config.structures.materials_project.ids_of(Subset.parse(subset).element)
 
     def query_of(self, element: str) -> dict[str, Any]:
-        """What Materials Project is asked for an element, but for the ids that stand in files."""
+        """The query to Materials Project for an element, without ids that are listed in files."""
         given = self.config.structures.materials_project
         ids = given.ids_of(element)
         return {
@@ -142,7 +139,7 @@ class Campaign:
     def engine_options(self, subset: str) -> dict[str, Any]:
         """The options of the engine that computes a subset (see `codes.registry.engine_of`).
 
-        Only what this engine depends on, so that no other change of the configuration calls for its chunks again.
+        They hold only what this engine depends on, so that no other change of the configuration reruns its chunks.
         """
         parsed, options = Subset.parse(subset), dict[str, Any]()
         record = theory_of(parsed.theory)
@@ -156,7 +153,8 @@ class Campaign:
             options["inputs"] = self.config.inputs.of(record.name)
         if record.options_section:
             options |= getattr(self.config.simulations, record.options_section).model_dump()
-        # Models learn from cheaper runs beside expensive ones, so these must not have learned from such spectra before.
+        # Delta models learn the difference to expensive runs, so the cheaper runs must not use what was learned from
+        # such runs.
         return {**options, **record.as_cheap_run} if subset in self.cheap_subsets.values() else options
 
     def archive_of(self, subset: str) -> str:
@@ -175,18 +173,18 @@ class Campaign:
         return path
 
     def planned_sites(self, subset: str) -> list[str]:
-        """The list of the only sites of a subset to be simulated, in a list; empty: all of them."""
+        """Path of the file that lists the only sites of a subset to simulate, in a list; empty: all sites."""
         planned = self.config.simulations.sites.get(subset)
         return [planned] if planned else []
 
     def failed_sites(self, subset: str) -> list[str]:
-        """Table of the sites of a subset that failed, in a list; empty for imported runs, which fail elsewhere."""
+        """Table of a subset's failed sites, in a list; empty for imported runs, whose table is `REJECTED_RUNS`."""
         return [fill(paths.FAILED_SITES, subset=subset)] if self.config.simulations.source == "run" else []
 
     # Spectra, features and dataset
 
     def rejected_before_curation(self, subset: str) -> list[str]:
-        """Tables of what was left out of a subset before its spectra were read."""
+        """Tables of the sites and structures that were left out of a subset before its spectra were read."""
         imported = self.config.simulations.source == "archive"
         return [fill(paths.REJECTED_RUNS if imported else paths.REJECTED_STRUCTURES, subset=subset)]
 
@@ -205,7 +203,7 @@ class Campaign:
 
     @property
     def cheap_features(self) -> str | None:
-        """Name of the features that the cheaper runs give, as `feff8l`; None: there are none."""
+        """Name of the features from the cheaper runs, such as `feff8l`; None: there are none."""
         return cheap_features(self.config.models.delta_from)
 
     @cached_property
@@ -215,11 +213,11 @@ class Campaign:
 
     @cached_property
     def mapped_features(self) -> list[str]:
-        """All features, single or joined, that a model is trained on."""
+        """All features, single or joined, that some model is trained on."""
         return list(dict.fromkeys([*(self.config.features.models or []), *(features for _, features in self.models)]))
 
     def features_file(self, subset: str) -> str:
-        """Path of the file with a subset's features and spectra, for a dataset that is made from such files."""
+        """Path of the file with a subset's features and spectra (`dataset.source: features_file`)."""
         files = self.config.dataset.files or ""
         return files[subset] if isinstance(files, dict) else files.replace("{subset}", subset)
 
@@ -234,7 +232,10 @@ class Campaign:
         return fill(paths.DATASET, campaign=self.config.campaign)
 
     def dataset_parts(self, subsets: Iterable[str]) -> list[str]:
-        """What the dataset holds of some subsets: spectra, splits, features; a name may be the wildcard `{subset}`."""
+        """Files from which subsets of the dataset are built: spectra, splits, features.
+
+        A name may be the wildcard `{subset}`.
+        """
         names = list(subsets)
         parts = [fill(pattern, subset=name) for pattern in (paths.SPECTRA, paths.SPLIT) for name in names]
         features = [fill(paths.FEATURES, subset=name, featurizer=each) for name in names for each in self.featurizers]
@@ -250,7 +251,7 @@ class Campaign:
 
     @cached_property
     def models(self) -> list[tuple[str, str]]:
-        """The models of a subset: kind and features. A delta model has those of the cheaper runs besides."""
+        """Kind and features of each model. The features of a delta model include those of the cheaper runs."""
         return [
             (kind, f"{name}+{self.cheap_features}" if kind == DELTA else name)
             for kind in self.config.models.kinds
@@ -259,11 +260,11 @@ class Campaign:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds that every model is trained with."""
+        """The seeds with which every model is trained."""
         return self.config.models.seeds or []
 
     def checkpoints(self, model: str, features: str, of: str) -> list[str]:
-        """The checkpoints of a model, one a seed; wildcards in the names stay."""
+        """The checkpoints of a model, one for each seed; wildcards in the names stay."""
         return [fill(paths.CHECKPOINT, model=model, features=features, of=of, seed=seed) for seed in self.seeds]
 
     def checkpoints_for(self, model: str, features: str, subset: str) -> list[str]:
@@ -271,24 +272,24 @@ class Campaign:
         return self.checkpoints(model, features, trained_on(model, subset))
 
     def model_names(self) -> list[str]:
-        """What models can have settings of their own: each subset, and `universal` where such a model is trained."""
+        """The models that can have their own settings: each subset, and `universal` if such a model is trained."""
         return model_names(self.subsets, self.config.models.kinds)
 
     def searched_models(self) -> list[str]:
-        """The models whose settings `snakemake search` is to find."""
+        """The models whose settings `snakemake search` searches."""
         if self.config.models.search.models is not None:
             return self.config.models.search.models
         return [name for name in self.model_names() if name == UNIVERSAL or "expert" in self.config.models.kinds]
 
     def searched_subsets(self, model: str) -> list[str]:
-        """The subsets that a search trains a model on: its own, or all of the theory that has most of them."""
+        """The subsets on which a search trains a model: its own, or all of the theory with the most subsets."""
         if model != UNIVERSAL:
             return [model]
         theories = [Subset.parse(name).theory for name in self.subsets]
-        return self.subsets_of(theory=max(theories, key=theories.count))  # the first of several with as many
+        return self.subsets_of(theory=max(theories, key=theories.count))  # the first theory wins a tie
 
     def found_settings(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What the files of `models.settings_files` say, by model and features.
+        """The settings in the files of `models.settings_files`, by model and features.
 
         Raises:
             XanesflowError: a file is missing, no search wrote it, or it does not fit the campaign.
@@ -298,13 +299,13 @@ class Campaign:
         return {(found.model, found.features): found.settings for found in files}
 
     def training_of(self, kind: str, of: str, features: str, *, found: bool = True) -> dict[str, Any]:
-        """How a model is trained: arguments of `TrainingSettings.of_model`, but for the seed.
+        """How a model is trained: arguments of `TrainingSettings.of_model`, without the seed.
 
         Args:
             kind: `expert`, `universal` or `tuned`.
-            of: a subset, or of a universal model its level of theory.
-            features: that it is trained on; a file of `models.settings_files` is for the features of its search.
-            found: whether these files count, which are of experts and universal models.
+            of: a subset; for a universal model, its level of theory.
+            features: those of the model; a file of `models.settings_files` counts only for the features of its search.
+            found: whether to use these files, which hold settings of experts and universal models.
 
         Raises:
             XanesflowError: see `found_settings`.
@@ -314,11 +315,11 @@ class Campaign:
         return self.config.models.training_of(kind, of, of_files)
 
     def trial_of(self, model: str, features: str) -> dict[str, Any]:
-        """How a trial of a search is trained but for what is searched; as `training_of`, with the seed."""
+        """How a trial of a search is trained, apart from the searched settings: as `training_of`, with the seed."""
         plan = self.config.models.search
         kind = UNIVERSAL if model == UNIVERSAL else "expert"
         settings = self.training_of(kind, model, features, found=False) | {"seed": plan.seed}
-        # The length of a training is part of the schedule one_cycle: a shorter one would be another one.
+        # The schedule one_cycle spans max_epochs, so a shorter training would follow another schedule.
         if settings["schedule"] == "constant" and "schedule" not in (plan.space or {}):
             settings["max_epochs"] = plan.max_epochs
         return settings
@@ -326,22 +327,22 @@ class Campaign:
     # Files of all models
 
     def for_models(self, pattern: str) -> list[str]:
-        """`pattern` filled for every model, features and subset."""
+        """Paths from `pattern` for every model and its features, and every subset."""
         return self._for_subsets(pattern, self.models)
 
     def for_simple_models(self, pattern: str) -> list[str]:
-        """The same for the simple models, whose names stand for {model}."""
+        """As `for_models`, for the simple models; {model} is the name of one."""
         features, simple = self.config.features.models or [], self.config.models.simple_models
         return self._for_subsets(pattern, [(model, name) for model in simple for name in features])
 
     def for_all_models(self, pattern: str) -> list[str]:
-        """The same for every model, and then for every simple model."""
+        """Paths from `pattern` for every model, then for every simple model."""
         return self.for_models(pattern) + self.for_simple_models(pattern)
 
     def for_trainings(self, pattern: str, kind: str | None = None) -> list[str]:
-        """`pattern` filled for every model to be trained, and every seed if it names {seed}; with `kind` of it alone.
+        """Paths from `pattern` for every model to train, and for every seed if it names {seed}.
 
-        {of} is a subset, or of a universal model its level of theory.
+        {of} is a subset; for a universal model, its level of theory. `kind` selects models of one kind; None: all.
         """
         filled = [
             fill(pattern, model=model, features=features, of=trained_on(model, subset), seed=seed)
@@ -357,5 +358,5 @@ class Campaign:
 
 
 def trained_on(model: str, subset: str) -> str:
-    """What the model that predicts a subset is a model of: the level of theory of a universal one, or the subset."""
+    """The value of {of} for the model that predicts a subset: the theory of a universal model, else the subset."""
     return Subset.parse(subset).theory if model == UNIVERSAL else subset

@@ -1,6 +1,6 @@
-"""Checks between the sections of config.yaml: whether what one says goes with what another says.
+"""Checks whether the sections of config.yaml fit together.
 
-Each raises a `ValueError` whose sentence `xanesflow.config.load` shows.
+Each check raises a `ValueError`, and `xanesflow.config.load` shows its sentence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_subsets(
     """Check that every subset has the entries that it needs.
 
     Raises:
-        ValueError: one is missing; names its key.
+        ValueError: an entry is missing; the message names its key.
     """
     for name in subsets:
         element, theory = Subset.parse(name).element, Subset.parse(name).theory
@@ -56,15 +56,15 @@ def check_ids(subsets: Sequence[str], structures: StructuresSection) -> None:
     """Check that `structures.materials_project.ids` has an entry for each element and for no other.
 
     Raises:
-        ValueError: it lacks one, or has one too many.
+        ValueError: an entry is missing, or one belongs to no subset.
     """
     ids = structures.materials_project.ids
     if isinstance(ids, dict):
         elements = {Subset.parse(name).element for name in subsets}
         if other := sorted(ids.keys() - elements):
             raise ValueError(
-                f"structures.materials_project.ids has an entry for {other[0]}, and no subset is of {other[0]}; "
-                "take it out, or add the subset"
+                f"structures.materials_project.ids has an entry for {other[0]}, but no subset is of {other[0]}; "
+                "remove the entry, or add the subset"
             )
         if missing := sorted(elements - ids.keys()):
             raise ValueError(f"structures.materials_project.ids has no entry for {missing[0]}; add one")
@@ -73,15 +73,15 @@ def check_ids(subsets: Sequence[str], structures: StructuresSection) -> None:
 def check_dataset_files(
     subsets: Sequence[str], simulations: SimulationsSection, features: FeaturesSection, dataset: DatasetSection
 ) -> None:
-    """Check that a dataset made from files names them, and that one that is computed has known features.
+    """Check that a dataset from files names them, and that a computed dataset uses known features.
 
     Raises:
-        ValueError: it does not; says what to set.
+        ValueError: it does not; the message says what to set.
     """
     files = dataset.files
     if files is not None and not dataset.from_files:
         raise ValueError(
-            "dataset.files is given, and dataset.source: workflow reads none; set dataset.source: features_file"
+            "dataset.files is given, but dataset.source: workflow reads none; set dataset.source: features_file"
         )
     if not dataset.from_files:
         for k, name in enumerate(features.models or []):
@@ -96,17 +96,17 @@ def check_dataset_files(
         raise ValueError(f"dataset.files has no entry for {missing[0]}; add the path of its features and spectra")
     if simulations.archive:
         raise ValueError(
-            "dataset.source: features_file reads no runs, and simulations.archive names some; take one of them out"
+            "dataset.source: features_file reads no runs, but simulations.archive names some; remove one of the two"
         )
 
 
 def check_sources(
     subsets: Sequence[str], structures: StructuresSection, simulations: SimulationsSection, dataset: DatasetSection
 ) -> None:
-    """Check that the sources of structures and of simulations go together, and serve every subset.
+    """Check that the sources of structures and of simulations fit together and serve every subset.
 
     Raises:
-        ValueError: they do not; says which goes with which.
+        ValueError: they do not; the message says which sources fit together.
     """
     if dataset.from_files:
         return
@@ -115,13 +115,13 @@ def check_sources(
         raise ValueError("structures.source is directory, so structures.directory must name a folder; set it")
     if runs == "run" and source == "archive":
         raise ValueError(
-            "simulations.source: run computes spectra of structures, and structures.source: archive brings none; "
-            "it needs directory, examples or materials_project"
+            "simulations.source: run computes spectra of structures, but structures.source: archive brings none; "
+            "set structures.source to directory, examples or materials_project"
         )
     if runs == "archive" and source != "archive":
         raise ValueError(
             f"simulations.source: archive brings its structures along, so structures.source: {source} does not "
-            "go with it; take archive for both, or simulations.source: run"
+            "fit it; set both to archive, or set simulations.source: run"
         )
     for name in subsets:
         theory = Subset.parse(name).theory
@@ -130,24 +130,24 @@ def check_sources(
             raise ValueError(f"the subset {name} is computed, not imported; set simulations.source: run")
         if runs == "archive" and not record.importable:
             raise ValueError(
-                f"the subset {name} cannot be imported: this version reads no runs of {theory}; write its inputs "
-                "with simulations.source: run and structures of another source than archive"
+                f"the subset {name} cannot be imported: this version reads no runs of {theory}; to write its inputs, "
+                "set simulations.source: run and another structures.source than archive"
             )
 
 
 def check_tuned(subsets: Sequence[str], models: ModelsSection) -> None:
-    """Check that each tuned model has a universal model to go on from.
+    """Check that each tuned model has a universal model to start from.
 
     Raises:
-        ValueError: one has not; names its subset.
+        ValueError: one has none; the message names its subset.
     """
     if "tuned" in models.kinds:
         theories = {Subset.parse(name).theory for name in subsets}
         for name in subsets:
             if (theory := models.universal_of(name)) not in theories:
                 raise ValueError(
-                    f"the tuned model of {name} goes on from the universal model of {theory}, of which there is no "
-                    "subset; add its subsets, or choose another theory with models.tuned_from"
+                    f"the tuned model of {name} starts from the universal model of {theory}, but no subset is of "
+                    f"{theory}; add its subsets, or choose another theory with models.tuned_from"
                 )
 
 
@@ -157,15 +157,15 @@ def check_delta(
     """Check that delta models have cheaper runs to correct, and that cheaper runs have delta models.
 
     Raises:
-        ValueError: they have not; says why.
+        ValueError: one lacks the other, or there can be no such runs; the message says why.
     """
     given, wanted = models.delta_from, DELTA in models.kinds
     theory = cheap_theory(given)
     if theory is None:
         if wanted:
             raise ValueError(
-                "models.kinds has delta, and models.delta_from is null: name the cheaper level of theory whose runs "
-                "its models correct, such as FEFF8L"
+                "models.kinds has delta, but models.delta_from is null: name the cheaper level of theory whose runs "
+                "the delta models correct, such as FEFF8L"
             )
         return
     correctable = list(run_features().values())
@@ -173,12 +173,12 @@ def check_delta(
         raise ValueError(f"models.delta_from is {given}; runs of {' or '.join(correctable)} can be corrected")
     if not wanted:
         raise ValueError(
-            f"models.delta_from is {given}, which only delta models use, and models.kinds has none; add delta to it"
+            f"models.delta_from is {given}, which only delta models use, but models.kinds has no delta; add it"
         )
     if dataset.from_files:
         raise ValueError(
             "dataset.source: features_file simulates nothing, so there are no runs for models.delta_from: "
-            f"{given}; take delta out of models.kinds"
+            f"{given}; remove delta from models.kinds"
         )
     _check_cheap_subsets(str(given), subsets)
     imported = theory_of(theory).importable and simulations.source == "archive"
@@ -192,24 +192,24 @@ def check_delta(
 
 
 def _check_cheap_subsets(delta_from: str, subsets: Sequence[str]) -> None:
-    """Check that every subset has cheaper runs of its own element, which no other subset shares."""
+    """Check that every subset has cheaper runs of its own element, and that no other subset shares them."""
     theory = cheap_theory(delta_from)
     elements: dict[str, str] = {}
     for name in subsets:
         subset = Subset.parse(name)
         if "_" in delta_from and Subset.parse(delta_from).element != subset.element:
             raise ValueError(
-                f"models.delta_from is {delta_from}, and {name} is of another element; name {theory} instead"
+                f"models.delta_from is {delta_from}, but {name} is of another element; name {theory} instead"
             )
         if subset.theory == theory:
             raise ValueError(
-                f"models.delta_from is {delta_from}, and {name} is a subset itself; take it out of subsets: its runs "
-                "are made for the models of the others"
+                f"models.delta_from is {delta_from}, but {name} is a subset itself; remove it from subsets: its runs "
+                "are computed for the models of the other subsets"
             )
         if subset.element in elements:
             raise ValueError(
                 f"the subsets {elements[subset.element]} and {name} would share the runs of {subset.element}_{theory}, "
-                "and their structures may differ; make a campaign for each"
+                "but their structures may differ; make a campaign for each"
             )
         elements[subset.element] = name
 
@@ -217,10 +217,10 @@ def _check_cheap_subsets(delta_from: str, subsets: Sequence[str]) -> None:
 def check_planned_sites(
     subsets: Sequence[str], simulations: SimulationsSection, models: ModelsSection, dataset: DatasetSection
 ) -> None:
-    """Check that each list of `simulations.sites` is of runs that this campaign computes.
+    """Check that each list of `simulations.sites` is for runs that this campaign computes.
 
     Raises:
-        ValueError: a list would do nothing; says why.
+        ValueError: a list would have no effect; the message says why.
     """
     computed = computed_cheap_subsets(models.delta_from, subsets, simulations.source)
     runs = [] if dataset.from_files else [*subsets, *computed]
@@ -228,7 +228,7 @@ def check_planned_sites(
         runs = [name for name in runs if name not in subsets]
     for name in simulations.sites:
         if name not in runs:
-            why = "are imported" if name in subsets else "are none of this campaign"
+            why = "are imported" if name in subsets else "are not part of this campaign"
             those = f"lists can be given for {', '.join(runs)}" if runs else "this campaign computes none"
             raise ValueError(f"simulations.sites has a list for {name}, whose runs {why}; {those}")
 
@@ -237,12 +237,12 @@ def check_searched(subsets: Sequence[str], models: ModelsSection) -> None:
     """Check that the models whose settings are searched are models of this campaign.
 
     Raises:
-        ValueError: one is not; names those that are.
+        ValueError: one is not; the message names the campaign's models.
     """
     known = model_names(subsets, models.kinds)
     for name in models.search.models or []:
         if name not in known:
             raise ValueError(
-                f"models.search.models names {name}, and the campaign's models are {', '.join(known)}; take it "
-                "out, or add it to subsets or models.kinds"
+                f"models.search.models names {name}, but the campaign's models are {', '.join(known)}; remove it, "
+                "or add it to subsets or models.kinds"
             )

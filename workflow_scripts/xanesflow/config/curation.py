@@ -1,4 +1,4 @@
-"""The section `curation` of config.yaml: which spectra are good, and the grid that they are put on."""
+"""The section `curation` of config.yaml: which spectra are good, and on which energy grid they are given."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ ENVELOPE_SIGMA: dict[Theory, float | None] = {
 
 
 def _with_those_of_the_paper(values: Mapping[str, float | None]) -> AfterValidator:
-    """Entries that are given change or add to the paper's, and take none of them away."""
+    """The entries of a campaign change the paper's or add to them; they never remove one."""
     return AfterValidator(lambda given: {**values, **given})
 
 
 class VaspSpectra(Section):
-    """From the dielectric function that VASP computes to a cross section at absolute energies, by absorber."""
+    """How VASP's dielectric function becomes a cross section at absolute energies, by absorber."""
 
     core_level: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_CORE_LEVEL_EV)] = Field(
         PAPER_CORE_LEVEL_EV,
@@ -49,18 +49,18 @@ class VaspSpectra(Section):
     )
     shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
         PAPER_SHIFT_EV,
-        description="eV added to energies that total energies have aligned; found from a measured spectrum",
+        description="eV added after the alignment by total energies; found from a measured spectrum",
     )
 
 
 class CurationSection(Section):
-    """Which spectra are good, and the grid that they are put on."""
+    """Which spectra are good, and on which energy grid they are given."""
 
     envelope: Annotated[dict[Theory, Positive | None], _with_those_of_the_paper(ENVELOPE_SIGMA)] = Field(
         ENVELOPE_SIGMA,
         description=(
-            "leaves out spectra that are this many standard deviations off the mean of their subset at any grid\n"
-            "point; null: keep them all"
+            "leaves out spectra that differ by more than this many standard deviations from the mean of their subset\n"
+            "at any grid point; null: keep them all"
         ),
     )
     energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(

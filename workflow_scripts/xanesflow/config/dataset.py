@@ -1,4 +1,4 @@
-"""The section `dataset` of config.yaml: what the dataset is made from, and what it says of itself."""
+"""The section `dataset` of config.yaml: where the dataset's data come from, and how it describes itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from xanesflow.config.base import Section, SubsetName
 
 
 class DatasetSection(Section):
-    """What the dataset is made from, and what it says of itself."""
+    """Where the dataset's data come from, and how it describes itself."""
 
     source: Literal["workflow", "features_file"] = Field(
         "workflow",
         description=(
             "workflow: structures, simulations and features; features_file: features and spectra that you computed\n"
-            "elsewhere, taken from `files` as they are, without structures, simulations and curation"
+            "elsewhere, taken unchanged from `files`, without structures, simulations and curation"
         ),
     )
     files: str | dict[SubsetName, str] | None = Field(
@@ -27,8 +27,8 @@ class DatasetSection(Section):
             "(docs/guide/features-from-files.md)"
         ),
     )
-    creator: str = Field("xanesflow", description="who made it")
-    licence: str = Field("CC-BY-4.0", description="its licence (SPDX); Materials Project: CC-BY-4.0")
+    creator: str = Field("xanesflow", description="who made the dataset")
+    licence: str = Field("CC-BY-4.0", description="licence of the dataset (SPDX); Materials Project: CC-BY-4.0")
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(
         "1.0.0", description="version of this release, for `snakemake package`"
     )
@@ -38,5 +38,5 @@ class DatasetSection(Section):
 
     @property
     def from_files(self) -> bool:
-        """Whether features and spectra are taken from files, and nothing is simulated."""
+        """Whether features and spectra come from files and nothing is simulated."""
         return self.source == "features_file"

@@ -1,4 +1,4 @@
-"""The section `features` of config.yaml: what the models see of a structure."""
+"""The section `features` of config.yaml: how models see a structure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xanesflow.core.feature_names import parse_features
 
 def _feature_names(name: str) -> str:
     try:
-        return "+".join(parse_features(name, any_name=True))  # Config looks which are known
+        return "+".join(parse_features(name, any_name=True))  # `checks` looks for unknown names
     except XanesflowError as error:
         raise ValueError(str(error)) from None
 
@@ -22,7 +22,7 @@ FeatureName = Annotated[str, AfterValidator(_feature_names)]
 
 
 class FeaturesSection(Section):
-    """What the models see of a structure."""
+    """How models see a structure."""
 
     models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,

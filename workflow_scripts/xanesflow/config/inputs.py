@@ -1,6 +1,6 @@
-"""The section `inputs` of config.yaml: what is written for each simulation code (see `xanesflow.config.model`).
+"""The section `inputs` of config.yaml: the input files of each simulation code.
 
-Defaults are the paper's (arXiv 2409.19552) for FEFF and VASP, and Lightshow's own for the other codes.
+FEFF and VASP have the paper's defaults (arXiv 2409.19552), the other codes have Lightshow's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xanesflow.codes.registry import theory_of
 from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool
 
 Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
-"""In Å; beyond 62 Å Lightshow's rule for k-points would take a single one without a word."""
+"""In Å; beyond 62 Å Lightshow's rule for k-points would silently take a single one."""
 
 Tag = bool | int | float | str | list[int | float | str] | None
 
@@ -37,26 +37,26 @@ CORE_WINDOW_HA = {
     "Ti": (178.2, 180.5), "V": (196.4, 198.7), "Cr": (215.5, 217.8), "Mn": (235.6, 237.9),
     "Fe": (256.5, 258.8), "Co": (278.3, 280.6), "Ni": (301.1, 303.4), "Cu": (324.7, 327.0),
 }  # fmt: skip
-"""Absolute energies in Hartree that exciting computes, Lightshow's for Ti.
+"""Absolute energies in Hartree that exciting computes; Ti has Lightshow's window.
 
-The others begin 0.55 Ha below the 1s level of density functional theory as Ti's does. Those levels are the paper's for
-Ti and Cu (-4864.0 and -8850.2 eV); between them it is the measured edge less a shift that grows evenly with the atomic
-number.
+Like Ti's window, the others begin 0.55 Ha below the 1s level of density functional theory. For Ti and Cu that level is
+the paper's (-4864.0 and -8850.2 eV). For the elements between them it is the measured edge minus a shift that grows
+linearly with the atomic number.
 """
 
 
 def _cards(cards: dict[str, Card]) -> dict[str, Card]:
     if not cards.get("XANES"):
-        raise ValueError("the card XANES must be among them")
+        raise ValueError("add the card XANES, which must be among them")
     for card, why in {"EDGE": "it is always K", "RECIPROCAL": "clusters are computed in real space"}.items():
         if card in cards:
-            raise ValueError(f"the card {card} cannot be given, {why}")
+            raise ValueError(f"the card {card} cannot be given, because {why}; remove it")
     return cards
 
 
 def _window(window: tuple[float, float]) -> tuple[float, float]:
     if window[0] >= window[1]:
-        raise ValueError(f"a window starts below its end, not at {window[0]:g} for {window[1]:g}")
+        raise ValueError(f"a window starts below its end, but this one goes from {window[0]:g} to {window[1]:g}")
     return window
 
 
@@ -79,7 +79,7 @@ class VaspInputs(Section):
 
     supercell: Length = Field(9.0, description="least length in Å of each edge of the supercell")
     kpoint_length: Length = Field(
-        24.0, description="effective size of the crystal in Å: that of the supercell times the k-points"
+        24.0, description="effective size of the crystal in Å: supercell length times number of k-points"
     )
     e_range: dict[ElementSymbol, Positive] = Field(
         {"Ti": 30.0, "Cu": 20.0}, description="eV above the Fermi level that the bands must cover, by absorber"
@@ -151,14 +151,14 @@ class FdmnesInputs(Section):
 
 
 class InputsSection(Section):
-    """What is written for each code."""
+    """The input files of each code."""
 
     feff: FeffInputs = Field(FeffInputs(), description="FEFF 9 and 10 (subsets of FEFF)")
     vasp: VaspInputs = Field(
         VaspInputs(),
         description=(
             "VASP (subsets of VASP): ground state and core hole in one supercell; needs no POTCARs, but\n"
-            "`xanesflow unpack --potcar` puts them together where PMG_VASP_PSP_DIR names a library of them"
+            "`xanesflow unpack --potcar` assembles them if PMG_VASP_PSP_DIR names a library of POTCARs"
         ),
     )
     ocean: OceanInputs = Field(OceanInputs(), description="OCEAN (subsets of OCEAN)")
@@ -167,12 +167,12 @@ class InputsSection(Section):
     fdmnes: FdmnesInputs = Field(FdmnesInputs(), description="FDMNES (subsets of FDMNES)")
 
     def of(self, theory: str) -> dict[str, Any]:
-        """The options of a level of theory as plain values; empty for one that no inputs are written for."""
+        """The options of a level of theory as plain values; empty if no inputs are written for it."""
         section = getattr(self, theory_of(theory).inputs_section or " ", None)
         return section.model_dump(mode="json") if isinstance(section, Section) else {}
 
     def missing(self, element: str, theory: str) -> str | None:
-        """The key that lacks an entry which the inputs of a subset need; None if nothing is missing."""
+        """The key without an entry for `element` that the inputs need; None if nothing is missing."""
         record = theory_of(theory)
         if record.element_key and element not in self.of(theory)[record.element_key]:
             return f"inputs.{record.inputs_section}.{record.element_key}"

@@ -1,4 +1,4 @@
-"""The kinds of models, and what can have settings of its own."""
+"""The kinds of models, and the names under which models can have their own settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ UNIVERSAL: Final = "universal"
 """The kind of model that learns from all subsets of a level of theory."""
 
 BEST_FIRST: tuple[Kind, ...] = ("delta", "tuned", "expert", "universal")
-"""Of several kinds, the first one that a campaign has predicts the structures of `snakemake predict`."""
+"""The first of these kinds that a campaign has predicts the structures of `snakemake predict`."""
 
 
 def model_names(subsets: Sequence[str], kinds: Iterable[Kind]) -> list[str]:
-    """What can have settings of its own: each subset, and `universal` where such a model is trained."""
+    """Names of models that can have their own settings: each subset, and `universal` if such a model is trained."""
     return [*subsets, *([UNIVERSAL] if {"universal", "tuned"} & set(kinds) else [])]

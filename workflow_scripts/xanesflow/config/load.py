@@ -1,4 +1,4 @@
-"""Read the configuration, say each mistake in one sentence, and write the default file and the schema."""
+"""Reads the configuration, reports each mistake in one sentence, and writes the default file and the schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xanesflow.config.old_keys import rename_old_keys
 from xanesflow.core.errors import XanesflowError
 
 SCHEMA_FILE = "config.schema.json"
-"""The JSON schema that stands beside config.yaml, by which editors check and complete a campaign file."""
+"""The JSON schema next to config.yaml, with which editors check and complete a campaign file."""
 
 log = logging.getLogger("xanesflow")
 
@@ -26,13 +26,13 @@ log = logging.getLogger("xanesflow")
 def load_config(values: Mapping[str, Any]) -> Config:
     """Check the configuration that Snakemake read.
 
-    Old keys are read as the new ones, with a warning for each.
+    Old keys are read as the new ones; each logs a warning.
 
     Args:
         values: the parsed YAML, defaults and overrides already merged.
 
     Raises:
-        XanesflowError: one sentence for each wrong key, type or value, with its place.
+        XanesflowError: a key, type or value is wrong; the message has one sentence for each, with its place.
     """
     renamed, warnings = rename_old_keys(_nulls(dict(values)))
     for warning in warnings:
@@ -40,8 +40,8 @@ def load_config(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(renamed)
     except ValidationError as error:
-        # A union (a number, or a mapping of numbers) complains once per member: what it says of the deepest place is
-        # about the member that was meant, and the first complaint about a place says enough.
+        # A union (a number, or a mapping of numbers) gives an error for each member. The error at the deepest place is
+        # about the member that the user meant, and the first error at a place says enough.
         by_place: dict[tuple[str, ...], str] = {}
         for one in error.errors():
             by_place.setdefault(_place(one), _sentence(one))
@@ -60,7 +60,9 @@ def read_config_file(path: str | Path) -> Config:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
-        raise XanesflowError(f"{path} holds no keys with values, but {type(values).__name__} {str(values)[:40]!r}.")
+        raise XanesflowError(
+            f"{path} holds {type(values).__name__} {str(values)[:40]!r} where keys with values belong; see config.yaml."
+        )
     return load_config(values)
 
 
@@ -69,7 +71,7 @@ def default_yaml() -> str:
     lines = [
         f"# yaml-language-server: $schema={SCHEMA_FILE}",
         "# The whole 3dtm_xanes_ml2024 campaign (arXiv 2409.19552): eight 3d metals at the FEFF level.",
-        "# A campaign of your own is a file with just the keys that differ: snakemake --configfile mine.yaml",
+        "# For your own campaign, write a file with only the keys that differ: snakemake --configfile mine.yaml",
         "# Made by `python -m xanesflow.config > config.yaml`; change the descriptions in xanesflow/config/, not here.",
     ]
     for name in Config.model_fields:
@@ -83,7 +85,7 @@ def json_schema() -> str:
 
 
 def _nulls(value: Any) -> Any:
-    """`null` in a value given by --config, which Snakemake hands over as a word."""
+    """Replace the word `null` by None, as Snakemake passes the nulls of --config on as words."""
     if isinstance(value, dict):
         return {key: _nulls(inner) for key, inner in value.items()}
     return None if value == "null" else value
@@ -93,7 +95,7 @@ def _place(error: Any) -> tuple[str, ...]:
     """The keys that lead to a pydantic error."""
     place = [str(part) for part in error["loc"]]
     if error["type"] != "extra_forbidden":
-        # Members of a union (str, dict[...], constrained-int) show up in the location; they are no keys of the file.
+        # Members of a union (str, dict[...], constrained-int) appear in the location, but are not keys of the file.
         place = [p for p in place if "[" not in p and p not in {"str", "int", "function-before", "constrained-int"}]
     return tuple(place)
 

@@ -1,6 +1,6 @@
-"""The whole configuration: what config.yaml holds, with the checks of and between its sections.
+"""The whole configuration, config.yaml, with the checks within and between its sections.
 
-`xanesflow.config.load` reads it; `xanesflow.config.campaign` says what it implies.
+`xanesflow.config.load` reads it; `xanesflow.config.campaign` works out what it implies.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Config(Section):
         "3dtm_xanes_ml2024", description="name of the campaign; the dataset is results/dataset/<campaign>.h5"
     )
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
-        [f"{element}_FEFF" for element in ELEMENTS],  # the paper's: a default is a choice, which no record makes
+        [f"{element}_FEFF" for element in ELEMENTS],  # the paper's choice, so the theory is named here
         description=(
             "element and level of theory of each subset: Cu_FEFF, or Cu_FEFF8L, which the embedded engine computes.\n"
-            "For OCEAN, EXCITING, XSPECTRA and FDMNES inputs are written (`snakemake inputs`), but no runs are read"
+            "For OCEAN, EXCITING, XSPECTRA and FDMNES, inputs are written (`snakemake inputs`) but no runs are read"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -52,11 +52,11 @@ class Config(Section):
     )
     simulations: SimulationsSection = Field(SimulationsSection(), description="simulated spectra")
     curation: CurationSection = Field(CurationSection(), description="from raw runs to spectra on one grid")
-    features: FeaturesSection = Field(FeaturesSection(), description="what the models see of a structure")
+    features: FeaturesSection = Field(FeaturesSection(), description="how models see a structure")
     splits: SplitsSection = Field(SplitsSection(), description="training, validation and test part, by material")
-    dataset: DatasetSection = Field(DatasetSection(), description="the dataset's own description")
+    dataset: DatasetSection = Field(DatasetSection(), description="source and description of the dataset")
     models: ModelsSection = Field(ModelsSection(), description="neural networks from features to spectra")
-    evaluation: EvaluationSection = Field(EvaluationSection(), description="how the models are judged")
+    evaluation: EvaluationSection = Field(EvaluationSection(), description="how the models are evaluated")
     predict: PredictSection = Field(
         PredictSection(), description="spectra of other structures, for `snakemake predict`"
     )
@@ -87,5 +87,5 @@ class Config(Section):
         return self
 
     def as_json(self) -> str:
-        """The whole configuration as one line of JSON, as the outputs record it."""
+        """The whole configuration as one line of JSON, for the outputs to record."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)

@@ -1,4 +1,4 @@
-"""The section `models` of config.yaml."""
+"""The section `models` of config.yaml: the models, and how they are trained."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class ModelsSection(Section):
     preset: Preset = Field(
         "paper",
         description=(
-            "paper: training as published; best: what predicts spectra best (docs/studies/accuracy.md), with features\n"
-            "and seeds of its own. It gives the values of all keys here, and of features.models, that are null"
+            "paper: training as published; best: what predicts spectra best (docs/studies/accuracy.md), with its own\n"
+            "features and seeds. It gives the values of all keys here, and of features.models, that are null"
         ),
     )
     kinds: Annotated[list[Kind], Field(min_length=1), AfterValidator(unique)] = Field(
         ["expert"],
         description=(
             "expert: one model per subset; universal: one over all subsets of a level of theory; tuned: one per\n"
-            "subset that goes on from the universal one; delta: one per subset, of its difference to cheaper runs"
+            "subset that starts from the universal one; delta: one per subset, for its difference to cheaper runs"
         ),
     )
     delta_from: CheapTheory | SubsetName | None = Field(
@@ -58,7 +58,7 @@ class ModelsSection(Section):
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "seeds of each model, which are trained at once; the report also has the mean prediction of several\n"
+            "seeds of each model, trained together; if there are several, the report also has their mean prediction\n"
             "(paper: [0], best: four)"
         ),
     )
@@ -123,7 +123,7 @@ class ModelsSection(Section):
     kernel_share: Annotated[float, BeforeValidator(not_bool), Field(ge=0, lt=1)] | None = Field(
         None,
         description=(
-            "share of a kernel regression in the predictions of experts and tuned models; the network has the rest\n"
+            "share of a kernel regression in the predictions of experts and tuned models; the rest is the network's\n"
             "(paper: 0, best: 0.5)"
         ),
     )
@@ -155,21 +155,23 @@ class ModelsSection(Section):
         ),
     )
     search: SearchSection = Field(
-        SearchSection(), description="search for better settings, only made by `snakemake search`"
+        SearchSection(), description="search for better settings; only `snakemake search` runs it"
     )
 
     def universal_of(self, subset: str) -> str:
-        """Level of theory of the universal model that a subset's tuned model goes on from."""
+        """Level of theory of the universal model from which a subset's tuned model starts."""
         theory = Subset.parse(subset).theory
         return self.tuned_from.get(theory, theory)
 
     def training_of(self, kind: str, of: str, found: dict[str, Any]) -> dict[str, Any]:
-        """How a model is trained: arguments of `TrainingSettings.of_model`, but for the seed.
+        """How a model is trained: arguments of `TrainingSettings.of_model`, without the seed.
+
+        Values that hold for all models come first; what a search found replaces them, and then the model's own values.
 
         Args:
             kind: `expert`, `universal` or `tuned`.
-            of: a subset, or of a universal model its level of theory.
-            found: what a search found for it, in place of what holds for all models.
+            of: a subset; for a universal model, its level of theory.
+            found: settings that a search found for this model.
         """
         name, layers = "universal" if kind == "universal" else of, LAYERS[self.preset]
         fields = ("dropout", "output", "learning_rate", "weight_decay", "schedule", "average", "max_epochs", "patience")
@@ -186,7 +188,7 @@ class ModelsSection(Section):
         own = {"widths": self.widths.get(name), "batch_size": self.batch_size.get(name)}
         settings |= {field: value for field, value in own.items() if value is not None}
         if kind == "tuned":
-            settings["widths"] = None  # the universal model's, whatever those of the subset's expert are
+            settings["widths"] = None  # those of the universal model, not those of the subset's expert
         else:
             settings |= self.settings.get(name, {})
         if settings["learning_rate"] == "range_test":

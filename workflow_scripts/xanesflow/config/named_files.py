@@ -1,4 +1,4 @@
-"""Whether the files that a configuration names are there, before hours of work that would end without them."""
+"""Checks that the files named in a configuration exist, before hours of work that would fail without them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from xanesflow.core.errors import XanesflowError
 
 
 def check_split_files(paths: list[str], subset: str) -> None:
-    """Check that the published split files are there, before hours of work that would end without them.
+    """Check that the published split files exist.
 
     Raises:
-        XanesflowError: one is missing; names it.
+        XanesflowError: one is missing; the message names it.
     """
     for path in paths:
         if not Path(path).exists():
@@ -22,10 +22,10 @@ def check_split_files(paths: list[str], subset: str) -> None:
 
 
 def check_directory(path: str | Path, key: str = "structures.directory") -> None:
-    """Check that a folder of structures, which `key` names, is there; what is in it is seen when it is read.
+    """Check that the folder of structures that `key` names exists; its content is checked when it is read.
 
     Raises:
-        XanesflowError: it is not there; says where it was looked for.
+        XanesflowError: it does not; the message says where it was looked for.
     """
     if not Path(path).is_dir():
         raise XanesflowError(

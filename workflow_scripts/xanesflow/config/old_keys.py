@@ -1,4 +1,4 @@
-"""Keys that were renamed: this version still reads the old ones, with a sentence that names the new one."""
+"""Renamed keys: this version still reads the old names, and warns with a sentence that gives the new one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from xanesflow.core.errors import XanesflowError
 
 
 class _Renamed(NamedTuple):
-    """One old key.
-
-    Attributes:
-        section: the section that it is in.
-        old: its name before.
-        new: its name now.
-        model: of the section.
-        translate: from an old value to a new one.
-    """
+    """One renamed key of a section; `translate` turns an old value into a new one."""
 
     section: str
     old: str
@@ -39,14 +31,14 @@ OLD_KEYS = (
 def rename_old_keys(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Put the values of old keys under the new ones.
 
-    Snakemake fills in config.yaml before anybody looks, so the new key is always there; it counts as given only where
-    it differs from the default.
+    Snakemake merges config.yaml into the configuration first, so the new key is always there. It counts as given only
+    if its value differs from the default.
 
     Args:
-        values: the configuration as read; it stays as it is.
+        values: the configuration as read; not changed.
 
     Returns:
-        The configuration with new keys alone, and a sentence for each old key that was found.
+        The configuration without old keys, and a sentence for each old key that was found.
 
     Raises:
         XanesflowError: an old key and the new one are both given.
@@ -61,7 +53,7 @@ def rename_old_keys(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
         default = default.model_dump(mode="json") if isinstance(default, Section) else default
         there, value = section.get(key.new, default), key.translate(section[key.old])
         if there != default:
-            raise XanesflowError(f"Configuration: {old} is the old name of {new}, and both are given; take {old} out.")
+            raise XanesflowError(f"Configuration: {old} is the old name of {new}, and both are given; remove {old}.")
         if isinstance(there, Mapping) and isinstance(value, Mapping):
             value = {**there, **value}
         others = {name: given for name, given in section.items() if name not in (key.old, key.new)}

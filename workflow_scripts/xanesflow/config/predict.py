@@ -1,4 +1,4 @@
-"""The section `predict` of config.yaml: which structures the target `predict` is for, and by which models."""
+"""The section `predict` of config.yaml: which structures `snakemake predict` predicts, and with which models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xanesflow.config.base import Section, unique
 
 
 class PredictSection(Section):
-    """Spectra of structures that were not simulated, made by `snakemake predict` alone."""
+    """Spectra of structures that were not simulated; only `snakemake predict` makes them."""
 
     structures: str | None = Field(
         None, description="folder of structure files, laid out as structures.directory; null: nothing to predict"
@@ -19,7 +19,7 @@ class PredictSection(Section):
         None,
         description=(
             "checkpoints, folders with a model's seeds, or folders of `xanesflow model export`; null: the campaign's\n"
-            "own: of each subset the delta model (over the embedded engine), else the tuned one, else the expert,\n"
+            "own: for each subset the delta model (over the embedded engine), else the tuned one, else the expert,\n"
             "else the universal one, on the first of features.models"
         ),
     )

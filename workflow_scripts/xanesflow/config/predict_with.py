@@ -1,4 +1,4 @@
-"""What `snakemake predict` takes: the folder of structures, the campaign's best models and their error bars."""
+"""The inputs of `snakemake predict`: the folder of structures, the campaign's best models and their error bars."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from xanesflow.core.errors import XanesflowError
 
 
 def folder_to_predict(campaign: Campaign) -> str:
-    """The folder of structures that `snakemake predict` is for.
+    """The folder of structures to predict.
 
     Raises:
-        XanesflowError: none is named, or it is not there.
+        XanesflowError: the configuration names none, or it does not exist.
     """
     folder = campaign.config.predict.structures
     if folder is None:
@@ -26,7 +26,7 @@ def folder_to_predict(campaign: Campaign) -> str:
 
 
 def models_to_predict_with(campaign: Campaign) -> list[str]:
-    """Checkpoints of the campaign's own models, or what the configuration names.
+    """The models that the configuration names, or else checkpoints of the campaign's own models.
 
     Raises:
         XanesflowError: the campaign has no model that can predict other structures.
@@ -39,7 +39,7 @@ def models_to_predict_with(campaign: Campaign) -> list[str]:
 
 
 def calibrations_to_predict_with(campaign: Campaign) -> list[str]:
-    """Error bars of the campaign's own models, which lie where they are looked for; others bring theirs along."""
+    """Error bars of the campaign's own models; empty for other models, which bring their own."""
     if campaign.config.predict.models is not None:
         return []
     kind, features = _best_model(campaign)
@@ -47,16 +47,16 @@ def calibrations_to_predict_with(campaign: Campaign) -> list[str]:
 
 
 def _best_model(campaign: Campaign) -> tuple[str, str]:
-    """Kind and features of the model that predicts: of the best kind, the one on its first features."""
-    own = dict(reversed(campaign.models))  # of each kind the first features stay
+    """Kind and features of the model that predicts: the best kind, on its first features."""
+    own = dict(reversed(campaign.models))  # for each kind the first features win
     models = campaign.config.models
     cheap = cheap_theory(models.delta_from)
     if cheap is None or not theory_of(cheap).runs_at_prediction:
-        own.pop(DELTA, None)  # its cheap runs cannot be made where structures are predicted
+        own.pop(DELTA, None)  # a prediction cannot make its cheap runs
     for kind in BEST_FIRST:
         if kind in own:
             return kind, own[kind]
     raise XanesflowError(
         f"models.kinds is {', '.join(models.kinds)}, over runs of {models.delta_from}, which are not made "
-        "for structures that are to be predicted; name models in predict.models."
+        "for the structures to predict; name models in predict.models."
     )

@@ -1,4 +1,4 @@
-"""What is looked at before anything is planned: mistakes that would otherwise show after hours of work."""
+"""Checks before anything is planned, for mistakes that would otherwise show after hours of work."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from xanesflow.core.sites import Subset
 
 
 def check_named_files(campaign: Campaign) -> None:
-    """Check that the files and folders that a configuration names are there.
+    """Check that the files and folders that a configuration names exist.
 
-    Files of material ids and of features are for the rooms that read them.
+    The rooms that read files of material ids and of features check those themselves.
 
     Raises:
-        XanesflowError: one is missing; names it and its key.
+        XanesflowError: one is missing; the message names it and its key.
     """
     config = campaign.config
     campaign.found_settings()
@@ -29,7 +29,7 @@ def check_named_files(campaign: Campaign) -> None:
 
 
 def warnings_of(campaign: Campaign) -> list[str]:
-    """What will stop a job later on, but need not be there for planning, a sentence each."""
+    """Sentences on what will stop a job later, although planning works without it."""
     config = campaign.config
     if config.dataset.from_files:
         return []
@@ -38,8 +38,8 @@ def warnings_of(campaign: Campaign) -> list[str]:
         if (entries := campaign.processing_of(name)) is not None:
             try:
                 processing_of(name, Subset.parse(name).theory, entries, start_ev=campaign.energy_start(name))
-            except XanesflowError as error:  # runs need none of it, and the shift can only be found with one
-                found.append(f"{error} Until then the job that makes them will stop.")
+            except XanesflowError as error:  # no error: runs need no entries, and finding the shift needs a run
+                found.append(f"{error} Until then the job that makes the spectra will stop.")
     if config.simulations.source != "run":
         return found
     if unrun := [name for name in campaign.subsets if Subset.parse(name).theory not in computed()]:
@@ -52,6 +52,6 @@ def warnings_of(campaign: Campaign) -> list[str]:
         if by_it and (find_program := function_of(record.find_program)):
             try:
                 find_program(getattr(config.simulations, record.command_key))
-            except XanesflowError as error:  # it may be there where the jobs run, and inputs need none
+            except XanesflowError as error:  # no error: the jobs' machine may have it, and inputs need no program
                 found.append(f"{', '.join(by_it)}: {error}")
     return found

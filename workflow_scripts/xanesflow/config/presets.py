@@ -1,4 +1,4 @@
-"""What `models.preset` stands for; apart from what trains, so that planning stays quick."""
+"""The values behind `models.preset`; kept apart from the training code, so that planning stays quick."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
         "patience": 50,
     },
 }
-"""Values of the keys of `models`, and `features` of `features.models`, that a configuration leaves to its preset."""
+"""Values for keys of `models` that a configuration leaves to its preset; `features` stands for `features.models`."""
 
 LAYERS: Mapping[Preset, tuple[tuple[int, ...], int] | None] = {"paper": None, "best": ((400, 400, 400), 128)}
 """Widths of the hidden layers and batch size of every model; None: the paper's for each."""
 
 
 def fill_in(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration in which the keys that are absent or null have the values of its preset.
+    """Give keys that are absent or null the values of the preset.
 
     Args:
-        values: as read, not yet checked; what is no mapping is left to the check.
+        values: the configuration as read, not yet checked. A section of a wrong type stays for the check to report.
     """
     models, features = values.get("models") or {}, values.get("features") or {}
     if not isinstance(models, Mapping) or not isinstance(features, Mapping):

@@ -1,6 +1,6 @@
 """Every path below `results/`, relative to the working directory.
 
-A path is a pattern whose wildcards stand in braces: rules use it as it is, and `fill` puts values in their place.
+A path is a pattern with wildcards in braces. Rules use the patterns directly, and `fill` replaces the wildcards.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ UNMATCHED = "results/dataset/splits/{subset}_unmatched.csv"
 DATASET = "results/dataset/{campaign}.h5"
 PACKAGED = "results/package/{campaign}/{name}"
 
-# Stage 7: models; {of} is a subset, or of a universal model a level of theory
+# Stage 7: models; {of} is a subset, or the level of theory of a universal model
 CHECKPOINT = "results/models/{model}_{features}_{of}/seed{seed}.safetensors"
 TRAINING_HISTORY = "results/models/{model}_{features}_{of}/history.csv"
 LEARNING_CURVE = "results/models/{model}_{features}_{of}/learning_curve.svg"
@@ -73,7 +73,7 @@ SUBSET_FIGURE = "results/report/figures/{figure}_{subset}.svg"
 MODEL_FIGURE = "results/report/figures/{figure}_{model}_{features}_{subset}.svg"
 MAP_FIGURE = "results/report/figures/map_{features}_{subset}.svg"
 
-# Beside the way to the report: structures that nobody simulated
+# Not part of the report: predictions for structures that were not simulated
 PREDICTED_SPECTRA = "results/prediction/spectra.h5"
 UNPREDICTED_STRUCTURES = "results/prediction/spectra_rejected.csv"
 
@@ -81,22 +81,22 @@ BENCHMARKS = "results/benchmarks"
 
 
 def fill(pattern: str, **wildcards: object) -> str:
-    """A pattern with values in place of the wildcards that are named; all others stay."""
+    """Replace the given wildcards of a pattern by values; all others stay."""
     for name, value in wildcards.items():
         pattern = pattern.replace(f"{{{name}}}", str(value))
     return pattern
 
 
 def in_results(results: Path, pattern: str, **wildcards: object) -> Path:
-    """A filled pattern below the `results` folder of a campaign, wherever that is."""
+    """Fill a pattern and return its path below the campaign's folder `results`, which may lie anywhere."""
     return results / fill(pattern, **wildcards).removeprefix(f"{RESULTS}/")
 
 
 def log_of(rule: str, wildcards: str = "") -> str:
-    """Log of a rule's jobs, each named by its wildcards, as `{subset}_{chunk}`."""
+    """Path of the log of a rule's jobs; `wildcards`, such as `{subset}_{chunk}`, distinguish the jobs."""
     return f"results/logs/{rule}/{wildcards}.log" if wildcards else f"results/logs/{rule}.log"
 
 
 def benchmark_of(rule: str, wildcards: str = "") -> str:
-    """What Snakemake measured of a rule's jobs, each named by its wildcards."""
+    """Path of Snakemake's measurements of a rule's jobs; `wildcards` distinguish the jobs."""
     return f"{BENCHMARKS}/{rule}/{wildcards}.tsv" if wildcards else f"{BENCHMARKS}/{rule}.tsv"

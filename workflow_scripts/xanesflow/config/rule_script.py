@@ -1,4 +1,4 @@
-"""What every script of a rule does around its one function call: log, and tell a user's mistake in one sentence."""
+"""What every rule script does around its one function call: write a log, report a user's mistake in one sentence."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from xanesflow.running.locks import hold_job
 
 @contextmanager
 def rule_log(snakemake: Any) -> Iterator[str]:
-    """Write the log of a rule's script, on the terminal too.
+    """Write the log of a rule's script to its file and to the terminal.
 
-    A `XanesflowError` ends the script with its sentence and no traceback, and so does a disk that is full or a file
-    that may not be read; any other exception is a fault of ours and is logged with one. A job that a killed run left
-    at work is waited for (see `hold_job`).
+    A `XanesflowError` ends the script with its sentence and without a traceback. So does an `OSError`, such as a full
+    disk or an unreadable file. Any other exception is a bug in xanesflow and is logged with its traceback. If a killed
+    run left the same job running, the script waits for it (see `hold_job`).
 
     Args:
-        snakemake: the object that Snakemake gives a script.
+        snakemake: the object that Snakemake passes to a script.
 
     Yields:
         The whole configuration as JSON, for the outputs to record.
@@ -33,10 +33,10 @@ def rule_log(snakemake: Any) -> Iterator[str]:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         held = hold_job(Path(snakemake.log[0]).with_suffix(".lock"), snakemake.output)
-    except XanesflowError as error:  # the log is the other process's
+    except XanesflowError as error:  # not into the log, which belongs to the other process
         logging.getLogger("xanesflow").error("ERROR: %s", error)
         sys.exit(1)
-    # Only now the log: a job that had to be waited for wrote its own to the end.
+    # Open the log only now, as the job that we waited for wrote to the same file until it ended.
     to_file = logging.FileHandler(snakemake.log[0], mode="w")
     to_file.setFormatter(logging.getLogger().handlers[0].formatter)
     logging.getLogger().addHandler(to_file)
@@ -50,21 +50,21 @@ def rule_log(snakemake: Any) -> Iterator[str]:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         logging.getLogger("xanesflow").error(
-            "ERROR: the system said: %s%s; mend that and run again.", error.strerror or error, where
+            "ERROR: the system said: %s%s; fix that and run again.", error.strerror or error, where
         )
         sys.exit(1)
     except Exception:
-        logging.getLogger("xanesflow").exception("This is a fault of xanesflow, not of yours; please report it.")
+        logging.getLogger("xanesflow").exception("This is a fault of xanesflow, not yours; please report it.")
         sys.exit(1)
     finally:
         held.close()
 
 
 def path_or_none(paths: Sequence[str]) -> Path | None:
-    """A file that a rule may do without: the only one of its list, or None."""
+    """The file of an optional input, whose list holds one path or none."""
     return Path(paths[0]) if paths else None
 
 
 def by_seed(seeds: Sequence[int], paths: Sequence[str]) -> dict[int, Path]:
-    """Files of a model's seeds, each by its seed."""
+    """The files of a model, by seed."""
     return dict(zip(seeds, map(Path, paths), strict=True))

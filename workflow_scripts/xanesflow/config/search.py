@@ -1,7 +1,7 @@
-"""The section `models.search` of config.yaml, and the settings that single models have of their own.
+"""The section `models.search` of config.yaml, and the settings of single models.
 
-Which value a training gets, of several places that may name one: `models.widths`, `models.batch_size` and
-`models.settings` of that model; then a file of `models.settings_files`; then what holds for all models.
+If several places give a value, a training takes it from the first of these: the model's own entry in `models.widths`,
+`models.batch_size` or `models.settings`; a file of `models.settings_files`; the value for all models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xanesflow.config.settings_file import Found, read_found
 from xanesflow.core.errors import XanesflowError
 
 OWN_KEYS = ("widths", "batch_size")
-"""Settings of single models that have a key of their own in the section `models`."""
+"""Settings of single models that have their own key in the section `models`."""
 
 
 def _space(given: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ def _space(given: dict[str, Any] | None) -> dict[str, Any] | None:
 def _own_settings(given: dict[str, Any]) -> dict[str, Any]:
     for name in OWN_KEYS:
         if name in given:
-            raise ValueError(f"{name} has a key of its own, models.{name}; put it there")
+            raise ValueError(f"{name} has its own key, models.{name}; put it there")
     try:
         return {name: check_setting(name, value) for name, value in given.items()}
     except XanesflowError as error:
@@ -64,7 +64,7 @@ class SearchSection(Section):
         "percentile",
         description=(
             "percentile: a trial ends early if its best validation loss is worse than that of three quarters of the\n"
-            "others at the same epoch (see docs/guide/search.md); none: every trial is trained to its end"
+            "others at the same epoch (docs/guide/search.md); none: every trial is trained to its end"
         ),
     )
     seed: Seed = Field(0, description="seed of the choices, and of the training of every trial")
@@ -84,12 +84,12 @@ def read_settings_files(paths: Iterable[str], models: Iterable[str], features: I
 
     Args:
         paths: the files.
-        models: names of the campaign's models, as `Cu_FEFF` and `universal`.
-        features: the features that they are trained on.
+        models: names of the campaign's models, such as `Cu_FEFF` and `universal`.
+        features: features of the campaign's models.
 
     Raises:
         XanesflowError: a file is missing or no search wrote it, its model or features are not in the campaign, or two
-            files are of the same model.
+            files are for the same model and features.
     """
     files: dict[tuple[str, str], str] = {}
     result = []
@@ -101,13 +101,13 @@ def read_settings_files(paths: Iterable[str], models: Iterable[str], features: I
         ):
             if value not in known:
                 raise XanesflowError(
-                    f"{path} in models.settings_files is of {what} {value}, which this campaign has not (it has "
-                    f"{', '.join(known) or 'none'}); take it out, or add {value} to {key}."
+                    f"{path} in models.settings_files is for {what} {value}, which this campaign does not have (it has "
+                    f"{', '.join(known) or 'none'}); remove the file, or add {value} to {key}."
                 )
         if other := files.get((found.model, found.features)):
             raise XanesflowError(
                 f"models.settings_files names {other} and {path}, both of {found.model} on {found.features}; "
-                "leave one of them out."
+                "remove one of them."
             )
         files[found.model, found.features] = path
         result.append(found)

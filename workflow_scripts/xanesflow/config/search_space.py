@@ -1,8 +1,8 @@
-"""What a search may choose: the settings of a training and the values of each.
+"""The space of a search: the training settings that it varies, and the values of each.
 
-A space is written as in config.yaml. A list has the values of a setting; `{low, high}` a range, with `step` or `log`;
-and `widths` a range of hidden layers and one of units. Every field of `TrainingSettings` can be searched but those
-that say where and how long a training runs, so a new field needs nothing here.
+A space is written as in config.yaml: a list of a setting's values; a range `{low, high}`, with `step` or `log`; for
+`widths` a range of hidden layers and a range of units. Every field of `TrainingSettings` can be searched, except those
+in `NOT_SEARCHED`, so a new field needs no change here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:  # the configuration is read by every job, and only a search n
     from optuna.trial import BaseTrial
 
 NOT_SEARCHED = {"device", "threads", "seed", "max_epochs", "keep_statistics"}
-"""Settings that say where, how long and from which random numbers a training runs, or are of tuned models alone."""
+"""Settings that say where, how long and with which random numbers a training runs, or apply to tuned models only."""
 
 RANGE_TEST = "range_test"
-"""How the configuration calls a learning rate that is found by the range test; in `TrainingSettings` it is None."""
+"""The configuration's name for a learning rate that the range test finds; `TrainingSettings` has None for it."""
 
 SETTINGS = tuple(field.name for field in fields(TrainingSettings) if field.name not in NOT_SEARCHED)
 
@@ -36,13 +36,13 @@ DEFAULT_SPACE: dict[str, Any] = {
     "batch_size": [32, 64, 128],
     "dropout": {"low": 0.0, "high": 0.5, "step": 0.1},
 }
-"""It holds the models of arXiv 2409.19552 and those of the preset `best`."""
+"""It includes the models of arXiv 2409.19552 and those of the preset `best`."""
 
-_DIGITS = 6  # of a sampled number: what is trained with is what stands in the file, without 0.30000000000000004
+_DIGITS = 6  # of a sampled number, so that trainings use what the file shows, and no 0.30000000000000004
 
 
 def check_setting(name: str, value: Any) -> Any:
-    """A value of a setting in the type of `TrainingSettings`; numbers may come as text, as YAML reads 1e-3.
+    """Convert a value to the setting's type in `TrainingSettings`. Numbers may be text, as YAML reads 1e-3.
 
     Raises:
         XanesflowError: there is no such setting to choose, or it cannot have this value.
@@ -50,7 +50,7 @@ def check_setting(name: str, value: Any) -> Any:
     if name not in SETTINGS:
         near = difflib.get_close_matches(name, SETTINGS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(SETTINGS)}."
-        raise XanesflowError(f"'{name}' is no setting of a training that can be chosen here; {hint}")
+        raise XanesflowError(f"'{name}' is not a training setting that you can choose here; {hint}")
     if name == "learning_rate" and value == RANGE_TEST:
         return None
     try:
@@ -68,7 +68,7 @@ def check_setting(name: str, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Choices:
-    """A setting that has one of some values: numbers, words, true and false, or None."""
+    """A setting that takes one of several values: numbers, words, true and false, or None."""
 
     values: tuple[Any, ...]
 
@@ -77,13 +77,13 @@ class Choices:
         return trial.suggest_categorical(name, self.values)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        """What a trial with this value is asked for; None: the value is not among those of the space."""
+        """Optuna's parameters of a trial with this value; None if the space does not hold the value."""
         return {name: value} if value in self.values else None
 
 
 @dataclass(frozen=True)
 class Range:
-    """A setting that is a number from `low` to `high`, both among them; `step` None: any number between."""
+    """A setting that is a number from `low` to `high`, both included; `step` None: any number between them."""
 
     low: float
     high: float
@@ -98,7 +98,7 @@ class Range:
         return _rounded(trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log))
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        """What a trial with this value is asked for; None: the value is not in the range, or on no step of it."""
+        """Optuna's parameters of a trial with this value; None if the value is outside the range or between steps."""
         if value is None or not self.low <= value <= self.high:
             return None
         steps = (value - self.low) / self.step if self.step else 0.0
@@ -113,12 +113,12 @@ class Layers:
     units: Range
 
     def suggest(self, trial: BaseTrial, name: str) -> tuple[int, ...]:
-        """The widths for a trial; it has a parameter `layers`, and one `units_1`, `units_2`, ... a layer."""
+        """The widths for a trial, whose parameters are `layers` and, for each layer, `units_1`, `units_2`, ..."""
         number = int(self.layers.suggest(trial, "layers"))
         return tuple(int(self.units.suggest(trial, f"units_{layer}")) for layer in range(1, number + 1))
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        """What a trial with these widths is asked for; None: they are not in the space."""
+        """Optuna's parameters of a trial with these widths; None if the space does not hold them."""
         found = [self.layers.parameters("layers", len(value))]
         found += [self.units.parameters(f"units_{layer}", width) for layer, width in enumerate(value, start=1)]
         return None if None in found else {key: value for one in found if one for key, value in one.items()}
@@ -126,39 +126,39 @@ class Layers:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """The settings that a search chooses, each with its values; all others are as the configuration has them."""
+    """The settings that a search varies, each with its values; all others stay as configured."""
 
     settings: dict[str, Choices | Range | Layers]
 
     @classmethod
     def parse(cls, given: Mapping[str, Any] | None) -> SearchSpace:
-        """Read a space as config.yaml has it.
+        """Read a space in the form of config.yaml.
 
         Args:
-            given: by setting; one that is None is not searched. None: `DEFAULT_SPACE`.
+            given: values by setting; a setting that is None is not searched. None: `DEFAULT_SPACE`.
 
         Raises:
-            XanesflowError: it is empty, names a setting that there is not, or values that this cannot have.
+            XanesflowError: the space is empty, or names an unknown setting or a value that its setting cannot have.
         """
         given = DEFAULT_SPACE if given is None else given
         settings = {name: _values(name, values) for name, values in given.items() if values is not None}
         if not settings:
             raise XanesflowError(
                 f"it is empty, so there is nothing to search; name settings with their values (of "
-                f"{', '.join(SETTINGS)}), or take null for widths, batch sizes and dropouts around those of the paper."
+                f"{', '.join(SETTINGS)}), or set null for widths, batch sizes and dropouts around those of the paper."
             )
         return cls(settings)
 
     def suggest(self, trial: BaseTrial) -> dict[str, Any]:
-        """The searched settings of a trial."""
+        """The searched settings for a trial."""
         return {name: values.suggest(trial, name) for name, values in self.settings.items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """The space as JSON can hold it."""
+        """Plain values for JSON."""
         return {name: asdict(values) for name, values in self.settings.items()}
 
     def parameters(self, settings: TrainingSettings) -> dict[str, Any] | None:
-        """What a trial with these settings is asked for; None: they lie outside of the space."""
+        """Optuna's parameters of a trial with these settings; None if they lie outside the space."""
         found: dict[str, Any] = {}
         for name, values in self.settings.items():
             one = values.parameters(name, getattr(settings, name))
@@ -169,7 +169,7 @@ class SearchSpace:
 
 
 def _values(name: str, given: Any) -> Choices | Range | Layers:
-    """The values of one setting, read."""
+    """Read the values of one setting."""
     if name not in SETTINGS:
         check_setting(name, given)
     if name == "widths":
@@ -187,7 +187,7 @@ def _values(name: str, given: Any) -> Choices | Range | Layers:
             check_setting(name, int(end) if values.whole else end)
         return values
     if not isinstance(given, list | tuple) or not given:
-        raise XanesflowError(f"{name} is {given!r}; give a list of values, or a range as {{low: 1, high: 2}}.")
+        raise XanesflowError(f"{name} is {given!r}; give a list of values, or a range such as {{low: 1, high: 2}}.")
     checked = tuple(check_setting(name, value) for value in given)
     if len(set(checked)) < len(checked):
         raise XanesflowError(f"{name} has a value twice.")
@@ -195,7 +195,7 @@ def _values(name: str, given: Any) -> Choices | Range | Layers:
 
 
 def _range(name: str, given: Any, *, whole: bool) -> Range:
-    """A range, read and checked."""
+    """Read and check a range."""
     parts = _keys(name, given, {"low", "high"}, {"step", "log"})
     numbers = {key: _number(f"{name}: {key}", value) for key, value in parts.items() if key != "log"}
     log = parts.get("log", False)
@@ -203,10 +203,10 @@ def _range(name: str, given: Any, *, whole: bool) -> Range:
     step, span = values.step, values.high - values.low
     for wrong, what in (
         (not isinstance(log, bool), f"log is {log!r}, and must be true or false"),
-        (values.low > values.high, f"low is {values.low:g} and high is {values.high:g}; turn them round"),
+        (values.low > values.high, f"low is {values.low:g} and high is {values.high:g}; swap the two"),
         (step is not None and step <= 0, f"step is {step}, and must be positive"),
         (log and values.low <= 0, f"log is true, so low must be positive, and is {values.low:g}"),
-        (log and step is not None, "step and log do not go together; leave one of them out"),
+        (log and step is not None, "step and log do not go together; remove one of them"),
         (
             step is not None and step > 0 and abs(span / step - round(span / step)) > 1e-6,
             "from low to high must be a whole number of steps",
@@ -222,20 +222,20 @@ def _range(name: str, given: Any, *, whole: bool) -> Range:
 
 
 def _keys(name: str, given: Any, wanted: set[str], may: set[str]) -> dict[str, Any]:
-    """A mapping that has all keys `wanted`, perhaps some of `may`, and no others; those that are None are left out."""
+    """Check that a mapping has all keys `wanted` and no others but those of `may`; returns it without nulls."""
     form = "{" + ", ".join(f"{key}: ..." for key in sorted(wanted)) + "}"
     if not isinstance(given, Mapping):
         raise XanesflowError(f"{name} is {given!r}; give {form}.")
     parts = {str(key): value for key, value in given.items() if value is not None}
     if wrong := sorted(parts.keys() - wanted - may):
-        raise XanesflowError(f"{name} knows no '{wrong[0]}'; it takes {', '.join(sorted(wanted) + sorted(may))}.")
+        raise XanesflowError(f"{name} does not take '{wrong[0]}'; it takes {', '.join(sorted(wanted) + sorted(may))}.")
     if missing := sorted(wanted - parts.keys()):
         raise XanesflowError(f"{name} has no '{missing[0]}'; give {form}.")
     return parts
 
 
 def _number(name: str, value: Any) -> float:
-    """A finite number, which may come as text."""
+    """Read a finite number, which may be text."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
@@ -255,13 +255,13 @@ def _hints() -> dict[str, Any]:
 
 
 def _types(name: str) -> set[Any]:
-    """The types that a setting's value may have, but for None."""
+    """The types that a setting's value may have, without None."""
     hint = _hints()[name]
     return {int} if get_origin(hint) is tuple else set(get_args(hint) or (hint,)) - {NoneType}
 
 
 def _wanted(name: str) -> str:
-    """The type of a setting, for messages."""
+    """The type of a setting in words, for messages."""
     hint = _hints()[name]
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))

@@ -1,6 +1,6 @@
-"""The file with the best settings of a search: keys and values as config.yaml has them, and where they are from.
+"""The file with the best settings of a search: keys and values in the form of config.yaml, and their origin.
 
-It can be named in `models.settings_files`, given to Snakemake as one more `--configfile`, or copied from.
+You can name it in `models.settings_files`, pass it to Snakemake as another `--configfile`, or copy values from it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Found:
 
     Attributes:
         model: a subset, for its expert, or `universal`.
-        features: as `m3gnet`.
+        features: such as `m3gnet`.
         settings: the searched settings, fields of `TrainingSettings`.
-        origin: what else the file tells of the search: data hash, trials, seed, versions.
+        origin: what the file records about the search: data hash, trials, seed, versions.
     """
 
     model: str
@@ -45,8 +45,8 @@ def write_found(path: str | Path, found: Found, headline: str) -> None:
 
     Args:
         path: the YAML file.
-        found: what it holds.
-        headline: a line or several on how it was found, without `#`.
+        found: the settings to write.
+        headline: one or more lines on how they were found, without `#`.
     """
     models: dict[str, Any] = {}
     for name, setting in found.settings.items():
@@ -65,17 +65,17 @@ def write_found(path: str | Path, found: Found, headline: str) -> None:
 
 
 def read_found(path: str | Path) -> Found:
-    """Read what `write_found` wrote; the values may have been changed by hand since.
+    """Read a file of `write_found`. A user may have changed its values, so they are checked.
 
     Raises:
-        XanesflowError: the file is missing, no search wrote it, or it holds something that is no setting.
+        XanesflowError: the file is missing, no search wrote it, or it holds something that is not a setting.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise XanesflowError(
             f"{path} of models.settings_files does not exist (looked from {Path.cwd()}); make it with `snakemake "
-            "search` before you name it, or mend the path."
+            "search` before you name it, or fix the path."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise XanesflowError(f"{path} of models.settings_files cannot be read ({error}).") from None
@@ -89,7 +89,7 @@ def read_found(path: str | Path) -> Found:
     try:
         settings = _settings(yaml.safe_load(text), model)
     except (XanesflowError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        what = str(error) if isinstance(error, XanesflowError) else "it is not laid out as `snakemake search` does it"
+        what = str(error) if isinstance(error, XanesflowError) else "it does not have the form of `snakemake search`"
         raise XanesflowError(
             f"{path} of models.settings_files is damaged: {one_line(what)}; make it again with `snakemake search`."
         ) from None
@@ -97,7 +97,7 @@ def read_found(path: str | Path) -> Found:
 
 
 def _origin(text: str) -> dict[str, Any] | None:
-    """What the file says of the search; None: it is not from one, or from one of another version."""
+    """The file's record of its search; None if no search of this version wrote the file."""
     for line in text.splitlines():
         if line.startswith(_MARK):
             try:
@@ -110,7 +110,7 @@ def _origin(text: str) -> dict[str, Any] | None:
 
 
 def _settings(values: Any, model: str) -> dict[str, Any]:
-    """The settings of the model, checked."""
+    """Read and check the settings of the model."""
     models: Mapping[str, Any] = values["models"]
     found = {name: models[name][model] for name in _BY_MODEL if name in models} | models.get("settings", {}).get(
         model, {}

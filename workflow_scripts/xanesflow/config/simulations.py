@@ -1,4 +1,4 @@
-"""The section `simulations` of config.yaml: where spectra come from, and how each code is run."""
+"""The section `simulations` of config.yaml: where simulated spectra come from, and how each code is run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xanesflow.config.base import Count, Positive, Section, SubsetName, not_bool
 
 
 def _switch(value: Any) -> Any:
-    """YAML takes a bare `on` or `off` for true or false."""
+    """Turn true and false back into `on` and `off`, which YAML reads as booleans."""
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
@@ -21,7 +21,7 @@ def _command(command: str) -> str:
     except ValueError as error:
         raise ValueError(f"it cannot be read as a command ({error})") from None
     if not words:
-        raise ValueError("a command is wanted")
+        raise ValueError("give a command")
     return command
 
 
@@ -29,7 +29,7 @@ CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
 
 
 class Feff8lRun(Section):
-    """Options of the embedded engine, FEFF8L (the defaults are those of its own EngineSettings)."""
+    """Options of the embedded engine, FEFF8L; defaults as in `xanesflow.codes.feff8l.options.EngineSettings`."""
 
     scf_radius: Positive = Field(
         2.6, description="radius in Å of the cluster around each atom for the self-consistent field (SCF)"
@@ -56,11 +56,11 @@ class Feff8lRun(Section):
     fermi_offset: Annotated[float, BeforeValidator(not_bool), Field(allow_inf_nan=False)] = Field(
         0.6, description="eV added to the Fermi level of the SCF, chosen on Cu; 0: none"
     )
-    time_limit: Positive = Field(120.0, description="seconds that one attempt at the potentials of a site may take")
+    time_limit: Positive = Field(120.0, description="seconds that one run of one of its programs may take")
 
 
 class FeffRun(Section):
-    """How FEFF is run on a site."""
+    """How FEFF is run on a site; `inputs.feff` sets what it computes."""
 
     time_limit: Positive = Field(
         43200.0,
@@ -72,13 +72,13 @@ class FeffRun(Section):
     smaller_scf_radius: bool = Field(
         False,
         description=(
-            "true: reduce the SCF radius by a fifth where neither more iterations nor a smaller convergence factor help"
+            "true: reduce the SCF radius by a fifth if neither more iterations nor a smaller convergence factor helps"
         ),
     )
 
 
 class VaspRun(Section):
-    """How VASP is run; what it computes stands in inputs.vasp."""
+    """How VASP is run; `inputs.vasp` sets what it computes."""
 
     time_limit: Positive = Field(
         86400.0,
@@ -121,7 +121,7 @@ class SimulationsSection(Section):
     max_failed: Annotated[float, BeforeValidator(not_bool), Field(ge=0, le=1)] | None = Field(
         0.1,
         description=(
-            "share of a subset's sites that may fail; the campaign goes on without them. If more fail, it stops\n"
+            "share of a subset's sites that may fail; the campaign continues without them. If more fail, it stops\n"
             "before the spectra (`xanesflow retry` computes them again). Up to 5 failures never stop it; null: no limit"
         ),
     )
@@ -140,7 +140,7 @@ class SimulationsSection(Section):
             "`mpirun -n 4 /opt/feff10/bin/feff_mpi.sh`; or the folder with FEFF's modules (rdinp, pot, ...)"
         ),
     )
-    feff: FeffRun = Field(FeffRun(), description="how FEFF is run; inputs.feff says what it computes")
+    feff: FeffRun = Field(FeffRun(), description="how FEFF is run; inputs.feff sets what it computes")
     vasp_command: Annotated[str, AfterValidator(_command)] = Field(
         "vasp_std",
         description=(

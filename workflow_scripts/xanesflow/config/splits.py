@@ -21,7 +21,7 @@ class SplitsSection(Section):
     files: str | None = Field(
         None,
         description=(
-            "folder with published <subset>_{train,val,test}.txt, a <material id>_<site> on each line;\n"
+            "folder with published <subset>_{train,val,test}.txt, one <material id>_<site> on each line;\n"
             "null: the paper's balanced split by material, 80/10/10"
         ),
     )

@@ -13,13 +13,13 @@ from xanesflow.config.base import Count, ElementSymbol, Positive, Section, not_b
 def _system(name: str) -> str:
     first, *others = name.split("-")
     if first != "E" or not all(each == "*" or re.fullmatch("[A-Z][a-z]?", each) for each in others):
-        raise ValueError("a system is E, for the subset's element, with others or * behind it, such as E-O-*")
+        raise ValueError("a system is E, for the subset's element, followed by other elements or *, such as E-O-*")
     return name
 
 
 def _material_id(name: str) -> str:
     if not re.fullmatch(r"[a-z]{2,5}-(\d+|[a-z]+)", name):
-        raise ValueError("a material id is wanted, such as mp-390")
+        raise ValueError("give a material id, such as mp-390")
     return name
 
 
@@ -28,7 +28,7 @@ MaterialId = Annotated[str, AfterValidator(_material_id)]
 
 
 class MaterialsProjectSection(Section):
-    """Which structures are asked of Materials Project, for each element of the subsets."""
+    """Which structures are requested from Materials Project, for each element of the subsets."""
 
     systems: Annotated[list[SystemName], Field(min_length=1), AfterValidator(unique)] = Field(
         ["E", "E-O", "E-O-*", "E-O-*-*"],
@@ -72,7 +72,7 @@ class StructuresSection(Section):
     source: Literal["archive", "directory", "examples", "materials_project"] = Field(
         "archive",
         description=(
-            "archive: the POSCAR beside the finished runs of simulations.archive; directory: your own files;\n"
+            "archive: the POSCAR next to the finished runs of simulations.archive; directory: your own files;\n"
             "examples: well-known structures that come with xanesflow; materials_project: Materials Project, with\n"
             "your API key in the environment variable MP_API_KEY"
         ),
@@ -93,7 +93,7 @@ class StructuresSection(Section):
     )
 
     materials_project: MaterialsProjectSection = Field(
-        MaterialsProjectSection(), description="for source materials_project: which structures to ask for"
+        MaterialsProjectSection(), description="for source materials_project: which structures to request"
     )
     refresh: bool = Field(
         False,

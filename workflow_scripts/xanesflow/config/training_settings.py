@@ -1,4 +1,4 @@
-"""How a model is trained: the paper's choices, and what a user may choose instead."""
+"""The settings of a training: the paper's choices, and what a user may choose instead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAPER_EXPERTS: dict[str, tuple[tuple[int, ...], int]] = dict(
 """Widths of the hidden layers and batch size of each subset's expert (arXiv 2409.19552, hyperparameter search)."""
 
 PAPER_UNIVERSAL: tuple[tuple[int, ...], int] = ((500, 500, 550), 32)
-"""The same of UniversalXAS (all FEFF subsets together); an expert that the paper does not have takes them too."""
+"""The same for UniversalXAS (all FEFF subsets together), and for experts that the paper does not have."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,23 @@ class TrainingSettings:
         dropout: share of hidden units left out at each step, 0 <= dropout < 1.
         output: `softplus`, or `difference`: linear, added to the mean training spectrum.
         learning_rate: Adam's step size; None: suggested by a range test.
-        weight_decay: of the weights, decoupled from their gradient (AdamW, arXiv 1711.05101); 0: plain Adam, as the
-            paper.
-        schedule: `constant` learning rate, as the paper, or `one_cycle`: up to it and down to nothing over
-            `max_epochs` (arXiv 1708.07120).
-        average: share of the old in the running mean of weights that is kept and judged, as 0.999 at each step; 0:
-            the weights themselves, as the paper.
-        kernel_share: of a kernel regression in each prediction (`xanesflow.models.kernel_ridge`), 0 <= share < 1; the
-            network has the rest. A universal model has none.
+        weight_decay: decoupled from the gradient (AdamW, arXiv 1711.05101); 0: plain Adam, as in the paper.
+        schedule: `constant` learning rate, as in the paper, or `one_cycle`: it rises to the learning rate and falls to
+            zero over `max_epochs` (arXiv 1708.07120).
+        average: share that the running mean of the weights keeps of itself at each step, such as 0.999; the mean is
+            stored and validated. 0: the weights themselves, as in the paper.
+        kernel_share: share of a kernel regression in each prediction (`xanesflow.models.kernel_ridge`),
+            0 <= share < 1; the rest is the network's. A universal model has none.
         max_epochs: longest training.
         patience: epochs without a better validation loss after which training stops.
         scaling: `paper`, `standardise`, or `auto` (see `xanesflow.models.network.scaling`).
-        precision: of the products in training. bfloat16 is a third faster on processors that know it, and costs some
+        precision: of the products in training. bfloat16 is a third faster on processors that have it, and costs some
             4 % of η (docs/guide/models.md).
         device: `cpu` or `cuda`.
-        threads: on the CPU; seeds are shared out to them. The weights are the same bit by bit only for as many threads.
+        threads: on the CPU; they share the seeds. Weights are bitwise the same only with the same number of threads.
         seed: of initial weights, order of the batches and dropout.
-        keep_statistics: whether a training that begins with another model's weights normalises by that model's running
-            means and variances, instead of the batches' own (docs/studies/transfer.md).
+        keep_statistics: whether a training that starts from another model's weights normalises by that model's running
+            means and variances instead of each batch's (docs/studies/transfer.md).
     """
 
     widths: tuple[int, ...] = PAPER_UNIVERSAL[0]
@@ -108,7 +107,7 @@ class TrainingSettings:
         """The paper's widths and batch size of a model, unless given.
 
         Args:
-            name: the subset of an expert, as `Cu_FEFF`, or `universal`.
+            name: the subset of an expert, such as `Cu_FEFF`, or `universal`.
             widths: of the hidden layers; None: the paper's.
             batch_size: spectra per step; None: the paper's.
             others: fields of this class.
@@ -122,10 +121,10 @@ class TrainingSettings:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON can hold them."""
+        """Plain values for JSON."""
         return {**asdict(self), "widths": list(self.widths)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingSettings:
-        """What `as_dict` gave, read back."""
+        """Settings from what `as_dict` gave."""
         return cls(**{**values, "widths": tuple(values["widths"])})

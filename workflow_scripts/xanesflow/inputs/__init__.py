@@ -1,5 +1,5 @@
 """Stage 2: input files of the simulation codes, written by Lightshow.
 
-`codes` has what is written for a level of theory (`feff`, `vasp`, `others`), `write_inputs` packs a chunk, and `unpack`
-lays chunks out as folders; `feff_inp` compares two feff.inp.
+Each room of `codes` writes the inputs of its code. `write_chunk` packs them into a zip for each chunk, and `unpack`
+unpacks such zips into plain folders.
 """

@@ -1,4 +1,4 @@
-"""Lay packed inputs out as plain folders, for who submits by hand."""
+"""Unpacks inputs into plain folders, for users who submit jobs by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xanesflow.core.files import atomic_path
 from xanesflow.inputs.write_chunk import MANIFESTS
 
 _LIMIT = 256 * 2**20
-"""Bytes of one file; inputs are far smaller."""
+"""Largest size of one file in bytes; inputs are far smaller."""
 
 
 def unpack(zips: list[Path], out: Path, *, potcar: bool = False) -> tuple[int, int]:
@@ -24,18 +24,19 @@ def unpack(zips: list[Path], out: Path, *, potcar: bool = False) -> tuple[int, i
 
     Args:
         zips: chunks of inputs (or of finished runs).
-        out: folder, made if missing. Files that are there already must be the same.
-        potcar: put a POTCAR beside each POTCAR.spec, from the user's library.
+        out: folder, made if missing. Files that it already holds must have the same content.
+        potcar: write a POTCAR next to each POTCAR.spec, from the user's library.
 
     Returns:
-        Number of files written, and of those that were there already.
+        Number of files written, and number of files that were already there.
 
     Raises:
-        XanesflowError: a zip cannot be read or names a file outside `out`, a file would be overwritten by another, or
-            POTCARs are not at hand or not those that the manifest records.
+        XanesflowError: a zip cannot be read or names a file outside `out`, a file would overwrite a different one, or
+            POTCARs are missing or differ from those that the manifest records.
     """
     if potcar and library() is None:
         raise XanesflowError(NO_LIBRARY)
+    # First read everything and check it against the folder and between the zips, so that an error leaves no half.
     waiting: dict[Path, tuple[Path, str]] = {}  # target -> zip and name in it
     there = 0
     for path in zips:
@@ -50,7 +51,7 @@ def unpack(zips: list[Path], out: Path, *, potcar: bool = False) -> tuple[int, i
                         same = other.read(waiting[target][1]) == content
                     if not same:
                         raise XanesflowError(
-                            f"{first} and {path} hold different files {info.filename}; lay them out in two folders."
+                            f"{first} and {path} hold different files {info.filename}; unpack them into two folders."
                         )
                 elif target.exists():
                     _check_same(target, content)
@@ -58,6 +59,7 @@ def unpack(zips: list[Path], out: Path, *, potcar: bool = False) -> tuple[int, i
                 else:
                     waiting[target] = (path, info.filename)
     specs = list(_potcars(zips, out)) if potcar else []
+    # Then write the files of the zips, and the POTCARs.
     written = 0
     for path in zips:
         with _opened(path) as packed:
@@ -104,7 +106,7 @@ def _members(path: Path, packed: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
 
 
 def _check_place(out: Path, target: Path, path: Path) -> None:
-    """Refuse a target that a link below `out` leads elsewhere, or whose folder is a file."""
+    """Refuse a target that is a link or lies behind one that leads out of `out`, or whose folder is a file."""
     root = out.resolve()
     if target.is_symlink() or not target.resolve().is_relative_to(root):
         raise XanesflowError(f"{target} is a link or lies behind one; nothing of {path} is unpacked.")
@@ -128,7 +130,7 @@ def _check_same(target: Path, content: bytes) -> None:
 
 
 def _potcars(zips: list[Path], out: Path) -> Iterator[tuple[Path, list[str], str]]:
-    """Each POTCAR to write with its titles and set, after all that could stand against it was checked."""
+    """Check each POTCAR to write; yields its path, the titles in it and the set that they come from."""
     for path in zips:
         with _opened(path) as packed:
             names = packed.namelist()
@@ -137,15 +139,17 @@ def _potcars(zips: list[Path], out: Path) -> Iterator[tuple[Path, list[str], str
             if not specs:
                 continue
             if not manifests:
-                raise XanesflowError(f"{path} holds no manifest, so nothing tells which POTCARs it needs.")
+                raise XanesflowError(
+                    f"{path} holds no manifest, which would name the POTCARs that it needs; leave out --potcar."
+                )
             manifest: dict[str, Any] = manifests[0]
             functional = str(manifest["settings"]["potcar_functional"])
             for title, recorded in manifest["potcars"].items():
                 text = read_potcar(title, functional)
                 if text is not None and recorded and hash_of(text) != recorded["sha256"]:
                     raise XanesflowError(
-                        f"The POTCAR {title} of your library is not the one that {path} was written with "
-                        f"({recorded['titel']}); take that one, or leave out --potcar."
+                        f"The POTCAR {title} of your library differs from the one with which {path} was written "
+                        f"({recorded['titel']}); use that one, or leave out --potcar."
                     )
             for name in specs:
                 titles = packed.read(name).decode().split()

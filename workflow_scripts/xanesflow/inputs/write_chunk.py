@@ -1,4 +1,4 @@
-"""Write the inputs of a chunk's sites into one zip: the same bytes for the same structures and settings."""
+"""Writes the inputs of a chunk's sites into one zip, the same bytes for the same structures and settings."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from xanesflow.core.text import one_line
 log = logging.getLogger(__name__)
 
 MANIFESTS = "manifests"
-"""Folder of a chunk's manifest in its zip."""
+"""Folder in the zip that holds the chunk's manifest."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORM = 1
 _WORTH_PROCESSES = 2000
-"""Sites from which on more than one process pays: a process takes 5 s to load its libraries, a site of FEFF 12 ms."""
+"""More processes pay from this many sites on: a process loads its libraries in 5 s, a site of FEFF takes 12 ms."""
 
 
 @dataclass(frozen=True)
 class _Material:
-    """Sites of one material, as they go to a process."""
+    """Sites of one material, the work of a process."""
 
     material_id: str
     structure: str
@@ -51,7 +51,7 @@ class _Material:
 
 @dataclass(frozen=True)
 class _Written:
-    """What a process gives back: files by their path in the zip, sites written, sites left out."""
+    """Result of a process: files by their path in the zip, hashes of the sites written, and the sites left out."""
 
     files: dict[str, bytes]
     hashes: dict[str, str]
@@ -74,19 +74,21 @@ def write_inputs(
     Args:
         structures: Parquet of the subset's structures.
         site_table: Parquet of its sites.
-        output: zip to write, Lightshow's tree with the material's POSCAR, and a manifest.
-        rejected: Parquet to write, the sites that no input can be written for.
+        output: zip to write: Lightshow's tree with each material's POSCAR, and a manifest.
+        rejected: Parquet to write, the sites for which no input can be written.
         subset: such as `Ti_VASP`.
         chunk: its number.
         options: the theory's part of the section `inputs` of the configuration.
-        workers: processes.
+        workers: number of processes.
 
     Raises:
-        XanesflowError: there are no inputs for this theory or element at all, or the settings are wrong.
+        XanesflowError: no inputs can be written for this theory or element at all, or the settings are wrong.
     """
+    # Check the settings first, and find what the theory adds to the manifest.
     parsed = Subset.parse(subset)
-    writer_of(parsed.theory, options, parsed.element)  # wrong settings are reported once, not for each site
+    writer_of(parsed.theory, options, parsed.element)  # reports wrong settings once, not for each site
     more = manifest_of(parsed.theory, options)
+    # Processes write the materials, and this one packs them in the order of their ids.
     sites: dict[str, str] = {}
     left_out: list[Rejected] = []
     one = partial(_write_material, theory=parsed.theory, element=parsed.element, options=json.dumps(dict(options)))
@@ -100,6 +102,7 @@ def write_inputs(
             left_out += written.left_out
             if more:
                 more.see(written.files)
+        # The manifest records settings, versions and the hash of each site's inputs.
         manifest = {
             "form": _FORM,
             "subset": subset,
@@ -119,7 +122,7 @@ def write_inputs(
 
 
 def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Material]:
-    """The chunk's materials in the order of their ids."""
+    """The chunk's materials, in the order of their ids."""
     wanted = [("chunk", "==", chunk)]
     table = pd.read_parquet(site_table, columns=["material_id", "site_index", "chunk"], filters=wanted)
     pairs = sorted((str(m), int(i)) for m, i in table[["material_id", "site_index"]].itertuples(index=False, name=None))
@@ -130,12 +133,13 @@ def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Mate
 
 @lru_cache(maxsize=1)
 def _writer(theory: str, element: str, options: str) -> InputWriter:
-    """A process makes the writer once."""
+    """The writer of inputs; each process makes it only once."""
     return writer_of(theory, json.loads(options), element)
 
 
 def _write_material(material: _Material, *, theory: str, element: str, options: str) -> _Written:
-    """Write the inputs of one material; whatever goes wrong with it leaves out that material alone."""
+    """Write the inputs of one material; an error leaves out this material only."""
+    # Lightshow writes the material's sites into a scratch folder.
     refused: dict[int, NoInputError] = {}
     sites: list[int] = []
     root = f"{element}/{material.material_id}"
@@ -149,7 +153,7 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
             refused |= dict.fromkeys(sites or material.sites, error)
         except (OSError, MemoryError):
             raise
-        except Exception as error:  # Lightshow and pymatgen raise whatever they ran into
+        except Exception as error:  # Lightshow and pymatgen raise errors of any type
             said = error if isinstance(error, XanesflowError) else f"{type(error).__name__}: {error}"
             gave_up = NoInputError("cannot_simulate", f"Lightshow could write no input: {one_line(said)}")
             refused |= dict.fromkeys(sites or material.sites, gave_up)
@@ -157,6 +161,7 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
         files = _read_files(Path(scratch), root) if good else {}
     if good:
         files[f"{root}/POSCAR"] = structure.to(fmt="poscar").encode()
+    # The hash of a site covers its own files and those that all sites of the material share.
     left_out = [Rejected(material.material_id, site, e.reason, e.detail) for site, e in sorted(refused.items())]
     folders = {site: f"/{site:03}_{element}/" for site in material.sites}
     hashes = {}
@@ -171,14 +176,14 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
 
 def _read(as_json: str) -> Structure:
     if not as_json:
-        raise NoInputError("no_structure", "the site table names it, but there is no structure of it")
+        raise NoInputError("no_structure", "the site table names it, but it has no structure")
     return plain(Structure.from_dict(json.loads(as_json)))
 
 
 def _of_element(
     structure: Structure, sites: tuple[int, ...], element: str
 ) -> tuple[list[int], dict[int, NoInputError]]:
-    """The sites that are atoms of the absorber's element, and those that are not."""
+    """Separate the sites that are atoms of the absorber's element from those that are not."""
     good: list[int] = []
     refused = {}
     for site in sites:
@@ -186,7 +191,7 @@ def _of_element(
             good.append(site)
         else:
             formula = structure.composition.reduced_formula
-            refused[site] = NoInputError("no_absorber", f"atom {site} of {formula} is no {element}")
+            refused[site] = NoInputError("no_absorber", f"atom {site} of {formula} is not {element}")
     return good, refused
 
 
@@ -198,6 +203,6 @@ def _read_files(folder: Path, root: str) -> dict[str, bytes]:
 def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
-    info.create_system = 3  # Unix, wherever it is written
+    info.create_system = 3  # always Unix, so that the bytes are the same on every system
     info.external_attr = 0o644 << 16
     packed.writestr(info, content)

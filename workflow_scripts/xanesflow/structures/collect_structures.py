@@ -1,4 +1,4 @@
-"""The structures of a subset and the sites in them, where no finished runs bring them along."""
+"""Collects the structures of a subset and the sites in them, unless finished runs bring them along."""
 
 from __future__ import annotations
 
@@ -47,26 +47,27 @@ def collect_structures(
     symprec: float = 0.01,
     workers: int = 1,
 ) -> None:
-    """Take the structures with the subset's element, and of each one atom of every symmetry-inequivalent absorber.
+    """Take the structures with the subset's element, and from each one atom of every symmetry-inequivalent absorber.
 
     Args:
-        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project`: what
-            `query_materials_project` wrote.
-        directory: that folder; None with the others.
+        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project`: the
+            files of `query_materials_project`.
+        directory: the user's folder; None with other sources.
         subset: such as `Cu_FEFF`.
-        structures: Parquet to write, one row a material with the element.
-        site_table: Parquet to write, one row a site: the first atom of each kind, with its multiplicity and its cost.
+        structures: Parquet to write, one row for each material with the element.
+        site_table: Parquet to write, one row for each site: the first atom of each kind, its multiplicity and cost.
         rejected: Parquet to write, the materials that cannot be used or hold no absorber.
-        chunks: number of chunks that the subset is divided into.
-        queried: with `materials_project` the file of structures and the manifest.
-        id_files: with `materials_project` files of material ids; the element's other materials are not of this subset.
-        only: take only the structures of these ids; None: all.
+        chunks: number of chunks into which the subset is divided.
+        queried: with `materials_project`, the file of structures and the manifest.
+        id_files: with `materials_project`, files of material ids; only these materials belong to the subset.
+        only: take only the structures with these ids; None: all.
         symprec: spglib's distance tolerance in Å.
-        workers: processes that read structures.
+        workers: number of processes that read structures.
 
     Raises:
-        XanesflowError: the folder is missing or holds no structure, an id is not there, or there is not a single site.
+        XanesflowError: the folder is missing or holds no structure, an id of `only` is unknown, or there is no site.
     """
+    # Read the structures of the source.
     parsed = Subset.parse(subset)
     element = parsed.element
     if queried is not None:
@@ -77,9 +78,10 @@ def collect_structures(
         if missing := sorted(set(only) - {material.material_id for material in read}):
             raise XanesflowError(
                 f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
-                "read; mend the id, or take it out."
+                "read; correct the id, or remove it."
             )
         read = [material for material in read if material.material_id in only]
+    # Choose the sites, and record why the other materials are left out.
     left_out: list[Rejected] = []
     sites: list[tuple[Material, int]] = []
     for material in read:
@@ -95,15 +97,16 @@ def collect_structures(
             sites += [(material, kind) for kind in kinds]
     counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
     if not sites:
-        where = {"examples": "the example library", "materials_project": "what Materials Project answered"}.get(
+        where = {"examples": "the example library", "materials_project": "the answer of Materials Project"}.get(
             source, f"the folder {directory}"
         )
         bad = [each for each in left_out if each.reason != "no_absorber"]
         raise XanesflowError(
             f"{subset}: no site of {element} in {where}, where {len(read)} structures were read ({counts})"
-            + (f", the first that cannot be used being {bad[0].material_id}: {bad[0].detail}" if bad else "")
-            + f"; add a structure with {element} or take {subset} out of `subsets`."
+            + (f", and the first that cannot be used is {bad[0].material_id}: {bad[0].detail}" if bad else "")
+            + f"; add a structure with {element}, or remove {subset} from `subsets`."
         )
+    # Write the three tables, and log notes, cost and counts.
     materials = {material.material_id: material for material, _ in sites}
     write_structures(structures, materials.values())
     costs = cost_of_sites(sites, parsed.theory, workers=workers)
@@ -120,10 +123,12 @@ def collect_structures(
 def _read_queried(
     structures: Path, manifest: Path, *, id_files: Sequence[str | Path], symprec: float, workers: int
 ) -> list[Material | BadStructure]:
-    """The answer of Materials Project: its structures, and what it could not serve."""
+    """The answer of Materials Project: its structures, and the materials that it could not provide."""
     answer = read_manifest(manifest)
     if answer is None:
-        raise XanesflowError(f"{manifest} is no manifest of this version; remove it and its .parquet, and run again.")
+        raise XanesflowError(
+            f"{manifest} is not a manifest of this version; remove it and its .parquet, and run again."
+        )
     table = pd.read_parquet(structures)
     rows = list(zip(table["material_id"], table["structure"], strict=True))
     left_out = answer.left_out
@@ -146,5 +151,5 @@ def _read(source: Source, directory: Path | None, *, symprec: float, workers: in
     if source == "examples":
         return [describe(example.id, example.structure(), symprec=symprec) for example in load_examples()]
     if directory is None:
-        raise XanesflowError("structures.source is directory, and structures.directory names none; set it.")
+        raise XanesflowError("structures.source is directory, but structures.directory names none; set it.")
     return read_directory(directory, symprec=symprec, workers=workers)

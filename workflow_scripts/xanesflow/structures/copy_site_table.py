@@ -1,4 +1,4 @@
-"""The same structures and sites for another level of theory."""
+"""Copies the structures and sites of a subset for another level of theory."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ log = logging.getLogger(__name__)
 def copy_site_table(
     structures: Path, site_table: Path, shared_structures: Path, shared_sites: Path, *, theory: str, chunks: int
 ) -> None:
-    """Write the structures and the site table of a subset once more, for runs of another level of theory.
+    """Copy the structures and the site table of a subset for runs of another level of theory.
 
-    So both levels have the same structures with the same numbers of sites, and their spectra can be paired.
+    Both levels then have the same structures and site indices, so that their spectra can be paired.
 
     Args:
         structures: Parquet of the subset's structures.
         site_table: Parquet of its sites.
         shared_structures: Parquet to write.
-        shared_sites: Parquet to write, with the other level's chunks and expected costs.
-        theory: the other level.
-        chunks: into how many its simulations are divided.
+        shared_sites: Parquet to write, with the other theory's chunks and expected costs.
+        theory: the other level of theory.
+        chunks: number of chunks into which its simulations are divided.
     """
     table = pq.read_table(structures)
     sites = pd.read_parquet(site_table)

@@ -1,8 +1,7 @@
-"""What the simulations of a campaign will cost, known from the structures alone: core hours a site and a subset.
+"""Estimates the cost of a campaign's simulations from the structures alone: core hours of each site and each subset.
 
-The record of the theory (`codes.registry`) says where they come from: for FEFF from `codes.feff.core_hours`, for the
-embedded engine from the mean in docs/studies/engine.md. Where no run times are known, the core hours are null rather
-than guessed.
+The record of the level of theory (`codes.registry`) says how: `codes.feff.core_hours` for FEFF, the mean of
+docs/studies/engine.md for the embedded engine. If no run times are known, the core hours are null, not guessed.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ _BATCH = 64  # structures sent to a worker at once
 
 
 def cluster_atoms(structure: Structure, sites: Sequence[int], radius: float = CLUSTER_RADIUS) -> np.ndarray:
-    """Number of atoms within `radius` Å of each of the sites, the absorber included, as FEFF's cluster holds them."""
+    """Number of atoms within `radius` Å of each site, the absorber included, as in FEFF's cluster."""
     center, *_ = structure.get_neighbor_list(radius, [structure[i] for i in sites], exclude_self=False)
     return np.bincount(center, minlength=len(sites))
 
 
 def expected_costs(structure: Structure, sites: Sequence[int], theory: str) -> list[SiteCost]:
-    """The cost of simulating sites of one structure at a level of theory.
+    """Estimate the cost of simulating sites of one structure at a level of theory.
 
     Args:
         structure: an ordered structure.
         sites: 0-based indices of the absorbers.
-        theory: as in the name of a subset; where no run times of it are known the core hours are NaN.
+        theory: as in the name of a subset. If none of its run times are known, the core hours are NaN.
     """
     cost = function_of(theory_of(theory).cost)
     if cost is not None:
@@ -58,18 +57,18 @@ def expected_costs(structure: Structure, sites: Sequence[int], theory: str) -> l
 
 
 def hours_of_any_site(theory: str) -> float:
-    """Core hours that a run at a level of theory takes, whatever the site; NaN where they differ or are not known."""
+    """Core hours of a run at a level of theory, the same for every site; NaN if they differ or are unknown."""
     hours = theory_of(theory).core_hours
     return math.nan if hours is None else hours
 
 
 def cost_of_sites(sites: Iterable[tuple[Material, int]], theory: str, *, workers: int = 1) -> dict[Site, SiteCost]:
-    """The cost of each site of a subset.
+    """Estimate the cost of each site of a subset.
 
     Args:
-        sites: the materials with a 0-based site index each.
+        sites: materials, each with a 0-based site index.
         theory: level of theory of the subset.
-        workers: processes that share the structures; their number does not change what is returned.
+        workers: number of processes; it does not change the result.
     """
     absorbers: dict[tuple[str, str], list[int]] = {}
     for material, site_index in sites:
@@ -93,14 +92,14 @@ def _cost_batch(batch: list[tuple[str, list[int]]], *, theory: str) -> list[Site
 
 
 def summarise_cost(subset: str, site_table: pd.DataFrame) -> dict[str, str | int | float]:
-    """One row of the cost table (`COST_COLUMNS`): what a subset's simulations will cost.
+    """One row of the cost table (`COST_COLUMNS`): the expected cost of a subset's simulations.
 
     Args:
         subset: such as `Cu_FEFF`.
-        site_table: as `write_site_table` writes it, with costs.
+        site_table: from `write_site_table`, with costs.
 
     Returns:
-        Counts; of the core hours the total, the 90 % quantile and the longest; NaN unless all sites have some.
+        Counts, and the total, 90 % quantile and maximum of the core hours; these are NaN unless all sites have a cost.
     """
     hours = site_table["core_hours"].to_numpy(float)
     return {
@@ -122,16 +121,16 @@ def describe_cost(row: Mapping[str, str | int | float]) -> str:
     total, most, longest = (float(row[key]) for key in ("core_hours", "core_hours_90", "core_hours_longest"))
     if np.isnan(total):
         return f"{sites} unknown: {row['basis']}"
-    spread = f" (90 % under {_time(most)} a site, longest {_time(longest)})" if longest > most else ""
+    spread = f" (90 % of sites under {_time(most)}, longest {_time(longest)})" if longest > most else ""
     return f"{sites} {_time(total)} on one core{spread}"
 
 
 def estimate_cost(site_tables: Mapping[str, Path], output: Path) -> None:
-    """Write the cost table, one row a subset, and log it with its total.
+    """Write the cost table, one row for each subset, and log it with its total.
 
     Args:
         site_tables: site table of each subset, by its name.
-        output: CSV to write, with `COST_COLUMNS`; what is not known is empty.
+        output: CSV to write, with `COST_COLUMNS`; unknown values are empty.
     """
     rows = [summarise_cost(subset, pd.read_parquet(path)) for subset, path in site_tables.items()]
     table = pd.DataFrame(rows, columns=COST_COLUMNS)
@@ -146,7 +145,7 @@ def estimate_cost(site_tables: Mapping[str, Path], output: Path) -> None:
 
 
 def _time(hours: float) -> str:
-    """Hours as a reader likes them: `6,310 h`, `1.9 h`, `3.3 min`, `5.4 s`."""
+    """Hours in a readable unit: `6,310 h`, `1.9 h`, `3.3 min`, `5.4 s`."""
     if hours >= 0.1:
         return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h"
     return f"{hours * 60:.1f} min" if hours >= 1 / 60 else f"{hours * 3600:.2g} s"

@@ -1,4 +1,4 @@
-"""Structures of a subset and its site table, the single answer to "which sites are there"."""
+"""Writes the structures of a subset and its site table, which alone decides which sites there are."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SITE_COLUMNS = [
 
 
 def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
-    """Write structures as Parquet, one row a material in the order of their ids."""
+    """Write structures as Parquet, one row for each material, in the order of their ids."""
     write_structure_rows(path, [(m.material_id, m.structure, m.formula, len(m.elements)) for m in materials])
 
 
 def write_structure_rows(path: str | Path, rows: Iterable[tuple[str, str, str, int]]) -> None:
-    """`write_structures` of rows with the `STRUCTURE_COLUMNS`."""
-    import pandas as pd  # slow to import, and a structure that is read needs none
+    """Write structures as `write_structures` does, from rows with the `STRUCTURE_COLUMNS`."""
+    import pandas as pd  # slow to import, and reading a structure does not need it
 
     table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
     with atomic_path(path) as temporary:
@@ -44,10 +44,10 @@ def write_site_table(
 
     Args:
         path: the file.
-        sites: the materials with a 0-based site index each.
-        chunks: number of chunks that the subset is divided into.
-        costs: what the simulation of each site is expected to cost; None leaves `cluster_atoms` and `core_hours` null,
-            as for finished runs, which cost nothing more.
+        sites: materials, each with a 0-based site index.
+        chunks: number of chunks into which the subset is divided.
+        costs: expected cost of each site's simulation. None leaves `cluster_atoms` and `core_hours` null, as for
+            finished runs, which cost nothing more.
 
     Returns:
         The table, with `SITE_COLUMNS`.

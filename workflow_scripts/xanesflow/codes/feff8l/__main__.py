@@ -1,6 +1,6 @@
-"""`python -m xanesflow.codes.feff8l run`: do the job in this folder (see `job`).
+"""`python -m xanesflow.codes.feff8l run`: run the job of this folder (see `job`).
 
-Exit code 0: the spectrum is there; 1: it is not, and the last line says why; 2: a wrong call.
+Exit code 0: the spectrum was written; 1: it was not, and the last line says why; 2: wrong arguments.
 """
 
 from __future__ import annotations

@@ -11,17 +11,17 @@ from xanesflow.codes.feff8l.write_inputs import Feff8lCluster, Potential
 from xanesflow.core.errors import BadSiteError, XanesflowError
 
 CLUSTER_RADIUS = 9.0
-"""Å; the potentials of atoms at the rim of multiple scattering need their neighbours too."""
+"""Å; wider than the sphere of multiple scattering, since the potentials of atoms at its rim depend on neighbours."""
 
 SHORTEST = 0.5
-"""Å; atoms closer than that are a mistake in the structure."""
+"""Å; atoms closer than this are a mistake in the structure."""
 
-_MAX_POTENTIALS = 11  # besides the absorber's: the programs' arrays
+_MAX_POTENTIALS = 11  # besides the absorber's; the programs' arrays hold no more
 _MAX_ATOMS = 900
 
 
 def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_RADIUS) -> Feff8lCluster:
-    """Cut the cluster around a site; each element is one potential, the absorber one of its own.
+    """Cut the cluster around a site. Each element gets one potential, and the absorber one of its own.
 
     Args:
         structure: an ordered structure.
@@ -29,9 +29,9 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         radius: in Å.
 
     Raises:
-        BadSiteError: two atoms are closer than 0.5 Å, the absorber has no neighbour, or there are more elements
+        BadSiteError: two atoms are closer than 0.5 Å, the absorber has no neighbour, or the cluster has more elements
             than the programs take.
-        XanesflowError: there is no such site.
+        XanesflowError: the structure has no such site.
     """
     if not 0 <= site_index < len(structure):
         raise XanesflowError(f"site {site_index} lies outside the structure, which has {len(structure)} atoms")
@@ -40,7 +40,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
     positions = np.array([site.coords - absorber.coords for site in neighbors])
     numbers = np.array([site.specie.Z for site in neighbors], dtype=np.int64)
     distances = np.linalg.norm(positions, axis=1)
-    # Equidistant atoms in an order of their own, so that the same site gives the same input on every machine.
+    # Break ties between equidistant atoms, so that the same site gives the same input on every machine.
     order = np.lexsort((*np.round(positions.T, 4), numbers, np.round(distances, 4)))[:_MAX_ATOMS]
     positions, numbers, distances = positions[order], numbers[order], distances[order]
     if len(positions) < 2:
@@ -56,7 +56,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
             "too_many_elements",
             f"{len(elements)} elements lie around site {site_index}, and FEFF 8 takes {_MAX_POTENTIALS}",
         )
-    # The absorber counts as next to nothing where others of its element make up for it.
+    # The formula gives the counts. The absorber's is nearly zero if other atoms of its element represent the element.
     kinds = [Element.from_Z(int(numbers[0])), *(Element.from_Z(z) for z in elements)]
     formula = structure.composition.reduced_composition  # the same for a cell and its supercells
     counts = [float(formula[kind]) for kind in kinds]

@@ -1,12 +1,12 @@
 """From the cross section at complex energies to the absorption at real ones, with the Fermi cutoff.
 
-A Lorentzian of half width Γ cut off at the Fermi level, by integration in the complex plane (A. L. Ankudinov et al.,
-Phys. Rev. B 58, 7565 (1998), section II): with F(z) the analytic cross section, whose imaginary part is the absorption,
-and a = ω + iΓ,
+Broadens by a Lorentzian of half width Γ, cut off at the Fermi level, by integration in the complex plane
+(A. L. Ankudinov et al., Phys. Rev. B 58, 7565 (1998), section II). F(z) is the analytic cross section, whose imaginary
+part is the absorption; with a = ω + iΓ,
 
     μ(ω) = Im{ θ(ω - E_F) F(ω + iΓ) + (1/2πi) ∫ F(z) [1/(z - a) - 1/(z - a*)] dz },
 
-the integral from E_F to E_F + i∞. F is taken piecewise linear on that line, so each of its pieces is exact.
+where the integral runs from E_F to E_F + i∞. F is piecewise linear on that line, so each piece is integrated exactly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.interpolate import CubicSpline
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
-_OFF_FERMI = 1e-7 / 27.211386  # hartree; the logarithm needs ω off the Fermi level
+_OFF_FERMI = 1e-7 / 27.211386  # hartree; the logarithm diverges with ω on the Fermi level
 
 
 def absorption(
@@ -27,14 +27,14 @@ def absorption(
 ) -> Floats:  # fmt: skip
     """Absorption at real energies.
 
-    All energies in one unit, such as hartree.
+    All energies share one unit, such as hartree.
 
     Args:
         omega: (n,) energies, on the scale of the Fermi level.
-        axis_energy: (m,) increasing, from the Fermi level up: real part of the energies E + iΓ.
-        on_axis: (m,) F there; the first at the Fermi level. Above the last, F is continued by its last value.
-        heights: (v,) increasing, not 0 or Γ: imaginary part of the energies above the Fermi level.
-        on_vertical: (v,) F there.
+        axis_energy: (m,) real parts of the energies E + iΓ, increasing, from the Fermi level up.
+        on_axis: (m,) F at those energies. Above the last one, F keeps its last value.
+        heights: (v,) imaginary parts of the energies above the Fermi level, increasing, neither 0 nor Γ.
+        on_vertical: (v,) F at those energies.
         fermi: Fermi level E_F.
         gamma: Γ > 0.
 
@@ -56,9 +56,9 @@ def absorption(
 
 
 def _pieces(z: Complexes, f: Complexes, pole: Complexes) -> Complexes:
-    """∫ F(z)/(z - pole) dz along a vertical line, F linear between the points and constant above, (n,).
+    """∫ F(z)/(z - pole) dz along a vertical line, (n,). F is linear between the points and constant above them.
 
-    The divergent part of the upper end cancels between two poles.
+    The divergent part at the upper end cancels between two poles.
     """
     slope = np.diff(f) / np.diff(z)
     start, stop = z[:-1, None] - pole, z[1:, None] - pole
@@ -68,11 +68,11 @@ def _pieces(z: Complexes, f: Complexes, pole: Complexes) -> Complexes:
 
 
 def thin_mesh(energies: Floats, largest_gap: float) -> NDArray[np.int64]:
-    """Numbers of the energies that suffice: no gap grows beyond `largest_gap` that was not there; ends are kept.
+    """Indices of the energies that suffice. Thinning widens no gap beyond `largest_gap` and keeps both ends.
 
     Args:
         energies: (n,) increasing.
-        largest_gap: in their unit.
+        largest_gap: in the unit of the energies.
     """
     kept = [0]
     for k in range(1, len(energies) - 1):

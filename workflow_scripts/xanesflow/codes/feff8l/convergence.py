@@ -1,4 +1,4 @@
-"""Did the self-consistent field of FEFF 8's pot converge? It prints no word on it, but its Fermi levels."""
+"""Did the self-consistent field of FEFF 8's pot converge? pot does not say, but it prints its Fermi levels."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _LEVEL = re.compile(r"mu_new=\s*(-?[\d.]+)")
 _TOLERANCE_EV = 0.3
 
 FIRST_ITERATIONS = 3
-"""pot counts its first iterations, those before it mixes by Broyden's method, as one: n on the card SCF are n + 2."""
+"""pot counts the first iterations, before it mixes by Broyden's method, as one: n on the SCF card means n + 2."""
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """The course of the self-consistent field.
+    """How the self-consistent field developed.
 
     Attributes:
         iterations: number of iterations done.
         fermi_levels_ev: Fermi level after each.
-        last_change_ev: how far the last iteration moved it; infinite of a single one.
-        ended_early: pot ended before the last iteration asked for: its own criterion was met.
-        converged: it did, or the last change is below 0.3 eV, a fifth of a K edge's width.
+        last_change_ev: by how much the last iteration moved it; infinite after a single iteration.
+        ended_early: pot stopped before the last requested iteration because its own criterion was met.
+        converged: pot ended early, or the last change is below 0.3 eV, a fifth of a K edge's width.
     """
 
     iterations: int
@@ -34,17 +34,17 @@ class Convergence:
     converged: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a record, as JSON has them: a last change that is not known is None."""
+        """Plain values for JSON; an infinite last change becomes None."""
         change = self.last_change_ev if math.isfinite(self.last_change_ev) else None
         return {**asdict(self), "fermi_levels_ev": list(self.fermi_levels_ev), "last_change_ev": change}
 
 
 def read_convergence(printed: str, *, wanted: int) -> Convergence:
-    """Read what pot printed.
+    """Read the convergence from pot's output.
 
     Args:
-        printed: its output.
-        wanted: number of iterations on the card SCF; 0: no field.
+        printed: the output.
+        wanted: number of iterations on the SCF card; 0: no self-consistent field.
     """
     wanted += FIRST_ITERATIONS - 1
     levels = tuple(float(number) for number in _LEVEL.findall(printed))

@@ -13,7 +13,7 @@ from xanesflow.codes.feff8l import programs
 from xanesflow.codes.feff8l.options import ENGINE_VERSION, EngineSettings, ladder
 from xanesflow.core.errors import FailedRunError, XanesflowError
 
-_BESIDES = 300.0  # seconds for all but the potentials' program
+_BESIDES = 300.0  # seconds for everything except the program of the potentials
 
 
 class Feff8lEngine:
@@ -32,12 +32,12 @@ class Feff8lEngine:
 
     @property
     def time_limit(self) -> float:
-        """Seconds after which a site has hung: each rung of the ladder has its own limit, so it ends by itself."""
+        """Seconds after which the site counts as hung. A job ends earlier by itself, as each rung has its own limit."""
         spectra = 2 if self.options.core_hole == "average" else 1
         return spectra * len(ladder(self.options)) * self.options.time_limit + _BESIDES
 
     def settings(self) -> dict[str, Any]:
-        """Options, the engine's own version and the programs' bytes: what a result depends on."""
+        """What a result depends on: the options, the engine's own version and the programs' bytes."""
         code = f"engine {ENGINE_VERSION}, feff8l of xraylarch {programs.version()}"
         return {**self.options.as_dict(), "code": code, "programs": programs.digest()}
 
@@ -54,11 +54,11 @@ class Feff8lEngine:
             raise FailedRunError("cannot_simulate", str(error)) from None
 
     def command(self, folder: Path) -> list[str]:
-        """This Python on the engine's module."""
+        """Runs the engine's module with this Python."""
         return [sys.executable, "-m", "xanesflow.codes.feff8l", "run"]
 
     def validate(self, folder: Path) -> None:
-        """A good run ends with a spectrum and a record; why there is none is the last line of its log."""
+        """Check that the run left a spectrum and a record; if not, the last line of its log says why."""
         missing = [name for name in ("xmu.dat", "result.json") if not _size(folder / name)]
         if missing:
             raise FailedRunError("engine_failed", _complaint(folder / self.log_name) or f"it left no {missing[0]}")
@@ -77,7 +77,7 @@ def _size(path: Path) -> int:
 
 
 def _complaint(log: Path) -> str:
-    """What the log says after its last `ERROR: `, empty if nothing."""
+    """The text after the last `ERROR: ` of the log; empty if there is none."""
     if not log.is_file():
         return ""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

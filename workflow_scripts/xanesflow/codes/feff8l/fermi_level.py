@@ -1,10 +1,10 @@
-"""What the Fermi level of FEFF 9 is beyond the small field's, by a small learned model; of Cu absorbers alone.
+"""A small learned model predicts by how much FEFF 9's Fermi level exceeds that of the small field, for Cu absorbers.
 
-FEFF puts a spectrum on the energy scale by its Fermi level, and so one number a site decides how well a spectrum of
-the embedded engine agrees with one of FEFF 9. The small self-consistent field finds that level to some 0.5 eV. This
-model, a kernel regression on composition, density, the absorber's neighbours and the field's own numbers, learned from
-published FEFF 9.9.1 runs at Cu sites what to add (`studies/fit_fermi.py`; figures: docs/studies/engine.md). For a site
-unlike those it learned from it says so, and the level of the field stays as it is.
+FEFF places a spectrum on the energy scale by its Fermi level. This one number therefore decides how well a spectrum of
+the embedded engine agrees with one of FEFF 9. The small self-consistent field finds it to some 0.5 eV. The model
+learned the difference from published FEFF 9.9.1 runs at Cu sites (`studies/fit_fermi.py`; docs/studies/engine.md shows
+the figures). It is a kernel regression on composition, density, the absorber's neighbours and the field's own numbers.
+For a site unlike the training sites its weight falls to 0, and the field's level stays unchanged.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 FIELDS = ((2.6, 2), (2.6, 6))
-"""SCF radius in Å and iterations of the fields that the model learned from; of others it knows nothing."""
+"""SCF radius in Å and iterations of the fields in the training data; the model is not used for other fields."""
 
 FIELD_TOO_LOW_EV = 0.3
-"""How far such a field's level lies below FEFF 9's, the median over the development sites of the study."""
+"""By how much the level of such a field lies below FEFF 9's: the median over the study's development sites."""
 
 NEIGHBOURS_WITHIN = 4.0
-"""Å; a site with fewer than eight neighbours counts the missing ones at this distance."""
+"""Å; if a site has fewer than eight neighbours, the missing ones are placed at this distance."""
 
 NOT_BELIEVED, BELIEVED = 0.1, 0.3
-"""Kernel with the most similar site of the training below and above which a prediction weighs nothing and all."""
+"""A prediction weighs 0 below the first and 1 above the second value of the kernel with the nearest training site."""
 
 _ELEMENTS = 94  # H to Pu
 _TRIVALENT = 3  # lanthanoids and actinoids
@@ -44,11 +44,11 @@ _TRIVALENT = 3  # lanthanoids and actinoids
 
 @dataclass(frozen=True)
 class LearnedLevel:
-    """What the model says of a site.
+    """The model's prediction for a site.
 
     Attributes:
-        added_ev: FEFF 9's Fermi level less that of the field.
-        weight: how much it is to be believed, from 0 (a site unlike any it learned from) to 1.
+        added_ev: FEFF 9's Fermi level minus that of the field.
+        weight: trust in the prediction, from 0 (the site resembles no training site) to 1.
     """
 
     added_ev: float
@@ -60,10 +60,10 @@ class LevelModel:
     """A kernel regression on a subset of the training sites (subset of regressors).
 
     Attributes:
-        mean, scale: (d,) of the features, subtracted and divided by.
-        points: (m, d) scaled features of the sites that carry the kernels.
+        mean, scale: (d,) by which features are shifted and divided.
+        points: (m, d) scaled features of the sites at the kernels' centres.
         weights: (m,) of the kernels, eV.
-        level: mean, eV.
+        level: mean of the predicted quantity, eV.
         gamma: of the kernel exp(−gamma |x − y|₁).
     """
 
@@ -75,13 +75,13 @@ class LevelModel:
     gamma: float
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """What to add to the levels in eV, and how far to believe it.
+        """Predict what to add to the levels, and how much to trust it.
 
         Args:
             features: (n, d).
 
         Returns:
-            (n,) eV, and (n,) weights within [0, 1], by the kernel with the most similar site of the training.
+            (n,) in eV, and (n,) weights in [0, 1] that follow from the kernel with the most similar training site.
         """
         kernel = laplace((features - self.mean) / self.scale, self.points, self.gamma)
         trust = (kernel.max(axis=1) - NOT_BELIEVED) / (BELIEVED - NOT_BELIEVED)
@@ -94,12 +94,12 @@ def laplace(first: Floats, second: Floats, gamma: float) -> Floats:
 
 
 def learned_level(element: str, traits: tuple[float, ...] | None, field: Field, rung: Rung) -> LearnedLevel | None:
-    """What the model says of a site; None for an absorber or a kind of field that it does not know.
+    """The model's prediction for a site; None if it does not cover the absorber or the kind of field.
 
     Args:
-        element: of the absorber.
-        traits: of its crystal and site, as `traits_of` gives them.
-        field: its self-consistent field.
+        element: symbol of the absorber.
+        traits: of crystal and site, from `traits_of`.
+        field: the site's self-consistent field.
         rung: settings of the field.
     """
     model = load_model(element)
@@ -111,7 +111,7 @@ def learned_level(element: str, traits: tuple[float, ...] | None, field: Field, 
 
 @cache
 def load_model(element: str) -> LevelModel | None:
-    """The model that ships with the package; None: there is none for the element."""
+    """The model that ships with the package; None if there is none for the element."""
     from safetensors import safe_open
 
     path = files("xanesflow.codes.feff8l") / f"fermi_{element.lower()}.safetensors"
@@ -124,7 +124,7 @@ def load_model(element: str) -> LevelModel | None:
 
 
 def traits_of(structure: Structure, site_index: int) -> tuple[float, ...] | None:
-    """`describe` of one site, rounded; None for an absorber that the package has no model for."""
+    """The features of one site (`describe`), rounded; None if the package has no model for the absorber."""
     if load_model(structure[site_index].specie.symbol) is None:
         return None
     return tuple(round(float(value), 6) for value in describe(structure, [site_index])[0])
@@ -133,9 +133,9 @@ def traits_of(structure: Structure, site_index: int) -> tuple[float, ...] | None
 def describe(structure: Structure, sites: list[int]) -> Floats:
     """Features of sites.
 
-    Mean, standard deviation, smallest and largest of nine properties of the elements, weighted by composition; volume
-    an atom and its cube root, valence electrons a volume, number of elements; distance to the nearest neighbour and the
-    mean over the nearest four, six and eight; square root of each element's share, H to Pu.
+    They are: mean, standard deviation, smallest and largest value of nine properties of the elements, weighted by
+    composition; volume per atom and its cube root, valence electrons per volume, number of elements; distance to the
+    nearest neighbour, mean over the nearest four, six and eight; square root of each element's share, H to Pu.
 
     Args:
         structure: an ordered structure.

@@ -1,4 +1,4 @@
-"""The self-consistent field that pot left: its Fermi level, which can be moved, and the numbers that describe it."""
+"""Reads the self-consistent field from pot's outputs, describes it by numbers, and raises its Fermi level."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xanesflow.core.errors import XanesflowError
 
 _HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
 _FERMI = 1
-_DESCRIBING = [0, 2, 3, 7, 8, 9, 10]  # the others belong to the absorber's atom, or count the atoms
+_DESCRIBING = [0, 2, 3, 7, 8, 9, 10]  # the others belong to the absorber's atom or count the atoms
 DESCRIBED = (
     "fermi_ev",
     "norman_radius_mean",
@@ -38,7 +38,7 @@ DESCRIBED = (
 )
 """Names of the numbers of `Field.describe`, in its order."""
 
-_LINE = 80  # packed characters a line
+_LINE = 80  # packed characters in a line
 
 _NUMBER = r"(-?[\d.]+(?:E[+-]?\d+)?)"
 _START = re.compile(rf"mu_old=\s*{_NUMBER}")
@@ -48,11 +48,11 @@ _RADIUS = re.compile(rf"Overlap\s+0\s+{_NUMBER}")
 
 @dataclass(frozen=True)
 class Field:
-    """What pot says of the self-consistent field.
+    """The self-consistent field, as pot reports it.
 
     Attributes:
         header: the 13 reals at the head of pot.pad (hartree, bohr).
-        convergence: the course of the Fermi level.
+        convergence: how the Fermi level developed.
         start_ev: Fermi level of the overlapped free atoms.
         charges: charge transfer of each potential, electrons.
         norman_radius: of the absorber, Å.
@@ -94,22 +94,24 @@ class Field:
 
 
 def read_field(path: Path, printed: str, convergence: Convergence) -> Field:
-    """Read what pot wrote and printed of its field.
+    """Read the field from pot's file and output.
 
     Args:
         path: pot.pad.
         printed: pot's output.
-        convergence: what `read_convergence` made of it.
+        convergence: from `read_convergence`.
 
     Raises:
-        XanesflowError: file or output are not what pot writes with a self-consistent field.
+        XanesflowError: the file or the output does not come from a pot run with a self-consistent field.
     """
     _, _, _, header = _read_header(path)
     _, found, after = printed.rpartition("Charge transfer")
     charges = _CHARGE.findall(after) if found else []
     start, radius = _START.search(printed), _RADIUS.search(printed)
     if not charges or start is None or radius is None or not convergence.fermi_levels_ev:
-        raise XanesflowError("what FEFF 8's pot printed has no field in it: charges, levels or radii are missing")
+        raise XanesflowError(
+            "the output of FEFF 8's pot holds no self-consistent field: charges, levels or radii are missing"
+        )
     return Field(
         tuple(float(value) for value in header),
         convergence,
@@ -120,14 +122,14 @@ def read_field(path: Path, printed: str, convergence: Convergence) -> Field:
 
 
 def raise_fermi_level(path: Path, added_ev: float) -> None:
-    """Add to the Fermi level in pot.pad, in place.
+    """Raise the Fermi level in pot.pad, in place.
 
     Args:
         path: pot.pad as pot wrote it.
         added_ev: eV.
 
     Raises:
-        XanesflowError: the file is not what pot writes.
+        XanesflowError: the file was not written by pot.
     """
     lines, start, stop, values = _read_header(path)
     values[_FERMI] += added_ev / HARTREE_EV
@@ -137,7 +139,7 @@ def raise_fermi_level(path: Path, added_ev: float) -> None:
 
 
 def _read_header(path: Path) -> tuple[list[str], int, int, NDArray[np.float64]]:
-    """The lines of pot.pad, between which of them the header's reals stand, and these."""
+    """Returns the lines of pot.pad, the first line of the header's reals, the line after them, and the reals."""
     try:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
         start = next(k for k, line in enumerate(lines) if line.startswith("!"))

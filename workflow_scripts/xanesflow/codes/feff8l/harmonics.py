@@ -1,7 +1,7 @@
 """Angular functions of multiple scattering: real spherical harmonics, their triple integrals, Hankel functions.
 
-Channels L = (l, m) are numbered l² + l + m. Real harmonics with m > 0 go as cos(mφ), with m < 0 as sin(|m|φ); a
-function of them is even or odd under each of x → -x, y → -y, z → -z, which the scattering uses for symmetry.
+Channel L = (l, m) has index l² + l + m. Real harmonics with m > 0 vary as cos(mφ), those with m < 0 as sin(|m|φ).
+Each is even or odd under x → -x, y → -y and z → -z, and the scattering uses this for symmetry.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def real_harmonics(directions: Floats, l_max: int) -> Floats:
 
 @cache
 def triple_integrals(l_max: int) -> Floats:
-    """C(L, L', L''), the integral over the sphere of three real harmonics, by an exact quadrature.
+    """C(L, L', L''), the integral of three real harmonics over the sphere, by an exact quadrature.
 
     Returns:
-        ((l_max + 1)², (l_max + 1)², (2 l_max + 1)²), of which L'' goes up to 2 l_max.
+        ((l_max + 1)², (l_max + 1)², (2 l_max + 1)²); the last index, L'', reaches l = 2 l_max.
     """
     nodes, weights = leggauss(2 * l_max + 1)
     phi = 2 * pi * np.arange(4 * l_max + 2) / (4 * l_max + 2)
@@ -73,7 +73,7 @@ def triple_integrals(l_max: int) -> Floats:
 
 
 def hankel(z: Complexes, l_max: int) -> Complexes:
-    """Spherical Hankel functions of the first kind, h_0 = -i exp(iz)/z, by upward recursion (stable for them).
+    """Spherical Hankel functions of the first kind, h_0 = -i exp(iz)/z, by upward recursion, which is stable for them.
 
     Args:
         z: (n,) arguments, not zero.
@@ -93,7 +93,7 @@ def hankel(z: Complexes, l_max: int) -> Complexes:
 
 @cache
 def parities(l_max: int) -> NDArray[np.int64]:
-    """Sign of each channel under x → -x, y → -y and z → -z, (3, (l_max + 1)²)."""
+    """Sign that each channel takes under x → -x, y → -y and z → -z, (3, (l_max + 1)²)."""
     signs = np.ones((3, n_channels(l_max)), dtype=np.int64)
     for l in range(l_max + 1):
         for m in range(-l, l + 1):

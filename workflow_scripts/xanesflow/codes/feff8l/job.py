@@ -1,7 +1,7 @@
-"""A site as a job in a folder of its own: site.json in; xmu.dat, result.json, feff.inp and a log out.
+"""Runs a site as a job in its own folder: reads site.json; writes xmu.dat, result.json, feff.inp and a log.
 
-`python -m xanesflow.codes.feff8l run` does the job of the folder it is called in, so a run of the workflow can be
-repeated by hand with what its zip holds.
+`python -m xanesflow.codes.feff8l run` runs the job of the current folder. You can therefore repeat a run of the
+workflow by hand: unpack its zip and call this command there.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def write_job(folder: Path, structure: Structure, site_index: int, settings: Eng
     """Write site.json: the cluster around the absorber and the settings.
 
     Args:
-        folder: of the job; it is there.
+        folder: of the job; it must exist.
         structure: an ordered structure.
         site_index: 0-based index of the absorber.
         settings: of the engine.
 
     Raises:
-        XanesflowError: the site cannot be computed: two atoms are too close, the absorber is isolated, ...
+        XanesflowError: the site cannot be computed, for example because two atoms are too close.
     """
-    from xanesflow.codes.feff8l.cluster import cut_cluster  # the job itself needs no pymatgen
+    from xanesflow.codes.feff8l.cluster import cut_cluster  # imports pymatgen, which running the job does not need
 
     cluster = cut_cluster(structure, site_index)
     job = {"site_index": site_index, "settings": settings.as_dict(), "cluster": cluster.as_dict()}
@@ -48,7 +48,7 @@ def read_job(folder: Path) -> tuple[Feff8lCluster, EngineSettings]:
     """Read site.json.
 
     Raises:
-        XanesflowError: it is missing or is not what `write_job` writes.
+        XanesflowError: it is missing or was not written by `write_job`.
     """
     path = folder / JOB
     try:
@@ -59,22 +59,22 @@ def read_job(folder: Path) -> tuple[Feff8lCluster, EngineSettings]:
 
 
 def run_job(folder: Path) -> None:
-    """Do the job of a folder; what the programs leave behind besides the result is removed.
+    """Run the job of a folder, then remove what the programs left besides the result.
 
     Raises:
-        XanesflowError: no spectrum; says why.
+        XanesflowError: the job gave no spectrum; the message says why.
     """
     cluster, settings = read_job(folder)
     for old in ("xmu.dat", "result.json"):
         (folder / old).unlink(missing_ok=True)
 
-    def tell(message: str) -> None:
+    def log(message: str) -> None:
         print(message, flush=True)  # noqa: T201  the job's log is its standard output
 
     try:
-        result = compute_cluster(cluster, settings, folder, tell)
+        result = compute_cluster(cluster, settings, folder, log)
         write_result(folder, result, cluster)
-        tell(f"done in {result.record['seconds']:.1f} s, Fermi level {result.record['fermi_ev']:.3f} eV")
+        log(f"done in {result.record['seconds']:.1f} s, Fermi level {result.record['fermi_ev']:.3f} eV")
     finally:
         for entry in os.scandir(folder):
             if entry.is_file(follow_symlinks=False) and entry.name not in _KEPT:

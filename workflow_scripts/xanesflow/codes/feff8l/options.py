@@ -1,4 +1,4 @@
-"""What the embedded engine can be told, and the ladder of settings that it climbs down when a site resists."""
+"""Options of the embedded engine, and the ladder of settings that it tries in turn when a site fails."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ CoreHole = Literal["off", "on", "average"]
 FermiLevel = Literal["learned", "scf"]
 
 ENGINE_VERSION = 3
-"""Counts up when the same settings give another spectrum: kept results of before are then computed again."""
+"""Raise it when the same settings give another spectrum: results of older versions are then computed again."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Options of the embedded engine; the defaults are those of the accuracy study (docs/studies/engine.md).
+    """Options of the embedded engine; the accuracy study chose the defaults (docs/studies/engine.md).
 
     Attributes:
-        scf_radius: sphere in Å around each potential's atom within which the self-consistent field scatters.
-        scf_iterations: at most so many iterations of the field, the first three of which count as one.
-        fms_radius: sphere in Å of full multiple scattering around the absorber.
-        single_radius: sphere in Å; atoms in it beyond `fms_radius` scatter once, with all orders among the nearer ones.
+        scf_radius: radius in Å of the sphere around each potential's atom in which the self-consistent field scatters.
+        scf_iterations: largest number of SCF iterations; the first three count as one.
+        fms_radius: radius in Å of full multiple scattering around the absorber.
+        single_radius: radius in Å; between `fms_radius` and this one, atoms scatter once, and the nearer atoms scatter
+            to all orders on the way there and back.
         l_max: largest angular momentum of multiple scattering.
         core_hole: off: the ground state; on: a full 1s hole; average: the mean of both spectra, at twice the cost.
         energy_step: step in eV of the spectrum.
         energy_range: first and last energy in eV of the spectrum, relative to the edge.
-        fermi_level: learned: the field's, corrected by the learned model where there is one for the absorber (see
-            `level`); scf: that of the self-consistent field alone.
-        fermi_offset: eV added to the Fermi level of the self-consistent field (see `engine`); 0: as it is.
-        time_limit: seconds that one run of the potentials' program may take.
+        fermi_level: learned: the field's level, corrected by the learned model if there is one for the absorber (see
+            `fermi_level`); scf: the field's level alone.
+        fermi_offset: eV added to the Fermi level of the self-consistent field (see `xanes`).
+        time_limit: seconds that one run of one program may take.
     """
 
     scf_radius: float = 2.6
@@ -49,10 +50,10 @@ class EngineSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EngineSettings:
-        """What `as_dict` gave.
+        """Options from what `as_dict` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: it is something else.
+            KeyError, TypeError, ValueError: the values do not come from `as_dict`.
         """
         first, last = values["energy_range"]
         return cls(**{**values, "energy_range": (float(first), float(last))})
@@ -63,9 +64,9 @@ class Rung:
     """Settings of the self-consistent field for one attempt.
 
     Attributes:
-        scf_radius: as in `EngineSettings`; None: overlapped free atoms, no field.
+        scf_radius: as in `EngineSettings`; None: overlapped free atoms without a self-consistent field.
         scf_iterations: as in `EngineSettings`.
-        mixing: share of the new density in the first iterations (card SCF, ca).
+        mixing: share of the new density in the first iterations (SCF card, ca).
     """
 
     scf_radius: float | None
@@ -79,11 +80,11 @@ class Rung:
 
 
 def ladder(settings: EngineSettings) -> list[Rung]:
-    """Attempts for a site, the wanted settings first, then more iterations; each next one is slower to mix or coarser.
+    """Attempts for a site: the wanted settings, then more iterations, then slower mixing or other radii.
 
-    A field whose Fermi level still moves after the first is given the second (see `engine`). The program of the
-    potentials crashes for some sites where the first density of the field is far off; slower mixing helps most of
-    them. What converges nowhere gets overlapped atoms, whose spectra are less accurate, and says so.
+    A site goes on to the second rung if its Fermi level still moves after the first (see `xanes`). For some sites the
+    first density of the field is far off and the program of the potentials crashes; slower mixing helps most of them.
+    A site that fails with every field gets overlapped free atoms; its spectrum is less accurate and its record says so.
     """
     radius, iterations = settings.scf_radius, settings.scf_iterations
     rungs = [

@@ -1,4 +1,4 @@
-"""The programs of FEFF 8 Lite that come with the package xraylarch: where they are, and running one of them."""
+"""Finds and runs the programs of FEFF 8 Lite that come with the package xraylarch."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FOLDERS = {"Linux": "linux64", "Darwin": "darwin64", "Windows": "win64"}
 
 
 def folder_of_programs() -> Path:
-    """Folder of the programs inside the installed package xraylarch, which is not imported for it.
+    """Find the folder of the programs in the installed package xraylarch, without importing the package.
 
     Raises:
-        XanesflowError: the package is absent, has no programs for this system, or they may not be executed.
+        XanesflowError: the package is missing, has no programs for this system, or they are not executable.
     """
     spec = find_spec("larch")
     if spec is None or spec.origin is None:
@@ -38,12 +38,10 @@ def folder_of_programs() -> Path:
         if not program.is_file():
             raise XanesflowError(
                 f"xraylarch {version()} has no {name} for {system} {platform.machine()} (looked in its "
-                f"bin/{folder.name}); use a FEFF of your own (theory FEFF) on this machine."
+                f"bin/{folder.name}); on this machine, use your own FEFF (theory FEFF)."
             )
         if not os.access(program, os.X_OK):
-            raise XanesflowError(
-                f"{program} may not be executed; give it the right to (chmod +x), or install xraylarch again."
-            )
+            raise XanesflowError(f"{program} is not executable; make it so (chmod +x), or install xraylarch again.")
     return folder
 
 
@@ -54,7 +52,7 @@ def version() -> str:
 
 @cache
 def digest() -> str:
-    """SHA-256 over the programs: what a result depends on beside its input."""
+    """SHA-256 over the programs, on which a result depends as it does on its input."""
     folder = folder_of_programs()
     total = hashlib.sha256()
     for name in PROGRAMS:
@@ -63,22 +61,21 @@ def digest() -> str:
 
 
 def run_program(name: str, folder: Path, *, outputs: tuple[str, ...], time_limit: float) -> str:
-    """Run a program in a folder; FEFF 8 exits 0 whatever happens, so its outputs tell whether it did its work.
+    """Run a program in a folder and check its outputs, because FEFF 8 exits with 0 even when it fails.
 
     Args:
         name: one of `PROGRAMS`.
-        folder: where its inputs are; `outputs` that stand there from before are removed first, as a later program
-            would take them for new.
-        outputs: files that it must write.
+        folder: holds the inputs. Old `outputs` in it are removed first, as a later program would take them for new.
+        outputs: files that the program must write.
         time_limit: seconds.
 
     Returns:
         What it printed.
 
     Raises:
-        ProgramError: it left an output out; with the last lines of what it printed.
+        ProgramError: an output is missing; the message holds the last lines that the program printed.
         TimeLimitError: it did not end in time.
-        XanesflowError: the program is not there or cannot be started.
+        XanesflowError: the program is missing or cannot be started.
     """
     for output in outputs:
         (folder / output).unlink(missing_ok=True)
@@ -107,10 +104,10 @@ def run_program(name: str, folder: Path, *, outputs: tuple[str, ...], time_limit
 
 
 def last_lines(text: str, number: int = 3) -> str:
-    """The last telling lines of a program's output, on one line; what a crash prints of its stack is no help."""
+    """Join the last informative lines of a program's output; lines of a crash's stack trace are left out."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("#", "Backtrace for", "STOP"))]
-    return " | ".join(telling[-number:]) or "it printed nothing"
+    informative = [line for line in lines if line and not line.startswith(("#", "Backtrace for", "STOP"))]
+    return " | ".join(informative[-number:]) or "it printed nothing"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What the programs of FEFF 8 Lite leave behind: phase shifts, matrix elements, atomic cross section, geometry."""
+"""Reads the outputs of the FEFF 8 Lite programs: phase shifts, matrix elements, atomic cross section, geometry."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ HARTREE_EV = 27.211386
 
 @dataclass(frozen=True)
 class Atomic:
-    """Potentials' scattering and the absorber's cross section on a mesh of complex energies.
+    """Scattering by each potential and the absorber's cross section, on a mesh of complex energies.
 
     The first `n_axis` energies lie on the line E + iΓ, the others on the vertical line above the Fermi level.
-    Energies are in hartree from the potential's zero, lengths in bohr, cross sections in Å².
+    Energies are in hartree above the potential's zero, lengths in bohr, cross sections in Å².
 
     Attributes:
         energy: (ne,) complex energies.
         reference: (ne,) complex reference energies (interstitial potential with self-energy).
         n_axis: number of energies on the line E + iΓ.
-        fermi_index: 0-based number of the mesh point at the Fermi level.
-        phases: for each potential (l_max + 1, ne) complex phase shifts.
+        fermi_index: 0-based index of the mesh point at the Fermi level.
+        phases: complex phase shifts of each potential, (l_max + 1, ne).
         matrix_elements: (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2.
         edge_step: (ne,) atomic cross section (xsnorm), Å².
         background: (ne,) complex atomic cross section on the contour (dum1 + i dum2), Å².
-        s02: amplitude factor that pot found.
+        s02: amplitude factor from pot.
         fermi: Fermi level.
         edge: absolute energy of the edge.
-        gamma: half the core hole's width, the imaginary part of the first energies.
-        positions: (natt, 3) atoms of the cluster, the absorber first.
+        gamma: half the width of the core hole: the imaginary part Γ of the first energies.
+        positions: (natt, 3) of the cluster's atoms, the absorber first.
         potential_of: (natt,) index of each atom's potential; the absorber's is 0.
         atomic_numbers: Z of each potential.
     """
@@ -61,7 +61,7 @@ class Atomic:
 
     @property
     def momentum(self) -> NDArray[np.complex128]:
-        """Complex wave number p = √(2d + (αd)²), d = energy - reference, (ne,), the root with Im p > 0."""
+        """Complex wave number p = √(2d + (αd)²) with d = energy - reference, the root with Im p > 0, (ne,)."""
         d = self.energy - self.reference
         p = np.sqrt(2 * d + (d / 137.035999) ** 2)
         return np.asarray(np.where(p.imag < 0, -p, p))
@@ -72,15 +72,17 @@ class Atomic:
 
 
 def read_atomic(folder: Path) -> Atomic:
-    """Read what rdinp, pot and xsph left in a folder.
+    """Read the outputs of rdinp, pot and xsph in a folder.
 
     Raises:
-        XanesflowError: a file is missing, damaged, or does not fit the others.
+        XanesflowError: a file is missing, damaged, or does not match the others.
     """
     geometry = _json(folder / "geom.json")
     cross = _json(folder / "xsect.json")
     path = folder / "phase.pad"
     try:
+        # phase.pad: a header, the contour (energies, then reference energies), then one block for each potential. A
+        # block holds its phase shifts for l from -l_max to l_max; the last one also holds the matrix elements.
         lines = path.read_text(encoding="ascii").splitlines()
         header = lines[0].split()
         ne, ne1, n_potentials, ik0 = (int(header[k]) for k in (1, 2, 4, 6))
@@ -97,6 +99,7 @@ def read_atomic(folder: Path) -> Atomic:
             numbers.append(number)
             if potential == n_potentials:
                 matrix_elements = values[size:].reshape(-1, ne)[:2].astype(np.complex128)
+        # Atoms come from geom.json, the atomic cross section and the levels from xsect.json.
         natt = int(geometry["natt"])
         positions = np.array([geometry[axis][:natt] for axis in "xyz"], dtype=float).T / BOHR_ANGSTROM
         background = np.array(cross["dum1"][:ne]) + 1j * np.array(cross["dum2"][:ne])

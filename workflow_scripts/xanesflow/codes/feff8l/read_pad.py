@@ -1,8 +1,8 @@
 """Packed ASCII data, the compact number format in which FEFF 8 passes arrays from program to program.
 
-A line beginning with `!` holds reals, one with `$` complex numbers (real and imaginary part in turn), eight characters
-a real, without separators: the first is the decimal exponent, the others a mantissa to base 90, the sign the parity of
-the first of them. A real is so kept to 2 × 90⁻⁶, a relative 4e-12.
+A line that begins with `!` holds reals. A line that begins with `$` holds complex numbers, real and imaginary part in
+turn. Each real takes eight characters, without separators: the decimal exponent, then a mantissa to base 90. The parity
+of the mantissa's first digit gives the sign. The relative precision is 2 × 90⁻⁶ = 4e-12.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 8
-"""Characters a real."""
+"""Characters of one real."""
 
 _BASE, _ZERO, _EXPONENT_ZERO = 90, 37, 82
-_SMALLEST = 1e-38  # smaller ones are written as 0
+_SMALLEST = 1e-38  # smaller values are written as 0
 
 
 def unpack(text: str) -> NDArray[np.float64]:
     """Turn packed characters into reals.
 
     Args:
-        text: 8 characters a real, without the mark at the line's beginning.
+        text: 8 characters for each real, without the mark at the beginning of the line.
 
     Returns:
         (n,) reals.
 
     Raises:
-        ValueError: the length is no multiple of 8, or a character lies outside the format's range.
+        ValueError: the length is not a multiple of 8, or a character lies outside the format's range.
     """
     codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64)
     if len(codes) % WIDTH or (codes < _ZERO).any() or (codes >= _ZERO + _BASE).any():
@@ -42,7 +42,7 @@ def unpack(text: str) -> NDArray[np.float64]:
 
 
 def pack(values: NDArray[np.float64]) -> str:
-    """Turn reals into packed characters, 8 a real, without marks; what `unpack` undoes."""
+    """Turn reals into packed characters, 8 for each, without marks; `unpack` reverses it."""
     return "".join(_pack_one(float(value)) for value in values)
 
 
@@ -60,17 +60,17 @@ def _pack_one(value: float) -> str:
 
 
 def read_packed(lines: list[str], start: int) -> tuple[NDArray[np.float64] | NDArray[np.complex128], int]:
-    """Read consecutive packed lines of one kind, as many as there are.
+    """Read all consecutive packed lines of one kind.
 
     Args:
         lines: of the file, without line ends.
-        start: number of the first packed line.
+        start: 0-based index of the first packed line.
 
     Returns:
-        The values, reals or complex numbers, and the number of the line after them.
+        The values, reals or complex numbers, and the index of the line after them.
 
     Raises:
-        ValueError: there is no packed line at `start`, or it is damaged.
+        ValueError: the line at `start` is not packed, or a line is damaged.
     """
     mark = lines[start][:1] if start < len(lines) else ""
     if mark not in ("!", "$"):

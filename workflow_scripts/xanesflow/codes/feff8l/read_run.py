@@ -22,23 +22,23 @@ _ABSORBER = re.compile(r"^#\s*absorber\s+Z=\s*(\d+)\s+([KLMN]\d?)\s*$", re.MULTI
 def read_finished_run(
     run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
 ) -> Xmu:
-    """Read and check a run as it lies in its chunk (see `xanesflow.codes.engine.Reader`)."""
+    """Read and check a finished run of a chunk (see `xanesflow.codes.engine.Reader`)."""
     return read_run(run.files, element=element, structure=structure, site_index=run.site_index)
 
 
 def read_run(
     files: Mapping[str, bytes], *, element: str, structure: Structure | None = None, site_index: int = 0
 ) -> Xmu:
-    """Read the spectrum of a run and check all that its files tell.
+    """Read the spectrum of a run and check it against the run's files.
 
     Args:
-        files: content of `xmu.dat` and, as far as it is there, `feff.inp`.
+        files: content of `xmu.dat` and, if there is one, `feff.inp`.
         element: symbol of the absorber.
-        structure: the material; None: the cluster is not compared.
+        structure: the material; None: the cluster is not compared with it.
         site_index: 0-based index of the absorber into `structure`.
 
     Raises:
-        BadRunError: the run cannot be used; holds the reason.
+        BadRunError: the run cannot be used; the error holds the reason.
     """
     xmu = parse_xmu(files.get("xmu.dat", b""))
     check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
@@ -49,7 +49,7 @@ def read_run(
 def parse_xmu(content: bytes) -> Xmu:
     """Parse the engine's xmu.dat: lines that begin with `#`, then energy in eV, mu and mu0 in bohr².
 
-    Its chi is mu - mu0 in units of the largest mu0.
+    The chi returned is mu - mu0 in units of the largest mu0.
 
     Raises:
         BadRunError: no_output, unreadable, truncated, wrong_absorber or not_a_number.

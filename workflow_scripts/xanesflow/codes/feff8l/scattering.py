@@ -1,16 +1,16 @@
 """Full multiple scattering at the absorber: the trace of its dipole block, energy by energy.
 
 The problem is (1 - G T) X = G[:, absorber, l = 1], a dense complex linear system in the channels (l, m) of all atoms
-of a sphere, for three right-hand sides (J. J. Rehr and R. C. Albers, Rev. Mod. Phys. 72, 621 (2000), section IV).
-What makes it fast, each without leaving the physics:
+in a sphere, with three right-hand sides (J. J. Rehr and R. C. Albers, Rev. Mod. Phys. 72, 621 (2000), section IV).
+Four things make it fast and leave the physics unchanged:
 
-- mirrors, two-fold axes and inversion of the site divide it by symmetry (exact);
-- bonds that are the same vector share their propagator (exact);
-- channels that hardly scatter (see `negligible_t`), and atoms far away (see `n_near`), do so once: they are solved for
-  to first order in their t, with all orders among the others on the way there and back;
-- single precision, in which the condition of the system leaves some five digits.
+- mirrors, two-fold axes and inversion of the site split the system by symmetry (exact);
+- bonds with the same vector share one propagator (exact);
+- channels that hardly scatter (see `negligible_t`) and distant atoms (see `n_near`) scatter once: they enter to first
+  order in their t, while the others scatter to all orders on the way there and back;
+- single precision, which keeps some five digits at the condition number of the system.
 
-`dense_traces` is the same problem solved without any of it, for tests and the benchmark.
+`dense_traces` solves the same problem without any of these, for tests and the benchmark.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 Integers = NDArray[np.int64]
 
-_P = (3, 1, 2)  # channels of l = 1 that go as x, y, z
+_P = (3, 1, 2)  # channels of l = 1 that vary as x, y, z
 _PLANS_KEPT = 3
 
 
@@ -38,7 +38,7 @@ def bond_factors(vectors: Floats, l_max: int) -> Floats:
     """Real factors B of the propagator G[L', L] = i Σ_l'' B_l''[L', L] h_l''(pR).
 
     Args:
-        vectors: (u, 3) from the atom of L to that of L'.
+        vectors: (u, 3) from the atom of L to the atom of L'.
         l_max: largest l.
 
     Returns:
@@ -50,7 +50,7 @@ def bond_factors(vectors: Floats, l_max: int) -> Floats:
     factors = np.zeros((2 * l_max + 1, len(vectors), len(l), len(l)))
     for l2 in range(2 * l_max + 1):
         channels = slice(l2 * l2, (l2 + 1) ** 2)
-        power = l[None, :] + l2 - l[:, None]  # of i, as [L, L']; even wherever the integral is not zero
+        power = l[None, :] + l2 - l[:, None]  # power of i for [L, L']; even wherever the integral is not zero
         sign = np.where(power % 4 == 0, 1.0, -1.0)
         factors[l2] = (
             4 * pi * np.einsum("abc,uc->uba", integrals[..., channels] * sign[..., None], harmonics[:, channels])
@@ -67,11 +67,11 @@ def propagators(momentum: complex, vectors: Floats, l_max: int) -> Complexes:
 def dense_traces(
     momenta: Complexes, t: tuple[Complexes, ...], positions: Floats, kinds: Integers, l_max: int
 ) -> Complexes:
-    """The trace of the absorber's dipole block by a plain complex128 build-and-solve, (ne,).
+    """The trace of the absorber's dipole block, (ne,), from the whole matrix in complex128.
 
     Args:
         momenta: (ne,) complex wave numbers, 1/bohr.
-        t: for each potential (l_max or more + 1, ne).
+        t: for each potential, (at least l_max + 1, ne).
         positions: (n, 3) in bohr, the absorber first.
         kinds: (n,) index of each atom's potential.
         l_max: largest l.
@@ -98,13 +98,14 @@ def dense_traces(
 class _Plan:
     """Where the elements of one representation's matrix come from, for one choice of kept channels.
 
-    Rows are all channels, the kept ones first; columns are the kept ones. Matrix elements are sums over the orbit of
-    the column's atom, without normalisation: a similarity transform of the symmetric matrix.
+    Kept channels scatter to all orders. The rows are all channels, the kept ones first; the columns are the kept ones.
+    Each matrix element is an unnormalised sum over the orbit of the column's atom, which amounts to a similarity
+    transform of the symmetric matrix.
 
     Attributes:
-        places: (order, rows, columns) numbers of elements in the list [g, -g, 0] of all propagators' elements.
+        places: (order, rows, columns) indices into the list [g, -g, 0] of all propagators' elements.
         kind: (rows,) potential of each row's atom.
-        l: (rows,) of each row.
+        l: (rows,) of each row's channel.
         size: (rows,) number of atoms in the row's orbit.
         n_kept: number of columns.
         absorber: rows of the absorber's dipole channels in this representation.
@@ -119,15 +120,16 @@ class _Plan:
 
 
 class Scattering:
-    """The scattering problem of one site's cluster, set up once for all energies.
+    """The scattering problem of one cluster, set up once for all energies.
 
     Args:
         positions: (n, 3) in bohr, the absorber first, then by distance.
         kinds: (n,) index of each atom's potential.
         l_max: largest l.
-        negligible_t: channels of a potential scatter once only where (2l + 1) |t_l h_2l(pR)| stays below, R the
-            distance to the nearest neighbour; a negative number: all scatter to all orders.
-        n_near: so many atoms, whole shells, scatter to all orders, the others once; None: all.
+        negligible_t: a potential's channels scatter only once if (2l + 1) |t_l h_2l(pR)| stays below this, where R is
+            the distance to the nearest neighbour; a negative number: all scatter to all orders.
+        n_near: number of nearest atoms, in whole shells, that scatter to all orders; the others scatter once. None:
+            all atoms scatter to all orders.
     """
 
     def __init__(
@@ -152,7 +154,7 @@ class Scattering:
 
     @cached_property
     def representations(self) -> list[list[int]]:
-        """Components of the dipole (0, 1, 2 for x, y, z) by representation, those of one together."""
+        """Components of the dipole (0, 1, 2 for x, y, z), grouped by representation."""
         together: dict[bytes, list[int]] = {}
         for component in range(3):
             together.setdefault(self.group.signs[:, component].tobytes(), []).append(component)
@@ -163,20 +165,20 @@ class Scattering:
 
         Args:
             momenta: (ne,) complex wave numbers, 1/bohr.
-            t: for each potential (l_max or more + 1, ne).
+            t: for each potential, (at least l_max + 1, ne).
         """
-        within = t[: int(self.kinds.max()) + 1]  # potentials whose atoms all lie outside the sphere may follow
+        within = t[: int(self.kinds.max()) + 1]  # without potentials whose atoms all lie outside the sphere
         stacked = np.array([one[: self.l_max + 1] for one in within])  # (potentials, l, ne)
         return np.array([self._trace(momentum, stacked[..., e]) for e, momentum in enumerate(momenta)])
 
     def _trace(self, momentum: complex, t: Complexes) -> complex:
-        near = np.abs(hankel(momentum * self._nearest, 2 * self.l_max)[::2]).T  # (potentials, l) as |h_2l|
+        near = np.abs(hankel(momentum * self._nearest, 2 * self.l_max)[::2]).T  # |h_2l|, (potentials, l)
         strong = np.abs(t) * near * self._degeneracy > self.negligible_t
         kept = np.where(strong.any(axis=1), self.l_max - strong[:, ::-1].argmax(axis=1), 0)
-        kept[0] = max(kept[0], 1)  # the absorber's dipole block is what is asked for
+        kept[0] = max(kept[0], 1)  # the absorber's dipole block is always needed
         key = tuple(int(l) for l in kept)
         if key not in self._plans:
-            if len(self._plans) >= _PLANS_KEPT:  # the mesh goes along; those of low energies do not come back
+            if len(self._plans) >= _PLANS_KEPT:  # energies increase, so the oldest plan is not needed again
                 self._plans.pop(next(iter(self._plans)))
             self._plans[key] = [self._plan(kept, components) for components in self.representations]
         elements = self._elements(momentum)
@@ -184,14 +186,15 @@ class Scattering:
         return sum(_solve(plan, elements, single) for plan in self._plans[key])
 
     def _find_nearest(self) -> None:
-        """Distance from the atoms of each potential to their nearest neighbour, (potentials,)."""
+        """Find the distance from the atoms of each potential to their nearest neighbour, (potentials,)."""
         distance, _ = cKDTree(self.positions).query(self.positions, k=2)
-        self._nearest = np.full(self.kinds.max() + 1, 1e3)  # bohr; for an atom alone and kinds without any
+        self._nearest = np.full(self.kinds.max() + 1, 1e3)  # bohr; stays for a lone atom and for kinds without atoms
         np.minimum.at(self._nearest, self.kinds, distance[:, 1])
         self._degeneracy = 2 * np.arange(self.l_max + 1) + 1
 
     def _share_vectors(self) -> None:
-        """Vectors from near atoms to representatives, each once up to its sign, and their angular factors."""
+        """Find the distinct vectors from near atoms to representatives, up to sign, and their angular factors."""
+        # A vector and its opposite share one entry: the one whose first nonzero component is positive.
         vectors = self.positions[self.representatives][:, None] - self.positions[None, : self.n_near]
         flat = np.round(vectors.reshape(-1, 3), 4)
         leading = np.take_along_axis(flat, (np.abs(flat) > 1e-9).argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -202,15 +205,16 @@ class Scattering:
         chosen = vectors.reshape(-1, 3)[first] * np.where(leading[first] < 0, -1, 1)[:, None]
         lengths = np.linalg.norm(chosen, axis=1)
         itself = lengths < 1e-6
-        chosen[itself], lengths[itself] = [0, 0, 1], 1.0  # an atom and itself: left out of the matrix
+        chosen[itself], lengths[itself] = [0, 0, 1], 1.0  # from an atom to itself: left out of the matrix
         self._lengths = lengths
-        # By symmetry G(-R)[L', L] = G(R)[L, L'] = (-1)^(l + l') G(R)[L', L]: half the elements tell all.
+        # By symmetry G(-R)[L', L] = G(R)[L, L'] = (-1)^(l + l') G(R)[L', L], so half of the elements suffice.
         l = channel_l(self.l_max)
         upper = np.triu_indices(len(l))
-        order = np.lexsort((upper[1], upper[0], l[upper[1]], l[upper[0]]))  # elements of one (l, l') together
+        order = np.lexsort((upper[1], upper[0], l[upper[1]], l[upper[0]]))  # groups elements by (l, l')
         row, column = upper[0][order], upper[1][order]
         self._element = np.empty((len(l), len(l)), dtype=np.int64)
         self._element[row, column] = self._element[column, row] = np.arange(len(row))
+        # Only some l'' contribute to a block (l, l'), so each block keeps only their factors.
         factors = bond_factors(chosen, self.l_max)
         self._blocks: list[tuple[slice, list[tuple[int, NDArray[np.float32]]]]] = []
         for l1 in range(self.l_max + 1):
@@ -224,7 +228,7 @@ class Scattering:
                 self._blocks.append((block, terms))
 
     def _elements(self, momentum: complex) -> NDArray[np.complex64]:
-        """All propagators' elements at one energy as the list [g, -g, 0] that plans count in."""
+        """All propagators' elements at one energy, as the list [g, -g, 0] into which plans index."""
         outgoing = 1j * hankel(momentum * self._lengths, 2 * self.l_max)
         real, imaginary = outgoing.real.astype(np.float32), outgoing.imag.astype(np.float32)
         n_pairs, n_vectors = self._blocks[-1][0].stop, len(self._lengths)
@@ -242,12 +246,14 @@ class Scattering:
 
     def _plan(self, kept: Integers, components: list[int]) -> _Plan:
         """Find the channels of a representation and where their matrix elements come from."""
+        # An orbit carries a channel only if no operation that fixes its atom changes the channel's sign.
         character = self.group.signs[:, components[0]]
         l = channel_l(self.l_max)
         signs = _signs(self.group.signs, character, self.l_max)  # (order, channels)
         fixed = self.group.images[:, self.representatives] == self.representatives  # (order, orbits)
         allowed = ((signs[:, None] == 1) | ~fixed[..., None]).all(axis=0)  # (orbits, channels)
         orbit, channel = np.nonzero(allowed)
+        # Channels that scatter only once go last.
         kind = self.kinds[self.representatives[orbit]]
         weak = (l[channel] > kept[kind]) | (self.orbits.max(axis=1)[orbit] >= self.n_near)
         arranged = np.argsort(weak, kind="stable")
@@ -255,6 +261,7 @@ class Scattering:
         n_kept = int((~weak).sum())
         size = (self.takes >= 0).sum(axis=1)
 
+        # For each atom of the column's orbit, find the element of the shared vector, its sign, or the 0 at the end.
         n_pairs, n_vectors = self._blocks[-1][0].stop, len(self._lengths)
         rows, columns = orbit[:, None], orbit[None, :n_kept]
         element = self._element[channel[:, None], channel[None, :n_kept]]
@@ -272,10 +279,10 @@ class Scattering:
 
 
 def _solve(plan: _Plan, elements: NDArray[np.complex64], t: NDArray[np.complex64]) -> complex:
-    """Trace of one representation: the kept channels to all orders, the others to the first order in their t.
+    """Trace of one representation: kept channels to all orders, the others to first order in their t.
 
-    With X the solution among the kept channels K, the wave that arrives in another channel is
-    y = G[:, absorber] + G[:, K] t X, and as G is symmetric that channel adds y t y.
+    If X is the solution among the kept channels K, the wave that arrives in another channel is
+    y = G[:, absorber] + G[:, K] t X. Since G is symmetric, that channel adds y t y.
     """
     matrix = elements.take(plan.places[0])
     for places in plan.places[1:]:
@@ -293,14 +300,14 @@ def _solve(plan: _Plan, elements: NDArray[np.complex64], t: NDArray[np.complex64
 
 
 def _orbits(images: Integers) -> tuple[Integers, Integers]:
-    """Orbits of atoms under a group, and the operations that lead through them.
+    """Find the orbits of atoms under a group, and the operations that generate them.
 
     Args:
-        images: (order, n) where each operation takes each atom.
+        images: (order, n) index of the atom onto which each operation maps each atom.
 
     Returns:
-        (n_orbits, order) members, the representative first, filled up with it; and of the same shape the operation
-        that takes the representative to each, -1 where filled up.
+        (n_orbits, order) members of each orbit, the representative first; short rows are padded with it. Then, in the
+        same shape, the operation that maps the representative to each member; -1 in the padding.
     """
     order, n = images.shape
     seen = np.zeros(n, dtype=bool)

@@ -1,4 +1,4 @@
-"""From atomic quantities and positions to the spectrum: multiple scattering, fine structure, contour."""
+"""Computes the spectrum from atomic quantities and positions: multiple scattering, fine structure, contour."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from xanesflow.codes.feff8l.scattering import Scattering
 Floats = NDArray[np.float64]
 
 GAP_IN_GAMMA = 1.25
-"""Largest gap of the mesh on which scattering is solved, in units of the half width; the spline between costs 0.1 %."""
+"""Largest gap of the energies at which scattering is solved, in units of Γ; the spline between costs 0.1 %."""
 
-_LOWEST_HEIGHT_EV = 0.1  # points of the vertical line below tell nothing that the one at Γ does not
+_LOWEST_HEIGHT_EV = 0.1  # lower points of the vertical line add nothing to the point at Γ
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Spectrum:
 
 
 def fms_cluster(atomic: Atomic, radius: float) -> tuple[Floats, NDArray[np.int64]]:
-    """Atoms within a sphere in Å: (n, 3) positions in bohr, (n,) potentials."""
+    """Atoms within a sphere of `radius` Å: their positions in bohr, (n, 3), and potentials, (n,)."""
     inside = np.linalg.norm(atomic.positions, axis=1) <= radius / BOHR_ANGSTROM + 1e-3
     return atomic.positions[inside], atomic.potential_of[inside]
 
@@ -54,16 +54,17 @@ def compute_spectrum(
 ) -> Spectrum:
     """Solve the scattering and integrate along the contour.
 
-    The fine structure is χ = -(κ₁² + κ₂²)/3 · Tr/3, with κ the dipole matrix elements and Tr the trace of the
-    scattering at the absorber; the cross section at complex energies is F = F₀ + σ₀ χ, F₀ and σ₀ those of the atom.
+    The fine structure is χ = -(κ₁² + κ₂²)/3 · Tr/3, where κ are the dipole matrix elements and Tr is the trace of the
+    scattering at the absorber. The cross section at complex energies is F = F₀ + σ₀ χ, where F₀ and σ₀ are the atom's.
 
     Args:
         atomic: phases, matrix elements and cross section of the atoms.
-        radius: sphere of full multiple scattering in Å.
-        single_radius: sphere in Å of the atoms that scatter once if they lie outside the former.
+        radius: radius of full multiple scattering in Å.
+        single_radius: radius in Å; atoms between `radius` and this one scatter once.
         l_max: largest angular momentum.
         energies_ev: (n,) energies of the result, relative to the edge.
     """
+    # Scattering is solved on the energies that suffice: part of the axis E + iΓ, and the vertical line.
     positions, kinds = fms_cluster(atomic, max(radius, single_radius))
     scattering = Scattering(positions, kinds, l_max=l_max, n_near=len(fms_cluster(atomic, radius)[0]))
     real = atomic.energy.real
@@ -73,11 +74,13 @@ def compute_spectrum(
     solved_axis = axis[thin_mesh(real[axis], GAP_IN_GAMMA * atomic.gamma)]
     solved = np.concatenate([solved_axis, vertical])
     t = tuple(atomic.t_matrix(k)[: l_max + 1, solved] for k in range(len(atomic.phases)))
-    with threadpool_limits(limits=1, user_api="blas"):  # sites run side by side; systems so small gain nothing
+    with threadpool_limits(limits=1, user_api="blas"):  # sites run in parallel, and systems this small gain nothing
         traces = scattering.traces(atomic.momentum[solved], t)
+    # A spline of the trace fills the gaps of the axis.
     on_axis = CubicSpline(real[solved_axis], traces[: len(solved_axis)])(real[axis])
     on_vertical = traces[len(solved_axis) :]
 
+    # The contour gives the absorption at real energies, with the neighbours' scattering and without it (trace 0).
     omega = atomic.fermi + energies_ev / HARTREE_EV
 
     def absorb(axis_trace: NDArray[np.complex128], vertical_trace: NDArray[np.complex128]) -> Floats:
@@ -101,6 +104,6 @@ def compute_spectrum(
 
 
 def _cross_section(atomic: Atomic, which: NDArray[np.int64], trace: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """F at some of the mesh's energies, Å²."""
+    """F at the chosen energies of the mesh, Å²."""
     chi = -(atomic.matrix_elements[:, which] ** 2).sum(axis=0) / 3 * trace / 3
     return np.asarray(atomic.background[which] + atomic.edge_step[which] * chi)

@@ -1,8 +1,8 @@
-"""Which mirrors, two-fold axes and inversion a cluster has about its absorber, in one frame of axes.
+"""Finds the mirrors, two-fold axes and inversion of a cluster about its absorber, in one frame of axes.
 
-In a frame whose axes are those of the operations each of them is a change of signs of coordinates, under which every
-real harmonic is even or odd. The operations so found form a group of order 1, 2, 4 or 8, whose representations all
-have one dimension; the scattering needs only those of x, y and z.
+If the frame's axes are those of the operations, each operation changes signs of coordinates, and every real harmonic is
+even or odd under it. These operations form a group of order 1, 2, 4 or 8 whose representations are all one-dimensional.
+The scattering needs only the representations of x, y and z.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 TOLERANCE_BOHR = 2e-3
 """How far an atom may lie from the image of its partner."""
 
-_INNER_ATOMS = 24  # axes are looked for among the positions of so many atoms
+_INNER_ATOMS = 24  # number of inner atoms among whose positions axes are searched
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class SignGroup:
     """Operations that change signs of coordinates.
 
     Attributes:
-        frame: (3, 3), rows are the axes; positions in them are `positions @ frame.T`.
+        frame: (3, 3), the rows are the axes; `positions @ frame.T` gives positions in this frame.
         signs: (order, 3) of ±1, the identity first.
-        images: (order, n) number of the atom onto which each operation takes each atom.
+        images: (order, n) index of the atom onto which each operation maps each atom.
     """
 
     frame: Floats
@@ -38,7 +38,7 @@ class SignGroup:
 
 
 def find_sign_group(positions: Floats, kinds: NDArray[np.int64]) -> SignGroup:
-    """Find the frame in which a cluster has the most operations that change signs of coordinates.
+    """Find the frame in which the cluster has the most sign-changing operations.
 
     Args:
         positions: (n, 3) in bohr, the absorber first and at the origin, then by distance.
@@ -59,7 +59,7 @@ def find_sign_group(positions: Floats, kinds: NDArray[np.int64]) -> SignGroup:
 
 
 def _candidates(positions: Floats, kinds: NDArray[np.int64]) -> Floats:
-    """Directions that may be an axis: an operation swaps atoms of one shell, or leaves them on axis or plane."""
+    """Directions of possible axes: an operation swaps atoms of one shell, or leaves atoms on its axis or plane."""
     distances = np.linalg.norm(positions, axis=1)
     inner = np.arange(1, min(len(positions), _INNER_ATOMS + 1))
     vectors = [positions[inner]]
@@ -79,7 +79,7 @@ def _candidates(positions: Floats, kinds: NDArray[np.int64]) -> Floats:
 
 
 def _maps(operation: Floats, positions: Floats, kinds: NDArray[np.int64], tree: cKDTree) -> bool:
-    inner = slice(0, 30)  # tells almost always
+    inner = slice(0, 30)  # nearly always decides
     for part in (inner, slice(None)):
         distance, image = tree.query(positions[part] @ operation.T)
         if (distance > TOLERANCE_BOHR).any() or (kinds[image] != kinds[part]).any():
@@ -88,13 +88,13 @@ def _maps(operation: Floats, positions: Floats, kinds: NDArray[np.int64], tree: 
 
 
 def _is_axis(axis: Floats, positions: Floats, kinds: NDArray[np.int64], tree: cKDTree) -> bool:
-    """Whether the two-fold rotation about an axis, or the mirror across it, is an operation."""
+    """Whether the two-fold rotation about the axis, or the mirror perpendicular to it, maps the cluster to itself."""
     rotation = 2 * np.outer(axis, axis) - np.eye(3)
     return any(_maps(operation, positions, kinds, tree) for operation in (rotation, -rotation))
 
 
 def _frames(axes: list[Floats]) -> list[Floats]:
-    """Right-handed frames with at least one of the axes; those with three of them first."""
+    """Right-handed frames that contain at least one of the axes; frames with the most axes come first."""
     frames = []
     for i, first in enumerate(axes):
         perpendicular = [axis for axis in axes[i + 1 :] if abs(axis @ first) < 1e-3]

@@ -1,4 +1,4 @@
-"""Input of the FEFF 8 programs for the cluster around an absorber."""
+"""Writes the input of the FEFF 8 programs for the cluster around an absorber."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Potential:
     Attributes:
         atomic_number: Z.
         symbol: of the element.
-        count: for how many atoms of the material's cell it stands.
+        count: number of atoms of the material's formula that it represents.
     """
 
     atomic_number: int
@@ -38,8 +38,8 @@ class Feff8lCluster:
         positions: (n, 3) in Å, the absorber first and at the origin, then by distance.
         potentials: the absorber's first, then one for each element around it.
         potential_of: (n,) index of each atom's potential.
-        traits: of crystal and absorber, for the learned Fermi level (see `level.describe`); None: there is no model for
-            the absorber's element.
+        traits: features of crystal and absorber for the learned Fermi level (see `fermi_level.describe`); None: there
+            is no model for the absorber's element.
     """
 
     positions: NDArray[np.float64]
@@ -58,15 +58,15 @@ class Feff8lCluster:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Feff8lCluster:
-        """What `as_dict` gave.
+        """The cluster from what `as_dict` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: it is something else.
+            KeyError, TypeError, ValueError: the values do not come from `as_dict`.
         """
         positions = np.array(values["positions"], dtype=float)
         potential_of = np.array(values["potential_of"], dtype=np.int64)
         if positions.shape != (len(potential_of), 3):
-            raise ValueError("as many positions as potentials are wanted")
+            raise ValueError("the numbers of positions and potentials differ")
         potentials = tuple(Potential(**one) for one in values["potentials"])
         traits = None if values["traits"] is None else tuple(float(value) for value in values["traits"])
         return cls(positions, potentials, potential_of, traits)
@@ -99,17 +99,17 @@ def feff_inp(cluster: Feff8lCluster, rung: Rung, *, core_hole: bool, title: str 
 
 
 def ask_for_xanes(folder: Path, *, k_step: float = 0.06, k_max: float = 3.4) -> None:
-    """Set xsph.json, as rdinp wrote it, to a XANES mesh with points above the Fermi level in the complex plane.
+    """Change rdinp's xsph.json to ask for a XANES mesh, with a vertical line of points above the Fermi level.
 
-    FEFF 8 Lite's own cards know EXAFS alone.
+    FEFF 8 Lite's own cards can ask for EXAFS only.
 
     Args:
         folder: of the run.
-        k_step: step of the mesh, 1/Å, near the edge.
-        k_max: its last wave number, 1/Å.
+        k_step: step of the mesh near the edge, 1/Å.
+        k_max: last wave number of the mesh, 1/Å.
 
     Raises:
-        XanesflowError: rdinp's file is damaged.
+        XanesflowError: rdinp's file is missing or damaged.
     """
     path = folder / "xsph.json"
     try:

@@ -1,8 +1,8 @@
-"""The embedded engine: structure and site in, K-edge cross section out.
+"""The embedded engine: computes the K-edge cross section of a site from a structure.
 
-Potentials, phase shifts and the atomic cross section come from the programs of FEFF 8 Lite that the package xraylarch
-ships; the full multiple scattering and the integration along the contour are ours (`scattering`, `contour`). With them
-a spectrum takes seconds on one core, no licence, and nothing to compile.
+The programs of FEFF 8 Lite, which the package xraylarch ships, compute potentials, phase shifts and the atomic cross
+section. Our own code computes the full multiple scattering and integrates along the contour (`scattering`, `contour`).
+A spectrum takes seconds on one core and needs no licence and no compiler.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 UNSETTLED_EV = 1.0
-"""A field whose Fermi level moved by more in the last of few iterations is given more: it may be off by some eV."""
+"""A field whose Fermi level moved by more than this in the last iteration gets more: it may be off by some eV."""
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -40,7 +40,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One rung of the ladder: what was tried, what came of it, and how long it took."""
+    """One attempt on the ladder: the settings tried, the outcome, and the time taken."""
 
     rung: str
     outcome: str
@@ -55,7 +55,7 @@ class XanesResult:
         energy_ev: (n,) absolute photon energies.
         cross_section: (n,) absorption cross section in bohr².
         background: (n,) the same without scattering by the neighbours.
-        record: how it came about: rung, attempts, convergence of the field, Fermi level, edge, settings, seconds.
+        record: provenance: rung, attempts, convergence of the field, Fermi level, edge, settings, seconds.
     """
 
     energy_ev: Floats
@@ -79,14 +79,14 @@ def compute_xanes(
         site_index: 0-based index of the absorber.
         settings: None: the defaults.
         folder: where the programs run and leave feff.inp and their logs; None: a temporary folder.
-        progress: told what happens, in a few words.
+        progress: called with a short message at each step.
 
     Raises:
-        NoSpectrumError: no settings of the ladder gave potentials.
+        NoSpectrumError: no rung of the ladder gave potentials.
         XanesflowError: the site cannot be computed at all (atoms too close, an isolated atom), or the programs are
-            not there.
+            missing.
     """
-    from xanesflow.codes.feff8l.cluster import cut_cluster  # pymatgen: a job of a cluster needs none
+    from xanesflow.codes.feff8l.cluster import cut_cluster  # imports pymatgen, which `compute_cluster` does not need
 
     cluster = cut_cluster(structure, site_index)
     if folder is not None:
@@ -98,7 +98,7 @@ def compute_xanes(
 def compute_cluster(
     cluster: Feff8lCluster, settings: EngineSettings, folder: Path, progress: Progress = lambda message: None
 ) -> XanesResult:
-    """`compute_xanes` of a cluster that is cut already, in a folder."""
+    """Compute the K-edge XANES of a cluster; arguments, result and errors as in `compute_xanes`."""
     started = time.perf_counter()
     holes = {"off": [False], "on": [True], "average": [False, True]}[settings.core_hole]
     spectra, records = [], []
@@ -118,11 +118,10 @@ def compute_cluster(
 
 
 def _scatter(atomic: Atomic, settings: EngineSettings, progress: Progress) -> tuple[Spectrum, float]:
-    """The spectrum, and the radius in Å within which atoms scatter to all orders.
+    """Compute the spectrum; returns also the radius in Å within which atoms scatter to all orders.
 
-    To first order alone, far atoms on a straight line with strong scatterers (the chains of a cubic perovskite) can
-    take more from the absorption just above the Fermi level than there is. Where it comes out negative, they too
-    scatter to all orders.
+    If far atoms on a straight line with strong scatterers (the chains of a cubic perovskite) scatter only once, they
+    can make the absorption just above the Fermi level negative. In that case they too scatter to all orders.
     """
     progress("full multiple scattering")
     radius, energies = settings.fms_radius, _energies(settings)
@@ -143,7 +142,7 @@ def _energies(settings: EngineSettings) -> Floats:
 
 
 def _mean(spectra: list[Spectrum]) -> tuple[Floats, Floats, Floats]:
-    """The mean of spectra, on the energies of the first."""
+    """Average the spectra on the energies of the first."""
     energy = spectra[0].energy_ev
     cross_sections = [np.interp(energy, one.energy_ev, one.cross_section) for one in spectra]
     backgrounds = [np.interp(energy, one.energy_ev, one.background) for one in spectra]
@@ -153,7 +152,7 @@ def _mean(spectra: list[Spectrum]) -> tuple[Floats, Floats, Floats]:
 def _climb(
     cluster: Feff8lCluster, settings: EngineSettings, folder: Path, *, core_hole: bool, progress: Progress
 ) -> tuple[Atomic, dict[str, Any]]:
-    """Try the rungs of the ladder until one gives potentials and phases."""
+    """Try the rungs of the ladder until one gives potentials and phases; returns these and the record."""
     attempts: list[Attempt] = []
     for number, rung in enumerate(ladder(settings)):
         begin = time.perf_counter()
@@ -188,7 +187,7 @@ def _climb(
 def _run(
     cluster: Feff8lCluster, rung: Rung, folder: Path, *, core_hole: bool, settings: EngineSettings
 ) -> tuple[Atomic, Convergence, dict[str, Any]]:
-    """Run the three programs once; gives also what was done to the Fermi level, for the record."""
+    """Run the three programs once; returns also how the Fermi level was changed, for the record."""
     limit = settings.time_limit
     (folder / "feff.inp").write_text(feff_inp(cluster, rung, core_hole=core_hole), encoding="ascii")
     run_program("feff8l_rdinp", folder, outputs=("pot.json", "geom.json", "xsph.json"), time_limit=limit)
@@ -207,12 +206,13 @@ def _run(
 def _move_level(
     path: Path, cluster: Feff8lCluster, rung: Rung, settings: EngineSettings, *, read: tuple[str, Convergence]
 ) -> dict[str, Any]:
-    """Raise the Fermi level in pot.pad before phases and cross section are computed; gives what was done.
+    """Raise the Fermi level in pot.pad before phases and cross section are computed; returns the changes made.
 
-    The self-consistent field scatters within some 3 Å only, and so finds a level lower than FEFF 9's with its 7 Å. The
-    level is where the spectrum is cut off and what sets the energy scale; raised by `fermi_offset` the shape of spectra
-    agrees better with FEFF 9 on sites of the development part of the study (docs/studies/engine.md). Where the learned
-    model knows what the field lacks, that stands for what fields lack in the median. Overlapped atoms keep their level.
+    The self-consistent field scatters within some 3 Å only, so its level is lower than that of FEFF 9, which uses 7 Å.
+    The level sets the energy scale, and the spectrum is cut off there. Raising it by `fermi_offset` brings the shape of
+    spectra closer to FEFF 9 on the study's development sites (docs/studies/engine.md). Where the learned model predicts
+    how far the field's level is too low, its prediction replaces the median, `FIELD_TOO_LOW_EV`. Overlapped atoms keep
+    their level.
     """
     if rung.scf_radius is None:
         return {"fermi_offset_ev": 0.0, "fermi_learned": None, "field": None}
@@ -231,7 +231,7 @@ def _move_level(
 
 
 def write_result(folder: Path, result: XanesResult, cluster: Feff8lCluster) -> None:
-    """Write xmu.dat, the table of the spectrum, and result.json, its record, into a folder."""
+    """Write the table of the spectrum, xmu.dat, and its record, result.json, into a folder."""
     header = [
         f"absorber Z={cluster.potentials[0].atomic_number} K",
         "K-edge XANES of the embedded engine of xanesflow (FEFF 8 Lite potentials, own full multiple scattering)",

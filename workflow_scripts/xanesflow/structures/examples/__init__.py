@@ -1,7 +1,7 @@
-"""Well-known crystal structures of the eight elements, for a run without an archive of structures.
+"""Well-known crystal structures of the eight elements, for campaigns without other structures.
 
-The tables beside this file hold space group, lattice and free parameters as published, each with its reference.
-`load_examples` reads them, `Example.structure` builds the primitive cell and checks that each orbit has as many atoms
+The tables in this folder hold space group, lattice and free parameters as published, each with its reference.
+`load_examples` reads them. `Example.structure` builds the primitive cell and checks that each orbit has as many atoms
 as its Wyckoff symbol says.
 """
 
@@ -39,7 +39,7 @@ LATTICE_KEYS = {
 
 @dataclass(frozen=True)
 class OccupiedSite:
-    """An orbit of atoms: the element, its Wyckoff position such as `16d`, one atom's fractional coordinates."""
+    """An orbit of atoms: its element, Wyckoff position such as `16d`, and the fractional coordinates of one atom."""
 
     element: str
     wyckoff: str
@@ -48,18 +48,18 @@ class OccupiedSite:
 
 @dataclass(frozen=True)
 class Example:
-    """A structure of the literature.
+    """A structure from the literature.
 
     Attributes:
-        id: name that goes into file names, such as `tio2-rutile`.
+        id: name for file names, such as `tio2-rutile`.
         formula: chemical formula.
-        name: mineral's or compound's name.
+        name: of the mineral or compound.
         space_group: Hermann-Mauguin symbol that names setting and origin choice, such as `Fd-3m:2`.
         lattice: a, b, c in Å and the angles in degrees of the conventional cell.
         sites: the atoms of the asymmetric unit.
-        inequivalent: for each 3d metal its number of symmetry-inequivalent sites.
-        nearest: for each 3d metal its partner and the range in Å of the distance to the nearest of them.
-        reference: where the numbers are from.
+        inequivalent: number of symmetry-inequivalent sites of each 3d metal.
+        nearest: for each 3d metal, its partner element and the range in Å of the distance to the nearest such atom.
+        reference: source of the numbers.
     """
 
     id: str
@@ -75,12 +75,12 @@ class Example:
     def structure(self) -> Structure:
         """Build the primitive cell, the same to the last digit on each call.
 
-        Its vectors are the fixed combinations of the conventional ones that PRIMITIVE holds, the origin is that of
-        the table. Atoms are in the order of the table's sites, within a site in that of their fractional coordinates,
-        which lie in [0, 1). These are rounded to 8 decimals, the vectors' components in Å to 10.
+        PRIMITIVE combines the conventional vectors into the primitive ones; the origin is the table's. Atoms follow the
+        order of the table's sites and, within a site, of their fractional coordinates, which lie in [0, 1).
+        Coordinates are rounded to 8 decimals, and the vectors' components in Å to 10.
 
         Raises:
-            XanesflowError: lattice, Wyckoff positions or formula do not fit space group and coordinates.
+            XanesflowError: lattice, Wyckoff positions or formula do not match space group and coordinates.
         """
         lattice = Lattice.from_parameters(*self.lattice)
         rotations, translations = operations(self.space_group)
@@ -94,7 +94,7 @@ class Example:
             images = rotations @ np.array(site.coordinates) + translations
             if (atoms := len(distinct(images))) != int(site.wyckoff[:-1]):
                 raise _mistake(
-                    self.id, f"sites, row {row}", f"{site.element} at {site.wyckoff} makes {atoms} atoms a cell"
+                    self.id, f"sites, row {row}", f"{site.element} at {site.wyckoff} makes {atoms} atoms per cell"
                 )
             primitive = distinct(images @ to_primitive)
             species += [site.element] * len(primitive)
@@ -109,10 +109,10 @@ def load_examples(folder: Path = FOLDER) -> list[Example]:
     """Read the tables, in the order of the ids.
 
     Args:
-        folder: where the tables are.
+        folder: holds the tables.
 
     Raises:
-        XanesflowError: an entry has a mistake; the sentence names entry and field.
+        XanesflowError: an entry has a mistake; the message names entry and field.
     """
     examples: dict[str, Example] = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -160,7 +160,7 @@ def _read_entry(given: Any, place: str) -> Example:
             metal, partner = str(pair).split("-")
             nearest[metal] = (Element(partner).symbol, float(shortest), float(longest))
         if set(nearest) != metals:
-            raise ValueError(f"one range is wanted for each of {', '.join(sorted(metals))}")
+            raise ValueError(f"it must have one range for each of {', '.join(sorted(metals))}")
         field = "reference"
         if not re.search(r"\(1[89]\d\d\)|\(20\d\d\)|\(\d{4}[-–]\d{2,4}\)", str(given[field])):
             raise ValueError("it has no year in parentheses")

@@ -1,4 +1,4 @@
-"""Space groups in the settings that the literature uses: operations, crystal system, primitive vectors."""
+"""Space groups in the settings of the literature: operations, crystal system, primitive vectors."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ SYSTEMS = (
 
 
 def find_setting(given: int | str) -> tuple[str, str]:
-    """Symbol and crystal system of a space group.
+    """Find symbol and crystal system of a space group.
 
     Args:
-        given: number, or Hermann-Mauguin symbol with the origin choice or `:H` where there are several.
+        given: number, or Hermann-Mauguin symbol, with the origin choice or `:H` if there are several settings.
 
     Raises:
-        ValueError: the setting is not known or ambiguous.
+        ValueError: the setting is unknown or ambiguous.
     """
     symbol = sg_symbol_from_int_number(given) if isinstance(given, int) else str(given)
     settings = _settings()
     if ":" not in symbol and (many := [symbol + s for s in (":1", ":2", ":H") if symbol + s in settings]):
-        raise ValueError(f"the setting is ambiguous, write one of {', '.join(many)}")
+        raise ValueError(f"the setting is ambiguous; write one of {', '.join(many)}")
     if symbol not in settings:
         near = difflib.get_close_matches(symbol, settings, 3)
-        raise ValueError(f"{symbol!r} is not known" + (f", perhaps {' or '.join(near)} is meant" if near else ""))
+        raise ValueError(f"{symbol!r} is not known" + (f"; perhaps you mean {' or '.join(near)}" if near else ""))
     if symbol[0] not in PRIMITIVE or symbol.endswith(":R"):
-        raise ValueError(f"the centring of {symbol} is not provided for, take another setting")
+        raise ValueError(f"the centring of {symbol} is not supported; take another setting")
     return symbol, next(name for last, name in SYSTEMS if settings[symbol]["number"] <= last)
 
 
 @cache
 def _settings() -> dict[str, dict[str, Any]]:
-    # pymatgen's table has I4_1/amd, but I41/amd:2 with the origin choice; here it is I4_1/amd:2
+    # pymatgen writes I4_1/amd without, but I41/amd:2 with the origin choice; here it is I4_1/amd:2.
     settings: dict[str, dict[str, Any]] = {}
     for entry in SpaceGroup.SYMM_OPS:
         plain, universal = entry["hermann_mauguin_u"], entry["universal_h_m"]
@@ -62,13 +62,13 @@ def _settings() -> dict[str, dict[str, Any]]:
 @cache
 def operations(symbol: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rotations and translations of a space group, its centring included."""
-    # Structure.from_spacegroup does the same, but takes up to half a second for each cubic structure
+    # Structure.from_spacegroup does the same, but takes up to half a second for each cubic structure.
     operations = [SymmOp.from_xyz_str(text) for text in _settings()[symbol]["symops"]]
     return np.array([o.rotation_matrix for o in operations]), np.array([o.translation_vector for o in operations])
 
 
 def distinct(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fold fractional coordinates into [0, 1), round them to 8 decimals, sort them and drop what is there twice."""
+    """Fold fractional coordinates into [0, 1), round them to 8 decimals, sort them and remove duplicates."""
     folded = np.round(coordinates, 8) % 1
     folded[folded > 1 - 5e-8] = 0
     return np.unique(np.round(folded, 8), axis=0)

@@ -1,1 +1,1 @@
-"""Structures from Materials Project: asked once, kept with a manifest."""
+"""Structures from Materials Project: downloaded once and stored with a manifest."""

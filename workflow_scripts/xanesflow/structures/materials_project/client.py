@@ -1,4 +1,4 @@
-"""Questions to Materials Project, through its own client mp-api."""
+"""Queries Materials Project through its own client, mp-api."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SERVER = "Materials Project"
 IDS_AT_ONCE = 200
-"""Ids in one question: an address of some 2,000 characters, and 200 structures have some 5 MB."""
+"""Ids in one request: they make an address of some 2,000 characters, and 200 structures have some 5 MB."""
 
 _LISTED_AT_ONCE = 1000
 
@@ -33,19 +33,19 @@ _LISTED_AT_ONCE = 1000
 class MaterialsProjectClient:
     """A connection to Materials Project.
 
-    The key is that of the environment variable MP_API_KEY, or PMG_MAPI_KEY of pymatgen's settings; it goes into the
-    headers of requests and nowhere else.
+    The API key comes from the environment variable MP_API_KEY, or from PMG_MAPI_KEY in pymatgen's settings. It goes
+    into the headers of requests and nowhere else.
 
     Args:
-        endpoint: address to ask; None: mp-api's own, which the environment variable MP_API_ENDPOINT changes.
-        retries: how long it is waited for.
+        endpoint: address of the server; None: mp-api's own, which the environment variable MP_API_ENDPOINT changes.
+        retries: how long to wait for the server.
 
     Attributes:
         endpoint: the address.
         database_version: Materials Project's name of its database, such as `2025.09.25`.
 
     Raises:
-        XanesflowError: there is no key, it has not a key's form, or there is no answer.
+        XanesflowError: there is no key, the key is malformed, or the server does not answer.
     """
 
     def __init__(self, endpoint: str | None = None, retries: RetrySettings | None = None) -> None:
@@ -53,7 +53,7 @@ class MaterialsProjectClient:
         self.endpoint = validate_endpoint(endpoint)
         retries = retries or RetrySettings()
         adapter = RetryingAdapter(retries, SERVER)
-        # mp-api asks for the heartbeat without a time limit and once, so it is asked with patience first.
+        # mp-api requests the heartbeat only once and without a time limit, so we first request it with retries.
         with requests.Session() as session:
             _mount(session, adapter)
             heartbeat = session.get(f"{self.endpoint}heartbeat").json()
@@ -81,15 +81,15 @@ class MaterialsProjectClient:
             )
 
     def list_systems(self, query: Query) -> list[str]:
-        """Ids of the materials of the query's chemical systems that pass its filters, in the order of their names.
+        """Sorted ids of the materials in the query's chemical systems that pass its filters.
 
-        Materials of GNoME are never among them: their licence forbids commercial use, and a dataset's would too.
+        They never include materials of GNoME, whose licence forbids commercial use; a dataset with them would too.
         """
         found: set[str] = set()
         for system in query.systems:
             documents = self._search(
                 "summary",
-                # Its elements in the order of their names; one at a time, as only alone may it hold wildcards.
+                # Elements in alphabetical order. One system in each request, as a list may not hold wildcards.
                 chemsys="-".join(sorted(system.split("-"), key=lambda part: (part == "*", part))),
                 deprecated=False,
                 theoretical=query.theoretical,
@@ -107,12 +107,13 @@ class MaterialsProjectClient:
     def list_ids(self, ids: Sequence[str]) -> tuple[list[str], dict[str, str], list[LeftOut]]:
         """Look up material ids.
 
-        Materials Project merges materials: an id may then be one of the calculations (task ids) of another material.
+        Materials Project merges materials. An old id may then be a calculation (task id) of another material.
 
         Returns:
-            The ids that there are, each once, in the order of their names, with those that others have become; the old
-            id -> the new one; and what there is not, with its reason.
+            The sorted current ids of the materials that exist; old id -> current id of merged materials; and the
+            materials that do not exist, each with the reason.
         """
+        # Current ids, then old ids among the calculations of other materials, then deprecated ids.
         there: set[str] = set()
         moved: dict[str, str] = {}
         for some in _in_pieces(ids):
@@ -139,7 +140,7 @@ class MaterialsProjectClient:
         return sorted(there | set(moved.values())), moved, left_out
 
     def structures(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Documents of materials: `material_id`, `last_updated` and `structure` (pymatgen's dict), as far as served.
+        """Documents of materials that the server has: `material_id`, `last_updated`, `structure` (pymatgen's dict).
 
         Args:
             ids: up to `IDS_AT_ONCE` of them.
@@ -153,23 +154,23 @@ class MaterialsProjectClient:
         )
 
     def _search(self, where: str, **criteria: Any) -> list[dict[str, Any]]:
-        """Ask one of the client's resters; `summary` knows filters, `core` the calculations of a material."""
+        """Query one of the client's resters: `summary` has the filters, `core` the calculations of a material."""
         rester = self._client.materials.summary if where == "summary" else self._client.materials
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MPRestWarning)
                 documents = rester.search(all_fields=False, **{k: v for k, v in criteria.items() if v is not None})
             if not all(isinstance(each, dict) and "material_id" in each for each in documents):
-                raise ValueError("an answer without material_id")
+                raise ValueError("an answer has no material_id")
         except (MPRestError, requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise XanesflowError(
                 f"{SERVER} ({self.endpoint}) does not answer as its client mp-api {version('mp-api')} expects: "
-                f"{self._clean(error)}; a newer mp-api may."
+                f"{self._clean(error)}; try a newer mp-api."
             ) from None
         return [{**each, "material_id": one_id(str(each["material_id"]))} for each in documents]
 
     def _clean(self, error: BaseException) -> str:
-        """An error in one line, which does not hold the key."""
+        """An error in one line, without the key."""
         return f"{type(error).__name__}: {one_line(error, 300)}".replace(self._key, "<key>")
 
 
@@ -181,11 +182,11 @@ def _key() -> str:
         except MPRestError:
             raise XanesflowError(
                 "MP_API_KEY (or PMG_MAPI_KEY of pymatgen's settings) is not 32 characters long, as the API keys of "
-                f"{SERVER} are; copy the one of your dashboard, https://next-gen.materialsproject.org/api."
+                f"{SERVER} are; copy the one from your dashboard, https://next-gen.materialsproject.org/api."
             ) from None
     if not key:
         raise XanesflowError(
-            "structures.source is materials_project, and there is no API key for it: copy the one of your dashboard, "
+            "structures.source is materials_project, but there is no API key for it: copy the one from your dashboard, "
             "https://next-gen.materialsproject.org/api, to the environment variable MP_API_KEY."
         )
     return key

@@ -1,4 +1,4 @@
-"""The frozen manifest of a query to Materials Project: what was asked, what came, and what changed since."""
+"""The manifest of a query to Materials Project: the query, its answer, and what changed since the answer before."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for one element.
+    """The query for one element.
 
     Attributes:
         element: symbol of the absorber.
-        systems: chemical systems, the absorber's element for E and * for any other: `Cu-O-*`; not used with `ids`.
+        systems: chemical systems such as `Cu-O-*`, where * is any other element; not used with `ids`.
         theoretical: None: all; False: only materials known from experiment; True: only the others.
         energy_above_hull: largest energy above the hull in eV/atom; None: any.
         max_atoms: largest number of atoms in the cell; None: any.
@@ -50,7 +50,7 @@ class Query:
         ids: Iterable[str] | None = None,
         **filters: Any,
     ) -> Query:
-        """A query that is equal to another one of the same values in another order."""
+        """Make a query that does not depend on the order of its ids."""
         return cls(
             element=element,
             systems=tuple(systems) if ids is None else (),
@@ -61,14 +61,14 @@ class Query:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The query as it stands in a manifest."""
+        """The query in the form that a manifest records."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A material that was asked for and is not among the structures; `reason` is one of `core.reasons.REASONS`."""
+    """A requested material that is not among the structures; `reason` is one of `core.reasons.REASONS`."""
 
     material_id: str
     reason: str
@@ -77,22 +77,22 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a query found.
+    """The answer to a query.
 
     Attributes:
         element: symbol of the absorber.
-        request: what the query was the answer to (`request_of`).
-        asked: when, ISO 8601 in UTC.
-        endpoint: address that was asked.
+        request: name of the request that this answers (`request_of`).
+        asked: time of the request, ISO 8601 in UTC.
+        endpoint: address of the server.
         database_version: Materials Project's own.
         query: `Query.as_json`.
         found: number of materials that the query found.
         structures_sha256: hash of the Parquet file of structures.
         materials: id -> `last_updated`, `structure_sha256`.
-        moved: id that was asked for -> id that the material has now.
-        left_out: what is not among the structures, with its reason.
+        moved: requested id -> current id of the material.
+        left_out: materials that are not among the structures, with the reasons.
         changes: `differences` to the manifest before; None: there was none.
-        versions: software.
+        versions: of the software.
     """
 
     element: str
@@ -116,7 +116,7 @@ class Manifest:
 
 
 def read_manifest(path: str | Path) -> Manifest | None:
-    """Read a manifest; None if there is none, or none that this version wrote."""
+    """Read a manifest; None if it does not exist or has another version's form."""
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         if values.pop("schema") != SCHEMA:
@@ -128,15 +128,15 @@ def read_manifest(path: str | Path) -> Manifest | None:
 
 
 def request_of(path: str | Path, *, refresh: bool) -> str:
-    """A name for the question that is put now, by which a rule can tell whether it is another one.
+    """Name the current request, so that a rule sees whether it is a new one.
 
-    Without `refresh` it is the name of the question that the manifest answers, so nothing is asked again; with it the
-    name is a new one, which the manifest then holds. It depends on the file alone, as Snakemake evaluates it in
+    Without `refresh`, it is the name that the manifest already holds, so nothing is requested again. With `refresh`, it
+    is a new name, which the next manifest holds. The name depends only on the file, as Snakemake evaluates it in
     several processes.
 
     Args:
-        path: the manifest, if there is one yet.
-        refresh: ask again although there is one.
+        path: the manifest, which may not exist yet.
+        refresh: make a new request although there is a manifest.
     """
     manifest = read_manifest(path)
     if manifest is None:
@@ -147,16 +147,16 @@ def request_of(path: str | Path, *, refresh: bool) -> str:
 def differences(
     before: Manifest, materials: Mapping[str, Mapping[str, str]], moved: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What changed between two answers.
+    """Find what changed between two answers.
 
     Args:
         before: the earlier answer.
-        materials: the later one's materials.
-        moved: ids that have become others since.
+        materials: those of the later answer.
+        moved: old id -> current id.
 
     Returns:
-        `since`, `database_version` (the earlier ones), `added`, `withdrawn` (ids), `moved` (old -> new id),
-        `changed_structure`, `changed_record` (ids; of the latter only the date of the document is another).
+        `since` and `database_version` of the earlier answer, `added` and `withdrawn` (ids), `moved` (old -> new id),
+        `changed_structure` (ids), `changed_record` (ids of documents whose date changed, but not the structure).
     """
     both = sorted(before.materials.keys() & materials.keys())
     other = {
@@ -176,7 +176,7 @@ def differences(
 
 
 def describe_differences(changes: Mapping[str, Any], *, named: int = 5) -> str:
-    """`2 added (mp-1, mp-2), 1 withdrawn (mp-3)`, or `nothing changed`."""
+    """Describe the changes: `2 added (mp-1, mp-2), 1 withdrawn (mp-3)`, or `nothing changed`."""
     words = {
         "added": "added",
         "withdrawn": "withdrawn",

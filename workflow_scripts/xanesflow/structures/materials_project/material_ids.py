@@ -1,4 +1,4 @@
-"""Lists of material ids, by which exactly the materials of an earlier campaign can be asked for."""
+"""Reads lists of material ids, with which a campaign requests exactly the materials of an earlier one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS
 
-# mp-390, mvc-12, mp-390_000 with a site, or letters for the digits as Materials Project writes its newer ids.
+# mp-390, mvc-12, mp-390_000 with a site, or letters instead of digits, as in Materials Project's newer ids.
 _ID = re.compile(r"([a-z]{2,5}-(?:\d+|[a-z]+))(?:_\d+)?")
 
 
@@ -69,13 +69,13 @@ def id_files(source: str | Sequence[str] | None, subset: str) -> list[str]:
 
 
 def read_ids(paths: Iterable[str | Path]) -> list[str]:
-    """Material ids of text files, each once, in the order of their names.
+    """Read the material ids of text files, sorted and without duplicates.
 
-    A line is an id, or a site as the published splits write it, `mp-390_000`; empty lines and what follows # do not
-    count.
+    A line holds an id, or a site in the form of the published splits, `mp-390_000`. Empty lines and text after # are
+    ignored.
 
     Raises:
-        XanesflowError: a line is neither, or there is no id in all the files.
+        XanesflowError: a line holds neither, or the files hold no id at all.
     """
     found: set[str] = set()
     files = [Path(path) for path in paths]
@@ -83,20 +83,22 @@ def read_ids(paths: Iterable[str | Path]) -> list[str]:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError:
-            raise XanesflowError(f"{path} is no text file; write one material id a line, such as mp-390.") from None
+            raise XanesflowError(
+                f"{path} is not a text file; write one material id on each line, such as mp-390."
+            ) from None
         for number, line in enumerate(lines, start=1):
             if text := line.partition("#")[0].strip():
                 found.add(_material(text, f"{path}, line {number}"))
     if files and not found:
-        raise XanesflowError(f"{files[0]} holds no material id; write one a line, such as mp-390.")
+        raise XanesflowError(f"{files[0]} holds no material id; write one on each line, such as mp-390.")
     return sorted(found)
 
 
 def check_ids(ids: Iterable[str], where: str) -> list[str]:
-    """The material ids of a list, each once, in the order of their names.
+    """Check the material ids of a list; returns them sorted and without duplicates.
 
     Raises:
-        XanesflowError: one is no material id.
+        XanesflowError: an entry is not a material id.
     """
     return sorted({_material(each, where) for each in ids})
 
@@ -104,5 +106,7 @@ def check_ids(ids: Iterable[str], where: str) -> list[str]:
 def _material(text: str, where: str) -> str:
     match = _ID.fullmatch(text)
     if match is None:
-        raise XanesflowError(f"{where}: '{text[:40]}' is no material id; write one as mp-390, or a site as mp-390_000.")
+        raise XanesflowError(
+            f"{where}: '{text[:40]}' is not a material id; write one such as mp-390, or a site such as mp-390_000."
+        )
     return one_id(match[1])

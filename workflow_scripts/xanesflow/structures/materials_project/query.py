@@ -1,4 +1,4 @@
-"""The structures of one element from Materials Project: asked once, kept with a manifest, asked again on demand."""
+"""Downloads the structures of one element from Materials Project once, with a manifest, and again on demand."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ PACKAGES = ("mp-api", "emmet-core", "pymatgen", "pymatgen-core")
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What a query found, before the structures are fetched.
+    """What a query found, before the structures are downloaded.
 
     Attributes:
         query: `Query.as_json`.
-        endpoint: address that was asked.
+        endpoint: address of the server.
         database_version: Materials Project's own.
         found: number of materials that the query found.
-        ids: the materials whose structures are wanted.
-        moved: id that was asked for -> id that the material has now.
-        left_out: what is not wanted or not there.
+        ids: the materials whose structures to download.
+        moved: requested id -> current id of the material.
+        left_out: materials that are excluded or do not exist.
     """
 
     query: dict[str, Any]
@@ -74,40 +74,42 @@ def query_materials_project(
     page_size: int = 200,
     workers: int = 1,
 ) -> Manifest:
-    """Ask Materials Project for the structures of an element, unless a manifest holds the answer already.
+    """Download the structures of an element from Materials Project, unless a manifest already holds the answer.
 
-    Pages are kept beside the output until all are there, so that a killed download goes on where it was.
+    Pages stay next to the output until all are there, so that a killed download continues where it stopped.
 
     Args:
-        query: what is wanted.
-        structures: Parquet to write, one row a material with pymatgen's JSON, in the order of ids.
+        query: selects the materials.
+        structures: Parquet to write, one row with pymatgen's JSON for each material, in the order of ids.
         manifest: JSON to write (`Manifest`).
-        request: name of the question, from `request_of`.
-        refresh: ask although the manifest holds an answer to the same query.
-        endpoint: address to ask; None: mp-api's own.
-        retries: how long the server is waited for.
-        page_size: structures asked for at once.
-        workers: processes that read the structures.
+        request: name of the request, from `request_of`.
+        refresh: download although the manifest holds an answer to the same query.
+        endpoint: address of the server; None: mp-api's own.
+        retries: how long to wait for the server.
+        page_size: structures in one request.
+        workers: number of processes that read the structures.
 
     Returns:
         The manifest.
 
     Raises:
-        XanesflowError: no key, no answer, no material, or an id of `include` that does not exist.
+        XanesflowError: there is no key, no answer or no material, or an id of `include` does not exist.
     """
+    # Keep an answer to the same query.
     before = read_manifest(manifest)
     if before is not None and not refresh and _answers(before, query, structures):
         log.info(
             "%s: the answer of %s is kept (database %s, %d structures); structures.refresh asks again",
             query.element, before.asked, before.database_version, len(before.materials),
         )  # fmt: skip
-        for saved in (structures, manifest):  # they are now newer than the list of ids that they answer
+        for saved in (structures, manifest):  # makes them newer than the list of ids that they answer
             os.utime(saved)
         return before
 
+    # Find the materials, download their documents page by page, and read the structures.
     from xanesflow.structures.materials_project.client import (
         MaterialsProjectClient,
-    )  # seconds, for nothing where nothing is asked
+    )  # takes seconds to import, so only when it is needed
 
     source = MaterialsProjectClient(endpoint, retries)
     asked = datetime.now(UTC).isoformat(timespec="seconds")
@@ -116,12 +118,13 @@ def query_materials_project(
     documents = _documents(source, listing, pages, query.element, page_size)
     rows, materials, unusable = _read(documents, listing.ids, workers)
     left_out = sorted([*listing.left_out, *unusable], key=lambda each: each.material_id)
-    _tell_left_out(query.element, left_out)
+    _log_left_out(query.element, left_out)
     if not rows:
         raise XanesflowError(
             f"Materials Project has no usable structure for {query.element} that {_asked_for(query)} asks for "
-            f"({listing.found} found); mend structures.materials_project."
+            f"({listing.found} found); correct structures.materials_project."
         )
+    # Write structures and manifest, then remove the pages.
     write_structure_rows(structures, rows)
     changes = differences(before, materials, listing.moved) if before is not None else None
     answer = Manifest(
@@ -151,21 +154,21 @@ def query_materials_project(
 
 
 def _answers(manifest: Manifest, query: Query, structures: Path) -> bool:
-    """Whether a manifest and its file of structures are an answer to a query."""
+    """Whether a manifest and its file of structures answer a query."""
     if manifest.query != query.as_json() or not structures.is_file():
         return False
     return sha256_file(structures) == manifest.structures_sha256
 
 
 def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | None, pages: Path) -> QueryResult:
-    """What the query finds; of a killed download of the same query and database, what it found."""
+    """Run the query, or reuse the result that a killed download of the same query and database left."""
     path = pages / "listing.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         saved = QueryResult(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
         same = (saved.query, saved.endpoint, saved.database_version)
         if same == (query.as_json(), source.endpoint, source.database_version):
-            log.info("%s: going on with a download that was broken off", query.element)
+            log.info("%s: continuing an interrupted download", query.element)
             return saved
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -176,6 +179,7 @@ def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | No
 
 
 def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) -> QueryResult:
+    # The materials by id or by system, and those to add.
     moved: dict[str, str] = {}
     left_out: list[LeftOut] = []
     if query.ids is None:
@@ -186,10 +190,10 @@ def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) 
         there, extra_moved, missing = source.list_ids(extra)
         if missing:
             names = ", ".join(f"{each.material_id} ({each.detail})" for each in missing)
-            raise XanesflowError(f"structures.materials_project.include names {names}; mend the id, or take it out.")
+            raise XanesflowError(f"structures.materials_project.include names {names}; correct the id, or remove it.")
         ids, moved = sorted({*ids, *there}), moved | extra_moved
     found = len(ids) + len(left_out)
-    # A material that was there before, or that is not wanted, may have another id now.
+    # Materials of the answer before, and excluded ones, may have another id now.
     gone = (set(before.materials) if before is not None else set()) | set(query.exclude)
     if elsewhere := sorted(gone - set(ids) - moved.keys() - {each.material_id for each in left_out}):
         moved |= source.list_ids(elsewhere)[1]
@@ -214,7 +218,7 @@ def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) 
 def _documents(
     source: MaterialsProjectClient, listing: QueryResult, pages: Path, element: str, page_size: int
 ) -> dict[str, dict[str, Any]]:
-    """Documents of the listed materials by id; pages that are there already are not asked for again."""
+    """Download the documents of the listed materials, by id; pages that are already there are reused."""
     documents: dict[str, dict[str, Any]] = {}
     starts = range(0, len(listing.ids), page_size)
     for number, start in enumerate(starts, start=1):
@@ -239,11 +243,11 @@ def _saved_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dic
 def _read(
     documents: dict[str, dict[str, Any]], ids: Sequence[str], workers: int
 ) -> tuple[list[tuple[str, str, str, int]], dict[str, dict[str, str]], list[LeftOut]]:
-    """Rows of the file of structures, the manifest's materials, and what cannot be used."""
+    """Rows of the file of structures, the manifest's materials, and the materials that cannot be used."""
     rows: list[tuple[str, str, str, int]] = []
     materials: dict[str, dict[str, str]] = {}
     left_out = [
-        LeftOut(each, "not_found", "Materials Project lists it and serves no document of it")
+        LeftOut(each, "not_found", "Materials Project lists it but has no document of it")
         for each in ids
         if each not in documents
     ]
@@ -256,7 +260,7 @@ def _read(
             else:
                 rows.append(row)
                 updated = documents[row[0]].get("last_updated")
-                if isinstance(updated, dict):  # a date as MongoDB's JSON writes it
+                if isinstance(updated, dict):  # a date in the form of MongoDB's JSON
                     updated = updated.get("$date")
                 materials[row[0]] = {"last_updated": str(updated or ""), "structure_sha256": sha256_text(row[1])}
     return rows, materials, left_out
@@ -267,7 +271,7 @@ def _read_batch(served: list[tuple[str, Any]]) -> list[tuple[str, str, str, int]
 
 
 def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] | LeftOut:
-    """A row of the file of structures: only elements, positions and cell of what is served."""
+    """Make a row of the file of structures: only elements, positions and cell of the served structure."""
     if not served:
         return LeftOut(material_id, "no_structure", "its document at Materials Project has no structure")
     try:
@@ -278,7 +282,7 @@ def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] |
     return material_id, as_json, structure.composition.reduced_formula, len(structure)
 
 
-def _tell_left_out(element: str, left_out: list[LeftOut]) -> None:
+def _log_left_out(element: str, left_out: list[LeftOut]) -> None:
     counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
     if counts:
         names = ", ".join(f"{number} {reason}" for reason, number in counts.items())

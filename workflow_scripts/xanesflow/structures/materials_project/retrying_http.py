@@ -1,8 +1,8 @@
-"""Asking a server with patience: again after a busy, broken or silent answer, and never without end.
+"""Repeats requests to a server that is busy, broken or silent, a limited number of times.
 
-mp-api mounts urllib3's Retry with three attempts within a second for 429, 502 and 504, tells 500 and 503 at once, and
-does not notice an answer that trickles in or is cut in the middle. `RetryingAdapter` takes its place in the session
-that mp-api uses, so that there is one layer that retries, and it sees the whole answer.
+mp-api mounts urllib3's Retry, which makes three attempts within a second for 429, 502 and 504 and reports 500 and 503
+at once. It does not notice an answer that trickles in or is cut off. `RetryingAdapter` replaces it in mp-api's session,
+so that only one layer retries, and that layer sees the whole answer.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from xanesflow.core.errors import TryAgainError, XanesflowError
 
 log = logging.getLogger(__name__)
 
-LATER = "the same command goes on from the pages that are there"
+LATER = "the same command continues from the pages that are there"
 
 
 @dataclass(frozen=True)
 class RetrySettings:
-    """How long a server is waited for.
+    """How long to wait for a server.
 
     Attributes:
-        attempts: how often a question is put.
-        backoff_s: seconds before the second attempt; twice as long before each further one.
-        longest_wait_s: seconds that the server may ask to wait (Retry-After); beyond them it is given up.
-        silence_s: seconds without a byte after which an answer is given up.
+        attempts: largest number of attempts at a request.
+        backoff_s: seconds before the second attempt; the wait doubles before each further one.
+        longest_wait_s: longest wait in seconds that the server may ask for (Retry-After); a longer one ends the
+            attempts.
+        silence_s: seconds without a byte after which an attempt fails.
         answer_s: seconds that a whole answer may take.
     """
 
@@ -47,11 +48,11 @@ class RetrySettings:
 
 
 class RetryingAdapter(HTTPAdapter):
-    """Gets whole answers for a `requests.Session`: reads the body itself, and asks again while there is hope.
+    """Gets whole answers for a `requests.Session`: reads the body itself, and repeats a request that failed.
 
     Args:
-        retries: how long.
-        server: what messages call it.
+        retries: how long to wait.
+        server: its name in messages.
     """
 
     def __init__(self, retries: RetrySettings, server: str) -> None:
@@ -68,12 +69,12 @@ class RetryingAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """The answer to a request; 4xx other than 401, 403, 408, 425 and 429 are the caller's to judge.
+        """Answer a request. The caller handles statuses 4xx other than 401, 403, 408, 425 and 429.
 
-        The body is always read here, whatever `stream` says, and `retries` takes the place of `timeout`.
+        The body is always read here, whatever `stream` says, and `retries` replaces `timeout`.
 
         Raises:
-            XanesflowError: no answer in all attempts, the key is refused, or the server sends on to another host.
+            XanesflowError: all attempts failed, the key is refused, or the server redirects to another host.
         """
         for attempt in range(1, self.retries.attempts + 1):
             try:
@@ -127,15 +128,15 @@ class RetryingAdapter(HTTPAdapter):
             try:
                 orjson.loads(body)
             except ValueError:
-                raise TryAgainError("sent an answer that is cut off or no JSON") from None
+                raise TryAgainError("sent an answer that is cut off or not JSON") from None
         return response
 
     def _body(self, response: requests.Response) -> bytes:
-        """Read the whole body and leave it in the response, for whoever reads it next."""
+        """Read the whole body, and put it back into the response for the next reader."""
         raw = response.raw
         begun = time.monotonic()
         parts: list[bytes] = []
-        # read1 returns what is there; read would wait for a trickle to fill its buffer.
+        # read1 returns what has arrived; read would wait for a trickle to fill its buffer.
         while part := raw.read1(65536, decode_content=True):
             parts.append(part)
             if time.monotonic() - begun > self.retries.answer_s:
@@ -150,17 +151,19 @@ class RetryingAdapter(HTTPAdapter):
         if response.status_code in (401, 403):
             if "x-api-key" not in request.headers:
                 raise XanesflowError(
-                    f"{self.server} answers nobody here (HTTP {response.status_code}); see "
+                    f"{self.server} refuses all requests from here (HTTP {response.status_code}); see "
                     "https://status.materialsproject.org."
                 )
             raise XanesflowError(
-                f"{self.server} refuses the API key (HTTP {response.status_code}); copy the one of your dashboard, "
+                f"{self.server} refuses the API key (HTTP {response.status_code}); copy the one from your dashboard, "
                 "https://next-gen.materialsproject.org/api, to the environment variable MP_API_KEY."
             )
         here = urlsplit(response.url or "").netloc
         there = urlsplit(urljoin(response.url or "", response.headers.get("location", ""))).netloc
         if response.is_redirect and here != there:  # requests would show the key to the other host
-            raise XanesflowError(f"{self.server} at {here} sends on to {there}; if that is right, name it as endpoint.")
+            raise XanesflowError(
+                f"{self.server} at {here} redirects to {there}; if that is right, set MP_API_ENDPOINT to it."
+            )
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -175,7 +178,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason of a network error, in few words, without the object that it happened to."""
+    """The innermost cause of a network error, in few words, without the object that raised it."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     if isinstance(error, OSError) and error.strerror:
