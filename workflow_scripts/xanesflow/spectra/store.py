@@ -31,7 +31,7 @@ class CuratedSpectra:
         site_index: (n,) 0-based index of the absorber into the structure.
         multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
         rejected: every site that was left out, with its reason.
-        corrections: (n,) what was changed in a run's inputs before it succeeded; empty: nothing; (): no run was changed.
+        corrections: (n,) what was changed in a run's inputs before it succeeded; empty: nothing; (): in no run.
         described: for spectra from a file, what that file says about them, by attribute of the dataset
             (`multiplicity`: about that array); empty for spectra of runs.
         examples: some of the spectra that were left out.

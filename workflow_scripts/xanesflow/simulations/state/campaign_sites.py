@@ -86,7 +86,7 @@ def read_columns(path: Path, columns: list[str]) -> pa.Table:
         XanesflowError: it is damaged or cannot be read.
     """
     try:
-        with pq.ParquetFile(path) as file:  # pq.read_table would load pandas
+        with pq.ParquetFile(path) as file:  # Arrow's dataset reader would load pandas
             return file.read(columns, use_threads=False)
     except FileNotFoundError:
         raise
