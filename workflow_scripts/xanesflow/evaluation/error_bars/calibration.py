@@ -154,7 +154,7 @@ class Calibration:
         Bands end at 0, as a cross section is not negative.
 
         Raises:
-            XanesflowError: the level is out of 0.01 to 0.99, or the predictions are none of this ensemble's.
+            XanesflowError: the level is not from 0.01 to 0.99, or the predictions are not of this ensemble.
         """
         half, mean = _at(self.points, level) * self.sigma(by_seed, distance), by_seed.mean(axis=0)
         return np.maximum(mean - half, 0.0), np.maximum(mean + half, 0.0)
@@ -173,7 +173,7 @@ class Calibration:
         """(n,) bound in bohr² on the error of a whole spectrum that the share `level` of the spectra should keep.
 
         Raises:
-            XanesflowError: the level is out of 0.01 to 0.99, or the predictions are none of this ensemble's.
+            XanesflowError: the level is not from 0.01 to 0.99, or the predictions are not of this ensemble.
         """
         return np.asarray(_at(self.spectra, level) * self.error(by_seed, distance))
 
