@@ -72,8 +72,8 @@ def test_a_wrong_path_is_told_in_a_sentence(tmp_path):
         pass
     for name, said in {
         "nowhere": "nowhere does not exist (looked from",
-        "runs.tar": "runs.tar is no folder; name folders with runs",
-        "empty": "empty holds no run: there is no feff.inp, feff.out, xmu.dat of FEFF in it nor below, and no VASP/",
+        "runs.tar": "runs.tar is not a folder; name folders with runs",
+        "empty": "empty holds no run: there is no feff.inp, feff.out, xmu.dat of FEFF in it or below it, and no VASP/",
     }.items():
         code, lines = check(tmp_path / name)
         assert code == 1 and len(lines) == 1 and said in lines[0]

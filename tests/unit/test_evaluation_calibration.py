@@ -177,7 +177,7 @@ def test_the_file_alone_gives_the_same_bands_and_says_whose_it_is(tmp_path):
     assert np.array_equal(again.error_bound(by_seed, distance, 0.9), calibration.error_bound(by_seed, distance, 0.9))
     assert np.array_equal(again.sites.distance(features + 0.1), sites.distance(features + 0.1))
     assert (again.owner, again.n_spectra, again.n_materials) == (OWNER, 20, 20)
-    with pytest.raises(XanesflowError, match="2 members at 30 energies, not for an array"):
+    with pytest.raises(XanesflowError, match="2 seeds at 30 energies, not for an array"):
         again.bands(by_seed[:1], distance, 0.68)
 
 

@@ -89,7 +89,7 @@ def test_figures_of_very_few_spectra_are_those_of_numpy_and_the_log_says_how_few
     assert row["xi"] == pytest.approx(np.median(mse), rel=1e-12)
     assert row["eta"] == pytest.approx(np.median(of_mean) / np.median(mse), rel=1e-12)
     assert row["w_e"] == pytest.approx((mse < of_mean).mean())
-    assert f"Cu_FEFF: 30 training and {n} test spectra judge no model" in caplog.text
+    assert f"Cu_FEFF: 30 training and {n} test spectra are too few to judge a model" in caplog.text
 
 
 def test_models_of_other_features_or_other_data_are_refused(trained, tmp_path):

@@ -89,7 +89,7 @@ def test_what_has_no_good_run_is_listed_with_its_reason(campaign):
 
 def test_runs_of_two_settings_are_refused_with_both_named(campaign):
     other = RECORD | {"settings": {"code": "engine 3", "scf_radius": 3.0}}
-    with pytest.raises(XanesflowError, match=r"mp-1_002 and mp-1_003 have other settings \(scf_radius: .*2.6.*3.0"):
+    with pytest.raises(XanesflowError, match=r"mp-1_002 and mp-1_003 have different settings \(scf_radius: .*2.6.*3.0"):
         campaign.collect({SITES[0]: RECORD, SITES[1]: other})
 
 

@@ -14,7 +14,8 @@ from features_data import copper, m3gnet_folder, pair_and_one_apart, polonium, r
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
-from xanesflow.features import compute_features, get_featurizer, parse_features, read_features
+from xanesflow.features import get_featurizer, parse_features, read_features
+from xanesflow.features.compute_features import compute_features
 from xanesflow.features.featurize_structures import groups
 from xanesflow.features.graph_networks.weights import M3GNET_HASH
 

@@ -210,7 +210,7 @@ def test_a_run_without_poscar_has_no_structure(runs, tmp_path):
     (write_run(runs, "mp-2", cuprite(), 0).parents[1] / "POSCAR").unlink()
     imported = Imported(runs, tmp_path / "out")
     assert imported.reasons == {("mp-2", 0): "no_structure"}
-    assert "no POSCAR beside" in imported.rejected[0].detail
+    assert "no POSCAR next to" in imported.rejected[0].detail
 
 
 @pytest.mark.parametrize(("site", "said"), [(2, "2 atoms"), (999, "2 atoms"), (1, "is O, not Cu")])
@@ -239,7 +239,7 @@ def test_a_second_folder_of_a_site_is_a_duplicate(runs, tmp_path, other):
     imported = Imported(runs, tmp_path / "out")
     assert imported.ids == [("mp-1", 0)]
     assert imported.reasons == {("mp-1", 0): "duplicate"}
-    assert f"/0_Cu is a second run beside Cu/mp-1/FEFF-XANES/000_Cu, {other} spectrum" in imported.rejected[0].detail
+    assert f"/0_Cu is a second run next to Cu/mp-1/FEFF-XANES/000_Cu, {other} spectrum" in imported.rejected[0].detail
     (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
     assert run.files["xmu.dat"] == (first / "xmu.dat").read_bytes()
 
@@ -291,7 +291,7 @@ def test_a_member_that_stands_twice_in_a_tar_is_a_duplicate(tmp_path):
     (tmp_path / "runs.tar").write_bytes(tar_bytes([*members, (tar_info(name), b"later")]))
     imported = Imported(tmp_path / "runs.tar", tmp_path / "out")
     assert imported.ids == [("mp-1", 0)]
-    assert "stands in the archive twice, not the same spectrum" in imported.rejected[0].detail
+    assert "appears in the archive twice, not the same spectrum" in imported.rejected[0].detail
 
 
 def test_unsafe_members_are_told_stop_no_other_site_and_write_nothing_outside(tmp_path, monkeypatch):

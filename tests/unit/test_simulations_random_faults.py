@@ -12,7 +12,7 @@ from faulty_campaign import CHUNKS, SUBSET, WORKERS, compute, output, write_tabl
 
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.simulations.state.campaign_status import campaign_status
-from xanesflow.simulations.state.request_retries import order_retries
+from xanesflow.simulations.state.request_retries import request_retries
 
 PASSING, LASTING = {"kill": 12, "memory": 8, "hang": 4}, 8
 KILLS, DAMAGES = 14, 12
@@ -102,7 +102,7 @@ def test_random_faults_lose_nothing(tmp_path):
             faults.damage(chunk)
             todo |= {chunk}
     for _ in range(10):
-        if not (marked := order_retries(stormy, reasons=["killed", "timed_out"])):
+        if not (marked := request_retries(stormy, reasons=["killed", "timed_out"])):
             break
         for chunk in {each.chunk for each in marked}:
             assert faults.attempt(chunk, kill=False)

@@ -18,7 +18,7 @@ from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_status import campaign_status
 from xanesflow.simulations.state.failures import FEW, check_failures, list_failures
 from xanesflow.simulations.state.progress import progress_path
-from xanesflow.simulations.state.request_retries import order_retries
+from xanesflow.simulations.state.request_retries import request_retries
 from xanesflow.simulations.state.retry_requests import request_path
 
 FAILING = {"Sr": "crash", "Ca": "nothing", "Ba": "kill", "Mg": "kill"}
@@ -96,7 +96,7 @@ def test_a_few_failed_sites_are_borne_however_small_the_campaign(tmp_path):
 
 def test_only_the_chosen_sites_are_computed_again_and_the_others_stay_as_they_are(campaign):
     before = {run.material_id: run.record for run in read_chunk(campaign.output(), "FEFF8L")}
-    assert sites_of(order_retries(campaign.folder, sites=["m-sr_001", "m-ba_001"])) == ["m-ba", "m-sr"]
+    assert sites_of(request_retries(campaign.folder, sites=["m-sr_001", "m-ba_001"])) == ["m-ba", "m-sr"]
     assert campaign.output().exists()  # nothing is deleted
     campaign.run()
     assert campaign.computed() == {"Sr": 1, "Ba": 1}
@@ -106,28 +106,28 @@ def test_only_the_chosen_sites_are_computed_again_and_the_others_stay_as_they_ar
 
 
 def test_by_reason(campaign):
-    assert sites_of(order_retries(campaign.folder, reasons=["killed"])) == ["m-ba", "m-mg"]
+    assert sites_of(request_retries(campaign.folder, reasons=["killed"])) == ["m-ba", "m-mg"]
     campaign.run(do={"Mg": "crash"})
     assert campaign.computed() == {"Ba": 1, "Mg": 1}
     assert outcomes(campaign.output())["m-mg"] == "engine_failed"
 
 
 def test_a_second_order_names_what_failed_again_and_nothing_else(campaign):
-    assert len(order_retries(campaign.folder)) == 4
-    assert len(order_retries(campaign.folder)) == 4  # none was carried out yet
+    assert len(request_retries(campaign.folder)) == 4
+    assert len(request_retries(campaign.folder)) == 4  # none was carried out yet
     campaign.run(do={"Sr": "crash"})
     assert campaign.computed() == {"Sr": 1, "Ca": 1, "Ba": 1, "Mg": 1}
     campaign.run()
     assert campaign.computed() == {}  # the order is carried out, though Sr failed again
-    assert sites_of(order_retries(campaign.folder)) == ["m-sr"]
+    assert sites_of(request_retries(campaign.folder)) == ["m-sr"]
     campaign.run()
     assert campaign.computed() == {"Sr": 1}
-    assert order_retries(campaign.folder) == []
+    assert request_retries(campaign.folder) == []
     assert set(outcomes(campaign.output()).values()) == {"finished"}
 
 
 def test_an_order_survives_a_kill_and_what_it_brought_is_not_computed_twice(campaign):
-    order_retries(campaign.folder, sites=["m-sr_001", "m-mg_001"])
+    request_retries(campaign.folder, sites=["m-sr_001", "m-mg_001"])
     with pytest.raises(XanesflowError):
         campaign.run(workers=1, do={"Sr": "disk"})  # Mg comes first
     assert campaign.computed() == {"Mg": 1, "Sr": 1}
@@ -138,7 +138,7 @@ def test_an_order_survives_a_kill_and_what_it_brought_is_not_computed_twice(camp
 
 
 def test_an_order_follows_its_sites_to_another_chunk(campaign):
-    order_retries(campaign.folder, sites=["m-sr_001"])
+    request_retries(campaign.folder, sites=["m-sr_001"])
     campaign.write("Sr", "Ca", "La", "Y", chunks=3)
     for chunk in range(3):
         campaign.run(chunk)
@@ -150,7 +150,7 @@ def test_several_chunks_and_subsets_each_get_their_order(tmp_path):
         campaign = WorkingDirectory(tmp_path, subset=subset).write("Sr", "Ca", "Ba", "Mg", "La", "Y", chunks=2)
         for chunk in (0, 1):
             campaign.run(chunk, do={"Sr": "crash", "Ca": "crash", "La": "crash"})
-    marked = order_retries(tmp_path, ["Ni_FEFF8L"])
+    marked = request_retries(tmp_path, ["Ni_FEFF8L"])
     assert {each.subset for each in marked} == {"Ni_FEFF8L"} and sorted(sites_of(marked)) == ["m-ca", "m-la", "m-sr"]
     assert {each.chunk for each in marked} == {chunk_of(material, 2) for material in ("m-ca", "m-la", "m-sr")}
     for chunk in (0, 1):
@@ -164,13 +164,13 @@ def test_a_failed_site_of_a_chunk_that_is_not_whole_can_be_ordered_too(tmp_path)
     with pytest.raises(XanesflowError):
         campaign.run(workers=1, do={"Ca": "crash", "Sr": "disk"})
     campaign.computed()
-    assert sites_of(order_retries(tmp_path)) == ["m-ca"]
+    assert sites_of(request_retries(tmp_path)) == ["m-ca"]
     campaign.run()
     assert campaign.computed() == {"Ca": 1, "Sr": 1}
 
 
 def test_a_damaged_order_is_told_and_orders_nothing(campaign, caplog):
-    order_retries(campaign.folder)
+    request_retries(campaign.folder)
     request_path(campaign.output().parent, 0).write_text("{")
     campaign.run()
     assert campaign.computed() == {"Ba": 1, "Mg": 1}  # as without an order
@@ -185,7 +185,7 @@ def test_while_a_run_holds_the_directory_or_a_job_is_at_work_nothing_is_marked(c
     at_work = {"state": "running", "process_start": process_start(os.getpid()), "updated": time.time()}
     path.write_text(json.dumps(json.loads(path.read_text()) | at_work))
     refused = CliRunner().invoke(app, ["retry", "--directory", str(campaign.folder)])
-    assert refused.exit_code == 1 and "Chunk 0 of Cu_FEFF8L is at work (process" in sentence(refused)
+    assert refused.exit_code == 1 and "Chunk 0 of Cu_FEFF8L is still running (process" in sentence(refused)
     assert not request_path(campaign.output().parent, 0).exists()
 
 
@@ -193,10 +193,10 @@ def test_while_a_run_holds_the_directory_or_a_job_is_at_work_nothing_is_marked(c
     ("arguments", "said"),
     [
         (["--site", "m-la_001"], "m-la_001 of Cu_FEFF8L has not failed, so nothing is to be computed again"),
-        (["--site", "m-xx_001"], "m-xx_001 is no site of Cu_FEFF8L"),
+        (["--site", "m-xx_001"], "m-xx_001 is not a site of Cu_FEFF8L"),
         (["--site", "m-sr"], "'m-sr' is not a site: write <material id>_<site index>"),
-        (["--site", "m-sr_001", "--site", "m-xx_001"], "m-xx_001 is no site of Cu_FEFF8L"),
-        (["--reason", "bad_luck"], "'bad_luck' is no reason of a failed site"),
+        (["--site", "m-sr_001", "--site", "m-xx_001"], "m-xx_001 is not a site of Cu_FEFF8L"),
+        (["--reason", "bad_luck"], "'bad_luck' is not a reason why a site fails"),
         (["Ni_FEFF8L"], "Ni_FEFF8L has no site table"),
     ],
 )

@@ -270,7 +270,10 @@ def test_a_program_that_hangs_is_ended_with_its_children_and_tried_again_next_ti
 
 @pytest.mark.parametrize(
     ("do", "detail"),
-    [("kill", "it was ended by signal 9; the machine may have run out of memory"), ("memory", "it found no memory: ")],
+    [
+        ("kill", "it was ended by signal 9; the machine may have run out of memory"),
+        ("memory", "it ran out of memory: "),
+    ],
 )
 def test_a_program_that_was_killed_or_found_no_memory_is_tried_again_next_time(campaign, do, detail):
     record = record_of(campaign.run(do={"Sr": do}))
@@ -289,7 +292,8 @@ def test_a_job_that_is_tried_again_fails_for_killed_sites_and_keeps_the_others(c
         )  # fmt: skip
         return campaign.computed()
 
-    with pytest.raises(XanesflowError, match="1 of its sites were killed or found no memory; the others are kept, and"):
+    message = "1 of its sites were killed or ran out of memory; the others are kept, and"
+    with pytest.raises(XanesflowError, match=message):
         attempt(True, Sr="memory", Ca="crash")
     campaign.computed()
     campaign.output(0).unlink()  # as Snakemake does with what a failed job leaves

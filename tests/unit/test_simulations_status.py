@@ -81,7 +81,8 @@ def test_a_chunk_at_work_tells_which_sites_and_one_that_was_killed_is_seen_to_be
         process.wait()
     status = status_of(campaign)
     assert (status.done, status.running, status.waiting) == (2, 0, 1)
-    assert "chunk 0000 is not at work any more" in status.notes[0] and f"{process.pid} on" in status.notes[0]
+    assert "chunk 0000 is no longer running, but never reported an end" in status.notes[0]
+    assert f"{process.pid} on" in status.notes[0]
     assert "Slurm job 77" in status.notes[0]
     campaign.run()
     assert status_of(campaign).done == 3 and not status_of(campaign).notes
@@ -161,7 +162,7 @@ def test_a_damaged_file_of_a_chunk_is_told_and_its_runs_are_counted(campaign, ho
     status = status_of(campaign)
     assert (status.done, status.failed) == (whole.done, whole.failed) == (2, {"engine_failed": 1})
     assert status.core_hours_used == pytest.approx(whole.core_hours_used)
-    assert "chunk 0000 is counted by its runs" in status.notes[0]
+    assert "chunk 0000 is counted from its runs" in status.notes[0]
     campaign.output().write_bytes(b"no zip")
     status = status_of(campaign)
     assert status.done == 0 and "0000.zip is not a whole chunk of runs" in status.notes[0]
@@ -186,7 +187,7 @@ def test_a_site_table_that_grew_is_told_and_one_that_is_damaged_too(campaign):
     campaign.write("Sr", "Ca", "Ba", "Mg")
     status = status_of(campaign)
     assert (status.sites, status.done, status.waiting) == (4, 3, 1)
-    assert "the site table is newer than what 1 of 1 chunks tell" in status.notes[0]
+    assert "the site table is newer than the progress files of 1 of 1 chunks" in status.notes[0]
     campaign.site_table.write_bytes(b"PAR1 no table")
     (note,) = status_of(campaign).notes
     assert "Cu_FEFF8L_sites.parquet cannot be read" in note and "run `snakemake structures`" in note
@@ -218,7 +219,7 @@ def test_stages_are_done_outdated_or_missing(campaign):
 
 def test_a_folder_without_a_campaign_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").touch()
-    for folder, said in (("none", "is no folder"), ("file", "is no folder"), (".", "holds no campaign yet")):
+    for folder, said in (("none", "is not a folder"), ("file", "is not a folder"), (".", "holds no campaign yet")):
         result = CliRunner().invoke(app, ["status", str(tmp_path / folder)])
         assert result.exit_code == 1 and said in " ".join(result.output.split()), result.output
     with pytest.raises(XanesflowError, match="holds no campaign yet"):

@@ -226,11 +226,11 @@ def test_chunks_and_workers_change_nothing(tmp_path):
 
 def test_a_file_that_is_not_one_of_spectra_is_told(tmp_path):
     (tmp_path / "spectra.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut")
-    with pytest.raises(XanesflowError, match=r"spectra\.h5 is not a whole file of curated spectra"):
+    with pytest.raises(XanesflowError, match=r"spectra\.h5 is not a complete file of curated spectra"):
         read_spectra(tmp_path / "spectra.h5")
     with h5py.File(tmp_path / "spectra.h5", "w") as file:
         file["x"] = 1
-    with pytest.raises(XanesflowError, match=r"spectra\.h5 is not a whole file of curated spectra"):
+    with pytest.raises(XanesflowError, match=r"spectra\.h5 is not a complete file of curated spectra"):
         read_spectra(tmp_path / "spectra.h5")
 
 

@@ -38,7 +38,7 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_mus
         curation={"envelope": {"FEFF": None}},
     )
     printed = run(tmp_path, "spectra", "--retries", "1", "--set-resources", "simulate_chunk:attempts=2")
-    assert "1 of its sites were killed or found no memory; the others are kept, and these are tried again" in printed
+    assert "1 of its sites were killed or ran out of memory; the others are kept, and these are tried again" in printed
     assert "Cu_FEFF chunk 0: 3 sites: 1 computed, 1 kept from before, 1 failed (1 not_converged)" in printed
     assert "Cu_FEFF: 1 of the spectra come from runs whose inputs were corrected" in printed
     curated = read_spectra(tmp_path / "results/spectra/Cu_FEFF.h5")

@@ -11,7 +11,7 @@ from workflow import run, write_config
 
 from xanesflow.codes.feff8l.programs import folder_of_programs
 from xanesflow.codes.run_zip import read_chunk
-from xanesflow.simulations.state.request_retries import order_retries
+from xanesflow.simulations.state.request_retries import request_retries
 from xanesflow.spectra.store import read_spectra
 from xanesflow.structures.examples import load_examples
 
@@ -86,7 +86,7 @@ def test_from_a_folder_of_structures_to_spectra(tmp_path):
     failed = pd.read_csv(tmp_path / "results/simulations/Ni_FEFF8L/failed.csv")
     assert failed["site"].tolist() == ["alone_000"] and failed["reason"].tolist() == ["isolated_atom"]
 
-    assert [each.site for each in order_retries(tmp_path)] == [("alone", 0)]
+    assert [each.site for each in request_retries(tmp_path)] == [("alone", 0)]
     before = started(tmp_path)
     time.sleep(1.1)  # run.json counts seconds
     run(tmp_path, SPECTRA)

@@ -10,7 +10,7 @@ from rich.console import Console
 from xanesflow.cli.terminal import say
 from xanesflow.core.text import plural
 from xanesflow.simulations.state.failures import describe
-from xanesflow.simulations.state.request_retries import order_retries
+from xanesflow.simulations.state.request_retries import request_retries
 
 
 def mark(
@@ -26,9 +26,9 @@ def mark(
         console: where.
 
     Raises:
-        XanesflowError: as `order_retries`.
+        XanesflowError: as `request_retries`.
     """
-    marked = order_retries(directory, subsets, reasons=reasons, sites=sites)
+    marked = request_retries(directory, subsets, reasons=reasons, sites=sites)
     if not marked:
         such = " for such a reason" if reasons else ""
         say(console, f"No site has failed{such}, so nothing is to be computed again.")

@@ -1,7 +1,7 @@
-"""Judging the models.
+"""Stage 8: how good the models are.
 
-`predict_simple_models` what simple models predict, to compare with.
-`predict` a part of the split · `predictions` the file of it · `metrics` what the figures mean · `evaluate` their table.
-`calibrate` the error bars: `error_scale` and `distance` say where errors are large, `calibration` how many σ a band
-takes, `calibration_file` keeps both, `uncertainty` says how good they are.
+`predict_spectra` predicts a part of the split with a model, `predict_simple_models` with a simple model to compare
+with; both write a `predictions_file`. `evaluate` writes the tables: the figures (`metrics`), their intervals
+(`intervals`), the tests between models (`significance`) and the paper's values (`table_one`). `error_bars` calibrates
+error bars on the validation part and scores them.
 """

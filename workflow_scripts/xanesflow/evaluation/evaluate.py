@@ -1,4 +1,4 @@
-"""The table of figures: one row per model, features, subset and seed."""
+"""Write the tables of figures; metrics.csv has one row for each model, features, subset and seed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ COLUMNS = (
     "seed",
     "part",
 )
-"""Of metrics.csv. `n_train` counts the subset's own training spectra, of which xi_baseline's baseline is the mean (a
-universal model saw those of the other subsets too), `n_test` the spectra of `part`; xi, xi_baseline and mse_mean are in
-bohr⁴. A figure that is not defined is nan."""
+"""Columns of metrics.csv. `n_train` counts the subset's own training spectra, whose mean is the baseline (a universal
+model saw those of the other subsets too). `n_test` counts the spectra of `part`. xi, xi_baseline and mse_mean are in
+bohr⁴. An undefined figure is nan."""
 
 ENSEMBLE = "ensemble"
-"""In the column `seed`: the mean prediction of all seeds."""
+"""Value of the column `seed` for the mean prediction of all seeds."""
 
 Row = dict[str, str | int | float]
 
@@ -55,16 +55,16 @@ def evaluate_models(
     intervals_csv: str | Path | None = None,
     significance_csv: str | Path | None = None,
 ) -> list[Row]:
-    """Judge predictions and write metrics.csv, and further tables as wanted.
+    """Compare predictions with the simulated spectra; write metrics.csv and, if you name them, further tables.
 
-    A model with one seed has one row; with several it has one per seed, ascending, and one of their mean prediction.
-    Rows are in the order of model, features, theory and element (as in the periodic table), whatever the order of the
-    files. Numbers are written so that reading them gives the same number back; what is not defined (all figures of a
-    part without spectra) is nan. The log tells which parts are too small to judge a model.
+    A model with one seed has one row. With several it has one row for each seed, ascending, and one for their mean
+    prediction. Rows are sorted by model, features, theory and element (as in the periodic table), whatever the order of
+    the files. Numbers are written in full precision; undefined ones (all figures of a part without spectra) are nan.
+    The log names the parts that are too small to judge a model.
 
     Args:
-        prediction_files: from `predict_spectra`.
-        output_csv: the table.
+        prediction_files: from `predict_spectra` or `predict_simple_models`.
+        output_csv: metrics.csv to write.
         calibration_csv: the table of the error bars (see `xanesflow.evaluation.error_bars.scores`).
         intervals_csv: the figures with their intervals, and the paper's (see `xanesflow.evaluation.intervals`).
         significance_csv: tests between the models of a subset (see `xanesflow.evaluation.significance`).
@@ -73,7 +73,7 @@ def evaluate_models(
         Its rows.
 
     Raises:
-        XanesflowError: a file is no prediction file, or two are of the same model, features and subset.
+        XanesflowError: a file is not a prediction file, or two are of the same model, features and subset.
     """
     by_model: dict[tuple[str, str, str], tuple[str | Path, Predictions]] = {}
     for path in prediction_files:
@@ -84,7 +84,7 @@ def evaluate_models(
                 f"{path} and {by_model[key][0]} both hold predictions of {' '.join(key)}; give each model once."
             )
         by_model[key] = (path, found)
-    _tell_small(found for _, found in by_model.values())
+    _warn_if_few(found for _, found in by_model.values())
     ordered = [by_model[key][1] for key in sorted(by_model, key=_order)]
     rows = [row for each in ordered for row in _rows(each)]
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
@@ -100,12 +100,13 @@ def evaluate_models(
     return rows
 
 
-def _tell_small(predictions: Iterable[Predictions]) -> None:
-    """A line in the log for each subset whose figures rest on too few spectra."""
+def _warn_if_few(predictions: Iterable[Predictions]) -> None:
+    """Log a warning for each subset with too few spectra for its figures to mean much."""
     for subset, part, n_train, n_test in sorted({(p.subset, p.part, p.n_train, len(p.ids)) for p in predictions}):
         if n_train < FEW_TRAIN or n_test < FEW_TEST:
             logger.warning(
-                "%s: %d training and %d %s spectra judge no model (fewer than %d or %d); add finished simulations.",
+                "%s: %d training and %d %s spectra are too few to judge a model (fewer than %d or %d); add finished "
+                "simulations.",
                 *(subset, n_train, n_test, part, FEW_TRAIN, FEW_TEST),
             )
 

@@ -1,8 +1,8 @@
-"""How sure the figures of a model are: bootstrap intervals over materials, and the spread over its seeds.
+"""How certain the figures of a model are: bootstrap intervals over materials, and the spread over its seeds.
 
-Sites of one material resemble each other, and the split keeps them together; so it is materials that are drawn, with
-replacement, each with all its sites. Drawing sites would give intervals that are too narrow. The draws depend on the
-materials and a fixed seed alone: the same for all models of a subset, so that their ratios can be drawn too.
+Sites of one material resemble each other, and the split keeps them together. So materials are drawn with replacement,
+each with all its sites; drawing single sites would give intervals that are too narrow. The draws depend only on the
+materials and a fixed seed. They are the same for all models of a subset, so their ratios can be resampled too.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ COLUMNS = (
     "verdict",
     "caution",
 )
-"""Of intervals.csv: a row per model, features and subset, of its mean prediction. `low` and `high` are the ends of the
-95 % intervals, nan with fewer than two materials; `eta_seed_sd` is the standard deviation (n - 1) over the seeds.
-`paper_eta` and `verdict` (see `table_one`) stand where the result is of the paper's kind; `caution` says what differs
-all the same."""
+"""Columns of intervals.csv: one row for each model, features and subset, for the mean over its seeds. `low` and `high`
+are the ends of the 95 % intervals, nan with fewer than two materials. `eta_seed_sd` is the standard deviation (n - 1)
+over the seeds. `paper_eta` and `verdict` (see `table_one`) are filled if the result is of the paper's kind; `caution`
+says what still differs."""
 
 Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """Figures of one model on each of k draws of materials.
+    """Figures of one model for each of k draws of materials.
 
     Attributes:
         xi: (k,) median mean squared error, bohr⁴.
         xi_baseline: (k,) the same of the baseline, NaN without one.
-        w_e: (k,) share of spectra nearer than the baseline.
-        w_s: (k,) share of points nearer than the baseline.
+        w_e: (k,) share of spectra that the model predicts better than the baseline.
+        w_s: (k,) share of points that the model predicts better than the baseline.
     """
 
     xi: Floats
@@ -87,10 +87,10 @@ class Resampled:
 
 
 def draw_materials(materials: Sequence[str], resamples: int = RESAMPLES) -> Iterator[npt.NDArray[np.int64]]:
-    """Draw as many materials as there are, with replacement, again and again.
+    """Draw as many materials as there are, with replacement, `resamples` times.
 
     Args:
-        materials: (n,) of each site.
+        materials: (n,) the material of each site.
         resamples: number of draws.
 
     Yields:
@@ -117,13 +117,13 @@ def drawn_medians(values: Floats, counts: npt.NDArray[np.int64]) -> Floats:
 def resample(
     spectra: Floats, predictions: Floats, baseline: Floats, materials: Sequence[str], resamples: int = RESAMPLES
 ) -> Resampled:
-    """The figures of a model on draws of materials.
+    """Resample the figures of a model by drawing materials.
 
     Args:
         spectra: (n, 141) bohr².
         predictions: (n, 141) bohr².
         baseline: (141,) bohr²; NaN: there is none.
-        materials: (n,) ids.
+        materials: (n,) the material of each spectrum.
         resamples: number of draws.
     """
     mse, baseline_mse = spectrum_mse(spectra, predictions), spectrum_mse(spectra, baseline)
@@ -145,16 +145,16 @@ def resample(
 
 
 def interval(values: Floats, level: float = LEVEL) -> tuple[float, float]:
-    """Ends of the percentile interval that holds `level` of drawn values; NaN if one of them is not defined."""
+    """Ends of the percentile interval that holds `level` of drawn values; NaN if a value is undefined."""
     if np.isnan(values).any():
         return float("nan"), float("nan")
-    # A drawn value, not between two: some may be infinite, where a model is perfect.
+    # Take a drawn value instead of interpolating: a value is infinite where a model is perfect.
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="closest_observation")
     return float(low), float(high)
 
 
 def write_intervals(found: Sequence[Predictions], output_csv: str | Path) -> list[Row]:
-    """Write intervals.csv, a row per model, features and subset in the order given.
+    """Write intervals.csv, one row for each model, features and subset, in the order given.
 
     Args:
         found: predictions of the whole campaign.

@@ -1,4 +1,4 @@
-"""The seeds of one model and the data that they belong to."""
+"""Load the seeds of one model and the data that they were trained on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from xanesflow.models.subset_data import SubsetData, read_subset
 def load_seeds(
     dataset_path: str | Path, checkpoints: Sequence[Path], subset: str | None
 ) -> tuple[list[TrainedModel], SubsetData]:
-    """The models, which differ in nothing but their seed, and the subset of the dataset that they were trained on.
+    """Load models that differ only in their seed, and the subset of the dataset that they were trained on.
 
     Args:
         dataset_path: the dataset.
-        checkpoints: one model's seeds.
-        subset: as `Cu_FEFF`; None: the only one that the models cover.
+        checkpoints: the seeds of one model.
+        subset: such as `Cu_FEFF`; None: the only one that the models cover.
 
     Raises:
         XanesflowError: the checkpoints are not seeds of one model, do not cover the subset, or do not belong to this
@@ -35,23 +35,23 @@ def load_seeds(
 
 
 def ensemble_of(models: Sequence[TrainedModel], checkpoints: Sequence[Path], subset: str) -> Ensemble:
-    """What a calibration of these members for a subset belongs to."""
+    """What a calibration of these seeds for a subset belongs to."""
     card = models[0].card
     hashes = {model.card.seed: sha256_file(path) for model, path in zip(models, checkpoints, strict=True)}
     return Ensemble(card.kind, card.features, subset, hashes)
 
 
 def _only_subset(model: TrainedModel) -> str:
-    """The subset of a model that covers one."""
+    """The subset of a model that covers only one."""
     if len(model.card.subsets) > 1:
         raise XanesflowError(
-            f"The {model.card.kind} model covers {', '.join(model.card.subsets)}; say whose spectra it shall predict."
+            f"The {model.card.kind} model covers {', '.join(model.card.subsets)}; name the subset to predict."
         )
     return next(iter(model.card.subsets))
 
 
 def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[TrainedModel]:
-    """Load checkpoints that differ in nothing but their seed."""
+    """Load checkpoints that differ only in their seed."""
     if not checkpoints:
         raise XanesflowError("There is no checkpoint to predict with; name at least one seed in `models.seeds`.")
     models = [load_checkpoint(path) for path in checkpoints]
@@ -60,13 +60,13 @@ def _seeds_of_one_model(checkpoints: Sequence[Path]) -> list[TrainedModel]:
 
 
 def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> None:
-    """Raise XanesflowError if models, each of its checkpoint, differ in more than their seed."""
+    """Raise XanesflowError if models differ in more than their seed; `checkpoints` are their files."""
     first, seen = models[0].card, dict[int, Path]()
     for path, model in zip(checkpoints, models, strict=True):
         card = model.card
         if (card.kind, card.subset, card.features) != (first.kind, first.subset, first.features):
             raise XanesflowError(
-                f"{path} is a model {card.kind} of {card.subset} on {card.features}, but {checkpoints[0]} is "
+                f"{path} is a model {card.kind} of {card.subset} on {card.features}, but {checkpoints[0]} is a model "
                 f"{first.kind} of {first.subset} on {first.features}; predict with the seeds of one model at a time."
             )
         if card.seed in seen:
@@ -77,7 +77,7 @@ def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> 
 
 
 def _check_fits(path: Path, model: TrainedModel, data: SubsetData) -> None:
-    """Raise if a model does not belong to a dataset."""
+    """Raise XanesflowError if a model does not belong to a dataset."""
     card, subset = model.card, data.subset
     if subset not in card.subsets:
         raise XanesflowError(

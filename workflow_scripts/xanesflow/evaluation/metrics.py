@@ -1,7 +1,7 @@
 """How good predicted spectra are: the figures of arXiv 2409.19552, section on performance metrics.
 
-Everywhere `spectra` and `predictions` are (n, 141) cross sections in bohr², and `baseline` (141,) is the mean spectrum
-of the training part: what one would predict knowing nothing about the site.
+`spectra` and `predictions` are (n, 141) cross sections in bohr² everywhere. `baseline` (141,) is the mean spectrum of
+the training part: the best prediction that knows nothing about the site.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 FEW_TRAIN, FEW_TEST = 100, 20
-"""With fewer training or fewer judged spectra of a subset, its figures depend on which few these happen to be."""
+"""With fewer spectra to train or to test on, a subset's figures depend on which few these are."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Metrics:
     """Figures of one model on one part.
 
     Attributes:
-        n: spectra.
+        n: number of spectra.
         xi: median over the spectra of a spectrum's mean squared error, bohr⁴.
         xi_baseline: the same of the baseline, bohr⁴.
-        eta: xi_baseline / xi; how many times better than the baseline.
+        eta: xi_baseline / xi; how many times better the model is than the baseline.
         w_e: share of spectra where the model's mean squared error is below the baseline's.
         w_s: share of single points (spectra × energies) where the model's absolute error is below the baseline's.
         mse_mean: mean over the spectra of the mean squared error, bohr⁴.
 
-    A figure that is not defined is NaN: all of them without a spectrum, those that need the baseline without one.
+    An undefined figure is NaN: all of them without spectra, and those that need the baseline without one.
     """
 
     n: int
@@ -53,11 +53,11 @@ class EnergyErrors:
     Attributes:
         model: (141,) mean absolute error of the model, bohr².
         baseline: (141,) the same of the baseline, bohr².
-        gain: (141,) share of the baseline's error that the model does away with: 1 - model / baseline; 1 is
-            perfect, 0 no better, negative worse; NaN where the baseline has no error.
-        improvement: (141,) the paper's Ĩ(ΔE): how much smaller the model's mean absolute error is than the baseline's,
-            by the mean over the energies of the baseline's spectrum; NaN without a baseline. The definition is that of
-            the paper's published scripts.
+        gain: (141,) share of the baseline's error that the model avoids: 1 - model / baseline. 1 is perfect, 0 no
+            better, negative worse; NaN where the baseline has no error.
+        improvement: (141,) the paper's Ĩ(ΔE): the baseline's mean absolute error minus the model's, divided by the mean
+            of the baseline's spectrum over the energies; NaN without a baseline. The definition is that of the paper's
+            published scripts.
     """
 
     model: Floats
@@ -67,17 +67,17 @@ class EnergyErrors:
 
 
 def spectrum_mse(spectra: Floats, predictions: Floats) -> Floats:
-    """(n,) mean squared error of each spectrum over its energies in bohr⁴; `predictions` may be one for all (141,)."""
+    """(n,) mean squared error of each spectrum over its energies in bohr⁴; `predictions` may be one (141,) for all."""
     return np.asarray(np.mean((spectra - predictions) ** 2, axis=1))
 
 
 def compute_metrics(spectra: Floats, predictions: Floats, baseline: Floats) -> Metrics:
-    """The figures of one model; a tie with the baseline is no win.
+    """Compute the figures of one model; a tie with the baseline does not count as better.
 
-    A baseline of NaN (a subset without training spectra has no mean) leaves the figures that need it NaN.
+    With a baseline of NaN (a subset without training spectra has no mean), the figures that need it are NaN.
 
     Raises:
-        ValueError: there is no spectrum (see `NO_SPECTRA`), or shapes do not fit.
+        ValueError: there is no spectrum (see `NO_SPECTRA`), or the shapes do not match.
     """
     if (
         spectra.ndim != 2
@@ -101,7 +101,7 @@ def compute_metrics(spectra: Floats, predictions: Floats, baseline: Floats) -> M
 
 
 def energy_errors(spectra: Floats, predictions: Floats, baseline: Floats) -> EnergyErrors:
-    """Mean absolute errors at each energy, of the model and of the baseline."""
+    """Compute the mean absolute errors at each energy, of the model and of the baseline."""
     model = np.abs(spectra - predictions).mean(axis=0)
     reference = np.abs(spectra - baseline).mean(axis=0)
     gain = 1 - np.divide(model, reference, out=np.full_like(model, np.nan), where=reference > 0)
@@ -109,10 +109,10 @@ def energy_errors(spectra: Floats, predictions: Floats, baseline: Floats) -> Ene
 
 
 def deciles(mse: Floats, parts: int = 10) -> list[npt.NDArray[np.intp]]:
-    """Rows in order of their error, best first, cut into tenths as equal as possible.
+    """Sort rows by error, best first, and cut them into tenths as equal as possible.
 
     Args:
         mse: (n,) from `spectrum_mse`; equal errors keep their order.
-        parts: how many; with fewer spectra than that the last ones are empty.
+        parts: number of parts; with fewer spectra, the last ones are empty.
     """
     return np.array_split(np.argsort(mse, kind="stable"), parts)

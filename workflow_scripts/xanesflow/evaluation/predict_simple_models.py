@@ -1,4 +1,4 @@
-"""Predictions of a simple model, in the same file as those of a network; needs no PyTorch."""
+"""Predict with a simple model and write the same kind of file as for a network; needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def predict_simple_models(
 ) -> Predictions:
     """Fit a simple model to a subset's training part, predict another part, and write the prediction file.
 
-    What the validation part decided stands in the file's attribute `settings` (JSON). The fit has no chance in it,
-    so that there is one seed, 0.
+    The file's attribute `settings` (JSON) records what the validation part decided. The fit involves no chance, so
+    there is one seed, 0.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
         output: `results/evaluation/predictions/<model>_<features>_<subset>.h5`.
         model: `linear` or `trees`.
         features: a featurizer of the dataset, or several joined by `+`.
-        subset: as `Cu_FEFF`.
-        part: of the split.
-        threads: of the processor.
-        config_json: the campaign's configuration, to be kept in the file.
+        subset: such as `Cu_FEFF`.
+        part: the part of the split to predict.
+        threads: CPU threads.
+        config_json: the campaign's configuration, to be stored in the file.
 
     Raises:
-        XanesflowError: the dataset does not hold what is asked for, or the subset has too few spectra.
+        XanesflowError: the dataset lacks the subset or the features, or the subset has too few spectra.
     """
     begin = time.perf_counter()
     data = read_subset(dataset_path, subset, features)

@@ -1,4 +1,4 @@
-"""Predictions of a model, one or several seeds of it, on a part of the split."""
+"""Predict a part of the split with one or several seeds of a model."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def predict_spectra(
     calibration: str | Path | None = None,
     config_json: str | None = None,
 ) -> Predictions:
-    """Predict the spectra of a subset's part and write them beside the simulated ones.
+    """Predict the spectra of one part of a subset, and write them together with the simulated ones.
 
-    The baseline and `n_train` are of this subset alone, also for a model that learned from others too. A part without
+    The baseline and `n_train` are those of this subset, even if the model also learned from others. A part without
     spectra gives a file without spectra, and a warning.
 
     Args:
         dataset_path: the dataset that the models were trained on.
-        checkpoints: one model's seeds.
+        checkpoints: the seeds of one model.
         output: `results/evaluation/predictions/<model>_<features>_<subset>.h5`.
-        subset: whose spectra, as `Cu_FEFF`; None: the only one that the models cover.
-        part: of the split.
+        subset: whose spectra to predict, such as `Cu_FEFF`; None: the only subset that the models cover.
+        part: the part of the split to predict.
         calibration: from `calibrate_model`; None: the predictions have no error bars.
-        config_json: the campaign's configuration, to be kept in the file.
+        config_json: the campaign's configuration, to be stored in the file.
 
     Raises:
         XanesflowError: the checkpoints are not seeds of one model, do not cover the subset, or do not belong to this
@@ -57,6 +57,7 @@ def predict_spectra(
             data.path,
             "val" if part == "test" else "test",
         )
+    # On the validation part, which the calibration was fitted to, error bars are cross-fitted.
     by_seed = np.stack([model.predict(data.features[rows]) for model in models])
     ids = [data.ids[row] for row in rows]
     bars, uncalibrated = None, ""
@@ -70,6 +71,7 @@ def predict_spectra(
             ids=ids,
             cross=part == "val",
         )
+    # A subset without training spectra has no mean, so its baseline is NaN.
     result = Predictions(
         model=card.kind,
         features=card.features,

@@ -1,4 +1,4 @@
-"""The file that holds predicted spectra beside the simulated ones; reading it needs no PyTorch."""
+"""The file that holds predicted and simulated spectra; reading it needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Uncertainty:
     """Error bars of predictions; all but `fitted`, `distance` and `confidence` in bohr².
 
     Attributes:
-        fitted: `val`: calibrated on the validation part, `cross-fitted`: on the other materials of the part itself,
-            fold by fold, as the part is the validation part.
-        n_spectra: that the calibration was fitted to; in a cross-fit the smallest number.
-        n_materials: that these are of.
+        fitted: `val`: calibrated on the validation part. `cross-fitted`: the part is the validation part itself, so
+            each fold was calibrated on the other folds.
+        n_spectra: number of spectra that the calibration was fitted to; in a cross-fit the smallest number.
+        n_materials: number of their materials.
         distance: (n,) to the nearest training site, see `xanesflow.evaluation.error_bars.distance`.
         sigma: (n, 141) expected error.
-        band_68: (2, n, 141) lower and upper ends of the bands that shall hold 68 % of the points.
+        band_68: (2, n, 141) lower and upper ends of the bands that should hold 68 % of the points.
         band_95: (2, n, 141) the same for 95 %.
-        confidence: (n, 141) share of the narrowest band that holds the simulated value, 0.01 to 0.99; 1 if none does.
+        confidence: (n, 141) level of the narrowest band that holds the simulated value, 0.01 to 0.99; 1 if none does.
         error: (n,) expected error of the whole spectrum, root mean square over its energies.
-        error_95: (n,) what this error stays below for 95 % of the spectra.
+        error_95: (n,) bound that this error should stay below for 95 % of the spectra.
     """
 
     fitted: str
@@ -55,17 +55,17 @@ class Predictions:
 
     Attributes:
         model: kind of the model, `expert`, `universal` or `tuned`, or a simple model's name.
-        features: as `m3gnet`.
-        subset: as `Cu_FEFF`.
+        features: such as `m3gnet`.
+        subset: such as `Cu_FEFF`.
         part: `test` or `val`.
-        n_train: spectra of this subset that the model was trained on, as many as the baseline is the mean of; a
-            universal model saw those of other subsets too.
-        seeds: (k,) of the models.
-        ids: n names of sites, as `mp-390_000`; none if the part is empty.
+        n_train: training spectra of this subset, whose mean is the baseline; a universal model saw those of other
+            subsets too.
+        seeds: k seeds of the model.
+        ids: n names of sites, such as `mp-390_000`; none if the part is empty.
         energy_ev: (141,) absolute energies in eV.
         spectra: (n, 141) simulated.
         predictions: (n, 141) mean over the seeds.
-        by_seed: (k, n, 141).
+        by_seed: (k, n, 141) predicted by each seed.
         baseline: (141,) mean training spectrum of the subset; NaN if it has none.
         uncertainty: error bars; None if there are none.
         uncalibrated: why there are none, in a sentence; empty if there are.
@@ -93,7 +93,7 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
     Args:
         output: the HDF5 file.
         result: what it holds.
-        made: attributes that tell of its making (`xanesflow.core.provenance`).
+        made: attributes on how it was made (`xanesflow.core.provenance`).
     """
     subset = Subset.parse(result.subset)
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
@@ -149,7 +149,7 @@ def read_predictions(path: str | Path) -> Predictions:
     """Read what `write_predictions` wrote.
 
     Raises:
-        XanesflowError: the file cannot be read or is no prediction file.
+        XanesflowError: the file cannot be read or is not a prediction file.
     """
     try:
         with h5py.File(path, "r") as file:

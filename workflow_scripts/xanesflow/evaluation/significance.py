@@ -1,8 +1,8 @@
-"""Which model is better than which: paired tests on the same spectra.
+"""Test which model is better than which, in pairs and on the same spectra.
 
-The sites of one material are no independent observations, so each material counts once, with the median of the
-logarithms of its sites' errors. Two models are compared by Wilcoxon's signed-rank test of these medians; the p values
-of all pairs of a subset are corrected together after Holm. The size of the difference is the ratio of the two
+The sites of one material are not independent observations. So each material counts once, with the median of the
+logarithms of its sites' errors. Wilcoxon's signed-rank test compares two models by these medians; the p values of all
+pairs of a subset are corrected together by Holm's method. The size of the difference is the ratio of the two
 medians ξ, with a bootstrap interval over materials (see `intervals`).
 """
 
@@ -34,18 +34,18 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same spectra of a subset; a row of significance.csv, the names are its columns.
+    """Two models on the same spectra of a subset; a row of significance.csv; the attributes are its columns.
 
     Attributes:
         element, theory: of the subset.
-        part: that both were judged on.
+        part: the part of the split that both predicted.
         better, better_features: the model with the smaller ξ and its features.
         worse, worse_features: the other one.
-        n_spectra: that both predicted.
-        n_materials: that these are of.
-        ratio: ξ of the worse by ξ of the better.
+        n_spectra: number of spectra that all models predicted.
+        n_materials: number of their materials.
+        ratio: ξ of the worse model divided by ξ of the better.
         ratio_low, ratio_high: its 95 % interval; NaN with fewer than two materials.
-        share: of the materials on which the better is nearer than the worse; below one half, the two medians and the
+        share: share of materials where the better model has the smaller error; below one half, the medians ξ and the
             pairs disagree.
         p: of Wilcoxon's signed-rank test, two-sided.
         p_holm: the same, corrected for all pairs of the subset.
@@ -69,11 +69,11 @@ class Comparison:
 
 
 def write_comparisons(found: Sequence[Predictions], output_csv: str | Path) -> list[Comparison]:
-    """Write significance.csv: every pair of models of each subset, the subsets in the order of their first model.
+    """Write significance.csv, one row for each pair of models of a subset, subsets in the order of their first model.
 
     Args:
         found: predictions of the whole campaign.
-        output_csv: the table; with one model a subset it has no row.
+        output_csv: the table; a subset with one model has no row.
     """
     by_subset: dict[str, list[Predictions]] = {}
     for each in found:
@@ -88,12 +88,14 @@ def write_comparisons(found: Sequence[Predictions], output_csv: str | Path) -> l
 
 def compare_models(models: Sequence[Predictions]) -> list[Comparison]:
     """Compare every two models of one subset on the spectra that all of them predicted, with Holm's correction."""
+    # Errors of every model on the spectra that all of them predicted.
     common = set.intersection(*(set(each.ids) for each in models)) if models else set()
     if len(models) < 2 or not common:
         return []
     ids = [site for site in models[0].ids if site in common]
     errors = [_errors(each, ids) for each in models]
     materials = materials_of(ids)
+    # Test all pairs by their materials' medians, and resample ξ by drawing the same materials for every model.
     pairs = list(combinations(range(len(models)), 2))
     logs = [material_medians(mse, materials) for mse in errors]
     p = [paired_p(logs[a], logs[b]) for a, b in pairs]
@@ -117,7 +119,7 @@ def compare_models(models: Sequence[Predictions]) -> list[Comparison]:
 
 
 def _errors(model: Predictions, ids: Sequence[str]) -> Floats:
-    """(n,) mean squared error of the sites, in their order."""
+    """(n,) mean squared errors of the sites, in their order."""
     rows = {site: row for row, site in enumerate(model.ids)}
     chosen = [rows[site] for site in ids]
     return spectrum_mse(model.spectra[chosen], model.predictions[chosen])
@@ -127,8 +129,8 @@ def material_medians(errors: Floats, materials: Sequence[str]) -> Floats:
     """(m,) median logarithm of each material's errors, in the order of their names.
 
     Args:
-        errors: (n,) of the sites; what is 0 counts as the smallest number there is.
-        materials: (n,) of each site.
+        errors: (n,) of the sites; 0 counts as the smallest positive number.
+        materials: (n,) the material of each site.
     """
     logs = pd.Series(np.log(np.maximum(errors, np.finfo(float).tiny)))
     return np.asarray(logs.groupby(np.asarray(materials, dtype=str)).median(), dtype=float)
@@ -147,15 +149,15 @@ def paired_p(one: Floats, other: Floats) -> float:
     differences = one - other
     if not differences.any():
         return 1.0
-    from scipy.stats import wilcoxon  # a second, for nothing where there is one model
+    from scipy.stats import wilcoxon  # takes a second, and one model alone does not need it
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of few materials: their p values are large anyway
+        warnings.simplefilter("ignore")  # about few materials, whose p values are large anyway
         return float(wilcoxon(differences).pvalue)
 
 
 def holm(p: Iterable[float]) -> list[float]:
-    """The p values corrected after Holm (1979), in the order given: the k-th smallest times n - k + 1, made to rise."""
+    """P values corrected by Holm (1979), in the order given: the k-th smallest times n - k + 1, made non-decreasing."""
     given = np.fromiter(p, dtype=float)
     order = np.argsort(given, kind="stable")
     stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))

@@ -1,4 +1,4 @@
-"""Table I of arXiv 2409.19552, and how far a result may stand beside it."""
+"""Table I of arXiv 2409.19552, and whether a result can be compared with it."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ PAPER_SIZES = dict(
 """Training, validation and test spectra of the published dataset (the same paper)."""
 
 WITHIN, ABOVE, BELOW = "within the interval", "above the paper", "below the paper"
-"""How a result stands to the paper's: its interval holds the paper's η, or ours is larger (better) or smaller."""
+"""How a result compares with the paper's: its interval holds the paper's η, or is above (better) or below it."""
 
 
 def paper_eta(model: str, subset: str) -> float | None:
-    """The paper's η of a kind of model on a subset; None: it has none."""
+    """The paper's η of a kind of model on a subset; None: the paper has none."""
     return PAPER_ETA.get(model, {}).get(subset)
 
 
 def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> str:
-    """Why a result is of another kind than the paper's, in a few words; empty: it is of the same kind.
+    """Why a result cannot be compared with the paper's, in a few words; empty: it can.
 
     Args:
         model: kind of the model.
-        features: that it takes.
-        part: that it was judged on.
-        subsets: of the campaign, as a universal model learned from all of them.
+        features: its features.
+        part: the part of the split that it predicted.
+        subsets: of the campaign; a universal model learned from all of them.
     """
     if part != "test":
-        return "it was judged on the validation part"
+        return "it was evaluated on the validation part"
     if features != PAPER_FEATURES:
         return f"it takes other features than {PAPER_FEATURES}"
     eight = PAPER_ETA["universal"].keys()
@@ -59,12 +59,12 @@ def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> 
 
 
 def has_paper_value(models: Iterable[tuple[str, str]], subsets: Collection[str], part: str) -> bool:
-    """Whether a result of a campaign can stand beside one of the table.
+    """Whether any result of a campaign can be compared with the table.
 
     Args:
         models: kind and features of each model.
-        subsets: that each of them predicts.
-        part: that they are judged on.
+        subsets: the subsets that each of them predicts.
+        part: the part of the split that they predict.
     """
     return any(
         paper_eta(model, subset) and not obstacle(model, features, part, subsets)
@@ -80,7 +80,7 @@ def size_caution(subset: str, n_train: int, n_test: int) -> str:
 
 
 def verdict(paper: float, low: float, high: float) -> str:
-    """How an interval of η stands to the paper's, as `WITHIN`, `ABOVE` or `BELOW`; empty without an interval."""
+    """How an interval of η compares with the paper's η: `WITHIN`, `ABOVE` or `BELOW`; empty without an interval."""
     if not low <= high:
         return ""
     return ABOVE if low > paper else BELOW if high < paper else WITHIN

@@ -4,12 +4,12 @@
                                  │
              featurizers.get_featurizer("m3gnet" | "m3gnet_all" | "chgnet" | …)
                                  │
-             base.Featurizer: build_graph (neighbors) ──► evaluate (m3gnet_network, or the package chgnet)
-             descriptors.DescriptorFeaturizer ("acsf" | "soap"): the package dscribe, of the wanted atoms alone
+             featurize_structures.Featurizer: build_graph ──► evaluate (a network, or a formula)
+             descriptors.DescriptorFeaturizer ("acsf" | "soap"): the package dscribe, for the wanted atoms only
 
-`weights` makes sure that a network's numbers are the published ones, `matgl_sum` that messages are summed where the
-published M3GNet sums them, and `bond_classes` spares the network bonds that are equal by symmetry. Importing this
-package is cheap: torch and the like are imported when a featurizer is made.
+`graph_networks` holds M3GNet and CHGNet, and the checks that their weights and sums are the published ones.
+`cheap_runs` makes features from runs of a cheaper level of theory, for delta models. Importing this package is quick:
+torch and the like are imported when a featurizer is made.
 """
 
 from typing import TYPE_CHECKING
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 from xanesflow.core.feature_names import KNOWN, parse_features
 
 if TYPE_CHECKING:
-    from xanesflow.features.compute_features import SiteFeatures, compute_features, read_features
+    from xanesflow.features.compute_features import SiteFeatures, read_features
     from xanesflow.features.featurizers import get_featurizer
 
-__all__ = ["KNOWN", "SiteFeatures", "compute_features", "get_featurizer", "parse_features", "read_features"]
+__all__ = ["KNOWN", "SiteFeatures", "get_featurizer", "parse_features", "read_features"]
 
 
 def __getattr__(name: str) -> object:
-    """What stands in `compute` and `registry`, imported when it is asked for: tables and pymatgen cost a second."""
+    """Import the names of `compute_features` and `featurizers` on first use: tables and pymatgen take a second."""
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     from importlib import import_module

@@ -1,13 +1,13 @@
-"""How the neighbours of an atom stand around it: bond-orientational order in soft shells.
+"""How the neighbours of an atom are arranged around it: bond-orientational order in soft shells.
 
 For an atom i, a soft shell around the distance c and an order l the number is
 
     q_i(l, c) = √(Σ_jk w_j w_k P_l(cos θ_jik)),      w_j = exp(-(r_ij - c)² / 2σ²)
 
-over all other atoms j, k | over oxygens alone, P_l the Legendre polynomials (the bond order parameters of Steinhardt,
-Nelson and Ronchetti, Phys. Rev. B 28, 784 (1983), without their division by the number of neighbours). Orders that a
-site's symmetry forbids are zero, as all odd ones are at a centre of inversion, where p and d
-states do not mix. By the addition theorem the double sum is a sum of squares, 4π/(2l+1) Σ_m |Σ_j w_j Y_lm|².
+over all other atoms j, k | over oxygens only, with P_l the Legendre polynomials (the bond order parameters of
+Steinhardt, Nelson and Ronchetti, Phys. Rev. B 28, 784 (1983), not divided by the number of neighbours). Orders that a
+site's symmetry forbids are zero. At a centre of inversion, where p and d states do not mix, all odd ones are. By the
+addition theorem the double sum is a sum of squares, 4π/(2l+1) Σ_m |Σ_j w_j Y_lm|².
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CUTOFF = float(SHELLS[-1] + 5 * WIDTH)
 
 
 class AngularFeaturizer(ShellFeaturizer):
-    """Six orders in six shells, of all neighbours (36 numbers) and of oxygens alone (36)."""
+    """Six orders in six shells, of all neighbours (36 numbers) and of oxygens only (36)."""
 
     name = "angular"
     dimension = 2 * len(ORDERS) * len(SHELLS)
@@ -47,7 +47,7 @@ class AngularFeaturizer(ShellFeaturizer):
 
     @staticmethod
     def parameters() -> dict[str, Any]:
-        """Orders; shells, width and cutoff in Å; and the element that is counted alone."""
+        """Orders; shells, width and cutoff in Å; and the element that is also counted on its own."""
         return {"orders": ORDERS, "shells": SHELLS.tolist(), "width": WIDTH, "cutoff": CUTOFF, "alone": OXYGEN}
 
     @staticmethod
@@ -71,7 +71,7 @@ def _order(
     for m in range(order + 1):
         harmonic = sph_harm_y(order, m, polar, azimuth)
         for part in (harmonic.real, harmonic.imag) if m else (harmonic.real,):
-            # Those of -m have the same square.
+            # The harmonics of -m have the same squares.
             squares += (2.0 if m else 1.0) * sum_of_atoms(graph, weights * part[:, None]) ** 2
     orders: NDArray[np.float64] = np.sqrt(4 * np.pi / (2 * order + 1) * squares)
     return orders

@@ -1,4 +1,4 @@
-"""From the table of structures and the table of sites to one HDF5 file of features: what the workflow's rule calls."""
+"""Compute the features of a subset's sites and write them to one HDF5 file; called by the rule `compute_features`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from xanesflow.features.featurize_structures import FeatureFailure, Features, Pr
 from xanesflow.features.featurizers import get_featurizer
 
 REASON = "no_features"
-"""Why a site is rejected here, one of `reasons.REASONS`."""
+"""Why a site is rejected here; one of `reasons.REASONS`."""
 
 _SHOWN = 5
-"""So many rejected sites are named in the log."""
+"""How many rejected sites the log names."""
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,11 @@ class SiteFeatures:
     """What a features file holds.
 
     Attributes:
-        material_id, site_index: (sites,) which sites, in the order of the site table.
+        material_id, site_index: (sites,) the sites, in the order of the site table.
         features: (sites, dimension) float32.
-        featurizer, meaning, weights_hash: see `base.Featurizer`.
+        featurizer, meaning, weights_hash: see `featurize_structures.Featurizer`.
         versions: package → version.
-        rejected: each site without features, and why.
+        rejected: the sites without features, and why.
         attributes: all root attributes, as stored.
     """
 
@@ -74,7 +74,7 @@ def compute_features(
     """Compute the features of every site of a subset and write them to an HDF5 file.
 
     Args:
-        structures_path: Parquet with material_id and structure (pymatgen JSON); may hold more than is needed.
+        structures_path: Parquet with material_id and structure (pymatgen JSON); may hold further materials.
         sites_path: Parquet with material_id and site_index (0-based), one row per site.
         output: HDF5 file to write, whole or not at all: datasets material_id, site_index, features; group rejected
             (material_id, site_index, reason, detail); root attributes featurizer, dimension, meaning, weights_hash,
@@ -83,11 +83,12 @@ def compute_features(
         weights: folder of M3GNet's weights; None: matgl's cache, then a download.
         device: "cpu" or "cuda".
         workers: processes.
-        config_json: the configuration, to be kept with the result.
+        config_json: the configuration, to be stored in the file.
 
     Raises:
-        XanesflowError: a table lacks columns, or see `registry.get_featurizer`.
+        XanesflowError: a table lacks columns; or see `featurizers.get_featurizer`.
     """
+    # Only the materials that have sites, and of each only the absorbers.
     sites = _read_table(sites_path, ["material_id", "site_index"])
     table = _read_table(structures_path, ["material_id", "structure"])
     wanted: dict[str, list[int]] = {}
@@ -99,6 +100,7 @@ def compute_features(
     started = time.monotonic()
     answers = _compute_texts(worker, found, wanted)
 
+    # Sort the sites, in the order of the table, into those with features and those without.
     rows: list[NDArray[np.float32]] = []
     good: list[int] = []
     rejected: list[Rejected] = []
@@ -136,7 +138,7 @@ def read_features(path: str | Path) -> SiteFeatures:
     """Read a file that `compute_features` wrote.
 
     Raises:
-        XanesflowError: it is not there, or not such a file.
+        XanesflowError: it does not exist, or is not such a file.
     """
     path = Path(path)
     try:
@@ -162,7 +164,7 @@ def read_features(path: str | Path) -> SiteFeatures:
 def _compute_texts(
     worker: Any, texts: Mapping[str, str], wanted: Mapping[str, Sequence[int]]
 ) -> dict[tuple[str, int], NDArray[np.float32] | FeatureFailure]:
-    """Features by material and site, of the wanted sites of structures given as pymatgen JSON."""
+    """Features by material and site, for the wanted sites of structures in pymatgen's JSON."""
     answers: dict[tuple[str, int], NDArray[np.float32] | FeatureFailure] = {}
     structures, atoms = {}, {}
     for material, text in texts.items():
@@ -189,7 +191,7 @@ def _read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Columns of a Parquet file.
 
     Raises:
-        XanesflowError: no such file or columns.
+        XanesflowError: the file cannot be read, or it lacks a column.
     """
     try:
         missing = set(columns) - set(pq.read_schema(path).names)
@@ -211,7 +213,7 @@ def write_features(
     rejected: list[Rejected],
     attributes: dict[str, Any],
 ) -> None:
-    """Write a file of features, whole or not at all; `compute_features` tells its layout."""
+    """Write a file of features, whole or not at all; `compute_features` describes its layout."""
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
         file.create_dataset("material_id", data=list(sites["material_id"]), dtype=STRING)
@@ -221,7 +223,7 @@ def write_features(
 
 
 class _Reporter:
-    """Progress: a bar on a terminal, elsewhere a line of the log for every tenth of the way."""
+    """Shows progress: a bar on a terminal, elsewhere a log line for each tenth of the structures."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -1,16 +1,15 @@
-"""ACSF and SOAP by dscribe, the conventional descriptors that arXiv 2409.19552 compares with (its Fig. 6).
+"""ACSF and SOAP by dscribe: the conventional descriptors that arXiv 2409.19552 compares with (its Fig. 6).
 
-Both have a block of columns for each element, or pair of elements, that may stand around a site: for 94 elements
-40,561 (ACSF) or 159,612 (SOAP), nearly all of them 0. Elements chosen from the structures at hand would give each
-campaign columns of its own, and still gigabytes. So all elements have their columns, and these are summed with fixed
-random signs into 1024 numbers,
+Both have a block of columns for each element, or pair of elements, that may surround a site. For 94 elements these are
+40,561 (ACSF) or 159,612 (SOAP) columns, nearly all of them 0. With columns for the elements of a campaign only, each
+campaign would have different columns, and still gigabytes of them. So all elements have their columns, and fixed random
+signs sum them into 1024 numbers,
 
     y = R x / √1024,      R(i, j) = ±1 by a hash of the block's name, never by the data.
 
 This keeps distances and inner products to about 1/√1024 = 3 % (Johnson and Lindenstrauss; for descriptors of many
 elements see Darby et al., Phys. Rev. Lett. 131, 028001 (2023)), and with them the principal components that a model
-sees (`models.network.reduction`). Columns mean the same for every subset and campaign, and new elements bring no new
-ones.
+sees (`models.network.reduction`). Columns mean the same for every subset and campaign, and new elements add none.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ N_MAX, L_MAX, SIGMA = 3, 3, 1.0
 """SOAP's radial and angular functions, and the width of its atoms in Å."""
 
 TASK_SITES = 64
-"""Sites of the structures that a process gets at a time, about a third of a second."""
+"""Sites that a process gets at a time, about a third of a second of work."""
 
 _ELEMENTS = frozenset(range(1, 119))
 
 Block = tuple[tuple[int, ...], slice]
-"""The elements (atomic numbers) of a block of columns, and where it stands."""
+"""The elements (atomic numbers) of a block of columns, and its place among the columns."""
 
 _MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "acsf": ("atom-centred symmetry functions", {"r_cut": CUTOFF, "g2": list(G2), "g4": list(G4)}),
@@ -65,14 +64,14 @@ _MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
         {"r_cut": CUTOFF, "n_max": N_MAX, "l_max": L_MAX, "sigma": SIGMA, "rbf": "gto"},
     ),
 }
-"""What they are, and their parameters."""
+"""What each descriptor is, and its parameters."""
 
 
 class DescriptorFeaturizer:
     """ACSF (Behler, J. Chem. Phys. 134, 074106 (2011)) or SOAP (Bartók et al., Phys. Rev. B 87, 184115 (2013)).
 
-    It is used as a `base.Featurizer`, whose attributes it has. Unlike a graph network it needs nothing of the other
-    atoms' rows, so that only the wanted ones are computed.
+    Use it like a `featurize_structures.Featurizer`; it has the same attributes. Unlike a graph network, it needs no
+    rows of other atoms, so only the wanted ones are computed.
 
     Args:
         name: `acsf` or `soap`, with the paper's parameters.
@@ -98,7 +97,7 @@ class DescriptorFeaturizer:
         progress: Progress | None = None,
         atoms: Sequence[Sequence[int]] | None = None,
     ) -> list[Features | FeatureFailure]:
-        """Descriptors of many structures' atoms; see `base.Featurizer.compute`."""
+        """Descriptors of many structures' atoms; see `featurize_structures.Featurizer.compute`."""
         wanted = [range(len(structure)) for structure in structures] if atoms is None else atoms
         tasks = list(groups(range(len(structures)), [len(each) for each in wanted], TASK_SITES))
         work = ([(structures[index], wanted[index]) for index in task] for task in tasks)
@@ -115,15 +114,15 @@ class DescriptorFeaturizer:
         for structure, atoms in task:
             try:
                 outcomes.append(self.describe(structure, atoms))
-            except Exception as error:  # whatever is odd about one structure must not stop the others
+            except Exception as error:  # one bad structure must not stop the others
                 outcomes.append(failure(error))
         return outcomes
 
     def describe(self, structure: Structure, atoms: Sequence[int]) -> Features:
-        """(atoms, 1024) float32 of some atoms of a structure; NaN of one that has no neighbour within the cutoff.
+        """(atoms, 1024) float32 for some atoms of a structure; NaN for an atom without a neighbour within the cutoff.
 
         Raises:
-            NotFeaturizableError: the structure is disordered, has two atoms in one place, or no atom a neighbour.
+            NotFeaturizableError: the structure is disordered, has two atoms in one place, or no atom has a neighbour.
         """
         isolated = bond_graph(structure, CUTOFF, _ELEMENTS).isolated
         columns, blocks = raw_columns(self.name, structure, atoms)
@@ -138,12 +137,12 @@ class DescriptorFeaturizer:
 
 
 def raw_columns(name: str, structure: Structure, atoms: Sequence[int]) -> tuple[NDArray[np.float64], list[Block]]:
-    """What dscribe gives for the elements of a structure, and which columns are of which elements.
+    """The columns that dscribe gives for the elements of a structure, and which columns belong to which elements.
 
     Args:
         name: `acsf` or `soap`.
         structure: an ordered crystal.
-        atoms: whose rows are wanted, from 0.
+        atoms: the atoms whose rows are wanted, from 0.
     """
     from ase import Atoms  # heavy
 
@@ -157,9 +156,9 @@ def raw_columns(name: str, structure: Structure, atoms: Sequence[int]) -> tuple[
     return np.asarray(descriptor.create(crystal, centers=[int(atom) for atom in atoms])), blocks
 
 
-@lru_cache(maxsize=64)  # most structures have the elements of another one
+@lru_cache(maxsize=64)  # most structures share their elements with another one
 def _descriptor(name: str, elements: tuple[int, ...]) -> tuple[Any, list[Block]]:
-    """The descriptor of dscribe for structures of these elements, ascending, and the blocks of its columns."""
+    """The descriptor of dscribe for structures of these elements (ascending), and the blocks of its columns."""
     from dscribe.descriptors import ACSF, SOAP  # heavy
 
     pairs = [(first, second) for k, second in enumerate(elements) for first in elements[: k + 1]]
@@ -177,7 +176,7 @@ def _descriptor(name: str, elements: tuple[int, ...]) -> tuple[Any, list[Block]]
 def signs(name: str, elements: tuple[int, ...], length: int) -> NDArray[np.float64]:
     """(length, 1024) of +1 and -1, the rows of the projection for one block of columns.
 
-    They are the bits of SHAKE-256 of the block's name, as `soap 8 29`, and so the same everywhere and for ever.
+    They are the bits of SHAKE-256 of the block's name, such as `soap 8 29`, and so the same everywhere and for ever.
     """
     text = " ".join([name, *map(str, elements)])
     drawn = np.frombuffer(hashlib.shake_256(text.encode()).digest(length * DIMENSION // 8), dtype=np.uint8)

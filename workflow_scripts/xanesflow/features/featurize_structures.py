@@ -1,9 +1,9 @@
-"""What a featurizer is, and how any of them works through many structures.
+"""What a featurizer is, and how it works through many structures.
 
 A featurizer turns a crystal into one row of numbers per atom. Its two steps are `build_graph` (structure → graph,
-plain arrays, on a processor) and `evaluate` (graphs → features, a network, on a processor or a GPU). This module
-sorts structures by size, cuts them into batches of bounded memory, spreads these over processes, and keeps a
-structure that fails from stopping the others.
+plain arrays, on a CPU) and `evaluate` (graphs → features, a network, on a CPU or a GPU). This module sorts structures
+by size, cuts them into batches of bounded memory and spreads these over processes. A structure that fails does not stop
+the others.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ Features = NDArray[np.float32]
 """(atoms, dimension), in the structure's own order of atoms."""
 
 Progress = Callable[[int, int], None]
-"""Told the number of structures done, and of all."""
+"""Called with the number of structures done and of all structures."""
 
 TASK_ATOMS = 2048
-"""Atoms of the structures that a process gets at a time: large enough that sending them does not count."""
+"""Atoms that a process gets at a time: enough that the cost of sending them does not matter."""
 
 
 @dataclass(frozen=True)
 class FeatureFailure:
-    """Stands where a structure's features would, and says in one sentence why there are none."""
+    """Takes the place of a structure's features; `reason` says in one sentence why there are none."""
 
     reason: str
 
 
 class Graph(Protocol):
-    """What `build_graph` makes: anything that can be pickled and knows its size."""
+    """What `build_graph` makes: anything that can be sent to another process and knows its size."""
 
     @property
     def size(self) -> int:
-        """What the network's memory grows with, e.g. the number of bonds."""
+        """What the network's memory grows with, such as the number of bonds."""
 
     @property
     def isolated(self) -> NDArray[np.int64]:
@@ -54,13 +54,13 @@ class Featurizer(ABC):
     """Features for every atom of crystals.
 
     Attributes:
-        name: as in the configuration.
+        name: its name in the configuration.
         dimension: the number of features of an atom.
         meaning: what the columns are, with units.
         weights_hash: SHA-256 over the network's tensors (see `weights.content_hash`).
-        packages: the software that the numbers depend on, by the names of its distributions.
-        batch_atoms: at most this many atoms go through the network at a time (unless one structure has more) …
-        batch_size: … and graphs of at most this `size` together, which bounds the memory.
+        packages: the distributions that the numbers depend on.
+        batch_atoms: at most this many atoms go through the network at a time (unless one structure has more).
+        batch_size: the graphs of a batch have at most this `size` together, which bounds the memory.
     """
 
     name: str
@@ -81,11 +81,11 @@ class Featurizer(ABC):
     @property
     @abstractmethod
     def build_graph(self) -> Callable[[Structure], Any]:
-        """A function that other processes can be sent; it raises NotFeaturizableError."""
+        """A function from structure to graph that can be sent to other processes; it raises NotFeaturizableError."""
 
     @abstractmethod
     def evaluate(self, graphs: Sequence[Any]) -> list[Features]:
-        """Features of the graphs' atoms, one array per graph, through the network in one piece."""
+        """Features of the graphs' atoms, one array for each graph, computed in one batch."""
 
     def compute(
         self,
@@ -98,12 +98,12 @@ class Featurizer(ABC):
         Args:
             structures: crystals, in any order.
             progress: called as `progress(done, of)` after each batch.
-            atoms: of each structure those whose rows are wanted, from 0; None: all, in the structure's own order.
+            atoms: for each structure the atoms whose rows are wanted, from 0; None: all, in the structure's own order.
 
         Returns:
-            For each structure, in the order given: (atoms, dimension) float32, or why there are none. Rows of atoms
-            without any neighbour are NaN. The other structures of a call change a feature by less than 1e-6 of the
-            largest.
+            For each structure, in the order given: (atoms, dimension) float32, or why there are none. The rows of
+            atoms without a neighbour are NaN. Which other structures are in a call changes a feature by less than 1e-6
+            of the largest one.
         """
         results: list[Features | FeatureFailure] = [FeatureFailure("not computed")] * len(structures)
         order = sorted(range(len(structures)), key=lambda index: (len(structures[index]), index))
@@ -125,7 +125,7 @@ class Featurizer(ABC):
         """Work through the structures in `order`, cut into the same tasks for any number of workers."""
         atoms = [len(structures[index]) for index in order]
         tasks = list(groups(order, atoms, TASK_ATOMS))
-        # On a processor the network is most of the work, so that a process does all of it; a GPU is fed by them.
+        # On a CPU the network is most of the work, so each process runs it; for a GPU the processes only build graphs.
         work: Any = partial(_compute_task, self) if self.device == "cpu" else partial(_build_graphs, self.build_graph)
         answers = map_in_processes(
             work, ([structures[index] for index in task] for task in tasks), self.workers if len(tasks) > 1 else 1
@@ -142,19 +142,19 @@ class Featurizer(ABC):
         return outcomes
 
     def _outcomes_of(self, graphs: list[Any]) -> list[Features | FeatureFailure]:
-        """Send those graphs that could be built through the network, in pieces of bounded size."""
+        """Run the network on the graphs that could be built, in pieces of bounded size."""
         outcomes: list[Features | FeatureFailure] = list(graphs)
         good = [index for index, graph in enumerate(graphs) if not isinstance(graph, FeatureFailure)]
         for piece in groups(good, [graphs[index].size for index in good], self.batch_size):
             for index, features in zip(piece, self.evaluate([graphs[index] for index in piece]), strict=True):
                 finite = np.isfinite(features).all()
-                features[graphs[index].isolated] = np.nan  # they hold nothing but the element
+                features[graphs[index].isolated] = np.nan  # without bonds they only say which element it is
                 outcomes[index] = features if finite else FeatureFailure("The network's numbers are not all finite.")
         return outcomes
 
 
 def groups(items: Iterable[int], sizes: Iterable[int], limit: int) -> Iterator[list[int]]:
-    """Cut `items` into runs whose sizes add up to `limit` at most; an item larger than that goes alone."""
+    """Cut `items` into runs whose sizes add up to `limit` at most; a larger item is a run of its own."""
     run: list[int] = []
     total = 0
     for item, size in zip(items, sizes, strict=True):
@@ -168,7 +168,7 @@ def groups(items: Iterable[int], sizes: Iterable[int], limit: int) -> Iterator[l
 
 
 def check_device(device: str) -> None:
-    """Raise XanesflowError unless `device` is "cpu", or "cuda" (also "cuda:1", …) and there is such a GPU."""
+    """Raise XanesflowError unless `device` is "cpu", or "cuda" (also "cuda:1", …) and this machine has that GPU."""
     import torch  # heavy
 
     if device == "cpu":
@@ -179,7 +179,7 @@ def check_device(device: str) -> None:
     if int(number or 0) >= torch.cuda.device_count():
         raise XanesflowError(
             f"The device for features is {device!r}, but torch sees {torch.cuda.device_count()} GPUs here: "
-            "use cpu, or run where a GPU and a CUDA build of torch are."
+            "use cpu, or run on a machine with a GPU and a CUDA build of torch."
         )
 
 
@@ -187,7 +187,7 @@ def _try(build_graph: Callable[[Structure], Any], structure: Structure) -> Any:
     """A structure's graph, or why there is none."""
     try:
         return build_graph(structure)
-    except Exception as error:  # whatever is odd about one structure must not stop the others
+    except Exception as error:  # one bad structure must not stop the others
         return failure(error)
 
 
@@ -202,11 +202,11 @@ def _build_graphs(build_graph: Callable[[Structure], Any], structures: list[Stru
 
 
 def _compute_task(featurizer: Featurizer, structures: list[Structure]) -> list[Features | FeatureFailure]:
-    """One task with one thread: the same numbers in whatever process, with however many of them."""
+    """One task with one thread, so that the numbers do not depend on the number of processes."""
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the processes share the cores among them
+    torch.set_num_threads(1)  # the processes share the cores
     try:
         return featurizer.outcomes_of_task(structures)
     finally:

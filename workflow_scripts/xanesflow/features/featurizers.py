@@ -24,11 +24,11 @@ def get_featurizer(
     """Make a featurizer by its name.
 
     Args:
-        name: one of KNOWN (no combination: each kind is computed and stored on its own).
-        weights: M3GNet's folder or state.pt; None: matgl's cache, then a download. Others ignore it.
+        name: one of KNOWN; not a combination, as each kind is computed and stored on its own.
+        weights: M3GNet's folder or state.pt; None: matgl's cache, then a download. Other featurizers ignore it.
         device: "cpu", "cuda" or "cuda:<number>".
         workers: processes.
-        batch_atoms: atoms that go through the network at a time; None: what is fast on the device.
+        batch_atoms: atoms that go through the network at a time; None: a number that is fast on the device.
 
     Raises:
         XanesflowError: the name or device is not known, or the weights are absent or not the published ones.
@@ -36,7 +36,7 @@ def get_featurizer(
     if name not in KNOWN:
         raise XanesflowError(f"The features {name!r} are not known: use one of {', '.join(KNOWN)}.")
     if name in ("acsf", "soap"):
-        from xanesflow.features.descriptors import DescriptorFeaturizer  # imports dscribe, when it computes
+        from xanesflow.features.descriptors import DescriptorFeaturizer  # imports dscribe when it computes
 
         return DescriptorFeaturizer(name, workers=workers)
     if name in ("chgnet", "chgnet_cell"):

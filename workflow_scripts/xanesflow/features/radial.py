@@ -1,10 +1,10 @@
-"""How many atoms stand at which distance: smoothed histograms of an atom's distances to its neighbours.
+"""How many atoms are at which distance: smoothed histograms of an atom's distances to its neighbours.
 
 For an atom i, centres c and a width σ the numbers are
 
-    h_i(c) = Σ_j exp(-(r_ij - c)² / 2σ²),      over all other atoms j | over oxygens alone
+    h_i(c) = Σ_j exp(-(r_ij - c)² / 2σ²),      over all other atoms j | over oxygens only
 
-A graph network's features hold the same only indirectly, and K-edge spectra follow bond lengths closely: above the
+A graph network's features hold this only indirectly, and K-edge spectra follow bond lengths closely: above the
 edge they shift with 1/r² of the first shells (Natoli's rule). There is no network, hence nothing to download.
 """
 
@@ -37,16 +37,16 @@ CUTOFF = float(CENTRES[-1] + 5 * WIDTH)
 OXYGEN = 8
 
 ELEMENTS = frozenset(range(1, 119))
-"""Distances know all of them."""
+"""Distances need no trained model, so every element is known."""
 
 
 class ShellFeaturizer(Featurizer):
-    """Numbers of an atom's neighbours in soft shells, from a formula: there is no network.
+    """Counts an atom's neighbours in soft shells by a formula; there is no network.
 
     Args:
-        device: taken as the others take it; the work is done on the processor in any case.
+        device: accepted as by other featurizers, but the work is always done on the CPU.
         workers: processes.
-        batch_atoms: atoms that are worked on at a time.
+        batch_atoms: atoms per batch.
 
     Attributes:
         cutoff: the farthest neighbour, Å.
@@ -74,16 +74,16 @@ class ShellFeaturizer(Featurizer):
     @staticmethod
     @abstractmethod
     def parameters() -> dict[str, Any]:
-        """What the numbers depend on, as JSON can hold it; the features' hash is of it."""
+        """What the numbers depend on, as plain values for JSON; the features' hash is made from it."""
 
     @staticmethod
     @abstractmethod
     def numbers(graph: BondGraph) -> NDArray[np.float64]:
-        """(atoms, dimension) of a graph."""
+        """(atoms, dimension) features of a graph's atoms."""
 
 
 class RadialFeaturizer(ShellFeaturizer):
-    """Smoothed histograms of the distances to all neighbours (15 numbers) and to oxygens alone (15)."""
+    """Smoothed histograms of the distances to all neighbours (15 numbers) and to oxygens only (15)."""
 
     name = "radial"
     dimension = 2 * len(CENTRES)
@@ -96,7 +96,7 @@ class RadialFeaturizer(ShellFeaturizer):
 
     @staticmethod
     def parameters() -> dict[str, Any]:
-        """Centres, width and cutoff in Å, and the element that is counted alone."""
+        """Centres, width and cutoff in Å, and the element that is also counted on its own."""
         return {"centres": CENTRES.round(6).tolist(), "width": WIDTH, "cutoff": CUTOFF, "alone": OXYGEN}
 
     @staticmethod
@@ -106,10 +106,10 @@ class RadialFeaturizer(ShellFeaturizer):
 
 
 def shell_weights(graph: BondGraph, centres: NDArray[np.floating], width: float) -> NDArray[np.float64]:
-    """(bonds, 2 · centres) how much a bond belongs to each shell; then again, with 0 for bonds to others than oxygen.
+    """(bonds, 2 · centres) how much a bond belongs to each shell, of all bonds, then again only of those to oxygen.
 
     Args:
-        graph: of a structure.
+        graph: a structure's bonds.
         centres: of the shells, Å.
         width: their standard deviation, Å.
     """
@@ -119,7 +119,7 @@ def shell_weights(graph: BondGraph, centres: NDArray[np.floating], width: float)
 
 
 def sum_of_atoms(graph: BondGraph, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(atoms, d) sums of (bonds, d) over the bonds that start at each atom; 0 where none does."""
+    """(atoms, d) sums of (bonds, d) values over the bonds that start at each atom; 0 for an atom without bonds."""
     atoms = len(graph.atomic_numbers)
     ends = np.concatenate([[0], np.cumsum(np.bincount(graph.source, minlength=atoms))])
     bonds = csr_array((np.ones(len(values)), np.arange(len(values)), ends), shape=(atoms, len(values)))

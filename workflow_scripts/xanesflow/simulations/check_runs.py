@@ -1,4 +1,4 @@
-"""Find finished runs in folders, and say of each whether it is good: of each level of theory that can judge one."""
+"""Find finished runs in folders and check whether each is good, for every level of theory that can check one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _BATCH = 32  # runs that a process takes at once
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is thought of a run.
+    """Whether a run is good, and if not, why.
 
     Attributes:
-        folder: of the run.
-        reason: one of `xanesflow.core.reasons.REASONS`; empty if it is good.
-        detail: one sentence on it.
+        folder: the run's folder.
+        reason: one of `xanesflow.core.reasons.REASONS`; empty if the run is good.
+        detail: one sentence on the reason.
     """
 
     folder: Path
@@ -36,18 +36,18 @@ class Verdict:
 
 
 def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verdict]:
-    """Judge all runs in folders, each as soon as it is read, sorted by their paths.
+    """Check all runs in folders, sorted by path, and yield each result as soon as it is known.
 
-    A run in Lightshow's tree, beside the POSCAR of its material, must also be the K edge of the element and site that
-    its folder names; elsewhere a run is only asked whether its own files agree (FEFF), or is not looked at (VASP, which
-    is judged with the ground state that lies beside it in that tree). Whether a spectrum covers a grid is not asked.
+    A run in Lightshow's tree, below the POSCAR of its material, must also be the K edge of the element and site that
+    its folder names. Elsewhere, a FEFF run is only checked for whether its own files agree, and a VASP run is ignored,
+    because its check needs the ground state from that tree. Whether a spectrum covers a grid is not checked.
 
     Args:
         folders: runs, or folders with runs anywhere below.
         workers: processes.
 
     Raises:
-        XanesflowError: a folder is not there, cannot be listed or holds no run; names it.
+        XanesflowError: a folder does not exist, cannot be listed or holds no run; the error names it.
     """
     runs = list(dict.fromkeys(run for folder in folders for run in _runs_in(folder)))
     batches = [runs[start : start + _BATCH] for start in range(0, len(runs), _BATCH)]
@@ -56,7 +56,7 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
 
 
 def check_folder(folder: Path) -> Verdict:
-    """Judge one run; see `check_folders`."""
+    """Check one run; see `check_folders`."""
     theory, place = _what_it_is(folder)
     check = load(theory.check_folder)
     try:
@@ -75,12 +75,12 @@ def _check_all(folders: list[Path]) -> list[Verdict]:
 
 
 def _checked() -> list[Theory]:
-    """The levels of theory that can judge a folder, those last whose runs lie in Lightshow's tree alone."""
+    """The levels of theory that can check a folder; last those whose runs are found in Lightshow's tree only."""
     return sorted((each for each in theories() if each.check_folder), key=lambda each: each.only_in_tree)
 
 
 def _what_it_is(folder: Path) -> tuple[Theory, Place | None]:
-    """The level of theory of a run, and where it stands in Lightshow's tree; None if it lies elsewhere."""
+    """The level of theory of a run, and its place in Lightshow's tree; None if it is elsewhere."""
     for theory in _checked():
         if (place := _place(folder, theory)) is not None:
             return theory, place
@@ -90,13 +90,13 @@ def _what_it_is(folder: Path) -> tuple[Theory, Place | None]:
 
 
 def _place(folder: Path, theory: Theory) -> Place | None:
-    """Where a folder stands in Lightshow's tree as a site's run at a level of theory; None if it is none."""
+    """The place of a folder in Lightshow's tree as a site's run at a level of theory; None if it is not one."""
     place = place_of(f"{folder.resolve().as_posix()}/{theory.spectrum_file}", theory.name)
     return place if place is not None and place.file and place.site_index is not None else None
 
 
 def _structure(place: Place) -> Structure | None:
-    """The structure whose site a run is of; None if there is no POSCAR.
+    """The structure that a run belongs to; None if there is no POSCAR.
 
     Raises:
         BadRunError: no_structure or wrong_absorber.
@@ -116,12 +116,12 @@ def _structure(place: Place) -> Structure | None:
 
 
 def _runs_in(folder: Path) -> list[Path]:
-    """The runs in a folder, itself or below."""
+    """The runs in a folder: the folder itself, or folders below it."""
     if not folder.exists():
         raise XanesflowError(f"{folder} does not exist (looked from {Path.cwd()}); name folders with runs.")
     if not folder.is_dir():
         raise XanesflowError(
-            f"{folder} is no folder; name folders with runs (a packed archive is judged when it is imported, "
+            f"{folder} is not a folder; name folders with runs (a packed archive is checked when it is imported, "
             "with simulations.source: archive)."
         )
 
@@ -129,10 +129,11 @@ def _runs_in(folder: Path) -> list[Path]:
         raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
 
     runs, seen = [], set()
-    others = {each.folder for each in theories() if each.engine and not each.check_folder}  # runs with the same names
+    # Runs of these theories hold files of the same names.
+    others = {each.folder for each in theories() if each.engine and not each.check_folder}
     for name, below, files in os.walk(folder, onerror=stop, followlinks=True):
         real = os.path.realpath(name)
-        if real in seen:  # a link that leads back
+        if real in seen:  # a link back to a folder already seen
             below.clear()
             continue
         seen.add(real)
@@ -148,8 +149,8 @@ def _runs_in(folder: Path) -> list[Path]:
 
 
 def _what_is_missing(theory: Theory) -> str:
-    """What a folder lacks that would be a run at a level of theory."""
+    """What a folder lacks to be a run at a level of theory."""
     if theory.only_in_tree:
         return f"no {theory.folder}/<site>_<element>"
-    most = ", ".join(theory.files[:3])  # enough to know a run by
-    return f"there is no {most} of {theory.name} in it nor below"
+    most = ", ".join(theory.files[:3])  # enough to recognise a run
+    return f"there is no {most} of {theory.name} in it or below it"

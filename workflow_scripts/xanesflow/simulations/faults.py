@@ -1,4 +1,4 @@
-"""Whose fault it is: a site's, which fails that site alone, or the machine's, which stops the job."""
+"""Whose fault an error is: a fault of one site fails that site alone, a fault of the machine stops the job."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from xanesflow.core.text import one_line
 log = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a disk without room."""
+"""Error numbers of a full disk."""
 
 
 @contextmanager
 def report_site_faults(site: Site) -> Iterator[None]:
-    """Whatever an engine stumbles over in one structure fails that site alone; faults of the machine go on."""
+    """Within the block, any error of the engine fails this site alone; errors of the machine pass through."""
     try:
         yield
     except (FailedRunError, OSError):
@@ -27,13 +27,13 @@ def report_site_faults(site: Site) -> Iterator[None]:
     except XanesflowError as error:
         raise FailedRunError("cannot_simulate", str(error)) from None
     except Exception as error:
-        log.warning("%s: a fault of the engine", site_id(*site), exc_info=True)
+        log.warning("%s: unexpected error of the engine", site_id(*site), exc_info=True)
         raise FailedRunError("engine_failed", f"{type(error).__name__}: {one_line(error)}") from None
 
 
 @contextmanager
 def report_full_disk(label: str) -> Iterator[None]:
-    """A full disk ends the job in a sentence; `label` names it."""
+    """Report a full disk within the block in one sentence, which ends the job; `label` names the job."""
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
 """Take finished runs out of an archive: structures, site table and the chunks' zips, in one pass.
 
-What is imported is what a campaign of our own would have left in their place, so that all later stages are the same.
+The result is what a campaign of our own would have left behind, so all later stages are the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BATCH = 64  # structures sent to a worker at once
 
 @dataclass
 class _FoundRun:
-    """What the archive holds of one run: for each file its size and SHA-256, and what is wrong with it."""
+    """What the archive holds of one run: size and SHA-256 of each file, and the problems with it."""
 
     root: str
     folder: str
@@ -42,10 +42,10 @@ class _FoundRun:
 
 
 class _Inventory:
-    """Sorts the archive's members by run as they come by, and passes the files on to the chunks.
+    """Sorts the archive's members by run as they arrive, and passes the files on to the chunks.
 
-    A run belongs to the POSCAR in its own material folder (its root). The first run of a site counts, in the order of
-    the archive; a material may stand in several places as long as its structure is the same in all of them.
+    A run belongs to the POSCAR in its own material folder (its root). If a site has several runs, the first in the
+    archive counts. A material may be in several places as long as its structure is the same in all of them.
     """
 
     def __init__(self, subset: Subset, chunks: int, writer: ChunkWriter) -> None:
@@ -74,7 +74,7 @@ class _Inventory:
 
     def add(self, member: Member) -> None:
         place = self._place(member.name)
-        assert place is not None  # it was noted
+        assert place is not None  # `noted` accepted it
         if place.file:
             member = gunzip(member, limit=self.limit)
         if place.site_index is None:
@@ -83,7 +83,7 @@ class _Inventory:
         site = (place.material_id, place.site_index)
         run = self.runs.setdefault(site, _FoundRun(place.root, place.folder))
         first = run.folder == place.folder and place.file not in run.files
-        if not first and place.file:  # a folder alone, or another file in it, is no second run
+        if not first and place.file:  # an empty folder, or another file of the first run, is no second run
             run = self.seconds.setdefault((site, place.folder), _FoundRun(place.root, place.folder))
         if member.problem and (place.file or member.name == place.folder):
             run.problems.append(f"{place.file or 'the folder'}: {member.problem}")
@@ -123,14 +123,14 @@ class _Inventory:
         return roots
 
     def duplicates(self) -> list[Rejected]:
-        """Second runs of a site, with whether they say the same as the first."""
+        """Second runs of a site, with a note on whether their spectrum is the same as the first one's."""
         rejected = []
         for (site, folder), second in self.seconds.items():
             first = self.runs[site]
             spectrum, other = (run.files.get(self.spectrum_file) for run in (first, second))
             same = "the same spectrum" if spectrum and spectrum == other else "not the same spectrum"
-            twice = "stands in the archive twice"
-            where = twice if folder == first.folder else f"{folder} is a second run beside {first.folder}"
+            twice = "appears in the archive twice"
+            where = twice if folder == first.folder else f"{folder} is a second run next to {first.folder}"
             rejected.append(Rejected(*site, "duplicate", f"{where}, {same}; the first one counts"))
         return rejected
 
@@ -148,22 +148,22 @@ def import_archive(
 ) -> None:
     """Import the finished runs of a subset.
 
-    Of VASP both steps are imported, a material's ground state and its sites' core holes, in files of their own or each
-    packed as `OUTCAR.gz`; heads of POTCARs in OUTCAR and projections in vasprun.xml are left behind.
+    For VASP, both steps are imported: a material's ground state and its sites' core holes. Their files may be packed
+    one by one (`OUTCAR.gz`). POTCAR headers in OUTCAR and projections in vasprun.xml are left out.
 
     Args:
         archive: folder or packed file with runs in Lightshow's tree.
         subset: such as `Cu_FEFF`.
         chunks: the zip to write for each chunk, in the order of the chunks' numbers.
-        structures: Parquet to write, one row a material with a run.
-        site_table: Parquet to write, one row a site with a run.
-        rejected: Parquet to write, what was found and cannot be used.
+        structures: Parquet to write, one row for each material with a run.
+        site_table: Parquet to write, one row for each site with a run.
+        rejected: Parquet to write, with what was found but cannot be used.
         symprec: spglib's tolerance in Å, for the sites' multiplicities.
         workers: processes that read structures.
 
     Raises:
-        XanesflowError: the archive is missing, damaged or without a single run of the subset, or its theory cannot
-            be read.
+        XanesflowError: the archive is missing or damaged, it has no run of the subset, or runs of this theory cannot
+            be imported.
     """
     parsed = Subset.parse(subset)
     if not theory_of(parsed.theory).importable:
@@ -171,6 +171,7 @@ def import_archive(
             f"{subset}: this version imports runs of {listing(importable())} only; take {subset} out of `subsets`."
         )
     with ChunkWriter(chunks) as writer:
+        # One pass over the archive: it may be tens of GB, so the files go straight into the chunks' zips.
         inventory = _Inventory(parsed, len(chunks), writer)
         for member in read_archive(archive, inventory.wanted, inventory.noted, limit=inventory.limit):
             inventory.add(member)
@@ -180,6 +181,7 @@ def import_archive(
                 f"{theory_of(parsed.theory).folder}/<site>_{parsed.element}/{inventory.spectrum_file} and found "
                 f"{len(inventory.poscars)} POSCAR files."
             )
+        # Read each material's structure, and put its POSCAR next to its runs.
         roots = inventory.first_roots()
         without_run = inventory.roots_without_run()
         wanted = {**roots, **without_run}
@@ -188,6 +190,7 @@ def import_archive(
             if root in inventory.poscars and not inventory.poscars[root].problem:
                 path = poscar_path(parsed.element, material_id)
                 writer.add(chunk_of(material_id, len(chunks)), path, inventory.poscars[root].content)
+        # Give each run a run.json, and sort out the runs that belong to no site or to another structure.
         left_out = inventory.duplicates()
         sites: list[tuple[Material, int]] = []
         for (material_id, site_index), run in inventory.runs.items():
@@ -210,7 +213,7 @@ def import_archive(
                 sites.append((checked, site_index))
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
-    # No costs: the runs are done, their feff.out tells what they took, and counting would make the import slower.
+    # No costs: the runs are done, and estimating what they would take would slow the import down.
     write_site_table(site_table, sites, chunks=len(chunks))
     write_rejected(rejected, left_out)
     for material in materials.values():
@@ -223,7 +226,7 @@ def import_archive(
 def _read_structures(
     poscars: dict[str, Member], roots: dict[str, str], *, symprec: float, workers: int
 ) -> dict[str, Material | BadStructure]:
-    """The structure of each material that has a POSCAR at its root, by material id."""
+    """The structure of each material with a POSCAR at its root, by material id."""
     members = {material_id: poscars[root] for material_id, root in roots.items() if root in poscars}
     texts = [(material_id, member.content) for material_id, member in members.items() if not member.problem]
     batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
@@ -240,9 +243,9 @@ def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Mater
 def _check_run(
     subset: Subset, site: Site, problems: list[str], material: Material | BadStructure | None
 ) -> Material | Rejected:
-    """Whether a run stands at a site that is there; its spectrum is judged by the next stage."""
+    """Check that a run's site exists and is the absorber; the next stage checks its spectrum."""
     if material is None:
-        detail = f"there is no POSCAR beside its {theory_of(subset.theory).folder} folder"
+        detail = f"there is no POSCAR next to its {theory_of(subset.theory).folder} folder"
         return Rejected(*site, "no_structure", detail)
     if isinstance(material, BadStructure):
         return Rejected(*site, "no_structure", material.detail)
@@ -255,13 +258,13 @@ def _check_run(
 
 
 def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
-    """Why a run is of another structure than its material's, empty if it is not."""
+    """Why a run belongs to another structure than its material's; empty if it does not."""
     if run.root == root:
         return ""
     ours, first = inventory.poscars.get(run.root), inventory.poscars.get(root)
     if ours and first and ours.content == first.content:
         return ""
-    return f"POSCAR in {run.root} is not the one in {root}, whose structure counts"
+    return f"POSCAR in {run.root} differs from the one in {root}, which counts"
 
 
 def _materials_without_run(materials: list[Material | BadStructure], subset: Subset) -> list[Rejected]:
@@ -276,7 +279,7 @@ def _materials_without_run(materials: list[Material | BadStructure], subset: Sub
 
 
 def _report_missing_sites(sites: list[tuple[Material, int]], rejected: list[Rejected], element: str) -> None:
-    """Log the inequivalent absorbers of imported materials for which the archive has no run folder at all."""
+    """Log the inequivalent absorbers of imported materials that have no run folder in the archive."""
     found: dict[str, set[int]] = {}
     for material, site_index in sites:
         found.setdefault(material.material_id, set()).add(material.equivalent[site_index])

@@ -1,6 +1,6 @@
-"""What a chunk is expected to need, from the cost in the site table: seconds of a site, minutes of a job.
+"""What a chunk's job needs, estimated from the cost in the site table: seconds of a site, minutes and memory of a job.
 
-Snakemake asks for the minutes when it plans; it has loaded pyarrow itself by then.
+Snakemake calls `chunk_minutes` while it plans, so this module only loads pyarrow, which Snakemake has loaded by then.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from xanesflow.core.sites import Site
 
 MINUTES_UNKNOWN = 12 * 60
-"""Of a chunk whose cost is not known, or not yet, as its site table is still to be made."""
+"""For a chunk whose cost is unknown, perhaps because its site table does not exist yet."""
 
 MINUTES_LEAST = 30
-"""Of any chunk: a node is slow now and then, and reading, checking and packing take their time."""
+"""For any chunk: a node may be slow, and reading, checking and packing take time."""
 
 MARGIN = 1.5
-"""On the expected cost, which was fitted on another machine (structures/cost.py)."""
+"""Factor on the expected cost, which was fitted on another machine (`structures.cost`)."""
 
 
 def expected_seconds(table: pd.DataFrame) -> dict[Site, float]:
-    """Seconds that a site is expected to take on one core; where no cost is known, the same number for all.
+    """Seconds that each site should take on one core; 1 where its cost is unknown.
 
     Args:
         table: a subset's sites with `core_hours`.
@@ -39,32 +39,32 @@ def expected_seconds(table: pd.DataFrame) -> dict[Site, float]:
 
 
 def chunk_memory(theory: str, *, cores: int, attempt: int) -> int:
-    """MB to ask for a chunk's job; each attempt asks for once more of the first one's.
+    """MB to request for a chunk's job; attempt n requests n times the memory of the first.
 
     Args:
         theory: level of theory.
-        cores: sites that are computed at a time.
-        attempt: 1 at first.
+        cores: sites computed at a time.
+        attempt: number of the attempt, from 1.
     """
     return theory_of(theory).memory_mb * cores * attempt
 
 
 def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: int, longest: float) -> int:
-    """Minutes to ask for a chunk's job.
+    """Minutes to request for a chunk's job.
 
-    Each attempt asks for once more of the first one's, as a chunk whose time is over goes on where it was. Sites that
-    are finished already are not subtracted.
+    Attempt n requests n times the minutes of the first: a chunk that ran out of time continues where it stopped.
+    Finished sites are not subtracted.
 
     Args:
-        site_table: the subset's, which may not be there yet.
+        site_table: the subset's; it may not exist yet.
         chunk: its number.
-        cores: sites that are computed at a time.
-        attempt: 1 at first.
-        longest: hours that a job may ask for.
+        cores: sites computed at a time.
+        attempt: number of the attempt, from 1.
+        longest: hours that a job may request at most.
     """
     try:
         minutes = _expected(str(site_table), Path(site_table).stat().st_mtime_ns, cores).get(chunk, 0.0)
-    except (OSError, ValueError):  # not there yet, or damaged, as the job will tell
+    except (OSError, ValueError):  # it does not exist yet, or is damaged, which the job will report
         minutes = math.nan
     first = MINUTES_UNKNOWN if math.isnan(minutes) else max(MINUTES_LEAST, math.ceil(MARGIN * minutes))
     return min(first * attempt, math.floor(60 * longest))
@@ -72,9 +72,9 @@ def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: in
 
 @lru_cache(maxsize=64)
 def _expected(site_table: str, changed: int, cores: int) -> dict[int, float]:
-    """Expected minutes of each chunk; NaN where a site has no cost.
+    """Expected minutes of each chunk; NaN if one of its sites has no cost.
 
-    The cores share its sites, and at the end wait for one of them, at worst the longest.
+    The cores share the sites. At the end they wait for the last one, in the worst case the longest.
     """
     from pyarrow import parquet
 

@@ -1,7 +1,7 @@
-"""Compute the sites of one chunk with an engine; what is finished is kept, what fails is recorded.
+"""Compute the sites of one chunk with an engine: keep what finishes, record what fails.
 
-Where processes are killed with all that they started: on Linux always; elsewhere a program's children in sessions of
-their own would be missed (see `guard`).
+When the job is killed, everything that it started ends too. This always holds on Linux; elsewhere, children in sessions
+of their own are missed (see `running.kill_on_exit`).
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from xanesflow.simulations.state.progress import ChunkProgress
 log = logging.getLogger(__name__)
 
 TAIL = 10
-"""Lines of a failed run's log that its run.json holds."""
+"""Lines from the end of a failed run's log that its run.json holds."""
 
 LOG_LIMIT = 4 * 2**20
-"""Bytes of a log that are kept, the last ones."""
+"""Bytes that are kept from the end of a log."""
 
-_FORM = 1  # a part of the hash: another one makes all runs be computed again
-_LINE = 300  # characters of a line that run.json holds
+_FORM = 1  # part of the input hash; another number makes every run be computed again
+_LINE = 300  # characters kept of each of these lines
 _NO_MEMORY = ("MemoryError", "Cannot allocate memory")
 _SIGNAL_SPREADS = 1.0  # seconds
 
@@ -74,32 +74,32 @@ def simulate_chunk(
     scratch: Path | None = None,
     tried_again: bool = False,
 ) -> None:
-    """Compute all sites of a chunk whose runs are not kept yet, and pack all of them.
+    """Compute all sites of a chunk that have no finished run yet, and pack all runs into one zip.
 
-    A step that the sites of a material share is computed once, before them, and kept like a run. If it failed, so do
-    they, and where one of them is to be computed again, so is that step.
+    A step that the sites of a material share is computed once, before the sites, and kept like a run. If the step
+    failed, its sites fail too; when one of them is computed again, so is the step.
 
-    The same runs give the same bytes; a run's own run.json tells time and machine, so it differs when it is computed
-    again.
+    The same runs give the same bytes. A run that is computed again differs, as its run.json records time and machine.
 
     Args:
         structures: Parquet of the subset's structures.
         site_table: Parquet of its sites.
         output: zip to write.
-        finished: folder of the subset's finished runs (see `state.finished_runs`); beside it `progress` says how the
-            chunk stands.
+        finished: folder of the subset's finished runs (see `state.finished_runs`). The folder `progress` next to it
+            gets the chunk's progress file.
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
-        engine: computes a site.
-        only: list of the sites that are to be computed (`tables.read_site_list`); None: all.
-        workers: sites that are computed at a time.
-        scratch: folder for the sites' own folders; None: the system's, $TMPDIR.
-        tried_again: whether a job that fails is tried again, with more memory.
+        engine: computes one site.
+        only: list of the sites to compute (`tables.read_site_list`); None: all.
+        workers: sites computed at a time.
+        scratch: where each site gets a folder to run in; None: the system's temporary folder ($TMPDIR).
+        tried_again: whether a failed job is tried again, with more memory.
 
     Raises:
-        XanesflowError: the engine cannot be run at all, a disk is full, the time of the cluster job that this runs in
-            is nearly over, or sites were killed and are to be tried again; what is finished is kept.
+        XanesflowError: the engine cannot run at all; a disk is full; the cluster job's time is nearly over; or sites
+            were killed and are to be tried again. Finished runs are kept in every case.
     """
+    # The sites of this chunk, without those that the campaign does not plan to compute.
     table = pd.read_parquet(site_table).sort_values(["material_id", "site_index"])
     columns = table[["material_id", "site_index", "chunk"]].itertuples(index=False, name=None)
     chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in columns}
@@ -110,6 +110,7 @@ def simulate_chunk(
         engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()),
         finished.resolve(), expected_seconds(table),
     )  # fmt: skip
+    # A shared step joins the list as a site of its own, with an engine and settings of its own.
     everything = sites
     if isinstance(engine, WithSharedStep):
         workers = min(workers, engine.at_a_time)
@@ -119,6 +120,7 @@ def simulate_chunk(
     hashes = {site: job.input_hash(as_json[site[0]], site[1]) for site in everything}
     keeper = FinishedRuns(finished, Subset.parse(subset), chunk)
     with ChunkProgress(finished.parent, subset, chunk, sites, workers) as progress, report_full_disk(job.label):
+        # Take over finished runs of the same input; compute the rest, and keep each run as soon as it ends.
         places = keeper.find(hashes)
         progress.found({site: keeper.outcomes[site] for site in places})
         counts = Counter(before=sum(site in places for site in sites))
@@ -129,6 +131,7 @@ def simulate_chunk(
         for run in job.compute(waiting, workers, already=counts["before"], put=keeper.put, progress=progress):
             places[run_site(run)] = keeper.singles / f"{site_id(*run_site(run))}.zip"
             counts["computed"] += run.site_index != WHOLE_MATERIAL
+        # Pack all runs, old and new, in the order of sites: the bytes must not depend on which run ended first.
         failed: Counter[str] = Counter()
         with ChunkWriter([output]) as writer:
             runs = keeper.read({site: places[site] for site in everything})
@@ -142,6 +145,7 @@ def simulate_chunk(
                         failed[run.record["reason"]] += 1
                         counts["computed" if run_site(run) in job.done else "before"] -= 1
         keeper.settle(output, chunk_of_site)
+    # Summarize. Killed sites fail the job if another attempt, with more memory, is to come.
     reasons = ", ".join(f"{failed[reason]} {reason}" for reason in REASONS if failed[reason])
     log.info(
         "%s: %d sites: %d computed, %d kept from before, %d failed%s",
@@ -149,19 +153,19 @@ def simulate_chunk(
     )  # fmt: skip
     if failed["killed"] and tried_again:
         raise XanesflowError(
-            f"{job.label}: {failed['killed']} of its sites were killed or found no memory; the others are kept, and "
-            "these are tried again with more."
+            f"{job.label}: {failed['killed']} of its sites were killed or ran out of memory; the others are kept, and "
+            "these are tried again with more memory."
         )
 
 
 def input_hash(structure: str, site_index: int, theory: str, settings: Mapping[str, Any]) -> str:
-    """SHA-256 of all that a run depends on.
+    """SHA-256 of everything that a run depends on.
 
     Args:
         structure: pymatgen's JSON.
         site_index: of the absorber.
         theory: level of theory.
-        settings: what `Engine.settings` gives.
+        settings: from `Engine.settings`.
     """
     whole = {"form": _FORM, "structure": structure, "site": site_index, "theory": theory, "settings": settings}
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
@@ -185,21 +189,21 @@ class _Job:
 
     @property
     def prefix(self) -> str:
-        """Of this job's scratch folders; no other job on this machine has it."""
+        """Start of the names of this job's scratch folders; no other job on this machine uses it."""
         return f"xanesflow-{hashlib.sha256(f'{self.owner} {self.label}'.encode()).hexdigest()[:12]}-"
 
     def clear(self) -> None:
-        """Remove the scratch folders that a killed process of this job left."""
+        """Remove the scratch folders that a killed process of this job left behind."""
         for folder in self.scratch.glob(f"{self.prefix}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def input_hash(self, structure: str, site_index: int) -> str:
-        """Of a site, or of the step that a material's sites share."""
+        """Input hash of a site, or of the step that a material's sites share."""
         job = self.shared if self.shared and site_index == WHOLE_MATERIAL else self
         return input_hash(structure, site_index, self.engine.theory, job.settings)
 
     def _expected_seconds(self, site: Site) -> float:
-        """Of a site; of the step that a material's sites share, as of one of these."""
+        """Expected seconds of a site; a shared step should take as long as the longest of its sites."""
         if site[1] != WHOLE_MATERIAL:
             return self.expected[site]
         return max(seconds for (material_id, _), seconds in self.expected.items() if material_id == site[0])
@@ -213,11 +217,12 @@ class _Job:
         put: Callable[[FinishedRun], Path],
         progress: ChunkProgress,
     ) -> Iterator[FinishedRun]:
-        """Compute sites, `workers` at a time; give each as soon as it is kept.
+        """Compute sites, `workers` at a time, and yield each run as soon as it is kept.
 
         Raises:
-            XanesflowError: some were left, as the job's time is nearly over or as it was asked to end.
+            XanesflowError: sites are left, because the job's time is nearly over or the job was asked to end.
         """
+        # Sites whose shared step is still to be computed wait for it; everything else can start at once.
         steps = {site[0] for site, _, _ in waiting if site[1] == WHOLE_MATERIAL}
         later = [task for task in waiting if task[0][0] in steps and task[0][1] != WHOLE_MATERIAL]
         first = [task for task in waiting if task[0][0] not in steps or task[0][1] == WHOLE_MATERIAL]
@@ -233,7 +238,7 @@ class _Job:
                 with progress.at_work(site):
                     run = job._run(*task)
                     put(run)
-            except StoppedError:  # the limit's; it says nothing about the site
+            except StoppedError:  # stopped by the time limit, which says nothing about the site
                 return None
             progress.ended(site, run.record)
             self.limit.learn(run.record["seconds"], expected)
@@ -245,6 +250,7 @@ class _Job:
             self.first[run.material_id] = run.record
             return [task for task in later if task[0][0] == run.material_id]
 
+        # Whatever ends this loop early also stops the engines that are running.
         with self.limit.watched(self._stop), ThreadPoolExecutor(workers) as pool:
             try:
                 for run in in_turn(pool, one, first, workers, then):
@@ -264,14 +270,14 @@ class _Job:
         if number < total:
             raise XanesflowError(
                 f"{self.label} stops with {number} of {total} sites done, as {self.limit.why_stopped()}; they are "
-                "kept, and the next attempt goes on there."
+                "kept, and the next attempt continues from there."
             )
 
     def _run(self, site: Site, structure: str, digest: str) -> FinishedRun:
         """Compute one site.
 
         Raises:
-            OSError: the disk is full, or another fault of the machine; it says nothing about the site.
+            OSError: the disk is full or the machine has another fault, which says nothing about the site.
             XanesflowError: the engine's program cannot be started.
         """
         folder = Path(tempfile.mkdtemp(prefix=self.prefix, dir=self.scratch))
@@ -289,7 +295,7 @@ class _Job:
                     self.engine.command(folder), folder, log=folder / self.engine.log_name,
                     time_limit=self.engine.time_limit, stop=self._stop,
                 )  # fmt: skip
-                # A cluster that ends a job signals all its processes, the engine's perhaps before this one.
+                # A cluster that ends a job signals all its processes, perhaps the engine before this one.
                 if ended.from_outside and self._stop.wait(_SIGNAL_SPREADS):
                     raise StoppedError
                 self._read_run(site, folder, ended)
@@ -309,7 +315,7 @@ class _Job:
             raise FailedRunError("killed", f"it was {ended.from_outside}")
         said = " | ".join(self._tail(folder)[-3:]) or "it printed nothing"
         if ended.code and any(words in said for words in _NO_MEMORY):
-            raise FailedRunError("killed", f"it found no memory: {said}")
+            raise FailedRunError("killed", f"it ran out of memory: {said}")
         if ended.code > SIGNAL:
             raise FailedRunError("engine_failed", f"it crashed with signal {ended.code - SIGNAL}: {said}")
         with report_site_faults(site):
@@ -318,7 +324,7 @@ class _Job:
             raise FailedRunError("engine_failed", f"exit code {ended.code}: {said}")
 
     def _check_disk(self, folder: Path, ended: Ended | None) -> None:
-        """A run that failed for want of room says nothing about its site."""
+        """Raise OSError if the disk was full: such a failure says nothing about the site."""
         said = "\n".join(self._tail(folder)).lower()
         for number in FULL:
             too_large = ended and ended.code == SIGNAL + signal.SIGXFSZ and number == errno.EFBIG
@@ -343,10 +349,10 @@ class _Job:
         ended: Ended | None,
         failure: FailedRunError | None,
     ) -> dict[str, Any]:
-        """What run.json tells."""
+        """The content of run.json."""
         try:
             besides = self.engine.record(folder)
-        except Exception as error:  # it is no part of the result
+        except Exception as error:  # these extras are no part of the result
             besides = {"record": f"not readable: {type(error).__name__} {error}"}
         record: dict[str, Any] = {
             "attempts": 1,
@@ -369,7 +375,7 @@ class _Job:
 
 
 def _content(path: Path) -> bytes:
-    """A file's bytes, of a large one the last; empty if it is missing."""
+    """A file's bytes, the last `LOG_LIMIT` of a large one; empty if it is missing."""
     if not path.is_file():
         return b""
     with path.open("rb") as opened:

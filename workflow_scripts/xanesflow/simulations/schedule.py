@@ -1,4 +1,4 @@
-"""Tasks a few at a time, some of which bring others: a material's shared step before the sites that need it."""
+"""Run tasks a few at a time, where a result may add tasks: a material's shared step comes before its sites."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def in_turn(
     workers: int,
     then: Callable[[Result], Iterable[Task]],
 ) -> Iterator[Result]:
-    """Give the results of tasks as they come; what a result brings is done before what still waits.
+    """Yield the results of tasks as they arrive; tasks that a result adds run before those that still wait.
 
-    So a material is finished before the next one is begun, as far as there is work for all workers.
+    So a material is finished before the next one begins, as long as this keeps all workers busy.
 
     Args:
-        pool: where the tasks are done.
-        work: does one.
+        pool: runs the tasks.
+        work: does one task.
         first: the tasks to begin with.
         workers: tasks at a time.
-        then: the tasks that a result brings.
+        then: gives the tasks that a result adds.
     """
     ready, running = deque(first), set[Future[Result]]()
 
@@ -41,5 +41,5 @@ def in_turn(
             running.remove(future)
             result = future.result()
             ready.extendleft(reversed(list(then(result))))
-            begin()  # whoever takes the results keeps nobody waiting
+            begin()  # before the yield, so that a slow consumer keeps no worker waiting
             yield result

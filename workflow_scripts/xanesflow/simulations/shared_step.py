@@ -1,4 +1,4 @@
-"""The step that the sites of a material share, such as VASP's ground state, as a chunk sees it."""
+"""The step that the sites of a material share, such as VASP's ground state."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Record = Mapping[str, Any]
 
 
 def steps_of(sites: Iterable[Site]) -> set[Site]:
-    """The shared steps of sites, each in the form of a site."""
+    """The shared steps of sites, each written as a site (with `WHOLE_MATERIAL` for its index)."""
     return {(material_id, WHOLE_MATERIAL) for material_id, _ in sites}
 
 
 def steps_from_before(keeper: FinishedRuns, places: dict[Site, Path], sites: Iterable[Site]) -> dict[str, Record]:
-    """The records of the kept shared steps by material, where sites of it are to be computed.
+    """Records of the finished shared steps of sites, by material.
 
-    A failed one is dropped from `places`, so that it is computed again before its sites are.
+    A failed step is dropped from `places`, so that it is computed again before its sites.
 
     Args:
         keeper: the chunk's finished runs.
-        places: where they are.
-        sites: those that are to be computed.
+        places: the zip of each finished run.
+        sites: the sites to compute.
     """
     steps = sorted(steps_of(sites) & places.keys())
     found = {}
@@ -41,15 +41,16 @@ def steps_from_before(keeper: FinishedRuns, places: dict[Site, Path], sites: Ite
 
 
 def finished_step(record: Record) -> Record:
-    """The record of a shared step that came to a good end.
+    """Check that a shared step succeeded, and return its record.
 
     Raises:
-        FailedRunError: it did not; a reason that tells of more than that step goes on to its sites.
+        FailedRunError: it failed. The sites get the step's own reason where that holds for them too: another attempt
+            may help (`PASSING`), or an input is missing.
     """
     if record["outcome"] != "failed":
         return record
     reason = record["reason"]
-    never_started = record["exit_code"] is None  # for want of an input, as its sites would be
+    never_started = record["exit_code"] is None  # an input is missing, and the sites would lack it too
     raise FailedRunError(
         reason if never_started or reason in PASSING else "shared_step_failed",
         f"the step that all its sites share: {record['detail']}",

@@ -1,4 +1,4 @@
-"""From the chunks' raw runs to the curated spectra of a subset."""
+"""Curate the spectra of a subset: check the raw runs in its chunks, and put the good ones on one grid."""
 
 from __future__ import annotations
 
@@ -56,39 +56,41 @@ def curate_spectra(
     workers: int = 1,
     config: str | None = None,
 ) -> None:
-    """Check every run, put the good ones on the grid, and take out what leaves the envelope.
+    """Check every run, put the good ones on the grid, and take out those that leave the σ envelope.
 
     Args:
         chunks: zips of finished runs.
         subset: such as `Cu_FEFF`.
         structures: Parquet of the subset's structures.
-        site_table: Parquet of the sites that are expected.
-        rejected: Parquet tables of what was left out before; materials without the element are passed over.
+        site_table: Parquet of all sites of the subset.
+        rejected: Parquet tables of what earlier stages left out; materials without the element are skipped.
         failed: tables of the sites that could not be simulated (`simulations.state.failures`).
-        max_failed: greatest share of the subset's sites that may have failed; None: any.
+        max_failed: largest share of the subset's sites that may have failed; None: any.
         only: list of the sites that were to be simulated (`tables.read_site_list`); None: all.
         output: HDF5 to write.
-        rejected_csv: the whole rejected table once more, for people.
+        rejected_csv: CSV to write, the table of all that was left out, for people.
         energy_start_ev: first energy of the grid.
         envelope_sigma: c of the σ envelope; None: no envelope.
-        max_flat_start_ev: how far the first computed point may lie after the grid's start.
+        max_flat_start_ev: how far above the grid's start the first computed point may be.
         processing: the element's entries of `curation.<section>` by key, in eV, for theories that have one (VASP).
         workers: processes that read chunks.
-        config: the configuration as JSON, for the record.
+        config: the configuration as JSON, to be stored in the file.
 
     Raises:
-        XanesflowError: too many sites failed; or no spectrum is left (says why the runs were left out); or runs of
-            this theory cannot be read; or an entry of `processing` is missing.
+        XanesflowError: too many sites failed; or no spectrum is left (the error says why); or runs of this theory
+            cannot be read; or an entry of `processing` is missing.
     """
     parsed = Subset.parse(subset)
     check_readable(parsed.theory)
     made = processing_of(subset, parsed.theory, processing, start_ev=energy_start_ev)
+    # Too many failed sites stop the curation before anything is read.
     sites = pd.read_parquet(site_table)
     multiplicity = {
         (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
     }
     for table in failed:
         check_failures(table, subset=subset, sites=len(multiplicity), max_failed=max_failed)
+    # Read the chunks in parallel; what earlier stages left out comes first in the list.
     read = partial(
         _read_one_chunk,
         structures=structures,
@@ -100,7 +102,7 @@ def curate_spectra(
     )
     spectra: dict[Site, Array] = {}
     corrections: dict[Site, str] = {}
-    # A folder or library serves many elements: what holds none of this one was counted when it was read.
+    # A folder or library serves many elements; those without this one were counted when they were read.
     left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
     examples: list[RejectedExample] = []
     for good, bad, corrected, drawable in map_in_processes(read, chunks, workers):
@@ -108,14 +110,16 @@ def curate_spectra(
         left_out += bad
         examples += drawable
         corrections |= corrected
+    # Every site must be accounted for: as a spectrum, as left out, as not planned, or as missing.
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
     not_planned = multiplicity.keys() - read_site_list(only) - seen if only is not None else set()
     left_out += [Rejected(m, i, "not_planned", f"it is not in {only}") for m, i in not_planned]
     missing = multiplicity.keys() - seen - not_planned
-    left_out += [Rejected(m, i, "no_output", "the run is missing in its chunk") for m, i in missing]
+    left_out += [Rejected(m, i, "no_output", "the run is missing from its chunk") for m, i in missing]
     if not spectra:
         raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
 
+    # The envelope compares each spectrum with all others of the subset, so it comes last.
     keys = sorted(spectra)
     values = np.array([spectra[key] for key in keys])
     energy_ev = energy_grid(energy_start_ev)
@@ -127,6 +131,7 @@ def curate_spectra(
     kept = [key for key, inside_too in zip(keys, inside.kept, strict=True) if inside_too]
     if not kept:
         raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+    # Write the spectra, and all that was left out with its reason.
     curated = CuratedSpectra(
         subset=subset,
         energy_ev=energy_ev,
@@ -163,7 +168,7 @@ def _read_one_chunk(
     max_flat_start_ev: float,
     processing: Any,
 ) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str], list[RejectedExample]]:
-    """Spectra on the grid and rejections of one chunk, what was corrected in its runs, and some of the refused ones."""
+    """One chunk's spectra on the grid, its rejections, the corrections of its runs, and some rejected spectra."""
     here = sites_in_chunk(chunk, subset.theory) & sites
     if not here:
         return {}, [], {}, []
@@ -175,7 +180,7 @@ def _read_one_chunk(
     corrections: dict[Site, str] = {}
     parsed: dict[str, Structure] = {}
     shared: FinishedRun | None = None
-    for run in read_chunk(chunk, subset.theory, shared=True):  # one by one, as a run of VASP has tens of MB
+    for run in read_chunk(chunk, subset.theory, shared=True):  # one by one, as a VASP run has tens of MB
         if run.site_index == WHOLE_MATERIAL:
             shared = run
         site = (run.material_id, run.site_index)
@@ -185,6 +190,7 @@ def _read_one_chunk(
             parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
         if run.corrections:
             corrections[site] = run.corrections
+        # Read the run with the reader of its theory. Its curve must cover the grid and be nowhere negative.
         try:
             check_record(run)
             of_material = shared if shared is not None and shared.material_id == run.material_id else None
@@ -202,6 +208,7 @@ def _read_one_chunk(
             bad.append(Rejected(*site, error.reason, error.detail))
         else:
             continue
+        # Keep what a rejected run has of a spectrum, for the report to draw.
         if (refused := spectrum_anyway(run, subset.theory, start_ev)) is not None:
             drawable.append(RejectedExample(*site, bad[-1].reason, bad[-1].detail, refused))
     return good, bad, corrections, choose_examples(drawable)

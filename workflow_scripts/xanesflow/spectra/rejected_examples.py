@@ -1,4 +1,4 @@
-"""Some of the spectra that curation left out, kept so that a report can draw what was wrong with them."""
+"""Some of the spectra that curation left out, stored so that the report can show what was wrong with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xanesflow.core.reasons import REASONS
 from xanesflow.core.tables import STRING
 
 PER_REASON = 6
-"""Spectra that are kept of each reason."""
+"""Spectra that are stored for each reason."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class RejectedExample:
         material_id: its material.
         site_index: 0-based index of the absorber into the structure.
         reason: why it was left out.
-        detail: one sentence on this very site.
+        detail: one sentence on this site.
         spectrum: (141,) bohr² on the subset's grid, NaN where nothing was computed.
-        badness: of two examples of one reason the larger is kept.
+        badness: the examples with the largest values are stored.
     """
 
     material_id: str
@@ -42,11 +42,11 @@ class RejectedExample:
 
 
 def spectrum_anyway(run: FinishedRun, theory: str, start_ev: float) -> Array | None:
-    """What a refused run's files hold of a spectrum, (141,) in bohr²; None: nothing that could be drawn.
+    """The spectrum in a rejected run's files, (141,) in bohr², NaN where there is none; None: there is nothing to draw.
 
     Args:
-        run: as it lies in its chunk.
-        theory: its level of theory; nothing is read where its record names no `parse_spectrum` (VASP).
+        run: from its chunk.
+        theory: its level of theory; None is returned if its record in the registry has no `parse_spectrum` (VASP).
         start_ev: first energy of the grid.
     """
     record = theory_of(theory)
@@ -64,7 +64,7 @@ def spectrum_anyway(run: FinishedRun, theory: str, start_ev: float) -> Array | N
 
 
 def choose_examples(found: Iterable[RejectedExample]) -> list[RejectedExample]:
-    """The worst few of each reason, in the order of the documented reasons."""
+    """The worst few for each reason, in the order of the documented reasons."""
     by_reason: dict[str, list[RejectedExample]] = {}
     for each in found:
         by_reason.setdefault(each.reason, []).append(each)

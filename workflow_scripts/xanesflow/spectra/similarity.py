@@ -1,8 +1,8 @@
 """How similar two computed spectra are, whatever their absolute energies and scales.
 
-Codes differ in their energy zero by several eV, so two spectra are aligned first. As in arXiv 2303.17089 only the 35 eV
-from where each passes 2 % of its maximum are compared, the shift is the one at which the cosine of the two, seen as
-vectors, is largest, and at that shift Spearman's rank correlation is taken.
+Codes differ in their energy zero by several eV, so the two spectra are aligned first. As in arXiv 2303.17089, only the
+35 eV from where each spectrum passes 2 % of its maximum are compared. The shift is the one with the largest cosine
+between the two spectra as vectors. Spearman's rank correlation is taken at this shift.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scipy.stats import spearmanr
 Array = NDArray[np.float64]
 
 RANGE_EV = 35.0
-"""That is compared, from where a spectrum passes `ONSET` of its maximum."""
+"""Range that is compared, from where a spectrum passes `ONSET` of its maximum."""
 
 ONSET = 0.02
 REACH_EV = 12.0
-"""How far from the difference of the two onsets a shift is searched."""
+"""The shift is searched within this distance of the difference between the two onsets."""
 
 LEAST_OVERLAP = 0.5
-"""Of the shorter of the two compared parts; a shift that leaves less is no alignment."""
+"""Share of the shorter compared part that must overlap with the other one; shifts that leave less are ignored."""
 
 _POINTS = 300
 _COARSE_EV, _FINE_EV = 0.24, 0.02
@@ -35,8 +35,8 @@ class Similarity:
     """How similar two spectra are.
 
     Attributes:
-        shift_ev: to be added to the energies of the second.
-        cosine: of the two at this shift, 1 for the same shape.
+        shift_ev: to be added to the energies of the second spectrum.
+        cosine: between the two at this shift; 1 for the same shape.
         spearman: their rank correlation at this shift.
     """
 
@@ -65,10 +65,10 @@ def compare_spectra(one: tuple[Array, Array], other: tuple[Array, Array]) -> Sim
 
     Args:
         one: energies in eV, rising, and values.
-        other: the same of the second; neither their energies nor their units need to agree.
+        other: the same for the second spectrum; its energies and units may differ.
 
     Raises:
-        ValueError: one of them is no spectrum, see `compared_part`.
+        ValueError: one of them has no part to compare; see `compared_part`.
     """
     (x, y), (u, v) = ((s[0][compared_part(*s)], s[1][compared_part(*s)]) for s in (one, other))
     first, second = CubicSpline(x, y), CubicSpline(u, v)
@@ -88,7 +88,7 @@ def compare_spectra(one: tuple[Array, Array], other: tuple[Array, Array]) -> Sim
         return float(shifts[cosines.argmax()]), float(cosines.max())
 
     coarse, _ = best(x[0] - u[0] + np.arange(-REACH_EV, REACH_EV + _COARSE_EV / 2, _COARSE_EV))
-    # No spectrum has features so narrow that a step of the first search could jump over its best shift.
+    # The coarse step is narrower than any feature of a spectrum, so the best shift is close to the coarse one.
     shift, cosine = best(coarse + np.arange(-_COARSE_EV, _COARSE_EV + _FINE_EV / 2, _FINE_EV))
     a, b = pairs(np.array([shift]))
     return Similarity(shift, cosine, float(spearmanr(a[0], b[0]).statistic))

@@ -21,7 +21,7 @@ from xanesflow.spectra.rejected_examples import RejectedExample, read_examples, 
 
 @dataclass(frozen=True)
 class CuratedSpectra:
-    """Kept spectra of a subset and all that was left out.
+    """The good spectra of a subset, and all that was left out.
 
     Attributes:
         subset: such as `Cu_FEFF`.
@@ -31,11 +31,11 @@ class CuratedSpectra:
         site_index: (n,) 0-based index of the absorber into the structure.
         multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
         rejected: every site that was left out, with its reason.
-        corrections: (n,) what was changed in a run's inputs before it was good, empty for a plain run; (): none was.
-        described: what a file that they were taken from says of them, by attribute of the dataset (`multiplicity`: of
-            that array); empty for spectra of runs.
+        corrections: (n,) what was changed in a run's inputs before it succeeded; empty: nothing; (): in no run.
+        described: for spectra from a file, what that file says about them, by attribute of the dataset
+            (`multiplicity`: about that array); empty for spectra of runs.
         examples: some of the spectra that were left out.
-        envelope: (2, 141) lowest and highest cross section that the σ envelope lets pass, bohr²; None: there was none.
+        envelope: (2, 141) lowest and highest cross section that the σ envelope allows, bohr²; None: no envelope.
     """
 
     subset: str
@@ -72,7 +72,7 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
     """Read what `write_spectra` wrote.
 
     Raises:
-        XanesflowError: the file is not one of curated spectra.
+        XanesflowError: the file does not hold curated spectra.
     """
     try:
         with h5py.File(path) as file:
@@ -91,5 +91,5 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
             )
     except (OSError, KeyError) as error:
         raise XanesflowError(
-            f"{path} is not a whole file of curated spectra ({error}); delete it and run again."
+            f"{path} is not a complete file of curated spectra ({error}); delete it and run again."
         ) from None

@@ -1,1 +1,1 @@
-"""Error bars of predicted spectra: calibrated on the validation part, and scored."""
+"""Error bars of predicted spectra: calibrate them on the validation part, and score them."""

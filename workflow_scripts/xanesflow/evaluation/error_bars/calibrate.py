@@ -1,4 +1,4 @@
-"""Error bars for a model: fitted on the validation part, put onto the predictions of any part."""
+"""Fit the error bars of a model on the validation part, and apply them to the predictions of any part."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def calibrate_model(
 ) -> Calibration | None:
     """Calibrate the error bars of a model on the validation part of a subset.
 
-    That part also stopped the training; what this makes too good is measured in docs/studies/error-bars.md. Where it is
-    too small, the file says so and holds no error bars, and a warning tells it.
+    That part also stopped the training; docs/studies/error-bars.md measures how much too good this makes the error
+    bars. If the part is too small, the file says so and holds no error bars, and a warning is logged.
 
     Args:
         dataset_path: the dataset that the models were trained on.
-        checkpoints: one model's seeds.
+        checkpoints: the seeds of one model.
         output: `results/evaluation/calibration/<model>_<features>_<subset>.h5`.
-        subset: as `Cu_FEFF`; None: the only one that the models cover.
-        config_json: the campaign's configuration, to be kept in the file.
+        subset: such as `Cu_FEFF`; None: the only one that the models cover.
+        config_json: the campaign's configuration, to be stored in the file.
 
     Returns:
-        The calibration; None where there are too few spectra.
+        The calibration; None if there are too few spectra.
 
     Raises:
         XanesflowError: the checkpoints are not seeds of one model, do not cover the subset, or do not belong to this
@@ -83,23 +83,23 @@ def error_bars(
     ids: Sequence[str],
     cross: bool,
 ) -> tuple[Uncertainty | None, str]:
-    """Error bars of predicted spectra whose simulated ones are known.
+    """Compute error bars of predicted spectra whose simulated ones are known.
 
     Args:
-        calibration: file of `calibrate_model`.
-        owner: the ensemble that predicted them.
-        by_seed: (k, n, m) spectra predicted by its members, in bohr².
+        calibration: file from `calibrate_model`.
+        owner: the ensemble that predicted the spectra.
+        by_seed: (k, n, m) spectra predicted by its seeds, in bohr².
         features: (n, d) of the sites.
         spectra: (n, m) simulated.
         ids: n names of sites.
-        cross: these are the spectra that the calibration was fitted to, so each has error bars that were calibrated on
-            the other materials among them.
+        cross: whether these are the spectra that the calibration was fitted to. Then the error bars of each are
+            calibrated on the other materials among them.
 
     Returns:
-        The error bars, and nothing; or None, and why there are none.
+        The error bars and an empty text; or None and the reason why there are none.
 
     Raises:
-        XanesflowError: the calibration is of another model.
+        XanesflowError: the calibration belongs to another model.
     """
     try:
         found = read_calibration(calibration, owner)
@@ -119,12 +119,12 @@ def bars_of(
     distance: Floats,
     spectra: Floats,
 ) -> Uncertainty:
-    """Error bars of spectra whose simulated ones are known.
+    """Compute error bars of spectra whose simulated ones are known, fold by fold.
 
     Args:
         fitted: see `Uncertainty`.
-        folds: rows and the calibration that they take theirs from.
-        by_seed: (k, n, m) spectra predicted by the members, in bohr².
+        folds: the rows of each fold, and its calibration.
+        by_seed: (k, n, m) spectra predicted by the seeds, in bohr².
         distance: (n,) to the nearest training site.
         spectra: (n, m) simulated.
     """

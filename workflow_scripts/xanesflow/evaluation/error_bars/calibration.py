@@ -1,10 +1,10 @@
-"""Error bars of a model, calibrated on spectra that it did not learn from.
+"""Calibrate the error bars of a model on spectra that it did not learn from.
 
-The members of an ensemble (`models.seeds`) lie closer together than they are right (Ghose et al., arXiv 2210.00336,
-take their spread as the uncertainty of molecular spectra), and residuals have heavier tails than a Gaussian. So spread
-and distance to the training sites only say where errors are larger or smaller (`ErrorScale`); how many σ a band of 68 %
-or 95 % takes is counted on held-out residuals: conformal prediction with normalised scores, whose bands hold whatever
-the distribution.
+The seeds of an ensemble (`models.seeds`) agree with each other better than with the simulation (Ghose et al., arXiv
+2210.00336, take their spread as the uncertainty of molecular spectra), and residuals have heavier tails than a
+Gaussian. So the spread and the distance to the training sites only say where errors are larger or smaller
+(`ErrorScale`). How many σ a band of 68 % or 95 % needs is counted on held-out residuals. This is conformal prediction
+with normalised scores, whose bands hold for any distribution.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from xanesflow.evaluation.metrics import spectrum_mse
 Floats = npt.NDArray[np.float64]
 
 LEVELS = np.arange(1, 100) / 100
-"""Shares of points that bands are made for."""
+"""Levels of the bands: the shares of points that they should hold."""
 
 FEWEST_SPECTRA, FEWEST_MATERIALS = 8, 4
-"""With fewer there is nothing to count on."""
+"""With fewer there are too few residuals to count."""
 
 FOLDS = 5
-"""Of the cross-fits, by material: sites of one material are alike, so none is judged by what its neighbours gave."""
+"""Folds of a cross-fit. Each material is in one fold only, as its sites resemble each other."""
 
 SCORES_AT_AN_ENERGY = 2000
-"""How many of a band's scores are counted at each energy: as many neighbouring energies are taken together."""
+"""Scores that are counted for each energy; with fewer spectra, neighbouring energies are taken together."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Ensemble:
     """What a calibration belongs to.
 
     Attributes:
-        model: kind, as `expert`.
-        features: as `m3gnet`.
-        subset: as `Cu_FEFF`.
-        checkpoints: SHA-256 of the checkpoint by seed.
+        model: kind, such as `expert`.
+        features: such as `m3gnet`.
+        subset: such as `Cu_FEFF`.
+        checkpoints: SHA-256 of each seed's checkpoint.
     """
 
     model: str
@@ -55,20 +55,20 @@ class Ensemble:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Turns what the members of an ensemble predict into error bars; needs no data.
+    """Turns the predictions of an ensemble's seeds into error bars; needs no data.
 
-    Its methods take `by_seed` (k, n, m), the spectra in bohr² that the k members predict for n sites, and `distance`
-    (n,) of these sites to the nearest training site, which `sites` gives from their features.
+    Its methods take `by_seed` (k, n, m), the spectra in bohr² that k seeds predict for n sites, and `distance` (n,)
+    from these sites to the nearest training site, which `sites` computes from their features.
 
     Attributes:
         scale: expected error σ.
-        points: (99, m) how many σ to each side hold the share `LEVELS` of the points at each energy.
-        spectra: (99,) how many times its expected error a spectrum's error is at most, for the share `LEVELS` of the
+        points: (99, m) how many σ to each side hold the shares `LEVELS` of the points at each energy.
+        spectra: (99,) how many times its expected error a spectrum's error is at most, for the shares `LEVELS` of the
             spectra.
-        n_spectra: that it was fitted to.
-        n_materials: that these are of.
-        sites: those that the ensemble learned from; None if they are not at hand.
-        owner: the ensemble that it was fitted for; None if that is not known.
+        n_spectra: number of spectra that it was fitted to.
+        n_materials: number of their materials.
+        sites: the sites that the ensemble learned from; None: not known.
+        owner: the ensemble that it was fitted for; None: not known.
     """
 
     scale: ErrorScale
@@ -90,23 +90,24 @@ class Calibration:
         sites: TrainingSites | None = None,
         owner: Ensemble | None = None,
     ) -> Calibration:
-        """Calibrate on spectra that the members did not learn from.
+        """Calibrate on spectra that the seeds did not learn from.
 
-        σ is fitted to all of them; the scores |residual| / σ that bands are counted on are each from a σ fitted
-        without the material at hand (`FOLDS` folds), as a fit looks better on its own spectra than on others. A level
-        p is counted as p (K + 1) / K, as in conformal prediction, with K the materials: the next one is none of them.
+        σ is fitted to all spectra. The bands are counted on the scores |residual| / σ. Each score uses a σ that was
+        fitted without its material (`FOLDS` folds), as a fit looks better on its own spectra than on others. As in
+        conformal prediction, a level p counts as p (K + 1) / K for K materials, because the next material is not among
+        them.
 
         Args:
-            by_seed: (k, n, m) spectra predicted by the k members, in bohr².
-            distance: (n,) to the nearest training site; all 0 where that is not known.
+            by_seed: (k, n, m) spectra predicted by the k seeds, in bohr².
+            distance: (n,) to the nearest training site; all 0 if unknown.
             spectra: (n, m) simulated.
-            ids: n names of sites, as `mp-390_000`.
-            sites: to be kept.
-            owner: to be kept.
+            ids: n names of sites, such as `mp-390_000`.
+            sites: the training sites, to be stored with the calibration.
+            owner: the ensemble, to be stored with the calibration.
 
         Raises:
             NotCalibratedError: there are too few spectra or materials.
-            XanesflowError: a value is no finite number, or shapes do not fit.
+            XanesflowError: a value is not a finite number, or the shapes do not match.
         """
         _check(by_seed, distance, spectra, ids)
         materials = materials_of(ids)
@@ -117,6 +118,7 @@ class Calibration:
                 f"{FEWEST_SPECTRA} of {FEWEST_MATERIALS}): add finished simulations, or give the validation part a "
                 "larger share (`splits.fractions`)."
             )
+        # Scores of single points and of whole spectra, each fold with a σ fitted to the other folds.
         mean = by_seed.mean(axis=0)
         points, whole = np.empty_like(spectra), np.empty(len(spectra))
         for others, held_out in folds_by_material(materials):
@@ -125,6 +127,7 @@ class Calibration:
             sigma = scale.sigma(by_seed[:, held_out], distance[held_out])
             points[held_out] = np.abs(spectra[held_out] - mean[held_out]) / sigma
             whole[held_out] = np.sqrt(spectrum_mse(spectra[held_out], mean[held_out]) / np.mean(sigma**2, axis=1))
+        # Quantiles of the scores are the widths of the bands in σ; σ itself is fitted to all spectra.
         levels = np.minimum(1.0, LEVELS * (n_materials + 1) / n_materials)
         return cls(
             scale=ErrorScale.fit(by_seed, distance, spectra, n_materials),
@@ -137,27 +140,27 @@ class Calibration:
         )
 
     def sigma(self, by_seed: Floats, distance: Floats) -> Floats:
-        """(n, m) expected error (root of the expected square) in bohr² of the members' mean.
+        """(n, m) expected error (root of the expected square) in bohr² of the seeds' mean.
 
         Raises:
-            XanesflowError: the predictions are none of this ensemble's, or no finite numbers.
+            XanesflowError: the predictions are not of this ensemble, or not finite numbers.
         """
         self._check_fits(by_seed, distance)
         return self.scale.sigma(by_seed, distance)
 
     def bands(self, by_seed: Floats, distance: Floats, level: float) -> tuple[Floats, Floats]:
-        """Lower and upper ends, (n, m) each in bohr², of the bands that hold the share `level` of all points.
+        """Lower and upper ends, (n, m) each in bohr², of the bands that should hold the share `level` of all points.
 
-        A cross section is not negative, so neither is a band.
+        Bands end at 0, as a cross section is not negative.
 
         Raises:
-            XanesflowError: the level is out of 0.01 to 0.99, or the predictions are none of this ensemble's.
+            XanesflowError: the level is not from 0.01 to 0.99, or the predictions are not of this ensemble.
         """
         half, mean = _at(self.points, level) * self.sigma(by_seed, distance), by_seed.mean(axis=0)
         return np.maximum(mean - half, 0.0), np.maximum(mean + half, 0.0)
 
     def levels_of(self, by_seed: Floats, distance: Floats, spectra: Floats) -> Floats:
-        """(n, m) smallest of `LEVELS` whose band holds the simulated value; 1 if none does."""
+        """(n, m) the smallest of `LEVELS` whose band holds the simulated value; 1 if none does."""
         scores = np.abs(spectra - by_seed.mean(axis=0)) / self.sigma(by_seed, distance)
         found = np.array([np.searchsorted(self.points[:, j], scores[:, j]) for j in range(scores.shape[1])]).T
         return np.append(LEVELS, 1.0)[found]
@@ -167,10 +170,10 @@ class Calibration:
         return np.asarray(np.sqrt(np.mean(self.sigma(by_seed, distance) ** 2, axis=1)))
 
     def error_bound(self, by_seed: Floats, distance: Floats, level: float) -> Floats:
-        """(n,) what the error of a whole spectrum stays below for the share `level` of the spectra, in bohr².
+        """(n,) bound in bohr² on the error of a whole spectrum that the share `level` of the spectra should keep.
 
         Raises:
-            XanesflowError: the level is out of 0.01 to 0.99, or the predictions are none of this ensemble's.
+            XanesflowError: the level is not from 0.01 to 0.99, or the predictions are not of this ensemble.
         """
         return np.asarray(_at(self.spectra, level) * self.error(by_seed, distance))
 
@@ -178,20 +181,22 @@ class Calibration:
         wanted = (len(self.owner.checkpoints) if self.owner else len(by_seed), len(self.scale.residuals))
         if by_seed.ndim != 3 or (len(by_seed), by_seed.shape[2]) != wanted:
             raise XanesflowError(
-                f"This calibration is for the predictions of {wanted[0]} members at {wanted[1]} energies, not for an "
-                f"array {by_seed.shape}; predict with the ensemble that it was made for."
+                f"This calibration is for the predictions of {wanted[0]} seeds at {wanted[1]} energies, not for an "
+                f"array {by_seed.shape}; predict with the seeds that it was made for."
             )
         if not (np.isfinite(by_seed).all() and np.isfinite(distance).all()):
             raise XanesflowError(
                 "The predictions, or the distances to the training sites, hold values that are no finite numbers; "
-                "predict them again."
+                "predict again."
             )
 
 
 def cross_fit(
     by_seed: Floats, distance: Floats, spectra: Floats, ids: Sequence[str]
 ) -> Iterator[tuple[npt.NDArray[np.intp], Calibration]]:
-    """Rows of each fold, by material, and a calibration on all the others: for a part that must both fit and judge.
+    """Yield the rows of each fold, by material, and a calibration on all other folds.
+
+    Use it for spectra that error bars must be both fitted to and computed for.
 
     Raises:
         NotCalibratedError: there are too few spectra or materials; see `Calibration.fit`.
@@ -200,7 +205,7 @@ def cross_fit(
     if len(set(materials)) <= FEWEST_MATERIALS:
         raise NotCalibratedError(
             f"{len(ids)} spectra of {len(set(materials))} materials are too few to both calibrate error bars and "
-            f"judge them (wanted more than {FEWEST_MATERIALS} materials): add finished simulations."
+            f"check them (wanted more than {FEWEST_MATERIALS} materials): add finished simulations."
         )
     for others, held_out in folds_by_material(materials):
         names = [ids[row] for row in others]
@@ -215,15 +220,15 @@ def materials_of(ids: Sequence[str]) -> list[str]:
 def folds_by_material(
     materials: Sequence[str],
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Rows of all other materials and rows held out, for each of up to `FOLDS` folds of about equal size."""
-    from sklearn.model_selection import GroupKFold  # a second to import, and a calibration that is read needs none
+    """Yield the rows of all other materials and the rows held out, for up to `FOLDS` folds of about equal size."""
+    from sklearn.model_selection import GroupKFold  # takes a second, and a calibration from a file does not need it
 
     folds = GroupKFold(min(FOLDS, len(set(materials))))
     yield from folds.split(np.zeros(len(materials)), groups=np.array(materials))
 
 
 def _quantiles_by_energy(scores: Floats, levels: Floats) -> Floats:
-    """(99, m) quantiles of scores (n, m) at each energy and so many neighbours that there are enough to count."""
+    """(99, m) quantiles of scores (n, m) at each energy, with as many neighbouring energies as are needed to count."""
     n, m = scores.shape
     reach = int(np.ceil((SCORES_AT_AN_ENERGY / n - 1) / 2)) if n < SCORES_AT_AN_ENERGY else 0
     windows = [scores[:, max(0, j - reach) : j + reach + 1] for j in range(m)]
@@ -231,20 +236,20 @@ def _quantiles_by_energy(scores: Floats, levels: Floats) -> Floats:
 
 
 def _at(quantiles: Floats, level: float) -> Floats:
-    """Quantiles (99, ...) at a level, linear between two of `LEVELS`."""
+    """Interpolate quantiles (99, ...) linearly at a level."""
     if not LEVELS[0] <= level <= LEVELS[-1]:
-        raise XanesflowError(f"A band of {level:g} cannot be given; ask for a level from 0.01 to 0.99, as 0.68.")
+        raise XanesflowError(f"There is no band of level {level:g}; ask for a level from 0.01 to 0.99, such as 0.68.")
     place = float(np.interp(level, LEVELS, np.arange(len(LEVELS))))
     below, share = int(place), place - int(place)
     return np.asarray(quantiles[below] + (share * (quantiles[below + 1] - quantiles[below]) if share else 0.0))
 
 
 def _check(by_seed: Floats, distance: Floats, spectra: Floats, ids: Sequence[str]) -> None:
-    """Raise if arrays do not fit each other or hold something that is no number."""
+    """Raise XanesflowError if the shapes of arrays do not match, or a value is not a finite number."""
     if by_seed.ndim != 3 or by_seed.shape[1:] != spectra.shape or not len(ids) == len(distance) == len(spectra):
         raise XanesflowError(
             f"Predictions {by_seed.shape}, distances {distance.shape}, spectra {spectra.shape} and {len(ids)} names do "
-            "not fit each other; give (members, spectra, energies), (spectra,), (spectra, energies) and as many names."
+            "not fit each other; give (seeds, spectra, energies), (spectra,), (spectra, energies) and as many names."
         )
     for what, values, row in (
         ("spectrum", spectra, np.isfinite(spectra).all(axis=1)),
@@ -254,5 +259,5 @@ def _check(by_seed: Floats, distance: Floats, spectra: Floats, ids: Sequence[str
         if not np.isfinite(values).all():
             raise XanesflowError(
                 f"The {what} of {ids[int(np.argmin(row))]} holds values that are no finite numbers, so error bars "
-                "cannot be calibrated on it; make it again."
+                "cannot be calibrated on it; compute it again."
             )

@@ -1,4 +1,4 @@
-"""The small file that keeps a model's calibrated error bars; reading it needs no PyTorch and no data."""
+"""The small file with a model's calibrated error bars; reading it needs no PyTorch and no data."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def write_calibration(
     *,
     sites: TrainingSites | None = None,
 ) -> None:
-    """Write a calibration, or why there is none, whole or not at all.
+    """Write a calibration, or the reason why there is none; whole or not at all.
 
     Args:
         output: the HDF5 file.
         found: the calibration; None if there is none.
-        owner: the ensemble that it belongs to.
+        owner: its ensemble.
         reason: why there is none, in a sentence; empty if there is one.
-        made: attributes that tell of its making (`xanesflow.core.provenance`).
-        sites: where the training sites lie, if there is no calibration to hold them.
+        made: attributes on how it was made (`xanesflow.core.provenance`).
+        sites: the training sites, if there is no calibration that holds them.
     """
     sites = found.sites if found is not None else sites
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
@@ -82,11 +82,11 @@ def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibra
 
     Args:
         path: the file.
-        owner: the ensemble whose predictions are to have error bars; None: not compared.
+        owner: the ensemble whose predictions need error bars; None: any.
 
     Raises:
-        XanesflowError: the file cannot be read or is no calibration, or it belongs to another ensemble.
-        NotCalibratedError: it tells why there are no error bars.
+        XanesflowError: the file cannot be read, is not a calibration, or belongs to another ensemble.
+        NotCalibratedError: the file holds no error bars; the error says why.
     """
     with _opened(path) as file:
         attributes, of = file.attrs, _owner(file)
@@ -112,10 +112,10 @@ def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibra
 
 
 def read_owner_and_sites(path: str | Path) -> tuple[Ensemble, TrainingSites | None]:
-    """Which ensemble a calibration is of, and where its training sites lie, whether or not there are error bars.
+    """Read a calibration's ensemble and its training sites, whether or not there are error bars.
 
     Raises:
-        XanesflowError: the file cannot be read or is no calibration.
+        XanesflowError: the file cannot be read or is not a calibration.
     """
     with _opened(path) as file:
         return _owner(file), _sites(file)
@@ -123,7 +123,7 @@ def read_owner_and_sites(path: str | Path) -> tuple[Ensemble, TrainingSites | No
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[h5py.File]:
-    """The file, if it is a calibration; what it lacks within the block is told too."""
+    """Open a calibration; report what it lacks as an XanesflowError, also what the block finds missing."""
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("schema") != SCHEMA:
@@ -150,7 +150,7 @@ def _sites(file: h5py.File) -> TrainingSites | None:
 
 
 def difference(there: Ensemble, here: Ensemble) -> str:
-    """How the ensemble that a calibration is of differs from another one, in words."""
+    """How the ensemble of a calibration (`there`) differs from another one (`here`), in words."""
     for name in ("model", "features", "subset"):
         if getattr(there, name) != getattr(here, name):
             return f"of {getattr(there, name)}, not {getattr(here, name)}"

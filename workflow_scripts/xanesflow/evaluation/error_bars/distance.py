@@ -1,4 +1,4 @@
-"""How far a site is from all that a model has seen."""
+"""How far a site is from everything that a model has seen."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from scipy.spatial.distance import cdist
 Floats = npt.NDArray[np.float64]
 
 AXES = 32
-"""Principal axes that distances are taken in: as good as all features, and small enough to be kept beside a model."""
-
+"""Principal axes in which distances are measured: as good as all features, and small enough to store."""
 
 FAR_SHARE = 0.99
-"""Of the training sites, this share is nearer to a training site of another material than `TrainingSites.limit`."""
+"""Share of the training sites that are closer than `TrainingSites.limit` to a training site of another material."""
 
-_ROWS = 512  # whose distances to all others are held at a time
+_ROWS = 512  # sites whose distances to all others are in memory at a time
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSites:
-    """Where the sites that a model learned from lie in the space of their features.
+    """The positions of a model's training sites in the space of their features.
 
     Attributes:
         mean: (d,) of the features over the training part.
-        scale: (d,) what each feature is divided by: its standard deviation there, or 1 of a constant one.
-        axes: (c, d) leading principal axes of the features so standardised.
-        points: (n, c) float32, the training sites along these axes; none of a subset without a training part.
-        limit: distance beyond which a site is unlike all that was learned from: the `FAR_SHARE` quantile of the
-            distances of the training sites to the nearest one of another material, which a new material has none of
-            either; None if the materials are not known, or there is but one.
+        scale: (d,) divisor of each feature: its standard deviation there, or 1 if it is constant.
+        axes: (c, d) leading principal axes of the features standardised with `mean` and `scale`.
+        points: (n, c) float32, the training sites along these axes; empty for a subset without a training part.
+        limit: distance beyond which a site is unlike all training sites. It is the `FAR_SHARE` quantile of the training
+            sites' distances to the nearest one of another material, because a new site has no neighbours of its own
+            material either. None if the materials are not known, or there is only one.
     """
 
     mean: Floats
@@ -44,7 +43,7 @@ class TrainingSites:
 
     @classmethod
     def fit(cls, features: npt.NDArray[np.floating], materials: Sequence[str] | None = None) -> TrainingSites:
-        """Take over the (n, d) features of a training part, and how far its n materials lie from each other."""
+        """Make it from the (n, d) features of a training part; `materials` (n,) are those of its sites."""
         values = features.astype(np.float64)
         if not len(values):
             d = values.shape[1]
@@ -60,7 +59,7 @@ class TrainingSites:
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
         """(n,) Euclidean distance of each site (n, d) to the nearest training site, in standard deviations.
 
-        0 for all where there are no training sites, which tells nothing.
+        0 for all if there are no training sites; this says nothing about the sites.
         """
         if not len(self.points) or not len(features):
             return np.zeros(len(features))

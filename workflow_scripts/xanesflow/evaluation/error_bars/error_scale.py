@@ -1,4 +1,4 @@
-"""How large a model's error is expected to be: from its members' spread, and from the nearest training site."""
+"""The expected error of a model, from the spread of its seeds and the distance to the nearest training site."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 SMOOTHING_POINTS = 4.0
-"""Standard deviation, in grid points (1 eV), of the Gaussian that smooths mean squares in energy: few spectra then
-give a steady curve, and a near-edge peak, some eV wide, still shows."""
+"""Standard deviation, in grid points (1 eV), of the Gaussian that smooths mean squares in energy. With it, few
+spectra give a steady curve, and a near-edge peak, some eV wide, is still visible."""
 
 NEAR, ALIKE = 0.3, 0.1
-"""Added to the relative distance and to the relative spreads before their logarithm: a site that was trained on, or
-members that agree, can still be wrong."""
+"""Added to the relative distance and to the relative spreads before their logarithm: a prediction can be wrong even for
+a training site, or where the seeds agree."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +23,13 @@ class ErrorScale:
     """The expected error σ of an ensemble's mean.
 
     log σ²(site, E) = log v(E) + t₀ + t₁ log(d / d̄ + 0.3) + t₂ log(S + 0.1) + t₃ log(s²(E) / w(E) + 0.1), with d the
-    distance to the nearest training site, s² the variance over the members and S the mean of s² / w over the energies.
-    No t₁, t₂, t₃ is negative: no site is safer for being farther away, or for members that disagree.
+    distance to the nearest training site, s² the variance over the seeds and S the mean of s² / w over the energies.
+    t₁, t₂ and t₃ are not negative: a larger distance or spread never lowers the expected error.
 
     Attributes:
-        weights: (4,) t₀ to t₃; t₂ and t₃ are 0 where the members never differ, as a single one.
+        weights: (4,) t₀ to t₃; t₂ and t₃ are 0 if the seeds never differ, or if there is one seed.
         residuals: (m,) v, mean square in bohr⁴ of the residuals that it was fitted to, smoothed in energy.
-        spread: (m,) w, mean variance over the members in bohr⁴, smoothed in energy; 0 where they never differ.
+        spread: (m,) w, mean variance over the seeds in bohr⁴, smoothed in energy; 0 if they never differ.
         typical_distance: d̄, median of the distances that it was fitted to.
     """
 
@@ -40,25 +40,27 @@ class ErrorScale:
 
     @classmethod
     def fit(cls, by_seed: Floats, distance: Floats, spectra: Floats, n_materials: int) -> ErrorScale:
-        """Fit the weights by maximum likelihood, taking residuals as Gaussian; a convex problem.
+        """Fit the weights by maximum likelihood for Gaussian residuals, which is a convex problem.
 
-        The weights have a prior of mean 0 and standard deviation 1, so that few materials, each of which counts as one
-        observation here, give no wild ones.
+        The weights have a prior of mean 0 and standard deviation 1, so that few materials do not give extreme weights.
+        Each material counts as one observation.
 
         Args:
-            by_seed: (k, n, m) spectra predicted by the k members, in bohr².
+            by_seed: (k, n, m) spectra predicted by the k seeds, in bohr².
             distance: (n,) to the nearest training site.
-            spectra: (n, m) simulated, of sites that no member learned from.
-            n_materials: that these are of.
+            spectra: (n, m) simulated, of sites that no seed learned from.
+            n_materials: number of their materials.
         """
         from scipy.optimize import minimize  # slow to import, and only a fit needs it
 
+        # The curves v and w over energy, which the weights then scale; their floor keeps logarithms finite.
         squares = (spectra - by_seed.mean(axis=0)) ** 2
-        smallest = (1e-9 * np.abs(spectra).mean()) ** 2 + np.finfo(np.float64).tiny  # a perfect model has σ too
+        smallest = (1e-9 * np.abs(spectra).mean()) ** 2 + np.finfo(np.float64).tiny  # even a perfect model has a σ
         residuals = np.maximum(_smooth(squares.mean(axis=0)), smallest)
         spread = _smooth(_variance(by_seed).mean(axis=0))
         largest = spread.max()
         spread = np.maximum(spread, 1e-6 * largest) if largest > smallest else np.zeros_like(spread)
+        # Minimise the negative log likelihood and prior, with its gradient, over the four weights.
         empty = cls(np.zeros(4), residuals, spread, float(np.median(distance)) or 1.0)
         terms, relative = empty._terms(by_seed, distance), squares / residuals
 
@@ -78,14 +80,14 @@ class ErrorScale:
         return np.asarray(np.sqrt(self.residuals * np.exp(_sum(self.weights, self._terms(by_seed, distance)))))
 
     def _terms(self, by_seed: Floats, distance: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """What t₀ to t₃ stand before, each (n, m)."""
+        """The terms that t₀ to t₃ multiply, each (n, m)."""
         shape = by_seed.shape[1:]
         far = np.log(distance / self.typical_distance + NEAR)[:, None]
         if self.spread.any():
             at_each = _variance(by_seed) / self.spread
             over_all = at_each.mean(axis=1, keepdims=True)
         else:
-            at_each = over_all = np.full((shape[0], 1), 1.0 - ALIKE)  # of logarithm 0
+            at_each = over_all = np.full((shape[0], 1), 1.0 - ALIKE)  # its logarithm is 0
         one, far, over_all, at_each = (
             np.broadcast_to(term, shape)
             for term in (np.ones((1, 1)), far, np.log(over_all + ALIKE), np.log(at_each + ALIKE))
@@ -98,7 +100,7 @@ def _sum(weights: Floats, terms: tuple[Floats, ...]) -> Floats:
 
 
 def _variance(by_seed: Floats) -> Floats:
-    """(n, m) variance over the members, unbiased; 0 of a single one."""
+    """(n, m) unbiased variance over the seeds; 0 for a single seed."""
     if len(by_seed) < 2:
         return np.zeros(by_seed.shape[1:])
     return np.asarray(by_seed.var(axis=0, ddof=1))

@@ -1,4 +1,4 @@
-"""How good error bars are: do they hold as many points as they say, and do they tell bad predictions from good ones."""
+"""Score error bars: do they hold as many points as they promise, and do they separate bad predictions from good?"""
 
 from __future__ import annotations
 
@@ -41,25 +41,26 @@ COLUMNS = (
     "half_width_95",
     "reason",
 )
-"""Of calibration.csv, see `ErrorBarScores`. `fitted` says on what (`val`, `cross-fitted`, or nothing where `reason`
-says why not), `n_fit` and `n_fit_materials` how much that was, `n` and `n_materials` on how much it was measured."""
+"""Columns of calibration.csv; see `ErrorBarScores`. `fitted` says what the error bars were fitted to (`val`,
+`cross-fitted`, or empty if `reason` says why there are none). `n_fit` and `n_fit_materials` count the spectra and
+materials of the fit, `n` and `n_materials` those of the test. `members` is the number of seeds."""
 
 
 @dataclass(frozen=True)
 class ErrorBarScores:
-    """Figures of error bars; NaN where there are too few spectra to define one.
+    """Figures of error bars; NaN if there are too few spectra to define one.
 
     Attributes:
         coverage_68: share of the points inside the 68 % bands.
-        coverage_95: the same of the 95 % bands.
+        coverage_95: the same for the 95 % bands.
         miscalibration_area: mean over the levels 1 % to 99 % of the difference between a level and the share of the
             points inside its bands: the area between the reliability diagram and its diagonal.
-        spectra_below_95: share of the spectra whose error is below what 95 % shall be below.
-        rank_correlation: Spearman's, of expected and true error of the spectra (root mean squares).
+        spectra_below_95: share of the spectra whose error is below `Uncertainty.error_95`, which 95 % should be.
+        rank_correlation: Spearman's, between expected and true error of the spectra (root mean squares).
         ause: area under the sparsification error curve (see `sparsification`); 0 is the best.
-        ause_random: what spectra in random order would have on average.
+        ause_random: its average for spectra in random order.
         half_width_68: mean half width of the 68 % bands in bohr².
-        half_width_95: the same of the 95 % bands.
+        half_width_95: the same for the 95 % bands.
     """
 
     coverage_68: float
@@ -75,12 +76,12 @@ class ErrorBarScores:
 
 @dataclass(frozen=True, eq=False)
 class Sparsification:
-    """Mean error of what is left when the worst spectra are taken out, in units of the mean error of all.
+    """Mean error of the spectra that are left when the worst are taken out, in units of the mean error of all.
 
     Attributes:
-        removed: (n,) share that was taken out, 0, 1/n, ...
-        curve: (n,) the largest expected errors taken out first.
-        oracle: (n,) the largest true errors taken out first.
+        removed: (n,) share that was taken out: 0, 1/n, …
+        curve: (n,) if the largest expected errors are taken out first.
+        oracle: (n,) if the largest true errors are taken out first.
     """
 
     removed: Floats
@@ -94,20 +95,20 @@ class Sparsification:
 
     @property
     def ause_random(self) -> float:
-        """The area that a random order has on average: it leaves the mean error as it is."""
+        """The average area for a random order, which does not change the mean error."""
         return float(np.mean(1 - self.oracle))
 
 
 def reliability(confidence: Floats) -> Floats:
-    """(99,) share of the points inside the bands of each of `LEVELS`; `confidence` (n, m) as in `Uncertainty`."""
+    """(99,) share of the points inside the bands, for each of `LEVELS`; `confidence` (n, m) as in `Uncertainty`."""
     counts = np.histogram(confidence, bins=np.append(LEVELS - 0.005, [0.995, 1.005]))[0]
     return np.asarray(np.cumsum(counts)[:-1] / max(1, confidence.size))
 
 
 def sparsification(errors: Floats, expected: Floats) -> Sparsification:
-    """The sparsification curves (Ilg et al., ECCV 2018) of n spectra with their true and expected errors (n,).
+    """The sparsification curves (Ilg et al., ECCV 2018) of n spectra, from their true and expected errors (n,).
 
-    Of equal expected errors the one that comes first is taken out first.
+    Among equal errors, the one that comes first is taken out first.
     """
     left = np.arange(len(errors), 0, -1)
 
@@ -122,10 +123,10 @@ def sparsification(errors: Floats, expected: Floats) -> Sparsification:
 
 
 def score_error_bars(spectra: Floats, predictions: Floats, bars: Uncertainty) -> ErrorBarScores:
-    """The figures of error bars; spectra and predictions (n, m) in bohr²."""
+    """Compute the figures of error bars; `spectra` and `predictions` are (n, m) in bohr²."""
     if not len(spectra):
         return ErrorBarScores(*[float("nan")] * 9)
-    from scipy.stats import spearmanr  # a second, for nothing where there are no error bars
+    from scipy.stats import spearmanr  # takes a second, and is not needed without error bars
 
     errors = np.sqrt(spectrum_mse(spectra, predictions))
     sparse = sparsification(errors, bars.error)
@@ -145,10 +146,10 @@ def score_error_bars(spectra: Floats, predictions: Floats, bars: Uncertainty) ->
 
 
 def write_scores(found: Iterable[Predictions], output_csv: str | Path) -> None:
-    """Write calibration.csv, a row per model, features and subset in the order given.
+    """Write calibration.csv, one row for each model, features and subset, in the order given.
 
     Args:
-        found: predictions; those that nothing was to be calibrated for (of a simple model) have no row.
+        found: predictions; those without a calibration, such as a simple model's, have no row.
         output_csv: the table.
     """
     with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:

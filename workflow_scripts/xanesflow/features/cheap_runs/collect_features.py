@@ -1,4 +1,4 @@
-"""From finished runs of a cheaper level of theory to features of a subset's sites: what the workflow's rule calls."""
+"""Collect features of a subset's sites from finished runs of a cheaper level of theory, for delta models."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def collect_cheap_runs(
 ) -> None:
     """Write the features that a cheaper level of theory gives the sites of a subset.
 
-    Sites are paired by material and site index; each run is checked against the subset's own structure, so that runs
-    of another version of a material do not pass. A site without a good run is listed with the reason.
+    Runs and sites are matched by material and site index. Each run is checked against the subset's own structure, so
+    that runs of another version of a material are rejected. A site without a good run is listed with the reason.
 
     Args:
         chunks: zips of the cheaper runs.
-        output: HDF5, laid out as by `compute_features`, with the runs' settings as JSON in its attribute
-            `settings` and the grid's start in `energy_start_ev`.
-        name: of the features, as `feff8l`.
-        subset: whose sites, as `Cu_FEFF`.
+        output: HDF5 to write, with the layout of `compute_features`; in addition the attributes `settings` (of the
+            runs, as JSON) and `energy_start_ev`.
+        name: of the features, such as `feff8l`.
+        subset: whose sites, such as `Cu_FEFF`.
         structures: Parquet of its structures.
         site_table: Parquet of its sites.
         energy_start_ev: first energy of its grid.
         workers: processes that read chunks.
-        config_json: the configuration, to be kept with the result.
+        config_json: the configuration, to be stored in the file.
 
     Raises:
-        XanesflowError: there are runs of several settings, or no site has a good run.
+        XanesflowError: runs have different settings, or no site has a good run.
     """
     element, theory = Subset.parse(subset).element, run_features()[name]
     sites = pd.read_parquet(site_table, columns=["material_id", "site_index"])
@@ -67,6 +67,7 @@ def collect_cheap_runs(
     read = partial(
         _read_one_chunk, name=name, element=element, structures=structures, sites=wanted, start_ev=energy_start_ev
     )
+    # Read the chunks in parallel. One model can only learn from runs with the same settings.
     rows: dict[Site, Row] = {}
     reasons: dict[Site, str] = {}
     settings: dict[str, Site] = {}
@@ -87,6 +88,7 @@ def collect_cheap_runs(
             else ""
         )
         raise XanesflowError(f"None of the {len(wanted)} sites of {subset} has a run of {theory}{example}")
+    # A model's file takes over the settings, so that a new structure can be computed in the same way.
     text = next(iter(settings), "{}")
     attributes: dict[str, Any] = {
         "featurizer": name,
@@ -105,22 +107,22 @@ def collect_cheap_runs(
 
 
 def _check_one(settings: Mapping[str, Site], theory: str) -> None:
-    """Raise if runs were made with several settings."""
+    """Raise an error if runs have different settings."""
     if len(settings) < 2:
         return
     (first, one), (second, other) = list(settings.items())[:2]
     here, there = json.loads(first), json.loads(second)
     key = next(key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key))
     raise XanesflowError(
-        f"The {theory} runs of {site_id(*one)} and {site_id(*other)} have other settings ({key}: {here.get(key)!r} and "
-        f"{there.get(key)!r}), so that no model can learn from both; run snakemake simulations to make them alike."
+        f"The {theory} runs of {site_id(*one)} and {site_id(*other)} have different settings ({key}: {here.get(key)!r} "
+        f"and {there.get(key)!r}), so no model can learn from both; run snakemake simulations to make them the same."
     )
 
 
 def _read_one_chunk(
     chunk: Path, *, name: str, element: str, structures: Path, sites: frozenset[Site], start_ev: float
 ) -> tuple[dict[Site, Row], dict[Site, str], dict[str, Site]]:
-    """Rows and reasons of a chunk's sites, and the settings in it (as JSON) with a site of each."""
+    """Rows and rejections of a chunk's sites, and its settings (as JSON), each with a site that has them."""
     theory = run_features()[name]
     here = sites_in_chunk(chunk, theory) & sites
     if not here:

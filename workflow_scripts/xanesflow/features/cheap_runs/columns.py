@@ -1,7 +1,7 @@
-"""What the columns of a run of lower fidelity mean: its spectrum with a margin, then numbers of its potentials.
+"""What the columns of a cheaper run mean: its spectrum with a margin, then numbers of its potentials.
 
-The spectrum lies on the steps of the dataset's grid and reaches beyond both of its ends, so that it can be moved in
-energy by as much (`models.delta.alignment`).
+The spectrum has the steps of the dataset's grid and extends it at both ends, so that it can be shifted in energy by as
+much (`models.delta.alignment`).
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ FIELD = (
 """Numbers of the embedded engine's self-consistent field, as its record names them (`codes.feff8l.field`)."""
 
 OF_RUN = ("edge_ev", "converged", "last_change_ev")
-"""Numbers of the run besides: absolute edge in eV, whether the field converged (0 or 1), last change of its level."""
+"""Further numbers of a run: absolute edge in eV, whether the field converged (0 or 1), its last change in eV."""
 
 LEVELS = ("fermi_ev", "third_ev", "second_ev", "first_ev", "start_ev")
-"""Of `FIELD`, the Fermi levels in the course of the field, the last one first."""
+"""Those of `FIELD` that are Fermi levels of the field's iterations, the last one first."""
 
 NUMBERS = defaultdict(int, {"feff8l": len(FIELD) + len(OF_RUN)})
-"""Columns after the spectrum, by name of the features; runs of other theories give none."""
+"""Number of columns after the spectrum, by name of the features; 0 for other theories."""
 
 
 def frame_energies(start_ev: float) -> Floats:
@@ -55,13 +55,13 @@ def frame_energies(start_ev: float) -> Floats:
 
 
 def blocks_of(numbers: Floats) -> list[Floats]:
-    """What kernels see of the (n, 20) numbers of runs: (n, 5) of the Fermi levels, and (n, 15) of all others.
+    """Split the (n, 20) numbers of runs for the kernels: (n, 5) the Fermi levels, and (n, 15) all others.
 
-    The first levels are taken relative to the last: how the field still moved tells where it would have gone to, and
-    next to the spread of the levels themselves it would drown.
+    Earlier levels are taken relative to the last one. How the field still moved says where it would have ended, which
+    would be lost in the spread of the levels themselves.
 
     Returns:
-        These two; nothing where runs of the kind have no numbers, (n, 0).
+        The two blocks; none if runs have no numbers, (n, 0).
     """
     if not numbers.shape[1]:
         return []
@@ -74,10 +74,10 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
     """(d,) columns of a run.
 
     Args:
-        name: of the features, as `feff8l`.
+        name: of the features, such as `feff8l`.
         energy_ev: (n,) absolute energies in eV of its spectrum.
         cross_section: (n,) the spectrum in bohr².
-        record: its run.json, or what the engine says of a run; its numbers are looked for in there.
+        record: its run.json, or the engine's record of a run, which holds the numbers.
         start_ev: first energy of the dataset's grid.
 
     Raises:
@@ -92,13 +92,13 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
         try:
             field, convergence = record["field"], record["convergence"]
             numbers = [float(field[each]) for each in FIELD]
-            # The only iteration of a field changed the level of the free atoms that it began with.
+            # With a single iteration, the last change is the one from the level of the free atoms.
             only = convergence["iterations"] == 1
             change = abs(field["fermi_ev"] - field["start_ev"]) if only else convergence["last_change_ev"]
             numbers += [record["edge_ev"], float(convergence["converged"]), change]
         except (KeyError, TypeError):
             raise BadRunError(
-                "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 left none"
+                "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 wrote none"
             ) from None
     spectrum = np.interp(frame_energies(start_ev), energy_ev, cross_section)
     row: Row = np.concatenate([spectrum, numbers]).astype(np.float32)
@@ -108,7 +108,7 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
 
 
 def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
-    """SHA-256 that tells runs of other settings, or of another version of the code, apart."""
+    """SHA-256 that differs for runs of other settings or of another version of the code."""
     return sha256_text(json.dumps({"features": name, **settings}, sort_keys=True))
 
 

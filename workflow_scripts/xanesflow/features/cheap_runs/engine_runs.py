@@ -1,4 +1,4 @@
-"""The embedded engine as a featurizer: what a delta model needs of a new structure, computed on the spot."""
+"""The embedded engine as a featurizer: computes what a delta model needs for a new structure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ NAME = "feff8l"
 
 
 class EngineRuns:
-    """Runs the engine with the settings that a model's training had, as a `features.featurize_structures.Featurizer`.
+    """Runs the engine with the settings of a model's training; use it like a `featurize_structures.Featurizer`.
 
     Attributes:
-        failures: of the last call, by structure and atom, why a site has no run; its row is NaN.
+        failures: why sites have no run, by structure and atom, in the last call; their rows are NaN.
     """
 
     name = NAME
@@ -33,29 +33,29 @@ class EngineRuns:
     packages = ("xraylarch", "scipy")
 
     def __init__(self, settings: str, start_ev: float, *, workers: int = 1) -> None:
-        """Take over settings.
+        """Check that this installation can repeat the runs of the training.
 
         Args:
-            settings: JSON, as the training's features have it in their attribute `settings`.
+            settings: JSON from the attribute `settings` of the training's features.
             start_ev: first energy of the model's grid.
             workers: processes.
 
         Raises:
-            XanesflowError: the engine of this installation is another one, or these are no settings.
+            XanesflowError: the engine here differs from the one of the training, or `settings` cannot be read.
         """
         trained = _read(settings)
         options = {name: value for name, value in trained.items() if name not in ("code", "programs")}
         try:
             self._options = EngineSettings.from_dict(options)
         except (KeyError, TypeError, ValueError) as error:
-            raise XanesflowError(f"The model does not tell how its runs of the engine were made ({error}).") from None
+            raise XanesflowError(f"The model does not say how its runs of the engine were made ({error}).") from None
         here = json.loads(json.dumps(Feff8lEngine(self._options).settings()))
         for key in sorted(trained.keys() | here.keys()):
             if trained.get(key) != here.get(key):
                 raise XanesflowError(
                     f"The model learned from runs of the engine with {key} {trained.get(key)!r}, and here it is "
-                    f"{here.get(key)!r}, so that its corrections would be wrong; install what it was trained with, or "
-                    "train it again."
+                    f"{here.get(key)!r}, so its corrections would be wrong; install the version that it was trained "
+                    "with, or train it again."
                 )
         self.weights_hash = settings_hash(NAME, here)
         self.workers = workers
@@ -68,7 +68,7 @@ class EngineRuns:
         progress: Progress | None = None,
         atoms: Sequence[Sequence[int]] | None = None,
     ) -> list[Features]:
-        """Features of many structures' atoms, some seconds each; see `base.Featurizer.compute`."""
+        """Features of many structures' atoms, some seconds each; see `featurize_structures.Featurizer.compute`."""
         wanted = [list(range(len(s))) for s in structures] if atoms is None else [list(each) for each in atoms]
         found = [np.full((len(each), self.dimension), np.nan, dtype=np.float32) for each in wanted]
         tasks = [(k, row) for k, each in enumerate(wanted) for row in range(len(each))]
@@ -104,7 +104,5 @@ def _read(settings: str) -> dict[str, object]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise XanesflowError(
-            "The model does not tell how its runs of the engine were made, so they cannot be repeated."
-        )
+        raise XanesflowError("The model does not say how its runs of the engine were made, so they cannot be repeated.")
     return found

@@ -1,14 +1,14 @@
-"""Bonds that are equal by symmetry, found by what the network sees of them, so that each kind is evaluated once.
+"""Find bonds that are equal by symmetry, by what the network sees of them, so that each kind is evaluated once.
 
 M3GNet is invariant: bonds that a symmetry of the crystal maps onto each other get the same features in every layer.
-A cell of 31 atoms has some 1,300 directed bonds, but rarely more than half as many different ones. Rather than
-ask for the space group, whose tolerance in ångström says little about features, two bonds count as equal if all that
-enters the network for them is equal to a small step: the distance, the three-body sums, the kinds of their two atoms.
-A false split only costs time, and a merged bond moves its inputs by one step at most. Measured on 300 copper oxides
-from POSCARs of six decimals, the features move by at most 1.3e-6 of the largest one.
+A cell of 31 atoms has some 1,300 directed bonds, but rarely more than half as many different ones. The space group
+would not help, as its tolerance in ångström says little about features. Instead, two bonds count as equal if everything
+that enters the network for them agrees within a small step: the distance, the three-body sums, and the kinds of their
+two atoms. A false split only costs time, and a merged bond changes its inputs by one step at most. On 300 copper oxides
+from POSCARs with six decimals, the features change by at most 1.3e-6 of the largest one.
 
-The kinds are 64-bit hashes (integers that wrap around); that two different kinds among n coincide has a
-chance of n²/2⁶⁵, about 1e-9 for a batch of 2·10⁵ bonds.
+The kinds are 64-bit hashes (integers that wrap around). The chance that two different kinds among n coincide is n²/2⁶⁵,
+about 1e-9 for a batch of 2·10⁵ bonds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 DISTANCE_STEP = 1e-6
-"""Å; two equal elements bonded over distances that round alike are one kind to start with."""
+"""Å; bonds between the same elements whose distances round alike start as one kind."""
 
 SUM_STEP = 1e-5
-"""Of the three-body sums (Å^-3 times a smooth cutoff; their size is 0.1 to 10): equal if they round alike."""
+"""Step of the three-body sums (Å^-3 times a smooth cutoff; their size is 0.1 to 10): equal if they round alike."""
 
 _ODD = (-7046029254386353131, -4417276706812531889)
 """0x9E3779B97F4A7C15 and 0xC2B2AE3D27D4EB4F as signed numbers: the usual multipliers of 64-bit mixing."""
@@ -30,7 +30,7 @@ _ODD = (-7046029254386353131, -4417276706812531889)
 
 @dataclass(frozen=True)
 class BondClasses:
-    """Which bonds are of one kind.
+    """The kind of each bond.
 
     Attributes:
         of_bond: (bonds,) int64, the number of each bond's kind, from 0.
@@ -42,13 +42,13 @@ class BondClasses:
 
 
 class BondSorter:
-    """Finer and finer kinds of atoms and bonds as a batch goes through the blocks of the network."""
+    """Splits atoms and bonds into finer and finer kinds as a batch goes through the blocks of the network."""
 
     def __init__(self, atom_kinds: Tensor, source: Tensor, destination: Tensor, distance: Tensor) -> None:
-        """Start from what is known before the first block.
+        """Start with what is known before the first block.
 
         Args:
-            atom_kinds: (atoms,) int64, equal for atoms of one element in one structure.
+            atom_kinds: (atoms,) int64, the same for atoms of one element in one structure.
             source: (bonds,) int64, the atom where a bond starts.
             destination: (bonds,) int64, the atom where it ends.
             distance: (bonds,) float64, Å.
@@ -60,13 +60,13 @@ class BondSorter:
         self._weights = _mix(weights) | 1
 
     def refine(self, sums: Tensor) -> BondClasses:
-        """Sort the bonds by all that a block reads of them, and the atoms by the bonds that end at them.
+        """Sort the bonds by everything that a block reads of them, and the atoms by the bonds that end at them.
 
         Args:
             sums: (bonds, columns) the block's three-body sums.
 
         Returns:
-            The kinds: bonds of one kind have equal features after this block, and so have their ends.
+            The kinds. After this block, bonds of one kind have equal features, and so do the atoms at their ends.
         """
         rounded = torch.round(sums / SUM_STEP).long() * self._weights[: sums.shape[1]]
         ends = self._atoms[self._source] * 3 + self._atoms[self._destination] * 5
@@ -80,7 +80,7 @@ class BondSorter:
 
 
 def _mix(values: Tensor) -> Tensor:
-    """Scatter int64 values over all 64 bits (multiply, shift, exclusive or), so that their sums tell them apart."""
+    """Scatter int64 values over all 64 bits (multiply, shift, exclusive or), so that different sums differ."""
     for multiplier in _ODD:
         values = values * multiplier
         values = values ^ (values >> 32)

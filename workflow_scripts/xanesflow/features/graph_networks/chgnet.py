@@ -27,12 +27,12 @@ from xanesflow.features.graph_networks.weights import CHGNET_HASH, check_content
 RELEASE = "0.3.0"
 ELEMENTS = frozenset(range(1, 95))
 ATOM_CUTOFF, BOND_CUTOFF = 6.0, 3.0
-"""Å: bonds between atoms, and the bonds that take part in angles."""
+"""Å; the longest bond between atoms, and the longest bond that takes part in angles."""
 
 
 @dataclass(frozen=True)
 class SizedGraph:
-    """A chgnet CrystalGraph, its size (the number of its bonds and angles), and its atoms without a bond."""
+    """A CrystalGraph of chgnet, its size (the number of bonds and angles), and its atoms without a bond."""
 
     graph: Any
     size: int
@@ -67,7 +67,7 @@ class CHGNetFeaturizer(Featurizer):
     Args:
         device: "cpu" or "cuda".
         workers: processes; with a GPU they build graphs for it.
-        batch_atoms: atoms that go through the network at a time; None: 64 on a processor, which fit its caches.
+        batch_atoms: atoms that go through the network at a time; None: 64 on a CPU, which fit its caches.
 
     Raises:
         XanesflowError: the weights in the installed chgnet are not those of 0.3.0.
@@ -84,7 +84,7 @@ class CHGNetFeaturizer(Featurizer):
         self.packages = ("torch", "pymatgen-core", "chgnet")
         self.batch_size = 50_000 if device == "cpu" else 1_000_000  # bonds and angles, of about 3 kB each
         self._model = load_model(device)
-        # The last convolution, half of what is left, changes only the energy.
+        # The last convolution takes half of the remaining time and only changes the energy.
         self._model.atom_conv_layers[-1] = _Unchanged()
 
     @property
@@ -103,7 +103,7 @@ class CHGNetFeaturizer(Featurizer):
 
 
 class CHGNetCellFeaturizer(CHGNetFeaturizer):
-    """The mean of CHGNet's 65 numbers over all atoms of the crystal, the same for each: what the whole is like."""
+    """The mean of CHGNet's 65 numbers over all atoms of the crystal, the same row for each atom."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -120,20 +120,20 @@ class CHGNetCellFeaturizer(CHGNetFeaturizer):
 
 
 class _Unchanged(nn.Module):
-    """Stands for a convolution that is not wanted."""
+    """Takes the place of a convolution that is not needed."""
 
     def forward(self, atom_feas: Tensor, **_: Any) -> Tensor:
-        """The atoms' features as they are."""
+        """Return the atoms' features unchanged."""
         return atom_feas
 
 
 def load_model(device: str = "cpu") -> Any:
     """CHGNet with its own weights, on `device`, for evaluation.
 
-    Not `CHGNet.load`, which would run whatever code the file holds (`torch.load(weights_only=False)`).
+    This does not use `CHGNet.load`, which would run any code in the file (`torch.load(weights_only=False)`).
 
     Raises:
-        XanesflowError: the package has no such file, or its content is not the known one.
+        XanesflowError: the package has no weights, or they are not the published ones.
     """
     import chgnet  # heavy
     from chgnet.model import CHGNet
@@ -145,7 +145,7 @@ def load_model(device: str = "cpu") -> Any:
     stored = load_tensors(files[0])["model"]
     check_content(stored["state_dict"], CHGNET_HASH, files[0], f"CHGNet {RELEASE}")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints how many parameters it has
-        # Without a bias in the last layer of a convolution, as CHGNet.load has it for this release.
+        # No bias in the last layer of a convolution, as CHGNet.load sets it for this release.
         model = CHGNet(**stored["model_args"], mlp_out_bias=False, version=RELEASE)
     model.load_state_dict(stored["state_dict"])
     return model.requires_grad_(False).eval().to(device)

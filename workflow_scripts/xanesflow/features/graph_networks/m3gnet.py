@@ -1,4 +1,4 @@
-"""Transfer features of M3GNet: what the pretrained network knows of each atom's surroundings."""
+"""Transfer features of M3GNet: what the pretrained network knows about each atom's surroundings."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class M3GNetFeaturizer(Featurizer):
         all_layers: the embedding and all three blocks (256 numbers, `m3gnet_all`), or the last block (64, `m3gnet`).
         device: "cpu" or "cuda".
         workers: processes; with a GPU they build graphs for it.
-        batch_atoms: atoms that go through the network at a time; None: 128 on a processor, which fit its caches.
+        batch_atoms: atoms that go through the network at a time; None: 128 on a CPU, which fit its caches.
 
     Raises:
-        XanesflowError: see `weights.m3gnet_weights`; or a known energy does not come out (see `matgl_sum`).
+        XanesflowError: see `weights.m3gnet_weights`; or the network does not give a known energy (see `matgl_sum`).
     """
 
     def __init__(
@@ -77,16 +77,16 @@ class M3GNetFeaturizer(Featurizer):
         return BuildBondGraph(CUTOFF, frozenset(ELEMENTS))
 
     def evaluate(self, graphs: Sequence[BondGraph]) -> list[Features]:
-        """Features of the graphs' atoms, one (atoms, dimension) float32 array per graph."""
+        """(atoms, dimension) float32 for each graph."""
         layers = self._network.forward(graphs)
         joined = torch.cat(layers[-len(self._layers) :], dim=1).cpu().numpy()
         ends = np.cumsum([len(graph.atomic_numbers) for graph in graphs])[:-1]
         return [part.copy() for part in np.split(joined, ends)]
 
     def energy_per_atom(self, structure: Structure) -> float:
-        """The potential's energy, eV/atom, of a structure of elements in `matgl_sum.REFERENCE_ENERGIES`.
+        """The potential's energy in eV/atom, for a structure of elements in `matgl_sum.REFERENCE_ENERGIES`.
 
-        The model gives a scale times the sum of atomic outputs, plus an energy for each atom of an element.
+        The energy is a scale times the sum of the atomic outputs, plus an energy for each atom by its element.
         """
         graph = self.build_graph(structure)
         outputs = self._network.readout(self._network.forward([graph])[-1])

@@ -1,8 +1,9 @@
-"""The functions of distance and direction that M3GNet is built on, as tensors.
+"""The functions of distance and direction that M3GNet uses, as tensors.
 
 Source: Chen & Ong, Nat. Comput. Sci. 2, 718 (2022), with the choices of the published model
 M3GNet-MP-2021.2.8-PES: three radial functions n for each of the angular momenta l = 0, 1, 2, cutoff 5 Å for bonds
-and for angles. Nine pairs (l, n) in the order (0,0) (0,1) (0,2) (1,0) … (2,2) are the columns of everything here.
+and for angles. Nine pairs (l, n) in the order (0,0) (0,1) (0,2) (1,0) … (2,2)
+are the columns of everything here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 CUTOFF = 5.0
-"""Bonds, and the bonds that take part in angles, reach this far (Å)."""
+"""Å; the longest bond, and the longest bond that takes part in angles."""
 
 BESSEL_ROOTS = (
     (math.pi, 2 * math.pi, 3 * math.pi),
@@ -50,7 +51,7 @@ def radial_basis(distance: Tensor) -> Tensor:
         distance: (bonds,) Å, above zero and up to CUTOFF.
 
     Returns:
-        (bonds, 9) in Å^-3/2, of the distances' dtype.
+        (bonds, 9) in Å^-3/2, with the dtype of the distances.
     """
     columns = []
     for degree, roots_of_degree in enumerate(BESSEL_ROOTS):
@@ -68,7 +69,7 @@ def smooth_cutoff(distance: Tensor) -> Tensor:
 
 
 def harmonics(direction: Tensor) -> Tensor:
-    """Real harmonics C_lm of unit vectors, scaled such that the addition theorem reads Σ_m C_lm(u) C_lm(w) = P_l(u·w).
+    """Real harmonics C_lm of unit vectors, scaled so that the addition theorem reads Σ_m C_lm(u) C_lm(w) = P_l(u·w).
 
     (Racah's normalisation, C_lm = sqrt(4π/(2l+1)) Y_lm; the signs and order of m do not matter for the sum.)
 
@@ -96,7 +97,7 @@ def harmonic_norms(like: Tensor) -> Tensor:
 
 
 def sum_over_m(like: Tensor) -> Tensor:
-    """(27, 9) matrix of ones and zeros by which components (l, n, m) are summed over m into columns (l, n)."""
+    """(27, 9) matrix of ones and zeros that sums components (l, n, m) over m into columns (l, n)."""
     matrix = torch.zeros(27, 9)
     matrix[torch.arange(27), torch.tensor(COLUMN_OF_COMPONENT)] = 1
     return matrix.to(like)

@@ -1,4 +1,4 @@
-"""From a pymatgen Structure to the arrays a graph network reads: atoms, and the bonds within a cutoff."""
+"""Turn a pymatgen Structure into the arrays that a graph network reads: atoms, and the bonds within a cutoff."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import NotFeaturizableError
 
 _SAME_PLACE = 1e-8
-"""Two points closer than this (Å) are one point: an atom is no neighbour of itself."""
+"""Å; points closer than this are the same point, as an atom is not its own neighbour."""
 
 
 @dataclass(frozen=True)
 class BondGraph:
-    """Atoms and directed bonds of one structure; every bond is there in both directions, sorted by its source.
+    """Atoms and directed bonds of one structure; every bond appears in both directions; bonds are sorted by source.
 
     Attributes:
         atomic_numbers: (atoms,) int64, in the structure's order.
@@ -47,9 +47,9 @@ def bond_graph(structure: Structure, cutoff: float, known_elements: frozenset[in
     """Find all bonds up to `cutoff` in a crystal.
 
     Args:
-        structure: an ordered crystal; all three directions are taken as periodic.
+        structure: an ordered crystal; all three directions count as periodic.
         cutoff: the longest bond, Å.
-        known_elements: the atomic numbers that the network has learnt.
+        known_elements: the atomic numbers that the network knows.
 
     Raises:
         NotFeaturizableError: disordered sites, an unknown element, two atoms in one place, no bonds at all.
@@ -58,7 +58,9 @@ def bond_graph(structure: Structure, cutoff: float, known_elements: frozenset[in
 
     numbers = atomic_numbers(structure, known_elements)
     positions = np.ascontiguousarray(structure.cart_coords, dtype=np.float64)
-    lattice = np.array(structure.lattice.matrix, dtype=np.float64, order="C")  # a strained one is not
+    lattice = np.array(
+        structure.lattice.matrix, dtype=np.float64, order="C"
+    )  # that of a strained cell is not contiguous
     if not np.isfinite(positions).all():
         raise NotFeaturizableError("a position is not a finite number")
     source, destination, image, distance = find_points_in_spheres(
@@ -92,7 +94,7 @@ def atomic_numbers(structure: Structure, known_elements: frozenset[int]) -> NDAr
     if not len(structure):
         raise NotFeaturizableError("the structure has no atoms")
     if not structure.is_ordered:
-        raise NotFeaturizableError("a site is occupied partially, and the model knows whole atoms only")
+        raise NotFeaturizableError("a site is occupied partially, but the model only knows whole atoms")
     numbers = np.array([int(site.specie.Z) for site in structure], dtype=np.int64)
     unknown = sorted(
         {site.specie.symbol for site, z in zip(structure, numbers, strict=True) if z not in known_elements}
@@ -106,7 +108,7 @@ def isolated_atoms(n_atoms: int, source: NDArray[np.int64], cutoff: float) -> ND
     """The atoms where no bond starts.
 
     Raises:
-        NotFeaturizableError: they are all so.
+        NotFeaturizableError: all atoms are.
     """
     isolated = np.flatnonzero(np.bincount(source, minlength=n_atoms) == 0)
     if len(isolated) == n_atoms:

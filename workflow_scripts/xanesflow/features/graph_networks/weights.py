@@ -1,7 +1,7 @@
-"""Where a network's weights come from, and that they are the published ones.
+"""Find a network's weights, and check that they are the published ones.
 
-Weights are known by their content: a SHA-256 over the tensors themselves, so that the same numbers count as the same
-in whatever file they come. Nothing is unpickled but tensors (`torch.load(weights_only=True)`).
+Weights are identified by their content: a SHA-256 over the tensors, so the same numbers count as the same in any file.
+Only tensors are unpickled (`torch.load(weights_only=True)`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 M3GNET_NAME = "M3GNet-MP-2021.2.8-PES"
 M3GNET_REPOSITORY = f"materialyze/{M3GNET_NAME}"
-"""Where matgl takes the model from on the Hugging Face Hub."""
+"""The model's repository on the Hugging Face Hub, as matgl uses it."""
 
 M3GNET_HASH = "975da0a823b1bc1d79904f9ad454778c741c0187201b81b4a97e20583e711977"
-"""Content of the published M3GNet-MP-2021.2.8-PES (its state.pt of SHA-256 b0bbb07e…3120)."""
+"""Content hash of the published M3GNet-MP-2021.2.8-PES (its state.pt of SHA-256 b0bbb07e…3120)."""
 
 CHGNET_HASH = "97f6a4bbe30d0975bdd15bd1198e8848fe9946496c5fb1a644746eadcc7a6af6"
-"""Content of CHGNet 0.3.0 as shipped with the package chgnet 0.4.2."""
+"""Content hash of CHGNet 0.3.0 as shipped with the package chgnet 0.4.2."""
 
 STATE_FILE = "state.pt"
 
 _M3GNET_PARTS = ("embedding.", "three_body_interactions.", "graph_layers.", "final_layer.")
-"""The tensors that the network calculates with; files of some versions hold tables beside them."""
+"""The tensors that the network calculates with; files of some versions also hold tables."""
 
 
 def m3gnet_weights(path: str | Path | None = None) -> dict[str, Tensor]:
@@ -42,7 +42,7 @@ def m3gnet_weights(path: str | Path | None = None) -> dict[str, Tensor]:
         name → tensor, names without the leading `model.`.
 
     Raises:
-        XanesflowError: there is no such file, it cannot be had or read, or its content is not the published one.
+        XanesflowError: the file does not exist, cannot be downloaded or read, or does not hold the published weights.
     """
     file = find_m3gnet_weights(path)
     tensors = {name.removeprefix("model."): tensor for name, tensor in load_tensors(file).items()}
@@ -66,14 +66,14 @@ def find_m3gnet_weights(path: str | Path | None = None) -> Path:
                 f"{M3GNET_NAME} (with model.json and {STATE_FILE}), or to null for matgl's cache or a download."
             )
         return file
-    # matgl's own place; not imported from matgl, because that takes seconds and makes the folder.
+    # matgl's own folder. Importing matgl would take seconds and create the folder.
     cache = Path.home() / ".cache" / "matgl"
-    flat = cache / M3GNET_NAME / STATE_FILE  # where matgl before version 2 put it
+    flat = cache / M3GNET_NAME / STATE_FILE  # as matgl before version 2 stored it
     return flat if flat.is_file() else _from_hub(cache)
 
 
 def _from_hub(cache: Path) -> Path:
-    """The file as huggingface_hub caches it in matgl's folder, downloaded if it is not there yet."""
+    """The file in huggingface_hub's cache below matgl's folder; downloaded if it is not there yet."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache  # only needed here
 
     cached = try_to_load_from_cache(M3GNET_REPOSITORY, STATE_FILE, cache_dir=cache)
@@ -85,12 +85,12 @@ def _from_hub(cache: Path) -> Path:
         raise XanesflowError(
             f"M3GNet's weights are not in {cache} and could not be downloaded from "
             f"huggingface.co/{M3GNET_REPOSITORY} ({type(error).__name__}): set `features.m3gnet_weights` to a folder "
-            f"with its {STATE_FILE}, or run once where the internet can be reached."
+            f"with its {STATE_FILE}, or run once with access to the internet."
         ) from error
 
 
 def load_tensors(file: Path) -> dict[str, Any]:
-    """What a torch file holds, read without ever running code from it.
+    """Read a torch file, without ever running code from it.
 
     Raises:
         XanesflowError: the file is no torch file, is damaged, or holds more than tensors and plain values.
@@ -103,7 +103,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
         raise XanesflowError(f"The weights {file} cannot be read: {error}.") from error
     except Exception as error:
         raise XanesflowError(
-            f"The weights {file} are damaged, or hold more than tensors ({type(error).__name__} on reading): "
+            f"The weights {file} are damaged, or hold more than tensors ({type(error).__name__} while reading): "
             "get the published file again."
         ) from error
     if not isinstance(content, dict):
@@ -112,7 +112,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over tensors by name: for each, sorted, `name|dtype|shape|` and its bytes, little-endian, row by row."""
+    """SHA-256 over tensors sorted by name: of each, `name|dtype|shape|` and its bytes, little-endian, row by row."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         array = tensors[name].detach().cpu().contiguous().numpy()
@@ -123,7 +123,7 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
 
 
 def check_content(tensors: Mapping[str, Tensor], expected: str, file: Path, model: str) -> None:
-    """Raise XanesflowError unless the tensors' content is the expected one."""
+    """Raise XanesflowError unless the tensors have the expected content hash."""
     found = content_hash(tensors)
     if found != expected:
         raise XanesflowError(

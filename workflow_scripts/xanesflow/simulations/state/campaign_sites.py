@@ -1,4 +1,4 @@
-"""Which sites a working directory holds, read without pandas, which takes a second to load."""
+"""The sites of a working directory, read without pandas, which takes a second to import."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class SubsetSites:
     """The sites of a subset.
 
     Attributes:
-        chunks: sites by number of their chunk, without chunks that hold none.
-        core_hours: expected of each chunk; NaN: not known.
+        chunks: sites by the number of their chunk; empty chunks are left out.
+        core_hours: expected core hours of each chunk; NaN: not known.
     """
 
     chunks: dict[int, list[Site]]
@@ -33,23 +33,23 @@ class SubsetSites:
 
 
 def site_tables(directory: Path, subsets: Iterable[str] | None = None) -> dict[str, Path]:
-    """Site tables of a working directory by subset.
+    """Paths of the site tables of a working directory, by subset.
 
     Args:
-        directory: the one that holds `results`.
-        subsets: those alone, in this order; None: all, in the order of their names.
+        directory: the working directory, which holds `results`.
+        subsets: only these, in this order; None: all, in the order of their names.
 
     Raises:
         XanesflowError: there is no campaign, or it has no such subset.
     """
     if not directory.is_dir():
-        raise XanesflowError(f"{directory} is no folder; name the working directory of a campaign.")
+        raise XanesflowError(f"{directory} is not a folder; name the working directory of a campaign.")
     folder = (directory / paths.SITES).parent
     tables = {path.name.removesuffix(_SITES): path for path in sorted(folder.glob(f"*{_SITES}"))}
     if not tables:
         raise XanesflowError(
             f"{directory.resolve()} holds no campaign yet: there is no results/structures/<subset>{_SITES}; name the "
-            "working directory of one, or make its structures with `snakemake structures`."
+            "working directory of a campaign, or make its structures with `snakemake structures`."
         )
     wanted = list(tables if subsets is None else dict.fromkeys(subsets))
     if unknown := [name for name in wanted if name not in tables]:
@@ -68,7 +68,7 @@ def read_site_table(path: Path) -> SubsetSites:
         columns = [table[column].to_pylist() for column in ("material_id", "site_index", "chunk")]
     except KeyError as error:
         raise XanesflowError(f"{path} has no column {error}; delete it and run `snakemake structures`.") from None
-    # Tables of an earlier version lack the hours.
+    # Tables of an earlier version have no hours.
     expected = table["core_hours"].to_pylist() if "core_hours" in table.column_names else [None] * table.num_rows
     chunks: dict[int, list[Site]] = defaultdict(list)
     hours: dict[int, float] = defaultdict(float)
@@ -79,14 +79,14 @@ def read_site_table(path: Path) -> SubsetSites:
 
 
 def read_columns(path: Path, columns: list[str]) -> pa.Table:
-    """Read columns of a Parquet file, those that it has.
+    """Read those of the columns that a Parquet file has.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
         XanesflowError: it is damaged or cannot be read.
     """
     try:
-        with pq.ParquetFile(path) as file:  # Arrow's reader of whole folders would load pandas
+        with pq.ParquetFile(path) as file:  # Arrow's dataset reader would load pandas
             return file.read(columns, use_threads=False)
     except FileNotFoundError:
         raise

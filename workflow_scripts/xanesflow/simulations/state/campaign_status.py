@@ -1,10 +1,11 @@
-"""How a campaign stands, read from its working directory alone: no Snakemake, no engine, no structure is looked at.
+"""How far a campaign has come, read from its working directory alone, without Snakemake, engine or structures.
 
-Sites come from the site tables, what is done and at work from the chunks' own small files (`progress`), and only where
-such a file is missing or damaged from the packed runs themselves. The forecast takes the sites that are at work now to
-be all that will be at work, and the core hours that the sites still to be done should cost: their expected ones
-(`structures.cost`) times what the ended ones took for each hour that they were expected to take; where none are
-expected, the mean of the ended ones.
+The sites come from the site tables. What is done and what is running comes from the chunks' small progress files
+(`progress`); if one is missing or damaged, the packed runs themselves are read.
+
+The forecast assumes that as many sites run at a time as now. The core hours left are those expected for the sites still
+to do (`structures.cost`), times the hours that the finished sites took for each hour expected of them. Where nothing is
+expected, each site still to do counts as the mean of the finished ones.
 """
 
 from __future__ import annotations
@@ -37,31 +38,31 @@ from xanesflow.simulations.state.progress import (
 from xanesflow.simulations.state.retry_requests import open_request
 
 DONE, OUTDATED, MISSING = "done", "outdated", "missing"
-"""How the file of a stage stands: outdated is what is older than what it is made from."""
+"""State of a stage's files; outdated means older than what they are made from."""
 
-_LISTED = 5  # chunks that a remark names
+_LISTED = 5  # chunks that a note names
 
 
 @dataclass
 class SubsetStatus:
-    """How a subset stands; counts are of sites.
+    """How far a subset has come; counts are of sites.
 
     Attributes:
         subset: such as `Cu_FEFF`.
         sites: in its site table.
         done: with a good run.
-        running: at work now.
+        running: now.
         failed: by reason, in the order of the documented list.
-        rejected: what was left out before, by reason: sites, or whole materials.
-        imported: whether its runs were imported from an archive, so that nothing is computed.
-        chunks: that hold sites.
-        packed: chunks whose zip is there.
-        core_hours_used: by all runs that have ended, good and failed, as far as it is known.
+        rejected: sites or whole materials that were left out before the simulations, by reason.
+        imported: whether the runs come from an archive, so that nothing is computed.
+        chunks: chunks that hold sites.
+        packed: chunks whose zip exists.
+        core_hours_used: by all runs that have ended, good and failed, as far as known.
         core_hours_expected: for all sites; None: not known.
-        core_hours_left: for the sites still to be done; None: not known.
-        ends: when it is done if all goes on as now, seconds since 1970; None: nothing is at work, or it is not known.
-        stages: how the files of each stage stand.
-        notes: a sentence on each thing that is not as it should be.
+        core_hours_left: for the sites still to do; None: not known.
+        ends: when the subset is done at the present pace, seconds since 1970; None: nothing is running, or not known.
+        stages: state of each stage's files.
+        notes: one sentence for each thing that is not as it should be.
     """
 
     subset: str
@@ -82,25 +83,25 @@ class SubsetStatus:
 
     @property
     def n_failed(self) -> int:
-        """Failed sites, of all reasons."""
+        """Failed sites, for any reason."""
         return sum(self.failed.values())
 
     @property
     def waiting(self) -> int:
-        """Sites that nothing has been done for yet."""
+        """Sites that have not been started."""
         return max(self.sites - self.done - self.n_failed - self.running, 0)
 
 
 @dataclass
 class CampaignStatus:
-    """How a campaign stands.
+    """How far a campaign has come.
 
     Attributes:
         subsets: in the order of their names.
-        ends: when all simulations are done if all goes on as now, seconds since 1970; None: not known.
-        stages: how the files of the stages stand that are of no single subset.
-        notes: as of a subset.
-        now: when this was read.
+        ends: when all simulations are done at the present pace, seconds since 1970; None: not known.
+        stages: state of the files of those stages that serve the whole campaign.
+        notes: as in `SubsetStatus`, on the whole campaign.
+        now: when this was read, seconds since 1970.
     """
 
     subsets: list[SubsetStatus]
@@ -126,15 +127,15 @@ class CampaignStatus:
 def campaign_status(
     directory: Path, subsets: Sequence[str] | None = None, *, now: float | None = None
 ) -> CampaignStatus:
-    """Read how the campaign in a working directory stands.
+    """Read how far the campaign in a working directory has come.
 
     Args:
-        directory: the working directory, the one that holds `results`.
-        subsets: those alone; None: all that have a site table.
-        now: seconds since 1970; None: the clock's.
+        directory: the working directory, which holds `results`.
+        subsets: only these; None: all that have a site table.
+        now: seconds since 1970; None: the present time.
 
     Raises:
-        XanesflowError: there are no results, or not of a subset.
+        XanesflowError: there are no results, or none of a subset that you name.
     """
     now = time.time() if now is None else now
     results = directory / paths.RESULTS
@@ -183,9 +184,11 @@ def _add_chunks(
     ordered = {path.stem for path in folder.glob("retry/[0-9]*.json")}
     failed: Counter[str] = Counter()
     marked = 0
+    # Chunks whose process died, whose site table has changed, and whose runs had to be counted.
     dead, moved, counted = [], 0, []
     used = expected_of_ended = worked = 0.0
     for chunk, sites in sorted(chunks.items()):
+        # The chunk's own progress file, or a count of its runs.
         path = progress_path(folder, chunk)
         state: ChunkState | None = None
         try:
@@ -202,6 +205,7 @@ def _add_chunks(
             continue  # its runs were deleted
         elif state.sites_sha256 != hash_sites(sites):
             moved += 1
+        # Add the chunk's sites and hours to the subset's.
         done = min(state.done, len(sites))
         status.done += done
         failed.update(state.failed)
@@ -227,7 +231,7 @@ def _add_chunks(
 
 
 def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, worked: float, now: float) -> None:
-    """Core hours that are left and when they will be over; `worked` hours of them are spent by the sites at work."""
+    """Set the core hours left and the time of the end; the running sites have already spent `worked` hours of these."""
     ended, used = status.done + status.n_failed, status.core_hours_used
     if ended >= status.sites:
         status.core_hours_left = 0.0
@@ -245,7 +249,7 @@ def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, w
 
 
 def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sites: Iterable[Site]) -> ChunkState:
-    """How a chunk stands by its packed runs, or by those that are kept singly."""
+    """The state of a chunk, counted from its packed runs, or from single ones if it is not packed yet."""
     wanted, outcomes = set(sites), dict[Site, RunOutcome]()
     for path in zips_of(folder, chunk):
         try:
@@ -263,19 +267,19 @@ def _remark(status: SubsetStatus, dead: list[ChunkState], moved: int, counted: l
     if dead:
         last = max(dead, key=lambda state: state.updated)
         status.notes.append(
-            f"{status.subset}: {_chunks(state.chunk for state in dead)} not at work any more, though without an end: "
-            f"the last sign of life was of {time.strftime('%Y-%m-%d %H:%M', time.localtime(last.updated))} ("
-            f"{last.holder}); the next `snakemake` goes on there."
+            f"{status.subset}: {_chunks(state.chunk for state in dead)} no longer running, but never reported an end: "
+            f"the last sign of life came at {time.strftime('%Y-%m-%d %H:%M', time.localtime(last.updated))} ("
+            f"{last.holder}); the next `snakemake` continues from there."
         )
     if moved:
         status.notes.append(
-            f"{status.subset}: the site table is newer than what {moved} of {status.chunks} chunks tell, so that "
-            "counts are near the truth only, until `snakemake` has gone through them."
+            f"{status.subset}: the site table is newer than the progress files of {moved} of {status.chunks} chunks, "
+            "so the counts are approximate until `snakemake` has run these chunks."
         )
     if counted:
         status.notes.append(
-            f"{status.subset}: {_chunks(counted)} counted by {'its' if len(counted) == 1 else 'their'} runs, as "
-            "the file that tells how a chunk stands is missing or damaged."
+            f"{status.subset}: {_chunks(counted)} counted from {'its' if len(counted) == 1 else 'their'} runs, "
+            f"as the progress {'file is' if len(counted) == 1 else 'files are'} missing or damaged."
         )
 
 
@@ -293,7 +297,7 @@ def _rejected(path: Path, status: SubsetStatus) -> dict[str, int]:
     except (XanesflowError, KeyError) as error:
         status.notes.append(str(error))
         return {}
-    del counts["no_absorber"]  # a folder or library serves many elements
+    del counts["no_absorber"]  # materials without this element may be in the same folder or library
     return _in_order(counts)
 
 
@@ -303,7 +307,7 @@ def _in_order(counts: Counter[str]) -> dict[str, int]:
 
 
 def _stages_of(results: Path, status: SubsetStatus, zips: list[Path]) -> dict[str, str]:
-    """How the files of a subset's stages stand, by the name of the stage."""
+    """State of the files of a subset's stages, by the name of the stage."""
     features = sorted(results.parent.glob(fill(paths.FEATURES, featurizer="*", subset=status.subset)))
     spectra = in_results(results, paths.SPECTRA, subset=status.subset)
     return {
@@ -315,7 +319,7 @@ def _stages_of(results: Path, status: SubsetStatus, zips: list[Path]) -> dict[st
 
 
 def _stages(results: Path, found: list[SubsetStatus]) -> dict[str, str]:
-    """How the files stand that are of the whole campaign."""
+    """State of the files of those stages that serve the whole campaign."""
     dataset = sorted(in_results(results, paths.DATASET, campaign="").parent.glob("*.h5"))
     metrics, report = (in_results(results, each) for each in (paths.METRICS, paths.REPORT))
     return {
@@ -343,7 +347,7 @@ def _changed(path: Path) -> float | None:
 def _notes(results: Path, found: list[SubsetStatus]) -> list[str]:
     failed = [fill(paths.FAILED_SITES, subset=each.subset) for each in found if each.n_failed]
     listed = [table for table in failed if in_results(results, table).exists()]
-    return [f"The failed sites stand in {', '.join(listed)}."] if listed else []
+    return [f"The failed sites are listed in {', '.join(listed)}."] if listed else []
 
 
 def as_plain(status: CampaignStatus) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sites without a good run: which, why, and when they are too many to go on."""
+"""Sites without a good run: which, why, and whether there are too many to go on."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from xanesflow.core.sites import Subset, site_id
 log = logging.getLogger(__name__)
 
 FEW = 5
-"""So many failed sites of a subset never stop a campaign, whatever their share: of a subset of 3 sites, 1 is 33 %."""
+"""Up to this many failed sites never stop a campaign, whatever their share: 1 of a subset of 3 sites is 33 %."""
 
 _MOST_FREQUENT = 3
 
 
 @dataclass(frozen=True)
 class FailedSite:
-    """A row of failed.csv; the names are its columns.
+    """A row of failed.csv; the attributes are its columns.
 
     Attributes:
         material_id: its material.
         site_index: 0-based index of the absorber into the structure.
-        site: both as one name, as `mp-390_000`.
+        site: both in one name, such as `mp-390_000`.
         reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence on this very site.
-        attempts: how often the engine tried within the last run, with corrections of its input.
-        log_tail: last lines of its log, ` | ` between them.
+        detail: one sentence on this site.
+        attempts: how often the last run tried, with corrected inputs.
+        log_tail: last lines of its log, separated by ` | `.
         host: machine of the run.
-        seconds: that it took.
+        seconds: how long it took.
         started: when it began, as ISO 8601.
     """
 
@@ -54,7 +54,7 @@ class FailedSite:
 
 
 def failed_site(material_id: str, site_index: int, record: Mapping[str, Any]) -> FailedSite | None:
-    """The row of a run, from its run.json; None if it did not fail."""
+    """The row of a run, made from its run.json; None if it did not fail."""
     if record.get("outcome") != "failed":
         return None
     return FailedSite(
@@ -65,13 +65,13 @@ def failed_site(material_id: str, site_index: int, record: Mapping[str, Any]) ->
 
 
 def attempts_of(record: Mapping[str, Any]) -> int:
-    """How often the engine tried, from a run.json: some record the number, others each attempt."""
+    """How often a run tried, from its run.json, which holds a number or a list of the attempts."""
     tried = record.get("attempts", 1)
     return len(tried) if isinstance(tried, list) else tried if isinstance(tried, int) else 1
 
 
 def read_failures(chunks: Iterable[Path], theory: str) -> Iterator[FailedSite]:
-    """Give the failed sites of packed chunks.
+    """Yield the failed sites of packed chunks.
 
     Args:
         chunks: zips of finished runs.
@@ -91,7 +91,7 @@ def list_failures(chunks: list[Path], output: Path, *, subset: str) -> None:
 
     Args:
         chunks: zips of all its runs.
-        output: CSV to write, the attributes of `FailedSite` as columns, in the order of material and site.
+        output: CSV to write, sorted by material and site; its columns are the attributes of `FailedSite`.
         subset: such as `Cu_FEFF8L`.
 
     Raises:
@@ -113,7 +113,7 @@ def describe(reasons: Iterable[str], most: int | None = None) -> str:
 
     Args:
         reasons: one for each site.
-        most: name so many reasons, and sum up the others; None: all.
+        most: how many reasons to name; the others are added up; None: all.
     """
     counts = Counter(reasons)
     listed = sorted(counts, key=lambda reason: (-counts[reason], [*REASONS, reason].index(reason)))
@@ -124,16 +124,16 @@ def describe(reasons: Iterable[str], most: int | None = None) -> str:
 
 
 def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | None) -> None:
-    """Stop where too many sites of a subset have failed to go on without them.
+    """Raise an error if too many sites of a subset have failed to go on without them.
 
     Args:
         table: failed.csv of the subset.
         subset: such as `Cu_FEFF8L`.
         sites: how many it has.
-        max_failed: greatest share of them; None: any. `FEW` failed sites are always borne.
+        max_failed: largest share of them that may have failed; None: any. Up to `FEW` failed sites are always accepted.
 
     Raises:
-        XanesflowError: it is exceeded; says by how many, why they failed and what can be done.
+        XanesflowError: too many failed; the error says how many, why, and what you can do.
     """
     with table.open(newline="", encoding="utf-8") as opened:
         reasons = [row["reason"] for row in csv.DictReader(opened)]
@@ -141,6 +141,6 @@ def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | 
         return
     raise XanesflowError(
         f"{subset}: {len(reasons)} of {sites} sites failed, which is {len(reasons) / sites:.1%} and more than the "
-        f"{max_failed:.1%} of simulations.max_failed: {describe(reasons, _MOST_FREQUENT)}; {table} lists them; mend "
+        f"{max_failed:.1%} of simulations.max_failed: {describe(reasons, _MOST_FREQUENT)}; {table} lists them; fix "
         f"the cause, call `xanesflow retry {subset}` and run again, or raise the limit to go on without them."
     )

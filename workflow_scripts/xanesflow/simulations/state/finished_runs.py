@@ -1,9 +1,10 @@
-"""Runs that are finished stay so: where a chunk's are kept while it is at work, and afterwards.
+"""Where a chunk keeps its finished runs, during its job and afterwards, so that none is computed twice.
 
-A run is written at once as a zip of its own, `kept/<chunk>/<site>.zip`. When the chunk is whole, all are packed into
-its output, of which `kept/<chunk>.zip` is a second name; Snakemake deletes the output before it makes it again, and
-the second name is where its runs are then taken from. A run is believed if its zip is whole and the hash in its
-run.json is that of the site's input. A step that the sites of a material share is kept as a run of its own.
+Each run is written at once to a zip of its own, `kept/<chunk>/<site>.zip`. When the chunk is complete, all runs are
+packed into its output, and `kept/<chunk>.zip` becomes a second name of that file (a hard link). Snakemake deletes the
+output before it makes it again; the runs are then read under the second name. A run is reused if its zip is whole and
+the hash in its run.json is that of the site's input. A step that the sites of a material share is kept as a run of its
+own.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ class FinishedRuns:
         self.packed = folder / f"{chunk_name(chunk)}.zip"
         self.singles = folder / chunk_name(chunk)
         self._retry_requests = RetryRequests(folder.parent, chunk)
-        self.outcomes: dict[Site, RunOutcome] = {}  # of what `find` has found
+        self.outcomes: dict[Site, RunOutcome] = {}  # of the runs that `find` found
 
     def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
-        """Where the runs of sites are that need not be computed again.
+        """Find the zips of those sites that need not be computed again.
 
-        With another number of chunks sites move to other chunks, and their runs with them.
+        When the number of chunks changes, sites move to other chunks, and their runs move with them.
 
         Args:
             wanted: site -> hash of its input.
@@ -58,27 +59,27 @@ class FinishedRuns:
         found = self._good(self.packed, wanted) | self._in_singles(wanted)
         for path in self._of_other_chunks(wanted.keys() - found.keys()):
             missing = {site: wanted[site] for site in wanted.keys() - found.keys()}
-            # Copied at once, as the other chunk may be at work and drop them.
+            # Copied at once, as the other chunk may be running and drop them.
             found |= {run_site(run): self.put(run) for run in self._good_runs(path, missing)}
-        # What the other chunk dropped just now, it had handed over before.
+        # If the other chunk has just dropped a run, it handed it over before that.
         return found | self._in_singles({site: wanted[site] for site in wanted.keys() - found.keys()})
 
     def put(self, run: FinishedRun) -> Path:
-        """Keep a run."""
+        """Keep a run, and return its zip."""
         path = self._single(run_site(run), self.chunk)
         with ChunkWriter([path]) as writer:
             self.write(writer, run)
         return path
 
     def write(self, writer: ChunkWriter, run: FinishedRun) -> None:
-        """Put a run into a zip."""
+        """Add a run to a zip."""
         folder = self._folder(run_site(run))
         for name in sorted(run.files):
             writer.add(0, f"{folder}/{name}", run.files[name])
         writer.add_record(0, folder, run.record)
 
     def read(self, places: Mapping[Site, Path]) -> Iterator[FinishedRun]:
-        """Give runs, in the order of `places`.
+        """Yield runs, in the order of `places`.
 
         Raises:
             XanesflowError: a zip was changed since `find` found it good.
@@ -95,18 +96,20 @@ class FinishedRuns:
                 yield run
 
     def settle(self, output: Path, chunk_of_site: Mapping[Site, int]) -> None:
-        """Keep the chunk's finished output, instead of single runs and of what was kept before.
+        """Keep the chunk's finished output, in place of single runs and of an older output.
 
         Args:
             output: zip with all runs of the chunk.
-            chunk_of_site: all sites of the subset; runs of those that moved to another chunk are handed over to it.
+            chunk_of_site: all sites of the subset; runs whose site moved to another chunk are handed to that one.
         """
+        # Hand over the runs of sites that moved to other chunks.
         elsewhere = {site for site, chunk in chunk_of_site.items() if chunk != self.chunk}
         for run in self._runs(self.packed, elsewhere):
             single = self._single(run_site(run), chunk_of_site[run_site(run)])
             if not single.exists():
                 with ChunkWriter([single]) as writer:
                     self.write(writer, run)
+        # Give the output its second name; a kill in between leaves the old file or the new one.
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(temporary_name(self.packed, "*")):
             leftover.unlink(missing_ok=True)
@@ -133,7 +136,7 @@ class FinishedRuns:
         return found
 
     def _of_other_chunks(self, missing: Iterable[Site]) -> list[Path]:
-        """Zips of other chunks in which a missing site may be."""
+        """Zips of other chunks that may hold a missing site."""
         names = {site_id(*site) for site in missing}
         singles = (path for path in self.folder.glob("[0-9]*/[!.]*.zip") if path.stem in names)
         paths = {*self.folder.glob("[0-9]*.zip"), *singles} if names else set()
@@ -143,7 +146,7 @@ class FinishedRuns:
         return {run_site(run): path for run in self._good_runs(path, wanted)}
 
     def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[FinishedRun]:
-        """The runs in a zip that are whole, of this input, and neither passing failures nor ordered anew."""
+        """The whole runs in a zip that have this input and are not to be tried again."""
         for run in self._runs(path, wanted):
             if run.record.get("input_sha256") == wanted[run_site(run)] and not self._retry_requests.call_for(
                 run.record
@@ -152,7 +155,7 @@ class FinishedRuns:
                 yield run
 
     def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[FinishedRun]:
-        """The whole runs of some sites in a zip; none if that is missing or damaged."""
+        """The whole runs of some sites in a zip; none if the zip is missing or damaged."""
         try:
             packed = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError):
@@ -173,7 +176,7 @@ class FinishedRuns:
 
 
 def zips_of(folder: Path, chunk: int) -> list[Path]:
-    """Zips with the finished runs of a chunk, as far as they are there, the later ones with the newer runs of a site.
+    """The zips with finished runs of a chunk that exist; if a site is in several, the last one is the newest.
 
     Args:
         folder: of the subset, `results/simulations/<subset>`.
@@ -185,5 +188,5 @@ def zips_of(folder: Path, chunk: int) -> list[Path]:
 
 
 def run_site(run: FinishedRun) -> Site:
-    """The site that a run is of."""
+    """The site of a run."""
     return run.material_id, run.site_index

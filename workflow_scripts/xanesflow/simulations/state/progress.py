@@ -1,8 +1,8 @@
-"""How a chunk stands, in a small file that is cheap to read: `results/simulations/<subset>/progress/<chunk>.json`.
+"""How far a chunk has come, in a file that is quick to read: `results/simulations/<subset>/progress/<chunk>.json`.
 
-The chunk's own process writes it, at most every few seconds while sites end, and once a minute while none does, so
-that a reader on another machine can tell a process that works from one that died. It is for people and for
-`status`: nothing is computed by what it says, and a chunk whose file is lost loses no run.
+The chunk's own process writes it every few seconds while sites end, and once a minute otherwise, so that a reader on
+another machine can distinguish a working process from a dead one. The file is for people and for `campaign_status`:
+no computation depends on it, and losing it loses no run.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from xanesflow.running.lock_holder import STARTED_UNKNOWN, process_start
 log = logging.getLogger(__name__)
 
 EVERY = 5.0
-"""Seconds from one writing to the next, at least, while sites end."""
+"""Shortest time between two writes in seconds."""
 
 HEARTBEAT = 60.0
-"""Seconds from one writing to the next, at most, while the process works."""
+"""Longest time between two writes in seconds, while the process works."""
 
 SILENT = 5 * HEARTBEAT
 """Seconds without a heartbeat after which a process on another machine counts as dead."""
@@ -43,11 +43,11 @@ _MESSAGE = 500  # characters
 
 
 class RunOutcome(NamedTuple):
-    """What counts of a run that has ended.
+    """What the counts need to know of a run that has ended.
 
     Attributes:
-        reason: why it failed, one of `xanesflow.core.reasons.REASONS`; empty: it did not.
-        core_seconds: seconds that it took, times the cores that it used.
+        reason: why it failed, one of `xanesflow.core.reasons.REASONS`; empty: it did not fail.
+        core_seconds: its seconds times the cores that it used.
     """
 
     reason: str
@@ -55,7 +55,7 @@ class RunOutcome(NamedTuple):
 
 
 def outcome_of(record: Mapping[str, Any]) -> RunOutcome:
-    """What counts of a run, from its run.json; one that lacks its time took none."""
+    """The outcome of a run, from its run.json; a missing time counts as 0."""
     try:
         core_seconds = float(record.get("seconds", 0.0)) * float(record.get("cores", 1))
     except (TypeError, ValueError):
@@ -65,26 +65,26 @@ def outcome_of(record: Mapping[str, Any]) -> RunOutcome:
 
 @dataclass
 class ChunkState:
-    """How a chunk stands, as its file tells.
+    """How far a chunk has come, as its progress file records it.
 
     Attributes:
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
-        sites: how many it has.
-        sites_sha256: hash of which (see `hash_sites`).
-        state: whether its process is at work, has ended well, or has ended with `message`.
+        sites: how many sites it has.
+        sites_sha256: which sites these are (see `hash_sites`).
+        state: whether its process is running, has finished, or has stopped with `message`.
         done: sites with a good run.
         failed: reason -> number of sites.
-        core_seconds: of all these runs, also those kept from before.
-        running: sites at work -> when they began, seconds since 1970.
-        workers: sites that may be at work at a time.
+        core_seconds: of all runs, including those of earlier attempts.
+        running: site -> when it began, seconds since 1970.
+        workers: sites computed at a time.
         started: when the process began with the chunk, seconds since 1970.
-        updated: when this was written.
+        updated: when this was written, seconds since 1970.
         host: machine of the process.
-        process: its number there.
-        process_start: when the system started it, in its own ticks, as numbers are used again; None: not known.
-        slurm_job_id: job of Slurm in which it runs; None: none.
-        message: why it ended before its time.
+        process: its id there.
+        process_start: when the system started it, in the system's ticks, as ids are reused; None: not known.
+        slurm_job_id: the Slurm job in which it runs; None: none.
+        message: why it stopped early.
     """
 
     subset: str
@@ -107,7 +107,7 @@ class ChunkState:
 
     @property
     def ended(self) -> int:
-        """Sites that need no further run."""
+        """Sites that have a run, good or failed."""
         return self.done + sum(self.failed.values())
 
     @property
@@ -117,10 +117,10 @@ class ChunkState:
         return f"process {self.process} on {self.host}{job}"
 
     def alive(self, now: float | None = None) -> bool:
-        """Whether the process is at work: on this machine it must be there, from another one a heartbeat is enough.
+        """Whether the process is running: on this machine it must exist, on another one a recent heartbeat is enough.
 
         Args:
-            now: seconds since 1970; None: the clock's.
+            now: seconds since 1970; None: the present time.
         """
         if self.state != "running":
             return False
@@ -131,7 +131,7 @@ class ChunkState:
 
 
 def progress_path(folder: Path, chunk: int) -> Path:
-    """The file of a chunk.
+    """The progress file of a chunk.
 
     Args:
         folder: of the subset, `results/simulations/<subset>`.
@@ -141,10 +141,10 @@ def progress_path(folder: Path, chunk: int) -> Path:
 
 
 def read_progress(path: Path) -> ChunkState | None:
-    """Read a chunk's file; None if it is damaged, or of another version.
+    """Read a chunk's progress file; None if it is damaged or of another version.
 
     Raises:
-        OSError: it is not there or cannot be read.
+        OSError: it does not exist or cannot be read.
     """
     content = path.read_bytes()
     try:
@@ -157,19 +157,19 @@ def read_progress(path: Path) -> ChunkState | None:
 
 
 def hash_sites(sites: Iterable[Site]) -> str:
-    """Hash of the sites of a chunk, in the order of their names: another one means another site table."""
+    """Hash of the sites of a chunk, in the order of their names; another hash means another site table."""
     return hashlib.sha256("\n".join(sorted(site_id(*site) for site in sites)).encode()).hexdigest()
 
 
 class ChunkProgress:
-    """Keeps the file of a chunk up to date while the block runs.
+    """Keeps the progress file of a chunk up to date while the block runs.
 
     Args:
         folder: of the subset, `results/simulations/<subset>`.
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
         sites: all its sites.
-        workers: sites that may be at work at a time.
+        workers: sites computed at a time.
     """
 
     def __init__(self, folder: Path, subset: str, chunk: int, sites: Iterable[Site], workers: int) -> None:
@@ -204,13 +204,13 @@ class ChunkProgress:
         self._write()
 
     def found(self, outcomes: Mapping[Site, RunOutcome]) -> None:
-        """Runs that were kept from before."""
+        """Count runs that earlier attempts left."""
         for site, outcome in outcomes.items():
             self._count(site, outcome)
 
     @contextmanager
     def at_work(self, site: Site) -> Iterator[None]:
-        """A site is computed within the block."""
+        """List a site as running while the block runs."""
         name = site_id(*site)
         with self._lock:
             self._state.running[name] = round(time.time(), 1)
@@ -222,12 +222,12 @@ class ChunkProgress:
                 self._state.running.pop(name, None)
 
     def ended(self, site: Site, record: Mapping[str, Any]) -> None:
-        """A run has ended and is kept; `record` is its run.json."""
+        """Count a run that has ended and is kept; `record` is its run.json."""
         self._count(site, outcome_of(record))
 
     def _count(self, site: Site, outcome: RunOutcome) -> None:
         with self._lock:
-            if site not in self._sites:  # it costs time, and is no result
+            if site not in self._sites:  # a shared step costs time, but is no result
                 pass
             elif outcome.reason:
                 self._failed[outcome.reason] += 1
@@ -250,7 +250,7 @@ class ChunkProgress:
             text = json.dumps({**asdict(self._state), "core_seconds": round(self._state.core_seconds, 3)}, indent=1)
         try:
             write_text(self._path, text + "\n")
-        except OSError as error:  # the runs matter, and a full disk is told by them
+        except OSError as error:  # only the runs matter, and they report a full disk
             if not self._warned:
-                log.warning("%s cannot be written (%s); the chunk goes on.", self._path, error.strerror)
+                log.warning("%s cannot be written (%s); the chunk continues.", self._path, error.strerror)
             self._warned = True

@@ -1,4 +1,4 @@
-"""Mark failed sites, so that the next call of Snakemake computes these again and no others (see `orders`)."""
+"""Mark failed sites, so that the next call of Snakemake computes these again and no others (see `retry_requests`)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_
 
 @dataclass(frozen=True)
 class Failed:
-    """A failed run as it is kept.
+    """A failed run.
 
     Attributes:
         subset: such as `Cu_FEFF8L`.
         chunk: its chunk.
         site: its site.
         reason: why it failed.
-        run: what an order calls it.
+        run: its name in a retry request (`name_run`).
     """
 
     subset: str
@@ -39,27 +39,27 @@ class Failed:
     run: str
 
 
-def order_retries(
+def request_retries(
     directory: Path, subsets: Sequence[str] = (), *, reasons: Sequence[str] = (), sites: Sequence[str] = ()
 ) -> list[Failed]:
     """Mark failed sites of a campaign.
 
     Args:
         directory: the working directory.
-        subsets: of these alone; empty: of all.
-        reasons: those that failed for one of these reasons alone; empty: for any.
-        sites: these alone, as `mp-390_000`; empty: all.
+        subsets: mark failed sites of these only; empty: of all.
+        reasons: mark sites that failed for one of these reasons only; empty: for any reason.
+        sites: mark these only, such as `mp-390_000`; empty: all.
 
     Returns:
-        What is marked; empty: nothing has failed so.
+        The runs whose sites are marked; empty if no failed site matches.
 
     Raises:
-        XanesflowError: a run of the workflow holds the directory or a job is at work on a chunk; there is no such
+        XanesflowError: the workflow is running in this directory, or a job is running on a chunk; or there is no such
             campaign, subset, reason or failed site. Nothing is marked then.
     """
     tables = site_tables(directory, subsets or None)
     if unknown := [reason for reason in reasons if reason not in REASONS]:
-        raise XanesflowError(f"'{unknown[0]}' is no reason of a failed site; failed.csv and the report list them.")
+        raise XanesflowError(f"'{unknown[0]}' is not a reason why a site fails; failed.csv and the report list them.")
     wanted = {parse_site_id(site) for site in sites}
     results = directory / paths.RESULTS
     with hold_directory(results):
@@ -70,6 +70,7 @@ def order_retries(
             each for each in failed if (not reasons or each.reason in reasons) and (not wanted or each.site in wanted)
         ]
         places = sorted({(each.subset, each.chunk) for each in chosen})
+        # Check every chunk before the first request is written: mark all or nothing.
         for place in places:
             _check_idle(results, *place)
         for subset, chunk in places:
@@ -81,7 +82,7 @@ def order_retries(
 
 
 def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
-    """The failed sites of a subset; of a chunk that is not whole those that have been computed so far."""
+    """The failed sites of a subset; in an unfinished chunk, those that have been computed so far."""
     folder, theory = in_results(results, paths.SIMULATIONS, subset=subset), Subset.parse(subset).theory
     for chunk, sites in sorted(given.chunks.items()):
         if _finished_without_failures(folder, chunk):
@@ -97,7 +98,7 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
 
 
 def _finished_without_failures(folder: Path, chunk: int) -> bool:
-    """Whether a finished chunk tells that none of its sites failed, so that its runs need not be read."""
+    """Whether a finished chunk recorded that none of its sites failed, so that its runs need not be read."""
     try:
         state = read_progress(progress_path(folder, chunk))
     except OSError:
@@ -117,20 +118,20 @@ def _check_sites(wanted: set[Site], failed: Sequence[Failed], of_subsets: dict[s
     if missing[0] in subsets:
         raise XanesflowError(
             f"{name} of {', '.join(subsets[missing[0]])} has not failed, so nothing is to be computed again; "
-            "`xanesflow status` tells what is done, and results/simulations/<subset>/failed.csv what failed."
+            "`xanesflow status` shows what is done, and results/simulations/<subset>/failed.csv lists what failed."
         )
     raise XanesflowError(
-        f"{name} is no site of {', '.join(of_subsets)}; write <material id>_<site index>, as mp-390_000."
+        f"{name} is not a site of {', '.join(of_subsets)}; write <material id>_<site index>, such as mp-390_000."
     )
 
 
 def _check_idle(results: Path, subset: str, chunk: int) -> None:
-    """A job may be at work though no run holds the directory: one that a killed run left behind."""
+    """Raise an error if a job is running on a chunk: a killed workflow may have left it behind."""
     try:
         state = read_progress(progress_path(in_results(results, paths.SIMULATIONS, subset=subset), chunk))
     except OSError:
         return
     if state is not None and state.alive():
         raise XanesflowError(
-            f"Chunk {chunk} of {subset} is at work ({state.holder}); wait for it to end, or end it, and try again."
+            f"Chunk {chunk} of {subset} is still running ({state.holder}); wait for it or end it, then try again."
         )

@@ -1,10 +1,10 @@
-"""Failed sites are computed again when they are ordered, and only they.
+"""Requests to compute failed sites again, and only those.
 
-An order is `results/simulations/<subset>/retry/<chunk>.json`. It is an input of the rule that simulates the chunk, so
-that Snakemake goes through the chunk again because the file is new; `kept` then takes no run that an order names. A
-run is named by the hash of its own run.json, not by its site: once the site has been computed again the order means
-nothing any more, whenever and however often the chunk is made. So nothing is deleted and nothing has to be tidied up,
-and a kill at any moment leaves either no order or a whole one.
+A request is the file `results/simulations/<subset>/retry/<chunk>.json`. It is an input of the rule that simulates the
+chunk: because the file is new, Snakemake runs the chunk again, and `finished_runs` then skips every run that a request
+names. A run is named by the hash of its own run.json, not by its site. So once the site has been computed again, the
+request has no effect, whenever and however often the chunk is made. Nothing is deleted, nothing needs to be tidied up,
+and a kill at any moment leaves either no request or a whole one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from xanesflow.core.sites import chunk_name
 log = logging.getLogger(__name__)
 
 PASSING = frozenset({"timed_out", "killed", "no_potcar"})
-"""Reasons of failed runs that another attempt may not meet; all other failures would come again."""
+"""Failures that may not happen on another attempt; all other ones would happen again."""
 
 
 def request_path(folder: Path, chunk: int) -> Path:
-    """The order of a chunk.
+    """The file with the request for a chunk.
 
     Args:
         folder: of the subset, `results/simulations/<subset>`.
@@ -37,31 +37,31 @@ def request_path(folder: Path, chunk: int) -> Path:
 
 
 def name_run(record: Mapping[str, Any]) -> str:
-    """What an order calls a run: the SHA-256 of its run.json."""
+    """The name of a run in a request: the SHA-256 of its run.json."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def write_request(folder: Path, chunk: int, *, again: Mapping[str, str], leave: Iterable[str]) -> None:
-    """Order that failed sites of a chunk are computed again.
+    """Request that failed sites of a chunk are computed again.
 
     Args:
         folder: of the subset.
         chunk: its number.
-        again: site -> name of its failed run, for each site to compute.
-        leave: names of failed runs that would be tried again with the chunk (`PASSING`), and shall not.
+        again: site -> name of its failed run, for each site to compute again.
+        leave: names of failed runs that would be tried again with the chunk (`PASSING`), but should not be.
     """
-    order = {"ordered": datetime.now(UTC).isoformat(), "again": dict(sorted(again.items())), "leave": sorted(leave)}
-    write_text(request_path(folder, chunk), json.dumps(order, indent=1) + "\n")
+    request = {"ordered": datetime.now(UTC).isoformat(), "again": dict(sorted(again.items())), "leave": sorted(leave)}
+    write_text(request_path(folder, chunk), json.dumps(request, indent=1) + "\n")
 
 
 def open_request(folder: Path, chunk: int) -> dict[str, str]:
-    """What an order names that has not been carried out yet, site -> name of its run; empty: there is none."""
+    """What a request names that has not been carried out yet, site -> name of its run; empty if there is none."""
     path = request_path(folder, chunk)
     return _read(path)[0] if _is_open(path, folder, chunk) else {}
 
 
 class RetryRequests:
-    """What is ordered for the sites of a chunk.
+    """Which failed runs of a chunk are to be computed again.
 
     Args:
         folder: of the subset.
@@ -69,12 +69,12 @@ class RetryRequests:
     """
 
     def __init__(self, folder: Path, chunk: int) -> None:
-        # Those of the other chunks too, as sites move between them when their number is changed.
+        # Requests of other chunks count too, as sites move between chunks when the number of chunks changes.
         self._again = {
             run for path in sorted((folder / "retry").glob("[0-9]*.json")) for run in _read(path)[0].values()
         }
         path = request_path(folder, chunk)
-        # Once it is carried out, passing failures are tried again with their chunk, as ever.
+        # Once the request is carried out, `PASSING` failures are tried again with their chunk as usual.
         self._leave = _read(path)[1] if _is_open(path, folder, chunk) else set[str]()
 
     def call_for(self, record: Mapping[str, Any]) -> bool:
@@ -86,7 +86,7 @@ class RetryRequests:
 
 
 def _is_open(path: Path, folder: Path, chunk: int) -> bool:
-    """Whether an order is newer than the chunk's finished runs."""
+    """Whether a request is newer than the chunk's finished runs."""
     times = []
     for each in (path, folder / "kept" / f"{chunk_name(chunk)}.zip"):
         try:
@@ -98,10 +98,10 @@ def _is_open(path: Path, folder: Path, chunk: int) -> bool:
 
 def _read(path: Path) -> tuple[dict[str, str], set[str]]:
     try:
-        order = json.loads(path.read_text(encoding="utf-8"))
-        return dict(order["again"]), set(order["leave"])
+        request = json.loads(path.read_text(encoding="utf-8"))
+        return dict(request["again"]), set(request["leave"])
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError, KeyError) as error:
-        log.warning("%s is damaged (%s) and orders nothing; call `xanesflow retry` again.", path, error)
+        log.warning("%s is damaged (%s) and requests nothing; call `xanesflow retry` again.", path, error)
     return {}, set()

@@ -1,4 +1,4 @@
-"""What the runs of a campaign cost and how they went, chunk by chunk, from the records beside them."""
+"""What the runs of a campaign cost and how they ended, chunk by chunk, from their run.json."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class ChunkSummary:
     Attributes:
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
-        sites: that it holds by the site table.
-        good: runs that ended well.
+        sites: sites of the chunk in the site table.
+        good: runs that succeeded.
         failed: reason -> number of sites.
-        core_hours: of all these runs, as far as their records tell.
-        expected_hours: that were expected from the structures; None: not known.
-        seconds: that each run took whose record tells it, with the name of its site.
-        untimed: runs whose record tells no time, as of imported ones.
+        core_hours: of all these runs, as far as they are recorded.
+        expected_hours: core hours expected from the structures; None: not known.
+        seconds: how long each run took, and the name of its site, where the time is recorded.
+        untimed: runs without a recorded time, such as imported ones.
         tried_again: runs that took more than one attempt.
-        corrected: runs whose inputs were changed before they were good.
-        codes: what computed the runs -> number of runs.
-        versions: `package version` -> number of runs, by which process they were made.
+        corrected: runs whose inputs were changed before they succeeded.
+        codes: simulation code -> number of runs.
+        versions: `package version` of the process that made the run -> number of runs.
         hosts: machine -> number of runs.
         first, last: when the first run began and the last one ended; None: not known.
         failures: the failed sites.
-        note: why the chunk could not be read; empty: it could.
+        note: why the chunk could not be read; empty if it was.
     """
 
     subset: str
@@ -81,7 +81,7 @@ class SubsetSummary(ChunkSummary):
 
     @property
     def median_seconds(self) -> float | None:
-        """Of a run; None: no record tells."""
+        """Median time of a run; None: no time is recorded."""
         return statistics.median(taken for taken, _ in self.seconds) if self.seconds else None
 
     @property
@@ -96,7 +96,7 @@ def summarize_runs(
     """Summarize the finished runs of subsets, each as a whole and chunk by chunk.
 
     Args:
-        directory: the working directory, the one that holds `results`.
+        directory: the working directory, which holds `results`.
         subsets: names; those without a site table are left out.
         workers: processes that read chunks.
     """
