@@ -116,7 +116,7 @@ def test_a_universal_model_of_other_features_or_other_weights_of_them_is_refused
         tune(trained, tmp_path, features="m3gnet")
     with h5py.File(trained[0], "a") as file:
         file["Ti_VASP/features/chgnet"].attrs["weights_hash"] = "other"
-    with pytest.raises(XanesflowError, match=r"has features made with .*, and Ti_VASP needs .*'other'"):
+    with pytest.raises(XanesflowError, match=r"has features made with .*, but Ti_VASP needs .*'other'"):
         tune(trained, tmp_path)
     change(trained[0], "Ti_VASP/features/chgnet", np.ones((30, 4), "f4"))
     with pytest.raises(XanesflowError, match="features of the sizes"):

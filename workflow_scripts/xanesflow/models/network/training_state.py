@@ -284,6 +284,6 @@ def _check_finite(epoch: Epoch, rate: float, best: int) -> None:
     if not (math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss)):
         raise XanesflowError(
             f"The loss became {epoch.train_loss} (training) and {epoch.val_loss} (validation) in epoch {epoch.number} "
-            f"of seed {epoch.seed}, with learning rate {rate:.2g}; the best epoch before it was {best}. Set a smaller "
+            f"of seed {epoch.seed} with learning rate {rate:.2g}; the best epoch before was {best}. Set a smaller "
             "`models.learning_rate`."
         )
