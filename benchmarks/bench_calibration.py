@@ -1,13 +1,15 @@
-"""How far the error bars of an ensemble can be trusted, on spectra that neither training nor calibration saw.
+"""How far can you trust the error bars of an ensemble, on spectra that neither training nor calibration saw?
 
     python benchmarks/bench_calibration.py --dataset results/dataset/NAME.h5 --members models --figures figures
 
-Where the subset has a test part, validation calibrates and test judges. Where it has none (the published test runs are
-not at hand), the validation part becomes the test part, and a validation part of the same size is split off the
-training part by material, which then stops the training. Models that are already in the folder of --members are used
-again. Prints three tables: the parts as they are, with what spread and distance each are worth; validation and test
-materials dealt again at random, half of them to calibrate and half to judge; and small validation parts, drawn from the
-whole one by material.
+If the subset has a test part, the error bars are calibrated on the validation part and evaluated on the test part. If
+it has none (the published test runs are not available), the validation part becomes the test part. A new validation
+part of the same size, which also stops the training, is then split off the training part by material. Models that
+already exist in the folder of --members are used again.
+
+Prints three tables: the given parts, with the value of spread and distance on their own; validation and test materials
+divided again at random, half to calibrate and half to evaluate; and small validation parts, drawn by material from the
+whole one.
 """
 
 import argparse
@@ -45,7 +47,7 @@ def with_test_part(data: SubsetData) -> SubsetData:
 
 
 def members_of(data: SubsetData, folder: Path, seeds: int) -> list[Model]:
-    """The ensemble: models in the folder, and those that it lacks, trained and put there."""
+    """The ensemble: models in the folder; missing ones are trained and stored there."""
     paths = {seed: folder / f"{data.subset}_{data.features_name}_seed{seed}.safetensors" for seed in range(seeds)}
     if missing := [seed for seed, path in paths.items() if not path.exists()]:
         trained = fit_models("expert", data.subset, [data], TrainingSettings.of_model(data.subset), missing)
@@ -71,13 +73,13 @@ def row(name: str, found: ErrorBarScores, scores: np.ndarray) -> str:
 def bars_on(
     fit: np.ndarray, on: np.ndarray, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData
 ) -> Uncertainty:
-    """Error bars of some rows, calibrated on others."""
+    """Error bars for some rows, calibrated on others."""
     calibration = Calibration.fit(by_seed[:, fit], distance[fit], data.spectra[fit], [data.ids[r] for r in fit])
     return bars_of("val", [(np.arange(len(on)), calibration)], by_seed[:, on], distance[on], data.spectra[on])
 
 
 def uncalibrated(on: np.ndarray, by_seed: np.ndarray, data: SubsetData) -> str:
-    """The row of the bare spread of the members, taken as a Gaussian's standard deviation."""
+    """The row for the bare spread of the seeds, used as the standard deviation of a Gaussian."""
     truth, mean, sigma = data.spectra[on], by_seed[:, on].mean(axis=0), by_seed[:, on].std(axis=0, ddof=1)
     residual = np.abs(truth - mean)
     bands = [np.stack([mean - k * sigma, mean + k * sigma]) for k in (0.9945, 1.96)]
@@ -91,7 +93,7 @@ def uncalibrated(on: np.ndarray, by_seed: np.ndarray, data: SubsetData) -> str:
 def dealt_again(
     times: int, rows: np.ndarray, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData
 ) -> list[ErrorBarScores]:
-    """Figures of halves of the materials of `rows`, dealt at random, one to calibrate and one to judge."""
+    """Scores for random halves of the materials of `rows`: one half calibrates, the other evaluates."""
     rng, found = np.random.default_rng(0), []
     materials = np.array(materials_of([data.ids[r] for r in rows]))
     names = np.unique(materials)
@@ -104,7 +106,7 @@ def dealt_again(
 
 
 def few(times: int, size: int, by_seed: np.ndarray, distance: np.ndarray, data: SubsetData) -> np.ndarray:
-    """(times, 2) shares of the test points in the 68 % and 95 % bands when about `size` spectra calibrate."""
+    """(times, 2) shares of the test points in the 68 % and 95 % bands, calibrated on about `size` spectra."""
     rng, found = np.random.default_rng(size), []
     val, test = data.rows("val"), data.rows("test")
     materials = np.array(materials_of([data.ids[r] for r in val]))
@@ -125,8 +127,8 @@ def main() -> None:
     parser.add_argument("--features", default="m3gnet")
     parser.add_argument("--members", type=Path, required=True, help="folder of the models")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--times", type=int, default=50, help="how often materials are dealt again")
-    parser.add_argument("--figures", type=Path, help="folder to draw the report's figures of the test part in")
+    parser.add_argument("--times", type=int, default=50, help="how often materials are divided again")
+    parser.add_argument("--figures", type=Path, help="folder for the report's figures of the test part")
     given = parser.parse_args()
     data = with_test_part(read_subset(given.dataset, given.subset, given.features))
     print(f"{data.subset}, {data.features_name}: {data.counts()}", flush=True)

@@ -1,11 +1,11 @@
-r"""The main job on the published Cu runs, timed by stage and compared with what was published.
+r"""Run the main job on the published Cu runs, time its stages, and compare the results with the published ones.
 
     python benchmarks/bench_campaign.py --archive feff9-cu.tar.xz --weights M3GNet-MP-2021.2.8-PES \
         --published 3dtm_xanes_ml2024 [--keep FOLDER]
 
 `--published` is a folder with `splits/Cu_FEFF_{train,val,test}.txt` and `Cu_FEFF_val.npz` (ids, features, spectra). The
-published test runs are not in that archive: so η is of the validation part, and that the envelope keeps exactly the
-4,172 published spectra of all 5,299 runs cannot be shown here, only what it keeps of the 4,831.
+archive lacks the published test runs. So η is that of the validation part, and the envelope is only tested on 4,831 of
+the 5,299 runs: this cannot show that it accepts exactly the 4,172 published spectra.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SNAKEFILE = Path(__file__).parents[1] / "Snakefile"
 
 
 def snakemake(folder: Path, target: str) -> tuple[float, str]:
-    """Seconds of a call and what it printed."""
+    """Seconds that a call of Snakemake took, and its output."""
     command = [sys.executable, "-m", "snakemake", target, "-s", str(SNAKEFILE), "--cores", "2"]
     start = time.perf_counter()
     done = subprocess.run(
@@ -36,7 +36,7 @@ def snakemake(folder: Path, target: str) -> tuple[float, str]:
 
 
 def deviations(dataset: Path, published: Path) -> tuple[int, int, float, float]:
-    """Spectra kept, published train and val sites among them, largest deviations of spectra and features."""
+    """Accepted spectra, published train and val sites among them, largest deviations of spectra and features."""
     named = {s for part in ("train", "val") for s in (published / f"splits/Cu_FEFF_{part}.txt").read_text().split()}
     with h5py.File(dataset) as file:
         cu = file["Cu_FEFF"]
@@ -51,7 +51,7 @@ def deviations(dataset: Path, published: Path) -> tuple[int, int, float, float]:
         of_features = np.abs(features[ours] - val["features"][here]).max() / np.abs(val["features"]).max()
         if len(here) < len(val["ids"]):
             print(f"{len(val['ids']) - len(here)} published validation sites are missing")
-    # Sites that no published split names left the dataset only after curation had kept them.
+    # Curation accepted the sites that are in no published split; they left the dataset only later.
     return len(ids) + int(left_out.get("not_in_split", 0)), len(named & row.keys()), of_spectra, of_features
 
 

@@ -1,7 +1,7 @@
-"""How finished FEFF runs are judged: over the published Cu runs of FEFF 9, and over known failures of FEFF 10.
+"""Check finished FEFF runs: the published Cu runs of FEFF 9, and known failures of FEFF 10.
 
-Of the archive every run that left a spectrum must be accepted, and those that did not be refused; of the folder with
-failures the one that is called `ok` alone.
+In the archive, every run with a spectrum must be accepted, and every run without one refused. In the folder of
+failures, only the run called `ok` may be accepted.
 
     python benchmarks/bench_check.py [--archive ../shared/data/feff9-cu.tar.xz] [--faults ../shared/data/feff10-faults]
                                      [--workers 2]
@@ -21,7 +21,7 @@ DATA = Path(__file__).parents[1].parent / "shared/data"
 
 
 def judge(name, folder, workers):
-    """Judge the runs in a folder, print the table; the runs that were accepted and those that were refused."""
+    """Check the runs in a folder and print a table; returns the accepted and the refused runs."""
     begin = time.perf_counter()
     verdicts = list(check_folders([folder], workers=workers))
     seconds = time.perf_counter() - begin

@@ -1,7 +1,7 @@
-"""What a dataset of the paper's size costs to write, read, check, compare and package; one table.
+"""Time to write, read, check, compare and package a dataset of the paper's size, in one table.
 
-A synthetic file with the published sizes of ten subsets, 75,691 spectra, made by the workflow's own `build_dataset`:
-spectra of the shape of a K edge, perovskites of as many atoms as the published structures have on average.
+The workflow's own `build_dataset` writes a synthetic file with the published sizes of ten subsets (75,691 spectra). Its
+spectra have the shape of a K edge, and its structures as many atoms as the published ones have on average.
 
     python benchmarks/bench_dataset.py [--folder DIR] [--part 1.0] [--all]
 """
@@ -33,17 +33,17 @@ SIZES = {
     "Ti_FEFF": 6422, "V_FEFF": 10813, "Cr_FEFF": 3067, "Mn_FEFF": 17052, "Fe_FEFF": 12067, "Co_FEFF": 10753,
     "Ni_FEFF": 4335, "Cu_FEFF": 4172, "Ti_VASP": 3784, "Cu_VASP": 3226,
 }  # fmt: skip
-"""Spectra of the published subsets, all parts."""
+"""Numbers of spectra in the published subsets, all parts."""
 
 NUMBERS = {"Ti": 22, "V": 23, "Cr": 24, "Mn": 25, "Fe": 26, "Co": 27, "Ni": 28, "Cu": 29}
 STARTS_EV = load_config({"simulations": {"archive": "x"}}).curation.energy_start
-SITES = 2.3  # of a material, as in the published Cu subset
+SITES = 2.3  # per material, as in the published Cu subset
 ATOMS = 30
 OTHERS = ("Mg", "Ca", "Sr", "Ba", "Al", "Si", "Ge", "Sn", "Y", "La", "Na", "K", "Zn", "Ga", "Zr", "Nb", "Li", "P")
 
 
 def structure(element: str, number: int) -> tuple[str, str]:
-    """JSON and formula of a made-up oxide: absorbers first, others by number."""
+    """JSON and formula of an invented oxide: absorbers first; the other elements depend on the number."""
     random = np.random.default_rng(number)
     metals = random.integers(3, 8)
     names = [element] * metals + [OTHERS[number % len(OTHERS)]] * (2 + number // len(OTHERS) % 9)
@@ -59,7 +59,7 @@ def structure(element: str, number: int) -> tuple[str, str]:
 
 
 def make_files(folder: Path, subset: str, size: int) -> SubsetFiles:
-    """What `build_dataset` takes a subset from."""
+    """Write the files from which `build_dataset` takes a subset."""
     element = subset.split("_", maxsplit=1)[0]
     folder = folder / subset
     folder.mkdir(parents=True)
@@ -91,7 +91,7 @@ def make_files(folder: Path, subset: str, size: int) -> SubsetFiles:
 
 
 def clock(what, repeat=1):
-    """Seconds of a call, the median of some."""
+    """Seconds that a call takes, as the median of several."""
     seconds = []
     for _ in range(repeat):
         begin = time.perf_counter()
@@ -101,7 +101,7 @@ def clock(what, repeat=1):
 
 
 def forget(path: Path) -> None:
-    """Have the system drop a file from its memory, so that the next read is one from the disk."""
+    """Make the system drop a file from its cache, so that the next read comes from the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -114,7 +114,7 @@ def one_of(path: Path, row: int) -> None:
 
 
 def read_raw(path: Path, size: int) -> None:
-    """As many bytes as a subset's spectra have, straight from the file."""
+    """Read as many bytes as a subset's spectra have, straight from the file."""
     with path.open("rb", buffering=0) as file:
         file.seek(path.stat().st_size // 3)
         file.read(size)
@@ -122,8 +122,8 @@ def read_raw(path: Path, size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where the file is written (about 250 MB); else a temporary one")
-    parser.add_argument("--part", type=float, default=1.0, help="of the published sizes")
+    parser.add_argument("--folder", type=Path, help="folder for the file (about 250 MB); default: a temporary one")
+    parser.add_argument("--part", type=float, default=1.0, help="share of the published sizes")
     parser.add_argument("--all", action="store_true", help="also check, compare and package it (minutes)")
     given = parser.parse_args()
     with TemporaryDirectory(dir=given.folder) as name:

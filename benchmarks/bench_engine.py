@@ -2,8 +2,8 @@
 
     python benchmarks/bench_engine.py [--every 3]
 
-One site after another on one core, each as the job that the workflow runs. The second table compares the scattering
-with the plain dense complex128 build-and-solve of the same problem at the same energies.
+Sites run one after another on one core, each in the same way as in the workflow. The other table compares the
+scattering with a plain dense solution of the same problem (complex128) at the same energies.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def sites() -> list:
 
 
 def time_sites(every: int) -> None:
-    """Median time and memory of whole sites."""
+    """Measure time and memory of whole sites, and print the table."""
     seconds, cpu, rungs, scattering, failed = [], [], [], [], 0
     chosen = sites()[::every]
     for name, structure, index in chosen:
@@ -82,7 +82,7 @@ def time_sites(every: int) -> None:
 
 
 def time_scattering(radius: float) -> None:
-    """The scattering against the plain dense solution, and how far they differ."""
+    """Compare time and results of the scattering with the plain dense solution."""
     print(
         "| cluster | atoms | operations | dense s an energy | ours | times faster | largest difference of χ, % of max |"
     )
@@ -126,8 +126,8 @@ def time_scattering(radius: float) -> None:
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=3, help="take every so-manieth site of the library")
-    parser.add_argument("--radius", type=float, default=EngineSettings().fms_radius, help="Å, of the second table")
+    parser.add_argument("--every", type=int, default=3, help="use every n-th site of the library")
+    parser.add_argument("--radius", type=float, default=EngineSettings().fms_radius, help="of the scattering, in Å")
     given = parser.parse_args()
     with threadpool_limits(limits=1):
         time_scattering(given.radius)

@@ -1,7 +1,7 @@
-"""How fast the M3GNet features are, against a plain loop over matgl's own network with its sum put right.
+"""Time of the M3GNet features, compared with a plain loop over matgl's own network (with its sum corrected).
 
-Both run in one go on the same structures, one thread each, taking turns piece by piece, so that a busy machine slows
-both alike. The peak memory is that of a process that does nothing but compute the features of all structures.
+Both run in one process on the same structures, with one thread each. They alternate after every few structures, so that
+a busy machine slows both alike. The peak memory is that of a process that only computes the features of all structures.
 
     python benchmarks/bench_features.py [--structures 200] [--weights FOLDER] [--archive feff9-cu.tar.xz]
 """
@@ -38,13 +38,13 @@ def read_structures(archive: Path) -> list[Structure]:
 
 
 def peak_memory_mib() -> float:
-    # Not resource.getrusage, whose peak is handed on from the process that started this one.
+    # resource.getrusage would include the peak of the process that started this one.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 def compute_all(structures: list[Structure], weights: Path, name: str) -> None:
-    """Print seconds, milliseconds a structure, and peak memory of this process."""
+    """Print seconds, milliseconds per structure, and peak memory of this process."""
     featurizer = get_featurizer(name, weights=weights)
     started = time.perf_counter()
     answers = featurizer.compute(structures)
@@ -57,9 +57,9 @@ def compute_all(structures: list[Structure], weights: Path, name: str) -> None:
 
 
 def take_turns(structures: list[Structure], weights: Path) -> None:
-    """Print the table: matgl's loop and ours."""
+    """Time matgl's loop and our featurizer in turns, and print the table."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # matgl's, on the age of the model
+        warnings.simplefilter("ignore")  # matgl warns about the age of the model
         reference = matgl_sum.reference_model(weights)
     featurizer = get_featurizer("m3gnet", weights=weights)
     for structure in structures[:5]:  # the first calls are slower
@@ -87,7 +87,7 @@ def take_turns(structures: list[Structure], weights: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--structures", type=int, default=200, help="how many take part in the comparison")
+    parser.add_argument("--structures", type=int, default=200, help="number of structures to compare")
     parser.add_argument("--weights", type=Path, default=DATA / "m3gnet" / "M3GNet-MP-2021.2.8-PES")
     parser.add_argument("--archive", type=Path, default=DATA / "feff9-cu.tar.xz", help="packed Lightshow tree")
     parser.add_argument("--all", metavar="NAME", help="only compute these features of all structures")

@@ -1,7 +1,7 @@
-"""Whether the inputs of FEFF are the published ones, and how fast they are written.
+"""Are the inputs of FEFF the same as the published ones, and how fast are they written?
 
-Each run of the archive of published Cu runs is written anew from its POSCAR and compared: cards, potentials, and each
-atom of the cluster within 1e-4 Å. Then one chunk of 1,000 of these sites is written and packed; the bar is 60 s.
+The inputs of each published Cu run are written again from its POSCAR and compared: cards, potentials, and each atom of
+the cluster within 1e-4 Å. Then one chunk of 1,000 of these sites is written and packed; this should take at most 60 s.
 
     python benchmarks/bench_inputs.py [--archive ../shared/data/feff9-cu.tar.xz] [--sites 1000] [--workers 2]
 """
@@ -29,7 +29,7 @@ ARCHIVE = Path(__file__).parents[1].parent / "shared/data/feff9-cu.tar.xz"
 
 
 def read_archive(path):
-    """Material -> POSCAR and published feff.inp by site."""
+    """Materials with their POSCAR and the published feff.inp of each site."""
     poscars, runs = {}, {}
     with tarfile.open(path) as archive:
         for member in archive:
@@ -43,7 +43,7 @@ def read_archive(path):
 
 
 def compare(material):
-    """What was found of each run of a material: a kind, and a sentence."""
+    """Compare each run of a material: a kind of difference (or `equal`), and a sentence."""
     name, poscar, published = material
     structure = Poscar.from_str(poscar).structure
     found = []
@@ -64,7 +64,7 @@ def compare(material):
 
 
 def timed(materials, sites, workers):
-    """Seconds to write and pack so many sites, bytes of the zip, MiB of this process."""
+    """Write and pack some sites: seconds, number of sites, bytes of the zip."""
     described, pairs = [], []
     for name, poscar, runs in materials:
         if len(pairs) >= sites:

@@ -1,11 +1,11 @@
-"""How long models take to train, and how good they are.
+"""How long do models take to train, and how good are they?
 
     python benchmarks/bench_models.py                                   # random data of the size of Cu_FEFF
     python benchmarks/bench_models.py --kind universal                  # random data of the size of all FEFF subsets
     python benchmarks/bench_models.py --dataset results/dataset/NAME.h5 --subset Cu_FEFF Ni_FEFF --kind universal
-    python benchmarks/bench_models.py --plain                           # and a plain PyTorch loop on the same machine
+    python benchmarks/bench_models.py --plain                           # also a plain PyTorch loop on the same machine
 
-Prints one table, a row per model, seed and subset. On random data there is nothing to learn, so only the time per epoch
+Prints one table with a row for each model, seed and subset. Random data teach nothing, so there only the time per epoch
 counts.
 """
 
@@ -27,7 +27,7 @@ SIZES = {
     "Ti_FEFF": (5140, 641), "V_FEFF": (8653, 1080), "Cr_FEFF": (2457, 305), "Mn_FEFF": (13644, 1704),
     "Fe_FEFF": (9657, 1205), "Co_FEFF": (8605, 1074), "Ni_FEFF": (3471, 432), "Cu_FEFF": (3340, 416),
 }  # fmt: skip
-"""Published spectra for training and validation."""
+"""Numbers of published spectra for training and validation."""
 
 
 def synthetic(subset: str, n_features: int = 64, n_energies: int = 141) -> SubsetData:
@@ -62,15 +62,15 @@ def bench(kind: str, subsets: list[SubsetData], given: argparse.Namespace) -> No
         batch_size=given.batch_size,
         max_epochs=given.max_epochs or (1000 if given.dataset else 20),
     )
-    # Judged on the test part where there is one.
+    # Evaluate on the test part if there is one, else on the validation part.
     rows = {data.subset: data.rows("test" if len(data.rows("test")) else "val") for data in subsets}
     predictions: dict[str, list[np.ndarray]] = {data.subset: [] for data in subsets}
     for seed, (model, training) in zip(
         given.seeds, fit_models(kind, name, subsets, settings, given.seeds), strict=True
     ):
         seconds = [epoch.seconds for epoch in training.epochs]
-        # The first epoch holds the range tests and what PyTorch sets up once, so it is told apart. The quickest of the
-        # others is the one that others on the machine disturbed least.
+        # The first epoch includes the range tests and PyTorch's set-up, so it is shown separately. The fastest of the
+        # other epochs was disturbed least by other processes.
         each = min(np.diff(seconds), default=seconds[0])
         spent = (
             f"{training.learning_rate:.2g} | {len(seconds)} | {training.best_epoch} | {each:.3f} | "
@@ -85,7 +85,7 @@ def bench(kind: str, subsets: list[SubsetData], given: argparse.Namespace) -> No
 
 
 def plain_seconds(data: SubsetData, settings: TrainingSettings, epochs: int = 6) -> float:
-    """Seconds of the quickest epoch of a loop as one writes it without further thought, in float32."""
+    """Seconds of the fastest epoch of a simple, unoptimised PyTorch loop in float32."""
     torch.set_num_threads(settings.threads)
     rows = data.rows("train")
     features, spectra = (torch.from_numpy(array[rows].astype(np.float32)) for array in (data.features, data.spectra))
@@ -116,9 +116,9 @@ def judge(start: str, data: SubsetData, rows: np.ndarray, predictions: np.ndarra
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", type=Path, help="dataset file; without it random data are used")
+    parser.add_argument("--dataset", type=Path, help="dataset file; default: random data")
     parser.add_argument("--kind", choices=["expert", "universal"], default="expert")
-    parser.add_argument("--subset", nargs="+", help="default: Cu_FEFF; of a universal model on random data, all FEFF")
+    parser.add_argument("--subset", nargs="+", help="default: Cu_FEFF; for a universal model on random data, all FEFF")
     parser.add_argument("--features", default="m3gnet")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=1)
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--batch-size", type=int, help="default: the paper's")
     parser.add_argument("--max-epochs", type=int, help="default: 1000 with a dataset, 20 on random data")
-    parser.add_argument("--plain", action="store_true", help="time a plain loop too, of the first subset on the cpu")
+    parser.add_argument("--plain", action="store_true", help="also time a plain loop on the first subset, on the CPU")
     given = parser.parse_args()
     names = given.subset or (list(SIZES) if given.kind == "universal" and not given.dataset else ["Cu_FEFF"])
     subsets = [read_subset(given.dataset, name, given.features) if given.dataset else synthetic(name) for name in names]

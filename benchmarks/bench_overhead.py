@@ -1,10 +1,10 @@
-"""What the workflow itself costs a simulated site, and how many files a chunk leaves.
+"""How much time does the workflow itself need for each simulated site, and how many files does a chunk leave?
 
 `snakemake simulations` computes 2,000 sites in 8 chunks on two cores with an engine that does nothing: its command is
-`true`, its files are as large as those of a FEFF run. So all that is measured is the workflow: Snakemake, the start of
-each chunk's process, hashing, scratch folders, the guard around each command, keeping, packing, the list of failures.
-The bar is 0.15 s a site; both the wall time and the time of the processors (of both cores together) are told, as others
-may use the machine too. With --profile it tells where a chunk's own process spends its time.
+`true`, and its files are as large as those of a FEFF run. So this measures the workflow alone: Snakemake, the start of
+each chunk's process, hashing, scratch folders, the supervision of each command, storing and packing finished runs, the
+list of failures. The limit is 0.15 s per site. Wall time and CPU time (of both cores together) are printed, because
+others may use the machine too. With --profile, it also prints where the process of a chunk spends its time.
 
     python benchmarks/bench_overhead.py [--sites 2000] [--chunks 8] [--cores 2] [--profile]
 """
@@ -54,12 +54,12 @@ class Patch:
         return spec
 sys.meta_path.insert(0, Patch())
 """
-"""Read by each Python that Snakemake starts, as sitecustomize.py: puts the engine that does nothing in its place."""
+"""sitecustomize.py, which each Python that Snakemake starts reads: it replaces the engine by the one below."""
 
 
 @dataclass
 class NothingEngine:
-    """Writes files of the usual size and runs `true`."""
+    """An engine that writes files of the usual size and runs `true`."""
 
     theory: str = "FEFF8L"
     log_name: str = "feff.out"
@@ -67,28 +67,28 @@ class NothingEngine:
     keep: tuple[str, ...] = ("feff.inp", "feff.out", "xmu.dat")
 
     def settings(self) -> dict[str, Any]:
-        """What the hash of a run goes by."""
+        """Settings that enter the hash of a run."""
         return {"code": "nothing"}
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
-        """Write the files, those of the result too."""
+        """Write all files, including those of the result."""
         (folder / "feff.inp").write_text("".join(f"{k} {site_index} 1.0 2.0 3.0\n" for k in range(300)))
         (folder / "xmu.dat").write_text("".join(f"{9000 + k * 0.25:.3f} {k / 141:.5e} 1.0\n" for k in range(400)))
 
     def command(self, folder: Path) -> list[str]:
-        """What is run."""
+        """The command to run."""
         return ["true"]
 
     def validate(self, folder: Path) -> None:
-        """All is well."""
+        """Accept every run."""
 
     def record(self, folder: Path) -> dict[str, Any]:
-        """Nothing to tell."""
+        """Record nothing."""
         return {}
 
 
 def write_structures(folder: Path, materials: int) -> None:
-    """Cells of eight copper and eight oxygen atoms, none equivalent to another."""
+    """Write cells of eight copper and eight oxygen atoms, of which no two are equivalent."""
     folder.mkdir()
     chance = np.random.default_rng(0)
     grid = np.array([[x, y, z] for x in (0, 0.5) for y in (0, 0.25, 0.5, 0.75) for z in (0, 0.5)])
@@ -100,7 +100,7 @@ def write_structures(folder: Path, materials: int) -> None:
 
 
 def call(directory: Path, target: str, cores: int) -> tuple[float, float]:
-    """Wall and processor seconds of a call of Snakemake."""
+    """Wall and CPU seconds of a call of Snakemake."""
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(SNAKEFILE), "--directory", str(directory),
                "--cores", str(cores), "--configfile", str(directory / "campaign.yaml")]  # fmt: skip
     paths = [str(directory / "patch"), str(SNAKEFILE.parent / "workflow_scripts"), os.environ.get("PYTHONPATH", "")]
@@ -114,7 +114,7 @@ def call(directory: Path, target: str, cores: int) -> tuple[float, float]:
 
 
 def files_of_a_chunk(directory: Path, name: str) -> list[Path]:
-    """All files that have a chunk's number in their name, those of Snakemake too."""
+    """All files with a chunk's number in their name, including those of Snakemake."""
     found = []
     for path in directory.rglob("*"):
         told = b64decode(path.name).decode() if path.parent.name == "metadata" else path.name
@@ -124,7 +124,7 @@ def files_of_a_chunk(directory: Path, name: str) -> list[Path]:
 
 
 def profile_chunk(directory: Path) -> None:
-    """Show where the process of one chunk spends its time, without what it imports; its threads one after another."""
+    """Print where the process of one chunk spends its time, without imports; its threads run one after another."""
     profiles: list[cProfile.Profile] = []
     run, folder = threading.Thread.run, directory / "results/structures"
 

@@ -1,9 +1,9 @@
-"""How long Snakemake plans the full campaign: eight elements by FEFF, Ti and Cu by VASP, 82,000 sites.
+"""How long does Snakemake take to plan the full campaign: eight elements by FEFF, Ti and Cu by VASP, 82,000 sites?
 
-Planned is the report, with all that it needs: as an import of finished runs, as a campaign whose structures are there
-and whose simulations are not, and as one of which half of the chunks are done (their files are there, and what
-Snakemake notes of them). The graph is static: its size goes with the chunks, not with the sites. The bar is 5 s and
-300 MiB; the wall time is of a machine that others may use too, the time of the processor is not.
+It plans the report and everything that the report needs, for three campaigns: an import of finished runs, a campaign
+whose structures exist and whose simulations do not, and one with half of the chunks done (their files exist, and so do
+Snakemake's records of them). The graph is static: its size depends on the chunks, not on the sites. The limits are 5 s
+and 300 MiB. The wall time depends on other users of the machine, the CPU time does not.
 
     python benchmarks/bench_planning.py [--chunks 32] [--sites 82000]
 """
@@ -26,7 +26,7 @@ BAR, BAR_MIB = 5.0, 300
 
 
 def call(directory: Path, *arguments: str) -> tuple[str, float, float, float]:
-    """What a call of Snakemake prints, its wall and processor seconds, and its memory in MiB."""
+    """Output of a call of Snakemake, its wall and CPU seconds, and its memory in MiB."""
     command = [sys.executable, "-m", "snakemake", "-s", str(SNAKEFILE), "-d", str(directory), *arguments]
     command += ["--configfile", str(directory / "ten.yaml")]
     start = time.perf_counter()
@@ -43,14 +43,14 @@ def call(directory: Path, *arguments: str) -> tuple[str, float, float, float]:
 
 
 def plan(directory: Path, what: str, chunks: int) -> None:
-    """Measure a dry run, and print its row."""
+    """Measure a dry run and print its row."""
     printed, wall, processor, mib = call(directory, "-n")
     jobs = next(line.split()[1] for line in printed.splitlines() if line.startswith("total"))
     print(f"{what:>22}{len(SUBSETS):9}{chunks:13}{jobs:>6}{wall:8.1f}{processor:13.1f}{BAR:7}{mib:6.0f}{BAR_MIB:7}")
 
 
 def finish_half(directory: Path, chunks: int) -> None:
-    """Let Snakemake note the structures and half of the chunks as made."""
+    """Make Snakemake record the structures and half of the chunks as finished."""
     done = []
     for subset in SUBSETS:
         structures = directory / f"results/structures/{subset}.parquet"

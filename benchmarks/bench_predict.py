@@ -1,9 +1,9 @@
-"""What predicting costs: the command from cold, one structure after the other, and a folder; one table.
+"""Time of predictions: a cold start of the command, one structure after the other, and a folder; in one table.
 
-The structures are those of the published archive of FEFF runs (31 atoms on average). Each line has wall time and the
-processor time of all processes, a structure, so that a busy machine shows. "One by one" is one call of
-`xanesflow.predict` for each file, which loads model and featurizer each time; "kept" is one `Predictor` for all of
-them.
+The structures are those of the published archive of FEFF runs (31 atoms on average). Each line has the wall time and
+the CPU time of all processes, per structure, so that a busy machine shows. "One by one" means a call of
+`xanesflow.predict` for each file, which loads model and featurizer each time; "kept" means one `Predictor` for all
+files.
 
     python benchmarks/bench_predict.py --model FOLDER [--structures 1000] [--weights FOLDER] [--archive feff9-cu.tar.xz]
 """
@@ -31,7 +31,7 @@ DATA = Path(os.environ.get("XANESFLOW_TEST_DATA", Path(__file__).parents[2] / "s
 
 
 def unpack(archive: Path, folder: Path, number: int) -> list[Path]:
-    """Write POSCARs of the archive below a folder, some of them, always the same."""
+    """Write some POSCARs of the archive below a folder, always the same ones."""
     found = []
     with tarfile.open(archive) as opened:
         for member in opened:
@@ -49,13 +49,13 @@ def unpack(archive: Path, folder: Path, number: int) -> list[Path]:
 
 
 def processor_seconds() -> float:
-    """Of this process and its children that have ended."""
+    """CPU seconds of this process and of its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def measure(what: str, number: int, call: Callable[[], object]) -> None:
-    """Print what a call takes for each of so many structures."""
+    """Print the time of a call, divided by the number of structures."""
     wall, used = time.perf_counter(), processor_seconds()
     call()
     wall, used = time.perf_counter() - wall, processor_seconds() - used
@@ -80,7 +80,7 @@ def main() -> None:
             subprocess.run([*map(str, command), *map(str, arguments)], check=True, capture_output=True)
 
         print(f"{'':<44} {'number':>6} {'wall ms':>10} {'CPU ms':>10}   (each structure)")
-        run(paths[0])  # so that no file is read from a disk for the first time
+        run(paths[0])  # a first run, so that all files are in the disk cache
         for _ in range(3):
             measure("the command from cold, one file", 1, lambda: run(paths[0]))
 

@@ -1,8 +1,8 @@
-"""How long `xanesflow status` takes on the full campaign, half done: eight elements by FEFF, Ti and Cu by VASP.
+"""How long does `xanesflow status` take on the full campaign, half done: eight elements by FEFF, Ti and Cu by VASP?
 
-82,000 sites in ten subsets; of the chunks half are finished, a few are at work, one was left by a process that is gone.
-The bar is 2 s, also where nothing of it is in the disk cache of Python's own files. The wall time is of a machine that
-others may use too; the time of the processor is not.
+The campaign has 82,000 sites in ten subsets. Half of the chunks are finished, a few are running, and one was left
+behind by a dead process. The limit is 2 s, even if none of Python's own files are in the disk cache. The wall time
+depends on other users of the machine, the CPU time does not.
 
     python benchmarks/bench_status.py [--sites 82000] [--chunks 32] [--keep DIRECTORY]
 """
@@ -30,13 +30,13 @@ SUBSETS = {
     "Ti_FEFF": 6422, "V_FEFF": 10813, "Cr_FEFF": 3067, "Mn_FEFF": 17052, "Fe_FEFF": 12067, "Co_FEFF": 10753,
     "Ni_FEFF": 4335, "Cu_FEFF": 4172, "Ti_VASP": 3784, "Cu_VASP": 3226,
 }  # fmt: skip
-"""Spectra of the published dataset by subset; what was simulated is more, in about the same shares."""
+"""Numbers of spectra in the published subsets. More sites were simulated, in about the same proportions."""
 
 BAR = 2.0
 
 
 def write_campaign(directory: Path, sites: int, chunks: int) -> int:
-    """Write site tables, chunks and what these tell of themselves; gives the number of sites."""
+    """Write site tables, chunks and the records of their progress; returns the number of sites."""
     chance, total, written = random.Random(0), sum(SUBSETS.values()), 0
     for subset, share in SUBSETS.items():
         number = round(sites * share / total)
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sites", type=int, default=82_000)
     parser.add_argument("--chunks", type=int, default=32)
-    parser.add_argument("--keep", type=Path, help="folder to write the campaign into, which is left there")
+    parser.add_argument("--keep", type=Path, help="write the campaign into this folder and leave it there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         directory = options.keep or Path(folder)

@@ -1,11 +1,11 @@
-"""How long all 21 models of the paper take to train, on random data of the full sizes (75,691 spectra).
+"""How long do all 21 models of the paper take to train, on random data of the full sizes (75,691 spectra)?
 
     python benchmarks/bench_suite.py --device cuda --precision bfloat16
-    python benchmarks/bench_suite.py --share 0.02 --max-epochs 3        # a look at it, on any machine
+    python benchmarks/bench_suite.py --share 0.02 --max-epochs 3        # a quick try on any machine
 
-Experts of the eight FEFF and two VASP subsets, a universal model of all FEFF subsets, and ten tuned ones that go on
-from it. Spectra are a smooth function of the features with noise, so that early stopping has something to stop at;
-errors of the models say nothing. Prints a row per model and the sum.
+Trains experts of the eight FEFF and two VASP subsets, a universal model of all FEFF subsets, and ten tuned models that
+start from it. Spectra are a smooth function of the features with noise, so that early stopping works as usual; the
+errors of the models mean nothing. Prints a row for each model, and the total time.
 """
 
 import argparse
@@ -23,11 +23,11 @@ SIZES = {
     "Fe_FEFF": (9657, 1205), "Co_FEFF": (8605, 1074), "Ni_FEFF": (3471, 432), "Cu_FEFF": (3340, 416),
     "Ti_VASP": (3030, 377), "Cu_VASP": (2584, 321),
 }  # fmt: skip
-"""Published spectra for training and validation (arXiv 2409.19552); those for testing are never trained on."""
+"""Numbers of published spectra for training and validation (arXiv 2409.19552); test spectra are not needed here."""
 
 
 def learnable(subset: str, share: float) -> SubsetData:
-    """Random features, and spectra that depend on them, of the size of a published subset."""
+    """Random features and spectra that depend on them, as many as in a published subset."""
     rng = np.random.default_rng(list(SIZES).index(subset))
     n_train, n_val = (max(40, round(share * n)) for n in SIZES[subset])
     n = n_train + n_val
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--max-epochs", type=int, default=1000)
-    parser.add_argument("--share", type=float, default=1.0, help="of the published sizes")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the published sizes")
     given = parser.parse_args()
     data = {subset: learnable(subset, given.share) for subset in SIZES}
     common = {"device": given.device, "precision": given.precision, "threads": given.threads}
@@ -82,7 +82,7 @@ def main() -> None:
         fit("expert", subset, [each], common)
     cheap = [each for subset, each in data.items() if subset.endswith("_FEFF")]
     universal = fit("universal", "FEFF", cheap, common)
-    # A start names the file that it is read from; here there is none.
+    # A start names the file that it was read from; here there is none.
     starts = [Start(Path("/dev/null"), model) for model in universal]
     for subset, each in data.items():
         fit("tuned", subset, [each], tuned, starts)

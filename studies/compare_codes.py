@@ -2,11 +2,11 @@
 
     python studies/compare_codes.py [--data ../shared/data/anatase] [--figure docs/studies/anatase.svg]
 
-The files are those of Lightshow's notebooks (BSD-3-Clause). VASP's is its dielectric function as computed, so it goes
-through `xanesflow.spectra`: cross section, Lorentzian of 0.89 eV. XSpectra's is unbroadened too and gets the same
-Lorentzian; the others are taken as they are. None of the files brings total energies, so the energies are aligned as
-Lightshow does it: VASP by its maximum to that of the experiment, each other code by the shift that makes it most
-similar to VASP (cosine).
+The files come from Lightshow's notebooks (BSD-3-Clause). VASP's file holds the computed dielectric function, so it is
+processed like any VASP run: cross section, then a Lorentzian of 0.89 eV. XSpectra's spectrum is unbroadened too and
+gets the same Lorentzian. The others are used unchanged. No file has total energies, so the energies are aligned as in
+Lightshow: the maximum of VASP to that of the experiment, then each other code by the shift that makes it most similar
+to VASP (cosine).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Spectrum = tuple[np.ndarray, np.ndarray]
 
 
 def load(data: Path) -> dict[str, Spectrum]:
-    """Energies in eV and intensities by code, VASP and XSpectra broadened."""
+    """Energies in eV and intensities by code; VASP and XSpectra are broadened."""
     names = {"experiment": "exp", "FEFF": "theory_FEFF", "OCEAN": "ocean", "exciting": "exciting"}
     spectra = {name: load_file(data / f"anatase_{file}.txt") for name, file in names.items()}
     spectra["VASP"] = process_vasp(load_file(data / "anatase_theory_VASP.txt.xz"))
@@ -47,7 +47,7 @@ def load(data: Path) -> dict[str, Spectrum]:
 
 
 def load_file(path: Path) -> Spectrum:
-    """The two columns of a file, packed or not."""
+    """The two columns of a file, compressed or not."""
     with lzma.open(path, "rt") if path.suffix == ".xz" else path.open() as opened:
         energy, values = np.loadtxt(opened).T
     forward = np.diff(np.maximum.accumulate(energy), prepend=-np.inf) > 0  # three of the experiment step back
@@ -55,7 +55,7 @@ def load_file(path: Path) -> Spectrum:
 
 
 def process_vasp(raw: Spectrum) -> Spectrum:
-    """Cross section (of a cell of 1 Å³: its size is not known) and broadening, as of any run."""
+    """Cross section and broadening as for any VASP run; the size of the cell is unknown, so it is set to 1 Å³."""
     energy, epsilon2 = raw
     step = float(energy[-1] - energy[0]) / (len(energy) - 1)
     broadened = broaden_lorentzian(cross_section(energy, epsilon2, 1.0), step_ev=step, width_ev=WIDTH_EV)
@@ -64,7 +64,7 @@ def process_vasp(raw: Spectrum) -> Spectrum:
 
 
 def publish_vasp(raw: Spectrum, at: np.ndarray) -> np.ndarray:
-    """The same by the sums of the published spectra, at some energies: an implementation that shares nothing."""
+    """The same at some energies by the formula of the published spectra, independent of our implementation."""
     energy, epsilon2 = raw
     some = slice(np.flatnonzero(epsilon2)[0], np.flatnonzero(epsilon2)[-1] + 1)
     energy, values = energy[some], energy[some] * epsilon2[some]
@@ -73,7 +73,7 @@ def publish_vasp(raw: Spectrum, at: np.ndarray) -> np.ndarray:
 
 
 def align(spectra: dict[str, Spectrum]) -> dict[str, Spectrum]:
-    """All on the experiment's energies, each scaled to a mean of 1 over the compared part."""
+    """Shift all spectra to the experiment's energies, and scale each to a mean of 1 over the compared part."""
     measured = spectra["experiment"]
     energy, values = spectra["VASP"]
     vasp = energy + measured[0][measured[1].argmax()] - energy[values.argmax()], values
@@ -85,7 +85,7 @@ def align(spectra: dict[str, Spectrum]) -> dict[str, Spectrum]:
 
 
 def peaks(spectrum: Spectrum, *, below: float = 5000.0) -> list[float]:
-    """Energies of the maxima that rise at least 0.5 % of the spectrum's maximum above what lies around them."""
+    """Energies of the maxima that rise above their surroundings by at least 0.5 % of the spectrum's maximum."""
     energy, values = spectrum
     found, _ = find_peaks(values / values.max(), prominence=0.005)
     return [float(energy[k]) for k in found if energy[k] < below]
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def draw(aligned: dict[str, Spectrum], path: Path) -> None:
-    """One above the other, from 4,960 to 5,000 eV."""
+    """Draw the spectra one above the other, from 4,960 to 5,000 eV."""
     with figure(path, 6.5, 5.5) as drawn:
         axes = drawn.subplots()
         for k, (name, (x, y)) in enumerate(reversed(aligned.items())):

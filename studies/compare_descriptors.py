@@ -1,11 +1,11 @@
-"""What the projection of ACSF and SOAP to 1024 numbers costs: against all of dscribe's columns, on a dataset.
+"""How much does the projection of ACSF and SOAP to 1024 numbers lose, compared with all of dscribe's columns?
 
     python studies/compare_descriptors.py results/dataset/baselines.h5 Cu_FEFF
 
-For each descriptor the principal components of the training part (99 % of the variance) are found twice, from all
-columns of all elements (kept sparse; by the matrix of inner products, as there are more columns than sites) and from
-the projected numbers. Printed are how many they are, how well the validation part's distances agree, and η of linear
-regression on them, on the validation part.
+For each descriptor, the principal components of the training part (99 % of the variance) are computed twice: from all
+columns of all elements (sparse; by the matrix of inner products, because there are more columns than sites), and from
+the projected numbers. The table shows the number of components, how well the distances in the validation part agree,
+and η of linear regression on the components, on the validation part.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def all_columns(name: str, structures: dict[str, Structure], sites: list[tuple[str, int]]) -> csr_matrix:
-    """(sites, columns) all blocks that any site has, with zeros where its structure lacks an element."""
+    """(sites, columns) all blocks that any site has, with zeros for elements that its structure lacks."""
     first: dict[tuple[int, ...], int] = {}
     rows, columns, values = [], [], []
     width = 0
@@ -72,7 +72,7 @@ def all_columns(name: str, structures: dict[str, Structure], sites: list[tuple[s
 
 
 def from_products(wide: csr_matrix, train: np.ndarray, val: np.ndarray) -> list[np.ndarray]:
-    """Components of both parts from inner products of centred rows."""
+    """Principal components of both parts, from inner products of centred rows."""
     mean = np.asarray(wide[train].mean(axis=0)).ravel()
     with_mean = wide @ mean
     products = [
@@ -86,18 +86,18 @@ def from_products(wide: csr_matrix, train: np.ndarray, val: np.ndarray) -> list[
 
 
 def from_numbers(narrow: np.ndarray, train: np.ndarray, val: np.ndarray) -> list[np.ndarray]:
-    """Components of both parts as a model has them."""
+    """Principal components of both parts, as a model computes them."""
     axes = principal_axes(narrow[train])
     return [(narrow[rows] - narrow[train].mean(axis=0)) @ axes for rows in (train, val)]
 
 
 def distances(inputs: np.ndarray) -> np.ndarray:
-    """Between each validation site and the next one."""
+    """Distance between each site and the next one."""
     return np.linalg.norm(np.diff(inputs, axis=0), axis=1) + 1e-12
 
 
 def eta_of_linear(inputs: list[np.ndarray], spectra: list[np.ndarray]) -> float:
-    """η on the validation part of linear regression on standardised inputs."""
+    """η of linear regression on standardised inputs, on the validation part."""
     size = inputs[0].std(axis=0)
     train, val = ((each / size, truth) for each, truth in zip(inputs, spectra, strict=True))
     predictions = fit_linear(train, val).predict(val[0])

@@ -1,10 +1,11 @@
-"""The embedded engine against published FEFF 9 spectra of the other elements, and of anatase.
+"""Compare the embedded engine with published FEFF 9 spectra of the other elements, and of anatase.
 
     python studies/compare_elements.py ARCHIVE DATA [--sites 5]
 
-ARCHIVE is the published archive of Cu runs: many of its structures hold a second 3d metal, whose published validation
-spectra are DATA/3dtm_xanes_ml2024/<El>_FEFF_val.npz. Anatase is the example of that name against
-DATA/anatase/anatase_theory_FEFF.txt. Nothing was chosen on any of these. One common shift for each element.
+ARCHIVE is the published archive of Cu runs. Many of its structures contain a second 3d metal, whose published
+validation spectra are in DATA/3dtm_xanes_ml2024/<El>_FEFF_val.npz. The example structure of anatase is compared with
+DATA/anatase/anatase_theory_FEFF.txt. No setting of the engine was chosen on these spectra. Each element has one common
+shift.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ELEMENTS = ("Ti", "V", "Cr", "Co", "Ni")
 
 
 def row(name: str, grid: np.ndarray, spectra: list, references: list) -> None:
-    """Print an element's line."""
+    """Print the row of an element."""
     pairs = list(zip(spectra, references, strict=True))
     shifts = np.arange(-4, 4.01, 0.05)
     medians = [np.median([judge(*s, r, x, grid)[1] for s, r in pairs]) for x in shifts]
@@ -44,11 +45,11 @@ def row(name: str, grid: np.ndarray, spectra: list, references: list) -> None:
 
 
 def main() -> None:
-    """Compute and print."""
+    """Compute the spectra and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--sites", type=int, default=5, help="of each element, the first of as many materials")
+    parser.add_argument("--sites", type=int, default=5, help="sites of each element, one for each material")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     published = {el: np.load(given.data / f"3dtm_xanes_ml2024/{el}_FEFF_val.npz") for el in ELEMENTS}

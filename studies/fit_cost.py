@@ -1,10 +1,10 @@
-"""Learn what FEFF 9 costs from the run times of finished runs: the constants of `xanesflow.codes.feff.core_hours`.
+"""Learn the cost of FEFF 9 from the times of finished runs: the constants of `xanesflow.codes.feff.core_hours`.
 
     python studies/fit_cost.py ARCHIVE
 
-ARCHIVE is the published archive of finished Cu runs; each run's feff.out tells when it started and ended, on one core.
-Candidates are cross-validated by material; then the fit of the chosen one. The constant is such that the sum of the
-expected hours is that of the measured ones.
+ARCHIVE is the published archive of finished Cu runs; the feff.out of each run records when it started and ended, on one
+core. The candidates are cross-validated by material, then the chosen one is fitted to all runs. The constant is set so
+that the sum of the expected hours equals that of the measured ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DRAWS, DRAWN = 2000, 100
 
 
 def run_hours(feff_out: bytes) -> float | None:
-    """Hours between the start and the end of a run that started once and ended; both are in one time zone."""
+    """Hours between start and end of a run; None unless it started once and ended. Both are in one time zone."""
     clock = CLOCK.findall(feff_out)
     if [word for word, *_ in clock] != [b"starts", b"ends"]:
         return None
@@ -38,7 +38,7 @@ def run_hours(feff_out: bytes) -> float | None:
 
 
 def read(archive: Path) -> tuple[Clusters, np.ndarray, np.ndarray, np.ndarray]:
-    """Clusters, hours, material and FEFF's own number of atoms of each finished run."""
+    """Clusters, hours, material, and number of atoms by FEFF's own log, for each finished run."""
     structures, runs = {}, {}
     for member in read_archive(archive, lambda name: name.endswith(("/POSCAR", "/feff.out"))):
         place = place_of(member.name, "FEFF")
@@ -56,14 +56,14 @@ def read(archive: Path) -> tuple[Clusters, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def fit(columns: np.ndarray, hours: np.ndarray) -> np.ndarray:
-    """Least squares of the logarithm; the constant then moved so that the sum of the hours is right."""
+    """Fit the logarithm by least squares, then adjust the constant so that the sum of the hours is right."""
     weights = np.linalg.lstsq(columns, np.log(hours), rcond=None)[0]
     weights[0] += np.log(hours.sum() / np.exp(columns @ weights).sum())
     return weights
 
 
 def cross_validate(columns: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> np.ndarray:
-    """Hours of each run as predicted by a fit to other materials."""
+    """Hours of each run, predicted by a fit to other materials."""
     predicted = np.empty(len(hours))
     for train, test in GroupKFold(5).split(columns, groups=materials):
         predicted[test] = np.exp(columns[test] @ fit(columns[train], hours[train]))
@@ -71,7 +71,7 @@ def cross_validate(columns: np.ndarray, hours: np.ndarray, materials: np.ndarray
 
 
 def totals(predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> np.ndarray:
-    """Ratio of expected to measured total for campaigns of DRAWN materials, drawn at random."""
+    """Ratio of expected to measured total hours, for random campaigns of DRAWN materials."""
     names, number = np.unique(materials, return_inverse=True)
     sums = np.array([np.bincount(number, values) for values in (predicted, hours)])
     rng = np.random.default_rng(0)
@@ -80,7 +80,7 @@ def totals(predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> n
 
 
 def tell(name: str, columns: np.ndarray, predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> None:
-    """One row of the table."""
+    """Print one row of the table."""
     off = np.abs(np.log(predicted / hours))
     middle, most, worst = np.exp(np.quantile(off, (0.5, 0.9, 1)))
     of_totals = np.quantile(np.abs(totals(predicted, hours, materials) - 1), 0.9)
@@ -91,7 +91,7 @@ def tell(name: str, columns: np.ndarray, predicted: np.ndarray, hours: np.ndarra
 
 
 def main() -> None:
-    """Compare, fit, print."""
+    """Compare the candidates, fit the chosen one, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     clusters, hours, materials, atoms = read(parser.parse_args().archive)

@@ -1,12 +1,12 @@
-"""Learn how far FEFF 9.9.1's Fermi level lies from the small field's: the model behind the engine's learned level.
+"""Learn how far FEFF 9.9.1's Fermi level lies from that of the small field: the model of the embedded engine's level.
 
     python studies/fit_fermi.py ARCHIVE --fields DIR --out FILE [--sites N]
 
-ARCHIVE is the published archive of finished Cu runs; each run's xmu.dat names its level (Mu). One site a material is
-drawn, those of `study_engine.py` left out, and its field computed as the engine does (some four seconds a site; what
-stands in DIR is not computed again). First the choices, cross-validated; then the fit with the best of them, written to
-FILE (workflow_scripts/xanesflow/codes/feff8l/fermi_cu.safetensors). A model that gives other levels needs a new
-ENGINE_VERSION (`settings`), so that kept results are computed again.
+ARCHIVE is the published archive of finished Cu runs; the xmu.dat of each run gives its level (Mu). One site is drawn
+for each material, without the materials of `study_engine.py`. Its field is computed as in the engine (about four
+seconds for each site; fields in DIR are not computed again). The study first cross-validates the choices, then fits
+with the best one and writes FILE (workflow_scripts/xanesflow/codes/feff8l/fermi_cu.safetensors). If the levels change,
+raise ENGINE_VERSION, so that stored results are computed again.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ GAMMAS = (0.5, 1.0, 2.0)
 RIDGES = (0.003, 0.01, 0.03)
 POINTS = 1500
 BLOCKS = {"crystal and absorber": 44, "elements": 94, "field": 17}
-"""Features that belong together; each block weighs the same, however many it has."""
+"""Blocks of features, with their sizes; every block weighs the same, whatever its size."""
 
 
 def read(archive: Path, n: int) -> list[tuple[str, int, Structure, float]]:
-    """Material, site, structure and FEFF 9's level in eV of the sites drawn."""
+    """Material, site, structure and FEFF 9's level in eV of the drawn sites."""
     names = dict(list(draw_names(archive, DEVELOPMENT + TEST + n).items())[DEVELOPMENT + TEST :])
     structures, levels = {}, {}
     for member in read_archive(archive, lambda name: name.endswith(("/POSCAR", "/xmu.dat"))):
@@ -63,7 +63,7 @@ def read(archive: Path, n: int) -> list[tuple[str, int, Structure, float]]:
 
 
 def compute_field(site: tuple[str, int, Structure, float], folder: Path) -> list[float] | None:
-    """Numbers of a site's field, as `Field.describe` gives them; None where pot fails."""
+    """The numbers that describe a site's field (`Field.describe`); None if the program pot fails."""
     material, index, structure, _ = site
     path = folder / f"{material}_{index:03d}.json"
     if not path.exists():
@@ -90,7 +90,7 @@ def compute_field(site: tuple[str, int, Structure, float], folder: Path) -> list
 
 
 def scale_of(features: np.ndarray) -> np.ndarray:
-    """(d,) by which features are divided, such that each block's distances weigh the same."""
+    """(d,) divisors of the features, chosen so that distances in each block weigh the same."""
     scale = features.std(0)
     scale[scale < 1e-9] = 1
     sizes = np.repeat(list(BLOCKS.values()), list(BLOCKS.values()))
@@ -100,11 +100,11 @@ def scale_of(features: np.ndarray) -> np.ndarray:
 
 
 def fit(features: np.ndarray, levels: np.ndarray, gamma: float, ridge: float, n_points: int = POINTS) -> LevelModel:
-    """Kernel ridge regression on the sites that span the others best (pivoted Cholesky of the kernel)."""
+    """Fit a kernel ridge regression on the sites that best represent the others (pivoted Cholesky of the kernel)."""
     mean, scale = features.mean(0), scale_of(features)
     x = (features - mean) / scale
     kernel = np.exp(-gamma * cdist(x, x, "cityblock"))
-    points = x[pivots(kernel, n_points)].astype(np.float16).astype(np.float64)  # as they are stored
+    points = x[pivots(kernel, n_points)].astype(np.float16).astype(np.float64)  # rounded as in the stored file
     level = float(levels.mean())
     kernel = np.exp(-gamma * cdist(x, points, "cityblock"))
     among = np.exp(-gamma * cdist(points, points, "cityblock"))
@@ -113,7 +113,7 @@ def fit(features: np.ndarray, levels: np.ndarray, gamma: float, ridge: float, n_
 
 
 def pivots(kernel: np.ndarray, n: int) -> list[int]:
-    """Rows that a pivoted Cholesky decomposition takes, those least explained by the ones before."""
+    """Rows chosen by a pivoted Cholesky decomposition: each is the row that the earlier ones explain least."""
     left, chosen, factor = np.ones(len(kernel)), [], np.zeros((len(kernel), n))
     while len(chosen) < n and left.max() > 1e-6:
         k, done = int(left.argmax()), len(chosen)
@@ -126,12 +126,12 @@ def pivots(kernel: np.ndarray, n: int) -> list[int]:
 
 
 def main() -> None:
-    """Compute, choose, fit, store."""
+    """Compute the fields, choose the settings, fit the model and store it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--fields", type=Path, required=True, help="folder of the computed fields")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sites", type=int, default=10**6, help="so many at most")
+    parser.add_argument("--sites", type=int, default=10**6, help="largest number of sites")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     given.fields.mkdir(parents=True, exist_ok=True)

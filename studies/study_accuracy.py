@@ -1,11 +1,12 @@
-"""What raises the accuracy of a subset's expert, judged without its validation and test parts.
+"""What raises the accuracy of a subset's expert? Evaluated without its validation and test parts.
 
-    python studies/study_accuracy.py results/dataset/NAME.h5            # choosing on hold-outs
-    python studies/study_accuracy.py results/dataset/NAME.h5 --confirm  # the choice on the validation part
+    python studies/study_accuracy.py results/dataset/NAME.h5            # compare the choices on hold-outs
+    python studies/study_accuracy.py results/dataset/NAME.h5 --confirm  # evaluate the choice on the validation part
 
-The dataset must hold m3gnet_all, chgnet, radial, angular and chgnet_cell. Everything is chosen within the training
-part, on materials of one or two sites as the published validation part has them: kernels by leaving out each material
-(closed form), networks on hold-outs of a fifth of these materials. Prints tables for docs/studies/accuracy.md.
+The dataset must hold m3gnet_all, chgnet, radial, angular and chgnet_cell. All choices are made within the training
+part, on materials with one or two sites, like those of the published validation part. Kernels are compared by leaving
+out each material (in closed form), networks on hold-outs of a fifth of these materials. Prints the tables of
+docs/studies/accuracy.md.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ NETWORKS = {
     "widths 600-600-600-600": {"widths": (600, 600, 600, 600)},
     "plain Adam": {"weight_decay": 0.0},
 }
-"""Row of the table → what differs from the preset."""
+"""Rows of the table, with the settings in which each differs from the preset."""
 
 
 def hold_outs(data: SubsetData, number: int) -> list[np.ndarray]:
-    """Rows of the training part to hold out, five disjoint parts of its materials with one or two sites."""
+    """Rows of the training part to hold out: `number` of five disjoint parts of its materials with one or two sites."""
     train, materials = data.rows("train"), data.materials
     names, counts = np.unique(materials[train], return_counts=True)
     small = np.random.default_rng(0).permutation(names[counts <= 2])
@@ -54,13 +55,13 @@ def hold_outs(data: SubsetData, number: int) -> list[np.ndarray]:
 
 
 def eta(truth: np.ndarray, predicted: np.ndarray, baseline: np.ndarray) -> str:
-    """Ratio of the medians (the paper's), and of the geometric means, which is less noisy."""
+    """Ratio of the medians (the paper's η), and of the geometric means, which is less noisy."""
     error, base = ((truth - predicted) ** 2).mean(axis=1), ((truth - baseline) ** 2).mean(axis=1)
     return f"{np.median(base) / np.median(error):.2f} | {np.exp(np.log(base / error).mean()):.2f}"
 
 
 def settings_of(**changes: object) -> TrainingSettings:
-    """The preset `best`, but for some changes."""
+    """The preset `best` with some changes."""
     preset, layers = PRESETS["best"], LAYERS["best"]
     assert layers is not None
     values = {name: value for name, value in preset.items() if name not in ("features", "seeds", "kernel_share")}
@@ -68,7 +69,7 @@ def settings_of(**changes: object) -> TrainingSettings:
 
 
 def predict(data: SubsetData, rows: np.ndarray, seeds: Sequence[int], settings: TrainingSettings) -> np.ndarray:
-    """(seeds, rows, 141) by networks trained on the training part without `rows`; one cycle never looks at them."""
+    """(seeds, rows, 141) predictions by networks trained without `rows`; the one-cycle schedule never uses them."""
     split = data.split.copy()
     split[rows] = "val"
     models = fit_models("expert", data.subset, [replace(data, split=split)], settings, seeds)
@@ -76,7 +77,7 @@ def predict(data: SubsetData, rows: np.ndarray, seeds: Sequence[int], settings: 
 
 
 def kernels(path: Path, subset: str) -> None:
-    """Kernel regression alone on every choice of features, each material left out in turn."""
+    """Evaluate kernel regression alone for every choice of features, leaving out each material in turn."""
     print("| kernel regression on | length | noise | eta | geometric |\n| --- | --- | --- | --- | --- |")
     for features in FEATURES:
         data = read_subset(path, subset, features)
@@ -91,7 +92,7 @@ def kernels(path: Path, subset: str) -> None:
 
 
 def networks(path: Path, subset: str, number: int, run: dict[str, object]) -> None:
-    """Networks and mixtures on hold-outs, all of them pooled."""
+    """Evaluate networks, and their mixtures with the kernel regression, on all hold-outs together."""
     print("| network | eta | geometric | with the kernel, 1/2 each | |\n| --- | --- | --- | --- | --- |")
     for name, changes in NETWORKS.items():
         others = {key: value for key, value in changes.items() if key != "features"}
@@ -111,7 +112,7 @@ def networks(path: Path, subset: str, number: int, run: dict[str, object]) -> No
 
 
 def confirm(path: Path, subset: str, run: dict[str, object]) -> None:
-    """What was chosen, on the validation part."""
+    """Evaluate the final choice on the validation part."""
     data = read_subset(path, subset, BEST)
     train, rows = data.rows("train"), data.rows("val")
     blocks = list(data.feature_dimensions.values())
@@ -129,14 +130,14 @@ def confirm(path: Path, subset: str, run: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Choose, or confirm."""
+    """Compare the choices, or confirm the final one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--subset", default="Cu_FEFF")
-    parser.add_argument("--hold-outs", type=int, default=2, help="1 to 5")
+    parser.add_argument("--hold-outs", type=int, default=2, help="number of hold-outs, 1 to 5")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
-    parser.add_argument("--confirm", action="store_true", help="the choice on the validation part, and nothing else")
+    parser.add_argument("--confirm", action="store_true", help="only evaluate the choice on the validation part")
     given = parser.parse_args()
     run = {"threads": given.threads, "precision": given.precision}
     if given.confirm:

@@ -1,11 +1,11 @@
-"""Delta learning on published Cu spectra: learning curve, planned against random sites, unseen elements, error bars.
+"""Delta learning on published Cu spectra: learning curve, planned and random sites, unseen elements, error bars.
 
     python studies/study_delta.py DATASET [--features NAMES] [--figure FILE] [--only PARTS]
 
-DATASET is made with `snakemake dataset --configfile campaigns/delta_cu.yaml`: Cu_FEFF with the published split,
-features of the structures, and those of the embedded engine's runs at the same sites. All models learn from the
-training part and are judged on the published validation part (of unseen elements: on all sites that have them). Tables
-go to standard output, in Markdown.
+Build DATASET with `snakemake dataset --configfile campaigns/delta_cu.yaml`: it holds Cu_FEFF with the published split,
+features of the structures, and features of the embedded engine's runs at the same sites. All models learn from the
+training part. They are evaluated on the published validation part; for unseen elements, on all sites of materials with
+the element. The tables are printed in Markdown.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ DEALS = 50
 
 
 def eta(data: SubsetData, model: DeltaModel, rows: np.ndarray, *, alone: bool = False) -> float:
-    """Figure of merit on some rows, of the delta model or of the structure alone."""
+    """Figure of merit η on some rows, of the delta model or of the structure alone."""
     predict = model.from_structure_alone if alone else model.predict
     mean = data.spectra[data.rows("train")].mean(axis=0)
     return compute_metrics(data.spectra[rows], predict(data.features[rows]), mean).eta
 
 
 def show_curve(data: SubsetData, figure: Path | None) -> None:
-    """Learning curve with and without the engine."""
+    """Print the learning curve with and without the embedded engine."""
     points = learning_curve(data, DeltaSettings(CHEAP_FEATURES), sizes=SIZES, draws=DRAWS)
     print(
         "| training sites | η with the engine | structure alone | engine, moved in energy |\n| --- | --- | --- | --- |"
@@ -64,7 +64,7 @@ def show_curve(data: SubsetData, figure: Path | None) -> None:
 
 
 def show_experts(data: SubsetData) -> None:
-    """The paper's model at the same sizes, on M3GNet's features alone; a tenth of the drawn materials stops it."""
+    """Print η of the paper's model at the same sizes, on M3GNet's features; a tenth of the materials validates."""
     first = list(data.feature_dimensions).index("m3gnet_all")
     end = sum(list(data.feature_dimensions.values())[: first + 1])
     alone = replace(
@@ -91,7 +91,7 @@ def show_experts(data: SubsetData) -> None:
 
 
 def show_plan(data: SubsetData) -> None:
-    """Sites chosen by the planner against random ones; the planner too has ten tries, each without a tenth of all."""
+    """Compare sites chosen by the planner with random ones; each of the planner's ten tries lacks a tenth of all."""
     train, val = data.rows("train"), data.rows("val")
     print("\n| sites | chosen by | η with the engine | structure alone |\n| --- | --- | --- | --- |")
 
@@ -118,7 +118,7 @@ def show_plan(data: SubsetData) -> None:
 
 
 def show_elements(path: Path, data: SubsetData) -> None:
-    """Elements that the training never saw."""
+    """Print η for elements that the training never saw."""
     elements = elements_of_materials(path, SUBSET, set(data.materials))
     found = unseen_elements(data, DeltaSettings(CHEAP_FEATURES), elements)
     print("\n| element left out | sites with it | training sites | η with the engine | structure alone |")
@@ -130,7 +130,7 @@ def show_elements(path: Path, data: SubsetData) -> None:
 
 
 def show_bars(data: SubsetData) -> None:
-    """Error bars, calibrated on a fifth of the drawn training materials, which the members do not learn from."""
+    """Print error bars, calibrated on a fifth of the drawn training materials, from which no model learns."""
     train = data.rows("train")
     print("\n| training sites | members | calibrated on | η | in the 68 % bands | in the 95 % bands |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -146,9 +146,9 @@ def show_bars(data: SubsetData) -> None:
 
 
 def show_deals(data: SubsetData) -> None:
-    """Error bars calibrated on one half of the validation part's materials and judged on the other, as in a campaign.
+    """Print error bars, calibrated on half of the validation part's materials and evaluated on the other half.
 
-    There too the validation part calibrates, which is as like the test part as chance makes it.
+    This resembles a campaign: there the validation part calibrates, and differs from the test part only by chance.
     """
     train, val = data.rows("train"), data.rows("val")
     materials = data.materials[val]
@@ -173,7 +173,7 @@ def show_deals(data: SubsetData) -> None:
 
 
 def fitted(data: SubsetData, rows: np.ndarray, members: int) -> list[DeltaModel]:
-    """Models that learn from some rows: one from all, several each from a share as in the workflow."""
+    """Models that learn from some rows: one model from all rows, several each from a share, as in the workflow."""
     share = 1.0 if members == 1 else SHARE_OF_A_SEED
     settings = [DeltaSettings(CHEAP_FEATURES, number, share) for number in range(members)]
     return [fit_delta(only_train_on(data, rows), each) for each in settings]
@@ -182,14 +182,14 @@ def fitted(data: SubsetData, rows: np.ndarray, members: int) -> list[DeltaModel]
 def shares_inside(
     calibration: Calibration, by_seed: np.ndarray, distance: np.ndarray, truth: np.ndarray
 ) -> tuple[float, float]:
-    """Shares of the points inside the bands of 68 % and 95 %."""
+    """Shares of the points inside the 68 % and 95 % bands."""
     bands = [calibration.bands(by_seed, distance, level) for level in (0.68, 0.95)]
     narrow, wide = (float(np.mean((low <= truth) & (truth <= high))) for low, high in bands)
     return narrow, wide
 
 
 def judged_bars(data: SubsetData, drawn: np.ndarray, members: int, seed: int) -> tuple[float, ...]:
-    """Sites learned from, sites calibrated on, figure of merit, and the shares inside the bands of 68 % and 95 %."""
+    """Training sites, calibration sites, figure of merit η, and the shares inside the 68 % and 95 % bands."""
     val = data.rows("val")
     materials = data.materials[drawn]
     names = np.unique(materials)
@@ -208,7 +208,7 @@ def judged_bars(data: SubsetData, drawn: np.ndarray, members: int, seed: int) ->
 
 
 def main() -> None:
-    """Read the arguments and show the tables."""
+    """Read the arguments and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--features", default=FEATURES)

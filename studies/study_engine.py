@@ -1,11 +1,11 @@
 """Accuracy of the embedded engine against FEFF 9.9.1: the study behind the defaults and docs/studies/engine.md.
 
-    python studies/study_engine.py ARCHIVE --out DIR                      computes what is missing, prints the table
-    python studies/study_engine.py ARCHIVE --out DIR --set fms_radius=7   another variant beside it
+    python studies/study_engine.py ARCHIVE --out DIR                      compute missing sites, print the table
+    python studies/study_engine.py ARCHIVE --out DIR --set fms_radius=7   the same with other settings
 
-ARCHIVE is the published archive of finished Cu runs. Sites are drawn at random, one a material: the first are for
-choosing (development), the others, of materials that no choice has seen, for judging (test). A site that is computed
-already in DIR is not computed again.
+ARCHIVE is the published archive of finished Cu runs. Sites are drawn at random, one for each material. The first ones
+serve to choose settings (development). The others, from materials that no choice has seen, serve to evaluate (test).
+Sites whose results are in DIR are not computed again.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ START_EV = PAPER_ENERGY_START_EV["Cu"]
 GRID_EV = energy_grid(START_EV)
 SEED = 7
 DEVELOPMENT, TEST = 140, 64
-"""Materials for choosing settings, and materials that no choice has seen."""
+"""Numbers of materials for choosing settings, and of materials that no choice has seen."""
 
 
 def draw_names(archive: Path, n: int) -> dict[str, int]:
-    """Material and site of `n` materials drawn at random; the first of them are the same for each `n`."""
+    """One site of each of `n` materials drawn at random; a larger `n` only adds materials at the end."""
     names: dict[str, list[int]] = {}
     for member in read_archive(archive, lambda name: False, lambda name: name.endswith("/xmu.dat")):
         place = place_of(member.name, "FEFF")
@@ -53,7 +53,7 @@ def draw_names(archive: Path, n: int) -> dict[str, int]:
 
 
 def draw_sites(archive: Path, n_development: int, n_test: int) -> tuple[list[dict], list[dict]]:
-    """One site each of materials drawn at random, with structure and FEFF 9 spectrum; the same for the same archive."""
+    """One site of each drawn material, with structure and FEFF 9 spectrum; always the same for the same archive."""
     chosen = draw_names(archive, n_development + n_test)
     sites: dict[str, dict] = {m: {"material_id": m, "site_index": i} for m, i in chosen.items()}
 
@@ -77,7 +77,7 @@ def draw_sites(archive: Path, n_development: int, n_test: int) -> tuple[list[dic
 
 
 def compute(site: dict, folder: Path, settings: EngineSettings) -> Path:
-    """Compute a site unless its result is there; a failure leaves its sentence."""
+    """Compute a site unless its result exists; after a failure, the file holds the error sentence."""
     path = folder / f"{site['material_id']}_{site['site_index']:03d}.npz"
     if not path.exists():
         structure: Structure = site["structure"]
@@ -95,21 +95,21 @@ def compute(site: dict, folder: Path, settings: EngineSettings) -> Path:
 def judge(
     energy: np.ndarray, mu: np.ndarray, reference: np.ndarray, shift_ev: float, grid_ev: np.ndarray = GRID_EV
 ) -> tuple[float, float]:
-    """Spearman's rank correlation and relative RMS difference (areas scaled alike) of a shifted spectrum."""
+    """Spearman's rank correlation and relative RMS difference of a shifted spectrum, scaled to the same area."""
     ours = np.interp(grid_ev, energy + shift_ev, mu)
     ours = ours * reference.sum() / ours.sum()
     return float(spearmanr(ours, reference)[0]), float(np.sqrt(np.mean((ours - reference) ** 2)) / reference.mean())
 
 
 def best_shift(spectra: list, references: list) -> float:
-    """The one shift in eV for all sites with the lowest median RMS."""
+    """The common shift of all sites, in eV, with the lowest median RMS."""
     shifts = np.arange(-3, 3.001, 0.05)
     medians = [np.median([judge(*s, r, x)[1] for s, r in zip(spectra, references, strict=True)]) for x in shifts]
     return float(shifts[int(np.argmin(medians))])
 
 
 def load(paths: list[Path], sites: list[dict]) -> tuple[list, list, list, int]:
-    """Spectra, references and records of the sites that have one, and how many have none."""
+    """Spectra, references and records of all sites with a spectrum, and the number of sites without one."""
     spectra, references, records, failed = [], [], [], 0
     for path, site in zip(paths, sites, strict=True):
         with np.load(path) as stored:
@@ -124,7 +124,7 @@ def load(paths: list[Path], sites: list[dict]) -> tuple[list, list, list, int]:
 
 
 def table_row(name: str, paths: list[Path], sites: list[dict], shift: float | None) -> float:
-    """Print one row of the table; gives the shift used."""
+    """Print one row of the table; returns the shift used."""
     spectra, references, records, failed = load(paths, sites)
     used = best_shift(spectra, references) if shift is None else shift
     scores = np.array([judge(*s, r, used) for s, r in zip(spectra, references, strict=True)])
@@ -146,7 +146,7 @@ def table_row(name: str, paths: list[Path], sites: list[dict], shift: float | No
 
 
 def main() -> None:
-    """Compute and print."""
+    """Compute the sites and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--out", type=Path, required=True)
@@ -160,7 +160,7 @@ def main() -> None:
     changes = {key: json.loads(value) for key, value in (one.split("=", 1) for one in given.set)}
     settings = replace(EngineSettings(), **changes)
     development, test = draw_sites(given.archive, given.development, given.test)
-    # Kept by settings and by the learned correction, which is part of the engine.
+    # Results are stored by settings, which include the version of the engine and its learned correction.
     label = json.dumps(settings.as_dict(), sort_keys=True)
     folder = given.out / hashlib.sha256(label.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)

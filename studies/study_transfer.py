@@ -1,16 +1,16 @@
 """Does transfer help? Expert, Universal and Tuned by repeated cross-validation (docs/studies/transfer.md).
 
-    python studies/study_transfer.py FOLDER --out DIR                       train what is missing, print the tables
+    python studies/study_transfer.py FOLDER --out DIR                       train missing models, print the tables
     python studies/study_transfer.py FOLDER --out DIR --folds 0 --tuned 1e-3-0.5 1e-3-0       other trainings
     python studies/study_transfer.py FOLDER --out DIR --only-tables --figure docs/studies/transfer.svg     no training
 
-FOLDER holds the published validation parts of 3dtm_xanes_ml2024, `<subset>_val.npz` with ids, features and spectra.
-They are taken as small datasets of their own: materials are divided at random into ten groups, those of all subsets at
-once, so that a material which two subsets share is never trained on in one and tested in the other. A fold tests on two
-of the groups, stops the training by a third one, and trains on the other seven; five folds test each spectrum once.
-Universal models learn from the FEFF subsets; models of VASP spectra are tuned from those too.
+FOLDER holds the published validation parts of 3dtm_xanes_ml2024, `<subset>_val.npz` with ids, features and spectra. The
+study uses them as small datasets. The materials of all subsets together are divided at random into ten groups, so that
+a material which two subsets share is never in the training of one and the test of the other. A fold tests on two
+groups, validates on a third and trains on the other seven; five folds test each spectrum once. Universal models learn
+from the FEFF subsets, and models of VASP spectra are tuned from these too.
 
-A training whose result is in DIR is not repeated, so the study can be stopped and called again.
+A training whose result is in DIR is not repeated, so you can stop the study and start it again.
 """
 
 from __future__ import annotations
@@ -43,15 +43,16 @@ SUBSETS = ["Ti_FEFF", "V_FEFF", "Cr_FEFF", "Co_FEFF", "Ni_FEFF", "Cu_FEFF", "Ti_
 GROUPS, FOLDS = 10, 5
 UNIVERSAL = "x1-0.5"
 EXPERT, TUNED = ["x1-0.5"], ["1e-3-0.5", "f1e-3-0.5", "x1-0.5"]
-"""How a model is trained: learning rate, or a factor on what the range test suggests (x0.1), and dropout. With f,
-a tuned model is normalised by the universal model's means and variances (`keep_statistics`), else by its batches' own.
+"""How a model is trained: the learning rate (or a factor on the suggestion of the range test, such as x0.1), a hyphen,
+and the dropout. With f, a tuned model is normalised by the universal model's means and variances (`keep_statistics`),
+otherwise by those of its own batches.
 """
 
 RESAMPLES = 2000
 
 
 def read_part(folder: Path, subset: str) -> SubsetData:
-    """A published validation part as a dataset without a split."""
+    """Read a published validation part as a dataset without a split."""
     with np.load(folder / f"{subset}_val.npz", allow_pickle=False) as stored:
         ids, features, spectra = (stored[name] for name in ("ids", "features", "spectra"))
     return SubsetData(
@@ -71,10 +72,10 @@ def read_part(folder: Path, subset: str) -> SubsetData:
 
 
 def material_groups(subsets: Iterable[SubsetData], seed: int) -> dict[str, int]:
-    """A group, 0 to 9, for each material of all subsets, about equally large in each subset.
+    """A group, 0 to 9, for each material of all subsets; in each subset the groups are about equally large.
 
-    Materials go one by one, those with most sites first (ties in random order), to the group that holds fewest sites
-    of the subsets that they have sites in.
+    Materials are placed one by one, those with most sites first (ties in random order). Each goes to the group that
+    holds the fewest sites of the same subsets.
     """
     sites: dict[str, Counter[str]] = {}
     for data in subsets:
@@ -92,14 +93,14 @@ def material_groups(subsets: Iterable[SubsetData], seed: int) -> dict[str, int]:
 
 
 def with_fold(data: SubsetData, group_of: dict[str, int], fold: int) -> SubsetData:
-    """A subset with the split of a fold."""
+    """The subset with the split of a fold."""
     groups = np.array([group_of[parse_site_id(name)[0]] for name in data.ids])
     away = (groups - 2 * fold) % GROUPS
     return replace(data, split=np.where(away < 2, "test", np.where(away == 2, "val", "train")))
 
 
 def _batches(inputs: torch.Tensor, targets: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Random batches without end."""
+    """Endless random batches."""
     while True:
         rows = torch.randperm(len(inputs))[:32]
         yield inputs[rows], targets[rows]
@@ -116,7 +117,7 @@ class Study:
         self.seed, self.threads = 100 * repeat + fold, threads
 
     def universal(self, how: str) -> Path:
-        """Checkpoint of the universal model of the FEFF subsets; its errors on each of them are stored beside it."""
+        """Checkpoint of the universal model of the FEFF subsets; its errors on each subset are stored too."""
         path = self.folder / f"universal_{how}.safetensors"
         feff = [data for name, data in self.subsets.items() if name.endswith("_FEFF")]
         if not path.exists():
@@ -127,7 +128,7 @@ class Study:
         return path
 
     def run(self, kind: str, how: str, subset: str) -> None:
-        """Train and judge the expert or tuned model of a subset, unless that was done before."""
+        """Train and evaluate the expert or tuned model of a subset, unless its result exists."""
         name = f"{kind}_{how}"
         if (self.folder / f"{name}_{subset}.npz").exists():
             return
@@ -137,7 +138,7 @@ class Study:
         self._judge(name, data, model, training)
 
     def print_statistics(self) -> None:
-        """What a subset's own means and variances do to the universal model, and what rate its range test suggests."""
+        """Print how a subset's own means and variances change the universal model, and its suggested learning rate."""
         model = load_checkpoint(self.universal(UNIVERSAL))
         print("\n| subset | eta of the universal model | with the subset's own statistics | range test suggests |")
         print("| --- | --- | --- | --- |")
@@ -149,7 +150,7 @@ class Study:
             etas = []
             for network in (model.network, copy.deepcopy(model.network).train()):
                 with torch.no_grad():
-                    for _ in range(40 if network.training else 0):  # running means forget 0.9 of the rest at each step
+                    for _ in range(40 if network.training else 0):  # each step keeps 0.9 of the running means
                         network(inputs[torch.randperm(len(inputs))[:32]])
                 predicted = replace(model, network=network).predict(data.features[test])
                 etas.append(baseline / np.median(spectrum_mse(data.spectra[test], predicted)))
@@ -192,7 +193,7 @@ class Study:
 
 
 def read_results(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All results in DIR: a row per tested spectrum, and a row per training and subset."""
+    """All results in DIR: a row for each tested spectrum, and a row for each training and subset."""
     spectra, trainings = [], []
     for path in sorted(out.glob("repeat*_fold*/*.npz")):
         kind, how, subset = path.stem.split("_", 2)
@@ -209,7 +210,7 @@ def read_results(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def print_trainings(trainings: pd.DataFrame) -> None:
-    """How each way of training did, over the trainings that all ways have in common."""
+    """Print how well each way of training did, over the trainings that all ways have in common."""
     for kind, of_kind in trainings.groupby("kind"):
         ways = of_kind["how"].nunique()
         done = of_kind.groupby(["fold", "subset"])["how"].nunique()
@@ -224,11 +225,11 @@ def print_trainings(trainings: pd.DataFrame) -> None:
 
 
 def compare(spectra: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    """Two models on the spectra that both were tested on: how much smaller the typical error of the second is.
+    """Compare two models on the spectra that both were tested on: how much smaller is the typical error of the second?
 
-    The ratio of two eta is that of the median errors, as both share the baseline. Its 95 % interval is of resampled
-    materials, as the spectra of one material are no independent cases; p is Wilcoxon's, of the materials' mean
-    logarithm of the ratio of errors.
+    The ratio of two eta equals the ratio of the median errors, because both share the baseline. Its 95 % interval comes
+    from resampled materials, because the spectra of one material are not independent. p is that of Wilcoxon's test on
+    the mean logarithm of the ratio of errors of each material.
     """
     keys = ["fold", "subset", "id", "material"]
     name = spectra["kind"] + "_" + spectra["how"]
@@ -268,7 +269,7 @@ def _interval(samples: np.ndarray | list[float]) -> tuple[float, float]:
 
 
 def print_comparison(table: pd.DataFrame) -> None:
-    """A row per subset, and the geometric mean of all."""
+    """Print a row for each subset, and the geometric mean of all."""
     one, other = table.columns[2:4]
     print(
         f"\n| subset | test spectra | eta {one} | eta {other} | ratio | 95 % interval | spectra it is better on | p |"
@@ -290,7 +291,7 @@ def _label(name: str) -> str:
 
 
 def draw(path: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Ratio of eta to the expert's, with its interval, of several models for each subset."""
+    """Draw the ratio of eta to that of the expert, with its interval, for several models and each subset."""
     with figure(path, 7.5, 3.6) as drawn:
         axes = drawn.subplots()
         offsets = np.linspace(-0.25, 0.25, len(tables))
@@ -310,18 +311,18 @@ def draw(path: Path, tables: dict[str, pd.DataFrame]) -> None:
 
 
 def main() -> None:
-    """Train what is missing and print the tables."""
+    """Train missing models and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--repeats", type=int, nargs="+", default=[0], help="each divides the materials anew")
+    parser.add_argument("--repeats", type=int, nargs="+", default=[0], help="each divides the materials again")
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)), choices=range(FOLDS))
     parser.add_argument("--expert", nargs="*", default=EXPERT, metavar="RATE-DROPOUT")
     parser.add_argument("--tuned", nargs="*", default=TUNED, metavar="RATE-DROPOUT")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only-tables", action="store_true")
-    parser.add_argument("--reference", default=f"expert_{EXPERT[0]}", help="what the other models are compared with")
-    parser.add_argument("--statistics", action="store_true", help="of the first fold's universal model")
+    parser.add_argument("--reference", default=f"expert_{EXPERT[0]}", help="model to compare the others with")
+    parser.add_argument("--statistics", action="store_true", help="print statistics of the first universal model")
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args()
     parts = [read_part(given.folder, subset) for subset in SUBSETS]

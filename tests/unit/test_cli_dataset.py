@@ -87,7 +87,7 @@ def test_an_export_holds_the_numbers_exactly(path, tmp_path, layout):
     assert len(lines) == 26 and {line["name"] for line in lines} >= {"mp-3", "mp-3@Ni_FEFF"}
     assert "licence" in json.loads((out / "dataset.json").read_text()) and (out / "README.txt").exists()
     assert dataset("export", path, "--out", out) == (
-        2, f"{out} is there already, and nothing is overwritten; name another folder.\n")  # fmt: skip
+        2, f"{out} already exists, and nothing is overwritten; name another folder.\n")  # fmt: skip
 
 
 def test_diff_of_equal_releases_ends_with_0_however_they_were_made(path, tmp_path):
@@ -124,7 +124,7 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
         "Cu_FEFF: 1 multiplicities changed: mp-3_001",
         "Cu_FEFF: 1 structures changed: mp-6",
         "Cu_FEFF: the features chgnet went",
-        "Cu_FEFF: the features m3gnet are of other weights",
+        "Cu_FEFF: the features m3gnet were computed with other weights",
         "licence: was 'CC-BY-4.0' and is 'CC0-1.0'",
     ]) or said  # fmt: skip
     code, said = dataset("diff", path, new, "--tolerance", "0.01", "--json")

@@ -128,20 +128,20 @@ BAD = {
     "no spectra": (good(spectra=None), "has no array spectra \\(it has ids, features\\)"),
     "spectra of another length": (good(spectra=np.ones((23, 141))), r"24 ids of Cu_FEFF, but its spectra .*\(23"),
     "features of another length": (good(features=np.ones((5, 3))), r"24 ids .* mine features .*\(5, 3\)"),
-    "features in one row": (good(features=np.ones(24)), r"mine features are of shape \(24,\)"),
-    "spectra of 100 points": (good(spectra=np.ones((24, 100))), "100 points, and the dataset's grid has 141"),
+    "features in one row": (good(features=np.ones(24)), r"mine features have the shape \(24,\)"),
+    "spectra of 100 points": (good(spectra=np.ones((24, 100))), "100 points, but the dataset's grid has 141"),
     "energies of 100 points": (good(energy=GRID_EV[:100]), "not 141 absolute energies in eV"),
     "energies of another step": (good(energy=START_EV + 0.2 * np.arange(141)), "not 141 absolute energies in eV"),
     "energies that are NaN": (good(energy=np.full(141, np.nan)), "not 141 absolute energies"),
-    "ids that are numbers": (good(ids=np.arange(24)), "array ids .* is int64 .*wanted is text"),
+    "ids that are numbers": (good(ids=np.arange(24)), r"array ids .* is int64 .*must be \(n,\) text"),
     "pickled ids": (good(ids=np.array([f"mp-{k}_000" for k in range(24)], dtype=object)),
                     "array ids .* holds Python objects, which are not read.*dtype=str"),
-    "spectra of text": (good(spectra=np.full((24, 141), "x")), "array spectra .* is <U1; wanted are real numbers"),
-    "complex spectra": (good(spectra=np.ones((24, 141), dtype=complex)), "complex128; wanted are real numbers"),
+    "spectra of text": (good(spectra=np.full((24, 141), "x")), "array spectra .* is <U1; it must hold real numbers"),
+    "complex spectra": (good(spectra=np.ones((24, 141), dtype=complex)), "complex128; it must hold real numbers"),
     "no site": (good(n=0, ids=np.array([], dtype=str)), "holds no site of Cu_FEFF"),
     "no good site": (good(ids=np.array(["x"] * 24)), "0 spectra kept, 24 left out: 24 bad_id. For example x: row 0"),
     "multiplicity of zero": (good(multiplicity=np.zeros(24, dtype=int)), "a multiplicity of 0"),
-    "multiplicities of fewer": (good(multiplicity=np.ones(3, dtype=int)), r"but \(3,\) values of multiplicity"),
+    "multiplicities of fewer": (good(multiplicity=np.ones(3, dtype=int)), r"but its multiplicity has the shape \(3,\)"),
 }  # fmt: skip
 
 
@@ -164,12 +164,12 @@ def test_a_damaged_npz_file_is_named(tmp_path, cut):
 def test_an_array_without_names_is_no_features_file(tmp_path):
     np.save(tmp_path / "one.npy", np.ones(3))
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
-    with pytest.raises(XanesflowError, match="a single array, not several by name"):
+    with pytest.raises(XanesflowError, match="a single array, not several named ones"):
         take(tmp_path, source=tmp_path / "one.npz")
 
 
 def test_features_under_a_known_name_have_its_dimension(tmp_path):
-    with pytest.raises(XanesflowError, match="features of 3 numbers for Cu_FEFF, and m3gnet are 64"):
+    with pytest.raises(XanesflowError, match="features of 3 numbers for Cu_FEFF, but m3gnet has 64"):
         take(tmp_path, good(), features=["m3gnet"])
     assert take(tmp_path, good(d=64), features=["m3gnet"])[1].featurizer == "m3gnet"
 
@@ -239,7 +239,7 @@ def test_files_that_cannot_serve_are_told_before_anything_runs(tmp_path):
     for name, alone, said in (
         ("absent.npz", True, "does not exist.*looked from"),
         ("given.csv", True, r"takes \.npz, \.h5, \.hdf5"),
-        ("given.npz", False, "an npz file holds one"),
+        ("given.npz", False, "but an npz file holds only one"),
     ):
         if name != "absent.npz":
             (tmp_path / name).touch()

@@ -107,8 +107,8 @@ def test_what_is_no_dataset_is_told_in_a_sentence(path, tmp_path):
         "empty.h5": "empty.h5 is empty",
         "zeroed.h5": "zeroed.h5 is damaged",
         "other.h5": "is an HDF5 file, but no dataset of xanesflow: it has no attribute `schema`",
-        "old.h5": "has schema version 0.9, and this xanesflow reads 1.x",
-        "later.h5": "has schema version 2.0, and this xanesflow reads 1.x",
+        "old.h5": "has schema version 0.9, but this xanesflow reads 1.x",
+        "later.h5": "has schema version 2.0, but this xanesflow reads 1.x",
         "": "is a folder",
     }.items():
         with pytest.raises(XanesflowError, match=said):

@@ -73,8 +73,8 @@ def test_a_material_in_two_parts_is_refused():
     ("train", "val", "told"),
     [
         ("mp-1_000\nmp-2_zero\n", "mp-3_000\n", r"Cu_FEFF_train.txt, line 2: 'mp-2_zero' is not a site"),
-        ("mp-1_000\nmp-1_000\n", "mp-3_000\n", r"Cu_FEFF_train.txt, line 2: mp-1_000 stands twice"),
-        ("mp-1_000\n", "mp-3_000\nmp-1_000\n", r"Cu_FEFF_val.txt, line 2: mp-1_000 stands twice"),
+        ("mp-1_000\nmp-1_000\n", "mp-3_000\n", r"Cu_FEFF_train.txt, line 2: mp-1_000 is listed twice"),
+        ("mp-1_000\n", "mp-3_000\nmp-1_000\n", r"Cu_FEFF_val.txt, line 2: mp-1_000 is listed twice"),
         ("mp-1_000\n", "mp-1_001\n", r"Cu_FEFF_val.txt, line 1: material mp-1 is in train and in val"),
         ("mp-1_000\n", None, r"Cu_FEFF_val.txt cannot be read"),
         ("mp-1_000\n", b"\xff\xfe\x00", r"Cu_FEFF_val.txt cannot be read"),

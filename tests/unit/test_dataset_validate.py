@@ -80,20 +80,20 @@ FAULTS = {
     "array is a group": (lambda f: (f.__delitem__(f"{CU}/split"), f.create_group(f"{CU}/split")),
                          "layout", "Cu_FEFF/split: it is missing"),
     "spectra in single precision": (lambda f: rewrite(f, f"{CU}/spectra", f[f"{CU}/spectra"][:].astype("f4")),
-                                    "types", "Cu_FEFF/spectra: it holds float32, and must hold float64"),
+                                    "types", "Cu_FEFF/spectra: it holds float32, but must hold float64"),
     "sites as text": (lambda f: rewrite(f, f"{CU}/site_index", ["1"] * 13),
-                      "types", "Cu_FEFF/site_index: it holds text, and must hold int64"),
+                      "types", "Cu_FEFF/site_index: it holds text, but must hold int64"),
     "features of fewer sites": (lambda f: rewrite(f, f"{CU}/features/m3gnet", f[f"{CU}/features/m3gnet"][:12]),
-                                "shapes", "Cu_FEFF/features/m3gnet: it has 12 rows, and there are 13 spectra"),
+                                "shapes", "Cu_FEFF/features/m3gnet: it has 12 rows, but there are 13 spectra"),
     "a grid of other length": (lambda f: rewrite(f, f"{CU}/energy", f[f"{CU}/energy"][:140]),
-                               "shapes", "Cu_FEFF/spectra: each has 141 numbers, and the grid has 140 energies"),
+                               "shapes", "Cu_FEFF/spectra: each has 141 numbers, but the grid has 140 energies"),
     "spectra with one axis": (lambda f: rewrite(f, f"{CU}/spectra", f[f"{CU}/spectra"][0]),
-                              "shapes", "Cu_FEFF/spectra: it has 1 axes, and must have 2"),
+                              "shapes", "Cu_FEFF/spectra: it has 1 axes, but must have 2"),
     "other unit": (attribute(f"{CU}/spectra", "units", "Mb"), "units",
-                   "Cu_FEFF/spectra: its attribute `units` is 'Mb', and must be 'bohr^2'"),
+                   "Cu_FEFF/spectra: its attribute `units` is 'Mb', but must be 'bohr^2'"),
     "no unit": (without("Ni_FEFF/energy", "units"), "units", "Ni_FEFF/energy: it has no attribute `units`"),
     "energies swapped": (lambda f: swap(f, f"{CU}/energy", 30, 31), "energies",
-                         "number 31 (8990.673 eV) is not above that before (8990.923 eV)"),
+                         "number 31 (8990.673 eV) is not above the one before it (8990.923 eV)"),
     "uneven grid": (put(f"{CU}/energy", 30, 8990.7), "energies", "the steps are not even"),
     "grid of another element": (lambda f: f[f"{CU}/energy"].__setitem__(slice(None), f["Ni_FEFF/energy"][:]),
                                 "energies", "the grid begins at 8332.2 eV, but the K edge of Cu is at 8979.0 eV"),
@@ -104,17 +104,19 @@ FAULTS = {
                            "Ni_FEFF/features/chgnet: 1 rows hold NaN or infinite values: mp-12_000"),
     "negative": (put(f"{CU}/spectra", (2, 0), -1e-9), "range", "1 spectra are negative somewhere: mp-2_001"),
     "all zero": (put(f"{CU}/spectra", 2, 0.0), "range", "1 spectra are zero everywhere: mp-2_001"),
-    "in Mb": (scaled(28.0), "range", "about 0.0012 bohr²; are they in another unit, or scaled?"),
+    "in Mb": (scaled(28.0), "range", "about 0.0012 bohr² high; are they in another unit, or scaled?"),
     "in Å²": (scaled(0.28), "range", "are they in another unit, or scaled?"),
-    "one far too high": (put(f"{CU}/spectra", (3, 50), 0.02), "range", "1 spectra are over ten times as high as the"),
-    "a site twice": (put(f"{CU}/material_id", 1, "mp-0"), "sites", "Cu_FEFF: sites stand more than once: mp-0_001"),
+    "one far too high": (put(f"{CU}/spectra", (3, 50), 0.02), "range", "1 spectra are over ten times as high as a K"),
+    "a site twice": (put(f"{CU}/material_id", 1, "mp-0"),
+                    "sites", "Cu_FEFF: sites are listed more than once: mp-0_001"),
     "no material": (put(f"{CU}/material_id", 1, ""), "sites", "row 1 has no material id"),
     "negative site": (put(f"{CU}/site_index", 1, -1), "sites", "row 1 has the site index -1"),
     "multiplicity 0": (put(f"{CU}/multiplicity", 1, 0), "sites", "mp-1_001 has multiplicity 0"),
-    "unknown part": (put(f"{CU}/split", 1, "dev"), "split", "'dev' is no part; parts are train, val, test"),
+    "unknown part": (put(f"{CU}/split", 1, "dev"),
+                     "split", "'dev' is no part of a split; the parts are train, val, test"),
     "material in two parts": (lambda f: (put(f"{CU}/material_id", 10, "mp-3")(f), put(f"{CU}/site_index", 10, 2)(f)),
                               "split", "materials are in more than one part: mp-3 (train, val)"),
-    "nothing validates": (no_validation_part, "split", "the part val has 0 sites; a model needs 1"),
+    "nothing validates": (no_validation_part, "split", "the part val has 0 sites; a model needs at least 1"),
     "structure missing": (without("structures/mp-3"), "structures", "Cu_FEFF: materials have no structure: mp-3"),
     "structure cut": (put("structures/mp-3", (), '{"lattice":'), "structures", "mp-3: it is no structure of pymatgen"),
     "partly occupied": (structure('"occu": 1}', '"occu": 0.5}'), "structures", "mp-3: it is no structure of pymatgen "
@@ -122,15 +124,15 @@ FAULTS = {
     "site beyond structure": (put(f"{CU}/site_index", 3, 17), "structures",
                               "sites lie outside their structure: mp-3_017 (of 5 atoms)"),
     "site of another element": (put(f"{CU}/site_index", 3, 2), "structures",
-                                "sites are no Cu in their structure: mp-3_002 is O"),
+                                "sites are not Cu in their structure: mp-3_002 is O"),
     "multiplicity too large": (put(f"{CU}/multiplicity", 12, 5), "structures",
                                "add up to more than its atoms of Cu: mp-12"),
     "unknown reason": (put(f"{CU}/rejected/reason", 0, "ugly"), "rejected", "'ugly' is no known reason"),
     "kept and left out": (lambda f: (put(f"{CU}/rejected/material_id", 0, "mp-2")(f),
                                      put(f"{CU}/rejected/site_index", 0, 1)(f)),
-                          "rejected", "sites are kept and left out: mp-2_001"),
+                          "rejected", "sites are both in the dataset and left out: mp-2_001"),
     "wrong counts": (attribute(CU, "counts", '{"kept": 14, "no_output": 1}'), "rejected",
-                     "its attribute `counts` says 14 kept, and there are 13"),
+                     "its attribute `counts` says 14 kept, but there are 13"),
     "rejected column short": (lambda f: rewrite(f, f"{CU}/rejected/detail", [], dtype=h5py.string_dtype()),
                               "shapes", "Cu_FEFF/rejected: its columns have different lengths"),
     "no licence": (without("/", "licence"), "provenance", "the attribute `licence` is missing or empty"),
@@ -149,7 +151,7 @@ def test_a_good_file_has_no_fault_and_every_check_was_made(path):
     shown = []
     found = validate(path, symmetry=True, progress=shown.append)
     assert found.valid and list(found.looked_at) == list(CHECKS)
-    assert shown[0] == "all that it holds" and {"numbers of Cu_FEFF", "hashes"} <= set(shown)
+    assert shown[0] == "all arrays and structures" and {"numbers of Cu_FEFF", "hashes"} <= set(shown)
     assert len(set(shown)) == len(shown)
     assert found.looked_at["range"] == "26 spectra"
     assert [str(each) for each in found.findings if each.check != "split"] == []
@@ -186,8 +188,8 @@ def test_silent_corruption_is_found_by_the_hashes(path, place, index, value):
             file[place][index] = value
     found = validate(path)
     assert [str(each) for each in found.faults] == [
-        f"{place}: its values are not those that were written: its SHA-256 is another",
-        "the content is not what was written: `content_sha256` is another",
+        f"{place}: its values are not those that were written: its SHA-256 differs",
+        "the content is not what was written: `content_sha256` differs",
     ]
 
 
@@ -205,8 +207,8 @@ def test_a_whole_subset_taken_out_is_found(path):
     with h5py.File(path, "r+") as file:
         del file["Ni_FEFF"]
     found = validate(path)
-    assert "`content_sha256` is another" in str(found.faults[0])
-    assert any("no site is of mp-0@Ni_FEFF" in str(each) for each in found.of("structures"))
+    assert "`content_sha256` differs" in str(found.faults[0])
+    assert any("no site uses mp-0@Ni_FEFF" in str(each) for each in found.of("structures"))
 
 
 def test_wrong_multiplicities_and_equivalent_sites_need_the_symmetry(path):
@@ -215,7 +217,7 @@ def test_wrong_multiplicities_and_equivalent_sites_need_the_symmetry(path):
         seal_again(file)
     assert validate(path).valid
     (fault,) = validate(path, symmetry=True).faults
-    assert str(fault) == "Cu_FEFF/multiplicity: wrong multiplicities: mp-12_000 has 2, and 4 atoms are equivalent"
+    assert str(fault) == "Cu_FEFF/multiplicity: wrong multiplicities: mp-12_000 has 2, but 4 atoms are equivalent"
 
 
 def test_almost_equal_materials_of_two_parts_are_reported_and_no_fault(tmp_path):
@@ -240,7 +242,7 @@ def test_a_file_without_hashes_from_before_is_valid_and_says_so(path):
         file.attrs["schema_version"] = "1.0"
         del file.attrs["content_sha256"], file["Cu_FEFF/corrections"]
     found = validate(path)
-    assert found.valid and "none are stored" in str(found.of("hashes")[0])
+    assert found.valid and "no hashes are stored" in str(found.of("hashes")[0])
 
 
 def test_a_subset_from_a_file_of_features_may_lack_structures(path):

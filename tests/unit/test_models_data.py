@@ -119,7 +119,7 @@ def _of_others(path):
         (lambda path: path.unlink(), "No such file or directory; name a dataset file"),
         (lambda path: path.write_text("no HDF5"), "is no HDF5 file"),
         (_cut_short, "is cut short"),
-        (lambda path: _of_version(path, "2.0"), "has schema version 2.0, and this xanesflow reads 1.x"),
+        (lambda path: _of_version(path, "2.0"), "has schema version 2.0, but this xanesflow reads 1.x"),
         (_of_others, "is an HDF5 file, but no dataset of xanesflow"),
     ],
 )

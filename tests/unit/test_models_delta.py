@@ -99,7 +99,7 @@ def test_a_checkpoint_gives_the_same_spectra_and_no_training_can_go_on_from_it(t
     assert (again.from_structure_alone(data.features) == model.from_structure_alone(data.features)).all()
     assert "difference to feff8l" in again.describe()
     assert again.card.settings["baseline"] == "feff8l", "as checkpoints of earlier versions have it"
-    with pytest.raises(XanesflowError, match="is a delta model, which has no network to go on from"):
+    with pytest.raises(XanesflowError, match="is a delta model, which has no network to start from"):
         Start.read(path)
 
 

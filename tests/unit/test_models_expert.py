@@ -97,7 +97,7 @@ def test_a_part_with_too_few_spectra_is_told_with_the_counts(tmp_path):
 
 def test_a_model_refuses_features_of_another_size_or_that_are_no_numbers(tmp_path):
     _, model, _ = train(tmp_path)
-    with pytest.raises(XanesflowError, match=r"takes m3gnet features, \(n, 3\), but was given \(2, 5\)"):
+    with pytest.raises(XanesflowError, match=r"takes m3gnet features of shape \(n, 3\), but was given \(2, 5\)"):
         model.predict(np.zeros((2, 5)))
     with pytest.raises(XanesflowError, match="no finite numbers"):
         model.predict(np.full((2, 3), np.nan))

@@ -112,7 +112,7 @@ def test_of_too_many_sites_whole_materials_are_drawn_and_it_is_said(monkeypatch,
 
 def test_sites_of_one_material_are_too_few():
     features, spectra, _ = sites(20)
-    with pytest.raises(XanesflowError, match=r"two materials or more.*kernel_share: 0"):
+    with pytest.raises(XanesflowError, match=r"at least two materials.*kernel_share: 0"):
         KernelRidge.fit(features, spectra, np.full(20, "mp-1"), BLOCKS)
 
 

@@ -61,7 +61,9 @@ def test_chosen_sites_teach_more_than_random_ones():
 
 def test_more_sites_than_there_are_cannot_be_chosen():
     features = np.random.default_rng(0).normal(size=(10, 4))
-    with pytest.raises(XanesflowError, match=r"8 sites are to be chosen, and 7 are there .* ask for 1 to 7"):
+    with pytest.raises(
+        XanesflowError, match=r"8 sites cannot be chosen: 7 sites have features .* choose a number from 1 to 7"
+    ):
         choose_sites(features, {"radial": 4}, list("abcdefghij"), 8, done=[0, 1, 2])
 
 

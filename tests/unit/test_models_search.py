@@ -303,7 +303,7 @@ def test_a_study_of_another_version_of_optuna_is_not_gone_on_with(tmp_path, monk
     search(tmp_path, trials=1)
     path = tmp_path / "study/study.journal"
     path.write_text(path.read_text().replace(f'"optuna":"{optuna.__version__}"', '"optuna":"4.5.0"'))
-    with pytest.raises(XanesflowError, match=rf"begun with Optuna 4.5.0, and this is {optuna.__version__}"):
+    with pytest.raises(XanesflowError, match=rf"begun with Optuna 4.5.0, but this is {optuna.__version__}"):
         search(tmp_path, trials=2)
 
 

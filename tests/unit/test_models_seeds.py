@@ -189,7 +189,7 @@ def test_a_training_that_finds_no_memory_goes_on_with_half_the_batch_and_says_so
     trained = train_network(TRAIN, VAL, small(batch_size=32, max_epochs=2))
     assert tried == [32, 16, 8, 8]
     assert trained.settings.batch_size == 8
-    assert "No room for batches of 32 spectra on cpu: going on with 16" in caplog.text
+    assert "No room for batches of 32 spectra on cpu: starting again with batches of 16" in caplog.text
     with pytest.raises(XanesflowError, match=r"does not suffice for batches of 3 spectra; train fewer seeds"):
         full = lambda self: (_ for _ in ()).throw(torch.OutOfMemoryError())  # noqa: E731
         monkeypatch.setattr(training_state.TrainingRun, "_one_pass", full)

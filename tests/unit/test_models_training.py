@@ -124,7 +124,7 @@ def test_a_loss_that_is_no_number_names_epoch_rate_and_remedy():
     features, spectra = arrays(20)
     spectra[3, 2] = np.float32(3e38)
     with pytest.raises(
-        XanesflowError, match=r"epoch 1 of seed 0 with learning rate 0\.01 .* smaller `models.learning_rate`"
+        XanesflowError, match=r"epoch 1 of seed 0 with learning rate 0\.01; .* smaller `models.learning_rate`"
     ):
         train_network((features, spectra), arrays(5, seed=1), small())
 

@@ -112,11 +112,11 @@ def test_a_checkpoint_from_before_there_were_tuned_models_is_read(trained, tmp_p
 
 
 def test_a_universal_model_of_other_features_or_other_weights_of_them_is_refused(trained, tmp_path):
-    with pytest.raises(XanesflowError, match="has features chgnet, and Ti_VASP needs m3gnet, so no training can go on"):
+    with pytest.raises(XanesflowError, match="has features chgnet, but Ti_VASP needs m3gnet, so no training can start"):
         tune(trained, tmp_path, features="m3gnet")
     with h5py.File(trained[0], "a") as file:
         file["Ti_VASP/features/chgnet"].attrs["weights_hash"] = "other"
-    with pytest.raises(XanesflowError, match=r"has features made with .*, and Ti_VASP needs .*'other'"):
+    with pytest.raises(XanesflowError, match=r"has features made with .*, but Ti_VASP needs .*'other'"):
         tune(trained, tmp_path)
     change(trained[0], "Ti_VASP/features/chgnet", np.ones((30, 4), "f4"))
     with pytest.raises(XanesflowError, match="features of the sizes"):

@@ -1,1 +1,1 @@
-"""Stage 6: one HDF5 file with spectra, features, splits, structures and where it all came from."""
+"""Stage 6: one HDF5 file with spectra, features, splits, structures and a record of where everything came from."""

@@ -5,12 +5,12 @@
 /<subset>/energy        (141,) eV, absolute
 /<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
 /<subset>/material_id, site_index, multiplicity, split   (n,)
-/<subset>/corrections   (n,) what was changed in a run's inputs before it was good; empty for a plain run
+/<subset>/corrections   (n,) what was changed in a run's inputs until it succeeded; empty if nothing was
 /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
 /<subset>/rejected/material_id, site_index, reason, detail
-/structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` where that subset numbers the atoms otherwise
+/structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` if that subset numbers the atoms differently
 
-Each dataset of a subset, and the group of structures, has an attribute sha256 (see `layout.seal`).
+Each HDF5 dataset of a subset, and the group of structures, has an attribute sha256 (see `dataset.file.seal`).
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Abs
 
 @dataclass(frozen=True)
 class SubsetFiles:
-    """What the dataset takes a subset from.
+    """The files from which the dataset takes one subset.
 
     Attributes:
         spectra: HDF5 of curated spectra.
         structures: Parquet of structures.
-        split: CSV of `split_sites`.
-        features: HDF5 of each featurizer, by its name.
+        split: CSV that `split_sites` wrote.
+        features: HDF5 file of each featurizer, by its name.
     """
 
     spectra: Path
@@ -65,8 +65,8 @@ def build_dataset(
 ) -> None:
     """Write the dataset of a campaign.
 
-    A site is in it if its spectrum was kept, every featurizer could describe it, and the split has a part for it;
-    all others stand in the subset's rejected table with their reason.
+    A site enters the dataset if curation accepted its spectrum, every featurizer described it, and the split puts it
+    in a part. The subset's rejected table lists every other site with its reason.
 
     Args:
         output: HDF5 to write.
@@ -74,10 +74,10 @@ def build_dataset(
         campaign: title of the dataset.
         creator: who made it.
         licence: SPDX name of its licence.
-        config: the configuration as JSON, recorded.
+        config: the configuration as JSON; it is recorded in the file.
 
     Raises:
-        XanesflowError: a part that training needs is left empty.
+        XanesflowError: a part that training needs would be empty.
     """
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         inputs: dict[str, str] = {}
@@ -104,6 +104,7 @@ def build_dataset(
 
 
 def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
+    # Read what the earlier stages wrote, and index it by site.
     curated = read_spectra(files.spectra)
     features = {name: read_features(path) for name, path in files.features.items()}
     split = pd.read_csv(files.split, dtype={"material_id": str}, keep_default_na=False)
@@ -112,6 +113,8 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     rows: list[int] = []
     rows_of = {name: _row_of_site(f) for name, f in features.items()}
     why = {name: {(r.material_id, r.site_index): r.detail for r in f.rejected} for name, f in features.items()}
+
+    # Decide for each spectrum whether its site enters the dataset; if not, reject it with a reason.
     for row, site in enumerate(zip(curated.material_id, curated.site_index.tolist(), strict=True)):
         lacking = [name for name in features if site not in rows_of[name]]
         if lacking:
@@ -124,9 +127,10 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     sites = [(curated.material_id[row], int(curated.site_index[row])) for row in rows]
     check_split({site: part_of[site] for site in sites}, curated.subset)
 
+    # Write the grid and the spectra. They are stored contiguously, not in chunks: HDF5 can then read a single row by
+    # itself, and all rows as fast as the disk allows.
     energy = group.create_dataset("energy", data=curated.energy_ev)
     energy.attrs["units"] = "eV"
-    # In one piece, not in chunks: a row is read by itself, and all of them as fast as the disk is.
     spectra = group.create_dataset("spectra", data=curated.spectra[rows])
     theory = Subset.parse(curated.subset).theory
     spectra.attrs.update(
@@ -139,20 +143,26 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
             **{key: said for key, said in curated.described.items() if key != "multiplicity"},
         }
     )
+
+    # Write one array for each property of the sites.
     group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
     group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
     multiplicity = group.create_dataset("multiplicity", data=curated.multiplicity[rows])
     if said := curated.described.get("multiplicity"):
         multiplicity.attrs["meaning"] = said
     corrections = group.create_dataset("corrections", data=[curated.corrections[row] for row in rows], dtype=STRING)
-    corrections.attrs["meaning"] = "what was changed in the run's inputs before it was good; empty: a plain run"
+    corrections.attrs["meaning"] = "what was changed in the run's inputs until it succeeded; empty if nothing was"
     group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)
+
+    # Write the features, with the attributes that prediction needs to compute the same features again.
     for name, of_site in features.items():
         data = of_site.features[[rows_of[name][site] for site in sites]].astype(np.float32)
         dataset = group.create_dataset(f"features/{name}", data=data)
         dataset.attrs.update({"weights_hash": of_site.weights_hash, "meaning": of_site.meaning})
-        settings = {"settings", "energy_start_ev"} & of_site.attributes.keys()  # of the runs that they were taken from
+        settings = {"settings", "energy_start_ev"} & of_site.attributes.keys()  # of the runs the features come from
         dataset.attrs.update({key: of_site.attributes[key] for key in settings})
+
+    # Record the rejected sites, and how many there are for each reason.
     write_rejected_group(group, rejected)
     group.attrs["counts"] = json.dumps({"kept": len(rows), **count_reasons(rejected)})
     log.info("%s: %s", curated.subset, describe_counts(len(rows), rejected))

@@ -1,4 +1,4 @@
-"""What differs between two releases of a dataset."""
+"""Compare two releases of a dataset."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from xanesflow.dataset.file import structure_json
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
 
 Both = tuple[tuple[SubsetView, NDArray[np.intp]], tuple[SubsetView, NDArray[np.intp]]]
-"""A subset of both releases, and the rows of the sites that both have, in one order."""
+"""A subset in the old and in the new release, each with the rows of their common sites in the same order."""
 
 TOLERANCE = 1e-6
 
 DESCRIPTION = ("title", "creator", "licence", "citation")
-"""Root attributes whose change is a difference; versions, configuration and time of making are told beside it."""
+"""Root attributes whose change counts as a difference. Versions, configuration and time are listed separately."""
 
 
 @dataclass
 class SubsetDifference:
-    """What differs between two releases of a subset; sites by id, in the order of the old file.
+    """What differs between two releases of a subset. Sites are given by id, in the order of the old file.
 
     Attributes:
-        added, removed: sites that only the new, or only the old release has.
-        spectra: sites in both whose spectra differ, with the largest difference relative to the old one's maximum.
-        split: sites in both with their old and new part.
-        features: by featurizer the number of sites whose features differ.
-        multiplicity, corrections: sites in both whose value differs.
-        structures: materials in both whose structures differ.
-        remarks: sentences on what else differs, such as the grid or a featurizer that came or went.
+        added, removed: sites found only in the new release, or only in the old one.
+        spectra: common sites whose spectra differ, with the largest difference relative to the old spectrum's maximum.
+        split: common sites that changed their part: the old part and the new one.
+        features: number of sites whose features differ, by featurizer.
+        multiplicity, corrections: common sites whose value differs.
+        structures: common materials whose structures differ.
+        remarks: sentences about other differences, such as a new grid or an added featurizer.
     """
 
     added: list[str] = field(default_factory=list)
@@ -55,10 +55,10 @@ class Difference:
     """What differs between two releases of a dataset.
 
     Attributes:
-        added, removed: subsets that only the new, or only the old release has.
-        subsets: of both, those that differ.
-        description: root attributes that differ: old and new value.
-        made: root attributes on the making that differ; no difference of the dataset.
+        added, removed: subsets found only in the new release, or only in the old one.
+        subsets: common subsets that differ.
+        description: old and new value of each root attribute of `DESCRIPTION` that differs.
+        made: other root attributes that differ, such as versions and time; they do not make the releases differ.
     """
 
     added: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Difference:
         return bool(self.added or self.removed or self.subsets or self.description)
 
     def as_plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The difference as plain values that JSON can hold."""
         return {**vars(self), "subsets": {name: vars(each) for name, each in self.subsets.items()}, "equal": not self}
 
 
@@ -79,13 +79,13 @@ def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -
     """Compare two releases of a dataset, site by site.
 
     Args:
-        old: a file.
-        new: the file of another release.
-        tolerance: how much a spectrum may differ, relative to the old one's maximum, and features, relative to the
-            largest number among the old ones, to count as equal.
+        old: file of the old release.
+        new: file of the new release.
+        tolerance: largest difference that still counts as equal: for a spectrum relative to the old spectrum's
+            maximum, for features relative to the largest absolute value among the old features.
 
     Raises:
-        XanesflowError: one of them cannot be opened as a dataset, or lacks an array.
+        XanesflowError: one of the files cannot be opened as a dataset, or lacks an array.
     """
     found = Difference()
     with load(old) as before, load(new) as after:
@@ -105,6 +105,7 @@ def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -
 
 
 def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: float) -> SubsetDifference:
+    # Match the sites of the two releases: row `rows[k]` of the old one is row `others[k]` of the new one.
     old, new = before[name], after[name]
     found = SubsetDifference()
     row_of = {site: row for row, site in enumerate(new.ids)}
@@ -115,6 +116,7 @@ def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: floa
     others = np.array([row_of[old.ids[row]] for row in rows], dtype=np.intp)
     sites = [old.ids[row] for row in rows]
 
+    # Compare the common sites, array by array.
     both = ((old, rows), (new, others))
     if not np.array_equal(old.energy, new.energy):
         found.remarks.append(f"the grid differs: {_grid(old.energy)} before, {_grid(new.energy)} now")
@@ -127,13 +129,15 @@ def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: floa
     parts = zip(sites, old.split[rows].tolist(), new.split[others].tolist(), strict=True)
     found.split = {site: (was, now) for site, was, now in parts if was != now}
     _compare_features(both, found, tolerance)
+
+    # Compare structures as JSON values, so that spacing and the order of keys do not count.
     for material in dict.fromkeys(old.material_id[rows].tolist()):
         texts = (structure_json(before.hdf5, name, material), structure_json(after.hdf5, name, material))
         if texts[0] != texts[1] and json.loads(texts[0]) != json.loads(texts[1]):
             found.structures.append(material)
     for key, was in old.attributes.items():
         if (now := new.attributes.get(key)) != was:
-            found.remarks.append(f"`{key}` of the spectra was '{was}' and is '{now}'")
+            found.remarks.append(f"`{key}` of the spectra was '{was}' and is now '{now}'")
     return found
 
 
@@ -142,22 +146,22 @@ def _compare_features(both: Both, found: SubsetDifference, tolerance: float) -> 
     names = dict.fromkeys([*old.feature_names, *new.feature_names])
     for name in names:
         if name not in new.feature_names or name not in old.feature_names:
-            found.remarks.append(f"the features {name} {'came' if name in new.feature_names else 'went'}")
+            found.remarks.append(f"the features {name} were {'added' if name in new.feature_names else 'removed'}")
             continue
         path = f"features/{name}"
         widths = [subset.data(path).shape[1] for subset in (old, new)]
         if widths[0] != widths[1]:
-            found.remarks.append(f"the features {name} were {widths[0]} numbers a site and are {widths[1]}")
+            found.remarks.append(f"the features {name} had {widths[0]} numbers for each site and now have {widths[1]}")
             continue
         if old.data(path).attrs.get("weights_hash") != new.data(path).attrs.get("weights_hash"):
-            found.remarks.append(f"the features {name} are of other weights")
+            found.remarks.append(f"the features {name} were computed with other weights")
         apart = _apart(both, path, per_row=False)
         if number := int(np.count_nonzero(~(apart <= tolerance))):
             found.features[name] = number
 
 
 def _apart(both: Both, path: str, *, per_row: bool) -> NDArray[np.float64]:
-    """(n,) largest difference of each row, relative to the row's, or to all rows', largest number."""
+    """(n,) largest difference in each row, relative to the largest absolute value of that row, or of all rows."""
     was, now = (subset.data(path)[:][rows].astype(np.float64) for subset, rows in both)
     if not len(was):
         return np.empty(0)

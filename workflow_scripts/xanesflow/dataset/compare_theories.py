@@ -1,4 +1,4 @@
-"""The same site at two levels of theory: which sites of two subsets are the same, and how similar their spectra are."""
+"""Compare two levels of theory: which sites do two subsets share, and how similar are their spectra?"""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xanesflow.dataset.read_dataset import DatasetFile, SubsetView
 from xanesflow.spectra.similarity import compare_spectra
 
 PAIRED, BY_NAME, DIFFERENT, NO_SPECTRUM = "paired", "paired by name alone", "structures differ", "no shape to compare"
-"""How a site stands; what is in one subset only is `only in <subset>`."""
+"""Status of a site in the table. A site found in one subset only has the status `only in <subset>`."""
 
 POSITION_ANGSTROM = 0.01
-"""Two structures are the same if no atom, and no corner of the cell, lies farther from its like than this."""
+"""Two structures are the same if no atom and no component of a lattice vector differs by more than this."""
 
 COLUMNS = ("material_id", "site_index", "status", "shift_ev", "cosine", "spearman")
 
@@ -27,19 +27,19 @@ COLUMNS = ("material_id", "site_index", "status", "shift_ev", "cosine", "spearma
 def compare_theories(dataset: str | Path, one: str, other: str, output: str | Path | None = None) -> pd.DataFrame:
     """Compare the spectra of all sites that two subsets share.
 
-    Sites are the same if material id and site index are, and if the two structures that these count in agree in cell,
-    species and order of the atoms: sources number sites differently. Where the dataset has neither structure, the
-    names alone must do, and the row says so.
+    Two sites are the same if they have the same material id and site index, and if their structures agree in cell,
+    species and order of the atoms. The structures matter because sources number sites differently. If the dataset
+    holds neither structure, sites are paired by name alone, and the row says so.
 
     Args:
         dataset: the dataset file.
-        one: a subset, as `Ti_FEFF`.
-        other: another of the same element.
-        output: CSV to write; None: none.
+        one: a subset, such as `Ti_FEFF`.
+        other: another subset of the same element.
+        output: CSV to write, if any.
 
     Returns:
-        `COLUMNS`: a row per site of either subset; `shift_ev` is what is added to the energies of `other`; what could
-        not be compared has NaN.
+        A table with `COLUMNS` and one row for each site of either subset. `shift_ev` is the shift to add to the
+        energies of `other`. Values that cannot be computed are NaN.
     """
     with DatasetFile(dataset) as file:
         table = _compare(file, one, other)
@@ -81,7 +81,7 @@ def _rows(subset: SubsetView) -> dict[tuple[str, int], int]:
 
 
 def _same_structure(file: h5py.File, material: str, one: str, other: str) -> str:
-    """Whether the site indices of two subsets count in the same structure of a material."""
+    """Whether the site indices of two subsets refer to the same structure of a material; the answer is a status."""
     keys = [structure_key(file, subset, material) for subset in (one, other)]
     if keys == [None, None]:
         return BY_NAME

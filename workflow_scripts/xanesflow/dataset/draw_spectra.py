@@ -1,4 +1,4 @@
-"""Spectra of a dataset as a figure."""
+"""Draw spectra of a dataset as a figure."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from xanesflow.dataset.read_dataset import DatasetFile, SiteView, SubsetView
 
 SUFFIXES = (".svg", ".png", ".pdf")
 MOST_SITES = 12
-"""Sites that one figure can tell apart."""
+"""The most sites that you can still tell apart in one figure."""
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
 
 
 def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str], output: str | Path) -> str:
-    """Draw the spectra of some sites, or mean and standard deviation of each subset.
+    """Draw the spectra of some sites, or the mean and standard deviation of each subset.
 
     Args:
         data: an open dataset.
-        sites: ids; none: mean ± one standard deviation over each subset.
-        subsets: these alone; none: all, or those that have the sites.
-        output: SVG, PNG or PDF.
+        sites: site ids. If empty, each subset is drawn as mean ± one standard deviation.
+        subsets: draw only these. If empty, all subsets are drawn, or all that have one of the sites.
+        output: SVG, PNG or PDF file.
 
     Returns:
-        What was drawn, in words.
+        A phrase that says what was drawn.
 
     Raises:
-        XanesflowError: no subset has one of the sites, there are too many, or the figure's name ends otherwise.
+        XanesflowError: no subset has one of the sites, there are too many sites, or the file name has another suffix.
     """
     output = Path(output)
     if output.suffix not in SUFFIXES:
-        raise XanesflowError(f"{output} does not end with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; name it so.")
+        raise XanesflowError(
+            f"{output} does not end with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; choose a name that does."
+        )
     if len(sites) > MOST_SITES:
         raise XanesflowError(f"{len(sites)} sites are too many for one figure; name up to {MOST_SITES}.")
     chosen = [data[name] for name in subsets or data.subsets]

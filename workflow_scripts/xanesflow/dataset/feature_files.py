@@ -1,4 +1,4 @@
-"""Files with features and spectra that were computed elsewhere: NumPy's `.npz`, or a dataset of xanesflow."""
+"""Read files with features and spectra that were computed elsewhere: NumPy's `.npz`, or a dataset of xanesflow."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from xanesflow.dataset.file import SCHEMA, STRUCTURES, structure_json, structure
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
 UNKNOWN = "unknown"
-"""The weights' hash of features of which nothing tells by which weights they were made."""
+"""The weights' hash of features whose file does not record the weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class GivenData:
-    """What a file holds of one subset, as it stands there; nothing but the arrays' lengths and kinds is checked.
+    """One subset as its file holds it. Only lengths and types of the arrays have been checked.
 
     Attributes:
-        ids: n names of sites, `mp-390_000` if they are as they should be.
+        ids: n site ids; well-formed ones look like `mp-390_000`.
         spectra: (n, m) in bohr².
         features: (n, d) by featurizer.
-        featurizers: `meaning` and `weights_hash` of each.
-        energy_ev: (m,) absolute energies; None: the file has none.
-        multiplicity: (n,); None: the file does not tell.
+        featurizers: `meaning` and `weights_hash` of each featurizer.
+        energy_ev: (m,) absolute energies, if the file has them.
+        multiplicity: (n,), if the file has it.
         corrections: (n,) as in `spectra.store.CuratedSpectra`, or ().
         structures: pymatgen's JSON by material id; npz files have none.
-        described: what the file says of its spectra, by attribute of the dataset.
+        described: how the file describes its spectra: values by attribute of the dataset.
     """
 
     ids: Sequence[str]
@@ -53,22 +53,22 @@ class GivenData:
 
 
 def check_feature_files(campaign: Campaign) -> None:
-    """Check before anything runs the files that `dataset.files` names; see `check_feature_file`."""
+    """Check all files that `dataset.files` names before anything runs; see `check_feature_file`."""
     paths = [campaign.features_file(name) for name in campaign.subsets]
     for name, path in zip(campaign.subsets, paths, strict=True):
         check_feature_file(path, name, alone=paths.count(path) == 1)
 
 
 def check_feature_file(path: str | Path, subset: str, *, alone: bool) -> None:
-    """Check before anything runs that a subset's file is there and of a kind that can be read.
+    """Check, before anything runs, that the file of a subset exists and has a format that can be read.
 
     Args:
         path: the file.
         subset: such as `Cu_FEFF`.
-        alone: whether no other subset is read from it.
+        alone: whether no other subset is read from this file.
 
     Raises:
-        XanesflowError: says which, and what is wanted.
+        XanesflowError: the file is missing, has an unknown suffix, or is an npz file named for several subsets.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,31 +78,30 @@ def check_feature_file(path: str | Path, subset: str, *, alone: bool) -> None:
         )
     if path.suffix not in NPZ + HDF5:
         raise XanesflowError(
-            f"{path} is not a file of features that can be read; dataset.files takes {', '.join(NPZ + HDF5)} (NumPy's "
-            "arrays, or a dataset of xanesflow)."
+            f"{path} is not a file of features that can be read; dataset.files takes {', '.join(NPZ + HDF5)} (arrays "
+            "of NumPy, or a dataset of xanesflow)."
         )
     if path.suffix in NPZ and not alone:
         raise XanesflowError(
-            f"{path} is named for {subset} and for another subset, and an npz file holds one; name a file per subset, "
-            "or write {subset} in its place in the path."
+            f"{path} is named for {subset} and for another subset, but an npz file holds only one; name one file for "
+            "each subset, or write {subset} in its place in the path."
         )
 
 
 def read_feature_file(path: str | Path, subset: str, featurizers: Sequence[str]) -> GivenData:
     """Read a subset's features and spectra.
 
-    An npz file holds `ids` (n,) text, `spectra` (n, 141) in bohr², `features` (n, d), or, of several featurizers,
-    `features_<featurizer>`; and, if it is known, `energy` (141,) in eV, `multiplicity` (n,) and the text
-    `weights_hash` (or `weights_hash_<featurizer>`). Arrays of Python objects are not read, since unpickling them could
-    run any code.
+    An npz file holds `ids` (n,) text, `spectra` (n, 141) in bohr², and `features` (n, d) or, for several featurizers,
+    `features_<featurizer>`. It may also hold `energy` (141,) in eV, `multiplicity` (n,) and the text `weights_hash`
+    (or `weights_hash_<featurizer>`). Arrays of Python objects are refused, since unpickling them could run any code.
 
     Args:
         path: .npz, or .h5 of a dataset of xanesflow.
         subset: such as `Cu_FEFF`.
-        featurizers: single featurizers that are wanted.
+        featurizers: the featurizers to read, one by one (no joined names).
 
     Raises:
-        XanesflowError: the file is damaged, or lacks something; or its arrays do not fit each other.
+        XanesflowError: the file is damaged or lacks an array, or its arrays do not fit each other.
     """
     path = Path(path)
     given = _read_hdf5(path, subset, featurizers) if path.suffix in HDF5 else _read_npz(path, featurizers)
@@ -114,7 +113,7 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
     try:
         opened = np.load(path, allow_pickle=False)
         if isinstance(opened, np.ndarray):
-            raise XanesflowError(f"{path} holds a single array, not several by name; write it by np.savez.")
+            raise XanesflowError(f"{path} holds a single array, not several named ones; write it with np.savez.")
         with opened:
             stored = _Stored(path, opened)
             return GivenData(
@@ -133,13 +132,13 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
             )
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise XanesflowError(
-            f"{path} cannot be read as an npz file ({one_line(error)}); write it again by np.savez."
+            f"{path} cannot be read as an npz file ({one_line(error)}); write it again with np.savez."
         ) from None
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """Arrays of an npz file, each with a sentence for what is wrong with it."""
+    """Arrays of an npz file; an array that is missing or of the wrong type raises an error that says so."""
 
     path: Path
     file: Any
@@ -151,7 +150,7 @@ class _Stored:
     def array(self, name: str) -> NDArray[Any]:
         if name not in self.file:
             raise XanesflowError(
-                f"{self.path} has no array {name} (it has {', '.join(self.file) or 'none'}); wanted are ids, spectra "
+                f"{self.path} has no array {name} (it has {', '.join(self.file) or 'none'}); it needs ids, spectra "
                 "and features, or features_<featurizer> for each of several featurizers."
             )
         try:
@@ -160,7 +159,7 @@ class _Stored:
             if "allow_pickle" not in str(error):
                 raise
             raise XanesflowError(
-                f"The array {name} of {self.path} holds Python objects, which are not read, as they can run code; "
+                f"The array {name} of {self.path} holds Python objects, which are not read because they can run code; "
                 "store it as plain numbers or text, such as np.array(ids, dtype=str)."
             ) from None
 
@@ -170,7 +169,8 @@ class _Stored:
             values = np.char.decode(values, "utf-8", "replace")
         if values.dtype.kind != "U" or values.ndim != 1:
             raise XanesflowError(
-                f"The array {name} of {self.path} is {values.dtype} {values.shape}; wanted is text, one for each site."
+                f"The array {name} of {self.path} is {values.dtype} {values.shape}; it must be (n,) text, one for each "
+                "site."
             )
         return values
 
@@ -178,7 +178,7 @@ class _Stored:
         values = self.array(name)
         if values.dtype.kind not in "fiu" or (kind is np.int64 and values.dtype.kind == "f"):
             raise XanesflowError(
-                f"The array {name} of {self.path} is {values.dtype}; wanted are "
+                f"The array {name} of {self.path} is {values.dtype}; it must hold "
                 f"{'whole numbers' if kind is np.int64 else 'real numbers'}."
             )
         return values.astype(kind)
@@ -200,13 +200,14 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
             if subset not in file:
                 known = ", ".join(name for name in file if name != STRUCTURES) or "none"
                 raise XanesflowError(
-                    f"{path} has no subset {subset} (it has {known}); change subsets or dataset.files."
+                    f"{path} has no subset {subset} (it has {known}); change subsets or dataset.files in your "
+                    "configuration."
                 )
             group = file[subset]
             if missing := [name for name in featurizers if name not in group["features"]]:
                 raise XanesflowError(
                     f"{path} has no features {missing[0]} for {subset} (it has {', '.join(group['features'])}); name "
-                    "these in features.models."
+                    "only those in features.models."
                 )
             materials, sites = group["material_id"].asstr()[:].tolist(), group["site_index"][:]
             said = dict(group["spectra"].attrs)
@@ -227,12 +228,12 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
             )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise XanesflowError(
-            f"{path} cannot be read as a dataset of xanesflow ({one_line(error)}); fetch or make it again."
+            f"{path} cannot be read as a dataset of xanesflow ({one_line(error)}); copy it or build it again."
         ) from None
 
 
 def _structures(file: h5py.File, subset: str, materials: set[str]) -> dict[str, str]:
-    """The structures of the materials as this subset numbers their atoms, as far as they are there."""
+    """The structures that the file holds, with atoms numbered as in this subset; pymatgen's JSON by material id."""
     there = [material for material in materials if structure_key(file, subset, material)]
     return {material: structure_json(file, subset, material) for material in there}
 
@@ -248,13 +249,17 @@ def _check_shapes(path: Path, subset: str, given: GivenData) -> None:
     for name, values in arrays.items():
         if values.ndim != 2 or len(values) != n or not values.shape[1]:
             raise XanesflowError(
-                f"{path} has {n} ids of {subset}, but its {name} are of shape {values.shape}; wanted is a row for each."
+                f"{path} has {n} ids of {subset}, but its {name} have the shape {values.shape}; they need one row for "
+                "each id."
             )
     lengths = {"multiplicity": given.multiplicity, "corrections": given.corrections or None}
     for what, column in lengths.items():
         if column is not None and np.shape(column) != (n,):
-            raise XanesflowError(f"{path} has {n} ids of {subset}, but {np.shape(column)} values of {what}.")
+            raise XanesflowError(
+                f"{path} has {n} ids of {subset}, but its {what} has the shape {np.shape(column)}; it needs one value "
+                "for each id."
+            )
     if given.multiplicity is not None and given.multiplicity.min() < 1:
         raise XanesflowError(
-            f"{path} has a multiplicity of {given.multiplicity.min()} in {subset}; wanted is 1 or more."
+            f"{path} has a multiplicity of {given.multiplicity.min()} in {subset}; each must be 1 or more."
         )

@@ -1,4 +1,4 @@
-"""How a dataset file is laid out, opened and hashed; light, as everything that reads one comes through here."""
+"""Layout, opening and hashing of a dataset file. It imports little, because every reader of a dataset imports it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xanesflow.core.text import one_line
 
 SCHEMA = "xanesflow-dataset"
 SCHEMA_VERSION = "1.1"
-"""1.1: hashes, and `corrections` in every subset. A reader takes any version with the same number before the dot."""
+"""1.1 added hashes, and `corrections` in every subset. A reader accepts any version with the same major number."""
 
 STRUCTURES = "structures"
 UNITS = {"energy": "eV", "spectra": "bohr^2"}
@@ -26,11 +26,11 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def open_dataset(path: str | Path) -> h5py.File:
-    """Open a dataset file to read.
+    """Open a dataset file for reading.
 
     Raises:
-        XanesflowError: it is not there, no HDF5, cut short, damaged, no dataset of xanesflow or one of another
-            version.
+        XanesflowError: the file is missing, truncated, damaged, not HDF5, not a dataset of xanesflow, or of another
+            schema version.
     """
     path = Path(path)
     if path.is_dir():
@@ -48,7 +48,7 @@ def open_dataset(path: str | Path) -> h5py.File:
     except OSError as error:
         said = one_line(error)
         what = "is cut short" if "truncated" in said else "is damaged"
-        raise XanesflowError(f"{path} {what} ({said}); copy or make it again.") from None
+        raise XanesflowError(f"{path} {what} ({said}); copy it or build it again.") from None
     try:
         _check_version(file, path)
     except BaseException:
@@ -62,12 +62,14 @@ def _check_version(file: h5py.File, path: Path) -> None:
         schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
     if schema != SCHEMA:
         says = f"its attribute `schema` is {schema!r}" if schema else "it has no attribute `schema`"
-        raise XanesflowError(f"{path} is an HDF5 file, but no dataset of xanesflow: {says}, not '{SCHEMA}'.")
+        raise XanesflowError(
+            f"{path} is an HDF5 file, but no dataset of xanesflow: {says}, not '{SCHEMA}'; name a dataset file."
+        )
     major = SCHEMA_VERSION.split(".", maxsplit=1)[0]
     if version.split(".")[0] != major:
         raise XanesflowError(
-            f"{path} has schema version {version or 'none'}, and this xanesflow reads {major}.x; read it with the "
-            "version of xanesflow that it names (attribute `versions`), or make it again."
+            f"{path} has schema version {version or 'none'}, but this xanesflow reads {major}.x; read it with the "
+            "version of xanesflow that it names (attribute `versions`), or build it again."
         )
 
 
@@ -85,30 +87,32 @@ def _parses(name: str) -> bool:
 
 
 def structure_key(file: h5py.File, subset: str, material_id: str) -> str | None:
-    """Under which name a material's structure stands that a subset's site indices count in; None: nowhere."""
+    """Name of the structure to which a subset's site indices of a material refer; None if the file has none."""
     structures = file.get(STRUCTURES, {})
     return next((key for key in structure_keys(subset, material_id) if key in structures), None)
 
 
 def structure_keys(subset: str, material_id: str) -> tuple[str, str]:
-    """Names that a structure may stand under, the one that is taken first: of this subset alone, of all."""
+    """Names that a structure may have, in the order of the search: for this subset alone, then for all subsets."""
     return f"{material_id}@{subset}", material_id
 
 
 def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
-    """The pymatgen JSON of the structure that a subset's site indices of a material count in.
+    """The pymatgen JSON of the structure to which a subset's site indices of a material refer.
 
     Raises:
         XanesflowError: the dataset has no such material.
     """
     key = structure_key(file, subset, material_id)
     if key is None:
-        raise XanesflowError(f"{Path(file.filename).name} holds no structure of {material_id}.")
+        raise XanesflowError(
+            f"{Path(file.filename).name} holds no structure of {material_id}; see `xanesflow dataset validate`."
+        )
     return str(file[STRUCTURES][key].asstr()[()])
 
 
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
-    """All HDF5 datasets at any depth below a group, in the order of their names."""
+    """All HDF5 datasets at any depth below a group, sorted by name."""
     for name in names_in(group):
         item = group[name]
         if isinstance(item, h5py.Group):
@@ -118,20 +122,21 @@ def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
 
 
 def check_size(dataset: h5py.Dataset) -> None:
-    """Check that a file is large enough for what it says of an array, before memory is asked for.
+    """Check that the file can hold an array of the stated shape, before memory is allocated for it.
 
     Raises:
-        OSError: it is not by far, so that the shape must be damaged.
+        OSError: the file is far too small (even if compressed 1000-fold), so the stated shape must be damaged.
     """
     if dataset.size and dataset.size * dataset.dtype.itemsize > 1000 * Path(dataset.file.filename).stat().st_size:
-        raise OSError(f"it says to have the shape {dataset.shape}, for which the file is too small")
+        raise OSError(f"its shape is said to be {dataset.shape}, but the file is too small for that")
 
 
 def hash_of(dataset: h5py.Dataset) -> str:
-    """SHA-256 of an HDF5 dataset's values, whatever its place, chunks and compression in the file.
+    """SHA-256 of the values of an HDF5 dataset, independent of its place, chunks and compression in the file.
 
-    Of numbers: type and shape as numpy writes them (`<f8(3, 141)`), then the values in C order. Of texts: `str` and
-    the shape, then for each the number of its UTF-8 bytes in decimal, a colon, and the bytes.
+    For numbers, the hash covers type and shape as numpy writes them (`<f8(3, 141)`), then the values in C order. For
+    texts, it covers `str` and the shape, then for each text the number of its UTF-8 bytes in decimal, a colon, and
+    the bytes.
     """
     check_size(dataset)
     digest = hashlib.sha256()
@@ -146,7 +151,7 @@ def hash_of(dataset: h5py.Dataset) -> str:
 
 
 def hash_of_structures(structures: h5py.Group) -> str:
-    """SHA-256 of all structures: of each its name and text, as in `hash_of`, in the order of the names."""
+    """SHA-256 of all structures, sorted by name: name and JSON of each, written as `hash_of` writes texts."""
     digest = hashlib.sha256()
     for name in names_in(structures):
         for text in (name.encode(), structures[name][()]):
@@ -155,15 +160,16 @@ def hash_of_structures(structures: h5py.Group) -> str:
 
 
 def content_hash(hashes: dict[str, str]) -> str:
-    """SHA-256 of the lines `<hash>  <path>` in the order of the paths: what a dataset holds, and no attribute."""
+    """SHA-256 of the lines `<hash>  <path>`, sorted by path. It covers all arrays and structures, but no attributes."""
     return hashlib.sha256("".join(f"{hashes[path]}  {path}\n" for path in sorted(hashes)).encode()).hexdigest()
 
 
 def seal(file: h5py.File) -> None:
-    """Write the hashes of all that a dataset holds, by which silent corruption is found.
+    """Write hashes of everything that a dataset holds, so that silent corruption can be found.
 
-    Each HDF5 dataset of a subset gets an attribute `sha256`, the group of structures one for them all, and the file
-    `content_sha256`, which is the same for two files with the same content, whenever and wherever they were made.
+    Each HDF5 dataset of a subset gets an attribute `sha256`. The group of structures gets one for all structures. The
+    file gets `content_sha256`, which is equal for any two files with the same content, whenever and wherever they were
+    written.
     """
     hashes = {}
     for name in names_in(file):
@@ -177,7 +183,7 @@ def seal(file: h5py.File) -> None:
 
 @contextmanager
 def report_damage(path: str | Path) -> Iterator[None]:
-    """Tell what HDF5 stumbles over in a damaged file in a sentence.
+    """Turn an error of HDF5 in a damaged file into a sentence for the user.
 
     Raises:
         XanesflowError: the file is damaged.
@@ -188,12 +194,12 @@ def report_damage(path: str | Path) -> Iterator[None]:
         if not of_hdf5(error):
             raise
         raise XanesflowError(
-            f"{path} is damaged ({one_line(error)}); copy or make it again, or see `xanesflow dataset validate`."
+            f"{path} is damaged ({one_line(error)}); copy it or build it again, or see `xanesflow dataset validate`."
         ) from None
 
 
 def of_hdf5(error: Exception) -> bool:
-    """Whether an exception comes from within h5py, or from texts in the file that are none."""
+    """Whether an exception was raised within h5py, or by bytes in the file that are not valid text."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return isinstance(error, UnicodeDecodeError) or "h5py" in Path(innermost.f_code.co_filename).parts
 
@@ -202,6 +208,6 @@ def names_in(group: h5py.Group) -> list[str]:
     """Names in a group, sorted.
 
     Raises:
-        UnicodeDecodeError: one is no text.
+        UnicodeDecodeError: a name is not valid UTF-8.
     """
     return sorted(name.decode() if isinstance(name, bytes) else name for name in group)

@@ -1,4 +1,4 @@
-"""A subset from a file of features and spectra, in place of structures, simulations, curation and featurizers."""
+"""Import a subset from a file of features and spectra, instead of computing both from structures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 GRID_TOLERANCE_EV = 1e-3
 TOO_LARGE_BOHR2 = 0.1
-"""Cross sections of K edges of the 3d metals are of the order 1e-3 bohr²."""
+"""Spectra with a mean maximum above this get a warning: K edges of the 3d metals are of the order of 1e-3 bohr²."""
 
 
 def import_features(
@@ -45,33 +45,37 @@ def import_features(
     features: Mapping[str, Path],
     config: str | None = None,
 ) -> None:
-    """Write what the dataset is made from, out of a file that holds it all (see `feature_files.read_feature_file`).
+    """Write the files from which the dataset is built, all from one file (see `feature_files.read_feature_file`).
 
-    Spectra are taken as they are: curation is over where they were made, so there is no envelope. A row with an id
-    that is no site or stands there before, with values that are no numbers, zero throughout or negative, is left out.
+    Spectra are taken unchanged: they were curated where they were computed, so no envelope is applied. A row is left
+    out if its id is malformed or repeated, or if its spectrum holds NaN or infinite values, only zeros, or negative
+    values.
 
     Args:
-        source: the file.
+        source: the file of features and spectra.
         subset: such as `Cu_FEFF`.
         energy_start_ev: first energy of the grid, for a file without energies.
-        spectra: HDF5 to write, as `spectra.curate.curate_spectra` does.
-        rejected_csv: the rejected table, for people.
-        structures: Parquet to write; without rows where the file has no structures.
-        features: HDF5 to write for each featurizer that is wanted, as `features.compute_features` does.
-        config: the configuration as JSON, for the record.
+        spectra: HDF5 to write, in the format of `spectra.curate.curate_spectra`.
+        rejected_csv: CSV to write: the rejected sites, for people to read.
+        structures: Parquet to write; it has no rows if the file has no structures.
+        features: HDF5 to write for each featurizer, in the format of `features.compute_features`.
+        config: the configuration as JSON; it is recorded.
 
     Raises:
-        XanesflowError: the file cannot be read, lacks something, its arrays do not fit each other or the grid, or none
-            of its rows is good.
+        XanesflowError: the file cannot be read or lacks an array, its arrays do not fit each other or the grid, or no
+            row can be used.
     """
+    # Read the file, and check its features and energies as a whole.
     given = read_feature_file(source, subset, list(features))
     for name, values in given.features.items():
         if (wanted := DIMENSIONS.get(name)) and values.shape[1] != wanted:
             raise XanesflowError(
-                f"{source} has features of {values.shape[1]} numbers for {subset}, and {name} are {wanted}; name these "
-                "in features.models by what they are (any name of small letters, digits and _ will do)."
+                f"{source} has features of {values.shape[1]} numbers for {subset}, but {name} has {wanted}; give them "
+                "another name in features.models (any name of small letters, digits and _ will do)."
             )
     energy_ev = _energies(source, given, energy_start_ev)
+
+    # Choose the rows that can be used, sorted by site.
     rows, left_out = _good_rows(given)
     if not rows:
         shown = "; ".join(f"{r.material_id}: {r.detail}" for r in left_out[:3])
@@ -80,15 +84,17 @@ def import_features(
     taken = [rows[site] for site in sites]
     if (largest := float(given.spectra[taken].max(axis=1).mean())) > TOO_LARGE_BOHR2:
         log.warning(
-            "%s: the spectra's maxima are %.3g on average, and cross sections in bohr² are of the order 1e-3; are they "
-            "multiplied by a factor, or in another unit?",
+            "%s: the maxima of the spectra are %.3g on average, but cross sections in bohr² are of the order of 1e-3; "
+            "are they multiplied by a factor, or in another unit?",
             *(source.name, largest),
         )
+
+    # Describe the spectra: what the file says of them wins over these defaults.
     described = {
-        "energy_reference": "absolute photon energy, as the file of features has it"
+        "energy_reference": "absolute photon energy, as given by the file of features"
         if given.energy_ev is not None
-        else "absolute photon energy: the grid of curation.energy_start, as the file of features has none",
-        "broadening": "not told by the file of features",
+        else "absolute photon energy: the grid of curation.energy_start, as the file of features has no energies",
+        "broadening": "not given by the file of features",
         "multiplicity": "" if given.multiplicity is not None else "not known; 1 for each site",
         **given.described,
         "origin": f"taken from {source.name} (SHA-256 {sha256_file(source)})",
@@ -105,6 +111,8 @@ def import_features(
         corrections=[given.corrections[row] for row in taken] if given.corrections else (),
         described=described,
     )
+
+    # Write everything that the stages before the dataset would have written.
     record = provenance([source], config=config)
     for name, path in features.items():
         _write_features(path, name, given, {site: rows[site] for site in sites}, record)
@@ -119,7 +127,7 @@ def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray
     points = given.spectra.shape[1]
     if points != N_POINTS:
         raise XanesflowError(
-            f"The spectra of {source} have {points} points, and the dataset's grid has {N_POINTS}, every {STEP_EV} eV; "
+            f"The spectra of {source} have {points} points, but the dataset's grid has {N_POINTS}, every {STEP_EV} eV; "
             "interpolate them onto it (xanesflow.core.energy_grid.onto_grid)."
         )
     if given.energy_ev is None:
@@ -132,14 +140,14 @@ def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray
         )
     if abs(energy[0] - energy_start_ev) > GRID_TOLERANCE_EV:
         log.warning(
-            "%s: its energies begin at %.3f eV, not at curation.energy_start (%.3f eV); those of the file are taken.",
+            "%s: its energies begin at %.3f eV, not at curation.energy_start (%.3f eV); the file's energies are used.",
             *(source.name, energy[0], energy_start_ev),
         )
     return energy
 
 
 def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
-    """Row of each site whose spectrum can be taken, and the others with their reason."""
+    """Row of each site whose spectrum can be used, and the rejected rows with their reasons."""
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(given.spectra).all(axis=1))
     first: dict[Site, int] = {}
     rows: dict[Site, int] = {}
@@ -167,17 +175,17 @@ def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
 
 
 def _write_features(path: Path, name: str, given: GivenData, rows: Mapping[Site, int], record: dict[str, str]) -> None:
-    """Write one featurizer's features of the sites in `rows`, but for those that are no finite numbers."""
+    """Write one featurizer's features of the sites in `rows`; sites with NaN or infinite features are left out."""
     values = given.features[name]
     bad = {site for site, row in rows.items() if not np.isfinite(values[row]).all()}
     if bad:
-        log.info("%s: %d sites have %s features that are no finite numbers", path.stem, len(bad), name)
+        log.info("%s: %d sites have %s features with NaN or infinite values", path.stem, len(bad), name)
     good = [site for site in rows if site not in bad]
     write_features(
         path,
         pd.DataFrame(good, columns=["material_id", "site_index"]),
         values[[rows[site] for site in good]],
-        [Rejected(*site, NO_FEATURES, "its features in the file are no finite numbers") for site in sorted(bad)],
+        [Rejected(*site, NO_FEATURES, "its features in the file hold NaN or infinite values") for site in sorted(bad)],
         {"featurizer": name, "dimension": values.shape[1], **given.featurizers[name], **record},
     )
 
@@ -190,9 +198,10 @@ def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list
             continue
         try:
             structure = Structure.from_dict(json.loads(text))
-        except Exception as error:  # whatever pymatgen says of what is no structure
+        except Exception as error:  # pymatgen may raise anything for a malformed structure
             raise XanesflowError(
-                f"The structure of {material} in {source} cannot be read ({one_line(error, 160)})."
+                f"The structure of {material} in {source} cannot be read ({one_line(error, 160)}); copy the file or "
+                "build it again."
             ) from None
         rows.append((material, text, structure.composition.reduced_formula, len(structure)))
     return rows

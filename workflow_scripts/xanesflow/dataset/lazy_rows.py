@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 256
-"""Rows read at a time where all are wanted one after the other."""
+"""Rows to read at once when iterating over all rows."""
 
 
 class Source(Protocol):
-    """What an array is of: HDF5 datasets by name, and which of their rows."""
+    """The source of an array: HDF5 datasets by name, and a choice of their rows."""
 
     rows: NDArray[np.intp]
 
@@ -23,12 +23,7 @@ class Source(Protocol):
 
 
 class Array:
-    """Rows of HDF5 datasets that are read when they are indexed: `[5]`, `[10:20]`, `[[3, 1]]`, `[mask]`, `[:]`.
-
-    Attributes:
-        shape: rows, and numbers in a row.
-        dtype: of the numbers.
-    """
+    """Rows of HDF5 datasets that are read when they are indexed: `[5]`, `[10:20]`, `[[3, 1]]`, `[mask]`, `[:]`."""
 
     def __init__(self, source: Source, paths: Sequence[str]) -> None:
         self._source, self._paths = source, paths
@@ -56,13 +51,13 @@ class Array:
 
 
 def _take(dataset: h5py.Dataset, rows: Any) -> NDArray[Any]:
-    """Rows of an HDF5 dataset, in any order, in as few reads as are good."""
+    """Rows of an HDF5 dataset in any order: one read of the whole range if they lie close together, else row by row."""
     if np.ndim(rows) == 0:
         return np.asarray(dataset[int(rows)])
     if not len(rows):
         return np.empty((0, *dataset.shape[1:]), dataset.dtype)
     first, last = int(rows.min()), int(rows.max())
-    if last - first < 8 * len(rows):  # one read of all between, most of which is wanted
+    if last - first < 8 * len(rows):  # the rows lie close together: read everything between them at once
         block = dataset[first : last + 1]
         return np.asarray(block if len(block) == len(rows) and (np.diff(rows) == 1).all() else block[rows - first])
     return np.stack([dataset[int(row)] for row in rows])

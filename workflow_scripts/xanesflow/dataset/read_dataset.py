@@ -1,4 +1,4 @@
-"""A dataset file as Python sees it: `xanesflow.load(path)`, whose arrays are read when they are asked for.
+"""Read a dataset file in Python: `xanesflow.load(path)`. Arrays are read from disk when you index them.
 
 with xanesflow.load("results/dataset/cu_archive.h5") as data:
     cu = data["Cu_FEFF"]
@@ -38,16 +38,17 @@ Rows = NDArray[np.intp]
 
 
 def load(path: str | Path) -> DatasetFile:
-    """Open a dataset file, `results/dataset/<campaign>.h5`; nothing of its arrays is read yet.
+    """Open a dataset file, `results/dataset/<campaign>.h5`. No array is read yet.
 
     Raises:
-        XanesflowError: it is not there, no HDF5, cut short, no dataset of xanesflow or of another schema version.
+        XanesflowError: the file is missing, truncated, not HDF5, not a dataset of xanesflow, or of another schema
+            version.
     """
     return DatasetFile(path)
 
 
 class DatasetFile:
-    """An open dataset file: its subsets by name, and what it says of itself. A context manager.
+    """An open dataset file: its subsets by name, and its attributes. Use it in a `with` block.
 
     Args:
         path: the file.
@@ -85,13 +86,13 @@ class DatasetFile:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load, (self.path,)  # for workers of a data loader, each of which opens the file itself
+        return load, (self.path,)  # each worker of a data loader opens the file itself
 
     def __repr__(self) -> str:
         return f"<xanesflow dataset {self.path}: {', '.join(self.subsets)}>"
 
     def close(self) -> None:
-        """Close the file; arrays that were read stay."""
+        """Close the file; arrays that were already read stay valid."""
         self._file.close()
 
     @cached_property
@@ -104,7 +105,7 @@ class DatasetFile:
         """The open file.
 
         Raises:
-            XanesflowError: it was closed.
+            XanesflowError: the file was closed.
         """
         if not self._file:
             raise XanesflowError(f"{self.path} has been closed; read within the `with` block, or load it again.")
@@ -115,10 +116,10 @@ class SiteView:
     """One site of a subset.
 
     Attributes:
-        id: its name, as `mp-390_000`.
-        row: of the subset in the file.
-        material_id, site_index: 0-based index of the absorber into its structure.
-        multiplicity: symmetry-equivalent atoms that it stands for.
+        id: its id, such as `mp-390_000`.
+        row: its row among the subset's arrays in the file.
+        material_id, site_index: its material, and the 0-based index of the absorber in the structure.
+        multiplicity: number of symmetry-equivalent atoms that it represents.
         split: `train`, `val` or `test`.
         energy: (141,) eV.
         spectrum: (141,) bohr².
@@ -151,7 +152,7 @@ class SiteView:
         return np.concatenate([self._subset.data(path)[self.row] for path in paths])
 
     def structure(self) -> Structure:
-        """The structure that `site_index` counts in."""
+        """The structure to which `site_index` refers."""
         return self._subset.structure_of(self.material_id)
 
     def __repr__(self) -> str:
@@ -159,13 +160,14 @@ class SiteView:
 
 
 class SubsetView:
-    """The sites of a subset, all of them or some: one element at one level of theory, such as `Cu_FEFF`.
+    """All or some sites of a subset: one element at one level of theory, such as `Cu_FEFF`.
 
-    An index gives a `SiteView` (row number or id, as `mp-390_000`) or a view of some sites (slice, list, mask).
+    Index it with a row number or an id such as `mp-390_000` to get a `SiteView`, or with a slice, list or mask to get a
+    view of some sites.
 
     Attributes:
-        name: as `Cu_FEFF`.
-        element, theory: its two halves.
+        name: such as `Cu_FEFF`.
+        element, theory: the two halves of the name.
         rows: row numbers in the file.
     """
 
@@ -181,10 +183,10 @@ class SubsetView:
         return self._dataset.hdf5[self.name]
 
     def data(self, path: str) -> h5py.Dataset:
-        """An HDF5 dataset of the group.
+        """An HDF5 dataset of the subset.
 
         Raises:
-            XanesflowError: there is none.
+            XanesflowError: the subset has none at this path.
         """
         found = self.hdf5.get(path)
         if not isinstance(found, h5py.Dataset):
@@ -195,7 +197,7 @@ class SubsetView:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What the file says of the spectra: units, energy reference, broadening, normalisation."""
+        """Attributes of the spectra: units, energy reference, broadening, normalisation."""
         return {name: _plain(value) for name, value in self.data("spectra").attrs.items() if name != "sha256"}
 
     @cached_property
@@ -210,25 +212,26 @@ class SubsetView:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The featurizers that the file has features of."""
+        """Names of the featurizers whose features the file holds."""
         return tuple(self.hdf5.get("features", ()))
 
     def features(self, name: str | None = None) -> Array:
         """Features, (n, d) float32, read when indexed.
 
         Args:
-            name: a featurizer, or several joined as `m3gnet_all+chgnet`; may be left out if the file has one.
+            name: a featurizer, or several joined by `+`, such as `m3gnet_all+chgnet`. You can leave it out if the file
+                has only one.
 
         Raises:
-            XanesflowError: the file has no such features, or several to choose from.
+            XanesflowError: the file has no such features, or it has several and you named none.
         """
         return Array(self, self.feature_paths(name))
 
     def feature_paths(self, name: str | None) -> list[str]:
-        """Where the features stand in the group; see `features`."""
+        """Paths of the features within the subset's group; see `features`."""
         known = self.feature_names
         if name is None and len(known) != 1:
-            raise XanesflowError(f"{self.name} has features of {', '.join(known) or 'none'}; say which.")
+            raise XanesflowError(f"{self.name} has features of {', '.join(known) or 'none'}; say which you want.")
         names = name.split("+") if name is not None else list(known)
         for each in names:
             if each not in known:
@@ -242,12 +245,12 @@ class SubsetView:
 
     @cached_property
     def site_index(self) -> NDArray[np.int64]:
-        """(n,) 0-based index of each absorber into its structure."""
+        """(n,) 0-based index of each absorber in its structure."""
         return np.asarray(self.data("site_index")[:])[self.rows]
 
     @cached_property
     def multiplicity(self) -> NDArray[np.int64]:
-        """(n,) symmetry-equivalent atoms that each site stands for."""
+        """(n,) number of symmetry-equivalent atoms that each site represents."""
         return np.asarray(self.data("multiplicity")[:])[self.rows]
 
     @cached_property
@@ -257,22 +260,22 @@ class SubsetView:
 
     @cached_property
     def corrections(self) -> NDArray[np.str_]:
-        """(n,) what was changed in a run's inputs before it was good; empty for a plain run, or an older file."""
+        """(n,) what was changed in a run's inputs until it succeeded; empty if nothing was, or in an older file."""
         return self._texts("corrections") if "corrections" in self.hdf5 else np.full(len(self), "")
 
     @cached_property
     def ids(self) -> list[str]:
-        """Name of each site, as `mp-390_000`."""
+        """Id of each site, such as `mp-390_000`."""
         return [site_id(m, int(i)) for m, i in zip(self.material_id, self.site_index, strict=True)]
 
     def _texts(self, name: str) -> NDArray[np.str_]:
         return np.asarray(self.data(name).asstr()[:], dtype=np.str_)[self.rows]
 
     def part(self, part: str) -> SubsetView:
-        """The sites of a part: train, val or test.
+        """The sites of one part of the split: train, val or test.
 
         Raises:
-            XanesflowError: there is no such part.
+            XanesflowError: the name is not one of these.
         """
         if part not in PARTS:
             raise XanesflowError(f"'{part}' is no part of a split; it is one of {', '.join(PARTS)}.")
@@ -282,7 +285,7 @@ class SubsetView:
         """Every site that was left out of the subset, with its reason.
 
         Raises:
-            XanesflowError: a reason is not known.
+            XanesflowError: the table holds an unknown reason.
         """
         columns = [self.data(f"rejected/{name}") for name in ("material_id", "site_index", "reason", "detail")]
         texts = [each[:].tolist() if each.dtype.kind == "i" else each.asstr()[:].tolist() for each in columns]
@@ -294,21 +297,21 @@ class SubsetView:
             ) from None
 
     def structure(self, index: int | str) -> Structure:
-        """The structure of a site (row or id); its site index counts in it."""
+        """The structure of a site, given by row or id; its site index refers to this structure."""
         return self[index].structure()
 
     def structure_of(self, material_id: str) -> Structure:
         """The structure of a material.
 
         Raises:
-            XanesflowError: the file has none, or none that can be read.
+            XanesflowError: the file has no such structure, or it cannot be read.
         """
-        from pymatgen.core import Structure  # seconds
+        from pymatgen.core import Structure  # the import takes seconds
 
         text = structure_json(self._dataset.hdf5, self.name, material_id)
         try:
             return Structure.from_dict(json.loads(text))
-        except Exception as error:  # pymatgen raises whatever it ran into
+        except Exception as error:  # pymatgen may raise anything
             raise XanesflowError(
                 f"The structure of {material_id} in {self._dataset.path} cannot be read ({one_line(error)}); see "
                 "`xanesflow dataset validate`."
@@ -326,11 +329,11 @@ class SubsetView:
         return torch.utils.data.TensorDataset(*(torch.from_numpy(each.astype(np.float32)) for each in arrays))
 
     def pandas(self, *, spectra: bool = False, features: str | None = None) -> pd.DataFrame:
-        """A table with a row a site, whose index is the site's id.
+        """A table with one row for each site, indexed by site id.
 
         Args:
-            spectra: add a column for each energy, named by it in eV.
-            features: add these, a column each, named `<featurizers>_<number>`.
+            spectra: whether to add one column for each energy, named by the energy in eV.
+            features: features to add, one column for each number, named `<featurizers>_<number>`.
         """
         import pandas as pd
 
@@ -353,7 +356,7 @@ class SubsetView:
             return self._site_of(index)
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
-                raise IndexError(f"{self.name} has {len(self)} sites here, and no row {index}.")
+                raise IndexError(f"{self.name} has {len(self)} sites here, but no row {index}.")
             return self._site(int(self.rows[index]))
         return SubsetView(self._dataset, self.name, self.rows[index])
 
@@ -361,7 +364,7 @@ class SubsetView:
         material_id, site_index = parse_site_id(name)
         found = np.flatnonzero((self.material_id == material_id) & (self.site_index == site_index))
         if not len(found):
-            raise XanesflowError(f"{self.name} has no site {name} here; {len(self)} others are there.")
+            raise XanesflowError(f"{self.name} has no site {name} among the {len(self)} sites here; see `ids`.")
         return self._site(int(self.rows[found[0]]))
 
     def _site(self, row: int) -> SiteView:
@@ -380,5 +383,5 @@ class SubsetView:
 
 
 def _plain(value: Any) -> Any:
-    """An HDF5 attribute without numpy's types."""
+    """An HDF5 attribute as a plain Python value."""
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -1,4 +1,4 @@
-"""Training, validation and test part of a subset, without a material in two of them."""
+"""Split a subset into training, validation and test parts so that no material is in two of them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ FRACTIONS = (0.8, 0.1, 0.1)
 def balanced_split(sites: Sequence[Site], *, seed: int, fractions: Sequence[float] = FRACTIONS) -> dict[Site, str]:
     """Split sites by material, the paper's way 80/10/10 (arXiv 2409.19552, data partitioning).
 
-    Materials go one by one, in descending order of their number of sites (ties in random order), to the part that is
-    farthest below its target size ⌊f n⌋ and stays below it; what fits nowhere any more goes to the training part.
-    This reproduces the published sizes of all ten subsets, and their counts of materials by number of sites.
+    Materials are placed one by one, in descending order of their number of sites (ties in random order). Each goes to
+    the part that is farthest below its target size ⌊f n⌋ and would stay below it; if there is none, it goes to the
+    training part. This reproduces the published sizes of all ten subsets, and their counts of materials by number of
+    sites.
 
     Args:
         sites: material id and site index of each spectrum.
-        seed: of the random order.
+        seed: seed of the random order.
         fractions: f of the training, validation and test part.
 
     Returns:
@@ -50,10 +51,10 @@ def balanced_split(sites: Sequence[Site], *, seed: int, fractions: Sequence[floa
 
 
 def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
-    """Read published `<subset>_{train,val,test}.txt`, one `<material id>_<site>` a line.
+    """Read published files `<subset>_{train,val,test}.txt` with one `<material id>_<site>` on each line.
 
     Raises:
-        XanesflowError: a file is missing, a line is no site, a site stands twice, or a material is in two parts.
+        XanesflowError: a file is missing, a line is no site, a site is listed twice, or a material is in two parts.
     """
     part_of: dict[Site, str] = {}
     part_of_material: dict[str, str] = {}
@@ -75,33 +76,38 @@ def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
                 raise XanesflowError(f"{path}, line {number}: {error}") from None
             if site in part_of:
                 raise XanesflowError(
-                    f"{path}, line {number}: {line.strip()} stands twice (it is in {part_of[site]} too)."
+                    f"{path}, line {number}: {line.strip()} is listed twice (first in {part_of[site]}); remove one of "
+                    "the two."
                 )
             other = part_of_material.setdefault(site[0], part)
             if other != part:
                 raise XanesflowError(
-                    f"{path}, line {number}: material {site[0]} is in {other} and in {part}; it belongs in one."
+                    f"{path}, line {number}: material {site[0]} is in {other} and in {part}; move all of its sites to "
+                    "one part."
                 )
             part_of[site] = part
     return part_of
 
 
 def check_split(part_of: Mapping[Site, str], subset: str) -> None:
-    """Check that no material is in two parts and that a model can be trained and stopped.
+    """Check that no material is in two parts, and that there are enough spectra to train and validate a model.
 
     Raises:
-        XanesflowError: says which material, or how many spectra there are and how many a split needs.
+        XanesflowError: a material is in two parts, or a part that training needs has too few spectra.
     """
     part_of_material: dict[str, str] = {}
     for (material_id, _), part in part_of.items():
         if part_of_material.setdefault(material_id, part) != part:
-            raise XanesflowError(f"{subset}: material {material_id} is in two parts of the split.")
+            raise XanesflowError(
+                f"{subset}: material {material_id} is in two parts of the split; move all of its sites to one part."
+            )
     counts = Counter(part_of.values())
     if counts["train"] < 2 or counts["val"] < 1:
         raise XanesflowError(
             f"{subset}: {len(part_of)} spectra of {len(part_of_material)} materials are too few for a split: "
             f"{counts['train']} would train, {counts['val']} validate, {counts['test']} test. The balanced split needs "
-            "20 or more, a material with few sites among them; look into the rejected table, or name split files."
+            "at least 20, including a material with few sites; see the rejected table for what is missing, or name "
+            "split files."
         )
 
 
@@ -115,19 +121,19 @@ def split_sites(
     seed: int,
     fractions: Sequence[float] = FRACTIONS,
 ) -> None:
-    """Put each curated spectrum of a subset into a part.
+    """Put each curated spectrum of a subset into a part of the split.
 
     Args:
-        spectra: the subset's curated spectra.
+        spectra: HDF5 of the subset's curated spectra.
         output: CSV to write: material_id, site_index, split.
-        unmatched: CSV to write: sites that split files and spectra do not share, and what they lack.
+        unmatched: CSV to write: sites found only in the split files or only among the spectra, and what they lack.
         subset: such as `Cu_FEFF`.
-        files: folder with published split files; None: the balanced split.
-        seed: of the balanced split.
-        fractions: of the balanced split.
+        files: folder with published split files; None for the balanced split.
+        seed: seed of the balanced split.
+        fractions: fractions of the balanced split.
 
     Raises:
-        XanesflowError: the files are wrong, or a part that training needs is empty.
+        XanesflowError: the split files are wrong, or a part that training needs has too few spectra.
     """
     curated = read_spectra(spectra)
     sites = list(zip(curated.material_id, curated.site_index.tolist(), strict=True))

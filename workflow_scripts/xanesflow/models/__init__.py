@@ -1,18 +1,18 @@
-"""Models that predict a spectrum from a site's features, and the checkpoints that hold them.
+"""Stage 7: models that predict a spectrum from a site's features, and the checkpoints that hold them.
 
-`training_settings` what can be chosen and the paper's choices · `model_kinds` what every trained model offers ·
-`subset_data` reads a subset of the dataset file · `kernel_ridge` and `simple_models` (linear regression and trees).
+`model_kinds`: what every trained model offers. `subset_data`: reads a subset of the dataset file. `kernel_ridge`:
+kernel regression. `simple_models`: linear regression and trees.
 
-`network/`: `expert` one model per subset · `universal` one over all subsets of a level of theory · `tuned` one per
-subset that goes on from a universal one: what the workflow calls · `fit` from a dataset to a model on disk · `train`
-the loop · `training_state` a training under way · `resume` its state on disk · `range_test` finds the learning rate ·
-`perceptron` the network · `seeds` several of them side by side · `backpropagation` and `adam` a step ·
-`scaling` units of the network's input and output · `reduction` wide descriptors' principal components · `checkpoint` a
-trained model on disk · `training_curves` figure and table.
+`network/`: the paper's networks. The workflow calls `expert` (one model for each subset), `universal` (one for all
+subsets of a level of theory) and `tuned` (one for each subset, which starts from a universal model). `fit` leads from a
+dataset to a model on disk. `train` is the training loop, `training_state` a training in progress, `resume` its state
+on disk. `range_test` finds the learning rate. `perceptron` is the network, and `seeds` trains several networks side by
+side. `backpropagation` and `adam` make one training step. `scaling` sets the units of the network's input and output.
+`reduction` replaces wide descriptors by their principal components. `checkpoint` is a trained model on disk.
+`training_curves` writes the figure and the table of a training.
 
-`delta/`: models that learn the difference to a cheaper theory. `search/`: the best settings of a model: `space` what
-may be chosen, `study` the trials on disk, `results` table and figure, `settings_file` the settings as a configuration
-names them.
+`delta/`: models that learn the difference to a cheaper theory. `search/`: a search for the best settings of a model.
+The settings themselves are in `config.training_settings`, `config.search_space` and `config.settings_file`.
 
-PyTorch is imported by the modules that compute with it, not by this package.
+Only the modules that compute with PyTorch import it; this package does not.
 """

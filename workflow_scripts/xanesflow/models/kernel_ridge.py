@@ -1,15 +1,20 @@
-"""Kernel ridge regression of spectra: what the training sites that look alike have, weighed by their likeness.
+"""Kernel ridge regression of spectra: a prediction is a sum over the training sites, weighted by their similarity.
 
-With standardised features x, the block of each featurizer scaled so that it adds to squared distances in proportion to
-the root of its number of columns (all columns alike would let the widest block decide, all blocks alike the smallest),
-and the Matérn 3/2 kernel k(d) = (1 + √3 d/l) exp(-√3 d/l) of distances d, a spectrum is predicted as
+The regression predicts a spectrum as
 
     mean training spectrum + Σ_i k(|x - x_i|) a_i,        a = (K + noise)⁻¹ (training spectra - their mean)
 
-It errs elsewhere than a perceptron does: that interpolates between sites far apart, this one remembers those close by,
-so that the mean of both is better than either (docs/studies/accuracy.md). Length l and noise are chosen by leaving out
-one material at a time, for which no other fit is needed: the error on the sites g of a material that was left out is
-(K⁻¹)_gg⁻¹ a_g (Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, section 5.4.2, for groups).
+where x are standardised features, and k(d) = (1 + √3 d/l) exp(-√3 d/l) is the Matérn 3/2 kernel of their distance d.
+The block of each featurizer is scaled so that it contributes to squared distances in proportion to the square root of
+its number of columns. (If all columns weighed the same, the widest block would decide; if all blocks weighed the same,
+the smallest would.)
+
+The regression makes other errors than a perceptron: a perceptron interpolates between distant sites, the regression
+remembers close ones. So their mean is better than either (docs/studies/accuracy.md).
+
+Length l and noise are chosen by leaving out one material at a time. This needs no further fit: the error on the sites g
+of a material that was left out is (K⁻¹)_gg⁻¹ a_g (Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006,
+section 5.4.2, for groups).
 """
 
 from __future__ import annotations
@@ -28,19 +33,19 @@ from xanesflow.core.errors import XanesflowError
 Array = npt.NDArray[np.float64]
 
 LENGTHS = (1.0, 1.5, 2.25)
-"""Kernel lengths to choose from; 1: the distance of two sites that are one deviation apart in the widest block."""
+"""Kernel lengths to choose from. 1 is the distance of two sites one standard deviation apart in the widest block."""
 
 NOISES = (2e-3, 5e-3, 1.25e-2)
-"""Noises to choose from, as a share of the spectra's own variance."""
+"""Noises to choose from, as a share of the variance of the spectra."""
 
 CLIP = 6.0
-"""Standardised features are cut at it: a site far outside the training part is like its border."""
+"""Standardised features are clipped at ± this: a site far outside the training part counts as one at its border."""
 
 SELECTION_SITES = 4000
-"""Length and noise are chosen on at most about so many sites (9 matrices of this size are inverted)."""
+"""Length and noise are chosen on at most about this many sites (9 matrices of this size are inverted)."""
 
 MOST_SITES = 14_000
-"""Of more sites the materials are drawn that make up about so many: three matrices of 1.6 GB are held at a time."""
+"""With more sites, materials with about this many sites are drawn: the fit holds three matrices of 1.6 GB at a time."""
 
 _KEY = "kernel."
 
@@ -52,12 +57,12 @@ class KernelRidge:
     """A fitted kernel regression.
 
     Attributes:
-        mean, scale: (d,) features enter as `(features - mean) * scale` with the cut between; see `_inputs`.
-        block_scale: (d,) of the block of each feature.
+        mean, scale: (d,) each; features enter as `(features - mean) * scale`, then they are clipped (see `_inputs`).
+        block_scale: (d,) factor of the block to which each feature belongs.
         points: (n, d) float32, inputs of the training sites.
         coefficients: (n, 141) in bohr².
-        mean_spectrum: (141,) of the training sites, bohr².
-        length, noise: that were chosen.
+        mean_spectrum: (141,) mean spectrum of the training sites, bohr².
+        length, noise: the chosen values.
     """
 
     mean: Array
@@ -80,29 +85,32 @@ class KernelRidge:
         weights: Sequence[float] | None = None,
         seed: int = 0,
     ) -> KernelRidge:
-        """Fit to training sites, length and noise chosen among them alone.
+        """Fit to training sites. Length and noise are chosen on these sites alone.
 
         Args:
             features: (n, d).
             spectra: (n, 141) in bohr².
-            materials: (n,) the material of each site; at least two.
+            materials: (n,) the material of each site; at least two different ones.
             blocks: number of columns of each featurizer, in order.
-            weights: how much more than by its size each block counts in distances; None: all alike.
-            seed: draws the materials, where there are more than SELECTION_SITES or MOST_SITES sites.
+            weights: extra factor for each block in distances; None means 1 for all.
+            seed: seed for drawing materials if there are more than SELECTION_SITES or MOST_SITES sites.
 
         Raises:
-            XanesflowError: all sites are of one material.
+            XanesflowError: all sites belong to one material.
         """
+        # With too many sites for memory, fit to some of the materials.
         names = np.asarray(materials)
         if len(np.unique(names)) < 2:
             raise XanesflowError(
-                f"A kernel regression needs training sites of two materials or more, and these {len(names)} are of "
-                "one: add finished simulations, or set `models.kernel_share: 0`."
+                f"A kernel regression needs training sites of at least two materials, but these {len(names)} are of "
+                "one; add finished simulations, or set `models.kernel_share: 0`."
             )
         if len(names) > MOST_SITES:
             rows = _draw(names, MOST_SITES, seed)
             logger.warning("kernel: fitted to %d of the %d training sites, to bound its memory", len(rows), len(names))
             names, features, spectra = names[rows], features[rows], spectra[rows]
+
+        # Scale features and spectra, choose length and noise, and solve for the coefficients.
         values = np.asarray(features, dtype=np.float64)
         mean, scale, block_scale = _scales(values, blocks)
         if weights is not None:
@@ -115,7 +123,7 @@ class KernelRidge:
         return cls(mean, scale, block_scale, points, coefficients, mean_spectrum, length, noise)
 
     def matrix(self) -> Array:
-        """(n, n) the kernel of the training sites with the noise on its diagonal."""
+        """(n, n) kernel matrix of the training sites, with the noise on its diagonal."""
         return _matrix(self.points, self.length, self.noise)
 
     def predict(self, features: npt.NDArray[np.floating]) -> Array:
@@ -125,15 +133,15 @@ class KernelRidge:
         return spectra
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """All of it as named arrays, for a checkpoint; row by row, as safetensors writes memory as it lies."""
+        """All attributes as named arrays for a checkpoint, in C order because safetensors writes memory unchanged."""
         return {_KEY + name: np.array(value, order="C") for name, value in vars(self).items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> KernelRidge | None:
-        """What `tensors` gave, read back from among the arrays of a checkpoint; None if there is none.
+        """Read a regression back from the arrays of a checkpoint; None if the checkpoint has none.
 
         Raises:
-            KeyError: a part of it is missing.
+            KeyError: a part of the regression is missing.
         """
         if not any(name.startswith(_KEY) for name in tensors):
             return None
@@ -142,7 +150,7 @@ class KernelRidge:
 
 
 def standardised_inputs(features: npt.NDArray[np.floating], blocks: Sequence[int]) -> npt.NDArray[np.float32]:
-    """(n, d) features as a kernel regression fitted to all of them sees them; `blocks` as in `KernelRidge.fit`."""
+    """(n, d) features, scaled as for a regression that is fitted to all of them; `blocks` as in `KernelRidge.fit`."""
     values = np.asarray(features, dtype=np.float64)
     return _inputs(values, *_scales(values, blocks))
 
@@ -153,20 +161,26 @@ def kernel_between(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]
 
 
 def leave_out_materials(matrix: Array, targets: Array, materials: npt.NDArray[Any]) -> Array:
-    """The errors that each site would have if its whole material were left out of the fit.
+    """The error at each site if the whole material of that site were left out of the fit.
 
     Args:
-        matrix: (n, n) the kernel with the noise on its diagonal; overwritten.
+        matrix: (n, n) kernel matrix with the noise on its diagonal; it is overwritten.
         targets: (n, 141), with mean 0.
         materials: (n,) the material of each site.
 
     Returns:
-        (n, 141) truth less prediction. The mean of the targets stays that of all sites.
+        (n, 141) truth minus prediction. The mean of the targets remains that of all sites.
+
+    Raises:
+        XanesflowError: the matrix cannot be inverted.
     """
     factor, info = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
     inverse, info_inverse = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if info or info_inverse:
-        raise XanesflowError("The kernel's matrix cannot be inverted: are there features that are no finite numbers?")
+        raise XanesflowError(
+            "The matrix of the kernel cannot be inverted; check that all features are finite numbers "
+            "(xanesflow dataset validate)."
+        )
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     errors = inverse @ targets
     order = np.argsort(materials, kind="stable")
@@ -179,10 +193,10 @@ def leave_out_materials(matrix: Array, targets: Array, materials: npt.NDArray[An
 def _choose(
     points: npt.NDArray[np.float32], targets: Array, materials: npt.NDArray[Any], seed: int
 ) -> tuple[float, float]:
-    """Length and noise with the least error on materials left out.
+    """Choose the length and noise with the smallest error on materials that are left out.
 
-    The error is the mean over materials of the logarithm of their mean squared errors: every material counts once,
-    as in a split by material, and a bad one does not outweigh a hundred others.
+    The error is the mean over materials of the logarithm of their mean squared errors. So every material counts once,
+    as in a split by material, and one bad material does not outweigh a hundred others.
     """
     rows = _draw(materials, SELECTION_SITES, seed)
     of_site = np.unique(materials[rows], return_inverse=True)[1]
@@ -202,7 +216,7 @@ def _choose(
 
 
 def _draw(materials: npt.NDArray[Any], sites: int, seed: int) -> npt.NDArray[np.intp]:
-    """Row numbers of all sites of materials drawn at random, about `sites` of them; of all if there are no more."""
+    """Rows of all sites of materials drawn at random, about `sites` rows; all rows if there are no more than that."""
     names, of_site = np.unique(materials, return_inverse=True)
     share = min(1.0, sites / len(materials))
     drawn = np.random.default_rng(seed).permutation(len(names))[: max(2, round(share * len(names)))]
@@ -210,7 +224,7 @@ def _draw(materials: npt.NDArray[Any], sites: int, seed: int) -> npt.NDArray[np.
 
 
 def _scales(values: Array, blocks: Sequence[int]) -> tuple[Array, Array, Array]:
-    """Mean, one over the deviation (0 of a constant feature) and weight of the block, (d,) each."""
+    """Mean, 1 / standard deviation (0 for a constant feature) and block factor of each feature, (d,) each."""
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     constant = deviation <= 1e-6 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny)
     scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
@@ -224,7 +238,7 @@ def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt
 
 
 def _distances(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Array:
-    """(n, d), (m, d) -> (n, m) Euclidean."""
+    """(n, d), (m, d) -> (n, m) Euclidean distances."""
     a, b = left.astype(np.float64), right.astype(np.float64)
     squares: Array = (-2 * a) @ b.T
     squares += (a * a).sum(axis=1)[:, None]
@@ -240,7 +254,7 @@ def _matrix(points: npt.NDArray[np.float32], length: float, noise: float) -> Arr
 
 
 def _kernel(distances: Array, length: float) -> Array:
-    """Matérn 3/2."""
+    """Matérn 3/2 kernel of distances."""
     scaled = distances * (np.sqrt(3.0) / length)
     kernel: Array = np.exp(-scaled)
     scaled += 1.0

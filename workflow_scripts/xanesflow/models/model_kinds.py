@@ -1,4 +1,4 @@
-"""What a trained model says of itself, and what all kinds of models have in common."""
+"""What all kinds of trained models have in common: a model card, and a way to predict."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ class ModelCard:
 
     Attributes:
         kind: `expert`, `universal`, `tuned` or `delta`.
-        subset: what it is a model of: a subset, as `Cu_FEFF`, or, if it is universal, a level of theory, as `FEFF`.
-        features: as `m3gnet` or `m3gnet_all+chgnet`.
+        subset: the subset that the model predicts, such as `Cu_FEFF`; for a universal model the level of theory, such
+            as `FEFF`.
+        features: such as `m3gnet` or `m3gnet_all+chgnet`.
         feature_dimensions: numbers per site of each featurizer, in order.
-        featurizers: what the dataset said of each, with the weights' hash.
-        settings: `TrainingSettings` (of a delta model `DeltaSettings`) as a dictionary, the seed among them.
+        featurizers: the dataset's attributes of each featurizer, including the hash of its weights.
+        settings: `TrainingSettings` (for a delta model `DeltaSettings`) as a dictionary, including the seed.
         scaling: `paper` or `standardise`.
-        spectra_factor: of the scaling, per bohr².
-        dataset_sha256: of the dataset file.
-        data_sha256: of the subset's arrays (see `SubsetData`); of several subsets, over their hashes.
-        n_train: spectra that it was trained on, of all its subsets.
-        n_val: spectra that stopped the training, of all its subsets.
-        best_epoch: the epoch whose weights these are.
-        learning_rate: that was used, found or given.
-        val_mse: mean squared error of the network (of a delta model: the model) on the validation part in bohr⁴.
-        seconds: that the training lasted.
+        spectra_factor: factor of the scaling, per bohr².
+        dataset_sha256: hash of the dataset file.
+        data_sha256: hash of the subset's arrays (see `SubsetData`); for several subsets a hash of their hashes.
+        n_train: number of training spectra in all its subsets.
+        n_val: number of validation spectra, which stop the training, in all its subsets.
+        best_epoch: the epoch whose weights the model has.
+        learning_rate: the learning rate used, either found or given.
+        val_mse: mean squared error on the validation part in bohr⁴, of the network alone or of a whole delta model.
+        seconds: duration of the training.
         history: rows of epoch, training and validation mean squared error in bohr⁴.
         versions: of xanesflow, python, torch and numpy.
         config: the campaign's configuration, if it was given.
-        subsets: those that it covers, with `n_train`, `n_val` and `data_sha256` of each. A checkpoint without this
-            entry (of xanesflow 0.1) is of an expert and covers `subset`.
-        asked: the settings as they were asked for, but for the seed; in `settings` the batch may be smaller, where
-            memory did not suffice.
+        subsets: the subsets that the model covers, with `n_train`, `n_val` and `data_sha256` of each. A checkpoint
+            without this entry (from xanesflow 0.1) holds an expert that covers `subset`.
+        asked: the requested settings, without the seed. In `settings` the batch may be smaller, if memory did not
+            suffice.
         range_test: rates, losses, suggestion and whether it was found, if there was a range test.
-        start: the model whose weights and scaling the training began with, if it had one: kind, subset, seed, sha256.
+        start: the model whose weights and scaling the training started from, if any: kind, subset, seed, sha256.
     """
 
     kind: str
@@ -87,9 +88,8 @@ class TrainedModel(ABC):
     """A trained model, ready to predict.
 
     Attributes:
-        card: what it is.
-        energies_ev: (141,) absolute energies in eV of what it predicts, by subset: the grid of a prediction is that of
-            the site's own subset.
+        card: describes the model.
+        energies_ev: (141,) absolute energies in eV, by subset; a prediction is on the grid of the site's subset.
     """
 
     card: ModelCard
@@ -97,49 +97,49 @@ class TrainedModel(ABC):
 
     @property
     def energy_ev(self) -> npt.NDArray[np.float64]:
-        """(141,) the grid in eV of a model with one subset.
+        """(141,) energy grid in eV of a model with one subset.
 
         Raises:
-            XanesflowError: it covers several, each with a grid of its own.
+            XanesflowError: the model covers several subsets, each with its own grid.
         """
         if len(self.energies_ev) > 1:
             raise XanesflowError(
-                f"This {self.card.kind} model covers {', '.join(self.energies_ev)}, each with energies of its own; "
-                "ask for those of one subset (energy_of)."
+                f"This {self.card.kind} model covers {', '.join(self.energies_ev)}, each with its own energies; "
+                "choose one subset (energy_of)."
             )
         return next(iter(self.energies_ev.values()))
 
     def energy_of(self, subset: str) -> npt.NDArray[np.float64]:
-        """(141,) absolute energies in eV of the spectra that it predicts for sites of `subset`, as `Cu_FEFF`.
+        """(141,) absolute energies in eV of predictions for sites of a subset such as `Cu_FEFF`.
 
         Raises:
             XanesflowError: the model was not trained on this subset.
         """
         if subset not in self.energies_ev:
             raise XanesflowError(
-                f"This {self.card.kind} model covers {', '.join(self.energies_ev)} and knows nothing of {subset}; "
-                "train a model with it."
+                f"This {self.card.kind} model covers {', '.join(self.energies_ev)}, but not {subset}; "
+                "train a model on that subset."
             )
         return self.energies_ev[subset]
 
     def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Spectra from features.
+        """Predict spectra from features.
 
         Args:
-            features: (n, d), the featurizers' blocks in the order of the model's features.
+            features: (n, d), with the blocks of the featurizers in the order of the model's features.
 
         Returns:
             (n, 141) cross sections in bohr², on the energies of the sites' subset (`energy_of`).
 
         Raises:
-            XanesflowError: the features have another dimension than the model's, or are no finite numbers.
+            XanesflowError: the features have the wrong dimension, or are not finite numbers.
         """
         values = np.asarray(features)
         wanted = sum(self.card.feature_dimensions.values())
         if values.ndim != 2 or values.shape[1] != wanted:
             raise XanesflowError(
-                f"This {self.card.kind} model of {self.card.subset} takes {self.card.features} features, "
-                f"(n, {wanted}), but was given {values.shape}; compute its features for your sites."
+                f"This {self.card.kind} model of {self.card.subset} takes {self.card.features} features of shape "
+                f"(n, {wanted}), but was given {values.shape}; compute these features for your sites."
             )
         if not np.isfinite(values).all():
             raise XanesflowError(
@@ -150,18 +150,18 @@ class TrainedModel(ABC):
 
     @abstractmethod
     def _spectra(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """(n, 141) in bohr² of finite features of the right dimension."""
+        """(n, 141) spectra in bohr² from finite features of the right dimension."""
 
     @abstractmethod
     def how_trained(self) -> list[str]:
-        """Lines on what it is made of, and how it was trained."""
+        """Lines that say what the model consists of and how it was trained."""
 
     @abstractmethod
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """All that it holds but card and energies, as named arrays for a checkpoint."""
+        """Everything that the model holds, except card and energies, as named arrays for a checkpoint."""
 
     def describe(self) -> str:
-        """What the model is, in a few lines."""
+        """Describe the model in a few lines."""
         card = self.card
         blocks = " + ".join(f"{name} ({size})" for name, size in card.feature_dimensions.items())
         grids = "; ".join(

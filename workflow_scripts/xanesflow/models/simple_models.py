@@ -1,7 +1,8 @@
 """Simple models that a network has to beat: linear regression, gradient-boosted trees (arXiv 2409.19552, Fig. 6).
 
-Both see the features as a network does (standardised, ACSF and SOAP as principal components) and are chosen by the
-validation part as a network's last epoch is. They are fitted anew within seconds to minutes, so that none is kept.
+Both get the same inputs as a network: standardised features, with ACSF and SOAP as principal components. Like the best
+epoch of a network, their settings are chosen on the validation part. Fitting takes seconds to minutes, so no model is
+stored.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ Part = tuple[npt.NDArray[np.floating], Floats]
 """Inputs (n, k) and spectra (n, 141) in bohr² of one part of the split."""
 
 PENALTIES = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Of linear regression, in units of the inputs' variance; 0 is plain least squares."""
+"""Penalties to choose from for linear regression, in units of the inputs' variance; 0 is plain least squares."""
 
 SPECTRA_VARIANCE = 0.999
-"""Share of the training spectra's variance that the trees predict; each component of it has trees of its own."""
+"""Share of the training spectra's variance that the trees predict; each principal component has its own trees."""
 
 TREES: dict[str, Any] = {
     "learning_rate": 0.1,
@@ -34,7 +35,7 @@ TREES: dict[str, Any] = {
     "n_iter_no_change": 20,
     "random_state": 0,
 }
-"""Of scikit-learn's HistGradientBoostingRegressor; it stops after 20 trees that do not help the validation part."""
+"""Settings of scikit-learn's HistGradientBoostingRegressor; it stops after 20 trees without gain on validation data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Fitted:
 
     Attributes:
         predict: (n, k) inputs -> (n, 141) spectra in bohr².
-        settings: what was chosen, as JSON can hold it.
+        settings: the chosen settings, as plain values that JSON can hold.
     """
 
     predict: Callable[[npt.NDArray[np.floating]], Floats]
@@ -51,10 +52,10 @@ class Fitted:
 
 
 def fit_linear(train: Part, val: Part) -> Fitted:
-    """Linear regression with the penalty of PENALTIES that has the least squared error on the validation part.
+    """Linear regression with the penalty of PENALTIES that has the smallest squared error on the validation part.
 
-    With penalty 0 it is least squares (the solution of least norm, if the inputs do not determine it), with λ it adds
-    λ n |w|² to the sum of squares.
+    A penalty of 0 means least squares (with the smallest norm, if the inputs do not determine the solution). A penalty
+    λ adds λ n |w|² to the sum of squares.
     """
     inputs, spectra = train[0].astype(np.float64), train[1]
     origin, mean = inputs.mean(axis=0), spectra.mean(axis=0)
@@ -75,21 +76,21 @@ def fit_linear(train: Part, val: Part) -> Fitted:
 
 
 def _weights(singular: Floats, right: Floats, onto: Floats, penalty: float) -> Floats:
-    """(k, 141) coefficients of ridge regression from the inputs' singular value decomposition."""
+    """(k, 141) coefficients of ridge regression, from the singular value decomposition of the inputs."""
     return np.asarray(right.T @ ((singular / (singular**2 + penalty))[:, None] * onto))
 
 
 def fit_trees(train: Part, val: Part) -> Fitted:
-    """Gradient-boosted trees for each principal component of the training spectra, 99.9 % of their variance.
+    """Gradient-boosted trees for each principal component of the training spectra, up to 99.9 % of their variance.
 
-    141 values at each energy are no 141 unknowns: some ten components hold all but a thousandth of the variance.
+    The values at 141 energies are not 141 unknowns: about ten components hold all but a thousandth of the variance.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor  # a second
+    from sklearn.ensemble import HistGradientBoostingRegressor  # the import takes a second
 
     mean = train[1].mean(axis=0)
     axes = principal_axes(train[1], SPECTRA_VARIANCE)
     components, wanted = (train[1] - mean) @ axes, (val[1] - mean) @ axes
-    # Without a unit: of the order of 1, as the trees' tolerances take for granted.
+    # Divide by the standard deviations: the tolerances of the trees assume values of the order of 1.
     size = components.std(axis=0)
     size[size == 0] = 1.0
     trees = [
@@ -106,4 +107,4 @@ def fit_trees(train: Part, val: Part) -> Fitted:
 
 
 SIMPLE_MODELS: dict[str, Callable[[Part, Part], Fitted]] = {"linear": fit_linear, "trees": fit_trees}
-"""Name in `models.simple_models` → what fits it."""
+"""The function that fits each model of `models.simple_models`, by name."""

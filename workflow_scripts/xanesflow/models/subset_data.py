@@ -1,4 +1,4 @@
-"""A subset of the dataset file, as models and evaluation read it."""
+"""Read a subset of the dataset file, for models and evaluation."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class SubsetData:
 
     Attributes:
         path: the dataset file.
-        subset: as `Cu_FEFF`.
-        features_name: as `m3gnet` or `m3gnet_all+chgnet`.
+        subset: such as `Cu_FEFF`.
+        features_name: such as `m3gnet` or `m3gnet_all+chgnet`.
         energy_ev: (141,) absolute energies in eV.
         spectra: (n, 141) in bohr².
-        features: (n, d) float32; of a combination the blocks in the order of its name.
+        features: (n, d) float32; the blocks of several featurizers are in the order of the name.
         split: (n,) `train`, `val` or `test`.
-        ids: n names of sites, as `mp-390_000`.
+        ids: n site ids, such as `mp-390_000`.
         feature_dimensions: numbers per site of each featurizer, in order.
-        featurizers: what the dataset says of each featurizer (its attributes, with the weights' hash).
-        file_sha256: of the dataset file.
-        data_sha256: of the arrays here. Unlike the file's it stays the same when the file is made anew from the
-            same data, or when another subset changes, so it is what tells whether a model still fits its data.
+        featurizers: the dataset's attributes of each featurizer, including the hash of its weights.
+        file_sha256: hash of the dataset file.
+        data_sha256: hash of the arrays here. Unlike the file's hash, it stays the same if the file is built again from
+            the same data, or if another subset changes. So it shows whether a model still fits its data.
     """
 
     path: Path
@@ -56,26 +56,27 @@ class SubsetData:
         return np.array([parse_site_id(name)[0] for name in self.ids])
 
     def rows(self, part: str) -> npt.NDArray[np.intp]:
-        """Row numbers of a part, ascending."""
+        """Row numbers of a part of the split, ascending."""
         return np.flatnonzero(self.split == part)
 
     def counts(self) -> str:
-        """How many spectra each part has, for messages: `train 3340, val 416, test 0`."""
+        """The number of spectra in each part, for messages: `train 3340, val 416, test 0`."""
         return ", ".join(f"{part} {np.count_nonzero(self.split == part)}" for part in PARTS)
 
 
 def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
-    """Read a subset of a dataset file and check that models can be made of it.
+    """Read a subset of a dataset file and check that models can be trained on it.
 
     Args:
         path: the dataset, `results/dataset/<campaign>.h5`.
-        subset: as `Cu_FEFF`.
+        subset: such as `Cu_FEFF`.
         features: a featurizer of the file, or several joined by `+`.
 
     Raises:
-        XanesflowError: the file is no dataset of this version, damaged or cut short, it lacks the subset or a
-            featurizer, its arrays do not fit each other, or hold something that is no number.
+        XanesflowError: the file is no dataset of this version, is damaged or truncated, or lacks the subset or a
+            featurizer; or its arrays do not fit each other, or hold NaN or infinite values.
     """
+    # Read the arrays, one block of features for each featurizer.
     path = Path(path)
     with open_dataset(path) as file, report_damage(path):
         if subset not in file:
@@ -92,14 +93,16 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
             if missing:
                 raise XanesflowError(
                     f"{path} has no features {missing[0]} for {subset} (it has {known or 'none'}); "
-                    "add them to `features.models` in the config and make the dataset again."
+                    "add them to `features.models` in the config and build the dataset again."
                 )
             blocks = {name: group["features"][name][:].astype(np.float32) for name in names}
             featurizers = {name: _attributes(group["features"][name]) for name in names}
         except (KeyError, TypeError) as error:
             raise XanesflowError(
-                f"{subset} in {path} is not laid out as a dataset of xanesflow ({error}); make it again."
+                f"{subset} in {path} is not laid out as a dataset of xanesflow ({error}); build it again."
             ) from None
+
+    # Check the arrays and join the blocks of features.
     columns = {"material_id": materials, "site_index": sites, "split": split, **blocks}
     _check(f"{subset} in {path}", energy, spectra, columns)
     ids = [site_id(material, int(site)) for material, site in zip(materials, sites, strict=True)]
@@ -123,8 +126,8 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
 def _check(
     where: str, energy: npt.NDArray[np.float64], spectra: npt.NDArray[np.float64], columns: dict[str, npt.NDArray[Any]]
 ) -> None:
-    """Raise if the arrays of a subset do not fit each other or hold something that is no number."""
-    again = "make the dataset again (snakemake dataset)"
+    """Raise if the arrays of a subset do not fit each other, or hold NaN or infinite values."""
+    again = "build the dataset again (snakemake dataset)"
     if spectra.ndim != 2 or spectra.shape[1] != len(energy):
         raise XanesflowError(
             f"The spectra of {where} have shape {spectra.shape}, but its grid has {len(energy)} energies; {again}."
@@ -137,20 +140,22 @@ def _check(
             site = site_id(str(columns["material_id"][row]), int(columns["site_index"][row]))
             raise XanesflowError(
                 f"The {name} features of {site} of {where} hold values that are no finite numbers; "
-                "make these features again (snakemake features)."
+                "compute these features again (snakemake features)."
             )
     if not (np.isfinite(spectra).all() and np.isfinite(energy).all()):
         raise XanesflowError(f"The spectra or energies of {where} hold values that are no finite numbers; {again}.")
     unknown = sorted(set(columns["split"].tolist()) - set(PARTS))
     if unknown:
-        raise XanesflowError(f"The split of {where} names a part '{unknown[0]}'; it knows {', '.join(PARTS)}; {again}.")
+        raise XanesflowError(
+            f"The split of {where} names a part '{unknown[0]}', but the parts are {', '.join(PARTS)}; {again}."
+        )
 
 
 def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
-    """What a dataset of features says of their making, as JSON can hold it.
+    """The attributes of stored features, as plain values that JSON can hold.
 
-    The hash of its values (`dataset.file.seal`) is not of it: it differs from subset to subset, and models compare
-    what is here to tell whether features of several are alike.
+    The hash of the values (`dataset.file.seal`) is left out: it differs between subsets, and models compare these
+    attributes to check that the features of several subsets were computed in the same way.
     """
     return {
         name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

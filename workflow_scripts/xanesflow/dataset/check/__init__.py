@@ -1,1 +1,1 @@
-"""Checking a dataset file: layout, numbers, structures, splits."""
+"""Checks of a dataset file: layout, numbers, structures, splits."""

@@ -1,4 +1,4 @@
-"""What a dataset file holds, as far as it can be read; what cannot is a finding. For `validate`."""
+"""Read everything that can be read of a dataset file, for `validate`; each part that cannot be read is a finding."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ COLUMNS = {
     "split": ("text", 1),
     "corrections": ("text", 1),
 }
-"""Arrays of a subset: kind and number of axes."""
+"""Arrays of a subset: type and number of axes."""
 
 REJECTED = {"material_id": "text", "site_index": "int64", "reason": "text", "detail": "text"}
 
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
-"""What h5py raises where a file is damaged."""
+"""Errors that h5py raises for damaged files."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A structure, as far as sites need it.
+    """The parts of a structure that the checks need.
 
     Attributes:
         elements: symbol of each atom, in order.
-        volume: of the cell in Å³.
-        data: pymatgen's dictionary.
+        volume: volume of the cell in Å³.
+        data: the structure as pymatgen's dictionary.
     """
 
     elements: tuple[str, ...]
@@ -52,7 +52,7 @@ class Cell:
 
     @cached_property
     def formula(self) -> str:
-        """Reduced formula, as Cu2O; elements in the order of their electronegativity."""
+        """Reduced formula such as Cu2O, elements in the order of their electronegativity."""
         from pymatgen.core import Composition
 
         return str(Composition(Counter(self.elements)).reduced_formula)
@@ -60,13 +60,13 @@ class Cell:
 
 @dataclass
 class SubsetContents:
-    """A subset: its arrays, those that are whole.
+    """A subset, with those of its arrays that are intact.
 
     Attributes:
-        name: as `Cu_FEFF`.
-        group: in the open file.
-        arrays: by name, `features/<featurizer>` among them; all have a row a site, but for the energies.
-        rejected: the four columns; None: one is not there.
+        name: such as `Cu_FEFF`.
+        group: its group in the open file.
+        arrays: arrays by name, including `features/<featurizer>`. All but the energies have one row for each site.
+        rejected: the four columns of the rejected table; None if one is missing.
     """
 
     name: str
@@ -76,27 +76,27 @@ class SubsetContents:
 
     @property
     def element(self) -> str:
-        """The absorber."""
+        """The absorbing element."""
         return SubsetName.parse(self.name).element
 
     @property
     def from_file(self) -> bool:
-        """Whether its features and spectra were taken from a file, and not made by the workflow."""
+        """Whether its features and spectra were taken from a file, not computed by the workflow."""
         return "spectra" in self.group and "origin" in self.group["spectra"].attrs
 
     @cached_property
     def sites(self) -> list[Site]:
-        """Material id and site index of each row; empty if one of the two is not there."""
+        """Material id and site index of each row; empty if one of these two arrays is missing."""
         if "material_id" not in self.arrays or "site_index" not in self.arrays:
             return []
         return list(zip(self.arrays["material_id"].tolist(), self.arrays["site_index"].tolist(), strict=True))
 
     def id_of(self, row: int) -> str:
-        """Name of a row's site."""
+        """Id of the site in a row."""
         return site_id(*self.sites[row]) if self.sites else f"row {row}"
 
     def parts_of_material(self) -> dict[str, set[str]]:
-        """The parts of the split that each material is in."""
+        """The parts of the split in which each material occurs."""
         found: dict[str, set[str]] = {}
         if "split" in self.arrays and "material_id" in self.arrays:
             for material, part in zip(self.arrays["material_id"].tolist(), self.arrays["split"].tolist(), strict=True):
@@ -112,11 +112,11 @@ class FileContents:
     """A dataset file: its subsets and structures.
 
     Attributes:
-        version: of the schema.
-        subsets: by name.
-        structures: by name in the file; those that could be read.
-        unreadable: names of the others.
-        findings: what is missing or cannot be read.
+        version: schema version.
+        subsets: subsets by name.
+        structures: the structures that could be read, by name in the file.
+        unreadable: names of the structures that could not be read.
+        findings: everything that is missing or cannot be read.
     """
 
     file: h5py.File
@@ -127,13 +127,13 @@ class FileContents:
     findings: list[Finding] = field(default_factory=list)
 
     def structure_of(self, subset: str, material_id: str) -> str | None:
-        """Name of the structure that a subset's site indices of a material count in; None: there is none."""
+        """Name of the structure to which a subset's site indices of a material refer; None if there is none."""
         both = structure_keys(subset, material_id)
         return next((key for key in both if key in self.structures or key in self.unreadable), None)
 
 
 def read_contents(file: h5py.File) -> FileContents:
-    """Read all that can be read of an open dataset."""
+    """Read everything that can be read of an open dataset."""
     contents = FileContents(file, str(file.attrs["schema_version"]))
     report = contents.findings.append
     names = subset_names(file)
@@ -181,7 +181,7 @@ def _subset(group: h5py.Group, name: str, version: str, report: Callable[[Findin
 
 
 def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> None:
-    """Report arrays whose rows are not as many as the spectra, and drop them."""
+    """Report and drop arrays that have more or fewer rows than there are spectra."""
     energy, spectra = (subset.arrays.get(name) for name in ("energy", "spectra"))
     if spectra is None:
         return
@@ -190,21 +190,21 @@ def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> 
             Finding(
                 "shapes",
                 f"{subset.name}/spectra",
-                f"each has {spectra.shape[1]} numbers, and the grid has {len(energy)} energies",
+                f"each has {spectra.shape[1]} numbers, but the grid has {len(energy)} energies",
             )
         )
     if not len(spectra):
-        report(Finding("shapes", f"{subset.name}/spectra", "there is none"))
+        report(Finding("shapes", f"{subset.name}/spectra", "there are no spectra"))
     for name in [name for name in subset.arrays if name != "energy"]:
         if len(subset.arrays[name]) != len(spectra):
             rows = len(subset.arrays.pop(name))
             report(
-                Finding("shapes", f"{subset.name}/{name}", f"it has {rows} rows, and there are {len(spectra)} spectra")
+                Finding("shapes", f"{subset.name}/{name}", f"it has {rows} rows, but there are {len(spectra)} spectra")
             )
 
 
 def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[Finding], None]) -> NDArray[Any] | None:
-    """An array of the kind and number of axes wanted; anything else is reported."""
+    """An array of the expected type and number of axes; anything else is reported and gives None."""
     place = f"{group.name.lstrip('/')}/{name}"
     try:
         dataset = group.get(name)
@@ -213,10 +213,10 @@ def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[
             return None
         text = h5py.check_string_dtype(dataset.dtype) is not None
         if (given := "text" if text else str(dataset.dtype)) != kind:
-            report(Finding("types", place, f"it holds {given}, and must hold {kind}"))
+            report(Finding("types", place, f"it holds {given}, but must hold {kind}"))
             return None
         if dataset.ndim != axes:
-            report(Finding("shapes", place, f"it has {dataset.ndim} axes, and must have {axes}"))
+            report(Finding("shapes", place, f"it has {dataset.ndim} axes, but must have {axes}"))
             return None
         check_size(dataset)
         return np.asarray(dataset.asstr()[:], dtype=np.str_) if text else np.asarray(dataset[:])
@@ -226,14 +226,14 @@ def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[
 
 
 def _cell(data: Any) -> Cell:
-    """What is needed of a structure.
+    """Read the needed parts of a structure.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none, or one that no site can be simulated in.
+        ValueError, KeyError, TypeError: the data are no structure, or no site of the structure can be simulated.
     """
     matrix = np.asarray(data["lattice"]["matrix"], dtype=np.float64)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-3:
-        raise ValueError("its cell is none")
+        raise ValueError("its cell is not a valid one")
     elements = []
     for site in data["sites"]:
         ((species,),) = (site["species"],)

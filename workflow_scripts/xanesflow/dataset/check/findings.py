@@ -1,4 +1,4 @@
-"""What the validation of a dataset looks at, and what it found."""
+"""The checks that validate a dataset, and their findings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 CHECKS = {
     "layout": "schema, groups, arrays and attributes are those of a dataset, and can be read",
-    "types": "each array holds the kind of numbers or texts that it should",
-    "shapes": "all arrays of a subset have a row a site, each spectrum a number an energy",
+    "types": "each array holds numbers or texts of the right type",
+    "shapes": "all arrays of a subset have one row for each site, each spectrum one number for each energy",
     "units": "energies in eV, spectra in bohr²",
     "energies": "the grid ascends in even steps and lies at the element's K edge",
     "numbers": "spectra and features are finite",
-    "range": "spectra are positive and as high as a K edge is",
-    "sites": "no site stands twice, and each has an index and a multiplicity",
+    "range": "spectra are positive and about as high as a K edge should be",
+    "sites": "no site is listed twice, and each has an index and a multiplicity",
     "split": "each site is in a part, and no material is in two",
-    "structures": "each site's structure is there, with the element at the site's index",
+    "structures": "each site has a structure with the right element at its index",
     "rejected": "every site that was left out has a known reason, and the counts are right",
     "provenance": "versions, configuration, licence, inputs and features' weights are recorded",
-    "hashes": "what is stored is what was written",
+    "hashes": "the stored values are those that were written",
     "near duplicates": "materials of different parts that are almost the same (reported, no fault)",
 }
-"""Checks in the order in which they are made."""
+"""The checks and what they ensure, in the order in which they run."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Finding:
     Attributes:
         check: one of `CHECKS`.
         place: subset, array or structure in the file; empty for the file as a whole.
-        sentence: what is wrong, or worth knowing.
-        fault: whether it makes the dataset invalid.
+        sentence: what is wrong, or what you should know.
+        fault: whether the finding makes the dataset invalid.
     """
 
     check: str
@@ -47,11 +47,11 @@ class Finding:
 
 @dataclass
 class Validation:
-    """What a validation found.
+    """The result of a validation.
 
     Attributes:
         path: the file.
-        looked_at: by check, what it was made on, in words; a check that is not there was not made.
+        looked_at: a phrase for each check that says what it looked at; checks that did not run are missing.
         findings: faults and remarks.
     """
 
@@ -74,7 +74,7 @@ class Validation:
         return [each for each in self.findings if each.check == check]
 
     def as_plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The validation as plain values that JSON can hold."""
         return {
             "file": str(self.path),
             "valid": self.valid,

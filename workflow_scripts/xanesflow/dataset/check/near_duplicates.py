@@ -1,10 +1,10 @@
-"""Materials that are almost the same and stand in different parts of a split: leakage that no id tells of.
+"""Find materials that are almost the same but in different parts of a split: leakage that ids do not reveal.
 
-Comparing all structures with each other takes days at 30,000. A pair is compared only if its materials stand in
-different parts, have one reduced formula, volumes an atom within `VOLUME`, and, where the file has M3GNet's features,
-two absorbers whose features are within `FEATURES` of each other; then pymatgen's StructureMatcher decides, with its
-usual tolerances. Of the 763 pairs with one formula among the published Cu materials it takes 20 for the same; all 20
-are among the 291 pairs that are compared.
+Comparing all pairs of 30,000 structures would take days. So a pair is compared only if its materials are in different
+parts, have the same reduced formula and volumes per atom within `VOLUME`, and, if the file has M3GNet features, two
+absorbers whose features are within `FEATURES` of each other. Then pymatgen's StructureMatcher decides, with its default
+tolerances. Among the published Cu materials, it finds 20 of the 763 pairs with the same formula to be equal. All 20 are
+among the 291 pairs that are compared.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 VOLUME = 0.15
-"""Relative difference of the volumes an atom up to which two structures are compared."""
+"""Two structures are compared if their volumes per atom differ by at most this share."""
 
 FEATURES = 0.15
-"""Distance of two absorbers' features of M3GNet's last block up to which structures are compared; relative."""
+"""Two structures are compared if the features of two absorbers (M3GNet's last block) differ by at most this share."""
 
 
 def near_duplicates(contents: FileContents) -> Iterator[Finding]:
-    """A finding, which is no fault, for each subset and pair of parts that share almost equal materials."""
+    """Yield a remark for each subset and pair of parts that hold almost equal materials."""
     primitive: dict[str, Structure | None] = {}
     for name, subset in contents.subsets.items():
         pairs = [pair for pair in _candidates(contents, subset) if _same(contents, name, pair, primitive)]
@@ -63,7 +63,7 @@ def _order(part: str) -> int:
 
 
 def _candidates(contents: FileContents, subset: SubsetContents) -> Iterator[tuple[str, str]]:
-    """Pairs of materials in different parts that may be the same."""
+    """Pairs of materials in different parts that might be the same."""
     parts = subset.parts_of_material()
     rows: dict[str, list[int]] = {}
     for row, (material, _) in enumerate(subset.sites):
@@ -90,14 +90,14 @@ def _formula(cell: Cell) -> tuple[tuple[str, int], ...]:
 
 
 def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Of the two sites, one of each material, that are most alike; relative to the length of their features."""
+    """Distance of the two most similar sites, one of each material, relative to the length of their features."""
     apart = np.linalg.norm(first[:, None, :].astype(np.float64) - second[None, :, :], axis=2)
     length = 0.5 * (np.linalg.norm(first, axis=1)[:, None] + np.linalg.norm(second, axis=1)[None, :])
     return float(np.min(apart / np.maximum(length, 1e-12)))
 
 
 def _same(contents: FileContents, subset: str, pair: tuple[str, str], primitive: dict[str, Structure | None]) -> bool:
-    """Whether pymatgen takes two materials for one structure."""
+    """Whether pymatgen considers two materials to be the same structure."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
     from pymatgen.core import Structure
 
@@ -107,7 +107,7 @@ def _same(contents: FileContents, subset: str, pair: tuple[str, str], primitive:
         if key not in primitive:
             try:
                 primitive[key] = Structure.from_dict(contents.structures[key].data).get_primitive_structure()
-            except Exception:  # pymatgen raises whatever it ran into; such a pair is not compared
+            except Exception:  # pymatgen may raise anything; such a pair is not compared
                 primitive[key] = None
         cells.append(primitive[key])
     if None in cells or len(cells[0]) != len(cells[1]):

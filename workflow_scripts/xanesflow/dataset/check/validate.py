@@ -1,4 +1,4 @@
-"""Is a dataset file what it says? Layout, units, numbers, sites, split, hashes; each fault in a sentence."""
+"""Validate a dataset file: layout, units, numbers, sites, split, hashes. Each fault is reported in a sentence."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ EDGE_WINDOW_EV = 100.0
 """The first energy of a grid lies within this of the element's K edge; the edges of two elements are 400 eV apart."""
 
 EVEN_EV = 0.005
-"""Difference of two steps of a grid; grids that others made may be rounded."""
+"""Largest difference between two steps of a grid; grids from other sources may be rounded."""
 
 HEIGHT_FACTOR = 3.0
-"""A K edge is about 1/Z² bohr² high, so much off at most. Over the published subsets of eight elements by two codes
-the maximum of the mean spectrum is 0.94 to 1.42 times that, and no spectrum is higher than 3.2 times."""
+"""A K edge is about 1/Z² bohr² high, and the mean spectrum may differ from that by this factor. In the published
+subsets (eight elements, two codes), the maximum of the mean spectrum is 0.94 to 1.42 times 1/Z², and no spectrum
+exceeds 3.2 times."""
 
 ROOT_ATTRIBUTES = ("title", "creator", "licence", "citation", "created", "versions", "config", "inputs_sha256")
 
@@ -53,11 +54,12 @@ def validate(path: str | Path, *, symmetry: bool = False, progress: Callable[[st
 
     Args:
         path: the file.
-        symmetry: also find the symmetry of each structure again, and compare multiplicities (some ms a structure).
-        progress: told what is looked at next; at the size of the paper all takes minutes.
+        symmetry: whether to determine the symmetry of each structure again and compare multiplicities (some
+            milliseconds for each structure).
+        progress: called with a description of the next step; a dataset as large as the paper's takes minutes.
 
     Raises:
-        XanesflowError: the file cannot be opened as a dataset: it is not there, no HDF5, cut short, or of another
+        XanesflowError: the file cannot be opened as a dataset: it is missing, truncated, not HDF5, or of another
             schema version.
     """
     found = Validation(Path(path))
@@ -69,7 +71,8 @@ def validate(path: str | Path, *, symmetry: bool = False, progress: Callable[[st
 
 
 def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None], *, symmetry: bool) -> None:
-    progress("all that it holds")
+    # Read everything first; the checks below only look at what could be read.
+    progress("all arrays and structures")
     contents = read_contents(file)
     subsets = contents.subsets.values()
     spectra = f"{sum(map(len, subsets)):,} spectra"
@@ -77,10 +80,12 @@ def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None
     found.looked_at = dict.fromkeys(CHECKS, spectra) | {
         "layout": f"schema version {contents.version}, {len(subsets)} subsets",
         "provenance": "the file's attributes",
-        "structures": structures + (", their symmetry found again" if symmetry else ""),
+        "structures": structures + (", their symmetry determined again" if symmetry else ""),
         "near duplicates": structures,
     }
     found.findings += contents.findings
+
+    # List the checks as generators, so that each one runs only when its findings are collected below.
     made: list[tuple[str, Iterator[Finding]]] = [
         (f"numbers of {subset.name}", check(subset))
         for subset in subsets
@@ -94,6 +99,8 @@ def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None
         ("hashes", _hashes(file, contents, found)),
         (f"near duplicates among {structures}", near_duplicates(contents)),
     ]
+
+    # Run the checks. Damage that HDF5 only notices now becomes a finding, and the next check still runs.
     last = ""
     for what, findings in made:
         if what != last:
@@ -105,7 +112,7 @@ def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None
 
 @contextmanager
 def _damage_found(found: Validation) -> Iterator[None]:
-    """Make a finding of what HDF5 stumbles over."""
+    """Turn an error of HDF5 in a damaged file into a finding."""
     try:
         yield
     except Exception as error:
@@ -121,7 +128,7 @@ def _units(subset: SubsetContents) -> Iterator[Finding]:
             given = subset.group[name].attrs.get("units")
             if given != unit:
                 says = f"its attribute `units` is '{given}'" if given is not None else "it has no attribute `units`"
-                yield Finding("units", f"{subset.name}/{name}", f"{says}, and must be '{unit}'")
+                yield Finding("units", f"{subset.name}/{name}", f"{says}, but must be '{unit}'")
 
 
 def _energies(subset: SubsetContents) -> Iterator[Finding]:
@@ -140,7 +147,7 @@ def _energies(subset: SubsetContents) -> Iterator[Finding]:
         yield Finding(
             "energies",
             place,
-            f"number {at} ({energy[at]:.3f} eV) is not above that before ({energy[at - 1]:.3f} eV)",
+            f"number {at} ({energy[at]:.3f} eV) is not above the one before it ({energy[at - 1]:.3f} eV)",
         )
     elif np.ptp(steps) > EVEN_EV:
         yield Finding("energies", place, f"the steps are not even: {steps.min():.6f} to {steps.max():.6f} eV")
@@ -181,19 +188,19 @@ def _range(subset: SubsetContents) -> Iterator[Finding]:
         yield Finding(
             "range",
             place,
-            f"the mean spectrum is up to {height:.3g} bohr² high, and the K edge of {subset.element} is about "
-            f"{usual:.2g} bohr²; are they in another unit, or scaled?",
+            f"the mean spectrum is up to {height:.3g} bohr² high, but the K edge of {subset.element} is about "
+            f"{usual:.2g} bohr² high; are they in another unit, or scaled?",
         )
     else:
         high = spectra.max(axis=1) > 10 * usual
         if high.any():
             ids = first_of([subset.id_of(row) for row in np.flatnonzero(high).tolist()])
-            yield Finding("range", place, f"{int(high.sum())} spectra are over ten times as high as the edge: {ids}")
+            yield Finding("range", place, f"{int(high.sum())} spectra are over ten times as high as a K edge: {ids}")
     _, first, counts = np.unique(spectra, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
         ids = first_of([subset.id_of(row) for row in first[counts > 1].tolist()])
         yield Finding(
-            "range", place, f"{int(counts.sum() - len(counts))} spectra stand more than once: {ids}", fault=False
+            "range", place, f"{int(counts.sum() - len(counts))} spectra are copies of others: {ids}", fault=False
         )
 
 
@@ -210,7 +217,7 @@ def _sites(subset: SubsetContents) -> Iterator[Finding]:
     twice = [name for name, number in Counter(subset.sites).items() if number > 1]
     if twice:
         yield Finding(
-            "sites", subset.name, f"sites stand more than once: {first_of([site_id(*site) for site in twice])}"
+            "sites", subset.name, f"sites are listed more than once: {first_of([site_id(*site) for site in twice])}"
         )
 
 
@@ -220,7 +227,7 @@ def _split(subset: SubsetContents) -> Iterator[Finding]:
         return
     place = f"{subset.name}/split"
     for part in sorted(set(split.tolist()) - set(PARTS)):
-        yield Finding("split", place, f"'{part}' is no part; parts are {', '.join(PARTS)}")
+        yield Finding("split", place, f"'{part}' is no part of a split; the parts are {', '.join(PARTS)}")
     parts = subset.parts_of_material()
     leaked = [f"{m} ({', '.join(sorted(p))})" for m, p in parts.items() if len(p) > 1]
     if leaked:
@@ -228,13 +235,13 @@ def _split(subset: SubsetContents) -> Iterator[Finding]:
     sizes = Counter(split.tolist())
     for part, least in (("train", 2), ("val", 1)):
         if sizes[part] < least:
-            yield Finding("split", place, f"the part {part} has {sizes[part]} sites; a model needs {least}")
+            yield Finding("split", place, f"the part {part} has {sizes[part]} sites; a model needs at least {least}")
     if not sizes["test"]:
         yield Finding("split", place, "the part test is empty", fault=False)
 
 
 def _split_across(contents: FileContents) -> Iterator[Finding]:
-    """A material that is tested in one subset and trains another is no fault, but a universal model has seen it."""
+    """Yield a remark if a material in test of one subset is in train of another: a universal model has seen it."""
     training = {
         name: {m for m, parts in subset.parts_of_material().items() if "train" in parts}
         for name, subset in contents.subsets.items()
@@ -247,8 +254,8 @@ def _split_across(contents: FileContents) -> Iterator[Finding]:
             yield Finding(
                 "split",
                 name,
-                f"materials in test train another subset ({by}; {len(tested)} are in test), so a model of all subsets "
-                "has seen their other absorbers",
+                f"materials in test are in train of another subset ({by}; {len(tested)} are in test), so a model of "
+                "all subsets has seen their other absorbers",
                 fault=False,
             )
 
@@ -262,7 +269,8 @@ def _rejected(subset: SubsetContents) -> Iterator[Finding]:
         yield Finding("rejected", place, f"'{unknown[0]}' is no known reason")
     left_out = set(zip(columns["material_id"].tolist(), columns["site_index"].tolist(), strict=True))
     if both := sorted(left_out & set(subset.sites)):
-        yield Finding("rejected", place, f"sites are kept and left out: {first_of([site_id(*site) for site in both])}")
+        sites = first_of([site_id(*site) for site in both])
+        yield Finding("rejected", place, f"sites are both in the dataset and left out: {sites}")
     counted = {"kept": len(subset), **Counter(reasons)}
     try:
         said = json.loads(subset.group.attrs["counts"])
@@ -274,7 +282,7 @@ def _rejected(subset: SubsetContents) -> Iterator[Finding]:
         yield Finding(
             "rejected",
             subset.name,
-            f"its attribute `counts` says {said.get(wrong, 0)} {wrong}, and there are {counted.get(wrong, 0)}",
+            f"its attribute `counts` says {said.get(wrong, 0)} {wrong}, but there are {counted.get(wrong, 0)}",
         )
 
 
@@ -303,7 +311,7 @@ def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Itera
     if contents.version == "1.0" and "content_sha256" not in file.attrs:
         found.looked_at["hashes"] = "nothing"
         yield Finding(
-            "hashes", "", f"none are stored, as the file has schema version 1.0, not {SCHEMA_VERSION}", fault=False
+            "hashes", "", f"no hashes are stored: the file has schema version 1.0, not {SCHEMA_VERSION}", fault=False
         )
         return
     hashes: dict[str, str] = {}
@@ -321,16 +329,16 @@ def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Itera
             if stored is None:
                 yield Finding("hashes", place, "it has no attribute `sha256`")
             elif stored != actual:
-                yield Finding("hashes", place, "its values are not those that were written: its SHA-256 is another")
-    found.looked_at["hashes"] = f"{len(hashes)} arrays, all structures among them as one"
+                yield Finding("hashes", place, "its values are not those that were written: its SHA-256 differs")
+    found.looked_at["hashes"] = f"{len(hashes)} arrays (all structures count as one)"
     if file.attrs.get("content_sha256") != content_hash(hashes):
-        yield Finding("hashes", "", "the content is not what was written: `content_sha256` is another")
+        yield Finding("hashes", "", "the content is not what was written: `content_sha256` differs")
 
 
 @cache
 def _k_edge(element: str) -> tuple[float, int]:
-    """Energy of the K edge in eV (of the free element, to some eV) and atomic number."""
-    import xraydb  # it opens a database
+    """Energy of the K edge of the free element in eV, right to some eV, and the atomic number."""
+    import xraydb  # the import opens a database
 
     return float(xraydb.xray_edge(element, "K").energy), int(xraydb.atomic_number(element))
 

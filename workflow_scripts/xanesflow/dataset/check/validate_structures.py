@@ -1,4 +1,4 @@
-"""Does each site fit its structure: index, element, multiplicity?"""
+"""Check that each site fits its structure: index, element, multiplicity."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from xanesflow.dataset.check.findings import Finding
 from xanesflow.dataset.file import STRUCTURES
 
 SYMPREC = 0.01
-"""Å; spglib's tolerance where the recorded configuration names none."""
+"""spglib's tolerance in Å, used if the recorded configuration names none."""
 
 
 def check_structures(contents: FileContents) -> Iterator[Finding]:
     """Compare the sites of all subsets with their structures."""
     used: set[str] = set()
     for subset in contents.subsets.values():
+        # Sort the sites of this subset by what is wrong with them.
         missing, beyond, other, many = [], [], [], []
         atoms: dict[str, int] = {}
         counts = subset.arrays.get("multiplicity")
@@ -29,7 +30,7 @@ def check_structures(contents: FileContents) -> Iterator[Finding]:
                 continue
             used.add(key)
             cell = contents.structures.get(key)
-            if cell is None:  # told already
+            if cell is None:  # it cannot be read, which `read_contents` has reported
                 continue
             if site >= len(cell.elements):
                 beyond.append(f"{site_id(material, site)} (of {len(cell.elements)} atoms)")
@@ -39,25 +40,27 @@ def check_structures(contents: FileContents) -> Iterator[Finding]:
                 atoms[material] = atoms.get(material, 0) + int(counts[row])
                 if atoms[material] > cell.elements.count(subset.element):
                     many.append(material)
+
+        # Report each kind of fault once, with examples.
         for names, sentence in (
             (missing, "materials have no structure"),
             (beyond, "sites lie outside their structure"),
-            (other, f"sites are no {subset.element} in their structure"),
+            (other, f"sites are not {subset.element} in their structure"),
             (many, f"the multiplicities of a material's sites add up to more than its atoms of {subset.element}"),
         ):
             if names:
-                # A subset that was taken from a file of features may have none.
+                # A subset taken from a file of features may have no structures.
                 taken = "spectra" in subset.arrays and "origin" in subset.group["spectra"].attrs
                 fault = names is not missing or not taken
                 distinct = list(dict.fromkeys(names))
                 yield Finding("structures", subset.name, f"{sentence}: {first_of(distinct)}", fault=fault)
     unused = sorted(contents.structures.keys() - used)
     if unused:
-        yield Finding("structures", STRUCTURES, f"no site is of {first_of(unused)}", fault=False)
+        yield Finding("structures", STRUCTURES, f"no site uses {first_of(unused)}", fault=False)
 
 
 def check_symmetry(contents: FileContents) -> Iterator[Finding]:
-    """Find the symmetry-equivalent atoms of each structure again and compare them with sites and multiplicities."""
+    """Determine the equivalent atoms of each structure again and compare them with sites and multiplicities."""
     from pymatgen.core import Structure
 
     from xanesflow.structures.material import BadStructure, Material, describe
@@ -72,7 +75,7 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
         first: dict[tuple[str, int], int] = {}
         counts = subset.arrays.get("multiplicity", ())
         if "multiplicity" in subset.arrays and "meaning" in subset.group["multiplicity"].attrs:
-            continue  # they are not known
+            continue  # the multiplicities are not known, and the attribute says so
         for (material, site), count in zip(subset.sites, counts, strict=False):
             key = contents.structure_of(subset.name, material) or ""
             cell = contents.structures.get(key)
@@ -84,7 +87,7 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
             if isinstance(found, BadStructure):
                 continue
             if (atoms := found.multiplicity(site)) != count:
-                wrong.append(f"{site_id(material, site)} has {count}, and {atoms} atoms are equivalent")
+                wrong.append(f"{site_id(material, site)} has {count}, but {atoms} atoms are equivalent")
             before = first.setdefault((key, found.equivalent[site]), site)
             if before != site:
                 twice.append(f"{site_id(material, site)} and {site_id(material, before)}")

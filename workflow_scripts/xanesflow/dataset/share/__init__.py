@@ -1,1 +1,1 @@
-"""A dataset as others get it: package, datacard, Croissant metadata, export, licence."""
+"""Prepare a dataset for others: package, datacard, Croissant metadata, export, licence."""

@@ -1,8 +1,8 @@
-"""Croissant metadata of a packaged dataset: what search engines and loaders of machine learning read.
+"""Croissant metadata of a packaged dataset, for search engines and for data loaders of machine learning.
 
-Croissant 1.1 describes files, and records within CSV, JSON or Parquet; it has no way to name an array within HDF5.
-So the HDF5 file is described as a whole, and the records are those of the tables beside it, by whose `subset` and
-`row` a spectrum is found.
+Croissant 1.1 describes files, and records within CSV, JSON or Parquet, but it cannot name an array within HDF5. So the
+metadata describe the HDF5 file as a whole, and list the records of the accompanying tables. You find the spectrum of a
+record by its `subset` and `row`.
 """
 
 from __future__ import annotations
@@ -58,29 +58,29 @@ CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-"""The JSON-LD context of Croissant 1.1 (a vocabulary, fixed by the specification)."""
+"""The JSON-LD context of Croissant 1.1: a vocabulary that the specification fixes."""
 
 FORMATS = {".h5": "application/x-hdf5", ".csv": "text/csv", ".md": "text/markdown"}
 
 COLUMNS = {
     "sites": {
-        "key": ("sc:Text", "subset and site, as Cu_FEFF/mp-390_000"),
-        "subset": ("sc:Text", "element and level of theory, the group in the HDF5 file"),
+        "key": ("sc:Text", "subset and site, such as Cu_FEFF/mp-390_000"),
+        "subset": ("sc:Text", "element and level of theory; names the group in the HDF5 file"),
         "row": ("sc:Integer", "row of the site in the arrays of its subset, from 0"),
         "material_id": ("sc:Text", "material, as in the group structures"),
-        "site_index": ("sc:Integer", "index of the absorbing atom into its structure, from 0"),
-        "multiplicity": ("sc:Integer", "symmetry-equivalent atoms that the site stands for"),
+        "site_index": ("sc:Integer", "index of the absorbing atom in its structure, from 0"),
+        "multiplicity": ("sc:Integer", "number of symmetry-equivalent atoms that the site represents"),
         "split": ("sc:Text", "train, val or test"),
         "formula": ("sc:Text", "reduced formula of the material"),
         "n_atoms": ("sc:Integer", "atoms in the cell"),
-        "corrections": ("sc:Text", "what was changed in a run's inputs before it was good; empty for a plain run"),
+        "corrections": ("sc:Text", "what was changed in a run's inputs until it succeeded; empty if nothing was"),
     },
     "rejected": {
         "subset": ("sc:Text", "element and level of theory"),
         "material_id": ("sc:Text", "material"),
-        "site_index": ("sc:Integer", "index of the absorbing atom, from 0; -1: the material as a whole"),
+        "site_index": ("sc:Integer", "index of the absorbing atom, from 0; -1 for the material as a whole"),
         "reason": ("sc:Text", "why the site is not in the dataset"),
-        "detail": ("sc:Text", "a sentence on this very site"),
+        "detail": ("sc:Text", "details for this site"),
     },
 }
 """Columns of sites.csv and rejected.csv."""
@@ -93,10 +93,10 @@ def croissant(
 
     Args:
         about: root attributes of the dataset.
-        files: the files described, in one folder; sites.csv and rejected.csv are among them.
-        description: a paragraph.
-        version: of the dataset, as 1.0.0.
-        url: where it can be had, if known.
+        files: the files to describe, all in one folder, including sites.csv and rejected.csv.
+        description: a paragraph about the dataset.
+        version: version of the dataset, such as 1.0.0.
+        url: address of the dataset, if known.
     """
     year = str(about["created"])[:4]
     described = {

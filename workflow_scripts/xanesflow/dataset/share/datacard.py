@@ -1,4 +1,4 @@
-"""The datacard of a packaged dataset: its README.md, filled from what the dataset records of its making."""
+"""The datacard of a packaged dataset: its README.md, written from what the dataset file records about itself."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from xanesflow.dataset.check.findings import Validation
 from xanesflow.dataset.share.markdown import listed, table
 
 SOURCES = {
-    "archive": "the POSCAR beside each finished run that was imported",
-    "directory": "a folder of structure files of the makers' own",
+    "archive": "the POSCAR file of each imported run",
+    "directory": "a folder of structure files that the creators provided",
     "examples": "xanesflow's library of well-known structures",
-    "materials_project": "Materials Project (materialsproject.org, CC-BY-4.0), to be cited too (doi:10.1063/1.4812323)",
+    "materials_project": "Materials Project (materialsproject.org, CC-BY-4.0); cite it too (doi:10.1063/1.4812323)",
 }
 
 FILES = {
-    "{campaign}.h5": "everything: spectra, features, splits, structures, what was left out, provenance",
-    "sites.csv": "a row a site: where its spectrum stands in the HDF5 file, material, formula, part of the split",
-    "rejected.csv": "a row a site that was left out, with its reason",
+    "{campaign}.h5": "everything: spectra, features, splits, structures, rejected sites, provenance",
+    "sites.csv": "one row for each site: where its spectrum is in the HDF5 file, material, formula, part of the split",
+    "rejected.csv": "one row for each site that was left out, with its reason",
     "croissant.json": "metadata for search engines and loaders (Croissant 1.1)",
     "CITATION.cff": "how to cite it",
     "LICENSE": "the licence",
@@ -34,7 +34,7 @@ FILES = {
 
 
 def describe_in_a_paragraph(about: Mapping[str, Any], contents: FileContents) -> str:
-    """What the dataset is, in three sentences."""
+    """Describe the dataset in three sentences."""
     spectra = sum(map(len, contents.subsets.values()))
     elements = sorted({subset.element for subset in contents.subsets.values()})
     theories = sorted({Subset.parse(name).theory for name in contents.subsets})
@@ -43,7 +43,7 @@ def describe_in_a_paragraph(about: Mapping[str, Any], contents: FileContents) ->
         f"{spectra:,} simulated K-edge X-ray absorption near-edge spectra (XANES) of {', '.join(elements)} in "
         f"{len(materials):,} materials, by {'; '.join(theory_of(theory).title for theory in theories)}. Each is the "
         "absorption cross section of one symmetry-inequivalent absorber in bohr² on a common grid of absolute photon "
-        "energies, with the crystal structure, features of it for machine learning, and its part of a split by "
+        "energies. It comes with the crystal structure, features for machine learning, and its part of a split by "
         "material. Every site that was left out is listed with its reason."
     )
 
@@ -55,10 +55,10 @@ def datacard(
 
     Args:
         about: root attributes of the packaged file.
-        contents: of the packaged file.
-        validation: of it.
-        version: of the dataset.
-        url: where it can be had, if known.
+        contents: contents of the packaged file.
+        validation: result of its validation.
+        version: version of the dataset.
+        url: address of the dataset, if known.
     """
     config, versions = _json(about.get("config")), _json(about.get("versions"))
     about = {key: escape(str(value), quote=False) for key, value in about.items()}  # Markdown may hold HTML
@@ -123,11 +123,11 @@ with h5py.File("{campaign}.h5") as file:
     features = subset["{features}"][:]
     train = subset["split"].asstr()[:] == "train"
     material, site = subset["material_id"].asstr()[0], subset["site_index"][0]
-    structure = file["structures"][material][()]   # pymatgen's JSON; `site` counts its atoms from 0
+    structure = file["structures"][material][()]   # pymatgen's JSON; `site` is the index of the atom, from 0
 ```
 
-Where subsets number the atoms of a material differently, its structure for one of them is
-`structures/<material id>@<subset>`. With xanesflow installed:
+If a subset numbers the atoms of a material differently from the others, its structure is
+`structures/<material id>@<subset>`. With xanesflow installed, you can write:
 
 ```python
 import xanesflow
@@ -139,6 +139,7 @@ with xanesflow.load("{campaign}.h5") as data:
 
 
 def _making(config: Mapping[str, Any], contents: FileContents) -> str:
+    # Say where the structures came from.
     structures = _at(config, "structures", "source")
     taken = _at(config, "dataset", "source") == "features_file"
     done = (
@@ -150,31 +151,37 @@ def _making(config: Mapping[str, Any], contents: FileContents) -> str:
     )
     whence = "as far as that file has them" if taken else SOURCES.get(str(structures), "not recorded")
     lines = [f"Structures: {whence}."]
+
+    # Describe the spectra of each level of theory, from the attributes of its first subset.
     for theory in dict.fromkeys(Subset.parse(name).theory for name in contents.subsets):
         subset = next(each for name, each in contents.subsets.items() if Subset.parse(name).theory == theory)
         attributes = subset.group["spectra"].attrs
         envelope = _at(config, "curation", "envelope", theory)
         kept = (
-            "where that file was made"
+            "done before the file was written"
             if taken
             else f"spectra within mean ± {envelope} σ of their subset"
             if envelope
             else "no limit on outliers"
         )
         facts = {
-            "Energies": attributes.get("energy_reference", "not told"),
-            "Broadening": attributes.get("broadening", "not told"),
-            "Normalisation": attributes.get("normalization", "not told"),
+            "Energies": attributes.get("energy_reference", "not recorded"),
+            "Broadening": attributes.get("broadening", "not recorded"),
+            "Normalisation": attributes.get("normalization", "not recorded"),
             "Curation": kept,
             **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
         }
         sentences = ". ".join(f"{what}: {how}" for what, how in facts.items())
         lines.append(f"{theory}: {theory_of(theory).title}, {done}. {sentences}.")
+
+    # Quote the simulation options that the registry marks for the datacard.
     for record in theories():
         key = record.datacard_key
         quoted = _at(config, "inputs", record.inputs_section, key) if key else None
         if quoted and any(name.endswith(f"_{record.name}") for name in contents.subsets) and done == "computed":
             lines.append(f"{record.name} {key}: `{json.dumps(quoted)}`.")
+
+    # Describe the features and the split.
     features = {}
     for subset in contents.subsets.values():
         for column in subset.arrays:
@@ -187,11 +194,11 @@ def _making(config: Mapping[str, Any], contents: FileContents) -> str:
     lines += [f"Features `{name}`: {numbers}." for name, numbers in features.items()]
     fractions = _at(config, "splits", "fractions")
     lines.append(
-        "Split: that of split files given to the workflow."
+        "Split: taken from split files given to the workflow."
         if _at(config, "splits", "files")
         else f"Split: balanced by material, {fractions} of the spectra, seed {_at(config, 'splits', 'seed')}."
     )
-    return listed(lines) + "\n\nThe whole configuration stands in the attribute `config` of the HDF5 file."
+    return listed(lines) + "\n\nThe attribute `config` of the HDF5 file holds the whole configuration."
 
 
 def _left_out(contents: FileContents) -> str:
@@ -222,8 +229,8 @@ def _limits(contents: FileContents) -> str:
     lines = [
         "The spectra are simulated. Absolute energies differ from experiment by some eV, and between codes; compare "
         "shapes after alignment.",
-        "Curation takes outliers out, so rare environments are rarer here than in nature.",
-        "To judge a model, keep to the split: sites of one material are alike.",
+        "Curation removes outliers, so rare environments are rarer here than in nature.",
+        "When you evaluate a model, use this split: sites of the same material are alike.",
     ]
     of = {Subset.parse(name).theory for name in contents.subsets}
     lines += [record.limits for record in theories() if record.name in of and record.limits]
@@ -233,7 +240,7 @@ def _limits(contents: FileContents) -> str:
 def _citation(about: Mapping[str, Any], version: str) -> str:
     return (
         f"{about['creator']}: {about['title']}, version {version}, {str(about['created'])[:4]}.\n\n"
-        f"The method is that of {about['citation']}."
+        f"The method follows {about['citation']}."
     )
 
 

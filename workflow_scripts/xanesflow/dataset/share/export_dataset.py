@@ -1,4 +1,4 @@
-"""A dataset as plain NumPy files or CSV, for programs that read no HDF5."""
+"""Export a dataset as plain NumPy files or CSV, for programs that cannot read HDF5."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
 Layout = Literal["npy", "npz", "csv"]
 
 README = {
-    "npy": """<subset>/<array>.npy, each to be read by numpy.load without pickles:
+    "npy": """<subset>/<array>.npy, which numpy.load reads without pickles:
   energy            (m,) eV, absolute
   spectra           (n, m) absorption cross section in bohr^2
   site_id           (n,) text, <material id>_<site index>
@@ -28,7 +28,7 @@ README = {
   features_<name>   (n, d) float32
 <subset>/rejected.csv   sites that were left out, with their reason
 """,
-    "npz": """<subset>.npz, each to be read by numpy.load without pickles, with the arrays
+    "npz": """<subset>.npz, which numpy.load reads without pickles, with the arrays
   energy            (m,) eV, absolute
   spectra           (n, m) absorption cross section in bohr^2
   site_id           (n,) text, <material id>_<site index>
@@ -40,15 +40,16 @@ README = {
 <subset>/spectra.csv     site_id, and a column for each absolute energy in eV; absorption cross section in bohr^2
 <subset>/features_<name>.csv   site_id, and a column for each number
 <subset>/rejected.csv    sites that were left out, with their reason
-All numbers have as many digits as bring them back exactly.
+All numbers have enough digits to restore them exactly.
 """,
 }
 
-COMMON = """structures.jsonl   a line a structure: name (<material id> or <material id>@<subset>), pymatgen's dictionary
-dataset.json       what the dataset says of itself: title, licence, versions, configuration, ...
+COMMON = """structures.jsonl   one structure on each line: name (<material id> or <material id>@<subset>) and
+                   pymatgen's dictionary
+dataset.json       the attributes of the dataset: title, licence, versions, configuration, ...
 
-Rows of all arrays of a subset are the same sites in the same order. site_index counts the atoms of the structure from
-0; the structure of a site is <material id>@<subset> if there is one, else <material id>.
+The rows of all arrays of a subset are the same sites in the same order. site_index is the index of the atom in the
+structure, from 0. The structure of a site is <material id>@<subset> if there is one, else <material id>.
 """
 
 
@@ -57,23 +58,23 @@ def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets
 
     Args:
         path: the dataset.
-        out: the folder; it appears when all is written.
-        layout: `npy`, `npz` or `csv`; what is in the folder stands in its README.txt.
-        subsets: these alone; none: all of them.
+        out: the folder; it appears once everything is written.
+        layout: `npy`, `npz` or `csv`; the README.txt in the folder explains the files.
+        subsets: export only these; None for all.
 
     Returns:
         The number of files.
 
     Raises:
-        XanesflowError: the file is no dataset, a subset is not there, or the folder is there already.
+        XanesflowError: the file is no dataset, a subset is missing, or the folder already exists.
     """
     out = Path(out)
     if out.exists():
-        raise XanesflowError(f"{out} is there already, and nothing is overwritten; name another folder.")
+        raise XanesflowError(f"{out} already exists, and nothing is overwritten; name another folder.")
     with load(path) as data:
         chosen = [data[name] for name in subsets or data.subsets]
         temporary = out.with_name(temporary_name(out, "export"))
-        shutil.rmtree(temporary, ignore_errors=True)  # of an export that was killed
+        shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed export
         temporary.mkdir(parents=True)
         try:
             for subset in chosen:
@@ -132,7 +133,7 @@ def _arrays(subset: SubsetView) -> dict[str, NDArray[np.generic]]:
 
 
 def _write_structures(path: Path, data: DatasetFile, subsets: set[str]) -> None:
-    """Those of the subsets chosen."""
+    """Write the structures of the chosen subsets, one JSON object on each line."""
     wanted = {material for name in subsets for material in data[name].material_id.tolist()}
     group = data.hdf5[STRUCTURES]
     with path.open("w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Licences of what is handed on: datasets and models."""
+"""Licences of shared datasets and models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ LICENCES = {
     "BSD-3-Clause": "BSD 3-Clause License",
     "MIT": "MIT License",
 }
-"""Names of licences by SPDX identifier; another one is named by its identifier."""
+"""Full names of licences by SPDX identifier. A licence that is not listed here is given by its identifier."""
 
 
 def licence_text(identifier: str, title: str, what: str) -> str:
-    """The file LICENSE of a `what`, as dataset or model, with a title."""
+    """The text of the file LICENSE; `what` is "dataset" or "model"."""
     return (
         f"{title}\n\nThis {what} is licensed under: {LICENCES.get(identifier, identifier)}\n"
         f"SPDX-License-Identifier: {identifier}\nFull text: https://spdx.org/licenses/{identifier}.html\n"

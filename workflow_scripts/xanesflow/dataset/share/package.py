@@ -1,4 +1,4 @@
-"""A dataset as a folder that can be handed to a repository such as Zenodo: `results/package/<campaign>/`."""
+"""Package a dataset as a folder that you can upload to a repository such as Zenodo: `results/package/<campaign>/`."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ log = logging.getLogger(__name__)
 
 
 def package_dataset(dataset: Path, folder: Path, *, version: str, url: str | None = None) -> None:
-    """Write the folder: the dataset without anything of this machine, its tables, datacard, metadata and hashes.
+    """Write the folder: the dataset without any trace of this machine, and its tables, datacard, metadata and hashes.
 
-    The same dataset gives the same bytes.
+    The same dataset always gives the same bytes.
 
     Args:
-        dataset: `results/dataset/<campaign>.h5`.
-        folder: `results/package/<campaign>`; files in it are replaced.
-        version: of the dataset, as 1.0.0.
-        url: where it can be had, if known already.
+        dataset: the dataset, `results/dataset/<campaign>.h5`.
+        folder: the folder, `results/package/<campaign>`; files in it are replaced.
+        version: version of the dataset, such as 1.0.0.
+        url: future address of the dataset, if known.
 
     Raises:
-        XanesflowError: the dataset cannot be opened, is not valid, or holds what must not be passed on.
+        XanesflowError: the dataset cannot be opened, is not valid, or holds something that must not be shared.
     """
     found = validate(dataset, progress=lambda what: log.info("checking %s", what))
     if not found.valid:
         more = f" and {len(found.faults) - 1} more" if len(found.faults) > 1 else ""
         raise XanesflowError(
             f"{dataset} is not valid: {found.faults[0].check}: {found.faults[0]}{more}; see `xanesflow dataset "
-            f"validate {dataset}`, and make it again."
+            f"validate {dataset}`, and build it again."
         )
-    log.info("copying without what is of this machine")
+    log.info("copying the dataset without any trace of this machine")
     copy = folder / f"{dataset.stem}.h5"
     with open_dataset(dataset) as source, atomic_path(copy) as temporary, h5py.File(temporary, "w") as target:
         scrubber = copy_scrubbed(source, target)
@@ -69,7 +69,7 @@ def _write_texts(
     version: str,
     url: str | None,
 ) -> list[Path]:
-    """All files but the HDF5 and the hashes; returns their paths."""
+    """Write all files except the HDF5 and the hashes; return their paths."""
     tables = {"sites.csv": _sites(contents), "rejected.csv": _rejected(contents)}
     for name, table in tables.items():
         with atomic_path(folder / name) as temporary:

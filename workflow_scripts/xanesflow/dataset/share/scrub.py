@@ -1,7 +1,7 @@
-"""A copy of a dataset file without anything of the machine that it was made on: no path, no key, no POTCAR.
+"""Copy a dataset file without any trace of the machine where it was built: no path, no key, no POTCAR.
 
-The recorded configuration names folders, archives and commands of its user, and a rejected site's detail may quote a
-message with a path. An attribute that is changed in place leaves its old bytes in an HDF5 file; so a new file is
+The recorded configuration names the user's folders, archives and commands, and the detail of a rejected site may quote
+a message with a path. Changing an attribute in place would leave its old bytes in the HDF5 file, so a new file is
 written.
 """
 
@@ -24,7 +24,7 @@ from xanesflow.dataset.file import hash_of, names_in, seal
 LOCAL, SECRET = "<local>", "<secret>"
 
 _PATH_KEY = re.compile(r"directory|archive|ids|files?|folder|path|.*_(weights|files?|folder|path)")
-"""Keys of the configuration whose texts are places on the user's machine, relative ones too."""
+"""Keys of the configuration whose values are paths on the user's machine, absolute or relative."""
 
 _COMMAND_KEY = re.compile(r".*_command")
 
@@ -32,21 +32,21 @@ _SEGMENT = r"[^\s/\\:;,'\"()\[\]{}<>|]+"
 _ABSOLUTE = re.compile(
     rf"(?:(?<![\w./<])(?:file:(?://)?)?~?(?:/{_SEGMENT}){{2,}}/?)|(?:(?<![\w])~/{_SEGMENT})|(?:\b[A-Za-z]:(?:\\{_SEGMENT})+)"
 )
-"""A path from the root with two parts or more, one from a home folder, or one of Windows; not what follows ://."""
+"""An absolute path with at least two parts, a path below a home folder, or a Windows path; not the part after ://."""
 
 _ASSIGNED = re.compile(r"(?i)(\w*(?:api_?key|token|secret|password|passwd)\w*\s*[=:]\s*)(?!<secret>)[^\s'\",;]+")
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+@")
 _SECRET_VARIABLE = re.compile(r"(?i)api_?key|mapi_key|token|secret|passw")
 
 POTCAR_TEXT = ("VRHFIN", "End of Dataset", "local pseudopotential read in", "PAW radial sets")
-"""Lines that a POTCAR has and no title of one."""
+"""Texts that occur in every POTCAR, but not in the title of one."""
 
 
 class Scrubber:
-    """Takes places and secrets out of texts.
+    """Removes local paths and secrets from texts.
 
     Args:
-        config: the recorded configuration, whose paths are also taken out wherever they are quoted.
+        config: the recorded configuration as JSON; its paths are also removed wherever other texts quote them.
     """
 
     def __init__(self, config: str) -> None:
@@ -56,32 +56,32 @@ class Scrubber:
             self._config = {}
         places = {str(Path.cwd()), str(Path.home()), *_places(self._config)}
         places |= {str(Path(place).absolute()) for place in places}
-        # The longest first: a folder's name stands in those of its files.
+        # The longest first, because a file's path begins with the path of its folder.
         self.places = sorted((p for p in places if "/" in p.strip("/") or "\\" in p), key=len, reverse=True)
         self.secrets = sorted(_secrets(), key=len, reverse=True)
 
     def config(self, text: str) -> str:
-        """The configuration with every place and command of the user's machine replaced."""
+        """The configuration (JSON) with every path and command of the user's machine replaced."""
         try:
             return json.dumps(self._values(json.loads(text), ""), sort_keys=True)
         except ValueError:
             return self.text(text)
 
     def text(self, text: str) -> str:
-        """A text with what is a path or a secret replaced."""
+        """A text with every path and secret replaced."""
         for secret in self.secrets:
             text = text.replace(secret, SECRET)
         if "/" in text or "\\" in text or "~" in text:
             for place in self.places:
                 text = text.replace(place, LOCAL)
             text = _ABSOLUTE.sub(LOCAL, _IN_ADDRESS.sub("", text))
-        if _SECRET_VARIABLE.search(text):  # much quicker than the next, and structures hold a hundred megabytes of text
+        if _SECRET_VARIABLE.search(text):  # a quick test first: structures hold a hundred megabytes of text
             text = _ASSIGNED.sub(rf"\1{SECRET}", text)
         return text
 
     def _values(self, value: Any, key: str) -> Any:
         if isinstance(value, dict):
-            # Of {subset: path} the key of the mapping counts.
+            # In {key: {subset: path}}, the outer key says that the values are paths.
             inner = key if _PATH_KEY.fullmatch(key) else ""
             return {name: self._values(each, inner or name) for name, each in value.items()}
         if isinstance(value, list):
@@ -96,13 +96,13 @@ class Scrubber:
 
 
 def copy_scrubbed(source: h5py.File, target: h5py.File) -> Scrubber:
-    """Copy an open dataset into an empty file without places and secrets, and write its hashes.
+    """Copy an open dataset without paths and secrets into an empty file, and write its hashes.
 
     Returns:
-        What the texts went through.
+        The scrubber that cleaned the texts, for `check_package`.
 
     Raises:
-        XanesflowError: a text holds lines of a POTCAR, or numbers are not those that were written.
+        XanesflowError: a text holds lines of a POTCAR, or an array does not match its stored hash.
     """
     scrubber = Scrubber(str(source.attrs.get("config", "{}")))
     _copy_attributes(source, target, scrubber)
@@ -126,7 +126,7 @@ def _copy_group(source: h5py.Group, target: h5py.Group, scrubber: Scrubber) -> N
             copied = target[name]
             if item.attrs.get("sha256", hash_of(copied)) != hash_of(copied):
                 where = f"{item.name.lstrip('/')} in {source.file.filename}"
-                raise XanesflowError(f"{where} is not what was written; see `xanesflow dataset validate`.")
+                raise XanesflowError(f"{where} does not match its stored hash; see `xanesflow dataset validate`.")
         _copy_attributes(item, copied, scrubber)
 
 
@@ -145,16 +145,16 @@ def _no_potcar(text: str, place: str) -> str:
     if found := next((line for line in POTCAR_TEXT if line in text), None):
         raise XanesflowError(
             f"{place.lstrip('/')} holds text of a POTCAR ('{found}'), which is licensed and must not be passed on; "
-            "take it out of the dataset."
+            "remove it from the dataset."
         )
     return text
 
 
 def check_package(paths: Iterable[Path], scrubber: Scrubber) -> None:
-    """Look through all bytes of the files for places, secrets and lines of POTCARs, as a last check.
+    """As a last check, search all bytes of the files for local paths, secrets and lines of POTCARs.
 
     Raises:
-        XanesflowError: says which file holds what.
+        XanesflowError: a file holds one of them.
     """
     wanted = [(place, "a path of this machine") for place in scrubber.places if len(place) >= 8]
     wanted += [(secret, "a secret of your environment") for secret in scrubber.secrets]
@@ -167,7 +167,7 @@ def check_package(paths: Iterable[Path], scrubber: Scrubber) -> None:
 
 
 def _places(config: Any, key: str = "") -> Iterator[str]:
-    """Paths in the configuration, and words of its commands that are some."""
+    """Paths in the configuration, including words of its commands that are paths."""
     if isinstance(config, dict):
         for name, value in config.items():
             yield from _places(value, key if _PATH_KEY.fullmatch(key) else name)
@@ -186,7 +186,7 @@ def _words(command: str) -> list[str]:
 
 
 def _secrets() -> Iterator[str]:
-    """Values of environment variables whose names say that they are secret, and pymatgen's API key."""
+    """Values of environment variables whose names suggest a secret, and pymatgen's API key."""
     for name, value in os.environ.items():
         if _SECRET_VARIABLE.search(name) and len(value) >= 12 and "/" not in value:
             yield value

@@ -1,1 +1,1 @@
-"""Delta models: what an expensive level of theory has beyond a cheap one."""
+"""Delta models: they learn the difference between an expensive level of theory and a cheap one."""

@@ -1,8 +1,8 @@
-"""Moving spectra in energy: of two levels of theory one lies higher, by another amount at each site.
+"""Shift spectra in energy: the energies of two levels of theory differ, by a different amount at each site.
 
-A spectrum of lower fidelity is known on a frame (`features.cheap_runs.columns`) that reaches beyond the dataset's grid
-by 6 eV at each end. Moved up by s it has at energy E the value that it had at E - s. Between points it is linear, and
-beyond the ends constant.
+A cheap spectrum is known on a frame (`features.cheap_runs.columns`) that reaches 6 eV beyond the dataset's grid at each
+end. A spectrum that is shifted up by s has at energy E the value that it had at E - s. It is linear between points and
+constant beyond the ends.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from xanesflow.features.cheap_runs.columns import FRAME_POINTS, MARGIN_POINTS
 Floats = npt.NDArray[np.float64]
 
 SEARCHED_EV = np.arange(-5.5, 5.51, 0.05)
-"""Shifts that are tried."""
+"""Shifts to try."""
 
 _NODES = 5
 
 
 def onto_grid(frames: Floats, shifts_ev: Floats) -> Floats:
-    """(n, 189) spectra on the frame -> (n, 141) on the dataset's grid, each moved up by its own (n,) shift in eV."""
+    """(n, 189) spectra on the frame -> (n, 141) on the dataset's grid, each shifted up by its own (n,) shift in eV."""
     wanted = np.arange(N_POINTS) + MARGIN_POINTS - shifts_ev[:, None] / STEP_EV
     return _read(frames, wanted)
 
 
 def onto_grid_blurred(frames: Floats, shifts_ev: Floats, spread_ev: float) -> Floats:
-    """`onto_grid`, averaged over normally distributed shifts of the standard deviation `spread_ev`.
+    """`onto_grid`, averaged over normally distributed shifts with the standard deviation `spread_ev`.
 
-    This is what to expect of a spectrum whose shift is known to no better than that. Quadrature of Gauss and Hermite.
+    This is the expected spectrum if the shift is uncertain by that much. The average uses Gauss-Hermite quadrature.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     moved: Floats = np.zeros((len(frames), N_POINTS))
@@ -40,15 +40,15 @@ def onto_grid_blurred(frames: Floats, shifts_ev: Floats, spread_ev: float) -> Fl
 
 
 def into_frame(spectra: Floats, shifts_ev: Floats) -> Floats:
-    """(n, 141) spectra on the grid -> (n, 189) on the frame, each moved down by its own (n,) shift in eV."""
+    """(n, 141) spectra on the grid -> (n, 189) on the frame, each shifted down by its own (n,) shift in eV."""
     wanted = np.arange(FRAME_POINTS) - MARGIN_POINTS + shifts_ev[:, None] / STEP_EV
     return _read(spectra, wanted)
 
 
 def best_shifts(frames: Floats, spectra: Floats) -> Floats:
-    """(n,) eV by which each spectrum on the frame has to be moved up to be most like its partner on the grid.
+    """(n,) eV by which to shift each spectrum on the frame up so that it best fits its partner on the grid.
 
-    Least squares over the grid; between the `SEARCHED_EV` by a parabola.
+    The shift minimises the squared difference over the grid. A parabola interpolates between the `SEARCHED_EV`.
 
     Args:
         frames: (n, 189) in bohr².
@@ -67,7 +67,7 @@ def best_shifts(frames: Floats, spectra: Floats) -> Floats:
 
 
 def _read(values: Floats, wanted: Floats) -> Floats:
-    """Rows of `values` at the (n, m) places `wanted`, counted in points; linear between, constant beyond."""
+    """Values of each row at the (n, m) positions `wanted`, in points; linear between points, constant beyond."""
     places = np.clip(wanted, 0.0, values.shape[1] - 1.0)
     below = np.minimum(places.astype(np.intp), values.shape[1] - 2)
     share = places - below

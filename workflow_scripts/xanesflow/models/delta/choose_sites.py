@@ -1,10 +1,12 @@
-"""Which sites are worth an expensive run: those that tell most about all the others.
+"""Choose the sites that are worth an expensive run: those that reveal most about all the others.
 
-A Gaussian process knows how uncertain it is at every site before any spectrum is there, from features alone. Sites are
-taken one by one, each the one that lowers the variance summed over all sites the most (A-optimal design; for Gaussian
-processes Krause et al., J. Mach. Learn. Res. 9, 235 (2008)). So crowded regions are served first, and once, while
-an outlier, which maximum variance would take, tells nothing of others. In that sum a site counts one over the root of
-the number of sites of its material, or the few materials with dozens of sites each would be what is planned for.
+A Gaussian process knows from the features alone how uncertain it is at every site, before there is any spectrum. Sites
+are chosen one by one: each time the site that lowers the total variance over all sites the most (A-optimal design; for
+Gaussian processes Krause et al., J. Mach. Learn. Res. 9, 235 (2008)). So crowded regions come first, and only once. An
+outlier, which a rule of maximum variance would choose, reveals nothing about other sites.
+
+In the total, a site of a material with n sites has the weight 1/√n. Otherwise the few materials with dozens of sites
+would dominate the choice.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from xanesflow.models.kernel_ridge import kernel_between, standardised_inputs
 Floats = npt.NDArray[np.float64]
 
 LENGTH, NOISE = 1.5, 0.01
-"""Of the kernel; about what delta models of published Cu spectra chose (docs/studies/delta.md)."""
+"""Length and noise of the kernel, about as chosen by delta models of published Cu spectra (docs/studies/delta.md)."""
 
 MOST_SITES = 6000
-"""Of more sites these many are drawn: the matrix of their kernel has 0.3 GB."""
+"""With more sites, this many are drawn at random: the matrix of their kernel takes 0.3 GB."""
 
 
 def choose_sites(
@@ -39,29 +41,31 @@ def choose_sites(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Rows of the sites to be simulated, the most telling first.
+    """Rows of the sites to simulate, the most informative first.
 
     Args:
-        features: (n, d) of all sites, as a model would see them.
-        dimensions: numbers per site of each featurizer, in order; a cheap run's may be the last.
+        features: (n, d) features of all sites, as a model would get them.
+        dimensions: numbers per site of each featurizer, in order; those of a cheap run, if any, are last.
         materials: (n,) the material of each site.
-        budget: how many.
-        done: rows whose spectra are there already.
-        seed: draws the sites that are looked at, where there are more than `MOST_SITES`.
-        progress: told how many are chosen, and of how many.
+        budget: number of sites to choose.
+        done: rows that already have spectra.
+        seed: seed for drawing candidates if there are more than `MOST_SITES` sites.
+        progress: called with the number of chosen sites and the budget.
 
     Returns:
-        (budget,) rows, and (budget,) the share of the summed variance that is left after each.
+        (budget,) rows, and (budget,) the share of the total variance that is left after each.
 
     Raises:
-        XanesflowError: there are fewer sites than are asked for.
+        XanesflowError: there are fewer candidates than the budget.
     """
     candidates = len(features) - len(set(done))
     if not 1 <= budget <= candidates:
         raise XanesflowError(
-            f"{budget} sites are to be chosen, and {candidates} are there that have features and no spectrum yet; "
-            f"ask for 1 to {candidates}."
+            f"{budget} sites cannot be chosen: {candidates} sites have features and no spectrum yet; "
+            f"choose a number from 1 to {candidates}."
         )
+
+    # With too many sites for memory, draw the candidates at random. Sites with spectra always stay.
     rows = np.arange(len(features))
     if len(rows) > MOST_SITES:
         others = np.setdiff1d(rows, done)
@@ -69,14 +73,19 @@ def choose_sites(
         rows = np.sort(np.concatenate([np.unique(np.asarray(done, dtype=np.intp)), drawn]))
         if budget > len(drawn):
             raise XanesflowError(
-                f"{budget} sites are to be chosen, and {len(drawn)} of {candidates} are looked at; ask for fewer."
+                f"{budget} sites cannot be chosen: only {len(drawn)} of {candidates} are candidates, to save memory; "
+                "choose fewer."
             )
+
+    # Start from the uncertainty that is left once the spectra that already exist are known.
     points = _points(features[rows], dimensions)
     covariance = kernel_between(points, points, LENGTH)
     weights, taken = _weights(np.asarray(materials)[rows]), np.zeros(len(rows), dtype=bool)
     for row in np.flatnonzero(np.isin(rows, done)):
         _condition(covariance, int(row))
         taken[row] = True
+
+    # Choose one site after the other: the one whose spectrum would lower the total variance the most.
     chosen, left = [], []
     for number in range(budget):
         gain = np.einsum("i,ij,ij->j", weights, covariance, covariance) / (np.diag(covariance) + NOISE)
@@ -92,14 +101,14 @@ def choose_sites(
 
 
 def _weights(materials: npt.NDArray[np.str_]) -> Floats:
-    """(n,) what each site counts, adding to one."""
+    """(n,) weight of each site; the weights add up to 1."""
     _, of_site, count = np.unique(materials, return_inverse=True, return_counts=True)
     weights: Floats = 1.0 / np.sqrt(count[of_site])
     return weights / weights.sum()
 
 
 def _points(features: npt.NDArray[np.floating], dimensions: dict[str, int]) -> npt.NDArray[np.float32]:
-    """What the kernel sees: as a delta model, or the structure alone."""
+    """Inputs of the kernel: those of a delta model if there are cheap runs, else the features of the structure."""
     *structural, last = dimensions
     if last not in run_features():
         return standardised_inputs(features, list(dimensions.values()))
@@ -110,6 +119,6 @@ def _points(features: npt.NDArray[np.floating], dimensions: dict[str, int]) -> n
 
 
 def _condition(covariance: Floats, row: int) -> None:
-    """What is still uncertain once the spectrum of a site is known, in place."""
+    """Update the covariance in place to what remains once the spectrum of a site is known."""
     column = covariance[:, row].copy()
     covariance -= np.outer(column / (column[row] + NOISE), column)

@@ -1,21 +1,23 @@
-"""Delta learning: what an expensive level of theory has beyond a cheap one, learned from few expensive spectra.
+"""Delta learning: learn the difference between an expensive and a cheap level of theory from few expensive spectra.
 
-The cheap run of a site (the embedded engine's, or FEFF's under VASP) has nearly the right spectrum at a slightly wrong
-energy. So a prediction is made in the frame of the cheap spectrum B and then moved:
+The cheap run of a site (by the embedded engine, or by FEFF if the target is VASP) gives nearly the right spectrum at a
+slightly wrong energy. So the model corrects the cheap spectrum B and then shifts it:
 
     μ(E) = (B + r)(E - s),      s = shift(x) ± σ,      r = difference(x)
 
-with x the features of the structure, the numbers of the cheap run, and the leading components of its spectrum. Both are
-kernel regressions (`models.kernel_ridge`) whose length and noise are chosen by leaving out one material at a time, for
-which hundreds of spectra suffice. Learning r in the aligned frame matters: an unaligned difference is mostly the slope
-of the spectrum times a shift, which hides what else there is. And the other way round: where B differs in shape, the
-shift at which it is most like its partner is off. So shifts and differences are found in turns, each with what
-materials left out say of the other. What is predicted is the mean over shifts as uncertain as those of materials left
-out, σ.
-The idea of learning differences between levels of theory is of Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087
-(2015).
+where x are the features of the structure, the numbers of the cheap run, and the leading principal components of its
+spectrum. Shift and difference are kernel regressions (`models.kernel_ridge`). Their length and noise are chosen by
+leaving out one material at a time, for which hundreds of spectra suffice.
 
-A third regression, on the structure alone, serves sites whose cheap run failed, and tells what the cheap run is worth.
+The model learns r after alignment, because an unaligned difference is mostly the slope of the spectrum times the shift,
+which hides everything else. Conversely, where B differs in shape, the shift that fits best is wrong. So the fit finds
+shifts and differences in turns, and each turn uses the differences predicted for materials that are left out. σ is the
+uncertainty of the shifts of materials that are left out, and the prediction is the mean over shifts of that
+uncertainty.
+
+Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087 (2015), proposed to learn differences between levels of theory.
+
+A third regression, on the structure alone, serves sites whose cheap run failed, and shows how much the cheap run helps.
 """
 
 from __future__ import annotations
@@ -40,19 +42,19 @@ from xanesflow.models.subset_data import SubsetData
 Floats = npt.NDArray[np.float64]
 
 FEWEST_PAIRS = 20
-"""Training sites with both spectra; with fewer there is nothing to choose lengths and noises on."""
+"""The fewest training sites with both spectra; fewer are not enough to choose lengths and noises."""
 
 COMPONENTS = 10
-"""Of the cheap spectra that the regressions see; more are noise to a kernel."""
+"""Number of principal components of the cheap spectra that the regressions use; more are noise to a kernel."""
 
 WEIGHT_OF_LEVELS = 3.0
-"""Of the cheap run's Fermi levels where shifts are learned, which they tell most of (docs/studies/delta.md)."""
+"""Weight of the cheap run's Fermi levels in the regression of shifts, which depend on them (docs/studies/delta.md)."""
 
 TURNS = 3
-"""How often shifts and differences are found."""
+"""Number of turns in which shifts and differences are found."""
 
 _FARTHEST_EV = 2.5
-"""A training site's own best shift counts as at most so far from the typical one."""
+"""The best shift of a training site is clipped to this distance from the typical shift."""
 
 _SHIFT, _DIFFERENCE, _STRUCTURE = "shift.", "difference.", "structure."
 _ARRAYS = ("spread_ev", "structure_error", "mean", "axes")
@@ -63,9 +65,9 @@ class DeltaSettings:
     """How a delta model is fitted.
 
     Attributes:
-        cheap_features: those that hold the cheap run, as `feff8l`; the last block of the model's features.
-        seed: draws the materials that it learns from, if `share` is below 1.
-        share: of the training materials.
+        cheap_features: features that hold the cheap run, such as `feff8l`; the last block of the model's features.
+        seed: seed for drawing the training materials, if `share` is below 1.
+        share: share of the training materials to learn from.
     """
 
     cheap_features: str
@@ -73,7 +75,7 @@ class DeltaSettings:
     share: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as a checkpoint holds them, where the first has the name `baseline`."""
+        """The settings as a checkpoint stores them; there `cheap_features` has the name `baseline`."""
         return {"baseline": self.cheap_features, "seed": self.seed, "share": self.share}
 
 
@@ -82,11 +84,11 @@ class DeltaModel(TrainedModel):
     """A fitted delta model.
 
     Attributes:
-        shift: features -> (n, 1) eV that the cheap spectrum is moved up by.
-        difference: features -> (n, 189) bohr², on the frame of the cheap spectrum.
+        shift: inputs -> (n, 1) eV by which to shift the cheap spectrum up.
+        difference: inputs -> (n, 189) bohr², on the frame of the cheap spectrum.
         structure: features of the structure -> (n, 141) bohr².
-        spread_ev: (1,) how uncertain shifts are: robust standard deviation of their errors on materials left out, eV.
-        structure_error: (141,) root mean square error of `structure` on materials left out, bohr².
+        spread_ev: (1,) uncertainty of the shifts: robust standard deviation of the errors on left-out materials, eV.
+        structure_error: (141,) root mean square error of `structure` on left-out materials, bohr².
         mean, axes: (189,) and (c, 189), mean and scaled principal axes of the training sites' cheap spectra.
     """
 
@@ -99,21 +101,21 @@ class DeltaModel(TrainedModel):
     axes: Floats
 
     def shifts_ev(self, features: npt.NDArray[Any]) -> Floats:
-        """(n, d) features -> (n,) eV that each cheap spectrum is moved up by."""
+        """(n, d) features -> (n,) eV by which to shift each cheap spectrum up."""
         return self.shift.predict(self._inputs(features))[:, 0]
 
     def moved_cheap_spectra(self, features: npt.NDArray[Any]) -> Floats:
-        """(n, d) features -> (n, 141) cheap spectra in bohr², moved but not corrected."""
+        """(n, d) features -> (n, 141) cheap spectra in bohr², shifted but not corrected."""
         return alignment.onto_grid(self._frames(features), self.shifts_ev(features))
 
     def from_structure_alone(self, features: npt.NDArray[Any]) -> Floats:
-        """(n, 141) spectra in bohr² from the structure alone; the columns of the cheap run may hold anything."""
+        """(n, 141) spectra in bohr² from the structure alone; the columns of the cheap run are ignored."""
         return np.maximum(self.structure.predict(features[:, : self._n_structure]), 0.0)
 
     def _spectra(self, features: npt.NDArray[Any]) -> Floats:
         inputs = self._inputs(features)
         corrected = self._frames(features) + self.difference.predict(inputs)
-        # A cross section is not negative.
+        # Negative values are set to zero, because a cross section cannot be negative.
         shifts = self.shift.predict(inputs)[:, 0]
         return np.maximum(alignment.onto_grid_blurred(corrected, shifts, float(self.spread_ev[0])), 0.0)
 
@@ -121,8 +123,8 @@ class DeltaModel(TrainedModel):
         card, settings = self.card, self.card.settings
         found = settings["found"]
         return [
-            f"difference to {settings['baseline']}, moved by {found['common_shift_ev']:+.2f} eV on average; shifts of "
-            f"materials left out are right to {found['shift_error_ev']:.2f} eV; seed {card.seed}",
+            f"difference to {settings['baseline']}, typical shift {found['common_shift_ev']:+.2f} eV; error of the "
+            f"shifts of left-out materials {found['shift_error_ev']:.2f} eV; seed {card.seed}",
             f"fitted to {card.n_train} spectra (validation {card.n_val}), validation error {card.val_mse:.4g} bohr⁴",
         ]
 
@@ -135,7 +137,7 @@ class DeltaModel(TrainedModel):
     def from_tensors(
         cls, card: ModelCard, energies_ev: dict[str, Floats], tensors: Mapping[str, npt.NDArray[Any]]
     ) -> DeltaModel:
-        """What `tensors` gave, read back from among the arrays of a checkpoint.
+        """Read a model back from the arrays of a checkpoint.
 
         Raises:
             KeyError: a part is missing.
@@ -155,7 +157,7 @@ class DeltaModel(TrainedModel):
 
 
 def _kernel_of(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> KernelRidge:
-    """The regression whose arrays have a prefix.
+    """The regression whose arrays have this prefix.
 
     Raises:
         KeyError: there is none.
@@ -168,7 +170,7 @@ def _kernel_of(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> KernelRi
 
 
 def made_with() -> dict[str, str]:
-    """Versions of what a fit depends on."""
+    """Versions of the packages on which a fit depends."""
     return versions(["scipy"])
 
 
@@ -176,13 +178,14 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     """Fit a delta model to the training part of a subset.
 
     Args:
-        data: with features `<of the structure>+<settings.cheap_features>`.
-        settings: see there.
-        config_json: the campaign's configuration, to be kept in the checkpoint.
+        data: a subset whose features are `<of the structure>+<settings.cheap_features>`.
+        settings: settings of the fit.
+        config_json: the campaign's configuration, to be stored in the checkpoint.
 
     Raises:
         XanesflowError: the features do not end with those of the cheap run, or there are too few training sites.
     """
+    # Check that the last features are those of the cheap run, and that there are enough sites.
     started = time.monotonic()
     *structural, last = data.feature_dimensions
     if last != settings.cheap_features or not structural:
@@ -194,9 +197,12 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     if len(train) < FEWEST_PAIRS:
         raise XanesflowError(
             f"{data.subset} in {data.path} has {len(train)} training sites that have a spectrum and a run of "
-            f"{settings.cheap_features}, and a delta model needs {FEWEST_PAIRS}; add finished simulations, or take "
+            f"{settings.cheap_features}, but a delta model needs {FEWEST_PAIRS}; add finished simulations, or set "
             "`models.kinds: [expert]`."
         )
+
+    # Take the features apart: structure, cheap spectrum (`frames`), numbers of the cheap run. Where these numbers
+    # include Fermi levels, they weigh more in the regression of shifts.
     n_structure = sum(data.feature_dimensions[name] for name in structural)
     features, spectra = data.features[train].astype(np.float64), data.spectra[train]
     materials = data.materials[train]
@@ -205,7 +211,6 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     blocks = [data.feature_dimensions[name] for name in structural]
     inputs = delta_inputs(features, n_structure, mean, axes)
     sizes = input_sizes(data.feature_dimensions, len(axes))
-
     by_levels = [WEIGHT_OF_LEVELS, 1.0] if len(sizes) > len(blocks) + 1 else []
     weights = [*(1.0 for _ in blocks), *by_levels, 1.0]
 
@@ -213,21 +218,28 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         wanted = alignment.into_frame(spectra, shifts) - frames
         return wanted, KernelRidge.fit(inputs, wanted, materials, sizes)
 
+    # Find shifts and differences in turns. Each turn aligns the cheap spectra after correcting them with the
+    # differences that are predicted for left-out materials.
     best = alignment.best_shifts(frames, spectra)
     differences, difference = difference_at(best)
     for _ in range(TURNS - 1):
         corrected = frames + differences - _errors(difference, differences, materials)
         best = alignment.best_shifts(corrected, spectra)
         differences, difference = difference_at(best)
-    # A spectrum far from its partner may be most like it at a shift that means nothing.
+
+    # Fit the regression of shifts and the one on the structure alone. Shifts are clipped, because a spectrum that is
+    # very different from its partner may fit best at a meaningless shift.
     typical = float(np.median(best))
     wanted = np.clip(best, typical - _FARTHEST_EV, typical + _FARTHEST_EV)
     shift = KernelRidge.fit(inputs, wanted[:, None], materials, sizes, weights=weights)
     structure = KernelRidge.fit(features[:, :n_structure], spectra, materials, blocks)
+
+    # Estimate the uncertainty of both from the errors on left-out materials.
     shift_errors = _errors(shift, wanted[:, None], materials)
-    spread = np.array([1.4826 * np.median(np.abs(shift_errors))])  # as of a normal distribution
+    spread = np.array([1.4826 * np.median(np.abs(shift_errors))])  # standard deviation, if errors are normal
     structure_errors = _errors(structure, spectra, materials)
 
+    # Describe the fit in the model card. The validation error and the time follow once there is a model.
     val = data.rows("val")
     found = {
         "common_shift_ev": typical,
@@ -264,12 +276,12 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
 
 
 def _errors(kernel: KernelRidge, targets: Floats, materials: npt.NDArray[Any]) -> Floats:
-    """Truth less prediction at the training sites of a fit, each with its whole material left out."""
+    """Truth minus prediction at the training sites of a fit, if the whole material of each site were left out."""
     return leave_out_materials(kernel.matrix(), targets - kernel.mean_spectrum, materials)
 
 
 def _drawn(data: SubsetData, settings: DeltaSettings) -> npt.NDArray[np.intp]:
-    """Rows of the training sites to learn from: all that a kernel takes, or those of materials drawn by the seed."""
+    """Rows of the training sites to learn from: all, or those of materials drawn at random (see `share`)."""
     rows = data.rows("train")
     share = min(settings.share, 0.9 * MOST_SITES / max(1, len(rows)))
     if share >= 1:
@@ -281,7 +293,7 @@ def _drawn(data: SubsetData, settings: DeltaSettings) -> npt.NDArray[np.intp]:
 
 
 def components(frames: Floats) -> tuple[Floats, Floats]:
-    """Mean (189,) and axes (c, 189) of spectra, along which those given have a standard deviation of 1."""
+    """Mean (189,) and axes (c, 189) of spectra; along each axis these spectra have a standard deviation of 1."""
     mean = frames.mean(axis=0)
     _, sizes, axes = np.linalg.svd(frames - mean, full_matrices=False)
     kept = min(COMPONENTS, int((sizes > 1e-6 * sizes[0]).sum()))
@@ -289,13 +301,13 @@ def components(frames: Floats) -> tuple[Floats, Floats]:
 
 
 def input_sizes(dimensions: Mapping[str, int], n_axes: int) -> list[int]:
-    """Columns of each block of `delta_inputs`: of the structure, numbers of the cheap run if it has any, components."""
+    """Columns of each block of `delta_inputs`: structure, numbers of the cheap run (if it has any), components."""
     *structural, cheap = dimensions.values()
     return [*structural, *(block.shape[1] for block in blocks_of(np.empty((0, cheap - FRAME_POINTS)))), n_axes]
 
 
 def delta_inputs(features: npt.NDArray[Any], n_structure: int, mean: Floats, axes: Floats) -> Floats:
-    """(n, d) features -> what the regressions see: structure, numbers of the cheap run, components of its spectrum."""
+    """(n, d) features -> inputs of the regressions: structure, numbers of the cheap run, components of its spectrum."""
     values = features.astype(np.float64)
     frames, numbers = np.split(values[:, n_structure:], [FRAME_POINTS], axis=1)
     return np.hstack([values[:, :n_structure], *blocks_of(numbers), (frames - mean) @ axes.T])

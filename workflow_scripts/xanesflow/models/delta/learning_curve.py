@@ -1,4 +1,4 @@
-"""What a delta model gains by more expensive spectra, and what it has from the cheap runs: its learning curve."""
+"""Learning curve of a delta model: how much more expensive spectra help, and how much the cheap runs help."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from xanesflow.models.delta.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSe
 from xanesflow.models.subset_data import SubsetData
 
 SIZES = (25, 50, 100, 250, 500, 1000, 2000)
-"""Numbers of training sites, as far as there are so many; then all."""
+"""Numbers of training sites for the curve; sizes beyond the training part are dropped, and all sites are added."""
 
 DRAWS = 3
-"""Of materials at each size, for the spread."""
+"""Random draws of materials at each size, to show the spread."""
 
 FEWEST_EVALUATED = 5
-"""Sites; with fewer in the validation part there is no curve."""
+"""The fewest validation sites for which there is a curve."""
 
 CLOSEST_LABELS = 1.2
-"""Ratio of two sizes that both have a label in the figure."""
+"""The smallest ratio of two sizes that both get a label in the figure."""
 
 COLUMNS = ["n_train", "draw", "eta", "eta_structure", "eta_moved"]
 
@@ -37,15 +37,15 @@ def learning_curve(
 
     Args:
         data: see `fit_delta`.
-        settings: its seed draws the materials.
-        sizes: numbers of training sites; those with at least as many as there are stand for all, once.
-        draws: of materials at each size.
-        part: that judges.
+        settings: the settings of the fits; their seed draws the materials.
+        sizes: numbers of training sites. The curve always ends with all sites, so larger sizes are dropped.
+        draws: number of random draws of materials at each size.
+        part: part of the split on which the models are evaluated.
 
     Returns:
-        `COLUMNS`: number of training sites, number of the draw, and figures of merit η of the delta model, of the
-        regression on the structure alone, and of the cheap spectra moved in energy. No row where the part has fewer
-        than `FEWEST_EVALUATED` sites.
+        A table with `COLUMNS`: number of training sites, number of the draw, and the figures of merit η of the delta
+        model, of the regression on the structure alone, and of the shifted cheap spectra. The table is empty if the
+        part has fewer than `FEWEST_EVALUATED` sites, or the training part fewer than `FEWEST_PAIRS`.
     """
     evaluated, train = data.rows(part), data.rows("train")
     if len(evaluated) < FEWEST_EVALUATED or len(train) < FEWEST_PAIRS:
@@ -64,7 +64,7 @@ def learning_curve(
 def draw_sites(
     data: SubsetData, rows: npt.NDArray[np.intp], size: int, rng: np.random.Generator
 ) -> npt.NDArray[np.intp]:
-    """Rows of materials drawn at random, whole, until there are `size` sites; the last one gives what is missing."""
+    """Rows of whole materials drawn at random until there are `size` sites; the last material may be cut."""
     materials = data.materials[rows]
     order = {name: k for k, name in enumerate(rng.permutation(np.unique(materials)))}
     ranked = rows[np.argsort([order[name] for name in materials], kind="stable")]
@@ -72,14 +72,14 @@ def draw_sites(
 
 
 def only_train_on(data: SubsetData, rows: npt.NDArray[np.intp]) -> SubsetData:
-    """The same data with a smaller training part; the rest of it belongs to no part."""
+    """The same data with only these rows in the training part; the other training sites belong to no part."""
     split = np.where(data.split == "train", "", data.split).astype(data.split.dtype)
     split[rows] = "train"
     return replace(data, split=split)
 
 
 def draw_learning_curve(path: str | Path, curve: pd.DataFrame, title: str) -> None:
-    """Draw what `learning_curve` gave (SVG, PNG or PDF by the file's name)."""
+    """Draw a table of `learning_curve` (SVG, PNG or PDF, by the file name)."""
     with figure(path, 5.2, 3.6) as drawn:
         axes = drawn.subplots()
         if curve.empty:
@@ -91,11 +91,11 @@ def draw_learning_curve(path: str | Path, curve: pd.DataFrame, title: str) -> No
 
 
 def _draw_lines(axes: Axes, curve: pd.DataFrame) -> None:
-    """Means over the draws of each size, and bands from the worst draw to the best."""
+    """Draw the mean over the draws at each size, and a band from the worst draw to the best."""
     lines = (
         ("eta", MODEL, "o-", "with the cheap runs"),
         ("eta_structure", BASELINE, "s--", "structure alone"),
-        ("eta_moved", TRUTH, "^:", "cheap runs, moved in energy"),
+        ("eta_moved", TRUTH, "^:", "cheap runs, shifted in energy"),
     )
     grouped = curve.groupby("n_train")
     for column, color, style, label in lines:
@@ -110,7 +110,7 @@ def _draw_lines(axes: Axes, curve: pd.DataFrame) -> None:
 
 
 def _apart(sizes: Sequence[int]) -> list[int]:
-    """Those of ascending sizes whose labels do not touch on a logarithmic axis, the last one among them."""
+    """The sizes whose labels do not touch on a logarithmic axis, always including the last of the ascending sizes."""
     kept = list(sizes[-1:])
     for size in reversed(sizes[:-1]):
         if kept[-1] > CLOSEST_LABELS * size:
@@ -121,9 +121,10 @@ def _apart(sizes: Sequence[int]) -> list[int]:
 def merits(
     model: DeltaModel, data: SubsetData, rows: npt.NDArray[np.intp], mean: npt.NDArray[np.float64]
 ) -> tuple[float, float, float]:
-    """Figures of merit η on some rows: of the delta model, of the structure alone, of the cheap spectra just moved.
+    """Figures of merit η on some rows: of the delta model, of the structure alone, of the shifted cheap spectra.
 
-    η is the median over spectra of the squared error of `mean` (141,), in bohr², over that of the prediction.
+    η is the median over spectra of the mean squared error of the baseline `mean` (141,), in bohr², divided by the same
+    median for the prediction.
     """
     features, spectra = data.features[rows], data.spectra[rows]
     of_mean = np.median(((mean - spectra) ** 2).mean(axis=1))

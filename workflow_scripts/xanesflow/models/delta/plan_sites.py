@@ -1,4 +1,4 @@
-"""From a campaign's features to a list of the sites that are worth an expensive run: what `xanesflow plan` calls."""
+"""List the sites of a campaign that are worth an expensive run, from its features. `xanesflow plan` calls this."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ COLUMNS = ["rank", "material_id", "site_index", "formula", "core_hours", "varian
 
 @dataclass(frozen=True)
 class Plan:
-    """The sites chosen.
+    """The chosen sites.
 
     Attributes:
-        table: `COLUMNS`, the most telling site first; `variance_left` is the share of the variance that is left. Sites
-            that have a spectrum come before, with rank 0, so that the table is all that is ever to be simulated.
-        without_features: sites that could not be looked at, as features are missing.
-        done: sites that have a spectrum already.
-        sites: of the subset in all.
+        table: `COLUMNS`, the most informative site first. `variance_left` is the share of the variance that is left.
+            Sites that already have a spectrum come first, with rank 0, so the table lists all sites to simulate,
+            finished ones included.
+        without_features: sites that could not be considered, because features are missing.
+        done: number of sites that already have a spectrum.
+        sites: number of all sites of the subset.
     """
 
     table: pd.DataFrame
@@ -48,25 +49,26 @@ def plan_sites(
     features: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
-    """Choose the sites of a subset whose simulation tells most about the others.
+    """Choose the sites of a subset whose simulation reveals most about the others.
 
-    Sites whose spectra are there already (`results/spectra`) are not chosen again, but what they tell counts.
+    Sites that already have spectra (`results/spectra`) are not chosen again, but the information they give counts.
 
     Args:
-        directory: the campaign's working directory, with `results/` in it.
-        subset: as `Cu_FEFF`.
-        budget: how many sites.
-        features: names of those to look at; None: all that are there, cheap runs last.
-        progress: told how many are chosen, and of how many.
+        directory: the campaign's working directory, which contains `results/`.
+        subset: such as `Cu_FEFF`.
+        budget: number of sites to choose.
+        features: names of the features to use; None for all that exist, those of cheap runs last.
+        progress: called with the number of chosen sites and the budget.
 
     Raises:
-        XanesflowError: there are no sites or features, or fewer sites than are asked for.
+        XanesflowError: there are no sites or features, or fewer sites than the budget.
     """
+    # Read the sites, and the features of those that have all of them.
     results = Path(directory) / paths.RESULTS
     path = in_results(results, paths.SITES, subset=subset)
     if not path.is_file():
         raise XanesflowError(
-            f"There is no site table of {subset} in {results} ({path.name}); make it with `snakemake structures`."
+            f"There is no site table of {subset} in {results} ({path.name}); create it with `snakemake structures`."
         )
     sites = pd.read_parquet(path)
     found = _features(results / "features", subset, features)
@@ -77,11 +79,15 @@ def plan_sites(
     wanted: list[Site] = [(m, int(i)) for m, i in zip(sites["material_id"], sites["site_index"], strict=True)]
     known = [site for site in wanted if all(site in of for of in rows.values())]
     joined = np.hstack([of.features[[rows[name][site] for site in known]] for name, of in found.items()])
+
+    # Choose among the sites without a spectrum.
     spectra = _with_spectrum(in_results(results, paths.SPECTRA, subset=subset))
     done = [row for row, site in enumerate(known) if site in spectra]
     dimensions = {name: of.features.shape[1] for name, of in found.items()}
     materials = [material for material, _ in known]
     chosen, left = choose_sites(joined, dimensions, materials, budget, done=done, progress=progress)
+
+    # List the sites that have a spectrum with rank 0, then the chosen ones in their order.
     listed = [known[row] for row in [*done, *chosen]]
     table = pd.DataFrame(listed, columns=["material_id", "site_index"])
     table = table.merge(sites[["material_id", "site_index", "formula", "core_hours"]], how="left")
@@ -92,26 +98,30 @@ def plan_sites(
 
 
 def write_plan(path: str | Path, plan: Plan) -> None:
-    """Write the sites chosen as CSV."""
+    """Write the table of sites as CSV."""
     write_csv(path, plan.table)
 
 
 def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[str, SiteFeatures]:
-    """The features of a subset by name, those of cheap runs last."""
+    """The features of a subset by name, those of cheap runs last.
+
+    Raises:
+        XanesflowError: there are none, or a name is missing.
+    """
     there = {path.parent.name: path for path in sorted(folder.glob(f"*/{subset}.h5"))}
     if not there:
-        raise XanesflowError(f"There are no features of {subset} in {folder}; make them with `snakemake features`.")
+        raise XanesflowError(f"There are no features of {subset} in {folder}; compute them with `snakemake features`.")
     if missing := [name for name in names or [] if name not in there]:
         raise XanesflowError(
-            f"There are no features {missing[0]} of {subset} in {folder}, but {', '.join(there)}; choose of these, or "
-            "make them with `snakemake features`."
+            f"There are no features {missing[0]} of {subset} in {folder}, but {', '.join(there)}; choose among these, "
+            "or compute the others with `snakemake features`."
         )
     chosen = sorted(names or there, key=lambda name: (name in run_features(), name))
     return {name: read_features(there[name]) for name in chosen}
 
 
 def _with_spectrum(path: Path) -> set[Site]:
-    """Sites of which there is a curated spectrum."""
+    """Sites that have a curated spectrum."""
     if not path.is_file():
         return set()
     curated = read_spectra(path)

@@ -1,4 +1,4 @@
-"""DeltaXAS: one model a subset, of its difference to a cheaper level of theory. What the workflow's rule calls."""
+"""DeltaXAS: one model for each subset, of its difference to a cheaper theory. The workflow's rule calls this."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xanesflow.models.subset_data import SubsetData, read_subset
 logger = logging.getLogger(__name__)
 
 SHARE_OF_A_SEED = 0.8
-"""Of the training materials that each of several seeds learns from, so that they differ where data are few."""
+"""Share of the training materials from which each of several seeds learns, so that they differ where data are few."""
 
 
 def train_delta(
@@ -30,23 +30,23 @@ def train_delta(
     figure: str | Path | None = None,
     config_json: str | None = None,
 ) -> Sequence[DeltaModel]:
-    """Fit a delta model with one or several seeds and write a checkpoint of each.
+    """Fit a delta model with one or several seeds and write a checkpoint for each.
 
-    One seed learns from all training materials, each of several from a share of its own. A seed whose checkpoint is
-    there already and was made from the same data with the same settings is kept.
+    A single seed learns from all training materials; each of several learns from its own share. A seed is not fitted
+    again if its checkpoint exists and comes from the same data and settings.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
         outputs: the checkpoint of each seed.
-        subset: as `Cu_FEFF`.
-        features: of the structure, then those of the cheap run, as `m3gnet+feff8l`.
-        cheap_features: the latter, as `feff8l`.
-        curve: the learning curve as CSV, if wanted.
-        figure: the same as SVG or PNG, if wanted.
-        config_json: the campaign's configuration, to be kept in the checkpoints.
+        subset: such as `Cu_FEFF`.
+        features: features of the structure, then those of the cheap run, such as `m3gnet+feff8l`.
+        cheap_features: the features of the cheap run, such as `feff8l`.
+        curve: CSV for the learning curve, if wanted.
+        figure: SVG or PNG for the learning curve, if wanted.
+        config_json: the campaign's configuration, to be stored in the checkpoints.
 
     Raises:
-        XanesflowError: the dataset does not hold what is asked for, or there are too few training sites.
+        XanesflowError: the dataset lacks the subset or features, or there are too few training sites.
     """
     data = read_subset(dataset_path, subset, features)
     share = SHARE_OF_A_SEED if len(outputs) > 1 else 1.0
@@ -59,14 +59,14 @@ def train_delta(
             save_checkpoint(path, model)
             logger.info("%s", model.describe())
         else:
-            logger.info("%s seed %d: kept, as nothing that it was made from has changed", subset, seed)
-            os.utime(path)  # newer than what it was made from, which is how Snakemake sees that it is whole
+            logger.info("%s seed %d: kept, because its data, settings and versions are unchanged", subset, seed)
+            os.utime(path)  # Snakemake expects outputs to be newer than their inputs
         models.append(model)
     if curve is not None or figure is not None:
         points = learning_curve(data, DeltaSettings(cheap_features, min(outputs)))
         for row in points.itertuples():
             logger.info(
-                "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
+                "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs shifted in energy %.2f", *row[1:]
             )
         if curve is not None:
             write_csv(curve, points)
@@ -76,7 +76,7 @@ def train_delta(
 
 
 def _same_as_before(path: Path, data: SubsetData, settings: DeltaSettings) -> DeltaModel | None:
-    """The model of a checkpoint that is there already, if a new fit would make the same."""
+    """The model of an existing checkpoint, if a new fit would give the same model."""
     model = load_if_there(path)
     if not isinstance(model, DeltaModel):
         return None

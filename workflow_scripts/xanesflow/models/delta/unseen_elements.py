@@ -1,4 +1,4 @@
-"""How a delta model does on materials with an element that its training never saw, element by element."""
+"""Test a delta model on materials with an element that its training never saw, element by element."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from xanesflow.models.subset_data import SubsetData, read_subset
 logger = logging.getLogger(__name__)
 
 FEWEST_SITES = 30
-"""An element that fewer sites' materials have says little: they are often of one family."""
+"""An element is left out only if the materials with it have at least this many sites; fewer are often of one family."""
 
 MOST_ELEMENTS = 12
-"""That the workflow leaves out, the most frequent first: each one is a fit of its own."""
+"""The workflow leaves out at most this many elements, the most frequent first: each one needs its own fit."""
 
 COLUMNS = ["element", "sites", "n_train", "eta", "eta_structure"]
 
@@ -40,32 +40,32 @@ def score_unseen_elements(
     drawing: str | Path,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Leave out one element at a time, and write what that gives. What the workflow's rule calls.
+    """Leave out one element at a time, and write a table and a figure. The workflow's rule calls this.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        subset: as `Cu_FEFF`.
-        features: of the structure, then those of the cheap run, as `m3gnet+feff8l`.
-        cheap_features: the latter, as `feff8l`.
+        subset: such as `Cu_FEFF`.
+        features: features of the structure, then those of the cheap run, such as `m3gnet+feff8l`.
+        cheap_features: the features of the cheap run, such as `feff8l`.
         table: CSV to write.
         drawing: SVG or PNG to write.
         seed: see `DeltaSettings`.
 
     Raises:
-        XanesflowError: the dataset does not hold what is asked for.
+        XanesflowError: the dataset lacks the subset or features.
     """
     data = read_subset(dataset_path, subset, features)
     elements = elements_of_materials(dataset_path, subset, set(data.materials))
     found = unseen_elements(data, DeltaSettings(cheap_features, seed), elements, most=MOST_ELEMENTS)
     for row in found.itertuples():
-        logger.info("without %s: %d sites judged, %d learned from, η %.2f, structure alone %.2f", *row[1:])
+        logger.info("without %s: %d test sites, %d training sites, η %.2f, structure alone %.2f", *row[1:])
     write_csv(table, found)
     draw_unseen_elements(drawing, found, f"delta of {subset}, {features}")
     return found
 
 
 def elements_of_materials(path: str | Path, subset: str, materials: Iterable[str]) -> dict[str, frozenset[str]]:
-    """The elements of each material; none of one whose structure the dataset does not hold, which the log counts."""
+    """The elements of each material; none if the dataset lacks its structure (the log counts these materials)."""
     found: dict[str, frozenset[str]] = {}
     with h5py.File(path) as file:
         for material in materials:
@@ -82,19 +82,20 @@ def elements_of_materials(path: str | Path, subset: str, materials: Iterable[str
 def unseen_elements(
     data: SubsetData, settings: DeltaSettings, elements: Mapping[str, frozenset[str]], *, most: int | None = None
 ) -> pd.DataFrame:
-    """Take all materials with an element out of the training part, and judge on all sites of materials with it.
+    """Train without all materials that contain an element, and evaluate on all sites of these materials.
 
-    Elements of more than half of the sites, as oxygen and the absorber, are not left out. The test part has no say.
+    Elements found at more than half of the sites, such as oxygen and the absorber, are not left out. The test part is
+    not used.
 
     Args:
         data: see `fit_delta`.
-        settings: see there.
-        elements: of each material.
-        most: how many elements, the most frequent first; None: all that `FEWEST_SITES` sites have.
+        settings: settings of the fits.
+        elements: the elements of each material.
+        most: the most elements to leave out, the most frequent first; None for all with `FEWEST_SITES` sites.
 
     Returns:
-        `COLUMNS`: the element, how many sites judge, how many are learned from, and the figures of merit η of the
-        delta model and of the regression on the structure alone. η is relative to the mean of the training spectra.
+        A table with `COLUMNS`: the element, numbers of evaluated and of training sites, and the figures of merit η of
+        the delta model and of the regression on the structure alone. η is relative to the baseline.
     """
     of_site = [elements[material] for material in data.materials]
     known = np.flatnonzero(np.isin(data.split, ["train", "val"]))
@@ -115,13 +116,13 @@ def unseen_elements(
 
 
 def geometric_means(found: pd.DataFrame) -> tuple[float, float]:
-    """Of the figures of merit of the delta models and of the structure alone, over the elements."""
+    """Geometric means over the elements of the figures of merit: of the delta models, and of the structure alone."""
     middle = np.exp(np.log(found[["eta", "eta_structure"]].to_numpy(dtype=float)).mean(axis=0))
     return float(middle[0]), float(middle[1])
 
 
 def draw_unseen_elements(path: str | Path, found: pd.DataFrame, title: str) -> None:
-    """Draw what `unseen_elements` gave (SVG, PNG or PDF by the file's name)."""
+    """Draw a table of `unseen_elements` (SVG, PNG or PDF, by the file name)."""
     with figure(path, 5.2, 1.2 + 0.22 * max(5, len(found))) as drawn:
         axes = drawn.subplots()
         if found.empty:
@@ -141,5 +142,5 @@ def draw_unseen_elements(path: str | Path, found: pd.DataFrame, title: str) -> N
             axes.set_yticks(places, labels=labels)
             axes.set(xscale="log", ylabel="element left out (sites)")
             axes.legend()
-        axes.set(xlabel="η on sites of materials with it (no unit)")
+        axes.set(xlabel="η on sites of materials with the element (no unit)")
         drawn.suptitle(title)

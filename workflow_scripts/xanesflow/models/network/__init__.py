@@ -1,1 +1,1 @@
-"""The paper's networks: expert, universal and tuned models, and how they are trained."""
+"""The paper's networks: expert, universal and tuned models, and their training."""

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay, as the one kernel that PyTorch has for it."""
+"""Adam with decoupled weight decay, using PyTorch's fused kernel directly."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class AdamW:
-    """Steps of some parameters (arXiv 1711.05101, algorithm 2), bit by bit those of `torch.optim.AdamW(fused=True)`.
+    """Optimiser (arXiv 1711.05101, algorithm 2) whose steps equal those of `torch.optim.AdamW(fused=True)` bit by bit.
 
-    That class calls the kernel that is called here, but sorts, checks and hooks around it at each step, which takes
-    as long as a small network's step itself; and it imports PyTorch's compiler, more than a second of each job.
+    That class calls the same kernel, but the sorting, checks and hooks around it take as long as the step of a small
+    network itself. It also imports PyTorch's compiler, which costs each job more than a second.
 
     Attributes:
-        state: of each parameter, by its place in the order of the groups: its moments, and `step`, how many were made.
+        state: for each parameter, in the order of the groups: its moments, and the number of steps in `step`.
     """
 
     def __init__(self, groups: Sequence[tuple[Sequence[Tensor], float]]) -> None:
         """Begin with moments of zero.
 
         Args:
-            groups: parameters (leaves that need a gradient) and their weight decay.
+            groups: parameters (leaf tensors that require a gradient) and their weight decay.
         """
         self.parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._decays = [(len(parameters), decay) for parameters, decay in groups]
@@ -41,7 +41,7 @@ class AdamW:
         """Change the parameters in place.
 
         Args:
-            gradients: of each parameter, in their order.
+            gradients: gradient of each parameter, in the order of the parameters.
             rate: learning rate.
         """
         steps, means, squares = ([state[name] for state in self.state] for name in ("step", *MOMENTS))
@@ -56,19 +56,19 @@ class AdamW:
             start += number
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with some rows of the parameters, whose own were cut before."""
+        """Keep only some rows of the moments; the same rows of the parameters have been kept before."""
         for state in self.state:
             state.update({name: state[name][rows].clone() for name in MOMENTS})
 
     def load(self, state: Sequence[Mapping[str, Tensor]]) -> None:
-        """Take over moments and numbers of steps.
+        """Load moments and numbers of steps.
 
         Raises:
-            ValueError: they are not those of such parameters.
+            ValueError: their shapes do not fit the parameters.
         """
         shapes = [{name: tensor.shape for name, tensor in each.items()} for each in state]
         if shapes != [{name: tensor.shape for name, tensor in each.items()} for each in self.state]:
-            raise ValueError("The moments are those of other parameters.")
+            raise ValueError("The moments do not fit the parameters.")
         for own, other in zip(self.state, state, strict=True):
             for name, tensor in other.items():
                 own[name].copy_(tensor)

@@ -1,8 +1,8 @@
-"""Losses and gradients of networks that are trained side by side, with the derivatives written out.
+"""Losses and gradients of networks that are trained side by side, with hand-written derivatives.
 
-PyTorch's own differentiation records each operation and takes new memory for each gradient, which for networks of this
-size is a good part of a step. The layers are always the same, so here their derivatives are a few lines, into memory
-that is kept. The tests hold them against PyTorch's.
+PyTorch's automatic differentiation records each operation and allocates new memory for each gradient, which takes much
+of the time of a step for networks of this size. Because the layers are always the same, their derivatives are a few
+lines here, and the memory is reused. Tests compare them with PyTorch's gradients.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xanesflow.models.network.seeds import SeedNetworks, multiply
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """What the derivatives of a hidden layer need of its way forwards, (n, k, w) each but for the statistics (k w,)."""
+    """Values of a hidden layer's forward pass that its derivatives need: (n, k, w) each, the statistics (k w,)."""
 
     linear: Tensor
     normal: Tensor
@@ -30,20 +30,20 @@ class _Layer:
 
 
 class Backpropagation:
-    """Losses and gradients of `SeedNetworks`; to be made anew where seeds leave.
+    """Losses and gradients of `SeedNetworks`. Create a new object when seeds stop training.
 
     Attributes:
-        networks: one a seed.
+        networks: one network for each seed.
         gradients: parameter -> derivative of the sum of the losses of the last batch.
     """
 
     def __init__(self, networks: SeedNetworks) -> None:
-        """Make room for the gradients."""
+        """Allocate memory for the gradients."""
         self.networks = networks
         self.gradients: dict[Tensor, Tensor] = {
             each: torch.empty_like(each, requires_grad=False) for each in networks.parameters()
         }
-        # Gathered once, as a module's attributes are slow to come by.
+        # Collected once, because access to a module's attributes is slow.
         self._gains, self._shifts, self._weights = map(list, (networks.gains, networks.shifts, networks.weights))
         self._channels = [networks.channels(number) for number in range(len(self._gains))]
         self._by_batch = not networks.keep_statistics
@@ -52,13 +52,14 @@ class Backpropagation:
 
     @torch.inference_mode()
     def losses(self, features: Tensor, spectra: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Mean squared error (k,) of each seed on its batch, with dropout; leaves its derivatives in `gradients`.
+        """Mean squared error (k,) of each seed on its batch, with dropout; writes the derivatives to `gradients`.
 
         Args:
-            features: (n, k, d), scaled, of each seed's own spectra.
-            spectra: (n, k, 141), scaled.
-            generators: of each seed's dropout.
+            features: (n, k, d) scaled features of each seed's batch.
+            spectra: (n, k, 141) scaled spectra of each seed's batch.
+            generators: random generator for the dropout of each seed.
         """
+        # Forward pass through the hidden layers and the output.
         if self._half:
             torch._foreach_copy_(self._factors, self._weights)
         networks, inputs, layers = self.networks, [self._factor(features)], []
@@ -70,6 +71,8 @@ class Backpropagation:
         outputs = multiply(inputs[-1], self._factors[-1].transpose(1, 2)).add_(networks.bias)
         difference = networks.end(outputs).sub_(spectra)
         losses = difference.square().mean(dim=(0, 2))
+
+        # Backward pass, from the output to the first layer.
         gradient = difference.mul_(2 / difference[:, 0].numel())
         if networks.mean_spectrum is None:
             gradient = torch.ops.aten.softplus_backward(gradient, outputs, 1, 20)
@@ -82,7 +85,7 @@ class Backpropagation:
         return losses
 
     def _forwards(self, inputs: Tensor, number: int, mask: Tensor | None) -> tuple[Tensor, _Layer]:
-        """Units (n, k, w) of a hidden layer, and what its derivatives need."""
+        """Units (n, k, w) of a hidden layer, and the values that its derivatives need."""
         linear = multiply(inputs, self._factors[number].transpose(1, 2))
         momentum, epsilon = self.networks.momentum, self.networks.epsilon
         flat, mean, scale = torch.native_batch_norm(
@@ -95,7 +98,7 @@ class Backpropagation:
         return hidden, _Layer(linear, normal, mean, scale, mask)
 
     def _backwards(self, gradient: Tensor, layer: _Layer, number: int) -> Tensor:
-        """From the derivative with respect to a layer's units to that with respect to what was normalised."""
+        """Turn the derivative with respect to a layer's units into that with respect to the input of its batch norm."""
         if layer.mask is not None:
             gradient.mul_(layer.mask)
         gradient = torch.ops.aten.silu_backward(gradient, layer.normal)
@@ -109,7 +112,7 @@ class Backpropagation:
         return by_linear.view(gradient.shape)
 
     def _masks(self, n: int, generators: Sequence[torch.Generator]) -> list[Tensor]:
-        """What dropout multiplies each hidden layer with, (n, k, w), drawn at once; empty without dropout."""
+        """Dropout masks (n, k, w) of all hidden layers, drawn at once; empty without dropout."""
         share, widths = self.networks.dropout, [gain.shape[1] for gain in self._gains]
         if not share:
             return []
@@ -119,12 +122,12 @@ class Backpropagation:
         return [of[0] if len(of) == 1 else torch.cat(of, dim=1) for of in masks]
 
     def _factor(self, tensor: Tensor) -> Tensor:
-        """(n, k, w) as a factor of products, (k, n, w): rounded, if it is to be, in the one copy that this takes."""
+        """(n, k, w) as a factor of products, (k, n, w); rounding to bfloat16, if chosen, happens in the same copy."""
         swapped = tensor.transpose(0, 1)
         return swapped.to(HALF, memory_format=torch.contiguous_format) if self._half else swapped
 
     def _keep_product(self, gradient: Tensor, inputs: Tensor, number: int) -> None:
-        """The derivative with respect to weights, from (k, n, out) and (k, n, in)."""
+        """Store the derivative with respect to the weights of a layer, from (k, n, out) and (k, n, in)."""
         room = self.gradients[self._weights[number]]
         first = gradient.transpose(1, 2)
         if self._half:

@@ -1,4 +1,4 @@
-"""A trained model on disk: weights, scaling and energy grids, with everything that tells where it came from."""
+"""A trained model on disk: weights, scaling and energy grids, with a record of where it came from."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Model(TrainedModel):
     """A trained network.
 
     Attributes:
-        network: on the CPU, in evaluation mode. It does not know energies, which are of the subset.
-        scaling: of its features and spectra.
-        kernel: the kernel regression that has `kernel_share` of each prediction, if that is not 0.
+        network: the network on the CPU, in evaluation mode. It does not know energies; they belong to the subset.
+        scaling: scaling of its features and spectra.
+        kernel: the kernel regression whose share of each prediction is `kernel_share`, if that is not 0.
     """
 
     network: SpectrumNetwork
@@ -76,7 +76,7 @@ class Model(TrainedModel):
     def from_tensors(
         cls, card: ModelCard, energies_ev: dict[str, npt.NDArray[np.float64]], tensors: dict[str, npt.NDArray[Any]]
     ) -> Model:
-        """What `tensors` gave, read back from among the arrays of a checkpoint.
+        """Read a model back from the arrays of a checkpoint.
 
         Raises:
             KeyError, TypeError, ValueError, RuntimeError: a part is missing or does not fit.
@@ -91,7 +91,7 @@ class Model(TrainedModel):
             LIMIT if settings.output == "difference" and card.scaling == "standardise" else None,
         )
         n_energies = len(next(iter(energies_ev.values())))
-        # No weights are drawn only to be overwritten, and so no random numbers of the caller's are used up.
+        # On the meta device no initial weights are drawn, so the caller's random numbers stay untouched.
         with torch.device("meta"):
             network = SpectrumNetwork(scaling.n_inputs, settings.widths, n_energies, settings.dropout, settings.output)
         state = {
@@ -104,20 +104,20 @@ class Model(TrainedModel):
 
 
 def save_checkpoint(path: str | Path, model: TrainedModel) -> None:
-    """Write a model, whole or not at all, in the safetensors format."""
+    """Write a model in the safetensors format, either completely or not at all."""
     tensors = model.tensors()
     tensors |= {_energy_key(model.card, subset): energy for subset, energy in model.energies_ev.items()}
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
-    # The order of the blocks is what the features' columns mean, so it must survive the sorting of keys.
+    # The order of the blocks gives the columns their meaning, so this entry must not be sorted.
     entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
     with atomic_path(path) as temporary:
-        # It writes an array of another order as if it were of this one, without a word.
+        # safetensors assumes C order and silently writes arrays in another order wrongly.
         in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
         save_file(in_order, temporary, metadata={"format": FORMAT, **entries})
 
 
 def load_checkpoint(path: str | Path) -> TrainedModel:
-    """Read a model; the file alone says what it is.
+    """Read a model of any kind.
 
     Raises:
         XanesflowError: the file cannot be read, is damaged, or is no model of this version of xanesflow.
@@ -125,7 +125,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
     tensors, metadata = _read(path)
     if metadata.get("format") != FORMAT:
         raise XanesflowError(
-            f"{path} is no model of this version of xanesflow (its format is {metadata.get('format')!r}, wanted "
+            f"{path} is no model of this version of xanesflow (its format is {metadata.get('format')!r}, not "
             f"'{FORMAT}'); train it again."
         )
     try:
@@ -133,7 +133,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
         card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
         energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
         if card.kind == DELTA:
-            from xanesflow.models.delta.delta_model import DeltaModel  # which few models are
+            from xanesflow.models.delta.delta_model import DeltaModel  # only imported when it is needed
 
             return DeltaModel.from_tensors(card, energies_ev, tensors)
         return Model.from_tensors(card, energies_ev, tensors)
@@ -142,7 +142,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
 
 
 def load_if_there(path: Path) -> TrainedModel | None:
-    """The model of a checkpoint that may be there already; one that cannot be used is told in the log."""
+    """The model of a checkpoint, or None if there is none; a file that cannot be used is reported in the log."""
     if not path.exists():
         return None
     try:
@@ -153,12 +153,12 @@ def load_if_there(path: Path) -> TrainedModel | None:
 
 
 def _energy_key(card: ModelCard, subset: str) -> str:
-    """Name of the tensor with a subset's grid."""
+    """Name of the tensor that holds the energies of a subset."""
     return "energy" if subset == card.subset else f"energy.{subset}"
 
 
 def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """The arrays and the text of a safetensors file, each by name."""
+    """The arrays and the metadata of a safetensors file, each by name."""
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
@@ -166,5 +166,5 @@ def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]
         raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
     except SafetensorError as error:
         raise XanesflowError(
-            f"{path} is not a model file, or it is damaged ({error}); train the model again or fetch the file anew."
+            f"{path} is not a model file, or it is damaged ({error}); train the model or copy the file again."
         ) from None

@@ -1,4 +1,4 @@
-"""From the dataset to a trained model on disk, for every kind of model."""
+"""Train a model from the dataset and write it to disk, for every kind of network model."""
 
 from __future__ import annotations
 
@@ -46,31 +46,32 @@ def train_model(
     config_json: str | None = None,
     report_every: int = 10,
 ) -> list[Model]:
-    """Train one model with one or several seeds, all at once, and write a checkpoint of each.
+    """Train one model with one or several seeds, all at once, and write a checkpoint for each.
 
-    A seed whose checkpoint is there already and was made from the same data with the same settings and versions is
-    kept, so that a seed more costs one training. The state of a training under way lies beside the checkpoints
-    (`training.safetensors`), and one that was interrupted goes on from there with the same result.
+    A seed is not trained again if its checkpoint exists and comes from the same data, settings and versions. So adding
+    a seed costs one training. While a training runs, its state is stored next to the checkpoints
+    (`training.safetensors`). An interrupted training continues from there and gives the same result.
 
     Args:
-        kind: as `expert`.
-        name: what it is a model of: a subset, or a level of theory.
+        kind: such as `expert`.
+        name: the subset or level of theory that the model predicts.
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
         outputs: the checkpoint of each seed.
-        subsets: those it learns from, in the order in which their spectra are joined.
+        subsets: the subsets to learn from, in the order in which their spectra are joined.
         features: a featurizer of the dataset, or several joined by `+`.
-        settings: see there; its seed is not looked at.
-        starts: for each seed the checkpoint of a trained model whose layers, weights and scaling are taken over; None:
-            from scratch.
-        figure: learning curves and range test, SVG or PNG, if wanted.
-        history: a row per epoch and seed as CSV, if wanted.
-        config_json: the campaign's configuration, to be kept in the checkpoints.
+        settings: settings of the training; the seed in them is ignored.
+        starts: for each seed the checkpoint of a trained model whose layers, weights and scaling the training starts
+            from; None to start from scratch.
+        figure: SVG or PNG for learning curves and range test, if wanted.
+        history: CSV with one row for each epoch and seed, if wanted.
+        config_json: the campaign's configuration, to be stored in the checkpoints.
         report_every: epochs between two lines in the log.
 
     Raises:
-        XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the training failed,
-            or the model to start from is none, or takes other features.
+        XanesflowError: the dataset lacks the subsets or features, a part has too few spectra, the training failed, or
+            the model to start from cannot be used or takes other features.
     """
+    # Find out which seeds have a checkpoint that is still up to date.
     data = [read_subset(dataset_path, subset, features) for subset in subsets]
     begin = {seed: Start.read(starts[seed]) for seed in outputs} if starts is not None else None
     if begin is not None:
@@ -79,8 +80,10 @@ def train_model(
         seed: model for seed, path in outputs.items() if (model := _same_as_before(path, data, settings, seed, begin))
     }
     for seed in models:
-        logger.info("%s seed %d: kept, as nothing that it was made from has changed", name, seed)
-        os.utime(outputs[seed])  # newer than what it was made from, which is how Snakemake sees that it is whole
+        logger.info("%s seed %d: kept, because its data, settings and versions are unchanged", name, seed)
+        os.utime(outputs[seed])  # Snakemake expects outputs to be newer than their inputs
+
+    # Train the others together.
     if missing := [seed for seed in outputs if seed not in models]:
         folder = outputs[missing[0]].parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +105,8 @@ def train_model(
             save_checkpoint(outputs[seed], model)
             logger.info("%s", model.describe())
             models[seed] = model
+
+    # Write table and figure of all seeds, kept ones included.
     in_order = [models[seed] for seed in outputs]
     if history is not None:
         write_history(history, in_order)
@@ -120,7 +125,7 @@ def fit_model(
     config_json: str | None = None,
     report: Report | None = None,
 ) -> tuple[Model, Training]:
-    """Train one model with the seed of its settings; see `fit_models`."""
+    """Train one model with the seed in the settings; see `fit_models`."""
     starts = None if start is None else [start]
     return fit_models(
         kind, name, subsets, settings, [settings.seed], starts=starts, config_json=config_json, report=report
@@ -141,12 +146,13 @@ def fit_models(
 ) -> list[tuple[Model, Training]]:
     """Train one model with several seeds on data in memory; see `train_model`.
 
-    The training parts of all subsets are joined, and so are the validation parts: one spectrum counts as much as
-    another, and a subset may lack a part as long as another one has it.
+    The training parts of all subsets are joined, and so are the validation parts. Every spectrum counts the same, and
+    a subset may lack a part as long as another subset has it.
 
     Raises:
         XanesflowError: the subsets do not fit each other, a joined part has too few spectra, or the training failed.
     """
+    # Join the subsets, and check that there are enough spectra.
     _check_alike(subsets)
     features, spectra, split = (
         np.concatenate([getattr(data, what) for data in subsets]) for what in ("features", "spectra", "split")
@@ -156,12 +162,14 @@ def fit_models(
         counts = ", ".join(f"{part} {np.count_nonzero(split == part)}" for part in PARTS)
         raise XanesflowError(
             f"{', '.join(data.subset for data in subsets)} in {subsets[0].path}: too few spectra to train a model "
-            f"({counts}; wanted train 2, val 1 or more): add finished simulations, or set `splits.files: null` to "
-            "split the spectra that are there."
+            f"({counts}; train needs at least 2, val 1): add finished simulations, or set `splits.files: null` to "
+            "split the existing spectra."
         )
     for data in subsets:
         if missing := [part for part in ("train", "val") if not len(data.rows(part))]:
             logger.warning("%s has no spectrum in its %s part (%s).", data.subset, listing(missing), data.counts())
+
+    # Fit the scaling to the training part, or take scaling, weights and layers from the models to start from.
     weights = None
     if starts is None:
         first = subsets[0]
@@ -176,8 +184,10 @@ def fit_models(
         settings = starts[0].layers_of(settings)
     inputs = [scaling.scale_features(features[rows]) for rows in (train, val)]
     targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
+
+    # Fit the kernel regression, if it has a share, and train the networks.
     kernel = None
-    if settings.kernel_share and kind != "universal":  # its matrix would have the sites of all subsets
+    if settings.kernel_share and kind != "universal":  # the matrix for the sites of all subsets would be too large
         materials = subsets[0].materials[train]
         blocks = list(subsets[0].feature_dimensions.values())
         kernel = KernelRidge.fit(features[train], spectra[train], materials, blocks)
@@ -187,10 +197,13 @@ def fit_models(
     tested = trainings[0].range_test
     if tested is not None and not tested.found:
         logger.warning(
-            "%s: the range test saw no falling loss; trained with %g. Set models.learning_rate to choose it yourself.",
+            "%s: the loss never fell in the range test; trained with learning rate %g. Set models.learning_rate to "
+            "choose it yourself.",
             name,
             trainings[0].learning_rate,
         )
+
+    # Describe each trained network in a model card, with errors in bohr⁴.
     bohr4 = scaling.spectra_factor**-2
     models = []
     for number, training in enumerate(trainings):
@@ -225,7 +238,7 @@ def fit_models(
 
 
 def _same_for_all(settings: TrainingSettings) -> dict[str, Any]:
-    """The settings but for the seed."""
+    """The settings without the seed."""
     return {name: value for name, value in settings.as_dict().items() if name != "seed"}
 
 
@@ -236,7 +249,7 @@ def _same_as_before(
     seed: int,
     starts: Mapping[int, Start] | None,
 ) -> Model | None:
-    """The model of a checkpoint that is there already, if a new training would make the same."""
+    """The model of an existing checkpoint, if a new training would give the same model."""
     model = load_if_there(path)
     if not isinstance(model, Model):
         return None
@@ -249,40 +262,35 @@ def _same_as_before(
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A trained model that another one goes on from.
-
-    Attributes:
-        path: its checkpoint.
-        model: the model.
-    """
+    """A trained model from which another training starts, and the path of its checkpoint."""
 
     path: Path
     model: Model
 
     @classmethod
     def read(cls, path: str | Path) -> Start:
-        """Read its checkpoint.
+        """Read the checkpoint.
 
         Raises:
-            XanesflowError: the file is no model, or one without a network.
+            XanesflowError: the file is no model, or the model has no network.
         """
         model = load_checkpoint(path)
         if not isinstance(model, Model):
             raise XanesflowError(
-                f"{path} is a {model.card.kind} model, which has no network to go on from; name a universal one."
+                f"{path} is a {model.card.kind} model, which has no network to start from; name a universal one."
             )
         return cls(Path(path), model)
 
     def layers_of(self, settings: TrainingSettings) -> TrainingSettings:
-        """Settings with the layers of this model, which training takes over."""
+        """The settings, with the layers replaced by those of this model."""
         there = self.model.card.settings
         return replace(settings, widths=tuple(there["widths"]), output=there.get("output", "softplus"))
 
     def check_fits(self, data: SubsetData) -> None:
-        """Check that a model of these data can go on from it.
+        """Check that a training on these data can start from the model.
 
         Raises:
-            XanesflowError: its features are others, or made with other weights.
+            XanesflowError: the model takes other features, or features computed with other weights.
         """
         card = self.model.card
         for what, there, here in (
@@ -293,18 +301,18 @@ class Start:
         ):
             if there != here:
                 raise XanesflowError(
-                    f"The {card.kind} model {self.path} has {what} {there}, and {data.subset} needs {here}, so no "
-                    "training can go on from it; train it again (delete the model file and run snakemake models)."
+                    f"The {card.kind} model {self.path} has {what} {there}, but {data.subset} needs {here}, so no "
+                    "training can start from it; train it again (delete the model file and run snakemake models)."
                 )
 
     def described(self) -> dict[str, Any]:
-        """What the card says of it."""
+        """The entry for the model card of the new model."""
         card = self.model.card
         return {"kind": card.kind, "subset": card.subset, "seed": card.seed, "sha256": sha256_file(self.path)}
 
 
 def _share(data: SubsetData) -> dict[str, Any]:
-    """What the card says of one subset."""
+    """The entry of one subset for the model card."""
     return {
         "n_train": len(data.rows("train")),
         "n_val": len(data.rows("val")),
@@ -313,14 +321,14 @@ def _share(data: SubsetData) -> dict[str, Any]:
 
 
 def _joined_hash(subsets: Sequence[SubsetData]) -> str:
-    """The hash of one subset's arrays, or one over those of several."""
+    """The hash of one subset's arrays, or a hash of the hashes of several subsets."""
     if len(subsets) == 1:
         return subsets[0].data_sha256
     return sha256_text("".join(f"{data.subset} {data.data_sha256}\n" for data in subsets))
 
 
 def _check_alike(subsets: Sequence[SubsetData]) -> None:
-    """Raise if one network cannot serve all subsets."""
+    """Raise if one network cannot learn from all subsets."""
     first = subsets[0]
     for data in subsets[1:]:
         for what, here, there in (
@@ -331,12 +339,12 @@ def _check_alike(subsets: Sequence[SubsetData]) -> None:
             if here != there:
                 raise XanesflowError(
                     f"In {data.path} {data.subset} has {what} {here}, but {first.subset} {there}, so no model can "
-                    "learn from both; make the dataset again (snakemake dataset)."
+                    "learn from both; build the dataset again (snakemake dataset)."
                 )
 
 
 def _log_every(every: int, name: str) -> Report:
-    """A report that writes a line to the log after the first epoch and every `every` epochs."""
+    """A report that logs the first epoch and every `every`-th one."""
 
     def report(epoch: Epoch, rate: float) -> None:
         if epoch.number == 1 or epoch.number % every == 0:

@@ -1,4 +1,4 @@
-"""The learning-rate range test: which step size makes the loss fall fastest."""
+"""The learning-rate range test: find the learning rate at which the loss falls fastest."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FALLBACK_RATE = 1e-3
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test found.
+    """The result of a range test.
 
     Attributes:
         rates: learning rate of each step.
-        losses: running mean after each step of the loss over that of the untrained network on the same batch.
+        losses: running mean of the loss after each step, relative to that of the untrained network on the same batch.
         suggestion: the learning rate to train with.
-        found: False where the loss never fell, and the suggestion is just Adam's usual one.
+        found: False if the loss never fell; then the suggestion is just Adam's default.
     """
 
     rates: tuple[float, ...]
@@ -38,20 +38,20 @@ class RangeTest:
     found: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """What JSON can hold of it."""
+        """The result as plain values that JSON can hold."""
         return {**asdict(self), "rates": list(self.rates), "losses": list(self.losses)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RangeTest:
-        """What `as_dict` gave, read back."""
+        """Read a result back from the values of `as_dict`."""
         return cls(**{**values, "rates": tuple(values["rates"]), "losses": tuple(values["losses"])})
 
 
 def suggest_rate(rates: tuple[float, ...], losses: tuple[float, ...]) -> tuple[float, bool]:
-    """The rate at the steepest descent of the loss over the logarithm of the rate, and whether there was one.
+    """The rate at which the loss falls most steeply with the logarithm of the rate, and whether it fell at all.
 
-    The first ten steps are left out, as the running mean has not settled there, and all after the lowest loss, as a
-    training that diverged and came back is no model.
+    The first ten steps are ignored, because the running mean has not settled yet. So are all steps after the lowest
+    loss, because a training that diverged and came back is no guide.
     """
     lowest = int(np.argmin(losses)) if losses else 0
     kept = np.array(losses[SKIP_FIRST : lowest + 1])
@@ -64,19 +64,21 @@ def suggest_rate(rates: tuple[float, ...], losses: tuple[float, ...]) -> tuple[f
 
 
 def range_test(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> RangeTest:
-    """Train a copy of a network for 100 steps, the learning rate growing exponentially from 1e-8 to 1.
+    """Train a copy of a network for 100 steps while the learning rate grows exponentially from 1e-8 to 1.
 
-    L. N. Smith, arXiv 1506.01186, with the range, the number of steps and the rule (steepest descent of a running mean
-    of the loss, stopped at four times its lowest value) of PyTorch Lightning's finder, which the paper used. Two things
-    differ, as that finder's suggestion depends on luck: over the seeds it was 3e-3 to 1.4e-2 for experts of Cu_FEFF,
-    where 1.2e-2 gave eta 4.8 and 3e-3, from the same seed, 5.3; and 1e-7 on data whose spectra differ much. The loss is
-    divided by that of the untrained network on the same batch, so that easy and hard batches do not look like progress,
-    and the running mean then needs a weight of 0.9 only instead of 0.98, whose lag of fifty steps is half the sweep.
-    This gave 2e-3 to 4e-3 on spectra of Cu_FEFF, Ni_FEFF and Ti_VASP.
+    The method is that of L. N. Smith, arXiv 1506.01186. Range, number of steps and rule (steepest descent of a running
+    mean of the loss, stopped at four times its lowest value) are those of PyTorch Lightning's finder, which the paper
+    used. The suggestion of that finder depends on luck: for experts of Cu_FEFF it ranged from 3e-3 to 1.4e-2 over the
+    seeds (with the same seed, 1.2e-2 gave eta 4.8 and 3e-3 gave 5.3), and it was 1e-7 on data with very different
+    spectra.
+
+    So two things differ here. The loss is divided by that of the untrained network on the same batch, so that an easy
+    batch does not look like progress. The running mean then needs only a weight of 0.9 instead of 0.98, whose lag of
+    fifty steps is half the sweep. This gave 2e-3 to 4e-3 on spectra of Cu_FEFF, Ni_FEFF and Ti_VASP.
 
     Args:
-        network: is left as it is.
-        batches: scaled features and spectra, without end.
+        network: the network; it is not changed.
+        batches: endless scaled features and spectra.
     """
     trial, untrained = copy.deepcopy(network).train(), copy.deepcopy(network).train()
     optimizer = AdamW([(list(trial.parameters()), 0.0)])

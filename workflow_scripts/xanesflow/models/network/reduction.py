@@ -1,8 +1,8 @@
-"""Wide descriptors on a few axes: principal components of the training part.
+"""Reduce wide descriptors to their principal components over the training part.
 
-ACSF and SOAP give thousands of numbers a site, most of them nearly proportional to others. As in arXiv 2409.19552, a
-model sees their principal components instead, as many as hold 99 % of the variance. Unlike there, the axes come from
-the training part alone: no other part may shape a model.
+ACSF and SOAP give thousands of numbers for each site, most of them nearly proportional to others. As in
+arXiv 2409.19552, a model gets their principal components instead, as many as hold 99 % of the variance. Unlike in the
+paper, the axes come from the training part alone: no other part may shape a model.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy.typing as npt
 from xanesflow.core.feature_names import REDUCED
 
 VARIANCE = 0.99
-"""Share of a descriptor's variance over the training part that its components hold."""
+"""Share of a descriptor's variance over the training part that its principal components hold."""
 
 Floats = npt.NDArray[np.float64]
 
 
 def fit_projection(dimensions: Mapping[str, int], training: npt.NDArray[np.floating]) -> npt.NDArray[np.float32] | None:
-    """The matrix from centred features to what a model sees of them.
+    """The matrix that turns centred features into the inputs of a model.
 
     Args:
         dimensions: numbers per site of each featurizer, in the order of the columns.
         training: (n, d) features of the training part, in any unit.
 
     Returns:
-        (d, k): columns of the identity for features that are taken as they are, orthonormal axes in the order of
-        their variance for those in `feature_names.REDUCED`; None if there are no such.
+        (d, k): orthonormal axes in the order of their variance for features in `feature_names.REDUCED`, columns of the
+        identity for all others. None if no feature is reduced.
     """
     if not REDUCED & set(dimensions):
         return None
@@ -48,19 +48,19 @@ def fit_projection(dimensions: Mapping[str, int], training: npt.NDArray[np.float
 
 
 def principal_axes(values: npt.NDArray[np.floating], variance: float = VARIANCE) -> Floats:
-    """Orthonormal axes of the largest variance, as many as hold a share of it.
+    """Orthonormal axes of the largest variance, as many as hold the given share of it.
 
     Args:
         values: (n, d).
         variance: the share, above 0 and below 1.
 
     Returns:
-        (d, k), the largest variance first; the first axis of the features, if all rows are equal.
+        (d, k) axes, the largest variance first. If all rows are equal, the first coordinate axis.
     """
-    from sklearn.decomposition import PCA  # half a second, for nothing where no descriptor is wide
+    from sklearn.decomposition import PCA  # the import takes half a second, and most models do not need it
 
     exact = np.asarray(values, dtype=np.float64)
-    # To the rounding of float32, in which features are stored: beyond it there is nothing but noise to find axes in.
+    # Features are stored in float32: variation below its rounding is noise, and has no axes.
     if exact.std(axis=0).max() <= 1e-6 * max(float(np.abs(exact).max()), float(np.finfo(np.float32).tiny)):
         return np.eye(exact.shape[1], 1)
     # The covariance is the smaller matrix if there are more sites than columns.

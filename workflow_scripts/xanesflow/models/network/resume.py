@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that one that was interrupted goes on from its last epochs."""
+"""The state of a training on disk, from which an interrupted training continues."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ _BEST = "best."
 class SavedTraining:
     """A file with the state of a training, in the safetensors format.
 
-    The file is that of one training: it names all that the training depends on, and is passed over if that is another.
+    The file belongs to one training: it holds a hash of everything on which the training depends, and is ignored if
+    the hash differs.
     """
 
     def __init__(self, path: str | Path, depends_on: Mapping[str, Any], *, every: float = 30.0) -> None:
         """Name the file; nothing is read or written yet.
 
         Args:
-            path: the file; its folder is there.
-            depends_on: what JSON can hold of data, settings, seeds and start.
-            every: seconds between two states; the rest of the time costs nothing.
+            path: the file; its folder must exist.
+            depends_on: data, settings, seeds and start of the training, as plain values that JSON can hold.
+            every: seconds between two states, so that saving costs little.
         """
         self.path, self.every = Path(path), every
         text = json.dumps({**depends_on, "torch": torch.__version__, "format": FORMAT}, sort_keys=True)
@@ -49,14 +50,14 @@ class SavedTraining:
         self._last = time.monotonic()
 
     def of_group(self, number: int) -> SavedTraining:
-        """The file of one of several runs that are trained at the same time."""
+        """The file for one of several training runs that go on at the same time."""
         other = copy(self)
         if number:
             other.path, other.key = self.path.with_stem(f"{self.path.stem}_{number}"), f"{self.key} {number}"
         return other
 
     def save(self, run: TrainingRun, *, at_once: bool = False) -> None:
-        """Write the state, whole or not at all, if the last one is old enough, or if it is to be `at_once`."""
+        """Write the state, completely or not at all, if the last one is old enough or `at_once` is set."""
         if time.monotonic() - self._last < self.every and not at_once:
             return
         tensors = {f"members.{name}": tensor for name, tensor in run.networks.state_dict().items()}
@@ -82,10 +83,10 @@ class SavedTraining:
         self._last = time.monotonic()
 
     def restore(self, run: TrainingRun) -> bool:
-        """Put a training that has just been made into the state of the file.
+        """Put a new training into the state that the file holds.
 
         Returns:
-            Whether it was: False where there is no such file, or it is damaged or of another training.
+            Whether that worked: False if there is no such file, it is damaged, or it belongs to another training.
         """
         if not self.path.exists():
             return False
@@ -93,7 +94,7 @@ class SavedTraining:
             with safe_open(self.path, framework="pt") as opened:
                 metadata = opened.metadata() or {}
             if metadata.get("key") != self.key:
-                logger.info("%s is the state of another training; beginning anew.", self.path)
+                logger.info("%s holds the state of another training; the training begins anew.", self.path)
                 return False
             state, tensors = json.loads(metadata["state"]), load_file(self.path)
             if state["batch_size"] != run.settings.batch_size:
@@ -102,17 +103,21 @@ class SavedTraining:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             logger.warning("%s cannot be used (%s); the training begins anew.", self.path, error)
             return False
-        logger.info("Going on after epoch %d, from %s.", max(len(epochs) for epochs in run.epochs), self.path)
+        logger.info("Continuing after epoch %d, from %s.", max(len(epochs) for epochs in run.epochs), self.path)
         return True
 
     def remove(self) -> None:
-        """Remove the files of all runs, as the training has come to its end."""
+        """Remove the files of all runs, once the training is finished."""
         for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
             path.unlink(missing_ok=True)
 
 
 def _fill(run: TrainingRun, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Put a state into a training."""
+    """Put a state into a training.
+
+    Raises:
+        KeyError, ValueError: a part of the state is missing or does not fit.
+    """
     from xanesflow.models.network.training_state import Epoch
 
     def under(prefix: str) -> dict[str, Tensor]:

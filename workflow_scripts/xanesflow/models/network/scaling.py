@@ -1,4 +1,4 @@
-"""Units of what goes into a network and of what comes out of it."""
+"""Units of the input and the output of a network."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from xanesflow.config.training_settings import ScalingChoice
 from xanesflow.models.network.reduction import fit_projection
 
 PAPER_FACTOR = 1000.0
-"""Features and spectra are multiplied by it (arXiv 2409.19552); K-edge spectra are then of order 1 to 10."""
+"""Features and spectra are multiplied by this (arXiv 2409.19552); K-edge spectra are then of the order 1 to 10."""
 
 
 LIMIT = 6.0
-"""Inputs of a network that learns differences are cut at it: a site far outside the training part is at its edge."""
+"""Inputs of a network that learns differences are clipped at ± this: a site far outside the training part counts as one
+at its border."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
     """Features enter a network as `(features - feature_mean) * feature_scale`, spectra leave it times `spectra_factor`.
 
-    Of wide descriptors principal components enter: what is above, times `projection`.
+    Wide descriptors enter as principal components: the expression above, times `projection`.
 
     Attributes:
-        name: `paper`: mean 0, scale 1000. `standardise`: mean 0 and deviation 1 over the training part.
+        name: `paper` (`feature_mean` 0, `feature_scale` 1000), or `standardise` (inputs with mean 0 and standard
+            deviation 1 over the training part).
         feature_mean: (d,), in the features' unit.
         feature_scale: (d,), per unit of the features.
         spectra_factor: per bohr².
-        limit: inputs are cut at plus and minus it; None: they are not.
-        projection: (d, k), see `reduction.fit_projection`; None: features enter as they are, k = d.
+        limit: inputs are clipped at plus and minus this; None for no limit.
+        projection: (d, k), see `reduction.fit_projection`; None if no descriptor is reduced, then k = d.
     """
 
     name: Literal["paper", "standardise"]
@@ -44,7 +46,7 @@ class Scaling:
 
     @property
     def n_inputs(self) -> int:
-        """k, the numbers per site that enter a network."""
+        """k, the number of inputs of the network for each site."""
         return len(self.feature_mean) if self.projection is None else int(self.projection.shape[1])
 
     @classmethod
@@ -55,20 +57,20 @@ class Scaling:
         training: npt.NDArray[np.floating],
         dimensions: Mapping[str, int] | None = None,
     ) -> Scaling:
-        """Make the scaling of a model.
+        """Fit the scaling of a model to its training part.
 
         Args:
-            choice: `auto` is `paper` for the paper's own features (m3gnet) and `standardise` for all others: the
-                blocks of a combination differ in size by orders of magnitude, and one factor would let the largest
-                drown the rest.
-            features: name of the features, as `m3gnet` or `m3gnet_all+chgnet`.
+            choice: `paper`, `standardise` or `auto`. `auto` means `paper` for the paper's features (m3gnet) and
+                `standardise` for all others: the blocks of a combination differ in size by orders of magnitude, and
+                with one common factor the largest would drown the rest.
+            features: name of the features, such as `m3gnet` or `m3gnet_all+chgnet`.
             training: (n, d) features of the training part; no other part may shape the model.
-            dimensions: numbers per site of each featurizer, in order; None: one that is not reduced.
+            dimensions: numbers per site of each featurizer, in order; None if no descriptor is to be reduced.
         """
         projection = fit_projection(dimensions or {}, training)
         if projection is not None:
             plain = cls.fit(choice, features, training @ projection)
-            # (x P - mean) scale = (x - P mean) P scale, as the axes are orthonormal.
+            # (x P - mean) scale = (x - P mean) P scale, because the axes are orthonormal.
             return replace(
                 plain,
                 feature_mean=projection @ plain.feature_mean,
@@ -81,8 +83,8 @@ class Scaling:
             return cls("paper", np.zeros(training.shape[1]), np.full(training.shape[1], PAPER_FACTOR))
         values = training.astype(np.float64)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
-        # A feature that is constant over the training part (to float32's rounding) can teach nothing; scaled to
-        # deviation 1 it would only blow up rounding, or an unseen value, so it is switched off.
+        # A feature that is constant over the training part (within the rounding of float32) teaches nothing. Scaling
+        # it to deviation 1 would only amplify rounding, or an unseen value, so it is switched off.
         constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
         return cls("standardise", mean, np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)))
 
@@ -93,7 +95,7 @@ class Scaling:
         return (scaled if self.limit is None else np.clip(scaled, -self.limit, self.limit)).astype(np.float32)
 
     def for_differences(self, training: npt.NDArray[np.floating]) -> Scaling:
-        """The scaling of a network that learns differences from the mean spectrum: they get the deviation 1.
+        """The scaling of a network that learns differences to the baseline; they get the standard deviation 1.
 
         Args:
             training: (n, 141) spectra of the training part, bohr².

@@ -1,11 +1,11 @@
-"""Several networks of one shape trained as one: the seeds of a model, with weights, batches and dropout of their own.
+"""Train several networks of one shape as one: the seeds of a model, each with its own weights, batches and dropout.
 
-A step of a small network is over before Python has asked for the next, which on a GPU is nearly all that takes time.
-So the weights of all seeds lie in one tensor each, with the seed as first axis, and a layer of all of them is one
-batched product. What a seed computes does not depend on the others: its random numbers come from its own generator.
+A step of a small network is over before Python has launched the next one; on a GPU, launching takes nearly all the
+time. So the weights of all seeds share one tensor, with the seed as first axis, and a layer of all seeds is one batched
+product. The result of a seed does not depend on the others, because each seed has its own random generator.
 
-A bias before a normalisation does nothing, and its gradient is nothing but rounding, which Adam would scale up to steps
-of full size. So hidden layers have none here: it is taken into the running mean, and is zero in the trained networks.
+A bias before a normalisation has no effect, and its gradient is only rounding, which Adam would amplify to steps of
+full size. So hidden layers have no bias here: it moves into the running mean, and is zero in the trained networks.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _STATISTICS = ("running_mean", "running_var")
 
 
 class SeedNetworks(nn.Module):
-    """Networks of one shape, side by side: weights and predictions; what training them takes is in `Backpropagation`.
+    """Networks of one shape, side by side: their weights and predictions. `Backpropagation` computes their gradients.
 
-    Parameters have the seed as first axis: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of each
-    normalisation, `bias` (k, 141) of the output.
+    The first axis of all parameters is the seed: `weights` (k, out, in) of each layer, `gains` and `shifts` (k, w) of
+    each normalisation, `bias` (k, 141) of the output.
     """
 
     mean_spectrum: Tensor | None
 
     def __init__(self, networks: Sequence[SpectrumNetwork], precision: Precision = "float32") -> None:
-        """Take over the weights of networks.
+        """Copy the weights of networks.
 
         Args:
-            networks: of one shape.
-            precision: of the products in training; sums, normalisation and weights are float32 in any case.
+            networks: networks of one shape.
+            precision: precision of the products in training; sums, normalisation and weights are always float32.
         """
         super().__init__()
         first = networks[0]
@@ -62,12 +62,12 @@ class SeedNetworks(nn.Module):
         self.register_buffer("mean_spectrum", stack(means) if means else None)
 
     def __len__(self) -> int:
-        """How many seeds there are."""
+        """The number of seeds."""
         return len(self.bias)
 
     @torch.no_grad()
     def forward(self, features: Tensor) -> Tensor:
-        """(n, k, d) scaled features of each seed's own spectra -> (n, k, 141) scaled spectra, as trained."""
+        """(n, k, d) scaled features for each seed -> (n, k, 141) scaled spectra, in evaluation mode."""
         hidden = features
         for number in range(len(self.gains)):
             linear = multiply(hidden.transpose(0, 1), self.weights[number].transpose(1, 2))
@@ -77,17 +77,17 @@ class SeedNetworks(nn.Module):
         return self.end(multiply(hidden.transpose(0, 1), self.weights[-1].transpose(1, 2)).add_(self.bias))
 
     def end(self, outputs: Tensor) -> Tensor:
-        """(n, k, 141) of the last layer -> scaled spectra."""
+        """(n, k, 141) outputs of the last layer -> scaled spectra."""
         return functional.softplus(outputs) if self.mean_spectrum is None else outputs + self.mean_spectrum
 
     def channels(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gains, shifts, running means and variances (k w,) of a normalisation of each unit of each seed."""
+        """Gains, shifts, running means and variances (k w,) of one normalisation, for each unit of each seed."""
         running = (getattr(self, f"{name}_{number}") for name in _STATISTICS)
         gain, shift, mean, variance = (each.view(-1) for each in (self.gains[number], self.shifts[number], *running))
         return gain, shift, mean, variance
 
     def networks(self) -> list[dict[str, Tensor]]:
-        """The weights of each seed, as `SpectrumNetwork.load_state_dict` takes them."""
+        """The weights of each seed, in the form that `SpectrumNetwork.load_state_dict` takes."""
         last = len(self.gains)
         states: list[dict[str, Tensor]] = []
         for seed in range(len(self)):
@@ -105,7 +105,7 @@ class SeedNetworks(nn.Module):
         return states
 
     def keep(self, seeds: Tensor) -> None:
-        """Go on with some seeds only, given by their places, ascending."""
+        """Keep only some seeds, given by their ascending positions."""
         for parameter in self.parameters():
             parameter.data = parameter.data[seeds].clone()
         for name, buffer in list(self.named_buffers()):
@@ -115,7 +115,7 @@ class SeedNetworks(nn.Module):
 def multiply(first: Tensor, second: Tensor) -> Tensor:
     """(k, n, a) and (k, a, b) -> (n, k, b) in float32.
 
-    On a processor in float32 one by one, which is quicker there than PyTorch's batched product.
+    On a CPU in float32 the products are computed one by one, which is faster there than PyTorch's batched product.
     """
     if len(first) == 1:
         return torch.mm(first[0], second[0]).to(torch.float32)[:, None]

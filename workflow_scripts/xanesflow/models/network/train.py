@@ -1,4 +1,4 @@
-"""The training loop, of one seed of a model or of several at once."""
+"""The training loop, for one seed of a model or for several at once."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Training:
     """A finished training.
 
     Attributes:
-        network: with the weights of the best epoch, on the CPU, in evaluation mode.
-        epochs: all of them, in order.
-        best_epoch: the one whose weights were kept.
-        learning_rate: that was used.
-        range_test: that found it; None if the settings gave it.
-        seconds: everything together, of all seeds that were trained at once.
-        settings: that it was trained with: those asked for, but for a batch size that memory made smaller.
+        network: the network with the weights of the best epoch, on the CPU, in evaluation mode.
+        epochs: all epochs, in order.
+        best_epoch: the epoch whose weights were kept.
+        learning_rate: the learning rate used.
+        range_test: the range test that found the learning rate; None if the settings gave it.
+        seconds: total time of all seeds that were trained together.
+        settings: the settings used; the batch size may be smaller than requested, if memory did not suffice.
     """
 
     network: SpectrumNetwork
@@ -76,28 +76,29 @@ def train_networks(
     starts: Sequence[Mapping[str, Tensor]] | None = None,
     saved: SavedTraining | None = None,
 ) -> list[Training]:
-    """Train a network with each seed, all at once, until its validation loss has not improved for `patience` epochs.
+    """Train one network for each seed, all at once, until its validation loss has not improved for `patience` epochs.
 
-    Adam on the mean squared error; the weights of the best epoch are kept, of one_cycle those of the last. The same
-    arguments give the same weights bit by bit on the same machine; neither PyTorch's random state nor its number of
-    threads is changed for others. The seeds share nothing but the learning rate, and what one learns does not depend on
-    which others there are. Where a GPU has no room for the batches, they are halved, which the log says and the
-    settings returned hold.
+    Adam minimises the mean squared error. The weights of the best epoch are kept; with the schedule one_cycle, those of
+    the last epoch. The same arguments give the same weights bit by bit on the same machine. PyTorch's random state and
+    number of threads are the same after the call as before. The seeds share only the learning rate, so the result of
+    one does not depend on the others. If the memory of a GPU is too small for the batches, their size is halved; the
+    log reports this, and the returned settings hold the new size.
 
     Args:
         train: scaled features (n, d) and spectra (n, 141) of at least two sites.
-        val: the same of at least one site.
-        settings: see there; its seed is not looked at.
-        seeds: one or more.
-        report: called after each epoch of each seed with it and the learning rate at its end.
-        starts: for each seed the weights of a trained network of the same layers, to go on from; None: random ones.
-        saved: where the state of the training is kept, to go on from after an interruption; None: nowhere.
+        val: the same for at least one site.
+        settings: settings of the training; the seed in them is ignored.
+        seeds: one or more seeds.
+        report: called after each epoch of each seed, with the epoch and the learning rate.
+        starts: for each seed the weights of a trained network with the same layers to start from; None for random ones.
+        saved: file for the state of the training, from which it continues after an interruption; None for no file.
 
     Returns:
-        A training for each seed, in their order.
+        A training for each seed, in the order of the seeds.
 
     Raises:
-        XanesflowError: the loss is not a finite number, `cuda` is asked for and not there, or memory does not suffice.
+        XanesflowError: the loss is not a finite number, `cuda` is set but there is no such device, or memory does not
+            suffice.
     """
     begin = time.perf_counter()
     device = _device(settings.device)
@@ -140,20 +141,23 @@ def train_networks(
 
 
 def _side_by_side(n_seeds: int, settings: TrainingSettings) -> list[list[int]]:
-    """Numbers of the seeds that are trained as one, in groups: on a GPU all, on a processor a group for each thread.
+    """Groups of seeds that are trained as one, by their positions: one group on a GPU, one for each thread on a CPU.
 
-    There a step is too short to be shared out to several threads, so they take a seed each, or several.
+    On a CPU, a step is too short to be divided among threads. So each thread trains its own seeds.
     """
     groups = 1 if settings.device == "cuda" else min(settings.threads, n_seeds)
     return [part.tolist() for part in np.array_split(np.arange(n_seeds), groups)]
 
 
 def _to_the_end(runs: Sequence[TrainingRun], report: Report | None, saved: SavedTraining | None) -> None:
-    """Train until no seed is left that still improves; several runs at the same time, a thread each."""
+    """Train until no seed improves any more. Several runs train at the same time, one thread for each."""
+    # Continue from saved states. A run without one needs a learning rate, which all take from the first run.
     states = [None if saved is None else saved.of_group(number) for number in range(len(runs))]
     for run, state in zip(runs, states, strict=True):
         if state is None or not state.restore(run):
             run.find_rate(runs[0])
+
+    # Train one run here, several in threads.
     if len(runs) == 1:
         _train(runs[0], report, states[0], Event())
         return
@@ -165,11 +169,11 @@ def _to_the_end(runs: Sequence[TrainingRun], report: Report | None, saved: Saved
             for training in as_completed(trainings):
                 training.result()
         finally:
-            stop.set()  # where one failed, or the user interrupts, the others have no reason to go on
+            stop.set()  # if one run fails or the user interrupts, the others stop too
 
 
 def _train(run: TrainingRun, report: Report | None, saved: SavedTraining | None, stop: Event) -> None:
-    """Train one run, to its end or until it is told to stop."""
+    """Train one run until it ends or `stop` is set."""
     while run.active and not stop.is_set():
         for epoch in run.one_epoch():
             if report is not None:
@@ -179,7 +183,11 @@ def _train(run: TrainingRun, report: Report | None, saved: SavedTraining | None,
 
 
 def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
-    """Settings with half the batch."""
+    """The settings with half the batch size.
+
+    Raises:
+        XanesflowError: the batch cannot be smaller.
+    """
     half = min(settings.batch_size, n) // 2
     if half < SMALLEST_BATCH:
         raise XanesflowError(
@@ -187,8 +195,8 @@ def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
             "fewer seeds at once (models.seeds), narrower layers (models.widths), or on the cpu (models.device)."
         )
     logger.warning(
-        "No room for batches of %d spectra on %s: going on with %d from the beginning. Set models.batch_size to "
-        "choose it yourself.",
+        "No room for batches of %d spectra on %s: starting again with batches of %d. Set models.batch_size to choose "
+        "the size yourself.",
         *(settings.batch_size, settings.device, half),
     )
     return replace(settings, batch_size=half)
@@ -197,6 +205,6 @@ def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
 def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise XanesflowError(
-            "models.device is cuda, but PyTorch sees no CUDA device here; set it to cpu, or run where a GPU is."
+            "models.device is cuda, but PyTorch sees no CUDA device here; set it to cpu, or run on a computer with one."
         )
     return torch.device(name)

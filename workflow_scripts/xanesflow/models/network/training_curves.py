@@ -1,4 +1,4 @@
-"""The training's figure and table, from the checkpoints' cards."""
+"""Figure and table of a training, from the model cards of the checkpoints."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from xanesflow.models.model_kinds import ModelCard, TrainedModel
 
 
 def write_history(path: str | Path, models: Sequence[TrainedModel]) -> None:
-    """Write a row per seed and epoch: mean squared errors in bohr⁴, and whether its weights were kept.
+    """Write a CSV row for each seed and epoch: mean squared errors in bohr⁴, and whether the weights were kept.
 
     Args:
         path: the CSV file.
-        models: the seeds of one model.
+        models: one model, trained with each seed.
     """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened, lineterminator="\n")
@@ -29,11 +29,11 @@ def write_history(path: str | Path, models: Sequence[TrainedModel]) -> None:
 
 
 def draw_curves(path: str | Path, models: Sequence[TrainedModel]) -> None:
-    """Draw the learning curves and, if there was one, the range test (SVG, PNG or PDF by the file's name).
+    """Draw the learning curves and, if there was one, the range test (SVG, PNG or PDF, by the file name).
 
     Args:
         path: the figure.
-        models: the seeds of one model.
+        models: one model, trained with each seed.
     """
     cards = [model.card for model in models]
     tested = cards[0].range_test

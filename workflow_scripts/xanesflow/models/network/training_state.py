@@ -1,4 +1,4 @@
-"""A training under way: networks, optimiser, random numbers and the best weights until now."""
+"""A training in progress: networks, optimiser, random generators and the best weights so far."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Epoch:
         number: from 1.
         train_loss: mean squared error over the pass, with dropout and the batches' own statistics, network units.
         val_loss: mean squared error on the validation part afterwards, network units.
-        best: number of the epoch with the lowest validation loss up to now; of one_cycle the last.
-        seconds: since training began.
-        seed: of this training.
+        best: number of the epoch with the lowest validation loss so far; with the schedule one_cycle, the last epoch.
+        seconds: time since the training began.
+        seed: the seed.
     """
 
     number: int
@@ -46,14 +46,14 @@ class TrainingRun:
     """A training of several seeds.
 
     Attributes:
-        settings: see there.
-        seeds: all of them, in the order given.
-        active: places of the seeds that still train, ascending.
-        epochs: of each seed.
-        best: the best epoch of each seed.
-        best_weights: and its weights.
-        rate: learning rate, or its largest value; not a number before `find_rate`.
-        range_test: that found the rate, the first of them; None where the settings give it.
+        settings: settings of the training.
+        seeds: all seeds, in the given order.
+        active: ascending positions of the seeds that still train.
+        epochs: epochs of each seed so far.
+        best: best epoch of each seed.
+        best_weights: weights of the best epoch of each seed.
+        rate: learning rate, or its largest value with the schedule one_cycle; NaN before `find_rate`.
+        range_test: the first of the range tests that found the rate; None if the settings give it.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class TrainingRun:
         seeds: Sequence[int],
         starts: Sequence[Mapping[str, Tensor]] | None = None,
     ) -> None:
-        """Make the networks and everything that training them needs.
+        """Create the networks and everything needed to train them.
 
         Args:
             data: scaled features and spectra of the training part, then of the validation part, on the device.
-            settings: see there.
-            seeds: one a network.
-            starts: weights that the networks begin with; None: random ones.
+            settings: settings of the training.
+            seeds: one for each network.
+            starts: weights with which the networks begin; None for random ones.
         """
         self.settings, self.seeds = settings, list(seeds)
         self._features, self._spectra, self._val_features, self._val_spectra = data
@@ -77,7 +77,7 @@ class TrainingRun:
         networks = [self._network(seed, starts[k] if starts else None) for k, seed in enumerate(seeds)]
         self.networks = SeedNetworks(networks, settings.precision).to(self._device)
         self.average = SeedNetworks(networks, "float32").to(self._device) if settings.average else None
-        # Order of the batches, on the processor, and dropout, on the device: two streams of random numbers a seed.
+        # Each seed has two random generators: for the order of its batches, on the CPU, and for dropout, on the device.
         self.batch_generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.masks = [torch.Generator(self._device).manual_seed(seed + 2**32) for seed in seeds]
         self.active = list(range(len(seeds)))
@@ -113,11 +113,11 @@ class TrainingRun:
     def find_rate(self, other: TrainingRun | None = None) -> None:
         """Take the learning rate from the settings, or find it by range tests.
 
-        What a range test suggests scatters with its network and batches, so there are three, and the geometric mean is
-        taken. They have seeds of their own: the rate is the same whatever seeds are trained.
+        The suggestion of a range test scatters with its network and batches, so the rate is the geometric mean of three
+        tests. The tests have their own seeds, so the rate does not depend on the seeds that are trained.
 
         Args:
-            other: a run of other seeds on the same data, whose rate is taken over if it has one.
+            other: a run of other seeds on the same data; if it already has a rate, that rate is used.
         """
         if other is not None and math.isfinite(other.rate):
             self.rate, self.range_test = other.rate, other.range_test
@@ -136,30 +136,33 @@ class TrainingRun:
         self.range_test = replace(tests[0], suggestion=self.rate, found=bool(found))
 
     def _as_network(self, state: Mapping[str, Tensor]) -> SpectrumNetwork:
-        # No weights are drawn only to be overwritten, and so no random numbers of others are used up.
+        # On the meta device no initial weights are drawn, so the random numbers of others stay untouched.
         with torch.device("meta"):
             network = self._empty_network()
         network.load_state_dict(dict(state), assign=True)
         return network
 
     def one_epoch(self) -> list[Epoch]:
-        """Train every active seed on every spectrum once, validate them, and let go those that no longer improve.
+        """Train every active seed on every spectrum once, validate, and stop the seeds that no longer improve.
 
         Returns:
             The epoch of each seed that was active.
 
         Raises:
-            XanesflowError: a loss is no finite number.
+            XanesflowError: a loss is not a finite number.
         """
+        # Train and validate; with averaged weights, those are validated.
         settings = self.settings
         losses = self._one_pass()
         validated = self.average or self.networks
         val_losses = self._validate(validated)
+
+        # Record the epoch of each seed, and keep its weights if they are the best so far.
         states = None
         epochs = []
         for place, index in enumerate(self.active):
             number, before = len(self.epochs[index]) + 1, self.best[index]
-            # One cycle ends where it is to end, so that the validation part has no say in the weights.
+            # The schedule one_cycle always keeps the last epoch, so the validation part does not influence the weights.
             improved = settings.schedule == "one_cycle" or val_losses[place] < before.val_loss
             best = number if improved else before.number
             epoch = Epoch(number, losses[place], val_losses[place], best, self.seconds, self.seeds[index])
@@ -169,6 +172,8 @@ class TrainingRun:
             if improved:
                 states = states or validated.networks()
                 self.best[index], self.best_weights[index] = epoch, states[place]
+
+        # Go on with the seeds that still improve.
         going_on = [
             place
             for place, epoch in enumerate(epochs)
@@ -181,11 +186,11 @@ class TrainingRun:
 
     @property
     def seconds(self) -> float:
-        """Since training began, without the time between an interruption and going on."""
+        """Seconds since the training began, without the time during which it was interrupted."""
         return self.seconds_before + time.perf_counter() - self._begin
 
     def keep(self, places: Sequence[int]) -> None:
-        """Go on with some of the active seeds only."""
+        """Keep only some of the active seeds, given by their ascending positions among these."""
         rows = torch.tensor(places, dtype=torch.long, device=self._device)
         self.active = [self.active[place] for place in places]
         if places:
@@ -196,12 +201,12 @@ class TrainingRun:
                 self.average.keep(rows)
 
     def best_network(self, index: int) -> SpectrumNetwork:
-        """With the weights of a seed's best epoch, on the processor, in evaluation mode."""
+        """The network with the weights of a seed's best epoch, on the CPU, in evaluation mode."""
         return self._as_network(self.best_weights[index]).eval()
 
     def _one_pass(self) -> list[float]:
-        """Train on every spectrum once; the mean loss of each active seed over the pass."""
-        total = torch.zeros(len(self.active), device=self._device)  # reading it would wait for each step
+        """Train on every spectrum once; return the mean loss of each active seed over the pass."""
+        total = torch.zeros(len(self.active), device=self._device)  # reading it at each step would wait for the device
         masks = [self.masks[index] for index in self.active]
         learning, optimizer = self._learning, self.optimizer
         batches = self._batches([self.batch_generators[index] for index in self.active])
@@ -220,7 +225,7 @@ class TrainingRun:
 
     @torch.no_grad()
     def _add_to_average(self, step: int) -> None:
-        """Take the weights into their running mean, which at first is that of few steps."""
+        """Add the weights to their running mean, which covers only few steps at first."""
         share = min(self.settings.average, (1 + step) / (10 + step))
         assert self.average is not None
         for mean, now in (
@@ -237,9 +242,9 @@ class TrainingRun:
         return (outputs - self._val_spectra[:, None]).square().mean(dim=(0, 2)).tolist()
 
     def _batches(self, generators: Sequence[torch.Generator]) -> list[Tensor]:
-        """Row numbers (b, k) of each batch: for each seed 0 .. n - 1 in an order of its own.
+        """Row numbers (b, k) of each batch: for each seed 0 .. n - 1 in its own random order.
 
-        A last batch of one spectrum has no variance to normalise by, so it joins the one before it.
+        A last batch with a single spectrum has no variance for the normalisation, so it joins the batch before it.
         """
         n = len(self._features)
         rows = torch.stack([torch.randperm(n, generator=generator) for generator in generators], dim=1)
@@ -249,25 +254,25 @@ class TrainingRun:
         return batches
 
     def _endless(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of one pass after the other."""
+        """Endless batches, one pass after the other."""
         while True:
             for rows in self._batches([generator]):
                 yield self._features[rows[:, 0]], self._spectra[rows[:, 0]]
 
 
 def _pick(arrays: Tensor, rows: Tensor) -> Tensor:
-    """Rows (b, k) of (n, d) as (b, k, d); PyTorch's `arrays[rows]` takes several times as long."""
+    """Rows (b, k) of (n, d) as (b, k, d); several times as fast as PyTorch's `arrays[rows]`."""
     return arrays.index_select(0, rows.flatten()).view(*rows.shape, -1)
 
 
 def one_cycle(progress: float, rise: float = 0.3, first: float = 1 / 25, last: float = 1e-4 / 25) -> float:
-    """Share of the largest learning rate: a cosine up from `first` and down to `last` (L. N. Smith, arXiv 1708.07120).
+    """Share of the largest learning rate: a cosine from `first` up to 1 and down to `last` (Smith, arXiv 1708.07120).
 
     Args:
         progress: 0 at the first step, 1 at the last.
         rise: share of the training in which the rate rises.
-        first: share at the beginning; this and the next default are PyTorch's.
-        last: share at the end.
+        first: share at the beginning; PyTorch's default.
+        last: share at the end; PyTorch's default.
     """
     if progress < rise:
         return first + (1 - first) * (1 - math.cos(math.pi * progress / rise)) / 2
@@ -275,10 +280,10 @@ def one_cycle(progress: float, rise: float = 0.3, first: float = 1 / 25, last: f
 
 
 def _check_finite(epoch: Epoch, rate: float, best: int) -> None:
-    """Raise if a loss is no number."""
+    """Raise if a loss is not a finite number."""
     if not (math.isfinite(epoch.train_loss) and math.isfinite(epoch.val_loss)):
         raise XanesflowError(
             f"The loss became {epoch.train_loss} (training) and {epoch.val_loss} (validation) in epoch {epoch.number} "
-            f"of seed {epoch.seed} with learning rate {rate:.2g} and {best} as the best epoch before; "
-            "set a smaller `models.learning_rate`."
+            f"of seed {epoch.seed} with learning rate {rate:.2g}; the best epoch before was {best}. Set a smaller "
+            "`models.learning_rate`."
         )

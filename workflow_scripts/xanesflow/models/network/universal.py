@@ -1,8 +1,8 @@
 """UniversalXAS: one model over all subsets of a level of theory (arXiv 2409.19552).
 
-The network maps a site's features to 141 numbers and never sees an energy: what the numbers are the spectrum at comes
-from the absorber's own grid, which the checkpoint keeps for each subset. So what elements have in common is learned
-once, and the features alone must tell the elements apart.
+The network maps a site's features to 141 numbers and never sees an energy. The energies of these numbers are the grid
+of the absorber's subset, which the checkpoint stores. So the network learns once what elements have in common, and must
+distinguish the elements by the features alone.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from xanesflow.models.network.fit import train_model
 def train_universal(
     dataset_path: str | Path, outputs: Mapping[int, Path], *, subsets: Sequence[str], **others: Any
 ) -> list[Model]:
-    """Train one universal model with one or several seeds and write it.
+    """Train one universal model with one or several seeds and write the checkpoints.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
         outputs: the checkpoint of each seed.
-        subsets: all of one level of theory, as `Ti_FEFF` and `Cu_FEFF`. Their order makes no difference to the model.
-        others: `features`, `settings` and what else `xanesflow.models.network.fit.train_model` takes.
+        subsets: subsets of one level of theory, such as `Ti_FEFF` and `Cu_FEFF`; their order does not matter.
+        others: `features`, `settings` and other arguments of `xanesflow.models.network.fit.train_model`.
 
     Raises:
-        XanesflowError: the subsets are of several theories, the dataset does not hold what is asked for, the subsets
-            do not fit each other, a joined part has too few spectra, or the training failed.
+        XanesflowError: the subsets belong to several theories, the dataset lacks subsets or features, the subsets do
+            not fit each other, a joined part has too few spectra, or the training failed.
     """
     theories = sorted({Subset.parse(subset).theory for subset in subsets})
     if len(theories) != 1:

@@ -1,1 +1,1 @@
-"""The search for the settings with which a network is best on the validation part."""
+"""Search for the settings with which a network does best on the validation part."""

@@ -1,4 +1,4 @@
-"""What a search leaves for people: the file with the best settings, a table of the trials, a figure."""
+"""Write the results of a search: a file with the best settings, a table of the trials, a figure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.files import atomic_path
 from xanesflow.models.search.study import finished
 
-FEWEST_FOR_IMPORTANCES = 8  # trials; fewer say nothing of what matters
+FEWEST_FOR_IMPORTANCES = 8  # trials; from fewer, importances mean nothing
 
 
 def write_results(
@@ -31,15 +31,15 @@ def write_results(
     trials: str | Path | None,
     drawn: str | Path | None,
 ) -> None:
-    """Write what is wanted of a search.
+    """Write the results of a search.
 
     Args:
-        study: with its trials.
+        study: the study with its trials.
         found: the best settings.
         space: the settings that were searched.
-        output: the YAML file.
-        trials: the CSV file.
-        drawn: the figure.
+        output: YAML file for the best settings.
+        trials: CSV file for the trials, if wanted.
+        drawn: file for the figure, if wanted.
     """
     done = finished(study)
     if trials is not None:
@@ -52,17 +52,17 @@ def write_results(
         found,
         f"The best settings of {found.model} on {found.features} that `snakemake search` found: validation error "
         f"{found.origin['val_mse_bohr4']:.5g} bohr⁴\n"
-        f"in trial {found.origin['best_trial']} of {len(done)} ({counts['complete']} trained to their end). Name this "
+        f"in trial {found.origin['best_trial']} of {len(done)} ({counts['complete']} trained to the end). Name this "
         "file in `models.settings_files`, or copy from it.",
     )
 
 
 def write_trials(path: str | Path, trials: Sequence[FrozenTrial], settings: Sequence[str]) -> None:
-    """Write a row a trial, in their order; the same search writes the same but for `seconds`.
+    """Write one row for each trial, in order; the same search gives the same rows, except for `seconds`.
 
     Columns: trial (from 1), state (`complete` or `ended_early`), val_mse in bohr⁴ (empty if it ended early),
-    best_epoch, epochs, a column a searched setting, learning_rate (the one trained with, where it is not among these),
-    seconds, reason that it ended early.
+    best_epoch, epochs, one column for each searched setting, learning_rate (the rate used, unless it is a searched
+    setting), seconds, reason why it ended early.
     """
     used = [] if "learning_rate" in settings else ["learning_rate"]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
@@ -79,10 +79,10 @@ def write_trials(path: str | Path, trials: Sequence[FrozenTrial], settings: Sequ
 
 
 def draw_search(path: str | Path, study: Study, title: str) -> None:
-    """Draw the trials in their order and, if there are enough, what each setting matters (SVG, PNG or PDF).
+    """Draw the trials in order and, if there are enough, how much each setting matters (SVG, PNG or PDF).
 
-    The importance of a setting is that of PED-ANOVA (arXiv 2304.10255): how much the values of the better trials
-    differ from those of all, as a share of the sum over the settings.
+    PED-ANOVA (arXiv 2304.10255) gives the importance of a setting: how much its values in the better trials differ
+    from those in all trials, as a share of the sum over all settings.
     """
     importances = _importances(study)
     panels = 2 if importances else 1
@@ -95,7 +95,7 @@ def draw_search(path: str | Path, study: Study, title: str) -> None:
 
 
 def _importances(study: Study) -> dict[str, float]:
-    """Share of each parameter, the largest first; empty where too few trials tell nothing, or all are alike."""
+    """Importance of each parameter, the largest first; empty if there are too few trials, or all have one value."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(complete) < FEWEST_FOR_IMPORTANCES or len({trial.value for trial in complete}) < 2:
         return {}
@@ -107,8 +107,8 @@ def _draw_history(axes: Axes, trials: Sequence[FrozenTrial]) -> None:
     early = [n for n, trial in enumerate(trials, start=1) if trial.state != TrialState.COMPLETE]
     numbers, values = (list(column) for column in zip(*complete, strict=True))
     best: list[Any] = [min(values[: i + 1]) for i in range(len(values))]
-    axes.plot(numbers, values, "o", color=MODEL, ms=4, label="trained to its end")
-    axes.step([*numbers, len(trials)], [*best, best[-1]], where="post", color=TRUTH, lw=1, label="best up to then")
+    axes.plot(numbers, values, "o", color=MODEL, ms=4, label="trained to the end")
+    axes.step([*numbers, len(trials)], [*best, best[-1]], where="post", color=TRUTH, lw=1, label="best so far")
     if early:
         axes.plot(early, [1.0] * len(early), "|", color=BASELINE, ms=7, label="ended early", clip_on=False,
                   transform=axes.get_xaxis_transform())  # fmt: skip
@@ -125,5 +125,5 @@ def _draw_importances(axes: Axes, importances: dict[str, float]) -> None:
 
 
 def _text(value: Any) -> str:
-    """A setting in one cell: widths as 600-600-400."""
+    """A setting as the text of one cell; widths become 600-600-400."""
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)

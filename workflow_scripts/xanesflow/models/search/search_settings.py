@@ -1,4 +1,4 @@
-"""The search for the settings with which a model is best on the validation part (Optuna's TPE, arXiv 1907.10902)."""
+"""Search for the settings with which a model does best on the validation part (Optuna's TPE, arXiv 1907.10902)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How a search goes on; the section `models.search.search_settings` of the configuration.
+    """The plan of a search; the section `models.search` of the configuration.
 
     Attributes:
-        space: the settings that are searched, and their values.
-        trials: trainings altogether.
-        hours: no trial begins once the finished ones took as long together; None: no limit.
+        space: the settings to search, and their values.
+        trials: total number of trials.
+        hours: no new trial starts once the finished ones took this long together; None means no limit.
         pruner: `percentile` (see `xanesflow.models.search.study.ask`) or `none`.
-        seed: of the choices.
+        seed: seed of the choices.
     """
 
     space: SearchSpace
@@ -62,33 +62,34 @@ def search_settings(
 ) -> Found:
     """Search the settings of a model and write the best ones.
 
-    A trial is a training with settings of the space, all others as given; its value is the mean squared error on the
-    validation part of the epoch that a training keeps, the same that stops the training. The test part is not looked
-    at. The first trial has the given settings, if they are in the space. A trial that cannot be trained, as its
-    learning rate is too large or its network too large for the device, is bad, and no reason to stop.
+    A trial is a training with settings from the space and all other settings as given. Its value is the validation
+    error (mean squared error) of the epoch whose weights the training keeps; the same error stops the training. The
+    test part is not used. The first trial uses the given settings, if they are in the space. A trial that cannot be
+    trained, because its learning rate is too large or the device has too little memory, counts as bad, and the search
+    continues.
 
-    Every trial is in the study as soon as it is finished; a search that was stopped goes on with the next one and finds
-    the same.
+    The study stores every trial as soon as it is finished. A search that was interrupted continues with the next trial
+    and finds the same settings.
 
     Args:
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
-        output: the YAML file with the best settings (`xanesflow.config.settings_file`).
-        model: a subset, whose expert is searched, or `universal`.
-        subsets: those it learns from.
+        output: YAML file for the best settings (`xanesflow.config.settings_file`).
+        model: `universal`, or the subset whose expert is searched.
+        subsets: the subsets from which the model learns.
         features: a featurizer of the dataset, or several joined by `+`.
-        settings: of what is not searched, `max_epochs` and `seed` of every trial among them.
-        plan: see there.
-        study: Optuna's journal; no other process may have its folder at the same time.
-        trials: CSV with a row a trial, if wanted.
-        figure: history and importances of the settings, SVG or PNG, if wanted.
+        settings: all settings that are not searched, including `max_epochs` and `seed` of every trial.
+        plan: space, limits and seed of the search.
+        study: Optuna's journal; no other process may use its folder at the same time.
+        trials: CSV for the trials, if wanted.
+        figure: SVG or PNG for the history and the importances of the settings, if wanted.
 
     Raises:
-        XanesflowError: the dataset does not hold what is asked for, a part has too few spectra, the study is damaged or
-            of another version of Optuna, another process works at it, or no trial could be trained.
+        XanesflowError: the dataset lacks the subsets or features, a part has too few spectra, the study is damaged or
+            from another version of Optuna, another process uses it, or no trial could be trained.
     """
     name = f"{model} on {features}"
     data = [read_subset(dataset_path, subset, features) for subset in sorted(subsets)]
-    # What fails with the smallest network would fail in every trial, and is not the fault of its settings.
+    # First train the smallest network: if that fails, every trial would fail, whatever its settings.
     fit_model("search", model, data, replace(settings, widths=(2,), batch_size=1024, max_epochs=1, learning_rate=1e-3))
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -106,13 +107,13 @@ def search_settings(
 def _run_trials(
     study: Study, name: str, data: Sequence[SubsetData], settings: TrainingSettings, plan: SearchPlan
 ) -> None:
-    """Make the trials that are still to be made."""
+    """Run trials until there are enough, or the time is up."""
     first = plan.space.parameters(settings)
     while len(done := finished(study)) < plan.trials:
         hours = sum(_seconds(trial) for trial in done) / 3600
         if plan.hours is not None and hours >= plan.hours:
             logger.warning(
-                "%s: %d of %d trials took %.3g hours, and models.search.hours is %g; the best of these is taken.",
+                "%s: %d of %d trials took %.3g hours, and models.search.hours is %g; the best of these is used.",
                 name,
                 *(len(done), plan.trials, hours, plan.hours),
             )
@@ -127,10 +128,10 @@ def _run_trials(
 def _run_trial(
     study: Study, trial: optuna.Trial, data: Sequence[SubsetData], settings: TrainingSettings, chosen: dict[str, Any]
 ) -> None:
-    """Train with the chosen settings and tell the study what came of it."""
+    """Train with the chosen settings and report the result to the study."""
+    # A finished trial with the same settings has the same seed too, so its result is copied.
     for earlier in finished(study):
         if earlier.params == trial.params:
-            # The seed is the same too, and so would be the result.
             for attribute in ("epochs", "best_epoch", "learning_rate", "reason"):
                 if attribute in earlier.user_attrs:
                     trial.set_user_attr(attribute, earlier.user_attrs[attribute])
@@ -138,12 +139,14 @@ def _run_trial(
                 trial.report(earlier.intermediate_values[earlier.last_step], earlier.last_step)
             study.tell(trial, earlier.value if earlier.state == TrialState.COMPLETE else None, earlier.state)
             return
+
+    # Train, and let the pruner compare the trial with the others now and then.
     epochs: list[Epoch] = []
 
     def report(epoch: Epoch, rate: float) -> None:
         epochs.append(epoch)
         if epoch.number % LOOK_EVERY == 0:
-            # The best up to now, which is what counts in the end: from one epoch to the next the loss is noise.
+            # Report the best loss so far, which counts in the end; from one epoch to the next, losses are noisy.
             trial.report(min(each.val_loss for each in epochs), epoch.number)
             if trial.should_prune():
                 raise optuna.TrialPruned
@@ -159,6 +162,8 @@ def _run_trial(
         trial.set_user_attr("reason", str(error))
     except torch.OutOfMemoryError:
         trial.set_user_attr("reason", "the device has too little memory for it")
+
+    # Record the result; a trial without a value ended early.
     if epochs:
         trial.set_user_attr("epochs", epochs[-1].number)
         trial.set_user_attr("best_epoch", epochs[-1].best)
@@ -166,11 +171,11 @@ def _run_trial(
 
 
 def _best(study: Study, model: str, features: str, data: Sequence[SubsetData], plan: SearchPlan) -> Found:
-    """The settings of the best trial, and what the file tells of the search."""
+    """The settings of the best trial, and a record of the search for the file."""
     done = finished(study)
     complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
     if not complete:
-        reason = done[-1].user_attrs.get("reason", "no trial was made")
+        reason = done[-1].user_attrs.get("reason", "no trial was run")
         raise XanesflowError(
             f"None of the {len(done)} trials for {model} on {features} could be trained, the last one for this reason: "
             f"{reason} Change models.search.space."
@@ -191,7 +196,7 @@ def _best(study: Study, model: str, features: str, data: Sequence[SubsetData], p
 
 
 def _identity(data: Sequence[SubsetData], settings: TrainingSettings, plan: SearchPlan) -> dict[str, Any]:
-    """What a trial's result depends on but its choices."""
+    """Everything on which the result of a trial depends, except its choices."""
     fixed = {
         key: value
         for key, value in settings.as_dict().items()

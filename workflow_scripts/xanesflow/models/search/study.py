@@ -1,8 +1,8 @@
-"""A search's study on disk, which outlives the job that works at it.
+"""The study of a search on disk, which outlives the job that runs it.
 
-It is a journal of Optuna's: one file to which every choice, loss and result is appended, and which needs no locks of
-the file system. A killed job leaves a trial that nobody works at, and perhaps half a line: both are seen to here, so
-that the next job goes on with the trials that were finished.
+The study is an Optuna journal: every choice, loss and result is appended to one file, and no locks of the file system
+are needed. A killed job may leave a dead trial and half a line. This module cleans up both, so that the next job
+continues with the finished trials.
 """
 
 from __future__ import annotations
@@ -28,35 +28,36 @@ from xanesflow.core.provenance import versions
 logger = logging.getLogger(__name__)
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-"""States of trials that count; a trial that a kill cut short has another."""
+"""States of the trials that count; a trial that was interrupted has another state."""
 
 RANDOM_TRIALS = 10
-"""Trials that are chosen at random, before the tree-structured Parzen estimator has something to learn from."""
+"""Trials chosen at random, before the tree-structured Parzen estimator has enough results to learn from."""
 
 LOOK_EVERY = 10
-"""Epochs between two looks at how a trial stands among the others."""
+"""Epochs between two comparisons of a trial with the others."""
 
-_WORSE_THAN = 75.0  # percent of the others, at which a trial ends early
-_FIRST_LOOK = 30  # epochs
-_FEWEST_OTHERS = 8  # trained to their end, before any trial ends early
+_WORSE_THAN = 75.0  # percent of the others: a trial that is worse than these ends early
+_FIRST_LOOK = 30  # epochs before the first comparison
+_FEWEST_OTHERS = 8  # trials that must be trained to the end before any trial ends early
 
 _IDENTITY, _VERSIONS = "identity", "versions"
 
 
 def open_study(path: str | Path, name: str, identity: Mapping[str, Any]) -> Study:
-    """The study of a search, with the trials that were finished before.
+    """Open the study of a search, with the trials that are already finished.
 
-    What belongs to a search is its identity; with any other one a new study begins in the same file, and the earlier
-    ones stay there, to be gone on with where their configuration comes back.
+    The identity determines the study. If the identity changes, a new study begins in the same file. The earlier studies
+    stay there, and a search with their identity continues them.
 
     Args:
         path: the journal; only one process may have it open (see `xanesflow.running.locks`).
-        name: what is searched, as `Cu_FEFF on m3gnet`, for messages.
-        identity: everything that a trial's result depends on but its choices, as JSON can hold it.
+        name: the search, such as `Cu_FEFF on m3gnet`, for messages.
+        identity: everything on which a trial's result depends, except its choices, as plain values that JSON can hold.
 
     Raises:
-        XanesflowError: the file is damaged or no journal, or the study was made with another version of Optuna.
+        XanesflowError: the file is damaged or no journal, or the study comes from another version of Optuna.
     """
+    # Remove what a killed job left behind, then open the journal.
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f"{path.name}.lock*"):  # Optuna would wait half a minute for its dead holder
@@ -74,11 +75,13 @@ def open_study(path: str | Path, name: str, identity: Mapping[str, Any]) -> Stud
             raise ValueError("no study in it")
     except OSError:
         raise
-    except Exception as error:  # Optuna checks nothing of what it reads, so anything may go wrong
+    except Exception as error:  # Optuna does not check what it reads, so it may raise anything
         raise XanesflowError(
             f"The study {path} is damaged, or no study of Optuna {optuna.__version__} ({type(error).__name__}: {error})"
             "; delete it, and `snakemake search` begins anew."
         ) from None
+
+    # Begin a new study, or continue one that the same version of Optuna began.
     here = versions(["optuna", "torch"])
     if _IDENTITY not in study.user_attrs:
         _tell_what_changed(name, identity, [attrs for attrs in known.values() if _IDENTITY in attrs], path)
@@ -88,37 +91,37 @@ def open_study(path: str | Path, name: str, identity: Mapping[str, Any]) -> Stud
     there = study.user_attrs.get(_VERSIONS, {}).get("optuna")
     if there != here["optuna"]:
         raise XanesflowError(
-            f"The study {path} was begun with Optuna {there}, and this is {here['optuna']}, which may choose other "
-            "trials; install that version to go on with it, or delete the file to begin anew."
+            f"The study {path} was begun with Optuna {there}, but this is {here['optuna']}, which may choose other "
+            "trials; install that version to continue the study, or delete the file to begin anew."
         )
     _end_dead_trials(study, trials, name)
     if done := len(finished(study)):
-        logger.info("%s: going on with the study in %s, %d trials are there.", name, path, done)
+        logger.info("%s: continuing the study in %s, which has %d finished trials.", name, path, done)
     return study
 
 
 def finished(study: Study) -> list[FrozenTrial]:
-    """The trials that count, in their order."""
+    """The finished trials, in order."""
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
 def ask(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -> optuna.Trial:
-    """The next trial.
+    """Choose the next trial.
 
-    A sampler of Optuna holds random numbers that its study does not keep. So each trial has a sampler of its own, with
-    random numbers from the search's seed and how many trials were finished before: what is chosen is the same whether
-    the search was interrupted or not.
+    Optuna does not store the random state of a sampler in the study. So each trial gets its own sampler, whose seed
+    comes from the seed of the search and the number of finished trials. The choices are then the same whether or not
+    the search was interrupted.
 
-    The pruner `percentile` ends a trial whose best loss is worse than that of three quarters of the trials that were
-    trained to their end, at the same epoch, from the 30th on and once there are eight. Optuna's usual rule, above the
-    median of the losses, from the tenth epoch on ended every trial from the sixth to the 40th in a search with 758
-    spectra of V_FEFF: from one epoch to the next these losses change by a third, and the errors of the trials that
-    were trained to their end differed by 4 %.
+    The pruner `percentile` ends a trial if its best loss is worse than the best loss of three quarters of the complete
+    trials at the same epoch. It starts at epoch 30, and only once eight trials are complete. Optuna's default rule
+    (worse than the median, from epoch 10 on) ended every trial from the 6th to the 40th in a search with 758 spectra of
+    V_FEFF: these losses change by a third from one epoch to the next, while the errors of the complete trials differed
+    by 4 %.
 
     Args:
         study: see `open_study`.
-        seed: of the search.
-        first: parameters of the first trial; None: chosen like the others.
+        seed: seed of the search.
+        first: parameters of the first trial; None to choose it like the others.
         pruner: `percentile` or `none`.
     """
     number = len(finished(study))
@@ -135,31 +138,31 @@ def ask(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -
 
 
 def _cut_half_line(path: Path) -> None:
-    """Cut off the line that a kill left half written; the next one would be appended to it."""
+    """Cut off a half-written last line, left by a killed job; otherwise the next line would be appended to it."""
     with suppress(FileNotFoundError), path.open("r+b") as opened:
         text = opened.read()
         if text and not text.endswith(b"\n"):
             opened.truncate(text.rfind(b"\n") + 1)
-            logger.warning("The last line of %s was cut short by a kill, and is taken out.", path)
+            logger.warning("A killed job left the last line of %s incomplete; the line is removed.", path)
 
 
 def _end_dead_trials(study: Study, trials: list[FrozenTrial], name: str) -> None:
-    """Mark the trials that a killed job was at as failed; they are made again."""
+    """Mark trials that a killed job left unfinished as failed; they are run again."""
     for trial in trials:
         if trial.state == TrialState.RUNNING:
             study.tell(trial.number, state=TrialState.FAIL)
-            logger.warning("%s: a trial was cut short (number %d of the study); it is made again.", name, trial.number)
+            logger.warning("%s: trial %d of the study was interrupted; it is run again.", name, trial.number)
 
 
 def _tell_what_changed(name: str, identity: Mapping[str, Any], others: list[dict[str, Any]], path: Path) -> None:
-    """Say why a new study begins where there is another one."""
+    """Log why a new study begins although the file already holds another one."""
     if not others:
         return
     last = others[-1][_IDENTITY]
     changed = [key for key in sorted({*identity, *last}) if identity.get(key) != last.get(key)]
     logger.warning(
-        "%s: %s changed since the last search, so a new study begins; the trials before stay in %s, and are gone on "
-        "with if that is changed back.",
+        "%s: %s changed since the last search, so a new study begins; the earlier trials stay in %s, and the search "
+        "continues them if you undo the change.",
         name,
         ", ".join(changed),
         path,
