@@ -75,7 +75,7 @@ def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
 def test_without_examples_the_figure_says_so(tmp_path, rejected):
     write_spectra(tmp_path / "s.h5", curated([], rejected), {})
     draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
-    said = "left a spectrum that could be drawn" if rejected else "nothing was left out"
+    said = "no rejected site left a spectrum to draw" if rejected else "nothing was left out"
     assert said in (tmp_path / "f.svg").read_text()
 
 
