@@ -316,7 +316,7 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
     ("subset", "words"),
     [
         ("Zn_FEFF", ("None of the models given predicts Zn;", "cover Cu_FEFF")),
-        ("Cu_VASP", ("of Cu at the level of theory VASP, only at FEFF",)),
+        ("Cu_VASP", ("predicts Cu at the level of theory VASP, only at FEFF",)),
         ("copper", ("'copper' is not a subset",)),
     ],
 )

@@ -87,7 +87,7 @@ def test_the_part_of_the_page_tells_reasons_by_subset_and_what_is_not_known():
         subsets=[subset], reasons={"no_output": "none"}, reasons_found=["no_output", "<b>odd</b>"], from_files=False
     )
     assert "<code>no_output</code></td><td>4</td>" in page and "10.0 %" in page and 'src="data:y"' in page
-    assert "<b>odd" not in page and "a reason of another version" in page
+    assert "<b>odd" not in page and "a reason from another version" in page
     subset |= {"rejected": {}, "total": 0}
     page = render(subsets=[subset], reasons={}, reasons_found=[], from_files=True)
     assert "is not known" in page and "Nothing was left out." in page and 'src="data:y"' not in page

@@ -90,11 +90,11 @@ class Predictor:
                 for name in model.card.feature_dimensions:
                     self._source.featurizer(name, model.card)
 
-        def tell(what: str) -> Callable[[int, int], None]:
+        def step(what: str) -> Callable[[int, int], None]:
             return lambda done, of: progress(what, done, of) if progress is not None else None
 
         materials, rejected = read_structures(
-            structures, symprec=symprec, workers=self.workers, progress=tell("structures read")
+            structures, symprec=symprec, workers=self.workers, progress=step("structures read")
         )
 
         # Each model predicts the subsets that it covers; sites without features are left out with their reasons.
@@ -106,7 +106,7 @@ class Predictor:
             sites = _sites_of(materials, {Subset.parse(name).element for name in mine})
             if not sites:
                 continue
-            features = self._source.compute(model.card, materials, sites, cache=cache, progress=tell("features"))
+            features = self._source.compute(model.card, materials, sites, cache=cache, progress=step("features"))
             rejected += _without_features(features)
             for name in mine:
                 if (predicted := _predict_subset(model, name, materials, features)) is not None:

@@ -130,12 +130,12 @@ class FeatureSource:
                 batch = chosen[start : start + BATCH]
                 before = number * len(chosen) + start
 
-                def tell(done: int, _: int, before: int = before) -> None:
+                def report(done: int, _: int, before: int = before) -> None:
                     if progress is not None:
                         progress(before + done, len(chosen) * len(card.feature_dimensions))
 
-                block |= _of_batch(made, batch, wanted, cache, tell)
-                tell(len(batch), len(batch))
+                block |= _of_batch(made, batch, wanted, cache, report)
+                report(len(batch), len(batch))
             blocks.append(block)
         self.without_run |= _fill_in(blocks, card)
         return _joined(blocks)
