@@ -263,7 +263,8 @@ def test_a_run_that_is_not_shown_on_a_terminal(start, tmp_path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert without_times(out) == (
-        "The whole workflow on well-known structures; everything goes into out, all messages into out/demo.log.\n"
+        "This runs the whole workflow on well-known structures. "
+        "Everything goes into out, all messages into out/demo.log.\n"
         " 0:00  structures done: 2 of 2, took 0:00\n"
         " 0:00  simulations done: 58 of 58 sites, took 0:00\n"
         " 0:00  curation done: 2 of 2, took 0:00\n" + END

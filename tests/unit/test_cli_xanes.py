@@ -234,7 +234,7 @@ def test_any_file_name_will_do(fake, tmp_path, name, content, element):
         (["nio-rocksalt", "-e", "Cu"], "NiO holds no Cu, only O and Ni"),
         (["nio-rocksalt", "-e", "Ni", "-s", 1], "Site 1 of NiO is O, not Ni; Ni is at 0"),
         (["nio-rocksalt", "-s", 2], "There is no site 2: NiO has 2 atoms"),
-        (["nio-rocksalt", "-e", "O"], "from Na to U, and O is outside"),
+        (["nio-rocksalt", "-e", "O"], "from Na to U, but not that of O"),
         (["nitio3-ilmenite"], "with --element: Ti and Ni are in it"),
     ],
 )

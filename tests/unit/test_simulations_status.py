@@ -236,7 +236,7 @@ def test_the_command_tells_people_and_scripts_the_same(campaign):
     document = json.loads(CliRunner().invoke(app, ["status", str(campaign.folder), "--json"]).output)
     (subset,) = document["subsets"]
     assert subset == {**asdict(status_of(campaign)), "waiting": 0}
-    for wrong, said in ((["--json", "--watch"], "take one of them"), (["--watch"], "needs a terminal")):
+    for wrong, said in ((["--json", "--watch"], "; use one of them."), (["--watch"], "needs a terminal")):
         refused = CliRunner().invoke(app, ["status", str(campaign.folder), *wrong])
         assert refused.exit_code == 2 and said in " ".join(refused.output.split())
 

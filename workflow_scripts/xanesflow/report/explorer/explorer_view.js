@@ -186,7 +186,7 @@
     }), CONFIG);
     at("x-map-title").textContent = `Sites of ${subset.name} by ${model.features}`;
     const how = map.umap ? "UMAP of the standardised features; only neighbourhoods are meaningful, axes and distances across the map are not."
-      : `${map.of} sites are too few for UMAP: these are the two leading principal components of the standardised features.`;
+      : `${map.of} sites are too few for a UMAP: these are the two leading principal components of the standardised features.`;
     const marked = subset.evaluated ? " Ring: the chosen site. Diamonds: its nearest training sites." : "";
     at("x-map-note").textContent = how + marked + (coarse ? "" : " Drag to zoom, double-click to zoom out.");
   }
