@@ -30,7 +30,7 @@ def test_features_and_spectra_from_files_lead_to_figures_and_report(tmp_path):
     )
     assert "Cu_FEFF.npz does not exist" in run(tmp_path, "--dry-run", good=False)
     write_parts(tmp_path)
-    assert "nothing is made of structures" in run(tmp_path, "structures", good=False)
+    assert "so this campaign makes no structures" in run(tmp_path, "structures", good=False)
     run(tmp_path)
     table = pd.read_csv(tmp_path / "results/evaluation/metrics.csv")
     assert (table["element"] + "_" + table["theory"]).tolist() == ["Cu_FEFF", "Cu_VASP"]
