@@ -1,9 +1,9 @@
-# make demo           the whole workflow on this machine, from structures to a report, in some minutes
-# make setup          the environment, in .venv (the others set up what is missing): all packages as they are pinned
-# make test           the tests, in three processes, as those on a cluster mostly wait
-# make lint           ruff, mypy, snakefmt, snakemake --lint
-# make check-install  what a user does without a checkout, in an empty environment: pip install, xanesflow init,
-#                     snakemake; downloads the newest releases of about 200 packages, with those of CUDA for torch
+# make demo           runs the whole workflow on this machine, from structures to a report, in some minutes
+# make setup          installs the pinned packages into .venv (the other targets do so too if it is missing)
+# make test           runs the tests in three processes, because tests of the cluster mostly wait
+# make lint           runs ruff, mypy, snakefmt and snakemake --lint
+# make check-install  installs and runs xanesflow without a checkout, in an empty environment: pip install, xanesflow
+#                     init, snakemake; downloads the newest releases of about 200 packages, CUDA included (for torch)
 # make clean          removes .venv
 
 PYTHON ?= python3
@@ -40,7 +40,7 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-# Outside of the checkout, so that nothing of it is found by chance; pip takes the folder as a user would name it.
+# Works outside of the checkout, so that Python cannot import from it by chance.
 check-install:
 	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	echo "In $$folder, an empty environment:"; \

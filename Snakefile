@@ -1,14 +1,14 @@
 # xanesflow: from crystal structures to K-edge XANES datasets and the models trained on them.
 #
-#   snakemake                          everything, up to results/report/report.html
-#   snakemake spectra                  up to one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report; and package, the dataset for a repository; and
-#                                      predict, spectra of a folder of other structures
-#   snakemake results/spectra/Cu_FEFF.h5   just what one file needs
+#   snakemake                          makes everything, up to results/report/report.html
+#   snakemake spectra                  stops after one stage: structures inputs simulations spectra features dataset
+#                                      models evaluation report. Two more targets lead elsewhere: package, the dataset
+#                                      for a repository; and predict, spectra of a folder of other structures
+#   snakemake results/spectra/Cu_FEFF.h5   makes one file and what it needs
 #
-# Stages follow each other from top to bottom; a stage reads only the ones above it. All paths below results/ are of
-# the working directory (--directory); the configuration is config.yaml beside this file, with what --configfile and
-# --config change.
+# The stages follow each other from top to bottom, and each reads only those above it. All paths below results/ start
+# from the working directory (--directory). The configuration is config.yaml in this folder, changed by --configfile
+# and --config.
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
@@ -23,7 +23,7 @@ configfile: DEFAULTS
 
 
 if Path(workflow.basedir).resolve() != Path(str(workflow.current_basedir)).resolve():
-    # A module (xanesflow init): Snakemake skips the line above where the module is given a `config`.
+    # Another Snakefile uses this one as a module and gives it a `config`, so Snakemake skips the line above.
     given, config = config, load_configfile(DEFAULTS)
     update_config(config, given)
 
@@ -31,7 +31,7 @@ if Path(workflow.basedir).resolve() != Path(str(workflow.current_basedir)).resol
 report: "report/workflow.rst"
 
 
-rule report:  # the first rule is what `snakemake` alone makes
+rule report:  # stands first, so that `snakemake` without a target makes it
     input:
         "results/report/report.html",
 
@@ -61,4 +61,4 @@ include: "rules/report.smk"
 
 
 onstart:
-    hold_working_directory()
+    hold_results()

@@ -1,4 +1,4 @@
-# The cheaper runs under delta models (models.delta_from), and the features that they give a subset's sites.
+# The cheaper runs that delta models correct (models.delta_from), and the features that come from them.
 
 if CAMPAIGN.computed_cheap_subsets:
 
@@ -59,6 +59,6 @@ if CAMPAIGN.cheap_subsets:
             name=CAMPAIGN.cheap_features,
             energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
         message:
-            "Features of {wildcards.subset} from runs of {params.name}"
+            "Computing features of {wildcards.subset} from runs of {params.name}"
         script:
             "../workflow_scripts/collect_cheap_runs.py"

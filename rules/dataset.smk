@@ -1,4 +1,4 @@
-# Stage 6: one HDF5 file of the whole campaign, split by material, and the folder that goes to a repository.
+# Stage 6: one HDF5 file of the whole campaign, split by material, and a folder to upload to a repository.
 
 
 rule dataset:

@@ -1,4 +1,4 @@
-# Stage 8: how good the models are.
+# Stage 8: measures how good the models are.
 
 
 rule evaluation:
@@ -12,7 +12,7 @@ rule evaluation:
 rule calibrate_model:
     input:
         dataset=CAMPAIGN.dataset,
-        checkpoints=members_of,
+        checkpoints=checkpoints_of,
     output:
         paths.CALIBRATION,
     log:
@@ -35,7 +35,7 @@ rule predict_spectra:
     input:
         dataset=CAMPAIGN.dataset,
         calibration=paths.CALIBRATION,
-        checkpoints=members_of,
+        checkpoints=checkpoints_of,
     output:
         paths.PREDICTIONS,
     log:
@@ -58,7 +58,7 @@ rule predict_spectra:
 
 rule predict_simple_models:
     input:
-        dataset=ancient(CAMPAIGN.dataset),  # one file for all subsets; of this one it holds:
+        dataset=ancient(CAMPAIGN.dataset),  # one file for all subsets, so only the parts of this one count:
         own=CAMPAIGN.dataset_parts(["{subset}"]),
     output:
         fill(paths.PREDICTIONS, model="{simple_model}"),

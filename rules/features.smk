@@ -1,4 +1,4 @@
-# Stage 5: what the models see of a structure.
+# Stage 5: features, which are what the models see of a structure.
 
 
 rule features:

@@ -1,19 +1,19 @@
-# In place of stages 1 to 5 where dataset.source is features_file: spectra and features that were computed elsewhere.
+# Replaces stages 1 to 5 where dataset.source is features_file: takes spectra and features computed elsewhere.
 
 
 rule structures:
     input:
-        lambda wildcards: nothing_is_made_of("structures"),
+        lambda wildcards: refuse_stage("structures"),
 
 
 rule inputs:
     input:
-        lambda wildcards: nothing_is_made_of("inputs"),
+        lambda wildcards: refuse_stage("inputs"),
 
 
 rule simulations:
     input:
-        lambda wildcards: nothing_is_made_of("simulations"),
+        lambda wildcards: refuse_stage("simulations"),
 
 
 rule spectra:

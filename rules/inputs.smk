@@ -1,6 +1,6 @@
-# Stage 2: input files of the simulation codes, one zip a chunk, for who runs them elsewhere.
+# Stage 2: input files of the simulation codes, one zip for each chunk, for runs outside of this workflow.
 #
-# The embedded engine (FEFF8L) writes its own inputs when it runs, so its subsets have none here.
+# The embedded engine (FEFF8L) writes its inputs when it runs, so its subsets have none here.
 
 
 rule inputs:
@@ -21,7 +21,7 @@ rule write_inputs:
         benchmark_of("write_inputs", "{subset}_{chunk}")
     conda:
         "../envs/xanesflow.yaml"
-    threads: 1  # loading the libraries costs more than most chunks, and chunks run side by side
+    threads: 1  # most chunks take less time than loading the libraries, and chunks run side by side
     resources:
         mem_mb=more_each_time(1500),
         runtime=more_each_time(120),

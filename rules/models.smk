@@ -1,4 +1,4 @@
-# Stage 7: models from features to spectra.
+# Stage 7: models that predict spectra from features.
 
 
 rule models:
@@ -8,7 +8,7 @@ rule models:
 
 rule train_expert:
     input:
-        # The dataset is one file for all subsets: what changes in another one is no reason to train this one again.
+        # The dataset is one file for all subsets; a change in another subset must not train this one again.
         dataset=ancient(CAMPAIGN.dataset),
         own=CAMPAIGN.dataset_parts(["{subset}"]),
     output:
@@ -214,7 +214,7 @@ rule search_settings:
         mem_mb=more_each_time(6000),
         runtime=more_each_time(1440),
     params:
-        # Not an output, so that it is there for the next job when this one is killed.
+        # Not an output: Snakemake deletes outputs of a killed job, and the next job continues this study.
         study=paths.SEARCH_STUDY,
         subsets=lambda wildcards: CAMPAIGN.searched_subsets(wildcards.searched),
         settings=lambda wildcards: CAMPAIGN.trial_of(wildcards.searched, wildcards.features),

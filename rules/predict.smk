@@ -1,4 +1,4 @@
-# Beside the way to the report: spectra of structures that nobody simulated.
+# Not a stage on the way to the report: predicts spectra of structures that nobody simulated.
 
 from xanesflow.config.predict_with import (
     calibrations_to_predict_with,
@@ -14,7 +14,7 @@ rule predict:
 
 rule predict_structures:
     input:
-        # The folder's own time tells little; `state` below tells what changed in it.
+        # The folder's own time says little about its files; `state` below changes with them.
         structures=lambda wildcards: ancient(or_workflow_error(folder_to_predict, CAMPAIGN)),
         models=lambda wildcards: or_workflow_error(models_to_predict_with, CAMPAIGN),
         calibrations=lambda wildcards: or_workflow_error(calibrations_to_predict_with, CAMPAIGN),

@@ -1,4 +1,4 @@
-# What people look at. The target `report`, the default, stands in the Snakefile.
+# Figures and the report page. The target `report`, the default, stands in the Snakefile.
 from xanesflow.evaluation.table_one import has_paper_value
 
 
@@ -268,7 +268,7 @@ rule make_report:
         curation=expand(fill(paths.SUBSET_FIGURE, figure="curation"), subset=SUBSETS),
         left_out=expand(fill(paths.SUBSET_FIGURE, figure="left_out"), subset=SUBSETS),
         unmatched=expand(paths.UNMATCHED, subset=SUBSETS),
-        # One model on one kind of features has nothing to stand beside, unless it is the paper's.
+        # One model on one kind of features can be compared with nothing, unless the paper has a value for it.
         comparison=(
             [paths.COMPARISON_FIGURE]
             if len(CAMPAIGN.for_all_models(paths.PREDICTIONS)) > len(SUBSETS)

@@ -1,4 +1,4 @@
-# Stage 3: finished runs, one zip a chunk.
+# Stage 3: finished runs, one zip for each chunk.
 from xanesflow.codes.lightshow_tree import folder_state
 from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes
 
@@ -9,7 +9,7 @@ rule simulations:
         [CAMPAIGN.failed_sites(subset) for subset in SUBSETS],
 
 
-# One rule for each imported subset, as the number of its outputs is a matter of the subset.
+# One rule for each imported subset, because the number of outputs depends on the subset.
 for SUBSET in CAMPAIGN.imported_subsets:
 
     rule:
@@ -34,7 +34,7 @@ for SUBSET in CAMPAIGN.imported_subsets:
             runtime=more_each_time(60),
         params:
             subset=SUBSET,
-            n_chunks=CAMPAIGN.n_chunks(SUBSET),  # with another number each material moves, though files may exist
+            n_chunks=CAMPAIGN.n_chunks(SUBSET),  # another number moves materials to other chunks, so runs the rule again
             state=lambda wildcards, subset=SUBSET: folder_state(CAMPAIGN.archive_of(subset)),
             symprec=CONFIG.structures.symprec,
         message:
@@ -47,8 +47,8 @@ if CAMPAIGN.run_subsets:
 
     rule simulate_chunk:
         input:
-            # One table for all chunks of a subset: when a material is added each of its chunks is gone through again,
-            # which takes seconds where there is nothing to compute, as finished runs are kept (simulations/state/finished_runs.py).
+            # All chunks of a subset share one table, so a new material runs every chunk's job again. That takes seconds
+            # where there is nothing to compute, since finished runs are kept (simulations/state/finished_runs.py).
             structures=paths.STRUCTURES,
             site_table=paths.SITES,
             only=lambda wildcards: CAMPAIGN.planned_sites(wildcards.subset),
@@ -68,7 +68,7 @@ if CAMPAIGN.run_subsets:
             mem_mb=lambda wildcards, threads, attempt: chunk_memory(
                 theory_of(wildcards.subset), cores=threads, attempt=attempt
             ),
-            # Before the site table is there, a usual value.
+            # A usual value until the site table exists.
             runtime=lambda wildcards, threads, attempt: chunk_minutes(
                 fill(paths.SITES, subset=wildcards.subset),
                 int(wildcards.chunk),
@@ -77,7 +77,8 @@ if CAMPAIGN.run_subsets:
                 longest=CONFIG.simulations.longest_job,
             ),
             attempt=lambda wildcards, attempt: attempt,
-            # A cluster's profile says how many there are; but for the last one, sites that found no memory fail the job.
+            # A cluster's profile sets the number. In every attempt but the last, a site without enough memory fails the
+            # job, so that the next attempt gets more.
             attempts=1,
         params:
             kept=paths.FINISHED_RUNS,

@@ -1,4 +1,4 @@
-# Stage 4: curated spectra on one grid.
+# Stage 4: checks the runs and puts the good spectra on one grid.
 
 
 rule spectra:

@@ -1,14 +1,14 @@
 # Stage 1: crystal structures and the sites in them.
 #
-# structures.source: archive takes them from the archive of finished runs; since a packed archive can only be read
-# front to back, the rule that imports the runs (simulations.smk) writes them in the same pass.
+# With `structures.source: archive` they come from the archive of finished runs. A packed archive can only be read from
+# front to back, so the rule that imports the runs (simulations.smk) writes the structures in the same pass.
 
 
 rule structures:
     input:
         expand(paths.STRUCTURES, subset=SUBSETS),
         expand(paths.SITES, subset=SUBSETS),
-        # The runs of an archive are done and cost nothing more.
+        # The runs of an archive are finished, so they have no cost to estimate.
         paths.COST if CONFIG.structures.source != "archive" else [],
 
 
@@ -19,7 +19,7 @@ if CONFIG.structures.source == "materials_project":
         input:
             ids=lambda wildcards: files_of_ids(*CAMPAIGN.subsets_of(element=wildcards.element)),
         output:
-            # What is there already says whether anything has to be asked, and what has changed; so it is not deleted.
+            # The job reads the files of the last query, to find out what to ask and what has changed.
             structures=update(paths.QUERIED_STRUCTURES),
             manifest=update(paths.QUERY_MANIFEST),
         log:
@@ -27,7 +27,7 @@ if CONFIG.structures.source == "materials_project":
         benchmark:
             benchmark_of("query_materials_project", "{element}")
         priority: 20
-        localrule: True  # nodes of a cluster often have no way to the internet
+        localrule: True  # a cluster's nodes often have no access to the internet
         conda:
             "../envs/xanesflow.yaml"
         threads: 1
@@ -36,14 +36,14 @@ if CONFIG.structures.source == "materials_project":
             runtime=240,
         params:
             query=lambda wildcards: CAMPAIGN.query_of(wildcards.element),
-            # Another name only where there is another question (xanesflow/structures/materials_project/manifest.py);
-            # of wildcards alone, as what is made of `output` is no reason for Snakemake to run a rule again.
+            # Changes only when the query does (xanesflow/structures/materials_project/manifest.py). Computed from
+            # wildcards alone, because Snakemake does not run a rule again for params that come from `output`.
             request=lambda wildcards: request_of(
                 fill(paths.QUERY_MANIFEST, element=wildcards.element),
                 refresh=CONFIG.structures.refresh,
             ),
         message:
-            "Structures with {wildcards.element} from Materials Project"
+            "Fetching structures with {wildcards.element} from Materials Project"
         script:
             "../workflow_scripts/query_materials_project.py"
 
@@ -52,7 +52,7 @@ if CONFIG.structures.source != "archive":
 
     rule collect_structures:
         input:
-            # The folder's own time tells little; `state` below tells what changed in it.
+            # The folder's own time says little about its files; `state` below changes with them.
             directory=[ancient(folder) for folder in CAMPAIGN.folder_of_structures],
             queried=lambda wildcards: CAMPAIGN.queried_structures(wildcards.subset),
             ids=lambda wildcards: (
@@ -70,7 +70,7 @@ if CONFIG.structures.source != "archive":
             benchmark_of("collect_structures", "{subset}")
         wildcard_constraints:
             subset="|".join(SUBSETS),
-        priority: 10  # so that the number of sites is known before the first are simulated
+        priority: 10  # the number of sites is known before the first are simulated
         conda:
             "../envs/xanesflow.yaml"
         threads: 2

@@ -1,4 +1,4 @@
-"""Calibrate the error bars of one model on the validation part of a subset (rules/evaluation.smk)."""
+"""Calibrate one model's error bars on the validation part of a subset (rules/evaluation.smk)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Take features of a subset's sites from runs of a cheaper level of theory (rules/cheap_runs.smk)."""
+"""Compute features of a subset's sites from runs of a cheaper level of theory (rules/cheap_runs.smk)."""
 
 from pathlib import Path
 

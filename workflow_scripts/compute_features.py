@@ -11,7 +11,7 @@ with rule_log(snakemake) as config:
         Path(snakemake.input.site_table),
         Path(snakemake.output[0]),
         featurizer=snakemake.wildcards.featurizer,
-        weights=snakemake.config["features"]["m3gnet_weights"],  # no param: where they lie changes nothing
+        weights=snakemake.config["features"]["m3gnet_weights"],  # not in params: moving the folder changes no result
         device=snakemake.params.device,
         workers=snakemake.threads,
         config_json=config,

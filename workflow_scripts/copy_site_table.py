@@ -1,4 +1,4 @@
-"""Give the sites of a subset to a cheaper level of theory (rules/cheap_runs.smk)."""
+"""Copy the site table of a subset for a cheaper level of theory (rules/cheap_runs.smk)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draw the sites of each subset by their features (rules/report.smk)."""
+"""Draw the map of each subset's sites, placed by their features (rules/report.smk)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tell what the simulations of all subsets will cost (rules/structures.smk)."""
+"""Estimate what the simulations of all subsets will cost (rules/structures.smk)."""
 
 from pathlib import Path
 

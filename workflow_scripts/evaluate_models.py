@@ -1,4 +1,4 @@
-"""Write the tables of how good the models are, how surely, and which is better (rules/evaluation.smk)."""
+"""Write the tables of how good the models are, how certain that is, and which is better (rules/evaluation.smk)."""
 
 from pathlib import Path
 

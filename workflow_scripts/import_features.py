@@ -1,4 +1,4 @@
-"""Take a subset's features and spectra from a file (rules/import.smk)."""
+"""Import a subset's features and spectra from a file (rules/import.smk)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Judge a delta model on elements that its training never saw (rules/models.smk)."""
+"""Test a delta model on elements that its training never saw (rules/models.smk)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Place the sites of all subsets by their features (rules/report.smk)."""
+"""Place the sites of all subsets in two dimensions by their features (rules/report.smk)."""
 
 from pathlib import Path
 

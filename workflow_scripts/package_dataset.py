@@ -1,4 +1,4 @@
-"""Put the dataset into a folder for a repository such as Zenodo (rules/dataset.smk)."""
+"""Package the dataset as a folder for a repository such as Zenodo (rules/dataset.smk)."""
 
 from pathlib import Path
 

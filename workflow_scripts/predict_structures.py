@@ -10,7 +10,7 @@ with rule_log(snakemake) as config:
         [Path(str(snakemake.input.structures))],
         snakemake.input.models,
         Path(snakemake.output.spectra),
-        weights=snakemake.config["features"]["m3gnet_weights"],  # no param: where they lie changes nothing
+        weights=snakemake.config["features"]["m3gnet_weights"],  # not in params: moving the folder changes no result
         device=snakemake.params.device,
         workers=snakemake.threads,
         symprec=snakemake.params.symprec,

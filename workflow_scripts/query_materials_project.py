@@ -1,4 +1,4 @@
-"""Ask Materials Project for the structures of an element, once (rules/structures.smk)."""
+"""Fetch the structures of an element from Materials Project, once (rules/structures.smk)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Search the settings with which one model is best (rules/models.smk)."""
+"""Search the settings that make one model best (rules/models.smk)."""
 
 from pathlib import Path
 

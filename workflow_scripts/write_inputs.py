@@ -1,4 +1,4 @@
-"""Write the input files of a chunk of sites for their simulation code (rules/inputs.smk)."""
+"""Write the input files of a chunk's sites for their simulation code (rules/inputs.smk)."""
 
 from pathlib import Path
 

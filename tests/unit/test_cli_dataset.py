@@ -115,7 +115,7 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
         file.attrs["licence"] = "CC0-1.0"
     code, said = dataset("diff", path, new)
     assert (code, said.splitlines()[:-1]) == (1, [
-        "Ni_FEFF: the subset went",
+        "Ni_FEFF: subset removed",
         "Cu_FEFF: 1 sites added: mp-77_000",
         "Cu_FEFF: 1 sites removed: mp-12_000",
         "Cu_FEFF: 1 spectra changed, by up to 0.001 of the maximum: mp-4_001",
@@ -125,7 +125,7 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
         "Cu_FEFF: 1 structures changed: mp-6",
         "Cu_FEFF: the features chgnet went",
         "Cu_FEFF: the features m3gnet were computed with other weights",
-        "licence: was 'CC-BY-4.0' and is 'CC0-1.0'",
+        "licence: was 'CC-BY-4.0', now 'CC0-1.0'",
     ]) or said  # fmt: skip
     code, said = dataset("diff", path, new, "--tolerance", "0.01", "--json")
     told = json.loads(said)

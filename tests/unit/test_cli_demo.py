@@ -173,8 +173,8 @@ def test_the_live_display():
     assert lines[0] == "✗ Something [bold] failed."
     assert [line.split()[:2] for line in lines[1:3]] == [["✓", "structures"], ["▸", "simulations"]]
     assert lines[2].endswith("1 of 4 sites 0:00")
-    assert [line.split()[0] for line in lines[3:5]] == ["curation", "✓"] and "there before" in lines[4]
-    assert lines[-2:] == ["Cu2O cuprite, Cu site 0: 8.1 s", "0:00 altogether"]
+    assert [line.split()[0] for line in lines[3:5]] == ["curation", "✓"] and "done before" in lines[4]
+    assert lines[-2:] == ["Cu2O cuprite, Cu site 0: 8.1 s", "0:00 in total"]
     assert len(lines) == 1 + len(STAGES) + 2
 
 
@@ -249,7 +249,7 @@ Total time: 0:00.
 Dataset: out/results/dataset/demo.h5
 Metrics: out/results/evaluation/metrics.csv
 Report:  out/results/report/report.html
-So small a set judges no model; it shows that the whole way works.
+So small a set says nothing about a model; it shows that the whole workflow works.
 """
 
 
@@ -263,7 +263,8 @@ def test_a_run_that_is_not_shown_on_a_terminal(start, tmp_path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert without_times(out) == (
-        "The whole workflow on well-known structures; everything goes into out, all messages into out/demo.log.\n"
+        "This runs the whole workflow on well-known structures. "
+        "Everything goes into out, all messages into out/demo.log.\n"
         " 0:00  structures done: 2 of 2, took 0:00\n"
         " 0:00  simulations done: 58 of 58 sites, took 0:00\n"
         " 0:00  curation done: 2 of 2, took 0:00\n" + END
@@ -281,7 +282,7 @@ def test_a_run_that_finds_nothing_to_do(start, tmp_path):
     process = start("say('Nothing to be done (all requested files are present and up to date).')", "-d", "out")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert without_times(out).endswith("Nothing was to do: all was there from an earlier run.\n" + END)
+    assert without_times(out).endswith("There was nothing to do: an earlier run has made everything.\n" + END)
 
 
 def test_a_run_that_fails(start, tmp_path):
@@ -291,7 +292,7 @@ def test_a_run_that_fails(start, tmp_path):
     assert f"FAILED {SENTENCE}\n" in out and "\x1b" not in out
     assert without_times(err) == (
         f"{SENTENCE}\nThe demo failed after 0:00; all messages are in demo/demo.log. "
-        "Nothing is lost: the same command goes on where it was.\n"
+        "Nothing is lost: the same command continues where it was.\n"
     )
     assert (tmp_path / "demo/demo.log").read_text(encoding="utf-8").endswith(FAILED + "\n")
 
@@ -342,7 +343,7 @@ def test_stopping_leaves_nothing_at_work(start, tmp_path, signals, deaf):
         time.sleep(0.5)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "stopped; the same command goes on where it was\n"
+    assert err == "stopped; the same command continues where it was\n"
     assert "FAILED" not in out
     assert not alive(int(stray.read_text()))
 

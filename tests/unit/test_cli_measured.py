@@ -127,8 +127,8 @@ def test_labels_are_no_markup(tmp_path):
 def test_wrong_calls(scan, tmp_path):
     assert "must end with .csv or .json" in sentence(scan, "-o", "a.txt", code=2)
     assert "must end with .png" in sentence(scan, "-p", "a.doc", code=2)
-    assert "is no range" in sentence(scan, "--pre", "10", code=2)
-    assert "is no range" in sentence(scan, "--exclude", "a:b", code=2)
+    assert "is not a range" in sentence(scan, "--pre", "10", code=2)
+    assert "is not a range" in sentence(scan, "--exclude", "a:b", code=2)
     assert "holds one spectrum" in sentence(scan, scan, "-o", tmp_path / "a.csv", code=2)
     assert "at least two spectra" in sentence(scan, "--merge", code=2)
     (tmp_path / "a.csv").mkdir()

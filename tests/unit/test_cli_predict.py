@@ -53,7 +53,7 @@ def test_files_that_were_named_and_cannot_be_used_end_with_2_and_a_folder_with_s
         (["nowhere.cif"], ("There is no structure file nowhere.cif",)),
         (["good.vasp", "-o", "out.txt"], ("out.txt cannot be written", ".csv or .h5")),
         (["good.vasp", "-p", "out.gif"], ("out.gif cannot be drawn",)),
-        (["good.vasp", "-s", "Fe_FEFF"], ("None of the models given is of Fe",)),
+        (["good.vasp", "-s", "Fe_FEFF"], ("None of the models given predicts Fe",)),
         (["good.vasp", "--device", "tpu"], ("'tpu'",)),
     ],
 )
@@ -69,7 +69,7 @@ def test_bad_input_ends_with_one_sentence_and_2(tmp_path, monkeypatch, arguments
 
 def test_a_dataset_is_no_model(good):
     code, said = predict(good, "-m", campaign() / "d.h5")
-    assert code == 2 and "d.h5 is an HDF5 file, such as a dataset, and no model" in said
+    assert code == 2 and "d.h5 is an HDF5 file, such as a dataset, not a model" in said
 
 
 def test_help_answers_without_what_is_slow_to_import():

@@ -179,8 +179,10 @@ def test_a_field_that_is_no_good_is_told(fake, two_sites, tmp_path):
                     1: fake_result(1, record=fake_record(converged=False, rung=5, iterations=0))})  # fmt: skip
     code, out, err = call("xanes", two_sites, "-o", tmp_path)
     assert code == 0
-    assert "Cu 0 (×1): the field did not converge" in err and "0.45 eV" in err and "rung 2 was used" in err
-    assert "Cu 1 (×2): no field could be made self-consistent" in err
+    assert (
+        "Cu 0 (×1): the self-consistent field did not converge" in err and "0.45 eV" in err and "rung 2 was used" in err
+    )
+    assert "Cu 1 (×2): no self-consistent field could be computed" in err
     assert out.count("not converged") == 2
     header, _ = read(tmp_path / "my_structure_2_Cu_xanes.csv")
     assert any("rung 5" in line and "not converged" in line for line in header)
@@ -188,7 +190,11 @@ def test_a_field_that_is_no_good_is_told(fake, two_sites, tmp_path):
     once["convergence"]["last_change_ev"] = None
     fake[1].update({0: fake_result(0, record=once)})
     code, _, err = call("xanes", two_sites, "-o", tmp_path / "once")
-    assert code == 0 and "Cu 0 (×1): the field had a single iteration, so nothing tells whether it converged" in err
+    assert (
+        code == 0
+        and "Cu 0 (×1): the self-consistent field had a single iteration, so it is not known whether it converged"
+        in err
+    )
 
 
 def test_spectra_without_common_energies_are_told(fake, two_sites, tmp_path):
@@ -228,7 +234,7 @@ def test_any_file_name_will_do(fake, tmp_path, name, content, element):
         (["nio-rocksalt", "-e", "Cu"], "NiO holds no Cu, only O and Ni"),
         (["nio-rocksalt", "-e", "Ni", "-s", 1], "Site 1 of NiO is O, not Ni; Ni is at 0"),
         (["nio-rocksalt", "-s", 2], "There is no site 2: NiO has 2 atoms"),
-        (["nio-rocksalt", "-e", "O"], "from Na to U, and O is outside"),
+        (["nio-rocksalt", "-e", "O"], "from Na to U, but not that of O"),
         (["nitio3-ilmenite"], "with --element: Ti and Ni are in it"),
     ],
 )
@@ -286,9 +292,9 @@ def test_a_terminal_sees_what_is_at_work(fake, two_sites):
     asked = choose_site.make_request(str(two_sites), None, None, symprec=0.01)
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     with show_spectra.live_display(2, console) as shown:
-        shown.tell(asked.sites[0], "potentials [SCF]")
+        shown.show_message(asked.sites[0], "potentials [SCF]")
         shown._progress.refresh()
-        shown.tell(asked.sites[0], "scattering")
+        shown.show_message(asked.sites[0], "scattering")
         shown.done(compute_sites.SiteResult(asked.sites[0], fake_result(0), "", 1.5))
         shown._progress.refresh()
     text = console.file.getvalue()

@@ -272,12 +272,12 @@ def _cut(path):
         (_pickle, ("m.pt", "not a model file")),
         (_cut, ("seed0.safetensors", "damaged")),
         (lambda path: _written(path / "empty.safetensors", b""), ("not a model file",)),
-        (lambda _: campaign() / "d.h5", ("an HDF5 file, such as a dataset, and no model",)),
+        (lambda _: campaign() / "d.h5", ("an HDF5 file, such as a dataset, not a model",)),
         (lambda path: path / "nowhere", ("There is no model",)),
         (lambda path: path, ("holds no model",)),
         (lambda _: campaign() / "models", ("holds no model", "expert_radial_Cu_FEFF")),
         (lambda _: [], ("There is no model to predict with",)),
-        (lambda path: [model_of(), _seed_of_other_data(path)], ("other data", "not seeds of one model")),
+        (lambda path: [model_of(), _seed_of_other_data(path)], ("different data", "not seeds of one model")),
         (lambda path: [model_of(), shutil.copy(model_of() / "seed0.safetensors", path)], ("the same seed 0",)),
     ],
     ids=["safetensors", "pickle", "cut short", "empty", "dataset", "absent", "empty folder", "results", "none",
@@ -315,8 +315,8 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("subset", "words"),
     [
-        ("Zn_FEFF", ("None of the models given is of Zn;", "cover Cu_FEFF")),
-        ("Cu_VASP", ("of Cu at the level of theory VASP, only at FEFF",)),
+        ("Zn_FEFF", ("None of the models given predicts Zn;", "cover Cu_FEFF")),
+        ("Cu_VASP", ("predicts Cu at the level of theory VASP, only at FEFF",)),
         ("copper", ("'copper' is not a subset",)),
     ],
 )

@@ -1,4 +1,4 @@
-"""A model as a folder to share: it predicts the same, holds nothing of this machine, and tells when it was changed."""
+"""A model as a folder to share: it predicts the same, holds nothing of this machine, and notices changes."""
 
 import hashlib
 import json
@@ -77,7 +77,8 @@ def test_predictions_of_other_checkpoints_are_no_evidence(tmp_path):
         )
     one = export_model([model_of() / "seed0.safetensors"], tmp_path / "one")
     assert (
-        "not judged here" in (one / "README.md").read_text() and "has no error bars" in (one / "README.md").read_text()
+        "| not evaluated |" in (one / "README.md").read_text()
+        and "has no error bars" in (one / "README.md").read_text()
     )
     assert xanesflow.predict(perovskite(), one)["Cu_FEFF"].band_95 is None
     assert sorted(each.name for each in tmp_path.iterdir()) == ["one"]
@@ -95,10 +96,10 @@ def test_two_models_or_a_folder_that_is_there_are_refused(exported, tmp_path):
     [
         (lambda f: (f / "seed1.safetensors").write_bytes((f / "seed1.safetensors").read_bytes()[:-9]), "cut short, or"),
         (lambda f: (f / "seed1.safetensors").unlink(), "lacks seed1.safetensors"),
-        (lambda f: (f / "calibration/Cu_FEFF.h5").write_bytes(b"x"), "Cu_FEFF.h5 is not what"),
+        (lambda f: (f / "calibration/Cu_FEFF.h5").write_bytes(b"x"), "Cu_FEFF.h5 does not match"),
         (lambda f: (f / "SHA256SUMS").unlink(), "SHA256SUMS cannot be read"),
         (lambda f: (f / "SHA256SUMS").write_text("a" * 64 + "  ../secret\n"), "outside of the folder"),
-        (lambda f: _changed(f, "format", "xanesflow model folder 9"), "wanted 'xanesflow model folder 1'"),
+        (lambda f: _changed(f, "format", "xanesflow model folder 9"), "folder 9', not 'xanesflow model folder 1'"),
         (lambda f: _changed(f, "checkpoints", 3), "model.json is damaged"),
         (lambda f: _changed(f, "checkpoints", {"0": "../seed0.safetensors"}), "which SHA256SUMS does not list"),
     ],
@@ -138,4 +139,4 @@ def test_the_commands_export_a_model_tell_what_it_is_and_predict_with_it(tmp_pat
     code, said = call("predict", tmp_path / "x.vasp", "-m", tmp_path / "cu", "-o", tmp_path / "x.h5")
     assert code == 0 and "expert Cu_FEFF" in said
     code, said = call("model", "info", campaign() / "d.h5")
-    assert code == 2 and "no model" in said
+    assert code == 2 and "not a model" in said

@@ -88,7 +88,7 @@ def test_installing_takes_partition_account_and_accounting_from_the_cluster(clus
     assert profile["default-resources"]["slurm_account"] == "phys"
     assert profile["slurm-status-command"] == "sacct"
     assert "Partition: short; account: phys." in printed
-    assert "Partition short ends jobs after 12 h: put simulations: {longest_job: 12} into your" in printed
+    assert "Partition short ends jobs after 12 h: add simulations: {longest_job: 12} to your config" in printed
     assert "snakemake --profile slurm" in printed
     assert cluster()[0] == 0  # the same again is no harm
 
@@ -125,14 +125,14 @@ def test_a_cluster_without_accounts_is_asked_by_squeue(cluster):
 def test_a_cluster_without_a_default_partition_wants_a_choice(cluster):
     cluster.say("sinfo", SINFO.replace("*", ""))
     code, printed, _ = cluster()
-    assert code == 2 and "no default partition; choose one with --partition, of short, long." in printed
+    assert code == 2 and "no default partition; choose one with --partition: short, long." in printed
 
 
 def test_where_slurm_is_not_there_the_profile_is_written_unchecked_and_that_is_told(cluster, tmp_path):
     (tmp_path / "bin/sinfo").unlink()
     code, printed, profile = cluster("--partition", "any")
     assert code == 0 and profile["default-resources"]["slurm_partition"] == "any"
-    assert "(sinfo) are not here or do not answer, so nothing was checked" in printed
+    assert "(sinfo) are missing or do not answer, so nothing was checked" in printed
 
 
 def test_a_partition_with_gpus_is_named_where_it_could_be_used(cluster, tmp_path):

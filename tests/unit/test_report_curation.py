@@ -75,7 +75,7 @@ def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
 def test_without_examples_the_figure_says_so(tmp_path, rejected):
     write_spectra(tmp_path / "s.h5", curated([], rejected), {})
     draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
-    said = "left a spectrum that could be drawn" if rejected else "nothing was left out"
+    said = "no rejected site left a spectrum to draw" if rejected else "nothing was left out"
     assert said in (tmp_path / "f.svg").read_text()
 
 
@@ -87,7 +87,7 @@ def test_the_part_of_the_page_tells_reasons_by_subset_and_what_is_not_known():
         subsets=[subset], reasons={"no_output": "none"}, reasons_found=["no_output", "<b>odd</b>"], from_files=False
     )
     assert "<code>no_output</code></td><td>4</td>" in page and "10.0 %" in page and 'src="data:y"' in page
-    assert "<b>odd" not in page and "a reason of another version" in page
+    assert "<b>odd" not in page and "a reason from another version" in page
     subset |= {"rejected": {}, "total": 0}
     page = render(subsets=[subset], reasons={}, reasons_found=[], from_files=True)
     assert "is not known" in page and "Nothing was left out." in page and 'src="data:y"' not in page

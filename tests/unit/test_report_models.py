@@ -53,7 +53,7 @@ def test_the_paper_stands_beside_a_result_with_a_plain_word(part):
         (4.0, 5.0, "below the paper"),
     ):
         data, page = part(rows, [interval_row("expert", low, high)])
-        assert data["rows"][0]["verdict"] == word and f"beside the paper's: {word}" in page
+        assert data["rows"][0]["verdict"] == word and f"compared with the paper's: {word}" in page
         assert "other numbers of spectra" not in page and "the same" in page
     data, page = part([metrics_row("expert", 5.0, n_train=3017, n_test=375)], [interval_row("expert", 4.5, 5.6)])
     assert "3017 + 375 3340 + 416" in page and "other numbers of spectra than the published" in page

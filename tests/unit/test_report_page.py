@@ -93,10 +93,10 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
 
 def test_models_side_by_side_are_shown_where_there_are_several(make):
     several = make(models=("expert", "linear", "trees"), comparison=True)
-    assert several.count("data:image/svg+xml;base64,") == 7 and "All models on all features" in several
+    assert several.count("data:image/svg+xml;base64,") == 7 and "η of all models on all features" in several
     assert "linear regression" in several and "gradient-boosted trees" in several
     alone = make()
-    assert "All models on all features" not in alone and "linear regression" not in alone
+    assert "η of all models on all features" not in alone and "linear regression" not in alone
 
 
 def test_what_cheaper_runs_are_worth_stands_apart_from_the_trainings(make):
@@ -147,22 +147,22 @@ def test_small_sets_are_told_once_with_their_numbers_to_judge_no_model(make, n_t
     for subset in ("Ti_FEFF", "Cu_FEFF"):
         told = f"{subset}: <b>{n_train} training and {n_test} {name} spectra</b>"
         assert page.count(told) == small
-    assert ("judge no model" in page) == small
+    assert ("says nothing about a model" in page) == small
     if small:
-        assert page.index("How good are the models?") < page.index("judge no model") < page.index("<table>")
+        assert page.index("How good are the models?") < page.index("says nothing about a model") < page.index("<table>")
 
 
 def test_undefined_figures_are_dashes(make):
     page = make(n_test=0, eta=np.nan)
     assert "<b>–</b>" in page and "nan" not in page.split('id="figures"')[0]
-    assert "Without a spectrum to" in page
+    assert "Without any spectrum to evaluate" in page
 
 
 def test_figures_of_the_validation_part_and_of_small_sets_are_told_as_such(make):
     assert "a little too good" not in make()
-    assert "judge no model" not in make()
+    assert "says nothing about a model" not in make()
     assert "a little too good" in make(part="val")
-    assert "judge no model" in make(n_train=50)
+    assert "says nothing about a model" in make(n_train=50)
 
 
 def test_run_times_are_added_up_by_rule(make):

@@ -231,13 +231,13 @@ def test_the_command_tells_people_and_scripts_the_same(campaign):
     told = CliRunner().invoke(app, ["status", str(campaign.folder)])
     assert told.exit_code == 0, told.output
     assert "Cu_FEFF8L failed: 1 engine_failed" in told.output
-    assert "All sites are through: 2 good, 1 failed." in told.output
+    assert "All sites have ended: 2 good, 1 failed." in told.output
     row = next(line for line in told.output.splitlines() if line.startswith("Cu_FEFF8L "))
     assert row.split()[1:7] == ["3", "2", "0", "1", "0", "1/1"] and row.split()[8] == "6"
     document = json.loads(CliRunner().invoke(app, ["status", str(campaign.folder), "--json"]).output)
     (subset,) = document["subsets"]
     assert subset == {**asdict(status_of(campaign)), "waiting": 0}
-    for wrong, said in ((["--json", "--watch"], "take one of them"), (["--watch"], "needs a terminal")):
+    for wrong, said in ((["--json", "--watch"], "; use one of them."), (["--watch"], "needs a terminal")):
         refused = CliRunner().invoke(app, ["status", str(campaign.folder), *wrong])
         assert refused.exit_code == 2 and said in " ".join(refused.output.split())
 

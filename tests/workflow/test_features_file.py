@@ -30,14 +30,16 @@ def test_features_and_spectra_from_files_lead_to_figures_and_report(tmp_path):
     )
     assert "Cu_FEFF.npz does not exist" in run(tmp_path, "--dry-run", good=False)
     write_parts(tmp_path)
-    assert "nothing is made of structures" in run(tmp_path, "structures", good=False)
+    assert "so this campaign makes no structures" in run(tmp_path, "structures", good=False)
     run(tmp_path)
     table = pd.read_csv(tmp_path / "results/evaluation/metrics.csv")
     assert (table["element"] + "_" + table["theory"]).tolist() == ["Cu_FEFF", "Cu_VASP"]
     assert (table["n_test"] > 0).all() and np.isfinite(table["eta"]).all()
     page = (tmp_path / "results/report/report.html").read_text()
     assert "bad_id" in page and "not_a_number" in page and "How did the simulations go" not in page
-    assert "no curation was" in page and "<b>by name alone</b>" in page, "two theories of Cu without structures"
+    assert "so nothing was simulated or curated here" in page and "<b>by name alone</b>" in page, (
+        "two theories of Cu without structures"
+    )
     with h5py.File(tmp_path / "results/dataset/test.h5") as file:
         assert (len(file["Cu_FEFF/spectra"]), len(file["Cu_VASP/spectra"]), len(file["structures"])) == (40, 38, 0)
     assert not (tmp_path / "results/simulations").exists()

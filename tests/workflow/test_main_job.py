@@ -76,7 +76,7 @@ def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
     rejected = pd.read_csv(finished / "results/spectra/Cu_FEFF_rejected.csv")
     for reason, number in rejected["reason"].value_counts().items():
         assert f"<code>{reason}</code></td><td>{number}</td>" in page
-    assert "judge no model" in page
+    assert "says nothing about a model" in page
 
 
 def test_a_second_call_has_nothing_to_do(finished):

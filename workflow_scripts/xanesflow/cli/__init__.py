@@ -1,7 +1,8 @@
-"""The command line: `xanesflow xanes`, the quick look at a spectrum, and `xanesflow examples`.
+"""The command line, `xanesflow ...`.
 
-`commands` has the options, and it alone needs typer; `request` finds out what is asked for, `compute` computes it,
-`output` writes it, and `xanes` does one after the other and shows it on the terminal.
+`commands` and the modules `*_commands` declare the options, and only these need typer. Each command imports what it
+needs when you call it. `xanesflow xanes`, for example, finds structure and sites in `choose_site`, computes them in
+`compute_sites`, writes the results in `write_xanes`, and `compute_spectra` does all of this in turn.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["app"]
 
 
 def __getattr__(name: str) -> object:
-    """`app`, imported when it is asked for, so that the modules beside it can be used without typer."""
+    """Import `app` only on request, so that the other modules work without typer."""
     if name != "app":
         raise AttributeError(f"module {__name__} has no attribute {name}")
     from xanesflow.cli.commands import app

@@ -1,4 +1,4 @@
-"""`xanesflow check`: what is shown of finished runs."""
+"""`xanesflow check`: shows which finished runs are good."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from xanesflow.simulations.check_runs import check_folders
 
 
 def show_check(folders: Sequence[Path], console: Console, *, workers: int = 1, refused_only: bool = False) -> bool:
-    """Print a line for each run, its verdict first, and how many there are of each; whether all are good.
+    """Print a line for each run, its verdict first, then the counts of all verdicts.
 
     Args:
-        folders: with runs.
+        folders: folders with runs.
         console: to print on.
         workers: processes.
-        refused_only: print no lines of good runs.
+        refused_only: print no lines for good runs.
+
+    Returns:
+        Whether all runs are good.
 
     Raises:
-        XanesflowError: a folder is not there, cannot be listed or holds no run.
+        XanesflowError: a folder does not exist, cannot be listed or holds no run.
     """
     counts: Counter[str] = Counter()
     for verdict in check_folders(folders, workers=workers):

@@ -1,4 +1,4 @@
-"""What is asked for: which structure, which element, which of its atoms."""
+"""Finds the structure, the element and the atoms that a call of `xanesflow xanes` names."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, read_structure_file
 
 LIGHTEST, HEAVIEST = 11, 92
-"""Atomic numbers of the absorbers whose K edge the engine computes."""
+"""Atomic numbers of the first and last absorber whose K edge the embedded engine computes."""
 
 _LIST = "`xanesflow examples` lists the examples"
 
 
 @dataclass(frozen=True)
 class Absorber:
-    """An atom whose spectrum is wanted.
+    """An atom whose spectrum is computed.
 
     Attributes:
         element: its symbol.
-        index: 0-based, into the structure.
-        multiplicity: how many symmetry-equivalent atoms of the cell it stands for, itself included.
+        index: 0-based index into the structure.
+        multiplicity: number of symmetry-equivalent atoms of the cell that it stands for, itself included.
     """
 
     element: str
@@ -38,28 +38,28 @@ class Absorber:
 
     @property
     def label(self) -> str:
-        """Such as `Cu_000 (x4)`, for a column."""
+        """Name of a column, as `Cu_000 (x4)`."""
         return f"{self.element}_{self.index:03d} (x{self.multiplicity})"
 
     @property
     def name(self) -> str:
-        """Such as `Cu 0 (×4)`, for a person."""
+        """Name for people, as `Cu 0 (×4)`."""
         return f"{self.element} {self.index} (×{self.multiplicity})"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A structure and the atoms of it whose spectra are wanted.
+    """A structure and its atoms whose spectra are computed.
 
     Attributes:
         name: of the structure, fit for a file's name.
-        source: where the structure is from, for the header of the table.
+        source: where the structure comes from, for the header of the table.
         material: the structure with its symmetry.
-        structure: the same as pymatgen has it.
+        structure: the same as a pymatgen Structure.
         element: the absorber's symbol.
         sites: the atoms, in the structure's order.
-        whole: whether these stand for all atoms of the element, so that their average is that of the material.
-        notes: what the user should know of structure and element, a sentence each.
+        whole: whether the sites stand for all atoms of the element, so that their average is the material's spectrum.
+        notes: what the user should know about structure and element, one sentence each.
         symprec: tolerance in Å with which the symmetry was found.
     """
 
@@ -79,12 +79,12 @@ def make_request(given: str, element: str | None, site: int | None, *, symprec: 
 
     Args:
         given: a structure file, or the id of an example.
-        element: symbol of the absorber; None: the atom's, else the structure's only 3d metal.
-        site: 0-based index of the atom; None: all inequivalent ones of the element.
+        element: symbol of the absorber; None: the element of `site`, else the structure's only 3d metal.
+        site: 0-based index of the atom; None: all inequivalent atoms of the element.
         symprec: spglib's distance tolerance in Å.
 
     Raises:
-        WrongCallError: there is no such structure, element or atom.
+        WrongCallError: the structure, element or atom does not exist.
         XanesflowError: the structure's file cannot be used.
     """
     name, source, structure, note = _load(given)
@@ -96,17 +96,20 @@ def make_request(given: str, element: str | None, site: int | None, *, symprec: 
     sites = tuple(Absorber(chosen, i, material.multiplicity(i)) for i in (firsts if site is None else [site]))
     notes = [sentence for sentence in (note, material.note) if sentence]
     if chosen not in ELEMENTS:
-        notes.append(f"The engine's accuracy was studied for Cu, and it is meant for Ti to Cu; take {chosen} with care")
+        notes.append(
+            "The embedded engine is meant for Ti to Cu, and its accuracy was studied for Cu; use the spectra of "
+            f"{chosen} with care"
+        )
     return Request(
         name, source, material, structure, chosen, sites, site is None, tuple(f"{n}." for n in notes), symprec
     )
 
 
 def read_element(given: str) -> str:
-    """The symbol of an element, in whatever case it is written.
+    """The symbol of an element, written in upper or lower case.
 
     Raises:
-        WrongCallError: it is none.
+        WrongCallError: the text is not an element.
     """
     symbol = given.strip().capitalize()
     if not Element.is_valid_symbol(symbol) or symbol in ("D", "T"):
@@ -115,7 +118,7 @@ def read_element(given: str) -> str:
 
 
 def _load(given: str) -> tuple[str, str, Structure, str]:
-    """Name, source, structure, and what is to be known of how it was read."""
+    """Name, source, structure, and a note on how it was read (empty if there is nothing to say)."""
     path = Path(given)
     try:
         status = path.stat()
@@ -140,14 +143,14 @@ def _load_example(given: str) -> tuple[str, str, Structure, str]:
         close = get_close_matches(given.lower(), examples, n=3, cutoff=0.65)
         close = close or [name for name in examples if name.split("-")[0] == given.lower()][:3]
         hint = f"did you mean {' or '.join(close)}? {_LIST}" if close else _LIST
-        raise WrongCallError(f"There is no file {printable(given, 200)}, and no example of that name; {hint}.")
+        raise WrongCallError(f"There is no file {printable(given, 200)}, and no example with that name; {hint}.")
     example = examples[given]
     reference = " ".join(example.reference.split()).rstrip(".")
     return example.id, f"{example.name}, example library: {reference}", example.structure(), ""
 
 
 def _element(material: Material, given: str | None, site: int | None) -> str:
-    """The absorber's element, if it agrees with structure and atom."""
+    """The absorber's element, checked against structure and atom."""
     present = sorted(set(material.elements), key=lambda symbol: Element(symbol).Z)
     atoms = material.elements
     if site is not None and site >= len(atoms):
@@ -155,6 +158,9 @@ def _element(material: Material, given: str | None, site: int | None) -> str:
             f"There is no site {site}: {material.formula} has {len(atoms)} atoms, counted 0 to {len(atoms) - 1}."
             if len(atoms) > 1 else f"There is no site {site}: the cell of {material.formula} has one atom, site 0."
         )  # fmt: skip
+
+    # A named element must be in the structure, and at the named site. Without a name, the site decides, else the only
+    # 3d metal of the structure.
     if given is not None:
         chosen = read_element(given)
         if chosen not in present:
@@ -176,5 +182,5 @@ def _element(material: Material, given: str | None, site: int | None) -> str:
             raise WrongCallError(f"Name the absorber of {material.formula} with --element: {holds}.")
         chosen = metals[0]
     if not LIGHTEST <= Element(chosen).Z <= HEAVIEST:
-        raise WrongCallError(f"The engine computes K edges from Na to U, and {chosen} is outside of that.")
+        raise WrongCallError(f"The embedded engine computes K edges from Na to U, but not that of {chosen}.")
     return chosen

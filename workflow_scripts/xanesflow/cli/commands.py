@@ -1,4 +1,4 @@
-"""The commands and their options; what they do is imported when they do it, so that `--help` answers at once."""
+"""The commands and their options. Each command imports its code only when it runs, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from xanesflow.cli.terminal import messages, report_errors, results, say
 
 app = typer.Typer(
     name="xanesflow",
-    help="From crystal structures to K-edge XANES: a quick look from the command line, and a demonstration of the "
-    "whole workflow. The workflow itself, up to trained models, is run with Snakemake (see README.md).",
+    help="From crystal structures to K-edge XANES: single spectra from the command line, and a demonstration of the "
+    "whole workflow. You run the workflow itself, up to trained models, with Snakemake (see README.md).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,7 +38,7 @@ def _main(
         bool, typer.Option("--version", help="Show the version.", callback=lambda value: _show_version(wanted=value))
     ] = False,
 ) -> None:
-    """Make a typer of several commands of this, whose options they share."""
+    """Hold the options that all commands share."""
 
 
 @app.command()
@@ -47,7 +47,7 @@ def xanes(
         str,
         typer.Argument(
             metavar="STRUCTURE",
-            help="A POSCAR, CIF or pymatgen JSON file, or an example, as nio-rocksalt.",
+            help="A POSCAR, CIF or pymatgen JSON file, or the id of an example, as nio-rocksalt.",
             show_default=False,
         ),
     ],
@@ -58,7 +58,7 @@ def xanes(
             "--element",
             "-e",
             metavar="SYMBOL",
-            help="The absorber, as Cu; may be left out if the structure has one 3d metal (Ti to Cu).",
+            help="The absorber, as Cu; you can omit it if the structure has one 3d metal (Ti to Cu).",
             show_default=False,
         ),
     ] = None,
@@ -69,7 +69,7 @@ def xanes(
             "-s",
             metavar="INDEX",
             min=0,
-            help="This atom alone, counted from 0; without it all inequivalent atoms of the element and their average.",
+            help="Only this atom, counted from 0; by default all inequivalent atoms of the element and their average.",
             show_default=False,
         ),
     ] = None,
@@ -97,7 +97,7 @@ def xanes(
             "-w",
             metavar="N",
             min=1,
-            help="Sites computed at a time; without it, one a core.",
+            help="Sites computed at a time; by default one for each core.",
             show_default=False,
         ),
     ] = None,
@@ -108,7 +108,7 @@ def xanes(
             metavar="ANGSTROM",
             min=1e-6,
             max=0.5,
-            help="Atoms are equivalent if symmetry holds to so much.",
+            help="Tolerance of symmetry, which decides whether atoms are equivalent.",
         ),
     ] = 0.01,
 ) -> None:
@@ -130,10 +130,10 @@ def xanes(
 def examples(
     element: Annotated[
         str | None,
-        typer.Option("--element", "-e", metavar="SYMBOL", help="Those with this absorber alone.", show_default=False),
+        typer.Option("--element", "-e", metavar="SYMBOL", help="Only those with this absorber.", show_default=False),
     ] = None,
 ) -> None:
-    """List the example structures that come with xanesflow; each id can stand for STRUCTURE."""
+    """List the example structures that come with xanesflow; use an id as STRUCTURE of `xanesflow xanes`."""
     with report_errors():
         from xanesflow.cli.show_spectra import show_examples
 
@@ -144,16 +144,16 @@ def examples(
 def demo(
     *,
     directory: Annotated[
-        Path, typer.Option("--directory", "-d", metavar="DIR", help="Folder for everything; made if missing.")
+        Path, typer.Option("--directory", "-d", metavar="DIR", help="Folder for all files; made if missing.")
     ] = Path("demo"),
     cores: Annotated[
         int | None,
-        typer.Option("--cores", "-c", metavar="N", min=1, help="Cores to use; without it, all.", show_default=False),
+        typer.Option("--cores", "-c", metavar="N", min=1, help="Cores to use; by default all.", show_default=False),
     ] = None,
 ) -> None:
     """Run the whole workflow on well-known structures, from crystal structures to a trained model and a report.
 
-    It takes some minutes. When it was stopped or something failed, the same command goes on where it was.
+    It takes some minutes. After a stop or a failure, the same command continues where it was.
     """
     with report_errors():
         from xanesflow.cli.demo import run_demo
@@ -165,7 +165,7 @@ def demo(
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the campaign; made if missing.")],
 ) -> None:
-    """Write a campaign of your own: a configuration that runs as it stands, and a Snakefile. Nothing is overwritten.
+    """Write a campaign of your own: a configuration that you can run at once, and a Snakefile. Overwrites nothing.
 
     Example: xanesflow init my_campaign
     """  # fmt: skip
@@ -176,7 +176,7 @@ def init(
         say(results(), f"Written into {directory}: {', '.join(names)}.")
         say(
             results(),
-            f"It runs as it stands; config.yaml names the other ways to start. Next: cd {directory} && snakemake -n",
+            f"You can run it at once; config.yaml shows the other ways to start. Next: cd {directory} && snakemake -n",
         )
 
 
@@ -186,15 +186,13 @@ def unpack(
         list[Path], typer.Argument(metavar="ZIP...", help="Packed chunks, as results/inputs/Ti_VASP/*.zip.")
     ],
     *,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to lay them out in; made if missing.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to unpack into; made if missing.")],
     potcar: Annotated[
         bool,
-        typer.Option("--potcar", help="Put POTCARs together for VASP, from the library that PMG_VASP_PSP_DIR names."),
+        typer.Option("--potcar", help="Join POTCARs for VASP, from the library that PMG_VASP_PSP_DIR names."),
     ] = False,
 ) -> None:
-    """Lay packed input files out as plain folders, to submit them by hand. Nothing is ever overwritten.
+    """Unpack input files into plain folders, to submit them by hand. Overwrites nothing.
 
     Example: xanesflow unpack results/inputs/Ti_FEFF/*.zip --out runs
     """  # fmt: skip
@@ -202,7 +200,7 @@ def unpack(
         from xanesflow.inputs.unpack import unpack as lay_out
 
         written, there = lay_out(zips, out, potcar=potcar)
-        say(results(), f"{written} files written to {out}" + (f", {there} were there already" if there else ""))
+        say(results(), f"{written} files written to {out}" + (f", {there} were there before" if there else ""))
 
 
 @app.command()
@@ -212,15 +210,15 @@ def status(
     ] = Path(),
     *,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.", show_default=False)
+        bool, typer.Option("--watch", "-w", help="Update the display until Ctrl-C.", show_default=False)
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
     ] = False,
 ) -> None:
-    """Tell how a campaign stands: sites done, at work and failed, core hours, when it will be over.
+    """Show the progress of a campaign: sites done, at work and failed, core hours, and when it will end.
 
-    It only reads the working directory, so it may be called at any time, also while the campaign runs on a cluster.
+    It only reads the working directory, so you can call it at any time, even while the campaign runs on a cluster.
     """
     with report_errors():
         from xanesflow.cli.status import show_status
@@ -231,22 +229,22 @@ def status(
 @app.command()
 def retry(
     subsets: Annotated[
-        list[str] | None, typer.Argument(metavar="[SUBSET...]", help="Of these alone, as Cu_FEFF.", show_default=False)
+        list[str] | None, typer.Argument(metavar="[SUBSET...]", help="Only of these, as Cu_FEFF.", show_default=False)
     ] = None,
     *,
     reason: Annotated[
         list[str] | None,
-        typer.Option("--reason", "-r", help="Those that failed so alone; may be repeated.", show_default=False),
+        typer.Option("--reason", "-r", help="Only sites that failed for this; may be repeated.", show_default=False),
     ] = None,
     site: Annotated[
         list[str] | None,
-        typer.Option("--site", "-s", help="This site alone, as mp-390_000; may be repeated.", show_default=False),
+        typer.Option("--site", "-s", help="Only this site, as mp-390_000; may be repeated.", show_default=False),
     ] = None,
     directory: Annotated[
         Path, typer.Option("--directory", "-d", metavar="DIR", help="The campaign's working directory.")
     ] = Path(),
 ) -> None:
-    """Mark failed sites, so that the next call of Snakemake computes these again, and no others.
+    """Mark failed sites, so that the next call of Snakemake computes them again, and no others.
 
     Example: xanesflow retry Cu_FEFF --reason timed_out
     """
@@ -266,18 +264,18 @@ def plan(
     features: Annotated[
         list[str] | None,
         typer.Option(
-            "--features", "-f", help="To look at; may be repeated. Without it all there are.", show_default=False
+            "--features", "-f", help="Features to use; may be repeated. By default all that exist.", show_default=False
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Without it results/plan/SUBSET.csv.", show_default=False),
+        typer.Option("--output", "-o", metavar="FILE", help="By default results/plan/SUBSET.csv.", show_default=False),
     ] = None,
     directory: Annotated[
         Path, typer.Option("--directory", "-d", metavar="DIR", help="The campaign's working directory.")
     ] = Path(),
 ) -> None:
-    """Choose the sites that are worth an expensive run, from features and the cheap runs that are there.
+    """Choose the sites that are worth an expensive run, from features and from the cheap runs that exist.
 
     Example: snakemake features, then xanesflow plan --subset Cu_FEFF --budget 200
     """
@@ -292,16 +290,16 @@ def plan(
 @app.command()
 def check(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Runs, or folders with runs anywhere below.")
+        list[Path], typer.Argument(metavar="FOLDER...", help="Runs, or folders with runs at any depth.")
     ],
     *,
     workers: Annotated[int, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes that read runs.")] = 1,
-    refused: Annotated[bool, typer.Option("--refused", help="List the runs that are refused alone.")] = False,
+    refused: Annotated[bool, typer.Option("--refused", help="List only the runs that are refused.")] = False,
 ) -> None:
-    """Say of finished runs of FEFF 9, 10 or VASP whether they are good, and if not why; exit code 0 only if all are.
+    """Check whether finished runs of FEFF 9, FEFF 10 or VASP are good, and say why not. Exit code 0 only if all are.
 
-    FEFF itself ends with exit code 0 after most of its failures; of VASP the core hole steps are judged, each with its
-    ground state. Example: xanesflow check runs/Cu
+    FEFF itself ends with exit code 0 after most of its failures. For VASP, the core hole steps are checked, each with
+    its ground state. Example: xanesflow check runs/Cu
     """  # fmt: skip
     with report_errors():
         from xanesflow.cli.check import show_check
@@ -322,7 +320,7 @@ app.add_typer(profile_app, name="profile")
 
 @profile_app.callback()
 def _profile() -> None:
-    """Make a group of commands of this, as there may be more than one."""
+    """Make `profile` a group of commands, since there may be more than one."""
 
 
 @profile_app.command("install")
@@ -332,14 +330,14 @@ def install_profile(
     partition: Annotated[
         str | None,
         typer.Option(
-            "--partition", "-p", help="For all jobs; without it, the cluster's default one.", show_default=False
+            "--partition", "-p", help="For all jobs; by default the cluster's default partition.", show_default=False
         ),
     ] = None,
     account: Annotated[
         str | None,
-        typer.Option("--account", "-A", help="What is charged; without it, your default one.", show_default=False),
+        typer.Option("--account", "-A", help="Account to charge; by default your default one.", show_default=False),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace another profile of that name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace another profile with this name.")] = False,
 ) -> None:
     """Write a profile with your cluster's values into your Snakemake folder, for `snakemake --profile slurm`.
 

@@ -1,4 +1,4 @@
-"""Compute sites side by side, each in a process of its own that ends with this one (see `running.kill_on_exit`)."""
+"""Compute sites in parallel, each in a separate process that ends with this one (see `running.kill_on_exit`)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from xanesflow.core.text import one_line
 from xanesflow.running.process import run_command
 
 _POLL = 0.15  # seconds
-_TAIL = 4096  # bytes of a log in which its last line is looked for
+_TAIL = 4096  # bytes at the end of a log, which hold its last line
 
 
 @dataclass(frozen=True)
 class SiteResult:
-    """What became of a site.
+    """Outcome of a site.
 
     Attributes:
         site: the atom.
-        result: its spectrum; None: there is none.
-        error: why not, without a full stop; empty if there is one.
-        seconds: that it took.
+        result: its spectrum; None if it failed.
+        error: why it failed, without a full stop; empty if it has a spectrum.
+        seconds: time that it took.
     """
 
     site: Absorber
@@ -43,7 +43,7 @@ class SiteResult:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -55,19 +55,19 @@ def compute_sites(
     settings: EngineSettings,
     *,
     workers: int,
-    tell: Callable[[Absorber, str], None] = lambda site, message: None,
+    show_message: Callable[[Absorber, str], None] = lambda site, message: None,
     done: Callable[[SiteResult], None] = lambda outcome: None,
 ) -> list[SiteResult]:
-    """Compute spectra; a site that fails does not keep the others from theirs.
+    """Compute spectra; a failed site does not stop the others.
 
-    However this ends, on Ctrl-C too, nothing that it started goes on, and its scratch folder is removed.
+    However this function ends, even by Ctrl-C, it stops everything that it started and removes its scratch folder.
 
     Args:
         structure: an ordered structure.
         sites: atoms of it.
-        settings: of the engine.
+        settings: of the embedded engine.
         workers: sites at a time.
-        tell: called in this thread with what happens to a site, first when it begins.
+        show_message: called in this thread with messages about a site, first when it begins.
         done: called in this thread as soon as a site has ended.
 
     Returns:
@@ -92,7 +92,7 @@ def compute_sites(
                         message = _message(future, folders[site])
                         if message and message != shown.get(site):
                             shown[site] = message
-                            tell(site, message)
+                            show_message(site, message)
             finally:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -102,18 +102,18 @@ def compute_sites(
 def run_site(
     structure: Structure, site_index: int, settings: EngineSettings, folder: Path, stop: threading.Event
 ) -> XanesResult:
-    """Compute one site with the workflow's adapter of the engine, in a process of its own.
+    """Compute one site with the embedded engine as the workflow runs it, in a separate process.
 
     Args:
         structure: an ordered structure.
         site_index: 0-based index of the absorber.
-        settings: of the engine.
-        folder: empty, for all files of the run.
+        settings: of the embedded engine.
+        folder: empty folder for all files of the run.
         stop: ends the run when it is set.
 
     Raises:
-        FailedRunError: there is no spectrum; says why.
-        XanesflowError: nor is there, as the sentence says.
+        FailedRunError: the run gave no good spectrum; says why.
+        XanesflowError: the engine cannot compute the site; says why.
         StoppedError: `stop` was set.
     """
     engine = Feff8lEngine(settings)
@@ -147,7 +147,7 @@ def _outcome(
 
 
 def _message(future: Future[SiteResult], folder: Path) -> str:
-    """What the engine said last of a site; empty if the site has not begun."""
+    """The engine's last message about a site; empty if the site has not begun."""
     if not future.running():
         return ""
     try:
@@ -158,5 +158,5 @@ def _message(future: Future[SiteResult], folder: Path) -> str:
         lines = []
     whole = [line.strip() for line in lines if line.endswith("\n") and line.strip()]
     if whole and whole[-1].startswith(("done in", "ERROR:")):
-        return ""  # `SiteResult` tells it better
+        return ""  # `SiteResult` reports the end
     return whole[-1][:200] if whole else "starting"

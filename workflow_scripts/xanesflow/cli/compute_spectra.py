@@ -1,4 +1,4 @@
-"""The quick look: compute what is asked for, write table and plot, and say where they are."""
+"""`xanesflow xanes`: computes spectra, writes table and plot, and says where they are."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def quick_look(
     console: Console,
     results: Console,
 ) -> list[Path]:
-    """Compute the spectra that are asked for and write them.
+    """Compute the requested spectra and write them.
 
     Args:
         request: structure, element and atoms.
-        settings: of the engine.
-        folder: where table and plot go; made if missing.
-        workers: sites computed at a time; None: one a core.
+        settings: of the embedded engine.
+        folder: for table and plot; made if missing.
+        workers: sites computed at a time; None: one for each core.
         console: for progress and remarks.
         results: for the closing table and the paths.
 
@@ -42,6 +42,7 @@ def quick_look(
     Raises:
         XanesflowError: the engine's programs are missing, the folder cannot be written to, or no site has a spectrum.
     """
+    # Find out before the work if programs are missing or the folder is read-only.
     folder_of_programs()
     _check_writable(folder)
     announce(request, console)
@@ -51,9 +52,11 @@ def quick_look(
             request.sites,
             settings,
             workers=min(workers or cores(), len(request.sites)),
-            tell=display.tell,
+            show_message=display.show_message,
             done=display.done,
         )
+
+    # Failed sites are left out of the table; without any spectrum the call fails.
     failed = [outcome for outcome in outcomes if outcome.result is None]
     if len(failed) == len(outcomes):
         if len(failed) == 1:
@@ -73,7 +76,7 @@ def quick_look(
 
 
 def _check_writable(folder: Path) -> None:
-    """Find out that the results cannot be written before they are computed."""
+    """Raise an error before the work if the results cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

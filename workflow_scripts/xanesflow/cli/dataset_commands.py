@@ -1,4 +1,4 @@
-"""`xanesflow dataset ...` and its options; what the commands do is imported when they do it."""
+"""`xanesflow dataset ...` and its options. Each command imports its code only when it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from xanesflow.cli.terminal import report_errors, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
 
-dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: look into one, check, plot, export, compare.")
+dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A dataset, results/dataset/<campaign>.h5.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)]
@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON docu
 
 @contextmanager
 def _report_input_errors(*files: Path) -> Iterator[None]:
-    """As `report_errors`, with exit code 2 for whatever the user can mend: 1 means something of its own here."""
+    """As `report_errors`, with exit code 2 for every mistake of the user's, since 1 has another meaning here."""
     with report_errors():
         from xanesflow.dataset.file import report_damage
 
@@ -35,13 +35,13 @@ def _report_input_errors(*files: Path) -> Iterator[None]:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             raise WrongCallError(
-                f"The system said: {error.strerror or error}{where}; mend that and try again."
+                f"The system said: {error.strerror or error}{where}; fix that and try again."
             ) from None
 
 
 @dataset_app.command()
 def info(file: File, *, as_json: AsJson = False) -> None:
-    """Tell what a dataset holds: subsets, sites, parts of the split, features, what was left out, versions."""
+    """Show what a dataset holds: subsets, sites, parts of the split, features, what was left out, versions."""
     with _report_input_errors(file):
         from xanesflow.cli.show_dataset import show_info
 
@@ -53,13 +53,13 @@ def validate_file(
     file: File,
     *,
     symmetry: Annotated[
-        bool, typer.Option("--symmetry", help="Also find each structure's symmetry again, and compare multiplicities.")
+        bool, typer.Option("--symmetry", help="Also find each structure's symmetry again and compare multiplicities.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset: layout, units, numbers, sites, split, structures, hashes; near duplicates are reported.
 
-    Exit code 0: no fault; 1: faults; 2: it cannot be opened as a dataset.
+    Exit code 0: no faults; 1: faults; 2: the file cannot be opened as a dataset.
     """
     with _report_input_errors(file):
         from xanesflow.cli.show_dataset import show_validation
@@ -73,11 +73,11 @@ def plot(
     file: File,
     sites: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SITE...]", help="Sites, as mp-390_000; without, each subset's mean and spread."),
+        typer.Argument(metavar="[SITE...]", help="Sites, as mp-390_000; by default each subset's mean and spread."),
     ] = None,
     *,
     subset: Annotated[
-        list[str] | None, typer.Option("--subset", "-s", help="Of these alone, as Cu_FEFF.", show_default=False)
+        list[str] | None, typer.Option("--subset", "-s", help="Only of these, as Cu_FEFF.", show_default=False)
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="SVG, PNG or PDF.")] = Path(
         "spectra.svg"
@@ -97,16 +97,16 @@ def plot(
 def export(
     file: File,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that is not there yet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that does not exist yet.")],
     layout: Annotated[
         Literal["npy", "npz", "csv"],
-        typer.Option("--format", "-f", help="A file an array, an archive a subset, or tables."),
+        typer.Option("--format", "-f", help="npy: a file for each array; npz: one for each subset; csv: tables."),
     ] = "npy",
     subset: Annotated[
-        list[str] | None, typer.Option("--subset", "-s", help="These alone, as Cu_FEFF.", show_default=False)
+        list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a dataset as plain NumPy files (without pickles) or CSV, for programs that read no HDF5.
+    """Write a dataset as plain NumPy files (without pickles) or CSV, for programs that cannot read HDF5.
 
     Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
     """
@@ -115,7 +115,7 @@ def export(
         from xanesflow.dataset.share.export_dataset import export_dataset
 
         number = export_dataset(file, out, layout=layout, subsets=subset or [])
-        say(results(), f"{number} files written to {out}; README.txt there tells what each holds")
+        say(results(), f"{number} files written to {out}; README.txt there describes them")
 
 
 @dataset_app.command()
@@ -128,9 +128,9 @@ def diff(
     ] = 1e-6,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what differs between two releases: sites, spectra, splits, features, structures.
+    """Show what differs between two releases: sites, spectra, splits, features, structures.
 
-    Exit code 0: nothing; 1: something; 2: one of them cannot be opened as a dataset.
+    Exit code 0: nothing; 1: something; 2: one of the files cannot be opened as a dataset.
     """
     with _report_input_errors(old, new):
         from xanesflow.cli.show_dataset import show_difference

@@ -1,4 +1,4 @@
-"""The demonstration: the whole workflow on the example library, with a display of how far it is."""
+"""`xanesflow demo`: runs the whole workflow on the example library and displays its progress."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory
 
 LOG = "demo.log"
-"""File in the demo's folder for all that Snakemake and the jobs print."""
+"""File in the demo's folder for everything that Snakemake and the jobs print."""
 
 _POLL = 0.1  # seconds
-_EVERY = 15.0  # seconds from one line on the simulations to the next, where there is no terminal
+_EVERY = 15.0  # seconds between two lines on the simulations, without a terminal
 _GRACE_S = 30.0  # seconds that Snakemake has to stop its jobs
-_AFTER = 3.0  # seconds that jobs have to end once Snakemake has
-_TAIL = 3  # lines of the log that are shown where no sentence tells what happened
+_AFTER = 3.0  # seconds that jobs have to end after Snakemake has ended
+_TAIL = 3  # lines of the log that are shown if no sentence says what happened
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Console) -> int:
-    """Run the demo campaign from structures to report, or what is left of it.
+    """Run the demo campaign from structures to report, or the rest of it.
 
     Args:
-        directory: folder for everything; made if missing.
-        cores: that it may use; None: all.
+        directory: folder for all files; made if missing.
+        cores: number of cores to use; None: all.
         console: for progress and results.
-        errors: for what went wrong.
+        errors: for failures.
 
     Returns:
         Exit code: 0; 1 after a failure; 130 after a stop by Ctrl-C or SIGTERM.
 
     Raises:
-        XanesflowError: the source tree is not there, or the folder is in use or none.
+        XanesflowError: the workflow's files are missing, the folder is in use, or `directory` is not a folder.
     """
     begin = time.monotonic()
     root = workflow_folder()
@@ -70,37 +70,39 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
     with held:
         progress = RunProgress(names=_example_names())
         count_finished(progress, directory / paths.RESULTS, campaign["subsets"])
-        _tell(console, f"The whole workflow on well-known structures; everything goes into {directory}, "
+        _show(console, f"This runs the whole workflow on well-known structures. Everything goes into {directory}, "
                      f"all messages into {directory / LOG}.")  # fmt: skip
         command = [sys.executable, "-m", "snakemake", "--profile", str(profile.parent),
                    "--snakefile", str(root / "Snakefile"), "--configfile", str(campaign_file),
                    "--directory", str(directory.resolve()), *(["--cores", str(cores)] if cores else [])]  # fmt: skip
         stopped, code, tail = _follow(command, root, directory / LOG, progress, console)
         took = clock(time.monotonic() - begin)
+
+    # Each way to end names what to do next.
     if stopped:
-        _tell(errors, "stopped; the same command goes on where it was")
+        _show(errors, "stopped; the same command continues where it was")
         return STOPPED
     if code:
         for sentence in progress.failures or [f"Snakemake ended with exit code {code}: {' | '.join(tail)}"]:
-            _tell(errors, sentence, style="red")
-        _tell(errors, f"The demo failed after {took}; all messages are in {directory / LOG}. Nothing is lost: the same "
-                    "command goes on where it was.", style="red")  # fmt: skip
+            _show(errors, sentence, style="red")
+        _show(errors, f"The demo failed after {took}; all messages are in {directory / LOG}. Nothing is lost: the same "
+                    "command continues where it was.", style="red")  # fmt: skip
         return 1
     if progress.nothing_to_do:
-        _tell(console, "Nothing was to do: all was there from an earlier run.")
+        _show(console, "There was nothing to do: an earlier run has made everything.")
     for sentence in summary(directory, campaign["campaign"], campaign["subsets"], took):
-        _tell(console, sentence)
+        _show(console, sentence)
     return 0
 
 
 def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str]) -> None:
-    """Tell a progress how many sites there are, and were simulated, after an earlier run."""
+    """Put into a progress how many sites an earlier run found and simulated."""
     for subset in subsets:
         if not (table := in_results(results, paths.SITES, subset=subset)).is_file():
             continue
         import pandas as pd  # takes a second to load
 
-        with suppress(OSError, ValueError):  # a broken one: the workflow tells
+        with suppress(OSError, ValueError):  # the workflow reports a broken table
             chunks = pd.read_parquet(table, columns=["chunk"])["chunk"].value_counts()
             progress.sites[subset] = int(chunks.sum())
             for chunk, count in chunks.items():
@@ -109,7 +111,7 @@ def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str])
 
 
 def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -> list[str]:
-    """What came out, a sentence or path each."""
+    """The results, one sentence or path each."""
     import pandas as pd
 
     results = directory / paths.RESULTS
@@ -127,7 +129,7 @@ def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -
         f"Dataset: {in_results(results, paths.DATASET, campaign=campaign)}",
         f"Metrics: {in_results(results, paths.METRICS)}",
         f"Report:  {in_results(results, paths.REPORT)}",
-        "So small a set judges no model; it shows that the whole way works.",
+        "So small a set says nothing about a model; it shows that the whole workflow works.",
     ]
 
 
@@ -139,11 +141,11 @@ class Shown(Protocol):
 
 
 class PlainLines:
-    """A line for each finished stage, for each failure, and for the simulations every quarter of a minute.
+    """Prints a line for each finished stage and each failure, and one for the simulations every quarter of a minute.
 
     Args:
-        progress: what is shown.
-        console: where.
+        progress: what to show.
+        console: to print on.
     """
 
     def __init__(self, progress: RunProgress, console: Console) -> None:
@@ -168,15 +170,15 @@ class PlainLines:
                 self._say(f"{stage.name} done: {_of(progress, stage)}{unit}, took {_stage_clock(progress, stage)}")
 
     def _say(self, text: str) -> None:
-        _tell(self._console, f"{clock(self._progress.clock() - self._begin):>5}  {text}")
+        _show(self._console, f"{clock(self._progress.clock() - self._begin):>5}  {text}")
 
 
 class LiveDisplay:
-    """A line for each stage, the last thing that happened and the time, drawn again and again; failures above it.
+    """Draws a line for each stage, the last event and the time again and again, below the failures.
 
     Args:
-        progress: what is shown.
-        console: where; failures are printed to it.
+        progress: what to show.
+        console: to draw on; failures are printed to it.
     """
 
     def __init__(self, progress: RunProgress, console: Console) -> None:
@@ -184,24 +186,24 @@ class LiveDisplay:
         self._failures = _Failures(progress)
 
     def update(self) -> None:
-        """Print failures; the rest is drawn by itself."""
+        """Print new failures; rich draws the rest."""
         for sentence in self._failures.new():
-            _tell(self._console, f"✗ {sentence}", style="red")
+            _show(self._console, f"✗ {sentence}", style="red")
 
     def __rich__(self) -> Group:
-        """What is drawn."""
+        """The display at this moment."""
         progress = self._progress
         table = Table.grid(padding=(0, 1))
         for justify in ("left", "left", "left", "right", "right"):
             table.add_column(justify=justify, no_wrap=True)
         for stage in progress.stages.values():
             table.add_row(*_mark(progress, stage), _bar(progress, stage), *_counts(progress, stage))
-        last = Text(progress.last or "Snakemake looks what is to do", style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(table, last, Text(f"{clock(progress.clock() - self._begin)} altogether", style="bold"))
+        last = Text(progress.last or "Snakemake plans the jobs", style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(table, last, Text(f"{clock(progress.clock() - self._begin)} in total", style="bold"))
 
 
 class _Failures:
-    """Gives the failures of a progress that it has not given yet."""
+    """Returns the failures of a progress that it has not returned before."""
 
     def __init__(self, progress: RunProgress) -> None:
         self._progress, self._given = progress, [0, 0]
@@ -216,12 +218,12 @@ class _Failures:
 def _follow(
     command: list[str], root: Path, log: Path, progress: RunProgress, console: Console
 ) -> tuple[bool, int, list[str]]:
-    """Run Snakemake and show how far it is; nothing that it started goes on afterwards.
+    """Run Snakemake and show its progress; nothing that it started runs on afterwards.
 
     Returns:
         Whether it was stopped, its exit code, and the last lines that it printed.
     """
-    if sys.platform == "linux":  # what the jobs leave behind falls to this process, which ends it
+    if sys.platform == "linux":  # processes that jobs leave behind become children of this one, which ends them
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     tail: list[str] = []
     with log.open("ab") as written, log.open("rb") as read, _asked_to_stop() as asked:
@@ -229,8 +231,8 @@ def _follow(
         written.flush()
         read.seek(0, os.SEEK_END)
         lines = _Lines(read)
-        # A file, not a pipe: all is in it whatever happens to this process. A group of its own: only this process
-        # gets the terminal's Ctrl-C, and passes it on.
+        # The output goes into a file, not a pipe, so it is complete whatever happens to this process. Snakemake gets a
+        # separate process group, so only this process gets the terminal's Ctrl-C, and passes it on.
         process = subprocess.Popen(
             command, cwd=root, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, process_group=0
         )
@@ -239,17 +241,19 @@ def _follow(
             with _shown(progress, console) as shown:
                 running = True
                 while running:
+                    # Read what is new, and once more after Snakemake has ended.
                     running = process.poll() is None
                     for line in lines.new():
                         tail = [*tail, line.strip()][-_TAIL:] if line.strip() else tail
-                        if not asked:  # what a stopped job says is no failure
+                        if not asked:  # messages of a stopped job are not failures
                             progress.feed(line)
                     if not running and not asked:
                         progress.close()
                     shown.update()
+                    # The first signal goes to Snakemake, which ends its jobs; a second one, or too long a wait, kills.
                     if asked and passed_on is None:
                         passed_on = time.monotonic()
-                        progress.last = "stopping; what is finished is kept"
+                        progress.last = "stopping; finished work is kept"
                         with suppress(ProcessLookupError):
                             os.killpg(process.pid, signal.SIGINT)
                     elif len(asked) > 1 or (passed_on and time.monotonic() - passed_on > _GRACE_S):
@@ -262,7 +266,7 @@ def _follow(
 
 
 def _end_rest(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
-    """Wait for what Snakemake left at work, then end it."""
+    """Wait for the processes that Snakemake left running, then end them."""
     deadline = time.monotonic() + grace_s
     while sys.platform == "linux" and kill_on_exit.descendants(os.getpid()) and time.monotonic() < deadline:
         time.sleep(_POLL)
@@ -271,9 +275,10 @@ def _end_rest(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[list[int]]:
-    """A list that gets the signals that ask this process to stop, instead of their stopping it at once.
+    """Collect the signals that ask this process to stop in a list, instead of stopping at once.
 
-    They are handled, so Snakemake starts with their default action even where a shell made this process ignore them.
+    Since this process handles them, Snakemake starts with their default action even if a shell made this process
+    ignore them.
     """
     asked: list[int] = []
 
@@ -290,7 +295,7 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 @contextmanager
 def _shown(progress: RunProgress, console: Console) -> Iterator[Shown]:
-    """The display that suits where the console goes to."""
+    """The display that suits the console."""
     if not _is_terminal(console) or console.is_dumb_terminal:
         yield PlainLines(progress, console)
         return
@@ -300,12 +305,12 @@ def _shown(progress: RunProgress, console: Console) -> Iterator[Shown]:
 
 
 def _is_terminal(console: Console) -> bool:
-    """Whether a person looks at it; FORCE_COLOR, which CI sets, does not make it one."""
+    """Whether the console is a real terminal; FORCE_COLOR, which CI sets, does not count."""
     return console.is_terminal and console.file.isatty()
 
 
-def _tell(console: Console, sentence: str, style: str | None = None) -> None:
-    """`say`, without any control character where there is no terminal."""
+def _show(console: Console, sentence: str, style: str | None = None) -> None:
+    """Print a sentence as `say` does, but without control characters if there is no terminal."""
     if _is_terminal(console):
         say(console, sentence, style)
     else:
@@ -313,7 +318,7 @@ def _tell(console: Console, sentence: str, style: str | None = None) -> None:
 
 
 class _Lines:
-    """Gives the whole lines that a file got since the last call."""
+    """Returns the complete lines that were written to a file since the last call."""
 
     def __init__(self, opened: BinaryIO) -> None:
         self._opened, self._rest = opened, b""
@@ -341,14 +346,14 @@ def _bar(progress: RunProgress, stage: Stage) -> ProgressBar:
 
 def _counts(progress: RunProgress, stage: Stage) -> tuple[str, str]:
     if _was_there(progress, stage):
-        return "there before", ""
+        return "done before", ""
     total = stage.jobs or (stage.name == "simulations" and progress.sites_total)
     unit = " sites" if stage.name == "simulations" else ""
     return f"{_of(progress, stage)}{unit}" if total else "", _stage_clock(progress, stage)
 
 
 def _of(progress: RunProgress, stage: Stage) -> str:
-    """`23 of 66`; with a plus as long as more may come."""
+    """`23 of 66`, with a plus as long as the total may grow."""
     done, total = _numbers(progress, stage)
     more = "" if stage.name != "simulations" or progress.sites_known else "+"
     return f"{done} of {total}{more}"
@@ -371,9 +376,9 @@ def _stage_clock(progress: RunProgress, stage: Stage) -> str:
 
 
 def _example_names() -> dict[str, str]:
-    """What to call the examples: `fe2o3-hematite` -> `Fe2O3 hematite`."""
+    """Names to display for the examples: `fe2o3-hematite` -> `Fe2O3 hematite`."""
     names = {}
-    # The library's own reader takes seconds to load, and checks what is not shown here.
+    # `load_examples` would take seconds, and check what is not shown here.
     for path in example_files():
         for entry in yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             names[entry["id"]] = " ".join([entry["formula"], *entry["id"].split("-")[1:]])

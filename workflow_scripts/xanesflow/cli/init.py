@@ -1,4 +1,4 @@
-"""`xanesflow init`: a folder with a campaign that runs as it stands."""
+"""`xanesflow init`: writes the folder of a campaign that you can run at once."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ TEMPLATES = Path(__file__).parent / "campaign_folder"
 
 
 def write_campaign(folder: Path) -> list[str]:
-    """Write configuration, Snakefile and profile of a campaign; nothing is ever overwritten.
+    """Write configuration, Snakefile and profile of a campaign; existing files are never overwritten.
 
     Args:
-        folder: for them; made if missing.
+        folder: for these files; made if missing.
 
     Returns:
         The names of the files in the folder.
 
     Raises:
-        XanesflowError: one of the files is there already, the folder is a file, or the package lacks the workflow.
+        XanesflowError: one of the files exists, the folder is a file, or the package lacks the workflow.
     """
-    profile = "profiles/default/config.yaml"  # Snakemake finds it by its place
+    profile = "profiles/default/config.yaml"  # Snakemake looks for it at this path
     sources = {
         "config.yaml": TEMPLATES / "config.yaml",
         "Snakefile": TEMPLATES / "Snakefile",

@@ -1,4 +1,4 @@
-"""`xanesflow measured`: reads the files, shows a table and remarks, writes what was asked for."""
+"""`xanesflow measured`: reads and normalises files, shows a table and remarks, and writes spectra and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show_measured(
     messages: Console,
     results: Console,
 ) -> None:
-    """Read, normalise, show and write.
+    """Read, normalise, show and write measured spectra.
 
     Raises:
         XanesflowError: a file cannot be used, or a result cannot be written.
@@ -45,7 +45,7 @@ def show_measured(
         for remark in spectrum.remarks:
             say(messages, f"{spectrum.source}: {remark}" if len(spectra) > 1 else remark, style="yellow")
 
-    # The files come last, so that a wrong folder does not hide the table.
+    # Files are written last, so that an error there does not hide the table.
     if output is not None:
         from xanesflow.measured.write_measured import write_spectra
 
@@ -59,7 +59,7 @@ def show_measured(
 
 
 def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: Path | None, plot: Path | None) -> None:
-    """Find out what is wrong with the results' names before the work."""
+    """Raise an error before the work if a result cannot be written under its name."""
     for path in (output, plot):
         if path is not None and path.is_dir():
             raise WrongCallError(f"{path} is a folder; name a file in it.")
@@ -79,7 +79,7 @@ def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: 
 
 
 def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:
-    """One column of values for one spectrum, a row each for several."""
+    """A column of values for one spectrum, or a row for each of several."""
     if len(spectra) == 1:
         table = Table(show_header=False, title=escape(printable(spectra[0].source)), title_justify="left")
         table.add_column(style="bold")
@@ -102,7 +102,7 @@ def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:
 
 
 def _described(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
-    """Names and values of what a user looks for."""
+    """Names and values that describe a spectrum to the user."""
     known = spectrum.parameters
     pre, post = known["pre_edge_range_ev"], known["post_edge_range_ev"]
     origin = {"stated": "as stated", "energy": "found from the energy"}[known["element_from"]]

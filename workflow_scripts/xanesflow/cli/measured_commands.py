@@ -1,4 +1,4 @@
-"""`xanesflow measured` with its options; what it does is imported when it does it."""
+"""`xanesflow measured` and its options. It imports its code only when it runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def measured(
         str | None,
         typer.Option(
             metavar="ROLE=N,...",
-            help="What the columns are, as energy=1,i0=2,it=3; also if, ir, mu, norm, angle; several as if=4+5.",
+            help="What the columns hold, as energy=1,i0=2,it=3; also if, ir, mu, norm, angle; sums as if=4+5.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def measured(
     energy_unit: Annotated[
         Literal["eV", "keV", "deg"] | None,
         typer.Option(
-            "--energy-unit", help="If the file does not say it; deg: angles of the monochromator.", show_default=False
+            "--energy-unit", help="If the file does not name it; deg: monochromator angles.", show_default=False
         ),
     ] = None,
     d_spacing: Annotated[
@@ -54,7 +54,7 @@ def measured(
     ] = None,
     decimal: Annotated[
         Literal["point", "comma"] | None,
-        typer.Option(help="What commas are, if the file leaves it open.", show_default=False),
+        typer.Option(help="The decimal mark, if the file leaves it open.", show_default=False),
     ] = None,
     element: Annotated[
         str | None,
@@ -64,19 +64,19 @@ def measured(
     e0: Annotated[
         float | None,
         typer.Option(
-            "--e0", metavar="EV", help="The edge; without it, the last crossing of half the step.", show_default=False
+            "--e0", metavar="EV", help="The edge; by default the last crossing of half the step.", show_default=False
         ),
     ] = None,
     pre: Annotated[
         str | None,
         typer.Option(
-            metavar="FROM:TO", help="Range of the line before the edge, eV about E0, as -150:-30.", show_default=False
+            metavar="FROM:TO", help="Range of the line before the edge, eV from E0, as -150:-30.", show_default=False
         ),
     ] = None,
     post: Annotated[
         str | None,
         typer.Option(
-            metavar="FROM:TO", help="Range of the curve after the edge, eV about E0, as 50:600.", show_default=False
+            metavar="FROM:TO", help="Range of the curve after the edge, eV from E0, as 50:600.", show_default=False
         ),
     ] = None,
     order: Annotated[
@@ -99,7 +99,7 @@ def measured(
         typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png or .pdf.", show_default=False),
     ] = None,
 ) -> None:
-    """Read measured spectra and normalise them. Where a file can be read in several ways, you are asked.
+    """Read measured spectra and normalise them. If a file can be read in several ways, the error says how to choose.
 
     Example: xanesflow measured scan.xdi --output scan.csv --plot scan.png
     """
@@ -130,5 +130,5 @@ def _range(text: str, option: str) -> tuple[float, float]:
     except ValueError:
         low = high = math.nan
     if not math.isfinite(low) or not math.isfinite(high) or low == high:
-        raise WrongCallError(f"{option} {text[:40]!r} is no range; write two energies in eV, as 7100:7101.")
+        raise WrongCallError(f"{option} {text[:40]!r} is not a range; write two energies in eV, as 7100:7101.")
     return min(low, high), max(low, high)

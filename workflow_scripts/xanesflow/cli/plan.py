@@ -1,4 +1,4 @@
-"""`xanesflow plan`: choose the sites that are worth an expensive run."""
+"""`xanesflow plan`: chooses the sites that are worth an expensive run."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def show_plan(
     console: Console,
     progress: Console,
 ) -> None:
-    """Choose sites, write their list, and tell how to go on.
+    """Choose sites, write their list, and say how to continue.
 
     Args:
         directory: the campaign's working directory.
         subset: as `Cu_FEFF`.
-        budget: how many sites.
-        features: to look at; empty: all that are there.
+        budget: number of sites to choose.
+        features: to use; empty: all that exist.
         output: CSV to write; None: `results/plan/<subset>.csv` of the campaign.
-        console: where the answer goes.
-        progress: where the progress goes.
+        console: for the answer.
+        progress: for the progress bar.
 
     Raises:
         XanesflowError: as `plan_sites`.
@@ -49,6 +49,8 @@ def show_plan(
             features=features or None,
             progress=lambda done, _: bar.update(task, completed=done),
         )
+
+    # The first sites are shown; the file has them all.
     path = output or directory / fill(paths.PLAN, subset=subset)
     write_plan(path, plan)
     new = plan.table[plan.table["rank"] > 0]
@@ -67,6 +69,7 @@ def show_plan(
         shown = ", ".join(plan.without_features[:3])
         say(
             console,
-            f"{len(plan.without_features)} sites could not be looked at, as features are missing ({shown}, ...).",
+            f"{len(plan.without_features)} sites could not be considered, because their features are missing "
+            f"({shown}, ...).",
         )
-    say(console, f"Written: {path}. To simulate these alone: simulations: {{sites: {{{subset}: {path}}}}}")
+    say(console, f"Written: {path}. To simulate only these: simulations: {{sites: {{{subset}: {path}}}}}")

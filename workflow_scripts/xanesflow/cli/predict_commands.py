@@ -1,4 +1,4 @@
-"""`xanesflow predict` and `xanesflow model ...` with their options; what they do is imported when they do it."""
+"""`xanesflow predict`, `xanesflow model ...` and their options. Each command imports its code only when it runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xanesflow.core.errors import WrongCallError, XanesflowError
 
 @contextmanager
 def _report_input_errors() -> Iterator[None]:
-    """As `report_errors`, with exit code 2 for whatever the user can mend."""
+    """As `report_errors`, with exit code 2 for every mistake that the user can fix."""
     with report_errors():
         try:
             yield
@@ -26,10 +26,10 @@ def _report_input_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _much_imported() -> Iterator[None]:
-    """Without the garbage collector, which looks again and again through a million objects that all stay.
+def _quick_imports() -> Iterator[None]:
+    """Turn off the garbage collector, which would scan a million objects again and again, all of which stay.
 
-    Importing PyTorch and ending the program take a third less time so.
+    This saves a third of the time that importing PyTorch and ending the program take.
     """
     gc.disable()
     try:
@@ -53,14 +53,14 @@ def predict(
             "--model",
             "-m",
             metavar="CHECKPOINT",
-            help="A checkpoint, a folder with a model's seeds, or one of `xanesflow model export`; may be repeated: "
-            "seeds of one model are its ensemble, and each element or level of theory has a model of its own.",
+            help="A checkpoint, a folder with a model's seeds, or one of `xanesflow model export`; may be repeated, "
+            "for the seeds of a model (its ensemble) and for models of other elements or levels of theory.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where spectra go, .csv or .h5.", show_default=False),
+        typer.Option("--output", "-o", metavar="FILE", help="File for the spectra, .csv or .h5.", show_default=False),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -68,7 +68,7 @@ def predict(
     ] = None,
     subset: Annotated[
         list[str] | None,
-        typer.Option("--subset", "-s", help="This alone, as Cu_FEFF; may be repeated.", show_default=False),
+        typer.Option("--subset", "-s", help="Only this, as Cu_FEFF; may be repeated.", show_default=False),
     ] = None,
     calibration: Annotated[
         list[Path] | None,
@@ -80,27 +80,36 @@ def predict(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="M3GNet's weights; without, matgl's cache or a download.", show_default=False),
+        typer.Option(
+            metavar="DIR", help="M3GNet's weights; by default matgl's cache or a download.", show_default=False
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:<number>, for the features.")] = "cpu",
     workers: Annotated[
         int | None,
-        typer.Option("--workers", "-w", metavar="N", min=1, help="Processes; without, what pays.", show_default=False),
+        typer.Option(
+            "--workers", "-w", metavar="N", min=1, help="Processes; by default as many as help.", show_default=False
+        ),
     ] = None,
     symprec: Annotated[
         float,
-        typer.Option(metavar="ANGSTROM", min=1e-6, max=0.5, help="Atoms are equivalent if symmetry holds to so much."),
+        typer.Option(
+            metavar="ANGSTROM",
+            min=1e-6,
+            max=0.5,
+            help="Tolerance of symmetry, which decides whether atoms are equivalent.",
+        ),
     ] = 0.01,
 ) -> None:
     """Predict the XANES of structures with trained models: each site, and the average of each material.
 
-    Of several structures the good ones are predicted, and the others are told with their reasons. Exit code 2 if
-    nothing can be predicted, or a file that was named cannot be used.
+    Of several structures, the good ones are predicted and the others are listed with reasons. Exit code 2 if nothing
+    can be predicted, or if a named file cannot be used.
 
     Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
     """
     with _report_input_errors():
-        with _much_imported():
+        with _quick_imports():
             from xanesflow.cli.show_predictions import show_prediction
 
         if not show_prediction(
@@ -120,7 +129,7 @@ def predict(
             sys.exit(2)
 
 
-model_app = typer.Typer(no_args_is_help=True, help="Trained models: tell what one is, export it to share.")
+model_app = typer.Typer(no_args_is_help=True, help="Trained models: describe one, or export it to share.")
 
 Models = Annotated[
     list[Path],
@@ -140,12 +149,12 @@ def info(
         bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
     ] = False,
 ) -> None:
-    """Tell what a model is: network, features, training data, error bars, and how good it is.
+    """Describe a model: network, features, training data, error bars, and how good it is.
 
     Example: xanesflow model info results/models/expert_m3gnet_Cu_FEFF
     """
     with _report_input_errors():
-        with _much_imported():
+        with _quick_imports():
             from xanesflow.cli.show_model import show_models
 
         show_models(models, results(), as_json=as_json)
@@ -155,7 +164,7 @@ def info(
 def export(
     models: Models,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that is not there yet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that does not exist yet.")],
     calibration: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Error bars that do not lie beside the model.", show_default=False),
@@ -164,26 +173,26 @@ def export(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Predictions that it was judged by (results/evaluation/predictions/...h5), if they do not.",
+            help="Prediction files (results/evaluation/predictions/...h5) that do not lie beside the model.",
             show_default=False,
         ),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(help="SPDX name; without, that of the campaign's dataset.", show_default=False)
+        str | None, typer.Option(help="SPDX name; by default that of the campaign's dataset.", show_default=False)
     ] = None,
     creator: Annotated[
-        str | None, typer.Option(help="Who made it; without, who made the dataset.", show_default=False)
+        str | None, typer.Option(help="Who made it; by default who made the dataset.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a model as a folder to share: all seeds, error bars, model card and hashes; nothing of this machine.
+    """Write a model as a folder to share: all seeds, error bars, model card and hashes, without paths of this machine.
 
     Example: xanesflow model export results/models/expert_m3gnet_Cu_FEFF --out cu_xanes
     """
     with _report_input_errors():
-        with _much_imported():
+        with _quick_imports():
             from xanesflow.prediction.export_model import export_model
 
         folder = export_model(
             models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
         )
-        say(results(), f"{folder}: predict with it: xanesflow predict STRUCTURE... --model {folder}")
+        say(results(), f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")

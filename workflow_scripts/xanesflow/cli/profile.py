@@ -1,7 +1,7 @@
-"""`xanesflow profile install slurm`: the profile with a cluster's own values, where Snakemake finds it by its name.
+"""`xanesflow profile install slurm`: writes the profile with a cluster's values, where Snakemake finds it by name.
 
-Nothing is asked that the cluster can tell: partitions and their limits (sinfo), accounts (sacctmgr), and whether it
-keeps accounts at all (scontrol).
+The values come from the cluster itself: partitions and their limits (sinfo), accounts (sacctmgr), and whether it keeps
+accounts at all (scontrol).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from xanesflow.core.files import write_text
 from xanesflow.core.source_tree import workflow_file
 from xanesflow.running import slurm
 
-_LOOKS = 180  # seconds, the longest time between two looks of the executor at its jobs
+_LOOKS = 180  # seconds, the longest time after which the executor checks its jobs again
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Partition:
     """A partition of a cluster.
 
     Attributes:
-        name: of it.
-        default: whether jobs go there that name none.
-        hours: limit of a job; None: there is none.
+        name: of the partition.
+        default: whether jobs that name no partition go there.
+        hours: time limit of a job; None: no limit.
         gpu: whether it has GPUs.
     """
 
@@ -40,14 +40,14 @@ class Partition:
 
 @dataclass(frozen=True)
 class SlurmCluster:
-    """What a cluster tells of itself.
+    """What a cluster reports about itself.
 
     Attributes:
         partitions: those that are up.
         accounting: whether it keeps accounts, so that sacct and sacctmgr answer.
-        accounts: that this user may charge.
+        accounts: those that this user may charge.
         default_account: of this user.
-        remembers: seconds for which squeue knows of a job that is over.
+        remembers: seconds for which squeue lists a job after its end.
     """
 
     partitions: tuple[Partition, ...]
@@ -62,53 +62,58 @@ def install_slurm(folder: Path, *, partition: str | None, account: str | None, f
 
     Args:
         folder: Snakemake's folder of the user's profiles.
-        partition: for all jobs; None: the cluster's default one.
-        account: to charge; None: the user's default one.
-        force: replace another profile of that name.
+        partition: for all jobs; None: the cluster's default.
+        account: to charge; None: the user's default.
+        force: replace another profile with this name.
 
     Returns:
-        The file, and sentences on what is in it and what to look at.
+        The file, and sentences on its content and on what to check.
 
     Raises:
-        XanesflowError: the cluster has no such partition or account, cannot choose one, or another profile is there.
+        XanesflowError: the cluster has no such partition or account or no default, or another profile exists.
     """
+    # Check the choices, if the cluster answers.
     cluster = ask_cluster()
     remarks: list[str] = []
     if cluster is None:
         remarks.append(
-            "Slurm's commands (sinfo) are not here or do not answer, so nothing was checked; call this on the login "
-            "node, with --force, or look at the file."
+            "Slurm's commands (sinfo) are missing or do not answer, so nothing was checked; call this again on the "
+            "login node, with --force, or check the file."
         )
         chosen = None
     else:
         chosen = _choose_partition(cluster, partition)
         account = _choose_account(cluster, account)
         partition = chosen.name
+
+    # Another profile, perhaps edited by hand, is only replaced on request.
     template = workflow_file("profiles/slurm/config.yaml").read_text(encoding="utf-8")
     text = fill_profile(template, partition=partition, account=account, cluster=cluster)
     path = folder / "slurm" / "config.yaml"
     there = path.read_text(encoding="utf-8") if path.exists() else None
     if there not in (None, text) and not force:
-        raise XanesflowError(f"{path} is there already and differs: look at it, and replace it with --force.")
+        raise XanesflowError(f"{path} is there already and differs: check it, and replace it with --force.")
     write_text(path, text)
+
+    # Say what was chosen, and warn of limits that would stop jobs or hide their end.
     none_kept = cluster is not None and not cluster.accounting
     charged = "none, as the cluster keeps none" if none_kept else account or "your default one"
     remarks.insert(0, f"Partition: {partition or 'as the cluster chooses'}; account: {charged}.")
     if chosen and chosen.hours is not None and chosen.hours < SimulationsSection().longest_job:
         remarks.append(
-            f"Partition {chosen.name} ends jobs after {chosen.hours:g} h: put simulations: {{longest_job: "
-            f"{chosen.hours:g}}} into your configuration."
+            f"Partition {chosen.name} ends jobs after {chosen.hours:g} h: add simulations: {{longest_job: "
+            f"{chosen.hours:g}}} to your configuration."
         )
     if cluster and not cluster.accounting and (cluster.remembers or _LOOKS) < _LOOKS:
         remarks.append(
-            f"This cluster keeps no accounts and forgets a job {cluster.remembers} s after its end (MinJobAge), while "
-            f"Snakemake may look {_LOOKS} s later: ask its administrators for a longer MinJobAge."
+            f"This cluster keeps no accounts and forgets a job {cluster.remembers} s after its end (MinJobAge), but "
+            f"Snakemake may check {_LOOKS} s later: ask its administrators for a longer MinJobAge."
         )
     return path, remarks
 
 
 def fill_profile(text: str, *, partition: str | None, account: str | None, cluster: SlurmCluster | None) -> str:
-    """Put a cluster's values into the profile, whose comments stay."""
+    """Put a cluster's values into the profile, and keep its comments."""
     for key, value in (("slurm_partition", partition), ("slurm_account", account)):
         if value is not None:
             text = _replaced(rf"^  # {key}: .*$", f"  {key}: {value}", text)
@@ -121,7 +126,7 @@ def fill_profile(text: str, *, partition: str | None, account: str | None, clust
 
 
 def ask_cluster() -> SlurmCluster | None:
-    """Ask the cluster; None if there is none to ask."""
+    """Ask the cluster about itself; None if there is no cluster."""
     code, said, _ = slurm.ask("sinfo", "--noheader", "--format", "%P|%a|%l|%G")
     if code != 0 or not said:
         return None
@@ -162,7 +167,7 @@ def _choose_partition(cluster: SlurmCluster, wanted: str | None) -> Partition:
         return by_name[wanted]
     chosen = [each for each in cluster.partitions if each.default] or list(cluster.partitions)
     if len(chosen) != 1:
-        raise WrongCallError(f"This cluster has no default partition; choose one with --partition, of {known}.")
+        raise WrongCallError(f"This cluster has no default partition; choose one with --partition: {known}.")
     return chosen[0]
 
 
@@ -180,7 +185,7 @@ def _replaced(pattern: str, line: str, text: str) -> str:
     text, count = re.subn(pattern, lambda _: line, text, count=1, flags=re.MULTILINE)
     if not count:
         raise XanesflowError(
-            f"profiles/slurm/config.yaml has no line like '{line}' any more; take it from the project."
+            f"profiles/slurm/config.yaml has no line like '{line}' any more; restore the file from the project."
         )
     return text
 

@@ -1,4 +1,4 @@
-"""`xanesflow retry`: mark failed sites to be computed again, and say what to call next."""
+"""`xanesflow retry`: marks failed sites to be computed again, and says what to call next."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from xanesflow.simulations.state.request_retries import request_retries
 def mark(
     directory: Path, subsets: Sequence[str], *, reasons: Sequence[str], sites: Sequence[str], console: Console
 ) -> None:
-    """Mark failed sites and tell how many.
+    """Mark failed sites and print how many.
 
     Args:
-        directory: the working directory.
-        subsets: of these alone; empty: of all.
-        reasons: those that failed for one of these alone; empty: for any.
-        sites: these alone; empty: all.
-        console: where.
+        directory: the campaign's working directory.
+        subsets: only sites of these; empty: of all.
+        reasons: only sites that failed for one of these; empty: for any.
+        sites: only these; empty: all.
+        console: to print on.
 
     Raises:
         XanesflowError: as `request_retries`.
@@ -31,7 +31,7 @@ def mark(
     marked = request_retries(directory, subsets, reasons=reasons, sites=sites)
     if not marked:
         such = " for such a reason" if reasons else ""
-        say(console, f"No site has failed{such}, so nothing is to be computed again.")
+        say(console, f"No site has failed{such}, so there is nothing to compute again.")
         return
     for subset in dict.fromkeys(each.subset for each in marked):
         of_subset = [each for each in marked if each.subset == subset]
@@ -39,4 +39,4 @@ def mark(
         number = plural(len(of_subset), "failed site")
         number_marked = f"{number} in {plural(chunks, 'chunk')}: {describe(e.reason for e in of_subset)}"
         say(console, f"{subset}: marked {number_marked}.")
-    say(console, "The next call of snakemake, with the same options as before, computes these again, and no others.")
+    say(console, "The next call of snakemake, with the same options as before, computes them again, and no others.")

@@ -1,4 +1,4 @@
-"""How far a run of the workflow is, read off the lines that Snakemake and its jobs print."""
+"""Follows the progress of a run of the workflow by the lines that Snakemake and its jobs print."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ STAGES = {
         "make_report": "Writing the report",
     },
 }
-"""Stage -> its rules, each with how the message of its jobs begins, in the workflow's order."""
+"""Stage -> its rules, each with the beginning of its jobs' message, in the workflow's order."""
 
 _STAGE_OF = {rule: stage for stage, rules in STAGES.items() for rule in rules}
 
-_STAMP = re.compile(r"\d\d:\d\d:\d\d (?P<said>.*)")  # what `scripting.rule_log` puts before each line of a job
+_STAMP = re.compile(r"\d\d:\d\d:\d\d (?P<said>.*)")  # `config.rule_script.rule_log` puts the time before each line
 _DATE = re.compile(r"\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\]")
 _JOB_COUNT = re.compile(r"(?P<rule>\w+) +(?P<count>\d+)")
 _JOB = re.compile(r"Job (?P<job>\d+): (?P<message>.*)")
@@ -56,7 +56,7 @@ _FAILED_RUN = re.compile(r"(?!RuleException|CalledProcessError)\w+(Error|Excepti
 _COLLECTED = re.compile(r"Collecting the structures of (?P<subset>\w+)")
 _SIMULATED = re.compile(r"Simulating chunk (?P<chunk>\d+) of (?P<subset>\w+)")
 _NOTHING = "Nothing to be done"
-_USUAL = "At least one job did not complete successfully."  # says nothing that was not said before
+_USUAL = "At least one job did not complete successfully."  # adds nothing to the failures reported before
 _ERROR = "ERROR: "
 
 
@@ -66,8 +66,8 @@ class Stage:
 
     Attributes:
         name: such as `structures`.
-        jobs: number of jobs that this run has for it; 0: none.
-        ended: how many of them have ended well.
+        jobs: number of its jobs in this run; 0: none.
+        ended: number of them that have ended well.
         failed: whether one of them failed.
         begin: clock when its first job began; None: not yet.
         end: clock when its last job ended; None: not yet.
@@ -88,22 +88,22 @@ class Stage:
 
 @dataclass
 class RunProgress:
-    """What is known of a run; `feed` it line by line and `close` it at the end.
+    """What is known about a run; `feed` it line by line and `close` it at the end.
 
-    The parts that read more than one line expect them together, as Snakemake writes them in one piece.
+    Where more than one line is read, the lines must follow each other, as Snakemake writes them.
 
     Attributes:
-        names: what to call a material instead of its id, such as `Fe2O3 hematite`.
-        clock: gives seconds.
+        names: names to display for materials instead of their ids, such as `Fe2O3 hematite`.
+        clock: function that returns seconds.
         stages: by name, in the workflow's order.
-        sites: for each subset the number of its sites; a subset that has not been collected yet is not there. May be
-            filled with what an earlier run left, as may `simulated`.
-        simulated: for each subset and chunk the number of its finished sites.
-        last: the last thing that happened.
-        site_failures: a sentence for each site that has no spectrum; the run goes on without it.
-        failures: a sentence for each job that failed, or for what kept the run from its beginning.
-        planned: whether it is known what is to be done.
-        nothing_to_do: whether all was there before.
+        sites: number of sites of each subset that has been collected. May be filled with the results of an earlier run,
+            as may `simulated`.
+        simulated: number of finished sites of each subset and chunk.
+        last: the last event.
+        site_failures: a sentence for each site without a spectrum; the run continues without it.
+        failures: a sentence for each failed job, or for what kept the run from starting.
+        planned: whether Snakemake has planned its jobs.
+        nothing_to_do: whether everything was done before.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -119,26 +119,26 @@ class RunProgress:
     _in_table: bool = False
     _messages: dict[str, str] = field(default_factory=dict)
     _killed_by: str = ""
-    _block: list[str] | None = None  # of a job or a run that failed, as far as it was read
+    _block: list[str] | None = None  # lines about a failed job or run that were read so far
 
     @property
     def sites_total(self) -> int:
-        """Sites of all subsets that were collected."""
+        """Number of sites of all subsets that were collected."""
         return sum(self.sites.values())
 
     @property
     def sites_done(self) -> int:
-        """Sites that have been simulated, in this run or before."""
+        """Number of sites that have been simulated, in this run or before."""
         return min(sum(self.simulated.values()), self.sites_total)
 
     @property
     def sites_known(self) -> bool:
-        """Whether `sites_total` is that of all subsets already."""
+        """Whether `sites_total` includes all subsets."""
         structures = self.stages["structures"]
         return self.planned and structures.ended == structures.jobs
 
     def feed(self, line: str) -> None:
-        """Take in one line."""
+        """Read one line."""
         line = line.rstrip()
         if self._block is not None and not self._goes_on(line):
             self._end_block()
@@ -151,7 +151,7 @@ class RunProgress:
             self._said_by_snakemake(line)
 
     def close(self) -> None:
-        """No line follows any more."""
+        """Say that no more lines follow."""
         if self._block is not None:
             self._end_block()
 
@@ -159,7 +159,7 @@ class RunProgress:
         if said.startswith(_ERROR):
             self._fail(said.removeprefix(_ERROR))
         elif self._block is not None:
-            return  # the log of a failed job, which was read before
+            return  # Snakemake repeats the log of a failed job, which was read before
         elif site := _SITE.fullmatch(said):
             self._site_ended(site)
         elif chunk := _CHUNK.fullmatch(said):
@@ -232,7 +232,8 @@ class RunProgress:
         return bool(line) and not line.startswith("  File ") and not _DATE.fullmatch(line)
 
     def _end_block(self) -> None:
-        """A failure whose lines hold no ERROR is told by the last of them."""
+        """Report a failure by its last line, unless a line with ERROR has reported it."""
+        # A run that failed as a whole: its lines are the sentence.
         assert self._block is not None
         first, *lines = self._block
         self._block = None
@@ -241,6 +242,8 @@ class RunProgress:
             if sentence and sentence != _USUAL:
                 self._fail(sentence)
             return
+
+        # A failed job without ERROR in its log: the last line of the log says why, or the signal that killed the job.
         if any(_ERROR in line for line in lines):
             return
         job = next((line.split()[1] for line in lines if line.startswith("    jobid: ")), "")

@@ -1,4 +1,4 @@
-"""`xanesflow dataset`: what is shown of a dataset file."""
+"""`xanesflow dataset`: prints and draws a dataset file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
     """Print what a dataset holds.
 
     Raises:
-        XanesflowError: it cannot be opened as a dataset.
+        XanesflowError: the file cannot be opened as a dataset.
     """
     with load(path) as data:
         facts = describe(data)
@@ -56,7 +56,7 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
 
 
 def describe(data: DatasetFile) -> dict[str, Any]:
-    """What a dataset holds, as JSON can hold it."""
+    """The content of a dataset in a form that JSON can hold."""
     about = data.attributes
     keys = ("title", "campaign", "creator", "licence", "citation", "created", "schema_version", "content_sha256")
     facts: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
@@ -81,15 +81,18 @@ def describe(data: DatasetFile) -> dict[str, Any]:
 
 
 def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bool) -> bool:
-    """Print what a validation found; whether the dataset is valid.
+    """Print what a validation found.
+
+    Returns:
+        Whether the dataset is valid.
 
     Raises:
-        XanesflowError: it cannot be opened as a dataset.
+        XanesflowError: the file cannot be opened as a dataset.
     """
     from xanesflow.dataset.check.findings import CHECKS
     from xanesflow.dataset.check.validate import validate
 
-    with messages().status("checking") as shown:  # seen on a terminal alone
+    with messages().status("checking") as shown:  # visible on a terminal only
         found = validate(path, symmetry=symmetry, progress=lambda what: shown.update(f"checking {escape(what)}"))
     if as_json:
         say(console, json.dumps(found.as_plain(), indent=1))
@@ -115,7 +118,7 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
 
 
 def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], output: Path, console: Console) -> None:
-    """Draw spectra of a dataset and say so.
+    """Draw spectra of a dataset, and print what was drawn.
 
     Raises:
         XanesflowError: see `dataset.draw_spectra.draw_spectra`.
@@ -128,10 +131,13 @@ def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], outpu
 
 
 def show_difference(old: Path, new: Path, console: Console, *, tolerance: float, as_json: bool) -> bool:
-    """Print what differs between two releases; whether anything does.
+    """Print what differs between two releases.
+
+    Returns:
+        Whether anything differs.
 
     Raises:
-        XanesflowError: one of them cannot be opened as a dataset.
+        XanesflowError: one of the files cannot be opened as a dataset.
     """
     from xanesflow.dataset.compare_releases import compare
 
@@ -144,14 +150,14 @@ def show_difference(old: Path, new: Path, console: Console, *, tolerance: float,
 
 
 def _say_difference(found: Difference, console: Console) -> None:
-    for names, what in ((found.added, "came"), (found.removed, "went")):
+    for names, what in ((found.added, "added"), (found.removed, "removed")):
         for name in names:
-            say(console, f"{name}: the subset {what}")
+            say(console, f"{name}: subset {what}")
     for name, subset in found.subsets.items():
         for sentence in _sentences(subset):
             say(console, f"{name}: {sentence}")
     for key, (was, now) in found.description.items():
-        say(console, f"{key}: was '{was}' and is '{now}'")
+        say(console, f"{key}: was '{was}', now '{now}'")
     if not found:
         say(console, "no difference")
     if found.made:

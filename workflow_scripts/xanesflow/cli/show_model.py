@@ -1,4 +1,4 @@
-"""`xanesflow model`: export a trained model, and tell what one is."""
+"""`xanesflow model info`: describes trained models."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
 
 def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> None:
-    """Print what models are.
+    """Print a description of each model.
 
     Args:
         given: checkpoints, folders of seeds, or exported folders.
-        console: where.
-        as_json: as one JSON document.
+        console: to print on.
+        as_json: print one JSON document.
 
     Raises:
-        XanesflowError: one of them is no model.
+        XanesflowError: one of the files is not a model.
     """
     models = load_models(given)
     if as_json:
@@ -35,8 +35,8 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
         say(console, f"{model.name}, seeds {', '.join(map(str, model.hashes))}", style="bold")
         say(console, model.seed_models[0].describe())
         table = Table()
-        for name in ("subset", "trained on", "error bars", "distance limit", "judged on", "η"):
-            table.add_column(name, justify="left" if name in {"subset", "error bars", "judged on"} else "right")
+        for name in ("subset", "trained on", "error bars", "distance limit", "evaluated on", "η"):
+            table.add_column(name, justify="left" if name in {"subset", "error bars", "evaluated on"} else "right")
         for subset, each in _describe(model)["subsets"].items():
             evidence, limit = each["evidence"], each["distance_limit"]
             table.add_row(
@@ -53,7 +53,7 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
 
 
 def _describe(model: TrainedEnsemble) -> dict[str, Any]:
-    """What a model is, as JSON can hold it."""
+    """A model's description in a form that JSON can hold."""
     card = model.card
     folder = model.files[0].parent
     exported = read_about(folder)["subsets"] if (folder / MODEL_FILE).is_file() else {}

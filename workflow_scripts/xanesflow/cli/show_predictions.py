@@ -1,4 +1,4 @@
-"""`xanesflow predict`: what is shown while structures are predicted, and of what came out."""
+"""`xanesflow predict`: shows progress and results of predictions."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def show_prediction(
     results: Console,
     **options: Any,
 ) -> bool:
-    """Predict, write and show.
+    """Predict, write and show spectra.
 
     Args:
         structures: files and folders.
         models: see `prediction.trained_models.load_models`.
         output: .csv or .h5; None: only the table is shown.
-        plot: a figure; None: none.
+        plot: figure to write; None: no figure.
         messages: for progress and remarks.
         results: for the table and the paths.
         options: of `prediction.predict_files.predict_structures`.
 
     Returns:
-        Whether every file that was named could be used; of a folder's files it does not matter.
+        Whether every named file could be used; files in folders do not count.
 
     Raises:
         XanesflowError: nothing can be predicted.
@@ -56,17 +56,17 @@ def show_prediction(
         found = predict_structures(structures, models, output, plot=plot, progress=progress, **options)
     results.print(_table(found))
     if len(found) > _SHOWN:
-        what = "all of them are in the file" if output is not None else "write all of them with --output"
+        what = "the file has all of them" if output is not None else "write all of them with --output"
         say(results, f"The first {_SHOWN} of {len(found):,} sites; {what}.")
     for remark in found.remarks:
         say(messages, remark, style="yellow")
-    _tell_rejected(found, output, messages)
+    _show_rejected(found, output, messages)
     for path in filter(None, (output, plot)):
         say(results, str(path))
     return not found.rejected or all(path.is_dir() for path in structures)
 
 
-def _tell_rejected(found: Prediction, output: Path | None, console: Console) -> None:
+def _show_rejected(found: Prediction, output: Path | None, console: Console) -> None:
     if not found.rejected:
         return
     where = f"; all are in {rejected_beside(output)}" if output is not None and len(found.rejected) > _SHOWN else ""
@@ -77,8 +77,10 @@ def _tell_rejected(found: Prediction, output: Path | None, console: Console) -> 
 
 
 def _table(found: Prediction) -> Table:
-    """A row a site, as far as they are shown."""
-    table = Table(caption="energy of the maximum in eV, cross sections in 10⁻³ bohr²; unlike: far from all training")
+    """A row for each of the first sites."""
+    table = Table(
+        caption="energy of the maximum in eV, cross sections in 10⁻³ bohr²; unlike: far from all training sites"
+    )
     for name in ("structure", "formula", "site", "atoms", "model", "maximum", "height", "error", "distance", "unlike"):
         text = name in {"structure", "formula", "site", "model", "unlike"}
         table.add_column(name, justify="left" if text else "right", no_wrap=name == "structure")
@@ -109,14 +111,14 @@ def _cells(each: SubsetPrediction, row: int) -> list[str]:
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Progress]:
-    """A bar for each thing that is done, on a terminal; elsewhere nothing."""
+    """A bar for each step, on a terminal only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
-        def tell(what: str, done: int, of: int) -> None:
+        def update(what: str, done: int, of: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what)
             bars.update(tasks[what], completed=done, total=of)
 
-        yield tell
+        yield update

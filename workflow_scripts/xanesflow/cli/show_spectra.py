@@ -1,4 +1,4 @@
-"""What the terminal shows: progress, the closing table, remarks, the example library."""
+"""`xanesflow xanes` and `xanesflow examples`: shows progress, the closing table, remarks, and the example library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xanesflow.structures.examples import load_examples
 
 
 def announce(request: Request, console: Console) -> None:
-    """Say what is going to be computed, and what is to be known of it."""
+    """Print what will be computed, and notes on it."""
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
@@ -32,12 +32,12 @@ def announce(request: Request, console: Console) -> None:
 
 
 class Display:
-    """Shows what happens: a line for each site at work on a terminal, a line for each event elsewhere.
+    """Shows the progress: on a terminal a line for each running site, elsewhere a line for each event.
 
     Args:
-        sites: how many there are.
-        console: where.
-        progress: rich's display of what is at work.
+        sites: number of sites.
+        console: to print on.
+        progress: rich's display of the running sites.
     """
 
     def __init__(self, sites: int, console: Console, progress: Progress) -> None:
@@ -46,8 +46,8 @@ class Display:
         self._sites, self._ended = sites, 0
         self._all = progress.add_task("sites", message=f"0 of {sites} done") if sites > 1 else None
 
-    def tell(self, site: Absorber, message: str) -> None:
-        """What a site is at."""
+    def show_message(self, site: Absorber, message: str) -> None:
+        """Show a message about a site."""
         if not self._console.is_terminal:
             say(self._console, f"{site.name}: {message}")
         elif site in self._tasks:
@@ -56,7 +56,7 @@ class Display:
             self._tasks[site] = self._progress.add_task(site.name, message=escape(message))
 
     def done(self, outcome: SiteResult) -> None:
-        """A site has ended."""
+        """Show that a site has ended."""
         if outcome.site in self._tasks:
             self._progress.remove_task(self._tasks.pop(outcome.site))
         self._ended += 1
@@ -70,7 +70,7 @@ class Display:
 
 @contextmanager
 def live_display(sites: int, console: Console) -> Iterator[Display]:
-    """A `Display` that goes away when the block ends; the lines of what has ended stay."""
+    """A `Display` that disappears when the block ends; the lines about finished sites stay."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -82,12 +82,12 @@ def live_display(sites: int, console: Console) -> Iterator[Display]:
 
 
 def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: Spectra) -> Table:
-    """A row for each site that has a spectrum, and one for their average."""
+    """A row for each site with a spectrum, and one for their average."""
     table = Table()
     table.add_column("site", no_wrap=True)
     for name in ("multiplicity", "edge (eV)", "maximum (eV)", "rung"):
         table.add_column(name, justify="right")
-    table.add_column("field")
+    table.add_column("SCF")
     table.add_column("seconds", justify="right")
     for outcome in outcomes:
         if outcome.result is None:
@@ -111,30 +111,30 @@ def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: S
 
 
 def remarks(request: Request, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
-    """What to know of the spectra: fields with trouble, sites without a spectrum; a sentence each."""
+    """One sentence for each self-consistent field with a problem, and one on the sites that failed."""
     said = []
     for outcome in outcomes:
         for record in fields(outcome.result) if outcome.result else []:
             scf, name = record["convergence"], outcome.site.name
             if not scf["iterations"]:
                 said.append(
-                    f"{name}: no field could be made self-consistent, so its potentials are those of overlapped free "
-                    "atoms; take its spectrum with care."
+                    f"{name}: no self-consistent field could be computed, so the potentials of overlapped free atoms "
+                    "were used; use its spectrum with care."
                 )
                 continue
             if scf["iterations"] == 1 and not converged(record):
                 said.append(
-                    f"{name}: the field had a single iteration, so nothing tells whether it converged; take its "
-                    "spectrum with care."
+                    f"{name}: the self-consistent field had a single iteration, so it is not known whether it "
+                    "converged; use its spectrum with care."
                 )
             elif not converged(record):
                 said.append(
-                    f"{name}: the field did not converge (the last of {scf['iterations']} iterations moved its Fermi "
-                    f"level by {scf['last_change_ev']:.2f} eV); take its spectrum with care."
+                    f"{name}: the self-consistent field did not converge (the last of {scf['iterations']} iterations "
+                    f"moved the Fermi level by {scf['last_change_ev']:.2f} eV); use its spectrum with care."
                 )
             if record["rung_number"] > 1:
-                said.append(f"{name}: the usual settings of the field failed, rung {record['rung_number']} was used ("
-                            f"{record['rung']}).")  # fmt: skip
+                said.append(f"{name}: the usual settings of the self-consistent field failed, so rung "
+                            f"{record['rung_number']} was used ({record['rung']}).")  # fmt: skip
     failed = sum(outcome.result is None for outcome in outcomes)
     if failed:
         average = ", so there is no average" if request.whole and spectra.average is None else ""
@@ -146,17 +146,19 @@ def show_examples(element: str | None, console: Console) -> None:
     """Print the example library.
 
     Args:
-        element: those with this absorber alone; None: all.
+        element: only those with this absorber; None: all.
         console: for the table.
 
     Raises:
-        WrongCallError: no example has it.
+        WrongCallError: no example has this absorber.
     """
     chosen = element and read_element(element)
     examples = [each for each in load_examples() if not chosen or chosen in each.inequivalent]
     if not examples:
         raise WrongCallError(f"No example has {chosen} as its absorber.")
-    table = Table("id", "formula", "name", "space group", "absorbers", caption="absorbers: (inequivalent sites)")
+    table = Table(
+        "id", "formula", "name", "space group", "absorbers", caption="absorbers: (number of inequivalent sites)"
+    )
     table.columns[0].no_wrap = True
     for each in examples:
         absorbers = ", ".join(f"{symbol} ({number})" for symbol, number in each.inequivalent.items())

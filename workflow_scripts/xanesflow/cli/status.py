@@ -1,4 +1,4 @@
-"""`xanesflow status`: how a campaign stands, once or again and again."""
+"""`xanesflow status`: shows the progress of a campaign, once or continually."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ from xanesflow.core.errors import WrongCallError
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 
 REFRESH = 2.0
-"""Seconds from one look to the next, at least; a look that takes long is followed by ten times as much rest."""
+"""Smallest number of seconds between two updates; after a slow update, ten times its duration passes."""
 
 _DAY = 86400
 FORECAST = (
-    "if the sites now at work remain as many, and the others take as long as those that ended did for what was expected"
+    "if the number of sites at work stays the same, and the others take as long, compared with what was expected, as "
+    "those that ended"
 )
-"""What the forecast rests on."""
+"""The assumption of the forecast."""
 
 
 def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console) -> None:
-    """Print how the campaign in a working directory stands.
+    """Print the progress of the campaign in a working directory.
 
     Args:
         directory: the working directory.
-        watch: look again and again, until Ctrl-C.
+        watch: update the display until Ctrl-C.
         as_json: print one JSON document instead, for scripts.
-        console: where.
+        console: to print on.
 
     Raises:
-        WrongCallError: what was asked for does not go together.
+        WrongCallError: the options do not go together.
         XanesflowError: there is no campaign.
     """
     if as_json and watch:
-        raise WrongCallError("--json tells once and --watch again and again; take one of them.")
+        raise WrongCallError("--json prints once and --watch prints continually; use one of them.")
     if as_json:
         say(console, json.dumps(as_plain(campaign_status(directory)), indent=1))
         return
@@ -50,7 +51,7 @@ def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console
         console.print(render(campaign_status(directory), directory))
         return
     if not console.is_terminal:
-        raise WrongCallError("--watch needs a terminal; elsewhere call `xanesflow status` as often as you like.")
+        raise WrongCallError("--watch needs a terminal; elsewhere, call `xanesflow status` as often as you like.")
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
             begin = time.monotonic()
@@ -59,7 +60,7 @@ def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console
 
 
 def render(status: CampaignStatus, directory: Path) -> RenderableType:
-    """The whole page: a row a subset, the reasons, the forecast, the stages, remarks."""
+    """The whole page: a row for each subset, then reasons, forecast, stages and notes."""
     at = datetime.fromtimestamp(status.now).strftime("%Y-%m-%d %H:%M:%S")
     parts: list[RenderableType] = [Text(f"{directory.resolve()} at {at}", style="bold"), _table(status)]
     parts += [
@@ -74,16 +75,16 @@ def render(status: CampaignStatus, directory: Path) -> RenderableType:
 
 
 def forecast(status: CampaignStatus) -> str:
-    """When it will be over, or why that cannot be told."""
+    """When all sites will be simulated, or why that is not known."""
     total = status.total()
     if total.sites and total.done + total.n_failed >= total.sites:
-        return f"All sites are through: {total.done:,} good, {total.n_failed:,} failed."
+        return f"All sites have ended: {total.done:,} good, {total.n_failed:,} failed."
     if not total.running:
-        return "Nothing is simulated at the moment, as far as the chunks tell; `snakemake` goes on."
+        return "According to the chunks, no site is at work now; continue with `snakemake`."
     at_work = f"{total.running} {'site is' if total.running == 1 else 'sites are'} at work"
     if status.ends is None:
-        return f"{at_work}; no forecast yet, as nothing has ended and no run times are expected."
-    return f"{at_work}; all are simulated {_when(status.ends, status.now)}, {FORECAST}."
+        return f"{at_work}; no forecast yet, because no run has ended and no run times are expected."
+    return f"{at_work}; all sites will be simulated {_when(status.ends, status.now)}, {FORECAST}."
 
 
 def describe_stages(status: CampaignStatus) -> str:
@@ -101,7 +102,7 @@ def describe_stages(status: CampaignStatus) -> str:
 
 
 def _table(status: CampaignStatus) -> Table:
-    """Narrow enough for a terminal of 80 columns: no lines, and columns that nothing stands in are left out."""
+    """The table, narrow enough for a terminal of 80 columns: no lines, and no empty column `ends`."""
     whole = [*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])]
     cells = [_row(each, status.now) for each in whole]
     names = ("subset", "sites", "done", "at work", "failed", "left out", "chunks", "core h", "of", "ends")

@@ -1,4 +1,4 @@
-"""What the commands share: two consoles, and how a user's mistake, a stop and a fault of ours end."""
+"""Shared by the commands: two consoles, and how the program ends after a mistake, a stop or a fault of xanesflow."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.console import Console
 
 from xanesflow.core.errors import WrongCallError, XanesflowError
 
-STOPPED = 130  # 128 + SIGINT, as shells have it
+STOPPED = 130  # 128 + SIGINT, the convention of shells
 
-_WIDTH = 120  # of what does not go to a terminal
+_WIDTH = 120  # columns of output that does not go to a terminal
 
 
 def messages() -> Console:
@@ -23,20 +23,21 @@ def messages() -> Console:
 
 
 def results() -> Console:
-    """The console for what was asked for."""
+    """The console for the results of a command."""
     return _console(stderr=False)
 
 
 def say(console: Console, sentence: str, style: str | None = None) -> None:
-    """Print a sentence as it is: brackets are no markup, and it stays on one line where it is not shown to a person."""
+    """Print a sentence literally: brackets are not markup, and without a terminal it stays on one line."""
     console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """End the program with one sentence on a mistake that the user can mend.
+    """End the program with one sentence about a mistake that the user can fix.
 
-    Exit code 2 after a wrong call, 130 after Ctrl-C, 1 after anything else; only a fault of ours has a traceback.
+    Exit code 2 after a wrong call, 130 after Ctrl-C, 1 after anything else. Only a fault of xanesflow shows a
+    traceback.
     """
     try:
         yield
@@ -48,7 +49,7 @@ def report_errors() -> Iterator[None]:
         sys.exit(1)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _end(f"The system said: {error.strerror or error}{where}; mend that and try again.", 1)
+        _end(f"The system said: {error.strerror or error}{where}; fix that and try again.", 1)
     except KeyboardInterrupt:
         say(messages(), "stopped")
         sys.exit(STOPPED)

@@ -1,4 +1,4 @@
-"""The table and the plot of a quick look."""
+"""Writes the table and the plot of `xanesflow xanes`."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ Floats = NDArray[np.float64]
 THEORY = "FEFF 8 Lite potentials with own full multiple scattering; see docs/guide/embedded-engine.md"
 
 STEP_EV = 0.1
-"""Of the grid that spectra of several sites are put onto."""
+"""Step of the common grid of several sites' spectra."""
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Of sites: Okabe and Ito's, which colour-blind readers tell apart."""
+"""Colours of the sites, from Okabe and Ito's palette for colour-blind readers."""
 
-_NAMED = 12  # sites in the legend; more are one grey crowd
+_NAMED = 12  # most sites that the legend names; more are all drawn grey
 
 
 @dataclass(frozen=True)
 class Spectra:
-    """Spectra on one grid of energies.
+    """Spectra on a common energy grid.
 
     Attributes:
         energy_ev: (n,) absolute photon energies.
-        sites: an atom and its (n,) cross section in bohr² each.
-        average: (n,) weighted with the multiplicities; None: not all sites of the element are there.
+        sites: each atom with its (n,) cross section in bohr².
+        average: (n,) weighted with the multiplicities; None if a site of the element is missing.
     """
 
     energy_ev: Floats
@@ -50,17 +50,16 @@ class Spectra:
 
 
 def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
-    """Put spectra onto one grid; a single one keeps its energies.
+    """Put spectra on a common grid; a single spectrum keeps its energies.
 
-    The grid has multiples of `STEP_EV` where all spectra are defined; between their energies they are interpolated
-    linearly.
+    The grid holds the multiples of `STEP_EV` at which all spectra are defined. Spectra are interpolated linearly.
 
     Args:
-        outcomes: of the sites; those without a spectrum are passed over.
-        average: whether the average is wanted; it is made if no spectrum is missing.
+        outcomes: of the sites; those without a spectrum are skipped.
+        average: whether to average the spectra, if none is missing.
 
     Raises:
-        XanesflowError: no energy has all spectra.
+        XanesflowError: the spectra have no energies in common.
     """
     there = [(outcome.site, outcome.result) for outcome in outcomes if outcome.result is not None]
     energies = [result.energy_ev for _, result in there]
@@ -84,24 +83,24 @@ def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
 
 
 def edge_ev(result: XanesResult, settings: EngineSettings) -> float:
-    """The energy of the edge, at which the engine's range of energies has its zero."""
+    """Energy of the edge, which is the zero of the engine's energy range."""
     return float(result.energy_ev[0]) - settings.energy_range[0]
 
 
 def fields(result: XanesResult) -> list[dict[str, Any]]:
-    """The records of a site's self-consistent fields: one, or two for the average over the core hole."""
+    """Records of a site's self-consistent fields: one, or two for the average without and with the core hole."""
     return [result.record, *([result.record["with_hole"]] if "with_hole" in result.record else [])]
 
 
 def converged(record: dict[str, Any]) -> bool:
-    """Whether a field converged."""
+    """Whether the self-consistent field converged."""
     return bool(record["convergence"]["converged"])
 
 
 def write_table(
     path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[SiteResult], spectra: Spectra
 ) -> None:
-    """Write the spectra as CSV below lines that begin with `#` and tell how they came about."""
+    """Write the spectra as CSV, below lines that begin with `#` and say how they were computed."""
     lines = [
         f"K-edge XANES, {THEORY}",
         f"structure: {request.source}",
@@ -146,12 +145,12 @@ def _describe_result(outcome: SiteResult, settings: EngineSettings) -> str:
 
 
 def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None:
-    """Draw the sites thin and their average bold.
+    """Draw the sites as thin lines and their average as a thick one.
 
     Args:
-        paths: files to write, their endings tell as what.
-        request: what was asked for.
-        spectra: on one grid.
+        paths: files to write, in the formats of their endings.
+        request: structure and element, for the title.
+        spectra: on a common grid.
     """
     for path in paths:
         with figure(path, 5.5, 3.7) as drawn:
@@ -169,7 +168,7 @@ def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None
 
 
 def _curves(axes: Axes, spectra: Spectra) -> None:
-    """One site bold; of several their average bold, if there is one, and the sites thin."""
+    """Draw a single site with a thick line, or several sites with thin lines and their average with a thick one."""
     energy_ev, n = spectra.energy_ev, len(spectra.sites)
     if n == 1:
         site, mu = spectra.sites[0]

@@ -3,5 +3,6 @@
     structures ──► sites ──►       features ──►    models ──►        spectra, error bands, averages
     `input_structures`             `site_features` `trained_models`  `predictor`, `average`, `prediction`
 
-`xanesflow.predict` is the whole of it in one call; a `predictor.Predictor` keeps models and featurizers for many.
+`xanesflow.predict` does all of this in one call. For many calls, make a `predictor.Predictor`, which loads models and
+featurizers once.
 """

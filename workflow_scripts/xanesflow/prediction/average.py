@@ -13,16 +13,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Averages:
-    """Spectra of whole materials, as an experiment on a powder sees them; k materials, all spectra in bohr² an atom.
+    """Spectra of k whole materials, as an experiment on a powder sees them; all in bohr² per atom.
 
-    A material's spectrum is the mean over the sites, weighted with their multiplicities, and the ends of its bands are
-    the same means of the ends of the sites' bands. So the errors of a material's sites are taken as entirely alike: if
-    they were independent, the bands would be narrower. docs/guide/predict.md has what they hold, measured.
+    A material's spectrum is the mean over its sites, weighted with their multiplicities. The ends of its bands are the
+    same means of the ends of the sites' bands. This assumes that the errors of a material's sites are fully correlated;
+    if they were independent, the bands would be narrower. docs/guide/predict.md reports the coverage measured.
 
     Attributes:
-        material_id: k ids; a material of which a site has no prediction has no average.
+        material_id: k ids; a material has no average if one of its sites has no prediction.
         n_sites: (k,) inequivalent sites.
-        n_atoms: (k,) atoms of the cell that these stand for.
+        n_atoms: (k,) atoms of the cell that the sites stand for.
         spectra: (k, 141).
         band_68: (2, k, 141) lower and upper ends; None without error bars.
         band_95: the same for 95 %.
@@ -46,11 +46,11 @@ def average(
     """Average the sites of each material.
 
     Args:
-        material_id: n materials of the sites, those of one beside each other.
+        material_id: material of each of the n sites; sites of one material follow each other.
         multiplicity: (n,) of the sites.
         spectra: (n, m).
-        bands: of 68 % and of 95 %, (2, n, m) each; None if there are none.
-        wanted: how many inequivalent sites each material has; one with fewer here is left out.
+        bands: 68 % and 95 % bands, (2, n, m) each; None without error bars.
+        wanted: number of inequivalent sites of each material; a material with fewer sites here is left out.
     """
     names, first, counts = np.unique(np.asarray(material_id, dtype=np.str_), return_index=True, return_counts=True)
     whole = [k for k, name in enumerate(names.tolist()) if counts[k] == wanted[name]]

@@ -1,4 +1,4 @@
-"""What a prediction holds: numbers alone. `prediction.Prediction` adds how they are written and drawn."""
+"""The numbers that a prediction holds. `prediction.Prediction` adds how to write and draw them."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SubsetPrediction:
-    """Predicted spectra of n sites of one element at one level of theory; all in bohr² but where another unit stands.
+    """Predicted spectra of n sites of one element at one level of theory, in bohr² unless another unit is named.
 
     Attributes:
         subset: as `Cu_FEFF`.
         model: kind, as `expert`.
         features: as `m3gnet`.
-        seeds: of the members whose mean is the prediction.
+        seeds: of the networks whose mean is the prediction.
         energy_ev: (141,) absolute photon energies in eV.
         material_id: n ids, sorted; the sites of a material in the order of its atoms.
         formula: n reduced formulas.
         site_index: (n,) 0-based index of the atom in its structure.
         multiplicity: (n,) symmetry-equivalent atoms of the cell that the site stands for, itself included.
         spectra: (n, 141) absorption cross section.
-        band_68: (2, n, 141) lower and upper ends of the bands that shall hold 68 % of the points; None without error
+        band_68: (2, n, 141) lower and upper ends of the bands that should hold 68 % of the points; None without error
             bars.
         band_95: the same for 95 %.
         error: (n,) expected error of each spectrum, root mean square over its energies; None without error bars.
-        error_95: (n,) what this error stays below for 95 % of the spectra.
+        error_95: (n,) bound that this error stays below for 95 % of the spectra.
         distance: (n,) to the nearest training site, in standard deviations of the features; None if the training
             sites are not known.
         limit: distance beyond which a site is unlike all training sites (`TrainingSites.limit`); None if not known.
-        uncalibrated: why there are no error bars, in a sentence; empty if there are.
-        averages: of whole materials.
-        structure_alone: (n,) whether a delta model's cheap run failed at the site, so that it is predicted from the
-            structure alone, with error bars of its own.
+        uncalibrated: a sentence that says why there are no error bars; empty if there are.
+        averages: spectra of whole materials.
+        structure_alone: (n,) whether the cheap run of a delta model failed at the site; the model then predicts the
+            site from the structure alone, with separate error bars. None for other kinds of models.
     """
 
     subset: str
@@ -78,14 +78,14 @@ class SubsetPrediction:
 
     @property
     def unlike(self) -> NDArray[np.bool_] | None:
-        """(n,) whether a site is farther from all training sites than `limit`; None if that cannot be told."""
+        """(n,) whether a site is farther from all training sites than `limit`; None if that is not known."""
         if self.distance is None or self.limit is None:
             return None
         return np.asarray(self.distance > self.limit)
 
     def sites(self) -> pd.DataFrame:
-        """A row a site: what it is, its expected error (bohr²), its distance, and whether it is unlike the training."""
-        import pandas as pd  # heavy, and not needed for arrays alone
+        """A row for each site: ids, expected error (bohr²), distance, and whether it is unlike the training sites."""
+        import pandas as pd  # slow to import, and not needed for the arrays
 
         nothing = [None] * len(self)
         return pd.DataFrame(
@@ -110,9 +110,9 @@ class Predicted:
 
     Attributes:
         subsets: by name, as `Cu_FEFF`.
-        rejected: what was left out and why; a `site_index` of -1 is the material as a whole.
-        remarks: what a user should know, a sentence each.
-        made: attributes that tell of the making: models with their hashes, featurizers, versions.
+        rejected: what was left out and why; a `site_index` of -1 means the whole material.
+        remarks: what a user should know, one sentence each.
+        made: provenance: models with their hashes, featurizers, versions.
     """
 
     subsets: dict[str, SubsetPrediction]
@@ -129,7 +129,7 @@ class Predicted:
         return sum(map(len, self.subsets.values()))
 
     def sites(self) -> pd.DataFrame:
-        """A row a site of every subset; see `SubsetPrediction.sites`."""
+        """A row for each site of every subset; see `SubsetPrediction.sites`."""
         import pandas as pd
 
         return pd.concat([each.sites() for each in self.subsets.values()], ignore_index=True)

@@ -1,4 +1,4 @@
-"""How good a model is on spectra that it did not learn from, by the files that the workflow judged it with."""
+"""How good a model is on spectra that it did not learn from, read from the workflow's prediction files."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from xanesflow.prediction.trained_models import TrainedEnsemble
 
 @dataclass(frozen=True)
 class Evidence:
-    """Figures of an ensemble on a part of a subset.
+    """Scores of an ensemble on one part of a subset.
 
     Attributes:
         part: `test` or `val`.
-        n: spectra.
-        eta: how many times better than the mean training spectrum, by the median error.
+        n: number of spectra.
+        eta: how many times smaller the median error is than that of the mean training spectrum.
         xi: median over the spectra of the mean squared error, bohr⁴.
-        w_e: share of spectra where the model beats that mean.
-        held_95: share of points that the 95 % bands hold; None without error bars.
+        w_e: share of spectra where the model beats the mean training spectrum.
+        held_95: share of points inside the 95 % bands; None without error bars.
     """
 
     part: str
@@ -40,20 +40,21 @@ class Evidence:
 
 
 def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:
-    """What is known of a model, by subset.
+    """Find the scores of a model, by subset; a subset without prediction files is missing.
 
     Args:
         model: all its seeds.
-        predictions: files of `results/evaluation/predictions`; those of a campaign's results are found without.
+        predictions: files of `results/evaluation/predictions`; those in the results of the model's campaign are found
+            by themselves.
 
     Raises:
-        XanesflowError: a file that is named cannot be read, or is of another model.
+        XanesflowError: a named file cannot be read, or belongs to another model.
     """
     found: dict[str, Evidence | None] = {}
     for path in map(Path, predictions):
         subset, evidence = _read(path)
         if subset not in model.subsets or not _is_of(path, model.hashes):
-            raise XanesflowError(f"{path} holds predictions of another model than the {model.name}; leave it out.")
+            raise XanesflowError(f"{path} holds predictions of another model, not of the {model.name}; leave it out.")
         found[subset] = evidence
     for subset in model.subsets:
         path = _beside(model, subset)
@@ -78,7 +79,7 @@ def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:
 
 
 def _read(path: Path) -> tuple[str, Evidence | None]:
-    """The subset of a file and its figures; none of a part without spectra."""
+    """The subset of a file and its scores; None for a part without spectra."""
     predictions = read_predictions(path)
     if not predictions.ids:
         return predictions.subset, None

@@ -24,10 +24,10 @@ from xanesflow.prediction.model_card import model_card
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
 LICENCE, CREATOR = "CC-BY-4.0", "xanesflow"
-"""Of a model whose campaign's configuration tells neither."""
+"""Licence and creator where the configuration of the model's campaign names none."""
 
 _LENGTH = 8
-"""Bytes of a safetensors file that say how long its header is."""
+"""First bytes of a safetensors file, which hold the length of its header."""
 
 
 def export_model(
@@ -39,14 +39,14 @@ def export_model(
     licence: str | None = None,
     creator: str | None = None,
 ) -> Path:
-    """Write a model as a folder that `predict` takes; the same model gives the same bytes.
+    """Write a model as a folder that `predict` reads; the same model gives the same bytes.
 
     Args:
-        given: the seeds of one model; see `trained.load_models`.
-        folder: where; it appears when all is written.
+        given: the seeds of one model; see `trained_models.load_models`.
+        folder: folder to write; it appears once it is complete.
         calibrations: files of error bars that do not lie beside the model.
-        predictions: files of `results/evaluation/predictions`, for the figures in the card; those of a campaign's
-            results are found without.
+        predictions: files of `results/evaluation/predictions`, for the scores in the card; those in the results of the
+            model's campaign are found by themselves.
         licence: SPDX name; None: that of the campaign's dataset, else `LICENCE`.
         creator: who made the model; None: who made the campaign's dataset, else `CREATOR`.
 
@@ -54,9 +54,10 @@ def export_model(
         The folder.
 
     Raises:
-        XanesflowError: the files are not seeds of one model, the folder is there already, or it would hold a path or
-            secret of this machine.
+        XanesflowError: the files are not seeds of one model, the folder exists, or it would hold a path or secret of
+            this machine.
     """
+    # Check the input before anything is written.
     folder = Path(folder)
     if folder.exists():
         raise XanesflowError(f"{folder} is there already, and nothing is overwritten; name another folder.")
@@ -66,10 +67,13 @@ def export_model(
         raise XanesflowError(f"These are {len(models)} models ({names}); export one at a time.")
     model = models[0]
     scrubber = Scrubber(json.dumps(model.card.config))
+
+    # Everything goes into a temporary folder first, so that a killed export leaves no half-written model.
     temporary = folder.with_name(temporary_name(folder, "export"))
-    shutil.rmtree(temporary, ignore_errors=True)  # of an export that was killed
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a killed export
     (temporary / "calibration").mkdir(parents=True)
     try:
+        # Scrubbing changes the checkpoints' hashes, so the calibrations must name the new ones.
         hashes = {}
         for seed_model, file in zip(model.seed_models, model.files, strict=True):
             seed = seed_model.card.seed
@@ -79,11 +83,15 @@ def export_model(
         for subset, path in model.calibration_files.items():
             owner = Ensemble(model.card.kind, model.card.features, subset, hashes)
             _copy_calibration(path, temporary / "calibration" / f"{subset}.h5", model, owner, scrubber)
+
+        # The description for programs, and the card and licence for people.
         about = _about(model, predictions, licence=licence, creator=creator)
         about = json.loads(scrubber.text(json.dumps(about)))
         write_text(temporary / MODEL_FILE, json.dumps(about, indent=1, sort_keys=True) + "\n")
         write_text(temporary / "README.md", model_card(about))
         write_text(temporary / "LICENSE", licence_text(about["licence"], about["title"], "model"))
+
+        # The folder gets its name only after the last check for paths and secrets.
         files = sorted(path for path in temporary.rglob("*") if path.is_file())
         check_package(files, scrubber)
         write_hashes(temporary, files)
@@ -94,9 +102,9 @@ def export_model(
 
 
 def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
-    """A safetensors file with the same tensors, byte for byte, and a header without places and secrets.
+    """A safetensors file with the same tensors, byte for byte, and a header without paths and secrets.
 
-    Its entries are sorted, as the library writes them in any order.
+    The header's entries are sorted, because the library writes them in any order.
     """
     length = int.from_bytes(content[:_LENGTH], "little")
     header: dict[str, Any] = json.loads(content[_LENGTH : _LENGTH + length])
@@ -110,7 +118,7 @@ def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
 
 
 def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner: Ensemble, scrubber: Scrubber) -> None:
-    """Write a subset's calibration as that of the exported checkpoints, whose hashes are others."""
+    """Write a subset's calibration for the exported checkpoints, whose hashes differ from the originals'."""
     with h5py.File(source, "r") as file:
         made = {name: str(file.attrs[name]) for name in ("created", "versions") if name in file.attrs}
         if "config" in file.attrs:
@@ -123,7 +131,7 @@ def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner:
 def _about(
     model: TrainedEnsemble, predictions: Sequence[str | Path], *, licence: str | None, creator: str | None
 ) -> dict[str, Any]:
-    """What `model.json` says, and the card is written from."""
+    """The content of `model.json`, from which the card is written."""
     card = model.card
     campaign = card.config or {}
     dataset = campaign.get("dataset", {})

@@ -1,4 +1,4 @@
-"""The folder that `xanesflow model export` makes: how it is recognised and checked."""
+"""Recognises and checks a folder that `xanesflow model export` wrote."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _AGAIN = "fetch the folder again, or export the model again"
 
 
 def check_folder(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, each of whose files has the hash that its list says.
+    """Check that each file has the hash that the folder's list says, and return the checkpoints.
 
     Raises:
-        XanesflowError: the folder is of another version, or a file is missing or was changed.
+        XanesflowError: another version wrote the folder, or a file is missing or was changed.
     """
     hashes = read_hashes(folder)
     for name, wanted in hashes.items():
@@ -27,7 +27,7 @@ def check_folder(folder: Path) -> list[Path]:
         if not path.is_file():
             raise XanesflowError(f"The model folder {folder} lacks {name}; {_AGAIN}.")
         if sha256_file(path) != wanted:
-            raise XanesflowError(f"{path} is not what {HASHES} of its folder says (cut short, or changed); {_AGAIN}.")
+            raise XanesflowError(f"{path} does not match {HASHES} in its folder (cut short, or changed); {_AGAIN}.")
     names = list(read_about(folder)["checkpoints"].values())
     for name in names:
         if name not in hashes:
@@ -36,31 +36,31 @@ def check_folder(folder: Path) -> list[Path]:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What `model.json` says.
+    """Read `model.json`.
 
     Raises:
-        XanesflowError: there is none, it is damaged, or of another version.
+        XanesflowError: it is missing, damaged or of another version.
     """
     path = folder / MODEL_FILE
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         found = about["format"]
         if found == FORMAT and not all(isinstance(name, str) for name in about["checkpoints"].values()):
-            raise ValueError("its checkpoints are no names")
+            raise ValueError("its checkpoints are not names of files")
     except OSError as error:
         raise XanesflowError(f"{path} cannot be read ({error.strerror}); {_AGAIN}.") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise XanesflowError(f"{path} is damaged ({error}); {_AGAIN}.") from None
     if found != FORMAT:
-        raise XanesflowError(f"{path} has the format {found!r}, wanted '{FORMAT}'; export the model again.")
+        raise XanesflowError(f"{path} has the format {found!r}, not '{FORMAT}'; export the model again.")
     return dict(about)
 
 
 def read_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 by file, as `SHA256SUMS` has it.
+    """Read the SHA-256 of each file from `SHA256SUMS`.
 
     Raises:
-        XanesflowError: there is no such file, or it names files outside of the folder.
+        XanesflowError: the list cannot be read, or it names files outside of the folder.
     """
     path = folder / HASHES
     try:

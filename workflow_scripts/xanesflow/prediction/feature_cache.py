@@ -1,4 +1,4 @@
-"""Features of a long prediction, kept while it lasts, so that a killed one goes on where it was."""
+"""Stores the features of a long prediction while it runs, so that a killed one continues where it was."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CachedFeatures = NDArray[np.float32] | str
 
 
 class FeatureCache:
-    """A folder with a file for each batch of structures; what is in it is known by its content, not by its place.
+    """A folder with a file for each batch of structures, named by a hash of the batch's content.
 
     Args:
-        folder: made when there is something to keep.
+        folder: made when the first batch is stored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,11 +29,11 @@ class FeatureCache:
 
     @classmethod
     def beside(cls, output: Path) -> FeatureCache:
-        """Of the prediction that goes to `output`."""
+        """The cache of the prediction that is written to `output`."""
         return cls(output.with_name(f".{output.name}.features"))
 
     def get(self, keys: Sequence[str]) -> list[CachedFeatures] | None:
-        """What `put` kept for this very batch; None if nothing did, or the file is damaged."""
+        """Features that `put` stored for exactly this batch; None if there are none, or their file is damaged."""
         try:
             with np.load(self._path(keys), allow_pickle=False) as file:
                 reasons, ends = file["reasons"].tolist(), file["ends"]
@@ -43,7 +43,7 @@ class FeatureCache:
         return [reason or each for reason, each in zip(reasons, rows, strict=True)]
 
     def put(self, keys: Sequence[str], answers: Sequence[CachedFeatures]) -> None:
-        """Keep the answers of a batch."""
+        """Store the features of a batch."""
         good = [each for each in answers if not isinstance(each, str)]
         width = good[0].shape[1] if good else 0
         nothing = np.zeros((0, width), np.float32)
@@ -57,7 +57,7 @@ class FeatureCache:
             )
 
     def clear(self) -> None:
-        """Remove it all, as the prediction is there."""
+        """Remove the folder, once the prediction is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, keys: Sequence[str]) -> Path:

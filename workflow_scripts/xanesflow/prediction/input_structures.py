@@ -1,4 +1,4 @@
-"""The structures that spectra are wanted of: files, folders and pymatgen's structures, each by an id."""
+"""Reads the structures to predict spectra of: files, folders and pymatgen Structures, each with an id."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def read_structures(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Material], list[Rejected]]:
-    """Read what spectra are wanted of.
+    """Read the structures to predict spectra of.
 
     Args:
-        given: a POSCAR, CIF or pymatgen JSON file, a folder of them as `structures.folder` takes it, a pymatgen
-            Structure, several of all these, or a mapping from ids to files and Structures. Without a mapping the id
-            is the file's name without its ending, of a POSCAR its folder's name, and of the k-th Structure
-            `structure_k`, counted from 0.
+        given: a POSCAR, CIF or pymatgen JSON file, a folder of them (see `structures.folder`), a pymatgen Structure,
+            several of all these, or a mapping from ids to files and Structures. Without a mapping the id is the file's
+            name without its ending; for a POSCAR the name of its folder; and for the k-th Structure `structure_k`,
+            counted from 0.
         symprec: spglib's distance tolerance in Å.
         workers: processes that read the files of a folder.
         progress: called as `progress(read, of)` now and then while a folder is read.
 
     Returns:
-        The materials in the order of their ids, and what cannot be used, with its reason.
+        The materials in the order of their ids, and what cannot be used, with the reasons.
 
     Raises:
-        XanesflowError: there is no such file or folder, a folder holds no structure, or nothing was given.
+        XanesflowError: a file or folder does not exist, a folder holds no structure, or nothing was given.
     """
     found: list[Material | BadStructure] = []
     for name, each in _named(given):
@@ -72,12 +72,12 @@ def read_structures(
 
 
 def _named(given: Structures) -> Iterable[tuple[str, Given]]:
-    """Each thing given with the id that it is to have; empty: that of its file."""
+    """Each input with its id; an empty id means that the file's name gives it."""
     if isinstance(given, Mapping):
         for key in given:
             if plain_name(str(key)) != str(key):
                 raise XanesflowError(
-                    f"{str(key)[:40]!r} cannot name a structure; take letters, digits and _ . + -, as in mp-390."
+                    f"{str(key)[:40]!r} cannot name a structure; use letters, digits and _ . + -, as in mp-390."
                 )
         return [(str(key), value) for key, value in given.items()]
     if isinstance(given, str | Path | Structure):
@@ -86,7 +86,7 @@ def _named(given: Structures) -> Iterable[tuple[str, Given]]:
 
 
 def _checked(name: str, structure: Structure, *, symprec: float) -> Material | BadStructure:
-    """A Structure made elsewhere, through the same checks as a file."""
+    """Send a Structure made elsewhere through the same checks as a file."""
     try:
         text = json.dumps(structure.as_dict(verbosity=0), default=_plain)
         plain, note = read_structure(text.encode(), "json")
@@ -96,7 +96,7 @@ def _checked(name: str, structure: Structure, *, symprec: float) -> Material | B
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not know, such as numpy's numbers among properties of sites."""
+    """Convert what JSON does not know, such as numpy numbers among the properties of sites."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
@@ -116,7 +116,7 @@ def _noted(material: Material | BadStructure, note: str) -> Material | BadStruct
 
 
 def _sorted_out(found: list[Material | BadStructure]) -> tuple[list[Material], list[Rejected]]:
-    """Materials and rejected ones, by id; of several with one id none is used unless they are the same."""
+    """Separate materials from rejected ones, by id. If different structures share an id, none of them is used."""
     by_id: dict[str, list[Material | BadStructure]] = {}
     for each in found:
         by_id.setdefault(each.material_id, []).append(each)

@@ -1,4 +1,4 @@
-"""The model card: README.md of an exported model, filled from what the checkpoints record."""
+"""Writes the model card, the README.md of an exported model, from what the checkpoints record."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _KINDS = {
     "expert": "a network trained on one element at one level of theory",
     "universal": "one network trained on all elements of a level of theory",
     "tuned": "the universal network trained further on one element",
-    "delta": "what a level of theory has beyond a cheaper one, whose runs it takes",
+    "delta": "a correction that turns spectra of a cheaper level of theory into those of a better one",
 }
 
 
 def model_card(about: Mapping[str, Any]) -> str:
-    """The card as Markdown, from what `model.json` says."""
+    """The card as Markdown, from the content of `model.json`."""
     seeds = ", ".join(about["checkpoints"])
     sections = [
         f"# {_plain(about['title'])}",
         "Predicts the simulated K-edge X-ray absorption near-edge spectrum (XANES) of each absorber in a crystal from "
-        "its structure, with an error band, and tells when a structure is unlike what it was trained on. It is "
+        "its structure, with an error band, and warns when a structure is unlike what it was trained on. It is "
         f"{_KINDS.get(about['model'], 'a network')}"
         + (f"; the prediction is the mean of its {len(about['checkpoints'])} seeds." if "," in seeds else "."),
         "## How good it is\n\n" + _evidence(about),
@@ -39,8 +39,8 @@ def model_card(about: Mapping[str, Any]) -> str:
             ["file", "what it holds"],
             [
                 ["`seed*.safetensors`", "weights, scaling and energies of each seed, with its own record; no code"],
-                ["`calibration/*.h5`", "error bars, and where the training sites lie in the space of the features"],
-                [f"`{MODEL_FILE}`", "what this card says, for programs"],
+                ["`calibration/*.h5`", "error bars, and the positions of the training sites in feature space"],
+                [f"`{MODEL_FILE}`", "the content of this card, for programs"],
                 [f"`{HASHES}`", f"hashes of these files; `sha256sum -c {HASHES}` checks them, and so does `predict`"],
             ],
         ),
@@ -56,7 +56,7 @@ def _evidence(about: Mapping[str, Any]) -> str:
     for name, each in about["subsets"].items():
         recorded = each["evidence"]
         if recorded is None:
-            rows.append([name, "not judged here", "", "", "", ""])
+            rows.append([name, "not evaluated", "", "", "", ""])
             continue
         held = "no bands" if recorded["held_95"] is None else f"{100 * recorded['held_95']:.1f} %"
         rows.append(
@@ -70,9 +70,9 @@ def _evidence(about: Mapping[str, Any]) -> str:
             ],
         )
     return (
-        table(["subset", "part", "spectra", "η", "better than the mean", "held by the 95 % band"], rows)
-        + "\n\nη is how many times smaller the median squared error is than that of the mean training spectrum. No "
-        "material of the part was trained on."
+        table(["subset", "part", "spectra", "η", "better than the mean", "inside the 95 % band"], rows)
+        + "\n\nη is how many times smaller the median squared error is than that of the mean training spectrum. The "
+        "model was not trained on any material of the part."
     )
 
 
@@ -93,8 +93,8 @@ def _what(about: Mapping[str, Any], seeds: str) -> str:
     for name, size in about["feature_dimensions"]:
         recorded = about["featurizers"].get(name, {})
         lines.append(
-            f"Features `{name}`, {size} numbers a site: {_plain(recorded.get('meaning', 'not told'))}; SHA-256 of "
-            f"their weights `{_plain(recorded.get('weights_hash', 'unknown'))}`"
+            f"Features `{name}`, {size} numbers for each site: {_plain(recorded.get('meaning', 'not recorded'))}; "
+            f"SHA-256 of their weights `{_plain(recorded.get('weights_hash', 'unknown'))}`"
         )
     for name, each in about["subsets"].items():
         grid = each["energy_ev"]
@@ -122,22 +122,22 @@ def _training(about: Mapping[str, Any]) -> str:
 
 def _limits(about: Mapping[str, Any]) -> list[str]:
     lines = [
-        "The spectra are those that the simulation would give, not those that a beamline measures: absolute energies "
-        "differ from experiment by some eV, and what the simulation lacks the model lacks too.",
-        f"It knows the elements and levels of theory {', '.join(about['subsets'])} alone, in crystals as the training "
-        "data has them: ordered, periodic, at rest.",
-        "Error bands hold what they name for structures like the training data, on average over them. Sites farther "
-        "away than the limit below are told as unlike; their bands may be too narrow.",
-        "Relax structures before: bond lengths move spectra.",
+        "The model predicts spectra as the simulation would give them, not as a beamline measures them: absolute "
+        "energies differ from experiment by some eV, and the model lacks whatever the simulation lacks.",
+        f"It only knows {', '.join(about['subsets'])} (element and level of theory), in crystals like the training "
+        "data: ordered, periodic, at rest.",
+        "Error bands hold the share that they name on average over structures like the training data. Sites farther "
+        "away than the limit below are reported as unlike; their bands may be too narrow.",
+        "Relax structures first: bond lengths shift spectra.",
     ]
     for name, each in about["subsets"].items():
         if not each["error_bars"]:
             lines.append(f"{name} has no error bars.")
         if each["distance_limit"] is not None:
-            lines.append(f"{name}: the limit of the distance is {each['distance_limit']:.2f} standard deviations.")
+            lines.append(f"{name}: the distance limit is {each['distance_limit']:.2f} standard deviations.")
     return lines
 
 
 def _plain(value: Any) -> str:
-    """Text that Markdown does not take for HTML."""
+    """Escape text so that Markdown does not read it as HTML."""
     return escape(str(value), quote=False)

@@ -1,4 +1,4 @@
-"""Predicted spectra as figures: SVG, PNG, PDF, or an HTML page that needs no network."""
+"""Draws predicted spectra: SVG, PNG, PDF, or an HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xanesflow.prediction.data import Predicted, SubsetPrediction
 FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
 
 PANELS = 12
-"""Materials that a figure shows; of more it says how many there are."""
+"""Most materials that a figure shows; if there are more, it says how many."""
 
 PAGE_PANELS = 60
-"""The same of a page, in which they can be scrolled through."""
+"""Most materials on a page, where you can scroll."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -43,10 +43,10 @@ def check_plot(path: str | Path) -> None:
 
 
 def draw_prediction(path: str | Path, prediction: Predicted) -> None:
-    """Draw each material's average with its 95 % band, and its sites thin.
+    """Draw each material's average with its 95 % band, and its sites as thin lines.
 
     Raises:
-        XanesflowError: the file's ending is none that can be drawn.
+        XanesflowError: the file's ending is not one of a figure or page.
     """
     check_plot(path)
     page = Path(path).suffix.lower() in PAGES

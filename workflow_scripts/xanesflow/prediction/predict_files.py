@@ -1,4 +1,4 @@
-"""From structure files to a file of predictions: what the command and the workflow's rule call."""
+"""From structure files to a file of predictions; the command and the workflow's rule call it."""
 
 from __future__ import annotations
 
@@ -39,32 +39,35 @@ def predict_structures(
     progress: Progress | None = None,
     config_json: str | None = None,
 ) -> Prediction:
-    """Predict, and write what was predicted and what was left out, each whole or not at all.
+    """Predict spectra, and write them and the list of what was left out, each whole or not at all.
 
-    Of a folder or several files the features are kept in a hidden folder beside the output until that is written, so
-    that a killed call goes on where it was.
+    For a folder or several files, the features are stored in a hidden folder beside the output until that is written,
+    so that a killed call continues where it was.
 
     Args:
         structures: files and folders; see `input_structures.read_structures`.
         models: see `trained_models.load_models`.
         output: .csv or .h5; `<output>_rejected.csv` beside it lists what was left out. None: nothing is written.
-        plot: .svg, .png, .pdf or .html; None: none.
-        subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
+        plot: .svg, .png, .pdf or .html; None: no plot.
+        subsets: only these, as `Cu_FEFF`; empty: all that the models cover.
         calibrations: files of error bars that do not lie beside their model.
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda", for the features.
-        workers: processes; None: as many as cores, where there are structures enough for it to pay.
+        workers: processes; None: up to one for each core, if there are enough structures to be worth it.
         symprec: spglib's distance tolerance in Å.
-        progress: told how far it is.
-        config_json: the configuration, to be kept with the result.
+        progress: called as work goes on; see `predictor.Progress`.
+        config_json: the configuration, to be stored with the result.
 
     Raises:
         XanesflowError: nothing can be predicted; the message says why.
     """
+    # Wrong names of output files are found before the work.
     if output is not None:
         check_output(output)
     if plot is not None:
         check_plot(plot)
+
+    # Only a prediction of many structures takes long enough to store features; one is computed again in a second.
     many = len(structures) > 1 or any(path.is_dir() for path in structures)
     cache = FeatureCache.beside(output) if output is not None and many else None
     predictor = Predictor(
@@ -75,6 +78,8 @@ def predict_structures(
     except NothingPredictedError as error:
         _write_rejected(output, error.rejected, many=many)
         raise
+
+    # The cache goes last, once every file is written.
     if config_json is not None:
         found = replace(found, made={**found.made, "config": config_json})
     if output is not None:
@@ -89,7 +94,7 @@ def predict_structures(
 
 
 def _write_rejected(output: Path | None, rejected: Sequence[Rejected], *, many: bool) -> None:
-    """The table of what was left out; of one good structure there is none, nor an old one of another call."""
+    """Write the table of what was left out; a single good structure needs none, and an old one is removed."""
     if output is None:
         return
     if many or rejected:
@@ -99,7 +104,7 @@ def _write_rejected(output: Path | None, rejected: Sequence[Rejected], *, many: 
 
 
 def _processes(structures: Sequence[Path]) -> int:
-    """As many processes as pay."""
+    """The number of processes that are worth starting."""
     number = sum(sum(1 for _ in path.iterdir()) if path.is_dir() else 1 for path in structures)
     return max(1, min(len(os.sched_getaffinity(0)), number // WORTH_A_PROCESS))
 

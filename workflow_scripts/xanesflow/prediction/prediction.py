@@ -1,4 +1,4 @@
-"""What `xanesflow.predict` returns: predicted spectra that you can tabulate, write and draw."""
+"""The result of `xanesflow.predict`: predicted spectra that you can tabulate, write and draw."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Prediction(Predicted):
-    """Predicted spectra of structures; see `Predicted` for what it holds."""
+    """Predicted spectra of structures; `Predicted` describes the attributes."""
 
     def pandas(self) -> pd.DataFrame:
         """A row for each energy of each site, and of each material's average; see `tabulate`."""
         return tabulate(self)
 
     def write(self, path: str | Path) -> None:
-        """Write it as CSV or HDF5, as the file's ending says, whole or not at all.
+        """Write the prediction as CSV or HDF5, by the file's ending, whole or not at all.
 
         Raises:
-            XanesflowError: the ending is another one.
+            XanesflowError: the file has another ending.
         """
         write_prediction(path, self)
 
     def plot(self, path: str | Path) -> None:
-        """Draw it as SVG, PNG, PDF or a self-contained HTML page, as the file's ending says.
+        """Draw the prediction as SVG, PNG, PDF or a self-contained HTML page, by the file's ending.
 
         Raises:
-            XanesflowError: the ending is another one.
+            XanesflowError: the file has another ending.
         """
         draw_prediction(path, self)

@@ -1,4 +1,4 @@
-"""From structures and models to predicted spectra."""
+"""Predicts spectra of structures with trained models."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets,
 from xanesflow.structures.material import Material
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many of it are done, and of how many."""
+"""Called with the name of the step, the number of items that are done, and their total."""
 
-_NAMED = 3  # how many of many a sentence names
+_NAMED = 3  # notes on structures that are shown; the rest are only counted
 
 
 class Predictor:
-    """Models and their featurizers, kept for any number of predictions.
+    """Models and their featurizers, loaded once for any number of predictions.
 
     Args:
-        models: checkpoints, folders of seeds, or folders of `xanesflow model export`; see `trained.load_models`.
+        models: checkpoints, folders of seeds, or folders of `xanesflow model export`; see `trained_models.load_models`.
         calibrations: files of error bars that do not lie beside their model.
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda", for the features.
@@ -72,29 +72,32 @@ class Predictor:
         """Predict the spectra of all inequivalent sites of the models' elements.
 
         Args:
-            structures: see `requested.read_structures`.
-            subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
+            structures: see `input_structures.read_structures`.
+            subsets: only these, as `Cu_FEFF`; empty: all that the models cover.
             symprec: spglib's distance tolerance in Å, for sites and multiplicities.
-            cache: where the features of a long run are kept, so that it can go on after it was killed.
-            progress: told how far it is.
+            cache: stores the features of a long run, so that it can continue after it was killed.
+            progress: called as work goes on.
 
         Raises:
             NothingPredictedError: no structure could be used.
-            XanesflowError: no model has the element or theory that is asked for; the featurizer's weights are not
-                those of the training; or there is no such structure.
+            XanesflowError: no model has the element or theory that you name; the featurizer's weights are not those of
+                the training; or a structure does not exist.
         """
+        # Find missing models and wrong weights before the long work.
         chosen = choose_subsets(self.models, subsets)
         for model in self.models:
             if set(model.subsets) & set(chosen):
                 for name in model.card.feature_dimensions:
-                    self._source.featurizer(name, model.card)  # before anything long is done
+                    self._source.featurizer(name, model.card)
 
-        def tell(what: str) -> Callable[[int, int], None]:
+        def step(what: str) -> Callable[[int, int], None]:
             return lambda done, of: progress(what, done, of) if progress is not None else None
 
         materials, rejected = read_structures(
-            structures, symprec=symprec, workers=self.workers, progress=tell("structures read")
+            structures, symprec=symprec, workers=self.workers, progress=step("structures read")
         )
+
+        # Each model predicts the subsets that it covers; sites without features are left out with their reasons.
         elements = list(dict.fromkeys(Subset.parse(name).element for name in chosen))
         rejected += _without_absorber(materials, elements)
         found: dict[str, SubsetPrediction] = {}
@@ -103,11 +106,13 @@ class Predictor:
             sites = _sites_of(materials, {Subset.parse(name).element for name in mine})
             if not sites:
                 continue
-            features = self._source.compute(model.card, materials, sites, cache=cache, progress=tell("features"))
+            features = self._source.compute(model.card, materials, sites, cache=cache, progress=step("features"))
             rejected += _without_features(features)
             for name in mine:
                 if (predicted := _predict_subset(model, name, materials, features)) is not None:
                     found[name] = predicted
+
+        # Two models may reject the same site, and the result lists it once.
         rejected = sorted(set(rejected))
         if not found:
             raise _nothing(rejected)
@@ -152,14 +157,14 @@ def predict(
 ) -> Prediction:
     """Predict the K-edge XANES of structures with trained models.
 
-    For many calls keep a `xanesflow.prediction.predictor.Predictor`, which loads models and featurizers once.
+    For many calls, make a `xanesflow.prediction.predictor.Predictor`, which loads models and featurizers once.
 
     Args:
         structures: a POSCAR, CIF or pymatgen JSON file, a folder of them, a pymatgen Structure, several of these, or
             a mapping from ids to them.
-        models: a checkpoint, several (the seeds of a model are its ensemble; models of other elements or levels of
-            theory may be among them), or folders of `xanesflow model export`.
-        subsets: these alone, as `Cu_FEFF`; none: all that the models cover.
+        models: one or several checkpoints, or folders of `xanesflow model export`. Seeds of one model form an
+            ensemble; models of several elements and levels of theory can be mixed.
+        subsets: only these, as `Cu_FEFF`; empty: all that the models cover.
         calibrations: files of error bars that do not lie beside their model.
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda", for the features.
@@ -167,18 +172,18 @@ def predict(
         symprec: spglib's distance tolerance in Å.
 
     Returns:
-        Spectra in bohr² of every inequivalent site and of each material, with error bands, distance to the training
-        data, and what was left out.
+        Spectra in bohr² of every inequivalent site and of each material, with error bands, distances to the training
+        data, and a list of what was left out.
 
     Raises:
-        XanesflowError: nothing can be predicted; the message says why, and what to do.
+        XanesflowError: nothing can be predicted; the message says why and what to do.
     """
     made = Predictor(models, calibrations=calibrations, weights=weights, device=device, workers=workers)
     return made.predict(structures, subsets=subsets, symprec=symprec)
 
 
 def _sites_of(materials: Iterable[Material], elements: set[str]) -> dict[str, list[int]]:
-    """The first of each set of equivalent atoms of some elements, by material."""
+    """By material, the first of each set of equivalent atoms of some elements."""
     found = {}
     for material in materials:
         firsts = {
@@ -214,7 +219,8 @@ def _without_features(features: SiteFeatures) -> list[Rejected]:
 def _predict_subset(
     model: TrainedEnsemble, subset: str, materials: Sequence[Material], features: SiteFeatures
 ) -> SubsetPrediction | None:
-    """Spectra of one subset; None if no site of it has features."""
+    """Predict the spectra of one subset; None if no site of it has features."""
+    # The sites that have features, in the order of materials and atoms, and their spectra by each seed.
     element = Subset.parse(subset).element
     sites = _sites_of(materials, {element})
     by_id = {material.material_id: material for material in materials}
@@ -225,9 +231,11 @@ def _predict_subset(
     by_seed, no_run = spectra_by_seed(model.seed_models, values)
     names = [name for name, _ in rows]
     multiplicity = np.array([by_id[name].multiplicity(site) for name, site in rows], dtype=np.int64)
+
+    # Error bars from the calibration. A site whose cheap run failed cannot be placed among the training sites: it gets
+    # separate error bars, and its distance is set to NaN below.
     calibration = model.calibrations.get(subset)
     there = model.sites.get(subset)
-    # A failed run has no place among the training sites; its site has error bars of its own.
     distance = None if there is None else there.distance(np.where(np.isnan(values), 0.0, values))
     bands, error, error_95 = None, None, None
     if calibration is not None:
@@ -268,7 +276,7 @@ def _predict_subset(
 
 
 def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
-    """Why there is no spectrum at all."""
+    """The error that says why there is no spectrum at all."""
     first = f"{rejected[0].material_id}: {rejected[0].detail}"
     if len(rejected) == 1:
         return NothingPredictedError(f"There is no spectrum of {first}", rejected)
@@ -277,7 +285,7 @@ def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
 
 
 def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str]) -> list[str]:
-    """At how many sites the engine was run for a delta model, and where it failed."""
+    """Sentences on how many sites the embedded engine was run at for a delta model, and where it failed."""
     sentences = []
     for name, each in found.items():
         if each.structure_alone is None:
@@ -289,7 +297,7 @@ def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, 
             why = failed.get((each.material_id[no_run[0]], int(each.site_index[no_run[0]])), "it failed")
             sentences.append(
                 f"{name}: the engine failed at {len(no_run)} of them ({first_few([each.ids[row] for row in no_run])}: "
-                f"{why.rstrip('.')}), whose spectra are from the structure alone, with wider error bars."
+                f"{why.rstrip('.')}); their spectra come from the structure alone, with wider error bars."
             )
     return sentences
 
@@ -307,33 +315,33 @@ def _remarks(
             sentences.append(f"{name}: no error bars: {each.uncalibrated}")
         if each.unlike is None:
             sentences.append(
-                f"{name}: whether a site is unlike the training data cannot be told, as there is no calibration with a "
-                "limit of the distance; make one with this version (snakemake evaluation)."
+                f"{name}: no calibration with a distance limit was found, so sites unlike the training data cannot be "
+                "recognised; calibrate the model with this version (snakemake evaluation)."
             )
         elif number := int(each.unlike.sum()):
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             sentences.append(
                 f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on "
                 f"({first_few(which)}): "
-                f"farther than {each.limit:.2f} from the nearest training site; 99 % of these are nearer to one of "
-                "another material; take their spectra with care."
+                f"they are farther than {each.limit:.2f} from the nearest training site, while 99 % of the training "
+                "sites are nearer to one of another material; use their spectra with care."
             )
     for model in models:
         for block in model.card.feature_dimensions:
             if weights_of(model.card, block) == UNKNOWN:
                 sentences.append(
-                    f"The dataset of the {model.name} does not tell with which weights its {block} features were made, "
-                    "so that they cannot be compared with those here."
+                    f"The dataset of the {model.name} does not record which weights its {block} features were computed "
+                    "with, so they cannot be compared with the weights here."
                 )
     present = Counter(symbol for material in materials for symbol in set(material.elements))
     for symbol in ELEMENTS:
         if present[symbol] and symbol not in elements:
             sentences.append(
-                f"{symbol} is in {plural(present[symbol], 'structure')}, and no model given "
-                f"is of {symbol} (they are of {', '.join(elements)})."
+                f"{symbol} is in {plural(present[symbol], 'structure')}, but none of the models predicts "
+                f"{symbol} (they predict {', '.join(elements)})."
             )
     notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
     sentences += [f"{note}." for note in notes[:_NAMED]]
     if len(notes) > _NAMED:
-        sentences.append(f"{len(notes) - _NAMED} more structures were read with a remark of that kind.")
+        sentences.append(f"{len(notes) - _NAMED} more structures were read with a remark of this kind.")
     return sentences

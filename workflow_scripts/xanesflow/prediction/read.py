@@ -1,4 +1,4 @@
-"""Reading the HDF5 file of a prediction again."""
+"""Reads the HDF5 file of a prediction."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def read_prediction(path: str | Path) -> Prediction:
     """Read an HDF5 file that `write_prediction` wrote.
 
     Raises:
-        XanesflowError: it cannot be read, is no prediction, or is one of another version.
+        XanesflowError: the file cannot be read, is not a prediction, or has another version.
     """
     path = Path(path)
     try:
         with h5py.File(path, "r") as file:
             schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
             if schema != SCHEMA:
-                raise XanesflowError(f"{path} is an HDF5 file, but no prediction of xanesflow; name one.")
+                raise XanesflowError(f"{path} is an HDF5 file, but not a prediction of xanesflow; name one.")
             if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
                 raise XanesflowError(
                     f"{path} has schema version {version or 'none'}, and this xanesflow reads "
-                    f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; make it again."
+                    f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; predict again."
                 )
             names = [name for name in file if name != "rejected"]
             made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}
@@ -43,7 +43,7 @@ def read_prediction(path: str | Path) -> Prediction:
             )
     except (OSError, KeyError, ValueError, AttributeError) as error:
         said = one_line(error)
-        raise XanesflowError(f"{path} cannot be read as a prediction ({said}); make it again.") from None
+        raise XanesflowError(f"{path} cannot be read as a prediction ({said}); predict again.") from None
 
 
 def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:

@@ -1,4 +1,4 @@
-"""Features of the wanted sites of many structures, by the featurizers that a model names."""
+"""Computes the features of selected sites of many structures, with the featurizers that a model names."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.structures.material import Material
 
 SiteFeatures = dict[Site, NDArray[np.float32] | str]
-"""(d,) of each site, or why it has none."""
+"""(d,) features of each site, or the reason why it has none."""
 
 BATCH = 256
-"""Structures whose features are computed, and kept, at a time."""
+"""Number of structures whose features are computed and stored at a time."""
 
 UNKNOWN = "unknown"
-"""The weights' hash of features that a user brought in a file which does not tell it."""
+"""Hash of the weights of features that a user brought in a file without that hash."""
 
 
 class FeatureSource:
-    """Makes each featurizer once, and sees that its weights are those of the training.
+    """Makes each featurizer once, and checks that its weights are those of the training.
 
     Args:
         weights: M3GNet's folder; None: matgl's cache, else a download.
@@ -42,8 +42,8 @@ class FeatureSource:
         workers: processes.
 
     Attributes:
-        without_run: sites whose cheap run failed, and why: a delta model predicts them from the structure alone, and
-            their columns of the run are NaN.
+        without_run: sites whose cheap run failed, with the reason. Their columns of the run are NaN, and a delta model
+            predicts them from the structure alone.
     """
 
     def __init__(self, *, weights: str | Path | None = None, device: str = "cpu", workers: int = 1) -> None:
@@ -52,18 +52,18 @@ class FeatureSource:
         self.without_run: dict[Site, str] = {}
 
     def featurizer(self, name: str, card: ModelCard) -> Any:
-        """The featurizer of a block of a model's features.
+        """The featurizer of one block of a model's features.
 
         Raises:
-            XanesflowError: it is not known, cannot be made, gives another number of features, or its weights are not
-                those that the model's training data were made with.
+            XanesflowError: the featurizer is not known, cannot be made or gives another number of features, or its
+                weights are not those of the model's training data.
         """
         what = f"The {card.kind} model of {card.subset}"
         if name in run_features():
             return self._cheap_runs(name, card)
         if name not in KNOWN:
             raise XanesflowError(
-                f"{what} takes the features {name!r}, which this version cannot compute for other structures (it can "
+                f"{what} needs the features {name!r}, which this version cannot compute for other structures (it knows "
                 f"{', '.join(KNOWN)}); compute them yourself and give them to the model's own `predict` in Python."
             )
         if name not in self._made:
@@ -72,18 +72,20 @@ class FeatureSource:
         trained = weights_of(card, name)
         if trained not in (UNKNOWN, made.weights_hash):
             raise XanesflowError(
-                f"{what} was trained on {name} features of other weights than are here (SHA-256 {trained[:16]}, here "
-                f"{made.weights_hash[:16]}), with which its spectra would be wrong; use those, or train it again."
+                f"{what} was trained on {name} features of other weights (SHA-256 {trained[:16]}) than those installed "
+                f"here ({made.weights_hash[:16]}), so its spectra would be wrong; use the weights of the training, or "
+                "train the model again."
             )
         if made.dimension != card.feature_dimensions[name]:
             raise XanesflowError(
-                f"{what} takes {card.feature_dimensions[name]} numbers of {name} a site, and this version of xanesflow "
-                f"gives {made.dimension}; use the version that it was trained with ({card.versions.get('xanesflow')})."
+                f"{what} needs {card.feature_dimensions[name]} {name} numbers for each site, but this version of "
+                f"xanesflow computes {made.dimension}; use the version that it was trained with "
+                f"({card.versions.get('xanesflow')})."
             )
         return made
 
     def _cheap_runs(self, name: str, card: ModelCard) -> Any:
-        """What runs a delta model's cheaper level of theory, with the settings of its training."""
+        """The featurizer that runs a delta model's cheaper level of theory, with the settings of its training."""
         from xanesflow.features.cheap_runs.engine_runs import NAME, EngineRuns  # few models need it
 
         recorded = card.featurizers.get(name, {})
@@ -108,13 +110,13 @@ class FeatureSource:
         cache: FeatureCache | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> SiteFeatures:
-        """Features of a model for the wanted sites (0-based, by material id), the blocks in the model's order.
+        """Compute a model's features at the wanted sites, with the blocks in the model's order.
 
         Args:
             card: of the model.
             materials: their structures.
-            wanted: sites of each material; a material that is not named has none.
-            cache: where features are kept while the run lasts, and those of a killed one are found.
+            wanted: 0-based sites by material id; a material that is missing has none.
+            cache: stores features while the run lasts, and returns those of a killed run.
             progress: called as `progress(done, of)`, in structures times featurizers.
 
         Raises:
@@ -128,19 +130,19 @@ class FeatureSource:
                 batch = chosen[start : start + BATCH]
                 before = number * len(chosen) + start
 
-                def tell(done: int, _: int, before: int = before) -> None:
+                def report(done: int, _: int, before: int = before) -> None:
                     if progress is not None:
                         progress(before + done, len(chosen) * len(card.feature_dimensions))
 
-                block |= _of_batch(made, batch, wanted, cache, tell)
-                tell(len(batch), len(batch))
+                block |= _of_batch(made, batch, wanted, cache, report)
+                report(len(batch), len(batch))
             blocks.append(block)
         self.without_run |= _fill_in(blocks, card)
         return _joined(blocks)
 
 
 def weights_of(card: ModelCard, name: str) -> str:
-    """SHA-256 of the weights that the features of a model's training data were made with, or `UNKNOWN`."""
+    """SHA-256 of the weights that computed the features of a model's training data, or `UNKNOWN`."""
     return str(card.featurizers.get(name, {}).get("weights_hash", UNKNOWN))
 
 
@@ -151,7 +153,8 @@ def _of_batch(
     cache: FeatureCache | None,
     progress: Callable[[int, int], None],
 ) -> SiteFeatures:
-    """One featurizer's numbers for a batch, all of it at once or all of it from what was kept."""
+    """Features of a batch by one featurizer: the whole batch is computed, or the whole batch comes from the cache."""
+    # Features of the whole batch, one array (or the reason why there is none) for each structure.
     failures: Mapping[tuple[int, int], str] = {}
     keys = [_key(featurizer, material, wanted[material.material_id]) for material in batch]
     if cache is not None and (there := cache.get(keys)) is not None:
@@ -163,6 +166,8 @@ def _of_batch(
         answers = [each.reason if isinstance(each, FeatureFailure) else each for each in answers]
         if cache is not None:
             cache.put(keys, answers)
+
+    # Features by site. NaN means a failed run, or an atom without neighbours.
     found: SiteFeatures = {}
     for number, (material, answer) in enumerate(zip(batch, answers, strict=True)):
         for row, site in enumerate(wanted[material.material_id]):
@@ -180,7 +185,7 @@ def _of_batch(
 
 
 def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]:
-    """Put NaN where a delta model's cheap run failed; which sites these are, and why."""
+    """Put NaN where a delta model's cheap run failed, and return these sites with the reasons."""
     name = list(card.feature_dimensions)[-1]
     if name not in run_features():
         return {}
@@ -190,7 +195,7 @@ def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]
 
 
 def _joined(blocks: Sequence[SiteFeatures]) -> SiteFeatures:
-    """Blocks side by side; a site that one of them lacks has none."""
+    """Join the blocks side by side; a site that lacks one of them has no features."""
     found: SiteFeatures = {}
     for site in blocks[0]:
         rows = [block[site] for block in blocks]
@@ -200,6 +205,6 @@ def _joined(blocks: Sequence[SiteFeatures]) -> SiteFeatures:
 
 
 def _key(featurizer: Any, material: Material, sites: Sequence[int]) -> str:
-    """What the features of a material's sites depend on."""
+    """Hash of everything that the features of a material's sites depend on."""
     text = "|".join([featurizer.name, featurizer.weights_hash, __version__, material.structure, str(list(sites))])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Trained models by the files that a user names: checkpoints, folders of seeds, and folders of `model export`."""
+"""Loads trained models from the files that a user names: checkpoints, folders of seeds, folders of `model export`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class TrainedEnsemble:
     """All seeds of one model, ready to predict.
 
     Attributes:
-        seed_models: one a seed, in the order of the seeds.
+        seed_models: one model for each seed, in the order of the seeds.
         files: their checkpoints.
         hashes: SHA-256 of the checkpoint by seed.
-        calibrations: error bars, by subset.
-        sites: where the training sites lie, by subset; also of one that has no error bars.
-        uncalibrated: why a subset has no error bars, in a sentence, by subset.
-        calibration_files: those that error bars and training sites are from.
+        calibrations: error bars by subset.
+        sites: positions of the training sites by subset, with or without error bars.
+        uncalibrated: by subset, a sentence that says why there are no error bars.
+        calibration_files: by subset, the file that error bars and training sites come from.
     """
 
     seed_models: tuple[TrainedModel, ...]
@@ -49,12 +49,12 @@ class TrainedEnsemble:
 
     @property
     def card(self) -> ModelCard:
-        """Of the first seed; the others differ in what came of their seed."""
+        """The card of the first seed; the other cards differ only where the seed matters."""
         return self.seed_models[0].card
 
     @property
     def subsets(self) -> list[str]:
-        """Those that it predicts."""
+        """The subsets that the model predicts."""
         return list(self.card.subsets)
 
     @property
@@ -64,17 +64,18 @@ class TrainedEnsemble:
 
 
 def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] = ()) -> list[TrainedEnsemble]:
-    """Load models; several checkpoints that differ in nothing but their seed are one model.
+    """Load models; checkpoints that differ only in their seed are one model.
 
     Args:
         given: checkpoints, folders with `seed*.safetensors`, or folders of `xanesflow model export`.
         calibrations: files of `results/evaluation/calibration`; those beside the models, where the workflow or
-            `model export` puts them, are found without.
+            `model export` puts them, are found by themselves.
 
     Raises:
-        XanesflowError: a file is no model, is damaged, or does not go with the others; a calibration is of none of
-            the models; two models predict the same subset.
+        XanesflowError: a file is not a model, is damaged, or does not match the others; a calibration belongs to none
+            of the models; two models predict the same subset.
     """
+    # Group the checkpoints: the seeds of one model share kind, subset and features.
     if not given:
         raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
     files = list(dict.fromkeys(file for path in given for file in _checkpoints(Path(path))))
@@ -82,24 +83,26 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     for file in files:
         model = load_checkpoint(file)
         groups.setdefault((model.card.kind, model.card.subset, model.card.features), []).append((file, model))
+
+    # Each model takes its calibrations out of `named`; one that remains belongs to none of the models.
     named = {path: _owner_of(path) for path in map(Path, calibrations)}
     models = [_of_one(seed_models, named) for seed_models in groups.values()]
     if named:
         path, owner = next(iter(named.items()))
         known = "; ".join(model.name for model in models)
         raise XanesflowError(
-            f"{path} is the calibration of another model (of the {owner.model} model on {owner.features} for "
-            f"{owner.subset}), and the models given are: {known}; leave it out, or name that model."
+            f"{path} is the calibration of another model (the {owner.model} model on {owner.features} for "
+            f"{owner.subset}), while the models given are: {known}; leave it out, or name that model."
         )
-    _check_one_a_subset(models)
+    _check_no_overlap(models)
     return models
 
 
 def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> list[str]:
-    """Which subsets are to be predicted: those wanted, or all that the models cover.
+    """The subsets to predict: those wanted, or all that the models cover.
 
     Raises:
-        XanesflowError: no model has the element or the level of theory.
+        XanesflowError: no model predicts the element or the level of theory.
     """
     covered = [subset for model in models for subset in model.subsets]
     wanted = list(dict.fromkeys(wanted))
@@ -112,7 +115,7 @@ def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> 
             missing = f"{subset.element} at the level of theory {subset.theory}, only at {', '.join(theories)}"
         else:
             missing = f"{subset.element}"
-        raise XanesflowError(f"None of the models given is of {missing}; they cover {', '.join(covered)}.")
+        raise XanesflowError(f"None of the models given predicts {missing}; they cover {', '.join(covered)}.")
     return wanted or covered
 
 
@@ -132,22 +135,25 @@ def _checkpoints(path: Path) -> list[Path]:
         raise XanesflowError(f"{path} is not a plain file; {_WANTED}.")
     with path.open("rb") as opened:
         if opened.read(8) == b"\x89HDF\r\n\x1a\n":
-            raise XanesflowError(f"{path} is an HDF5 file, such as a dataset, and no model; {_WANTED}.")
+            raise XanesflowError(f"{path} is an HDF5 file, such as a dataset, not a model; {_WANTED}.")
     return [path]
 
 
 def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:
-    """Join the seeds of one model; calibrations of it are taken out of `named`."""
+    """Join the seeds of one model, and take its calibrations out of `named`."""
+    # The seeds must be trained on the same data.
     found = sorted(found, key=lambda each: each[1].card.seed)
     files, seed_models = [file for file, _ in found], [model for _, model in found]
     check_seeds(seed_models, files)
     for file, model in found[1:]:
         if model.card.data_sha256 != seed_models[0].card.data_sha256:
             raise XanesflowError(
-                f"{file} was trained on other data than {files[0]} (hash {model.card.data_sha256[:12]}, there "
+                f"{file} and {files[0]} were trained on different data (hashes {model.card.data_sha256[:12]} and "
                 f"{seed_models[0].card.data_sha256[:12]}), so they are not seeds of one model; predict "
                 "with one of them."
             )
+
+    # Error bars and training sites of each subset, from a file that the user named, else from the one beside the model.
     hashes = {model.card.seed: sha256_file(file) for file, model in found}
     card = seed_models[0].card
     calibrations: dict[str, Calibration] = {}
@@ -155,7 +161,7 @@ def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble])
     uncalibrated: dict[str, str] = {}
     calibration_files: dict[str, Path] = {}
     for subset in card.subsets:
-        Subset.parse(subset)  # its name becomes that of a file
+        Subset.parse(subset)  # checks the name, which becomes part of a path
         owner = Ensemble(card.kind, card.features, subset, hashes)
         mine = [path for path, of in named.items() if of == owner]
         for used in mine:
@@ -177,10 +183,10 @@ def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble])
 
 
 def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, str]:
-    """The file of an ensemble's error bars, or why there is none.
+    """The file of an ensemble's error bars, or the reason why there is none.
 
     Raises:
-        XanesflowError: it is damaged, or that of an exported folder is of another model.
+        XanesflowError: the file is damaged, or an exported folder holds the file of another model.
     """
     if path is None:
         return None, (
@@ -190,7 +196,7 @@ def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, 
     of = read_owner_and_sites(path)[0]
     if of == owner:
         return path, ""
-    problem = f"{path} is of another ensemble ({difference(of, owner)})"
+    problem = f"{path} belongs to another ensemble ({difference(of, owner)})"
     if _is_exported(path.parent):
         raise XanesflowError(f"{problem}; fetch the folder again, or export the model again.")
     return None, f"{problem}; predict with all of its seeds, or calibrate this one."
@@ -201,7 +207,7 @@ def _is_exported(folder: Path) -> bool:
 
 
 def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
-    """The calibration of a checkpoint in a folder of `model export` or in a campaign's results, if it is there."""
+    """The calibration of a checkpoint in an exported folder or in a campaign's results; None if there is none."""
     if _is_exported(checkpoint.parent):
         path = checkpoint.parent / "calibration" / f"{subset}.h5"
     else:
@@ -211,14 +217,14 @@ def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
 
 
 def _owner_of(path: Path) -> Ensemble:
-    """Which ensemble a calibration says that it belongs to."""
+    """The ensemble that a calibration names as its own."""
     if not path.is_file():
         raise XanesflowError(f"There is no calibration {path}; name a file of results/evaluation/calibration.")
     return read_owner_and_sites(path)[0]
 
 
-def _check_one_a_subset(models: Sequence[TrainedEnsemble]) -> None:
-    """Raise if two models predict the same subset, whose spectra would then have no one answer."""
+def _check_no_overlap(models: Sequence[TrainedEnsemble]) -> None:
+    """Raise an error if two models predict the same subset, because its spectra would be ambiguous."""
     first: dict[str, TrainedEnsemble] = {}
     for model in models:
         for subset in model.subsets:

@@ -1,4 +1,4 @@
-"""Predictions as files: CSV and HDF5, and what was left out beside them; `read` reads the HDF5 file again."""
+"""Writes predictions as CSV or HDF5; `read` reads the HDF5 file."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _UNITS = {"energy": "eV", "distance": "1"}
 def check_output(path: str | Path) -> None:
     """Raise XanesflowError unless a prediction can be written to a file of this name."""
     if Path(path).suffix.lower() not in TABLES + HDF5:
-        raise XanesflowError(f"{path} cannot be written: a prediction is a .csv or .h5 file.")
+        raise XanesflowError(f"{path} cannot be written: a prediction is a .csv or .h5 file; name one of these.")
     if Path(path).is_dir():
         raise XanesflowError(f"{path} is a folder; name a .csv or .h5 file to write.")
 
 
 def write_prediction(path: str | Path, prediction: Predicted) -> None:
-    """Write a prediction, as CSV or HDF5 as the ending says, whole or not at all.
+    """Write a prediction as CSV or HDF5, by the file's ending, whole or not at all.
 
     Raises:
-        XanesflowError: the ending is another one.
+        XanesflowError: the file has another ending.
     """
     check_output(path)
     if Path(path).suffix.lower() in TABLES:
         table = tabulate(prediction)
         lines = [f"{key}: {value}" for key, value in prediction.made.items()]
-        lines.append("cross sections in bohr^2 an atom; site_index counts atoms from 0, -1 is the material's average")
+        lines.append("cross sections in bohr^2 per atom; site_index counts atoms from 0, -1 is the material's average")
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(f"# {' '.join(line.split())}\n" for line in lines)
             table.to_csv(file, index=False, float_format="%.8g")
@@ -62,18 +62,19 @@ def write_prediction(path: str | Path, prediction: Predicted) -> None:
 
 
 def rejected_beside(output: str | Path) -> Path:
-    """Where the table of what was left out of a prediction goes."""
+    """Path of the table of what was left out of a prediction."""
     path = Path(output)
     return path.with_name(f"{path.stem}_rejected.csv")
 
 
 def tabulate(prediction: Predicted) -> pd.DataFrame:
-    """A row for each energy of each site and of each material's average (`site_index` -1, `multiplicity` all atoms).
+    """A row for each energy of each site, and of each material's average (`site_index` -1, `multiplicity` all atoms).
 
-    Columns: subset, material_id, site_index, formula, multiplicity, energy_eV, cross_section (bohr²), and, as far as
-    there are error bars, lower_68, upper_68, lower_95, upper_95 (bohr²), distance and unlike.
+    Columns: subset, material_id, site_index, formula, multiplicity, energy_eV, cross_section (bohr²). If the model has
+    error bars also lower_68, upper_68, lower_95, upper_95 (bohr²), and if the training sites are known distance and
+    unlike.
     """
-    import pandas as pd  # heavy
+    import pandas as pd  # slow to import
 
     parts = []
     for each in prediction.subsets.values():

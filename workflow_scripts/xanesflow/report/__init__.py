@@ -1,1 +1,1 @@
-"""What people look at: figures of curation and evaluation, and one HTML page that needs no network."""
+"""The report: figures of curation and evaluation, and one HTML page that needs no network."""

@@ -12,7 +12,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.simulations.state.summary import ChunkSummary, SubsetSummary
 
 MOST_CHUNKS, MOST_FAILURES = 100, 50
-"""Rows that the page lists; more would hide what matters, and the files of the campaign have them all."""
+"""Most rows that the page lists; more would hide what matters, and the campaign's files have them all."""
 
 PACKAGES = (
     "scipy",
@@ -26,17 +26,17 @@ PACKAGES = (
     "matplotlib",
     "snakemake",
 )
-"""Whose versions the page tells besides those that the files record."""
+"""Packages whose versions the page shows, in addition to those that the files record."""
 
 Summaries = Mapping[str, tuple[SubsetSummary, list[ChunkSummary]]]
 
 
 def campaign_part(summaries: Summaries, benchmarks: Path) -> dict[str, Any]:
-    """What the template `campaign.html` shows.
+    """Collect what the template `campaign.html` shows.
 
     Args:
         summaries: of the runs by subset; empty: nothing was simulated here.
-        benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
+        benchmarks: folder of Snakemake's benchmark files, with one folder for each rule.
     """
     measured = _benchmarks(benchmarks)
     chunks = [_chunk(each, measured) for _, of_subset in summaries.values() for each in of_subset]
@@ -57,7 +57,7 @@ def campaign_part(summaries: Summaries, benchmarks: Path) -> dict[str, Any]:
 
 
 def _alike(summaries: Summaries, attribute: str) -> dict[tuple[str, ...], list[str]]:
-    """Subsets whose runs were not imported by what these were made with, which mostly is the same."""
+    """Group the subsets that were run here by the codes or versions of their runs, which are mostly the same."""
     found: dict[tuple[str, ...], list[str]] = {}
     for name, (whole, _) in summaries.items():
         if not whole.imported:
@@ -66,7 +66,7 @@ def _alike(summaries: Summaries, attribute: str) -> dict[tuple[str, ...], list[s
 
 
 def _chunk(each: ChunkSummary, measured: pd.DataFrame) -> dict[str, Any]:
-    """A chunk's summary with the wall hours and the memory of its job, as Snakemake measured them."""
+    """A chunk's summary with wall hours and memory of its job, as Snakemake measured them."""
     job = measured[(measured["rule"] == "simulate_chunk") & (measured["job"] == f"{each.subset}_{each.chunk:04d}")]
     return {
         **vars(each),
@@ -77,12 +77,12 @@ def _chunk(each: ChunkSummary, measured: pd.DataFrame) -> dict[str, Any]:
 
 
 def _benchmarks(folder: Path) -> pd.DataFrame:
-    """A row per job that Snakemake measured: rule, job, wall seconds, greatest memory in MiB."""
+    """A row for each job that Snakemake measured: rule, job, wall seconds, largest memory in MiB."""
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
         try:
             table = pd.read_csv(path, sep="\t", na_values="-")
-        except pd.errors.EmptyDataError:  # of a job that was killed
+        except pd.errors.EmptyDataError:  # left by a killed job
             continue
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         for record in table.to_dict("records"):
@@ -92,7 +92,7 @@ def _benchmarks(folder: Path) -> pd.DataFrame:
 
 
 def _runtimes(measured: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
-    """Wall seconds and greatest memory of each rule's jobs, the rules that took longest first."""
+    """Wall seconds and largest memory of each rule's jobs; the rules that took longest come first."""
     grouped = measured.groupby("rule", sort=False)
     summary = grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), mib=("mib", "max")).reset_index()
     return summary.sort_values("seconds", ascending=False).to_dict("records")

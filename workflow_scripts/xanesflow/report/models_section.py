@@ -1,4 +1,4 @@
-"""The report's part on how good the models are: a row for each, beside the paper's, and which is better than which."""
+"""The report's part on how good the models are: a row for each model, the paper's values, and comparisons in pairs."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ KINDS = {
     "trees": "gradient-boosted trees, fitted to the subset alone; a network has to be better",
     "expert": "ExpertXAS, a network for each subset, trained on that subset alone",
     "universal": (
-        "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees the "
-        "features only, and what it predicts stands on the energies of the site's own element"
+        "UniversalXAS, one network for all subsets of a level of theory, trained on all of them together; it sees only "
+        "the features, and its spectra are on the energy grid of the site's own element"
     ),
     "tuned": (
-        "Tuned-UniversalXAS, a network for each subset that goes on from the weights of UniversalXAS with that subset "
-        "alone"
+        "Tuned-UniversalXAS, a network for each subset that starts from the weights of UniversalXAS and is trained on "
+        "that subset alone"
     ),
     "delta": (
-        "kernel regressions for each subset that predict what its level of theory adds to a spectrum of a cheaper one, "
-        "which has to be computed for every site"
+        "kernel regressions for each subset that predict the difference to a spectrum of a cheaper level of theory, "
+        "which must be computed for every site"
     ),
 }
-"""What a kind of model is, for the reader, in the order in which they are told."""
+"""What each kind of model is, for the reader, in the order of the page."""
 
 MOST_DRAWN = 12
-"""Results of a model on a subset that are all drawn; of more the page would be too long and too large."""
+"""Most results (a model on a subset) that are all drawn; with more, the page would be too long and too large."""
 
 _KEY = ["model", "features", "subset"]
 
 
 def models_part(metrics: Path, intervals: Path | None, significance: Path | None) -> dict[str, Any]:
-    """What the template `models.html` shows.
+    """Collect what the template `models.html` shows.
 
     Args:
         metrics: metrics.csv.
-        intervals: intervals.csv; None: no intervals are told.
-        significance: significance.csv; None: no tests are told.
+        intervals: intervals.csv; None: no intervals are shown.
+        significance: significance.csv; None: no tests are shown.
     """
     table = _with_subset(pd.read_csv(metrics, dtype={"seed": str}))
     rows = _rows(table, None if intervals is None else _with_subset(pd.read_csv(intervals)))
@@ -89,10 +89,12 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """A row per model on a subset, of the mean prediction of its seeds; the models of a subset together."""
+    """A row for each model on a subset, for the mean prediction of its seeds; models of one subset stand together."""
     bounds: dict[tuple[str, ...], Mapping[str, Any]] = {}
     if intervals is not None:
         bounds = {tuple(row[key] for key in _KEY): row for row in _records(intervals)}
+
+    # A row takes its scores from the mean prediction (or the only seed), its interval, and the spread of the seeds.
     subsets = list(dict.fromkeys(table["subset"]))
     rows = []
     for names, of_model in table.groupby(_KEY, sort=False):
@@ -113,6 +115,8 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
         }
         row["n_materials"] = found.get("n_materials")
         rows.append(row | _paper(row, subsets))
+
+    # Sort by subset, features and kind, and mark the best of each subset.
     place = {kind: number for number, kind in enumerate(KINDS)}
     rows.sort(key=lambda row: (subsets.index(row["subset"]), row["features"], place.get(row["model"], len(place))))
     for row in rows:
@@ -137,7 +141,7 @@ def _paper(row: Mapping[str, Any], subsets: list[str]) -> dict[str, Any]:
 
 
 def _beside_the_paper(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Which results stand beside Table I and where, and which do not and why."""
+    """Which results can be compared with Table I of the paper and how, and which cannot and why."""
     compared = [row for row in rows if row["paper_eta"] is not None]
     counts = {word: sum(row["verdict"] == word for row in compared) for word in (WITHIN, ABOVE, BELOW)}
     not_compared: dict[str, list[str]] = {}
@@ -159,19 +163,19 @@ def _title(row: Mapping[str, Any]) -> str:
 
 
 def _small(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Subsets with so few spectra that their figures judge no model, each once, with the numbers."""
+    """Subsets with too few spectra to judge a model by, each once, with the numbers."""
     few = table[(table["n_train"] < FEW_TRAIN) | (table["n_test"] < FEW_TEST)]
     return _records(few[["subset", "n_train", "n_test", "part"]].drop_duplicates())
 
 
 def _standings(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each subset the model with the smallest ξ, and how the others stand to it."""
+    """For each subset the model with the smallest ξ, and how the others compare with it."""
     found = []
     for subset in dict.fromkeys(pair["subset"] for pair in pairs):
         here = [pair for pair in pairs if pair["subset"] == subset]
         models = {pair[end] for pair in here for end in ("better", "worse")}
         best = next(iter(models - {pair["worse"] for pair in here}), None)
-        if best is None:  # a ring of equals
+        if best is None:  # models with equal ξ can form a ring, in which each is worse than another
             continue
         against = [pair for pair in here if pair["better"] == best]
         groups: dict[str, list[str]] = {"worse": [], "alike": [], "torn": []}
@@ -185,7 +189,7 @@ def _standings(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def worth_drawing(titles: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Which results the page draws: all of a few, else of each subset the one with the largest η.
+    """Choose the results that the page draws: all if they are few, else for each subset the one with the largest η.
 
     Args:
         titles: as `expert on m3gnet, Cu_FEFF`.

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page."""
+"""Writes the report: one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ModelFigures:
     Attributes:
         title: as `expert on m3gnet, Cu_FEFF`.
         errors: histogram of the spectra's errors.
-        spectra: a spectrum of each decile.
+        spectra: one spectrum of each decile.
         energies: error at each energy.
         heatmap: error of each spectrum at each energy.
     """
@@ -49,7 +49,7 @@ class ErrorBarFigures:
     Attributes:
         title: as `expert on m3gnet, Cu_FEFF`.
         reliability: share of points inside the bands.
-        sparsification: do expected errors tell good from bad predictions.
+        sparsification: whether expected errors separate good from bad predictions.
         bands: spectra with their bands.
     """
 
@@ -89,30 +89,36 @@ def make_report(
         metrics: metrics.csv.
         curation_figures: SVG by subset.
         curation_examples: SVG by subset of spectra that were left out; None: none are shown.
-        unmatched: CSV by subset of the sites that split files and spectra do not share.
+        unmatched: CSV by subset of the sites that only the split files or only the spectra have.
         models: figures of each model on each subset.
         learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
-        benchmarks: folder of Snakemake's benchmark files, one sub-folder a rule.
-        intervals: intervals.csv; None: the page tells no bootstrap intervals.
-        significance: significance.csv; None: the page tells no tests between models.
-        comparison: figure of all models side by side; None: there is but one.
-        unseen_elements: figure of each delta model by its title, one of those of `learning_curves`.
-        status: how the simulations stand; None: the page does not tell.
+        benchmarks: folder of Snakemake's benchmark files, with one folder for each rule.
+        intervals: intervals.csv; None: the page shows no bootstrap intervals.
+        significance: significance.csv; None: the page shows no tests between models.
+        comparison: figure of all models side by side; None: there is only one model.
+        unseen_elements: figure of each delta model by its title, which `learning_curves` has too.
+        status: progress of the simulations; None: the page does not show it.
         runs: summaries of the finished runs by subset; None: nothing was simulated.
-        theories: by two subsets of one element table and figure of how well they agree (`report.figures.theories`).
-        calibration: calibration.csv; None: the page says nothing of error bars.
+        theories: table and figure of how well two subsets of one element agree, by these subsets (see
+            `report.figures.theories`).
+        calibration: calibration.csv; None: the page has no section on error bars.
         error_bars: figures of the error bars of each model on each subset.
-        explorer: what single spectra are looked at from; None: they are not.
+        explorer: files for the section on single spectra; None: the page has no such section.
     """
+    # The scores of the models decide which figures are worth drawing.
     of_models = models_part(metrics, intervals, significance)
     drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
     calibrations = [] if calibration is None else _calibration(pd.read_csv(calibration))
     with_bars = [f"{row['model']} on {row['features']}, {row['subset']}" for row in calibrations if row["fitted"]]
     with_bars = worth_drawing(with_bars, of_models["rows"])
+
+    # The dataset says how it was made and what curation left out.
     with h5py.File(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
         drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
         subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]
+
+    # Every figure goes into the page itself, so that it needs no other file.
     deltas = unseen_elements or {}
     page = (
         environment()
@@ -148,7 +154,7 @@ def make_report(
 
 
 def environment() -> Environment:
-    """The templates of the page and its parts; whatever text they are given is escaped."""
+    """The templates of the page and its parts; they escape all texts."""
     return Environment(
         loader=PackageLoader("xanesflow.report", "templates"),
         autoescape=select_autoescape(["html"]),
@@ -181,17 +187,17 @@ def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, u
 
 
 def _calibration(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of calibration.csv with their subset, and what a table shows where a text is missing."""
+    """The rows of calibration.csv with their subset; missing texts become empty."""
     table = table.assign(subset=table["element"] + "_" + table["theory"]).fillna({"fitted": "", "reason": ""})
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
 def _figures(figures: ModelFigures | ErrorBarFigures) -> dict[str, Any]:
-    """Their title, and each figure as an address that needs no file."""
+    """The title, and each figure as a data URI, which needs no file."""
     return {name: data_uri(value) if isinstance(value, Path) else value for name, value in vars(figures).items()}
 
 
 def _reasons_found(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The reasons for which sites were left out, in the order of the documented list, unknown ones last."""
+    """The reasons why sites were left out, in the order of the documented list, unknown ones last."""
     found = {reason for subset in subsets for reason in subset["rejected"]}
     return [*(reason for reason in REASONS if reason in found), *sorted(found - REASONS.keys())]

@@ -1,5 +1,5 @@
 "use strict";
-// Reading what report/explorer/packing.py wrote, and how things look; explorer_view.js draws.
+// Reads what report/explorer/packing.py wrote, and defines how things look; explorer_view.js draws.
 
 function fromBase64(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
@@ -21,7 +21,7 @@ function unpack(buffer) {
   return { content: header.content, arrays };
 }
 
-// One row of packed spectra in bohr².
+// Unpacks one row of spectra, in bohr².
 function spectrumOf(pack, packed, row) {
   const planes = pack.arrays[packed.data], half = packed.rows * packed.columns, start = row * packed.columns;
   const values = new Array(packed.columns);
@@ -34,7 +34,7 @@ function spectrumOf(pack, packed, row) {
   return values;
 }
 
-// Colours of Okabe and Ito and steps of viridis, which colour-blind readers tell apart; each on its own ground.
+// Okabe and Ito's colours and steps of viridis, for colour-blind readers; one set for a light and one for a dark page.
 const THEMES = {
   light: {
     text: "#1d1d1f", back: "#ffffff", grid: "#e3e5e9", rim: "#1d1d1f", other: "#9aa0a8", band: "rgba(0,114,178,.22)",
@@ -52,7 +52,7 @@ const THEMES = {
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "star", "x", "triangle-down", "pentagon"];
 const NEAR_DASHES = ["dot", "dash", "dashdot"];
 
-// Plotly takes its own small HTML in texts, and an id may hold anything.
+// Plotly reads some HTML in texts, and an id may hold anything.
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const short = (value) => (value === 0 ? "0" : value.toExponential(2).replace("-", "−"));
 const charge = (value) => (value === null ? "unknown" : value > 0 ? `+${value}` : value < 0 ? `−${-value}` : "0");
@@ -68,7 +68,7 @@ function axis(theme, title, more) {
   };
 }
 
-// On paper a plot is as wide as a page between its margins.
+// In print, a plot is as wide as a page between its margins.
 function layoutOf(theme, print, more) {
   return {
     autosize: !print, width: print ? 660 : undefined, height: print ? 340 : undefined,

@@ -1,4 +1,4 @@
-"""The part of the report to look around in: sites by their features, each with its spectrum and prediction."""
+"""The explorer, an interactive part of the report: sites by their features, with their spectra and predictions."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from xanesflow.report.explorer.packing import Pack, data_uri, deflated
 from xanesflow.report.explorer.site_chemistry import read_chemistry
 
 MOST_SPECTRA = 8_000
-"""Sites on the page, each with its simulated spectrum, over all subsets."""
+"""Most sites on the page, each with its simulated spectrum, over all subsets."""
 
 MOST_PREDICTIONS = 5_000
-"""Predicted spectra on the page, over all models and subsets."""
+"""Most predicted spectra on the page, over all models and subsets."""
 
 FEWEST_SITES = 40
-"""So many judged sites of a subset are shown whatever these limits say."""
+"""At least this many evaluated sites of a subset are shown, whatever the limits above say."""
 
 WORST = 5
-"""Sites with a model's largest errors that a sample has in any case."""
+"""Number of sites with a model's largest errors that every sample has."""
 
 _UNKNOWN = 255
 
 
 @dataclass(frozen=True)
 class ExplorerFiles:
-    """What the explorer is made from.
+    """Files that the explorer shows.
 
     Attributes:
         dataset: the campaign's dataset.
         predictions: prediction files of all models, simple ones too.
         chemistry: table of `describe_sites`.
         maps: table of `map_features` by features.
-        figures: of `draw_map`, by title, as `Cu_FEFF by m3gnet`.
+        figures: figures of `draw_map` by title, as `Cu_FEFF by m3gnet`.
         most_spectra, most_predictions: see the constants of these names.
     """
 
@@ -60,8 +60,8 @@ class ExplorerFiles:
 
 
 def explorer_section(files: ExplorerFiles) -> Markup:
-    """The section of the page as HTML that needs no network; see docs/guide/report.md for what it shows."""
-    from plotly.offline import get_plotlyjs  # a second, for nothing else
+    """The section as HTML that needs no network; docs/guide/report.md describes what it shows."""
+    from plotly.offline import get_plotlyjs  # takes a second to import
 
     environment = Environment(
         loader=PackageLoader("xanesflow.report.explorer", "."),
@@ -88,13 +88,15 @@ def _text(name: str) -> str:
 
 
 def explorer_data(files: ExplorerFiles) -> tuple[str, list[str]]:
-    """The numbers for the page's script (`Pack.encode`), and sentences on what was sampled or is not known."""
+    """The numbers for the page's script (`Pack.encode`), and sentences on what was sampled."""
     by_subset: dict[str, list[Predictions]] = {}
     for path in files.predictions:
         read = read_predictions(path)
         by_subset.setdefault(read.subset, []).append(read)
     chemistry = read_chemistry(files.chemistry)
     tables = {features: read_map(path) for features, path in files.maps.items()}
+
+    # The limits are shared evenly: predictions over all models, sites over the subsets.
     n_models = sum(map(len, by_subset.values()))
     most_evaluated = max(FEWEST_SITES, files.most_predictions // max(1, n_models))
     most_sites = max(5 * FEWEST_SITES, files.most_spectra // max(1, len(by_subset)))
@@ -111,12 +113,12 @@ def explorer_data(files: ExplorerFiles) -> tuple[str, list[str]]:
 
 @dataclass(frozen=True, eq=False)
 class _Picked:
-    """Which sites of a subset are on the page.
+    """The sites of a subset that are on the page.
 
     Attributes:
         rows: of the subset, the evaluated ones first.
-        evaluated: for each evaluated one its row in the prediction files.
-        notes: what was left out, in sentences.
+        evaluated: row in the prediction files of each evaluated one.
+        notes: sentences on what was left out.
     """
 
     rows: NDArray[np.intp]
@@ -135,9 +137,11 @@ def _pick(
     ids = models[0].ids
     if not row_of.keys() >= set(ids) or any(each.ids != ids for each in models):
         raise XanesflowError(
-            f"The predictions of {subset.name} are not all of the same spectra of the dataset; delete "
+            f"The prediction files of {subset.name} do not hold the same spectra of the dataset; delete "
             "results/evaluation/predictions and run snakemake."
         )
+
+    # First the evaluated sites, then their nearest training sites, then a sample of the others while there is room.
     evaluated = sample_evaluated([spectrum_mse(each.spectra, each.predictions) for each in models], most_evaluated)
     rows = dict.fromkeys(row_of[ids[each]] for each in evaluated)
     for table in maps.values():
@@ -152,13 +156,13 @@ def _pick(
     if len(evaluated) < len(ids):
         notes.append(
             f"{subset.name}: {len(evaluated)} of {len(ids)} {_part(models[0].part)} spectra, sampled evenly over the "
-            f"tenths of each model's errors, with the {WORST} worst of each."
+            f"tenths of each model's errors, including the {WORST} worst of each model."
         )
     rest = len(subset) - len(ids)
     if len(rows) - len(evaluated) < rest:
         notes.append(
-            f"{subset.name}: {len(rows) - len(evaluated)} of {rest} other sites, the nearest training sites of the "
-            "former and a random sample."
+            f"{subset.name}: {len(rows) - len(evaluated)} of {rest} other sites: the nearest training sites, and a "
+            "random sample of the rest."
         )
     return _Picked(np.array(list(rows), dtype=np.intp), evaluated, notes)
 
@@ -168,11 +172,11 @@ def _part(part: str) -> str:
 
 
 def sample_evaluated(errors: Sequence[NDArray[np.float64]], most: int) -> NDArray[np.intp]:
-    """Rows of judged spectra to show: all, or evenly many of each tenth of each model's errors and its worst ones.
+    """Rows of the evaluated spectra to show: all, or an even sample of each tenth of each model's errors and its worst.
 
     Args:
         errors: (n,) of each model, bohr⁴.
-        most: about how many; a few less, as models have their worst spectra in common.
+        most: about how many; the sample is a little smaller where models share their worst spectra.
     """
     n = len(errors[0])
     if n <= most:
@@ -199,7 +203,7 @@ def _subset(
     picked: _Picked,
 ) -> dict[str, Any]:
     view = subset[picked.rows]
-    order = np.argsort(picked.rows)  # of arrays in a file the rows are read in their order
+    order = np.argsort(picked.rows)  # HDF5 reads rows in increasing order only
     spectra = np.empty((len(view), len(subset.energy)))
     spectra[order] = subset[picked.rows[order]].spectra[:]
     known = chemistry.set_index(["material_id", "site_index"]).loc[[parse_site_id(name) for name in view.ids]]
@@ -223,7 +227,7 @@ def _subset(
             for features, table in maps.items()
         },
         "models": [_model(pack, model, picked.evaluated, largest) for model in models],
-        "judged": len(picked.evaluated),
+        "evaluated": len(picked.evaluated),
     }
 
 
@@ -248,7 +252,7 @@ def _model(pack: Pack, data: Predictions, evaluated: NDArray[np.intp], largest: 
     for number, rows in enumerate(deciles(mse), start=1):
         tenth[rows] = number
     bars = data.uncertainty
-    # What a model makes up may be larger than any spectrum; what is larger by far is cut.
+    # A prediction may exceed every simulated spectrum; values beyond four times the largest are cut.
     scale = float(np.clip(np.abs(data.predictions[evaluated]).max(initial=0.0), largest, 4 * largest))
     described = {
         "model": data.model,

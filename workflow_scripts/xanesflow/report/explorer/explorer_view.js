@@ -1,18 +1,18 @@
-// The explorer: choices, list, map and spectrum. All texts from the data go in as text, never as HTML.
+// The explorer: choices, list, map and spectrum. Texts from the data are inserted as text, never as HTML.
 (() => {
   const at = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const coarse = matchMedia("(pointer: coarse)").matches; // a finger that drags wants the page to scroll
+  const coarse = matchMedia("(pointer: coarse)").matches; // on a touch screen, dragging must scroll the page
   const UNKNOWN = 255;
   let pack, subset, model, map, chosen = null, started = false, theme = THEMES.light, printing = false;
 
   const numbers = (index) => pack.arrays[index];
-  const isJudged = (point) => point >= 0 && point < subset.judged;
+  const isEvaluated = (point) => point >= 0 && point < subset.evaluated;
   const COLOURS = {
     oxidation: { name: "oxidation state", known: () => subset.oxidation.some((value) => value !== null) },
     coordination: { name: "coordination number", known: () => numbers(subset.coordination).some((n) => n !== UNKNOWN) },
     oxygens: { name: "oxygen neighbours", known: () => numbers(subset.oxygens).some((n) => n !== UNKNOWN) },
-    error: { name: "error of the prediction", known: () => subset.judged > 0 },
+    error: { name: "error of the prediction", known: () => subset.evaluated > 0 },
     part: { name: "part of the split", known: () => true },
   };
 
@@ -37,7 +37,7 @@
     options(at("x-colour"), Object.entries(COLOURS).map(([key, { name, known }]) =>
       [key, known() ? name : `${name} (not known)`, !known()]), at("x-colour").value);
     chosen = null;
-    chooseModel(isJudged(subset.ids.indexOf(before)) ? before : null);
+    chooseModel(isEvaluated(subset.ids.indexOf(before)) ? before : null);
   }
 
   function chooseModel(keep) {
@@ -53,9 +53,9 @@
     draw();
   }
 
-  // The judged site in the middle of all errors; without one the first site.
+  // The evaluated site with the median error, else the first site.
   function typical() {
-    const order = [...Array(subset.judged).keys()].sort((a, b) => numbers(model.mse)[a] - numbers(model.mse)[b]);
+    const order = [...Array(subset.evaluated).keys()].sort((a, b) => numbers(model.mse)[a] - numbers(model.mse)[b]);
     return order.length ? order[Math.floor(order.length / 2)] : subset.ids.length ? 0 : null;
   }
 
@@ -63,11 +63,11 @@
     const mse = numbers(model.mse), tenth = numbers(model.tenth), rank = numbers(model.rank);
     const wanted = at("x-search").value.trim().toLowerCase(), only = Number(at("x-tenth").value);
     const sign = at("x-order").value === "worst" ? -1 : 1;
-    const shown = [...Array(subset.judged).keys()]
+    const shown = [...Array(subset.evaluated).keys()]
       .filter((k) => (!only || tenth[k] === only) && (!wanted || `${subset.ids[k]} ${subset.formula[k]}`.toLowerCase().includes(wanted)))
       .sort((a, b) => sign * (rank[a] - rank[b]));
     options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${short(mse[k])}  ${subset.ids[k]}  ${subset.formula[k]}`]), String(chosen));
-    at("x-list").size = Math.min(11, Math.max(3, subset.judged));
+    at("x-list").size = Math.min(11, Math.max(3, subset.evaluated));
     if (!shown.includes(chosen)) at("x-list").selectedIndex = -1;
     const of = `${shown.length} of ${model.n} ${model.part} spectra`;
     at("x-count").textContent = model.n ? `${of}: rank, mean squared error (bohr⁴), site.` : `The subset has no spectrum in its ${model.part} part.`;
@@ -87,10 +87,10 @@
     if (spectrumOnly) Plotly.restyle(at("x-map"), marks(), [at("x-map").data.length - 2, at("x-map").data.length - 1]);
     else drawMap();
     drawSpectrum();
-    tell();
+    showFacts();
   }
 
-  const near = () => (chosen !== null && isJudged(chosen) ? map.neighbours[chosen] : []);
+  const near = () => (chosen !== null && isEvaluated(chosen) ? map.neighbours[chosen] : []);
 
   function marks() {
     const x = numbers(map.x), y = numbers(map.y), around = near().filter((k) => Number.isFinite(x[k]));
@@ -102,7 +102,7 @@
     const cn = numbers(subset.coordination)[point], lines = [plain(subset.ids[point]), plain(subset.formula[point])];
     if (subset.oxidation[point] !== null) lines.push(`oxidation state ${charge(subset.oxidation[point])}`);
     if (cn !== UNKNOWN) lines.push(`${cn} neighbours, ${numbers(subset.oxygens)[point]} oxygen`);
-    if (isJudged(point)) lines.push(`error ${short(numbers(model.mse)[point])} bohr⁴`);
+    if (isEvaluated(point)) lines.push(`error ${short(numbers(model.mse)[point])} bohr⁴`);
     else lines.push(pack.content.parts[numbers(subset.split)[point]]);
     return lines.join("<br>");
   }
@@ -113,13 +113,13 @@
       type: "scatter", mode: "markers", name, x: list.map((k) => x[k]), y: list.map((k) => y[k]), customdata: list,
       text: list.map(hover), hovertemplate: "%{text}<extra></extra>",
       marker: {
-        size: list.map((k) => (isJudged(k) ? 9 : 5) + (subset.ids.length < 100 ? 3 : 0)), opacity: list.map((k) => (isJudged(k) ? 0.95 : 0.6)),
-        line: { color: theme.rim, width: list.map((k) => (isJudged(k) ? 1 : 0)) }, ...marker,
+        size: list.map((k) => (isEvaluated(k) ? 9 : 5) + (subset.ids.length < 100 ? 3 : 0)), opacity: list.map((k) => (isEvaluated(k) ? 0.95 : 0.6)),
+        line: { color: theme.rim, width: list.map((k) => (isEvaluated(k) ? 1 : 0)) }, ...marker,
       },
     };
   }
 
-  // A trace for each group of points, in the order of the styles: name -> [colour, symbol].
+  // A trace for each group of points, in the order of the styles (name -> [colour, symbol]).
   function byName(all, nameOf, styles) {
     const groups = new Map(Object.keys(styles).map((name) => [name, []]));
     for (const k of all) groups.get(nameOf(k)).push(k);
@@ -129,7 +129,7 @@
     });
   }
 
-  // Whole oxidation states have their colours in every subset; what only a composition's average tells has one.
+  // A whole oxidation state has the same colour in every subset; all fractional averages share one.
   function stateOf(k) {
     const value = subset.oxidation[k];
     return value === null || Number.isInteger(value) ? charge(value) : "between two";
@@ -167,13 +167,13 @@
     const x = numbers(map.x), all = subset.ids.map((_, k) => k).filter((k) => Number.isFinite(x[k]));
     const key = at("x-colour").value, mse = numbers(model.mse);
     const number = (index) => (k) => (numbers(index)[k] === UNKNOWN ? null : numbers(index)[k]);
-    const first = [...all].sort((a, b) => isJudged(a) - isJudged(b)); // judged ones on top
+    const first = [...all].sort((a, b) => isEvaluated(a) - isEvaluated(b)); // evaluated ones on top
     const traces = {
       oxidation: () => byName(first, stateOf, stateStyles()),
       part: () => byName(first, (k) => pack.content.parts[numbers(subset.split)[k]], partStyles()),
       coordination: () => byNumber(first, number(subset.coordination), "neighbours"),
       oxygens: () => byNumber(first, number(subset.oxygens), "oxygen neighbours"),
-      error: () => byNumber(first, (k) => (isJudged(k) ? mse[k] : null), "mean squared error (bohr⁴)", true),
+      error: () => byNumber(first, (k) => (isEvaluated(k) ? mse[k] : null), "mean squared error (bohr⁴)", true),
     }[key]();
     const mark = marks(), ring = { type: "scatter", mode: "markers", hoverinfo: "skip", showlegend: false };
     traces.push({ ...ring, x: mark.x[0], y: mark.y[0], marker: { symbol: "diamond-open", size: 15, color: theme.near[0], line: { width: 2 } } });
@@ -185,17 +185,17 @@
       dragmode: coarse ? false : "zoom", legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, itemsizing: "constant" },
     }), CONFIG);
     at("x-map-title").textContent = `Sites of ${subset.name} by ${model.features}`;
-    const how = map.umap ? "UMAP of the standardised features; only neighbourhoods mean something, axes and distances across the map do not."
+    const how = map.umap ? "UMAP of the standardised features; only neighbourhoods are meaningful, axes and distances across the map are not."
       : `${map.of} sites are too few for a UMAP: these are the two leading principal components of the standardised features.`;
-    const marked = subset.judged ? " Ring: the chosen site. Diamonds: its nearest training sites." : "";
-    at("x-map-note").textContent = how + marked + (coarse ? "" : " Drag to zoom, click twice to go back.");
+    const marked = subset.evaluated ? " Ring: the chosen site. Diamonds: its nearest training sites." : "";
+    at("x-map-note").textContent = how + marked + (coarse ? "" : " Drag to zoom, double-click to zoom out.");
   }
 
   function drawSpectrum() {
     const energy = Array.from(numbers(subset.energy)), line = { type: "scatter", mode: "lines", x: energy, hoverinfo: "x+y+name" };
     const traces = [];
     if (chosen !== null) {
-      if (isJudged(chosen) && model.lower) {
+      if (isEvaluated(chosen) && model.lower) {
         traces.push({ ...line, y: spectrumOf(pack, model.lower, chosen), line: { width: 0 }, showlegend: false, hoverinfo: "skip" });
         traces.push({ ...line, y: spectrumOf(pack, model.upper, chosen), line: { width: 0 }, fill: "tonexty", fillcolor: theme.band, name: "68 % band", hoverinfo: "skip", legendrank: 3 });
       }
@@ -205,7 +205,7 @@
         }));
       }
       traces.push({ ...line, y: spectrumOf(pack, subset.spectra, chosen), name: "simulated", legendrank: 1, line: { width: 2.2, color: theme.truth } });
-      if (isJudged(chosen)) {
+      if (isEvaluated(chosen)) {
         traces.push({ ...line, y: spectrumOf(pack, model.predictions, chosen), name: "predicted", legendrank: 2, line: { width: 2.2, color: theme.model, dash: "dash" } });
       }
     }
@@ -215,8 +215,8 @@
     }), CONFIG);
   }
 
-  // What is known of the chosen site, as text.
-  function tell() {
+  // What is known about the chosen site, as text.
+  function showFacts() {
     const facts = [], near_ = near();
     if (chosen !== null) {
       const k = chosen, cn = numbers(subset.coordination)[k], source = subset.oxidation_from[k];
@@ -227,13 +227,13 @@
       facts.push(["Oxidation state", charge(subset.oxidation[k]) + (source ? ` (${source})` : "")]);
       facts.push(["Neighbours", cn === UNKNOWN ? "not known" : `${cn}, ${numbers(subset.oxygens)[k]} of them oxygen (CrystalNN)`]);
       if (subset.detail[k]) facts.push(["Note", subset.detail[k]]);
-      if (isJudged(k)) {
+      if (isEvaluated(k)) {
         const mse = numbers(model.mse)[k];
         facts.push(["Error", `${short(mse)} bohr⁴ mean squared, ${short(Math.sqrt(mse))} bohr² root mean square`]);
         if (model.lower) facts.push(["Expected error", `${short(numbers(model.expected)[k])} bohr² root mean square`]);
         else facts.push(["Error band", model.uncalibrated ? `none: ${model.uncalibrated}` : "none: this kind of model has no error bars"]);
         facts.push(["Rank", `${numbers(model.rank)[k]} of ${model.n} from the smallest error, tenth ${numbers(model.tenth)[k]}`]);
-      } else facts.push(["Prediction", model.n ? "none on this page: not a judged site, or not in the sample" : "none"]);
+      } else facts.push(["Prediction", model.n ? "none on this page: not an evaluated site, or not in the sample" : "none"]);
     } else at("x-title").textContent = "No site";
     at("x-facts").replaceChildren(...facts.flatMap(([name, value]) => [["dt", name], ["dd", value]].map(([tag, text]) => {
       const element = document.createElement(tag);
@@ -257,12 +257,12 @@
     }));
   }
 
-  // The judged site that lies next in the direction of an arrow key.
+  // Move to the next evaluated site in the direction of an arrow key.
   function step(dx, dy) {
     const x = numbers(map.x), y = numbers(map.y);
     if (chosen === null || !Number.isFinite(x[chosen])) return;
     let best = null, least = Infinity;
-    for (let k = 0; k < subset.judged; k++) {
+    for (let k = 0; k < subset.evaluated; k++) {
       const along = (x[k] - x[chosen]) * dx + (y[k] - y[chosen]) * dy, across = Math.abs((x[k] - x[chosen]) * dy - (y[k] - y[chosen]) * dx);
       const cost = along + 2 * across;
       if (along > 0 && cost < least) [best, least] = [k, cost];
@@ -305,14 +305,14 @@
     if (started) return;
     started = true;
     at("x-wait").hidden = false;
-    await new Promise((resolve) => setTimeout(resolve)); // so that it is seen
+    await new Promise((resolve) => setTimeout(resolve)); // lets the browser draw the note first
     try {
       pack = unpack(await inflate("x-data"));
       const code = document.createElement("script");
       code.textContent = new TextDecoder().decode(await inflate("x-plotly"));
       document.head.append(code);
     } catch (error) {
-      at("x-failed").textContent = `This browser cannot show this section (${error}); the figures below show the most important of it.`;
+      at("x-failed").textContent = `This browser cannot show this section (${error}); the figures below show its most important parts.`;
       at("x-failed").hidden = false;
       return;
     } finally {
@@ -325,7 +325,7 @@
     at("explorer").dataset.ready = "yes";
   }
 
-  // The page opens first; this section gets ready when it comes near, or when there is nothing else to do.
+  // The page opens first; this section loads when you scroll near it, or when the browser is idle.
   const watcher = new IntersectionObserver((seen) => {
     if (seen.some((each) => each.isIntersecting)) start();
   }, { rootMargin: "800px" });

@@ -1,4 +1,4 @@
-"""The space of the features in two dimensions, and which training sites lie next to each judged one."""
+"""Maps the feature space to two dimensions, and finds the training sites nearest to each other site."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from xanesflow.evaluation.error_bars.distance import TrainingSites
 UMAP, COMPONENTS = "umap", "principal components"
 
 FEWEST = 100
-"""With fewer sites the neighbourhoods that UMAP goes by (15 sites) are most of the subset: components instead."""
+"""With fewer sites, UMAP's neighbourhoods of 15 would be most of the subset: principal components are used instead."""
 
 MOST = 20_000
-"""Sites of a subset that are placed; of more a sample, with all judged ones as far as they fit."""
+"""Most sites of a subset that are placed; of more, a sample is, with as many validation and test sites as fit."""
 
 NEIGHBOURS = 3
+"""Number of nearest training sites."""
 
 SEED = 0
 
@@ -42,7 +43,7 @@ class Placed:
     """Sites in two dimensions.
 
     Attributes:
-        points: (n, 2) float32; NaN of sites that were not placed.
+        points: (n, 2) float32; NaN for sites that were not placed.
         method: `umap` or `principal components`.
     """
 
@@ -53,15 +54,15 @@ class Placed:
 def map_features(dataset: Path, output: Path, *, features: str, workers: int = 1) -> None:
     """Place the sites of each subset by their features, and find the nearest training sites of the others.
 
-    UMAP of the standardised features (McInnes, Healy and Melville, arXiv 1802.03426; 15 neighbours, started from the
-    principal components, seeded), which gives the same points for the same data and versions. Neighbours are found in
-    the space that the distances of the error bars are taken in (`xanesflow.evaluation.error_bars.distance`).
+    Points come from UMAP of the standardised features (McInnes, Healy and Melville, arXiv 1802.03426; 15 neighbours,
+    started from the principal components, seeded): the same data and versions give the same points. Neighbours are
+    found in the same space as the distances of the error bars (`xanesflow.evaluation.error_bars.distance`).
 
     Args:
         dataset: the campaign's dataset.
-        output: Parquet to write, a row a site with `COLUMNS`: `x` and `y` are empty of sites that were not placed,
-            `neighbours` names up to three training sites (`mp-390_000`), nearest first, and `distances` says how far
-            they are, in standard deviations of the features; both are empty for training sites.
+        output: Parquet to write, a row for each site with `COLUMNS`. `x` and `y` are empty for sites that were not
+            placed. `neighbours` names up to three training sites (`mp-390_000`), nearest first, and `distances` gives
+            their distances in standard deviations of the features; both are empty for training sites.
         features: as `m3gnet` or `m3gnet_all+chgnet`.
         workers: processes.
     """
@@ -103,7 +104,7 @@ def _map_subset(dataset: Path, features: str, name: str) -> pd.DataFrame:
 
 
 def sample(split: NDArray[np.str_], most: int = MOST) -> NDArray[np.intp]:
-    """Rows of the sites to place: all, or `most` at random, of which those of training make way for the others."""
+    """Rows of the sites to place: all, or `most` at random, taking training sites last."""
     if len(split) <= most:
         return np.arange(len(split))
     random = np.random.default_rng(SEED).permutation(len(split))
@@ -129,8 +130,8 @@ def place(features: NDArray[np.floating], rows: NDArray[np.intp]) -> Placed:
         points[rows] = _components(values)
         return Placed(points, COMPONENTS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a seed allows one thread only
-        import umap  # seconds, for nothing where all subsets are small
+        warnings.simplefilter("ignore")  # UMAP warns that a seed allows one thread only
+        import umap  # takes seconds, and small subsets do not need it
 
         points[rows] = umap.UMAP(init="pca", random_state=SEED, n_jobs=1).fit_transform(values)
     return Placed(points, UMAP)
@@ -140,7 +141,7 @@ def _components(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, 2) coordinates along the two leading principal axes, 0 where there is no such axis."""
     left, sizes, axes = np.linalg.svd(values, full_matrices=False)
     found = left[:, :2] * sizes[:2]
-    signs = np.sign(axes[: found.shape[1]].sum(axis=1))  # which way an axis points is the library's whim
+    signs = np.sign(axes[: found.shape[1]].sum(axis=1))  # the direction of an axis depends on the library
     found = found * np.where(signs == 0, 1, signs)
     return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
 
@@ -148,11 +149,11 @@ def _components(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def nearest_training(
     subset: SubsetView, features: NDArray[np.floating], number: int = NEIGHBOURS
 ) -> tuple[list[list[str]], list[list[float]]]:
-    """Ids and distances of the nearest training sites of each site, none of a training site.
+    """Ids and distances of the training sites nearest to each site; empty for training sites.
 
     Args:
-        subset: of n sites.
-        features: (n, d) theirs.
+        subset: n sites.
+        features: (n, d) of these.
         number: of neighbours.
     """
     train = np.flatnonzero(subset.split == "train")
@@ -175,9 +176,9 @@ def read_map(path: Path) -> pd.DataFrame:
     """Read what `map_features` wrote.
 
     Raises:
-        XanesflowError: it is not such a table.
+        XanesflowError: the file is not such a table.
     """
     try:
         return pd.read_parquet(path, columns=COLUMNS)
     except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(f"{path} is no map of features ({error}); delete it and run snakemake.") from None
+        raise XanesflowError(f"{path} is not a feature map ({error}); delete it and run snakemake.") from None

@@ -1,4 +1,4 @@
-"""What a page holds in itself: figures, and many numbers at few bytes (arrays and spectra, deflated, as base64)."""
+"""Packs figures and numbers into a page: data URIs, and arrays and spectra in few bytes (deflated, as base64)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 4095
-"""Steps from zero to the largest value of a set of spectra: 2.4e-4 of it each, finer than a line is wide."""
+"""Steps from zero to the largest value of a set of spectra: each is 2.4e-4 of it, less than the width of a line."""
 
 _TYPES = {"u8": "<u1", "u16": "<u2", "i32": "<i4", "f32": "<f4", "f64": "<f8"}
 
@@ -20,7 +20,7 @@ _ALIGNED = 8  # bytes; typed arrays of JavaScript begin at multiples of their it
 
 
 def data_uri(figure: Path) -> str:
-    """A figure's file as an address that needs no file."""
+    """A figure's file as a data URI, which needs no file."""
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[figure.suffix]
     return f"data:{kind};base64,{base64.b64encode(figure.read_bytes()).decode()}"
 
@@ -31,10 +31,10 @@ def deflated(data: bytes) -> str:
 
 
 class Pack:
-    """Arrays that a script in a page reads back: `u8`, `u16`, `i32`, `f32`, `f64`, and spectra.
+    """Arrays that the page's script (explorer.js) reads: `u8`, `u16`, `i32`, `f32`, `f64`, and spectra.
 
-    The bytes are those of a 32-bit length, a JSON header of that length with the entries `arrays` and `content`, and
-    the arrays from the next multiple of 8 on; `arrays` has type, offset and number of each.
+    The bytes are a 32-bit length, a JSON header of that length with the entries `arrays` and `content`, and the arrays,
+    each from a multiple of 8 on; `arrays` has type, offset and number of items of each.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Pack:
         self._data = bytearray()
 
     def add(self, values: Any, kind: str) -> int:
-        """Put in an array as one of the types above; returns its number."""
+        """Add an array as one of the types above, and return its number."""
         array = np.ascontiguousarray(values, dtype=_TYPES[kind])
         self._data += bytes(-len(self._data) % _ALIGNED)
         self._arrays.append((kind, len(self._data), array.size))
@@ -50,29 +50,29 @@ class Pack:
         return len(self._arrays) - 1
 
     def spectra(self, values: NDArray[np.floating], scale: float) -> dict[str, Any]:
-        """Put in (n, m) numbers that vary smoothly along a row.
+        """Add (n, m) numbers that vary smoothly along a row.
 
         Args:
-            values: finite, of at most 4 × `scale` either way.
-            scale: what counts as `LEVELS`.
+            values: finite; beyond ±4 × `scale` they are cut.
+            scale: value that `LEVELS` steps stand for.
 
         Returns:
-            What the script wants to know: `data` (number of the array), `rows`, `columns`, `unit`. The array holds
-            the differences of the differences along each row, in units (before the first stand two zeros), each
-            as 2 d or, where it is negative, -2 d - 1; first all low bytes, then all high ones.
+            What the script needs to read them: `data` (number of the array), `rows`, `columns`, `unit`. The array holds
+            the second differences d along each row in units (as if two zeros came first), stored as 2 d or, for
+            negative ones, -2 d - 1: first all low bytes, then all high bytes.
         """
         unit = scale / LEVELS if scale > 0 else 1.0
         levels = np.clip(np.rint(values / unit), -4 * LEVELS, 4 * LEVELS).astype(np.int64)
         steps = np.diff(np.diff(levels, axis=1, prepend=0), axis=1, prepend=0)
         folded = np.where(steps >= 0, 2 * steps, -2 * steps - 1)
-        if folded.size and folded.max() > np.iinfo(np.uint16).max:  # from one end to the other at once: no spectrum
+        if folded.size and folded.max() > np.iinfo(np.uint16).max:  # a jump over the whole range: not a spectrum
             return self.spectra(values, 4 * scale)
         planes = np.concatenate([(folded & 0xFF).ravel(), (folded >> 8).ravel()])
         rows, columns = values.shape
         return {"data": self.add(planes, "u8"), "rows": rows, "columns": columns, "unit": unit}
 
     def encode(self, content: Any) -> str:
-        """All of it, with a header that holds `content` (what JSON can), as `deflated` text."""
+        """Encode all arrays and `content` (anything that JSON can hold) as `deflated` text."""
         header = json.dumps(
             {"arrays": self._arrays, "content": content}, allow_nan=False, separators=(",", ":")
         ).encode()

@@ -1,4 +1,4 @@
-"""What stands around each absorber, from its structure: oxidation state, coordination number, oxygen neighbours."""
+"""Describes each absorber by its structure: oxidation state, coordination number, oxygen neighbours."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, load
 
 METHOD = "bond valence, composition, CrystalNN 1"
-"""Changes when the same structure would get other answers; what was kept before is then computed again."""
+"""Change this text when the same structure would get other answers; stored answers are then computed again."""
 
 MAX_PERMUTATIONS = 2_000
-"""Assignments of valences that are tried for a structure; the most likely one of them counts. Few need so many."""
+"""Most assignments of valences that are tried for a structure, of which the most likely counts. Few need so many."""
 
 BOND_VALENCE, COMPOSITION, ELEMENT = "bond valence", "composition", "element"
 
 _SHOWN = 5
-"""So many sites that lack something are named in the log."""
+"""Number of sites with something unknown that the log names."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SiteChemistry:
-    """One absorber.
+    """Surroundings of one absorber.
 
     Attributes:
         subset: as `Cu_FEFF`.
         material_id: its material.
         site_index: 0-based index into the structure.
         formula: reduced formula of the material; empty if its structure is not known.
-        oxidation_state: None if it is not known; not a whole number if only the composition tells, and it is mixed.
-        oxidation_from: `bond valence`, `composition` (balance of charges), `element` (nothing else is in it), or empty.
-        coordination: number of nearest neighbours (CrystalNN), None if not known.
-        oxygens: how many of these are oxygen, None if not known.
-        detail: why something is not known, in sentences; empty if all is.
+        oxidation_state: None if not known; a fraction if it comes from the composition of a mixed-valence material.
+        oxidation_from: `bond valence`, `composition` (balance of charges), `element` (a pure element), or empty.
+        coordination: number of nearest neighbours (CrystalNN); None if not known.
+        oxygens: how many of these are oxygen; None if not known.
+        detail: sentences that say why something is not known; empty if all is known.
     """
 
     subset: str
@@ -64,7 +64,7 @@ class SiteChemistry:
 
 @dataclass(frozen=True)
 class _Work:
-    """A structure and the absorbers in it, each with the subsets that have it."""
+    """A structure to describe, and its absorbers, each with the subsets that have it."""
 
     material_id: str
     text: str
@@ -83,17 +83,18 @@ def _method() -> str:
 def describe_sites(dataset: Path, output: Path, *, answers_file: Path, workers: int = 1) -> None:
     """Describe every site of a dataset, from the structures in it.
 
-    The oxidation state is that of bond valences (pymatgen's BVAnalyzer); where these cannot be assigned, the average
-    that balances the composition's charges. Neighbours are CrystalNN's. What cannot be found is left empty with the
-    reason, and counted in the log.
+    The oxidation state comes from bond valences (pymatgen's BVAnalyzer). Where these cannot be assigned, it is the
+    average that balances the composition's charges. Neighbours are CrystalNN's. What cannot be found stays empty, with
+    the reason, and is counted in the log.
 
     Args:
         dataset: the campaign's dataset.
-        output: Parquet to write, a row a site with the columns of `SiteChemistry`, in the order of the dataset.
-        answers_file: file that each structure's answers are added to, so that a job that was interrupted goes on, and a
-            dataset that grew costs its new structures only.
+        output: Parquet to write, a row for each site with the columns of `SiteChemistry`, in the order of the dataset.
+        answers_file: file to which each structure's answers are appended, so that an interrupted job continues, and a
+            larger dataset only costs its new structures.
         workers: processes.
     """
+    # Only structures without stored answers are described; each answer is stored at once.
     with load(dataset) as data:
         order, works, absent = _sites_of(data)
     answers = _read_answers(answers_file)
@@ -107,6 +108,8 @@ def describe_sites(dataset: Path, output: Path, *, answers_file: Path, workers: 
             file.flush()
             if done == len(todo) or 10 * done // len(todo) > 10 * (done - 1) // len(todo):
                 log.info("%d of %d structures", done, len(todo))
+
+    # A structure's answers go to all subsets that have it; sites without a structure get the reason.
     rows = {}
     for work in works:
         for index, subsets in work.sites.items():
@@ -126,7 +129,7 @@ _Site = tuple[str, str, int]
 
 
 def _sites_of(data: DatasetFile) -> tuple[list[_Site], list[_Work], dict[_Site, str]]:
-    """All sites in the order of the dataset, the structures they stand in, and why some stand in none."""
+    """All sites in the order of the dataset, their structures, and reasons for the sites that have none."""
     order: list[_Site] = []
     works: dict[tuple[str, str], _Work] = {}
     absent: dict[_Site, str] = {}
@@ -145,12 +148,12 @@ def _sites_of(data: DatasetFile) -> tuple[list[_Site], list[_Work], dict[_Site, 
 
 
 def _read_answers(path: Path) -> dict[str, dict[str, Any]]:
-    """Answers of earlier runs by hash of method and structure; a line that was cut short counts as none."""
+    """Answers of earlier runs by hash of method and structure; a line that was cut short is skipped."""
     answers: dict[str, dict[str, Any]] = {}
     if not path.exists():
         return answers
     text = path.read_text(encoding="utf-8", errors="replace")
-    if text and not text.endswith("\n"):  # a killed run's last line; the next one must not be glued to it
+    if text and not text.endswith("\n"):  # a killed run's last line; the next line must not be appended to it
         with path.open("a", encoding="utf-8") as file:
             file.write("\n")
     for line in text.splitlines():
@@ -167,15 +170,15 @@ def _is_answer(work: _Work, answers: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _describe(work: _Work) -> dict[str, list[Any]]:
-    """By site index as text: formula, oxidation state, where it is from, coordination, oxygens, detail."""
-    from pymatgen.core import Structure  # seconds, for nothing where all was kept
+    """By site index as text: formula, oxidation state and its source, coordination, oxygens, detail."""
+    from pymatgen.core import Structure  # takes seconds, and stored answers do not need it
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             structure = Structure.from_dict(json.loads(work.text))
             formula = structure.composition.reduced_formula
-        except Exception as error:  # pymatgen raises whatever it ran into
+        except Exception as error:  # pymatgen raises errors of many kinds
             reason = f"The structure cannot be read ({_named(error)})."
             return {str(index): ["", None, "", None, None, reason] for index in work.sites}
         valences, source, missing = _valences(structure)
@@ -190,7 +193,7 @@ def _describe(work: _Work) -> dict[str, list[Any]]:
 
 
 def _valences(structure: Any) -> tuple[list[float], str, str]:
-    """Oxidation state of each atom, where it is from, and why it is not known."""
+    """Oxidation state of each atom, its source, and the reason why it is not known."""
     from pymatgen.core.bond_valence import BVAnalyzer
 
     if len(structure.composition) == 1:
@@ -210,7 +213,7 @@ def _valences(structure: Any) -> tuple[list[float], str, str]:
 
 
 def _neighbours(structure: Any, index: int) -> tuple[int | None, int | None, str]:
-    """Nearest neighbours of an atom, oxygens among them, and why they are not known."""
+    """Number of nearest neighbours of an atom, of oxygens among them, and the reason why they are not known."""
     from pymatgen.analysis.local_env import CrystalNN
 
     try:
@@ -246,10 +249,12 @@ def read_chemistry(path: Path) -> pd.DataFrame:
     """Read what `describe_sites` wrote.
 
     Raises:
-        XanesflowError: it is not such a table.
+        XanesflowError: the file is not such a table.
     """
     columns = [entry.name for entry in fields(SiteChemistry)]
     try:
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(f"{path} is no table of sites ({_named(error)}); delete it and run snakemake.") from None
+        raise XanesflowError(
+            f"{path} is not a table of sites ({_named(error)}); delete it and run snakemake."
+        ) from None

@@ -1,4 +1,4 @@
-"""Figure of all models on all features side by side, as Fig. 6 of arXiv 2409.19552."""
+"""Draws all models on all features side by side, as Fig. 6 of arXiv 2409.19552."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLOURS = {
     "tuned": "#D55E00",
     "delta": "#009E73",
 }
-"""Of each kind of model, in the order of their bars; colour-blind readers tell them apart (Okabe and Ito)."""
+"""Colour of each kind of model, in the order of the bars; from Okabe and Ito's palette for colour-blind readers."""
 
 _BAR = 0.19
 """Inches from one bar to the next."""
@@ -32,13 +32,13 @@ _BAR = 0.19
 def draw_comparison(metrics: Path, output: Path, *, intervals: Path | None = None) -> None:
     """Draw η of each model, grouped by features, with a panel for each subset.
 
-    A model with several seeds is drawn as their mean prediction, with a stroke at η of each seed. What has no η (a
-    part without spectra) has no bar. The paper's η stands as a diamond at results of its kind (`table_one.obstacle`).
+    With several seeds, the bar is their mean prediction, with a stroke at η of each seed. A model without η (a part
+    without spectra) has no bar. A diamond is the paper's η, drawn where it can be compared (`table_one.obstacle`).
 
     Args:
         metrics: metrics.csv.
         output: SVG to write.
-        intervals: intervals.csv, whose intervals are drawn; None: none are.
+        intervals: intervals.csv, whose intervals are drawn; None: none are drawn.
     """
     table = pd.read_csv(metrics, dtype={"seed": str})
     table["subset"] = table["element"] + "_" + table["theory"]
@@ -66,7 +66,7 @@ def draw_comparison(metrics: Path, output: Path, *, intervals: Path | None = Non
 
 @dataclass(frozen=True)
 class _Mark:
-    """What stands at a bar: ends of its interval and the paper's η, NaN where there are none."""
+    """Marks at a bar: ends of its interval and the paper's η; NaN where there are none."""
 
     low: float = float("nan")
     high: float = float("nan")
@@ -74,7 +74,7 @@ class _Mark:
 
 
 def _marks(table: pd.DataFrame, intervals: Path | None) -> dict[tuple[str, str, str], _Mark]:
-    """By subset, model and features."""
+    """The marks by subset, model and features."""
     subsets = list(dict.fromkeys(table["subset"]))
     bounds = {}
     if intervals is not None:
@@ -97,7 +97,7 @@ def _panel(
     models: list[str],
     marks: Mapping[tuple[str, str, str], _Mark],
 ) -> None:
-    """The bars of one subset."""
+    """Draw the bars of one subset."""
     step, subset = 1 / (len(models) + 1), str(table["subset"].iloc[0])
     for number, model in enumerate(models):
         places, etas = [], []
@@ -123,13 +123,13 @@ def _panel(
 
 
 def _mark(axes: Axes, place: float, eta: float, mark: _Mark) -> None:
-    """Interval, paper's value and number of one bar."""
+    """Draw interval, paper's value and number of one bar."""
     right = np.nanmax([eta, mark.high, 0.0])
     if mark.low <= mark.high:
         axes.plot([mark.low, mark.high], [place] * 2, color=TRUTH, lw=1, zorder=3)
     if np.isfinite(mark.paper):
         axes.plot([mark.paper], [place], "D", ms=5, mfc="white", mec=TRUTH, zorder=4, ls="", label="paper")
-        if 0 <= mark.paper - right < 0.25 * mark.paper:  # else the number would be written over the diamond
+        if 0 <= mark.paper - right < 0.25 * mark.paper:  # keeps the number from covering the diamond
             right = mark.paper
     label = f"{eta:.2f}" if np.isfinite(eta) else "–"
     axes.annotate(label, (right, place), (5, 0), textcoords="offset points", va="center", fontsize=7)

@@ -1,4 +1,4 @@
-"""Figure of what curation kept and left out."""
+"""Draws what curation kept and left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xanesflow.spectra.store import read_spectra
 
 
 def draw_curation(spectra: Path, output: Path) -> None:
-    """Draw the kept spectra's mean and spread, and how many were left out for which reason.
+    """Draw mean and spread of the kept spectra, and how many were left out for each reason.
 
     Args:
         spectra: a subset's curated spectra.
@@ -44,7 +44,7 @@ def draw_curation(spectra: Path, output: Path) -> None:
 
 
 def _reasons(axes: Axes, counts: dict[str, int]) -> None:
-    """Bars of how many sites were left out for which reason."""
+    """Draw bars of how many sites were left out for each reason."""
     names = list(counts)[::-1]
     bars = axes.barh(names, [counts[name] for name in names], color=BASELINE)
     axes.bar_label(bars, padding=3)

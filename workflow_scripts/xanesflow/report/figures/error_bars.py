@@ -1,4 +1,4 @@
-"""Figures of how far error bars can be trusted."""
+"""Draws how far error bars can be trusted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, read_predictions
 
 MOST_VECTORS = 100
-"""Points that are drawn as shapes; more are drawn as pixels, which are smaller then."""
+"""Most points that are drawn as shapes; more are drawn as an image, which is then the smaller file."""
 
 WITHIN = 0.03
-"""How far coverage may be from what a band says, drawn as a strip: so far the bars count as calibrated."""
+"""Bars count as calibrated up to this difference between coverage and nominal level; drawn as a strip."""
 
 
 def draw_uncertainty(predictions: Path, *, reliability: Path, sparsification: Path, bands: Path) -> None:
-    """Draw the three figures of one model's error bars; where there are none each says why.
+    """Draw the three figures of one model's error bars; without error bars each says why.
 
     Args:
         predictions: a prediction file.
-        reliability: SVG to write: share of the points inside the bands of each level, and at each energy.
-        sparsification: SVG to write: expected against true errors, and the sparsification curve.
+        reliability: SVG to write: share of points inside the bands, by level and by energy.
+        sparsification: SVG to write: true against expected errors, and the sparsification curve.
         bands: SVG to write: spectra with their bands, from the smallest to the largest expected error.
     """
     data = read_predictions(predictions)
@@ -48,7 +48,7 @@ def _reliability(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
     found = score_error_bars(data.spectra, data.predictions, bars)
     _diagonal(left)
     left.plot(LEVELS, reliability(bars.confidence), color=MODEL, label=data.model)
-    left.set(xlabel="Share that a band shall hold", ylabel="Share of points inside", xlim=(0, 1), ylim=(0, 1))
+    left.set(xlabel="Share that a band should hold", ylabel="Share of points inside", xlim=(0, 1), ylim=(0, 1))
     left.set_title(f"miscalibration area {found.miscalibration_area:.3f}")
     left.legend(loc="upper left")
     for level, band, coverage, colour in (
@@ -81,7 +81,7 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
         ends * np.median(bars.error_95 / np.maximum(bars.error, smallest)),
         color=BASELINE,
         lw=0.8,
-        label="95 % shall be below",
+        label="95 % should be below",
     )
     left.set(xlabel="Expected error of a spectrum (bohr²)", ylabel="True error (bohr²)")
     left.set_title(f"rank correlation {found.rank_correlation:.2f}, {found.spectra_below_95:.1%} below the bound")
@@ -97,7 +97,7 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
 
 
 def thinned(curves: Sparsification, most: int = 200) -> Sparsification:
-    """At most so many points of the curves, evenly spaced, with the first and the last."""
+    """Thin the curves to at most `most` evenly spaced points, with the first and the last."""
     rows = np.unique(np.linspace(0, len(curves.removed) - 1, most).round().astype(int))
     return Sparsification(curves.removed[rows], curves.curve[rows], curves.oracle[rows])
 

@@ -1,4 +1,4 @@
-"""Figures of the sites by their features, coloured by what stands around the absorber."""
+"""Draws the sites by their features, coloured by the surroundings of the absorber."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NAMED = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4B
 _MARKERS = ("o", "s", "D", "^", "P", "*", "X", "v")
 _OTHER = "#9AA0A8"
 _DRAWN_AS_IMAGE = 300
-"""From so many sites on the points are an image within the figure, which then stays small."""
+"""From this number of sites on, the points are an image within the figure, which keeps the file small."""
 
 
 def draw_map(feature_map: Path, chemistry: Path, outputs: Mapping[str, Path]) -> None:
-    """Draw the map of each subset thrice: by oxidation state, coordination number and number of oxygen neighbours.
+    """Draw the map of each subset three times: by oxidation state, coordination number and oxygen neighbours.
 
-    Where none of these is known, as the dataset holds no structures, once: by part of the split.
+    If none of these is known, because the dataset holds no structures, draw it once, by part of the split.
 
     Args:
         feature_map: table of `map_features`.

@@ -1,4 +1,4 @@
-"""Figure of spectra that curation left out, a row of panels for each reason."""
+"""Draws spectra that curation left out, a row of panels for each reason."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ COLUMNS = 6
 
 
 def draw_examples(spectra: Path, output: Path) -> None:
-    """Draw the worst spectra of each reason before the mean and the envelope of their subset.
+    """Draw the worst spectra of each reason over the mean and the envelope of their subset.
 
     Args:
         spectra: a subset's curated spectra.
-        output: SVG to write; where nothing can be drawn it says so.
+        output: SVG to write; if nothing can be drawn, it says so.
     """
     curated = read_spectra(spectra)
     reasons = list(dict.fromkeys(each.reason for each in curated.examples))
     if not reasons:
         with figure(output, 6.5, 1.2) as drawn:
-            why = "left a spectrum that could be drawn" if curated.rejected else "was left out"
-            drawn.text(0.5, 0.5, f"{curated.subset}: nothing {why}.", ha="center")
+            why = "no rejected site left a spectrum to draw" if curated.rejected else "nothing was left out"
+            drawn.text(0.5, 0.5, f"{curated.subset}: {why}.", ha="center")
         return
     most = max(sum(each.reason == reason for each in curated.examples) for reason in reasons)
     columns = min(COLUMNS, max(2, most))
@@ -42,14 +42,14 @@ def draw_examples(spectra: Path, output: Path) -> None:
             row[0].set_ylabel(reason, fontsize=8)
         handles, labels = rows[0][0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8)
-        drawn.supxlabel(f"Photon energy − {curated.energy_ev[0]:.2f} (eV); upwards: cross section (bohr²)", fontsize=8)
+        drawn.supxlabel(f"Photon energy − {curated.energy_ev[0]:.2f} (eV); vertical: cross section (bohr²)", fontsize=8)
 
 
 def _panel(axes: Axes, curated: CuratedSpectra, example: RejectedExample) -> None:
     relative = curated.energy_ev - curated.energy_ev[0]
     if curated.envelope is not None:
         axes.fill_between(relative, *curated.envelope, color=BAND, alpha=0.45, lw=0, label="envelope")
-    axes.plot(relative, curated.spectra.mean(axis=0), color=MODEL, lw=0.8, ls="--", label="mean of the kept")
+    axes.plot(relative, curated.spectra.mean(axis=0), color=MODEL, lw=0.8, ls="--", label="mean of those kept")
     axes.plot(relative, example.spectrum, color=BASELINE, lw=1.1, label="left out")
     if example.reason == "outside_envelope" and curated.envelope is not None:
         out = (example.spectrum < curated.envelope[0]) | (example.spectrum > curated.envelope[1])

@@ -1,4 +1,4 @@
-"""Figures of how well a model predicts."""
+"""Draws how well a model predicts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from xanesflow.evaluation.metrics import deciles, energy_errors, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 
 MOST_ROWS = 150
-"""Of a heat map; of more spectra, neighbours in the order are averaged."""
+"""Most rows of a heat map; with more spectra, neighbouring rows are averaged."""
 
 
 def draw_evaluation(predictions: Path, *, errors: Path, spectra: Path, energies: Path, heatmap: Path) -> None:
-    """Draw the four figures of one model on one subset; of a part without spectra each says just that.
+    """Draw the four figures of one model on one subset; for a part without spectra each says only that.
 
     Args:
         predictions: a prediction file.
         errors: SVG to write, histogram of the spectra's mean squared errors.
-        spectra: SVG to write, a spectrum of each decile from best to worst.
-        energies: SVG to write, mean absolute error at each energy, and what the model gains there.
+        spectra: SVG to write, one spectrum of each decile from best to worst.
+        energies: SVG to write, mean absolute error at each energy, and the model's gain over the mean spectrum.
         heatmap: SVG to write, absolute error of each spectrum at each energy.
     """
     data = read_predictions(predictions)
@@ -88,7 +88,7 @@ def _energies(drawn: Figure, data: Predictions) -> None:
     middle.plot(data.energy_ev, 100 * at.gain, color=MODEL)
     middle.set(ylabel="Error removed (%)")
     gained = 100 * at.improvement
-    for sign, colour, hatch in ((1, MODEL, ""), (-1, BASELINE, "////")):  # told apart without colours too
+    for sign, colour, hatch in ((1, MODEL, ""), (-1, BASELINE, "////")):  # hatched, to be read without colours too
         below.fill_between(
             data.energy_ev, np.maximum(sign * gained, 0), step="mid", color=colour, alpha=0.55, hatch=hatch
         )
@@ -99,7 +99,7 @@ def _energies(drawn: Figure, data: Predictions) -> None:
 
 
 def draw_heatmap(drawn: Figure, data: Predictions) -> None:
-    """Absolute errors of all spectra at all energies, of the model and of the mean training spectrum, in one order."""
+    """Draw the absolute errors of all spectra at all energies: of the mean training spectrum and of the model."""
     mse = spectrum_mse(data.spectra, data.predictions)
     both = [("mean training spectrum", data.baseline), (data.model, data.predictions)]
     rows = np.array_split(np.argsort(mse), min(len(mse), MOST_ROWS))

@@ -1,4 +1,4 @@
-"""Figure and numbers of how well two levels of theory agree on the same sites."""
+"""Draws and summarises how well two levels of theory agree on the same sites."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from xanesflow.dataset.compare_theories import BY_NAME, PAIRED, compare_theories
 from xanesflow.dataset.read_dataset import DatasetFile
 
 WORST = 4
+"""Number of sites with the lowest correlation that are drawn."""
 
 
 def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: Path) -> None:
-    """Compare two subsets of an element site by site, write the table and draw how well they agree.
+    """Compare two subsets of an element site by site, write the table, and draw how well they agree.
 
     Args:
         dataset: the dataset file.
@@ -27,6 +28,7 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
         table: CSV to write, see `xanesflow.dataset.compare_theories`.
         output: SVG to write.
     """
+    # The table has all sites; the figure has the worst of them and the one in the middle.
     found = compare_theories(dataset, one, other, table)
     compared = found[found["spearman"].notna()].sort_values("spearman", kind="stable")
     if compared.empty:
@@ -36,6 +38,7 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
     worst = compared.head(WORST)
     shown = pd.concat([worst, compared.iloc[[len(compared) // 2]]]) if len(compared) > WORST else worst
     with DatasetFile(dataset) as file, figure(output, 9.5, 4.8) as drawn:
+        # Above: histograms of correlation and shift over all sites.
         halves: Any = drawn.subfigures(2, 1)
         above, below = halves
         left, right = above.subplots(1, 2)
@@ -47,6 +50,8 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
         right.hist(compared["shift_ev"], bins, color=MODEL)
         right.axvline(compared["shift_ev"].median(), color=TRUTH, ls="--", lw=1, label="median")
         right.set(xlabel=f"Shift of {other} (eV)", ylabel="Sites")
+
+        # Below: single sites.
         panels = below.subplots(1, WORST + 1)
         for axes, row in zip(panels, shown.itertuples(index=False), strict=False):
             _panel(axes, file, (one, other), row)
@@ -71,10 +76,10 @@ def _panel(axes: Axes, file: DatasetFile, subsets: tuple[str, str], row: Any) ->
 
 
 def theories_part(tables: dict[tuple[str, str], tuple[Path, str]]) -> list[dict[str, Any]]:
-    """What the template `theories.html` shows.
+    """Collect what the template `theories.html` shows.
 
     Args:
-        tables: by pair of subsets the CSV of `draw_theories` and the address of its figure.
+        tables: by pair of subsets, the CSV of `draw_theories` and its figure as a data URI.
     """
     parts = []
     for (one, other), (path, address) in tables.items():
