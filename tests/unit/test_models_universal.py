@@ -169,7 +169,7 @@ def test_two_seeds_give_the_mean_prediction_of_both(tmp_path):
 def test_predicting_asks_for_a_subset_that_the_model_covers_and_data_that_it_saw(tmp_path):
     dataset, _, path = train(tmp_path)
     add_subset(dataset, "Ni_FEFF")
-    with pytest.raises(XanesflowError, match="covers Cu_FEFF, Ti_FEFF; say whose"):
+    with pytest.raises(XanesflowError, match="covers Cu_FEFF, Ti_FEFF; name the subset to predict"):
         predict_spectra(dataset, [path], tmp_path / "p.h5")
     with pytest.raises(XanesflowError, match="covers Cu_FEFF, Ti_FEFF and was not trained on Ni_FEFF; train it again"):
         predict_spectra(dataset, [path], tmp_path / "p.h5", subset="Ni_FEFF")
