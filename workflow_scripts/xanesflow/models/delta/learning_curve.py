@@ -95,7 +95,7 @@ def _draw_lines(axes: Axes, curve: pd.DataFrame) -> None:
     lines = (
         ("eta", MODEL, "o-", "with the cheap runs"),
         ("eta_structure", BASELINE, "s--", "structure alone"),
-        ("eta_moved", TRUTH, "^:", "cheap runs, shifted in energy"),
+        ("eta_moved", TRUTH, "^:", "cheap runs, moved in energy"),
     )
     grouped = curve.groupby("n_train")
     for column, color, style, label in lines:

@@ -66,7 +66,7 @@ def train_delta(
         points = learning_curve(data, DeltaSettings(cheap_features, min(outputs)))
         for row in points.itertuples():
             logger.info(
-                "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs shifted in energy %.2f", *row[1:]
+                "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
             )
         if curve is not None:
             write_csv(curve, points)
