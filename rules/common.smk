@@ -47,7 +47,7 @@ wildcard_constraints:
     chunk=r"\d{4}",
 
 
-def theory_of(subset):
+def theory_name(subset):
     """The level of theory of a subset."""
     return Subset.parse(subset).theory
 

@@ -26,7 +26,7 @@ rule write_inputs:
         mem_mb=more_each_time(1500),
         runtime=more_each_time(120),
     params:
-        options=lambda wildcards: CONFIG.inputs.of(theory_of(wildcards.subset)),
+        options=lambda wildcards: CONFIG.inputs.of(theory_name(wildcards.subset)),
     message:
         "Writing the inputs of chunk {wildcards.chunk} of {wildcards.subset}"
     script:

@@ -52,7 +52,7 @@ if CAMPAIGN.run_subsets:
             structures=paths.STRUCTURES,
             site_table=paths.SITES,
             only=lambda wildcards: CAMPAIGN.planned_sites(wildcards.subset),
-            order=lambda wildcards: retry_requests(wildcards.subset, wildcards.chunk),
+            retry_request=lambda wildcards: retry_requests(wildcards.subset, wildcards.chunk),
         output:
             paths.RUNS,
         log:
@@ -66,7 +66,7 @@ if CAMPAIGN.run_subsets:
         threads: 4
         resources:
             mem_mb=lambda wildcards, threads, attempt: chunk_memory(
-                theory_of(wildcards.subset), cores=threads, attempt=attempt
+                theory_name(wildcards.subset), cores=threads, attempt=attempt
             ),
             # A usual value until the site table exists.
             runtime=lambda wildcards, threads, attempt: chunk_minutes(

@@ -77,9 +77,13 @@ def test_losses_gradients_and_statistics_are_those_of_pytorchs_differentiation(
     features, spectra = torch.randn(9, len(networks), 4), torch.rand(9, len(networks), 5)
     members = SeedNetworks(networks)
     learning = Backpropagation(members)
-    learning.losses(torch.randn_like(features), spectra, [torch.Generator() for _ in networks])  # leaves nothing behind
+    learning.losses_and_gradients(
+        torch.randn_like(features), spectra, [torch.Generator() for _ in networks]
+    )  # leaves nothing behind
     members.load_state_dict(SeedNetworks(networks).state_dict())
-    losses = learning.losses(features, spectra, [torch.Generator().manual_seed(k) for k in range(len(networks))])
+    losses = learning.losses_and_gradients(
+        features, spectra, [torch.Generator().manual_seed(k) for k in range(len(networks))]
+    )
     for k, network in enumerate(networks):
         masks = iter(learning._masks(9, [torch.Generator().manual_seed(k)]))
         monkeypatch.setattr(network_module, "keep_mask", lambda *given, masks=masks: next(masks)[:, 0])
@@ -105,7 +109,7 @@ def test_bfloat16_rounds_the_factors_of_products_and_nothing_else():
     features, spectra = torch.randn(20, 2, 64), torch.rand(20, 2, 5)
     for k in (1, 2):
         exact, rounded = (Backpropagation(SeedNetworks(networks[:k], p)) for p in ("float32", "bfloat16"))
-        losses = [each.losses(features[:, :k], spectra[:, :k], []) for each in (exact, rounded)]
+        losses = [each.losses_and_gradients(features[:, :k], spectra[:, :k], []) for each in (exact, rounded)]
         assert 0 < (losses[0] - losses[1]).abs().max() < 0.05
         for a, b in zip(exact.gradients.values(), rounded.gradients.values(), strict=True):
             assert b.dtype == torch.float32

@@ -99,7 +99,7 @@ def compute_sites(
     return [outcomes[site] for site in sites]
 
 
-def run_site(
+def compute_site(
     structure: Structure, site_index: int, settings: EngineSettings, folder: Path, stop: threading.Event
 ) -> XanesResult:
     """Compute one site with the embedded engine as the workflow runs it, in a separate process.
@@ -121,7 +121,7 @@ def run_site(
     log = folder / engine.log_name
     ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
     if ended.timed_out:
-        raise FailedRunError("timeout", f"it did not end within {engine.time_limit:.0f} s")
+        raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
     engine.validate(folder)
     energy_ev, cross_section, background = np.loadtxt(folder / "xmu.dat", unpack=True, encoding="utf-8")
     return XanesResult(energy_ev, cross_section, background, engine.record(folder))
@@ -134,7 +134,7 @@ def _outcome(
     result, failure = None, ""
     try:
         folder.mkdir()
-        result = run_site(structure, site.index, settings, folder, stop)
+        result = compute_site(structure, site.index, settings, folder, stop)
     except StoppedError:
         failure = "stopped"
     except (FailedRunError, XanesflowError) as error:

@@ -1,4 +1,4 @@
-"""Simulation codes, one room each, with the same four files; `registry` has one record for each level of theory.
+"""Simulation codes, one room each, with files of the same names; `registry` has a record for each level of theory.
 
 How to add a code:
 

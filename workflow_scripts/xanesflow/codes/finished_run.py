@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xanesflow.core.sites import Site
+
 
 @dataclass(frozen=True)
 class FinishedRun:
@@ -23,6 +25,11 @@ class FinishedRun:
     site_index: int
     files: Mapping[str, bytes]
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def site(self) -> Site:
+        """Return the site that it is of."""
+        return self.material_id, self.site_index
 
     @property
     def corrections(self) -> str:

@@ -1,6 +1,7 @@
-"""Every path below `results/`, relative to the working directory.
+"""Every path below `results/` that rules read or write, relative to the working directory.
 
-A path is a pattern with wildcards in braces. Rules use the patterns directly, and `fill` replaces the wildcards.
+A path is a pattern with wildcards in braces. Rules use the patterns directly, and `fill` replaces the wildcards. Files
+that one room keeps for itself beside them (the progress of a chunk, the state of a training) are named in that room.
 """
 
 from __future__ import annotations

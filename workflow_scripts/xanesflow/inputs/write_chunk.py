@@ -18,7 +18,7 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.engine import InputWriter
-from xanesflow.codes.input_writers import plain
+from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.registry import manifest_of, writer_of
 from xanesflow.core.errors import NoInputError, XanesflowError
 from xanesflow.core.files import atomic_path

@@ -43,7 +43,7 @@ from xanesflow.simulations.faults import FULL, report_full_disk, report_site_fau
 from xanesflow.simulations.job_resources import expected_seconds
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
-from xanesflow.simulations.state.finished_runs import FinishedRuns, run_site
+from xanesflow.simulations.state.finished_runs import FinishedRuns
 from xanesflow.simulations.state.progress import ChunkProgress
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def simulate_chunk(
             job.first |= steps_from_before(keeper, places, [site for site in sites if site not in places])
         waiting = [(site, as_json[site[0]], hashes[site]) for site in everything if site not in places]
         for run in job.compute(waiting, workers, already=counts["before"], put=keeper.put, progress=progress):
-            places[run_site(run)] = keeper.singles / f"{site_id(*run_site(run))}.zip"
+            places[run.site] = keeper.singles / f"{site_id(*run.site)}.zip"
             counts["computed"] += run.site_index != WHOLE_MATERIAL
         # Pack all runs, old and new, in the order of sites: the bytes must not depend on which run ended first.
         failed: Counter[str] = Counter()
@@ -143,7 +143,7 @@ def simulate_chunk(
                     keeper.write(writer, run)
                     if run.record["outcome"] == "failed" and run.site_index != WHOLE_MATERIAL:
                         failed[run.record["reason"]] += 1
-                        counts["computed" if run_site(run) in job.done else "before"] -= 1
+                        counts["computed" if run.site in job.done else "before"] -= 1
         keeper.settle(output, chunk_of_site)
     # Summarize. Killed sites fail the job if another attempt, with more memory, is to come.
     reasons = ", ".join(f"{failed[reason]} {reason}" for reason in REASONS if failed[reason])
@@ -257,11 +257,11 @@ class _Job:
                     if run is None:
                         continue
                     number += run.site_index != WHOLE_MATERIAL
-                    self.done.add(run_site(run))
+                    self.done.add(run.site)
                     outcome = f"{run.record['seconds']:.1f} s"
                     if run.record["outcome"] == "failed":
                         outcome = f"failed ({run.record['reason']}): {run.record['detail']}"
-                    log.info("%s: %d/%d %s %s", self.label, number, total, site_id(*run_site(run)), outcome)
+                    log.info("%s: %d/%d %s %s", self.label, number, total, site_id(*run.site), outcome)
                     yield run
             except BaseException:
                 self._stop.set()
@@ -298,7 +298,7 @@ class _Job:
                 # A cluster that ends a job signals all its processes, perhaps the engine before this one.
                 if ended.from_outside and self._stop.wait(_SIGNAL_SPREADS):
                     raise StoppedError
-                self._read_run(site, folder, ended)
+                self._check_run(site, folder, ended)
             except FailedRunError as error:
                 failure = error
                 self._check_disk(folder, ended)
@@ -308,7 +308,7 @@ class _Job:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _read_run(self, site: Site, folder: Path, ended: Ended) -> None:
+    def _check_run(self, site: Site, folder: Path, ended: Ended) -> None:
         if ended.timed_out:
             raise FailedRunError("timed_out", f"it did not end within {self.engine.time_limit:g} s and was stopped")
         if ended.from_outside:

@@ -8,7 +8,7 @@ from typing import Any
 
 from xanesflow.core.errors import FailedRunError
 from xanesflow.core.sites import WHOLE_MATERIAL, Site
-from xanesflow.simulations.state.finished_runs import FinishedRuns, run_site
+from xanesflow.simulations.state.finished_runs import FinishedRuns
 from xanesflow.simulations.state.retry_requests import PASSING
 
 Record = Mapping[str, Any]
@@ -34,7 +34,7 @@ def steps_from_before(keeper: FinishedRuns, places: dict[Site, Path], sites: Ite
     found = {}
     for run in keeper.read({step: places[step] for step in steps}):
         if run.record["outcome"] == "failed":
-            del places[run_site(run)]
+            del places[run.site]
         else:
             found[run.material_id] = run.record
     return found

@@ -16,7 +16,7 @@ from typing import Any
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
-from xanesflow.codes.input_writers import plain
+from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.registry import VASP_FILES
 from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library

@@ -51,7 +51,7 @@ class Backpropagation:
         self._factors = [torch.empty_like(each, dtype=HALF) if self._half else each for each in self._weights]
 
     @torch.inference_mode()
-    def losses(self, features: Tensor, spectra: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    def losses_and_gradients(self, features: Tensor, spectra: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """Mean squared error (k,) of each seed on its batch, with dropout; writes the derivatives to `gradients`.
 
         Args:

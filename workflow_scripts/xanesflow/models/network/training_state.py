@@ -208,7 +208,6 @@ class TrainingRun:
         """Train on every spectrum once; return the mean loss of each active seed over the pass."""
         total = torch.zeros(len(self.active), device=self._device)  # reading it at each step would wait for the device
         masks = [self.masks[index] for index in self.active]
-        learning, optimizer = self._learning, self.optimizer
         batches = self._batches([self.batch_generators[index] for index in self.active])
         done = len(self.epochs[self.active[0]]) * len(batches)
         for step, rows in enumerate(batches, start=done):
@@ -216,12 +215,17 @@ class TrainingRun:
                 rate = one_cycle(step / max(1, self.settings.max_epochs * len(batches) - 1)) * self.rate
             else:
                 rate = self.rate
-            losses = learning.losses(_pick(self._features, rows), _pick(self._spectra, rows), masks)
-            optimizer.step([learning.gradients[parameter] for parameter in optimizer.parameters], rate)
+            total += self._one_step(rows, masks, rate) * len(rows)
             if self.average is not None:
                 self._add_to_average(step)
-            total += losses * len(rows)
         return (total / len(self._features)).tolist()
+
+    def _one_step(self, rows: Tensor, masks: list[torch.Generator], rate: float) -> Tensor:
+        """Change the weights once, by the gradients on one batch; return the loss of each active seed on it."""
+        learning, optimizer = self._learning, self.optimizer
+        losses = learning.losses_and_gradients(_pick(self._features, rows), _pick(self._spectra, rows), masks)
+        optimizer.step([learning.gradients[parameter] for parameter in optimizer.parameters], rate)
+        return losses
 
     @torch.no_grad()
     def _add_to_average(self, step: int) -> None:

@@ -60,20 +60,20 @@ class FinishedRuns:
         for path in self._of_other_chunks(wanted.keys() - found.keys()):
             missing = {site: wanted[site] for site in wanted.keys() - found.keys()}
             # Copied at once, as the other chunk may be running and drop them.
-            found |= {run_site(run): self.put(run) for run in self._good_runs(path, missing)}
+            found |= {run.site: self.put(run) for run in self._good_runs(path, missing)}
         # If the other chunk has just dropped a run, it handed it over before that.
         return found | self._in_singles({site: wanted[site] for site in wanted.keys() - found.keys()})
 
     def put(self, run: FinishedRun) -> Path:
         """Keep a run, and return its zip."""
-        path = self._single(run_site(run), self.chunk)
+        path = self._single(run.site, self.chunk)
         with ChunkWriter([path]) as writer:
             self.write(writer, run)
         return path
 
     def write(self, writer: ChunkWriter, run: FinishedRun) -> None:
         """Add a run to a zip."""
-        folder = self._folder(run_site(run))
+        folder = self._folder(run.site)
         for name in sorted(run.files):
             writer.add(0, f"{folder}/{name}", run.files[name])
         writer.add_record(0, folder, run.record)
@@ -105,7 +105,7 @@ class FinishedRuns:
         # Hand over the runs of sites that moved to other chunks.
         elsewhere = {site for site, chunk in chunk_of_site.items() if chunk != self.chunk}
         for run in self._runs(self.packed, elsewhere):
-            single = self._single(run_site(run), chunk_of_site[run_site(run)])
+            single = self._single(run.site, chunk_of_site[run.site])
             if not single.exists():
                 with ChunkWriter([single]) as writer:
                     self.write(writer, run)
@@ -143,15 +143,13 @@ class FinishedRuns:
         return sorted(path for path in paths if path != self.packed and path.parent != self.singles)
 
     def _good(self, path: Path, wanted: Mapping[Site, str]) -> dict[Site, Path]:
-        return {run_site(run): path for run in self._good_runs(path, wanted)}
+        return {run.site: path for run in self._good_runs(path, wanted)}
 
     def _good_runs(self, path: Path, wanted: Mapping[Site, str]) -> Iterator[FinishedRun]:
         """The whole runs in a zip that have this input and are not to be tried again."""
         for run in self._runs(path, wanted):
-            if run.record.get("input_sha256") == wanted[run_site(run)] and not self._retry_requests.call_for(
-                run.record
-            ):
-                self.outcomes[run_site(run)] = outcome_of(run.record)
+            if run.record.get("input_sha256") == wanted[run.site] and not self._retry_requests.call_for(run.record):
+                self.outcomes[run.site] = outcome_of(run.record)
                 yield run
 
     def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[FinishedRun]:
@@ -185,8 +183,3 @@ def zips_of(folder: Path, chunk: int) -> list[Path]:
     name = chunk_name(chunk)
     packed = [path for path in (folder / f"kept/{name}.zip", folder / f"{name}.zip") if path.exists()]
     return [*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))]
-
-
-def run_site(run: FinishedRun) -> Site:
-    """The site of a run."""
-    return run.material_id, run.site_index
