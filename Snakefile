@@ -2,13 +2,14 @@
 #
 #   snakemake                          makes everything, up to results/report/report.html
 #   snakemake spectra                  stops after one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report. Two more targets lead elsewhere: package, the dataset
-#                                      for a repository; and predict, spectra of a folder of other structures
+#                                      models evaluation report. Three more targets lead elsewhere: package, the
+#                                      dataset for a repository; predict, spectra of a folder of other structures;
+#                                      and search, the best settings of the models
 #   snakemake results/spectra/Cu_FEFF.h5   makes one file and what it needs
 #
-# The stages follow each other from top to bottom, and each reads only those above it. All paths below results/ start
-# from the working directory (--directory). The configuration is config.yaml in this folder, changed by --configfile
-# and --config.
+# The stages follow each other from top to bottom, and each reads only those above it; the cheaper runs under delta models
+# have rules of their own, which lead from sites to features. All paths below results/ start from the working directory
+# (--directory). The configuration is config.yaml in this folder, changed by --configfile and --config.
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "workflow_sc
 
 from xanesflow.config import result_paths as paths
 from xanesflow.config.campaign import Campaign
+from xanesflow.config.kinds import KINDS, SIMPLE_MODELS
 from xanesflow.config.load import load_config
 from xanesflow.config.preflight import check_named_files, warnings_of
 from xanesflow.config.result_paths import benchmark_of, fill, log_of
@@ -40,8 +41,8 @@ wildcard_constraints:
     featurizer="|".join(CAMPAIGN.featurizers),
     features=r"[a-z0-9_+]+",
     theory="|".join(CAMPAIGN.theories),
-    model=r"expert|universal|tuned|delta",
-    simple_model=r"linear|trees",
+    model="|".join(KINDS),
+    simple_model="|".join(SIMPLE_MODELS),
     searched="|".join([*SUBSETS, "universal"]),
     seed=r"\d+",
     chunk=r"\d{4}",

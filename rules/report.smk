@@ -71,7 +71,7 @@ rule draw_evaluation:
     benchmark:
         benchmark_of("draw_evaluation", "{model}_{features}_{subset}")
     wildcard_constraints:
-        model=r"expert|universal|tuned|delta|linear|trees",
+        model="|".join([*KINDS, *SIMPLE_MODELS]),
     conda:
         "../envs/xanesflow.yaml"
     threads: 1

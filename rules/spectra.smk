@@ -29,9 +29,7 @@ rule curate_spectra:
         runtime=more_each_time(60),
     params:
         energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
-        envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(
-            wildcards.subset.split("_")[1]
-        ),
+        envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(theory_name(wildcards.subset)),
         max_flat_start_ev=CONFIG.curation.max_flat_start,
         processing=lambda wildcards: CAMPAIGN.processing_of(wildcards.subset),
         max_failed=CONFIG.simulations.max_failed,

@@ -1,7 +1,7 @@
 """A real Slurm on this one machine: slurmctld, slurmd and munge, without systemd, cgroups or accounting.
 
-    python tests/slurm/one_node.py start      installs Debian's packages if they are missing, and waits until it is up
-    python tests/slurm/one_node.py stop       ends its jobs and daemons
+    python tests/support/slurm_node.py start      installs Debian's packages if they are missing, and waits until it is up
+    python tests/support/slurm_node.py stop       ends its jobs and daemons
 
 Needs root. The node has 16 cores and 32 GB on paper, whatever the machine has, so that jobs do not wait for each other.
 State and logs are in $XANESFLOW_TEST_SLURM, or xanesflow-slurm in the system's folder for temporary files.
@@ -24,7 +24,7 @@ from pathlib import Path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 PROGRAMS = ("slurmctld", "slurmd", "squeue", "munged")
 CONFIG = Path("/etc/slurm/slurm.conf")  # only here do all of Slurm's programs find it, a job's own among them
-MARK = "# made by tests/slurm/one_node.py"
+MARK = "# made by tests/support/slurm_node.py"
 CORES, MEMORY_MB = 16, 32000
 
 # Memory is looked after every second, and what takes more is killed; there are no cgroups to do it. MinJobAge is how

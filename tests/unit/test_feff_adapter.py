@@ -1,4 +1,4 @@
-"""FEFF as an engine of the workflow: how it is found, and a chunk of sites with tests/stand_in_feff.py."""
+"""FEFF as an engine of the workflow: how it is found, and a chunk of sites with tests/support/stand_in_feff.py."""
 
 import json
 import shlex

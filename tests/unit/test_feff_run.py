@@ -1,6 +1,6 @@
 """FEFF under custodian, a site at a time: what is corrected and how, and what is never believed.
 
-The program is tests/stand_in_feff.py, which behaves like FEFF at its files and knows no physics.
+The program is tests/support/stand_in_feff.py, which behaves like FEFF at its files and knows no physics.
 """
 
 import json

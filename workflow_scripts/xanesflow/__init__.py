@@ -1,10 +1,12 @@
 """xanesflow: from crystal structures to K-edge XANES datasets and the models trained on them.
 
-One package per stage of the workflow, named as the stage, each importing only from the stages left of it::
+One package for each stage of the workflow, named as the stage, and packages that all stages use. Each imports only from
+those left of it::
 
-    structures -> simulations -> spectra -> features -> dataset -> models -> evaluation -> prediction -> report
+    core -> measured -> running -> codes -> config -> structures -> inputs -> simulations -> spectra -> features
+    -> dataset -> models -> evaluation -> prediction -> report -> cli
 
-Every function here can be called without Snakemake; the scripts beside this package are what the rules call.
+docs/reference/house.md says what is in each. Every function here can be called without Snakemake; the scripts beside this package are what the rules call.
 """
 
 from typing import TYPE_CHECKING

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.terminal import report_errors, results
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.cli.terminal import report_input_errors, results
+from xanesflow.core.errors import XanesflowError
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
 
@@ -20,21 +20,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON docu
 
 
 @contextmanager
-def _report_input_errors(*files: Path) -> Iterator[None]:
-    """As `report_errors`, with exit code 2 for every mistake of the user's, since 1 has another meaning here."""
-    with report_errors():
+def _report_file_errors(*files: Path) -> Iterator[None]:
+    """As `report_input_errors`, also for files that are damaged or may not be read; exit code 1 has another meaning."""
+    with report_input_errors():
         from xanesflow.dataset.file import report_damage
 
         try:
             with report_damage(" or ".join(map(str, files))):
                 yield
-        except XanesflowError as error:
-            raise WrongCallError(str(error)) from None
         except BrokenPipeError:
             raise
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
-            raise WrongCallError(
+            raise XanesflowError(
                 f"The system said: {error.strerror or error}{where}; fix that and try again."
             ) from None
 
@@ -42,7 +40,7 @@ def _report_input_errors(*files: Path) -> Iterator[None]:
 @dataset_app.command()
 def info(file: File, *, as_json: AsJson = False) -> None:
     """Show what a dataset holds: subsets, sites, parts of the split, features, what was left out, versions."""
-    with _report_input_errors(file):
+    with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_info
 
         show_info(file, results(), as_json=as_json)
@@ -61,7 +59,7 @@ def validate_file(
 
     Exit code 0: no faults; 1: faults; 2: the file cannot be opened as a dataset.
     """
-    with _report_input_errors(file):
+    with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_validation
 
         if not show_validation(file, results(), symmetry=symmetry, as_json=as_json):
@@ -87,7 +85,7 @@ def plot(
 
     Example: xanesflow dataset plot results/dataset/demo.h5 mp-390_000 -o mp-390.png
     """
-    with _report_input_errors(file):
+    with _report_file_errors(file):
         from xanesflow.cli.show_dataset import plot_dataset
 
         plot_dataset(file, sites or [], subset or [], output, results())
@@ -110,7 +108,7 @@ def export(
 
     Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
     """
-    with _report_input_errors(file, out):
+    with _report_file_errors(file, out):
         from xanesflow.cli.terminal import say
         from xanesflow.dataset.share.export_dataset import export_dataset
 
@@ -132,7 +130,7 @@ def diff(
 
     Exit code 0: nothing; 1: something; 2: one of the files cannot be opened as a dataset.
     """
-    with _report_input_errors(old, new):
+    with _report_file_errors(old, new):
         from xanesflow.cli.show_dataset import show_difference
 
         if show_difference(old, new, results(), tolerance=tolerance, as_json=as_json):

@@ -11,18 +11,7 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import messages, report_errors, results, say
-from xanesflow.core.errors import WrongCallError, XanesflowError
-
-
-@contextmanager
-def _report_input_errors() -> Iterator[None]:
-    """As `report_errors`, with exit code 2 for every mistake that the user can fix."""
-    with report_errors():
-        try:
-            yield
-        except XanesflowError as error:
-            raise WrongCallError(str(error)) from None
+from xanesflow.cli.terminal import messages, report_input_errors, results, say
 
 
 @contextmanager
@@ -108,7 +97,7 @@ def predict(
 
     Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
     """
-    with _report_input_errors():
+    with report_input_errors():
         with _quick_imports():
             from xanesflow.cli.show_predictions import show_prediction
 
@@ -153,7 +142,7 @@ def info(
 
     Example: xanesflow model info results/models/expert_m3gnet_Cu_FEFF
     """
-    with _report_input_errors():
+    with report_input_errors():
         with _quick_imports():
             from xanesflow.cli.show_model import show_models
 
@@ -188,7 +177,7 @@ def export(
 
     Example: xanesflow model export results/models/expert_m3gnet_Cu_FEFF --out cu_xanes
     """
-    with _report_input_errors():
+    with report_input_errors():
         with _quick_imports():
             from xanesflow.prediction.export_model import export_model
 

@@ -58,6 +58,16 @@ def report_errors() -> Iterator[None]:
         _end("This is a fault of xanesflow, not of yours; please report it.", 1)
 
 
+@contextmanager
+def report_input_errors() -> Iterator[None]:
+    """As `report_errors`, with exit code 2 for every mistake that the user can fix."""
+    with report_errors():
+        try:
+            yield
+        except XanesflowError as error:
+            raise WrongCallError(str(error)) from None
+
+
 def _end(sentence: str, code: int) -> None:
     say(messages(), sentence, style="red")
     sys.exit(code)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Kind = Literal["expert", "universal", "tuned", "delta"]
 SimpleModel = Literal["linear", "trees"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+SIMPLE_MODELS: tuple[str, ...] = get_args(SimpleModel)
 
 DELTA: Final = "delta"
 """The kind of model that predicts the difference to a cheaper level of theory."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
 import subprocess
 import time
-
-log = logging.getLogger(__name__)
 
 JOB_ID = "SLURM_JOB_ID"
 

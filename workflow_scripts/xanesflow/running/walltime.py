@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -12,8 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from xanesflow.running import slurm
-
-log = logging.getLogger(__name__)
 
 JOB_END = "XANESFLOW_JOB_END"
 """Environment variable with the end of the job's time, in seconds since 1970. Set it in the submit script if your batch
