@@ -128,7 +128,7 @@ def _load(given: str) -> tuple[str, str, Structure, str]:
         return _load_example(given)
     if stat.S_ISDIR(status.st_mode):
         raise WrongCallError(
-            f"{printable(given, 200)} is a folder; name a POSCAR, CIF or pymatgen JSON file, or an example."
+            f"{printable(given, 200)} is a folder; name a POSCAR, CIF, JSON, xyz or vasprun.xml file, or an example."
         )
     try:
         structure, note = read_structure_file(path)

@@ -47,7 +47,7 @@ def xanes(
         str,
         typer.Argument(
             metavar="STRUCTURE",
-            help="A POSCAR, CIF or pymatgen JSON file, or the id of an example, as nio-rocksalt.",
+            help="A file (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), or an example's id, as nio-rocksalt.",
             show_default=False,
         ),
     ],

@@ -32,7 +32,9 @@ def predict(
     structures: Annotated[
         list[Path],
         typer.Argument(
-            metavar="STRUCTURE...", help="POSCAR, CIF or pymatgen JSON files, or folders of them.", show_default=False
+            metavar="STRUCTURE...",
+            help="Files (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), or folders of them.",
+            show_default=False,
         ),
     ],
     *,

@@ -80,8 +80,9 @@ class StructuresSection(Section):
     directory: str | None = Field(
         None,
         description=(
-            "for source directory, the folder with your files: <id>/POSCAR, <id>.cif, <id>.json (pymatgen),\n"
-            "<id>.vasp, ...; relative to the working directory (snakemake --directory)"
+            "for source directory, the folder with your files: <id>/POSCAR (or CONTCAR, vasprun.xml), <id>.vasp,\n"
+            "<id>.cif, <id>.mcif, <id>.json (pymatgen or Materials Project), <id>.xyz, <id>.extxyz; each may be\n"
+            "compressed (.gz, .bz2, .xz); relative to the working directory (snakemake --directory)"
         ),
     )
     only: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(

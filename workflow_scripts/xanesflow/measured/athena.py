@@ -1,8 +1,8 @@
 """Athena projects (.prj): groups with µ, energy shift and normalisation.
 
-A project is a list of assignments in Perl, or JSON. Larch reads it by handing each line to an interpreter, does not
-apply `bkg_eshift`, drops groups whose label stands twice, and takes Athena's `nnorm` (a number of coefficients) as a
-degree. Here the few forms that occur are split into words, and nothing is run.
+A project is a list of assignments in Perl, or JSON. Larch passes each line to an interpreter, does not apply
+`bkg_eshift`, drops groups with the same label, and takes Athena's `nnorm` (a number of coefficients) as a degree. This
+module splits the few forms that occur into words, and executes nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Group:
     degree: bool
 
     def number(self, name: str) -> float | None:
-        """A stored number; None if it is not there or no number."""
+        """A stored number; None if it is missing or not a number."""
         try:
             found = float(self.values.get(name) or "nan")
         except (TypeError, ValueError):
@@ -62,7 +62,7 @@ class Group:
 
     @property
     def shift_ev(self) -> float:
-        """What is to be added to the energies."""
+        """Shift in eV, to be added to the energies."""
         return self.number("bkg_eshift") or 0.0
 
     def stored(self) -> Stored | None:
@@ -110,7 +110,7 @@ def read_project(text: str, name: str) -> list[Group]:
 
 
 def choose_groups(groups: Sequence[Group], wanted: Sequence[str], name: str) -> list[Group]:
-    """The groups that are wanted by label or key; the only one if none is named.
+    """Choose groups by label or key; if none is named, take the only group.
 
     Raises:
         XanesflowError: none or several fit.
@@ -175,7 +175,7 @@ def _from_perl(text: str) -> Iterator[tuple[str, dict[str, Any], Floats, Floats]
 
 
 def _statements(text: str) -> Iterator[str]:
-    """Assignments, of one or several lines each, and the marks between groups."""
+    """Assignments, each of one or several lines, and the marks between groups."""
     lines = iter(text.split("\n"))
     for line in lines:
         if not line.startswith(("$", "@", "[record]")):
@@ -190,7 +190,7 @@ def _statements(text: str) -> Iterator[str]:
 
 
 def _words(text: str) -> list[Any]:
-    """The outermost words of a list in Perl; a list inside is one word, None."""
+    """The outermost words of a Perl list; a nested list counts as one word, None."""
     words: list[Any] = []
     depth = 0
     for match in _WORD.finditer(text):

@@ -1,9 +1,9 @@
-"""Broadening of computed spectra, which are sharper than measured ones: a documented choice of three.
+"""Broaden computed spectra, which are sharper than measured ones, in one of three ways.
 
-`gaussian` stands for the resolution of the monochromator, and is the simplest stand-in for everything else.
-`lorentzian` and `arctangent` have a width that rises with energy, as an electron of more energy lives shorter: from
-the width of the core hole at the edge to that plus `rise` far above. The arctangent rises in an S-shaped curve
-(FDMNES's, with its `E_larg` equal to the rise), the Lorentzian straight with energy up to the same limit.
+`gaussian` describes the resolution of the monochromator, and approximates all other effects most simply.
+`lorentzian` and `arctangent` have a width that rises with energy, because electrons of higher energy live shorter:
+from the width of the core hole at the edge to that width plus `rise` far above. The arctangent rises in an S-shaped
+curve (FDMNES's, with its `E_larg` equal to the rise), the Lorentzian linearly up to the same limit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Broadening:
     Attributes:
         kind: gaussian, lorentzian or arctangent.
         width_ev: standard deviation of the Gaussian; full width at half maximum of the Lorentzians at the edge.
-        rise_ev: by how much the full width has risen far above the edge; of no use for the Gaussian.
+        rise_ev: by how much the full width has risen far above the edge; the Gaussian does not use it.
         centre_ev: energy above the edge at which half of the rise is reached.
     """
 
@@ -65,13 +65,13 @@ class Broadening:
 def broaden(energy_ev: Floats, values: Floats, edge_ev: float, broadening: Broadening) -> Floats:
     """Convolute a spectrum.
 
-    Left and right of the data the first and the last value go on. A spectrum that is 1 everywhere stays 1.
+    Beyond the data the first and the last value continue. A spectrum that is 1 everywhere stays 1.
 
     Args:
         energy_ev: (n,) rising energies in eV, of any spacing.
-        values: (n,)
-        edge_ev: from which widths that rise are counted.
-        broadening: with what.
+        values: (n,) the spectrum.
+        edge_ev: the edge in eV, from which rising widths are counted.
+        broadening: the curve to convolute with.
 
     Returns:
         (n,) at the same energies.

@@ -1,7 +1,7 @@
-"""Text in columns, as XDI, Athena's exports and beamlines write it: a header, names, numbers.
+"""Read text in columns, as XDI, Athena's exports and beamlines write it: a header, names, numbers.
 
-XDI is read here too rather than by Larch's compiled reader, so that all text meets the same limits; that both agree
-is tested on real files.
+XDI is read here too, not by Larch's compiled reader, so that the same limits hold for all text. Tests on real files
+check that both agree.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class ColumnTable:
 
     Attributes:
         values: (rows, columns), NaN where a field holds no number.
-        labels: a name for each column, or none at all.
-        units: a unit for each column, empty where none stands there; as many as labels.
+        labels: a name for each column, or empty.
+        units: a unit for each label, empty if the file gives none.
         fields: XDI's `Family.key: value` lines, keys in lower case.
         header: lines above the numbers, without their comment signs.
         decimal: point or comma.
@@ -56,10 +56,10 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
     Args:
         text: of the file.
         name: of the file, for sentences.
-        decimal: point or comma; None: as the numbers show.
+        decimal: point or comma; None finds out from the numbers.
 
     Raises:
-        XanesflowError: it has no table, several ones, or commas that can be read in two ways.
+        XanesflowError: it has no table, several tables, or commas that can be read in two ways.
     """
     lines = re.sub(r"[ \t]{3,}", "  ", text).split("\n")
     numeric = [line for line in lines if _NUMERIC_LINE.fullmatch(line.strip())][:3000]
@@ -75,7 +75,7 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
 
 
 def _separation(numeric: Sequence[str], lines: Sequence[str], name: str, decimal: str | None) -> tuple[str, bool]:
-    """A pattern of what stands between columns, and whether commas are decimal."""
+    """The pattern that separates columns, and whether commas are decimal marks."""
     joined = "\n".join(line.strip() for line in numeric)
     other = r"\s*;\s*|" if ";" in joined else ""
     if "," not in joined:
@@ -117,7 +117,7 @@ def _named_columns(numeric: Sequence[str], lines: Sequence[str]) -> bool:
 
 
 def _cells(line: str, separator: str, *, comma: bool) -> list[str] | None:
-    """The parts of a line of numbers; None if anything else stands there."""
+    """The parts of a line of numbers; None if the line holds anything else."""
     parts = [part.strip('"') for part in re.split(separator, line.strip().rstrip(",;" if not comma else ";"))]
     if len(parts) < 2:
         return None
@@ -137,7 +137,7 @@ def _value(cell: str, *, comma: bool) -> float:
 
 @dataclass
 class _Run:
-    """Rows one below the other that have as many columns each.
+    """Consecutive rows with the same number of columns.
 
     Attributes:
         rows: their cells.
@@ -151,7 +151,7 @@ class _Run:
 
 
 def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bool) -> tuple[list[list[str]], int, int]:
-    """The longest run of rows, across a few lines that are damaged: rows, the first line, lines left out."""
+    """The longest run of rows, across a few damaged lines: rows, number of the first line, lines left out."""
     runs: list[_Run] = []
     other = 1
     for number, line in enumerate(lines):
@@ -185,7 +185,7 @@ def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bo
 
 
 def _grown(runs: Sequence[_Run]) -> tuple[int, int, int]:
-    """The longest run and those of as many columns beyond gaps of a few lines: first, last, lines in gaps."""
+    """Extend the longest run across gaps of a few lines, to runs of as many columns: first, last, lines in gaps."""
     longest = max(range(len(runs)), key=lambda n: len(runs[n].rows))
     columns = len(runs[longest].rows[0])
     begin, end, left_out = longest, longest, 0
@@ -205,7 +205,7 @@ def _grown(runs: Sequence[_Run]) -> tuple[int, int, int]:
 def _names(
     header: Sequence[str], fields: Mapping[str, str], columns: int, separator: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and units of columns: from `Column.N`, else the last line of the header that has as many names."""
+    """Names and units of columns: from `Column.N`, else from the last header line with as many names."""
     if "column.1" in fields:
         stated = [fields.get(f"column.{n}", "").split("||")[0].split() for n in range(1, columns + 1)]
         return tuple(s[0] if s else "" for s in stated), tuple(" ".join(s[1:]) for s in stated)
@@ -227,7 +227,7 @@ def _names(
 
 
 def several_scans(energy: Floats) -> bool:
-    """Whether energies jump back as where a second scan begins below the first."""
+    """Whether energies jump back, because a second scan begins below the first."""
     span = np.ptp(energy)
     steps = np.array([b - a for a, b in pairwise(energy)])
     forward = np.sign(np.median(steps)) or 1.0

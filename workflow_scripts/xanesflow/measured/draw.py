@@ -1,4 +1,4 @@
-"""A figure of measured spectra: as measured with the curves before and after the edge, and normalised."""
+"""Draw measured spectra: as measured, with the curves before and after the edge, and normalised."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
 _COLOURS = (MODEL, BASELINE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's, which colour-blind readers tell apart."""
+"""Okabe and Ito's, which colour-blind readers can distinguish."""
 
-_NEAR_EV = (-50.0, 120.0)  # what the normalised spectrum is shown of
+_NEAR_EV = (-50.0, 120.0)  # range of the normalised spectrum that is shown, relative to the edge
 
 
 def check_plot(path: Path) -> None:
-    """Refuse an ending that no figure has.
+    """Refuse a file name without a figure's ending.
 
     Raises:
-        XanesflowError: it is none of `PLOT_ENDINGS`.
+        XanesflowError: the ending is none of `PLOT_ENDINGS`.
     """
     if path.suffix.lower() not in PLOT_ENDINGS:
         raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
@@ -82,6 +82,6 @@ def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
 
 
 def _plain_text(text: str, length: int) -> str:
-    """Text that matplotlib does not take for mathematics."""
+    """Shorten text, and escape what matplotlib would take for mathematics."""
     cut = text if len(text) <= length else text[: length - 1] + "…"
     return cut.replace("$", r"\$")

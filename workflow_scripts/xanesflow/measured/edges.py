@@ -1,4 +1,4 @@
-"""Absorber and edge: as the file or the user says, checked against the energy, or found from it."""
+"""Absorber and edge: as the file or the user states them, checked against the energy, or found from it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.foreign_file import printable
 
 BELOW_EV, ABOVE_EV = 40.0, 60.0
-"""How far below and above the tabulated edge half the step may lie: chemistry moves it by up to 20 eV upwards, a
-monochromator that is not calibrated by as much in both directions."""
+"""How far below and above the tabulated edge the half step may lie: chemistry raises it by up to 20 eV, and an
+uncalibrated monochromator shifts it by as much in both directions."""
 
 _EDGES = ("K", "L3", "L2", "L1")
 _HEAVIEST = 92
@@ -17,7 +17,7 @@ _HEAVIEST = 92
 
 @cache
 def tabulated_ev(element: str, edge: str) -> float | None:
-    """Energy of an edge in eV by Elam's tables (xraydb); None for an element or edge that is not there."""
+    """Energy of an edge in eV by Elam's tables (xraydb); None for an element or edge that the tables lack."""
     import xraydb
 
     try:
@@ -41,7 +41,7 @@ def _all_edges() -> tuple[tuple[str, str, float], ...]:
 
 
 def checked(element: str | None, edge: str | None, name: str) -> tuple[str | None, str | None]:
-    """Symbol and edge as they are usually written.
+    """Check symbol and edge, and return them in their usual spelling.
 
     Raises:
         XanesflowError: there is no such element or edge.
@@ -58,7 +58,7 @@ def checked(element: str | None, edge: str | None, name: str) -> tuple[str | Non
 
 
 def covered(element: str, edge: str, first_ev: float, last_ev: float, name: str) -> None:
-    """Refuse a scan that cannot hold the edge it is said to hold.
+    """Refuse a scan that cannot hold its stated edge.
 
     Raises:
         XanesflowError: it begins above the edge, or ends below.

@@ -1,4 +1,4 @@
-"""Photon energies in eV, rising, each once, from what a file has: eV, keV, or angles of the monochromator."""
+"""Turn the energies of a file (eV, keV or monochromator angles) into rising energies in eV, each once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HC_EV_ANGSTROM = 12398.419843320026
 LOWEST_EV, HIGHEST_EV = 150.0, 150_000.0
 
 SAME_EV = 1e-4
-"""Energies that differ by less are one."""
+"""Energies that differ by less count as one."""
 
 _UNITS = {"ev": "eV", "kev": "keV", "deg": "deg", "degree": "deg", "degrees": "deg"}
 
@@ -25,12 +25,12 @@ def to_ev(
     """Energies in eV and the unit they came in.
 
     Args:
-        x: (n,) as the file has it.
+        x: (n,) energies or angles as the file gives them.
         name: of the file, for sentences.
         stated: unit that the file states, or empty.
         angle: whether the file calls the column an angle.
         asked: unit that the user states.
-        d_spacing: in Å.
+        d_spacing: of the monochromator's planes, in Å.
 
     Raises:
         XanesflowError: the unit is not clear, or the energies cannot be right in it.
@@ -69,11 +69,11 @@ def to_ev(
 def in_order(
     energy: Floats, curves: list[Floats], name: str, exclude: tuple[Range, ...]
 ) -> tuple[Floats, list[Floats], tuple[str, ...]]:
-    """Rising energies, each once, without points that are no numbers or are excluded.
+    """Sort points by energy, average repeats, and leave out points that are excluded or not numbers.
 
     Args:
         energy: (n,) in eV.
-        curves: of (n,) each, the first one decides which points are good.
+        curves: arrays of (n,); the first one decides which points are good.
         name: of the file, for sentences.
         exclude: ranges of energy in eV to leave out.
 

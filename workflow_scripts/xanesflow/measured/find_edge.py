@@ -1,4 +1,4 @@
-"""Where the edge is, without knowing anything else: the largest step between averages left and right of it."""
+"""Find the edge in a spectrum alone: the largest step between the averages on its left and right."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy as np
 from xanesflow.measured.measured_spectrum import Floats
 
 _GAP_EV, _REACH_EV = 3.0, 25.0  # the averages run from 3 to 25 eV on both sides
-_LEAST_EV = 8.0  # of which so much must be there
+_LEAST_EV = 8.0  # they need at least this much of that range
 _NEARBY_EV = 300.0
 _HALF = 0.5
-_PEAK_EV = 45.0  # the main maximum is within so much of half the step
+_PEAK_EV = 45.0  # the main maximum is at most this far from the half step
 
 
 def coarse_edge(energy: Floats, mu: Floats) -> tuple[float, float]:
@@ -49,7 +49,7 @@ def last_half_crossing(energy: Floats, normalised: Floats, near_ev: float) -> fl
     Args:
         energy: (n,) in eV, rising.
         normalised: (n,)
-        near_ev: where the edge is about; the crossing is sought within `_PEAK_EV` of it.
+        near_ev: roughly the edge's energy; the crossing is searched within `_PEAK_EV` of it.
 
     Returns:
         The energy, interpolated linearly; None if there is no such crossing.

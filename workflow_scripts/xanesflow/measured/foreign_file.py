@@ -1,4 +1,4 @@
-"""Files from elsewhere: read within limits, as text, and quoted without what could upset a terminal."""
+"""Read foreign files as text, within limits, and quote them without characters that could upset a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from xanesflow.core.errors import XanesflowError
 
 MOST_BYTES = 20_000_000
-"""Of a file, and of text in columns; a spectrum has some 100 kB, a packed project of hundreds some MB."""
+"""Largest file, and largest text in columns; a spectrum has about 100 kB, a compressed project of hundreds a few MB."""
 
 MOST_UNPACKED = 200_000_000
 
@@ -33,10 +33,10 @@ def printable(text: str, length: int = 80) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, plain or packed with gzip.
+    """The text of a file, plain or compressed with gzip.
 
     Raises:
-        XanesflowError: it is missing, no file, empty, too large, or not text.
+        XanesflowError: it is missing, not a file, empty, too large, or not text.
     """
     name = printable(str(path), 200)
     try:
@@ -54,18 +54,18 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise XanesflowError(f"The file {name} does not exist; check its name.") from None
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise XanesflowError(f"The file {name} cannot be read ({said}); check its name and permissions.") from None
+        problem = getattr(error, "strerror", None) or error
+        raise XanesflowError(f"The file {name} cannot be read ({problem}); check its name and permissions.") from None
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data, name)
     return _decoded(data, name)
 
 
 def not_too_long(text: str, name: str) -> None:
-    """Refuse text in columns that is far longer than a spectrum, as a packed file may hold.
+    """Refuse text in columns that is far longer than a spectrum; a compressed file may hold such text.
 
     Raises:
-        XanesflowError: it is.
+        XanesflowError: it is too long.
     """
     if len(text) > MOST_BYTES:
         raise XanesflowError(

@@ -1,4 +1,4 @@
-"""What a measured spectrum is, before and after its normalisation, and what a user can ask for."""
+"""A measured spectrum before and after normalisation, and the options for reading and normalising it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 Mode = Literal["transmission", "fluorescence", "reference", "mu", "normalised"]
-"""What the columns of a file are made into: µ from counts, µ as it stands, or a spectrum that is normalised already."""
+"""What the columns of a file give: µ from counts, µ itself, or a spectrum that is already normalised."""
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read a file, where the file itself does not say it.
+    """How to read a file, if the file itself does not say it.
 
     Attributes:
         columns: which column holds what, as `energy=1,i0=2,it=3`; a column is a number from 1 on or its name.
-        mode: the signal to take where a file has several.
+        mode: the signal to take if a file has several.
         energy_unit: eV, keV or deg (of the monochromator).
         d_spacing: of the monochromator's planes in Å, for energies as angles.
         decimal: point or comma.
@@ -42,12 +42,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """How to normalise a spectrum; what is None follows from the file or the data.
+    """How to normalise a spectrum; None takes the value from the file or the data.
 
     Attributes:
         e0_ev: the edge; None: where the normalised spectrum last crosses one half.
         element: symbol of the absorber.
-        edge: as K or L3.
+        edge: such as K or L3.
         pre: eV relative to the edge, range of the line before the edge.
         post: eV relative to the edge, range of the polynomial after the edge.
         order: degree of that polynomial, 0 to 2.
@@ -87,10 +87,10 @@ class Scan:
     Attributes:
         energy_ev: (n,) photon energies in eV, rising.
         mu: (n,) µ or, in mode `normalised`, the normalised spectrum.
-        mode: what `mu` was made of.
+        mode: what `mu` was computed from.
         source: the file's name, with the group's label for a project.
-        element: of the file, or None.
-        edge: of the file, or None.
+        element: as the file states it, or None.
+        edge: as the file states it, or None.
         flattened: (n,) as the file gives it, or None.
         stored: a project's normalisation, or None.
         parameters: how it was read, for the record.
@@ -121,12 +121,12 @@ class MeasuredSpectrum:
         e0_ev: the edge in eV: the last crossing of one half, unless the user gave another.
         edge_step: in units of `mu`.
         element: symbol of the absorber.
-        edge: as K.
-        parameters: all that led here, ready for JSON: reading, ranges, order, other estimates of the edge, noise.
+        edge: such as K.
+        parameters: how it was obtained, ready for JSON: reading, ranges, order, other estimates of the edge, noise.
         source: the file's name, with the group's label for a project.
         pre_edge: (n,) the line before the edge.
         post_edge: (n,) the curve after the edge.
-        remarks: sentences about what the user should know.
+        remarks: sentences for the user.
     """
 
     energy_ev: Floats

@@ -1,4 +1,4 @@
-"""Repeats of one scan merged into one spectrum."""
+"""Merge repeats of one scan into one spectrum."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation
 from xanesflow.measured.normalise import normalise
 
 MOST_APART_EV = 1.0
-"""Between the edges of repeats; a monochromator that moved more must be seen to first."""
+"""Largest distance between the edges of repeats; if the monochromator moved further, they must be aligned first."""
 
 
 def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisation | None = None) -> MeasuredSpectrum:
     """Average µ of repeats and normalise it anew.
 
-    The first one's energies are kept where all are measured; between theirs the others are interpolated linearly.
+    The energies are the first scan's, within the range that all scans cover; the others are interpolated linearly.
 
     Args:
         spectra: repeats of one sample.

@@ -1,4 +1,4 @@
-"""Normalisation by Larch, the edge at the last crossing of half the step, and what speaks against a spectrum."""
+"""Normalise a scan with Larch, find the edge at the last crossing of half the step, and refuse unusable scans."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
 LEAST_BEFORE_EV, LEAST_AFTER_EV = 10.0, 30.0
-"""That a scan must hold before and after the edge."""
+"""Smallest range that a scan must cover before and after the edge."""
 
 FEW_BEFORE_EV, FEW_AFTER_EV = 30.0, 100.0
-"""With less than this a remark says that the normalisation is uncertain."""
+"""If a scan covers less than this, a remark says that the normalisation is uncertain."""
 
 _SETTLED_EV = 0.005
 _MOST_ROUNDS = 30
@@ -27,7 +27,7 @@ _MOST_ROUNDS = 30
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """What Larch's pre_edge gives: curves of (n,), the step, and the ranges relative to `e0`."""
+    """The result of Larch's pre_edge: curves of (n,), the step, and the ranges relative to `e0`."""
 
     e0: float
     step: float
@@ -43,7 +43,7 @@ class _Fit:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What the line and the polynomial are fitted to; None leaves it to Larch. Ranges are absolute energies."""
+    """The fit of the line and the polynomial; None leaves the choice to Larch. Ranges are absolute energies in eV."""
 
     pre: Range | None
     post: Range | None
@@ -55,25 +55,26 @@ class _Choice:
 def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpectrum:
     """Normalise a scan.
 
-    The edge is the energy where the normalised spectrum last crosses one half; as the normalisation depends on it, both
-    are repeated until it stays. The ranges are the user's, else those of an Athena project, else Larch's usual ones.
+    The edge is the energy at which the normalised spectrum last crosses one half. The normalisation depends on it, so
+    both are repeated until the edge stays. The ranges are the user's, else an Athena project's, else Larch's.
 
     Args:
         scan: as it was read.
-        options: what the user wants; by default everything follows from the scan.
+        options: the user's choices; by default everything follows from the scan.
 
     Raises:
         XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
     """
     options = options or Normalisation()
     name, energy = scan.source, scan.energy_ev
-    # What is said about the element is checked first, as it explains most other mistakes.
+    # Check the stated element first, because a wrong one explains most other mistakes.
     element, edge = checked(options.element or scan.element, options.edge or scan.edge, name)
     if element and edge and len(energy):
         covered(element, edge, energy[0], energy[-1], name)
     quality.enough_points(energy, name)
     start = _start(scan, options)
 
+    # Fit, unless the spectrum is already normalised, and find where it crosses one half.
     if scan.mode == "normalised":
         fit, half, choice = _as_it_stands(scan, start)
     else:
@@ -82,6 +83,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
         quality.rises(energy, fit.norm, half, name)
     _room(energy, half, name)
+    # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
     remarks = (*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half), *_short(energy, half))
     e0 = options.e0_ev if options.e0_ev is not None else half
@@ -125,7 +127,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
 
 
 def _start(scan: Scan, options: Normalisation) -> float:
-    """A first energy of the edge."""
+    """A first estimate of the edge in eV."""
     energy = scan.energy_ev
     if options.e0_ev is not None:
         if not energy[0] < options.e0_ev < energy[-1]:
@@ -165,7 +167,7 @@ def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
     stored, energy = scan.stored, scan.energy_ev
 
     def usable(wanted: Range | None) -> Range | None:
-        """A project may hold ranges beyond its data."""
+        """Cut a range to the data, which a project's range may exceed; None if fewer than 3 points are left."""
         if wanted is None:
             return None
         low, high = max(wanted[0], energy[0]), min(wanted[1], energy[-1])
@@ -200,7 +202,7 @@ def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
 
 
 def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> tuple[_Fit, float]:
-    """Normalise until the crossing of one half stays; the last fit, and the crossing in eV."""
+    """Normalise until the crossing of one half stays; return the last fit and the crossing in eV."""
     e0 = start
     ranges: tuple[Range | None, Range | None] | None = None
     fit = _fit(scan, e0, choice)
@@ -215,7 +217,7 @@ def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> t
         if number > 1 and abs(half - e0) < _SETTLED_EV:
             break
         e0 = half
-        if number == 1:  # Larch rounds its usual ranges to 5 eV, so that they could jump to and fro
+        if number == 1:  # Larch rounds its usual ranges to 5 eV, so they could alternate for ever
             ranges = fit.pre, fit.post
         fit = _fit(scan, e0, choice, ranges)
     return fit, half
@@ -237,7 +239,7 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
         pre_edge(group, e0=e0, step=choice.step, **given)
     details = group.pre_edge_details
     nearest = np.argmin(np.abs(scan.energy_ev - e0))
-    if not group.post_edge[nearest] > group.pre_edge[nearest]:  # Larch gives the height of a fall as that of a step
+    if not group.post_edge[nearest] > group.pre_edge[nearest]:  # Larch gives a fall as a step, too
         raise quality.no_edge(scan.source)
     return _Fit(
         e0, float(group.edge_step), np.asarray(group.norm), np.asarray(group.flat), np.asarray(group.pre_edge),
@@ -247,7 +249,7 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
 
 
 def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
-    """A spectrum that is normalised already, if it is."""
+    """Take a spectrum that is already normalised, after a check that it is."""
     energy, norm = scan.energy_ev, scan.mu
     before, behind = norm[energy < start - 20], norm[energy > start + 30]
     if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
@@ -269,7 +271,7 @@ def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
 
 
 def _short(energy: Floats, half: float) -> list[str]:
-    """Remarks on scans that end or begin soon."""
+    """Remarks on scans that begin or end close to the edge."""
     before, after = half - energy[0], energy[-1] - half
     found = []
     if before < FEW_BEFORE_EV:

@@ -1,4 +1,4 @@
-"""What speaks against a spectrum: no edge, few points, noise, spikes."""
+"""Find problems of a spectrum: no edge, few points, noise, spikes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from xanesflow.measured.measured_spectrum import Floats
 FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together
 FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV after it
-LEAST_JUMP = 2e-3  # in units of all that a scan varies
-LEAST_OVER_NOISE = 2.5  # of averages, in which single points hardly count
+LEAST_JUMP = 2e-3  # fraction of the scan's whole range of values
+LEAST_OVER_NOISE = 2.5  # of averages, which single points hardly change
 LEAST_RISE, MOST_NOISE, MUCH_NOISE = 0.5, 0.25, 0.03
 
 
@@ -34,10 +34,10 @@ def enough_points(energy: Floats, name: str) -> None:
 
 
 def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
-    """Whether a step can be told from rounding, from the slope of the whole scan, and from noise.
+    """Whether a step stands out from rounding, from the slope of the whole scan, and from noise.
 
     Args:
-        mu: (n,)
+        mu: (n,) absorption.
         energy: (n,) in eV, rising.
         jump: difference of averages over some 20 eV on both sides, in units of `mu`.
     """
@@ -46,10 +46,10 @@ def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
 
 
 def rises(energy: Floats, normalised: Floats, half: float, name: str) -> None:
-    """Refuse what was normalised but has no step that is sharp and above the noise.
+    """Refuse a normalised spectrum without a sharp step above the noise.
 
     Raises:
-        XanesflowError: there is none, or too few points show it.
+        XanesflowError: there is no such step, or too few points show it.
     """
     if np.sum(np.abs(energy - half) <= 10) < FEWEST_AT_EDGE:
         raise XanesflowError(
@@ -70,7 +70,7 @@ def rises(energy: Floats, normalised: Floats, half: float, name: str) -> None:
 
 
 def noise(energy: Floats, normalised: Floats, half: float) -> float:
-    """Standard deviation of a point in units of the edge step, from how points differ from their neighbours' line."""
+    """Standard deviation of a point in units of the edge step, from distances to the line between its neighbours."""
     away = np.abs(energy[1:-1] - half) > 15
     differences = _from_neighbours(energy, normalised)[away]
     if len(differences) < 5:

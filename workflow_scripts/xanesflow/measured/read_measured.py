@@ -1,4 +1,4 @@
-"""Reads a file from a beamline and normalises what it holds."""
+"""Read a file from a beamline and normalise its spectra."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from xanesflow.measured.signals import take_signal
 def read_measured(
     path: str | Path, reading: Reading | None = None, normalisation: Normalisation | None = None
 ) -> list[MeasuredSpectrum]:
-    """Read a file and normalise its spectra: one, or those groups of an Athena project that are asked for.
+    """Read a file and normalise its spectra: one, or the chosen groups of an Athena project.
 
     Args:
         path: XDI, Athena project, or text in columns.
-        reading: how to read it, where the file does not say it.
+        reading: how to read it, if the file does not say it.
         normalisation: how to normalise it.
 
     Raises:
-        XanesflowError: it cannot be read, leaves open what is what, or holds no spectrum that can be normalised.
+        XanesflowError: it cannot be read, leaves open what its columns hold, or has no usable spectrum.
     """
     return [normalise(scan, normalisation) for scan in read_scans(Path(path), reading or Reading())]
 

@@ -1,4 +1,4 @@
-"""Which column is what, and µ from them: transmission ln(I0/It), fluorescence If/I0, or µ as it stands."""
+"""Find what the columns hold, and compute µ: transmission ln(I0/It), fluorescence If/I0, or µ itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "if": ("ifluor", "if", "iff", "ifluo", "fluor", "fluo", "fluorescence"),
     "ir": ("irefer", "ir", "iref", "ireference", "reference", "i2"),
 }  # fmt: skip
-"""What a column may be called, in small letters and digits alone."""
+"""Names that a column may have, in lower-case letters and digits only."""
 
 _NEEDS: Mapping[Mode, tuple[tuple[str, ...], ...]] = {
     "mu": (("mu",),),
@@ -42,7 +42,7 @@ _NEEDS: Mapping[Mode, tuple[tuple[str, ...], ...]] = {
 
 _EXAMPLE = "--columns energy=1,i0=2,it=3 (or mu=, if=, norm=)"
 
-_BAD_COUNTS = 0.1  # share of points without a positive count that is still left out rather than refused
+_BAD_COUNTS = 0.1  # up to this share of points without a positive count is left out; beyond it the file is refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,11 @@ class Signal:
     """Columns of a file made into a spectrum, as many points as the file has rows.
 
     Attributes:
-        x: (n,) energies or angles as they stand.
+        x: (n,) energies or angles as the file gives them.
         x_is_angle: whether the column is named as an angle.
         x_unit: as the file states it, or empty.
         mu: (n,) NaN where it cannot be computed.
-        mode: what it was made of.
+        mode: what `mu` was computed from.
         flattened: (n,) or None.
         used: columns by role, for the record.
         remarks: sentences for the user.
@@ -76,8 +76,8 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
     Args:
         table: what the file holds.
         name: of the file, for sentences.
-        columns: as the user says, `energy=1,i0=2,it=3`.
-        mode: the signal to take where there are several.
+        columns: as the user states them, such as `energy=1,i0=2,it=3`.
+        mode: the signal to take if there are several.
 
     Raises:
         XanesflowError: columns are not named or can be taken in several ways; counts are not positive.
@@ -108,7 +108,7 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
 
 
 def _named(table: ColumnTable) -> dict[str, tuple[int, ...]]:
-    """Columns by role, as their names say; the more telling name wins (`itrans` before `i1`)."""
+    """Columns by role, from their names; the more specific name wins (`itrans` before `i1`)."""
     plain = [re.sub(r"[\W_]", "", label.lower()) for label in table.labels]
     found: dict[str, tuple[int, ...]] = {}
     for role, names in ROLES.items():
@@ -119,7 +119,7 @@ def _named(table: ColumnTable) -> dict[str, tuple[int, ...]]:
 
 
 def _stated(table: ColumnTable, name: str, columns: str) -> dict[str, tuple[int, ...]]:
-    """Columns by role, as the user says."""
+    """Columns by role, as the user states them."""
     found: dict[str, tuple[int, ...]] = {}
     for part in columns.split(","):
         role, _, where = (each.strip() for each in part.partition("="))
@@ -143,7 +143,7 @@ def _position(table: ColumnTable, name: str, where: str) -> int:
 
 
 def _only_mode(roles: Mapping[str, tuple[int, ...]], table: ColumnTable, name: str) -> Mode:
-    """The signal that the columns give, if it is one; a reference is never taken unasked."""
+    """The signal that the columns give, if there is only one; a reference is used only on request."""
     counted: tuple[Mode, ...] = ("mu", "transmission", "fluorescence")
     there = [mode for mode in counted if _possible(mode, roles)]
     if there == ["mu", "transmission"]:
@@ -189,7 +189,7 @@ def _made(
 
 
 def _saturated(counts: Floats) -> bool:
-    """Whether the largest value stands five times in a row, and is not all there is."""
+    """Whether the largest value occurs five times in a row, but not in most of the scan."""
     top = counts == np.nanmax(counts)
     if top.sum() < 5 or top.mean() > 0.5:
         return False

@@ -1,4 +1,4 @@
-"""Normalised spectra as files: a table (.csv), everything that is known (.json)."""
+"""Write normalised spectra: a table (.csv), or everything that is known (.json)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ENDINGS = (".csv", ".json")
 
 
 def check_output(path: Path, spectra: int) -> None:
-    """Refuse a file that the spectra cannot be written to, before they are read.
+    """Refuse a file that cannot hold the spectra, before they are read.
 
     Raises:
-        XanesflowError: another ending, or several spectra for one table.
+        XanesflowError: the ending is another, or there are several spectra for one table.
     """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
@@ -49,7 +49,7 @@ def write_spectra(path: Path, spectra: Sequence[MeasuredSpectrum]) -> None:
 
 
 def as_record(spectrum: MeasuredSpectrum) -> dict[str, Any]:
-    """All of a spectrum, with lists for arrays."""
+    """A spectrum as a dictionary, with lists for arrays."""
     curves = ("energy_ev", "mu", "normalised", "flattened", "pre_edge", "post_edge")
     return {
         "source": spectrum.source,
@@ -80,7 +80,7 @@ def _object(record: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value for JSON, which knows no NaN."""
+    """A value for JSON, with None for NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -36,10 +36,10 @@ def read_structures(
     """Read the structures to predict spectra of.
 
     Args:
-        given: a POSCAR, CIF or pymatgen JSON file, a folder of them (see `structures.folder`), a pymatgen Structure,
-            several of all these, or a mapping from ids to files and Structures. Without a mapping the id is the file's
-            name without its ending; for a POSCAR the name of its folder; and for the k-th Structure `structure_k`,
-            counted from 0.
+        given: a structure file of any form that `structures.file_forms` knows, a folder of them (see
+            `structures.folder`), a pymatgen Structure, several of all these, or a mapping from ids to files and
+            Structures. Without a mapping the id is the file's name without its ending; for a POSCAR the name of its
+            folder; and for the k-th Structure `structure_k`, counted from 0.
         symprec: spglib's distance tolerance in Å.
         workers: processes that read the files of a folder.
         progress: called as `progress(read, of)` now and then while a folder is read.
@@ -67,7 +67,9 @@ def read_structures(
         else:
             found.append(_from_file(name, Path(each), symprec=symprec))
     if not found:
-        raise XanesflowError("No structure was given; name a POSCAR, CIF or pymatgen JSON file, or a folder of them.")
+        raise XanesflowError(
+            "No structure was given; name a POSCAR, CIF, JSON, xyz or vasprun.xml file, or a folder of them."
+        )
     return _sorted_out(found)
 
 

@@ -160,8 +160,8 @@ def predict(
     For many calls, make a `xanesflow.prediction.predictor.Predictor`, which loads models and featurizers once.
 
     Args:
-        structures: a POSCAR, CIF or pymatgen JSON file, a folder of them, a pymatgen Structure, several of these, or
-            a mapping from ids to them.
+        structures: a structure file (POSCAR, CIF, mcif, pymatgen or Materials Project JSON, xyz, extxyz, vasprun.xml;
+            compressed or not), a folder of them, a pymatgen Structure, several of these, or a mapping from ids to them.
         models: one or several checkpoints, or folders of `xanesflow model export`. Seeds of one model form an
             ensemble; models of several elements and levels of theory can be mixed.
         subsets: only these, as `Cu_FEFF`; empty: all that the models cover.

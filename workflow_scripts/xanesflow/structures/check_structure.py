@@ -1,8 +1,8 @@
-"""Whether a structure can be: against physics, and against what its own file says of it.
+"""Check a structure against physics and against the other statements of its file.
 
-A file that is read wrongly, or that is wrong, mostly gives another crystal without a word: a setting that was passed
-over doubles the atoms, one operation alone leaves most of them out. What was built is therefore held against
-everything else that the file says, and atoms must be as far apart as atoms of their elements can be.
+A file that is wrong, or read wrongly, mostly gives another crystal without any error: ignoring the setting doubles the
+atoms, reading only the first operation leaves most of them out. The structure is therefore compared with everything
+else that the file states, and atoms must not be closer to each other than their elements allow.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from scipy.spatial import cKDTree
 from xanesflow.core.errors import UnusableStructure
 
 MIN_DISTANCE_A = 0.5
-"""Two atoms that are closer are a mistake, whatever they are: the shortest bond there is, H-H, has 0.74 Å."""
+"""Atoms closer than this are a mistake, whatever their elements: the shortest bond, H-H, has 0.74 Å."""
 
 SHORTEST_BONDS = {"metals": 0.55, "hydrogen": 0.6, "metal and non-metal": 0.63, "non-metals": 0.68}
-"""Of the sum of two covalent radii. The shortest known: Cr-Cr fivefold 0.62, U=O 0.67, V=O 0.72, C#C 0.79, O2 0.92."""
+"""Smallest distance as a fraction of the sum of two covalent radii.
+
+The shortest known bonds: Cr-Cr fivefold 0.62, U=O 0.67, V=O 0.72, C#C 0.79, O2 0.92.
+"""
 
 MAX_EDGE_A = 1000.0
 MIN_VOLUME_A3 = 1e-3
@@ -38,7 +41,7 @@ COUNT_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Claims:
-    """What a file says of its crystal beside cell, symmetry and atoms; None where it says nothing.
+    """What a file states about its crystal besides cell, symmetry and atoms; None if it states nothing.
 
     Attributes:
         formula: its sum formula as written.
@@ -58,19 +61,19 @@ class Claims:
 
     @property
     def counts_atoms(self) -> bool:
-        """Whether they tell a whole cell from a part of it."""
+        """Whether they show if atoms of the cell are missing."""
         counted = self.formula is not None and self.units is not None
         return counted or self.density is not None or self.atoms is not None
 
 
 def check_claims(structure: Structure, claims: Claims) -> str:
-    """Hold a structure against what its file says of it.
+    """Compare a structure with the claims of its file.
 
     Returns:
-        What the reader should know; empty if nothing.
+        A remark for the user; empty if there is none.
 
     Raises:
-        UnusableStructure: they contradict each other; both values are in the sentence.
+        UnusableStructure: they contradict each other; the message gives both values.
     """
     if claims.volume is not None and abs(structure.volume - claims.volume) > VOLUME_TOLERANCE * claims.volume:
         raise UnusableStructure(
@@ -83,11 +86,11 @@ def check_claims(structure: Structure, claims: Claims) -> str:
         )
     note, missing_mass = "", 0.0
     if claims.formula is not None:
-        said = read_formula(claims.formula)
-        if said is None:
+        stated = read_formula(claims.formula)
+        if stated is None:
             note = f"its formula '{claims.formula[:40]}' is no sum formula and was not checked"
         else:
-            note, missing_mass = _check_formula(structure, claims, said)
+            note, missing_mass = _check_formula(structure, claims, stated)
     mass = float(structure.composition.weight) + missing_mass
     density = mass * 1.66053907 / structure.volume
     for given, tolerance in (
@@ -103,7 +106,7 @@ def check_claims(structure: Structure, claims: Claims) -> str:
 
 
 def read_formula(text: str) -> Composition | None:
-    """A sum formula, deuterium as hydrogen; None if it is none."""
+    """Read a sum formula, deuterium as hydrogen; None if the text is not a sum formula."""
     plain = re.sub(r"\s+\d*[+-]$", "", text.strip())
     parts = plain.replace(",", " ").split()
     if not parts or len(plain) > 500:
@@ -122,11 +125,11 @@ def read_formula(text: str) -> Composition | None:
     return Composition(amounts) if amounts else None
 
 
-def _check_formula(structure: Structure, claims: Claims, said: Composition) -> tuple[str, float]:
-    """A remark, and the mass (u) of the hydrogen in the cell that the formula has and the atoms have not."""
+def _check_formula(structure: Structure, claims: Claims, stated: Composition) -> tuple[str, float]:
+    """A remark, and the mass (u) of the cell's hydrogen that the formula has but the list of atoms lacks."""
     built = structure.composition
     note = ""
-    wanted = {element.symbol: amount for element, amount in said.items()}
+    wanted = {element.symbol: amount for element, amount in stated.items()}
     found = {element.symbol: amount for element, amount in built.items()}
     hydrogen = 0.0
     if "H" in wanted and "H" not in found and len(wanted) > 1:
@@ -140,7 +143,7 @@ def _check_formula(structure: Structure, claims: Claims, said: Composition) -> t
     units = float(ratios.mean())
     if claims.units is not None:
         # Some programs write the whole cell as the formula and its formula units besides.
-        cell_units = said.get_reduced_composition_and_factor()[1]
+        cell_units = stated.get_reduced_composition_and_factor()[1]
         whole = abs(units - 1) <= COUNT_TOLERANCE and abs(claims.units - cell_units) <= COUNT_TOLERANCE * cell_units
         if abs(units - claims.units) > COUNT_TOLERANCE * claims.units and not whole:
             atoms = sum(wanted.values()) * claims.units
@@ -157,14 +160,14 @@ def _other_formula(structure: Structure, claims: Claims) -> str:
 
 
 def check_numbers(matrix: np.ndarray, fractions: np.ndarray) -> None:
-    """Refuse a cell or positions with which no computation would come to a sensible end.
+    """Refuse a cell or positions that no computation can use.
 
     Args:
         matrix: the cell's vectors in Å (3, 3).
         fractions: fractional coordinates (n, 3).
 
     Raises:
-        UnusableStructure: they are none.
+        UnusableStructure: there are no or too many atoms, the cell is impossible, or a number is not finite.
     """
     if not len(fractions):
         raise UnusableStructure("has no atoms")
@@ -183,7 +186,7 @@ def check_numbers(matrix: np.ndarray, fractions: np.ndarray) -> None:
 
 @cache
 def shortest_distance(one: str, other: str) -> float:
-    """The distance in Å below which no two atoms of two elements are."""
+    """The smallest distance in Å that atoms of two elements can have."""
     radii = gemmi.Element(one).covalent_r + gemmi.Element(other).covalent_r
     metals = [Element(symbol).is_metal or Element(symbol).is_metalloid for symbol in (one, other)]
     if "H" in (one, other):
@@ -197,12 +200,14 @@ def check_distances(structure: Structure) -> None:
     """Refuse atoms that are closer to each other, or to their own images, than their elements allow.
 
     Raises:
-        UnusableStructure: two are.
+        UnusableStructure: two atoms are too close.
     """
+    # Find the smallest distance allowed for each pair of elements.
     symbols = [site.specie.symbol for site in structure]
     kinds = sorted(set(symbols))
     kind_of = np.array([kinds.index(symbol) for symbol in symbols])
     limits = np.array([[shortest_distance(one, other) for other in kinds] for one in kinds])
+    # Compare each atom with its own images, in a reduced cell, where the nearest images are at most two cells away.
     cell = structure.lattice.get_lll_reduced_lattice()
     shifts = np.array(list(product(range(-2, 3), repeat=3)))
     own = np.linalg.norm(shifts[shifts.any(axis=1)] @ cell.matrix, axis=1).min()
@@ -213,7 +218,7 @@ def check_distances(structure: Structure) -> None:
             f"has a cell so thin that each atom, such as {symbols[atom]} {atom}, is {own:.2f} Å from its own image",
             "atoms_too_close",
         )
-    # All pairs within the largest limit, in the cell and across its borders.
+    # Find all pairs within the largest limit, in the cell and across its borders.
     reach = float(limits.max())
     inside = cell.get_fractional_coords(structure.cart_coords) % 1.0
     margin = reach / np.array([cell.d_hkl(plane) for plane in np.eye(3)])
@@ -221,7 +226,7 @@ def check_distances(structure: Structure) -> None:
     moved = inside.T[:, None, :] + steps[:, None]
     along = (moved > -margin[:, None, None]) & (moved < 1 + margin[:, None, None])  # (axis, step, atom)
     near = along[0][:, None, None] & along[1][:, None] & along[2]
-    near[3, 3, 3] = False  # where they are
+    near[3, 3, 3] = False  # the atoms themselves, not images
     *moves, owner = np.nonzero(near)
     images = inside[owner] + steps[np.array(moves)].T
     cartesian = cell.get_cartesian_coords(np.concatenate([inside, images]))
@@ -234,14 +239,15 @@ def check_distances(structure: Structure) -> None:
     allowed = limits[kind_of[first], kind_of[second]]
     if not (apart < allowed).any():
         return
+    # Report the pair that is closest for its elements.
     worst = int(np.argmin(apart / allowed))
     one, two = sorted((int(first[worst]), int(second[worst])))
     a, b = symbols[one], symbols[two]
     if apart[worst] < 0.005:
         crowd = int((apart < 0.005).sum())
-        told = f"has several atoms at one place: {a} {one} and {b} {two}, counted from 0, are 0.00 Å apart"
+        message = f"has several atoms at one place: {a} {one} and {b} {two}, counted from 0, are 0.00 Å apart"
         more = f", and {crowd // 2 - 1} further pairs" if crowd > 2 else ""
-        raise UnusableStructure(f"{told}{more}; remove the doubled ones", "atoms_too_close")
+        raise UnusableStructure(f"{message}{more}; remove the doubled ones", "atoms_too_close")
     raise UnusableStructure(
         f"has two atoms that are {apart[worst]:.2f} Å apart: {a} {one} and {b} {two}, counted from 0; no {a} and {b} "
         f"are closer than {allowed[worst]:.2f} Å, so its cell, symmetry or places are wrong, or it is disordered",
@@ -250,19 +256,19 @@ def check_distances(structure: Structure) -> None:
 
 
 def checked(structure: Structure, claims: Claims | None = None) -> tuple[Structure, str]:
-    """The structure with elements, positions and cell alone, if a spectrum can be computed of it.
+    """Check that a spectrum can be computed for a structure, and reduce it to elements, positions and cell.
 
     Returns:
-        It, and what its reader should know; empty if nothing.
+        The structure, and a remark for the user; empty if there is none.
 
     Raises:
-        UnusableStructure: it is none, or contradicts its claims.
+        UnusableStructure: the structure cannot be used, or contradicts its claims.
     """
     matrix, fractions = structure.lattice.matrix, structure.frac_coords
     check_numbers(matrix, fractions)
     kinds = {kind for site in structure for kind in site.species}
     for kind in sorted(kinds, key=str):
-        element = getattr(kind, "element", kind)  # of a species, which has a charge too
+        element = getattr(kind, "element", kind)  # a species is an element with a charge
         if not isinstance(element, Element):
             raise UnusableStructure(f"holds {str(kind)[:20]}, which is no element")
     if not structure.is_ordered:

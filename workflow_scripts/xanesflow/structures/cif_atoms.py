@@ -1,4 +1,4 @@
-"""The items of a CIF's block, its cell and its rows of atoms, each checked before it is believed."""
+"""Read and check the items of a CIF block, its cell and its rows of atoms."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)
 _FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 _NOTHING = ("", "?", ".")
 HEAVIEST = 103
-"""Atomic number of the last element that crystals are made of, lawrencium, to be generous."""
+"""Largest atomic number that is accepted: lawrencium, beyond all known crystals."""
 _AXES = "xyz"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A block of a CIF: the values of each item; names in lower case with `_` for `.`, as CIF 2 writes them."""
+    """A block of a CIF: the values of each item, by its name in lower case with `_` instead of CIF 2's `.`."""
 
     values: dict[str, list[str]]
     in_loops: frozenset[str]
     twice: str = ""
-    """An item that the block has twice."""
+    """The first item that the block gives twice; empty if there is none."""
 
     @classmethod
     def of(cls, block: gemmi.cif.Block) -> Table:
@@ -61,16 +61,16 @@ class Table:
         return self.values.get(tag, [])
 
     def text(self, tag: str) -> str:
-        """The first value of an item; empty if it says nothing."""
+        """The first value of an item; empty if it is missing, `?` or `.`."""
         value = next(iter(self.column(tag)), "").strip()
         return "" if value in _NOTHING else " ".join(value.split())
 
     def number(self, tag: str) -> float | None:
-        """The number of an item without its uncertainty; None if there is none."""
+        """The number of an item without its uncertainty; None if it has no number."""
         return number_of(self.text(tag))
 
     def one(self, tags: Sequence[str]) -> tuple[str, str]:
-        """The value that several items of one meaning have, and the first of them; both empty if none says anything.
+        """The first of several items of one meaning that has a value, and the value; both empty if none has one.
 
         Raises:
             UnusableStructure: they have different values.
@@ -83,7 +83,7 @@ class Table:
 
 
 def number_of(text: str) -> float | None:
-    """A number as CIF writes it, `0.3331(2)`; None if it is none."""
+    """A number as CIF writes it, such as `0.3331(2)`; None if the text is not a number."""
     match = _NUMBER.fullmatch(text)
     return float(match[1]) if match else None
 
@@ -97,17 +97,17 @@ def _value(raw: str) -> str:
 
 
 def read_lattice(table: Table) -> Lattice:
-    """The cell.
+    """Read the cell.
 
     Raises:
-        UnusableStructure: it is incomplete or no cell.
+        UnusableStructure: a length or an angle is missing or impossible.
     """
     numbers = []
     for tag in [f"_cell_length_{axis}" for axis in "abc"] + [f"_cell_angle_{x}" for x in ("alpha", "beta", "gamma")]:
         value = table.number(tag)
         if value is None:
-            told = f"gives '{table.text(tag)[:20]}' as {tag}" if table.text(tag) else f"gives no {tag}"
-            raise UnusableStructure(f"{told}; write all three lengths in Å and all three angles in degrees")
+            problem = f"gives '{table.text(tag)[:20]}' as {tag}" if table.text(tag) else f"gives no {tag}"
+            raise UnusableStructure(f"{problem}; write all three lengths in Å and all three angles in degrees")
         numbers.append(value)
     lengths, angles = numbers[:3], numbers[3:]
     if min(lengths) <= 0 or not all(0 < angle < 180 for angle in angles):
@@ -121,11 +121,12 @@ def read_lattice(table: Table) -> Lattice:
 
 
 def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
-    """The rows of atoms, and what its reader should know of them.
+    """Read the rows of atoms, with remarks for the user.
 
     Raises:
         UnusableStructure: a row cannot be an atom of an ordered crystal.
     """
+    # Find the columns; all of them must belong to one loop.
     columns = [table.column(f"_atom_site_fract_{axis}") for axis in _AXES]
     symbols = table.column("_atom_site_type_symbol")
     labels = table.column("_atom_site_label") or symbols
@@ -142,6 +143,7 @@ def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
     occupancies = table.column("_atom_site_occupancy") or ["1"] * len(labels)
     flags = table.column("_atom_site_calc_flag") or [""] * len(labels)
     multiplicities = _multiplicities(table, len(labels))
+    # Read each row: element, occupancy and position. Rows without an atom are left out with a remark.
     notes: list[str] = []
     changed: list[str] = []
     atoms: list[ListedAtom] = []
@@ -167,6 +169,7 @@ def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
         ideal = [_rounded_third(value) if third is None else third for value, third in zip(values, thirds, strict=True)]
         changed += [f"{text} of {label} as {third:.6f}" for text, third in zip(place, thirds, strict=True) if third]
         atoms.append(ListedAtom(label, element, np.array(ideal), np.array(last_digits), multiplicities[row]))
+    # Check the rows together, and remark on what the structure leaves out.
     _check_alternatives(table, labels)
     if not atoms:
         raise UnusableStructure("has no atoms")
@@ -216,14 +219,14 @@ def _coordinate(text: str, label: str) -> tuple[float, float]:
     value = float(match[1])
     if not math.isfinite(value):
         raise UnusableStructure(f"has coordinates that are not finite, at its atom {label[:20]}")
-    # Zeros at the end are mostly a format's, not a measurement's.
+    # Trailing zeros mostly come from the number format, not from the measurement.
     digits = match[2] or match[3] or ""
     uncertainty = 6.0 * int(match[4]) * 10.0 ** -len(digits) if match[4] and len(match[4]) < 5 else 0.0
     return value, max(uncertainty, 10.0 ** -len(digits.rstrip("0")) if digits.strip("0") else 0.0)
 
 
 def _third(text: str) -> float | None:
-    """The third or two thirds that is taken for a coordinate which is another one in all its digits."""
+    """1/3 or 2/3 if a coordinate is within 0.01 % of it but is not its rounded value, such as 0.33335; else None."""
     digits = text.partition("(")[0].strip()
     number = number_of(digits)
     if number is None:
@@ -234,12 +237,12 @@ def _third(text: str) -> float | None:
 
 
 def _rounded_third(value: float) -> float:
-    """0.3333 as 1/3, which is what the file says in its digits."""
+    """Take 0.3333 as 1/3, for which its digits stand."""
     return next((third for third in (1 / 3, 2 / 3) if abs(value - third) <= 1e-4 * third), value)
 
 
 def _check_alternatives(table: Table, labels: list[str]) -> None:
-    """Refuse atoms of which either these or those are there."""
+    """Refuse groups of atoms that are alternatives to each other."""
     groups = table.column("_atom_site_disorder_group")
     assemblies = table.column("_atom_site_disorder_assembly") or ["."] * len(groups)
     found: dict[str, dict[str, str]] = {}
@@ -264,15 +267,15 @@ def _check_alternatives(table: Table, labels: list[str]) -> None:
 
 
 def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
-    """The element of a row, and a remark if it is not what it reads like.
+    """The element of a row, and a remark if the text could be read otherwise.
 
     Args:
-        symbol: what the file has for it: `Cu`, `Cu2+`, `Ow`, or a label such as `FeA`.
-        label: of the row, for the sentence.
-        is_label: whether a label has to do, which goes on behind the element.
+        symbol: the file's text for the element: `Cu`, `Cu2+`, `Ow`, or a label such as `FeA`.
+        label: the row's label, for messages.
+        is_label: whether `symbol` is a label, in which more text may follow the element.
 
     Raises:
-        UnusableStructure: it is none, as `Vac` or `OH`.
+        UnusableStructure: the text names no element, such as `Vac` or `OH`.
     """
     if " + " in symbol + label:  # as Pauling File writes several elements in one row
         raise UnusableStructure(f"has partially occupied sites, such as {label[:40]} ({symbol[:40]})", "disordered")
@@ -280,9 +283,9 @@ def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
     names = [name.title()]
     if name in ("Ow", "Hw"):
         names.append(name[0])
-    if is_label:  # it may go on behind the element's symbol: FeA, OW1
+    if is_label:  # more text may follow the element's symbol: FeA, OW1
         names += [name[:n] for n in (2, 1) if name[:n].istitle() and name[n : n + 1].isupper()]
-    # NH and CN are no nihonium and no copernicium.
+    # NH and CN are groups of atoms, not nihonium and copernicium.
     found = next((each for each in names if Element.is_valid_symbol(each) and Element(each).Z <= HEAVIEST), "")
     if name.startswith(("OH", "NO")) or not found:
         raise UnusableStructure(

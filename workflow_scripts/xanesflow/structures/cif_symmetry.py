@@ -1,4 +1,4 @@
-"""What a CIF says of its symmetry: operations, Hall and Hermann-Mauguin symbols, number, crystal system."""
+"""What a CIF states about its symmetry: operations, Hall and Hermann-Mauguin symbols, number, crystal system."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SYSTEM = ("_space_group_crystal_system", "_symmetry_cell_setting")
 
 @dataclass(frozen=True)
 class Said:
-    """What a file says of its symmetry; empty or None where it says nothing.
+    """What a file states about its symmetry; empty or None if it states nothing.
 
     Attributes:
         listed: the group of the operations that it lists.
         hall: the group of its Hall symbol.
         settings: all settings that its Hermann-Mauguin symbol may mean.
         name: that symbol as written.
-        tag: where it was found.
+        tag: the item that holds the name.
         number: of the space group.
     """
 
@@ -49,16 +49,16 @@ class Said:
 
     @property
     def number_named(self) -> int | None:
-        """Of the group that it names in any way but by operations."""
+        """Number of the space group that the file names by symbol or number, not by operations."""
         groups = [self.hall] if self.hall else self.settings
         return self.number or (groups[0].number if groups else None)
 
 
 def read_symmetry(table: Table) -> Said:
-    """What a file says of its symmetry, each thing once.
+    """Read all that a file states about its symmetry.
 
     Raises:
-        UnusableStructure: it says two things.
+        UnusableStructure: its statements contradict each other.
     """
     listed = _listed(table)
     tag, name = table.one(_NAME)
@@ -74,7 +74,7 @@ def read_symmetry(table: Table) -> Said:
         number = int(digits) if digits.isdecimal() and len(digits) < 4 else None
         if number is None or not 1 <= number <= 230:
             raise UnusableStructure(f"gives the space group number {digits[:20]}, and there are 1 to 230")
-    # What only names a group must name the same one.
+    # Symbol, Hall symbol and number must name the same group.
     named = [(f"names {name[:30]} (number {settings[0].number})", settings[0].number)] if settings else []
     named += [(f"gives the Hall symbol {written[:30]} (number {hall.number})", hall.number)] if hall else []
     named += [(f"gives the space group number {number}", number)] if number else []
@@ -91,15 +91,15 @@ def read_symmetry(table: Table) -> Said:
 
 
 def _same_system(given: str, number: int) -> bool:
-    told = given.strip().lower()
+    name = given.strip().lower()
     known = {"triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "rhombohedral", "hexagonal", "cubic"}
     system = crystal_system(number)
     lax = {"trigonal": {"trigonal", "rhombohedral", "hexagonal"}, "hexagonal": {"hexagonal"}}
-    return told not in known or told in lax.get(system, {system})
+    return name not in known or name in lax.get(system, {system})
 
 
 def _listed(table: Table) -> Operations | None:
-    """The group of the operations that a file lists, time reversal left out."""
+    """The group of the operations that a file lists, without time reversal."""
     magnetic = table.column(_MAGNETIC[0])
     if magnetic:
         plain = [re.sub(r",\s*[+-]?1\s*$", "", text) for text in magnetic]
@@ -125,10 +125,10 @@ def _signed(move: str) -> str:
 
 
 def candidates(said: Said, claims: Claims) -> tuple[list[Operations], str]:
-    """The groups that a file may mean, the likeliest first, and what is to be known if one of them is taken.
+    """The groups that a file may mean, the likeliest first, and a remark for the user if one of them is used.
 
     Raises:
-        UnusableStructure: it does not say.
+        UnusableStructure: the file leaves its symmetry open.
     """
     named = [said.hall] if said.hall else said.settings
     first = said.listed or said.hall
@@ -138,7 +138,7 @@ def candidates(said: Said, claims: Claims) -> tuple[list[Operations], str]:
         by_hall = said.hall is None or said.hall.members == first.members
         by_name = not said.settings or any(each.members == first.members for each in said.settings)
         others = [*([] if by_hall else named), *([] if by_name else said.settings)]
-        # What says the same group in another setting may be what is meant.
+        # If another statement gives the same group in another setting, that setting may be meant.
         return list({each.members: each for each in [first, *others] if each.number == first.number}.values()), ""
     if said.settings:
         return said.settings, f"Spacegroup from {_as_written(said.tag)} used"
@@ -149,9 +149,9 @@ def candidates(said: Said, claims: Claims) -> tuple[list[Operations], str]:
         return from_name(
             "P 1"
         ), f"{unknown or 'it gives no symmetry'}, and its atoms are all of the cell by what it says"
-    told = f"names its space group '{said.name[:30]}', which is not known," if said.name else "gives no symmetry"
+    problem = f"names its space group '{said.name[:30]}', which is not known," if said.name else "gives no symmetry"
     raise UnusableStructure(
-        f"{told} and lists no operations, so which atoms the cell holds is open; write the operations "
+        f"{problem} and lists no operations, so which atoms the cell holds is open; write the operations "
         "(_space_group_symop_operation_xyz) or a name of the tables (_space_group_name_H-M_alt), 'P 1' if all atoms "
         "are listed"
     )

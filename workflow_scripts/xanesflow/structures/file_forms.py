@@ -1,4 +1,4 @@
-"""How a structure file is to be read, by its name alone; quick to import, as planning asks it too."""
+"""Find out from a file's name how to read it; quick to import, because planning needs it too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKED = (".gz", ".bz2", ".xz")
 
 
 def without_packing(name: str) -> str:
-    """A file's name without the ending of its compression: `a.cif` of `a.cif.gz`."""
+    """A file's name without the ending of its compression: `a.cif` for `a.cif.gz`."""
     ending = Path(name).suffix
     return name[: -len(ending)] if ending.lower() in PACKED else name
 
@@ -30,7 +30,7 @@ def form_by_name(name: str) -> str | None:
 
 
 def name_in(name: str) -> str | None:
-    """What a file's name names: `a` of `a.cif.gz`, `POSCAR_a` and `vasprun.a.xml`; None if it is no structure's."""
+    """The material's name in a file's name: `a` in `a.cif.gz`, `POSCAR_a` and `vasprun.a.xml`; None if it has none."""
     plain = without_packing(name)
     if match := re.fullmatch(r"(?:POSCAR|CONTCAR)[_.](.+)", plain, re.DOTALL):
         known = Path(plain).suffix.lower() in FORMS

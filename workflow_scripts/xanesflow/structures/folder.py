@@ -1,4 +1,4 @@
-"""A folder of a user's own structure files: what is in it, under which id, and what cannot be used."""
+"""Read a folder of a user's own structure files: the materials by id, and the files that cannot be used."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ def read_directory(
 ) -> list[Material | BadStructure]:
     """Read the structure files of a folder and of the folders in it.
 
-    A file `<id>.cif`, `<id>.json` (pymatgen's Structure), `<id>.vasp`, `<id>.poscar`, `<id>.mcif`, `<id>.xyz`,
-    `POSCAR_<id>` or `POSCAR.<id>` is the material `<id>`; so is a folder `<id>` with a POSCAR, else a CONTCAR, else a
-    single file with one of those endings, else a vasprun.xml. Each may be compressed (`.gz`, `.bz2`, `.xz`).
-    Deeper folders and other files are counted in the log.
+    A file `<id>.cif`, `<id>.mcif`, `<id>.json` (pymatgen's Structure or a Materials Project document), `<id>.vasp`,
+    `<id>.poscar`, `<id>.xyz`, `<id>.extxyz`, `vasprun.<id>.xml`, `POSCAR_<id>` or `POSCAR.<id>` (or CONTCAR) is the
+    material `<id>`. So is a folder `<id>` with a POSCAR, else a CONTCAR, else a single POSCAR, CIF or JSON file with
+    such an ending, else a single xyz file or vasprun.xml. Each may be compressed (`.gz`, `.bz2`, `.xz`). The log
+    counts deeper folders and other files.
 
     Args:
         path: the folder.
@@ -47,8 +48,8 @@ def read_directory(
         progress: called as `progress(read, of)` now and then.
 
     Returns:
-        The materials and what cannot be used, in the order of their ids. Of several files of one id none is used,
-        unless they hold the same structure.
+        The materials and what cannot be used, in the order of their ids. If several files have one id, none of
+        them is used, unless they hold the same structure.
 
     Raises:
         XanesflowError: there is no such folder, it cannot be listed, or it holds no structure file.
@@ -91,7 +92,7 @@ def _read_file(file: StructureFile, *, symprec: float) -> Material | BadStructur
 def _one_of(
     found: list[tuple[StructureFile, Material | BadStructure]], unusable: BadStructure | None
 ) -> Material | BadStructure:
-    """The material of one id, of which there may be several files, and a folder or link that cannot be used."""
+    """The material of one id; several files, and a folder or link that cannot be used, may have the same id."""
     (first, material), *rest = found
     if unusable:
         detail = f"{first.name} has the id of another place in the folder: {unusable.detail}"

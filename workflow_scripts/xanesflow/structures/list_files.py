@@ -1,4 +1,4 @@
-"""Which files of a folder are structures, and of which material; nothing is read, so that planning stays quick."""
+"""Find the structure files of a folder and their materials, without reading them, so that planning stays quick."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIRST = [name + packed for packed in ("", *PACKED) for name in ("POSCAR", "CONT
 
 @dataclass(frozen=True, order=True)
 class StructureFile:
-    """A structure file: the id that it is of, its path below the folder, how to read it, and where it lies."""
+    """A structure file: its material's id, its path below the folder, its form, and its full path."""
 
     material_id: str
     name: str
@@ -33,7 +33,7 @@ class StructureFile:
 
 @dataclass
 class FolderListing:
-    """What a folder holds: structure files, places that cannot be used, and the names of all the rest."""
+    """The contents of a folder: structure files, entries that cannot be used, and the names of everything else."""
 
     files: list[StructureFile] = field(default_factory=list)
     bad: list[BadStructure] = field(default_factory=list)
@@ -42,9 +42,9 @@ class FolderListing:
 
 
 def directory_state(path: str | Path) -> str:
-    """What tells that a folder of structure files has changed, to a rule that reads it.
+    """A text that changes when the structure files of a folder change, for a rule that reads them.
 
-    Snakemake itself looks at the folder's own time alone. Files that `read_directory` would not read do not count.
+    Snakemake itself looks only at the folder's own time. Files that `read_directory` does not read have no effect.
 
     Returns:
         A short text from names, sizes and times of the structure files; empty if the folder cannot be listed.
@@ -65,10 +65,10 @@ def directory_state(path: str | Path) -> str:
 
 
 def state_of_source(source: str, directory: str | None) -> str | dict[str, str]:
-    """What tells that the structures of `structures.source` have changed, to a rule that reads them.
+    """A value that changes when the structures of `structures.source` change, for a rule that reads them.
 
     Args:
-        source: `directory`, `examples`, or another that has files of its own for this.
+        source: `directory`, `examples`, or another source, for which rules watch other files.
         directory: the folder, for source `directory`.
 
     Returns:
@@ -83,7 +83,7 @@ def state_of_source(source: str, directory: str | None) -> str | dict[str, str]:
 
 
 def list_structures(folder: Path, called: str = "structures.directory is {}") -> FolderListing:
-    """Find the structure files of a folder, those of one id beside each other.
+    """Find the structure files of a folder, in the order of their ids.
 
     Args:
         folder: the folder.
@@ -124,14 +124,14 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    try:  # Path.is_dir raises where a folder lets its names be listed and nothing more
+    try:  # Path.is_dir raises if a folder may be listed but not entered
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError:
         return False
 
 
 def _list_file(entry: Path, listing: FolderListing) -> None:
-    """Sort in a file that stands in the folder itself."""
+    """Add a file directly in the folder to the listing."""
     material_id = name_in(entry.name)
     if material_id is not None:
         _add(material_id, entry, entry.name, form_by_name(entry.name) or "poscar", listing)
@@ -146,7 +146,7 @@ def _list_file(entry: Path, listing: FolderListing) -> None:
 
 
 def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
-    """Sort in the files of a material's folder."""
+    """Add the files of a material's folder to the listing."""
     shown = printable(folder.name)
     if folder.is_symlink() and root.resolve().is_relative_to(folder.resolve()):
         listing.bad.append(BadStructure(shown, f"{shown} is a link back to a folder that it stands in"))
@@ -160,7 +160,7 @@ def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
     files = [entry for entry in entries if not _is_folder(entry)]
     chosen = [entry for name in _FIRST for entry in files if entry.name == name][:1]
     known = [entry for entry in files if form_by_name(entry.name)]
-    # xyz and vasprun.xml mostly lie beside the structure that they belong to.
+    # An xyz file or a vasprun.xml mostly accompanies the structure file, and is used only if it is alone.
     chosen = chosen or [entry for entry in known if form_by_name(entry.name) not in ("xyz", "vasprun")] or known
     if len(chosen) > 1:
         detail = (

@@ -1,4 +1,4 @@
-"""One structure of a campaign with its symmetry, what its sites cost, or why it cannot be used."""
+"""A structure of a campaign with its symmetry and the cost of its sites, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Material:
 
     Attributes:
         material_id: its name, such as `mp-390`.
-        structure: pymatgen's JSON; a string, as it goes through process borders and files.
+        structure: pymatgen's JSON; a string, because it is passed between processes and stored in files.
         formula: reduced formula.
         elements: symbol of each atom, in the structure's order.
         equivalent: for each atom the index of its first symmetry-equivalent atom.
-        note: what could not be found out, empty if nothing.
+        note: remarks for the user; empty if there are none.
     """
 
     material_id: str
@@ -81,7 +81,7 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
     note = ""
     try:
         equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
-    except Exception as error:  # spglib gives up on near-degenerate cells; the spectra are good all the same
+    except Exception as error:  # spglib fails on near-degenerate cells; their spectra are still good
         equivalent = list(range(len(structure)))
         note = f"symmetry not found ({one_line(error, 160)}), so each atom counts as its own site"
     elements = tuple(site.specie.symbol for site in structure)

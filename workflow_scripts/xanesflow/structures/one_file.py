@@ -1,4 +1,4 @@
-"""A single structure file that a user names: which form it has, what its material is called, and what is in it."""
+"""Read a single structure file that a user names: find its form, its material's name, and its structure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xanesflow.structures.file_forms import FORMS, form_by_name, without_packing
 from xanesflow.structures.read_structure import read_structure
 
 FILE_LIMIT = 16 * 2**20
-"""Largest structure file in bytes that is read; 100,000 atoms have some 6 MB."""
+"""Largest structure file in bytes that is read; 100,000 atoms take about 6 MB."""
 
 _OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAGIC = {rb"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", rb"\xfd7zXZ\x00": ".xz"}
@@ -28,10 +28,10 @@ def read_structure_file(path: Path) -> tuple[Structure, str]:
     """Read a POSCAR, CIF, pymatgen JSON, xyz or vasprun.xml file, compressed or not, whatever it is called.
 
     Returns:
-        The structure, and what its reader should know of how it was read; empty if nothing.
+        The structure, and a remark for the user on how it was read; empty if there is none.
 
     Raises:
-        UnusableStructure: what is wrong with the file.
+        UnusableStructure: the file cannot be used; the message says why.
     """
     taken_as = ""
     try:
@@ -48,11 +48,11 @@ def content_of(path: Path) -> bytes:
     """The bytes of a structure file, unpacked if it is compressed.
 
     Raises:
-        UnusableStructure: it is no plain file, too large, or cannot be read.
+        UnusableStructure: it is not a plain file, is too large, or cannot be read.
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would block forever
             raise UnusableStructure("is not a plain file")
         if status.st_size > FILE_LIMIT:
             raise UnusableStructure(f"has {status.st_size:,} bytes, and the limit is {FILE_LIMIT:,}")
@@ -76,7 +76,7 @@ def _unpacked(content: bytes, ending: str) -> bytes:
 
 
 def form_of(name: str, content: bytes) -> str:
-    """`poscar`, `cif`, `json`, `xyz` or `vasprun`: what a file's ending says, else what its content looks like."""
+    """`poscar`, `cif`, `json`, `xyz` or `vasprun`: by the file's name, else by its content."""
     if form := form_by_name(name):
         return form
     start = content.lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -92,7 +92,7 @@ def form_of(name: str, content: bytes) -> str:
 
 
 def name_of(path: Path) -> str:
-    """A file's name without its ending; of `POSCAR` the folder's name, as far as it was given."""
+    """The material's name: the file's name without its ending; for `POSCAR` the folder's name, if the path has one."""
     name = without_packing(path.name)
     if Path(name).suffix.lower() in FORMS:
         name = Path(name).stem
@@ -104,5 +104,5 @@ def name_of(path: Path) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A name of letters, digits, `_ . + -` alone, fit for a file and a table."""
+    """Reduce a name to letters, digits and `_ . + -`, so that it is safe in files and tables."""
     return re.sub(r"[^\w.+-]+", "_", name, flags=re.ASCII).strip("._-")[:150] or "structure"

@@ -1,4 +1,4 @@
-"""From the atoms that a file lists and the symmetry operations to all atoms of the cell."""
+"""Generate all atoms of the cell from the atoms that a file lists and the symmetry operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xanesflow.structures.check_structure import MAX_ATOMS, MIN_DISTANCE_A, shor
 from xanesflow.structures.space_groups import Operations
 
 SNAP_A = 0.02
-"""An atom this close to a special position is on it, however many digits its coordinates have."""
+"""An atom this close to a special position counts as on it, however many digits its coordinates have."""
 
 MOST_SNAP_A = 0.1
 SAME_A = 0.01
@@ -23,7 +23,7 @@ class ListedAtom:
     """A row of a file's atoms.
 
     Attributes:
-        label: as the file has it.
+        label: as the file gives it.
         symbol: of its element.
         place: fractional coordinates (3,).
         last_digit: what one unit of the last digit of each coordinate is worth, or six standard uncertainties if that
@@ -39,16 +39,16 @@ class ListedAtom:
 
 
 def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operations) -> tuple[Structure, list[str]]:
-    """All atoms of a cell, those of one row together.
+    """Generate all atoms of a cell.
 
-    Coordinates that lack digits, such as 0.333 for 1/3, are put onto the special position that they stand for, as each
-    of them would become several atoms otherwise.
+    Coordinates that lack digits, such as 0.333 for 1/3, are moved onto the special position that they stand for;
+    otherwise symmetry would make several atoms of one.
 
     Returns:
         The structure, in the order of pymatgen's own reader (by electronegativity, then by rows), and remarks.
 
     Raises:
-        UnusableStructure: an atom is too close to its own image, or two rows give one place.
+        UnusableStructure: an atom is too close to its own image, or two rows give the same position.
     """
     rotations, translations = operations.rotations, operations.translations
     symbols: list[str] = []
@@ -132,7 +132,7 @@ def _orbit(
 
 
 def _check_multiplicity(atom: ListedAtom, made: int, operations: Operations) -> None:
-    """Hold the number of images of an atom against the file's; some programs write the order of the site instead."""
+    """Compare the number of an atom's images with the file's; some programs write the order of the site instead."""
     given = atom.multiplicity
     if given is not None and given not in (made, len(operations.order) / made):
         raise UnusableStructure(
@@ -141,14 +141,14 @@ def _check_multiplicity(atom: ListedAtom, made: int, operations: Operations) -> 
 
 
 def _check_rows_apart(structure: Structure, owners: list[int], atoms: list[ListedAtom]) -> None:
-    """Refuse two rows for one place; what else is too close is found later."""
+    """Refuse two rows for the same position; `check_distances` finds other atoms that are too close."""
     where: dict[tuple[int, ...], int] = {}
     for owner, place in zip(owners, (np.round(structure.frac_coords * 2000).astype(int) % 2000).tolist(), strict=True):
         other = where.setdefault(tuple(place), owner)
         if other != owner:
             one, two = atoms[other], atoms[owner]
             if one.symbol == two.symbol:
-                told = f"{one.label[:20]} and {two.label[:20]} are one atom by its symmetry; leave one of them"
+                problem = f"{one.label[:20]} and {two.label[:20]} are one atom by its symmetry; leave one of them"
             else:
-                told = f"{one.label[:20]} and {two.label[:20]}, so it is disordered"
-            raise UnusableStructure(f"has several atoms at one place: {told}", "disordered")
+                problem = f"{one.label[:20]} and {two.label[:20]}, so it is disordered"
+            raise UnusableStructure(f"has several atoms at one place: {problem}", "disordered")

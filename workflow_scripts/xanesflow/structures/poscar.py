@@ -1,4 +1,4 @@
-"""Reading a POSCAR, the form in which a campaign and an archive hold structures."""
+"""Read a POSCAR, the form in which campaigns and archives store structures."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def parse_poscar(text: str) -> Structure:
     """Read a POSCAR's text.
 
     Raises:
-        UnusableStructure: it cannot be read, or what it says is no structure.
+        UnusableStructure: it cannot be read, or its structure is impossible.
     """
-    from pymatgen.io.vasp import Poscar  # slow to import, for what else is in that package
+    from pymatgen.io.vasp import Poscar  # slow to import
 
     try:
         poscar = Poscar.from_str(plain_poscar(text))
         structure = poscar.structure
     except UnusableStructure:
         raise
-    except Exception as error:  # pymatgen raises whatever its parsing ran into
+    except Exception as error:  # pymatgen raises all kinds of errors
         problem = "it ends too early, or a line is too short" if isinstance(error, IndexError) else one_line(error, 160)
         raise UnusableStructure(f"cannot be read: {problem}") from error
-    if not poscar.true_names:  # VASP 4 wrote none; pymatgen then takes H, He, Li ...
+    if not poscar.true_names:  # VASP 4 wrote no names; pymatgen then takes H, He, Li ...
         raise UnusableStructure(
             "does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers of atoms"
         )

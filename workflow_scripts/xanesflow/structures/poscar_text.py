@@ -1,4 +1,4 @@
-"""A POSCAR as pymatgen reads it rightly: its counts checked, its scale written out."""
+"""Rewrite a POSCAR so that pymatgen reads it correctly: check its counts, and make its scale one positive number."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from xanesflow.core.errors import UnusableStructure
 
 
 def plain_poscar(text: str) -> str:
-    """A POSCAR whose numbers of atoms and rows agree and whose scale is one positive number.
+    """Check that a POSCAR's numbers of atoms and rows agree, and make its scale one positive number.
 
-    VASP takes a negative scale for the cell's volume and three numbers for a factor along each Cartesian axis, of the
-    cell and of Cartesian positions alike; pymatgen scales the cell alone by the first and fails at the second. All
-    other files come back as they are.
+    VASP takes a negative scale as the cell's volume, and three numbers as factors along the Cartesian axes, for the
+    cell and for Cartesian positions. pymatgen applies a negative scale to the cell alone and fails at three numbers.
+    All other files are returned unchanged.
 
     Raises:
-        UnusableStructure: it announces atoms that it does not have, or its scale is none.
+        UnusableStructure: it announces more atoms than it has, or its scale is invalid.
     """
     lines = [line.rstrip("\r") for line in text.rstrip().split("\n")]
     _check_head(lines)
@@ -26,21 +26,23 @@ def plain_poscar(text: str) -> str:
     if len(scale) == 1 and scale[0] > 0:
         if len(lines[1].split()) == 1:
             return text
-        lines[1] = repr(scale[0])  # a remark stands behind it, which VASP passes over
+        lines[1] = repr(scale[0])  # VASP ignores a remark after the scale
         return "\n".join(lines) + "\n"
     matrix = np.array([_numbers(line)[:3] for line in lines[2:5]]) if len(lines) > 5 else np.empty(0)
     if matrix.shape != (3, 3) or not scale:
-        return text  # pymatgen finds what is wrong with it
+        return text  # pymatgen reports what is wrong
     if not all(scale) or len(scale) == 2 or (len(scale) >= 3 and min(scale[:3]) < 0):
         raise UnusableStructure(
             f"has the scale '{lines[1].strip()[:30]}'; write one positive number or three, or minus the volume"
         )
+    # A negative scale: compute the factor that gives this volume.
     if len(scale) == 1:
         volume = abs(float(np.linalg.det(matrix)))
         if volume < 1e-9:
             raise UnusableStructure("has a cell without volume")
         lines[1] = repr(float((-scale[0] / volume) ** (1 / 3)))
         return "\n".join(lines) + "\n"
+    # Three factors: apply them to the cell and to Cartesian positions.
     factors = np.array(scale[:3])
     lines[1] = "1.0"
     lines[2:5] = [" ".join(map(repr, (row * factors).tolist())) for row in matrix]
@@ -64,7 +66,7 @@ def _numbers(line: str) -> list[float]:
 
 
 def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
-    """The line at which positions begin, and their number as announced; (0, 0) where that is not clear."""
+    """The line at which positions begin, and their announced number; (0, 0) if this is not clear."""
     first = _line_of_counts(lines)
     if first is None:
         return 0, 0
@@ -76,7 +78,7 @@ def _rows_of_positions(lines: list[str]) -> tuple[int, int]:
 
 
 def _line_of_counts(lines: list[str]) -> int | None:
-    """The first line of numbers of atoms, below one line of symbols, several or none."""
+    """The first line of numbers of atoms, which follows any number of lines of symbols."""
     for k, line in enumerate(lines[5:16], start=5):
         if _counts(line):
             return k
@@ -105,7 +107,7 @@ def _check_head(lines: list[str]) -> None:
 
 
 def _check_rows(lines: list[str]) -> None:
-    """Refuse numbers of atoms that the file does not hold; for large ones pymatgen would take all memory there is."""
+    """Refuse a file that announces more atoms than it has; for huge numbers pymatgen would use up all memory."""
     start, announced = _rows_of_positions(lines)
     if not announced:
         return

@@ -2,7 +2,7 @@
 
 gemmi parses the file and knows the space groups; this module decides what is meant. Symmetry is taken from the listed
 operations, else the Hall symbol, else the Hermann-Mauguin symbol, else the number. Where the file leaves several
-settings open, each is built, and what else the file says, and physics, must leave one crystal.
+settings open, each is built; physics and the file's other statements must then leave one crystal.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from xanesflow.structures.cif_symmetry import Said, candidates, read_symmetry
 from xanesflow.structures.place_atoms import ListedAtom, place_atoms
 from xanesflow.structures.space_groups import Operations
 
-_MANY = 400  # rows up to which two readings of a file are compared as crystals
+_MANY = 400  # atoms, up to which two readings of a file are compared as crystals
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What a file lists, and what it says of the crystal that this makes."""
+    """The atoms and the cell that a file lists, and what it states about the crystal."""
 
     atoms: list[ListedAtom]
     lattice: Lattice
@@ -38,10 +38,10 @@ def read_cif(text: str) -> tuple[Structure, str]:
     """Read a CIF.
 
     Returns:
-        The structure, and what its reader should know of how it was read; empty if nothing.
+        The structure, and a remark for the user on how it was read; empty if there is none.
 
     Raises:
-        UnusableStructure: what is wrong with the file.
+        UnusableStructure: the file cannot be used; the message says why.
     """
     table = _the_structure(text)
     atoms, notes = read_atoms(table)
@@ -58,7 +58,7 @@ def read_cif(text: str) -> tuple[Structure, str]:
 def _the_structure(text: str) -> Table:
     """The one block of a file that holds atoms."""
     try:
-        document = gemmi.cif.read_string(text, 0)  # two blocks of one name do not matter
+        document = gemmi.cif.read_string(text, 0)  # two blocks may have the same name
     except (ValueError, RuntimeError) as error:
         raise UnusableStructure(_no_cif(text, str(error))) from error
     tables = [Table.of(block) for block in document]
@@ -74,13 +74,13 @@ def _the_structure(text: str) -> Table:
     raise UnusableStructure("holds no structure: there is no _atom_site_fract_x below a data_ line")
 
 
-def _no_cif(text: str, said: str) -> str:
-    """What gemmi says of a file, `string:12:0(99): Wrong number of values in loop`, as a sentence."""
+def _no_cif(text: str, problem: str) -> str:
+    """Turn gemmi's error, such as `string:12:0(99): Wrong number of values in loop`, into a sentence."""
     version = (
         " (it calls itself CIF 2.0, of which lists and triple quotes are not read)" if "CIF_2" in text[:40] else ""
     )
-    match = re.match(r"string(?::(\d+))?[^ ]*:? (.*)", said.replace("\n", " "))
-    line, what = (match[1], match[2]) if match else (None, said)
+    match = re.match(r"string(?::(\d+))?[^ ]*:? (.*)", problem.replace("\n", " "))
+    line, what = (match[1], match[2]) if match else (None, problem)
     if "expected block header" in what:
         return "holds no structure: there is no data_ line before its first item"
     if "Wrong number of values" in what:
@@ -107,17 +107,20 @@ def _positive(value: float | None) -> float | None:
 
 
 def _in_g_per_cm3(density: float | None) -> float | None:
-    """The dictionary wants kg/m³ of `_exptl_crystal_density_diffrn` in one version and Mg/m³ in another."""
+    """Convert to g/cm³: `_exptl_crystal_density_diffrn` is in kg/m³ or Mg/m³, as the dictionary's version has it."""
     density = _positive(density)
     return density / 1000 if density is not None and density > 100 else density
 
 
 def _choose(groups: list[Operations], said: Said, listed: Listed) -> tuple[Structure, list[str]]:
-    """The one crystal that the groups it may have, claims and physics leave, with remarks.
+    """Build the crystal in each possible group and return the only one that fits, with remarks.
+
+    A crystal fits if it agrees with physics and with the file's other statements.
 
     Raises:
-        UnusableStructure: none is left, or several.
+        UnusableStructure: no crystal fits, or several different ones do.
     """
+    # Keep the groups whose operations fit the cell.
     fitting = [each for each in groups if each.fits(listed.lattice.matrix)]
     if not fitting:
         a, b, c = listed.lattice.abc
@@ -126,7 +129,8 @@ def _choose(groups: list[Operations], said: Said, listed: Listed) -> tuple[Struc
             f"{', '.join(f'{angle:.5g}' for angle in listed.lattice.angles)}°) has not the symmetry of {groups[0].name}"
         )
     if 3 <= fitting[0].number <= 15 and said.listed is None and said.hall is None and said.settings:
-        fitting = fitting[:1]  # P 21/c in a cell of right angles means the axis b
+        fitting = fitting[:1]  # P 21/c in a cell of right angles means the unique axis b
+    # Build and check the crystal in each of them.
     built: list[tuple[Operations, Structure, list[str]]] = []
     failed: list[tuple[Operations, UnusableStructure]] = []
     for each in fitting:
@@ -138,6 +142,7 @@ def _choose(groups: list[Operations], said: Said, listed: Listed) -> tuple[Struc
             failed.append((each, error))
     if not built:
         raise _none_left(failed, said)
+    # Several groups may give the same crystal; different crystals leave the file ambiguous.
     different = [built[0]]
     for other in built[1:]:
         if not any(_same_crystal(other[1], kept[1]) for kept in different):
@@ -159,8 +164,8 @@ def _none_left(failed: list[tuple[Operations, UnusableStructure]], said: Said) -
         return UnusableStructure(f"{first}; {_other_group(tried, said)}", first.reason)
     if len(failed) == 1:
         return first
-    told = f"{first} (in the setting {failed[0][0].name}; the other settings do not fit either)"
-    return UnusableStructure(told, first.reason)
+    message = f"{first} (in the setting {failed[0][0].name}; the other settings do not fit either)"
+    return UnusableStructure(message, first.reason)
 
 
 def _chosen(

@@ -16,10 +16,10 @@ from xanesflow.structures.check_structure import Claims, check_numbers, checked
 def read_json(text: str) -> tuple[Structure, str]:
     """Read a pymatgen Structure, or a document that has one below `structure`.
 
-    A structure is built from the few numbers and names that make one; pymatgen's own reader calls what a file names.
+    Only the needed numbers and names are taken, because pymatgen's own reader calls whatever a file names.
 
     Returns:
-        The structure, and what its reader should know; of a document its id and version.
+        The structure, and a remark for the user, with the id and version of a document.
 
     Raises:
         UnusableStructure: it is neither, or the document contradicts its structure.
@@ -42,15 +42,15 @@ def read_json(text: str) -> tuple[Structure, str]:
     if kind is None and {"lattice", "sites"} <= content.keys():
         kind = "Structure"
     if kind != "Structure":
-        told = f"a {one_line(ValueError(kind), 60)}" if kind else "an object without @class"
+        found = f"a {one_line(ValueError(kind), 60)}" if kind else "an object without @class"
         raise UnusableStructure(
-            f"holds {told}, not a pymatgen Structure; save Structure.to(filename=...) or a document with `structure`"
+            f"holds {found}, not a pymatgen Structure; save Structure.to(filename=...) or a document with `structure`"
         )
     return checked(_build(content))
 
 
 def _the_document(content: Any) -> Any:
-    """What an answer of a server holds, if that is one document: `{"data": [...]}` or `[...]`."""
+    """Unwrap a server's answer that holds one document: `{"data": [...]}` or `[...]`."""
     if isinstance(content, dict) and "@class" not in content and isinstance(content.get("data"), list):
         content = content["data"]
     if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
@@ -72,8 +72,8 @@ def _build(content: dict[str, Any]) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:
-        said = f"{type(error).__name__} {one_line(error)}"
-        raise UnusableStructure(f"is not what Structure.as_dict writes ({said})") from error
+        problem = f"{type(error).__name__} {one_line(error)}"
+        raise UnusableStructure(f"is not what Structure.as_dict writes ({problem})") from error
     check_numbers(matrix, fractions)
     return Structure(Lattice(matrix), species, fractions)
 
@@ -86,10 +86,10 @@ def _element(part: dict[str, Any]) -> Element:
 
 
 def _claims(document: dict[str, Any]) -> Claims:
-    """What a document says of its structure beside it."""
+    """What a document states about its structure."""
     formula, atoms = document.get("formula_pretty"), document.get("nsites")
     return Claims(
-        # What is written as a formula with brackets is no sum formula, and is passed over.
+        # A formula with brackets is not a sum formula and is ignored.
         formula=formula if isinstance(formula, str) and formula.isalnum() else None,
         density=_number(document.get("density")),
         volume=_number(document.get("volume")),
@@ -102,7 +102,7 @@ def _number(value: Any) -> float | None:
 
 
 def _document_name(document: dict[str, Any]) -> str:
-    """`mp-19009 of Materials Project, database 2023.11.1, as of 2023-11-01`, as far as the document says it."""
+    """`mp-19009 of Materials Project, database 2023.11.1, as of 2023-11-01`, as far as the document gives them."""
     name = document.get("material_id")
     if isinstance(name, dict):  # as MongoDB writes it
         name = name.get("string")

@@ -1,7 +1,7 @@
-"""Read one structure file of a user in any form, trusting none of them.
+"""Read a user's structure file in any supported form, without trusting it.
 
-What comes out holds elements, positions and a cell and nothing else, so that the same crystal is the same whatever
-file it came from, and nothing that stands in a file beside them is ever built or called.
+The result holds elements, positions and a cell, and nothing else. So a crystal is the same whichever file it came
+from, and nothing else in a file is ever built or called.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
         form: `poscar`, `cif`, `json`, `xyz` or `vasprun`.
 
     Returns:
-        The structure, and what its reader should know of how it was read; empty if nothing.
+        The structure, and a remark for the user on how it was read; empty if there is none.
 
     Raises:
-        UnusableStructure: what is wrong with the file, whatever it is.
+        UnusableStructure: the file cannot be used; the message says why.
     """
     text = _text(content)
     try:
@@ -49,11 +49,11 @@ def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
 
                 return read_vasprun(text)
             return checked(parse_poscar(text))
-    except UnusableStructure as error:  # what it quotes of the file may be anything
+    except UnusableStructure as error:  # the message quotes the file, which may hold any characters
         raise UnusableStructure(printable(str(error)), error.reason) from error
     except MemoryError as error:
         raise UnusableStructure("cannot be read: it needs more memory than there is") from error
-    except Exception as error:  # a user's file may hold anything, and libraries raise whatever they ran into
+    except Exception as error:  # a broken file makes libraries raise all kinds of errors
         raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
 
 
@@ -62,8 +62,8 @@ def same_structure(one: Structure, other: Structure, tolerance_a: float = 1e-3) 
 
     Args:
         one: a structure.
-        other: another one; its cell may be turned in space, as a CIF does not keep the cell's orientation.
-        tolerance_a: in Å, as files round differently.
+        other: another; its cell may be rotated, because a CIF does not store the cell's orientation.
+        tolerance_a: largest difference in Å; files round differently.
     """
     if [site.specie for site in one] != [site.specie for site in other]:
         return False
@@ -92,8 +92,8 @@ def _text(content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # a name in a comment; all that matters is ASCII
-    text = text.replace("\r\n", "\n").replace("\r", "\n")  # a lone CR ended lines on the Macintosh
+        text = content.decode("latin-1")  # only names and comments hold such characters; all that matters is ASCII
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # a lone CR ended lines on old Macintoshes
     if any(ord(sign) < 32 and not sign.isspace() for sign in set(text) - {"\x1a"}):
         raise UnusableStructure("is a binary file, not text")
     return text.replace("\x1a", "")

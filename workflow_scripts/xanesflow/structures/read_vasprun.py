@@ -1,4 +1,4 @@
-"""The last structure of a VASP run, of its vasprun.xml."""
+"""Read the final structure of a VASP run from its vasprun.xml."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def read_vasprun(text: str) -> tuple[Structure, str]:
     """Read the final structure.
 
     Returns:
-        The structure, in the order of the run's POSCAR, and what its reader should know.
+        The structure, in the order of the run's POSCAR, and a remark for the user; empty if there is none.
 
     Raises:
-        UnusableStructure: it is no vasprun.xml, or that of a run that has not ended.
+        UnusableStructure: it is not a vasprun.xml, or its run has not ended.
     """
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise UnusableStructure("is no vasprun.xml: it declares entities")

@@ -1,4 +1,4 @@
-"""xyz and extended xyz files: a crystal if they give a lattice, else a molecule, which is put into a large box."""
+"""Read xyz and extended xyz files: a crystal if they give a lattice, else a molecule in a large box."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from xanesflow.core.errors import UnusableStructure
 from xanesflow.structures.check_structure import check_numbers, checked
 
 VACUUM_A = 25.0
-"""Empty space between a molecule and its images, more than the radius of any cluster."""
+"""Empty space between a molecule and its images, larger than the radius of any cluster."""
 
 
 def read_xyz(text: str) -> tuple[Structure, str]:
-    """Read an xyz file by ASE.
+    """Read an xyz file with ASE.
 
     Returns:
-        The structure, and that it is a molecule in a box if it is.
+        The structure, and a remark if it is a molecule in a box.
 
     Raises:
-        UnusableStructure: it is no xyz file, is cut off, or holds several structures.
+        UnusableStructure: it is not an xyz file, is cut off, or holds several structures.
     """
     from ase import Atoms  # slow to import
     from ase.io import read
@@ -44,14 +44,14 @@ def read_xyz(text: str) -> tuple[Structure, str]:
             raise UnusableStructure(
                 f"announces {announced:,} atoms and goes on with '{further[:30]}'; correct the number of atoms"
             )
-    # Deuterium is none of ASE's elements.
+    # ASE does not know deuterium.
     rows = [re.sub(r"^(\s*)[DT](?=\s)", r"\1H", line) for line in lines[2 : announced + 2]]
     try:
         atoms = read(io.StringIO("\n".join([*lines[:2], *rows, ""])), format="extxyz", index=0)
-    except Exception as error:  # it raises whatever it ran into
-        said = " ".join(str(error).split())[:120] or type(error).__name__
+    except Exception as error:  # ASE raises all kinds of errors
+        cause = " ".join(str(error).split())[:120] or type(error).__name__
         raise UnusableStructure(
-            f"is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong ({said})"
+            f"is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong ({cause})"
         ) from error
     if not isinstance(atoms, Atoms):
         raise UnusableStructure("holds several structures")
@@ -68,14 +68,14 @@ def read_xyz(text: str) -> tuple[Structure, str]:
 
 
 def checked_molecule(symbols: list[str], places: np.ndarray) -> tuple[Structure, str]:
-    """A molecule in a cube with `VACUUM_A` around it, and a remark that it is one.
+    """Put a molecule into a cube with `VACUUM_A` around it; return it with a remark that it is a molecule.
 
     Args:
-        symbols: of its n atoms.
-        places: in Å (n, 3).
+        symbols: elements of its n atoms.
+        places: positions in Å (n, 3).
 
     Raises:
-        UnusableStructure: it is none.
+        UnusableStructure: a position is not finite or far from the others, or atoms are too close.
     """
     if not np.isfinite(places).all() or np.ptp(places, axis=0).max() > 900:
         raise UnusableStructure("has coordinates that are not finite or far apart")
@@ -83,5 +83,5 @@ def checked_molecule(symbols: list[str], places: np.ndarray) -> tuple[Structure,
     middle = (places.max(axis=0) + places.min(axis=0)) / 2
     structure = Structure(Lattice.cubic(edge), symbols, places - middle + edge / 2, coords_are_cartesian=True)
     plain, note = checked(structure)
-    told = f"no lattice is given, so it is taken as a molecule in vacuum, in a cube of {edge:g} Å"
-    return plain, "; ".join(filter(None, (told, note)))
+    remark = f"no lattice is given, so it is taken as a molecule in vacuum, in a cube of {edge:g} Å"
+    return plain, "; ".join(filter(None, (remark, note)))

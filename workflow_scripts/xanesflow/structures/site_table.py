@@ -1,4 +1,4 @@
-"""Writes the structures of a subset and its site table, which alone decides which sites there are."""
+"""Write the structures of a subset and its site table, which alone defines the subset's sites."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Space groups as files name them: by operations, Hall or Hermann-Mauguin symbol, or number; gemmi knows the tables.
 
 A name may leave the setting open: `F d -3 m` has two origins, `R -3 m` two sets of axes, a number up to 18 choices. All
-that are meant are returned then, and the reader of the file decides by what else it says.
+possible settings are returned then, and `read_cif` decides by the file's other statements.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Operations:
     """A group of symmetry operations in one setting.
 
     Attributes:
-        name: as a sentence has it, `F d -3 m:2`; of operations that a file lists, the name in the tables.
+        name: for messages, such as `F d -3 m:2`; the tables' name if a file lists the operations.
         number: of the space group, 1 to 230.
         order: the same operations in the order of the file or the tables.
         members: rotation, row by row, and translation in 24ths of the axes (below 24), of each operation.
@@ -71,7 +71,7 @@ def parse_operations(listed: Sequence[str]) -> Operations:
     """The group of the operations that a file lists, `x,y,z` and so on.
 
     Raises:
-        UnusableStructure: one is no operation, or they are no group: some are missing.
+        UnusableStructure: one is not an operation, or some of the group are missing.
     """
     found = dict.fromkeys(parse_operation(text) for text in listed)
     order = tuple(found)
@@ -96,40 +96,40 @@ def parse_operations(listed: Sequence[str]) -> Operations:
 
 
 def parse_operation(text: str) -> tuple[int, ...]:
-    """Rotation and translation of one operation as a file writes it; nothing of it is evaluated.
+    """Parse rotation and translation of one operation as a file writes it, without evaluating any expression.
 
     Raises:
-        UnusableStructure: it is no symmetry operation.
+        UnusableStructure: it is not a symmetry operation.
     """
     plain = re.sub(r"\s+", "", text).lower()
     parts = plain.split(",")
-    told = f"lists '{text.strip()[:40]}', which is no symmetry operation such as 'x,-y,z+1/2'"
+    message = f"lists '{text.strip()[:40]}', which is no symmetry operation such as 'x,-y,z+1/2'"
     if len(parts) != 3 or len(plain) > 80 or not all(_PART.fullmatch(part) for part in parts):
-        raise UnusableStructure(told)
+        raise UnusableStructure(message)
     rows, shifts = [], []
     for part in parts:
         row, shift = [0, 0, 0], 0.0
         for sign, letter, above, below, decimal in re.findall(
             r"([+-]?)(?:([xyz])|(\d+)/(\d+)|(\d*\.?\d+))", part
-        ):  # what _PART lets pass and nothing more
+        ):  # the terms that _PART accepts
             factor = -1 if sign == "-" else 1
             if letter:
                 row["xyz".index(letter)] += factor
             elif below and not int(below):
-                raise UnusableStructure(told)
+                raise UnusableStructure(message)
             else:
                 shift += factor * (int(above) / int(below) if below else float(decimal))
         rows.append(row)
         shifts.append(shift * GRID)
     steps = np.round(shifts)
-    # 0.33 stands for 1/3; what is further from a 24th is a mistake.
+    # 0.33 stands for 1/3; a shift further from a multiple of 1/24 is a mistake.
     if np.abs(np.array(shifts) - steps).max() > 0.1 or abs(round(np.linalg.det(rows))) != 1:
-        raise UnusableStructure(told)
+        raise UnusableStructure(message)
     return (*(value for row in rows for value in row), *(int(step) % GRID for step in steps))
 
 
 def from_hall(symbol: str) -> Operations | None:
-    """The group of a Hall symbol; None if it is none."""
+    """The group of a Hall symbol; None if the symbol is not known."""
     symbol = " ".join(symbol.replace("_", " ").split())
     try:
         group = gemmi.symops_from_hall(symbol)
@@ -171,7 +171,7 @@ def from_number(number: int) -> list[Operations]:
 
 
 def crystal_system(number: int) -> str:
-    """Such as `cubic`."""
+    """Crystal system of a space group, such as `cubic`."""
     group = gemmi.find_spacegroup_by_number(number)
     return str(group.crystal_system_str())
 
@@ -207,7 +207,7 @@ def _key(name: str) -> str:
 
 @cache
 def _table() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
-    """All settings of a name without blanks, in lower case."""
+    """All settings by name; names are in lower case, without blanks."""
     full = {}
     for hall_number in range(1, 531):
         kind = spglib.get_spacegroup_type(hall_number)
@@ -223,11 +223,11 @@ def _table() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
             names |= {name.replace("-3", "3") for name in names}
         for name in names:
             table.setdefault(name, {}).setdefault(group.xhm(), group)
-    for unique in ("b", "c", "a"):  # P 21/c means the axis b, unless the cell says otherwise
+    for unique in ("b", "c", "a"):  # P 21/c means the unique axis b, unless the cell says otherwise
         for group in groups:
             parts = group.hm.split()
             if 3 <= group.number <= 15 and group.monoclinic_unique_axis() == unique and parts.count("1") == 2:
                 same = table.setdefault(_key("".join(part for part in parts if part != "1")), {})
-                if all(each.number == group.number for each in same.values()):  # C 1 1 2 is no C 2
+                if all(each.number == group.number for each in same.values()):  # C 1 1 2 is not C 2
                     same.setdefault(group.xhm(), group)
     return {name: tuple(found.values()) for name, found in table.items()}
