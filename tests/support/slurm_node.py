@@ -1,6 +1,6 @@
 """A real Slurm on this one machine: slurmctld, slurmd and munge, without systemd, cgroups or accounting.
 
-    python tests/support/slurm_node.py start      installs Debian's packages if they are missing, and waits until it is up
+    python tests/support/slurm_node.py start      installs Debian's packages if missing, and waits until it is up
     python tests/support/slurm_node.py stop       ends its jobs and daemons
 
 Needs root. The node has 16 cores and 32 GB on paper, whatever the machine has, so that jobs do not wait for each other.

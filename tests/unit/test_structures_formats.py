@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 from structure_files import GOOD, as_json, assert_one_sentence, formulas, good_and_bad, read, with_symmetry
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.structures.file_forms import name_in
 from xanesflow.structures.materials_project.material_ids import check_ids, one_id, read_ids
 from xanesflow.structures.one_file import name_of, read_structure_file
 from xanesflow.structures.read_structure import read_structure
@@ -233,3 +234,10 @@ def test_an_id_of_materials_project_is_one_in_both_notations(written, one):
 def test_lists_of_ids_take_both_notations(tmp_path):
     (tmp_path / "ids.txt").write_text("mp-aaaaaapa\nmp-390_001\nmp-aaaaaapa_002\n")
     assert read_ids([Path(tmp_path / "ids.txt")]) == check_ids(["mp-390", "mp-aaaaaapa"], "ids") == ["mp-390"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.cif", "a.cif.gz", "POSCAR_a", "CONTCAR.a", "POSCAR_a.vasp", "vasprun.a.xml", "a.xyz"]
+)
+def test_a_file_has_one_id_in_a_folder_and_alone(name):
+    assert name_of(Path("folder") / name) == name_in(name)

@@ -1,4 +1,4 @@
-"""FEFF in the workflow, with a stand-in for it (tests/support/stand_in_feff.py): from a folder of structures to spectra."""
+"""FEFF in the workflow, with a stand-in (tests/support/stand_in_feff.py): from a folder of structures to spectra."""
 
 import json
 import shlex

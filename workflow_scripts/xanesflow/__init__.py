@@ -6,7 +6,8 @@ those left of it::
     core -> measured -> running -> codes -> config -> structures -> inputs -> simulations -> spectra -> features
     -> dataset -> models -> evaluation -> prediction -> report -> cli
 
-docs/reference/house.md says what is in each. Every function here can be called without Snakemake; the scripts beside this package are what the rules call.
+docs/reference/house.md says what is in each. Every function here can be called without Snakemake; the scripts beside
+this package are what the rules call.
 """
 
 from typing import TYPE_CHECKING

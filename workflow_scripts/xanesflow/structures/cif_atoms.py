@@ -289,7 +289,7 @@ def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
     found = next((each for each in names if Element.is_valid_symbol(each) and Element(each).Z <= HEAVIEST), "")
     if name.startswith(("OH", "NO")) or not found:
         raise UnusableStructure(
-            f"has an atom '{label[:20]}' whose element cannot be told from '{symbol[:20]}'; name it in"
+            f"has an atom '{label[:20]}' whose element is not clear from '{symbol[:20]}'; name it in"
             " _atom_site_type_symbol"
         )
     note = f"{symbol[:20]} parsed as {found}" if is_label and len(name) > 1 and name != found == name.title() else ""

@@ -28,7 +28,7 @@ _SYSTEM = ("_space_group_crystal_system", "_symmetry_cell_setting")
 
 
 @dataclass(frozen=True)
-class Said:
+class StatedSymmetry:
     """What a file states about its symmetry; empty or None if it states nothing.
 
     Attributes:
@@ -54,7 +54,7 @@ class Said:
         return self.number or (groups[0].number if groups else None)
 
 
-def read_symmetry(table: Table) -> Said:
+def read_symmetry(table: Table) -> StatedSymmetry:
     """Read all that a file states about its symmetry.
 
     Raises:
@@ -87,7 +87,7 @@ def read_symmetry(table: Table) -> Said:
             f"contradicts itself: it calls its crystal system {system[:20]} and {named[0][0]}, which is "
             f"{crystal_system(named[0][1])}"
         )
-    return Said(listed, hall, settings, name, tag, number)
+    return StatedSymmetry(listed, hall, settings, name, tag, number)
 
 
 def _same_system(given: str, number: int) -> bool:
@@ -124,7 +124,7 @@ def _signed(move: str) -> str:
     return "" if not move else move if move[0] in "+-" else f"+{move}"
 
 
-def candidates(said: Said, claims: Claims) -> tuple[list[Operations], str]:
+def candidates(said: StatedSymmetry, claims: Claims) -> tuple[list[Operations], str]:
     """The groups that a file may mean, the likeliest first, and a remark for the user if one of them is used.
 
     Raises:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.structures.file_forms import FORMS, form_by_name, without_packing
+from xanesflow.structures.file_forms import form_by_name, name_in, without_packing
 from xanesflow.structures.read_structure import read_structure
 
 FILE_LIMIT = 16 * 2**20
@@ -93,14 +93,10 @@ def form_of(name: str, content: bytes) -> str:
 
 def name_of(path: Path) -> str:
     """The material's name: the file's name without its ending; for `POSCAR` the folder's name, if the path has one."""
-    name = without_packing(path.name)
-    if Path(name).suffix.lower() in FORMS:
-        name = Path(name).stem
-    if match := re.fullmatch(r"(?:POSCAR|CONTCAR)[_.](.+)", name, re.DOTALL):
-        name = match[1]
-    elif name in ("POSCAR", "CONTCAR", "vasprun.xml") and path.parent.name not in ("", ".."):
-        name = path.parent.name
-    return plain_name(name)
+    plain = without_packing(path.name)
+    if plain in ("POSCAR", "CONTCAR", "vasprun.xml") and path.parent.name not in ("", ".."):
+        return plain_name(path.parent.name)
+    return plain_name(name_in(path.name) or plain)
 
 
 def plain_name(name: str) -> str:

@@ -18,7 +18,7 @@ from pymatgen.core import Lattice, Structure
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.structures.check_structure import Claims, checked
 from xanesflow.structures.cif_atoms import Table, read_atoms, read_lattice
-from xanesflow.structures.cif_symmetry import Said, candidates, read_symmetry
+from xanesflow.structures.cif_symmetry import StatedSymmetry, candidates, read_symmetry
 from xanesflow.structures.place_atoms import ListedAtom, place_atoms
 from xanesflow.structures.space_groups import Operations
 
@@ -112,7 +112,7 @@ def _in_g_per_cm3(density: float | None) -> float | None:
     return density / 1000 if density is not None and density > 100 else density
 
 
-def _choose(groups: list[Operations], said: Said, listed: Listed) -> tuple[Structure, list[str]]:
+def _choose(groups: list[Operations], said: StatedSymmetry, listed: Listed) -> tuple[Structure, list[str]]:
     """Build the crystal in each possible group and return the only one that fits, with remarks.
 
     A crystal fits if it agrees with physics and with the file's other statements.
@@ -157,7 +157,7 @@ def _choose(groups: list[Operations], said: Said, listed: Listed) -> tuple[Struc
     return structure, [*remarks, *notes]
 
 
-def _none_left(failed: list[tuple[Operations, UnusableStructure]], said: Said) -> UnusableStructure:
+def _none_left(failed: list[tuple[Operations, UnusableStructure]], said: StatedSymmetry) -> UnusableStructure:
     first = failed[0][1]
     tried = failed[0][0]
     if said.listed is tried and said.number_named not in (None, tried.number):
@@ -172,7 +172,7 @@ def _chosen(
     chosen: Operations,
     built: list[tuple[Operations, Structure, list[str]]],
     failed: list[tuple[Operations, UnusableStructure]],
-    said: Said,
+    said: StatedSymmetry,
 ) -> str:
     if said.listed is not None and chosen.members != said.listed.members:
         return f"its operations do not fit its atoms and {chosen.name}, which it names, does"
@@ -182,7 +182,7 @@ def _chosen(
     return f"the setting {chosen.name} is taken, as in {failed[0][0].name} it {error}"
 
 
-def _ambiguous(different: list[tuple[Operations, Structure, list[str]]], said: Said) -> str:
+def _ambiguous(different: list[tuple[Operations, Structure, list[str]]], said: StatedSymmetry) -> str:
     several = " or ".join(
         f"{structure.composition.reduced_formula} with {len(structure)} atoms a cell and "
         f"{float(structure.density):.2f} g/cm³ in {operations.name}"
@@ -206,7 +206,7 @@ def _same_crystal(one: Structure, other: Structure) -> bool:
     return bool(matcher.fit(one, other))
 
 
-def _check_named(chosen: Operations, structure: Structure, said: Said) -> None:
+def _check_named(chosen: Operations, structure: Structure, said: StatedSymmetry) -> None:
     """Refuse operations of another group than the file names, unless spglib finds the named one in the crystal."""
     number = said.number_named
     if number is None or number == chosen.number:
@@ -218,7 +218,7 @@ def _check_named(chosen: Operations, structure: Structure, said: Said) -> None:
         )
 
 
-def _other_group(chosen: Operations, said: Said) -> str:
+def _other_group(chosen: Operations, said: StatedSymmetry) -> str:
     number = said.number_named
     name = f"{said.name[:30]} (number {number})" if said.name else f"number {number}"
     listed = f"{len(chosen.order)} operation{'s' * (len(chosen.order) > 1)}"
