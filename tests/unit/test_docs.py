@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from xanesflow.core.reasons import REASONS
-from xanesflow.core.sites import ADDED_THEORIES
 
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
@@ -21,7 +20,7 @@ README_LINES = 150
 PAGE_LINES = 250
 GLOSSARY_WORDS = 15
 
-PUBLIC = {"xanesflow.load", "xanesflow.predict", ADDED_THEORIES}
+PUBLIC = {"xanesflow.load", "xanesflow.predict"}
 
 LINK = re.compile(r"\]\(((?!https?:|mailto:)[^)\s]+)\)")
 

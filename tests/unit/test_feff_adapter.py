@@ -57,8 +57,9 @@ def test_without_feff_one_sentence_names_it_and_the_other_ways(tmp_path, monkeyp
         engine().settings()
     assert str(told.value) == (
         "There is no program 'feff' (looked for on the PATH) to run FEFF with: set simulations.feff_command to the "
-        "script or command that runs your FEFF 9 or 10 in a folder, or to the folder with its modules, or compute with "
-        "the embedded engine (subsets such as Cu_FEFF8L), or import finished runs (simulations.source: archive)."
+        "script or command that runs your FEFF 9 or 10 in a folder, or to the folder with its modules, or to null for "
+        "the FEFF 10 of pip; or compute with the embedded engine (subsets such as Cu_FEFF8L), or import finished runs "
+        "(simulations.source: archive)."
     )
     (tmp_path / "plain.txt").write_text("no program")
     for given, said in {

@@ -88,8 +88,9 @@ def test_every_import_of_the_library_is_a_dependency():
 def test_every_dependency_is_imported_by_the_library_or_by_what_it_runs():
     packages = packages_distributions()
     of = {canonicalize_name(name) for module in imported() for name in packages[module]}
-    # Snakemake finds its plugin by itself; Lightshow, installed without its dependencies, needs tqdm.
-    assert dependencies().keys() - of == {"snakemake-executor-plugin-slurm", "tqdm"}
+    # Snakemake finds its plugin by itself, FEFF is run as a module, and Lightshow, installed without its dependencies,
+    # needs tqdm.
+    assert dependencies().keys() - of == {"snakemake-executor-plugin-slurm", "feff10-rs", "tqdm"}
 
 
 def test_the_command_for_lightshow_has_its_pin():

@@ -75,6 +75,13 @@ class FeffRun(Section):
             "true: reduce the SCF radius by a fifth if neither more iterations nor a smaller convergence factor helps"
         ),
     )
+    own_scattering: bool = Field(
+        True,
+        description=(
+            "true: the FEFF 10 of pip leaves full multiple scattering to xanesflow's solver, which is much faster and\n"
+            "equal to 1e-4 of the maximum (docs/studies/feff10.md); false: all modules are FEFF's"
+        ),
+    )
 
 
 class VaspRun(Section):
@@ -98,7 +105,7 @@ class SimulationsSection(Section):
         "archive",
         description=(
             "archive: import finished runs (subsets of FEFF and VASP); run: compute them, FEFF8L with the embedded\n"
-            "engine, FEFF and VASP with your own programs; for other subsets run writes only the inputs"
+            "engine, FEFF with the FEFF 10 of pip or your own, VASP with your own; for others run writes only inputs"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -133,11 +140,12 @@ class SimulationsSection(Section):
         ),
     )
     feff8l: Feff8lRun = Field(Feff8lRun(), description="the embedded engine (subsets of FEFF8L), for source run")
-    feff_command: str = Field(
-        "feff",
+    feff_command: str | None = Field(
+        None,
         description=(
-            "for source run: script or command that runs FEFF 9 or 10 in the current folder, such as\n"
-            "`mpirun -n 4 /opt/feff10/bin/feff_mpi.sh`; or the folder with FEFF's modules (rdinp, pot, ...)"
+            "for source run: null takes the FEFF 10 that comes with pip. Your own FEFF 9 or 10 instead: a script or\n"
+            "command that runs it in the current folder, such as `mpirun -n 4 /opt/feff10/bin/feff_mpi.sh`, or the\n"
+            "folder with its modules (rdinp, pot, ...)"
         ),
     )
     feff: FeffRun = Field(FeffRun(), description="how FEFF is run; inputs.feff sets what it computes")

@@ -93,7 +93,7 @@ class FeffEngine:
 
     @cached_property
     def _program(self) -> Program:
-        return find_program(self.options.command)
+        return find_program(self.options.command, own_scattering=self.options.own_scattering)
 
     @cached_property
     def _writer(self) -> Feff:

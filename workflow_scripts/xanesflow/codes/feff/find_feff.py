@@ -6,11 +6,13 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from xanesflow.codes.feff.pip_feff import PACKAGE, package_version
 from xanesflow.core.errors import XanesflowError
 from xanesflow.running.process import run_command
 
@@ -22,8 +24,8 @@ NEEDED = ("rdinp", "pot", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
 """The modules that a XANES calculation needs in every version."""
 
 OTHER_WAYS = (
-    "or compute with the embedded engine (subsets such as Cu_FEFF8L), or import finished runs (simulations.source: "
-    "archive)"
+    "or to null for the FEFF 10 of pip; or compute with the embedded engine (subsets such as Cu_FEFF8L), or import "
+    "finished runs (simulations.source: archive)"
 )
 """What you can do without FEFF; ends error messages."""
 
@@ -64,15 +66,20 @@ class Program:
         return (self.command,) if self.command else tuple((module,) for module in self.modules)
 
 
-def find_program(given: str) -> Program:
+def find_program(given: str | None, *, own_scattering: bool = True) -> Program:
     """Find FEFF; paths in the command are relative to the current folder.
 
     Args:
-        given: `simulations.feff_command`.
+        given: `simulations.feff_command`; None: the FEFF 10 of pip.
+        own_scattering: `simulations.feff.own_scattering`, for the FEFF 10 of pip.
 
     Raises:
         XanesflowError: there is no such program; names what was looked for, and the other ways to a spectrum.
     """
+    if given is None:
+        option = ("--own-scattering",) if own_scattering else ()
+        command = (sys.executable, "-m", "xanesflow.codes.feff.pip_feff", *option)
+        return Program(f"FEFF 10 of pip ({PACKAGE} {package_version()})", command=command)
     folder = Path(given).expanduser()
     if given.strip() and folder.is_dir():
         return _modules_in(given, folder)

@@ -21,6 +21,7 @@ from custodian.custodian import Custodian, CustodianError, Job, Validator
 from xanesflow.codes.feff.attempt import AttemptOutcome, check_room, outcome_of, run_feff
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.handlers import HANDLERS, Correction
+from xanesflow.codes.feff.pip_feff import OWN
 from xanesflow.codes.feff.read_logs import LOG, Fault
 from xanesflow.core.files import write_text
 
@@ -28,6 +29,7 @@ JOB, RESULT = "job.json", "result.json"
 
 _INPUT, _SPECTRUM = "feff.inp", "xmu.dat"
 _SETTLED = re.compile(r"Convergence reached in\s+(\d+) iterations")
+_MODULE_SECONDS = re.compile(r"^xanesflow: (\w+): ([\d.]+) s$", re.MULTILINE)  # printed by `pip_feff`
 
 
 @dataclass
@@ -100,14 +102,17 @@ class SiteRun:
 
     def record(self, *, ended: bool) -> None:
         """Write result.json: what happened so far, and whether the run has ended."""
-        last, log = self.outcomes[-1], self.attempt / LOG
-        settled = _SETTLED.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+        last, path = self.outcomes[-1], self.attempt / LOG
+        log = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        settled = _SETTLED.findall(log)
+        seconds = {name: float(value) for name, value in _MODULE_SECONDS.findall(log)}
         content = {
             "attempts": len(self.outcomes),
             "tried": [outcome.as_dict() for outcome in self.outcomes],
             "corrections": [correction.as_dict() for correction in self.corrections],
             "scf_iterations": int(settled[-1]) if settled else None,
             "command": self.program.given,
+            **({"module_seconds": seconds, "own_scattering": OWN in seconds} if seconds else {}),
             "reason": last.reason,
             "detail": last.detail,
             "ended": ended,

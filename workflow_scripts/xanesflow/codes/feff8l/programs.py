@@ -38,7 +38,7 @@ def folder_of_programs() -> Path:
         if not program.is_file():
             raise XanesflowError(
                 f"xraylarch {version()} has no {name} for {system} {platform.machine()} (looked in its "
-                f"bin/{folder.name}); on this machine, use your own FEFF (theory FEFF)."
+                f"bin/{folder.name}); on this machine, use FEFF (theory FEFF)."
             )
         if not os.access(program, os.X_OK):
             raise XanesflowError(f"{program} is not executable; make it so (chmod +x), or install xraylarch again.")

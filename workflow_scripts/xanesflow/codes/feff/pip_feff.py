@@ -1,0 +1,137 @@
+"""FEFF 10 as it comes with pip, the package `feff10-rs`: runs all modules one after the other in the current folder.
+
+`python -m xanesflow.codes.feff.pip_feff` does what FEFF's own script does, and stops at the first module that fails:
+FEFF itself goes on, and its later modules make a plausible spectrum of what they find. Each module is a process of its
+own (`python -m feff10._worker`, as the package itself starts them). Two things are done beside what the package does:
+
+- glibc is asked to keep memory that FEFF gives back. FEFF allocates and frees large arrays in its inner loops, and each
+  time the system hands out fresh pages. Results are the same to the bit.
+- with `--own-scattering` the modules `fms` and `mkgtr` are replaced by `scatter`, where it solves the case at hand.
+
+Exit code 0: all modules ended well; otherwise that of the module that did not, 128 and more for a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+
+PACKAGE = "feff10-rs"
+
+ALWAYS = ("rdinp", "atomic", "pot", "screen", "opconsat", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
+"""Modules of every run, in their order."""
+
+ON_DEMAND = {
+    "ldos": ("pot", ("LDOS",)),
+    "crpa": ("screen", ("CRPA",)),
+    "sfconv": ("ff2x", ("SFCONV", "SELF", "SFSE", "RCONV")),
+    "compton": ("ff2x", ("COMPTON", "RHOZZP", "CGRID")),
+    "eels": ("ff2x", ("ELNES", "EXELFS", "MAGIC")),
+    "rhorrp": ("ff2x", ("RHOZZP",)),
+}
+"""Modules of which FEFF makes something for some cards of feff.inp alone: after which module, and for which cards."""
+
+OWN = "scattering"
+"""What stands for `fms` and `mkgtr` where our own solver takes their place."""
+
+_KEEP_MEMORY = {
+    # Without the first the others do nothing, as the package computes in a second thread.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+_CRASH_FLAG = ".feff.error"  # a module writes it at its start and deletes it at a normal end
+_SIGNAL = 128
+
+
+def package_version() -> str:
+    """Version of the package.
+
+    Raises:
+        XanesflowError: it is not installed.
+    """
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        raise XanesflowError(
+            f"FEFF 10 of pip is not installed: run `pip install {PACKAGE}`, or name your own FEFF in "
+            "simulations.feff_command."
+        ) from None
+
+
+def modules_for(feff_inp: str) -> list[str]:
+    """The modules that a feff.inp needs, in their order."""
+    cards = {match[1].upper() for match in re.finditer(r"^\s*([A-Za-z]\w*)", feff_inp, re.MULTILINE)}
+    modules = list(ALWAYS)
+    for name, (before, asked_by) in ON_DEMAND.items():
+        if cards.intersection(asked_by):
+            modules.insert(modules.index(before) + 1, name)
+    return modules
+
+
+def run_modules(folder: Path, *, own_scattering: bool) -> int:
+    """Run FEFF on the feff.inp of a folder, up to the first module that fails.
+
+    What FEFF prints goes to the standard output; a line before it names each module and one after it its seconds.
+
+    Args:
+        folder: with feff.inp.
+        own_scattering: whether `scatter` may take the place of `fms` and `mkgtr`.
+
+    Returns:
+        The exit code: 0, or that of the module that failed.
+    """
+    feff_inp = (folder / "feff.inp").read_text(encoding="utf-8", errors="replace")
+    done_by_us: tuple[str, ...] = ()
+    for name in modules_for(feff_inp):
+        if name in done_by_us:
+            continue
+        begin = time.monotonic()
+        if name == "fms" and own_scattering and _scatter(folder):
+            done_by_us = ("fms", "mkgtr")
+            name, code = OWN, 0  # noqa: PLW2901
+        else:
+            code = _run_module(name, folder)
+        if code == 0 and (folder / _CRASH_FLAG).exists():
+            code = 1
+        _say(f"{name}: {time.monotonic() - begin:.2f} s" if code == 0 else f"{name} failed with exit code {code}")
+        if code:
+            return code
+    return 0
+
+
+def _run_module(name: str, folder: Path) -> int:
+    """Run one module of the package, and give its exit code."""
+    environment = {**os.environ, **_KEEP_MEMORY, "FEFF10_WORKER_STAGE": name, "FEFF10_WORKER_DIR": str(folder)}
+    code = subprocess.run([sys.executable, "-m", "feff10._worker"], cwd=folder, env=environment, check=False).returncode
+    return _SIGNAL - code if code < 0 else code
+
+
+def _scatter(folder: Path) -> bool:
+    """Solve the scattering by our own solver; False where FEFF's modules have to."""
+    from xanesflow.codes.feff.scatter import own_case, scatter
+
+    if not own_case(folder):
+        return False
+    sys.stdout.write(scatter(folder))
+    return True
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"xanesflow: {line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run_modules(Path.cwd(), own_scattering="--own-scattering" in sys.argv[1:]))
+    except XanesflowError as error:
+        sys.exit(f"ERROR: {error}")

@@ -1,0 +1,168 @@
+"""FEFF's modules `fms` and `mkgtr` by our own solver, for the phase shifts that FEFF's `xsph` found.
+
+Both solve the same dense linear problem for the same cluster and the same phase shifts; FEFF in single precision for
+every atom, `codes.feff8l.scattering` for the absorber alone and with the symmetry of its site. What FEFF's later
+modules read, `fms.bin`, is written as FEFF writes it. On a cluster of copper both agree to 1.3e-5 of the largest value.
+
+Only the plain case is solved here: unpolarised, without spin, without thermal damping, one absorber. `own_case` says
+of a folder whether it is that case; in every other FEFF's own modules run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.codes.feff8l.read_outputs import BOHR_ANGSTROM
+from xanesflow.codes.feff8l.read_pad import pack, read_packed
+from xanesflow.codes.feff8l.scattering import Scattering
+from xanesflow.core.errors import XanesflowError
+
+Complexes = NDArray[np.complex128]
+
+_ALPHA = 1 / 137.035999
+_A_LINE = 5  # complex numbers in a packed line
+_NO_DAMPING = -1  # idwopt of fms.inp
+_LOG = """FMS calculation of full Green's function, by xanesflow in place of fms and mkgtr ...
+Using {points:5d} energy points.
+FMS for a cluster of {atoms:4d} atoms
+Done with module: FMS.
+
+Done with module: MKGTR.
+
+"""  # the lines by which `read_logs` checks a run
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What `xsph` left in phase.bin, in hartree and bohr.
+
+    Attributes:
+        header: first line of the file, as integers: nsp, ne, ne1, ne3, nph, ihole, ik0, ...
+        momentum: (ne,) complex wave numbers √(2d + (αd)²), d energy minus reference, the root with Im > 0.
+        t: of each potential (l_max + 1, ne), (exp(2iδ) - 1)/2i.
+        matrix_elements: (2, ne) i exp(iδ) M of the dipole channels j = l ± 1/2.
+    """
+
+    header: tuple[int, ...]
+    momentum: Complexes
+    t: tuple[Complexes, ...]
+    matrix_elements: Complexes
+
+
+def read_phases(path: Path) -> Phases:
+    """Read phase.bin.
+
+    Raises:
+        XanesflowError: it is missing, damaged, or has two spins.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+        header = tuple(int(word) for word in lines[0].split())
+        n_spins, ne, n_potentials = header[0], header[1], header[4]
+        if n_spins != 1:
+            raise ValueError(f"it holds {n_spins} spins")
+        _, at = read_packed(lines, 1)
+        contour, at = read_packed(lines, at)
+        t = []
+        for _ in range(n_potentials + 1):
+            l_max = int(lines[at].split()[0])
+            values, at = read_packed(lines, at + 1)
+            size = (2 * l_max + 1) * ne
+            phases = values[:size].reshape(ne, 2 * l_max + 1)[:, l_max:].T
+            t.append(np.asarray((np.exp(2j * phases) - 1) / 2j))
+        matrix_elements = values[size:].reshape(-1, ne)[:2].astype(np.complex128)
+    except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
+        raise XanesflowError(f"{path.name} of FEFF cannot be read: {error}.") from None
+    above = contour[:ne] - contour[ne : 2 * ne]
+    momentum = np.sqrt(2 * above + (_ALPHA * above) ** 2)
+    momentum = np.where(momentum.imag < 0, -momentum, momentum)
+    return Phases(header, momentum, tuple(t), matrix_elements)
+
+
+def own_case(folder: Path) -> bool:
+    """Whether the scattering of a folder is the plain case that `scatter` solves; see the top of this module."""
+    try:
+        fms, general = _named(folder / "fms.inp"), _named(folder / "global.inp")
+        spins = int((folder / "phase.bin").read_text(encoding="ascii").split(maxsplit=1)[0])
+        _, damping, iterative = fms["mfms"]
+        radius, direct = fms["rfms2"][:2]
+        polarisation, spin, *_, nrixs = general["ipol"][:7]
+        absorbers = general["nabs"][0]
+    except (OSError, ValueError, IndexError, KeyError):
+        return False
+    plain = damping == _NO_DAMPING and iterative == 0 and radius > 0 and direct >= 2 * radius - 1e-3
+    return plain and spins == 1 and polarisation == spin == nrixs == 0 and absorbers == 1
+
+
+def scatter(folder: Path) -> str:
+    """Solve the scattering of a folder; write fms.bin, and log3.dat as FEFF's modules do.
+
+    Args:
+        folder: with fms.inp, geom.dat and phase.bin of FEFF 10, for which `own_case` holds.
+
+    Returns:
+        What stands in log3.dat.
+
+    Raises:
+        XanesflowError: a file is missing or damaged.
+    """
+    phases = read_phases(folder / "phase.bin")
+    given = _named(folder / "fms.inp")
+    radius, limits = given["rfms2"][0], [int(limit) for limit in given["lmaxph(0:nph)"]]
+    positions, kinds = _cluster(folder / "geom.dat", radius)
+
+    # Channels above a potential's largest l do not scatter in `fms`, though phase.bin has their phase shifts.
+    l_max = max(limits)
+    ne = len(phases.momentum)
+    t = []
+    for limit, own in zip(limits, phases.t, strict=True):
+        cut = np.zeros((l_max + 1, ne), dtype=np.complex128)
+        cut[: limit + 1] = own[: limit + 1]
+        t.append(cut)
+
+    # The trace of the absorber's dipole block, times its matrix elements: the mean over polarisations.
+    traces = Scattering(positions, kinds, l_max=l_max, negligible_t=0.0).traces(phases.momentum, tuple(t))
+    green = -(phases.matrix_elements**2).sum(axis=0) / 3 * traces / 3
+    _write_fms_bin(folder / "fms.bin", phases.header, radius, green)
+    log = _LOG.format(points=ne, atoms=len(positions))
+    (folder / "log3.dat").write_text(log, encoding="ascii")
+    return log
+
+
+def _cluster(path: Path, radius: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Atoms of geom.dat within a sphere in Å: (n, 3) positions in bohr, (n,) potentials."""
+    try:
+        rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()[4:]]
+        atoms = np.array([[float(word) for word in row[1:5]] for row in rows if row])
+        positions, kinds = atoms[:, :3], atoms[:, 3].astype(np.int64)
+    except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
+        raise XanesflowError(f"{path.name} of FEFF cannot be read: {error}.") from None
+    inside = np.linalg.norm(positions, axis=1) <= radius + 1e-3
+    return positions[inside] / BOHR_ANGSTROM, kinds[inside]
+
+
+def _named(path: Path) -> dict[str, list[float]]:
+    """Rows of numbers of one of FEFF's small input files, each by the first word of the line above it."""
+    rows: dict[str, list[float]] = {}
+    name = ""
+    for line in path.read_text(encoding="ascii").splitlines():
+        words = line.replace(",", " ").split()
+        try:
+            rows.setdefault(name, []).extend(float(word) for word in words)
+        except ValueError:
+            name = words[0]
+    return rows
+
+
+def _write_fms_bin(path: Path, header: tuple[int, ...], radius: float, green: Complexes) -> None:
+    """Write the trace of the Green's function at each energy as FEFF's `mkgtr` does."""
+    _, ne, ne1, ne3, n_potentials = header[:5]
+    packed = pack(green.view(np.float64))
+    width = 16 * _A_LINE
+    lines = [f"${packed[start : start + width]}" for start in range(0, len(packed), width)]
+    counts = "".join(f"{number:8d}" for number in (ne, ne1, ne3, n_potentials, 8, 0))
+    path.write_text("\n".join([f"FMS rfms={radius:7.4f}", counts, *lines, ""]), encoding="ascii")
