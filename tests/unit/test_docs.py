@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from xanesflow.core.reasons import REASONS
+from xanesflow.core.sites import ADDED_THEORIES
 
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
@@ -20,7 +21,7 @@ README_LINES = 150
 PAGE_LINES = 250
 GLOSSARY_WORDS = 15
 
-PUBLIC = {"xanesflow.load", "xanesflow.predict"}
+PUBLIC = {"xanesflow.load", "xanesflow.predict", ADDED_THEORIES}
 
 LINK = re.compile(r"\]\(((?!https?:|mailto:)[^)\s]+)\)")
 

@@ -123,4 +123,4 @@ def test_long_lists_are_cut_and_say_so(tmp_path):
         add_record(whole, f"mp-{number}", 0, record(1.0, outcome="failed", reason="killed", detail=""))
     chunks = [ChunkSummary("Cu_FEFF8L", number, 2) for number in range(MOST_CHUNKS + 3)]
     _, text = text_of({"Cu_FEFF8L": (whole, [*chunks, chunk])}, tmp_path)
-    assert "57 failed sites" in text and "7 more stand in" in text and "4 more chunks are not listed" in text
+    assert "57 failed sites" in text and "7 more are listed in" in text and "4 more chunks are not listed" in text
