@@ -6,7 +6,9 @@ import sys
 
 import stand_in_feff
 from feff_runs import perovskite, rocksalt
+from pymatgen.core import Lattice, Structure
 from workflow import run, write_config
+from xraydb import atomic_mass, mu_elam
 
 from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.run_zip import read_chunk
@@ -49,3 +51,32 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_mus
         if kept.record["outcome"] == "finished":
             read_run(kept.files, element="Cu")
     assert "Nothing to be done" in run(tmp_path, "spectra")
+
+
+def test_the_feff_10_of_pip_makes_spectra_on_a_machine_without_any_feff(tmp_path):
+    """A cluster of thirteen atoms, so that it takes seconds; what it should give is known from tables of X-ray data."""
+    (tmp_path / "mine").mkdir()
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]).to(
+        str(tmp_path / "mine/copper.cif"), fmt="cif"
+    )
+    cards = {"SCF": "3.0 0 100 0.2 3", "FMS": "4.0 0", "EGRID": ["k_grid -1 0 0.04", "k_grid 0 4 0.08"]}
+    write_config(
+        tmp_path,
+        subsets=["Cu_FEFF"],
+        chunks=1,
+        structures={"source": "directory", "directory": "mine"},
+        inputs={"feff": {"cards": cards, "radius": 3.0}},
+        simulations={"source": "run"},
+        curation={"envelope": {"FEFF": None}},
+    )
+    run(tmp_path, "spectra")
+    (finished,) = read_chunk(tmp_path / "results/simulations/Cu_FEFF/0000.zip", "FEFF")
+    assert finished.record["command"].startswith("FEFF 10 of pip (feff10-rs ") and finished.record["own_scattering"]
+    curated = read_spectra(tmp_path / "results/spectra/Cu_FEFF.h5")
+    ((spectrum,), energy) = curated.spectra, curated.energy_ev
+    # The K shell's part of the tabulated absorption at the end of the grid: the total less that of the other shells.
+    below, above = mu_elam("Cu", 8970.0), mu_elam("Cu", float(energy[-1]))
+    of_the_shell = above - below * (8970.0 / float(energy[-1])) ** 3  # cm²/g
+    expected = of_the_shell * atomic_mass("Cu") / 6.02214076e23 / 0.529177e-8**2
+    assert abs(spectrum[-20:].mean() / expected - 1) < 0.15
+    assert spectrum[0] < 0.2 * expected and "Nothing to be done" in run(tmp_path, "spectra")
