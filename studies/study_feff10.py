@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.codes.feff.pip_feff import ALWAYS, run_modules
+from xanesflow.codes.feff.pip_feff import modules_for, run_modules
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.feff.write_inputs import Feff
 from xanesflow.config.model import Config
@@ -156,7 +156,7 @@ def _processor() -> float:
 
 def _plain(folder: Path) -> int:
     """The package as it is: the same modules, each in a process, nothing else."""
-    for name in ALWAYS:
+    for name in modules_for((folder / "feff.inp").read_text()):
         environment = {**os.environ, "FEFF10_WORKER_STAGE": name, "FEFF10_WORKER_DIR": str(folder)}
         begin = time.monotonic()
         done = subprocess.run([sys.executable, "-m", "feff10._worker"], cwd=folder, env=environment, check=False)

@@ -125,9 +125,11 @@ def test_cases_that_are_not_plain_are_left_to_feff(after_xsph):
 
 
 def test_modules_that_a_card_asks_for_are_run_too():
-    assert pip_feff.modules_for(COPPER) == list(pip_feff.ALWAYS)
-    asked = pip_feff.modules_for(COPPER.replace("RPATH", "LDOS -20 20 0.1\nRPATH"))
-    assert asked.index("ldos") == asked.index("pot") + 1 and len(asked) == len(pip_feff.ALWAYS) + 1
+    always = ["rdinp", "atomic", "pot", "screen", "opconsat", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x"]
+    assert pip_feff.modules_for(COPPER) == always
+    more = COPPER.replace("RPATH", "LDOS -20 20 0.1\nSFCONV\nrhoz\nRPATH")
+    expected = [*always[:3], "ldos", *always[3:], "sfconv", "compton", "rhorrp"]
+    assert pip_feff.modules_for(more) == expected
 
 
 def site(folder, text):

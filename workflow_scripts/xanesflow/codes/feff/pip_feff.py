@@ -2,7 +2,7 @@
 
 `python -m xanesflow.codes.feff.pip_feff` does what FEFF's own script does, and stops at the first module that fails:
 FEFF itself goes on, and its later modules make a plausible spectrum of what they find. Each module is a process of its
-own (`python -m feff10._worker`, as the package itself starts them). Two things are done beside what the package does:
+own (`python -m feff10._worker`, as the package itself starts them). Two things are added to what the package does:
 
 - glibc is asked to keep memory that FEFF gives back. FEFF allocates and frees large arrays in its inner loops, and each
   time the system hands out fresh pages. Results are the same to the bit.
@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,18 +26,13 @@ from xanesflow.core.errors import XanesflowError
 
 PACKAGE = "feff10-rs"
 
-ALWAYS = ("rdinp", "atomic", "pot", "screen", "opconsat", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
-"""Modules of every run, in their order."""
-
-ON_DEMAND = {
-    "ldos": ("pot", ("LDOS",)),
-    "crpa": ("screen", ("CRPA",)),
-    "sfconv": ("ff2x", ("SFCONV", "SELF", "SFSE", "RCONV")),
-    "compton": ("ff2x", ("COMPTON", "RHOZZP", "CGRID")),
-    "eels": ("ff2x", ("ELNES", "EXELFS", "MAGIC")),
-    "rhorrp": ("ff2x", ("RHOZZP",)),
-}
-"""Modules of which FEFF makes something for some cards of feff.inp alone: after which module, and for which cards."""
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "rdinp": (), "dmdw": ("DEBYE",), "atomic": (), "pot": (), "ldos": ("LDOS",), "screen": (), "crpa": ("CRPA",),
+    "opconsat": (), "xsph": (), "fms": (), "mkgtr": (), "path": (), "genfmt": (), "ff2x": (),
+    "sfconv": ("SFCONV", "SELF", "SFSE", "RCONV"), "compton": ("COMPTON", "RHOZZP", "CGRID"),
+    "eels": ("ELNES", "EXELFS", "MAGIC"), "rhorrp": ("RHOZZP",),
+}  # fmt: skip
+"""FEFF's modules in their order, each with the cards for which alone it does something; none: it always does."""
 
 OWN = "scattering"
 """What stands for `fms` and `mkgtr` where our own solver takes their place."""
@@ -69,18 +65,14 @@ def package_version() -> str:
 
 def modules_for(feff_inp: str) -> list[str]:
     """The modules that a feff.inp needs, in their order."""
-    cards = {match[1].upper() for match in re.finditer(r"^\s*([A-Za-z]\w*)", feff_inp, re.MULTILINE)}
-    modules = list(ALWAYS)
-    for name, (before, asked_by) in ON_DEMAND.items():
-        if cards.intersection(asked_by):
-            modules.insert(modules.index(before) + 1, name)
-    return modules
+    there = {match[1].upper() for match in re.finditer(r"^\s*([A-Za-z]{4})", feff_inp, re.MULTILINE)}  # as FEFF reads
+    return [name for name, cards in MODULES.items() if not cards or there & {card[:4] for card in cards}]
 
 
 def run_modules(folder: Path, *, own_scattering: bool) -> int:
     """Run FEFF on the feff.inp of a folder, up to the first module that fails.
 
-    What FEFF prints goes to the standard output; a line before it names each module and one after it its seconds.
+    What FEFF prints goes to the standard output, with a line after each module that gives its seconds.
 
     Args:
         folder: with feff.inp.
