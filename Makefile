@@ -1,6 +1,6 @@
 # make demo           runs the whole workflow on this machine, from structures to a report, in some minutes
 # make setup          installs the pinned packages into .venv (the other targets do so too if it is missing)
-# make test           runs the tests in three processes, because tests of the cluster mostly wait
+# make test           runs the tests in four processes, because tests of the cluster mostly wait
 # make lint           runs ruff, mypy, snakefmt and snakemake --lint
 # make check-install  installs and runs xanesflow without a checkout, in an empty environment: pip install, xanesflow
 #                     init, snakemake; downloads the newest releases of about 200 packages, CUDA included (for torch)
@@ -31,7 +31,7 @@ demo: $(READY)
 	@$(BIN)/python -m xanesflow demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 15
 
 lint: $(READY)
 	$(BIN)/ruff check .
