@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-
-from pymatgen.core import Element, Structure
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from typing import TYPE_CHECKING, NamedTuple
 
 from xanesflow.core.text import one_line
+
+if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen takes half a second
+    from pymatgen.core import Structure
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,9 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
         structure: an ordered structure.
         symprec: spglib's distance tolerance in Å.
     """
+    from pymatgen.core import Element
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
     if not structure.is_ordered:
         return BadStructure(material_id, "the structure has partially occupied sites", "disordered")
     unknown = {site.specie.symbol for site in structure if not Element.is_valid_symbol(site.specie.symbol)}
