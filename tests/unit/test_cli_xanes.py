@@ -66,7 +66,7 @@ def fake(monkeypatch):
             raise given
         return given or fake_result(site_index)
 
-    monkeypatch.setattr(compute_sites, "run_site", run_site)
+    monkeypatch.setattr(compute_sites, "compute_site", run_site)
     return calls, special
 
 
