@@ -345,6 +345,43 @@ def test_words_of_the_system_on_memory_and_kills_are_found(said):
     assert diagnose(GOOD["feff.out"].decode()) is None
 
 
+def close_atoms(distance, *atomic_numbers):
+    """The warning as FEFF 10 prints it."""
+    at = [
+        f"    {n} -1.06750E+00 -1.06750E+00 -1.06750E+00 Z=  {z:2d}\n"
+        for n, z in zip((2, 66), atomic_numbers, strict=True)
+    ]
+    head = " :WARNING  TWO ATOMS VERY CLOSE TOGETHER. CHECK INPUT.\n"
+    return f"{head} atoms        2      66 distance   {distance:.5E} Angstrom\n{''.join(at)}"
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"], ids=["LF", "CR LF"])
+def test_a_run_in_which_feff_warns_of_atoms_too_close_is_refused_although_it_went_well(ends):
+    def with_warning(*of):
+        return replaced("feff.out", "Calculating atomic", (close_atoms(*of) + "Calculating atomic").replace("\n", ends))
+
+    for of in ((0.3, 8, 8), (0.92, 8, 29), (0.4, 1, 8)):
+        with pytest.raises(
+            BadRunError, match=rf"two atoms of the cluster, 2 and 66, are {of[0]:.2f} Å apart"
+        ) as caught:
+            read(with_warning(*of))
+        assert caught.value.reason == "atoms_too_close"
+    read(with_warning(0.88, 1, 8))  # a bond of hydrogen, as X-rays find it
+    with pytest.raises(BadRunError, match="very close together"):
+        read(replaced("feff.out", "Calculating atomic", "TWO ATOMS VERY CLOSE TOGETHER, in other words"))
+
+
+@pytest.mark.parametrize(
+    "said", [" Overlapping problem in potentials/movrlp.", " tell authors to INCREASE NOVP  novp= 51"]
+)
+def test_muffin_tins_that_overlap_with_too_many_others_are_known(said):
+    fault = diagnose(GOOD["feff.out"].decode() + said + "\nMOVRLP-2\nSTOP\n")
+    assert (fault.kind, fault.reason) == (
+        "overlaps",
+        "module_failed",
+    ) and "muffin tins overlap too much" in fault.detail
+
+
 # A script went on after pot had failed: its own words (none; the loader's; a stop of its own), and those of screen and
 # xsph, which miss pot.bin.
 AFTER_ATOMIC = GOOD["feff.out"].decode().partition("Done with module: atomic potentials.\n")

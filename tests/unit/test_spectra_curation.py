@@ -201,6 +201,17 @@ def test_a_subset_without_any_spectrum_is_told_with_the_reasons(tmp_path):
     assert not (tmp_path / "spectra.h5").exists()
 
 
+def test_no_site_of_a_structure_enters_in_which_feff_found_atoms_too_close(tmp_path):
+    warned = run_files(layered(), 3)["feff.out"] + b":WARNING  TWO ATOMS VERY CLOSE TOGETHER. CHECK INPUT.\n"
+    write_run(tmp_path / "runs", "mp-1", layered(), 3, feff_out=warned)
+    write_run(tmp_path / "runs", "mp-1", layered(), 2)
+    write_run(tmp_path / "runs", "mp-2", layered(), 2)
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert ids(curated) == ["mp-2_002"]
+    assert reasons(curated) == {("mp-1", 2): "atoms_too_close", ("mp-1", 3): "atoms_too_close"}
+    assert curated.rejected[0].detail.startswith("as of site 3: ")
+
+
 def test_a_site_whose_run_is_missing_in_its_chunk_is_not_lost(tmp_path):
     """As when a job's output was replaced by an older one."""
     write_run(tmp_path / "runs", "mp-1", rocksalt(), 0)

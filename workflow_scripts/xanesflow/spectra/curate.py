@@ -110,6 +110,7 @@ def curate_spectra(
         left_out += bad
         examples += drawable
         corrections |= corrected
+    left_out += _take_out_with_their_structure(spectra, left_out)
     # Every site must be accounted for: as a spectrum, as left out, as not planned, or as missing.
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
     not_planned = multiplicity.keys() - read_site_list(only) - seen if only is not None else set()
@@ -151,6 +152,21 @@ def curate_spectra(
     log.info("%s: %s", subset, describe_counts(len(kept), left_out))
     if number := sum(key in corrections for key in kept):
         log.info("%s: %d of the spectra come from runs whose inputs were corrected", subset, number)
+
+
+def _take_out_with_their_structure(spectra: dict[Site, Array], left_out: list[Rejected]) -> list[Rejected]:
+    """Take out the spectra of structures with atoms too close together, which a run of another site has shown.
+
+    The cluster around a site need not hold such a pair, but the structure is wrong for all of its sites.
+    """
+    close = {r.material_id: r for r in sorted(left_out, reverse=True) if r.reason == "atoms_too_close"}
+    wrong = [site for site in sorted(spectra) if site[0] in close]
+    for site in wrong:
+        del spectra[site]
+    return [
+        Rejected(*site, "atoms_too_close", f"as of site {close[site[0]].site_index}: {close[site[0]].detail}")
+        for site in wrong
+    ]
 
 
 def _examples(rejected: list[Rejected]) -> str:

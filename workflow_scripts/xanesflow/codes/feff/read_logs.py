@@ -70,6 +70,10 @@ _FAULTS = (
     ("atoms", "module_failed", "Too many atoms", r"Too many atoms, maximum is +\d+", "FEFF refused the cluster: {0}"),
     ("overlap", "module_failed", "FOLP for POTENTIAL", r"FOLP for POTENTIAL type +(\d+) is too big",
      "the muffin tins of potential {1} overlap too much"),
+    ("overlaps", "module_failed", "INCREASE NOVP", r"INCREASE NOVP",
+     "the muffin tins overlap too much: more of them overlap than FEFF can take (movrlp: INCREASE NOVP)"),
+    ("overlaps", "module_failed", "Overlapping problem", r"Overlapping problem in potentials/movrlp",
+     "the muffin tins overlap too much (Overlapping problem in potentials/movrlp)"),
     ("bad_counts", "not_converged", "Bad counts found repeatedly", r"Bad counts found repeatedly",
      "the potentials gave up after they counted a wrong number of electrons again and again"),
     ("unconverged", "not_converged", "Convergence not reached", r"Convergence not reached",
@@ -90,6 +94,12 @@ OF_THE_MACHINE = frozenset({"no_memory", "not_loaded", "killed"})
 _COMPILED = [(k, reason, sign, re.compile(said, re.MULTILINE), ours) for k, reason, sign, said, ours in _FAULTS]
 _RUNTIME = re.compile(r"^At line (\d+) of file (\S+)[^\n]*\nFortran runtime error: ([^\n]*)", re.MULTILINE)
 _STOP = re.compile(r"^ *STOP\b", re.MULTILINE)
+_CLOSE_SIGN = "TWO ATOMS VERY CLOSE TOGETHER"
+_CLOSE = re.compile(
+    _CLOSE_SIGN + r".*\n *atoms +(\d+) +(\d+) +distance +(\S+) .*\n.*?(?:Z= *(\d+))?\s*\n.*?(?:Z= *(\d+))?\s*$",
+    re.MULTILINE,
+)
+_SHORTEST_BOND_A = 0.7  # below that of H-H
 _MISSES_A_FILE = re.compile(r"[^\n]*(?:Error opening file|[Cc]annot open file|OPEN returned error|CHOPEN)[^\n]*")
 _LAST_WORDS = re.compile(r"([^\n]+)\n[^\S\n]*([A-Z]{4,}(?:-\d+)?)[^\S\n]*$", re.MULTILINE)
 
@@ -115,6 +125,8 @@ def diagnose(log: str) -> Fault | None:
     failed = failed_module(log)
     fault = _known_fault(up_to_first_failure(log)) or _last_words(log)
     # The system may say only at the end of the log that it killed a module.
+    if (fault is None or fault.reason != "atoms_too_close") and (close := _atoms_too_close(log)):
+        return close
     if fault is None or fault.kind in {"silent", "stopped"}:
         fault = next(filter(None, (_known_fault(log, OF_THE_MACHINE), fault)), None)
     if failed is None:
@@ -134,9 +146,24 @@ def _known_fault(log: str, kinds: frozenset[str] | None = None) -> Fault | None:
             words = [" ".join(part.split()) for part in (found[0], *found.groups("no text of it"))]
             potential = int(found[1]) if kind == "overlap" else None
             detail = sentence.format(*words)
-            if kind == "overlap" and "TWO ATOMS VERY CLOSE TOGETHER" in log:
-                return Fault(kind, "atoms_too_close", f"{detail}; two atoms stand very close together", potential)
+            if kind.startswith("overlap") and _CLOSE_SIGN in log:  # no correction can help, so it gets another kind
+                return Fault("too_close", "atoms_too_close", f"{detail}; two atoms stand very close together")
             return Fault(kind, reason, detail, potential)
+    return None
+
+
+def _atoms_too_close(log: str) -> Fault | None:
+    """Find FEFF's warning of atoms closer than 0.93 Å; a bond of hydrogen, which may be that short, is no fault."""
+    if _CLOSE_SIGN not in log:
+        return None
+    details = list(_CLOSE.finditer(log))
+    if not details:
+        return Fault("too_close", "atoms_too_close", "FEFF warns that two atoms of the cluster are very close together")
+    for found in details:
+        one, other, distance, *atomic_numbers = found.groups()
+        if "1" not in atomic_numbers or float(distance) < _SHORTEST_BOND_A:
+            detail = f"FEFF warns that two atoms of the cluster, {one} and {other}, are {float(distance):.2f} Å apart"
+            return Fault("too_close", "atoms_too_close", detail)
     return None
 
 
