@@ -29,6 +29,7 @@ REASONS = {
     "unsafe_file": "a file of the run is a link, too large, or has an unsafe name in the archive, and was not read",
     "duplicate": "another run of the same site came first in the archive, or another row in the file of features",
     "other_structure": "the archive holds the material twice, with two structures, and the run belongs to the second",
+    "other_kind_of_spectrum": "the run is another kind of spectrum than XANES, such as EXAFS, emission or one polarisation",
     "wrong_absorber": "the run's absorber or edge is not what its folder and structure say",
     "unreadable": "a file is not what its name says, such as a binary xmu.dat",
     "truncated": "a file ends before its time",
