@@ -3,8 +3,10 @@
 import pytest
 from feff_runs import perovskite, rocksalt, run_files, write_files
 
-from xanesflow.codes.feff.read_cards import other_kind, physics_of, physics_of_inputs, read_cards
+from xanesflow.codes.feff.read_cards import other_kind, physics_of, physics_of_inputs, physics_of_run, read_cards
 from xanesflow.codes.feff.read_run import read_run
+from xanesflow.codes.feff.write_inputs import Feff
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.config.inputs import PAPER_FEFF_CARDS
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
@@ -144,3 +146,23 @@ def test_physics_cards_are_equal_however_they_are_written():
 def test_other_physics_is_told_apart(old, new):
     assert old in PAPER
     assert physics_of(PAPER.replace(old, new)) != physics_of(PAPER)
+
+
+def test_of_a_run_the_radius_before_its_correction_counts():
+    text = PAPER.replace("SCF       7.0", "SCF 5.6").encode()
+    corrected = [{"what": "SCF ca1", "from": 0.2, "to": 0.1}, {"what": "SCF radius", "from": 7.0, "to": 5.6}]
+    assert physics_of_run(FinishedRun("m", 0, {"feff.inp": text}, {"corrections": corrected})) == physics_of(PAPER)
+    assert physics_of_run(FinishedRun("m", 0, {"feff.inp": text})) == physics_of(text.decode()) != physics_of(PAPER)
+    assert physics_of_run(FinishedRun("m", 0, {})) is None
+
+
+def test_what_our_own_inputs_say_is_what_the_configuration_says(tmp_path):
+    """Otherwise every run of a campaign would be left out."""
+    changed = [{}, {"SCF": "3.5 0 100 0.2 3", "FMS": "5.5 0"}, {"COREHOLE": None, "NOHOLE": ""}, {"DEBYE": "300 400"},
+               {"EGRID": None, "CORRECTIONS": "1.5 0.5"}]  # fmt: skip
+    for number, change in enumerate(changed):
+        options = {"cards": {**PAPER_FEFF_CARDS, **change}, "radius": 6.0}
+        folder = tmp_path / str(number)
+        Feff(options, "Cu").write(folder, perovskite(), [1])
+        (written,) = folder.rglob("feff.inp")
+        assert physics_of(written.read_text()) == physics_of_inputs(options), change

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.finished_run import FinishedRun
+
 _SIGNS = 4  # FEFF tells cards apart by so many letters
 _SECTIONS = {"ATOM", "POTE", "OVER", "TITL"}  # their words are no settings
 _GRID_LINES = re.compile(r"(?:k|e|exp|user)_grid\b", re.IGNORECASE)
@@ -98,6 +101,19 @@ def other_kind(feff_inp: str, log: str, xmu: str) -> str:
 def physics_of(feff_inp: str) -> tuple[str, ...]:
     """Write the physics cards of a feff.inp so that equal settings give equal texts, such as `SCF 7 0`; sorted."""
     return _as_texts(read_cards(feff_inp))
+
+
+def physics_of_run(run: FinishedRun) -> tuple[str, ...] | None:
+    """Write the physics cards of a run, with the SCF radius before any correction; None if there is no feff.inp."""
+    text = text_of("feff.inp", run.files.get("feff.inp", b""))
+    if not text.strip():
+        return None
+    cards = read_cards(text)
+    corrections = [each for each in run.record.get("corrections") or () if isinstance(each, Mapping)]
+    radii = [each["from"] for each in corrections if each.get("what") == "SCF radius" and "from" in each]
+    if radii and "SCF" in cards:
+        cards["SCF"] = (_plain(str(radii[0])), *cards["SCF"][1:])
+    return _as_texts(cards)
 
 
 def physics_of_inputs(options: Mapping[str, object]) -> tuple[str, ...]:
