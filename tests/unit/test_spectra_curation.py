@@ -198,7 +198,11 @@ def test_a_subset_without_any_spectrum_is_told_with_the_reasons(tmp_path):
         curate(imported, tmp_path)
     text = str(caught.value)
     assert text.startswith("Cu_FEFF: no spectrum is left: 0 spectra kept, 2 left out: 1 no_output, 1 not_converged.")
-    assert "mp-1 site 0: xmu.dat is missing or empty" in text
+    assert "mp-1 site 0: xmu.dat is missing or empty" in text and "retry" not in text
+    failed = tmp_path / "failed.csv"
+    failed.write_text("site,reason\nmp-1_000,killed\n")
+    with pytest.raises(XanesflowError, match=r"no spectrum is left.* 1 site failed.*`xanesflow retry Cu_FEFF`"):
+        curate(imported, tmp_path, failed=[failed])
     assert not (tmp_path / "spectra.h5").exists()
 
 

@@ -31,7 +31,7 @@ from xanesflow.core.tables import (
     read_structures,
     write_rejected,
 )
-from xanesflow.simulations.state.failures import check_failures
+from xanesflow.simulations.state.failures import check_failures, how_to_retry
 from xanesflow.spectra.mixed_settings import RunSettings, other_settings
 from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
@@ -137,7 +137,7 @@ def curate_spectra(
     missing = multiplicity.keys() - seen - not_planned
     left_out += [Rejected(m, i, "no_output", "the run is missing from its chunk") for m, i in missing]
     if not spectra:
-        raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+        raise _nothing_left(subset, left_out, failed)
 
     # The envelope compares each spectrum with all others of the subset, so it comes last.
     keys = sorted(spectra)
@@ -150,7 +150,7 @@ def curate_spectra(
         examples.append(RejectedExample(*keys[k], "outside_envelope", detail, values[k], float(inside.worst_sigma[k])))
     kept = [key for key, inside_too in zip(keys, inside.kept, strict=True) if inside_too]
     if not kept:
-        raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+        raise _nothing_left(subset, left_out, failed)
     # Write the spectra, and all that was left out with its reason.
     curated = CuratedSpectra(
         subset=subset,
@@ -186,6 +186,12 @@ def _take_out_with_their_structure(spectra: dict[Site, Array], left_out: list[Re
         Rejected(*site, "atoms_too_close", f"as of site {close[site[0]].site_index}: {close[site[0]].detail}")
         for site in wrong
     ]
+
+
+def _nothing_left(subset: str, left_out: list[Rejected], failed: Sequence[Path]) -> XanesflowError:
+    counts = describe_counts(0, left_out)
+    retry = how_to_retry(failed, subset=subset)
+    return XanesflowError(f"{subset}: no spectrum is left: {counts}. {_examples(left_out)}{retry}")
 
 
 def _examples(rejected: list[Rejected]) -> str:
