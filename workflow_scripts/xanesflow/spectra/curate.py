@@ -119,7 +119,7 @@ def curate_spectra(
         corrections |= chunk.corrections
         settings |= chunk.settings
     left_out += _take_out_with_their_structure(spectra, left_out)
-    # Runs with other physics are no neighbours of the others.
+    # Spectra with other physics do not belong to the subset, and they would widen its envelope.
     configured = function_of(theory_of(parsed.theory).input_settings) if inputs is not None else None
     others = other_settings(
         {site: settings[site] for site in spectra.keys() & settings.keys()},

@@ -10,6 +10,7 @@ from xanesflow.codes.finished_run import FinishedRun
 
 _SIGNS = 4  # FEFF tells cards apart by so many letters
 _SECTIONS = {"ATOM", "POTE", "OVER", "TITL"}  # their words are no settings
+_COMMENT = re.compile(r"[*!;%#]")
 _GRID_LINES = re.compile(r"(?:k|e|exp|user)_grid\b", re.IGNORECASE)
 
 _OTHER_KINDS = {
@@ -61,8 +62,11 @@ def read_cards(text: str) -> dict[str, tuple[str, ...]]:
     """
     cards: dict[str, tuple[str, ...]] = {}
     card = ""
-    for line in text.splitlines():
-        words = re.split(r"[*!;%#]", line, maxsplit=1)[0].split()
+    for each in text.splitlines():
+        line = each.strip()
+        if not line or (card in _SECTIONS and not line[0].isalpha()):  # most lines are atoms
+            continue
+        words = _COMMENT.split(line, maxsplit=1)[0].split()
         if not words:
             continue
         if words[0][0].isalpha() and not _GRID_LINES.match(words[0]):
