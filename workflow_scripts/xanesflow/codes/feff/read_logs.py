@@ -124,17 +124,18 @@ def diagnose(log: str) -> Fault | None:
     """
     failed = failed_module(log)
     fault = _known_fault(up_to_first_failure(log)) or _last_words(log)
-    # The system may say only at the end of the log that it killed a module.
     if (fault is None or fault.reason != "atoms_too_close") and (close := _atoms_too_close(log)):
         return close
+    # The system may say only at the end of the log that it killed a module.
     if fault is None or fault.kind in {"silent", "stopped"}:
         fault = next(filter(None, (_known_fault(log, OF_THE_MACHINE), fault)), None)
     if failed is None:
         return fault
     # Our own runs stop at this module, so nothing of a later one is in the log.
-    if fault is None or fault.kind == "stopped":
+    if fault is None or fault.kind in {"silent", "stopped"}:
         said = last_lines(failed.said) or "it printed nothing"
-        kind = "stopped" if fault else "crashed" if failed.code > SIGNAL else "gave_up" if failed.code else "silent"
+        stopped = fault is not None and fault.kind == "stopped"
+        kind = "stopped" if stopped else "crashed" if failed.code > SIGNAL else "gave_up" if failed.code else "silent"
         return Fault(kind, "module_failed", f"{failed.sentence}: {said}")
     return replace(fault, detail=f"{failed.sentence}: {fault.detail}")
 
