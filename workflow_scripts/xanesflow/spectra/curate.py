@@ -32,7 +32,7 @@ from xanesflow.core.tables import (
     write_rejected,
 )
 from xanesflow.simulations.state.failures import check_failures, how_to_retry
-from xanesflow.spectra.mixed_settings import RunSettings, other_settings
+from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, other_settings
 from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
@@ -161,6 +161,7 @@ def curate_spectra(
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
         corrections=[corrections.get(key, "") for key in kept],
+        described={"settings": said} if (said := describe_settings(settings[k] for k in kept if k in settings)) else {},
         examples=choose_examples(examples),
         envelope=inside.bounds,
     )

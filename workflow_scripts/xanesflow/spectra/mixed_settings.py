@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xanesflow.core.sites import Site
@@ -62,6 +62,19 @@ def other_settings(
             else "left out, unless curation.mixed_settings is true",
         )  # fmt: skip
     return found
+
+
+def describe_settings(runs: Iterable[RunSettings]) -> str:
+    """Say which settings the runs of a subset have: those of most in full, others by what differs; empty: not known."""
+    counts = Counter(run.settings for run in runs).most_common()
+    if not counts:
+        return ""
+    (most, number), *others = counts
+    said = "; ".join(most)
+    if not others:
+        return said
+    differing = ", ".join(f"{n} with {_difference(settings, most)}" for settings, n in others)
+    return f"{said} ({number} runs; {differing})"
 
 
 def _difference(ours: Settings, wanted: Settings) -> str:
