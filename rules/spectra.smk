@@ -32,6 +32,8 @@ rule curate_spectra:
         envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(theory_name(wildcards.subset)),
         max_flat_start_ev=CONFIG.curation.max_flat_start,
         processing=lambda wildcards: CAMPAIGN.processing_of(wildcards.subset),
+        inputs=lambda wildcards: CAMPAIGN.compared_inputs(wildcards.subset),
+        mixed_settings=CONFIG.curation.mixed_settings,
         max_failed=CONFIG.simulations.max_failed,
     message:
         "Curating the spectra of {wildcards.subset}"

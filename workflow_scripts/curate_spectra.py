@@ -21,6 +21,8 @@ with rule_log(snakemake) as config:
         envelope_sigma=snakemake.params.envelope_sigma,
         max_flat_start_ev=snakemake.params.max_flat_start_ev,
         processing=snakemake.params.processing,
+        inputs=snakemake.params.inputs,
+        mixed_settings=snakemake.params.mixed_settings,
         workers=snakemake.threads,
         config=config,
     )

@@ -11,10 +11,12 @@ import pytest
 import stand_in_feff
 from feff_runs import feff_inp, perovskite
 
+from xanesflow.codes.feff import attempt
 from xanesflow.codes.feff.cards import scf_of
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
+from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 
 SCF = "SCF 7.0 0 100 0.2 3"
@@ -166,6 +168,7 @@ def test_of_modules_the_first_that_is_killed_is_the_last(tmp_path):
     site = Site(tmp_path, do="fms killed")
     assert not site.run(modules=True)
     assert site.result()["reason"] == "killed" and "signal 9" in site.result()["detail"]
+    assert site.result()["detail"].startswith("FEFF, in its module fms, was ended by")
     left = site.folder / "attempt-1"
     assert (left / "phase.bin").exists() and "MKGTR" not in (left / "feff.out").read_text()
 
@@ -175,6 +178,42 @@ def test_of_modules_the_first_that_stops_with_exit_code_0_is_the_last_too(tmp_pa
     assert not site.run(scf="SCF 7.0 0 100 0.9 3", modules=True, corrections=0)
     assert site.result()["detail"].endswith("FEFF refused the convergence factor ca1 of the card SCF")
     assert "Fortran runtime error" not in (site.folder / "attempt-1/feff.out").read_text()
+
+
+CRASHES = {
+    "loader": ("exit 127", None, "killed", "a program could not be started (exit code 127)"),
+    "crash": ("kill -SEGV $$", None, "engine_failed", "the module pot was ended by signal 11"),
+    "crash with limited memory": ("kill -SEGV $$", 2**40, "killed", "its memory is limited to 1,048,576 MiB"),
+    "gives up": ("echo the last words; exit 2", None, "engine_failed", "pot failed with exit code 2: the last words"),
+}
+
+
+@pytest.mark.parametrize("case", CRASHES.values(), ids=CRASHES.keys())
+def test_a_module_that_cannot_be_loaded_or_crashes_for_want_of_memory_is_tried_again(tmp_path, monkeypatch, case):
+    does, limit, reason, said = case
+    monkeypatch.setattr(attempt, "_memory_limit", lambda: limit)
+    site = Site(tmp_path)
+    stand_in_feff.write_modules(site.control / "bin", site.control)
+    (site.control / "bin/pot").write_text(f"#!/bin/sh\n{does}\n")
+    (site.folder / "feff.inp").write_text(site.inp)
+    steps = tuple(str(site.control / "bin" / name) for name in stand_in_feff.MODULES)
+    write_job(SiteRun(site.folder, Program("bin", modules=steps), 60.0, 5, False))
+    assert not run_site(site.folder)
+    result = site.result()
+    assert (result["reason"], result["attempts"]) == (reason, 1) and said in result["detail"]
+    assert "xsph" not in result["detail"] and not (site.folder / "attempt-1/phase.bin").exists()
+
+
+def test_a_module_that_may_not_be_executed_is_a_fault_of_the_machine(tmp_path):
+    """As any error that ends the run: `FeffEngine.validate` calls it killed, so the site is tried again."""
+    site = Site(tmp_path)
+    wrong = tmp_path / "pot"
+    wrong.write_text("#!/bin/sh\nexit 126\n")
+    wrong.chmod(0o755)
+    (site.folder / "feff.inp").write_text(site.inp)
+    write_job(SiteRun(site.folder, Program("bin", modules=(str(wrong),)), 60.0, 5, False))
+    with pytest.raises(XanesflowError, match=r"pot ended as a program that cannot be started; fix or replace it\.$"):
+        run_site(site.folder)
 
 
 def test_a_full_disk_is_no_fault_of_the_site(tmp_path):

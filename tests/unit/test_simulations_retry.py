@@ -16,7 +16,7 @@ from xanesflow.core.sites import chunk_of
 from xanesflow.running.lock_holder import process_start
 from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_status import campaign_status
-from xanesflow.simulations.state.failures import FEW, check_failures, list_failures
+from xanesflow.simulations.state.failures import FEW, check_failures, how_to_retry, list_failures
 from xanesflow.simulations.state.progress import progress_path
 from xanesflow.simulations.state.request_retries import request_retries
 from xanesflow.simulations.state.retry_requests import request_path
@@ -84,6 +84,31 @@ def test_a_campaign_stops_where_more_than_the_allowed_share_failed_and_says_what
         "or raise the limit",
     ):
         assert words in str(told.value)
+
+
+def test_where_nothing_is_left_the_failed_sites_and_retry_are_named(tmp_path):
+    table = write_table(tmp_path / "failed.csv", ["killed"] * 2)
+    said = how_to_retry([table], subset="Cu_FEFF8L")
+    assert f" 2 sites failed, listed in {table}: " in said and "call `xanesflow retry Cu_FEFF8L`" in said
+    assert how_to_retry([write_table(table, [])], subset="Cu_FEFF8L") == how_to_retry([], subset="Cu_FEFF8L") == ""
+
+
+def test_the_working_directory_is_an_argument_or_an_option(campaign, monkeypatch):
+    place = str(campaign.folder)
+    for arguments in ([place], ["-d", place], [place, "--directory", place]):
+        status = CliRunner().invoke(app, ["status", *arguments, "--json"])
+        assert json.loads(status.output)["subsets"][0]["subset"] == "Cu_FEFF8L"
+        marked = CliRunner().invoke(app, ["retry", *arguments, "Cu_FEFF8L", "--reason", "killed"])
+        assert marked.output.startswith("Cu_FEFF8L: marked 2 failed sites")
+    monkeypatch.chdir(campaign.folder.parent)
+    (campaign.folder.parent / "Cu_FEFF8L").mkdir(exist_ok=True)  # a name of a subset is one, whatever folders there are
+    words = [campaign.folder.name, "Cu_FEFF8L"]
+    assert CliRunner().invoke(app, ["retry", *words]).output.startswith("Cu_FEFF8L: marked")
+    for command, *wrong in (["status", place, "-d", "."], ["retry", place, "."], ["retry", place, "-d", "."]):
+        refused = CliRunner().invoke(app, [command, *wrong])
+        assert refused.exit_code == 2 and "Two working directories are given" in sentence(refused)
+    refused = CliRunner().invoke(app, ["retry", "./no/such"])
+    assert refused.exit_code != 0 and "no/such is not a folder" in sentence(refused)
 
 
 def test_a_few_failed_sites_are_borne_however_small_the_campaign(tmp_path):

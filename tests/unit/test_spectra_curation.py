@@ -1,6 +1,7 @@
 """Curation: what is kept, what is left out and why, on runs of the tests' own and on the published archive."""
 
 import json
+import zipfile
 
 import h5py
 import numpy as np
@@ -197,8 +198,74 @@ def test_a_subset_without_any_spectrum_is_told_with_the_reasons(tmp_path):
         curate(imported, tmp_path)
     text = str(caught.value)
     assert text.startswith("Cu_FEFF: no spectrum is left: 0 spectra kept, 2 left out: 1 no_output, 1 not_converged.")
-    assert "mp-1 site 0: xmu.dat is missing or empty" in text
+    assert "mp-1 site 0: xmu.dat is missing or empty" in text and "retry" not in text
+    failed = tmp_path / "failed.csv"
+    failed.write_text("site,reason\nmp-1_000,killed\n")
+    with pytest.raises(XanesflowError, match=r"no spectrum is left.* 1 site failed.*`xanesflow retry Cu_FEFF`"):
+        curate(imported, tmp_path, failed=[failed])
     assert not (tmp_path / "spectra.h5").exists()
+
+
+def test_no_site_of_a_structure_enters_in_which_feff_found_atoms_too_close(tmp_path):
+    warned = run_files(layered(), 3)["feff.out"] + b":WARNING  TWO ATOMS VERY CLOSE TOGETHER. CHECK INPUT.\n"
+    write_run(tmp_path / "runs", "mp-1", layered(), 3, feff_out=warned)
+    write_run(tmp_path / "runs", "mp-1", layered(), 2)
+    write_run(tmp_path / "runs", "mp-2", layered(), 2)
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path)
+    assert ids(curated) == ["mp-2_002"]
+    assert reasons(curated) == {("mp-1", 2): "atoms_too_close", ("mp-1", 3): "atoms_too_close"}
+    assert curated.rejected[0].detail.startswith("as of site 3: ")
+
+
+def of_settings(folder, **changed):
+    """An archive of four good runs; those of the materials in `changed` have another card in their feff.inp."""
+    for number, structure in enumerate((cuprite(), rocksalt(), rocksalt(a=4.3), rocksalt(a=4.2)), start=1):
+        old, new = changed.get(f"mp_{number}", ("RPATH -1", "RPATH -1"))
+        text = run_files(structure, 0)["feff.inp"].decode()
+        assert old in text
+        write_run(folder, f"mp-{number}", structure, 0, feff_inp=text.replace(old, new).encode())
+
+
+def test_imported_runs_with_other_physics_than_most_are_left_out_and_counted(tmp_path, caplog):
+    other = {"mp_2": ("COREHOLE RPA", "NOHOLE"), "mp_4": ("SCF 7.0 0 100 0.2 3", "SCF 7.0 0 30 0.1 3")}
+    of_settings(tmp_path / "runs", **other)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    caplog.clear()
+    curated = curate(imported, tmp_path)
+    assert ids(curated) == ["mp-1_000", "mp-3_000", "mp-4_000"]  # iterations and ca1 are no physics
+    (out,) = curated.rejected
+    assert (out.material_id, out.reason) == ("mp-2", "other_settings")
+    assert out.detail == "COREHOLE NONE, not COREHOLE RPA"
+    said = "Cu_FEFF: 1 of 4 runs have other physics settings than the subset: 1 with COREHOLE NONE, not COREHOLE RPA. "
+    assert said + "They are left out" in caplog.text
+    assert [(each.material_id, each.reason) for each in curated.examples] == [("mp-2", "other_settings")]
+    caplog.clear()
+    kept = curate(imported, tmp_path, mixed_settings=True)
+    assert len(kept.spectra) == 4 and said + "They are kept" in caplog.text
+    cards = "COREHOLE RPA; FMS 9 0; S02 0; SCF 7 0; XANES 4 0.04 0.1"
+    assert curated.described == {"settings": cards}
+    assert kept.described == {"settings": f"{cards} (3 runs; 1 with COREHOLE NONE, not COREHOLE RPA)"}
+    inputs = {"cards": {"SCF": "5.0 0 100 0.2 3"}, "radius": 9.0}
+    assert ids(curate(imported, tmp_path, inputs=inputs)) == ids(curated)  # the majority counts for imported runs
+
+
+def test_own_runs_are_compared_with_the_configured_inputs_and_not_with_each_other(tmp_path):
+    of_settings(tmp_path / "runs", mp_3=("FMS 9.0 0", "FMS 8.0 0"))
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    for path in imported["chunks"]:
+        computed = path.with_suffix(".new")
+        with zipfile.ZipFile(path) as packed, zipfile.ZipFile(computed, "w") as written:
+            for name in packed.namelist():
+                content = packed.read(name)
+                if name.endswith("/run.json"):
+                    content = json.dumps(json.loads(content) | {"code": "FEFF 10.0.0"}).encode()
+                written.writestr(name, content)
+        computed.replace(path)
+    cards = {"S02": "0", "COREHOLE": "RPA", "XANES": "4 0.04 0.1", "SCF": "7 0 50", "FMS": "8", "RPATH": "-1"}
+    curated = curate(imported, tmp_path, inputs={"cards": cards, "radius": 9.0})
+    assert ids(curated) == ["mp-3_000"]
+    assert {each.detail for each in curated.rejected} == {"FMS 9 0, not FMS 8 0"}
+    assert len(curate(imported, tmp_path).spectra) == 4
 
 
 def test_a_site_whose_run_is_missing_in_its_chunk_is_not_lost(tmp_path):

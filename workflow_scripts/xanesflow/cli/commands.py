@@ -206,8 +206,9 @@ def unpack(
 @app.command()
 def status(
     directory: Annotated[
-        Path, typer.Argument(metavar="[DIRECTORY]", help="The campaign's working directory.", show_default=False)
-    ] = Path(),
+        Path | None,
+        typer.Argument(metavar="[DIRECTORY]", help="The campaign's working directory.", show_default=False),
+    ] = None,
     *,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Update the display until Ctrl-C.", show_default=False)
@@ -215,6 +216,10 @@ def status(
     as_json: Annotated[
         bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
     ] = False,
+    directory_option: Annotated[
+        Path | None,
+        typer.Option("--directory", "-d", metavar="DIR", help="The same as DIRECTORY.", show_default=False),
+    ] = None,
 ) -> None:
     """Show the progress of a campaign: sites done, at work and failed, core hours, and when it will end.
 
@@ -222,14 +227,20 @@ def status(
     """
     with report_errors():
         from xanesflow.cli.status import show_status
+        from xanesflow.cli.working_directory import working_directory
 
-        show_status(directory, watch=watch, as_json=as_json, console=results())
+        show_status(working_directory(directory, directory_option), watch=watch, as_json=as_json, console=results())
 
 
 @app.command()
 def retry(
-    subsets: Annotated[
-        list[str] | None, typer.Argument(metavar="[SUBSET...]", help="Only of these, as Cu_FEFF.", show_default=False)
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIRECTORY] [SUBSET...]",
+            help="The campaign's working directory; only of these subsets, as Cu_FEFF.",
+            show_default=False,
+        ),
     ] = None,
     *,
     reason: Annotated[
@@ -241,8 +252,9 @@ def retry(
         typer.Option("--site", "-s", help="Only this site, as mp-390_000; may be repeated.", show_default=False),
     ] = None,
     directory: Annotated[
-        Path, typer.Option("--directory", "-d", metavar="DIR", help="The campaign's working directory.")
-    ] = Path(),
+        Path | None,
+        typer.Option("--directory", "-d", metavar="DIR", help="The same as DIRECTORY.", show_default=False),
+    ] = None,
 ) -> None:
     """Mark failed sites, so that the next call of Snakemake computes them again, and no others.
 
@@ -250,8 +262,10 @@ def retry(
     """
     with report_errors():
         from xanesflow.cli.retry import mark
+        from xanesflow.cli.working_directory import directory_and_subsets
 
-        mark(directory, subsets or [], reasons=reason or [], sites=site or [], console=results())
+        folder, subsets = directory_and_subsets(words or [], directory)
+        mark(folder, subsets, reasons=reason or [], sites=site or [], console=results())
 
 
 @app.command()

@@ -32,6 +32,11 @@ class FinishedRun:
         return self.material_id, self.site_index
 
     @property
+    def imported(self) -> bool:
+        """Return whether the run was imported, and not computed by this campaign."""
+        return self.record.get("code") == "imported"
+
+    @property
     def corrections(self) -> str:
         """Return the corrections of its inputs, `SCF ca1 0.2 -> 0.1; ...`; empty: the first attempt was good."""
         return "; ".join(_as_text(each) for each in self.record.get("corrections") or ())

@@ -34,6 +34,9 @@ class Theory:
         curation_section: key of `curation` with these entries, each a mapping by element.
         importable: whether finished runs of other campaigns can be imported.
         kept_content: function of a file's name and content that removes what an import must not keep.
+        run_settings: function of a `FinishedRun` that returns its physics settings as sorted texts, None if they are
+            not known; empty: runs of this theory are not compared.
+        input_settings: function of the options in `inputs.<section>` that returns them as `run_settings` does.
         parse_spectrum: function that parses the spectrum file of a refused run, so that the report can draw it.
         check_folder: function that checks a run in a folder (`xanesflow check`). It takes the folder and, inside
             Lightshow's tree, element, structure and site index.
@@ -82,6 +85,8 @@ class Theory:
     curation_section: str = ""
     importable: bool = False
     kept_content: str = ""
+    run_settings: str = ""
+    input_settings: str = ""
     parse_spectrum: str = ""
     check_folder: str = ""
     signs: frozenset[str] = frozenset()

@@ -197,6 +197,12 @@ class Campaign:
         values: dict[str, dict[str, float]] = getattr(self.config.curation, section).model_dump()
         return {key: each[parsed.element] for key, each in values.items() if parsed.element in each}
 
+    def compared_inputs(self, subset: str) -> dict[str, Any] | None:
+        """The options of a subset's inputs, which its own runs are compared with; None: imported, or not compared."""
+        theory = theory_of(Subset.parse(subset).theory)
+        compared = theory.input_settings and self.config.simulations.source == "run"
+        return self.config.inputs.of(theory.name) if compared else None
+
     def energy_start(self, subset: str) -> float:
         """First energy in eV of a subset's grid."""
         return self.config.curation.energy_start[Subset.parse(subset).element]

@@ -74,6 +74,13 @@ class CurationSection(Section):
             "published (the 4,831 published Cu runs need up to 5.6)"
         ),
     )
+    mixed_settings: bool = Field(
+        False,
+        description=(
+            "true: keep runs of FEFF whose physics cards (core hole, radii of SCF and FMS, energies, ...) are not\n"
+            "those of most imported runs, or, if you computed them, of inputs.feff; false: leave them out"
+        ),
+    )
     vasp: VaspSpectra = Field(
         VaspSpectra(),
         description=(

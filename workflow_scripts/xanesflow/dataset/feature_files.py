@@ -223,7 +223,7 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
                 multiplicity=group["multiplicity"][:].astype(np.int64),
                 corrections=group["corrections"].asstr()[:].tolist() if "corrections" in group else (),
                 structures=_structures(file, subset, set(materials)),
-                described={key: str(said[key]) for key in ("energy_reference", "broadening") if key in said}
+                described={key: str(said[key]) for key in ("energy_reference", "broadening", "settings") if key in said}
                 | {"multiplicity": str(group["multiplicity"].attrs.get("meaning", ""))},
             )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

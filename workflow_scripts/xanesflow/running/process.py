@@ -105,7 +105,9 @@ def run_command(
         finally:
             _end(process)
     if process.returncode == kill_on_exit.NOT_STARTED:
-        raise XanesflowError(log.read_text(encoding="utf-8", errors="replace").strip() + "; fix or replace it.")
+        said = log.read_text(encoding="utf-8", errors="replace").strip()
+        said = said or f"{command[0]} ended as a program that cannot be started"
+        raise XanesflowError(f"{said}; fix or replace it.")
     code = process.returncode if process.returncode >= 0 else SIGNAL - process.returncode
     return Ended(code, time.monotonic() - begin, timed_out)
 

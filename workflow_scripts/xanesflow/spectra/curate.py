@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.registry import check_readable, processing_of, reader_of
+from xanesflow.codes.registry import check_readable, function_of, processing_of, reader_of, theory_of
 from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
 from xanesflow.core.energy_grid import Array, energy_grid, envelope, onto_grid
 from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowError
@@ -30,7 +31,8 @@ from xanesflow.core.tables import (
     read_structures,
     write_rejected,
 )
-from xanesflow.simulations.state.failures import check_failures
+from xanesflow.simulations.state.failures import check_failures, how_to_retry
+from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, other_settings
 from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
@@ -53,6 +55,8 @@ def curate_spectra(
     envelope_sigma: float | None,
     max_flat_start_ev: float = 10.0,
     processing: Mapping[str, float] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    mixed_settings: bool = False,
     workers: int = 1,
     config: str | None = None,
 ) -> None:
@@ -73,6 +77,8 @@ def curate_spectra(
         envelope_sigma: c of the σ envelope; None: no envelope.
         max_flat_start_ev: how far above the grid's start the first computed point may be.
         processing: the element's entries of `curation.<section>` by key, in eV, for theories that have one (VASP).
+        inputs: options of the theory's inputs, which our own runs are compared with; None: they are not compared.
+        mixed_settings: whether runs with other physics settings than their subset's are kept.
         workers: processes that read chunks.
         config: the configuration as JSON, to be stored in the file.
 
@@ -102,14 +108,28 @@ def curate_spectra(
     )
     spectra: dict[Site, Array] = {}
     corrections: dict[Site, str] = {}
+    settings: dict[Site, RunSettings] = {}
     # A folder or library serves many elements; those without this one were counted when they were read.
     left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
     examples: list[RejectedExample] = []
-    for good, bad, corrected, drawable in map_in_processes(read, chunks, workers):
-        spectra.update(good)
-        left_out += bad
-        examples += drawable
-        corrections |= corrected
+    for chunk in map_in_processes(read, chunks, workers):
+        spectra.update(chunk.good)
+        left_out += chunk.bad
+        examples += chunk.drawable
+        corrections |= chunk.corrections
+        settings |= chunk.settings
+    left_out += _take_out_with_their_structure(spectra, left_out)
+    # Spectra with other physics do not belong to the subset, and they would widen its envelope.
+    configured = function_of(theory_of(parsed.theory).input_settings) if inputs is not None else None
+    others = other_settings(
+        {site: settings[site] for site in spectra.keys() & settings.keys()},
+        configured(inputs) if configured else None,
+        subset=subset,
+        keep=mixed_settings,
+    )
+    for site, detail in {} if mixed_settings else others.items():
+        left_out.append(Rejected(*site, "other_settings", detail))
+        examples.append(RejectedExample(*site, "other_settings", detail, spectra.pop(site)))
     # Every site must be accounted for: as a spectrum, as left out, as not planned, or as missing.
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
     not_planned = multiplicity.keys() - read_site_list(only) - seen if only is not None else set()
@@ -117,7 +137,7 @@ def curate_spectra(
     missing = multiplicity.keys() - seen - not_planned
     left_out += [Rejected(m, i, "no_output", "the run is missing from its chunk") for m, i in missing]
     if not spectra:
-        raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+        raise _nothing_left(subset, left_out, failed)
 
     # The envelope compares each spectrum with all others of the subset, so it comes last.
     keys = sorted(spectra)
@@ -130,7 +150,7 @@ def curate_spectra(
         examples.append(RejectedExample(*keys[k], "outside_envelope", detail, values[k], float(inside.worst_sigma[k])))
     kept = [key for key, inside_too in zip(keys, inside.kept, strict=True) if inside_too]
     if not kept:
-        raise XanesflowError(f"{subset}: no spectrum is left: {describe_counts(0, left_out)}. {_examples(left_out)}")
+        raise _nothing_left(subset, left_out, failed)
     # Write the spectra, and all that was left out with its reason.
     curated = CuratedSpectra(
         subset=subset,
@@ -141,6 +161,7 @@ def curate_spectra(
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
         corrections=[corrections.get(key, "") for key in kept],
+        described={"settings": said} if (said := describe_settings(settings[k] for k in kept if k in settings)) else {},
         examples=choose_examples(examples),
         envelope=inside.bounds,
     )
@@ -153,9 +174,41 @@ def curate_spectra(
         log.info("%s: %d of the spectra come from runs whose inputs were corrected", subset, number)
 
 
+def _take_out_with_their_structure(spectra: dict[Site, Array], left_out: list[Rejected]) -> list[Rejected]:
+    """Take out the spectra of structures with atoms too close together, which a run of another site has shown.
+
+    The cluster around a site need not hold such a pair, but the structure is wrong for all of its sites.
+    """
+    close = {r.material_id: r for r in sorted(left_out, reverse=True) if r.reason == "atoms_too_close"}
+    wrong = [site for site in sorted(spectra) if site[0] in close]
+    for site in wrong:
+        del spectra[site]
+    return [
+        Rejected(*site, "atoms_too_close", f"as of site {close[site[0]].site_index}: {close[site[0]].detail}")
+        for site in wrong
+    ]
+
+
+def _nothing_left(subset: str, left_out: list[Rejected], failed: Sequence[Path]) -> XanesflowError:
+    counts = describe_counts(0, left_out)
+    retry = how_to_retry(failed, subset=subset)
+    return XanesflowError(f"{subset}: no spectrum is left: {counts}. {_examples(left_out)}{retry}")
+
+
 def _examples(rejected: list[Rejected]) -> str:
     lines = [f"{r.material_id} site {r.site_index}: {r.detail}" for r in sorted(rejected)[:3]]
     return "For example " + "; ".join(lines) + "." if lines else "The chunks hold no run."
+
+
+@dataclass
+class _ReadChunk:
+    """One chunk's spectra on the grid, its rejections, corrections and settings of its runs, some rejected spectra."""
+
+    good: dict[Site, Array] = field(default_factory=dict)
+    bad: list[Rejected] = field(default_factory=list)
+    corrections: dict[Site, str] = field(default_factory=dict)
+    settings: dict[Site, RunSettings] = field(default_factory=dict)
+    drawable: list[RejectedExample] = field(default_factory=list)
 
 
 def _read_one_chunk(
@@ -167,17 +220,14 @@ def _read_one_chunk(
     start_ev: float,
     max_flat_start_ev: float,
     processing: Any,
-) -> tuple[dict[Site, Array], list[Rejected], dict[Site, str], list[RejectedExample]]:
-    """One chunk's spectra on the grid, its rejections, the corrections of its runs, and some rejected spectra."""
+) -> _ReadChunk:
     here = sites_in_chunk(chunk, subset.theory) & sites
     if not here:
-        return {}, [], {}, []
+        return _ReadChunk()
     as_json = read_structures(structures, {material_id for material_id, _ in here})
     read = reader_of(subset.theory, processing)
-    good: dict[Site, Array] = {}
-    bad: list[Rejected] = []
-    drawable: list[RejectedExample] = []
-    corrections: dict[Site, str] = {}
+    found = _ReadChunk()
+    settings_of = function_of(theory_of(subset.theory).run_settings)
     parsed: dict[str, Structure] = {}
     shared: FinishedRun | None = None
     for run in read_chunk(chunk, subset.theory, shared=True):  # one by one, as a VASP run has tens of MB
@@ -189,7 +239,7 @@ def _read_one_chunk(
         if run.material_id not in parsed:  # runs come sorted by material: one structure at a time is enough
             parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
         if run.corrections:
-            corrections[site] = run.corrections
+            found.corrections[site] = run.corrections
         # Read the run with the reader of its theory. Its curve must cover the grid and be nowhere negative.
         try:
             check_record(run)
@@ -201,14 +251,17 @@ def _read_one_chunk(
             if spectrum.min() < 0:
                 at = energy_grid(start_ev)[spectrum.argmin()]
                 raise BadRunError("negative", f"the cross section is {spectrum.min():.2e} bohr² at {at:.2f} eV")
-            good[site] = spectrum
+            if settings_of is not None and (physics := settings_of(run)) is not None:
+                found.settings[site] = RunSettings(physics, run.imported)
+            found.good[site] = spectrum
         except GridNotCoveredError as error:
-            bad.append(Rejected(*site, "grid_not_covered", str(error)))
+            found.bad.append(Rejected(*site, "grid_not_covered", str(error)))
         except BadRunError as error:
-            bad.append(Rejected(*site, error.reason, error.detail))
+            found.bad.append(Rejected(*site, error.reason, error.detail))
         else:
             continue
         # Keep what a rejected run has of a spectrum, for the report to draw.
         if (refused := spectrum_anyway(run, subset.theory, start_ev)) is not None:
-            drawable.append(RejectedExample(*site, bad[-1].reason, bad[-1].detail, refused))
-    return good, bad, corrections, choose_examples(drawable)
+            found.drawable.append(RejectedExample(*site, found.bad[-1].reason, found.bad[-1].detail, refused))
+    found.drawable = choose_examples(found.drawable)
+    return found

@@ -32,8 +32,8 @@ class CuratedSpectra:
         multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
         rejected: every site that was left out, with its reason.
         corrections: (n,) what was changed in a run's inputs before it succeeded; empty: nothing; (): in no run.
-        described: for spectra from a file, what that file says about them, by attribute of the dataset
-            (`multiplicity`: about that array); empty for spectra of runs.
+        described: what is known about the spectra, by attribute of the dataset (`multiplicity`: about that array). For
+            spectra from a file, what that file says; for spectra of runs, their physics `settings`, if these are known.
         examples: some of the spectra that were left out.
         envelope: (2, 141) lowest and highest cross section that the σ envelope allows, bohr²; None: no envelope.
     """

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xanesflow.codes.feff.find_feff import Program
-from xanesflow.codes.feff.read_logs import LAUNCH, LOG, Fault
+from xanesflow.codes.feff.first_failure import LAUNCH, failed_module, line_of
+from xanesflow.codes.feff.read_logs import LOG, OF_THE_MACHINE, Fault
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.registry import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
@@ -63,7 +65,11 @@ def run_feff(program: Program, folder: Path, *, time_limit: float) -> Ended:
         left = time_limit - (time.monotonic() - begin)
         ended = run_command(step, folder, log=printed, time_limit=max(left, 0.0))
         said += printed.read_bytes()
-        if ended.code or ended.timed_out or (program.modules and (folder / _CRASH_FLAG).exists()):
+        failed = bool(ended.code or ended.timed_out or (program.modules and (folder / _CRASH_FLAG).exists()))
+        if program.modules:
+            line = line_of(Path(step[0]).name, ended.seconds, ended.code, failed=failed)
+            said += (b"" if said.endswith(b"\n") or not said else b"\n") + f"{line}\n".encode()
+        if failed:
             break
     printed.unlink()
     (folder / LOG).write_bytes(_completed(folder, said))
@@ -99,7 +105,8 @@ def outcome_of(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutco
     if ended.timed_out:
         return outcome("timed_out", f"it did not end within {time_limit:g} s and was stopped")
     if ended.from_outside:
-        return outcome("killed", f"FEFF was {ended.from_outside}")
+        module = failed_module((folder / LOG).read_text(encoding="utf-8", errors="replace"))
+        return outcome("killed", f"FEFF{f', in its module {module.name},' if module else ''} was {ended.from_outside}")
     try:
         read_run(read_folder(folder))
     except BadRunError as error:
@@ -112,16 +119,28 @@ def outcome_of(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutco
 def _explain(error: BadRunError, code: int) -> tuple[str, str, Fault | None]:
     """Find reason, detail and fault of a bad run from its files and its exit code together."""
     fault = error.fault if isinstance(error.fault, Fault) else None
-    if fault and fault.kind in {"no_memory", "killed"}:
+    kind = fault.kind if fault else ""
+    if kind in OF_THE_MACHINE:
         return "killed", error.detail, None
-    if code > SIGNAL:
-        return "engine_failed", f"FEFF crashed with signal {code - SIGNAL}: {error.detail}", None
-    if code in _LOADER or (code and fault is None):
-        return "engine_failed", f"exit code {code}: {error.detail}", None
-    if (fault is None or fault.kind == "cut") and error.reason in {"no_output", "truncated", "module_failed"}:
+    if code > SIGNAL or kind == "crashed":
+        crash = error.detail if kind == "crashed" else f"FEFF crashed with signal {code - SIGNAL}: {error.detail}"
+        limit = _memory_limit()
+        hint = f"; its memory is limited to {limit / 2**20:,.0f} MiB, which may be too little" if limit else ""
+        return "killed" if limit else "engine_failed", crash + hint, None
+    if code in _LOADER:
+        return "killed", f"a program could not be started (exit code {code}): {error.detail}", None
+    if kind == "gave_up" or (code and fault is None):
+        return "engine_failed", error.detail if fault else f"exit code {code}: {error.detail}", None
+    if kind in {"", "cut", "silent"} and error.reason in {"no_output", "truncated", "module_failed"}:
         guess = "FEFF left no message of its own, so something outside ended it, or it ran out of memory or disk space"
         return "killed", f"{error.detail}; {guess}", None
     return error.reason, error.detail, fault
+
+
+def _memory_limit() -> int | None:
+    """Return the limit on the memory of this process and its children in bytes; None if there is none."""
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def check_room(folder: Path) -> None:

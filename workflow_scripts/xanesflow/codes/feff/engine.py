@@ -14,6 +14,7 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
 from xanesflow.codes.feff.options import FeffOptions
+from xanesflow.codes.feff.read_logs import OF_THE_MACHINE, diagnose
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
 from xanesflow.codes.feff.write_inputs import Feff
@@ -77,9 +78,12 @@ class FeffEngine:
         if not result.get("ended") or result["reason"]:
             check_room(folder)
         if not result.get("ended"):
-            said = (folder / self.log_name).read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-            # An error that `__main__` reports is a fault of the machine, for example that FEFF has been removed.
-            reason = "killed" if said.startswith("ERROR: ") else "engine_failed"
+            log = (folder / self.log_name).read_text(encoding="utf-8", errors="replace").strip()
+            said, fault = log.rpartition("\n")[2], diagnose(log)
+            # An error that `__main__` reports is a fault of the machine, for example that FEFF has been removed. So is
+            # too little memory to start.
+            of_the_machine = said.startswith("ERROR: ") or (fault is not None and fault.kind in OF_THE_MACHINE)
+            reason = "killed" if of_the_machine else "engine_failed"
             raise FailedRunError(reason, said.removeprefix("ERROR: ") or "it left no record")
         if result["reason"]:
             tried = len(result["corrections"])

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from xanesflow.codes.feff.first_failure import line_of
 from xanesflow.core.errors import XanesflowError
 
 PACKAGE = "feff10-rs"
@@ -94,7 +95,8 @@ def run_modules(folder: Path, *, own_scattering: bool) -> int:
             code = _run_module(name, folder)
         if code == 0 and (folder / _CRASH_FLAG).exists():
             code = 1
-        _say(f"{name}: {time.monotonic() - begin:.2f} s" if code == 0 else f"{name} failed with exit code {code}")
+        sys.stdout.write(line_of(name, time.monotonic() - begin, code, failed=bool(code)) + "\n")
+        sys.stdout.flush()
         if code:
             return code
     return 0
@@ -115,11 +117,6 @@ def _scatter(folder: Path) -> bool:
         return False
     sys.stdout.write(scatter(folder))
     return True
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"xanesflow: {line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from xanesflow.codes.feff.first_failure import (
+    LAUNCH,
+    MODULES,
+    SIGNAL,
+    failed_module,
+    last_lines,
+    said_by_first_failure,
+    unfinished,
+    up_to_first_failure,
+)
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.registry import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import one_line
 
 LOG = "feff.out"
 """File with what all modules printed."""
-
-LAUNCH = "Launching FEFF version"
-"""How the first module begins its output."""
-
-MODULES = {
-    "potentials": ("log1.dat", "Done with module: potentials."),
-    "cross section and phases": ("log2.dat", "Done with module: cross-section and phases (XSPH)"),
-    "full multiple scattering": ("log3.dat", "Done with module: FMS."),
-    "trace of the Green's function": ("log3.dat", "Done with module: MKGTR."),
-    "spectrum": ("log6.dat", "Done with module: XAS spectra (FF2X"),
-}
-"""Module that a XANES needs -> its log, and the line that it prints there and on stdout when done; in running order."""
 
 _FMS = "FMS calculation of full Green's function"
 _FMS_RADIUS = re.compile(r"^\s*FMS\s+([\d.]+)", re.MULTILINE | re.IGNORECASE)
@@ -57,6 +56,12 @@ _FAULTS = (
      "FEFF ran out of memory: {0}"),
     ("no_memory", "module_failed", "ut of memory", r"^.*[Oo]ut of memory.*$", "FEFF ran out of memory: {0}"),
     ("no_memory", "module_failed", "oom", r"^.*\boom[-_ ]kill.*$", "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "emory allocation failed", r"^.*[Mm]emory allocation failed.*$",
+     "FEFF ran out of memory: {0}"),
+    ("no_memory", "module_failed", "MemoryError", r"^MemoryError\b.*$", "FEFF ran out of memory: {0}"),
+    ("not_loaded", "module_failed", "error while loading shared libraries",
+     r"^.*error while loading shared libraries.*$", "a module could not be loaded: {0}"),
+    ("not_loaded", "module_failed", "ImportError", r"^ImportError: .*$", "a module could not be loaded: {0}"),
     ("killed", "module_failed", "Killed", r"^.*\bKilled\b.*$", "a module was killed: {0}"),
     ("card", "module_failed", "Keyword unrecognized", r"(?:^ *(\S.*)\n.*\n *Token.*\n)? *Keyword unrecognized",
      "FEFF did not recognise a card of feff.inp ({1}), so its results do not follow this input"),
@@ -65,6 +70,10 @@ _FAULTS = (
     ("atoms", "module_failed", "Too many atoms", r"Too many atoms, maximum is +\d+", "FEFF refused the cluster: {0}"),
     ("overlap", "module_failed", "FOLP for POTENTIAL", r"FOLP for POTENTIAL type +(\d+) is too big",
      "the muffin tins of potential {1} overlap too much"),
+    ("overlaps", "module_failed", "INCREASE NOVP", r"INCREASE NOVP",
+     "the muffin tins overlap too much: more of them overlap than FEFF can take (movrlp: INCREASE NOVP)"),
+    ("overlaps", "module_failed", "Overlapping problem", r"Overlapping problem in potentials/movrlp",
+     "the muffin tins overlap too much (Overlapping problem in potentials/movrlp)"),
     ("bad_counts", "not_converged", "Bad counts found repeatedly", r"Bad counts found repeatedly",
      "the potentials gave up after they counted a wrong number of electrons again and again"),
     ("unconverged", "not_converged", "Convergence not reached", r"Convergence not reached",
@@ -79,9 +88,19 @@ _FAULTS = (
 """Kind, reason, a part of FEFF's message (for a quick search), its whole pattern, and our sentence. The first that is
 found counts, as the others may be its consequences."""
 
+OF_THE_MACHINE = frozenset({"no_memory", "not_loaded", "killed"})
+"""Kinds of faults that say nothing about the site: another run may not meet them."""
+
 _COMPILED = [(k, reason, sign, re.compile(said, re.MULTILINE), ours) for k, reason, sign, said, ours in _FAULTS]
 _RUNTIME = re.compile(r"^At line (\d+) of file (\S+)[^\n]*\nFortran runtime error: ([^\n]*)", re.MULTILINE)
 _STOP = re.compile(r"^ *STOP\b", re.MULTILINE)
+_CLOSE_SIGN = "TWO ATOMS VERY CLOSE TOGETHER"
+_CLOSE = re.compile(
+    _CLOSE_SIGN + r".*\n *atoms +(\d+) +(\d+) +distance +(\S+) .*\n.*?(?:Z= *(\d+))?\s*\n.*?(?:Z= *(\d+))?\s*$",
+    re.MULTILINE,
+)
+_SHORTEST_BOND_A = 0.7  # below that of H-H
+_MISSES_A_FILE = re.compile(r"[^\n]*(?:Error opening file|[Cc]annot open file|OPEN returned error|CHOPEN)[^\n]*")
 _LAST_WORDS = re.compile(r"([^\n]+)\n[^\S\n]*([A-Z]{4,}(?:-\d+)?)[^\S\n]*$", re.MULTILINE)
 
 
@@ -99,22 +118,78 @@ def log_of(files: Mapping[str, bytes]) -> str:
 
 
 def diagnose(log: str) -> Fault | None:
-    """Find what went wrong, as FEFF itself says; None if it says nothing."""
+    """Find what went wrong, as FEFF itself says; None if it says nothing.
+
+    Names the first module that failed, where the log shows which.
+    """
+    failed = failed_module(log)
+    fault = _known_fault(up_to_first_failure(log)) or _last_words(log)
+    if (fault is None or fault.reason != "atoms_too_close") and (close := _atoms_too_close(log)):
+        return close
+    # The system may say only at the end of the log that it killed a module.
+    if fault is None or fault.kind in {"silent", "stopped"}:
+        fault = next(filter(None, (_known_fault(log, OF_THE_MACHINE), fault)), None)
+    if failed is None:
+        return fault
+    # Our own runs stop at this module, so nothing of a later one is in the log.
+    if fault is None or fault.kind in {"silent", "stopped"}:
+        said = last_lines(failed.said) or "it printed nothing"
+        stopped = fault is not None and fault.kind == "stopped"
+        kind = "stopped" if stopped else "crashed" if failed.code > SIGNAL else "gave_up" if failed.code else "silent"
+        return Fault(kind, "module_failed", f"{failed.sentence}: {said}")
+    return replace(fault, detail=f"{failed.sentence}: {fault.detail}")
+
+
+def _known_fault(log: str, kinds: frozenset[str] | None = None) -> Fault | None:
+    """Find one of `_FAULTS`; of `kinds` only, if given."""
     for kind, reason, sign, said, sentence in _COMPILED:
-        if sign in log and (found := said.search(log)):
+        if (kinds is None or kind in kinds) and sign in log and (found := said.search(log)):
             words = [" ".join(part.split()) for part in (found[0], *found.groups("no text of it"))]
             potential = int(found[1]) if kind == "overlap" else None
             detail = sentence.format(*words)
-            if kind == "overlap" and "TWO ATOMS VERY CLOSE TOGETHER" in log:
-                return Fault(kind, "atoms_too_close", f"{detail}; two atoms stand very close together", potential)
+            if kind.startswith("overlap") and _CLOSE_SIGN in log:  # no correction can help, so it gets another kind
+                return Fault("too_close", "atoms_too_close", f"{detail}; two atoms stand very close together")
             return Fault(kind, reason, detail, potential)
-    if "Fortran runtime error" in log and (found := _RUNTIME.search(log)):
-        return Fault("stopped", "module_failed", f"a module stopped in {found[2]}, line {found[1]}: {found[3].strip()}")
-    if "STOP" in log and _STOP.search(log):
-        last = _LAST_WORDS.search(log)
-        words = " ".join(last.groups()).split() if last else ["it", "did", "not", "say", "why"]
-        return Fault("stopped", "module_failed", f"a module stopped: {' '.join(words)}")
     return None
+
+
+def _atoms_too_close(log: str) -> Fault | None:
+    """Find FEFF's warning of atoms closer than 0.93 Å; a bond of hydrogen, which may be that short, is no fault."""
+    if _CLOSE_SIGN not in log:
+        return None
+    details = list(_CLOSE.finditer(log))
+    if not details:
+        return Fault("too_close", "atoms_too_close", "FEFF warns that two atoms of the cluster are very close together")
+    for found in details:
+        one, other, distance, *atomic_numbers = found.groups()
+        if "1" not in atomic_numbers or float(distance) < _SHORTEST_BOND_A:
+            detail = f"FEFF warns that two atoms of the cluster, {one} and {other}, are {float(distance):.2f} Å apart"
+            return Fault("too_close", "atoms_too_close", detail)
+    return None
+
+
+def _last_words(log: str) -> Fault | None:
+    """Find a module that stopped with words that are not in `_FAULTS`."""
+    stopped = "STOP" in log and _STOP.search(log)
+    if not stopped and not ("Fortran runtime error" in log and _RUNTIME.search(log)):
+        return None
+    # The first module that failed has the word. What the later ones say is that they miss its files.
+    said, missing = said_by_first_failure(log), unfinished(log)
+    first = f"; the first that did not finish is '{missing[0]}'" if missing else ""
+    at_line, last = _RUNTIME.search(said), _STOP.search(said) and _LAST_WORDS.search(said)
+    for found in sorted(filter(None, (at_line, last)), key=lambda each: each.start()):
+        if missing and _MISSES_A_FILE.search(found[0]):
+            continue
+        if found is at_line:
+            detail = f"a module stopped in {found[2]}, line {found[1]}: {found[3].strip()}"
+        else:
+            detail = f"a module stopped: {one_line(found[0])}"
+        return Fault("stopped", "module_failed", detail + first)
+    if missing:
+        detail = f"the module '{missing[0]}' did not finish, later ones went on"
+        own = last_lines(_MISSES_A_FILE.split(said)[0])
+        return Fault("silent", "module_failed", f"{detail}; its last lines: {own}" if own else detail)
+    return Fault("stopped", "module_failed", "a module stopped: it did not say why")
 
 
 def check_log(files: Mapping[str, bytes]) -> None:
@@ -133,8 +208,7 @@ def check_log(files: Mapping[str, bytes]) -> None:
         raise BadRunError(fault.reason, f"{LOG}: {fault.detail}", fault)
 
     # Each module reports its end. If the last ones are missing the log was cut; if one in between is, it failed.
-    names = list(MODULES)
-    missing = [module for module, (_, line) in MODULES.items() if line not in log]
+    names, missing = list(MODULES), unfinished(log)
     if missing and missing == names[names.index(missing[0]) :]:
         raise BadRunError("truncated", f"feff.out ends before the module '{missing[0]}' finished")
     if missing:

@@ -15,6 +15,7 @@ import numpy as np
 from pymatgen.core import Element, Structure
 
 from xanesflow.codes.archive import MEMBER_LIMIT
+from xanesflow.codes.feff.read_cards import other_kind
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
 from xanesflow.codes.feff.read_text import text_of
@@ -23,6 +24,7 @@ from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import FEFF
 from xanesflow.core.errors import BadRunError
 
+_HEAD = 2000  # bytes of xmu.dat that name the program
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 
 
@@ -64,6 +66,7 @@ def read_run(
     Raises:
         BadRunError: the run cannot be used; holds the reason.
     """
+    check_kind(files)
     try:
         xmu = parse_xmu(files.get("xmu.dat", b""))
     except BadRunError as error:
@@ -101,6 +104,17 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         except OSError as error:
             raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
     return files
+
+
+def check_kind(files: Mapping[str, bytes]) -> None:
+    """Check that a run is of an absorption spectrum near the edge, averaged over directions and spins.
+
+    Raises:
+        BadRunError: other_kind_of_spectrum or unreadable.
+    """
+    head = files.get("xmu.dat", b"")[:_HEAD].decode("utf-8", errors="replace")
+    if detail := other_kind(text_of("feff.inp", files.get("feff.inp", b"")), log_of(files), head):
+        raise BadRunError("other_kind_of_spectrum", detail)
 
 
 def _explain_missing_spectrum(files: Mapping[str, bytes], error: BadRunError) -> None:

@@ -169,6 +169,7 @@ def _making(config: Mapping[str, Any], contents: FileContents) -> str:
             "Broadening": attributes.get("broadening", "not recorded"),
             "Normalisation": attributes.get("normalization", "not recorded"),
             "Curation": kept,
+            **({"Settings": f"`{attributes['settings']}`"} if "settings" in attributes else {}),
             **({"Origin": attributes["origin"]} if "origin" in attributes else {}),
         }
         sentences = ". ".join(f"{what}: {how}" for what, how in facts.items())

@@ -85,9 +85,12 @@ def collect_cheap_runs(
         example = (
             f"; for example {site_id(rejected[0].material_id, rejected[0].site_index)}: {rejected[0].detail}"
             if rejected
-            else ""
+            else "."
         )
-        raise XanesflowError(f"None of the {len(wanted)} sites of {subset} has a run of {theory}{example}")
+        raise XanesflowError(
+            f"None of the {len(wanted)} sites of {subset} has a run of {theory}{example} Where runs failed, fix "
+            f"the cause, call `xanesflow retry {element}_{theory}`, and run again."
+        )
     # A model's file takes over the settings, so that a new structure can be computed in the same way.
     text = next(iter(settings), "{}")
     attributes: dict[str, Any] = {

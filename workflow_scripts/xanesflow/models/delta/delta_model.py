@@ -197,8 +197,8 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     if len(train) < FEWEST_PAIRS:
         raise XanesflowError(
             f"{data.subset} in {data.path} has {len(train)} training sites that have a spectrum and a run of "
-            f"{settings.cheap_features}, but a delta model needs {FEWEST_PAIRS}; add finished simulations, or set "
-            "`models.kinds: [expert]`."
+            f"{settings.cheap_features}, but a delta model needs {FEWEST_PAIRS}; add finished simulations, call "
+            "`xanesflow retry` where simulations failed, or set `models.kinds: [expert]`."
         )
 
     # Take the features apart: structure, cheap spectrum (`frames`), numbers of the cheap run. Where these numbers

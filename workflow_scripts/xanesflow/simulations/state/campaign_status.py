@@ -347,7 +347,9 @@ def _changed(path: Path) -> float | None:
 def _notes(results: Path, found: list[SubsetStatus]) -> list[str]:
     failed = [fill(paths.FAILED_SITES, subset=each.subset) for each in found if each.n_failed]
     listed = [table for table in failed if in_results(results, table).exists()]
-    return [f"The failed sites are listed in {', '.join(listed)}."] if listed else []
+    if not listed:
+        return []
+    return [f"The failed sites are listed in {', '.join(listed)}; `xanesflow retry` marks them to be computed again."]
 
 
 def as_plain(status: CampaignStatus) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Subset, site_id
+from xanesflow.core.text import plural
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,29 @@ def describe(reasons: Iterable[str], most: int | None = None) -> str:
     return ", ".join(parts)
 
 
+def how_to_retry(tables: Iterable[Path], *, subset: str) -> str:
+    """A sentence on how failed sites are computed again, for an error that stops the campaign; empty if none failed.
+
+    Args:
+        tables: failed.csv of the subset, in a list; empty for imported runs.
+        subset: such as `Cu_FEFF8L`.
+    """
+    failed = [(table, len(reasons)) for table in tables if (reasons := _reasons_in(table))]
+    if not failed:
+        return ""
+    table, number = failed[0]
+    return (
+        f" {plural(number, 'site')} failed, listed in {table}: fix the cause, call `xanesflow retry {subset}`, and run "
+        "again; otherwise the same runs are taken again."
+    )
+
+
+def _reasons_in(table: Path) -> list[str]:
+    """The reasons of the sites in a failed.csv."""
+    with table.open(newline="", encoding="utf-8") as opened:
+        return [row["reason"] for row in csv.DictReader(opened)]
+
+
 def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | None) -> None:
     """Raise an error if too many sites of a subset have failed to go on without them.
 
@@ -135,8 +159,7 @@ def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | 
     Raises:
         XanesflowError: too many failed; the error says how many, why, and what you can do.
     """
-    with table.open(newline="", encoding="utf-8") as opened:
-        reasons = [row["reason"] for row in csv.DictReader(opened)]
+    reasons = _reasons_in(table)
     if max_failed is None or len(reasons) <= max(FEW, max_failed * sites):
         return
     raise XanesflowError(

@@ -1,0 +1,158 @@
+"""Read the cards of feff.inp: which kind of spectrum it asks for, and with which physics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.finished_run import FinishedRun
+
+_SIGNS = 4  # FEFF tells cards apart by so many letters
+_SECTIONS = {"ATOM", "POTE", "OVER", "TITL"}  # their words are no settings
+_COMMENT = re.compile(r"[*!;%#]")
+_GRID_LINES = re.compile(r"(?:k|e|exp|user)_grid\b", re.IGNORECASE)
+
+_OTHER_KINDS = {
+    "POLA": "POLARIZATION: a spectrum for one direction of polarisation",
+    "ELLI": "ELLIPTICITY: a spectrum for elliptically polarised light",
+    "SPIN": "SPIN: a spectrum of one spin",
+    "XNCD": "XNCD: a dichroism",
+    "XMCD": "XMCD: a dichroism",
+    "CFAV": "CFAVERAGE: an average over several absorbers",
+    "XES": "XES: an emission spectrum",
+    "DANE": "DANES: anomalous scattering",
+    "FPRI": "FPRIME: anomalous scattering",
+    "ELNE": "ELNES: an energy loss spectrum",
+    "EXEL": "EXELFS: an energy loss spectrum",
+    "NRIX": "NRIXS: inelastic X-ray scattering",
+    "COMP": "COMPTON: Compton scattering",
+    "RHOZ": "RHOZZP: a density matrix",
+}
+"""Card -> its whole name, and what FEFF computes for it, which is no XANES of the cross section."""
+
+_EXAFS_ONLY = re.compile(r"Feff8L \(EXAFS\)|Feff 6L\.\d+")
+_SAID = re.compile(
+    r"^[A-Z][a-z]? [KLMNO]\d? edge (EXAFS|XES|DANES|FPRIME|ELNES|EXELFS|NRIXS|COMPTON)\b.*$", re.MULTILINE
+)
+_CARDS_USED = re.compile(r"^Using cards:(.*)$", re.MULTILINE)
+
+_DEFAULTS = {"SCF": (None, "0"), "FMS": (None, "0"), "EXCH": ("0", "0", "0", "2"), "CORR": ("0", "0")}
+"""Values that FEFF takes where the card leaves them out; as many values of these cards count."""
+
+_PHYSICS = {
+    "CORE": "COREHOLE", "SCF": "SCF", "FMS": "FMS", "CORR": "CORRECTIONS", "DEBY": "DEBYE", "EXCH": "EXCHANGE",
+    "XANE": "XANES", "EGRI": "EGRID", "S02": "S02", "JUMP": "JUMPRM", "INTE": "INTERSTITIAL", "UNFR": "UNFREEZEF",
+    "TDLD": "TDLDA", "PMBS": "PMBSE", "MULT": "MULTIPOLE", "HUBB": "HUBBARD", "SFCO": "SFCONV", "SELF": "SELF",
+    "RMUL": "RMULTIPLIER",
+}  # fmt: skip
+"""Cards that change the spectrum, and their whole names. SCF's iterations and ca1, and FOLP, which corrections change,
+and the radius of the cluster are not among them."""
+
+
+def read_cards(text: str) -> dict[str, tuple[str, ...]]:
+    """Read the cards of a feff.inp.
+
+    Args:
+        text: the file.
+
+    Returns:
+        First letters of each card -> the words after it and on lines below it; numbers as `%g`, words in capitals. If a
+        card comes twice, the last counts.
+    """
+    cards: dict[str, tuple[str, ...]] = {}
+    card = ""
+    for each in text.splitlines():
+        line = each.strip()
+        if not line or (card in _SECTIONS and not line[0].isalpha()):  # most lines are atoms
+            continue
+        words = _COMMENT.split(line, maxsplit=1)[0].split()
+        if not words:
+            continue
+        if words[0][0].isalpha() and not _GRID_LINES.match(words[0]):
+            card = words[0][:_SIGNS].upper()
+            if card == "END":
+                break
+            cards[card], words = (), words[1:]
+        if card and card not in _SECTIONS:
+            cards[card] += tuple(map(_plain, words))
+    return cards
+
+
+def other_kind(feff_inp: str, log: str, xmu: str) -> str:
+    """Say why a run is no XANES of the cross section; empty: it may be one. Its edge is checked elsewhere.
+
+    Args:
+        feff_inp: text of feff.inp; empty: it is not known.
+        log: what the modules printed.
+        xmu: the beginning of xmu.dat.
+    """
+    cards = read_cards(feff_inp)
+    named = _CARDS_USED.search(log) if not cards else None
+    for card, what in _OTHER_KINDS.items():
+        asked = card in cards and not (card == "SPIN" and cards[card][:1] == ("0",))
+        if asked or (named and any(word[:_SIGNS] == card for word in named[1].split())):
+            return f"{'feff.inp' if asked else 'feff.out'} has the card {what}"
+    if found := _SAID.search(log):
+        return f"feff.out says that the run is of another kind: {found[0].strip()}"
+    if found := _EXAFS_ONLY.search(xmu) or _EXAFS_ONLY.search(log):
+        return f"the run is of {found[0]}, a FEFF that computes EXAFS only"
+    if cards and "XANE" not in cards:
+        return "feff.inp has no card XANES, so FEFF computes EXAFS"
+    return ""
+
+
+def physics_of(feff_inp: str) -> tuple[str, ...]:
+    """Write the physics cards of a feff.inp so that equal settings give equal texts, such as `SCF 7 0`; sorted."""
+    return _as_texts(read_cards(feff_inp))
+
+
+def physics_of_run(run: FinishedRun) -> tuple[str, ...] | None:
+    """Write the physics cards of a run, with the SCF radius before any correction; None if there is no feff.inp."""
+    text = text_of("feff.inp", run.files.get("feff.inp", b""))
+    if not text.strip():
+        return None
+    cards = read_cards(text)
+    corrections = [each for each in run.record.get("corrections") or () if isinstance(each, Mapping)]
+    radii = [each["from"] for each in corrections if each.get("what") == "SCF radius" and "from" in each]
+    if radii and "SCF" in cards:
+        cards["SCF"] = (_plain(str(radii[0])), *cards["SCF"][1:])
+    return _as_texts(cards)
+
+
+def physics_of_inputs(options: Mapping[str, object]) -> tuple[str, ...]:
+    """Write the physics cards of the section `inputs.feff`, as `physics_of` does."""
+    cards = options["cards"]
+    assert isinstance(cards, Mapping)
+    lines = []
+    for card, value in cards.items():
+        if value is not None:
+            lines.append(f"{card} {value}" if isinstance(value, str) else "\n".join([card, *value]))
+    return physics_of("\n".join(lines))
+
+
+def _as_texts(cards: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    found = dict(cards)
+    if "NOHO" in found:
+        found["CORE"] = ("NONE",)
+    texts = []
+    for card, name in _PHYSICS.items():
+        if card not in found:
+            continue
+        words = found[card]
+        if card in _DEFAULTS:
+            # Values that are left out are the defaults; of SCF and FMS only radius and kind count.
+            defaults = _DEFAULTS[card]
+            words = (*words[: len(defaults)], *(word for word in defaults[len(words) :] if word is not None))
+        if words == _DEFAULTS.get(card):
+            continue
+        texts.append(" ".join([name, *words]))
+    return tuple(sorted(texts))
+
+
+def _plain(word: str) -> str:
+    """Write a word of a card so that equal numbers look the same: `0.0` becomes `0`."""
+    try:
+        return f"{float(word):g}"
+    except ValueError:
+        return word.upper()
