@@ -159,6 +159,14 @@ def test_the_first_module_that_fails_is_the_last_and_is_named(tmp_path):
     assert not (tmp_path / "run/xmu.dat").exists()
 
 
+@pytest.mark.parametrize("overlap", ["", "FOLP 0 0.8"])
+def test_the_card_folp_that_feff_advises_changes_nothing(tmp_path, overlap):
+    """So it is no correction; FEFF names potential 0."""
+    bad = COPPER.replace("0 0 0 0\n", "0 0 0 0\n0.2 0.2 0.2 1\n").replace("POTENTIALS", f"{overlap}\nPOTENTIALS")
+    printed, _ = run(tmp_path / "run", text=bad)
+    assert " FOLP for POTENTIAL type   0 is too big." in printed
+
+
 def test_all_ends_with_its_parent(tmp_path):
     (tmp_path / "feff.inp").write_text(COPPER)
     command = find_program(None).command

@@ -123,14 +123,13 @@ def test_the_stand_in_does_take_an_old_file_for_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("modules", [False, True], ids=["script", "modules"])
-def test_muffin_tins_that_overlap_get_a_smaller_overlap_for_the_potential_that_the_log_names(tmp_path, modules):
+def test_muffin_tins_that_overlap_are_not_corrected_as_folp_changes_nothing(tmp_path, modules):
     site = Site(tmp_path, folp={"1": 0.9, "2": 1.0})
-    assert site.run(modules=modules)
-    assert site.corrections() == [("FOLP potential 1", "automatic", 1.0), ("FOLP potential 1", 1.0, 0.9),
-                                  ("FOLP potential 2", "automatic", 1.0)]  # fmt: skip
-    assert site.marks()[-1]["folp"] == {"1": 0.9, "2": 1.0}
-    text = (site.folder / "feff.inp").read_text()
-    assert text.count("FOLP 1") == 1 and text.index("FOLP 2 1") < text.index("POTENTIALS")
+    assert not site.run(modules=modules)
+    result = site.result()
+    assert (result["reason"], result["corrections"], result["attempts"]) == ("module_failed", [], 1)
+    assert "the muffin tins of potential 1 overlap too much" in result["detail"]
+    assert site.marks()[-1]["folp"] == {} and "FOLP" not in (site.folder / "feff.inp").read_text()
 
 
 def test_electrons_that_are_counted_wrongly_get_a_smaller_factor_at_once(tmp_path):
@@ -144,7 +143,7 @@ HOPELESS = {
     "radius does not help": ({"converges": {"radius": 3}}, {"smaller_radius": True}, "not_converged", "ran out", 4),
     "too many corrections": ({"converges": {"ca1": 0.05}}, {"corrections": 1}, "not_converged", "ran out", 2),
     "no correction allowed": ({"converges": {"ca1": 0.1}}, {"corrections": 0}, "not_converged", "ran out", 1),
-    "muffin tins": ({"folp": {"2": 0.1}}, {}, "module_failed", "muffin tins of potential 2", 4),
+    "muffin tins": ({"folp": {"2": 0.1}}, {}, "module_failed", "muffin tins of potential 2", 1),
     "a cluster cut": ({"do": "cut"}, {}, "cluster_cut", "took 15 atoms", 1),
     "fms killed, script went on": ({"do": "fms killed"}, {}, "killed", "left no message of its own", 1),
     "no memory, script went on": ({"do": "no memory"}, {}, "killed", "Cannot allocate memory", 1),

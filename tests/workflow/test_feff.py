@@ -18,7 +18,7 @@ from xanesflow.spectra.store import read_spectra
 def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_must_be_helped(tmp_path):
     control = tmp_path / "control"
     control.mkdir()
-    orders = {"Sr": {"converges": {"ca1": 0.1}, "folp": {"2": 1.0}}, "Ca": {"converges": {"radius": 6}}}
+    orders = {"Sr": {"converges": {"ca1": 0.1}, "folp": {"2": 1.15}}, "Ca": {"converges": {"radius": 6}}}
     (control / "control.json").write_text(json.dumps(orders))
     (tmp_path / "mine").mkdir()
     structures = {"plain": rocksalt(), "helped": perovskite("Cu", "Sr"), "hopeless": perovskite("Cu", "Ca")}
@@ -45,7 +45,7 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_mus
     assert "Cu_FEFF: 1 of the spectra come from runs whose inputs were corrected" in printed
     curated = read_spectra(tmp_path / "results/spectra/Cu_FEFF.h5")
     told = dict(zip(curated.material_id, curated.corrections, strict=True))
-    assert told == {"helped": "FOLP potential 2 automatic -> 1.0; SCF ca1 0.2 -> 0.1", "plain": ""}
+    assert told == {"helped": "SCF ca1 0.2 -> 0.1", "plain": ""}
     assert [(r.material_id, r.reason) for r in curated.rejected] == [("hopeless", "not_converged")]
     for kept in read_chunk(tmp_path / "results/simulations/Cu_FEFF/0000.zip", "FEFF"):
         if kept.record["outcome"] == "finished":

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, replace
 
 _SCF = re.compile(r"^[^\S\n]*SCF\b([^\n*!]*).*$", re.MULTILINE | re.IGNORECASE)
-_SECTION = re.compile(r"^[^\S\n]*POTENTIALS?\b", re.MULTILINE | re.IGNORECASE)
 _DEFAULTS = ("", "0", "30", "0.2", "1")  # FEFF's own, for values that the card leaves out
 
 
@@ -50,20 +49,3 @@ def scf_of(text: str) -> Scf | None:
 def with_scf(text: str, scf: Scf) -> str:
     """Replace the card SCF of a feff.inp."""
     return _SCF.sub(str(scf), text, count=1)
-
-
-def folp_of(text: str, potential: int) -> float | None:
-    """Read the overlap that a card FOLP gives a potential; None if there is none."""
-    found = re.search(rf"^[^\S\n]*FOLP\s+{potential}\s+(\S+)", text, re.MULTILINE | re.IGNORECASE)
-    try:
-        return float(found[1]) if found else None
-    except ValueError:
-        return None
-
-
-def with_folp(text: str, potential: int, overlap: float) -> str:
-    """Set the overlap of a potential's muffin tins by a card FOLP, before the section POTENTIALS."""
-    text = re.sub(rf"^[^\S\n]*FOLP\s+{potential}\s.*\n", "", text, flags=re.MULTILINE | re.IGNORECASE)
-    found = _SECTION.search(text)
-    at = found.start() if found else 0
-    return f"{text[:at]}FOLP {potential} {overlap:g}\n{text[at:]}"

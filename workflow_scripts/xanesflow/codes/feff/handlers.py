@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from custodian.custodian import ErrorHandler
 
-from xanesflow.codes.feff.cards import folp_of, scf_of, with_folp, with_scf
+from xanesflow.codes.feff.cards import scf_of, with_scf
 from xanesflow.codes.feff.read_logs import Fault
 
 MOST_ITERATIONS = 100
@@ -29,9 +29,6 @@ SMALLER = 0.8
 """The radius of the self-consistent field is multiplied by this, once."""
 
 LEAST_RADIUS_A = 3.0
-
-OVERLAPS = (1.0, 0.9, 0.8)
-"""Values for the card FOLP, tried in this order. Any card FOLP also ends FEFF's automatic overlap of up to 1.15."""
 
 
 @dataclass(frozen=True)
@@ -151,22 +148,7 @@ class FactorRefused(FeffHandler):
         return with_scf(text, scf.with_(ca1=ACCEPTED_CA1)), Correction("SCF", "ca1", scf.ca1, ACCEPTED_CA1, fault.kind)
 
 
-class MuffinTins(FeffHandler):
-    """Corrects muffin tins that overlap too much: a smaller overlap for the potential that the log names."""
-
-    kinds = ("overlap",)
-
-    def change(self, text: str, fault: Fault) -> tuple[str, Correction] | None:
-        """Set the next smaller value of `OVERLAPS`."""
-        if fault.potential is None:
-            return None
-        before = folp_of(text, fault.potential)
-        after = next((overlap for overlap in OVERLAPS if before is None or overlap < before - 1e-9), None)
-        if after is None:
-            return None
-        old = "automatic" if before is None else before
-        correction = Correction("FOLP", f"potential {fault.potential}", old, after, fault.kind)
-        return with_folp(text, fault.potential, after), correction
-
-
-HANDLERS = (FactorRefused, MuffinTins, Unconverged)
+HANDLERS = (FactorRefused, Unconverged)
+"""FOLP, which FEFF advises where muffin tins overlap too much, is not among them: it does not change what FEFF finds
+fault with (the Norman radius of the potential, and the radii of atoms whose Norman radius reaches their neighbour), and
+one card FOLP ends the automatic overlap of all other potentials."""

@@ -46,7 +46,7 @@ _PHYSICS = {
     "TDLD": "TDLDA", "PMBS": "PMBSE", "MULT": "MULTIPOLE", "HUBB": "HUBBARD", "SFCO": "SFCONV", "SELF": "SELF",
     "RMUL": "RMULTIPLIER",
 }  # fmt: skip
-"""Cards that change the spectrum, and their whole names. SCF's iterations and ca1, and FOLP, which corrections change,
+"""Cards that change the spectrum, and their whole names. SCF's iterations and ca1, which corrections change, FOLP,
 and the radius of the cluster are not among them."""
 
 

@@ -40,13 +40,11 @@ class Fault:
         kind: a word by which `handlers` choose a correction.
         reason: one of `xanesflow.core.reasons.REASONS`.
         detail: one sentence.
-        potential: number of the potential at fault, if it is one.
     """
 
     kind: str
     reason: str
     detail: str
-    potential: int | None = None
 
 
 _FAULTS = (
@@ -145,11 +143,10 @@ def _known_fault(log: str, kinds: frozenset[str] | None = None) -> Fault | None:
     for kind, reason, sign, said, sentence in _COMPILED:
         if (kinds is None or kind in kinds) and sign in log and (found := said.search(log)):
             words = [" ".join(part.split()) for part in (found[0], *found.groups("no text of it"))]
-            potential = int(found[1]) if kind == "overlap" else None
             detail = sentence.format(*words)
             if kind.startswith("overlap") and _CLOSE_SIGN in log:  # no correction can help, so it gets another kind
                 return Fault("too_close", "atoms_too_close", f"{detail}; two atoms stand very close together")
-            return Fault(kind, reason, detail, potential)
+            return Fault(kind, reason, detail)
     return None
 
 
