@@ -116,7 +116,7 @@ def check_sources(
     if runs == "run" and source == "archive":
         raise ValueError(
             "simulations.source: run computes spectra of structures, but structures.source: archive brings none; "
-            "set structures.source to directory, examples or materials_project"
+            "set structures.source to directory, examples or materials_project, or to amcsd"
         )
     if runs == "archive" and source != "archive":
         raise ValueError(

@@ -20,6 +20,7 @@ REASONS = {
     "no_output": "the run left no spectrum: xmu.dat, or a file of one of VASP's two steps, is missing or empty",
     "no_structure": "the structure is missing or cannot be read, so nothing is known about the site",
     "disordered": "the structure has partially occupied sites, so it has no single spectrum",
+    "hydrogen_unknown": "the structure has hydrogen whose places are not known, so it is not complete",
     "atoms_too_close": "two atoms of the structure are closer than any bond is long",
     "duplicate_id": "two files of the folder have the same material id but different structures",
     "not_found": "Materials Project has no such material, or no longer offers it",

@@ -27,7 +27,7 @@ from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 
-Source = Literal["directory", "examples", "materials_project"]
+Source = Literal["directory", "examples", "materials_project", "amcsd"]
 
 _BATCH = 50  # structures sent to a worker at once
 
@@ -50,15 +50,15 @@ def collect_structures(
     """Take the structures with the subset's element, and from each one atom of every symmetry-inequivalent absorber.
 
     Args:
-        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project`: the
-            files of `query_materials_project`.
+        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project` and
+            `amcsd`: the files of `query_materials_project` and `read_minerals`.
         directory: the user's folder; None with other sources.
         subset: such as `Cu_FEFF`.
         structures: Parquet to write, one row for each material with the element.
         site_table: Parquet to write, one row for each site: the first atom of each kind, its multiplicity and cost.
         rejected: Parquet to write, the materials that cannot be used or hold no absorber.
         chunks: number of chunks into which the subset is divided.
-        queried: with `materials_project`, the file of structures and the manifest.
+        queried: with `materials_project` and `amcsd`, the file of structures and the manifest.
         id_files: with `materials_project`, files of material ids; only these materials belong to the subset.
         only: take only the structures with these ids; None: all.
         symprec: spglib's distance tolerance in Å.
@@ -97,9 +97,11 @@ def collect_structures(
             sites += [(material, kind) for kind in kinds]
     counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
     if not sites:
-        where = {"examples": "the example library", "materials_project": "the answer of Materials Project"}.get(
-            source, f"the folder {directory}"
-        )
+        where = {
+            "examples": "the example library",
+            "materials_project": "the answer of Materials Project",
+            "amcsd": "the database of minerals",
+        }.get(source, f"the folder {directory}")
         bad = [each for each in left_out if each.reason != "no_absorber"]
         raise XanesflowError(
             f"{subset}: no site of {element} in {where}, where {len(read)} structures were read ({counts})"
@@ -123,7 +125,7 @@ def collect_structures(
 def _read_queried(
     structures: Path, manifest: Path, *, id_files: Sequence[str | Path], symprec: float, workers: int
 ) -> list[Material | BadStructure]:
-    """The answer of Materials Project: its structures, and the materials that it could not provide."""
+    """The structures of a database, and the materials that it could not provide."""
     answer = read_manifest(manifest)
     if answer is None:
         raise XanesflowError(
