@@ -17,6 +17,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset
 from xanesflow.core.tables import count_reasons, write_rejected
+from xanesflow.structures.amcsd.database import load_entries
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.folder import read_directory
@@ -75,7 +76,10 @@ def collect_structures(
     else:
         read = _read(source, directory, symprec=symprec, workers=workers)
     if only is not None:
-        if missing := sorted(set(only) - {material.material_id for material in read}):
+        missing = sorted(set(only) - {material.material_id for material in read})
+        if source == "amcsd":  # the entries of the element were read, and other subsets take the others
+            missing = [each for each in missing if not _is_of_another_element(each, element)]
+        if missing:
             raise XanesflowError(
                 f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
                 "read; correct the id, or remove it."
@@ -143,6 +147,11 @@ def _read_queried(
     found: list[Material | BadStructure] = [material for batch in read for material in batch]
     found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
     return sorted(found, key=lambda each: each.material_id)
+
+
+def _is_of_another_element(material_id: str, element: str) -> bool:
+    """Whether an id is of an entry of the database of minerals that does not hold the element."""
+    return any(entry.id == material_id and element not in entry.elements for entry in load_entries())
 
 
 def _describe_batch(rows: list[tuple[str, str]], *, symprec: float) -> list[Material | BadStructure]:

@@ -40,8 +40,9 @@ class FoundMineral:
 def find_mineral(given: str) -> FoundMineral | None:
     """Find the entry that an id, a mineral's name or a formula stands for.
 
-    A name stands for the first usable entry of `choose_entries.rank`: ordered, at ambient conditions, newest. A formula
-    stands for that of the mineral with the most ordered entries at ambient conditions.
+    A name or formula stands for the first usable entry of `choose_entries.rank`: ordered, at ambient conditions,
+    newest; among those of the mineral and formula that have the most such entries. So TiO2 is no high-pressure form,
+    and bunsenite is NiO, although one of its entries is Ni6MnO8.
 
     Returns:
         The entry; None if no entry has this name or formula, or without larixite.
@@ -60,7 +61,7 @@ def find_mineral(given: str) -> FoundMineral | None:
     else:
         name = given.strip().lower()
         found = [entry for entry in entries if name and entry.mineral.lower() == name]
-        found = sorted(found, key=rank) or _by_mineral(_of_formula(entries, given))
+        found = _best_first(found or _of_formula(entries, given))
     if not found:
         return None
     failed: list[str] = []
@@ -101,7 +102,7 @@ def _of_formula(entries: Iterable[Entry], given: str) -> list[Entry]:
     """The entries of a formula, such as TiO2; an element alone counts too."""
     text = given.replace(" ", "")
     symbols = re.findall(r"[A-Z][a-z]?", text)
-    if not symbols or not re.fullmatch(r"(?:[A-Z][a-z]?\d*\.?\d*|[()])+", text):
+    if not symbols or not re.fullmatch(r"(?:(?:[A-Z][a-z]?|[()])\d*\.?\d*)+", text):
         return []
     if not all(map(Element.is_valid_symbol, symbols)):
         return []
@@ -111,10 +112,11 @@ def _of_formula(entries: Iterable[Entry], given: str) -> list[Entry]:
     return [entry for entry in same if wanted is not None and _reduced(sum_formula(entry.formula)) == wanted]
 
 
-def _by_mineral(entries: list[Entry]) -> list[Entry]:
-    """Sort the entries of a formula: the mineral with the most ordered entries at ambient conditions first."""
-    usual = Counter(entry.mineral for entry in entries if rank(entry)[:3] == (False, False, False))
-    return sorted(entries, key=lambda entry: (-usual[entry.mineral], rank(entry)))
+def _best_first(entries: list[Entry]) -> list[Entry]:
+    """Sort entries: the mineral and formula with the most ordered entries at ambient conditions first."""
+    kind = {entry.id: (entry.mineral, _reduced(sum_formula(entry.formula))) for entry in entries}
+    usual = Counter(kind[entry.id] for entry in entries if not any(rank(entry)[:3]))
+    return sorted(entries, key=lambda entry: (-usual[kind[entry.id]], rank(entry)))
 
 
 def _reduced(formula: str) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 
 import gemmi
 from pymatgen.core import Composition, Structure
 
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.structures.amcsd.database import Entry
+from xanesflow.structures.amcsd.database import Entry, load_entries
 from xanesflow.structures.read_cif import read_cif
 
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
@@ -24,8 +25,7 @@ def read_entry(entry: Entry) -> tuple[Structure, str]:
     Raises:
         UnusableStructure: the entry is disordered, lacks the places of its hydrogen, or contradicts itself.
     """
-    if "H" in entry.elements:
-        _check_hydrogen(entry)
+    _check_hydrogen(entry)
     return read_cif(cif_text(entry))
 
 
@@ -75,15 +75,41 @@ def symbol_of(label: str, entry: Entry) -> str:
     return next((label[:n] for n in (2, 1) if label[:n] in known), label)
 
 
+def reduced_formula(formula: str) -> str | None:
+    """The reduced formula without hydrogen, such as FeO2 for goethite; None if it cannot be read."""
+    try:
+        amounts = Composition(sum_formula(formula).replace(" ", "")).get_el_amt_dict()
+        return str(Composition({k: n for k, n in amounts.items() if k not in ("H", "D")}).reduced_formula)
+    except (ValueError, KeyError):
+        return None
+
+
+@cache
+def _with_hydrogen(mineral: str) -> frozenset[str | None]:
+    """The formulas without hydrogen of the entries of a mineral that have hydrogen."""
+    same = [entry for entry in load_entries() if entry.mineral == mineral and "H" in entry.elements]
+    return frozenset(reduced_formula(entry.formula) for entry in same)
+
+
 def _check_hydrogen(entry: Entry) -> None:
-    """Refuse an entry whose formula has hydrogen, but whose atoms have none, or none with a place."""
+    """Refuse an entry of a crystal with hydrogen whose atoms have none, or none with a place.
+
+    Old entries list the other atoms alone, and their formula then lacks the hydrogen too: goethite as FeO2. Other
+    entries of the mineral show it.
+    """
     labels = entry.labels
     hydrogen = [k for k, label in enumerate(labels) if symbol_of(label, entry) in ("H", "D")]
-    groups = [label for label in labels if label.startswith(("Wat", "NH"))]
-    if not hydrogen or groups:
+    groups = [label for label in labels if re.match(r"Wat|NH\d", label)]
+    if not hydrogen and ("H" in entry.elements or groups):
         where = f", such as that of {groups[0][:20]}" if groups else ""
         raise UnusableStructure(
-            f"has hydrogen in its formula, '{entry.formula[:60]}', whose places are not known{where}",
+            f"has hydrogen, by its formula '{entry.formula[:60]}' or its labels, whose places are not known{where}",
+            "hydrogen_unknown",
+        )
+    if not hydrogen and entry.mineral and reduced_formula(entry.formula) in _with_hydrogen(entry.mineral):
+        raise UnusableStructure(
+            f"lists no hydrogen ('{entry.formula[:60]}'), which other entries of {entry.mineral} have, so it is not "
+            "complete",
             "hydrogen_unknown",
         )
     for column in entry.columns[:3]:
