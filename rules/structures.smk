@@ -108,6 +108,7 @@ if CONFIG.structures.source != "archive":
         params:
             source=CONFIG.structures.source,
             only=CONFIG.structures.only,
+            duplicates=CONFIG.structures.duplicates,
             state=lambda wildcards: state_of_structures(),
             n_chunks=lambda wildcards: CAMPAIGN.n_chunks(wildcards.subset),
             symprec=CONFIG.structures.symprec,

@@ -14,6 +14,7 @@ with rule_log(snakemake):
         queried=(queried[0], queried[1]) if queried else None,
         id_files=list(snakemake.input.ids),
         only=snakemake.params.only,
+        duplicates=snakemake.params.duplicates,
         structures=Path(snakemake.output.structures),
         site_table=Path(snakemake.output.site_table),
         rejected=Path(snakemake.output.rejected),

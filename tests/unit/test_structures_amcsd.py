@@ -127,7 +127,7 @@ def test_partial_occupancy_and_unknown_hydrogen_have_their_reasons():
 @pytest.mark.parametrize("number", [3165, 18023, 10565])  # goethite, theophrastite, manganite
 def test_an_old_entry_that_leaves_hydrogen_out_of_its_formula_too_is_not_an_oxide(number):
     """Found in the database: FeO2, NiO2 and MnO2, which are FeOOH, Ni(OH)2 and MnOOH."""
-    with pytest.raises(UnusableStructure, match="lists no hydrogen .* which other entries of") as caught:
+    with pytest.raises(UnusableStructure, match=r"lists no hydrogen .* which other entries of") as caught:
         read_entry(ENTRIES[number])
     assert caught.value.reason == "hydrogen_unknown"
 
@@ -249,6 +249,26 @@ def test_entries_become_the_sites_of_a_subset(tmp_path):
     assert read_rejected(paths["rejected"]) == []
     with pytest.raises(XanesflowError, match=r"structures\.only names amcsd-9999999"):
         collect([*ids, "amcsd-9999999"])
+
+
+def test_near_duplicates_are_merged_into_the_newest_at_room_conditions(tmp_path):
+    """Hematite at six pressures and by four other papers is one crystal; maghemite and high-pressure forms are not."""
+    paths = {"structures": tmp_path / "Fe.parquet", "manifest": tmp_path / "Fe.json"}
+    read_minerals(element="Fe", systems=["Fe-O"], filters=Filters(), **paths)
+    names = {name: tmp_path / f"{name}.parquet" for name in ("site_table", "rejected")}
+    collect_structures(
+        source="amcsd", directory=None, subset="Fe_FEFF", chunks=1, queried=tuple(paths.values()), duplicates="merge",
+        structures=tmp_path / "collected.parquet", **names,
+    )  # fmt: skip
+    stay = set(pd.read_parquet(names["site_table"])["material_id"])
+    rejected = {each.material_id: each for each in read_rejected(names["rejected"])}
+    hematite = {entry.id for entry in ENTRIES.values() if entry.mineral == "Hematite" and not entry.partly_occupied}
+    assert stay & hematite == {"amcsd-0017806"}
+    for other in hematite - {"amcsd-0017806"}:
+        assert rejected[other].reason == "near_duplicate" and "amcsd-0017806" in rejected[other].detail
+    magnetite = {entry.id for entry in ENTRIES.values() if entry.mineral == "Magnetite"}
+    assert "amcsd-0020645" in stay and len(stay & magnetite) < 5
+    assert not stay & rejected.keys()
 
 
 @pytest.mark.parametrize(

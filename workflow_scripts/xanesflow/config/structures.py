@@ -121,6 +121,14 @@ class StructuresSection(Section):
         None,
         description=("take only the structures with these ids (of any source but archive); null: all"),
     )
+    duplicates: Literal["keep", "merge"] = Field(
+        "keep",
+        description=(
+            "merge: of structures that are one crystal but for small differences (pymatgen's StructureMatcher), one\n"
+            "stands for all: of amcsd the one at room conditions and newest, else the one whose id comes first; the\n"
+            "rejected table lists the others. keep: take all"
+        ),
+    )
     symprec: Positive = Field(
         0.01, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"
     )

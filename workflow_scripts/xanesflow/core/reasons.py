@@ -23,6 +23,7 @@ REASONS = {
     "hydrogen_unknown": "the structure has hydrogen whose places are not known, so it is not complete",
     "atoms_too_close": "two atoms of the structure are closer than any bond is long",
     "duplicate_id": "two files of the folder have the same material id but different structures",
+    "near_duplicate": "another material is the same crystal and stands for it (structures.duplicates: merge)",
     "not_found": "Materials Project has no such material, or no longer offers it",
     "excluded": "the configuration excludes the material",
     "no_absorber": "the structure holds no atom of the subset's element",

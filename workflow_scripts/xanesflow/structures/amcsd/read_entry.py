@@ -87,8 +87,17 @@ def reduced_formula(formula: str) -> str | None:
 @cache
 def _with_hydrogen(mineral: str) -> frozenset[str | None]:
     """The formulas without hydrogen of the entries of a mineral that have hydrogen."""
-    same = [entry for entry in load_entries() if entry.mineral == mineral and "H" in entry.elements]
-    return frozenset(reduced_formula(entry.formula) for entry in same)
+    return frozenset(reduced_formula(formula) for formula in _formulas_with_hydrogen().get(mineral, ()))
+
+
+@cache
+def _formulas_with_hydrogen() -> dict[str, set[str]]:
+    """The formulas with hydrogen of each mineral that has some."""
+    found: dict[str, set[str]] = {}
+    for entry in load_entries():
+        if "H" in entry.elements:
+            found.setdefault(entry.mineral, set()).add(entry.formula)
+    return found
 
 
 def _check_hydrogen(entry: Entry) -> None:
