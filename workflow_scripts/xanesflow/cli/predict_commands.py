@@ -33,7 +33,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="STRUCTURE...",
-            help="Files (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), folders of them, examples, or minerals.",
+            help="Files (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), folders, examples, minerals.",
             show_default=False,
         ),
     ],
