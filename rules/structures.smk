@@ -51,6 +51,8 @@ if CONFIG.structures.source == "materials_project":
 if CONFIG.structures.source == "amcsd":
 
     rule read_minerals:
+        input:
+            [],  # the database lies in an installed package, so its hash in `state` below stands for the file
         output:
             structures=paths.MINERALS,
             manifest=paths.MINERALS_MANIFEST,
@@ -68,7 +70,6 @@ if CONFIG.structures.source == "amcsd":
         params:
             systems=lambda wildcards: CAMPAIGN.systems_of(wildcards.element),
             filters=CONFIG.structures.amcsd.model_dump(exclude={"systems"}),
-            # The database lies in an installed package, so its hash stands for the file.
             state=lambda wildcards: state_of_structures(),
         message:
             "Reading the minerals with {wildcards.element}"
