@@ -104,5 +104,7 @@ if (
         or_workflow_error(check_feature_files, CAMPAIGN)
     elif CONFIG.structures.source == "materials_project":
         or_workflow_error(lambda: files_of_ids(*SUBSETS))
+    elif CONFIG.structures.source == "amcsd":
+        or_workflow_error(state_of_structures)
     for warning in warnings_of(CAMPAIGN):
         logger.warning(warning)

@@ -48,6 +48,35 @@ if CONFIG.structures.source == "materials_project":
             "../workflow_scripts/query_materials_project.py"
 
 
+if CONFIG.structures.source == "amcsd":
+
+    rule read_minerals:
+        input:
+            [],  # the database lies in an installed package, so its hash in `state` below stands for the file
+        output:
+            structures=paths.MINERALS,
+            manifest=paths.MINERALS_MANIFEST,
+        log:
+            log_of("read_minerals", "{element}"),
+        benchmark:
+            benchmark_of("read_minerals", "{element}")
+        priority: 20
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 2
+        resources:
+            mem_mb=more_each_time(2000),
+            runtime=more_each_time(30),
+        params:
+            systems=lambda wildcards: CAMPAIGN.systems_of(wildcards.element),
+            filters=CONFIG.structures.amcsd.model_dump(exclude={"systems"}),
+            state=lambda wildcards: state_of_structures(),
+        message:
+            "Reading the minerals with {wildcards.element}"
+        script:
+            "../workflow_scripts/read_minerals.py"
+
+
 if CONFIG.structures.source != "archive":
 
     rule collect_structures:
@@ -57,7 +86,7 @@ if CONFIG.structures.source != "archive":
             queried=lambda wildcards: CAMPAIGN.queried_structures(wildcards.subset),
             ids=lambda wildcards: (
                 files_of_ids(wildcards.subset)
-                if CAMPAIGN.queried_structures(wildcards.subset)
+                if CONFIG.structures.source == "materials_project"
                 else []
             ),
         output:
@@ -80,6 +109,7 @@ if CONFIG.structures.source != "archive":
         params:
             source=CONFIG.structures.source,
             only=CONFIG.structures.only,
+            duplicates=CONFIG.structures.duplicates,
             state=lambda wildcards: state_of_structures(),
             n_chunks=lambda wildcards: CAMPAIGN.n_chunks(wildcards.subset),
             symprec=CONFIG.structures.symprec,

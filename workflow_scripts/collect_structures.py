@@ -1,4 +1,4 @@
-"""Take the structures of a subset from a folder, the example library or Materials Project (rules/structures.smk)."""
+"""Take the structures of a subset from a folder, the example library or a database (rules/structures.smk)."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from xanesflow.config.rule_script import path_or_none, rule_log
 from xanesflow.structures.collect_structures import collect_structures
 
 with rule_log(snakemake):
-    queried = [Path(path) for path in snakemake.input.queried]  # empty unless the source is Materials Project
+    queried = [Path(path) for path in snakemake.input.queried]  # empty unless the source is a database
     collect_structures(
         source=snakemake.params.source,
         directory=path_or_none(snakemake.input.directory),  # none for the example library
@@ -14,6 +14,7 @@ with rule_log(snakemake):
         queried=(queried[0], queried[1]) if queried else None,
         id_files=list(snakemake.input.ids),
         only=snakemake.params.only,
+        duplicates=snakemake.params.duplicates,
         structures=Path(snakemake.output.structures),
         site_table=Path(snakemake.output.site_table),
         rejected=Path(snakemake.output.rejected),

@@ -12,6 +12,7 @@ from pymatgen.core import Element, Structure
 from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.core.text import first_few, listing, printable
+from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, read_structure_file
@@ -19,7 +20,7 @@ from xanesflow.structures.one_file import name_of, read_structure_file
 LIGHTEST, HEAVIEST = 11, 92
 """Atomic numbers of the first and last absorber whose K edge the embedded engine computes."""
 
-_LIST = "`xanesflow examples` lists the examples"
+_LIST = "`xanesflow examples` lists the examples, and `xanesflow structures search WORD` minerals too"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def make_request(given: str, element: str | None, site: int | None, *, symprec: 
     """Find structure, element and atoms.
 
     Args:
-        given: a structure file, or the id of an example.
+        given: a structure file, the id of an example, or a name that `find_mineral` knows.
         element: symbol of the absorber; None: the element of `site`, else the structure's only 3d metal.
         site: 0-based index of the atom; None: all inequivalent atoms of the element.
         symprec: spglib's distance tolerance in Å.
@@ -139,11 +140,15 @@ def _load(given: str) -> tuple[str, str, Structure, str]:
 
 def _load_example(given: str) -> tuple[str, str, Structure, str]:
     examples = {example.id: example for example in load_examples()}
+    if given not in examples and (mineral := find_mineral(given)) is not None:
+        return mineral.entry.id, mineral.source, mineral.structure, mineral.note
     if given not in examples:
         close = get_close_matches(given.lower(), examples, n=3, cutoff=0.65)
         close = close or [name for name in examples if name.split("-")[0] == given.lower()][:3]
         hint = f"did you mean {' or '.join(close)}? {_LIST}" if close else _LIST
-        raise WrongCallError(f"There is no file {printable(given, 200)}, and no example with that name; {hint}.")
+        raise WrongCallError(
+            f"There is no file {printable(given, 200)}, and no example or mineral with that name; {hint}."
+        )
     example = examples[given]
     reference = " ".join(example.reference.split()).rstrip(".")
     return example.id, f"{example.name}, example library: {reference}", example.structure(), ""

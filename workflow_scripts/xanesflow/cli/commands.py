@@ -47,7 +47,8 @@ def xanes(
         str,
         typer.Argument(
             metavar="STRUCTURE",
-            help="A file (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), or an example's id, as nio-rocksalt.",
+            help="A file (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), an example's id, as nio-rocksalt, "
+            "or a mineral: its name, a formula, or an id, as amcsd-0000143.",
             show_default=False,
         ),
     ],
@@ -327,6 +328,37 @@ app.command()(measured)
 
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(model_app, name="model")
+
+structures_app = typer.Typer(no_args_is_help=True, help="Structures that come along: examples and minerals.")
+app.add_typer(structures_app, name="structures")
+
+
+@structures_app.callback()
+def _structures() -> None:
+    """Make `structures` a group of commands, since there may be more than one."""
+
+
+@structures_app.command("search")
+def search_structures(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORD...", help="Parts of a name, formula, author or title; all must be there."),
+    ],
+    *,
+    element: Annotated[
+        str | None,
+        typer.Option("--element", "-e", metavar="SYMBOL", help="Only those with this element.", show_default=False),
+    ] = None,
+) -> None:
+    """List examples and measured structures of minerals with their references; `xanesflow xanes` takes their ids.
+
+    Example: xanesflow structures search hematite
+    """  # fmt: skip
+    with report_errors():
+        from xanesflow.cli.search_structures import show_found
+
+        show_found(words, element, results())
+
 
 profile_app = typer.Typer(no_args_is_help=True, help="Profiles: how Snakemake runs the workflow's jobs on a cluster.")
 app.add_typer(profile_app, name="profile")

@@ -33,7 +33,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="STRUCTURE...",
-            help="Files (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), or folders of them.",
+            help="Files (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), folders, examples, minerals.",
             show_default=False,
         ),
     ],

@@ -115,15 +115,20 @@ class Campaign:
         return [given.directory] if given.source == "directory" and given.directory else []
 
     def queried_structures(self, subset: str) -> list[str]:
-        """Structures of a subset's element from Materials Project, and their manifest; empty for other sources."""
-        if self.config.structures.source != "materials_project":
-            return []
-        element = Subset.parse(subset).element
-        return [fill(pattern, element=element) for pattern in (paths.QUERIED_STRUCTURES, paths.QUERY_MANIFEST)]
+        """Structures of a subset's element from a database, and their manifest; empty for other sources."""
+        patterns = {
+            "materials_project": (paths.QUERIED_STRUCTURES, paths.QUERY_MANIFEST),
+            "amcsd": (paths.MINERALS, paths.MINERALS_MANIFEST),
+        }.get(self.config.structures.source, ())
+        return [fill(pattern, element=Subset.parse(subset).element) for pattern in patterns]
 
     def material_ids(self, subset: str) -> str | list[str] | None:
         """`structures.materials_project.ids` for a subset: ids, a file or folder of them, or None."""
         return self.config.structures.materials_project.ids_of(Subset.parse(subset).element)
+
+    def systems_of(self, element: str) -> list[str]:
+        """The chemical systems to take from the database of minerals for an element, such as `Cu-O-*`."""
+        return [system.replace("E", element, 1) for system in self.config.structures.amcsd.systems]
 
     def query_of(self, element: str) -> dict[str, Any]:
         """The query to Materials Project for an element, without ids that are listed in files."""

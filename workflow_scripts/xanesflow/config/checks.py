@@ -116,7 +116,12 @@ def check_sources(
     if runs == "run" and source == "archive":
         raise ValueError(
             "simulations.source: run computes spectra of structures, but structures.source: archive brings none; "
-            "set structures.source to directory, examples or materials_project"
+            "set structures.source to directory, examples or materials_project, or to amcsd"
+        )
+    if source == "archive" and structures.duplicates == "merge":
+        raise ValueError(
+            "structures.duplicates: merge does not fit structures.source: archive, which imports all finished runs; "
+            "set it to keep"
         )
     if runs == "archive" and source != "archive":
         raise ValueError(

@@ -17,6 +17,8 @@ REJECTED_STRUCTURES = "results/structures/{subset}_rejected.parquet"
 COST = "results/structures/cost.csv"
 QUERIED_STRUCTURES = "results/structures/materials_project/{element}.parquet"
 QUERY_MANIFEST = "results/structures/materials_project/{element}.json"
+MINERALS = "results/structures/amcsd/{element}.parquet"
+MINERALS_MANIFEST = "results/structures/amcsd/{element}.json"
 
 # Stage 2: inputs
 INPUTS = "results/inputs/{subset}/{chunk}.zip"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config.base import Count, ElementSymbol, Positive, Section, not_bool, unique
+from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool, unique
 
 
 def _system(name: str) -> str:
@@ -23,8 +23,15 @@ def _material_id(name: str) -> str:
     return name
 
 
+def _range(values: list[float]) -> list[float]:
+    if values[0] > values[1]:
+        raise ValueError("give the lowest value first, such as [0, 320]")
+    return values
+
+
 SystemName = Annotated[str, AfterValidator(_system)]
 MaterialId = Annotated[str, AfterValidator(_material_id)]
+Range = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_range)]
 
 
 class MaterialsProjectSection(Section):
@@ -66,15 +73,40 @@ class MaterialsProjectSection(Section):
         return self.ids[element] if isinstance(self.ids, dict) else self.ids
 
 
+class AmcsdSection(Section):
+    """Which measured structures are taken from the American Mineralogist Crystal Structure Database."""
+
+    systems: Annotated[list[SystemName], Field(min_length=1), AfterValidator(unique)] = Field(
+        ["E", "E-O", "E-O-*", "E-O-*-*"],
+        description="chemical systems, as in materials_project: E is the subset's element, * any other element",
+    )
+    max_atoms: Count | None = Field(None, description="largest number of atoms in the conventional cell; null: any")
+    temperature: Range | None = Field(
+        None,
+        description=(
+            "[lowest, highest] temperature of the measurement in K; an entry that states none counts as 298 K;\n"
+            "null: any"
+        ),
+    )
+    pressure: Range | None = Field(
+        None,
+        description=(
+            "[lowest, highest] pressure in GPa, such as [0, 0.001]; an entry that states none counts as 0;\nnull: any"
+        ),
+    )
+    year: Count | None = Field(None, description="only structures published in this year or later; null: any")
+
+
 class StructuresSection(Section):
     """Where the crystal structures come from."""
 
-    source: Literal["archive", "directory", "examples", "materials_project"] = Field(
+    source: Literal["archive", "directory", "examples", "materials_project", "amcsd"] = Field(
         "archive",
         description=(
             "archive: the POSCAR next to the finished runs of simulations.archive; directory: your own files;\n"
             "examples: well-known structures that come with xanesflow; materials_project: Materials Project, with\n"
-            "your API key in the environment variable MP_API_KEY"
+            "your API key in the environment variable MP_API_KEY; amcsd: measured structures of minerals, which come\n"
+            "with the package larixite"
         ),
     )
     directory: str | None = Field(
@@ -87,7 +119,15 @@ class StructuresSection(Section):
     )
     only: Annotated[list[str], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
-        description=("take only the structures with these ids (directory, examples or materials_project); null: all"),
+        description=("take only the structures with these ids (of any source but archive); null: all"),
+    )
+    duplicates: Literal["keep", "merge"] = Field(
+        "keep",
+        description=(
+            "merge: of structures that are one crystal but for small differences (pymatgen's StructureMatcher), one\n"
+            "stands for all: of amcsd the one at room conditions and newest, else the one whose id comes first; the\n"
+            "rejected table lists the others. keep: take all"
+        ),
     )
     symprec: Positive = Field(
         0.01, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"
@@ -96,6 +136,7 @@ class StructuresSection(Section):
     materials_project: MaterialsProjectSection = Field(
         MaterialsProjectSection(), description="for source materials_project: which structures to request"
     )
+    amcsd: AmcsdSection = Field(AmcsdSection(), description="for source amcsd: which structures to take")
     refresh: bool = Field(
         False,
         description=(

@@ -14,6 +14,8 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.structures.amcsd.find_mineral import find_mineral
+from xanesflow.structures.examples import load_examples
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, plain_name, read_structure_file
@@ -37,7 +39,8 @@ def read_structures(
 
     Args:
         given: a structure file of any form that `structures.file_forms` knows, a folder of them (see
-            `structures.folder`), a pymatgen Structure, several of all these, or a mapping from ids to files and
+            `structures.folder`), the id of an example, a name that `find_mineral` knows, a pymatgen Structure, several
+            of all these, or a mapping from ids to files and
             Structures. Without a mapping the id is the file's name without its ending; for a POSCAR the name of its
             folder; and for the k-th Structure `structure_k`, counted from 0.
         symprec: spglib's distance tolerance in Å.
@@ -63,7 +66,7 @@ def read_structures(
                 progress=progress,
             )
         elif not os.path.lexists(each):
-            raise XanesflowError(f"There is no structure file {each} (looked from {Path.cwd()}).")
+            found.append(_by_name(name, str(each), symprec=symprec))
         else:
             found.append(_from_file(name, Path(each), symprec=symprec))
     if not found:
@@ -109,6 +112,17 @@ def _from_file(name: str, path: Path, *, symprec: float) -> Material | BadStruct
     except UnusableStructure as error:
         return BadStructure(name, f"{path.name} {error}", error.reason)
     return _noted(describe(name, structure, symprec=symprec), f"{path.name}: {note}" if note else "")
+
+
+def _by_name(name: str, given: str, *, symprec: float) -> Material | BadStructure:
+    """An example or a mineral instead of a file."""
+    example = next((example for example in load_examples() if example.id == given), None)
+    if example is not None:
+        return describe(name or example.id, example.structure(), symprec=symprec)
+    mineral = find_mineral(given)
+    if mineral is None:
+        raise XanesflowError(f"There is no structure file {given} (looked from {Path.cwd()}).")
+    return _noted(describe(name or mineral.entry.id, mineral.structure, symprec=symprec), mineral.note)
 
 
 def _noted(material: Material | BadStructure, note: str) -> Material | BadStructure:

@@ -17,17 +17,20 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset
 from xanesflow.core.tables import count_reasons, write_rejected
+from xanesflow.structures.amcsd.choose_entries import rank
+from xanesflow.structures.amcsd.database import load_entries
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.materials_project.manifest import read_manifest
 from xanesflow.structures.materials_project.material_ids import read_ids
+from xanesflow.structures.merge_duplicates import merge_duplicates
 from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 
-Source = Literal["directory", "examples", "materials_project"]
+Source = Literal["directory", "examples", "materials_project", "amcsd"]
 
 _BATCH = 50  # structures sent to a worker at once
 
@@ -44,23 +47,25 @@ def collect_structures(
     queried: tuple[Path, Path] | None = None,
     id_files: Sequence[str | Path] = (),
     only: Sequence[str] | None = None,
+    duplicates: Literal["keep", "merge"] = "keep",
     symprec: float = 0.01,
     workers: int = 1,
 ) -> None:
     """Take the structures with the subset's element, and from each one atom of every symmetry-inequivalent absorber.
 
     Args:
-        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project`: the
-            files of `query_materials_project`.
+        source: `directory`: a folder of the user's files; `examples`: the built-in library; `materials_project` and
+            `amcsd`: the files of `query_materials_project` and `read_minerals`.
         directory: the user's folder; None with other sources.
         subset: such as `Cu_FEFF`.
         structures: Parquet to write, one row for each material with the element.
         site_table: Parquet to write, one row for each site: the first atom of each kind, its multiplicity and cost.
         rejected: Parquet to write, the materials that cannot be used or hold no absorber.
         chunks: number of chunks into which the subset is divided.
-        queried: with `materials_project`, the file of structures and the manifest.
+        queried: with `materials_project` and `amcsd`, the file of structures and the manifest.
         id_files: with `materials_project`, files of material ids; only these materials belong to the subset.
         only: take only the structures with these ids; None: all.
+        duplicates: `merge` lets one of several near-duplicates stand for all.
         symprec: spglib's distance tolerance in Å.
         workers: number of processes that read structures.
 
@@ -75,14 +80,12 @@ def collect_structures(
     else:
         read = _read(source, directory, symprec=symprec, workers=workers)
     if only is not None:
-        if missing := sorted(set(only) - {material.material_id for material in read}):
-            raise XanesflowError(
-                f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
-                "read; correct the id, or remove it."
-            )
-        read = [material for material in read if material.material_id in only]
-    # Choose the sites, and record why the other materials are left out.
+        read = _only(read, only, source, element)
+    # Let one of several near-duplicates with the element stand for all.
     left_out: list[Rejected] = []
+    if duplicates == "merge":
+        read, left_out = _merge(source, read, element)
+    # Choose the sites, and record why the other materials are left out.
     sites: list[tuple[Material, int]] = []
     for material in read:
         if isinstance(material, BadStructure):
@@ -97,9 +100,11 @@ def collect_structures(
             sites += [(material, kind) for kind in kinds]
     counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
     if not sites:
-        where = {"examples": "the example library", "materials_project": "the answer of Materials Project"}.get(
-            source, f"the folder {directory}"
-        )
+        where = {
+            "examples": "the example library",
+            "materials_project": "the answer of Materials Project",
+            "amcsd": "the database of minerals",
+        }.get(source, f"the folder {directory}")
         bad = [each for each in left_out if each.reason != "no_absorber"]
         raise XanesflowError(
             f"{subset}: no site of {element} in {where}, where {len(read)} structures were read ({counts})"
@@ -123,7 +128,7 @@ def collect_structures(
 def _read_queried(
     structures: Path, manifest: Path, *, id_files: Sequence[str | Path], symprec: float, workers: int
 ) -> list[Material | BadStructure]:
-    """The answer of Materials Project: its structures, and the materials that it could not provide."""
+    """The structures of a database, and the materials that it could not provide."""
     answer = read_manifest(manifest)
     if answer is None:
         raise XanesflowError(
@@ -141,6 +146,46 @@ def _read_queried(
     found: list[Material | BadStructure] = [material for batch in read for material in batch]
     found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
     return sorted(found, key=lambda each: each.material_id)
+
+
+def _merge(
+    source: Source, read: list[Material | BadStructure], element: str
+) -> tuple[list[Material | BadStructure], list[Rejected]]:
+    """Merge near-duplicates among the materials that hold the element; of minerals the best entry stays."""
+    with_element = [each for each in read if isinstance(each, Material) and element in each.elements]
+    if source == "amcsd":
+        ranks = {entry.id: rank(entry) for entry in load_entries()}
+        why = "that entry comes first: ordered, at room conditions, newest"
+        _, merged = merge_duplicates(with_element, lambda each: ranks[each.material_id], why)
+    else:
+        _, merged = merge_duplicates(with_element, lambda each: each.material_id, "that id comes first")
+    gone = {each.material_id for each in merged}
+    log.info("%d of %d structures with %s are near-duplicates of others", len(gone), len(with_element), element)
+    return [each for each in read if each.material_id not in gone], merged
+
+
+def _only(
+    read: list[Material | BadStructure], only: Sequence[str], source: Source, element: str
+) -> list[Material | BadStructure]:
+    """The structures with these ids.
+
+    Raises:
+        XanesflowError: an id is not among them.
+    """
+    missing = sorted(set(only) - {material.material_id for material in read})
+    if source == "amcsd":  # the entries of the element were read, and other subsets take the others
+        missing = [each for each in missing if not _is_of_another_element(each, element)]
+    if missing:
+        raise XanesflowError(
+            f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
+            "read; correct the id, or remove it."
+        )
+    return [material for material in read if material.material_id in only]
+
+
+def _is_of_another_element(material_id: str, element: str) -> bool:
+    """Whether an id is of an entry of the database of minerals that does not hold the element."""
+    return any(entry.id == material_id and element not in entry.elements for entry in load_entries())
 
 
 def _describe_batch(rows: list[tuple[str, str]], *, symprec: float) -> list[Material | BadStructure]:

@@ -68,12 +68,20 @@ def state_of_source(source: str, directory: str | None) -> str | dict[str, str]:
     """A value that changes when the structures of `structures.source` change, for a rule that reads them.
 
     Args:
-        source: `directory`, `examples`, or another source, for which rules watch other files.
+        source: `directory`, `examples`, `amcsd`, or another source, for which rules watch other files.
         directory: the folder, for source `directory`.
 
     Returns:
-        As `directory_state` for a folder, the hash of each file of the example library, or an empty text.
+        As `directory_state` for a folder, the hash of each file of the example library, the hash of the database of
+        minerals, or an empty text.
+
+    Raises:
+        XanesflowError: the source is `amcsd`, and its package is missing.
     """
+    if source == "amcsd":
+        from xanesflow.structures.amcsd.database import database_hash
+
+        return database_hash()
     if source == "directory" and directory:
         return directory_state(directory)
     if source != "examples":

@@ -20,6 +20,9 @@ SOURCES = {
     "directory": "a folder of structure files that the creators provided",
     "examples": "xanesflow's library of well-known structures",
     "materials_project": "Materials Project (materialsproject.org, CC-BY-4.0); cite it too (doi:10.1063/1.4812323)",
+    "amcsd": "the American Mineralogist Crystal Structure Database, as the package larixite brings it along; cite it "
+    "too (R. T. Downs and M. Hall-Wallace, American Mineralogist 88, 247-250, 2003), and the papers of the structures, "
+    "whose ids hold the database's numbers",
 }
 
 FILES = {

@@ -1,0 +1,17 @@
+"""Read the measured structures of an element from the database of minerals (rules/structures.smk)."""
+
+from pathlib import Path
+
+from xanesflow.config.rule_script import rule_log
+from xanesflow.structures.amcsd.choose_entries import Filters
+from xanesflow.structures.amcsd.read_minerals import read_minerals
+
+with rule_log(snakemake):
+    read_minerals(
+        element=snakemake.wildcards.element,
+        systems=list(snakemake.params.systems),
+        filters=Filters(**snakemake.params.filters),
+        structures=Path(snakemake.output.structures),
+        manifest=Path(snakemake.output.manifest),
+        workers=snakemake.threads,
+    )

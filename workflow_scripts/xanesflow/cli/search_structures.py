@@ -1,0 +1,57 @@
+"""`xanesflow structures search`: lists examples and minerals that hold the words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from xanesflow.cli.choose_site import read_element
+from xanesflow.cli.terminal import say
+from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import plural, printable
+from xanesflow.structures.amcsd.database import TITLE
+from xanesflow.structures.amcsd.find_mineral import search
+from xanesflow.structures.examples import Example, load_examples
+
+
+def show_found(words: Sequence[str], element: str | None, console: Console) -> None:
+    """Print the examples and minerals that hold all words.
+
+    Args:
+        words: parts of id, formula, name or reference, whatever their case.
+        element: only those with this element; None: all.
+        console: for the table.
+
+    Raises:
+        WrongCallError: nothing holds all words.
+        XanesflowError: the database of minerals is missing.
+    """
+    chosen = element and read_element(element)
+    examples = [each for each in load_examples() if _holds(each, words)]
+    examples = [each for each in examples if not chosen or chosen in {site.element for site in each.sites}]
+    minerals = [each for each in search(words) if not chosen or chosen in each.elements]
+    if not examples and not minerals:
+        with_element = f" with {chosen}" if chosen else ""
+        asked = printable(" ".join(words), 200)
+        raise WrongCallError(f"No example and no mineral{with_element} holds {asked}; write fewer or other words.")
+    table = Table("id", "formula", "name", "measured at", "reference")
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for example in examples:
+        table.add_row(
+            example.id, example.formula, escape(example.name), "", escape(" ".join(example.reference.split()))
+        )
+    for entry in minerals:
+        name = f"{entry.mineral or entry.formula}{', partly occupied' if entry.partly_occupied else ''}"
+        reference = escape(entry.reference)
+        table.add_row(entry.id, entry.formula.replace(" ", ""), escape(name), str(entry.conditions), reference)
+    console.print(table)
+    say(console, f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
+
+
+def _holds(example: Example, words: Sequence[str]) -> bool:
+    text = f"{example.id} {example.formula} {example.name} {example.reference}".lower()
+    return all(word.lower() in text for word in words)

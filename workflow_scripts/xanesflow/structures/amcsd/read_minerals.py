@@ -1,0 +1,124 @@
+"""Read the entries of one element that a campaign asks for, with a manifest of what was taken and left out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from xanesflow.core.errors import UnusableStructure, XanesflowError
+from xanesflow.core.files import sha256_file, sha256_text
+from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.provenance import versions
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.tables import count_reasons
+from xanesflow.structures.amcsd.choose_entries import Filters, choose_entries
+from xanesflow.structures.amcsd.database import FILE_NAME, Entry, database_hash, load_entries
+from xanesflow.structures.amcsd.read_entry import read_entry
+from xanesflow.structures.materials_project.manifest import LeftOut, Manifest
+from xanesflow.structures.site_table import write_structure_rows
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("larixite", "gemmi", "pymatgen", "pymatgen-core")
+
+_BATCH = 50  # entries sent to a worker at once
+
+
+def read_minerals(
+    *,
+    element: str,
+    systems: Sequence[str],
+    filters: Filters,
+    structures: Path,
+    manifest: Path,
+    workers: int = 1,
+) -> Manifest:
+    """Read the entries of some chemical systems and write their structures and a manifest.
+
+    Args:
+        element: symbol of the absorber.
+        systems: such as `Cu-O-*`, where * is any other element.
+        filters: what else an entry must fulfil.
+        structures: Parquet to write, one row with pymatgen's JSON for each entry, in the order of ids.
+        manifest: JSON to write, in the form of Materials Project's; each material has mineral, conditions, reference
+            and the hash of its structure.
+        workers: number of processes that read entries.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        XanesflowError: larixite is missing, or no entry can be used.
+    """
+    chosen = choose_entries(load_entries(), systems)
+    left_out = [LeftOut(entry.id, "excluded", why) for entry in chosen if (why := filters.refuse(entry))]
+    refused = {each.material_id for each in left_out}
+    entries = [entry for entry in chosen if entry.id not in refused]
+    # Read them, and leave out what is disordered, incomplete, contradicts itself or is too large.
+    rows: list[tuple[str, str, str, int]] = []
+    materials: dict[str, dict[str, str]] = {}
+    batches = [entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH)]
+    by_id = {entry.id: entry for entry in entries}
+    for batch in map_in_processes(_read_batch, batches, workers):
+        for row in batch:
+            if isinstance(row, LeftOut):
+                left_out.append(row)
+            elif filters.max_atoms is not None and row[3] > filters.max_atoms:
+                detail = f"its cell has {row[3]} atoms, more than structures.amcsd.max_atoms"
+                left_out.append(LeftOut(row[0], "excluded", detail))
+            else:
+                rows.append(row)
+                materials[row[0]] = _about(by_id[row[0]], row[1])
+    counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
+    names = ", ".join(f"{number} {reason}" for reason, number in counts.items()) or "none"
+    if not rows:
+        raise XanesflowError(
+            f"The American Mineralogist Crystal Structure Database has no usable structure for {element} in "
+            f"{', '.join(systems)} ({len(chosen)} found, left out: {names}); correct structures.amcsd."
+        )
+    # Write structures and manifest.
+    write_structure_rows(structures, rows)
+    answer = Manifest(
+        element=element,
+        request="",
+        asked=datetime.now(UTC).isoformat(timespec="seconds"),
+        endpoint=f"{FILE_NAME} of the package larixite",
+        database_version=f"sha256:{database_hash()}",
+        query={"element": element, "systems": list(systems), **json.loads(json.dumps(asdict(filters))), "include": []},
+        found=len(chosen),
+        structures_sha256=sha256_file(structures),
+        materials=materials,
+        moved={},
+        left_out=sorted(left_out, key=lambda each: each.material_id),
+        changes=None,
+        versions=versions(PACKAGES),
+    )
+    answer.write(manifest)
+    log.info("%s: %d structures of %d entries found; left out: %s", element, len(rows), len(chosen), names)
+    return answer
+
+
+def _about(entry: Entry, structure: str) -> dict[str, str]:
+    return {
+        "mineral": entry.mineral,
+        "conditions": str(entry.conditions),
+        "reference": entry.reference,
+        "structure_sha256": sha256_text(structure),
+    }
+
+
+def _read_batch(entries: list[Entry]) -> list[tuple[str, str, str, int] | LeftOut]:
+    return [_read_one(entry) for entry in entries]
+
+
+def _read_one(entry: Entry) -> tuple[str, str, str, int] | LeftOut:
+    try:
+        structure, _ = read_entry(entry)
+    except UnusableStructure as error:
+        return LeftOut(entry.id, error.reason, f"the entry {error}")
+    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
+    return entry.id, as_json, structure.composition.reduced_formula, len(structure)
