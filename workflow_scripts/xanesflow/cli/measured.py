@@ -12,7 +12,7 @@ from rich.table import Table
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, merge_spectra, read_measured
-from xanesflow.measured.foreign_file import printable
+from xanesflow.measured.foreign_file import on_one_line
 
 
 def show_measured(
@@ -81,7 +81,7 @@ def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: 
 def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:
     """A column of values for one spectrum, or a row for each of several."""
     if len(spectra) == 1:
-        table = Table(show_header=False, title=escape(printable(spectra[0].source)), title_justify="left")
+        table = Table(show_header=False, title=escape(on_one_line(spectra[0].source)), title_justify="left")
         table.add_column(style="bold")
         table.add_column()
         for name, value in _described(spectra[0]):
@@ -91,7 +91,7 @@ def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:
     for each in spectra:
         noise = each.parameters["noise"]
         table.add_row(
-            escape(printable(each.source, 48)),
+            escape(on_one_line(each.source, 48)),
             f"{each.element} {each.edge}",
             f"{each.e0_ev:.2f}",
             f"{each.edge_step:.4g}",

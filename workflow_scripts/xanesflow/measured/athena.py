@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.foreign_file import printable
+from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.measured_spectrum import Floats, Stored
 
 _MARK = "Athena project file"
@@ -126,12 +126,12 @@ def choose_groups(groups: Sequence[Group], wanted: Sequence[str], name: str) -> 
         fits = fits or [g for g in groups if g.key == label]
         if not fits:
             raise XanesflowError(
-                f"{name} has no group '{printable(label)}', but {listed}; say which with --group LABEL."
+                f"{name} has no group '{on_one_line(label)}', but {listed}; say which with --group LABEL."
             )
         if len(fits) > 1:
             keys = ", ".join(group.key for group in fits)
             raise XanesflowError(
-                f"{name} has {len(fits)} groups called '{printable(label)}'; name the key in --group: {keys}."
+                f"{name} has {len(fits)} groups called '{on_one_line(label)}'; name the key in --group: {keys}."
             )
         chosen.append(fits[0])
     return chosen
@@ -140,8 +140,8 @@ def choose_groups(groups: Sequence[Group], wanted: Sequence[str], name: str) -> 
 def _group(key: str, args: Mapping[str, Any], x: Floats, y: Floats, *, degree: bool) -> Group:
     if len(x) != len(y):
         raise ValueError("columns of different length")
-    label = printable(str(args.get("label") or key))
-    return Group(printable(key, 40), label, x, y, args, degree)
+    label = on_one_line(str(args.get("label") or key))
+    return Group(on_one_line(key, 40), label, x, y, args, degree)
 
 
 def _from_json(text: str) -> Iterator[tuple[str, dict[str, Any], Floats, Floats]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.foreign_file import printable
+from xanesflow.measured.foreign_file import on_one_line
 
 BELOW_EV, ABOVE_EV = 40.0, 60.0
 """How far below and above the tabulated edge the half step may lie: chemistry raises it by up to 20 eV, and an
@@ -51,7 +51,7 @@ def checked(element: str | None, edge: str | None, name: str) -> tuple[str | Non
     symbol, level = element.strip().capitalize(), (edge or "K").strip().upper()
     if not symbol.isalpha() or tabulated_ev(symbol, level) is None:
         raise XanesflowError(
-            f"{name}: '{printable(element, 20)} {printable(level, 20)}' is no element with such an edge; "
+            f"{name}: '{on_one_line(element, 20)} {on_one_line(level, 20)}' is no element with such an edge; "
             "give --element SYMBOL, and --edge unless it is K."
         )
     return symbol, level

@@ -25,7 +25,7 @@ _KINDS = (
 )
 
 
-def printable(text: str, length: int = 80) -> str:
+def on_one_line(text: str, length: int = 80) -> str:
     """Foreign text on one line, without control characters, cut to a length."""
     line = "".join(sign if sign.isprintable() else " " for sign in text)
     line = " ".join(line.split())
@@ -38,7 +38,7 @@ def read_text(path: Path) -> str:
     Raises:
         XanesflowError: it is missing, not a file, empty, too large, or not text.
     """
-    name = printable(str(path), 200)
+    name = on_one_line(str(path), 200)
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):

@@ -11,7 +11,7 @@ from xanesflow.core.files import sha256_file
 from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
-from xanesflow.measured.foreign_file import not_too_long, printable, read_text
+from xanesflow.measured.foreign_file import not_too_long, on_one_line, read_text
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
 from xanesflow.measured.normalise import normalise
 from xanesflow.measured.signals import take_signal
@@ -39,7 +39,7 @@ def read_scans(path: Path, reading: Reading) -> Iterator[Scan]:
     Raises:
         XanesflowError: as for `read_measured`.
     """
-    text, name = read_text(path), printable(path.name)
+    text, name = read_text(path), on_one_line(path.name)
     if is_project(text):
         for group in choose_groups(read_project(text, name), reading.groups, name):
             yield _of_group(group, path, f"{name}: {group.label}", reading)
@@ -71,7 +71,7 @@ def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Sc
     if reading.exclude:
         parameters["excluded_ev"] = [list(each) for each in reading.exclude]
     if sample := table.fields.get("sample.name"):
-        parameters["sample"] = printable(sample)
+        parameters["sample"] = on_one_line(sample)
     element, edge = table.fields.get("element.symbol"), table.fields.get("element.edge")
     if signal.mode == "reference":
         element = edge = None  # what the file states is the sample's

@@ -10,7 +10,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.column_table import ColumnTable
-from xanesflow.measured.foreign_file import printable
+from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.measured_spectrum import Floats, Mode
 
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -125,7 +125,7 @@ def _stated(table: ColumnTable, name: str, columns: str) -> dict[str, tuple[int,
         role, _, where = (each.strip() for each in part.partition("="))
         if role not in ROLES or not where:
             raise XanesflowError(
-                f"--columns {printable(columns)} is not understood at '{printable(part)}'; "
+                f"--columns {on_one_line(columns)} is not understood at '{on_one_line(part)}'; "
                 f"write it as {_EXAMPLE}, with roles among {', '.join(ROLES)}."
             )
         found[role] = tuple(_position(table, name, each.strip()) for each in where.split("+"))
@@ -139,7 +139,7 @@ def _position(table: ColumnTable, name: str, where: str) -> int:
     labels = [label.lower() for label in table.labels]
     if where.lower() in labels:
         return labels.index(where.lower())
-    raise XanesflowError(f"{name} has no column '{printable(where)}' ({_described(table)}); check --columns.")
+    raise XanesflowError(f"{name} has no column '{on_one_line(where)}' ({_described(table)}); check --columns.")
 
 
 def _only_mode(roles: Mapping[str, tuple[int, ...]], table: ColumnTable, name: str) -> Mode:
@@ -197,7 +197,7 @@ def _saturated(counts: Floats) -> bool:
 
 
 def _called(table: ColumnTable, position: int) -> str:
-    label = printable(table.labels[position], 30) if table.labels else ""
+    label = on_one_line(table.labels[position], 30) if table.labels else ""
     return label or str(position + 1)
 
 

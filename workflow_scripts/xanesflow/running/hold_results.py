@@ -1,4 +1,4 @@
-"""Lock results/ for a Snakefile that uses the workflow as a module, because Snakemake skips a module's `onstart`."""
+"""Lock results/ when a run starts. A Snakefile that uses the workflow as a module calls it too (without `onstart`)."""
 
 from __future__ import annotations
 

@@ -10,20 +10,19 @@ of a folder whether it is that case; in every other FEFF's own modules run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
 from xanesflow.codes.feff8l.read_outputs import BOHR_ANGSTROM
-from xanesflow.codes.feff8l.read_pad import pack, read_packed
+from xanesflow.codes.feff8l.read_pad import pack
 from xanesflow.codes.feff8l.scattering import Scattering
 from xanesflow.core.errors import XanesflowError
 
 Complexes = NDArray[np.complex128]
 
-_ALPHA = 1 / 137.035999
 _A_LINE = 5  # complex numbers in a packed line
 _NO_DAMPING = -1  # idwopt of fms.inp
 _LOG = """FMS calculation of full Green's function, by xanesflow in place of fms and mkgtr ...
@@ -34,53 +33,6 @@ Done with module: FMS.
 Done with module: MKGTR.
 
 """  # the lines by which `read_logs` checks a run
-
-
-@dataclass(frozen=True)
-class Phases:
-    """What `xsph` left in phase.bin, in hartree and bohr.
-
-    Attributes:
-        header: first line of the file, as integers: nsp, ne, ne1, ne3, nph, ihole, ik0, ...
-        momentum: (ne,) complex wave numbers √(2d + (αd)²), d energy minus reference, the root with Im > 0.
-        t: of each potential (l_max + 1, ne), (exp(2iδ) - 1)/2i.
-        matrix_elements: (2, ne) i exp(iδ) M of the dipole channels j = l ± 1/2.
-    """
-
-    header: tuple[int, ...]
-    momentum: Complexes
-    t: tuple[Complexes, ...]
-    matrix_elements: Complexes
-
-
-def read_phases(path: Path) -> Phases:
-    """Read phase.bin.
-
-    Raises:
-        XanesflowError: it is missing, damaged, or has two spins.
-    """
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-        header = tuple(int(word) for word in lines[0].split())
-        n_spins, ne, n_potentials = header[0], header[1], header[4]
-        if n_spins != 1:
-            raise ValueError(f"it holds {n_spins} spins")
-        _, at = read_packed(lines, 1)
-        contour, at = read_packed(lines, at)
-        t = []
-        for _ in range(n_potentials + 1):
-            l_max = int(lines[at].split()[0])
-            values, at = read_packed(lines, at + 1)
-            size = (2 * l_max + 1) * ne
-            phases = values[:size].reshape(ne, 2 * l_max + 1)[:, l_max:].T
-            t.append(np.asarray((np.exp(2j * phases) - 1) / 2j))
-        matrix_elements = values[size:].reshape(-1, ne)[:2].astype(np.complex128)
-    except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
-        raise XanesflowError(f"{path.name} of FEFF cannot be read: {error}.") from None
-    above = contour[:ne] - contour[ne : 2 * ne]
-    momentum = np.sqrt(2 * above + (_ALPHA * above) ** 2)
-    momentum = np.where(momentum.imag < 0, -momentum, momentum)
-    return Phases(header, momentum, tuple(t), matrix_elements)
 
 
 def own_case(folder: Path) -> bool:
@@ -110,24 +62,30 @@ def scatter(folder: Path) -> str:
     Raises:
         XanesflowError: a file is missing or damaged.
     """
-    phases = read_phases(folder / "phase.bin")
+    path = folder / "phase.bin"
+    try:
+        file = read_phase_file(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise XanesflowError(f"{path.name} of FEFF cannot be read: {error}.") from None
     given = _named(folder / "fms.inp")
     radius, limits = given["rfms2"][0], [int(limit) for limit in given["lmaxph(0:nph)"]]
     positions, kinds = _cluster(folder / "geom.dat", radius)
 
     # Channels above a potential's largest l do not scatter in `fms`, though phase.bin has their phase shifts.
     l_max = max(limits)
-    ne = len(phases.momentum)
+    ne = len(file.energy)
     t = []
-    for limit, own in zip(limits, phases.t, strict=True):
+    for limit, own in zip(limits, map(t_matrix, file.phases), strict=True):
         cut = np.zeros((l_max + 1, ne), dtype=np.complex128)
         cut[: limit + 1] = own[: limit + 1]
         t.append(cut)
 
     # The trace of the absorber's dipole block, times its matrix elements: the mean over polarisations.
-    traces = Scattering(positions, kinds, l_max=l_max, negligible_t=0.0).traces(phases.momentum, tuple(t))
-    green = -(phases.matrix_elements**2).sum(axis=0) / 3 * traces / 3
-    _write_fms_bin(folder / "fms.bin", phases.header, radius, green)
+    traces = Scattering(positions, kinds, l_max=l_max, negligible_t=0.0).traces(
+        wave_number(file.energy, file.reference), tuple(t)
+    )
+    green = -(file.matrix_elements**2).sum(axis=0) / 3 * traces / 3
+    _write_fms_bin(folder / "fms.bin", file.counts, radius, green)
     log = _LOG.format(points=ne, atoms=len(positions))
     (folder / "log3.dat").write_text(log, encoding="ascii")
     return log
@@ -158,11 +116,11 @@ def _named(path: Path) -> dict[str, list[float]]:
     return rows
 
 
-def _write_fms_bin(path: Path, header: tuple[int, ...], radius: float, green: Complexes) -> None:
+def _write_fms_bin(path: Path, counts: tuple[int, ...], radius: float, green: Complexes) -> None:
     """Write the trace of the Green's function at each energy as FEFF's `mkgtr` does."""
-    _, ne, ne1, ne3, n_potentials = header[:5]
+    _, ne, ne1, ne3, n_potentials = counts[:5]
     packed = pack(green.view(np.float64))
     width = 16 * _A_LINE
     lines = [f"${packed[start : start + width]}" for start in range(0, len(packed), width)]
-    counts = "".join(f"{number:8d}" for number in (ne, ne1, ne3, n_potentials, 8, 0))
-    path.write_text("\n".join([f"FMS rfms={radius:7.4f}", counts, *lines, ""]), encoding="ascii")
+    numbers = "".join(f"{number:8d}" for number in (ne, ne1, ne3, n_potentials, 8, 0))
+    path.write_text("\n".join([f"FMS rfms={radius:7.4f}", numbers, *lines, ""]), encoding="ascii")

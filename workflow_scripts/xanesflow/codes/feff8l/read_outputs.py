@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.codes.feff8l.read_pad import read_packed
+from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line
 
@@ -62,13 +62,11 @@ class Atomic:
     @property
     def momentum(self) -> NDArray[np.complex128]:
         """Complex wave number p = √(2d + (αd)²) with d = energy - reference, the root with Im p > 0, (ne,)."""
-        d = self.energy - self.reference
-        p = np.sqrt(2 * d + (d / 137.035999) ** 2)
-        return np.asarray(np.where(p.imag < 0, -p, p))
+        return wave_number(self.energy, self.reference)
 
     def t_matrix(self, potential: int) -> NDArray[np.complex128]:
         """t_l = (exp(2iδ_l) - 1)/2i of a potential, (l_max + 1, ne)."""
-        return np.asarray((np.exp(2j * self.phases[potential]) - 1) / 2j)
+        return t_matrix(self.phases[potential])
 
 
 def read_atomic(folder: Path) -> Atomic:
@@ -83,33 +81,19 @@ def read_atomic(folder: Path) -> Atomic:
     try:
         # phase.pad: a header, the contour (energies, then reference energies), then one block for each potential. A
         # block holds its phase shifts for l from -l_max to l_max; the last one also holds the matrix elements.
-        lines = path.read_text(encoding="ascii").splitlines()
-        header = lines[0].split()
-        ne, ne1, n_potentials, ik0 = (int(header[k]) for k in (1, 2, 4, 6))
-        _, at = read_packed(lines, 1)
-        packed, at = read_packed(lines, at)
-        contour = packed.astype(np.complex128)
-        phases, numbers = [], []
-        for potential in range(n_potentials + 1):
-            l_max, number = (int(word) for word in lines[at].split()[:2])
-            values, at = read_packed(lines, at + 1)
-            size = (2 * l_max + 1) * ne
-            by_energy = values[:size].reshape(ne, 2 * l_max + 1)
-            phases.append(np.ascontiguousarray(by_energy[:, l_max:].T, dtype=np.complex128))
-            numbers.append(number)
-            if potential == n_potentials:
-                matrix_elements = values[size:].reshape(-1, ne)[:2].astype(np.complex128)
+        file = read_phase_file(path)
+        _, ne, ne1, *_, ik0 = file.counts
         # Atoms come from geom.json, the atomic cross section and the levels from xsect.json.
         natt = int(geometry["natt"])
         positions = np.array([geometry[axis][:natt] for axis in "xyz"], dtype=float).T / BOHR_ANGSTROM
         background = np.array(cross["dum1"][:ne]) + 1j * np.array(cross["dum2"][:ne])
         atomic = Atomic(
-            energy=contour[:ne],
-            reference=contour[ne : 2 * ne],
+            energy=file.energy,
+            reference=file.reference,
             n_axis=ne1,
             fermi_index=ik0 - 1,
-            phases=tuple(phases),
-            matrix_elements=matrix_elements,
+            phases=file.phases,
+            matrix_elements=file.matrix_elements,
             edge_step=np.array(cross["xsnorm"][:ne], dtype=float),
             background=background,
             s02=float(cross["s02"]),
@@ -118,7 +102,7 @@ def read_atomic(folder: Path) -> Atomic:
             gamma=float(cross["gamach"]) / 2 / HARTREE_EV,
             positions=positions,
             potential_of=np.array(geometry["iph"][:natt], dtype=np.int64),
-            atomic_numbers=tuple(numbers),
+            atomic_numbers=file.atomic_numbers,
         )
     except (OSError, ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise XanesflowError(
