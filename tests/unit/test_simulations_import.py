@@ -315,7 +315,7 @@ def test_unsafe_members_are_told_stop_no_other_site_and_write_nothing_outside(tm
     assert imported.ids == [("mp-1", 0)]
     assert imported.reasons == {
         ("mp-2", 0): "no_structure", ("mp-3", 0): "no_structure", ("mp-4", 0): "unsafe_file",
-        ("mp-5", 0): "no_structure", ("mp-6\ufffd", 0): "no_structure",
+        ("mp-5", 0): "no_structure", ("mp-6\ufffd", 0): "bad_id",
     }  # fmt: skip
     details = {r.material_id: r.detail for r in imported.rejected}
     assert "'..'" in details["mp-2"] and "link to /etc/passwd" in details["mp-4"] and "link" in details["mp-5"]

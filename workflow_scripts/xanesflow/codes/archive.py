@@ -10,9 +10,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import logging
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,7 +27,9 @@ from typing import IO, Any
 import zstandard
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, printable
+
+log = logging.getLogger(__name__)
 
 MEMBER_LIMIT = 64 * 2**20
 """Largest member that is read, in bytes. A file of a FEFF run has some 10 kB, and xmu.dat never has a MB."""
@@ -34,9 +38,10 @@ _NAMES_LIMIT = 2**20
 
 FORMS = "a folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
 
+# The last ones are what Python's readers raise for headers that contradict themselves or refer to each other.
 _DAMAGE = (
     EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError,
-    NotImplementedError, UnicodeDecodeError,
+    NotImplementedError, ValueError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, struct.error,
 )  # fmt: skip
 
 
@@ -71,6 +76,8 @@ class _Chooser:
         return _READ if self.wanted(name) and not is_folder else _NOTE if self.noted(name) else ""
 
     def size_problem(self, size: int) -> str:
+        if size < 0:
+            return f"its size in the archive is {size:,} bytes"
         return f"it has {size:,} bytes, and the limit is {self.limit:,}" if size > self.limit else ""
 
 
@@ -182,10 +189,19 @@ def _read_folder(path: Path, choose: _Chooser) -> Iterator[Member]:
     def stop(error: OSError) -> None:  # os.walk alone would skip the folder, and its runs would be silently missing
         raise XanesflowError(f"{error.filename} cannot be listed ({error.strerror}), so its runs would be missed.")
 
+    read: dict[str, str] = {}  # real path -> name of each folder that has been read
     for folder, subfolders, files in os.walk(path, onerror=stop, followlinks=True):
-        # People link run folders to scratch. Follow links, unless they lead back to a folder that contains them.
-        if Path(folder).is_symlink() and Path(folder).parent.resolve().is_relative_to(Path(folder).resolve()):
+        # People link run folders to scratch. Follow links, but read each real folder once: links to each other would
+        # lead to more paths than could ever be walked.
+        first = read.setdefault(os.path.realpath(folder), folder)
+        if first != folder:
             subfolders.clear()
+            name, same = (_utf8(Path(each).relative_to(path).as_posix()) for each in (folder, first))
+            log.warning(
+                "%s: %s is the same folder as %s and is not read again.", path, printable(name), printable(same)
+            )
+            if choose(name, True):
+                yield Member(name, b"", f"it is the same folder as {same}, and is not read again")
             continue
         subfolders.sort()
         for entry in [*subfolders, *sorted(files)]:

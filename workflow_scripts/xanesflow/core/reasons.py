@@ -27,7 +27,7 @@ REASONS = {
     "not_found": "Materials Project has no such material, or no longer offers it",
     "excluded": "the configuration excludes the material",
     "no_absorber": "the structure holds no atom of the subset's element",
-    "bad_id": "its id in the file of features is not <material id>_<site>, so its material is unknown",
+    "bad_id": "its folder or, in a file of features, its id does not name a material and site as xanesflow does",
     "unsafe_file": "a file of the run is a link, too large, or has an unsafe name in the archive, and was not read",
     "duplicate": "another run of the same site came first in the archive, or another row in the file of features",
     "other_structure": "the archive holds the material twice, with two structures, and the run belongs to the second",

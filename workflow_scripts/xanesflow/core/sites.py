@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from itertools import combinations
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import printable
 
 ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
@@ -26,6 +27,11 @@ ADDED_THEORIES = "xanesflow.theories"
 
 PARTS = ("train", "val", "test")
 """The parts of a split."""
+
+MATERIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
+"""What may name a material: folders, tables and groups of HDF5 are called by it."""
+
+MATERIAL_ID_RULE = "up to 150 of A-Z a-z 0-9 . _ + -, the first a letter or digit and the last no _"
 
 Site = tuple[str, int]
 """A site: material id and 0-based index into its structure."""
@@ -86,11 +92,13 @@ def parse_site_id(text: str) -> tuple[str, int]:
     """Read `mp-390_000` -> (`mp-390`, 0).
 
     Raises:
-        XanesflowError: the text is not a material id, an underscore and a number.
+        XanesflowError: the text is not a material id (`MATERIAL_ID`), an underscore and a number.
     """
     material_id, _, index = text.rpartition("_")
-    if not material_id or not (index.isascii() and index.isdigit()):
-        raise XanesflowError(f"'{text}' is not a site: write <material id>_<site index>, such as mp-390_000.")
+    if not MATERIAL_ID.fullmatch(material_id) or not re.fullmatch(r"[0-9]{1,9}", index):
+        raise XanesflowError(
+            f"'{printable(text, 80)}' is not a site: write <material id>_<site index>, such as mp-390_000."
+        )
     return material_id, int(index)
 
 

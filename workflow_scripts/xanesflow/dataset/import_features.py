@@ -20,7 +20,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, printable
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features
@@ -156,7 +156,7 @@ def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
         try:
             site = parse_site_id(name)
         except XanesflowError as error:
-            left_out.append(Rejected(name, WHOLE_MATERIAL, "bad_id", f"row {row}: {error}"))
+            left_out.append(Rejected(printable(name, 80), WHOLE_MATERIAL, "bad_id", f"row {row}: {error}"))
             continue
         spectrum = given.spectra[row]
         if first.setdefault(site, row) != row:

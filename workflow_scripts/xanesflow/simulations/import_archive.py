@@ -19,9 +19,9 @@ from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
+from xanesflow.core.sites import MATERIAL_ID, MATERIAL_ID_RULE, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
 from xanesflow.core.tables import describe_counts, write_rejected
-from xanesflow.core.text import listing
+from xanesflow.core.text import listing, printable
 from xanesflow.structures.material import BadStructure, Material, not_the_absorber
 from xanesflow.structures.poscar import read_poscar
 from xanesflow.structures.site_table import write_site_table, write_structures
@@ -56,6 +56,7 @@ class _Inventory:
         self.runs: dict[Site, _FoundRun] = {}
         self.seconds: dict[tuple[Site, str], _FoundRun] = {}
         self.poscars: dict[str, Member] = {}  # by root
+        self.bad_ids: set[Site] = set()
 
     def wanted(self, name: str) -> bool:
         place = self._place(name)
@@ -75,6 +76,9 @@ class _Inventory:
     def add(self, member: Member) -> None:
         place = self._place(member.name)
         assert place is not None  # `noted` accepted it
+        if not MATERIAL_ID.fullmatch(place.material_id):
+            self.bad_ids.add((place.material_id, WHOLE_MATERIAL if place.site_index is None else place.site_index))
+            return
         if place.file:
             member = gunzip(member, limit=self.limit)
         if place.site_index is None:
@@ -121,6 +125,16 @@ class _Inventory:
             if material_id not in with_run:
                 roots.setdefault(material_id, root)
         return roots
+
+    def badly_named(self) -> list[Rejected]:
+        """Runs and structures in folders that cannot name a material."""
+        detail = f"the name of its folder cannot name a material; take {MATERIAL_ID_RULE}"
+        with_run = {material_id for material_id, site_index in self.bad_ids if site_index != WHOLE_MATERIAL}
+        return [
+            Rejected(printable(material_id, 80), site_index, "bad_id", detail)
+            for material_id, site_index in sorted(self.bad_ids)
+            if site_index != WHOLE_MATERIAL or material_id not in with_run
+        ]
 
     def duplicates(self) -> list[Rejected]:
         """Second runs of a site, with a note on whether their spectrum is the same as the first one's."""
@@ -191,7 +205,7 @@ def import_archive(
                 path = poscar_path(parsed.element, material_id)
                 writer.add(chunk_of(material_id, len(chunks)), path, inventory.poscars[root].content)
         # Give each run a run.json, and sort out the runs that belong to no site or to another structure.
-        left_out = inventory.duplicates()
+        left_out = [*inventory.duplicates(), *inventory.badly_named()]
         sites: list[tuple[Material, int]] = []
         for (material_id, site_index), run in inventory.runs.items():
             record = {

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
+from xanesflow.core.sites import MATERIAL_ID, MATERIAL_ID_RULE
 from xanesflow.core.text import first_few, printable
 from xanesflow.structures.file_forms import PACKED, form_by_name, name_in, without_packing
 from xanesflow.structures.material import BadStructure
 
 LOOKED_FOR = "<id>/POSCAR, <id>.cif, <id>.json, <id>.vasp, <id>.poscar, <id>.xyz or POSCAR_<id>, compressed or not"
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
 _FIRST = [name + packed for packed in ("", *PACKED) for name in ("POSCAR", "CONTCAR")]
 
 
@@ -184,13 +183,10 @@ def _list_material(folder: Path, root: Path, listing: FolderListing) -> None:
 
 
 def _add(material_id: str, path: Path, name: str, form: str, listing: FolderListing) -> None:
-    if _ID.fullmatch(material_id):
+    if MATERIAL_ID.fullmatch(material_id):
         listing.files.append(StructureFile(material_id, printable(name), form, path))
         return
-    detail = (
-        f"{printable(name)} gives an id that cannot name a material; take up to 150 of A-Z a-z 0-9 . _ + -, the first "
-        "a letter or digit and the last no _"
-    )
+    detail = f"{printable(name)} gives an id that cannot name a material; take {MATERIAL_ID_RULE}"
     listing.bad.append(BadStructure(printable(material_id), detail))
 
 
