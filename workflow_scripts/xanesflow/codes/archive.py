@@ -38,10 +38,12 @@ _NAMES_LIMIT = 2**20
 
 FORMS = "a folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
 
-# The last ones are what Python's readers raise for headers that contradict themselves or refer to each other.
+# What Python's readers raise for headers that contradict themselves or refer to each other; their words help nobody.
+_SENSELESS = (ValueError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, struct.error)
+
 _DAMAGE = (
     EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError,
-    NotImplementedError, ValueError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, struct.error,
+    NotImplementedError, *_SENSELESS,
 )  # fmt: skip
 
 
@@ -113,9 +115,10 @@ def read_archive(
             read += bool(member.content)
             yield member
     except _DAMAGE as error:
+        said = "its headers make no sense" if isinstance(error, _SENSELESS) else one_line(str(error)) or "it ends"
         raise XanesflowError(
-            f"{path} is damaged or incomplete: after {read} files of runs, {' '.join(str(error).split()) or 'it ends'};"
-            " copy it again, or unpack what can be saved and name that folder."
+            f"{path} is damaged or incomplete: after {read} files of runs, {said}; copy it again, or unpack what can "
+            "be saved and name that folder."
         ) from error
 
 
