@@ -1,6 +1,7 @@
 """Features and spectra from files: taken as they are, and what cannot be taken is refused or listed with its reason."""
 
 import json
+import zipfile
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ from shared_data import shared
 
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.load import load_config
+from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.build import SubsetFiles, build_dataset
 from xanesflow.dataset.check.contents import read_contents
@@ -280,3 +282,46 @@ def test_the_published_validation_parts_are_taken_whole(tmp_path):
     source = shared("3dtm_xanes_ml2024/Cu_FEFF_val.npz")
     spectra, features = take(tmp_path, source=source, features=["m3gnet"])
     assert spectra.spectra.shape == (416, 141) and features.features.shape == (416, 64) and not spectra.rejected
+
+
+def npz_with(path, header: bytes, data: bytes = b""):
+    """A good npz file whose spectra have another header."""
+    np.savez(path, **{name: values for name, values in good().items() if name != "spectra"})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("spectra.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data)
+
+
+LYING = {
+    "rows that are not there": (b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000, 141), }", b"",
+                                r"announces 11,280,000,000,000 bytes and has \d+"),
+    "a shape that overflows": (b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, " + b"9" * 60 + b"), }", b"",
+                               "announces"),
+    "a negative shape": (b"{'descr': '<f8', 'fortran_order': False, 'shape': (-3, 141), }", b"", "cannot be read"),
+    "a header nested deep": (b"(" * 5000, b"", "cannot be read as an npz file"),
+    "a header that is no header": (b"__import__('os')", b"", "cannot be read as an npz file"),
+    "a type that does not exist": (b"{'descr': 'zz', 'fortran_order': False, 'shape': (3,), }", b"", "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "data", "said"), LYING.values(), ids=LYING.keys())
+def test_a_header_that_announces_what_is_not_there_is_refused_before_memory_is_asked_for(tmp_path, header, data, said):
+    npz_with(tmp_path / "given.npz", header, data)
+    with pytest.raises(XanesflowError, match=said) as caught:
+        read_feature_file(tmp_path / "given.npz", "Cu_FEFF", ["mine"])
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_arrays_beyond_the_limit_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "ARRAYS_OF_NPZ", 1000)
+    np.savez(tmp_path / "given.npz", **good())
+    with pytest.raises(XanesflowError, match="and at most 0 GiB are read; write a file for each subset"):
+        read_feature_file(tmp_path / "given.npz", "Cu_FEFF", ["mine"])
+
+
+def test_ids_that_would_break_a_table_are_listed_as_bad(tmp_path):
+    arrays = good()
+    arrays["ids"] = arrays["ids"].astype("U60")
+    arrays["ids"][[3, 5, 7]] = ["mp-9\r_000", "=cmd|'/C calc'!A0_000", "mp-1_" + "9" * 40]
+    spectra, _ = take(tmp_path, arrays)
+    assert [r.reason for r in spectra.rejected] == ["bad_id"] * 3
+    assert all(r.material_id.isprintable() and r.detail.isprintable() for r in spectra.rejected)

@@ -26,15 +26,13 @@ from typing import IO, Any
 
 import zstandard
 
+from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line, printable
 
 log = logging.getLogger(__name__)
 
-MEMBER_LIMIT = 64 * 2**20
-"""Largest member that is read, in bytes. A file of a FEFF run has some 10 kB, and xmu.dat never has a MB."""
-
-_NAMES_LIMIT = 2**20
+MEMBER_LIMIT = limits.ARCHIVE_MEMBER
 
 FORMS = "a folder, .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
 
@@ -249,7 +247,7 @@ class _StrictTarInfo(tarfile.TarInfo):
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
         names = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-        if self.type in names and self.size > _NAMES_LIMIT:
+        if self.type in names and self.size > limits.ARCHIVE_HEADER:
             raise tarfile.ReadError(f"a header of {self.size:,} bytes of names")
         return super()._proc_member(tar)  # type: ignore[misc]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import h5py
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.config.campaign import Campaign
+from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
 from xanesflow.core.sites import site_id
@@ -114,6 +117,7 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
         opened = np.load(path, allow_pickle=False)
         if isinstance(opened, np.ndarray):
             raise XanesflowError(f"{path} holds a single array, not several named ones; write it with np.savez.")
+        _check_sizes(path)
         with opened:
             stored = _Stored(path, opened)
             return GivenData(
@@ -130,10 +134,40 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
                 energy_ev=stored.numbers("energy", np.float64) if "energy" in opened else None,
                 multiplicity=stored.numbers("multiplicity", np.int64) if "multiplicity" in opened else None,
             )
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise XanesflowError(
             f"{path} cannot be read as an npz file ({one_line(error)}); write it again with np.savez."
         ) from None
+
+
+def _check_sizes(path: Path) -> None:
+    """Compare what the arrays of an npz file announce with what it holds, before any memory is asked for.
+
+    Raises:
+        XanesflowError: the arrays are too large.
+        ValueError: an array announces more than the file holds, or its header cannot be read.
+    """
+    announced = 0
+    with zipfile.ZipFile(path) as packed:
+        for info in packed.infolist():
+            with packed.open(info) as member:
+                version = np.lib.format.read_magic(member)
+                reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                if version not in reads:
+                    raise ValueError(f"{info.filename} has a header of an unknown version")
+                try:
+                    shape, _, dtype = reads[version](member)
+                except (SyntaxError, TokenError, RecursionError, MemoryError):  # raised by NumPy's own parser
+                    raise ValueError(f"the header of {info.filename} is damaged") from None
+                size = 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
+                if size > info.file_size:
+                    raise ValueError(f"{info.filename} announces {size:,} bytes and has {info.file_size:,}")
+                announced += size
+    if announced > limits.ARRAYS_OF_NPZ:
+        raise XanesflowError(
+            f"The arrays of {path} have {announced / 2**30:,.1f} GiB, and at most {limits.ARRAYS_OF_NPZ / 2**30:.0f} "
+            "GiB are read; write a file for each subset."
+        )
 
 
 @dataclass(frozen=True)
