@@ -10,6 +10,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_site_list
 from xanesflow.features.compute_features import write_features
 from xanesflow.models.delta.choose_sites import LENGTH, NOISE, choose_sites
@@ -107,6 +108,42 @@ def test_sites_with_a_spectrum_stay_in_the_list_and_are_not_chosen_again(campaig
     assert then.table["rank"].tolist() == [0, 0, 0, 1, 2]
     assert set(then.table["material_id"][:3]) == set(first["material_id"])
     assert len(set(then.table["material_id"])) == 5
+
+
+def test_sites_whose_runs_were_left_out_are_not_chosen_again_but_give_no_information(campaign):
+    """Their runs exist and would be left out again; a site that was killed may be chosen, as another run may end."""
+    first = plan_sites(campaign, "Cu_FEFF", 3).table
+    path = campaign / "results/spectra/Cu_FEFF.h5"
+    path.parent.mkdir()
+    ids, sites = list(first["material_id"]), first["site_index"].to_numpy()
+    grid, ones = START_EV + 0.25 * np.arange(141), np.ones(1, dtype=np.int64)
+    left_out = [
+        Rejected(ids[1], int(sites[1]), "outside_envelope", "too high"),
+        Rejected(ids[2], int(sites[2]), "killed", "no memory"),
+    ]
+    write_spectra(
+        path, CuratedSpectra("Cu_FEFF", grid, np.ones((1, 141)), ids[:1], sites[:1], ones, left_out, [""]), {}
+    )
+    then = plan_sites(campaign, "Cu_FEFF", 9)
+    assert then.done == 2
+    assert set(then.table["material_id"][:2]) == set(ids[:2]) and ids[2] in set(then.table["material_id"][2:])
+    with pytest.raises(XanesflowError, match="9 sites have features and no run yet"):
+        plan_sites(campaign, "Cu_FEFF", 10)
+    # What is left of the variance is more than if the spectrum that was left out were known.
+    write_spectra(
+        path, CuratedSpectra("Cu_FEFF", grid, np.ones((2, 141)), ids[:2], sites[:2], np.ones(2, int), [], [""] * 2), {}
+    )
+    better = plan_sites(campaign, "Cu_FEFF", 1).table["variance_left"].iloc[-1]
+    assert then.table["variance_left"].iloc[2] > better
+
+
+def test_what_is_known_counts_as_if_it_had_been_chosen_one_by_one():
+    """Conditioning on all known sites at once, against the choice itself, which conditions on one after the other."""
+    features = np.random.default_rng(3).normal(size=(30, 4))
+    chosen, left = choose_sites(features, {"radial": 4}, [f"m{k // 3}" for k in range(30)], 8)
+    after, left_after = choose_sites(features, {"radial": 4}, [f"m{k // 3}" for k in range(30)], 4, done=chosen[:4])
+    assert after.tolist() == chosen[4:].tolist()
+    assert left_after == pytest.approx(left[4:], rel=1e-5)
 
 
 def test_missing_tables_and_features_are_told(campaign, tmp_path):

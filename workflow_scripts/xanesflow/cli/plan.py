@@ -61,7 +61,7 @@ def show_plan(
     left = new["variance_left"].iloc[-1]
     say(
         console,
-        f"{len(new)} of {plan.sites} sites chosen ({plan.done} have a spectrum); {left:.0%} of the variance is left.",
+        f"{len(new)} of {plan.sites} sites chosen ({plan.done} have been simulated); {left:.0%} of the variance left.",
     )
     if hours := new["core_hours"].sum():
         say(console, f"They are expected to take {hours:.0f} core hours.")
@@ -72,4 +72,13 @@ def show_plan(
             f"{len(plan.without_features)} sites could not be considered, because their features are missing "
             f"({shown}, ...).",
         )
-    say(console, f"Written: {path}. To simulate only these: simulations: {{sites: {{{subset}: {path}}}}}")
+    say(console, f"Written: {path}. {_how_to_go_on(directory, subset, path)}")
+
+
+def _how_to_go_on(directory: Path, subset: str, path: Path) -> str:
+    if (directory / fill(paths.REJECTED_RUNS, subset=subset)).exists():
+        return (
+            f"The runs of {subset} are imported, so simulate these sites where the others were, and add their runs to "
+            "the archive (simulations.archive)."
+        )
+    return f"To simulate only these: simulations: {{sites: {{{subset}: {path}}}}}"

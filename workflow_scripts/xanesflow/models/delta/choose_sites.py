@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solve
 
 from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import XanesflowError
@@ -38,6 +39,7 @@ def choose_sites(
     budget: int,
     *,
     done: Sequence[int] = (),
+    useless: Sequence[int] = (),
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[npt.NDArray[np.intp], Floats]:
@@ -49,6 +51,7 @@ def choose_sites(
         materials: (n,) the material of each site.
         budget: number of sites to choose.
         done: rows that already have spectra.
+        useless: rows that are not chosen, although they have no spectrum: they were simulated and left out.
         seed: seed for drawing candidates if there are more than `MOST_SITES` sites.
         progress: called with the number of chosen sites and the budget.
 
@@ -58,19 +61,20 @@ def choose_sites(
     Raises:
         XanesflowError: there are fewer candidates than the budget.
     """
-    candidates = len(features) - len(set(done))
+    settled = np.union1d(np.asarray(done, dtype=np.intp), np.asarray(useless, dtype=np.intp))
+    candidates = len(features) - len(settled)
     if not 1 <= budget <= candidates:
         raise XanesflowError(
-            f"{budget} sites cannot be chosen: {candidates} sites have features and no spectrum yet; "
+            f"{budget} sites cannot be chosen: {candidates} sites have features and no run yet; "
             f"choose a number from 1 to {candidates}."
         )
 
-    # With too many sites for memory, draw the candidates at random. Sites with spectra always stay.
+    # With too many sites for memory, draw the candidates at random. Sites with runs always stay.
     rows = np.arange(len(features))
     if len(rows) > MOST_SITES:
-        others = np.setdiff1d(rows, done)
-        drawn = np.random.default_rng(seed).choice(others, max(0, MOST_SITES - len(set(done))), replace=False)
-        rows = np.sort(np.concatenate([np.unique(np.asarray(done, dtype=np.intp)), drawn]))
+        others = np.setdiff1d(rows, settled)
+        drawn = np.random.default_rng(seed).choice(others, max(0, MOST_SITES - len(settled)), replace=False)
+        rows = np.sort(np.concatenate([settled, drawn]))
         if budget > len(drawn):
             raise XanesflowError(
                 f"{budget} sites cannot be chosen: only {len(drawn)} of {candidates} are candidates, to save memory; "
@@ -80,10 +84,12 @@ def choose_sites(
     # Start from the uncertainty that is left once the spectra that already exist are known.
     points = _points(features[rows], dimensions)
     covariance = kernel_between(points, points, LENGTH)
-    weights, taken = _weights(np.asarray(materials)[rows]), np.zeros(len(rows), dtype=bool)
-    for row in np.flatnonzero(np.isin(rows, done)):
-        _condition(covariance, int(row))
-        taken[row] = True
+    weights, taken = _weights(np.asarray(materials)[rows]), np.isin(rows, settled)
+    known = np.flatnonzero(np.isin(rows, done))
+    if known.size:  # all at once: one by one takes minutes where there are thousands
+        to_known = covariance[:, known]
+        between = to_known[known] + NOISE * np.eye(known.size)
+        covariance -= to_known @ solve(between, to_known.T, assume_a="pos")
 
     # Choose one site after the other: the one whose spectrum would lower the total variance the most.
     chosen, left = [], []

@@ -17,7 +17,11 @@ from xanesflow.core.sites import Site, site_id
 from xanesflow.core.tables import write_csv
 from xanesflow.features.compute_features import SiteFeatures, read_features
 from xanesflow.models.delta.choose_sites import choose_sites
+from xanesflow.simulations.state.retry_requests import PASSING
 from xanesflow.spectra.store import read_spectra
+
+_NOT_YET_RUN = PASSING | {"not_planned", "no_run"}
+"""Reasons of sites that another run may give a spectrum."""
 
 COLUMNS = ["rank", "material_id", "site_index", "formula", "core_hours", "variance_left"]
 
@@ -28,10 +32,10 @@ class Plan:
 
     Attributes:
         table: `COLUMNS`, the most informative site first. `variance_left` is the share of the variance that is left.
-            Sites that already have a spectrum come first, with rank 0, so the table lists all sites to simulate,
-            finished ones included.
+            Sites that have been simulated come first, with rank 0, so the table lists all sites to simulate, finished
+            ones included.
         without_features: sites that could not be considered, because features are missing.
-        done: number of sites that already have a spectrum.
+        done: number of sites that have been simulated, whether their spectrum was good or left out.
         sites: number of all sites of the subset.
     """
 
@@ -51,7 +55,8 @@ def plan_sites(
 ) -> Plan:
     """Choose the sites of a subset whose simulation reveals most about the others.
 
-    Sites that already have spectra (`results/spectra`) are not chosen again, but the information they give counts.
+    Sites that have been simulated (`results/spectra`) are not chosen again. Those with a good spectrum count as known;
+    those that failed or were left out by curation would only fail or be left out again.
 
     Args:
         directory: the campaign's working directory, which contains `results/`.
@@ -80,21 +85,23 @@ def plan_sites(
     known = [site for site in wanted if all(site in of for of in rows.values())]
     joined = np.hstack([of.features[[rows[name][site] for site in known]] for name, of in found.items()])
 
-    # Choose among the sites without a spectrum.
-    spectra = _with_spectrum(in_results(results, paths.SPECTRA, subset=subset))
+    # Choose among the sites without a run.
+    spectra, left_out = _simulated(in_results(results, paths.SPECTRA, subset=subset))
     done = [row for row, site in enumerate(known) if site in spectra]
+    useless = [row for row, site in enumerate(known) if site in left_out]
     dimensions = {name: of.features.shape[1] for name, of in found.items()}
     materials = [material for material, _ in known]
-    chosen, left = choose_sites(joined, dimensions, materials, budget, done=done, progress=progress)
+    chosen, left = choose_sites(joined, dimensions, materials, budget, done=done, useless=useless, progress=progress)
 
-    # List the sites that have a spectrum with rank 0, then the chosen ones in their order.
-    listed = [known[row] for row in [*done, *chosen]]
+    # List the sites that have been simulated with rank 0, then the chosen ones in their order.
+    simulated = sorted([*done, *useless])
+    listed = [known[row] for row in [*simulated, *chosen]]
     table = pd.DataFrame(listed, columns=["material_id", "site_index"])
     table = table.merge(sites[["material_id", "site_index", "formula", "core_hours"]], how="left")
-    table.insert(0, "rank", [0] * len(done) + list(range(1, len(chosen) + 1)))
-    table["variance_left"] = [np.nan] * len(done) + left.tolist()
+    table.insert(0, "rank", [0] * len(simulated) + list(range(1, len(chosen) + 1)))
+    table["variance_left"] = [np.nan] * len(simulated) + left.tolist()
     missing = [site_id(*site) for site in sorted(set(wanted) - set(known))]
-    return Plan(table[COLUMNS], missing, len(done), len(wanted))
+    return Plan(table[COLUMNS], missing, len(simulated), len(wanted))
 
 
 def write_plan(path: str | Path, plan: Plan) -> None:
@@ -120,9 +127,10 @@ def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[st
     return {name: read_features(there[name]) for name in chosen}
 
 
-def _with_spectrum(path: Path) -> set[Site]:
-    """Sites that have a curated spectrum."""
+def _simulated(path: Path) -> tuple[set[Site], set[Site]]:
+    """Sites that have a curated spectrum, and sites whose runs failed or were left out by curation."""
     if not path.is_file():
-        return set()
+        return set(), set()
     curated = read_spectra(path)
-    return set(zip(curated.material_id, curated.site_index.tolist(), strict=True))
+    left_out = {(each.material_id, each.site_index) for each in curated.rejected if each.reason not in _NOT_YET_RUN}
+    return set(zip(curated.material_id, curated.site_index.tolist(), strict=True)), left_out
