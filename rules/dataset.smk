@@ -6,8 +6,39 @@ rule dataset:
         CAMPAIGN.dataset,
 
 
+if CAMPAIGN.run_subsets:
+
+    rule check_site_count:
+        input:
+            site_table=paths.SITES,
+            only=lambda wildcards: CAMPAIGN.planned_sites(wildcards.subset),
+            files=lambda wildcards: CAMPAIGN.split_files(wildcards.subset),
+        output:
+            paths.SITE_COUNT,
+        log:
+            log_of("check_site_count", "{subset}"),
+        benchmark:
+            benchmark_of("check_site_count", "{subset}")
+        priority: 10  # before anything is simulated
+        conda:
+            "../envs/xanesflow.yaml"
+        threads: 1
+        resources:
+            mem_mb=more_each_time(1000),
+            runtime=more_each_time(10),
+        params:
+            files=CONFIG.splits.files,
+            seed=CONFIG.splits.seed,
+            fractions=CONFIG.splits.fractions,
+        message:
+            "Checking whether {wildcards.subset} has enough sites for a split"
+        script:
+            "../workflow_scripts/check_site_count.py"
+
+
 rule split_sites:
     input:
+        enough=lambda wildcards: CAMPAIGN.site_count(wildcards.subset),
         spectra=paths.SPECTRA,
         files=lambda wildcards: CAMPAIGN.split_files(wildcards.subset),
     output:

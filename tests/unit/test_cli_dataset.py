@@ -37,6 +37,27 @@ def test_info_tells_what_is_in_it(path):
     assert len(told["content_sha256"]) == 64
 
 
+def test_ids_lists_what_the_other_commands_take(path):
+    code, said = dataset("ids", path, "--subset", "Ni_FEFF", "--part", "val")
+    lines = said.splitlines()
+    assert code == 0 and len(lines) == 2 and all(line.endswith(" Ni_FEFF val") for line in lines)
+    code, said = dataset("ids", path)
+    with xanesflow.load(path) as data:
+        assert len(said.splitlines()) == sum(len(data[name]) for name in data)
+    code, plotted = dataset("plot", path, lines[0].split()[0], "-o", path.with_name("one.png"))
+    assert code == 0, plotted
+
+
+def test_escapes_in_a_dataset_do_not_reach_the_terminal(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["title"] = "good \x1b[2J\x1b]0;evil\x07 title"
+        file.attrs["creator"] = "somebody\r\u202eelse"
+        file.attrs["versions"] = json.dumps({"numpy\x1b[31m": "2\x9b0m"})
+    code, said = dataset("info", path)
+    assert code == 0 and not set("\x1b\x07\r\x9b\u202e") & set(said)
+    assert "good \ufffd[2J" in said and "somebody\ufffd\ufffdelse" in said
+
+
 def test_validate_ends_with_0_or_1_and_tells_each_fault(path):
     code, said = dataset("validate", path)
     assert code == 0 and f"{path}: valid" in said

@@ -1,5 +1,6 @@
 """Splits by material: the published ones are reproduced in sizes, and files that are wrong are told."""
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.dataset.splits import balanced_split, check_split, read_split_files, split_sites
+from xanesflow.dataset.splits import balanced_split, check_site_count, check_split, read_split_files, split_sites
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
 SUBSETS = [f"{e}_FEFF" for e in ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")] + ["Ti_VASP", "Cu_VASP"]
@@ -62,6 +63,21 @@ def test_too_few_spectra_are_told_with_their_numbers():
     sites = [("mp-1", 0), ("mp-2", 0), ("mp-3", 0)]
     with pytest.raises(XanesflowError, match=r"Cu_FEFF: 3 spectra of 3 materials are too few .* 3 would train, 0 val"):
         check_split(balanced_split(sites, seed=0), "Cu_FEFF")
+
+
+def test_too_few_sites_are_refused_before_anything_is_simulated(tmp_path):
+    sites = pd.DataFrame(made_up_sites(), columns=["material_id", "site_index"])
+    sites.to_parquet(tmp_path / "sites.parquet")
+    options = {"subset": "Cu_FEFF", "only": None, "files": None, "seed": 0}
+    check_site_count(tmp_path / "sites.parquet", tmp_path / "count.json", **options)
+    counts = json.loads((tmp_path / "count.json").read_text())
+    assert sum(counts.values()) == len(sites) and min(counts.values()) > 0
+    sites.head(5).to_csv(tmp_path / "plan.csv", index=False)
+    with pytest.raises(XanesflowError, match=r"^Even if every simulation succeeds: Cu_FEFF: 5 spectra of \d materials"):
+        check_site_count(
+            tmp_path / "sites.parquet", tmp_path / "none.json", **options | {"only": tmp_path / "plan.csv"}
+        )
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_a_material_in_two_parts_is_refused():

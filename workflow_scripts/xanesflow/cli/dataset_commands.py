@@ -46,6 +46,24 @@ def info(file: File, *, as_json: AsJson = False) -> None:
         show_info(file, results(), as_json=as_json)
 
 
+@dataset_app.command()
+def ids(
+    file: File,
+    *,
+    subset: Annotated[
+        str | None, typer.Option("--subset", metavar="NAME", help="Only this one, as Cu_FEFF.", show_default=False)
+    ] = None,
+    part: Annotated[
+        Literal["train", "val", "test"] | None, typer.Option("--part", help="Only this part of the split.")
+    ] = None,
+) -> None:
+    """List the ids of a dataset's sites, as the other commands take them: one a line, with its subset and part."""
+    with _report_file_errors(file):
+        from xanesflow.cli.show_dataset import show_ids
+
+        show_ids(file, subset, part, results())
+
+
 @dataset_app.command("validate")
 def validate_file(
     file: File,

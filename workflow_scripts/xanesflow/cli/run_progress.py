@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from xanesflow.core.sites import parse_site_id
 
 STAGES = {
-    "structures": {"collect_structures": "Collecting the structures", "estimate_cost": "Estimating what"},
+    "structures": {
+        "collect_structures": "Collecting the structures",
+        "estimate_cost": "Estimating what",
+        "check_site_count": "Checking whether",
+    },
     "simulations": {"simulate_chunk": "Simulating chunk"},
     "curation": {"list_failures": "Listing the failed", "curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.terminal import messages, say
-from xanesflow.core.sites import PARTS
+from xanesflow.core.sites import PARTS, site_id
 from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.read_dataset import DatasetFile, load
 
@@ -53,6 +53,20 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
             escape(", ".join(f"{number:,} {reason}" for reason, number in each["rejected"].items())),
         )
     console.print(table)
+
+
+def show_ids(path: Path, subset: str | None, part: str | None, console: Console) -> None:
+    """Print id, subset and part of each site, in the order of the file.
+
+    Raises:
+        XanesflowError: the file cannot be opened as a dataset, or has no such subset.
+    """
+    with load(path) as data:
+        for name in data.subsets if subset is None else (subset,):
+            sites = data[name]
+            for material, site, split in zip(sites.material_id, sites.site_index, sites.split, strict=True):
+                if part in (None, split):
+                    say(console, f"{site_id(material, int(site))} {name} {split}")
 
 
 def describe(data: DatasetFile) -> dict[str, Any]:

@@ -7,10 +7,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.text import without_controls
 
 STOPPED = 130  # 128 + SIGINT, the convention of shells
 
@@ -68,6 +71,14 @@ def report_input_errors() -> Iterator[None]:
             raise WrongCallError(str(error)) from None
 
 
+class _SafeConsole(Console):
+    """A console on which text of files cannot steer the terminal: escapes in a title, a version or an id."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        """Render text of a message or of a table's cell."""
+        return super().render_str(without_controls(text), **options)
+
+
 def _end(sentence: str, code: int) -> None:
     say(messages(), sentence, style="red")
     sys.exit(code)
@@ -78,7 +89,7 @@ def _console(*, stderr: bool) -> Console:
     if isinstance(stream, TextIOWrapper):
         with suppress(ValueError):  # a terminal without Å shows a question mark
             stream.reconfigure(errors="replace")
-    console = Console(file=stream)
+    console = _SafeConsole(file=stream)
     if not console.is_terminal:
         console.width = max(_WIDTH, console.width)
     return console

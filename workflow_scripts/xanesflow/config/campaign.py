@@ -182,6 +182,10 @@ class Campaign:
         planned = self.config.simulations.sites.get(subset)
         return [planned] if planned else []
 
+    def site_count(self, subset: str) -> list[str]:
+        """File that shows that a subset has enough sites for a split, in a list; empty for imported runs."""
+        return [fill(paths.SITE_COUNT, subset=subset)] if subset in self.run_subsets else []
+
     def failed_sites(self, subset: str) -> list[str]:
         """Table of a subset's failed sites, in a list; empty for imported runs, whose table is `REJECTED_RUNS`."""
         return [fill(paths.FAILED_SITES, subset=subset)] if self.config.simulations.source == "run" else []

@@ -40,6 +40,7 @@ FEATURES = "results/features/{featurizer}/{subset}.h5"
 
 # Stage 6: the dataset
 SPLIT = "results/dataset/splits/{subset}.csv"
+SITE_COUNT = "results/dataset/splits/{subset}_sites.json"
 UNMATCHED = "results/dataset/splits/{subset}_unmatched.csv"
 DATASET = "results/dataset/{campaign}.h5"
 PACKAGED = "results/package/{campaign}/{name}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from xanesflow.core.reasons import Rejected
+from xanesflow.core.text import without_controls
 
 
 class LibraryError(Exception):
@@ -25,6 +26,10 @@ class XanesflowError(LibraryError):
     The message is one clear sentence: what is wrong, where, and what to do about it. The scripts print it
     without a traceback. Any other error that reaches a user is our own bug and keeps its traceback.
     """
+
+    def __str__(self) -> str:
+        """Give the message; what it quotes of files cannot steer a terminal."""
+        return without_controls(super().__str__())
 
 
 class WrongCallError(XanesflowError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 
@@ -49,6 +50,18 @@ def printable(text: str, length: int | None = None) -> str:
     """
     decoded = text.encode(errors="surrogateescape").decode(errors="replace")
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)[:length]
+
+
+def without_controls(text: str) -> str:
+    """Make foreign text harmless where it is shown: whatever could steer a terminal or turn the line becomes U+FFFD.
+
+    Line breaks and tabs stay; `printable` is for the cells of tables and allows neither.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        "\ufffd" if sign not in "\n\t" and unicodedata.category(sign) in {"Cc", "Cf", "Cs"} else sign for sign in text
+    )
 
 
 def clock(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path
+from xanesflow.core.files import atomic_path, write_text
 from xanesflow.core.sites import PARTS, Site, parse_site_id, site_id
+from xanesflow.core.tables import read_site_list
 from xanesflow.spectra.store import read_spectra
 
 log = logging.getLogger(__name__)
@@ -109,6 +111,47 @@ def check_split(part_of: Mapping[Site, str], subset: str) -> None:
             "at least 20, including a material with few sites; see the rejected table for what is missing, or name "
             "split files."
         )
+
+
+def check_site_count(
+    site_table: Path,
+    output: Path,
+    *,
+    subset: str,
+    only: str | Path | None,
+    files: str | Path | None,
+    seed: int,
+    fractions: Sequence[float] = FRACTIONS,
+) -> None:
+    """Check that a subset has enough sites for a split, before hours are spent on simulating them.
+
+    Args:
+        site_table: Parquet of the subset's sites.
+        output: JSON to write: how many sites each part would have if all simulations succeed.
+        subset: such as `Cu_FEFF`.
+        only: list of the sites to simulate; None: all.
+        files: folder with published split files; None for the balanced split.
+        seed: seed of the balanced split.
+        fractions: fractions of the balanced split.
+
+    Raises:
+        XanesflowError: even if all simulations succeed, a part that training needs has too few spectra.
+    """
+    table = pd.read_parquet(site_table, columns=["material_id", "site_index"])
+    sites = [(str(m), int(i)) for m, i in table.itertuples(index=False)]
+    if only is not None:
+        planned = read_site_list(only)
+        sites = [site for site in sites if site in planned]
+    named = balanced_split(sites, seed=seed, fractions=fractions) if files is None else read_split_files(files, subset)
+    part_of = {site: named[site] for site in sites if site in named}
+    try:
+        check_split(part_of, subset)
+    except XanesflowError as error:
+        raise XanesflowError(
+            f"Even if every simulation succeeds: {error} `snakemake spectra` computes the spectra alone."
+        ) from None
+    counts = Counter(part_of.values())
+    write_text(output, json.dumps({part: counts[part] for part in PARTS}) + "\n")
 
 
 def split_sites(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import site_id
+from xanesflow.core.text import plural
 from xanesflow.prediction.average import Averages
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SubsetPrediction:
     """Predicted spectra of n sites of one element at one level of theory, in bohr² unless another unit is named.
 
@@ -71,6 +72,9 @@ class SubsetPrediction:
     def __len__(self) -> int:
         return len(self.material_id)
 
+    def __repr__(self) -> str:
+        return f"<prediction of {plural(len(self), 'site')} of {self.subset} by {self.model} on {self.features}>"
+
     @property
     def ids(self) -> list[str]:
         """Names of the sites, as `mp-390_000`."""
@@ -104,7 +108,7 @@ class SubsetPrediction:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predicted:
     """Predicted spectra of structures, as `Prediction` holds, writes and draws them.
 
@@ -127,6 +131,11 @@ class Predicted:
 
     def __len__(self) -> int:
         return sum(map(len, self.subsets.values()))
+
+    def __repr__(self) -> str:
+        sites = ", ".join(f"{plural(len(each), 'site')} of {name}" for name, each in self.subsets.items())
+        left_out = f", {len(self.rejected)} left out" if self.rejected else ""
+        return f"<prediction: {sites or 'no site'}{left_out}>"
 
     def sites(self) -> pd.DataFrame:
         """A row for each site of every subset; see `SubsetPrediction.sites`."""

@@ -1,0 +1,17 @@
+"""Check that a subset has enough sites for a split, before any is simulated (rules/dataset.smk)."""
+
+from pathlib import Path
+
+from xanesflow.config.rule_script import rule_log
+from xanesflow.dataset.splits import check_site_count
+
+with rule_log(snakemake):
+    check_site_count(
+        Path(snakemake.input.site_table),
+        Path(snakemake.output[0]),
+        subset=snakemake.wildcards.subset,
+        only=snakemake.input.get("only") or None,
+        files=snakemake.params.files,
+        seed=snakemake.params.seed,
+        fractions=snakemake.params.fractions,
+    )
