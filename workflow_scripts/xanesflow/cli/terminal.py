@@ -74,7 +74,7 @@ def report_input_errors() -> Iterator[None]:
 class _SafeConsole(Console):
     """A console on which text of files cannot steer the terminal: escapes in a title, a version or an id."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Render text of a message or of a table's cell."""
         return super().render_str(without_controls(text), **options)
 

@@ -7,6 +7,7 @@ Only tensors are unpickled (`torch.load(weights_only=True)`).
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,13 +80,14 @@ def _from_hub(cache: Path) -> Path:
     cached = try_to_load_from_cache(M3GNET_REPOSITORY, STATE_FILE, cache_dir=cache)
     if isinstance(cached, str):
         return Path(cached)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it warns of each try, before the sentence below
     try:
         return Path(hf_hub_download(M3GNET_REPOSITORY, STATE_FILE, cache_dir=cache))
     except Exception as error:
         raise XanesflowError(
             f"M3GNet's weights are not in {cache} and could not be downloaded from "
-            f"huggingface.co/{M3GNET_REPOSITORY} ({type(error).__name__}): set `features.m3gnet_weights` to a folder "
-            f"with its {STATE_FILE}, or run once with access to the internet."
+            f"huggingface.co/{M3GNET_REPOSITORY} ({type(error).__name__}): set `features.m3gnet_weights` (`xanesflow "
+            f"predict`: --weights) to a folder with its {STATE_FILE}, or run once with access to the internet."
         ) from error
 
 
