@@ -20,6 +20,7 @@ if CAMPAIGN.run_subsets:
         benchmark:
             benchmark_of("check_site_count", "{subset}")
         priority: 10  # before anything is simulated
+        localrule: True  # it takes a second
         conda:
             "../envs/xanesflow.yaml"
         threads: 1
