@@ -25,7 +25,8 @@ def announce(request: Request, console: Console) -> None:
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
-        what = f"{plural(sites, 'inequivalent site')}, {atoms} in the cell"
+        cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
+        what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     for note in request.notes:
         say(console, f"Note: {note}", style="yellow")
@@ -95,7 +96,7 @@ def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: S
         energy_ev, mu = outcome.result.energy_ev, outcome.result.cross_section
         records = fields(outcome.result)
         table.add_row(
-            f"{outcome.site.element} {outcome.site.index}",
+            outcome.site.name.partition(" (")[0],
             str(outcome.site.multiplicity),
             f"{edge_ev(outcome.result, settings):.2f}",
             f"{energy_ev[mu.argmax()]:.2f}",

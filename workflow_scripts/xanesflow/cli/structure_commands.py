@@ -80,6 +80,10 @@ def xanes(
             help="Tolerance of symmetry, which decides whether atoms are equivalent.",
         ),
     ] = 0.01,
+    disorder: Annotated[
+        Literal["refuse", "ordered", "random"],
+        typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
+    ] = "refuse",
 ) -> None:
     """Compute the K-edge XANES of a structure in seconds, and write it as a table (CSV) and a plot (PNG, SVG).
 
@@ -89,8 +93,9 @@ def xanes(
         from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.compute_spectra import quick_look
         from xanesflow.codes.feff8l.options import EngineSettings
+        from xanesflow.structures.disorder.represent import Disorder
 
-        request = make_request(structure, element, site, symprec=symprec)
+        request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
         settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
         quick_look(request, settings, output, workers=workers, console=messages(), results=results())
 

@@ -24,11 +24,11 @@ from xanesflow.structures.amcsd.database import load_entries
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
 from xanesflow.structures.disorder.represent import REFUSE, Disorder
 from xanesflow.structures.examples import Example, load_examples
+from xanesflow.structures.find_near_duplicates import NearDuplicate, find_near_duplicates, write_near_duplicates
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.materials_project.manifest import read_manifest
 from xanesflow.structures.materials_project.material_ids import read_ids
-from xanesflow.structures.near_duplicates import NearDuplicate, find_near_duplicates, write_near_duplicates
 from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)

@@ -159,7 +159,9 @@ def fill_by_energy(
     if not ordered.is_ordered:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ordered = OrderDisorderedStructureTransformation(occ_tol=0.01).apply_transformation(ordered)
+            lowest = OrderDisorderedStructureTransformation(occ_tol=0.01).apply_transformation(ordered)
+        assert isinstance(lowest, Structure)  # a list only if it is asked for
+        ordered = lowest
     ordered.remove_oxidation_states()
     text = ", ".join(f"{kind} {charge:+.3g}" for kind, charge in sorted(charges.items()))
     return ordered.get_sorted_structure(), text
