@@ -132,6 +132,13 @@ class Campaign:
         given = self.config.structures
         return {"kind": given.disorder, **given.disorder_cells.model_dump()}
 
+    @property
+    def fills_disorder(self) -> bool:
+        """Whether cells represent the disordered structures of the campaign."""
+        given = self.config.structures
+        taken = given.source in ("directory", "amcsd") and not self.config.dataset.from_files
+        return taken and given.disorder != "refuse"
+
     def systems_of(self, element: str) -> list[str]:
         """The chemical systems to take from the database of minerals for an element, such as `Cu-O-*`."""
         return [system.replace("E", element, 1) for system in self.config.structures.amcsd.systems]

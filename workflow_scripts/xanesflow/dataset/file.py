@@ -22,6 +22,10 @@ SCHEMA_VERSION = "1.1"
 STRUCTURES = "structures"
 UNITS = {"energy": "eV", "spectra": "bohr^2"}
 
+ABOUT = ("name", "reference", "parent")
+"""Attributes of a structure, each only where it is known: its mineral or compound, its publication, and the disordered
+crystal that it is a cell of."""
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -109,6 +113,12 @@ def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
             f"{Path(file.filename).name} holds no structure of {material_id}; see `xanesflow dataset validate`."
         )
     return str(file[STRUCTURES][key].asstr()[()])
+
+
+def about_structure(file: h5py.File, key: str) -> dict[str, str]:
+    """What is known of a structure besides its atoms: those of `ABOUT` that the file has."""
+    attributes = file[STRUCTURES][key].attrs
+    return {name: str(attributes[name]) for name in ABOUT if name in attributes}
 
 
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:

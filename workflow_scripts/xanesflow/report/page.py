@@ -79,6 +79,7 @@ def make_report(
     theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
+    disordered: Mapping[str, Path] | None = None,
     explorer: ExplorerFiles | None = None,
 ) -> None:
     """Write the page.
@@ -103,6 +104,7 @@ def make_report(
             `report.figures.theories`).
         calibration: calibration.csv; None: the page has no section on error bars.
         error_bars: figures of the error bars of each model on each subset.
+        disordered: figure of the disordered crystals by subset; None or empty: the page has no such section.
         explorer: files for the section on single spectra; None: the page has no such section.
     """
     # The scores of the models decide which figures are worth drawing.
@@ -144,6 +146,7 @@ def make_report(
             ),
             campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
+            disordered={name: data_uri(path) for name, path in (disordered or {}).items()},
             reasons=REASONS,
             reasons_found=_reasons_found(subsets),
             from_files=any(subset["from_file"] for subset in subsets),

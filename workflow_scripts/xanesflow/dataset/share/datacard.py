@@ -10,7 +10,8 @@ from typing import Any
 
 from xanesflow.codes.registry import theories, theory_of
 from xanesflow.core.reasons import REASONS
-from xanesflow.core.sites import PARTS, Subset
+from xanesflow.core.sites import PARTS, Subset, parent_of
+from xanesflow.core.text import printable
 from xanesflow.dataset.check.contents import FileContents
 from xanesflow.dataset.check.findings import Validation
 from xanesflow.dataset.share.markdown import listed, table
@@ -22,7 +23,7 @@ SOURCES = {
     "materials_project": "Materials Project (materialsproject.org, CC-BY-4.0); cite it too (doi:10.1063/1.4812323)",
     "amcsd": "the American Mineralogist Crystal Structure Database, as the package larixite brings it along; cite it "
     "too (R. T. Downs and M. Hall-Wallace, American Mineralogist 88, 247-250, 2003), and the papers of the structures, "
-    "whose ids hold the database's numbers",
+    "which are listed below",
 }
 
 FILES = {
@@ -83,6 +84,7 @@ def datacard(
         "## Checks\n\n" + _checks(validation),
         "## What to know before use\n\n" + _limits(contents),
         "## Citation\n\n" + _citation(about, version),
+        *([f"## Papers of the structures\n\n{papers}"] if (papers := _papers(contents)) else []),
         "## Software\n\n" + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
@@ -245,6 +247,22 @@ def _citation(about: Mapping[str, Any], version: str) -> str:
     return (
         f"{about['creator']}: {about['title']}, version {version}, {str(about['created'])[:4]}.\n\n"
         f"The method follows {about['citation']}."
+    )
+
+
+def _papers(contents: FileContents) -> str:
+    """The publications of the structures, each with the materials that come from it; empty if none is known."""
+    found: dict[str, list[str]] = {}
+    for key, cell in contents.structures.items():
+        material = parent_of(key.partition("@")[0])
+        if "reference" in cell.about:
+            name = f"{cell.about['name']}, " if cell.about.get("name") else ""
+            of_paper = found.setdefault(cell.about["reference"], [])
+            if (named := f"{name}{material}") not in of_paper:
+                of_paper.append(named)
+    return listed(
+        escape(f"{printable(paper)} ({printable('; '.join(materials))})", quote=False)
+        for paper, materials in sorted(found.items())
     )
 
 

@@ -209,11 +209,13 @@ def _subset(
     known = chemistry.set_index(["material_id", "site_index"]).loc[[parse_site_id(name) for name in view.ids]]
     names = {name: number for number, name in enumerate(view.ids)}
     largest = float(np.abs(spectra).max(initial=0.0))
+    about = {material: subset.about(material) for material in dict.fromkeys(view.material_id.tolist())}
     return {
         "name": subset.name,
         "energy": pack.add(subset.energy, "f64"),
         "ids": view.ids,
         "formula": known["formula"].tolist(),
+        "about": {material: texts for material, texts in about.items() if texts},
         "multiplicity": pack.add(view.multiplicity, "i32"),
         "split": pack.add([PARTS.index(part) for part in view.split], "u8"),
         "oxidation": [None if np.isnan(value) else round(value, 2) for value in known["oxidation_state"]],

@@ -53,6 +53,10 @@
     draw();
   }
 
+  // What is known of a site's structure: its name and its publication.
+  const about = (k) => subset.about[subset.ids[k].slice(0, subset.ids[k].lastIndexOf("_"))] || {};
+  const named = (k) => [subset.formula[k], about(k).name].filter(Boolean).join(", ");
+
   // The evaluated site with the median error, else the first site.
   function typical() {
     const order = [...Array(subset.evaluated).keys()].sort((a, b) => numbers(model.mse)[a] - numbers(model.mse)[b]);
@@ -64,9 +68,9 @@
     const wanted = at("x-search").value.trim().toLowerCase(), only = Number(at("x-tenth").value);
     const sign = at("x-order").value === "worst" ? -1 : 1;
     const shown = [...Array(subset.evaluated).keys()]
-      .filter((k) => (!only || tenth[k] === only) && (!wanted || `${subset.ids[k]} ${subset.formula[k]}`.toLowerCase().includes(wanted)))
+      .filter((k) => (!only || tenth[k] === only) && (!wanted || `${subset.ids[k]} ${named(k)}`.toLowerCase().includes(wanted)))
       .sort((a, b) => sign * (rank[a] - rank[b]));
-    options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${short(mse[k])}  ${subset.ids[k]}  ${subset.formula[k]}`]), String(chosen));
+    options(at("x-list"), shown.map((k) => [String(k), `${rank[k]}.  ${short(mse[k])}  ${subset.ids[k]}  ${named(k)}`]), String(chosen));
     at("x-list").size = Math.min(11, Math.max(3, subset.evaluated));
     if (!shown.includes(chosen)) at("x-list").selectedIndex = -1;
     const of = `${shown.length} of ${model.n} ${model.part} spectra`;
@@ -78,7 +82,7 @@
     at("x-list").value = String(point);
     if (at("x-list").value !== String(point)) at("x-list").selectedIndex = -1;
     draw({ spectrumOnly: true });
-    at("x-said").textContent = `${subset.ids[point]} ${subset.formula[point]}`;
+    at("x-said").textContent = `${subset.ids[point]} ${named(point)}`;
   }
 
   function draw({ spectrumOnly = false, print = false } = {}) {
@@ -99,7 +103,7 @@
   }
 
   function hover(point) {
-    const cn = numbers(subset.coordination)[point], lines = [plain(subset.ids[point]), plain(subset.formula[point])];
+    const cn = numbers(subset.coordination)[point], lines = [plain(subset.ids[point]), plain(named(point))];
     if (subset.oxidation[point] !== null) lines.push(`oxidation state ${charge(subset.oxidation[point])}`);
     if (cn !== UNKNOWN) lines.push(`${cn} neighbours, ${numbers(subset.oxygens)[point]} oxygen`);
     if (isEvaluated(point)) lines.push(`error ${short(numbers(model.mse)[point])} bohr⁴`);
@@ -220,13 +224,16 @@
     const facts = [], near_ = near();
     if (chosen !== null) {
       const k = chosen, cn = numbers(subset.coordination)[k], source = subset.oxidation_from[k];
-      at("x-title").textContent = `${subset.ids[k]}${subset.formula[k] ? `, ${subset.formula[k]}` : ""}`;
+      at("x-title").textContent = [subset.ids[k], named(k)].filter(Boolean).join(", ");
       facts.push(["Site", subset.ids[k]], ["Formula", subset.formula[k] || "not known"]);
+      if (about(k).name) facts.push(["Compound", about(k).name]);
+      if (about(k).parent) facts.push(["Cell of", `the disordered crystal ${about(k).parent}`]);
       facts.push(["Multiplicity", `${numbers(subset.multiplicity)[k]} equivalent atoms in the cell`.replace(/^1 equivalent atoms/, "1 atom")]);
       facts.push(["Part", pack.content.parts[numbers(subset.split)[k]]]);
       facts.push(["Oxidation state", charge(subset.oxidation[k]) + (source ? ` (${source})` : "")]);
       facts.push(["Neighbours", cn === UNKNOWN ? "not known" : `${cn}, ${numbers(subset.oxygens)[k]} of them oxygen (CrystalNN)`]);
       if (subset.detail[k]) facts.push(["Note", subset.detail[k]]);
+      if (about(k).reference) facts.push(["Structure from", about(k).reference]);
       if (isEvaluated(k)) {
         const mse = numbers(model.mse)[k];
         facts.push(["Error", `${short(mse)} bohr⁴ mean squared, ${short(Math.sqrt(mse))} bohr² root mean square`]);
@@ -247,7 +254,7 @@
       button.textContent = subset.ids[k];
       button.addEventListener("click", () => choose(k));
       row.insertCell().append(button);
-      for (const text of [subset.formula[k] || "–", charge(subset.oxidation[k])]) {
+      for (const text of [named(k) || "–", charge(subset.oxidation[k])]) {
         const cell = row.insertCell();
         cell.className = "text";
         cell.textContent = text;
