@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
 from xanesflow.core.text import one_line
 
@@ -48,7 +49,7 @@ def open_dataset(path: str | Path) -> h5py.File:
         what = "is empty" if not beginning else "is no HDF5 file"
         raise XanesflowError(f"{path} {what}; name a dataset file, such as results/dataset/<campaign>.h5.")
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
         said = one_line(error)
         what = "is cut short" if "truncated" in said else "is damaged"

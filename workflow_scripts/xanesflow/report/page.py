@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from xanesflow.core.files import write_text
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import REASONS
 from xanesflow.report.campaign_section import Summaries, campaign_part
 from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
@@ -115,7 +116,7 @@ def make_report(
     with_bars = worth_drawing(with_bars, of_models["rows"])
 
     # The dataset says how it was made and what curation left out.
-    with h5py.File(dataset) as file:
+    with open_hdf5(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
         drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
         subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from xanesflow.core.figures import BASELINE, MODEL, figure
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import parse_site_id
 from xanesflow.core.tables import write_csv
 from xanesflow.dataset.file import structure_json, structure_key
@@ -68,7 +68,7 @@ def score_unseen_elements(
 def elements_of_materials(path: str | Path, subset: str, materials: Iterable[str]) -> dict[str, frozenset[str]]:
     """The elements of each material; none if the dataset lacks its structure (the log counts these materials)."""
     found: dict[str, frozenset[str]] = {}
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         for material in materials:
             elements: set[str] = set()
             if structure_key(file, subset, material) is not None:
