@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from itertools import product
 from math import comb, prod
 
 import numpy as np
@@ -13,7 +12,7 @@ from pymatgen.transformations.standard_transformations import OrderDisorderedStr
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.structures.check_structure import shortest_distance
-from xanesflow.structures.disorder.supercells import EMPTY, Orbit, Supercell
+from xanesflow.structures.disorder.supercells import EMPTY, Counts, Orbit, Supercell
 
 ATTEMPTS = 200
 """Random fillings that are tried until no two atoms are too close to each other."""
@@ -28,16 +27,14 @@ def expand(cell: Structure, supercell: Supercell) -> tuple[Structure, NDArray[np
     Returns:
         All places of the supercell (n), and for each the index of its place in the primitive cell (n,).
     """
-    times = np.array(supercell.times)
-    shifts = np.array(list(product(*map(range, supercell.times))))
-    fractions = (cell.frac_coords[:, None] + shifts[None]).reshape(-1, 3) / times
-    owner = np.repeat(np.arange(len(cell)), len(shifts))
-    lattice = np.diag(times) @ cell.lattice.matrix
-    return Structure(lattice, [cell[k].species for k in owner], fractions, to_unit_cell=True), owner
-
-
-Counts = tuple[dict[str, int], ...]
-"""For each orbit, the number of atoms of each element; see `Supercell`."""
+    marked = cell.copy(site_properties={"place": list(range(len(cell)))})
+    repeated = marked.make_supercell(supercell.matrix, in_place=False)
+    owner = np.array(repeated.site_properties["place"], dtype=np.int64)
+    lattice = repeated.lattice.get_lll_reduced_lattice()
+    places = Structure(
+        lattice, repeated.species_and_occu, repeated.cart_coords, coords_are_cartesian=True, to_unit_cell=True
+    )
+    return places, owner
 
 
 def fill_at_random(

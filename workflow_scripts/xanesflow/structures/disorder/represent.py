@@ -9,7 +9,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.sites import cell_id
-from xanesflow.core.text import listing
+from xanesflow.core.text import listing, plural
 from xanesflow.structures.check_structure import checked
 from xanesflow.structures.disorder.fill_places import expand, fill_at_random, fill_by_energy
 from xanesflow.structures.disorder.supercells import (
@@ -111,12 +111,11 @@ def fill(structure: Structure, disorder: Disorder) -> list[tuple[Structure, str]
 
 
 def _describe(supercell: Supercell, orbits: list[Orbit]) -> str:
-    """`2 x 2 x 1 primitive cells with 27 atoms; Fe 0.87, Mg 0.13 as 7 and 1 of 8`."""
+    """`4 primitive cells with 28 atoms; Fe 0.87, Mg 0.13 as 7 and 1 of 8`."""
     rounded = []
     for orbit, counts in zip(orbits, supercell.counts, strict=True):
         if orbit.partly_occupied:
             atoms = [f"{number}" for kind, number in counts.items() if kind != EMPTY]
             rounded.append(f"{describe_shares(orbit.shares)} as {listing(atoms)} of {sum(counts.values())}")
-    a, b, c = supercell.times
     some = "; ".join(rounded[:4]) + ("; ..." if len(rounded) > 4 else "")
-    return f"{a} x {b} x {c} primitive cells with {supercell.n_atoms} atoms; {some}"
+    return f"{plural(supercell.size, 'primitive cell')} with {supercell.n_atoms} atoms; {some}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -16,8 +17,17 @@ TOLERANCE = 0.02
 
 SYMPREC = 0.01  # Å
 
+CLOSE = 0.005
+"""Occupancies are held within this, where a supercell can do that."""
+
+SIZES = 6
+"""Number of sizes, the largest ones, among which the widest random cell is looked for."""
+
 EMPTY = ""
 """Stands for a place without an atom."""
+
+Counts = tuple[dict[str, int], ...]
+"""For each orbit, the number of atoms of each element, `EMPTY` among them."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +53,31 @@ class Supercell:
     """A supercell with the number of whole atoms on each orbit.
 
     Attributes:
-        times: how often the primitive cell's three vectors are repeated.
+        matrix: its vectors in terms of the primitive cell's, three rows of integers.
         counts: for each orbit, the number of atoms of each element in the supercell, `EMPTY` among them.
         off: largest difference between an occupancy and its share of whole atoms.
         width: length in Å of the shortest vector between two images of an atom.
     """
 
-    times: tuple[int, int, int]
+    matrix: tuple[tuple[int, ...], ...]
     counts: tuple[dict[str, int], ...]
     off: float
     width: float
 
     @property
+    def size(self) -> int:
+        """How many primitive cells it holds."""
+        return round(float(np.linalg.det(self.matrix)))
+
+    @property
     def n_atoms(self) -> int:
         """Number of atoms, without empty places."""
-        return sum(number for of_orbit in self.counts for kind, number in of_orbit.items() if kind != EMPTY)
+        return n_atoms(self.counts)
+
+
+def n_atoms(counts: Counts) -> int:
+    """Number of atoms on all orbits, without empty places."""
+    return sum(number for of_orbit in counts for kind, number in of_orbit.items() if kind != EMPTY)
 
 
 def primitive_cell(structure: Structure) -> tuple[Structure, list[Orbit]]:
@@ -83,57 +103,83 @@ def primitive_cell(structure: Structure) -> tuple[Structure, list[Orbit]]:
 
 
 def choose_supercell(cell: Structure, orbits: list[Orbit], max_atoms: int, *, smallest: bool) -> Supercell:
-    """Choose among the supercells with up to `max_atoms` atoms that hold the occupancies within `TOLERANCE`.
+    """Choose a supercell with up to `max_atoms` atoms that holds the occupancies: within `CLOSE`, else `TOLERANCE`.
 
     Args:
         cell: the primitive cell.
         orbits: its places.
         max_atoms: largest number of atoms.
-        smallest: take the one with the fewest atoms, else the one whose images are farthest apart.
+        smallest: take the smallest, else that of the `SIZES` largest whose images are farthest apart.
 
     Raises:
         UnusableStructure: none holds the occupancies.
     """
-    found = list(_supercells(cell, orbits, max_atoms))
-    good = [each for each in found if each.off <= TOLERANCE]
-    if good and smallest:
-        return min(good, key=lambda each: (each.n_atoms, -round(each.width, 3), each.off))
-    if good:
-        return max(good, key=lambda each: (round(each.width, 1), -each.off, -each.n_atoms))
+    per_cell = sum(len(orbit.places) * (1.0 - orbit.shares.get(EMPTY, 0.0)) for orbit in orbits)
+    found: dict[int, tuple[Counts, float]] = {}
+    for size in range(1, int((max_atoms + 0.5) / max(per_cell, 0.1)) + 1):
+        counts = tuple(whole_numbers(orbit.shares, size * len(orbit.places)) for orbit in orbits)
+        if n_atoms(counts) <= max_atoms:
+            found[size] = counts, max(map(deviation, orbits, counts))
     key = "structures.disorder_cells.max_atoms"
     if not found:
         raise UnusableStructure(
             f"is disordered, and its primitive cell alone has more than the {max_atoms} atoms that {key} allows",
             "disordered",
         )
-    best = min(found, key=lambda each: each.off)
-    worst = max((o for o in orbits if o.partly_occupied), key=lambda o: deviation(o, best.counts[orbits.index(o)]))
-    raise UnusableStructure(
-        f"is disordered, and no cell of up to {max_atoms} atoms holds its occupancies, such as "
-        f"{describe_shares(worst.shares)}, within {TOLERANCE:g} (the best of them is off by {best.off:.2f}); a larger "
-        f"{key} may",
-        "disordered",
-    )
+    least = min(off for _, off in found.values())
+    if least > TOLERANCE:
+        counts = next(counts for counts, off in found.values() if off == least)
+        worst, _ = max(zip(orbits, counts, strict=True), key=lambda pair: deviation(*pair))
+        raise UnusableStructure(
+            f"is disordered, and no cell of up to {max_atoms} atoms holds its occupancies, such as "
+            f"{describe_shares(worst.shares)}, within {TOLERANCE:g} (the best of them is off by {least:.2f}); a larger "
+            f"{key} may",
+            "disordered",
+        )
+    sizes = [size for size, (_, off) in found.items() if off <= (CLOSE if least <= CLOSE else TOLERANCE)]
+    made = []
+    for size in sizes[:1] if smallest else sizes[-SIZES:]:
+        matrix, width = widest(cell.lattice, size)
+        made.append(Supercell(matrix, *found[size], width))
+    return max(made, key=lambda each: (round(each.width, 1), -each.n_atoms))
 
 
-def _supercells(cell: Structure, orbits: list[Orbit], max_atoms: int) -> Iterator[Supercell]:
-    """All multiples of the cell's vectors that hold at most so many atoms."""
-    per_cell = sum(len(orbit.places) * (1.0 - orbit.shares.get(EMPTY, 0.0)) for orbit in orbits)
-    most = int((max_atoms + 0.5) / max(per_cell, 0.1))
-    by_size: dict[int, tuple[tuple[dict[str, int], ...], float]] = {}
-    for a in range(1, most + 1):
-        for b in range(1, most // a + 1):
-            for c in range(1, most // (a * b) + 1):
-                size = a * b * c
-                if size not in by_size:
-                    counts = tuple(whole_numbers(orbit.shares, size * len(orbit.places)) for orbit in orbits)
-                    by_size[size] = counts, max(map(deviation, orbits, counts))
-                counts, off = by_size[size]
-                matrix = np.diag([a, b, c]) @ cell.lattice.matrix
-                width = min(Lattice(matrix).get_lll_reduced_lattice().abc)
-                made = Supercell((a, b, c), counts, off, float(width))
-                if made.n_atoms <= max_atoms:
-                    yield made
+def widest(lattice: Lattice, size: int) -> tuple[tuple[tuple[int, ...], ...], float]:
+    """Of all supercells of a size, the one whose images are farthest apart.
+
+    Every supercell is one of the matrices in Hermite normal form. A vector of the lattice leads to an image if it is a
+    sum of whole rows of the matrix. The shortest such vector is at most 2^(1/6) times the edge of a cube of the
+    supercell's volume (Hermite's constant).
+
+    Returns:
+        The matrix, and the length of the shortest vector between images, Å.
+    """
+    matrices = _hermite(size)
+    reach = 1.123 * (size * lattice.volume) ** (1 / 3) + 1e-6
+    planes = np.array(lattice.reciprocal_lattice_crystallographic.abc)  # 1 / distance of the lattice planes
+    most = np.ceil(reach * planes).astype(int)
+    steps = np.array(list(product(*(range(-number, number + 1) for number in most))))
+    lengths = np.linalg.norm(steps @ lattice.matrix, axis=1)
+    order = np.argsort(lengths, kind="stable")
+    order = order[(lengths[order] > 1e-6) & (lengths[order] <= reach)]
+    steps, lengths = steps[order], lengths[order]
+    adjugates = np.rint(size * np.linalg.inv(matrices)).astype(np.int64)
+    inside = (np.einsum("vi,kij->kvj", steps, adjugates) % size == 0).all(axis=2)
+    shortest = np.where(inside.any(axis=1), lengths[inside.argmax(axis=1)], 0.0)
+    best = int(np.argmax(np.round(shortest, 6)))
+    return tuple(tuple(row) for row in matrices[best].tolist()), float(shortest[best])
+
+
+def _hermite(size: int) -> NDArray[np.int64]:
+    """All integer matrices of a determinant in Hermite normal form (k, 3, 3)."""
+    found = []
+    for a, b in product(range(1, size + 1), repeat=2):
+        if size % (a * b):
+            continue
+        c = size // (a * b)
+        for d, e, f in product(range(b), range(c), range(c)):
+            found.append([[a, d, e], [0, b, f], [0, 0, c]])
+    return np.array(found, dtype=np.int64)
 
 
 def whole_numbers(shares: dict[str, float], places: int) -> dict[str, int]:
