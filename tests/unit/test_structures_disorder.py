@@ -19,7 +19,7 @@ from xanesflow.structures.amcsd.choose_entries import Filters
 from xanesflow.structures.amcsd.read_minerals import read_minerals
 from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.disorder.represent import Disorder, fill
-from xanesflow.structures.disorder.supercells import whole_numbers
+from xanesflow.structures.disorder.supercells import whole_numbers, widest
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.read_cif import read_cif
 
@@ -164,7 +164,7 @@ def test_a_file_with_the_name_of_a_cell_is_refused(tmp_path):
     (tmp_path / f"{cell_id('mix', 1)}.cif").write_text(a_cif(FM3M))
     found = {each.material_id: each for each in read_directory(tmp_path, symprec=0.01, disorder=RANDOM)}
     assert found["mix.cell1"].reason == "duplicate_id" and "rename it" in found["mix.cell1"].detail
-    assert found["mix.cell2"].formula == "NiCoO2" or found["mix.cell2"].elements
+    assert set(found["mix.cell2"].elements) == {"Ni", "Co", "O"}
 
 
 def test_the_cells_of_a_crystal_are_in_one_part_of_the_split():
@@ -174,7 +174,6 @@ def test_the_cells_of_a_crystal_are_in_one_part_of_the_split():
     for (name, _), part in parts.items():
         of_crystal.setdefault(parent_of(name), set()).add(part)
     assert all(len(each) == 1 for each in of_crystal.values())
-    assert Counter(parts.values())["test"] == 9 - 3 or Counter(parts.values())["test"] <= 9
     check_split(parts, "Ni_FEFF")
     parts[sites[0]] = next(part for part in ("train", "val") if part != parts[sites[1]])
     with pytest.raises(Exception, match="material x-0 is in two parts"):
@@ -198,7 +197,12 @@ def test_disordered_minerals_are_filled_and_point_to_their_entry(tmp_path):
         assert np.isclose(first.lattice.volume, second.lattice.volume)
 
 
-def test_a_mistake_of_the_cell_is_seen_in_the_checks():
-    thin = Structure(Lattice.cubic(4.2), [{"K": 0.4}, "Cl"], [[0, 0, 0.1], [0.5, 0.5, 0.5]])
-    with pytest.raises(UnusableStructure, match="no cell of up to 3 atoms"):
-        fill(thin, Disorder("random", max_atoms=3))
+def test_the_widest_supercell_of_a_known_lattice():
+    """Of a simple cubic lattice with the edge 3 Å."""
+    cubic = Lattice.cubic(3.0)
+    # Two cells make a face-centred one: 3 √2, four a body-centred one: 3 √3.
+    assert [widest(cubic, size)[1] for size in (1, 2, 4)] == pytest.approx([3, 3 * 2**0.5, 3 * 3**0.5], abs=1e-6)
+    matrix, width = widest(cubic, 8)
+    assert round(np.linalg.det(matrix)) == 8 and width >= 6 - 1e-6
+    reduced = Lattice(np.array(matrix) @ cubic.matrix).get_lll_reduced_lattice()
+    assert min(reduced.abc) == pytest.approx(width, abs=1e-6)

@@ -23,7 +23,7 @@ from xanesflow.structures.one_file import name_of, read_structure_file
 LIGHTEST, HEAVIEST = 11, 92
 """Atomic numbers of the first and last absorber whose K edge the embedded engine computes."""
 
-_LIST = "`xanesflow examples` lists the examples, and `xanesflow structures search WORD` minerals too"
+_LIST = "`xanesflow structures search` lists the examples, and with a word minerals too"
 
 
 @dataclass(frozen=True)

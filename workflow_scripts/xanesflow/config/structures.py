@@ -101,7 +101,7 @@ class DisorderCells(Section):
     """The cells with whole atoms that represent a disordered crystal."""
 
     number: Annotated[Count, Field(le=100)] = Field(4, description="of random cells; `ordered` makes one")
-    max_atoms: Count = Field(
+    max_atoms: Annotated[Count, Field(le=200)] = Field(
         80,
         description=(
             "largest number of atoms in a cell; crystals whose occupancies need more are left out with the reason\n"

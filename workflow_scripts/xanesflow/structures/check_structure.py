@@ -286,7 +286,9 @@ def checked(
     heavy = sorted({name for shares in named for name in shares if name in ("D", "T")})
     plain = Structure(Lattice(matrix), [_with_hydrogen(shares) for shares in named], fractions)
     note = check_claims(plain, claims) if claims is not None else ""
-    check_distances(plain if plain.is_ordered else _mostly_there(plain))
+    together = plain if plain.is_ordered else _mostly_there(plain)
+    if len(together):
+        check_distances(together)
     isotopes = f"{' and '.join(heavy)} is taken as H, as an isotope scatters alike" if heavy else ""
     return plain, "; ".join(filter(None, (isotopes, note)))
 
@@ -301,13 +303,7 @@ def _with_hydrogen(shares: dict[str, float]) -> dict[str, float]:
 
 
 def _mostly_there(structure: Structure) -> Structure:
-    """The places that are occupied more often than not, with their commonest element: any two of them occur together.
-
-    Raises:
-        UnusableStructure: there are none.
-    """
+    """The places occupied more often than not, with their commonest element: any two of them occur together."""
     often = [site for site in structure if site.species.num_atoms > 0.5 + 1e-6]
-    if not often:
-        raise UnusableStructure("has no place that is occupied more often than not", "disordered")
     kinds = [max(site.species.items(), key=lambda pair: pair[1])[0] for site in often]
-    return Structure(structure.lattice, kinds, [site.frac_coords for site in often])
+    return Structure(structure.lattice, kinds, np.reshape([site.frac_coords for site in often], (-1, 3)))

@@ -86,8 +86,8 @@ def draw_disordered(spectra: Path, site_table: Path, output: Path) -> None:
                 label = "cells" if number == 0 else "_"
                 axes.plot(curated.energy_ev, 1e3 * spectrum, color=TRUTH, lw=0.6, alpha=0.6, label=label)
             axes.plot(curated.energy_ev, 1e3 * each.mean, color=MODEL, lw=1.8, label="their mean")
-            number = f"{len(each.cells)} of {each.of} cells" if len(each.cells) < each.of else f"{each.of} cells"
-            axes.set_title(f"{each.formula}, {number}\n{each.name}", fontsize=7, parse_math=False)
+            of = f"{len(each.cells)} of {each.of} cells" if len(each.cells) < each.of else f"{each.of} cells"
+            axes.set_title(f"{each.formula}, {of}\n{each.name}", fontsize=7, parse_math=False)
             axes.set_ylim(bottom=0.0)
             axes.tick_params(labelsize=6)
             axes.ticklabel_format(useOffset=False)

@@ -23,6 +23,8 @@ CLOSE = 0.005
 SIZES = 6
 """Number of sizes, the largest ones, among which the widest random cell is looked for."""
 
+_AT_ONCE = 2000  # supercells whose images are looked for at once
+
 EMPTY = ""
 """Stands for a place without an atom."""
 
@@ -163,9 +165,12 @@ def widest(lattice: Lattice, size: int) -> tuple[tuple[tuple[int, ...], ...], fl
     order = np.argsort(lengths, kind="stable")
     order = order[(lengths[order] > 1e-6) & (lengths[order] <= reach)]
     steps, lengths = steps[order], lengths[order]
-    adjugates = np.rint(size * np.linalg.inv(matrices)).astype(np.int64)
-    inside = (np.einsum("vi,kij->kvj", steps, adjugates) % size == 0).all(axis=2)
-    shortest = np.where(inside.any(axis=1), lengths[inside.argmax(axis=1)], 0.0)
+    shortest = np.zeros(len(matrices))
+    for start in range(0, len(matrices), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        adjugates = np.rint(size * np.linalg.inv(matrices[some])).astype(np.int64)
+        inside = (np.einsum("vi,kij->kvj", steps, adjugates) % size == 0).all(axis=2)
+        shortest[some] = np.where(inside.any(axis=1), lengths[inside.argmax(axis=1)], 0.0)
     best = int(np.argmax(np.round(shortest, 6)))
     return tuple(tuple(row) for row in matrices[best].tolist()), float(shortest[best])
 
