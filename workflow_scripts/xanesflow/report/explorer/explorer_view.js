@@ -205,7 +205,7 @@
       }
       if (at("x-draw-near").checked) {
         near().forEach((k, n) => traces.push({
-          ...line, y: spectrumOf(pack, subset.spectra, k), name: plain(subset.ids[k]), legendrank: 4 + n, line: { width: 1, color: theme.near[n % 3], dash: NEAR_DASHES[n % 3] },
+          ...line, y: spectrumOf(pack, subset.spectra, k), name: plain([about(k).name, subset.ids[k]].filter(Boolean).join(" ")), legendrank: 4 + n, line: { width: 1, color: theme.near[n % 3], dash: NEAR_DASHES[n % 3] },
         }));
       }
       traces.push({ ...line, y: spectrumOf(pack, subset.spectra, chosen), name: "simulated", legendrank: 1, line: { width: 2.2, color: theme.truth } });
