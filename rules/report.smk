@@ -226,38 +226,6 @@ rule map_features:
         "../workflow_scripts/map_features.py"
 
 
-rule draw_map:
-    input:
-        map=paths.FEATURE_MAP,
-        chemistry=paths.CHEMISTRY,
-    output:
-        [
-            report(
-                fill(paths.MAP_FIGURE, subset=subset),
-                caption="../report/map.rst",
-                category="Sites by their features",
-                labels={"subset": subset, "features": "{features}"},
-            )
-            for subset in SUBSETS
-        ],
-    log:
-        log_of("draw_map", "{features}"),
-    benchmark:
-        benchmark_of("draw_map", "{features}")
-    conda:
-        "../envs/xanesflow.yaml"
-    threads: 1
-    resources:
-        mem_mb=more_each_time(2000),
-        runtime=more_each_time(10),
-    params:
-        subsets=SUBSETS,
-    message:
-        "Drawing the maps of {wildcards.features}"
-    script:
-        "../workflow_scripts/draw_map.py"
-
-
 rule make_report:
     input:
         dataset=CAMPAIGN.dataset,
@@ -295,11 +263,6 @@ rule make_report:
         predictions=CAMPAIGN.for_all_models(paths.PREDICTIONS),
         chemistry=paths.CHEMISTRY,
         maps=expand(paths.FEATURE_MAP, features=CAMPAIGN.mapped_features),
-        map_figures=expand(
-            paths.MAP_FIGURE,
-            features=CAMPAIGN.mapped_features,
-            subset=SUBSETS,
-        ),
     output:
         report(
             paths.REPORT,
@@ -319,7 +282,6 @@ rule make_report:
     params:
         subsets=SUBSETS,
         features=CAMPAIGN.mapped_features,
-        maps=expand("{subset} by {features}", features=CAMPAIGN.mapped_features, subset=SUBSETS),
         pairs=CAMPAIGN.pairs_of_theories,
         all_subsets=CAMPAIGN.all_subsets,
         models=CAMPAIGN.for_models("{model} on {features}, {subset}"),

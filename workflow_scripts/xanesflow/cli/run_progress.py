@@ -35,7 +35,6 @@ STAGES = {
         "draw_uncertainty": "Drawing the error bars",
         "describe_sites": "Finding oxidation states",
         "map_features": "Placing all sites",
-        "draw_map": "Drawing the maps",
         "make_report": "Writing the report",
     },
 }

@@ -11,10 +11,10 @@ from typing import Any
 
 import h5py
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from xanesflow.core.files import write_text
 from xanesflow.core.reasons import REASONS
+from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import Summaries, campaign_part
 from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
 from xanesflow.report.explorer.packing import data_uri
@@ -121,7 +121,7 @@ def make_report(
     # Every figure goes into the page itself, so that it needs no other file.
     deltas = unseen_elements or {}
     page = (
-        environment()
+        environment("xanesflow.report")
         .get_template("template.html")
         .render(
             title=attributes["title"],
@@ -151,17 +151,6 @@ def make_report(
         )
     )
     write_text(output, page)
-
-
-def environment() -> Environment:
-    """The templates of the page and its parts; they escape all texts."""
-    return Environment(
-        loader=PackageLoader("xanesflow.report", "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, unmatched: Path) -> dict[str, Any]:
