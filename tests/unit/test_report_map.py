@@ -77,7 +77,9 @@ def test_packed_spectra_come_back_to_within_half_a_step():
     spectra = np.cumsum(np.random.default_rng(2).normal(size=(7, 141)), axis=1) * 1e-5
     spectra[3], spectra[4] = 0, np.where(np.arange(141) % 2, 4e-3, -4e-3)  # nothing, and the largest steps there are
     page = json.loads(zlib.decompress(base64.b64decode(packed({"here": steps(spectra), "n": 7}))))
-    read = {name: np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"]) for name, array in page["here"].items()}
+    read = {
+        name: np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"]) for name, array in page["here"].items()
+    }
     unit = read["unit"].astype(float)
     found = np.cumsum(read["steps"].reshape(7, 141), axis=1) * unit[:, None]
     assert page["n"] == 7 and np.all(np.abs(found - spectra).max(axis=1) <= 0.501 * unit)

@@ -133,7 +133,7 @@ def _pick(
     notes = []
     if len(evaluated) < len(ids):
         notes.append(
-            f"{subset.name}: {len(evaluated)} of {len(ids)} {part_name(models[0].part)} spectra, sampled evenly over the "
+            f"{subset.name}: {len(evaluated)} of {len(ids)} {_part(models[0].part)} spectra, sampled evenly over the "
             f"tenths of each model's errors, including the {WORST} worst of each model."
         )
     rest = len(subset) - len(ids)
@@ -145,7 +145,7 @@ def _pick(
     return _Picked(np.array(list(rows), dtype=np.intp), evaluated, notes)
 
 
-def part_name(part: str) -> str:
+def _part(part: str) -> str:
     return "validation" if part == "val" else part
 
 
@@ -231,7 +231,7 @@ def _model(data: Predictions, evaluated: NDArray[np.intp]) -> dict[str, Any]:
     described = {
         "model": data.model,
         "features": data.features,
-        "part": part_name(data.part),
+        "part": _part(data.part),
         "n": len(mse),
         "mse": mse[evaluated],
         "rank": rank[evaluated],

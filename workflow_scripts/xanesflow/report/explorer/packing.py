@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.figures import read_note
+
 LEVELS = 4095
 """Steps from zero to the largest value of a spectrum: each is 2.4e-4 of it, less than the width of a line."""
 
 
-def data_uri(figure: Path) -> str:
-    """A figure's file as a data URI, which needs no file."""
+def picture(figure: Path) -> str:
+    """A figure's file as a data URI, which needs no file; the sentence in its place if it could not be drawn."""
+    if note := read_note(figure):
+        return note
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[figure.suffix]
     return f"data:{kind};base64,{base64.b64encode(figure.read_bytes()).decode()}"
 
