@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from xanesflow.dataset.read_dataset import load
 from xanesflow.report.explorer.explorer import WORST, sample_evaluated
 from xanesflow.report.explorer.feature_map import COMPONENTS, map_features, place, read_map, sample
-from xanesflow.report.explorer.packing import packed, steps
+from xanesflow.report.explorer.packing import bends, packed
 
 
 def test_few_sites_are_placed_by_their_principal_components():
@@ -75,12 +75,12 @@ def test_a_sample_has_all_tenths_of_each_models_errors_and_the_worst():
 
 def test_packed_spectra_come_back_to_within_half_a_step():
     spectra = np.cumsum(np.random.default_rng(2).normal(size=(7, 141)), axis=1) * 1e-5
-    spectra[3], spectra[4] = 0, np.where(np.arange(141) % 2, 4e-3, -4e-3)  # nothing, and the largest steps there are
-    page = json.loads(zlib.decompress(base64.b64decode(packed({"here": steps(spectra), "n": 7}))))
+    spectra[3], spectra[4] = 0, np.where(np.arange(141) % 2, 4e-3, -4e-3)  # nothing, and the largest bends there are
+    page = json.loads(zlib.decompress(base64.b64decode(packed({"here": bends(spectra), "n": 7}))))
     read = {
         name: np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"]) for name, array in page["here"].items()
     }
     unit = read["unit"].astype(float)
-    found = np.cumsum(read["steps"].reshape(7, 141), axis=1) * unit[:, None]
+    found = np.cumsum(np.cumsum(read["bends"].reshape(7, 141), axis=1), axis=1) * unit[:, None]
     assert page["n"] == 7 and np.all(np.abs(found - spectra).max(axis=1) <= 0.501 * unit)
     assert np.all(unit[:3] <= np.abs(spectra).max(axis=1)[:3] / 4000)

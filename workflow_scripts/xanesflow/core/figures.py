@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape, unescape
@@ -13,13 +14,16 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from xanesflow.core.files import atomic_path, write_text
-from xanesflow.core.svg import shorten_svg
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
 
 ENERGY, CROSS_SECTION = "Photon energy (eV)", "Cross section (10⁻³ bohr²)"
 
 _NOTE = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="24" font-family="sans-serif"><text y="16">'
+
+_PLACES = re.compile(r' d="[^"]*"|<(?:use|text) [^>]*>')
+_NUMBER = re.compile(r"-?\d+\.\d+")
+_LONG = 400  # characters of a path
 
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
@@ -51,6 +55,17 @@ def figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
             drawn.savefig(temporary, dpi=150, metadata=_NO_METADATA if svg else None)
             if svg:
                 temporary.write_text(shorten_svg(temporary.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def shorten_svg(text: str) -> str:
+    """Round positions to hundredths of a point, those of long lines to tenths: the report holds many figures."""
+
+    def shorten(place: re.Match[str]) -> str:
+        digits = 1 if place[0].startswith(" d=") and len(place[0]) > _LONG else 2
+        rounded = _NUMBER.sub(lambda number: f"{float(number[0]):.{digits}f}".rstrip("0").rstrip("."), place[0])
+        return re.sub(r"\s*([MLCQz])\s*(?=[-\d\"])", r"\1", rounded) if place[0].startswith(" d=") else rounded
+
+    return re.sub(r">\s+<", "><", _PLACES.sub(shorten, text))
 
 
 def in_thousandths(axis: Axis) -> None:

@@ -19,7 +19,7 @@ from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 from xanesflow.report.explorer.feature_map import UMAP, read_map
-from xanesflow.report.explorer.packing import deflated, packed, steps
+from xanesflow.report.explorer.packing import bends, deflated, packed
 from xanesflow.report.explorer.site_chemistry import read_chemistry
 
 MOST_SPECTRA = 8_000
@@ -197,7 +197,7 @@ def _subset(
         "coordination": known["coordination"].astype(object).where(known["coordination"].notna(), None).tolist(),
         "oxygens": known["oxygens"].astype(object).where(known["oxygens"].notna(), None).tolist(),
         "detail": known["detail"].tolist(),
-        "spectra": steps(spectra),
+        "spectra": bends(spectra),
         "maps": {
             features: _map(table.iloc[picked.rows], names, len(table), len(picked.evaluated))
             for features, table in maps.items()
@@ -236,13 +236,13 @@ def _model(data: Predictions, evaluated: NDArray[np.intp]) -> dict[str, Any]:
         "mse": mse[evaluated],
         "rank": rank[evaluated],
         "tenth": tenth[evaluated],
-        "predictions": steps(data.predictions[evaluated]),
+        "predictions": bends(data.predictions[evaluated]),
         "uncalibrated": data.uncalibrated,
     }
     if bars is not None:
         described |= {
             "expected": bars.error[evaluated],
-            "lower": steps(bars.band_68[0, evaluated]),
-            "upper": steps(bars.band_68[1, evaluated]),
+            "lower": bends(bars.band_68[0, evaluated]),
+            "upper": bends(bars.band_68[1, evaluated]),
         }
     return described

@@ -43,14 +43,15 @@ def _array(values: NDArray[np.generic]) -> dict[str, str]:
     return {"dtype": values.dtype.str[1:], "bdata": base64.b64encode(little.tobytes()).decode()}
 
 
-def steps(spectra: NDArray[np.floating]) -> dict[str, NDArray[np.generic]]:
-    """Spectra in few bytes: the integer `steps` (n, m) from point to point, and the `unit` (n,) of each spectrum.
+def bends(spectra: NDArray[np.floating]) -> dict[str, NDArray[np.generic]]:
+    """Spectra in few bytes: integer `bends` (n, m) and the `unit` (n,) of each.
 
-    The sum of the first k steps times the unit is the value at point k.
+    The bends are the second differences along a spectrum, as if two zeros came first; their second sum times the unit
+    is the spectrum.
 
     Args:
         spectra: (n, m), finite.
     """
     unit = np.abs(spectra).max(axis=1, initial=np.finfo(np.float32).tiny * LEVELS) / LEVELS
-    levels = np.rint(spectra / unit[:, None]).astype(np.int16)
-    return {"steps": np.diff(levels, axis=1, prepend=np.int16(0)), "unit": unit.astype(np.float32)}
+    levels = np.pad(np.rint(spectra / unit[:, None]).astype(np.int16), ((0, 0), (2, 0)))
+    return {"bends": np.diff(levels, n=2, axis=1), "unit": unit.astype(np.float32)}

@@ -99,7 +99,8 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
         label="95 % should be below",
     )
     left.set(xlabel="Expected error of a spectrum (bohr²)", ylabel="True error (bohr²)")
-    left.set_title(f"rank correlation {found.rank_correlation:.2f}, {found.spectra_below_95:.1%} below the bound")
+    rank = f"{found.rank_correlation:.2f}" if np.isfinite(found.rank_correlation) else "–"
+    left.set_title(f"rank correlation {rank}, {found.spectra_below_95:.1%} below the bound")
     _legend_below(left)
     sparse = thinned(sparsification(errors, bars.error))
     right.plot(100 * sparse.removed, sparse.curve, color=MODEL, label="largest expected errors first")

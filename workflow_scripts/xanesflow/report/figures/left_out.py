@@ -40,7 +40,7 @@ def draw_examples(spectra: Path, output: Path) -> None:
                 axes.set_axis_off()
             row[0].set_ylabel(reason, fontsize=8)
         handles, labels = rows[0][0].get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8)
+        drawn.legend(handles, labels, loc="outside upper center", ncols=max(2, columns - 2), fontsize=8)
         drawn.supxlabel(ENERGY, fontsize=8)
         drawn.supylabel(CROSS_SECTION, fontsize=8)
 

@@ -126,7 +126,7 @@
       autosize: !printing, width: printing ? 660 : undefined, height: printing ? 340 : undefined,
       paper_bgcolor: theme.back, plot_bgcolor: theme.back, font: { color: theme.text, family: "system-ui, sans-serif", size: 13 },
       margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", hoverlabel: { align: "left" }, dragmode: coarse ? false : "zoom",
-      legend: { orientation: "h", traceorder: "normal", y: 1.02, yanchor: "bottom", x: 0, itemsizing: "constant" },
+      legend: { orientation: "h", traceorder: "normal", y: 1.02, yanchor: "bottom", x: 0 },
       xaxis: axis(x, more), yaxis: axis(y, more),
     };
   }
@@ -204,8 +204,8 @@
     const normalised = at("x-scale").value === "normalised", last = subset.energy.filter((e) => e > subset.energy.at(-1) - NORMALISED_EV).length;
     const values = (spectra, k) => {
       const n = subset.energy.length;
-      let level = 0; // explorer/packing.py writes steps from point to point
-      return Array.from(spectra.steps.subarray(k * n, (k + 1) * n), (step) => (level += step) * spectra.unit[k]);
+      let level = 0, slope = 0;
+      return Array.from(spectra.bends.subarray(k * n, (k + 1) * n), (bend) => (level += slope += bend) * spectra.unit[k]);
     };
     const mean = (y) => y.slice(-last).reduce((sum, value) => sum + value, 0) / last;
     const scaled = (y, by = y) => y.map((value) => value * (normalised ? 1 / mean(by) : 1000));
