@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from xanesflow.core.files import atomic_path, write_text
 
@@ -75,7 +76,7 @@ def in_thousandths(axis: Axis) -> None:
 
 def whole_numbers(axis: Axis) -> None:
     """Place the ticks of an axis that counts at whole numbers."""
-    axis.get_major_locator().set_params(integer=True)
+    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def write_note(path: Path, sentence: str) -> None:

@@ -67,7 +67,8 @@ def _reliability(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
 
 
 def _halves(drawn: Figure) -> tuple[Axes, Axes]:
-    left, right = drawn.subfigures(1, 2)
+    halves: Any = drawn.subfigures(1, 2)
+    left, right = halves
     return left.subplots(), right.subplots()
 
 
