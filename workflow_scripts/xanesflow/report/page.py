@@ -142,10 +142,11 @@ def make_report(
             subsets=subsets,
             comparison=picture(comparison) if comparison else None,
             models=[
-                _figures(figures) | {"n": (n := judged.get(figures.title, 0)), "few": 0 < n < FEW_DRAWN}
+                _figures(figures) | {"few": 0 < judged.get(figures.title, 0) < FEW_DRAWN}
                 for figures in models
                 if figures.title in drawn
             ],
+            few_drawn=FEW_DRAWN,
             not_drawn=len(models) - len(drawn),
             calibration=calibrations,
             without_bars=without_bars,

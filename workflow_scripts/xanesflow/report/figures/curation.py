@@ -65,6 +65,8 @@ def _reasons(axes: Axes, counts: dict[str, int]) -> None:
     bars = axes.barh(names, [counts[name] for name in names], color=BASELINE)
     axes.bar_label(bars, padding=3)
     axes.margins(x=0.2)
+    room = max(0.0, 4 - len(names)) / 2  # one bar alone would fill the panel
+    axes.set_ylim(-0.6 - room, len(names) - 0.4 + room)
     axes.grid(visible=False)
     whole_numbers(axes.xaxis)
     axes.set(xlabel="Sites", title=f"{sum(counts.values())} left out")

@@ -89,8 +89,8 @@ def draw_tenths(
         bands: (2, n, 141) bounds by name, the widest first.
     """
     shown = [rows[len(rows) // 2] for rows in deciles(values) if len(rows)]
-    columns = min(5, len(shown))
-    lines = -(-len(shown) // columns)
+    lines = -(-len(shown) // 5)
+    columns = -(-len(shown) // lines)
     with figure(output, max(4.0, 0.75 + 1.75 * columns), 0.8 + 1.75 * lines) as drawn:
         panels = drawn.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for number, (axes, row) in enumerate(zip(panels, shown, strict=False), start=1):

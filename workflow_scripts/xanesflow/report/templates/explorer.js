@@ -243,7 +243,7 @@
       if (isEvaluated(k)) {
         facts.push(["Error", `${short(model.mse[k])} bohr⁴ mean squared, ${short(Math.sqrt(model.mse[k]))} bohr² root mean square`]);
         facts.push(model.lower ? ["Expected error", `${short(model.expected[k])} bohr² root mean square`]
-          : ["Error band", `none: ${model.uncalibrated || "this kind of model has no error bars"}`]);
+          : ["Error band", `none: ${model.uncalibrated.replaceAll("`", "") || "this kind of model has no error bars"}`]);
         facts.push(["Rank", `${model.rank[k]} of ${model.n} from the smallest error, tenth ${model.tenth[k]}`]);
       } else facts.push(["Prediction", model.n ? "none on this page: not an evaluated site, or not in the sample" : "none"]);
     }
