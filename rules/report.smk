@@ -2,6 +2,17 @@
 from xanesflow.evaluation.table_one import has_paper_value
 
 
+def model_figure(name, category):
+    """A figure of one model on one subset, as an output that Snakemake's own report shows too."""
+    return report(
+        fill(paths.MODEL_FIGURE, figure=name),
+        caption=f"../report/{name}.rst",
+        category=category,
+        subcategory="{subset}",
+        labels={"figure": name, "model": "{model}", "features": "{features}"},
+    )
+
+
 rule draw_curation:
     input:
         paths.SPECTRA,
@@ -38,34 +49,10 @@ rule draw_evaluation:
     input:
         paths.PREDICTIONS,
     output:
-        errors=report(
-            fill(paths.MODEL_FIGURE, figure="errors"),
-            caption="../report/errors.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "errors", "model": "{model}", "features": "{features}"},
-        ),
-        spectra=report(
-            fill(paths.MODEL_FIGURE, figure="spectra"),
-            caption="../report/spectra.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "spectra", "model": "{model}", "features": "{features}"},
-        ),
-        energies=report(
-            fill(paths.MODEL_FIGURE, figure="energies"),
-            caption="../report/energies.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "energies", "model": "{model}", "features": "{features}"},
-        ),
-        heatmap=report(
-            fill(paths.MODEL_FIGURE, figure="heatmap"),
-            caption="../report/heatmap.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "heatmap", "model": "{model}", "features": "{features}"},
-        ),
+        errors=model_figure("errors", "Evaluation"),
+        spectra=model_figure("spectra", "Evaluation"),
+        energies=model_figure("energies", "Evaluation"),
+        heatmap=model_figure("heatmap", "Evaluation"),
     log:
         log_of("draw_evaluation", "{model}_{features}_{subset}"),
     benchmark:
@@ -145,27 +132,9 @@ rule draw_uncertainty:
     input:
         paths.PREDICTIONS,
     output:
-        reliability=report(
-            fill(paths.MODEL_FIGURE, figure="reliability"),
-            caption="../report/reliability.rst",
-            category="Error bars",
-            subcategory="{subset}",
-            labels={"figure": "reliability", "model": "{model}", "features": "{features}"},
-        ),
-        sparsification=report(
-            fill(paths.MODEL_FIGURE, figure="sparsification"),
-            caption="../report/sparsification.rst",
-            category="Error bars",
-            subcategory="{subset}",
-            labels={"figure": "sparsification", "model": "{model}", "features": "{features}"},
-        ),
-        bands=report(
-            fill(paths.MODEL_FIGURE, figure="bands"),
-            caption="../report/bands.rst",
-            category="Error bars",
-            subcategory="{subset}",
-            labels={"figure": "bands", "model": "{model}", "features": "{features}"},
-        ),
+        reliability=model_figure("reliability", "Error bars"),
+        sparsification=model_figure("sparsification", "Error bars"),
+        bands=model_figure("bands", "Error bars"),
     log:
         log_of("draw_uncertainty", "{model}_{features}_{subset}"),
     benchmark:
