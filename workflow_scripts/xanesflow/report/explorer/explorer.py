@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import PARTS, parse_site_id
+from xanesflow.core.sites import PARTS
 from xanesflow.core.templates import environment
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
@@ -183,7 +183,8 @@ def _subset(
     order = np.argsort(picked.rows)  # HDF5 reads rows in increasing order only
     spectra = np.empty((len(view), len(subset.energy)))
     spectra[order] = subset[picked.rows[order]].spectra[:]
-    known = chemistry.set_index(["material_id", "site_index"]).loc[[parse_site_id(name) for name in view.ids]]
+    sites = list(zip(view.material_id.tolist(), view.site_index.tolist(), strict=True))
+    known = chemistry.set_index(["material_id", "site_index"]).loc[sites]
     names = {name: number for number, name in enumerate(view.ids)}
     return {
         "name": subset.name,

@@ -107,7 +107,8 @@
   function choose(point) {
     chosen = point;
     at("x-list").value = String(point);
-    Plotly.restyle(at("x-map"), marks(), [at("x-map").data.length - 1]);
+    const { x, y, marker } = marks();
+    Plotly.restyle(at("x-map"), { x: [x], y: [y], marker: [marker] }, [at("x-map").data.length - 1]);
     drawSpectrum();
     at("x-said").textContent = `${subset.ids[point]} ${subset.formula[point]}`;
   }
@@ -177,11 +178,14 @@
 
   // The chosen site and its nearest training sites.
   function marks() {
-    const around = chosen === null ? [] : [chosen, ...near()].filter((k) => Number.isFinite(map.x[k]));
-    const pick = (own, other) => [around.map((k) => (k === chosen ? own : other))];
+    const sites = chosen === null ? [] : [chosen, ...near()].filter((k) => Number.isFinite(map.x[k]));
+    const pick = (own, other) => sites.map((k) => (k === chosen ? own : other));
     return {
-      x: [around.map((k) => map.x[k])], y: [around.map((k) => map.y[k])], "marker.symbol": pick("circle-open", "diamond-open"),
-      "marker.size": pick(20, 15), "marker.color": pick(theme.chosen, theme.near[0]), "marker.line.width": pick(3, 2),
+      x: sites.map((k) => map.x[k]), y: sites.map((k) => map.y[k]),
+      marker: {
+        symbol: pick("circle-open", "diamond-open"), size: pick(20, 15), color: pick(theme.chosen, theme.near[0]),
+        line: { width: pick(3, 2) },
+      },
     };
   }
 
@@ -189,9 +193,8 @@
     const sites = subset.ids.map((_, k) => k).filter((k) => Number.isFinite(map.x[k])).reverse(); // evaluated ones on top
     const key = at("x-colour").value, axes = map.umap ? "UMAP" : "component";
     const traces = key === "error" ? byError(sites) : byValue(sites, key);
-    traces.push({ type: "scatter", mode: "markers", hoverinfo: "skip", showlegend: false, marker: {} });
+    traces.push({ type: "scatter", mode: "markers", hoverinfo: "skip", showlegend: false, ...marks() });
     Plotly.react(at("x-map"), traces, layout(`${axes} 1`, `${axes} 2`, { showticklabels: false }), CONFIG);
-    Plotly.restyle(at("x-map"), marks(), [traces.length - 1]);
     at("x-map-title").textContent = `Sites of ${subset.name} by ${model.features}`;
     at("x-map-note").textContent = (map.umap
       ? "UMAP of the standardised features; only neighbourhoods are meaningful, axes and distances across the map are not."
