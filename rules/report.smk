@@ -65,34 +65,10 @@ rule draw_evaluation:
     input:
         paths.PREDICTIONS,
     output:
-        errors=report(
-            fill(paths.MODEL_FIGURE, figure="errors"),
-            caption="../report/errors.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "errors", "model": "{model}", "features": "{features}"},
-        ),
-        spectra=report(
-            fill(paths.MODEL_FIGURE, figure="spectra"),
-            caption="../report/spectra.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "spectra", "model": "{model}", "features": "{features}"},
-        ),
-        energies=report(
-            fill(paths.MODEL_FIGURE, figure="energies"),
-            caption="../report/energies.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "energies", "model": "{model}", "features": "{features}"},
-        ),
-        heatmap=report(
-            fill(paths.MODEL_FIGURE, figure="heatmap"),
-            caption="../report/heatmap.rst",
-            category="Evaluation",
-            subcategory="{subset}",
-            labels={"figure": "heatmap", "model": "{model}", "features": "{features}"},
-        ),
+        errors=model_figure("errors", "Evaluation"),
+        spectra=model_figure("spectra", "Evaluation"),
+        energies=model_figure("energies", "Evaluation"),
+        heatmap=model_figure("heatmap", "Evaluation"),
     log:
         log_of("draw_evaluation", "{model}_{features}_{subset}"),
     benchmark:
@@ -172,27 +148,9 @@ rule draw_uncertainty:
     input:
         paths.PREDICTIONS,
     output:
-        reliability=report(
-            fill(paths.MODEL_FIGURE, figure="reliability"),
-            caption="../report/reliability.rst",
-            category="Error bars",
-            subcategory="{subset}",
-            labels={"figure": "reliability", "model": "{model}", "features": "{features}"},
-        ),
-        sparsification=report(
-            fill(paths.MODEL_FIGURE, figure="sparsification"),
-            caption="../report/sparsification.rst",
-            category="Error bars",
-            subcategory="{subset}",
-            labels={"figure": "sparsification", "model": "{model}", "features": "{features}"},
-        ),
-        bands=report(
-            fill(paths.MODEL_FIGURE, figure="bands"),
-            caption="../report/bands.rst",
-            category="Error bars",
-            subcategory="{subset}",
-            labels={"figure": "bands", "model": "{model}", "features": "{features}"},
-        ),
+        reliability=model_figure("reliability", "Error bars"),
+        sparsification=model_figure("sparsification", "Error bars"),
+        bands=model_figure("bands", "Error bars"),
     log:
         log_of("draw_uncertainty", "{model}_{features}_{subset}"),
     benchmark:
@@ -253,38 +211,6 @@ rule map_features:
         "../workflow_scripts/map_features.py"
 
 
-rule draw_map:
-    input:
-        map=paths.FEATURE_MAP,
-        chemistry=paths.CHEMISTRY,
-    output:
-        [
-            report(
-                fill(paths.MAP_FIGURE, subset=subset),
-                caption="../report/map.rst",
-                category="Sites by their features",
-                labels={"subset": subset, "features": "{features}"},
-            )
-            for subset in SUBSETS
-        ],
-    log:
-        log_of("draw_map", "{features}"),
-    benchmark:
-        benchmark_of("draw_map", "{features}")
-    conda:
-        "../envs/xanesflow.yaml"
-    threads: 1
-    resources:
-        mem_mb=more_each_time(2000),
-        runtime=more_each_time(10),
-    params:
-        subsets=SUBSETS,
-    message:
-        "Drawing the maps of {wildcards.features}"
-    script:
-        "../workflow_scripts/draw_map.py"
-
-
 rule make_report:
     input:
         dataset=CAMPAIGN.dataset,
@@ -327,11 +253,6 @@ rule make_report:
         predictions=CAMPAIGN.for_all_models(paths.PREDICTIONS),
         chemistry=paths.CHEMISTRY,
         maps=expand(paths.FEATURE_MAP, features=CAMPAIGN.mapped_features),
-        map_figures=expand(
-            paths.MAP_FIGURE,
-            features=CAMPAIGN.mapped_features,
-            subset=SUBSETS,
-        ),
     output:
         report(
             paths.REPORT,
@@ -351,7 +272,6 @@ rule make_report:
     params:
         subsets=SUBSETS,
         features=CAMPAIGN.mapped_features,
-        maps=expand("{subset} by {features}", features=CAMPAIGN.mapped_features, subset=SUBSETS),
         pairs=CAMPAIGN.pairs_of_theories,
         all_subsets=CAMPAIGN.all_subsets,
         models=CAMPAIGN.for_models("{model} on {features}, {subset}"),

@@ -37,7 +37,6 @@ with rule_log(snakemake):
             predictions=[Path(path) for path in given.predictions],
             chemistry=Path(given.chemistry),
             maps=dict(zip(params.features, map(Path, given.maps), strict=True)),
-            figures=dict(zip(params.maps, map(Path, given.map_figures), strict=True)),
         ),
         runs=summarize_runs(Path(), params.all_subsets) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,

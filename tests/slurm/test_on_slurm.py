@@ -15,7 +15,7 @@ from slurm_campaign import SlurmCampaign, materials, names_of_chunk, wait_until
 TAIL = [
     "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "calibrate_model",
     "predict_spectra", "evaluate_models", "draw_curation", "draw_evaluation", "draw_uncertainty", "draw_comparison",
-    "describe_sites", "map_features", "draw_map", "make_report",
+    "describe_sites", "map_features", "make_report",
 ]  # fmt: skip
 OF_ONE_CORE = ["simulate_chunk", "describe_sites", "map_features"]
 

@@ -53,7 +53,7 @@ def write_report(folder, dataset, predictions, chemistry, feature_map):
     row |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": 5.0, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9, "seed": 0}
     subsets = {each.subset for each in predictions}
     pd.DataFrame([row | {"element": name.split("_")[0]} for name in sorted(subsets)]).to_csv(folder / "m.csv")
-    files = ExplorerFiles(dataset, paths, chemistry, {"m3gnet": feature_map}, {"Cu_FEFF by m3gnet": folder / "f.svg"})
+    files = ExplorerFiles(dataset, paths, chemistry, {"m3gnet": feature_map})
     make_report(
         folder / "report.html",
         dataset=dataset,
@@ -124,8 +124,9 @@ def open_page(browser):
 
 
 def drawn(page):
-    """What the spectrum's panel draws: y by name."""
-    return dict(page.evaluate("document.getElementById('x-spectrum').data.map((line) => [line.name ?? '', line.y])"))
+    """What the spectrum's panel draws: y by name, in bohr² (the axis has 10⁻³ bohr²)."""
+    lines = page.evaluate("document.getElementById('x-spectrum').data.map((line) => [line.name ?? '', line.y])")
+    return {name: np.array(y) / 1000 for name, y in lines}
 
 
 def facts(page):
@@ -134,11 +135,16 @@ def facts(page):
     )
 
 
+def scale_of(data):
+    """Largest difference that may come from packing, in bohr²."""
+    return 2e-4 * np.abs(data.spectra).max()
+
+
 def shows(page, data, row):
     """Whether the panel draws this row of a prediction file, and says so."""
-    lines, scale = drawn(page), 2e-4 * np.abs(data.spectra).max()
-    assert np.abs(np.array(lines["simulated"]) - data.spectra[row]).max() < scale
-    assert np.abs(np.array(lines["predicted"]) - data.predictions[row]).max() < scale
+    lines, scale = drawn(page), scale_of(data)
+    assert np.abs(lines["simulated"] - data.spectra[row]).max() < scale
+    assert np.abs(lines["predicted"] - data.predictions[row]).max() < scale
     assert facts(page)["Site"] == data.ids[row]
     mse = spectrum_mse(data.spectra, data.predictions)
     assert facts(page)["Error"].startswith(f"{mse[row]:.2e}".replace("e-0", "e−").replace("e-", "e−"))
@@ -174,12 +180,16 @@ def test_a_click_on_a_point_shows_its_spectrum_with_band_and_neighbours(report, 
         )
         lines = shows(page, data, row)
         upper = data.uncertainty.band_68[1, row]
-        assert np.abs(np.array(lines["68 % band"]) - upper).max() < 2e-4 * np.abs(data.spectra).max()
+        assert np.abs(lines["68 % band"] - upper).max() < scale_of(data)
         near = table.loc[("Cu_FEFF", data.ids[row].rsplit("_", 1)[0])]["neighbours"]
         assert page.locator("#x-near tbody button").all_inner_texts() == list(near) and len(near) == NEIGHBOURS
         assert set(near) <= set(lines)
         assert "root mean square" in facts(page)["Expected error"]
         assert facts(page)["Multiplicity"] == "1 atom in the cell"
+    page.select_option("#x-scale", "normalised")  # by the last 10 eV, which are 40 points
+    mean = data.spectra[3, -40:].mean()
+    assert np.abs(1000 * drawn(page)["simulated"] - data.spectra[3] / mean).max() < scale_of(data) / mean
+    page.select_option("#x-scale", "cross section")
     page.uncheck("#x-draw-near")
     assert not set(near) & set(drawn(page))
     page.locator("#x-near tbody button").first.click()  # a training site: it has a spectrum, and no prediction

@@ -1,5 +1,6 @@
 """The figures: always drawn, whatever the numbers, the same for the same data, and with nothing to load."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_few_spectra_can_be_drawn(tmp_path, n):
     texts = draw(some_predictions(n), tmp_path / "out")
     assert spotless(texts.values())
     assert texts["spectra"].count("_000") == min(n, 10)  # one of each decile, with its name
+
+
+def test_one_spectrum_has_labelled_axes_whole_counts_and_no_endless_loss(tmp_path):
+    data = replace(some_predictions(1), baseline=some_predictions(1).spectra[0] + 1e-9)  # the mean is nearly perfect
+    texts = draw(data, tmp_path / "out")
+    for shown in ("Photon energy (eV)", "Cross section (10⁻³ bohr²)", "9000", "0.6"):
+        assert f">{shown}</text>" in texts["spectra"], shown
+    counts = re.findall(r">([\d.]+)</text>", texts["errors"].split("matplotlib.axis_2")[1].split("legend_1")[0])
+    assert counts == ["0", "1"]
+    removed = texts["energies"].split("axes_2")[1].split("axes_3")[0]
+    assert ">−100</text>" in removed and not re.search(r">−\d{4,}</text>", removed)
 
 
 def test_a_perfect_model_and_a_perfect_baseline_can_be_drawn(tmp_path):

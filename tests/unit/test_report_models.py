@@ -6,9 +6,9 @@ import re
 import pandas as pd
 import pytest
 
+from xanesflow.core.templates import environment
 from xanesflow.evaluation.significance import Comparison
 from xanesflow.report.models_section import MOST_DRAWN, models_part, worth_drawing
-from xanesflow.report.page import environment
 
 ROW = {"element": "Cu", "theory": "FEFF", "features": "m3gnet", "part": "test", "n_train": 3340, "n_test": 416}
 FIGURES = {"xi": 1e-9, "xi_baseline": 5e-9, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9}
@@ -39,7 +39,7 @@ def part(tmp_path):
             if rows:
                 pd.DataFrame(rows).to_csv(paths[-1], index=False)
         data = models_part(*paths)
-        page = environment().get_template("models.html").render(models_part=data, comparison=None)
+        page = environment("xanesflow.report").get_template("models.html").render(models_part=data, comparison=None)
         return data, html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page).split()))
 
     return make
@@ -93,7 +93,7 @@ def test_one_model_alone_says_that_there_is_nothing_to_compare(part):
 def test_names_are_escaped(tmp_path):
     pd.DataFrame([metrics_row("<script>alert(1)</script>", 5.0)]).to_csv(tmp_path / "m.csv", index=False)
     data = models_part(tmp_path / "m.csv", None, None)
-    page = environment().get_template("models.html").render(models_part=data, comparison=None)
+    page = environment("xanesflow.report").get_template("models.html").render(models_part=data, comparison=None)
     assert "<script" not in page and "&lt;script&gt;" in page
 
 

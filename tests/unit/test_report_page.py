@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xanesflow.core.figures import write_note
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus
 
@@ -34,9 +35,14 @@ def make(tmp_path):
         deltas=(),
         calibration=None,
         disordered=False,
+        error=None,
     ):
         figure = tmp_path / "figure.svg"
         figure.write_text(SVG)
+        errors = figure
+        if error is not None:
+            errors = tmp_path / "errors.svg"
+            write_note(errors, error)
         n = n_train + 2
         with h5py.File(tmp_path / "d.h5", "w") as file:
             file.attrs.update(
@@ -70,7 +76,7 @@ def make(tmp_path):
             metrics=tmp_path / "metrics.csv",
             curation_figures={"Cu_FEFF": figure},
             unmatched={"Cu_FEFF": tmp_path / "u.csv"},
-            models=[ModelFigures("expert on m3gnet, Cu_FEFF", *[figure] * 4)],
+            models=[ModelFigures("expert on m3gnet, Cu_FEFF", errors, *[figure] * 3)],
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure} | dict.fromkeys(deltas, figure),
             unseen_elements=dict.fromkeys(deltas, figure),
             benchmarks=tmp_path / "benchmarks",
@@ -96,6 +102,20 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
 def test_disordered_crystals_have_a_section_where_there_are_some(make):
     assert "Spectra of the cells of each disordered crystal of Cu_FEFF" in make(disordered=True)
     assert "isordered crystals" not in make()
+
+
+def test_a_figure_that_could_not_be_drawn_is_a_sentence_without_a_caption(make):
+    page = make(error="A & `b` <i>.")
+    assert '<p class="note">A &amp; <code>b</code> &lt;i&gt;.</p>' in page
+    assert "How large the errors are" not in page and "From best to worst" in page
+    assert page.count("data:image/svg+xml;base64,") == 5
+
+
+def test_of_a_few_spectra_only_these_are_drawn(make):
+    page = make(n_test=4)
+    assert "Results on fewer than 5 spectra" in page and "<figcaption>expert on m3gnet, Cu_FEFF</figcaption>" in page
+    assert page.count("data:image/svg+xml;base64,") == 3 and "How large the errors are" not in page
+    assert "Results on fewer" not in make(n_test=5)
 
 
 def test_models_side_by_side_are_shown_where_there_are_several(make):

@@ -9,8 +9,8 @@ import pytest
 from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.sites import chunk_name
+from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import MOST_CHUNKS, MOST_FAILURES, campaign_part
-from xanesflow.report.page import environment
 from xanesflow.simulations.state.summary import ChunkSummary, SubsetSummary, add_record, summarize_runs
 
 MADE = {
@@ -53,7 +53,7 @@ def campaign(tmp_path):
 
 def text_of(summaries, tmp_path):
     data = campaign_part(summaries, tmp_path / "benchmarks")
-    page = environment().get_template("campaign.html").render(campaign=data, simulations=[])
+    page = environment("xanesflow.report").get_template("campaign.html").render(campaign=data, simulations=[])
     return page, " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 

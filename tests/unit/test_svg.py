@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 
-from xanesflow.core.figures import figure
-from xanesflow.core.svg import shorten_svg
+from xanesflow.core.figures import figure, shorten_svg
 
 
 def points(path):
@@ -31,10 +30,7 @@ def test_a_long_line_stays_within_a_tenth_of_a_point():
 
 def test_other_paths_keep_their_form():
     circle = "M 0 1.5 \nC 0.397805 1.5 0.779298 1.341956 1.060624 1.060624 \nz\n"
-    assert shorten_svg(f'<path d="{circle}"/>') == '<path d="M0 1.5C.4 1.5 .78 1.34 1.06 1.06z\n"/>'
-    area = "M 1 2 \nL 3 4 \nz\n" * 40
-    short = shorten_svg(f'<path d="{area}"/>')
-    assert short.count("M1 2l2 2z") == 40
+    assert shorten_svg(f'<path d="{circle}"/>') == '<path d="M0 1.5C0.4 1.5 0.78 1.34 1.06 1.06z"/>'
 
 
 def test_a_figure_is_an_svg_with_its_texts_and_nothing_of_its_making(tmp_path):

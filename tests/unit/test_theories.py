@@ -8,10 +8,10 @@ from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
 
 from xanesflow.core.sites import pairs_of_theories
+from xanesflow.core.templates import environment
 from xanesflow.dataset.compare_theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
 from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
 from xanesflow.report.figures.theories import draw_theories, theories_part
-from xanesflow.report.page import environment
 from xanesflow.spectra.similarity import compare_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
@@ -113,12 +113,12 @@ def test_the_page_tells_median_worst_and_what_was_not_compared(dataset, tmp_path
     assert ">mp-1_000</text>" in svg and "Shift of Cu_FEFF8L (eV)" in svg
     parts = theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")})
     assert parts[0]["n"] == 1 and parts[0]["worst_site"] == "mp-1_000" and parts[0]["median"] == parts[0]["worst"]
-    page = environment().get_template("theories.html").render(theories=parts)
+    page = environment("xanesflow.report").get_template("theories.html").render(theories=parts)
     assert "1 structures differ" in page and "by name alone" not in page and "nan" not in page
     rows = [("mp-9", 0, BY_NAME, 0.5, 0.99, 0.9)]
     pd.DataFrame(rows, columns=pd.read_csv(tmp_path / "t.csv").columns).to_csv(tmp_path / "n.csv", index=False)
     parts = theories_part({("Cu_FEFF", "Cu_VASP"): (tmp_path / "n.csv", "data:x")})
-    assert "by name alone" in environment().get_template("theories.html").render(theories=parts)
+    assert "by name alone" in environment("xanesflow.report").get_template("theories.html").render(theories=parts)
 
 
 def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path):
@@ -127,9 +127,9 @@ def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path)
     draw_theories(dataset, "Cu_FEFF", "Cu_FEFF8L", table=tmp_path / "t.csv", output=tmp_path / "f.svg")
     assert "share no site that could be compared" in (tmp_path / "f.svg").read_text()
     page = (
-        environment()
+        environment("xanesflow.report")
         .get_template("theories.html")
         .render(theories=theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")}))
     )
     assert "4 only in Cu_FEFF;" in page and "<img" not in page
-    assert not environment().get_template("theories.html").render(theories=[]).strip()
+    assert not environment("xanesflow.report").get_template("theories.html").render(theories=[]).strip()

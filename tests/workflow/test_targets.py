@@ -13,7 +13,7 @@ MODELS = DATASET | {"train_expert": 2}
 EVALUATION = MODELS | {"calibrate_model": 2, "predict_spectra": 2, "evaluate_models": 1}
 REPORT = EVALUATION | {
     "draw_curation": 1, "draw_comparison": 1, "draw_evaluation": 2, "draw_uncertainty": 2, "make_report": 1,
-    "describe_sites": 1, "map_features": 2, "draw_map": 2,
+    "describe_sites": 1, "map_features": 2,
 }  # fmt: skip
 
 PLANS = {

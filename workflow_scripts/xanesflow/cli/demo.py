@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import yaml
 from rich.console import Console, Group
@@ -133,14 +133,25 @@ def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -
     ]
 
 
-class Shown(Protocol):
+class _Display:
     """Shows a progress; `update` is called often."""
+
+    def __init__(self, progress: RunProgress, console: Console) -> None:
+        self._progress, self._console = progress, console
+        self._begin = progress.clock()
+        self._given = [0, 0]
 
     def update(self) -> None:
         """Show what is new."""
 
+    def _new_failures(self) -> list[str]:
+        lists = (self._progress.site_failures, self._progress.failures)
+        found = [sentence for given, each in zip(self._given, lists, strict=True) for sentence in each[given:]]
+        self._given = [len(each) for each in lists]
+        return found
 
-class PlainLines:
+
+class PlainLines(_Display):
     """Prints a line for each finished stage and each failure, and one for the simulations every quarter of a minute.
 
     Args:
@@ -149,14 +160,13 @@ class PlainLines:
     """
 
     def __init__(self, progress: RunProgress, console: Console) -> None:
-        self._progress, self._console = progress, console
-        self._begin = self._last = progress.clock()
-        self._failures = _Failures(progress)
+        super().__init__(progress, console)
+        self._last = self._begin
         self._done: set[str] = set()
 
     def update(self) -> None:
         """Print what is new."""
-        for sentence in self._failures.new():
+        for sentence in self._new_failures():
             self._say(f"FAILED {sentence}")
         progress, now = self._progress, self._progress.clock()
         simulations = progress.stages["simulations"]
@@ -173,7 +183,7 @@ class PlainLines:
         _show(self._console, f"{clock(self._progress.clock() - self._begin):>5}  {text}")
 
 
-class LiveDisplay:
+class LiveDisplay(_Display):
     """Draws a line for each stage, the last event and the time again and again, below the failures.
 
     Args:
@@ -181,13 +191,9 @@ class LiveDisplay:
         console: to draw on; failures are printed to it.
     """
 
-    def __init__(self, progress: RunProgress, console: Console) -> None:
-        self._progress, self._console, self._begin = progress, console, progress.clock()
-        self._failures = _Failures(progress)
-
     def update(self) -> None:
         """Print new failures; rich draws the rest."""
-        for sentence in self._failures.new():
+        for sentence in self._new_failures():
             _show(self._console, f"✗ {sentence}", style="red")
 
     def __rich__(self) -> Group:
@@ -200,19 +206,6 @@ class LiveDisplay:
             table.add_row(*_mark(progress, stage), _bar(progress, stage), *_counts(progress, stage))
         last = Text(progress.last or "Snakemake plans the jobs", style="dim", no_wrap=True, overflow="ellipsis")
         return Group(table, last, Text(f"{clock(progress.clock() - self._begin)} in total", style="bold"))
-
-
-class _Failures:
-    """Returns the failures of a progress that it has not returned before."""
-
-    def __init__(self, progress: RunProgress) -> None:
-        self._progress, self._given = progress, [0, 0]
-
-    def new(self) -> list[str]:
-        lists = (self._progress.site_failures, self._progress.failures)
-        found = [sentence for given, each in zip(self._given, lists, strict=True) for sentence in each[given:]]
-        self._given = [len(each) for each in lists]
-        return found
 
 
 def _follow(
@@ -294,7 +287,7 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _shown(progress: RunProgress, console: Console) -> Iterator[Shown]:
+def _shown(progress: RunProgress, console: Console) -> Iterator[_Display]:
     """The display that suits the console."""
     if not _is_terminal(console) or console.is_dumb_terminal:
         yield PlainLines(progress, console)

@@ -1,4 +1,10 @@
-"""Follows the progress of a run of the workflow by the lines that Snakemake and its jobs print."""
+"""Follows the progress of a run of the workflow by the lines that Snakemake and its jobs print.
+
+A logger plugin of Snakemake (9.27) would replace half of these patterns by events, but not those for the sites: jobs
+print to the terminal themselves and no event says so, nor by which signal a job was killed. And it would have to be a
+package of its own beside xanesflow, `snakemake_logger_plugin_<name>`, that passes its events on to this process, which
+outlives Snakemake and must stop it. snakemake-logger-plugin-rich (0.5) shows jobs, not sites, which take the time.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +41,6 @@ STAGES = {
         "draw_uncertainty": "Drawing the error bars",
         "describe_sites": "Finding oxidation states",
         "map_features": "Placing all sites",
-        "draw_map": "Drawing the maps",
         "make_report": "Writing the report",
     },
 }

@@ -76,7 +76,6 @@ THEORIES_FIGURE = "results/report/figures/theories_{one}-{other}.svg"
 COMPARISON_FIGURE = "results/report/figures/comparison.svg"
 SUBSET_FIGURE = "results/report/figures/{figure}_{subset}.svg"
 MODEL_FIGURE = "results/report/figures/{figure}_{model}_{features}_{subset}.svg"
-MAP_FIGURE = "results/report/figures/map_{features}_{subset}.svg"
 
 # Not part of the report: predictions for structures that were not simulated
 PREDICTED_SPECTRA = "results/prediction/spectra.h5"

@@ -1,19 +1,30 @@
-"""How figures look: colours that colour-blind readers can distinguish, and the same bytes for the same data."""
+"""How figures look: colours that colour-blind readers can distinguish, one style of axes, the same bytes each time."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from xanesflow.core.files import atomic_path
-from xanesflow.core.svg import shorten_svg
+from xanesflow.core.files import atomic_path, write_text
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
+
+ENERGY, CROSS_SECTION = "Photon energy (eV)", "Cross section (10⁻³ bohr²)"
+
+_NOTE = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="24" font-family="sans-serif"><text y="16">'
+
+_PLACES = re.compile(r' d="[^"]*"|<(?:use|text) [^>]*>')
+_NUMBER = re.compile(r"-?\d+\.\d+")
+_LONG = 400  # characters of a path
 
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
@@ -45,3 +56,35 @@ def figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
             drawn.savefig(temporary, dpi=150, metadata=_NO_METADATA if svg else None)
             if svg:
                 temporary.write_text(shorten_svg(temporary.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def shorten_svg(text: str) -> str:
+    """Round positions to hundredths of a point, those of long lines to tenths: the report holds many figures."""
+
+    def shorten(place: re.Match[str]) -> str:
+        digits = 1 if place[0].startswith(" d=") and len(place[0]) > _LONG else 2
+        rounded = _NUMBER.sub(lambda number: f"{float(number[0]):.{digits}f}".rstrip("0").rstrip("."), place[0])
+        return re.sub(r"\s*([MLCQz])\s*(?=[-\d\"])", r"\1", rounded) if place[0].startswith(" d=") else rounded
+
+    return re.sub(r">\s+<", "><", _PLACES.sub(shorten, text))
+
+
+def in_thousandths(axis: Axis) -> None:
+    """Label the ticks of an axis that has bohr² in 10⁻³ bohr²."""
+    axis.set_major_formatter(lambda value, _: f"{1000 * value:g}".replace("-", "−"))
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Place the ticks of an axis that counts at whole numbers."""
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def write_note(path: Path, sentence: str) -> None:
+    """Write a sentence in place of a figure that cannot be drawn; `read_note` finds it."""
+    write_text(path, f"{_NOTE}{escape(sentence)}</text></svg>\n")
+
+
+def read_note(path: Path) -> str | None:
+    """The sentence in place of a figure, None if the file is a figure."""
+    text = path.read_text(encoding="utf-8") if path.suffix == ".svg" else ""
+    return unescape(text.removeprefix(_NOTE).partition("</text>")[0]) if text.startswith(_NOTE) else None

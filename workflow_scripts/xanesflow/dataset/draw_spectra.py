@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import BAND, MODEL, figure
+from xanesflow.core.figures import BAND, CROSS_SECTION, ENERGY, MODEL, figure
 from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import DatasetFile, SiteView, SubsetView
 
@@ -76,10 +76,9 @@ def _draw_means(subsets: Sequence[SubsetView], output: Path) -> str:
             axes.set_visible(False)
         for axes, subset in zip(grid, subsets, strict=False):
             spectra = 1e3 * subset.spectra[:]
-            mean, spread = spectra.mean(axis=0), spectra.std(axis=0)
-            label = "± one standard deviation"
-            axes.fill_between(subset.energy, mean - spread, mean + spread, color=BAND, lw=0, label=label)
-            axes.plot(subset.energy, mean, color=MODEL, lw=1.5, label=f"mean of {len(subset)}")
+            bounds = np.percentile(spectra, [16, 84], axis=0)
+            axes.fill_between(subset.energy, *bounds, color=BAND, lw=0, label="68 % of them")
+            axes.plot(subset.energy, spectra.mean(axis=0), color=MODEL, lw=1.5, label=f"mean of {len(subset)}")
             axes.legend(fontsize=7, loc="lower right")
             _label(axes, subset.name)
     return f"mean and spread of {', '.join(subset.name for subset in subsets)}"
@@ -87,6 +86,6 @@ def _draw_means(subsets: Sequence[SubsetView], output: Path) -> str:
 
 def _label(axes: Axes, title: str) -> None:
     axes.set_title(title)
-    axes.set_xlabel("energy (eV)")
-    axes.set_ylabel("cross section (10⁻³ bohr²)")
+    axes.set_xlabel(ENERGY)
+    axes.set_ylabel(CROSS_SECTION)
     axes.set_ylim(bottom=min(0.0, float(np.min(axes.get_ylim()[0]))))

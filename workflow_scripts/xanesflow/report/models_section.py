@@ -158,7 +158,8 @@ def _beside_the_paper(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _title(row: Mapping[str, Any]) -> str:
+def title_of(row: Mapping[str, Any]) -> str:
+    """The title of a result, as `expert on m3gnet, Cu_FEFF`."""
     return f"{row['model']} on {row['features']}, {row['subset']}"
 
 
@@ -199,7 +200,7 @@ def worth_drawing(titles: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> l
         return list(titles)
     best: dict[str, tuple[float, str]] = {}
     for row in rows:
-        title = _title(row)
+        title = title_of(row)
         eta = row["eta"] if row["eta"] == row["eta"] else -1.0
         if title in titles and eta > best.get(row["subset"], (-2.0, ""))[0]:
             best[row["subset"]] = (eta, title)

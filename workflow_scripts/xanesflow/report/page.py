@@ -11,17 +11,20 @@ from typing import Any
 
 import h5py
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from xanesflow.core.files import write_text
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import REASONS
+from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import Summaries, campaign_part
 from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
-from xanesflow.report.explorer.packing import data_uri
+from xanesflow.report.explorer.packing import picture
 from xanesflow.report.figures.theories import theories_part
-from xanesflow.report.models_section import models_part, worth_drawing
+from xanesflow.report.models_section import models_part, title_of, worth_drawing
 from xanesflow.simulations.state.campaign_status import CampaignStatus
+
+FEW_DRAWN = 5
+"""With fewer evaluated spectra, the page shows these and no statistics of their errors."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,14 @@ def make_report(
     """
     # The scores of the models decide which figures are worth drawing.
     of_models = models_part(metrics, intervals, significance)
+    judged = {title_of(row): row["n_test"] for row in of_models["rows"]}
     drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
     calibrations = [] if calibration is None else _calibration(pd.read_csv(calibration))
-    with_bars = [f"{row['model']} on {row['features']}, {row['subset']}" for row in calibrations if row["fitted"]]
+    with_bars = [title_of(row) for row in calibrations if row["fitted"]]
+    without_bars: dict[str, list[str]] = {}
+    for row in calibrations:
+        if row["reason"]:
+            without_bars.setdefault(row["reason"], []).append(title_of(row))
     with_bars = worth_drawing(with_bars, of_models["rows"])
 
     # The dataset says how it was made and what curation left out.
@@ -124,7 +132,7 @@ def make_report(
     # Every figure goes into the page itself, so that it needs no other file.
     deltas = unseen_elements or {}
     page = (
-        environment()
+        environment("xanesflow.report")
         .get_template("template.html")
         .render(
             title=attributes["title"],
@@ -135,15 +143,21 @@ def make_report(
             dataset=dataset.name,
             models_part=of_models,
             subsets=subsets,
-            comparison=data_uri(comparison) if comparison else None,
-            models=[_figures(figures) for figures in models if figures.title in drawn],
+            comparison=picture(comparison) if comparison else None,
+            models=[
+                _figures(figures) | {"few": 0 < judged.get(figures.title, 0) < FEW_DRAWN}
+                for figures in models
+                if figures.title in drawn
+            ],
+            few_drawn=FEW_DRAWN,
             not_drawn=len(models) - len(drawn),
             calibration=calibrations,
+            without_bars=without_bars,
             error_bars=[_figures(figures) for figures in error_bars if figures.title in with_bars],
-            learning_curves={t: data_uri(path) for t, path in learning_curves.items() if t not in deltas},
-            deltas={t: (data_uri(learning_curves[t]), data_uri(path)) for t, path in deltas.items()},
+            learning_curves={t: picture(path) for t, path in learning_curves.items() if t not in deltas},
+            deltas={t: (picture(learning_curves[t]), picture(path)) for t, path in deltas.items()},
             theories=theories_part(
-                {pair: (table, data_uri(figure)) for pair, (table, figure) in (theories or {}).items()}
+                {pair: (table, picture(figure)) for pair, (table, figure) in (theories or {}).items()}
             ),
             campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
@@ -155,17 +169,6 @@ def make_report(
         )
     )
     write_text(output, page)
-
-
-def environment() -> Environment:
-    """The templates of the page and its parts; they escape all texts."""
-    return Environment(
-        loader=PackageLoader("xanesflow.report", "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, unmatched: Path) -> dict[str, Any]:
@@ -183,8 +186,8 @@ def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, u
         "parts": dict(Counter(group["split"].asstr()[:].tolist())),
         "energy": (float(group["energy"][0]), float(group["energy"][-1])),
         "features": features,
-        "figure": data_uri(figure),
-        "examples": data_uri(examples) if examples else None,
+        "figure": picture(figure),
+        "examples": picture(examples) if examples else None,
         "from_file": "spectra" in group and "origin" in group["spectra"].attrs,
         "unmatched": dict(Counter(lacking["lacks"])),
     }
@@ -197,8 +200,8 @@ def _calibration(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _figures(figures: ModelFigures | ErrorBarFigures) -> dict[str, Any]:
-    """The title, and each figure as a data URI, which needs no file."""
-    return {name: data_uri(value) if isinstance(value, Path) else value for name, value in vars(figures).items()}
+    """The title, and each figure as `picture` gives it."""
+    return {name: picture(value) if isinstance(value, Path) else value for name, value in vars(figures).items()}
 
 
 def _reasons_found(subsets: Sequence[Mapping[str, Any]]) -> list[str]:

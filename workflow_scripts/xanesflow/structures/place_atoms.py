@@ -8,6 +8,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import first_of
 from xanesflow.structures.check_structure import MAX_ATOMS, MIN_DISTANCE_A, shortest_distance
 from xanesflow.structures.space_groups import Operations
 
@@ -88,10 +89,7 @@ def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operation
         _check_rows_apart(structure, owners, atoms)
     notes = []
     if put:
-        notes.append(
-            f"coordinates with few digits are put onto the special position: {', '.join(put[:3])}"
-            + (f" and {len(put) - 3} more" if len(put) > 3 else "")
-        )
+        notes.append(f"coordinates with few digits are put onto the special position: {first_of(put, 3)}")
     return structure.get_sorted_structure(), notes
 
 

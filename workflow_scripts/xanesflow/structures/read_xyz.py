@@ -9,6 +9,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import one_line
 from xanesflow.structures.check_structure import check_numbers, checked
 
 VACUUM_A = 25.0
@@ -49,9 +50,9 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     try:
         atoms = read(io.StringIO("\n".join([*lines[:2], *rows, ""])), format="extxyz", index=0)
     except Exception as error:  # ASE raises all kinds of errors
-        cause = " ".join(str(error).split())[:120] or type(error).__name__
         raise UnusableStructure(
-            f"is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong ({cause})"
+            "is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong "
+            f"({one_line(error, 120)})"
         ) from error
     if not isinstance(atoms, Atoms):
         raise UnusableStructure("holds several structures")

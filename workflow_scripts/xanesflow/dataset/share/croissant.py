@@ -3,6 +3,9 @@
 Croissant 1.1 describes files, and records within CSV, JSON or Parquet, but it cannot name an array within HDF5. So the
 metadata describe the HDF5 file as a whole, and list the records of the accompanying tables. You find the spectrum of a
 record by its `subset` and `row`.
+
+The package mlcroissant could write this JSON too, but it brings six more packages, of which jsonpath-rw and ply have
+had no release for years; so the tests read the metadata with it, and nothing else needs it.
 """
 
 from __future__ import annotations

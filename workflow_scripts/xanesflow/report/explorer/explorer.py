@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import PARTS, parse_site_id
+from xanesflow.core.sites import PARTS
+from xanesflow.core.templates import environment
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 from xanesflow.report.explorer.feature_map import UMAP, read_map
-from xanesflow.report.explorer.packing import Pack, data_uri, deflated
+from xanesflow.report.explorer.packing import bends, deflated, packed
 from xanesflow.report.explorer.site_chemistry import read_chemistry
 
 MOST_SPECTRA = 8_000
@@ -34,8 +34,6 @@ FEWEST_SITES = 40
 WORST = 5
 """Number of sites with a model's largest errors that every sample has."""
 
-_UNKNOWN = 255
-
 
 @dataclass(frozen=True)
 class ExplorerFiles:
@@ -46,7 +44,6 @@ class ExplorerFiles:
         predictions: prediction files of all models, simple ones too.
         chemistry: table of `describe_sites`.
         maps: table of `map_features` by features.
-        figures: figures of `draw_map` by title, as `Cu_FEFF by m3gnet`.
         most_spectra, most_predictions: see the constants of these names.
     """
 
@@ -54,7 +51,6 @@ class ExplorerFiles:
     predictions: Sequence[Path]
     chemistry: Path
     maps: Mapping[str, Path]
-    figures: Mapping[str, Path]
     most_spectra: int = MOST_SPECTRA
     most_predictions: int = MOST_PREDICTIONS
 
@@ -63,32 +59,14 @@ def explorer_section(files: ExplorerFiles) -> Markup:
     """The section as HTML that needs no network; docs/guide/report.md describes what it shows."""
     from plotly.offline import get_plotlyjs  # takes a second to import
 
-    environment = Environment(
-        loader=PackageLoader("xanesflow.report.explorer", "."),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     data, notes = explorer_data(files)
-    texts = {name: Markup(_text(name)) for name in ("explorer.css", "explorer.js", "explorer_view.js")}
-    page = environment.get_template("explorer.html").render(
-        data=data,
-        notes=notes,
-        figures={title: data_uri(path) for title, path in files.figures.items()},
-        style=texts["explorer.css"],
-        script=texts["explorer.js"] + "\n" + texts["explorer_view.js"],
-        plotly=deflated(get_plotlyjs().encode()),
-    )
-    return Markup(page)
+    page = environment("xanesflow.report").get_template("explorer.html")
+    plotly = deflated(get_plotlyjs().encode())
+    return Markup(page.render(data=packed(data), notes=notes, plotly=plotly))
 
 
-def _text(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-def explorer_data(files: ExplorerFiles) -> tuple[str, list[str]]:
-    """The numbers for the page's script (`Pack.encode`), and sentences on what was sampled."""
+def explorer_data(files: ExplorerFiles) -> tuple[dict[str, Any], list[str]]:
+    """What explorer.js shows, and sentences on what was sampled."""
     by_subset: dict[str, list[Predictions]] = {}
     for path in files.predictions:
         read = read_predictions(path)
@@ -100,15 +78,15 @@ def explorer_data(files: ExplorerFiles) -> tuple[str, list[str]]:
     n_models = sum(map(len, by_subset.values()))
     most_evaluated = max(FEWEST_SITES, files.most_predictions // max(1, n_models))
     most_sites = max(5 * FEWEST_SITES, files.most_spectra // max(1, len(by_subset)))
-    pack, notes, subsets = Pack(), [], []
+    notes, subsets = [], []
     with load(files.dataset) as data:
         for name, models in by_subset.items():
             of_subset = {features: table[table["subset"] == name] for features, table in tables.items()}
             picked = _pick(data[name], models, of_subset, most_evaluated, most_sites)
             notes += picked.notes
             known = chemistry[chemistry["subset"] == name]
-            subsets.append(_subset(pack, data[name], models, chemistry=known, maps=of_subset, picked=picked))
-    return pack.encode({"subsets": subsets, "parts": list(PARTS)}), notes
+            subsets.append(_subset(data[name], models, chemistry=known, maps=of_subset, picked=picked))
+    return {"subsets": subsets, "parts": list(PARTS)}, notes
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +172,6 @@ def sample_evaluated(errors: Sequence[NDArray[np.float64]], most: int) -> NDArra
 
 
 def _subset(
-    pack: Pack,
     subset: SubsetView,
     models: Sequence[Predictions],
     *,
@@ -206,39 +183,39 @@ def _subset(
     order = np.argsort(picked.rows)  # HDF5 reads rows in increasing order only
     spectra = np.empty((len(view), len(subset.energy)))
     spectra[order] = subset[picked.rows[order]].spectra[:]
-    known = chemistry.set_index(["material_id", "site_index"]).loc[[parse_site_id(name) for name in view.ids]]
+    sites = list(zip(view.material_id.tolist(), view.site_index.tolist(), strict=True))
+    known = chemistry.set_index(["material_id", "site_index"]).loc[sites]
     names = {name: number for number, name in enumerate(view.ids)}
-    largest = float(np.abs(spectra).max(initial=0.0))
     about = {material: subset.about(material) for material in dict.fromkeys(view.material_id.tolist())}
     return {
         "name": subset.name,
-        "energy": pack.add(subset.energy, "f64"),
+        "energy": subset.energy,
         "ids": view.ids,
         "formula": known["formula"].tolist(),
         "about": {material: texts for material, texts in about.items() if texts},
-        "multiplicity": pack.add(view.multiplicity, "i32"),
-        "split": pack.add([PARTS.index(part) for part in view.split], "u8"),
+        "multiplicity": view.multiplicity.astype(np.int32),
+        "part": [PARTS.index(part) for part in view.split],
         "oxidation": [None if np.isnan(value) else round(value, 2) for value in known["oxidation_state"]],
         "oxidation_from": known["oxidation_from"].tolist(),
-        "coordination": pack.add(known["coordination"].fillna(_UNKNOWN), "u8"),
-        "oxygens": pack.add(known["oxygens"].fillna(_UNKNOWN), "u8"),
+        "coordination": known["coordination"].astype(object).where(known["coordination"].notna(), None).tolist(),
+        "oxygens": known["oxygens"].astype(object).where(known["oxygens"].notna(), None).tolist(),
         "detail": known["detail"].tolist(),
-        "spectra": pack.spectra(spectra, largest),
+        "spectra": bends(spectra),
         "maps": {
-            features: _map(pack, table.iloc[picked.rows], names, len(table), len(picked.evaluated))
+            features: _map(table.iloc[picked.rows], names, len(table), len(picked.evaluated))
             for features, table in maps.items()
         },
-        "models": [_model(pack, model, picked.evaluated, largest) for model in models],
+        "models": [_model(model, picked.evaluated) for model in models],
         "evaluated": len(picked.evaluated),
     }
 
 
-def _map(pack: Pack, table: pd.DataFrame, names: Mapping[str, int], of: int, evaluated: int) -> dict[str, Any]:
+def _map(table: pd.DataFrame, names: Mapping[str, int], of: int, evaluated: int) -> dict[str, Any]:
     near = table["neighbours"].iloc[:evaluated]
     far = table["distances"].iloc[:evaluated]
     return {
-        "x": pack.add(table["x"], "f32"),
-        "y": pack.add(table["y"], "f32"),
+        "x": table["x"].to_numpy(np.float32),
+        "y": table["y"].to_numpy(np.float32),
         "umap": bool((table["method"] == UMAP).any()),
         "of": of,
         "neighbours": [[names[name] for name in each] for each in near],
@@ -246,32 +223,29 @@ def _map(pack: Pack, table: pd.DataFrame, names: Mapping[str, int], of: int, eva
     }
 
 
-def _model(pack: Pack, data: Predictions, evaluated: NDArray[np.intp], largest: float) -> dict[str, Any]:
+def _model(data: Predictions, evaluated: NDArray[np.intp]) -> dict[str, Any]:
     mse = spectrum_mse(data.spectra, data.predictions)
-    rank = np.empty(len(mse), dtype=np.int64)
-    rank[np.argsort(mse, kind="stable")] = np.arange(len(mse))
-    tenth = np.zeros(len(mse), dtype=np.int64)
+    rank = np.empty(len(mse), dtype=np.int32)
+    rank[np.argsort(mse, kind="stable")] = np.arange(1, len(mse) + 1)
+    tenth = np.zeros(len(mse), dtype=np.uint8)
     for number, rows in enumerate(deciles(mse), start=1):
         tenth[rows] = number
     bars = data.uncertainty
-    # A prediction may exceed every simulated spectrum; values beyond four times the largest are cut.
-    scale = float(np.clip(np.abs(data.predictions[evaluated]).max(initial=0.0), largest, 4 * largest))
     described = {
         "model": data.model,
         "features": data.features,
         "part": _part(data.part),
         "n": len(mse),
-        "seeds": len(data.seeds),
-        "mse": pack.add(mse[evaluated], "f32"),
-        "rank": pack.add(rank[evaluated] + 1, "i32"),
-        "tenth": pack.add(tenth[evaluated], "u8"),
-        "predictions": pack.spectra(data.predictions[evaluated], scale),
+        "mse": mse[evaluated],
+        "rank": rank[evaluated],
+        "tenth": tenth[evaluated],
+        "predictions": bends(data.predictions[evaluated]),
         "uncalibrated": data.uncalibrated,
     }
     if bars is not None:
         described |= {
-            "expected": pack.add(bars.error[evaluated], "f32"),
-            "lower": pack.spectra(bars.band_68[0, evaluated], scale),
-            "upper": pack.spectra(bars.band_68[1, evaluated], scale),
+            "expected": bars.error[evaluated],
+            "lower": bends(bars.band_68[0, evaluated]),
+            "upper": bends(bars.band_68[1, evaluated]),
         }
     return described

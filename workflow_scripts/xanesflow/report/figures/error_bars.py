@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xanesflow.core.figures import BAND, BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import BAND, BASELINE, ENERGY, MODEL, TRUTH, figure, write_note
 from xanesflow.evaluation.error_bars.calibration import LEVELS
 from xanesflow.evaluation.error_bars.scores import Sparsification, reliability, score_error_bars, sparsification
-from xanesflow.evaluation.metrics import deciles, spectrum_mse
+from xanesflow.evaluation.metrics import spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, read_predictions
+from xanesflow.report.figures.model_errors import draw_tenths
 
 MOST_VECTORS = 100
 """Most points that are drawn as shapes; more are drawn as an image, which is then the smaller file."""
@@ -32,25 +34,27 @@ def draw_uncertainty(predictions: Path, *, reliability: Path, sparsification: Pa
     """
     data = read_predictions(predictions)
     bars = data.uncertainty
-    drawings = ((reliability, _reliability), (sparsification, _sparsification), (bands, _bands))
-    for path, draw in drawings:
-        if bars is None or not data.ids:
-            with figure(path, 6.5, 1.2) as drawn:
-                why = data.uncalibrated if data.ids else f"{data.subset} has no spectrum in its {data.part} part."
-                drawn.text(0.5, 0.5, why or "These predictions have no error bars.", ha="center", wrap=True)
-            continue
-        with figure(path, 9.5, 4.2 if draw is _bands else 3.6) as drawn:
-            draw(drawn, data, bars)
+    if bars is None or not data.ids:
+        why = data.uncalibrated if data.ids else f"{data.subset} has no spectrum in its {data.part} part."
+        for path in (reliability, sparsification, bands):
+            write_note(path, why or "These predictions have no error bars.")
+        return
+    with figure(reliability, 9.5, 3.9) as drawn:
+        _reliability(drawn, data, bars)
+    with figure(sparsification, 9.5, 3.9) as drawn:
+        _sparsification(drawn, data, bars)
+    expected = [f"± {1000 * error:.1g}·10⁻³ bohr²" for error in bars.error]
+    draw_tenths(bands, data, bars.error, expected, {"95 %": bars.band_95, "68 %": bars.band_68})
 
 
 def _reliability(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
-    left, right = drawn.subplots(1, 2, width_ratios=[2, 3])
+    left, right = _halves(drawn)
     found = score_error_bars(data.spectra, data.predictions, bars)
     _diagonal(left)
     left.plot(LEVELS, reliability(bars.confidence), color=MODEL, label=data.model)
     left.set(xlabel="Share that a band should hold", ylabel="Share of points inside", xlim=(0, 1), ylim=(0, 1))
     left.set_title(f"miscalibration area {found.miscalibration_area:.3f}")
-    left.legend(loc="upper left")
+    _legend_below(left)
     for level, band, coverage, colour in (
         (0.68, bars.band_68, found.coverage_68, MODEL),
         (0.95, bars.band_95, found.coverage_95, BASELINE),
@@ -58,8 +62,20 @@ def _reliability(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
         inside = ((band[0] <= data.spectra) & (data.spectra <= band[1])).mean(axis=0)
         right.axhspan(100 * (level - WITHIN), 100 * (level + WITHIN), color=BAND, alpha=0.35, lw=0)
         right.plot(data.energy_ev, 100 * inside, color=colour, label=f"{level:.0%} band: {coverage:.1%} of all points")
-    right.set(xlabel="Photon energy (eV)", ylabel="Points inside (%)", ylim=(min(40, right.get_ylim()[0]), 101))
-    right.legend(loc="lower right")
+    right.set(xlabel=ENERGY, ylabel="Points inside (%)", ylim=(min(40, right.get_ylim()[0]), 101))
+    _legend_below(right)
+
+
+def _halves(drawn: Figure) -> tuple[Axes, Axes]:
+    halves: Any = drawn.subfigures(1, 2)
+    left, right = halves
+    return left.subplots(), right.subplots()
+
+
+def _legend_below(axes: Axes) -> None:
+    """Put the legend where it covers no curve."""
+    half: Any = axes.figure
+    half.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 
 
 def _diagonal(axes: Axes) -> None:
@@ -68,7 +84,7 @@ def _diagonal(axes: Axes) -> None:
 
 
 def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
-    left, right = drawn.subplots(1, 2)
+    left, right = _halves(drawn)
     errors = np.sqrt(spectrum_mse(data.spectra, data.predictions))
     found = score_error_bars(data.spectra, data.predictions, bars)
     smallest = max(errors.max() * 1e-6, np.finfo(float).tiny)
@@ -84,8 +100,9 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
         label="95 % should be below",
     )
     left.set(xlabel="Expected error of a spectrum (bohr²)", ylabel="True error (bohr²)")
-    left.set_title(f"rank correlation {found.rank_correlation:.2f}, {found.spectra_below_95:.1%} below the bound")
-    left.legend(loc="upper left")
+    rank = f"{found.rank_correlation:.2f}" if np.isfinite(found.rank_correlation) else "–"
+    left.set_title(f"rank correlation {rank}, {found.spectra_below_95:.1%} below the bound")
+    _legend_below(left)
     sparse = thinned(sparsification(errors, bars.error))
     right.plot(100 * sparse.removed, sparse.curve, color=MODEL, label="largest expected errors first")
     right.plot(100 * sparse.removed, sparse.oracle, color=TRUTH, lw=0.8, ls="--", label="largest true errors first")
@@ -93,29 +110,10 @@ def _sparsification(drawn: Figure, data: Predictions, bars: Uncertainty) -> None
     right.fill_between(100 * sparse.removed, sparse.oracle, sparse.curve, color=BAND, alpha=0.35, lw=0)
     right.set(xlabel="Spectra taken out (%)", ylabel="Mean error of the rest / of all", ylim=(0, None))
     right.set_title(f"AUSE {found.ause:.3f} (in random order {found.ause_random:.3f})")
-    right.legend(loc="lower left")
+    _legend_below(right)
 
 
 def thinned(curves: Sparsification, most: int = 200) -> Sparsification:
     """Thin the curves to at most `most` evenly spaced points, with the first and the last."""
     rows = np.unique(np.linspace(0, len(curves.removed) - 1, most).round().astype(int))
     return Sparsification(curves.removed[rows], curves.curve[rows], curves.oracle[rows])
-
-
-def _bands(drawn: Figure, data: Predictions, bars: Uncertainty) -> None:
-    panels = drawn.subplots(2, 5, sharex=True, sharey=True).ravel()
-    relative = data.energy_ev - data.energy_ev[0]
-    for number, (axes, rows) in enumerate(zip(panels, deciles(bars.error), strict=True), start=1):
-        if not len(rows):
-            axes.set_axis_off()
-            continue
-        row = rows[len(rows) // 2]
-        for band, depth, name in ((bars.band_95, 0.35, "95 %"), (bars.band_68, 0.8, "68 %")):
-            axes.fill_between(relative, band[0, row], band[1, row], color=BAND, alpha=depth, lw=0, label=name)
-        axes.plot(relative, data.predictions[row], color=MODEL, lw=1, ls="--", label="predicted")
-        axes.plot(relative, data.spectra[row], color=TRUTH, lw=1, label="simulated")
-        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
-        axes.text(0.97, 0.04, f"± {bars.error[row]:.1e} bohr²", transform=axes.transAxes, ha="right", fontsize=7)
-    panels[0].legend(fontsize=7, loc="upper left")
-    drawn.supxlabel(f"Photon energy − {data.energy_ev[0]:.2f} (eV)")
-    drawn.supylabel("Cross section (bohr²)")

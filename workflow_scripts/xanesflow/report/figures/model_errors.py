@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import (
+    BAND,
+    BASELINE,
+    CROSS_SECTION,
+    ENERGY,
+    MODEL,
+    TRUTH,
+    figure,
+    in_thousandths,
+    whole_numbers,
+    write_note,
+)
 from xanesflow.evaluation.metrics import deciles, energy_errors, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
 
@@ -30,13 +43,12 @@ def draw_evaluation(predictions: Path, *, errors: Path, spectra: Path, energies:
     data = read_predictions(predictions)
     if not data.ids:
         for path in (errors, spectra, energies, heatmap):
-            with figure(path, 6.5, 1.2) as drawn:
-                drawn.text(0.5, 0.5, f"{data.subset} has no spectrum in its {data.part} part.", ha="center")
+            write_note(path, f"{data.subset} has no spectrum in its {data.part} part.")
         return
     with figure(errors, 6.5, 3) as drawn:
         _errors(drawn, data)
-    with figure(spectra, 9.5, 4.2) as drawn:
-        _spectra(drawn, data)
+    mse = spectrum_mse(data.spectra, data.predictions)
+    draw_tenths(spectra, data, mse, [f"{value:.1e} bohr⁴" for value in mse])
     with figure(energies, 6.5, 5) as drawn:
         _energies(drawn, data)
     with figure(heatmap, 6.5, 3.6) as drawn:
@@ -56,25 +68,46 @@ def _errors(drawn: Figure, data: Predictions) -> None:
         axes.hist(np.clip(values, smallest, None), bins, color=colour, alpha=0.55, label=name)
         axes.axvline(float(np.median(values)), color=colour, lw=1.5, ls="--")
     axes.set(xscale="log", xlabel="Mean squared error of a spectrum (bohr⁴)", ylabel="Spectra")
-    axes.legend(title="dashed: median")
+    whole_numbers(axes.yaxis)
+    drawn.legend(*axes.get_legend_handles_labels(), title="dashed: median", loc="outside right upper")
 
 
-def _spectra(drawn: Figure, data: Predictions) -> None:
-    mse = spectrum_mse(data.spectra, data.predictions)
-    panels = drawn.subplots(2, 5, sharex=True, sharey=True).ravel()
-    relative = data.energy_ev - data.energy_ev[0]
-    for number, (axes, rows) in enumerate(zip(panels, deciles(mse), strict=True), start=1):
-        if not len(rows):
+def draw_tenths(
+    output: Path,
+    data: Predictions,
+    values: NDArray[np.float64],
+    notes: Sequence[str],
+    bands: Mapping[str, NDArray[np.floating]] | None = None,
+) -> None:
+    """Draw the spectrum in the middle of each tenth, or each of up to ten spectra.
+
+    Args:
+        output: SVG to write.
+        data: n spectra, at least one.
+        values: (n,), by which the spectra are sorted and cut into tenths.
+        notes: text in the panel of each spectrum.
+        bands: (2, n, 141) bounds by name, the widest first.
+    """
+    shown = [rows[len(rows) // 2] for rows in deciles(values) if len(rows)]
+    lines = -(-len(shown) // 5)
+    columns = -(-len(shown) // lines)
+    with figure(output, max(4.0, 0.75 + 1.75 * columns), 0.8 + 1.75 * lines) as drawn:
+        panels = drawn.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for number, (axes, row) in enumerate(zip(panels, shown, strict=False), start=1):
+            for (name, band), depth in zip((bands or {}).items(), (0.35, 0.8), strict=False):
+                axes.fill_between(data.energy_ev, *band[:, row], color=BAND, alpha=depth, lw=0, label=name)
+            axes.plot(data.energy_ev, data.spectra[row], color=TRUTH, lw=1.1, label="simulated")
+            axes.plot(data.energy_ev, data.predictions[row], color=MODEL, lw=1.1, ls="--", label="predicted")
+            axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
+            axes.text(0.97, 0.04, notes[row], transform=axes.transAxes, ha="right", fontsize=7)
+            axes.locator_params(axis="x", nbins=4)
+            axes.tick_params(labelsize=7, labelbottom=number > len(shown) - columns)
+        for axes in panels[len(shown) :]:
             axes.set_axis_off()
-            continue
-        row = rows[len(rows) // 2]
-        axes.plot(relative, data.spectra[row], color=TRUTH, lw=1.3, label="simulated")
-        axes.plot(relative, data.predictions[row], color=MODEL, lw=1.3, ls="--", label="predicted")
-        axes.set_title(f"{number}. {data.ids[row]}", fontsize=8, parse_math=False)
-        axes.text(0.97, 0.04, f"{mse[row]:.1e} bohr⁴", transform=axes.transAxes, ha="right", fontsize=7)
-    panels[0].legend(fontsize=7, loc="upper left")
-    drawn.supxlabel(f"Photon energy − {data.energy_ev[0]:.2f} (eV)")
-    drawn.supylabel("Cross section (bohr²)")
+        in_thousandths(panels[0].yaxis)
+        drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
+        drawn.supxlabel(ENERGY, fontsize=9)
+        drawn.supylabel(CROSS_SECTION, fontsize=9)
 
 
 def _energies(drawn: Figure, data: Predictions) -> None:
@@ -83,19 +116,20 @@ def _energies(drawn: Figure, data: Predictions) -> None:
     above.plot(data.energy_ev, at.baseline, color=BASELINE, label="mean training spectrum")
     above.plot(data.energy_ev, at.model, color=MODEL, label=data.model)
     above.plot(data.energy_ev, data.spectra.mean(axis=0) / 10, color=TRUTH, lw=0.8, ls=":", label="mean spectrum / 10")
-    above.set(ylabel="Mean absolute error (bohr²)")
-    above.legend()
+    above.set_ylabel("Mean absolute error\n(10⁻³ bohr²)")
+    in_thousandths(above.yaxis)
+    drawn.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     middle.plot(data.energy_ev, 100 * at.gain, color=MODEL)
-    middle.set(ylabel="Error removed (%)")
+    middle.axhline(0, color=BASELINE, lw=0.8)
+    middle.set(ylabel="Error removed (%)", ylim=(max(middle.get_ylim()[0], -105), 105))  # far below, it says no more
     gained = 100 * at.improvement
     for sign, colour, hatch in ((1, MODEL, ""), (-1, BASELINE, "////")):  # hatched, to be read without colours too
         below.fill_between(
             data.energy_ev, np.maximum(sign * gained, 0), step="mid", color=colour, alpha=0.55, hatch=hatch
         )
     won = float(np.mean(gained > 0))
-    below.set(xlabel="Photon energy (eV)", ylabel="|Ĩ(ΔE)| (%)")
+    below.set(xlabel=ENERGY, ylabel="|Ĩ(ΔE)| (%)")
     below.set_title(f"better than the mean spectrum at {won:.0%} of the energies; hatched: worse", fontsize=8)
-    middle.axhline(0, color=BASELINE, lw=0.8)
 
 
 def draw_heatmap(drawn: Figure, data: Predictions) -> None:
@@ -120,7 +154,7 @@ def draw_heatmap(drawn: Figure, data: Predictions) -> None:
     ends = (data.energy_ev[0], data.energy_ev[-1], 100, 0)
     for axes, (name, values) in zip(panels, maps.items(), strict=True):
         image = axes.imshow(values, aspect="auto", extent=ends, norm=colours, cmap=palette, interpolation="none")
-        axes.set(title=name, xlabel="Photon energy (eV)")
+        axes.set(title=name, xlabel=ENERGY)
         axes.grid(visible=False)
     panels[0].set_ylabel("Spectra, best to worst prediction (%)")
     drawn.colorbar(image, ax=panels.tolist(), label="Absolute error (bohr²)", extend="min")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import BASELINE, ENERGY, MODEL, TRUTH, figure, whole_numbers, write_note
 from xanesflow.core.sites import site_id
 from xanesflow.dataset.compare_theories import BY_NAME, PAIRED, compare_theories
 from xanesflow.dataset.read_dataset import DatasetFile
@@ -32,8 +32,7 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
     found = compare_theories(dataset, one, other, table)
     compared = found[found["spearman"].notna()].sort_values("spearman", kind="stable")
     if compared.empty:
-        with figure(output, 6.5, 1.2) as drawn:
-            drawn.text(0.5, 0.5, f"{one} and {other} share no site that could be compared.", ha="center")
+        write_note(output, f"{one} and {other} share no site that could be compared.")
         return
     worst = compared.head(WORST)
     shown = pd.concat([worst, compared.iloc[[len(compared) // 2]]]) if len(compared) > WORST else worst
@@ -46,7 +45,9 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
         left.hist(compared["spearman"], bins, color=MODEL)
         left.axvline(compared["spearman"].median(), color=TRUTH, ls="--", lw=1, label="median")
         left.set(xlabel="Spearman's rank correlation", ylabel="Sites")
-        left.legend()
+        left.legend(loc="upper left")
+        for axes in (left, right):
+            whole_numbers(axes.yaxis)
         right.hist(compared["shift_ev"], bins, color=MODEL)
         right.axvline(compared["shift_ev"].median(), color=TRUTH, ls="--", lw=1, label="median")
         right.set(xlabel=f"Shift of {other} (eV)", ylabel="Sites")
@@ -60,7 +61,7 @@ def draw_theories(dataset: Path, one: str, other: str, *, table: Path, output: P
         below.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=7)
         if len(compared) > WORST:
             panels[WORST].set_title(f"median: {panels[WORST].get_title()}", fontsize=7, parse_math=False)
-        below.supxlabel(f"Photon energy (eV), {other} shifted; each scaled to a mean of 1", fontsize=8)
+        below.supxlabel(f"{ENERGY}, {other} shifted; each scaled to a mean of 1", fontsize=8)
 
 
 def _panel(axes: Axes, file: DatasetFile, subsets: tuple[str, str], row: Any) -> None:

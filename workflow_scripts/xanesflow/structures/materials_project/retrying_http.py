@@ -1,8 +1,10 @@
 """Repeats requests to a server that is busy, broken or silent, a limited number of times.
 
 mp-api mounts urllib3's Retry, which makes three attempts within a second for 429, 502 and 504 and reports 500 and 503
-at once. It does not notice an answer that trickles in or is cut off. `RetryingAdapter` replaces it in mp-api's session,
-so that only one layer retries, and that layer sees the whole answer.
+at once. It does not notice an answer that trickles in or is cut off, or a body that is not JSON, because it ends where
+the body begins; nor can it refuse too long a Retry-After. `RetryingAdapter` replaces it in mp-api's session, so that
+only one layer retries, and that layer sees the whole answer. (tenacity would replace the loop of `send`, ten lines, by
+as many.)
 """
 
 from __future__ import annotations
