@@ -161,7 +161,7 @@ def make_report(
             ),
             campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
-            disordered={name: data_uri(path) for name, path in (disordered or {}).items()},
+            disordered={name: picture(path) for name, path in (disordered or {}).items()},
             reasons=REASONS,
             reasons_found=_reasons_found(subsets),
             from_files=any(subset["from_file"] for subset in subsets),
