@@ -13,7 +13,7 @@ from xanesflow.config import result_paths as paths
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.kinds import KINDS, SIMPLE_MODELS
 from xanesflow.config.load import load_config
-from xanesflow.config.preflight import check_named_files, warnings_of
+from xanesflow.config.preflight import check_named_files, check_working_directory, warnings_of
 from xanesflow.config.result_paths import benchmark_of, fill, log_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Subset
@@ -30,6 +30,7 @@ def or_workflow_error(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+or_workflow_error(check_working_directory)
 CONFIG = or_workflow_error(load_config, config)
 CAMPAIGN = Campaign(CONFIG)
 SUBSETS = CAMPAIGN.subsets

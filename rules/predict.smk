@@ -35,6 +35,7 @@ rule predict_structures:
         state=lambda wildcards: state_of_source("directory", CONFIG.predict.structures),
         device=CONFIG.features.device,
         symprec=CONFIG.structures.symprec,
+        disorder=CAMPAIGN.disorder,
     message:
         "Predicting the spectra of the structures in {input.structures}"
     script:

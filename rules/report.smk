@@ -34,6 +34,33 @@ rule draw_curation:
         "../workflow_scripts/draw_curation.py"
 
 
+rule draw_disordered:
+    input:
+        spectra=paths.SPECTRA,
+        sites=paths.SITES,
+    output:
+        report(
+            fill(paths.SUBSET_FIGURE, figure="disordered"),
+            caption="../report/disordered.rst",
+            category="Disordered crystals",
+            labels={"subset": "{subset}"},
+        ),
+    log:
+        log_of("draw_disordered", "{subset}"),
+    benchmark:
+        benchmark_of("draw_disordered", "{subset}")
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(1000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing the disordered crystals of {wildcards.subset}"
+    script:
+        "../workflow_scripts/draw_disordered.py"
+
+
 rule draw_evaluation:
     input:
         paths.PREDICTIONS,
@@ -194,6 +221,11 @@ rule make_report:
         curation=expand(fill(paths.SUBSET_FIGURE, figure="curation"), subset=SUBSETS),
         left_out=expand(fill(paths.SUBSET_FIGURE, figure="left_out"), subset=SUBSETS),
         unmatched=expand(paths.UNMATCHED, subset=SUBSETS),
+        disordered=(
+            expand(fill(paths.SUBSET_FIGURE, figure="disordered"), subset=SUBSETS)
+            if CAMPAIGN.fills_disorder
+            else []
+        ),
         # One model on one kind of features can be compared with nothing, unless the paper has a value for it.
         comparison=(
             [paths.COMPARISON_FIGURE]

@@ -70,6 +70,7 @@ if CONFIG.structures.source == "amcsd":
         params:
             systems=lambda wildcards: CAMPAIGN.systems_of(wildcards.element),
             filters=CONFIG.structures.amcsd.model_dump(exclude={"systems"}),
+            disorder=CAMPAIGN.disorder,
             state=lambda wildcards: state_of_structures(),
         message:
             "Reading the minerals with {wildcards.element}"
@@ -93,6 +94,7 @@ if CONFIG.structures.source != "archive":
             structures=paths.STRUCTURES,
             site_table=paths.SITES,
             rejected=paths.REJECTED_STRUCTURES,
+            near_duplicates=paths.NEAR_DUPLICATES,
         log:
             log_of("collect_structures", "{subset}"),
         benchmark:
@@ -110,6 +112,7 @@ if CONFIG.structures.source != "archive":
             source=CONFIG.structures.source,
             only=CONFIG.structures.only,
             duplicates=CONFIG.structures.duplicates,
+            disorder=CAMPAIGN.disorder,
             state=lambda wildcards: state_of_structures(),
             n_chunks=lambda wildcards: CAMPAIGN.n_chunks(wildcards.subset),
             symprec=CONFIG.structures.symprec,

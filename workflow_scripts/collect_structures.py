@@ -4,6 +4,7 @@ from pathlib import Path
 
 from xanesflow.config.rule_script import path_or_none, rule_log
 from xanesflow.structures.collect_structures import collect_structures
+from xanesflow.structures.disorder.represent import Disorder
 
 with rule_log(snakemake):
     queried = [Path(path) for path in snakemake.input.queried]  # empty unless the source is a database
@@ -15,6 +16,8 @@ with rule_log(snakemake):
         id_files=list(snakemake.input.ids),
         only=snakemake.params.only,
         duplicates=snakemake.params.duplicates,
+        near_duplicates=Path(snakemake.output.near_duplicates),
+        disorder=Disorder(**snakemake.params.disorder),
         structures=Path(snakemake.output.structures),
         site_table=Path(snakemake.output.site_table),
         rejected=Path(snakemake.output.rejected),

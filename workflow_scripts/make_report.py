@@ -23,6 +23,7 @@ with rule_log(snakemake):
         curation_figures=dict(zip(params.subsets, map(Path, given.curation), strict=True)),
         curation_examples=dict(zip(params.subsets, map(Path, given.left_out), strict=True)),
         unmatched=dict(zip(params.subsets, map(Path, given.unmatched), strict=True)),
+        disordered=dict(zip(params.subsets, map(Path, given.disordered), strict=False)),
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],
         calibration=Path(given.calibration),
         error_bars=[ErrorBarFigures(title, *map(Path, paths)) for title, *paths in of_error_bars],

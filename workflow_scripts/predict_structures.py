@@ -4,6 +4,7 @@ from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
 from xanesflow.prediction.predict_files import predict_structures
+from xanesflow.structures.disorder.represent import Disorder
 
 with rule_log(snakemake) as config:
     predict_structures(
@@ -14,5 +15,6 @@ with rule_log(snakemake) as config:
         device=snakemake.params.device,
         workers=snakemake.threads,
         symprec=snakemake.params.symprec,
+        disorder=Disorder(**snakemake.params.disorder),
         config_json=config,
     )

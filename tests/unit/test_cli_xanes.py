@@ -288,6 +288,21 @@ def test_examples_lists_the_library():
     assert "No example has Zn" in sentence("examples", "-e", "Zn", code=2)
 
 
+def test_the_cells_of_a_disordered_crystal_are_computed_and_averaged(fake, tmp_path):
+    half = Structure(rocksalt("Ni").lattice, [{"Ni": 0.5, "Mg": 0.5}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    path = tmp_path / "half.json"
+    path.write_text(as_json(half))
+    assert "partially occupied sites" in sentence("xanes", path, code=1)
+    code, _, err = call("xanes", path, "-e", "Ni", "-o", tmp_path / "out", "--disorder", "random")
+    assert code == 0 and "cell 1 of 4 of a disordered crystal: random, seed 0" in " ".join(err.split())
+    table = pd.read_csv(tmp_path / "out/half_Ni_xanes.csv", comment="#")
+    names = table.columns[1:-1].tolist()
+    assert {name.split()[0] for name in names} == {f"cell{k}" for k in (1, 2, 3, 4)} and table.columns[-1] == "average"
+    atoms = np.array([int(name.rpartition("x")[2].rstrip(")")) for name in names])
+    assert np.allclose(table["average"], table[names].to_numpy() @ atoms / atoms.sum(), rtol=1e-4)
+    assert "Leave --site out" in sentence("xanes", path, "-s", "0", "--disorder", "random", code=2)
+
+
 def test_a_terminal_sees_what_is_at_work(fake, two_sites):
     asked = choose_site.make_request(str(two_sites), None, None, symprec=0.01)
     console = Console(file=io.StringIO(), force_terminal=True, width=100)

@@ -206,6 +206,14 @@ def test_the_default_is_the_papers_campaign():
     assert (config.models.dropout, config.models.max_epochs, config.models.patience) == (0.5, 1000, 50)
 
 
+def test_the_envelope_is_switched_off_for_one_theory_or_for_all():
+    assert load_config({**CU, "curation": {"envelope": None}}).curation.envelope == dict.fromkeys(
+        ("FEFF", "VASP", "FEFF8L")
+    )
+    one = load_config({**CU, "curation": {"envelope": {"VASP": None}}}).curation.envelope
+    assert one == {"FEFF": 2.5, "VASP": None, "FEFF8L": 2.5}
+
+
 def test_both_ways_of_printing_work():
     command = [sys.executable, "-m", "xanesflow.config"]
     schema = json.loads(subprocess.run([*command, "--schema"], capture_output=True, text=True, check=True).stdout)

@@ -1,6 +1,7 @@
 """The dataset is put together from what each stage left, and loses no site in silence."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset, structure_json
+from xanesflow.dataset.read_dataset import load
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_structures
@@ -109,3 +111,21 @@ def test_a_dataset_that_could_train_nothing_is_not_written(files, tmp_path):
         build(tmp_path / "d.h5", {"Cu_FEFF": made})
     assert not (tmp_path / "d.h5").exists()
     assert not list(tmp_path.glob(".*.tmp*"))
+
+
+def test_names_references_and_parents_go_with_the_structures(tmp_path, files):
+    given = files()
+    table = pd.read_parquet(given.structures)
+    named = [replace(describe(m, rocksalt(), symprec=0.01), name="Bunsenite", reference="Who (1990) What. Where 1, 2")
+             for m in table["material_id"][:2]]  # fmt: skip
+    others = [describe(m, rocksalt(), symprec=0.01) for m in table["material_id"][2:]]
+    write_structures(given.structures, [*named, *others])
+    build(tmp_path / "d.h5", {"Cu_FEFF": given}).close()
+    with load(tmp_path / "d.h5") as data:
+        about = {"name": "Bunsenite", "reference": "Who (1990) What. Where 1, 2"}
+        assert data["Cu_FEFF"].about("mp-1") == about and data["Cu_FEFF"].about("mp-6") == {}
+    # A file from before has no such columns.
+    table[["material_id", "structure", "formula", "n_atoms"]].to_parquet(given.structures)
+    build(tmp_path / "old.h5", {"Cu_FEFF": given}).close()
+    with load(tmp_path / "old.h5") as data:
+        assert data["Cu_FEFF"].about("mp-1") == {}

@@ -45,6 +45,21 @@ def test_the_package_holds_the_dataset_and_all_that_belongs_to_it(packaged):
     assert validate(packaged / "small.h5").valid
 
 
+def test_the_datacard_lists_the_papers_of_the_structures(tmp_path):
+    source = copy_of_dataset(tmp_path, "small.h5")
+    with h5py.File(source, "a") as file:
+        first, second, *_ = sorted(key for key in file["structures"] if "@" not in key)
+        for key, name in ((first, "Hematite"), (second, "<b>Rust</b>")):
+            file["structures"][key].attrs.update(name=name, reference="Blake R L (1966) On hematite. Am Min 51, 123")
+    package_dataset(source, tmp_path / "p", version="1.0.0", url=None)
+    card = (tmp_path / "p/README.md").read_text()
+    assert "## Papers of the structures" in card and card.count("Blake R L (1966)") == 1
+    assert f"Hematite, {first}; &lt;b&gt;Rust&lt;/b&gt;, {second}" in card
+    with xanesflow.load(tmp_path / "p/small.h5") as data:
+        kept = next(data[name].about(first) for name in data if data[name].about(first))
+    assert kept["name"] == "Hematite" and validate(source).valid
+
+
 def test_the_packaged_data_are_those_of_the_dataset(packaged, tmp_path):
     source = copy_of_dataset(tmp_path)
     assert attributes(source)["content_sha256"] == attributes(packaged / "small.h5")["content_sha256"]

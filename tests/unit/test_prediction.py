@@ -29,6 +29,7 @@ from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.predict_files import predict_structures
 from xanesflow.prediction.predictor import Predictor
 from xanesflow.prediction.read import read_prediction
+from xanesflow.structures.disorder.represent import Disorder
 
 
 @pytest.fixture(scope="module")
@@ -340,3 +341,36 @@ def test_a_file_that_is_no_prediction_of_this_version_is_told(predictor, tmp_pat
             file.attrs["schema" if change == "schema" else "schema_version"] = "9.0"
     with pytest.raises(XanesflowError, match=r"p\.h5 (has schema version 9|is an HDF5 file, but no|cannot be read as)"):
         read_prediction(path)
+
+
+def test_one_site_of_each_structure(predictor):
+    every = predictor.predict(layered())["Cu_FEFF"]
+    index = int(every.site_index[-1])
+    found = predictor.predict({"a": layered(), "b": rocksalt("Ni")} | {"c": layered()}, site=index)
+    each = found["Cu_FEFF"]
+    assert each.ids == [f"a_{index:03d}", f"c_{index:03d}"] and np.allclose(each.spectra[0], every.spectra[-1])
+    if len(every) > 1:
+        assert each.averages.material_id == [], "one site is not the whole material"
+    with pytest.raises(NothingPredictedError, match=r"site 99 of \S+ does not exist among its \d+ atoms; Cu is at"):
+        predictor.predict(layered(), site=99)
+    oxygen = next(k for k, site in enumerate(layered()) if site.specie.symbol != "Cu")
+    with pytest.raises(NothingPredictedError, match=rf"site {oxygen} of \S+ is \w+; Cu is at"):
+        predictor.predict(layered(), site=oxygen)
+
+
+def test_the_cells_of_a_disordered_crystal_are_averaged(predictor, folder):
+    mixed = folder / "mixed.cif"
+    with pytest.raises(NothingPredictedError, match="partially occupied"):
+        predictor.predict([mixed])
+    disorder = Disorder("random", number=2, max_atoms=16)
+    found = predictor.predict([mixed], disorder=disorder)
+    each = found["Cu_FEFF"]
+    assert {name.partition("_")[0] for name in each.ids} == {"mixed.cell1", "mixed.cell2"}
+    assert each.averages.material_id == ["mixed", "mixed.cell1", "mixed.cell2"]
+    weights = each.multiplicity / each.multiplicity.sum()
+    assert np.allclose(each.averages.spectra[0], weights @ each.spectra)
+    assert each.averages.n_atoms[0] == each.multiplicity.sum()
+    table = found.pandas().query("site_index == -1")
+    assert table.groupby("material_id")["multiplicity"].first().loc["mixed"] == each.multiplicity.sum()
+    with pytest.raises(XanesflowError, match="other numbers"):
+        predictor.predict([mixed], disorder=disorder, site=0)

@@ -34,6 +34,7 @@ def make(tmp_path):
         comparison=False,
         deltas=(),
         calibration=None,
+        disordered=False,
         error=None,
     ):
         figure = tmp_path / "figure.svg"
@@ -81,6 +82,7 @@ def make(tmp_path):
             benchmarks=tmp_path / "benchmarks",
             status=status,
             comparison=figure if comparison else None,
+            disordered={"Cu_FEFF": figure} if disordered else {},
             calibration=None if calibration is None else tmp_path / "calibration.csv",
             error_bars=[] if calibration is None else [ErrorBarFigures("expert on m3gnet, Cu_FEFF", *[figure] * 3)],
         )
@@ -95,6 +97,11 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     assert "@import" not in page
     assert page.count("data:image/svg+xml;base64,") == 6
     assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
+
+
+def test_disordered_crystals_have_a_section_where_there_are_some(make):
+    assert "Spectra of the cells of each disordered crystal of Cu_FEFF" in make(disordered=True)
+    assert "isordered crystals" not in make()
 
 
 def test_a_figure_that_could_not_be_drawn_is_a_sentence_without_a_caption(make):

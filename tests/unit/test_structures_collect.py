@@ -90,6 +90,7 @@ def test_the_three_tables_hold_the_sites_their_structures_and_what_is_left_out(t
         "chunk",
         "cluster_atoms",
         "core_hours",
+        "parent",
     ]
     assert collected.sites["chunk"].tolist() == [chunk_of(m, 3) for m in collected.sites["material_id"]]
     assert collected.reasons == {

@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.structures.materials_project.manifest import read_manifest, request_of
-from xanesflow.structures.read_structure import same_structure
+from xanesflow.structures.same_crystal import same_structure
 
 
 @pytest.fixture(autouse=True)

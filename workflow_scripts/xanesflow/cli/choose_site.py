@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,14 +15,15 @@ from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowEr
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.core.text import first_few, listing, printable
 from xanesflow.structures.amcsd.find_mineral import find_mineral
+from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
 from xanesflow.structures.examples import load_examples
-from xanesflow.structures.material import BadStructure, Material, describe
+from xanesflow.structures.material import BadStructure, Material
 from xanesflow.structures.one_file import name_of, read_structure_file
 
 LIGHTEST, HEAVIEST = 11, 92
 """Atomic numbers of the first and last absorber whose K edge the embedded engine computes."""
 
-_LIST = "`xanesflow examples` lists the examples, and `xanesflow structures search WORD` minerals too"
+_LIST = "`xanesflow structures search` lists the examples, and with a word minerals too"
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,27 @@ class Absorber:
         element: its symbol.
         index: 0-based index into the structure.
         multiplicity: number of symmetry-equivalent atoms of the cell that it stands for, itself included.
+        cell: number of the cell among those that represent a disordered crystal, from 1; 0: the crystal is ordered.
     """
 
     element: str
     index: int
     multiplicity: int
+    cell: int = 0
 
     @property
     def label(self) -> str:
-        """Name of a column, as `Cu_000 (x4)`."""
-        return f"{self.element}_{self.index:03d} (x{self.multiplicity})"
+        """Name of a column, as `Cu_000 (x4)` or `cell2 Cu_000 (x4)`."""
+        return f"{self._cell}{self.element}_{self.index:03d} (x{self.multiplicity})"
 
     @property
     def name(self) -> str:
-        """Name for people, as `Cu 0 (×4)`."""
-        return f"{self.element} {self.index} (×{self.multiplicity})"
+        """Name for people, as `Cu 0 (×4)` or `cell2 Cu 0 (×4)`."""
+        return f"{self._cell}{self.element} {self.index} (×{self.multiplicity})"
+
+    @property
+    def _cell(self) -> str:
+        return f"cell{self.cell} " if self.cell else ""
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,8 @@ class Request:
     Attributes:
         name: of the structure, fit for a file's name.
         source: where the structure comes from, for the header of the table.
-        material: the structure with its symmetry.
-        structure: the same as a pymatgen Structure.
+        materials: the structure with its symmetry, or the cells that represent a disordered crystal.
+        structures: the same as pymatgen Structures, by `Absorber.cell`.
         element: the absorber's symbol.
         sites: the atoms, in the structure's order.
         whole: whether the sites stand for all atoms of the element, so that their average is the material's spectrum.
@@ -66,16 +75,23 @@ class Request:
 
     name: str
     source: str
-    material: Material
-    structure: Structure
+    materials: tuple[Material, ...]
+    structures: Mapping[int, Structure]
     element: str
     sites: tuple[Absorber, ...]
     whole: bool
     notes: tuple[str, ...]
     symprec: float
 
+    @property
+    def material(self) -> Material:
+        """The structure, or the first of the cells."""
+        return self.materials[0]
 
-def make_request(given: str, element: str | None, site: int | None, *, symprec: float) -> Request:
+
+def make_request(
+    given: str, element: str | None, site: int | None, *, symprec: float, disorder: Disorder = REFUSE
+) -> Request:
     """Find structure, element and atoms.
 
     Args:
@@ -83,26 +99,43 @@ def make_request(given: str, element: str | None, site: int | None, *, symprec: 
         element: symbol of the absorber; None: the element of `site`, else the structure's only 3d metal.
         site: 0-based index of the atom; None: all inequivalent atoms of the element.
         symprec: spglib's distance tolerance in Å.
+        disorder: what becomes of a disordered crystal.
 
     Raises:
         WrongCallError: the structure, element or atom does not exist.
         XanesflowError: the structure's file cannot be used.
     """
-    name, source, structure, note = _load(given)
-    material = describe(name, structure, symprec=symprec)
-    if isinstance(material, BadStructure):
-        raise XanesflowError(f"{given} cannot be used: {material.detail}.")
-    chosen = _element(material, element, site)
-    firsts = sorted({material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == chosen})
-    sites = tuple(Absorber(chosen, i, material.multiplicity(i)) for i in (firsts if site is None else [site]))
-    notes = [sentence for sentence in (note, material.note) if sentence]
+    name, source, structure, note = _load(given, partly_occupied=not disorder.refused)
+    described = describe_or_fill(name, structure, symprec=symprec, disorder=disorder)
+    materials = tuple(each for each in described if isinstance(each, Material))
+    bad = next((each for each in described if isinstance(each, BadStructure)), None)
+    if bad is not None:
+        raise XanesflowError(f"{printable(given, 200)} cannot be used: {bad.detail}.")
+    if not structure.is_ordered and site is not None:
+        raise WrongCallError("Leave --site out: the atoms of filled cells have other numbers than those of the file.")
+    first = 0 if structure.is_ordered else 1
+    chosen = _element(materials[0], element, site)
+    sites: list[Absorber] = []
+    for cell, material in enumerate(materials, first):
+        inequivalent = {material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == chosen}
+        firsts = sorted(inequivalent) if site is None else [site]
+        sites += [Absorber(chosen, i, material.multiplicity(i), cell) for i in firsts]
+    notes = [sentence for sentence in (note, *(material.note for material in materials)) if sentence]
     if chosen not in ELEMENTS:
         notes.append(
             "The embedded engine is meant for Ti to Cu, and its accuracy was studied for Cu; use the spectra of "
             f"{chosen} with care"
         )
     return Request(
-        name, source, material, structure, chosen, sites, site is None, tuple(f"{n}." for n in notes), symprec
+        name,
+        source,
+        materials,
+        {cell: Structure.from_dict(json.loads(each.structure)) for cell, each in enumerate(materials, first)},
+        chosen,
+        tuple(sites),
+        site is None,
+        tuple(f"{each}." for each in notes),
+        symprec,
     )
 
 
@@ -118,7 +151,7 @@ def read_element(given: str) -> str:
     return symbol
 
 
-def _load(given: str) -> tuple[str, str, Structure, str]:
+def _load(given: str, *, partly_occupied: bool) -> tuple[str, str, Structure, str]:
     """Name, source, structure, and a note on how it was read (empty if there is nothing to say)."""
     path = Path(given)
     try:
@@ -126,22 +159,24 @@ def _load(given: str) -> tuple[str, str, Structure, str]:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise WrongCallError(f"{printable(given, 200)} cannot be read: {error.strerror}.") from None
-        return _load_example(given)
+        return _load_example(given, partly_occupied=partly_occupied)
     if stat.S_ISDIR(status.st_mode):
         raise WrongCallError(
             f"{printable(given, 200)} is a folder; name a POSCAR, CIF, JSON, xyz or vasprun.xml file, or an example."
         )
     try:
-        structure, note = read_structure_file(path)
+        structure, note = read_structure_file(path, partly_occupied=partly_occupied)
     except UnusableStructure as error:
         raise XanesflowError(f"{printable(given, 200)} {error}.") from None
     return name_of(path), path.name, structure, note
 
 
-def _load_example(given: str) -> tuple[str, str, Structure, str]:
+def _load_example(given: str, *, partly_occupied: bool) -> tuple[str, str, Structure, str]:
     examples = {example.id: example for example in load_examples()}
-    if given not in examples and (mineral := find_mineral(given)) is not None:
-        return mineral.entry.id, mineral.source, mineral.structure, mineral.note
+    if given not in examples:
+        mineral = find_mineral(given, partly_occupied=partly_occupied)
+        if mineral is not None:
+            return mineral.entry.id, mineral.source, mineral.structure, mineral.note
     if given not in examples:
         close = get_close_matches(given.lower(), examples, n=3, cutoff=0.65)
         close = close or [name for name in examples if name.split("-")[0] == given.lower()][:3]

@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ def cores() -> int:
 
 
 def compute_sites(
-    structure: Structure,
+    structures: Mapping[int, Structure],
     sites: Sequence[Absorber],
     settings: EngineSettings,
     *,
@@ -63,8 +63,8 @@ def compute_sites(
     However this function ends, even by Ctrl-C, it stops everything that it started and removes its scratch folder.
 
     Args:
-        structure: an ordered structure.
-        sites: atoms of it.
+        structures: ordered structures, by `Absorber.cell`.
+        sites: atoms of them.
         settings: of the embedded engine.
         workers: sites at a time.
         show_message: called in this thread with messages about a site, first when it begins.
@@ -76,12 +76,13 @@ def compute_sites(
     stop = threading.Event()
     outcomes: dict[Absorber, SiteResult] = {}
     with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
-        folders = {site: Path(scratch) / str(site.index) for site in sites}
+        folders = {site: Path(scratch) / f"{site.cell}_{site.index}" for site in sites}
         shown: dict[Absorber, str] = {}
         with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
             try:
                 running = {
-                    pool.submit(_outcome, structure, site, settings, folders[site], stop): site for site in sites
+                    pool.submit(_outcome, structures[site.cell], site, settings, folders[site], stop): site
+                    for site in sites
                 }
                 while running:
                     ended, _ = wait(running, _POLL, FIRST_COMPLETED)

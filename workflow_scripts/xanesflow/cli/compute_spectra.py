@@ -48,7 +48,7 @@ def quick_look(
     announce(request, console)
     with live_display(len(request.sites), console) as display:
         outcomes = compute_sites(
-            request.structure,
+            request.structures,
             request.sites,
             settings,
             workers=min(workers or cores(), len(request.sites)),

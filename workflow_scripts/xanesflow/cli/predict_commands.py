@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -61,6 +61,20 @@ def predict(
         list[str] | None,
         typer.Option("--subset", "-s", help="Only this, as Cu_FEFF; may be repeated.", show_default=False),
     ] = None,
+    site: Annotated[
+        int | None,
+        typer.Option(
+            "--site",
+            metavar="INDEX",
+            min=0,
+            help="Only this atom of each structure, counted from 0; by default all inequivalent ones.",
+            show_default=False,
+        ),
+    ] = None,
+    disorder: Annotated[
+        Literal["refuse", "ordered", "random"],
+        typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
+    ] = "refuse",
     calibration: Annotated[
         list[Path] | None,
         typer.Option(
@@ -102,6 +116,7 @@ def predict(
     with report_input_errors():
         with _quick_imports():
             from xanesflow.cli.show_predictions import show_prediction
+            from xanesflow.structures.disorder.represent import Disorder
 
         if not show_prediction(
             structures,
@@ -116,6 +131,8 @@ def predict(
             device=device,
             workers=workers,
             symprec=symprec,
+            site=site,
+            disorder=Disorder(disorder),
         ):
             sys.exit(2)
 

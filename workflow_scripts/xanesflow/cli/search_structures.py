@@ -1,4 +1,4 @@
-"""`xanesflow structures search`: lists examples and minerals that hold the words."""
+"""`xanesflow structures search` and its alias `examples`: list examples, and minerals that hold the words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xanesflow.structures.examples import Example, load_examples
 
 
 def show_found(words: Sequence[str], element: str | None, console: Console) -> None:
-    """Print the examples and minerals that hold all words.
+    """Print the examples and minerals that hold all words; without words, the examples.
 
     Args:
         words: parts of id, formula, name or reference, whatever their case.
@@ -29,6 +29,9 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
         WrongCallError: nothing holds all words.
         XanesflowError: the database of minerals is missing.
     """
+    if not words:
+        _show_examples(element, console)
+        return
     chosen = element and read_element(element)
     examples = [each for each in load_examples() if _holds(each, words)]
     examples = [each for each in examples if not chosen or chosen in {site.element for site in each.sites}]
@@ -50,6 +53,31 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
         table.add_row(entry.id, entry.formula.replace(" ", ""), escape(name), str(entry.conditions), reference)
     console.print(table)
     say(console, f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
+
+
+def _show_examples(element: str | None, console: Console) -> None:
+    """Print the example library.
+
+    Args:
+        element: only those with this absorber; None: all.
+        console: for the table.
+
+    Raises:
+        WrongCallError: no example has this absorber.
+    """
+    chosen = element and read_element(element)
+    examples = [each for each in load_examples() if not chosen or chosen in each.inequivalent]
+    if not examples:
+        raise WrongCallError(f"No example has {chosen} as its absorber.")
+    table = Table(
+        "id", "formula", "name", "space group", "absorbers", caption="absorbers: (number of inequivalent sites)"
+    )
+    table.columns[0].no_wrap = True
+    for each in examples:
+        absorbers = ", ".join(f"{symbol} ({number})" for symbol, number in each.inequivalent.items())
+        table.add_row(each.id, each.formula, escape(each.name), each.space_group, absorbers)
+    console.print(table)
+    say(console, "`xanesflow structures search WORD` finds minerals too, by parts of name, formula or reference.")
 
 
 def _holds(example: Example, words: Sequence[str]) -> bool:

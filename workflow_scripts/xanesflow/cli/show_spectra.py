@@ -1,4 +1,4 @@
-"""`xanesflow xanes` and `xanesflow examples`: shows progress, the closing table, remarks, and the example library."""
+"""`xanesflow xanes`: shows progress, the closing table, and remarks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from xanesflow.cli.choose_site import Absorber, Request, read_element
+from xanesflow.cli.choose_site import Absorber, Request
 from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.cli.terminal import say
 from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
 from xanesflow.codes.feff8l import EngineSettings
-from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import plural
-from xanesflow.structures.examples import load_examples
 
 
 def announce(request: Request, console: Console) -> None:
@@ -25,7 +23,8 @@ def announce(request: Request, console: Console) -> None:
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
-        what = f"{plural(sites, 'inequivalent site')}, {atoms} in the cell"
+        cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
+        what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     for note in request.notes:
         say(console, f"Note: {note}", style="yellow")
@@ -95,7 +94,7 @@ def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: S
         energy_ev, mu = outcome.result.energy_ev, outcome.result.cross_section
         records = fields(outcome.result)
         table.add_row(
-            f"{outcome.site.element} {outcome.site.index}",
+            outcome.site.name.partition(" (")[0],
             str(outcome.site.multiplicity),
             f"{edge_ev(outcome.result, settings):.2f}",
             f"{energy_ev[mu.argmax()]:.2f}",
@@ -140,27 +139,3 @@ def remarks(request: Request, outcomes: Sequence[SiteResult], spectra: Spectra) 
         average = ", so there is no average" if request.whole and spectra.average is None else ""
         said.append(f"{failed} of {len(outcomes)} sites {'has' if failed == 1 else 'have'} no spectrum{average}.")
     return list(dict.fromkeys(said))
-
-
-def show_examples(element: str | None, console: Console) -> None:
-    """Print the example library.
-
-    Args:
-        element: only those with this absorber; None: all.
-        console: for the table.
-
-    Raises:
-        WrongCallError: no example has this absorber.
-    """
-    chosen = element and read_element(element)
-    examples = [each for each in load_examples() if not chosen or chosen in each.inequivalent]
-    if not examples:
-        raise WrongCallError(f"No example has {chosen} as its absorber.")
-    table = Table(
-        "id", "formula", "name", "space group", "absorbers", caption="absorbers: (number of inequivalent sites)"
-    )
-    table.columns[0].no_wrap = True
-    for each in examples:
-        absorbers = ", ".join(f"{symbol} ({number})" for symbol, number in each.inequivalent.items())
-        table.add_row(each.id, each.formula, escape(each.name), each.space_group, absorbers)
-    console.print(table)

@@ -1,4 +1,4 @@
-"""`xanesflow xanes`, `examples` and `structures`, and their options. They import their code only when they run."""
+"""`xanesflow xanes`, `structures` and its alias `examples`, and their options; code is imported when it runs."""
 
 from __future__ import annotations
 
@@ -80,6 +80,10 @@ def xanes(
             help="Tolerance of symmetry, which decides whether atoms are equivalent.",
         ),
     ] = 0.01,
+    disorder: Annotated[
+        Literal["refuse", "ordered", "random"],
+        typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
+    ] = "refuse",
 ) -> None:
     """Compute the K-edge XANES of a structure in seconds, and write it as a table (CSV) and a plot (PNG, SVG).
 
@@ -89,23 +93,11 @@ def xanes(
         from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.compute_spectra import quick_look
         from xanesflow.codes.feff8l.options import EngineSettings
+        from xanesflow.structures.disorder.represent import Disorder
 
-        request = make_request(structure, element, site, symprec=symprec)
+        request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
         settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
         quick_look(request, settings, output, workers=workers, console=messages(), results=results())
-
-
-def examples(
-    element: Annotated[
-        str | None,
-        typer.Option("--element", "-e", metavar="SYMBOL", help="Only those with this absorber.", show_default=False),
-    ] = None,
-) -> None:
-    """List the example structures that come with xanesflow; use an id as STRUCTURE of `xanesflow xanes`."""
-    with report_errors():
-        from xanesflow.cli.show_spectra import show_examples
-
-        show_examples(element, results())
 
 
 structures_app = typer.Typer(no_args_is_help=True, help="Structures that come along: examples and minerals.")
@@ -117,22 +109,32 @@ def _structures() -> None:
 
 
 @structures_app.command("search")
-def search_structures(
+def examples(
     words: Annotated[
-        list[str],
-        typer.Argument(metavar="WORD...", help="Parts of a name, formula, author or title; all must be there."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="WORD",
+            help="Parts of a name, formula, author or title; all must be there. Without any: the examples.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     element: Annotated[
         str | None,
-        typer.Option("--element", "-e", metavar="SYMBOL", help="Only those with this element.", show_default=False),
+        typer.Option(
+            "--element",
+            "-e",
+            metavar="SYMBOL",
+            help="Only those with this element; without words, with this absorber.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """List examples and measured structures of minerals with their references; `xanesflow xanes` takes their ids.
 
     Example: xanesflow structures search hematite
-    """  # fmt: skip
+    """
     with report_errors():
         from xanesflow.cli.search_structures import show_found
 
-        show_found(words, element, results())
+        show_found(words or [], element, results())

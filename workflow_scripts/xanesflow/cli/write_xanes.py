@@ -101,11 +101,13 @@ def write_table(
     path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[SiteResult], spectra: Spectra
 ) -> None:
     """Write the spectra as CSV, below lines that begin with `#` and say how they were computed."""
+    material = request.material
     lines = [
         f"K-edge XANES, {THEORY}",
         f"structure: {request.source}",
-        f"formula: {request.material.formula}, absorber {request.element}, {len(request.structure)} atoms in the cell",
-        f"structure_sha256: {sha256_text(request.material.structure)}",
+        f"formula: {material.formula}, absorber {request.element}, {len(material.elements)} atoms in the cell",
+        f"structure_sha256: {' '.join(sha256_text(each.structure) for each in request.materials)}",
+        *(f"{each.material_id}: {each.note}" for each in request.materials if each.parent),
         f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
         f"engine: {json.dumps(settings.as_dict())}",
         f"versions: {json.dumps(versions(('xraylarch', 'pymatgen-core', 'scipy')), sort_keys=True)}",

@@ -126,6 +126,19 @@ class Campaign:
         """`structures.materials_project.ids` for a subset: ids, a file or folder of them, or None."""
         return self.config.structures.materials_project.ids_of(Subset.parse(subset).element)
 
+    @property
+    def disorder(self) -> dict[str, Any]:
+        """What becomes of disordered structures: the fields of `structures.disorder.represent.Disorder`."""
+        given = self.config.structures
+        return {"kind": given.disorder, **given.disorder_cells.model_dump()}
+
+    @property
+    def fills_disorder(self) -> bool:
+        """Whether cells represent the disordered structures of the campaign."""
+        given = self.config.structures
+        taken = given.source in ("directory", "amcsd") and not self.config.dataset.from_files
+        return taken and given.disorder != "refuse"
+
     def systems_of(self, element: str) -> list[str]:
         """The chemical systems to take from the database of minerals for an element, such as `Cu-O-*`."""
         return [system.replace("E", element, 1) for system in self.config.structures.amcsd.systems]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -37,6 +37,14 @@ def _with_those_of_the_paper(values: Mapping[str, float | None]) -> AfterValidat
     return AfterValidator(lambda given: {**values, **given})
 
 
+def _none_for_all(given: Any) -> Any:
+    """`envelope: null` switches the envelope off for every level of theory."""
+    return dict.fromkeys(ENVELOPE_SIGMA) if given is None else given
+
+
+Envelope = dict[Theory, Positive | None]
+
+
 class VaspSpectra(Section):
     """How VASP's dielectric function becomes a cross section at absolute energies, by absorber."""
 
@@ -56,11 +64,15 @@ class VaspSpectra(Section):
 class CurationSection(Section):
     """Which spectra are good, and on which energy grid they are given."""
 
-    envelope: Annotated[dict[Theory, Positive | None], _with_those_of_the_paper(ENVELOPE_SIGMA)] = Field(
+    envelope: Annotated[
+        Envelope,
+        BeforeValidator(_none_for_all, json_schema_input_type=Envelope | None),
+        _with_those_of_the_paper(ENVELOPE_SIGMA),
+    ] = Field(
         ENVELOPE_SIGMA,
         description=(
             "leaves out spectra that differ by more than this many standard deviations from the mean of their subset\n"
-            "at any grid point; null: keep them all"
+            "at any grid point; {FEFF: null} keeps all of one level of theory, and null instead of the table all"
         ),
     )
     energy_start: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(PAPER_ENERGY_START_EV)] = Field(

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from xanesflow.codes.lightshow_tree import check_archive
 from xanesflow.codes.registry import computed, function_of, processing_of, theories
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.named_files import check_directory, check_split_files
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Subset
+
+
+def check_working_directory() -> None:
+    """Check that results can be written into the working directory.
+
+    Raises:
+        XanesflowError: they cannot.
+    """
+    here = Path.cwd()
+    if not os.access(here, os.W_OK | os.X_OK):
+        raise XanesflowError(
+            f"The working directory {here} is read-only or not yours, so no results can be written; name another one "
+            "with --directory."
+        )
 
 
 def check_named_files(campaign: Campaign) -> None:

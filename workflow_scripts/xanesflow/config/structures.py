@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool, unique
+from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, Seed, not_bool, unique
 
 
 def _system(name: str) -> str:
@@ -97,6 +97,20 @@ class AmcsdSection(Section):
     year: Count | None = Field(None, description="only structures published in this year or later; null: any")
 
 
+class DisorderCells(Section):
+    """The cells with whole atoms that represent a disordered crystal."""
+
+    number: Annotated[Count, Field(le=100)] = Field(4, description="of random cells; `ordered` makes one")
+    max_atoms: Annotated[Count, Field(le=200)] = Field(
+        80,
+        description=(
+            "largest number of atoms in a cell; crystals whose occupancies need more are left out with the reason\n"
+            "(an occupancy may be off by 0.02)"
+        ),
+    )
+    seed: Seed = Field(0, description="of the random cells")
+
+
 class StructuresSection(Section):
     """Where the crystal structures come from."""
 
@@ -126,8 +140,19 @@ class StructuresSection(Section):
         description=(
             "merge: of structures that are one crystal but for small differences (pymatgen's StructureMatcher), one\n"
             "stands for all: of amcsd the one at room conditions and newest, else the one whose id comes first; the\n"
-            "rejected table lists the others. keep: take all"
+            "rejected table lists the others. keep: take all. <subset>_near_duplicates.csv lists them in both cases"
         ),
+    )
+    disorder: Literal["refuse", "ordered", "random"] = Field(
+        "refuse",
+        description=(
+            "partly occupied sites of CIF and JSON files and of amcsd. refuse: leave the structure out; ordered: one\n"
+            "cell with whole atoms, that of the lowest electrostatic energy; random: several cells, filled at random.\n"
+            "Each cell is a material, <id>.cell1 and so on, and the report averages them"
+        ),
+    )
+    disorder_cells: DisorderCells = Field(
+        DisorderCells(), description="for disorder ordered and random: the cells that represent a crystal"
     )
     symprec: Positive = Field(
         0.01, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"

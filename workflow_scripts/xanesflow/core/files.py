@@ -58,6 +58,27 @@ def sha256_file(path: str | Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+ROOM = 2**20
+"""Bytes that a folder must have room for, so that a failure in it is not blamed on a full disk."""
+
+
+def check_room(folder: Path) -> None:
+    """Check that a folder takes another MiB, by writing it; quotas count too.
+
+    Raises:
+        OSError: it does not, mostly since the disk is full.
+    """
+    probe = folder / f".room-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        with probe.open("wb") as opened:
+            opened.write(bytes(ROOM))
+            os.fsync(opened.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 HASHES = "SHA256SUMS"
 """File with the hashes of a folder's files, which `sha256sum -c` reads."""
 

@@ -40,6 +40,10 @@ WHOLE_MATERIAL = -1
 """Used instead of a site's index for the material as a whole."""
 
 
+_CELL = re.compile(r"(.+)\.cell\d+")
+"""Id of a cell that represents a disordered crystal, such as `amcsd-0000945.cell2`."""
+
+
 @cache
 def known_theories() -> tuple[str, ...]:
     """List the levels of theory: `THEORIES`, then those that installed packages add, sorted by name."""
@@ -100,6 +104,17 @@ def parse_site_id(text: str) -> tuple[str, int]:
             f"'{printable(text, 80)}' is not a site: write <material id>_<site index>, such as mp-390_000."
         )
     return material_id, int(index)
+
+
+def cell_id(parent: str, number: int) -> str:
+    """Name a cell of a disordered crystal: `amcsd-0000945`, 2 -> `amcsd-0000945.cell2`, counted from 1."""
+    return f"{parent}.cell{number}"
+
+
+def parent_of(material_id: str) -> str:
+    """The crystal that a material represents: `amcsd-0000945` for its cells, else the material itself."""
+    match = _CELL.fullmatch(material_id)
+    return match[1] if match else material_id
 
 
 def chunk_of(material_id: str, chunks: int) -> int:

@@ -9,6 +9,7 @@
 /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
 /<subset>/rejected/material_id, site_index, reason, detail
 /structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` if that subset numbers the atoms differently
+                        [name, reference, parent: each only where it is known; see `dataset.file.ABOUT`]
 
 Each HDF5 dataset of a subset, and the group of structures, has an attribute sha256 (see `dataset.file.seal`).
 """
@@ -29,9 +30,9 @@ from xanesflow.codes.registry import theory_of
 from xanesflow.core.files import atomic_path, sha256_file
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import Subset
+from xanesflow.core.sites import Subset, parent_of
 from xanesflow.core.tables import STRING, count_reasons, describe_counts, write_rejected_group
-from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, seal, structure_json
+from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal, structure_json
 from xanesflow.dataset.splits import check_split
 from xanesflow.features.compute_features import SiteFeatures, read_features
 from xanesflow.spectra.store import read_spectra
@@ -174,11 +175,15 @@ def _row_of_site(features: SiteFeatures) -> dict[tuple[str, int], int]:
 
 def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> None:
     wanted = set(subset["material_id"].asstr()[:].tolist())
-    table = pd.read_parquet(path, columns=["material_id", "structure"])
-    for material_id, as_json in table.itertuples(index=False):
-        if material_id not in wanted:
-            continue
-        if material_id not in structures:
-            structures.create_dataset(material_id, data=as_json, dtype=STRING)
-        elif structures[material_id].asstr()[()] != as_json:
-            structures.create_dataset(f"{material_id}@{subset.name.strip('/')}", data=as_json, dtype=STRING)
+    table = pd.read_parquet(path)
+    for row in table[table["material_id"].isin(wanted)].to_dict("records"):
+        material_id, as_json = str(row["material_id"]), row["structure"]
+        key = material_id
+        if key in structures:
+            if structures[key].asstr()[()] == as_json:
+                continue
+            key = f"{material_id}@{subset.name.strip('/')}"
+        dataset = structures.create_dataset(key, data=as_json, dtype=STRING)
+        parent = parent_of(material_id)
+        about = {name: row.get(name) for name in ABOUT} | ({"parent": parent} if parent != material_id else {})
+        dataset.attrs.update({name: text for name, text in about.items() if text})

@@ -19,6 +19,7 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import site_id
 from xanesflow.core.text import one_line
 from xanesflow.dataset.file import SCHEMA, STRUCTURES, structure_json, structure_key
@@ -225,7 +226,7 @@ class _Stored:
 
 def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData:
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if file.attrs.get("schema") != SCHEMA:
                 raise XanesflowError(
                     f"{path} is no dataset of xanesflow (its attribute schema is {file.attrs.get('schema')!r}); give a "

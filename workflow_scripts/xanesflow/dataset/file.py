@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
 from xanesflow.core.text import one_line
 
@@ -21,6 +22,10 @@ SCHEMA_VERSION = "1.1"
 
 STRUCTURES = "structures"
 UNITS = {"energy": "eV", "spectra": "bohr^2"}
+
+ABOUT = ("name", "reference", "parent")
+"""Attributes of a structure, each only where it is known: its mineral or compound, its publication, and the disordered
+crystal that it is a cell of."""
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -44,7 +49,7 @@ def open_dataset(path: str | Path) -> h5py.File:
         what = "is empty" if not beginning else "is no HDF5 file"
         raise XanesflowError(f"{path} {what}; name a dataset file, such as results/dataset/<campaign>.h5.")
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
         said = one_line(error)
         what = "is cut short" if "truncated" in said else "is damaged"
@@ -109,6 +114,12 @@ def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
             f"{Path(file.filename).name} holds no structure of {material_id}; see `xanesflow dataset validate`."
         )
     return str(file[STRUCTURES][key].asstr()[()])
+
+
+def about_structure(file: h5py.File, key: str) -> dict[str, str]:
+    """What is known of a structure besides its atoms: those of `ABOUT` that the file has."""
+    attributes = file[STRUCTURES][key].attrs
+    return {name: str(attributes[name]) for name in ABOUT if name in attributes}
 
 
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:

@@ -26,7 +26,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
 from xanesflow.core.text import one_line
-from xanesflow.dataset.file import open_dataset, structure_json, subset_names
+from xanesflow.dataset.file import about_structure, open_dataset, structure_json, structure_key, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
 if TYPE_CHECKING:
@@ -316,6 +316,11 @@ class SubsetView:
                 f"The structure of {material_id} in {self._dataset.path} cannot be read ({one_line(error)}); see "
                 "`xanesflow dataset validate`."
             ) from None
+
+    def about(self, material_id: str) -> dict[str, str]:
+        """What is known of a material's structure: `name`, `reference` and, of a cell, `parent`, as far as known."""
+        key = structure_key(self._dataset.hdf5, self.name, material_id)
+        return {} if key is None else about_structure(self._dataset.hdf5, key)
 
     def torch(self, features: str | None = None) -> torch.utils.data.TensorDataset:
         """Features and spectra, row by row, as float32 tensors in memory, for a DataLoader.

@@ -1,4 +1,7 @@
-"""Split a subset into training, validation and test parts so that no material is in two of them."""
+"""Split a subset into training, validation and test parts so that no material is in two of them.
+
+The cells that represent one disordered crystal count as one material.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import pandas as pd
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, write_text
-from xanesflow.core.sites import PARTS, Site, parse_site_id, site_id
+from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
 from xanesflow.core.tables import read_site_list
 from xanesflow.spectra.store import read_spectra
 
@@ -38,7 +41,7 @@ def balanced_split(sites: Sequence[Site], *, seed: int, fractions: Sequence[floa
     Returns:
         `train`, `val` or `test` for each site.
     """
-    counts = Counter(material_id for material_id, _ in sites)
+    counts = Counter(parent_of(material_id) for material_id, _ in sites)
     materials = np.array(sorted(counts))
     np.random.default_rng(seed).shuffle(materials)
     targets = [int(fraction * len(sites)) for fraction in fractions]
@@ -49,7 +52,7 @@ def balanced_split(sites: Sequence[Site], *, seed: int, fractions: Sequence[floa
         part = next((k for k in below if sizes[k] + counts[material_id] < targets[k]), 0)
         sizes[part] += counts[material_id]
         part_of[material_id] = PARTS[part]
-    return {site: part_of[site[0]] for site in sites}
+    return {site: part_of[parent_of(site[0])] for site in sites}
 
 
 def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
@@ -99,9 +102,10 @@ def check_split(part_of: Mapping[Site, str], subset: str) -> None:
     """
     part_of_material: dict[str, str] = {}
     for (material_id, _), part in part_of.items():
-        if part_of_material.setdefault(material_id, part) != part:
+        if part_of_material.setdefault(parent_of(material_id), part) != part:
             raise XanesflowError(
-                f"{subset}: material {material_id} is in two parts of the split; move all of its sites to one part."
+                f"{subset}: material {parent_of(material_id)} is in two parts of the split; move all of its sites "
+                "to one part."
             )
     counts = Counter(part_of.values())
     if counts["train"] < 2 or counts["val"] < 1:

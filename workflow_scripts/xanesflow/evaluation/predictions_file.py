@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
 
 SCHEMA = "xanesflow predictions 1"
@@ -152,7 +153,7 @@ def read_predictions(path: str | Path) -> Predictions:
         XanesflowError: the file cannot be read or is not a prediction file.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             attributes = file.attrs
             if attributes.get("schema") != SCHEMA:
                 raise KeyError(f"its schema is {attributes.get('schema')!r}, wanted '{SCHEMA}'")

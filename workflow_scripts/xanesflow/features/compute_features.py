@@ -21,6 +21,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
@@ -142,7 +143,7 @@ def read_features(path: str | Path) -> SiteFeatures:
     """
     path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             attributes = dict(file.attrs)
             return SiteFeatures(
                 material_id=file["material_id"].asstr()[:],

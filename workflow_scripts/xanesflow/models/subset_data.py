@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
-from xanesflow.core.sites import PARTS, parse_site_id, site_id
+from xanesflow.core.sites import PARTS, parent_of, parse_site_id, site_id
 from xanesflow.dataset.file import open_dataset, report_damage, subset_names
 
 
@@ -52,8 +52,8 @@ class SubsetData:
 
     @property
     def materials(self) -> npt.NDArray[np.str_]:
-        """(n,) the material of each site."""
-        return np.array([parse_site_id(name)[0] for name in self.ids])
+        """(n,) the material of each site; for a cell of a disordered crystal, that crystal."""
+        return np.array([parent_of(parse_site_id(name)[0]) for name in self.ids])
 
     def rows(self, part: str) -> npt.NDArray[np.intp]:
         """Row numbers of a part of the split, ascending."""

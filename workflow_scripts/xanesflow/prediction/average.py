@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.sites import parent_of
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Averages:
     """Spectra of k whole materials, as an experiment on a powder sees them; all in bohr² per atom.
+
+    The cells that represent one disordered crystal are followed by their mean, weighted with their atoms.
 
     A material's spectrum is the mean over its sites, weighted with their multiplicities. The ends of its bands are the
     same means of the ends of the sites' bands. This assumes that the errors of a material's sites are fully correlated;
@@ -46,15 +50,24 @@ def average(
     """Average the sites of each material.
 
     Args:
-        material_id: material of each of the n sites; sites of one material follow each other.
+        material_id: material of each of the n sites.
         multiplicity: (n,) of the sites.
         spectra: (n, m).
         bands: 68 % and 95 % bands, (2, n, m) each; None without error bars.
         wanted: number of inequivalent sites of each material; a material with fewer sites here is left out.
     """
-    names, first, counts = np.unique(np.asarray(material_id, dtype=np.str_), return_index=True, return_counts=True)
-    whole = [k for k, name in enumerate(names.tolist()) if counts[k] == wanted[name]]
-    rows = [slice(int(first[k]), int(first[k] + counts[k])) for k in whole]
+    rows_of: dict[str, list[int]] = {}
+    for row, name in enumerate(material_id):
+        rows_of.setdefault(name, []).append(row)
+    sites = dict(wanted)
+    for name, of_cell in list(rows_of.items()):
+        if (parent := parent_of(name)) != name:
+            rows_of.setdefault(parent, []).extend(of_cell)
+    for name, number in wanted.items():
+        if (parent := parent_of(name)) != name:
+            sites[parent] = sites.get(parent, 0) + number
+    whole = [name for name in sorted(rows_of) if len(rows_of[name]) == sites[name]]
+    rows = [np.array(rows_of[name]) for name in whole]
     weights = [multiplicity[each] / multiplicity[each].sum() for each in rows]
 
     def mean(values: Floats) -> Floats:
@@ -64,8 +77,8 @@ def average(
 
     both = None if bands is None else tuple(np.stack([mean(ends[0]), mean(ends[1])]) for ends in bands)
     return Averages(
-        material_id=[str(names[k]) for k in whole],
-        n_sites=np.array([counts[k] for k in whole], dtype=np.int64),
+        material_id=whole,
+        n_sites=np.array([len(each) for each in rows], dtype=np.int64),
         n_atoms=np.array([multiplicity[each].sum() for each in rows], dtype=np.int64),
         spectra=mean(spectra),
         band_68=both[0] if both else None,

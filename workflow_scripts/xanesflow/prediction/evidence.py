@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.prediction.trained_models import TrainedEnsemble
@@ -71,7 +71,7 @@ def _beside(model: TrainedEnsemble, subset: str) -> Path:
 def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:
     """Whether predictions were made by these checkpoints and no other."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             used = json.loads(file.attrs["inputs_sha256"])
     except (OSError, KeyError, ValueError) as error:
         raise XanesflowError(f"{path} is not a prediction file of xanesflow ({error}); leave it out.") from None

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file, temporary_name, write_hashes, write_text
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.dataset.build import CITATION
 from xanesflow.dataset.share.licences import licence_text
 from xanesflow.dataset.share.scrub import Scrubber, check_package
@@ -119,7 +118,7 @@ def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
 
 def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner: Ensemble, scrubber: Scrubber) -> None:
     """Write a subset's calibration for the exported checkpoints, whose hashes differ from the originals'."""
-    with h5py.File(source, "r") as file:
+    with open_hdf5(source) as file:
         made = {name: str(file.attrs[name]) for name in ("created", "versions") if name in file.attrs}
         if "config" in file.attrs:
             made["config"] = scrubber.config(str(file.attrs["config"]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.structures.amcsd.find_mineral import find_mineral
+from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.material import BadStructure, Material, describe
@@ -34,6 +34,7 @@ def read_structures(
     symprec: float = SYMPREC,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    disorder: Disorder = REFUSE,
 ) -> tuple[list[Material], list[Rejected]]:
     """Read the structures to predict spectra of.
 
@@ -46,6 +47,7 @@ def read_structures(
         symprec: spglib's distance tolerance in Å.
         workers: processes that read the files of a folder.
         progress: called as `progress(read, of)` now and then while a folder is read.
+        disorder: what becomes of disordered crystals; each cell that represents one is a material.
 
     Returns:
         The materials in the order of their ids, and what cannot be used, with the reasons.
@@ -56,7 +58,7 @@ def read_structures(
     found: list[Material | BadStructure] = []
     for name, each in _named(given):
         if isinstance(each, Structure):
-            found.append(_checked(name, each, symprec=symprec))
+            found += _checked(name, each, symprec=symprec, disorder=disorder)
         elif Path(each).is_dir():
             found += read_directory(
                 each,
@@ -64,11 +66,12 @@ def read_structures(
                 workers=workers,
                 called="The folder of structures is {}",
                 progress=progress,
+                disorder=disorder,
             )
         elif not os.path.lexists(each):
-            found.append(_by_name(name, str(each), symprec=symprec))
+            found += _by_name(name, str(each), symprec=symprec, disorder=disorder)
         else:
-            found.append(_from_file(name, Path(each), symprec=symprec))
+            found += _from_file(name, Path(each), symprec=symprec, disorder=disorder)
     if not found:
         raise XanesflowError(
             "No structure was given; name a POSCAR, CIF, JSON, xyz or vasprun.xml file, or a folder of them."
@@ -90,14 +93,14 @@ def _named(given: Structures) -> Iterable[tuple[str, Given]]:
     return [(f"structure_{k}" if isinstance(each, Structure) else "", each) for k, each in enumerate(given)]
 
 
-def _checked(name: str, structure: Structure, *, symprec: float) -> Material | BadStructure:
+def _checked(name: str, structure: Structure, *, symprec: float, disorder: Disorder) -> list[Material | BadStructure]:
     """Send a Structure made elsewhere through the same checks as a file."""
     try:
         text = json.dumps(structure.as_dict(verbosity=0), default=_plain)
-        plain, note = read_structure(text.encode(), "json")
+        plain, note = read_structure(text.encode(), "json", partly_occupied=not disorder.refused)
     except UnusableStructure as error:
-        return BadStructure(name, f"the structure {error}", error.reason)
-    return _noted(describe(name, plain, symprec=symprec), note)
+        return [BadStructure(name, f"the structure {error}", error.reason)]
+    return describe_or_fill(name, plain, note, symprec=symprec, disorder=disorder)
 
 
 def _plain(value: Any) -> Any:
@@ -105,30 +108,26 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _from_file(name: str, path: Path, *, symprec: float) -> Material | BadStructure:
+def _from_file(name: str, path: Path, *, symprec: float, disorder: Disorder) -> list[Material | BadStructure]:
     name = name or name_of(path)
     try:
-        structure, note = read_structure_file(path)
+        structure, note = read_structure_file(path, partly_occupied=not disorder.refused)
     except UnusableStructure as error:
-        return BadStructure(name, f"{path.name} {error}", error.reason)
-    return _noted(describe(name, structure, symprec=symprec), f"{path.name}: {note}" if note else "")
+        return [BadStructure(name, f"{path.name} {error}", error.reason)]
+    note = f"{path.name}: {note}" if note else ""
+    return describe_or_fill(name, structure, note, symprec=symprec, disorder=disorder)
 
 
-def _by_name(name: str, given: str, *, symprec: float) -> Material | BadStructure:
+def _by_name(name: str, given: str, *, symprec: float, disorder: Disorder) -> list[Material | BadStructure]:
     """An example or a mineral instead of a file."""
     example = next((example for example in load_examples() if example.id == given), None)
     if example is not None:
-        return describe(name or example.id, example.structure(), symprec=symprec)
-    mineral = find_mineral(given)
+        return [describe(name or example.id, example.structure(), symprec=symprec)]
+    mineral = find_mineral(given, partly_occupied=not disorder.refused)
     if mineral is None:
         raise XanesflowError(f"There is no structure file {given} (looked from {Path.cwd()}).")
-    return _noted(describe(name or mineral.entry.id, mineral.structure, symprec=symprec), mineral.note)
-
-
-def _noted(material: Material | BadStructure, note: str) -> Material | BadStructure:
-    if isinstance(material, BadStructure) or not note:
-        return material
-    return replace(material, note="; ".join(filter(None, (note, material.note))))
+    name = name or mineral.entry.id
+    return describe_or_fill(name, mineral.structure, mineral.note, symprec=symprec, disorder=disorder)
 
 
 def _sorted_out(found: list[Material | BadStructure]) -> tuple[list[Material], list[Rejected]]:

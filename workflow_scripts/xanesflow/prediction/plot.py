@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.core.sites import parent_of
 from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
@@ -26,7 +27,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 @dataclass(frozen=True, eq=False)
 class _Panel:
-    """One material at one level of theory: its sites, and their average if there is one; in 10⁻³ bohr²."""
+    """One material (with the cells that represent it) at one level of theory: sites and average, in 10⁻³ bohr²."""
 
     title: str
     energy_ev: NDArray[np.float64]
@@ -59,10 +60,10 @@ def draw_prediction(path: str | Path, prediction: Predicted) -> None:
 
 def _panels(prediction: Predicted, most: int) -> tuple[list[_Panel], int]:
     """The first materials, and how many there are."""
-    total = sum(len(set(each.material_id)) for each in prediction.subsets.values())
+    total = sum(len(set(map(parent_of, each.material_id))) for each in prediction.subsets.values())
     panels: list[_Panel] = []
     for each in prediction.subsets.values():
-        for material in dict.fromkeys(each.material_id):
+        for material in dict.fromkeys(map(parent_of, each.material_id)):
             if len(panels) == most:
                 return panels, total
             panels.append(_panel(each, material))
@@ -70,7 +71,7 @@ def _panels(prediction: Predicted, most: int) -> tuple[list[_Panel], int]:
 
 
 def _panel(each: SubsetPrediction, material: str) -> _Panel:
-    rows = [row for row, name in enumerate(each.material_id) if name == material]
+    rows = [row for row, name in enumerate(each.material_id) if parent_of(name) == material]
     means = each.averages
     k = means.material_id.index(material) if material in means.material_id else None
     warned = "  (unlike the training data)" if each.unlike is not None and each.unlike[rows].any() else ""
@@ -78,11 +79,17 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
     return _Panel(
         f"{each.formula[rows[0]].translate(_SUBSCRIPTS)} · {material} · {element} K, {theory}{warned}",
         each.energy_ev,
-        [f"{element} {each.site_index[row]} (×{each.multiplicity[row]})" for row in rows],
+        [_site_name(each, row, material, element) for row in rows],
         1e3 * each.spectra[rows],
         None if k is None else 1e3 * means.spectra[k],
         None if k is None or means.band_95 is None else 1e3 * means.band_95[:, k],
     )
+
+
+def _site_name(each: SubsetPrediction, row: int, material: str, element: str) -> str:
+    """`Fe 3 (×4)`, or `cell2 Fe 3 (×1)` for a cell that represents the material."""
+    cell = each.material_id[row].removeprefix(material).lstrip(".")
+    return f"{cell} {element} {each.site_index[row]} (×{each.multiplicity[row]})".lstrip()
 
 
 def _count_shown(panels: list[_Panel], total: int) -> str:

@@ -17,6 +17,7 @@ from xanesflow.prediction.plot import check_plot
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Predictor, Progress
 from xanesflow.prediction.write import check_output, rejected_beside, write_prediction
+from xanesflow.structures.disorder.represent import REFUSE, Disorder
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def predict_structures(
     symprec: float = SYMPREC,
     progress: Progress | None = None,
     config_json: str | None = None,
+    site: int | None = None,
+    disorder: Disorder = REFUSE,
 ) -> Prediction:
     """Predict spectra, and write them and the list of what was left out, each whole or not at all.
 
@@ -57,6 +60,8 @@ def predict_structures(
         symprec: spglib's distance tolerance in Å.
         progress: called as work goes on; see `predictor.Progress`.
         config_json: the configuration, to be stored with the result.
+        site: only this atom of each structure, counted from 0; None: all inequivalent ones.
+        disorder: what becomes of disordered crystals.
 
     Raises:
         XanesflowError: nothing can be predicted; the message says why.
@@ -74,7 +79,15 @@ def predict_structures(
         models, calibrations=calibrations, weights=weights, device=device, workers=workers or _processes(structures)
     )
     try:
-        found = predictor.predict(structures, subsets=subsets, symprec=symprec, cache=cache, progress=progress)
+        found = predictor.predict(
+            structures,
+            subsets=subsets,
+            symprec=symprec,
+            cache=cache,
+            progress=progress,
+            site=site,
+            disorder=disorder,
+        )
     except NothingPredictedError as error:
         _write_rejected(output, error.rejected, many=many)
         raise

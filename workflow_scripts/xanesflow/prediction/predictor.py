@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.core.errors import NothingPredictedError
+from xanesflow.core.errors import NothingPredictedError, WrongCallError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
@@ -24,6 +24,7 @@ from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.site_features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
 from xanesflow.prediction.structure_only import SIGMAS, spectra_by_seed, structure_only_bands, structure_only_errors
 from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
+from xanesflow.structures.disorder.represent import REFUSE, Disorder
 from xanesflow.structures.material import Material
 
 Progress = Callable[[str, int, int], None]
@@ -68,6 +69,8 @@ class Predictor:
         symprec: float = SYMPREC,
         cache: FeatureCache | None = None,
         progress: Progress | None = None,
+        site: int | None = None,
+        disorder: Disorder = REFUSE,
     ) -> Prediction:
         """Predict the spectra of all inequivalent sites of the models' elements.
 
@@ -77,12 +80,19 @@ class Predictor:
             symprec: spglib's distance tolerance in Å, for sites and multiplicities.
             cache: stores the features of a long run, so that it can continue after it was killed.
             progress: called as work goes on.
+            site: only this atom of each structure, counted from 0; None: all inequivalent ones.
+            disorder: what becomes of disordered crystals; their average is that of the cells that represent them.
 
         Raises:
             NothingPredictedError: no structure could be used.
             XanesflowError: no model has the element or theory that you name; the featurizer's weights are not those of
                 the training; or a structure does not exist.
         """
+        if site is not None and not disorder.refused:
+            raise WrongCallError(
+                "A site can be named only where disorder is refused: the atoms of a filled cell have other numbers "
+                "than those of the file."
+            )
         # Find missing models and wrong weights before the long work.
         chosen = choose_subsets(self.models, subsets)
         for model in self.models:
@@ -94,22 +104,29 @@ class Predictor:
             return lambda done, of: progress(what, done, of) if progress is not None else None
 
         materials, rejected = read_structures(
-            structures, symprec=symprec, workers=self.workers, progress=step("structures read")
+            structures,
+            symprec=symprec,
+            workers=self.workers,
+            progress=step("structures read"),
+            disorder=disorder,
         )
 
         # Each model predicts the subsets that it covers; sites without features are left out with their reasons.
         elements = list(dict.fromkeys(Subset.parse(name).element for name in chosen))
         rejected += _without_absorber(materials, elements)
+        if site is not None:
+            materials, without = _with_site(materials, site, elements)
+            rejected += without
         found: dict[str, SubsetPrediction] = {}
         for model in self.models:
             mine = [name for name in model.subsets if name in chosen]
-            sites = _sites_of(materials, {Subset.parse(name).element for name in mine})
+            sites = _sites_of(materials, {Subset.parse(name).element for name in mine}, site)
             if not sites:
                 continue
             features = self._source.compute(model.card, materials, sites, cache=cache, progress=step("features"))
             rejected += _without_features(features)
             for name in mine:
-                if (predicted := _predict_subset(model, name, materials, features)) is not None:
+                if (predicted := _predict_subset(model, name, materials, features, site)) is not None:
                     found[name] = predicted
 
         # Two models may reject the same site, and the result lists it once.
@@ -154,6 +171,8 @@ def predict(
     device: str = "cpu",
     workers: int = 1,
     symprec: float = SYMPREC,
+    site: int | None = None,
+    disorder: Disorder = REFUSE,
 ) -> Prediction:
     """Predict the K-edge XANES of structures with trained models.
 
@@ -170,6 +189,8 @@ def predict(
         device: "cpu" or "cuda", for the features.
         workers: processes.
         symprec: spglib's distance tolerance in Å.
+        site: only this atom of each structure, counted from 0; None: all inequivalent ones.
+        disorder: what becomes of disordered crystals (`xanesflow.structures.disorder.represent.Disorder`).
 
     Returns:
         Spectra in bohr² of every inequivalent site and of each material, with error bands, distances to the training
@@ -179,13 +200,33 @@ def predict(
         XanesflowError: nothing can be predicted; the message says why and what to do.
     """
     made = Predictor(models, calibrations=calibrations, weights=weights, device=device, workers=workers)
-    return made.predict(structures, subsets=subsets, symprec=symprec)
+    return made.predict(structures, subsets=subsets, symprec=symprec, site=site, disorder=disorder)
 
 
-def _sites_of(materials: Iterable[Material], elements: set[str]) -> dict[str, list[int]]:
-    """By material, the first of each set of equivalent atoms of some elements."""
-    found = {}
+def _with_site(
+    materials: Iterable[Material], site: int, elements: Sequence[str]
+) -> tuple[list[Material], list[Rejected]]:
+    """The materials whose atom of this index is of an element that the models predict, and why others are not."""
+    found, left_out = [], []
     for material in materials:
+        atoms = material.elements
+        if site < len(atoms) and atoms[site] in elements:
+            found.append(material)
+        elif set(elements) & set(atoms):  # the others were left out before
+            what = f"is {atoms[site]}" if site < len(atoms) else f"does not exist among its {len(atoms)} atoms"
+            own = first_few([str(k) for k, symbol in enumerate(atoms) if symbol in elements], 12)
+            detail = f"site {site} of {material.formula} {what}; {' or '.join(elements)} is at {own}."
+            left_out.append(Rejected(material.material_id, site, "no_absorber", detail))
+    return found, left_out
+
+
+def _sites_of(materials: Iterable[Material], elements: set[str], site: int | None = None) -> dict[str, list[int]]:
+    """By material, the first of each set of equivalent atoms of some elements; or only the named atom, if it is one."""
+    found: dict[str, list[int]] = {}
+    for material in materials:
+        if site is not None:
+            found |= {material.material_id: [site]} if material.elements[site] in elements else {}
+            continue
         firsts = {
             first for symbol, first in zip(material.elements, material.equivalent, strict=True) if symbol in elements
         }
@@ -217,12 +258,17 @@ def _without_features(features: SiteFeatures) -> list[Rejected]:
 
 
 def _predict_subset(
-    model: TrainedEnsemble, subset: str, materials: Sequence[Material], features: SiteFeatures
+    model: TrainedEnsemble,
+    subset: str,
+    materials: Sequence[Material],
+    features: SiteFeatures,
+    site: int | None = None,
 ) -> SubsetPrediction | None:
     """Predict the spectra of one subset; None if no site of it has features."""
     # The sites that have features, in the order of materials and atoms, and their spectra by each seed.
     element = Subset.parse(subset).element
-    sites = _sites_of(materials, {element})
+    sites = _sites_of(materials, {element}, site)
+    whole = sites if site is None else _sites_of(materials, {element})
     by_id = {material.material_id: material for material in materials}
     rows = [(name, site) for name in sorted(sites) for site in sites[name] if not isinstance(features[name, site], str)]
     if not rows:
@@ -269,7 +315,7 @@ def _predict_subset(
         limit=there.limit if there is not None else None,
         uncalibrated=model.uncalibrated.get(subset, ""),
         averages=average(
-            names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in sites.items()}
+            names, multiplicity, spectra, (bands[0], bands[1]) if bands else None, {k: len(v) for k, v in whole.items()}
         ),
         structure_alone=no_run if model.card.kind == DELTA else None,
     )

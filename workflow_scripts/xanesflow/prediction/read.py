@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.tables import read_rejected_group
 from xanesflow.core.text import one_line
 from xanesflow.prediction.average import Averages
@@ -24,7 +25,7 @@ def read_prediction(path: str | Path) -> Prediction:
     """
     path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
             if schema != SCHEMA:
                 raise XanesflowError(f"{path} is an HDF5 file, but not a prediction of xanesflow; name one.")

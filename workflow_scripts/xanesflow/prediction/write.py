@@ -12,7 +12,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.sites import WHOLE_MATERIAL, parent_of
 from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _rows(each: SubsetPrediction) -> pd.DataFrame:
 
 def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
     means = each.averages
-    formulas = dict(zip(each.material_id, each.formula, strict=True))
+    formulas = dict(zip(map(parent_of, each.material_id), each.formula, strict=True))
+    formulas |= dict(zip(each.material_id, each.formula, strict=True))
     head = {
         "material_id": means.material_id,
         "site_index": [WHOLE_MATERIAL] * len(means.material_id),
@@ -106,6 +107,7 @@ def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
     tail = {}
     if each.unlike is not None:
         names = {name for name, unlike in zip(each.material_id, each.unlike, strict=True) if unlike}
+        names |= set(map(parent_of, names))
         tail["unlike"] = [name in names for name in means.material_id]
     return _long(each, head, means.spectra, {name: getattr(means, name) for name in BANDS}, tail)
 

@@ -13,6 +13,7 @@ import h5py
 import pandas as pd
 
 from xanesflow.core.files import write_text
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import Summaries, campaign_part
@@ -82,6 +83,7 @@ def make_report(
     theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
+    disordered: Mapping[str, Path] | None = None,
     explorer: ExplorerFiles | None = None,
 ) -> None:
     """Write the page.
@@ -106,6 +108,7 @@ def make_report(
             `report.figures.theories`).
         calibration: calibration.csv; None: the page has no section on error bars.
         error_bars: figures of the error bars of each model on each subset.
+        disordered: figure of the disordered crystals by subset; None or empty: the page has no such section.
         explorer: files for the section on single spectra; None: the page has no such section.
     """
     # The scores of the models decide which figures are worth drawing.
@@ -121,7 +124,7 @@ def make_report(
     with_bars = worth_drawing(with_bars, of_models["rows"])
 
     # The dataset says how it was made and what curation left out.
-    with h5py.File(dataset) as file:
+    with open_hdf5(dataset) as file:
         attributes = {key: str(value) for key, value in file.attrs.items()}
         drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
         subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]
@@ -158,6 +161,7 @@ def make_report(
             ),
             campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
+            disordered={name: picture(path) for name, path in (disordered or {}).items()},
             reasons=REASONS,
             reasons_found=_reasons_found(subsets),
             from_files=any(subset["from_file"] for subset in subsets),

@@ -41,5 +41,6 @@ def report_full_disk(label: str) -> Iterator[None]:
             raise
         where = f" at {error.filename}" if error.filename else ""
         raise XanesflowError(
-            f"{label}: the disk is full{where} ({error.strerror}); make room and run again, finished sites are kept."
+            f"{label}: the disk is full{where} ({error.strerror}); set TMPDIR to another folder if sites run there, or "
+            "make room and run again, finished sites are kept."
         ) from None

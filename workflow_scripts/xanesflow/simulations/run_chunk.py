@@ -33,6 +33,7 @@ from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import poscar_path
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
+from xanesflow.core.files import check_room
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
@@ -330,6 +331,7 @@ class _Job:
             too_large = ended and ended.code == SIGNAL + signal.SIGXFSZ and number == errno.EFBIG
             if os.strerror(number).lower() in said or too_large:
                 raise OSError(number, os.strerror(number), str(folder))
+        check_room(folder)  # most programs say nothing of a full disk
 
     def _tail(self, folder: Path) -> list[str]:
         lines = _content(folder / self.engine.log_name).decode("utf-8", errors="replace").splitlines()

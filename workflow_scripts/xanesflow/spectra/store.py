@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
 from xanesflow.spectra.rejected_examples import RejectedExample, read_examples, write_examples
@@ -75,7 +76,7 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
         XanesflowError: the file does not hold curated spectra.
     """
     try:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             return CuratedSpectra(
                 subset=str(file.attrs["subset"]),
                 energy_ev=file["energy"][:],

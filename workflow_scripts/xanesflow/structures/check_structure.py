@@ -255,8 +255,16 @@ def check_distances(structure: Structure) -> None:
     )
 
 
-def checked(structure: Structure, claims: Claims | None = None) -> tuple[Structure, str]:
+def checked(
+    structure: Structure, claims: Claims | None = None, *, partly_occupied: bool = False
+) -> tuple[Structure, str]:
     """Check that a spectrum can be computed for a structure, and reduce it to elements, positions and cell.
+
+    Args:
+        structure: as a file gives it.
+        claims: what the file states besides.
+        partly_occupied: whether sites may be partly occupied, or by several elements. Distances are then compared
+            between the places that are occupied more often than not.
 
     Returns:
         The structure, and a remark for the user; empty if there is none.
@@ -271,13 +279,31 @@ def checked(structure: Structure, claims: Claims | None = None) -> tuple[Structu
         element = getattr(kind, "element", kind)  # a species is an element with a charge
         if not isinstance(element, Element):
             raise UnusableStructure(f"holds {str(kind)[:20]}, which is no element")
-    if not structure.is_ordered:
+    if not structure.is_ordered and not partly_occupied:
         site = next(site for site in structure if not site.is_ordered)
         raise UnusableStructure(f"has partially occupied sites, such as {site.species_string[:60]}", "disordered")
-    names = [getattr(site.specie, "element", site.specie).name for site in structure]
-    heavy = sorted({name for name in names if name in ("D", "T")})
-    plain = Structure(Lattice(matrix), ["H" if name in heavy else name for name in names], fractions)
+    named = [{getattr(kind, "element", kind).name: n for kind, n in site.species.items()} for site in structure]
+    heavy = sorted({name for shares in named for name in shares if name in ("D", "T")})
+    plain = Structure(Lattice(matrix), [_with_hydrogen(shares) for shares in named], fractions)
     note = check_claims(plain, claims) if claims is not None else ""
-    check_distances(plain)
+    together = plain if plain.is_ordered else _mostly_there(plain)
+    if len(together):
+        check_distances(together)
     isotopes = f"{' and '.join(heavy)} is taken as H, as an isotope scatters alike" if heavy else ""
     return plain, "; ".join(filter(None, (isotopes, note)))
+
+
+def _with_hydrogen(shares: dict[str, float]) -> dict[str, float]:
+    """The occupancies of a place, isotopes of hydrogen as hydrogen."""
+    found: dict[str, float] = {}
+    for name, share in shares.items():
+        symbol = "H" if name in ("D", "T") else name
+        found[symbol] = found.get(symbol, 0.0) + share
+    return found
+
+
+def _mostly_there(structure: Structure) -> Structure:
+    """The places occupied more often than not, with their commonest element: any two of them occur together."""
+    often = [site for site in structure if site.species.num_atoms > 0.5 + 1e-6]
+    kinds = [max(site.species.items(), key=lambda pair: pair[1])[0] for site in often]
+    return Structure(structure.lattice, kinds, np.reshape([site.frac_coords for site in often], (-1, 3)))

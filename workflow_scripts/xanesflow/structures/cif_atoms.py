@@ -13,7 +13,7 @@ from pymatgen.core import Element, Lattice
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.structures.check_structure import MAX_EDGE_A
-from xanesflow.structures.place_atoms import ListedAtom
+from xanesflow.structures.place_atoms import FULL, ListedAtom
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
 _FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
@@ -120,11 +120,15 @@ def read_lattice(table: Table) -> Lattice:
     return Lattice.from_parameters(*lengths, *angles)
 
 
-def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
+def read_atoms(table: Table, *, partly_occupied: bool = False) -> tuple[list[ListedAtom], list[str]]:
     """Read the rows of atoms, with remarks for the user.
 
+    Args:
+        table: of the CIF.
+        partly_occupied: whether rows with an occupancy below 1 are taken.
+
     Raises:
-        UnusableStructure: a row cannot be an atom of an ordered crystal.
+        UnusableStructure: a row cannot be an atom of a crystal, or of an ordered one.
     """
     # Find the columns; all of them must belong to one loop.
     columns = [table.column(f"_atom_site_fract_{axis}") for axis in _AXES]
@@ -159,7 +163,7 @@ def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
             notes.append(f"{label[:20]} has occupancy {occupancy} and is left out")
             continue
         values, last_digits = zip(*(_coordinate(text, label) for text in place), strict=True)
-        if filled < 0.9995:
+        if filled < FULL and not partly_occupied:
             raise UnusableStructure(
                 f"has partially occupied sites, such as {label[:20]} with {element}:{filled:g}; an ordered crystal "
                 "has 1 everywhere",
@@ -168,7 +172,8 @@ def read_atoms(table: Table) -> tuple[list[ListedAtom], list[str]]:
         thirds = [_third(text) for text in place]
         ideal = [_rounded_third(value) if third is None else third for value, third in zip(values, thirds, strict=True)]
         changed += [f"{text} of {label} as {third:.6f}" for text, third in zip(place, thirds, strict=True) if third]
-        atoms.append(ListedAtom(label, element, np.array(ideal), np.array(last_digits), multiplicities[row]))
+        filled = filled if filled < FULL else 1.0
+        atoms.append(ListedAtom(label, element, np.array(ideal), np.array(last_digits), multiplicities[row], filled))
     # Check the rows together, and remark on what the structure leaves out.
     _check_alternatives(table, labels)
     if not atoms:

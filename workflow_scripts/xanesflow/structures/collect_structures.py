@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -15,17 +16,19 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import Subset
+from xanesflow.core.sites import Subset, parent_of
 from xanesflow.core.tables import count_reasons, write_rejected
+from xanesflow.core.text import first_of
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import load_entries
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
-from xanesflow.structures.examples import load_examples
+from xanesflow.structures.disorder.represent import REFUSE, Disorder
+from xanesflow.structures.examples import Example, load_examples
+from xanesflow.structures.find_near_duplicates import NearDuplicate, find_near_duplicates, write_near_duplicates
 from xanesflow.structures.folder import read_directory
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.materials_project.manifest import read_manifest
 from xanesflow.structures.materials_project.material_ids import read_ids
-from xanesflow.structures.merge_duplicates import merge_duplicates
 from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,8 @@ def collect_structures(
     id_files: Sequence[str | Path] = (),
     only: Sequence[str] | None = None,
     duplicates: Literal["keep", "merge"] = "keep",
+    near_duplicates: Path | None = None,
+    disorder: Disorder = REFUSE,
     symprec: float = 0.01,
     workers: int = 1,
 ) -> None:
@@ -64,8 +69,10 @@ def collect_structures(
         chunks: number of chunks into which the subset is divided.
         queried: with `materials_project` and `amcsd`, the file of structures and the manifest.
         id_files: with `materials_project`, files of material ids; only these materials belong to the subset.
-        only: take only the structures with these ids; None: all.
-        duplicates: `merge` lets one of several near-duplicates stand for all.
+        only: take only the structures with these ids, or the cells that represent them; None: all.
+        duplicates: `merge` lets one of several near-duplicates stand for all; `keep` only lists them.
+        near_duplicates: CSV to write, the near-duplicates among the materials with the element; None: not written.
+        disorder: with `directory`, what becomes of disordered crystals; `amcsd` decided it before.
         symprec: spglib's distance tolerance in Å.
         workers: number of processes that read structures.
 
@@ -78,13 +85,15 @@ def collect_structures(
     if queried is not None:
         read = _read_queried(*queried, id_files=id_files, symprec=symprec, workers=workers)
     else:
-        read = _read(source, directory, symprec=symprec, workers=workers)
+        read = _read(source, directory, symprec=symprec, workers=workers, disorder=disorder)
     if only is not None:
         read = _only(read, only, source, element)
-    # Let one of several near-duplicates with the element stand for all.
-    left_out: list[Rejected] = []
-    if duplicates == "merge":
-        read, left_out = _merge(source, read, element)
+    # List near-duplicates among the materials with the element, and let one stand for all if that is wanted.
+    twins = _near_duplicates(source, read, element)
+    merge = duplicates == "merge"
+    left_out = [twin.rejected() for twin in twins] if merge else []
+    gone = {each.material_id for each in left_out}
+    read = [each for each in read if each.material_id not in gone]
     # Choose the sites, and record why the other materials are left out.
     sites: list[tuple[Material, int]] = []
     for material in read:
@@ -117,9 +126,15 @@ def collect_structures(
     costs = cost_of_sites(sites, parsed.theory, workers=workers)
     table = write_site_table(site_table, sites, chunks=chunks, costs=costs)
     write_rejected(rejected, left_out)
+    if near_duplicates is not None:
+        write_near_duplicates(near_duplicates, twins, left_out=merge)
     for material in materials.values():
         if material.note:
             log.warning("%s: %s", material.material_id, material.note)
+    if twins:
+        which = first_of([f"{twin.material_id} is {twin.same_as}" for twin in twins], 3)
+        done = "left out" if merge else "kept; structures.duplicates: merge leaves them out"
+        log.info("%s: %d near-duplicates of other structures (%s) are %s", subset, len(twins), which, done)
     log.info("%s", describe_cost(summarise_cost(subset, table)))
     left = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
     log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), left)
@@ -143,25 +158,29 @@ def _read_queried(
         left_out = [each for each in left_out if each.material_id in asked]
     batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
     read = map_in_processes(partial(_describe_batch, symprec=symprec), batches, workers)
-    found: list[Material | BadStructure] = [material for batch in read for material in batch]
+    described = [material for batch in read for material in batch]
+    found: list[Material | BadStructure] = [_named(each, answer.materials) for each in described]
     found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
     return sorted(found, key=lambda each: each.material_id)
 
 
-def _merge(
-    source: Source, read: list[Material | BadStructure], element: str
-) -> tuple[list[Material | BadStructure], list[Rejected]]:
-    """Merge near-duplicates among the materials that hold the element; of minerals the best entry stays."""
+def _near_duplicates(source: Source, read: list[Material | BadStructure], element: str) -> list[NearDuplicate]:
+    """Near-duplicates among the materials that hold the element; of minerals the best entry stands for the others."""
     with_element = [each for each in read if isinstance(each, Material) and element in each.elements]
-    if source == "amcsd":
-        ranks = {entry.id: rank(entry) for entry in load_entries()}
-        why = "that entry comes first: ordered, at room conditions, newest"
-        _, merged = merge_duplicates(with_element, lambda each: ranks[each.material_id], why)
-    else:
-        _, merged = merge_duplicates(with_element, lambda each: each.material_id, "that id comes first")
-    gone = {each.material_id for each in merged}
-    log.info("%d of %d structures with %s are near-duplicates of others", len(gone), len(with_element), element)
-    return [each for each in read if each.material_id not in gone], merged
+    if source != "amcsd":
+        return find_near_duplicates(with_element, lambda each: each.material_id, "that id comes first")
+    ranks = {entry.id: rank(entry) for entry in load_entries()}
+    why = "that entry comes first: ordered, at room conditions, newest"
+    return find_near_duplicates(with_element, lambda each: ranks[parent_of(each.material_id)], why)
+
+
+def _named(material: Material | BadStructure, known: Mapping[str, Mapping[str, str]]) -> Material | BadStructure:
+    """The material with name, reference and conditions from the manifest, as far as it has them."""
+    about = known.get(material.material_id, {})
+    if isinstance(material, BadStructure) or "reference" not in about:
+        return material
+    conditions = f", measured at {about['conditions']}" if about.get("conditions") else ""
+    return replace(material, name=about.get("mineral", ""), reference=f"{about['reference']}{conditions}")
 
 
 def _only(
@@ -172,7 +191,7 @@ def _only(
     Raises:
         XanesflowError: an id is not among them.
     """
-    missing = sorted(set(only) - {material.material_id for material in read})
+    missing = sorted(set(only) - {name for each in read for name in (each.material_id, parent_of(each.material_id))})
     if source == "amcsd":  # the entries of the element were read, and other subsets take the others
         missing = [each for each in missing if not _is_of_another_element(each, element)]
     if missing:
@@ -180,7 +199,7 @@ def _only(
             f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
             "read; correct the id, or remove it."
         )
-    return [material for material in read if material.material_id in only]
+    return [each for each in read if {each.material_id, parent_of(each.material_id)} & set(only)]
 
 
 def _is_of_another_element(material_id: str, element: str) -> bool:
@@ -192,9 +211,18 @@ def _describe_batch(rows: list[tuple[str, str]], *, symprec: float) -> list[Mate
     return [describe(name, Structure.from_dict(json.loads(text)), symprec=symprec) for name, text in rows]
 
 
-def _read(source: Source, directory: Path | None, *, symprec: float, workers: int) -> list[Material | BadStructure]:
+def _read(
+    source: Source, directory: Path | None, *, symprec: float, workers: int, disorder: Disorder
+) -> list[Material | BadStructure]:
     if source == "examples":
-        return [describe(example.id, example.structure(), symprec=symprec) for example in load_examples()]
+        return [_example(each, symprec=symprec) for each in load_examples()]
     if directory is None:
         raise XanesflowError("structures.source is directory, but structures.directory names none; set it.")
-    return read_directory(directory, symprec=symprec, workers=workers)
+    return read_directory(directory, symprec=symprec, workers=workers, disorder=disorder)
+
+
+def _example(example: Example, *, symprec: float) -> Material | BadStructure:
+    material = describe(example.id, example.structure(), symprec=symprec)
+    if isinstance(material, BadStructure):
+        return material
+    return replace(material, name=example.name, reference=" ".join(example.reference.split()))

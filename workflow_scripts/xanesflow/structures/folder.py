@@ -13,15 +13,21 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.sites import parent_of
 from xanesflow.core.text import first_few
+from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
 from xanesflow.structures.list_files import StructureFile, describe_listing, list_structures
-from xanesflow.structures.material import BadStructure, Material, describe
+from xanesflow.structures.material import BadStructure, Material
 from xanesflow.structures.one_file import content_of
-from xanesflow.structures.read_structure import read_structure, same_crystal, same_structure
+from xanesflow.structures.read_structure import read_structure
+from xanesflow.structures.same_crystal import same_crystal, same_structure
 
 log = logging.getLogger(__name__)
 
 _BATCH = 16  # files sent to a worker at once
+
+Described = list[Material | BadStructure]
+"""What a file holds: a material, the cells that represent it, or why it cannot be used."""
 
 
 def read_directory(
@@ -31,6 +37,7 @@ def read_directory(
     workers: int = 1,
     called: str = "structures.directory is {}",
     progress: Callable[[int, int], None] | None = None,
+    disorder: Disorder = REFUSE,
 ) -> list[Material | BadStructure]:
     """Read the structure files of a folder and of the folders in it.
 
@@ -46,6 +53,7 @@ def read_directory(
         workers: processes that read files; their number does not change what is returned.
         called: how a message names the folder; `{}` stands for its path.
         progress: called as `progress(read, of)` now and then.
+        disorder: what becomes of disordered crystals; each cell that represents one is a material.
 
     Returns:
         The materials and what cannot be used, in the order of their ids. If several files have one id, none of
@@ -57,54 +65,58 @@ def read_directory(
     path = Path(path)
     listing = list_structures(path, called)
     batches = [listing.files[start : start + _BATCH] for start in range(0, len(listing.files), _BATCH)]
-    read: list[Material | BadStructure] = []
-    for batch in map_in_processes(partial(_read_batch, symprec=symprec), batches, workers):
+    read: list[Described] = []
+    for batch in map_in_processes(partial(_read_batch, symprec=symprec, disorder=disorder), batches, workers):
         read += batch
         if progress is not None:
             progress(len(read), len(listing.files))
     unusable = {bad.material_id: bad for bad in listing.bad}
     found: list[Material | BadStructure] = []
     for material_id, group in groupby(zip(listing.files, read, strict=True), key=lambda pair: pair[0].material_id):
-        found.append(_one_of(list(group), unusable.pop(material_id, None)))
+        found += _one_of(list(group), unusable.pop(material_id, None))
     found += unusable.values()
     log.info("%s: %s", path, describe_listing(listing))
-    return sorted(found, key=lambda each: each.material_id)
+    return _each_id_once(found)
 
 
-def _read_batch(files: list[StructureFile], *, symprec: float) -> list[Material | BadStructure]:
-    return [_read_file(file, symprec=symprec) for file in files]
+def _each_id_once(found: list[Material | BadStructure]) -> list[Material | BadStructure]:
+    """Sort by id; a file may have the id of a cell that represents another one."""
+    once: list[Material | BadStructure] = []
+    for name, group in groupby(sorted(found, key=lambda each: each.material_id), key=lambda each: each.material_id):
+        same = list(group)
+        detail = f"a file and a cell that represents the disordered {parent_of(name)} are both called {name}; rename it"
+        once.append(same[0] if len(same) == 1 else BadStructure(name, detail, "duplicate_id"))
+    return once
 
 
-def _read_file(file: StructureFile, *, symprec: float) -> Material | BadStructure:
+def _read_batch(files: list[StructureFile], *, symprec: float, disorder: Disorder) -> list[Described]:
+    return [_read_file(file, symprec=symprec, disorder=disorder) for file in files]
+
+
+def _read_file(file: StructureFile, *, symprec: float, disorder: Disorder) -> Described:
     try:
-        structure, note = read_structure(content_of(file.path), file.form)
+        structure, note = read_structure(content_of(file.path), file.form, partly_occupied=not disorder.refused)
     except UnusableStructure as error:
-        return BadStructure(file.material_id, f"{file.name} {error}", error.reason)
-    material = describe(file.material_id, structure, symprec=symprec)
-    if isinstance(material, BadStructure) or not note:
-        return material
-    notes = "; ".join(filter(None, (f"{file.name}: {note}", material.note)))
-    return Material(
-        material.material_id, material.structure, material.formula, material.elements, material.equivalent, notes
-    )
+        return [BadStructure(file.material_id, f"{file.name} {error}", error.reason)]
+    note = f"{file.name}: {note}" if note else ""
+    return describe_or_fill(file.material_id, structure, note, symprec=symprec, disorder=disorder)
 
 
-def _one_of(
-    found: list[tuple[StructureFile, Material | BadStructure]], unusable: BadStructure | None
-) -> Material | BadStructure:
-    """The material of one id; several files, and a folder or link that cannot be used, may have the same id."""
-    (first, material), *rest = found
+def _one_of(found: list[tuple[StructureFile, Described]], unusable: BadStructure | None) -> Described:
+    """What one id stands for; several files, and a folder or link that cannot be used, may have the same id."""
+    (first, described), *rest = found
     if unusable:
         detail = f"{first.name} has the id of another place in the folder: {unusable.detail}"
-        return BadStructure(first.material_id, detail, "duplicate_id")
+        return [BadStructure(first.material_id, detail, "duplicate_id")]
     if not rest:
-        return material
-    materials = [each for _, each in found if isinstance(each, Material)]
+        return described
+    # Cells of two files are the same if the files are, so the first one of each tells.
+    materials = [each for _, (each, *_) in found if isinstance(each, Material)]
     structures = [Structure.from_dict(json.loads(each.structure)) for each in materials]
     names = first_few([file.name for file, _ in found])
     if len(materials) == len(found) and all(same_structure(structures[0], other) for other in structures[1:]):
         log.info("%s: %s hold the same structure; the first one is used", first.material_id, names)
-        return material
+        return described
     if len(materials) < len(found):
         differ = "are not all readable"
     elif all(same_crystal(structures[0], other) for other in structures[1:]):
@@ -112,4 +124,4 @@ def _one_of(
     else:
         differ = "hold different structures"
     detail = f"{names} have one id and {differ}, so none of them is used; rename or remove all but one"
-    return BadStructure(first.material_id, detail, "duplicate_id")
+    return [BadStructure(first.material_id, detail, "duplicate_id")]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from xanesflow.core.sites import parent_of
 from xanesflow.core.text import one_line
 
 if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen takes half a second
@@ -24,6 +25,8 @@ class Material:
         elements: symbol of each atom, in the structure's order.
         equivalent: for each atom the index of its first symmetry-equivalent atom.
         note: remarks for the user; empty if there are none.
+        name: of the mineral or compound; empty if there is none.
+        reference: the publication of the structure; empty if it is not known.
     """
 
     material_id: str
@@ -32,6 +35,14 @@ class Material:
     elements: tuple[str, ...]
     equivalent: tuple[int, ...]
     note: str = ""
+    name: str = ""
+    reference: str = ""
+
+    @property
+    def parent(self) -> str:
+        """The disordered crystal that this cell represents; empty for other materials."""
+        parent = parent_of(self.material_id)
+        return "" if parent == self.material_id else parent
 
     def multiplicity(self, site_index: int) -> int:
         """How many symmetry-equivalent atoms of the cell a site stands for, itself included."""

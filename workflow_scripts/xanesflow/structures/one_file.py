@@ -24,8 +24,10 @@ _OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAGIC = {rb"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", rb"\xfd7zXZ\x00": ".xz"}
 
 
-def read_structure_file(path: Path) -> tuple[Structure, str]:
+def read_structure_file(path: Path, *, partly_occupied: bool = False) -> tuple[Structure, str]:
     """Read a POSCAR, CIF, pymatgen JSON, xyz or vasprun.xml file, compressed or not, whatever it is called.
+
+    Sites may be partly occupied only if `partly_occupied`.
 
     Returns:
         The structure, and a remark for the user on how it was read; empty if there is none.
@@ -39,7 +41,7 @@ def read_structure_file(path: Path) -> tuple[Structure, str]:
         form = form_of(path.name, content)
         if form == "poscar" and form_by_name(path.name) is None:
             taken_as = " (taken as a POSCAR; a CIF, pymatgen JSON, xyz or vasprun.xml file would do too)"
-        return read_structure(content, form)
+        return read_structure(content, form, partly_occupied=partly_occupied)
     except UnusableStructure as error:
         raise UnusableStructure(f"{error}{taken_as}", error.reason) from None
 

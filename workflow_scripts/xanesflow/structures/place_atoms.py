@@ -17,6 +17,17 @@ SNAP_A = 0.02
 
 MOST_SNAP_A = 0.1
 SAME_A = 0.01
+SHARED_A = 0.05
+"""Partly occupied rows this close to each other share one place."""
+
+FULL = 0.9995
+"""From this occupancy on, a place counts as full."""
+
+MOST_OF_A_PAIR = 0.525
+"""Largest occupancy of two places of which only one may be filled, because they are too close to each other."""
+
+MOST_SHARED = 1.05
+"""Occupancies that share a place may add up to this much, and are then scaled down to 1."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class ListedAtom:
         last_digit: what one unit of the last digit of each coordinate is worth, or six standard uncertainties if that
             is more (3,); 0 where it is exact.
         multiplicity: of its position as the file gives it, None if it does not.
+        occupancy: up to 1.
     """
 
     label: str
@@ -37,13 +49,14 @@ class ListedAtom:
     place: np.ndarray
     last_digit: np.ndarray
     multiplicity: float | None = None
+    occupancy: float = 1.0
 
 
 def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operations) -> tuple[Structure, list[str]]:
     """Generate all atoms of a cell.
 
     Coordinates that lack digits, such as 0.333 for 1/3, are moved onto the special position that they stand for;
-    otherwise symmetry would make several atoms of one.
+    otherwise symmetry would make several atoms of one. Partly occupied rows at one place share it.
 
     Returns:
         The structure, in the order of pymatgen's own reader (by electronegativity, then by rows), and remarks.
@@ -69,8 +82,11 @@ def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operation
         owners += [row] * len(orbit)
         if len(owners) > MAX_ATOMS:
             raise UnusableStructure(f"has more than {MAX_ATOMS:,} atoms a cell, which is the limit")
-    structure = Structure(lattice, symbols, np.concatenate(places))
-    _check_rows_apart(structure, owners, atoms)
+    if any(atom.occupancy < 1 for atom in atoms):
+        structure = _share_places(atoms, places, lattice)
+    else:
+        structure = Structure(lattice, symbols, np.concatenate(places))
+        _check_rows_apart(structure, owners, atoms)
     notes = []
     if put:
         notes.append(f"coordinates with few digits are put onto the special position: {first_of(put, 3)}")
@@ -120,7 +136,7 @@ def _orbit(
     first = np.flatnonzero((distances < SAME_A).argmax(axis=1) == np.arange(len(images)))
     between = distances[0, first[1:]]
     limit = shortest_distance(atom.symbol, atom.symbol)
-    if len(between) and between.min() < limit:
+    if len(between) and between.min() < limit and atom.occupancy > MOST_OF_A_PAIR:
         raise UnusableStructure(
             f"puts its atom {atom.label[:20]} {between.min():.2f} Å from an image of its own by symmetry, which is too "
             "close for two atoms: its coordinates, its symmetry or its setting are wrong, or it is disordered",
@@ -136,6 +152,35 @@ def _check_multiplicity(atom: ListedAtom, made: int, operations: Operations) -> 
         raise UnusableStructure(
             f"contradicts itself: it gives {given:g} atoms {atom.label[:20]} a cell, and {operations.name} makes {made}"
         )
+
+
+def _share_places(atoms: list[ListedAtom], orbits: list[np.ndarray], lattice: Lattice) -> Structure:
+    """Build a disordered structure: rows whose images lie at the same places share them.
+
+    Raises:
+        UnusableStructure: more than one atom in all would be at a place.
+    """
+    merged: list[tuple[np.ndarray, dict[str, float], str]] = []  # places, occupancy by element, label of the first row
+    for atom, orbit in zip(atoms, orbits, strict=True):
+        for places, shares, label in merged:
+            near = np.linalg.norm(_nearest(places - orbit[0]) @ lattice.matrix, axis=1).min()
+            if len(places) == len(orbit) and near < SHARED_A:
+                shares[atom.symbol] = shares.get(atom.symbol, 0.0) + atom.occupancy
+                if sum(shares.values()) > MOST_SHARED:
+                    raise UnusableStructure(
+                        f"contradicts itself: {label[:20]} and {atom.label[:20]} are at one place, and their "
+                        f"occupancies add up to {sum(shares.values()):.3g}",
+                        "disordered",
+                    )
+                break
+        else:
+            merged.append((orbit, {atom.symbol: atom.occupancy}, atom.label))
+    species = []
+    for places, shares, _ in merged:
+        total = sum(shares.values())
+        scale = total if total > FULL else 1.0
+        species += [{symbol: share / scale for symbol, share in shares.items()}] * len(places)
+    return Structure(lattice, species, np.concatenate([places for places, *_ in merged]))
 
 
 def _check_rows_apart(structure: Structure, owners: list[int], atoms: list[ListedAtom]) -> None:

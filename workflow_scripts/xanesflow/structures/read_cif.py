@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import gemmi
 import spglib
-from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
@@ -20,6 +19,7 @@ from xanesflow.structures.check_structure import Claims, checked
 from xanesflow.structures.cif_atoms import Table, read_atoms, read_lattice
 from xanesflow.structures.cif_symmetry import StatedSymmetry, candidates, read_symmetry
 from xanesflow.structures.place_atoms import ListedAtom, place_atoms
+from xanesflow.structures.same_crystal import same_crystal
 from xanesflow.structures.space_groups import Operations
 
 _MANY = 400  # atoms, up to which two readings of a file are compared as crystals
@@ -34,8 +34,8 @@ class Listed:
     claims: Claims
 
 
-def read_cif(text: str) -> tuple[Structure, str]:
-    """Read a CIF.
+def read_cif(text: str, *, partly_occupied: bool = False) -> tuple[Structure, str]:
+    """Read a CIF; its sites may be partly occupied only if `partly_occupied`.
 
     Returns:
         The structure, and a remark for the user on how it was read; empty if there is none.
@@ -44,7 +44,7 @@ def read_cif(text: str) -> tuple[Structure, str]:
         UnusableStructure: the file cannot be used; the message says why.
     """
     table = _the_structure(text)
-    atoms, notes = read_atoms(table)
+    atoms, notes = read_atoms(table, partly_occupied=partly_occupied)
     lattice = read_lattice(table)
     claims = _claims(table)
     if table.has("_cell_modulation_dimension") or table.has("_space_group_ssg_name"):
@@ -136,7 +136,7 @@ def _choose(groups: list[Operations], said: StatedSymmetry, listed: Listed) -> t
     for each in fitting:
         try:
             structure, notes = place_atoms(listed.atoms, listed.lattice, each)
-            plain, note = checked(structure, listed.claims)
+            plain, note = checked(structure, listed.claims, partly_occupied=True)  # the atoms were chosen before
             built.append((each, plain, [*notes, *([note] if note else [])]))
         except UnusableStructure as error:
             failed.append((each, error))
@@ -145,7 +145,7 @@ def _choose(groups: list[Operations], said: StatedSymmetry, listed: Listed) -> t
     # Several groups may give the same crystal; different crystals leave the file ambiguous.
     different = [built[0]]
     for other in built[1:]:
-        if not any(_same_crystal(other[1], kept[1]) for kept in different):
+        if not any(len(other[1]) <= _MANY and same_crystal(other[1], kept[1]) for kept in different):
             different.append(other)
     if len(different) > 1:
         raise UnusableStructure(_ambiguous(different, said))
@@ -197,15 +197,6 @@ def _ambiguous(different: list[tuple[Operations, Structure, list[str]]], said: S
     )
 
 
-def _same_crystal(one: Structure, other: Structure) -> bool:
-    if one.composition != other.composition:
-        return False
-    if len(one) > _MANY:
-        return False
-    matcher = StructureMatcher(ltol=0.01, stol=0.02, angle_tol=0.5, primitive_cell=False, scale=False)
-    return bool(matcher.fit(one, other))
-
-
 def _check_named(chosen: Operations, structure: Structure, said: StatedSymmetry) -> None:
     """Refuse operations of another group than the file names, unless spglib finds the named one in the crystal."""
     number = said.number_named
@@ -226,7 +217,8 @@ def _other_group(chosen: Operations, said: StatedSymmetry) -> str:
 
 
 def _found_number(structure: Structure) -> int:
-    numbers = [site.specie.Z for site in structure]
+    kinds = list(dict.fromkeys(site.species for site in structure))
+    numbers = [1 + kinds.index(site.species) for site in structure]
     cell = (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), numbers)
     found = spglib.get_symmetry_dataset(cell, symprec=0.02)
     return 1 if found is None else int(found.number)

@@ -13,10 +13,11 @@ from xanesflow.core.text import one_line
 from xanesflow.structures.check_structure import Claims, check_numbers, checked
 
 
-def read_json(text: str) -> tuple[Structure, str]:
+def read_json(text: str, *, partly_occupied: bool = False) -> tuple[Structure, str]:
     """Read a pymatgen Structure, or a document that has one below `structure`.
 
-    Only the needed numbers and names are taken, because pymatgen's own reader calls whatever a file names.
+    Sites may be partly occupied only if `partly_occupied`. Only the needed numbers and names are taken, because
+    pymatgen's own reader calls whatever a file names.
 
     Returns:
         The structure, and a remark for the user, with the id and version of a document.
@@ -37,7 +38,7 @@ def read_json(text: str) -> tuple[Structure, str]:
             "is a document without a structure; ask Materials Project for its field `structure` too"
         )
     if kind != "Structure" and isinstance(content.get("structure"), dict):
-        structure, note = checked(_build(content["structure"]), _claims(content))
+        structure, note = checked(_build(content["structure"]), _claims(content), partly_occupied=partly_occupied)
         return structure, "; ".join(filter(None, (_document_name(content), note)))
     if kind is None and {"lattice", "sites"} <= content.keys():
         kind = "Structure"
@@ -46,7 +47,7 @@ def read_json(text: str) -> tuple[Structure, str]:
         raise UnusableStructure(
             f"holds {found}, not a pymatgen Structure; save Structure.to(filename=...) or a document with `structure`"
         )
-    return checked(_build(content))
+    return checked(_build(content), partly_occupied=partly_occupied)
 
 
 def _the_document(content: Any) -> Any:

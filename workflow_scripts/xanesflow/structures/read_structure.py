@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure
@@ -19,12 +18,13 @@ from xanesflow.structures.read_cif import read_cif
 from xanesflow.structures.read_json import read_json
 
 
-def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
+def read_structure(content: bytes, form: str, *, partly_occupied: bool = False) -> tuple[Structure, str]:
     """Read a structure file.
 
     Args:
         content: its bytes.
         form: `poscar`, `cif`, `json`, `xyz` or `vasprun`.
+        partly_occupied: whether the sites of a CIF or JSON file may be partly occupied.
 
     Returns:
         The structure, and a remark for the user on how it was read; empty if there is none.
@@ -37,9 +37,9 @@ def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if form == "cif":
-                return read_cif(text)
+                return read_cif(text, partly_occupied=partly_occupied)
             if form == "json":
-                return read_json(text)
+                return read_json(text, partly_occupied=partly_occupied)
             if form == "xyz":
                 from xanesflow.structures.read_xyz import read_xyz  # ASE is slow to import
 
@@ -55,35 +55,6 @@ def read_structure(content: bytes, form: str) -> tuple[Structure, str]:
         raise UnusableStructure("cannot be read: it needs more memory than there is") from error
     except Exception as error:  # a broken file makes libraries raise all kinds of errors
         raise UnusableStructure(f"cannot be read: {one_line(error)}") from error
-
-
-def same_structure(one: Structure, other: Structure, tolerance_a: float = 1e-3) -> bool:
-    """Whether two structures have the same cell and the same atoms at the same places in the same order.
-
-    Args:
-        one: a structure.
-        other: another; its cell may be rotated, because a CIF does not store the cell's orientation.
-        tolerance_a: largest difference in Å; files round differently.
-    """
-    if [site.specie for site in one] != [site.specie for site in other]:
-        return False
-    if not np.allclose(one.lattice.abc, other.lattice.abc, rtol=0, atol=tolerance_a):
-        return False
-    if not np.allclose(one.lattice.angles, other.lattice.angles, rtol=0, atol=1e-2):
-        return False
-    apart = one.frac_coords - other.frac_coords
-    apart -= np.round(apart)
-    return bool((np.linalg.norm(apart @ one.lattice.matrix, axis=1) < tolerance_a).all())
-
-
-def same_crystal(one: Structure, other: Structure) -> bool:
-    """Whether two structures are one crystal, whatever the order of their atoms, their cells and their origins."""
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    if one.composition.reduced_composition != other.composition.reduced_composition:
-        return False
-    matcher = StructureMatcher(ltol=0.01, stol=0.02, angle_tol=0.5, primitive_cell=True, scale=False)
-    return bool(matcher.fit(one, other))
 
 
 def _text(content: bytes) -> str:

@@ -14,21 +14,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STRUCTURE_COLUMNS = ["material_id", "structure", "formula", "n_atoms"]
+ABOUT_COLUMNS = ["name", "reference"]
+"""What is known of a structure besides; files that a database's answer is stored in do not have them."""
+
 SITE_COLUMNS = [
-    "material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk", "cluster_atoms", "core_hours",
+    "material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk", "cluster_atoms", "core_hours", "parent",
 ]  # fmt: skip
 
 
 def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
-    """Write structures as Parquet, one row for each material, in the order of their ids."""
-    write_structure_rows(path, [(m.material_id, m.structure, m.formula, len(m.elements)) for m in materials])
+    """Write structures as Parquet, one row for each material, in the order of their ids, with `ABOUT_COLUMNS`."""
+    rows = [(m.material_id, m.structure, m.formula, len(m.elements), m.name, m.reference) for m in materials]
+    _write(path, rows, [*STRUCTURE_COLUMNS, *ABOUT_COLUMNS])
 
 
 def write_structure_rows(path: str | Path, rows: Iterable[tuple[str, str, str, int]]) -> None:
-    """Write structures as `write_structures` does, from rows with the `STRUCTURE_COLUMNS`."""
+    """Write structures as Parquet, from rows with the `STRUCTURE_COLUMNS`."""
+    _write(path, rows, STRUCTURE_COLUMNS)
+
+
+def _write(path: str | Path, rows: Iterable[tuple[str | int, ...]], columns: list[str]) -> None:
     import pandas as pd  # slow to import, and reading a structure does not need it
 
-    table = pd.DataFrame(sorted(rows), columns=STRUCTURE_COLUMNS)
+    table = pd.DataFrame(sorted(rows), columns=columns)
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
 
@@ -59,6 +67,7 @@ def write_site_table(
         (
             *(m.material_id, i, m.multiplicity(i), m.formula, len(m.elements), chunk_of(m.material_id, chunks)),
             *(costs[m.material_id, i] if costs is not None else nothing),
+            m.parent,
         )
         for m, i in sorted(sites, key=lambda site: (site[0].material_id, site[1]))
     ]

@@ -27,6 +27,7 @@ from xanesflow.codes.feff8l.read_outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.codes.feff8l.spectrum import Spectrum, compute_spectrum
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster, ask_for_xanes, feff_inp
 from xanesflow.core.errors import NoSpectrumError, ProgramError, XanesflowError
+from xanesflow.core.files import check_room
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -85,6 +86,7 @@ def compute_xanes(
         NoSpectrumError: no rung of the ladder gave potentials.
         XanesflowError: the site cannot be computed at all (atoms too close, an isolated atom), or the programs are
             missing.
+        OSError: the disk is full.
     """
     from xanesflow.codes.feff8l.cluster import cut_cluster  # imports pymatgen, which `compute_cluster` does not need
 
@@ -160,6 +162,7 @@ def _climb(
         try:
             atomic, convergence, level = _run(cluster, rung, folder, core_hole=core_hole, settings=settings)
         except ProgramError as error:
+            check_room(folder)  # the programs do not notice a full disk, and other settings would not help
             attempts.append(Attempt(str(rung), str(error), time.perf_counter() - begin))
             progress(f"failed: {error}")
             continue

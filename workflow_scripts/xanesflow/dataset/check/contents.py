@@ -17,7 +17,7 @@ from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
 from xanesflow.core.text import one_line
 from xanesflow.dataset.check.findings import Finding
-from xanesflow.dataset.file import STRUCTURES, check_size, names_in, structure_keys, subset_names
+from xanesflow.dataset.file import STRUCTURES, about_structure, check_size, names_in, structure_keys, subset_names
 
 COLUMNS = {
     "energy": ("float64", 1),
@@ -44,11 +44,13 @@ class Cell:
         elements: symbol of each atom, in order.
         volume: volume of the cell in Å³.
         data: the structure as pymatgen's dictionary.
+        about: its name, reference and parent, as far as the file has them.
     """
 
     elements: tuple[str, ...]
     volume: float
     data: dict[str, Any]
+    about: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def formula(self) -> str:
@@ -149,7 +151,7 @@ def read_contents(file: h5py.File) -> FileContents:
     structures = file[STRUCTURES]
     for name in names_in(structures):
         try:
-            contents.structures[name] = _cell(json.loads(structures[name][()]))
+            contents.structures[name] = _cell(json.loads(structures[name][()]), about_structure(file, name))
         except (*UNREADABLE, AttributeError) as error:
             contents.unreadable.add(name)
             report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({one_line(error)})"))
@@ -225,7 +227,7 @@ def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[
         return None
 
 
-def _cell(data: Any) -> Cell:
+def _cell(data: Any, about: dict[str, str]) -> Cell:
     """Read the needed parts of a structure.
 
     Raises:
@@ -245,4 +247,4 @@ def _cell(data: Any) -> Cell:
     places = np.asarray([site["abc"] for site in data["sites"]], dtype=np.float64)
     if places.shape != (len(elements), 3) or not np.isfinite(places).all():
         raise ValueError("it has coordinates that are not finite")
-    return Cell(tuple(elements), float(abs(np.linalg.det(matrix))), data)
+    return Cell(tuple(elements), float(abs(np.linalg.det(matrix))), data, about)

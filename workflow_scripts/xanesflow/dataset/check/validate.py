@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.reasons import REASONS
-from xanesflow.core.sites import PARTS, site_id
+from xanesflow.core.sites import PARTS, parent_of, site_id
 from xanesflow.core.text import first_of, one_line
 from xanesflow.dataset.check.contents import FileContents, SubsetContents, read_contents
 from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
@@ -228,7 +228,9 @@ def _split(subset: SubsetContents) -> Iterator[Finding]:
     place = f"{subset.name}/split"
     for part in sorted(set(split.tolist()) - set(PARTS)):
         yield Finding("split", place, f"'{part}' is no part of a split; the parts are {', '.join(PARTS)}")
-    parts = subset.parts_of_material()
+    parts: dict[str, set[str]] = {}
+    for material, of_material in subset.parts_of_material().items():
+        parts.setdefault(parent_of(material), set()).update(of_material)
     leaked = [f"{m} ({', '.join(sorted(p))})" for m, p in parts.items() if len(p) > 1]
     if leaked:
         yield Finding("split", place, f"materials are in more than one part: {first_of(leaked)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from xanesflow.codes.registry import theory_of
 from xanesflow.core.reasons import REASONS
-from xanesflow.core.sites import PARTS, Subset
+from xanesflow.core.sites import PARTS, Subset, parent_of
 from xanesflow.core.templates import environment
 from xanesflow.dataset.check.contents import FileContents, SubsetContents
 from xanesflow.dataset.check.findings import Validation
@@ -21,7 +21,7 @@ SOURCES = {
     "materials_project": "Materials Project (materialsproject.org, CC-BY-4.0); cite it too (doi:10.1063/1.4812323)",
     "amcsd": "the American Mineralogist Crystal Structure Database, as the package larixite brings it along; cite it "
     "too (R. T. Downs and M. Hall-Wallace, American Mineralogist 88, 247-250, 2003), and the papers of the structures, "
-    "whose ids hold the database's numbers",
+    "which are listed below",
 }
 
 
@@ -86,11 +86,25 @@ def datacard(
                 for reason, meaning in REASONS.items()
                 if any(subset["left_out"][reason] for subset in subsets.values())
             },
+            papers=_papers(contents),
             checks=validation.looked_at,
             remarks=[each for each in validation.findings if not each.fault and each.check != "hashes"],
             versions=_json(about.get("versions")),
         )
     )
+
+
+def _papers(contents: FileContents) -> dict[str, list[str]]:
+    """The publications of the structures, sorted, each with the materials that come from it."""
+    found: dict[str, list[str]] = {}
+    for key, cell in contents.structures.items():
+        material = parent_of(key.partition("@")[0])
+        if "reference" in cell.about:
+            name = f"{cell.about['name']}, " if cell.about.get("name") else ""
+            of_paper = found.setdefault(cell.about["reference"], [])
+            if (named := f"{name}{material}") not in of_paper:
+                of_paper.append(named)
+    return dict(sorted(found.items()))
 
 
 def _subset(subset: SubsetContents) -> dict[str, Any]:

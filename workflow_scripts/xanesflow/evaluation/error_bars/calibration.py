@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
-from xanesflow.core.sites import parse_site_id
+from xanesflow.core.sites import parent_of, parse_site_id
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -213,8 +213,8 @@ def cross_fit(
 
 
 def materials_of(ids: Sequence[str]) -> list[str]:
-    """The material of each site."""
-    return [parse_site_id(name)[0] for name in ids]
+    """The material of each site; for a cell of a disordered crystal, that crystal."""
+    return [parent_of(parse_site_id(name)[0]) for name in ids]
 
 
 def folds_by_material(

@@ -12,6 +12,7 @@ import numpy as np
 
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
@@ -125,7 +126,7 @@ def read_owner_and_sites(path: str | Path) -> tuple[Ensemble, TrainingSites | No
 def _opened(path: str | Path) -> Iterator[h5py.File]:
     """Open a calibration; report what it lacks as an XanesflowError, also what the block finds missing."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if file.attrs.get("schema") != SCHEMA:
                 raise KeyError(f"its schema is {file.attrs.get('schema')!r}, wanted '{SCHEMA}'")
             yield file

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from xanesflow.core.figures import BASELINE, MODEL, figure
+from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.sites import parse_site_id
 from xanesflow.core.tables import write_csv
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.models.delta.delta_model import FEWEST_PAIRS, DeltaSettings, fit_delta
@@ -55,7 +56,7 @@ def score_unseen_elements(
         XanesflowError: the dataset lacks the subset or features.
     """
     data = read_subset(dataset_path, subset, features)
-    elements = elements_of_materials(dataset_path, subset, set(data.materials))
+    elements = elements_of_materials(dataset_path, subset, {parse_site_id(name)[0] for name in data.ids})
     found = unseen_elements(data, DeltaSettings(cheap_features, seed), elements, most=MOST_ELEMENTS)
     for row in found.itertuples():
         logger.info("without %s: %d test sites, %d training sites, η %.2f, structure alone %.2f", *row[1:])
@@ -67,7 +68,7 @@ def score_unseen_elements(
 def elements_of_materials(path: str | Path, subset: str, materials: Iterable[str]) -> dict[str, frozenset[str]]:
     """The elements of each material; none if the dataset lacks its structure (the log counts these materials)."""
     found: dict[str, frozenset[str]] = {}
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         for material in materials:
             elements: set[str] = set()
             if structure_key(file, subset, material) is not None:
@@ -97,7 +98,7 @@ def unseen_elements(
         A table with `COLUMNS`: the element, numbers of evaluated and of training sites, and the figures of merit η of
         the delta model and of the regression on the structure alone. η is relative to the baseline.
     """
-    of_site = [elements[material] for material in data.materials]
+    of_site = [elements[parse_site_id(name)[0]] for name in data.ids]
     known = np.flatnonzero(np.isin(data.split, ["train", "val"]))
     counts = Counter(element for row in known for element in sorted(of_site[row]))
     rows: list[tuple[str, int, int, float, float]] = []

@@ -186,11 +186,13 @@ def _subset(
     sites = list(zip(view.material_id.tolist(), view.site_index.tolist(), strict=True))
     known = chemistry.set_index(["material_id", "site_index"]).loc[sites]
     names = {name: number for number, name in enumerate(view.ids)}
+    about = {material: subset.about(material) for material in dict.fromkeys(view.material_id.tolist())}
     return {
         "name": subset.name,
         "energy": subset.energy,
         "ids": view.ids,
         "formula": known["formula"].tolist(),
+        "about": {material: texts for material, texts in about.items() if texts},
         "multiplicity": view.multiplicity.astype(np.int32),
         "part": [PARTS.index(part) for part in view.split],
         "oxidation": [None if np.isnan(value) else round(value, 2) for value in known["oxidation_state"]],

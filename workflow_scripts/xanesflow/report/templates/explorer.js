@@ -77,6 +77,10 @@
     draw();
   }
 
+  // What is known of a site's structure: its name and its publication.
+  const about = (k) => subset.about[subset.ids[k].slice(0, subset.ids[k].lastIndexOf("_"))] || {};
+  const named = (k) => [subset.formula[k], about(k).name].filter(Boolean).join(", ");
+
   function chooseModel(before = chosen === null ? null : subset.ids[chosen]) {
     model = subset.models[at("x-model").value];
     map = subset.maps[model.features];
@@ -94,9 +98,9 @@
     const wanted = at("x-search").value.trim().toLowerCase(), only = Number(at("x-tenth").value);
     const sign = at("x-order").value === "worst" ? -1 : 1;
     const shown = [...model.mse.keys()]
-      .filter((k) => (!only || model.tenth[k] === only) && `${subset.ids[k]} ${subset.formula[k]}`.toLowerCase().includes(wanted))
+      .filter((k) => (!only || model.tenth[k] === only) && `${subset.ids[k]} ${named(k)}`.toLowerCase().includes(wanted))
       .sort((a, b) => sign * (model.rank[a] - model.rank[b]));
-    options(at("x-list"), shown.map((k) => [String(k), `${model.rank[k]}.  ${short(model.mse[k])}  ${subset.ids[k]}  ${subset.formula[k]}`]));
+    options(at("x-list"), shown.map((k) => [String(k), `${model.rank[k]}.  ${short(model.mse[k])}  ${subset.ids[k]}  ${named(k)}`]));
     at("x-list").size = Math.min(11, Math.max(3, subset.evaluated));
     at("x-list").selectedIndex = shown.indexOf(chosen);
     at("x-count").textContent = model.n
@@ -110,7 +114,7 @@
     const { x, y, marker } = marks();
     Plotly.restyle(at("x-map"), { x: [x], y: [y], marker: [marker] }, [at("x-map").data.length - 1]);
     drawSpectrum();
-    at("x-said").textContent = `${subset.ids[point]} ${subset.formula[point]}`;
+    at("x-said").textContent = `${subset.ids[point]} ${named(point)}`;
   }
 
   function draw(print = false) {
@@ -133,7 +137,7 @@
   }
 
   function hover(k) {
-    const lines = [plain(subset.ids[k]), plain(subset.formula[k])];
+    const lines = [plain(subset.ids[k]), plain(named(k))];
     if (subset.oxidation[k] !== null) lines.push(`oxidation state ${charge(subset.oxidation[k])}`);
     if (subset.coordination[k] !== null) lines.push(`${subset.coordination[k]} neighbours, ${subset.oxygens[k]} oxygen`);
     lines.push(isEvaluated(k) ? `error ${short(model.mse[k])} bohr⁴` : data.parts[subset.part[k]]);
@@ -225,7 +229,7 @@
       traces.push(line(scaled(predicted), "predicted", 2, { width: 2.2, color: theme.model, dash: "dash" }));
     }
     if (at("x-draw-near").checked) near().forEach((k, n) => traces.push(
-      line(scaled(values(subset.spectra, k)), plain(subset.ids[k]), 4 + n, { width: 1, color: theme.near[n], dash: DASHES[n] })));
+      line(scaled(values(subset.spectra, k)), plain([about(k).name, subset.ids[k]].filter(Boolean).join(" ")), 4 + n, { width: 1, color: theme.near[n], dash: DASHES[n] })));
     if (chosen !== null) traces.push(line(scaled(values(subset.spectra, chosen)), "simulated", 1, { width: 2.2, color: theme.text }));
     const y = normalised ? `Normalised μ(E) (1 over the last ${NORMALISED_EV} eV)` : "Cross section (10⁻³ bohr²)";
     Plotly.react(at("x-spectrum"), traces, layout("Photon energy (eV)", y, { exponentformat: "none", separatethousands: false }), CONFIG);
@@ -235,10 +239,13 @@
   // What is known about the chosen site, as text.
   function showFacts() {
     const k = chosen, facts = [];
-    at("x-title").textContent = k === null ? "No site" : [subset.ids[k], subset.formula[k]].filter(Boolean).join(", ");
+    at("x-title").textContent = k === null ? "No site" : [subset.ids[k], named(k)].filter(Boolean).join(", ");
     if (k !== null) {
       const source = subset.oxidation_from[k], cn = subset.coordination[k];
       facts.push(["Site", subset.ids[k]], ["Formula", subset.formula[k] || "not known"]);
+      if (about(k).name) facts.push(["Compound", about(k).name]);
+      if (about(k).parent) facts.push(["Cell of", `the disordered crystal ${about(k).parent}`]);
+      if (about(k).reference) facts.push(["Structure from", about(k).reference]);
       facts.push(["Multiplicity", subset.multiplicity[k] === 1 ? "1 atom in the cell" : `${subset.multiplicity[k]} equivalent atoms in the cell`]);
       facts.push(["Part", data.parts[subset.part[k]]], ["Oxidation state", charge(subset.oxidation[k]) + (source ? ` (${source})` : "")]);
       facts.push(["Neighbours", cn === null ? "not known" : `${cn}, ${subset.oxygens[k]} of them oxygen (CrystalNN)`]);
@@ -255,7 +262,7 @@
     at("x-near").tBodies[0].replaceChildren(...near().map((other, n) => {
       const row = make("tr"), button = make("button", subset.ids[other], { type: "button", onclick: () => choose(other) });
       row.insertCell().append(button);
-      for (const text of [subset.formula[other] || "–", charge(subset.oxidation[other])]) row.append(make("td", text, { className: "text" }));
+      for (const text of [named(other) || "–", charge(subset.oxidation[other])]) row.append(make("td", text, { className: "text" }));
       row.append(make("td", map.distances[k][n].toFixed(2)));
       return row;
     }));

@@ -37,8 +37,10 @@ class FoundMineral:
         return f"{name}, {TITLE}, {self.entry.id}: {self.entry.reference}"
 
 
-def find_mineral(given: str) -> FoundMineral | None:
+def find_mineral(given: str, *, partly_occupied: bool = False) -> FoundMineral | None:
     """Find the entry that an id, a mineral's name or a formula stands for.
+
+    Its sites may be partly occupied only if `partly_occupied`.
 
     A name or formula stands for the first usable entry of `choose_entries.rank`: ordered, at ambient conditions,
     newest; among those of the mineral and formula that have the most such entries. So TiO2 is no high-pressure form,
@@ -67,7 +69,7 @@ def find_mineral(given: str) -> FoundMineral | None:
     failed: list[str] = []
     for entry in found:
         try:
-            structure, note = read_entry(entry)
+            structure, note = read_entry(entry, partly_occupied=partly_occupied)
         except UnusableStructure as error:
             failed.append(f"{entry.id} {error}")
             continue

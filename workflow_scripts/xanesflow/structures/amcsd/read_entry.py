@@ -16,8 +16,10 @@ from xanesflow.structures.read_cif import read_cif
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 
 
-def read_entry(entry: Entry) -> tuple[Structure, str]:
+def read_entry(entry: Entry, *, partly_occupied: bool = False) -> tuple[Structure, str]:
     """Build the crystal of an entry and compare it with the entry's formula, volume, density and space group.
+
+    Its sites may be partly occupied only if `partly_occupied`.
 
     Returns:
         The structure in the cell that the database gives, and a remark for the user; empty if there is none.
@@ -26,7 +28,7 @@ def read_entry(entry: Entry) -> tuple[Structure, str]:
         UnusableStructure: the entry is disordered, lacks the places of its hydrogen, or contradicts itself.
     """
     _check_hydrogen(entry)
-    return read_cif(cif_text(entry))
+    return read_cif(cif_text(entry), partly_occupied=partly_occupied)
 
 
 def cif_text(entry: Entry) -> str:

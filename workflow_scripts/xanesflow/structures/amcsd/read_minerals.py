@@ -7,17 +7,22 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+
+from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import cell_id, parent_of
 from xanesflow.core.tables import count_reasons
 from xanesflow.structures.amcsd.choose_entries import Filters, choose_entries
 from xanesflow.structures.amcsd.database import FILE_NAME, Entry, database_hash, load_entries
 from xanesflow.structures.amcsd.read_entry import read_entry
+from xanesflow.structures.disorder.represent import REFUSE, Disorder, fill
 from xanesflow.structures.materials_project.manifest import LeftOut, Manifest
 from xanesflow.structures.site_table import write_structure_rows
 
@@ -26,6 +31,9 @@ log = logging.getLogger(__name__)
 PACKAGES = ("larixite", "gemmi", "pymatgen", "pymatgen-core")
 
 _BATCH = 50  # entries sent to a worker at once
+
+Row = tuple[str, str, str, int]
+"""Id, pymatgen's JSON, formula and number of atoms of a structure."""
 
 
 def read_minerals(
@@ -36,6 +44,7 @@ def read_minerals(
     structures: Path,
     manifest: Path,
     workers: int = 1,
+    disorder: Disorder = REFUSE,
 ) -> Manifest:
     """Read the entries of some chemical systems and write their structures and a manifest.
 
@@ -43,10 +52,11 @@ def read_minerals(
         element: symbol of the absorber.
         systems: such as `Cu-O-*`, where * is any other element.
         filters: what else an entry must fulfil.
-        structures: Parquet to write, one row with pymatgen's JSON for each entry, in the order of ids.
+        structures: Parquet to write, one row with pymatgen's JSON for each structure, in the order of ids.
         manifest: JSON to write, in the form of Materials Project's; each material has mineral, conditions, reference
-            and the hash of its structure.
+            and the hash of its structure, and a cell of a disordered entry the entry's id (`parent`).
         workers: number of processes that read entries.
+        disorder: what becomes of disordered entries.
 
     Returns:
         The manifest.
@@ -59,20 +69,19 @@ def read_minerals(
     refused = {each.material_id for each in left_out}
     entries = [entry for entry in chosen if entry.id not in refused]
     # Read them, and leave out what is disordered, incomplete, contradicts itself or is too large.
-    rows: list[tuple[str, str, str, int]] = []
+    rows: list[Row] = []
     materials: dict[str, dict[str, str]] = {}
     batches = [entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH)]
     by_id = {entry.id: entry for entry in entries}
-    for batch in map_in_processes(_read_batch, batches, workers):
+    read = partial(_read_batch, max_atoms=filters.max_atoms, disorder=disorder)
+    for batch in map_in_processes(read, batches, workers):
         for row in batch:
             if isinstance(row, LeftOut):
                 left_out.append(row)
-            elif filters.max_atoms is not None and row[3] > filters.max_atoms:
-                detail = f"its cell has {row[3]} atoms, more than structures.amcsd.max_atoms"
-                left_out.append(LeftOut(row[0], "excluded", detail))
             else:
                 rows.append(row)
-                materials[row[0]] = _about(by_id[row[0]], row[1])
+                parent = parent_of(row[0])
+                materials[row[0]] = _about(by_id[parent], row[1]) | ({} if parent == row[0] else {"parent": parent})
     counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
     names = ", ".join(f"{number} {reason}" for reason, number in counts.items()) or "none"
     if not rows:
@@ -88,7 +97,13 @@ def read_minerals(
         asked=datetime.now(UTC).isoformat(timespec="seconds"),
         endpoint=f"{FILE_NAME} of the package larixite",
         database_version=f"sha256:{database_hash()}",
-        query={"element": element, "systems": list(systems), **json.loads(json.dumps(asdict(filters))), "include": []},
+        query={
+            "element": element,
+            "systems": list(systems),
+            **json.loads(json.dumps(asdict(filters))),
+            "include": [],
+            "disorder": asdict(disorder),
+        },
         found=len(chosen),
         structures_sha256=sha256_file(structures),
         materials=materials,
@@ -111,14 +126,24 @@ def _about(entry: Entry, structure: str) -> dict[str, str]:
     }
 
 
-def _read_batch(entries: list[Entry]) -> list[tuple[str, str, str, int] | LeftOut]:
-    return [_read_one(entry) for entry in entries]
+def _read_batch(entries: list[Entry], *, max_atoms: int | None, disorder: Disorder) -> list[Row | LeftOut]:
+    return [row for entry in entries for row in _read_one(entry, max_atoms, disorder)]
 
 
-def _read_one(entry: Entry) -> tuple[str, str, str, int] | LeftOut:
+def _read_one(entry: Entry, max_atoms: int | None, disorder: Disorder) -> list[Row] | list[LeftOut]:
+    """The rows of an entry: its structure, or the cells that represent it; or why there is none."""
     try:
-        structure, _ = read_entry(entry)
+        structure, _ = read_entry(entry, partly_occupied=not disorder.refused)
+        if max_atoms is not None and len(structure) > max_atoms:
+            detail = f"its cell has {len(structure)} atoms, more than structures.amcsd.max_atoms"
+            return [LeftOut(entry.id, "excluded", detail)]
+        if structure.is_ordered:
+            return [_row(entry.id, structure)]
+        return [_row(cell_id(entry.id, number), cell) for number, (cell, _) in enumerate(fill(structure, disorder), 1)]
     except UnusableStructure as error:
-        return LeftOut(entry.id, error.reason, f"the entry {error}")
+        return [LeftOut(entry.id, error.reason, f"the entry {error}")]
+
+
+def _row(material_id: str, structure: Structure) -> Row:
     as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
-    return entry.id, as_json, structure.composition.reduced_formula, len(structure)
+    return material_id, as_json, structure.composition.reduced_formula, len(structure)

@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import orjson
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
@@ -109,17 +110,21 @@ class RetryingAdapter(HTTPAdapter):
     ) -> requests.Response:
         host = urlsplit(request.url or "").netloc
         silence = self.retries.silence_s
+        proxy = _proxy(request, proxies)
+        through = f" through {proxy}" if proxy else ""
         try:
             response = super().send(
                 request, stream=True, timeout=(silence, silence), verify=verify, cert=cert, proxies=proxies
             )
             body = self._body(response)
+        except requests.exceptions.ProxyError as error:
+            raise TryAgainError(f"cannot be reached: {proxy or 'the proxy'} fails ({_cause(error)})") from None
         except requests.ConnectTimeout:
-            raise TryAgainError(f"cannot be reached at {host} within {silence:g} s") from None
+            raise TryAgainError(f"cannot be reached at {host}{through} within {silence:g} s") from None
         except (requests.Timeout, TimeoutError):
             raise TryAgainError(f"was silent for {silence:g} s") from None
         except requests.ConnectionError as error:
-            raise TryAgainError(f"cannot be reached at {host} ({_cause(error)})") from None
+            raise TryAgainError(f"cannot be reached at {host}{through} ({_cause(error)})") from None
         except (requests.RequestException, HTTPError, OSError) as error:
             answer = f"was silent for {silence:g} s" if "timed out" in str(error) else f"broke off ({_cause(error)})"
             raise TryAgainError(answer) from None
@@ -166,6 +171,15 @@ class RetryingAdapter(HTTPAdapter):
             raise XanesflowError(
                 f"{self.server} at {here} redirects to {there}; if that is right, set MP_API_ENDPOINT to it."
             )
+
+
+def _proxy(request: requests.PreparedRequest, proxies: Any) -> str:
+    """`the proxy HOST:PORT (HTTPS_PROXY)` of a request, without user and password; empty if it has none."""
+    address = select_proxy(request.url or "", proxies)
+    if not address:
+        return ""
+    scheme = urlsplit(request.url or "").scheme.upper()
+    return f"the proxy {urlsplit(address).netloc.rpartition('@')[2] or 'without a name'} ({scheme}_PROXY)"
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -1,0 +1,1 @@
+"""Disordered crystals: cells with whole atoms that represent them."""
