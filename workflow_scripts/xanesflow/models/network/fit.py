@@ -46,11 +46,11 @@ def train_model(
     config_json: str | None = None,
     report_every: int = 10,
 ) -> list[Model]:
-    """Train one model with one or several seeds, all at once, and write a checkpoint for each.
+    """Train one model with one or several seeds, and write a checkpoint for each.
 
     A seed is not trained again if its checkpoint exists and comes from the same data, settings and versions. So adding
     a seed costs one training. While a training runs, its state is stored next to the checkpoints
-    (`training.safetensors`). An interrupted training continues from there and gives the same result.
+    (`training_seed0.safetensors`). An interrupted training continues from there and gives the same result.
 
     Args:
         kind: such as `expert`.
@@ -83,13 +83,11 @@ def train_model(
         logger.info("%s seed %d: kept, because its data, settings and versions are unchanged", name, seed)
         os.utime(outputs[seed])  # Snakemake expects outputs to be newer than their inputs
 
-    # Train the others together.
+    # Train the others.
     if missing := [seed for seed in outputs if seed not in models]:
         folder = outputs[missing[0]].parent
         folder.mkdir(parents=True, exist_ok=True)
-        depends_on = {"data": _joined_hash(data), "seeds": missing, "settings": _same_for_all(settings)}
-        if begin is not None:
-            depends_on["starts"] = [begin[seed].described() for seed in missing]
+        depends_on = {"data": _joined_hash(data), "starts": [each.described() for each in (begin or {}).values()]}
         trained = fit_models(
             kind,
             name,
@@ -99,7 +97,7 @@ def train_model(
             starts=[begin[seed] for seed in missing] if begin is not None else None,
             config_json=config_json,
             report=_log_every(report_every, name),
-            saved=SavedTraining(folder / "training.safetensors", depends_on),
+            saved=SavedTraining(folder, depends_on),
         )
         for seed, (model, _) in zip(missing, trained, strict=True):
             save_checkpoint(outputs[seed], model)
