@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from xanesflow.core.arrays import check_size
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
@@ -21,7 +22,6 @@ SCHEMA_VERSION = "1.1"
 """1.1 added hashes, and `corrections` in every subset. A reader accepts any version with the same major number."""
 
 STRUCTURES = "structures"
-UNITS = {"energy": "eV", "spectra": "bohr^2"}
 
 ABOUT = ("name", "reference", "parent")
 """Attributes of a structure, each only where it is known: its mineral or compound, its publication, and the disordered
@@ -130,16 +130,6 @@ def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
             yield from datasets_of(item)
         elif isinstance(item, h5py.Dataset):
             yield item
-
-
-def check_size(dataset: h5py.Dataset) -> None:
-    """Check that the file can hold an array of the stated shape, before memory is allocated for it.
-
-    Raises:
-        OSError: the file is far too small (even if compressed 1000-fold), so the stated shape must be damaged.
-    """
-    if dataset.size and dataset.size * dataset.dtype.itemsize > 1000 * Path(dataset.file.filename).stat().st_size:
-        raise OSError(f"its shape is said to be {dataset.shape}, but the file is too small for that")
 
 
 def hash_of(dataset: h5py.Dataset) -> str:

@@ -22,9 +22,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.arrays import BadArrayError, read_array
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
+from xanesflow.core.tables import read_rejected_group
 from xanesflow.core.text import one_line
 from xanesflow.dataset.file import about_structure, open_dataset, structure_json, structure_key, subset_names
 from xanesflow.dataset.lazy_rows import Array
@@ -66,8 +68,9 @@ class DatasetFile:
     def __getitem__(self, subset: str) -> SubsetView:
         if subset not in self.subsets:
             raise XanesflowError(
-                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}."
-            ) from None
+                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}. Change `subsets`, or "
+                "name another file."
+            )
         return SubsetView(self, subset)
 
     def __iter__(self) -> Iterator[str]:
@@ -195,6 +198,27 @@ class SubsetView:
             )
         return found
 
+    def read(self, name: str) -> NDArray[Any]:
+        """Read an array of the whole subset, whichever sites this view shows.
+
+        Raises:
+            XanesflowError: it is missing, has another type or shape, or not a row for each spectrum.
+        """
+        self.data(name)
+        try:
+            values = read_array(self.hdf5, name)
+        except BadArrayError as error:
+            raise XanesflowError(
+                f"{self.name} in {self._dataset.path} is not laid out as a dataset of xanesflow ({name}: {error}); "
+                "build it again, or see `xanesflow dataset validate`."
+            ) from None
+        if name != "energy" and len(values) != (n := len(self.data("spectra"))):
+            raise XanesflowError(
+                f"{self.name} in {self._dataset.path} has {n} spectra, but {len(values)} rows of "
+                f"{name.rsplit('/', maxsplit=1)[-1]}; build the dataset again (snakemake dataset)."
+            )
+        return values
+
     @property
     def attributes(self) -> dict[str, Any]:
         """Attributes of the spectra: units, energy reference, broadening, normalisation."""
@@ -203,7 +227,7 @@ class SubsetView:
     @cached_property
     def energy(self) -> NDArray[np.float64]:
         """Absolute photon energies, (141,) eV."""
-        return np.asarray(self.data("energy")[:])
+        return self.read("energy")
 
     @property
     def spectra(self) -> Array:
@@ -235,41 +259,42 @@ class SubsetView:
         names = name.split("+") if name is not None else list(known)
         for each in names:
             if each not in known:
-                raise XanesflowError(f"{self.name} has no features '{each}'; it has {', '.join(known) or 'none'}.")
+                raise XanesflowError(
+                    f"{self.name} in {self._dataset.path} has no features '{each}'; it has "
+                    f"{', '.join(known) or 'none'}. Name one of these, or build the dataset again with others in "
+                    "`features.models`."
+                )
         return [f"features/{each}" for each in names]
 
     @cached_property
     def material_id(self) -> NDArray[np.str_]:
         """(n,) material of each site."""
-        return self._texts("material_id")
+        return self.read("material_id")[self.rows]
 
     @cached_property
     def site_index(self) -> NDArray[np.int64]:
         """(n,) 0-based index of each absorber in its structure."""
-        return np.asarray(self.data("site_index")[:])[self.rows]
+        return self.read("site_index")[self.rows]
 
     @cached_property
     def multiplicity(self) -> NDArray[np.int64]:
         """(n,) number of symmetry-equivalent atoms that each site represents."""
-        return np.asarray(self.data("multiplicity")[:])[self.rows]
+        return self.read("multiplicity")[self.rows]
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
         """(n,) part of each site: train, val or test."""
-        return self._texts("split")
+        return self.read("split")[self.rows]
 
     @cached_property
     def corrections(self) -> NDArray[np.str_]:
         """(n,) what was changed in a run's inputs until it succeeded; empty if nothing was, or in an older file."""
-        return self._texts("corrections") if "corrections" in self.hdf5 else np.full(len(self), "")
+        return self.read("corrections")[self.rows] if "corrections" in self.hdf5 else np.full(len(self), "")
 
     @cached_property
     def ids(self) -> list[str]:
         """Id of each site, such as `mp-390_000`."""
         return [site_id(m, int(i)) for m, i in zip(self.material_id, self.site_index, strict=True)]
-
-    def _texts(self, name: str) -> NDArray[np.str_]:
-        return np.asarray(self.data(name).asstr()[:], dtype=np.str_)[self.rows]
 
     def part(self, part: str) -> SubsetView:
         """The sites of one part of the split: train, val or test.
@@ -285,13 +310,11 @@ class SubsetView:
         """Every site that was left out of the subset, with its reason.
 
         Raises:
-            XanesflowError: the table holds an unknown reason.
+            XanesflowError: the table holds an unknown reason, or lacks a column.
         """
-        columns = [self.data(f"rejected/{name}") for name in ("material_id", "site_index", "reason", "detail")]
-        texts = [each[:].tolist() if each.dtype.kind == "i" else each.asstr()[:].tolist() for each in columns]
         try:
-            return [Rejected(*row) for row in zip(*texts, strict=True)]
-        except ValueError as error:
+            return read_rejected_group(self.hdf5)
+        except (ValueError, BadArrayError) as error:
             raise XanesflowError(
                 f"The rejected table of {self.name} in {self._dataset.path}: {error}; see `xanesflow dataset validate`."
             ) from None

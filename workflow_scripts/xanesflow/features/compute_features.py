@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
+from xanesflow.core.arrays import BadArrayError, read_array, write_array
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
+from xanesflow.core.tables import read_rejected_group, write_rejected_group
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
 
@@ -50,7 +51,7 @@ class SiteFeatures:
         attributes: all root attributes, as stored.
     """
 
-    material_id: NDArray[np.object_]
+    material_id: NDArray[np.str_]
     site_index: NDArray[np.int64]
     features: Features
     featurizer: str
@@ -146,9 +147,9 @@ def read_features(path: str | Path) -> SiteFeatures:
         with open_hdf5(path) as file:
             attributes = dict(file.attrs)
             return SiteFeatures(
-                material_id=file["material_id"].asstr()[:],
-                site_index=file["site_index"][:],
-                features=file["features"][:],
+                material_id=read_array(file, "material_id"),
+                site_index=read_array(file, "site_index"),
+                features=read_array(file, "features"),
                 featurizer=attributes["featurizer"],
                 meaning=attributes["meaning"],
                 weights_hash=attributes["weights_hash"],
@@ -156,7 +157,7 @@ def read_features(path: str | Path) -> SiteFeatures:
                 rejected=read_rejected_group(file),
                 attributes=attributes,
             )
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, BadArrayError) as error:
         raise XanesflowError(
             f"{path} is not a readable file of features ({error}): compute it again with the target `features`."
         ) from error
@@ -217,9 +218,9 @@ def write_features(
     """Write a file of features, whole or not at all; `compute_features` describes its layout."""
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
-        file.create_dataset("material_id", data=list(sites["material_id"]), dtype=STRING)
-        file.create_dataset("site_index", data=sites["site_index"].to_numpy(np.int64))
-        file.create_dataset("features", data=features)
+        for name in ("material_id", "site_index"):
+            write_array(file, name, sites[name])
+        write_array(file, "features", features)
         write_rejected_group(file, rejected)
 
 
