@@ -11,7 +11,7 @@ from test_models_training import arrays, small
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 from xanesflow.models.network.resume import SavedTraining
 from xanesflow.models.network.train import train_networks
 
@@ -136,7 +136,7 @@ def test_another_seed_or_other_data_train_only_what_they_change(tmp_path, caplog
     def train(seeds=(0, 1), settings=SETTINGS):
         caplog.clear()
         given = {seed: outputs.setdefault(seed, tmp_path / f"seed{seed}.safetensors") for seed in seeds}
-        models = train_expert(dataset, given, subset="Cu_FEFF", features="m3gnet", settings=settings)
+        models = train_model("expert", dataset, given, subsets=["Cu_FEFF"], features="m3gnet", settings=settings)
         assert [model.card.seed for model in models] == list(seeds)
         return caplog.text.count(": kept")
 
