@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xanesflow.core.errors import LibraryError
+from xanesflow.core.errors import BadArrayError
 
 STRING = h5py.string_dtype("utf-8")
 
@@ -31,18 +31,6 @@ ARRAYS = {
     **dict.fromkeys(("material_id", "split", "corrections", "reason", "detail"), ArrayType("text")),
 }
 """Every array by its name; `features/m3gnet` and `rejected/reason` are of the types `features` and `reason`."""
-
-
-class BadArrayError(LibraryError):
-    """An array cannot be used; the message is a sentence without its subject, the array.
-
-    Attributes:
-        check: the check of `dataset.check.findings` that fails: `layout`, `types` or `shapes`.
-    """
-
-    def __init__(self, check: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.check = check
 
 
 def type_of(name: str) -> ArrayType:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -120,6 +121,19 @@ def about_structure(file: h5py.File, key: str) -> dict[str, str]:
     """What is known of a structure besides its atoms: those of `ABOUT` that the file has."""
     attributes = file[STRUCTURES][key].attrs
     return {name: str(attributes[name]) for name in ABOUT if name in attributes}
+
+
+def attributes_of(item: h5py.File | h5py.Dataset) -> dict[str, Any]:
+    """The attributes of a part of the file as plain values that JSON can hold, without the hash of its arrays' values.
+
+    That hash differs between subsets, and models compare the other attributes of features to check that those of
+    several subsets were computed in the same way.
+    """
+    return {
+        name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        for name, value in item.attrs.items()
+        if name != "sha256"
+    }
 
 
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:

@@ -15,20 +15,21 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.arrays import BadArrayError, read_array
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.arrays import read_array
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
 from xanesflow.core.tables import read_rejected_group
 from xanesflow.core.text import one_line
-from xanesflow.dataset.file import about_structure, open_dataset, structure_json, structure_key, subset_names
+from xanesflow.dataset.file import (
+    about_structure, attributes_of, open_dataset, structure_json, structure_key, subset_names,
+)  # fmt: skip
 from xanesflow.dataset.lazy_rows import Array
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ class DatasetFile:
     def __getitem__(self, subset: str) -> SubsetView:
         if subset not in self.subsets:
             raise XanesflowError(
-                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}. Change `subsets`, or "
-                "name another file."
+                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}. Name one of these."
             )
         return SubsetView(self, subset)
 
@@ -85,7 +85,7 @@ class DatasetFile:
     def __enter__(self) -> DatasetFile:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -101,7 +101,7 @@ class DatasetFile:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """The root attributes: title, creator, licence, created, versions, config, ..."""
-        return {name: _plain(value) for name, value in self.hdf5.attrs.items()}
+        return attributes_of(self.hdf5)
 
     @property
     def hdf5(self) -> h5py.File:
@@ -162,6 +162,11 @@ class SiteView:
         return f"<site {self.id} of {self._subset.name}, {self.split}>"
 
 
+def _column(name: str) -> Any:
+    """An array of a subset, for the sites that a view shows."""
+    return cached_property(lambda view: view.read(name)[view.rows])
+
+
 class SubsetView:
     """All or some sites of a subset: one element at one level of theory, such as `Cu_FEFF`.
 
@@ -172,6 +177,9 @@ class SubsetView:
         name: such as `Cu_FEFF`.
         element, theory: the two halves of the name.
         rows: row numbers in the file.
+        material_id, site_index: (n,) material of each site, and the 0-based index of its absorber in the structure.
+        multiplicity: (n,) number of symmetry-equivalent atoms that each site represents.
+        split: (n,) part of each site: train, val or test.
     """
 
     def __init__(self, dataset: DatasetFile, name: str, rows: Rows | None = None) -> None:
@@ -222,7 +230,7 @@ class SubsetView:
     @property
     def attributes(self) -> dict[str, Any]:
         """Attributes of the spectra: units, energy reference, broadening, normalisation."""
-        return {name: _plain(value) for name, value in self.data("spectra").attrs.items() if name != "sha256"}
+        return attributes_of(self.data("spectra"))
 
     @cached_property
     def energy(self) -> NDArray[np.float64]:
@@ -261,30 +269,14 @@ class SubsetView:
             if each not in known:
                 raise XanesflowError(
                     f"{self.name} in {self._dataset.path} has no features '{each}'; it has "
-                    f"{', '.join(known) or 'none'}. Name one of these, or build the dataset again with others in "
-                    "`features.models`."
+                    f"{', '.join(known) or 'none'}. Name one of these, or add yours to `features.models`."
                 )
         return [f"features/{each}" for each in names]
 
-    @cached_property
-    def material_id(self) -> NDArray[np.str_]:
-        """(n,) material of each site."""
-        return self.read("material_id")[self.rows]
-
-    @cached_property
-    def site_index(self) -> NDArray[np.int64]:
-        """(n,) 0-based index of each absorber in its structure."""
-        return self.read("site_index")[self.rows]
-
-    @cached_property
-    def multiplicity(self) -> NDArray[np.int64]:
-        """(n,) number of symmetry-equivalent atoms that each site represents."""
-        return self.read("multiplicity")[self.rows]
-
-    @cached_property
-    def split(self) -> NDArray[np.str_]:
-        """(n,) part of each site: train, val or test."""
-        return self.read("split")[self.rows]
+    material_id: NDArray[np.str_] = _column("material_id")
+    site_index: NDArray[np.int64] = _column("site_index")
+    multiplicity: NDArray[np.int64] = _column("multiplicity")
+    split: NDArray[np.str_] = _column("split")
 
     @cached_property
     def corrections(self) -> NDArray[np.str_]:
@@ -408,8 +400,3 @@ class SubsetView:
 
     def __repr__(self) -> str:
         return f"<{self.name} of {self._dataset.path.name}: {len(self)} sites>"
-
-
-def _plain(value: Any) -> Any:
-    """An HDF5 attribute as a plain Python value."""
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.arrays import BadArrayError, read_array, write_array
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.arrays import read_array, write_array
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.provenance import provenance
@@ -181,8 +180,7 @@ def _compute_texts(
         for site in set(wanted[material]) - set(atoms[material]):
             detail = f"The structure has no atom {site}; it has {len(structure)}, counted from 0."
             answers[material, site] = FeatureFailure(detail)
-    with _Reporter(worker.name) as report:
-        computed = worker.compute(list(structures.values()), report, list(atoms.values()))
+    computed = worker.compute(list(structures.values()), _log_tenths(worker.name), list(atoms.values()))
     for material, answer in zip(structures, computed, strict=True):
         for row, site in enumerate(atoms[material]):
             answers[material, site] = answer if isinstance(answer, FeatureFailure) else answer[row]
@@ -224,32 +222,14 @@ def write_features(
         write_rejected_group(file, rejected)
 
 
-class _Reporter:
-    """Shows progress: a bar on a terminal, elsewhere a log line for each tenth of the structures."""
+def _log_tenths(name: str) -> Progress:
+    """A progress report that logs a line for each tenth of the structures."""
+    shown = 0
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tenths = 0
-        self._bar: Any = None
-        self._task: Any = None
+    def report(done: int, of: int) -> None:
+        nonlocal shown
+        if of and 10 * done // of > shown:
+            shown = 10 * done // of
+            log.info("%s: %d of %d structures", name, done, of)
 
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console  # only on a terminal
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task(f"{self._name} features")
-        return self._report
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _report(self, done: int, of: int) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=of)
-        elif of and 10 * done // of > self._tenths:
-            self._tenths = 10 * done // of
-            log.info("%s: %d of %d structures", self._name, done, of)
+    return report

@@ -239,12 +239,10 @@ def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt
 
 def _distances(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Array:
     """(n, d), (m, d) -> (n, m) Euclidean distances."""
-    a, b = left.astype(np.float64), right.astype(np.float64)
-    squares: Array = (-2 * a) @ b.T
-    squares += (a * a).sum(axis=1)[:, None]
-    squares += (b * b).sum(axis=1)
-    np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
-    return squares
+    from sklearn.metrics import euclidean_distances  # the import takes half a second, and most models do not need it
+
+    found: Array = euclidean_distances(left.astype(np.float64), right.astype(np.float64))
+    return found
 
 
 def _matrix(points: npt.NDArray[np.float32], length: float, noise: float) -> Array:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import PARTS, parent_of, parse_site_id
-from xanesflow.dataset.file import report_damage
+from xanesflow.dataset.file import attributes_of, report_damage
 from xanesflow.dataset.read_dataset import load
 
 
@@ -84,7 +83,7 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
         paths = dict(zip(features.split("+"), view.feature_paths(features), strict=True))
         energy, spectra, split, ids = view.energy, view.read("spectra"), view.split, view.ids
         blocks = {name: view.read(at) for name, at in paths.items()}
-        featurizers = {name: _attributes(view.data(at)) for name, at in paths.items()}
+        featurizers = {name: attributes_of(view.data(at)) for name, at in paths.items()}
 
     # Check the arrays and join the blocks of features.
     _check(f"{subset} in {path}", energy, spectra, split=split, ids=ids, blocks=blocks)
@@ -134,19 +133,6 @@ def _check(
         raise XanesflowError(
             f"The split of {where} names a part '{unknown[0]}', but the parts are {', '.join(PARTS)}; {again}."
         )
-
-
-def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
-    """The attributes of stored features, as plain values that JSON can hold.
-
-    The hash of the values (`dataset.file.seal`) is left out: it differs between subsets, and models compare these
-    attributes to check that the features of several subsets were computed in the same way.
-    """
-    return {
-        name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
-        for name, value in sorted(dataset.attrs.items())
-        if name != "sha256"
-    }
 
 
 def _digest(*parts: npt.NDArray[Any] | str) -> str:

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.arrays import BadArrayError, read_array, write_array
+from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import Rejected

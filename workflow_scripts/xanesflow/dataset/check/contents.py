@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.arrays import BadArrayError, read_array
+from xanesflow.core.arrays import read_array
+from xanesflow.core.errors import BadArrayError
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
 from xanesflow.core.tables import REJECTED_COLUMNS
