@@ -79,6 +79,6 @@ class SavedTraining:
         logger.info("Continuing after epoch %d, from %s.", len(run.epochs), path)
 
     def remove(self) -> None:
-        """Remove all files, once the training is finished."""
-        for path in self.folder.glob("training_seed*.safetensors"):
+        """Remove all files, also those of earlier versions, once the training is finished."""
+        for path in self.folder.glob("training*.safetensors"):
             path.unlink(missing_ok=True)
