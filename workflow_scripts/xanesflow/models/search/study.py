@@ -2,7 +2,8 @@
 
 The study is an Optuna journal: every choice, loss and result is appended to one file, and no locks of the file system
 are needed. A killed job may leave a dead trial and half a line. This module cleans up both, so that the next job
-continues with the finished trials.
+continues with the finished trials: Optuna 5.0.0 refuses a journal that goes on after half a line, and leaves a dead
+trial running.
 """
 
 from __future__ import annotations
