@@ -123,6 +123,12 @@ def about_structure(file: h5py.File, key: str) -> dict[str, str]:
     return {name: str(attributes[name]) for name in ABOUT if name in attributes}
 
 
+def about_material(file: h5py.File, subset: str, material_id: str) -> dict[str, str]:
+    """What is known of the structure to which a subset's site indices of a material refer; empty if there is none."""
+    key = structure_key(file, subset, material_id)
+    return {} if key is None else about_structure(file, key)
+
+
 def attributes_of(item: h5py.File | h5py.Dataset) -> dict[str, Any]:
     """The attributes of a part of the file as plain values that JSON can hold, without the hash of its arrays' values.
 

@@ -27,9 +27,7 @@ from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
 from xanesflow.core.tables import read_rejected_group
 from xanesflow.core.text import one_line
-from xanesflow.dataset.file import (
-    about_structure, attributes_of, open_dataset, structure_json, structure_key, subset_names,
-)  # fmt: skip
+from xanesflow.dataset.file import about_material, attributes_of, open_dataset, structure_json, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
 if TYPE_CHECKING:
@@ -334,8 +332,7 @@ class SubsetView:
 
     def about(self, material_id: str) -> dict[str, str]:
         """What is known of a material's structure: `name`, `reference` and, of a cell, `parent`, as far as known."""
-        key = structure_key(self._dataset.hdf5, self.name, material_id)
-        return {} if key is None else about_structure(self._dataset.hdf5, key)
+        return about_material(self._dataset.hdf5, self.name, material_id)
 
     def torch(self, features: str | None = None) -> torch.utils.data.TensorDataset:
         """Features and spectra, row by row, as float32 tensors in memory, for a DataLoader.
