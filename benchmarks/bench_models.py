@@ -3,20 +3,15 @@
     python benchmarks/bench_models.py                                   # random data of the size of Cu_FEFF
     python benchmarks/bench_models.py --kind universal                  # random data of the size of all FEFF subsets
     python benchmarks/bench_models.py --dataset results/dataset/NAME.h5 --subset Cu_FEFF Ni_FEFF --kind universal
-    python benchmarks/bench_models.py --plain                           # also a plain PyTorch loop on the same machine
 
 Prints one table with a row for each model, seed and subset. Random data teach nothing, so there only the time per epoch
 counts.
 """
 
 import argparse
-import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.evaluation.metrics import compute_metrics
@@ -52,7 +47,7 @@ def synthetic(subset: str, n_features: int = 64, n_energies: int = 141) -> Subse
 
 
 def bench(kind: str, subsets: list[SubsetData], given: argparse.Namespace) -> None:
-    """Train one model with all seeds at once and print a row for each."""
+    """Train one model with all seeds and print a row for each."""
     name = "universal" if kind == "universal" else subsets[0].subset
     settings = TrainingSettings.of_model(
         name,
@@ -84,30 +79,6 @@ def bench(kind: str, subsets: list[SubsetData], given: argparse.Namespace) -> No
         judge(f"| {kind} | {data.subset} | ensemble |  |  |  |  |  | ", data, rows[data.subset], mean)
 
 
-def plain_seconds(data: SubsetData, settings: TrainingSettings, epochs: int = 6) -> float:
-    """Seconds of the fastest epoch of a simple, unoptimised PyTorch loop in float32."""
-    torch.set_num_threads(settings.threads)
-    rows = data.rows("train")
-    features, spectra = (torch.from_numpy(array[rows].astype(np.float32)) for array in (data.features, data.spectra))
-    sizes = [features.shape[1], *settings.widths]
-    hidden = [
-        layer
-        for one, other in pairwise(sizes)
-        for layer in (nn.Linear(one, other), nn.BatchNorm1d(other), nn.SiLU(), nn.Dropout(settings.dropout))
-    ]
-    network = nn.Sequential(*hidden, nn.Linear(sizes[-1], spectra.shape[1]), nn.Softplus())
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    seconds = []
-    for _ in range(epochs):
-        begin = time.perf_counter()
-        for batch in torch.randperm(len(rows)).split(settings.batch_size):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(network(features[batch]), spectra[batch]).backward()
-            optimizer.step()
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
-
-
 def judge(start: str, data: SubsetData, rows: np.ndarray, predictions: np.ndarray) -> None:
     """Print a row of the table."""
     found = compute_metrics(data.spectra[rows], predictions, data.spectra[data.rows("train")].mean(axis=0))
@@ -126,7 +97,6 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--batch-size", type=int, help="default: the paper's")
     parser.add_argument("--max-epochs", type=int, help="default: 1000 with a dataset, 20 on random data")
-    parser.add_argument("--plain", action="store_true", help="also time a plain loop on the first subset, on the CPU")
     given = parser.parse_args()
     names = given.subset or (list(SIZES) if given.kind == "universal" and not given.dataset else ["Cu_FEFF"])
     subsets = [read_subset(given.dataset, name, given.features) if given.dataset else synthetic(name) for name in names]
@@ -137,9 +107,6 @@ def main() -> None:
     print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for together in [subsets] if given.kind == "universal" else [[data] for data in subsets]:
         bench(given.kind, together, given)
-    if given.plain:
-        settings = TrainingSettings.of_model(subsets[0].subset, threads=given.threads)
-        print(f"a plain loop, {subsets[0].subset}: {plain_seconds(subsets[0], settings):.3f} s an epoch")
 
 
 if __name__ == "__main__":

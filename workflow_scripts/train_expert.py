@@ -4,13 +4,14 @@ from pathlib import Path
 
 from xanesflow.config.rule_script import by_seed, rule_log
 from xanesflow.config.training_settings import TrainingSettings
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 
 with rule_log(snakemake) as config:
-    train_expert(
+    train_model(
+        "expert",
         Path(snakemake.input.dataset),
         by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
-        subset=snakemake.wildcards.subset,
+        subsets=[snakemake.wildcards.subset],
         features=snakemake.wildcards.features,
         settings=TrainingSettings.of_model(snakemake.wildcards.subset, **snakemake.params.settings),
         figure=Path(snakemake.output.figure),

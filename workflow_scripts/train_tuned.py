@@ -4,14 +4,15 @@ from pathlib import Path
 
 from xanesflow.config.rule_script import by_seed, rule_log
 from xanesflow.config.training_settings import TrainingSettings
-from xanesflow.models.network.tuned import train_tuned
+from xanesflow.models.network.fit import train_model
 
 with rule_log(snakemake) as config:
-    train_tuned(
+    train_model(
+        "tuned",
         Path(snakemake.input.dataset),
         by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
-        universal=by_seed(snakemake.params.seeds, snakemake.input.universal),
-        subset=snakemake.wildcards.subset,
+        starts=by_seed(snakemake.params.seeds, snakemake.input.universal),
+        subsets=[snakemake.wildcards.subset],
         features=snakemake.wildcards.features,
         settings=TrainingSettings.of_model(snakemake.wildcards.subset, **snakemake.params.settings),
         figure=Path(snakemake.output.figure),

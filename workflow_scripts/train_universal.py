@@ -4,10 +4,11 @@ from pathlib import Path
 
 from xanesflow.config.rule_script import by_seed, rule_log
 from xanesflow.config.training_settings import TrainingSettings
-from xanesflow.models.network.universal import train_universal
+from xanesflow.models.network.fit import train_model
 
 with rule_log(snakemake) as config:
-    train_universal(
+    train_model(
+        "universal",
         Path(snakemake.input.dataset),
         by_seed(snakemake.params.seeds, snakemake.output.checkpoints),
         subsets=snakemake.params.subsets,

@@ -17,7 +17,7 @@ from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.features import get_featurizer
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 
 SETTINGS = TrainingSettings(widths=(16,), batch_size=16, dropout=0.0, max_epochs=30, learning_rate=3e-3)
 PARTS = ["train"] * 3 + ["val"] * 2 + ["test"]
@@ -64,7 +64,9 @@ def train(results: Path, dataset: Path, subset: str = "Cu_FEFF", seeds: tuple[in
     files = {seed: folder / f"seed{seed}.safetensors" for seed in seeds}
     folder.mkdir(parents=True)
     given = {"where": {"archive": "/data/of/somebody/runs"}}
-    train_expert(dataset, files, subset=subset, features="radial", settings=SETTINGS, config_json=json.dumps(given))
+    train_model(
+        "expert", dataset, files, subsets=[subset], features="radial", settings=SETTINGS, config_json=json.dumps(given)
+    )
     calibration = results / f"evaluation/calibration/expert_radial_{subset}.h5"
     calibrate_model(dataset, list(files.values()), calibration, subset=subset, config_json=json.dumps(given))
     predictions = results / f"evaluation/predictions/expert_radial_{subset}.h5"

@@ -221,18 +221,20 @@ def test_somebody_elses_dataset_is_taken_with_structures_and_multiplicities(tmp_
 def test_an_hdf5_file_that_lacks_what_is_wanted_is_told_what_it_has(tmp_path):
     take(tmp_path, good())
     path = dataset_of(tmp_path)
-    with pytest.raises(XanesflowError, match=r"no subset Ti_FEFF \(it has Cu_FEFF\)"):
+    with pytest.raises(XanesflowError, match=r"has no subset Ti_FEFF; it has Cu_FEFF"):
         read_feature_file(path, "Ti_FEFF", ["mine"])
-    with pytest.raises(XanesflowError, match=r"no features other for Cu_FEFF \(it has mine\)"):
+    with pytest.raises(XanesflowError, match=r"Cu_FEFF in .* has no features 'other'; it has mine"):
         read_feature_file(path, "Cu_FEFF", ["other"])
     with h5py.File(path, "a") as file:
         del file["Cu_FEFF/site_index"]
-    with pytest.raises(XanesflowError, match=r"dataset\.h5 cannot be read as a dataset of xanesflow"):
+    with pytest.raises(
+        XanesflowError, match=r"dataset\.h5 has no site_index of Cu_FEFF; see `xanesflow dataset validate`"
+    ):
         read_feature_file(path, "Cu_FEFF", ["mine"])
     with h5py.File(tmp_path / "other.h5", "w"):
         pass
     (tmp_path / "text.h5").write_text("no HDF5")
-    for name, said in (("other.h5", "is no dataset of xanesflow"), ("text.h5", "cannot be read as a dataset")):
+    for name, said in (("other.h5", "no dataset of xanesflow"), ("text.h5", "is no HDF5 file")):
         with pytest.raises(XanesflowError, match=said):
             read_feature_file(tmp_path / name, "Cu_FEFF", ["mine"])
 

@@ -14,7 +14,7 @@ from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 from xanesflow.models.subset_data import read_subset
 
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
@@ -24,7 +24,9 @@ def train(folder, features="m3gnet", settings=SMALL, dataset=None, **others):
     folder.mkdir(exist_ok=True)
     dataset = dataset or make_dataset(folder / "d.h5")
     outputs = {settings.seed: folder / "m.safetensors"}
-    [model] = train_expert(dataset, outputs, subset="Cu_FEFF", features=features, settings=settings, **others)
+    [model] = train_model(
+        "expert", dataset, outputs, subsets=["Cu_FEFF"], features=features, settings=settings, **others
+    )
     return dataset, model, folder / "m.safetensors"
 
 

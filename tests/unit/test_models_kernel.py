@@ -16,10 +16,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.models import kernel_ridge as module
 from xanesflow.models.kernel_ridge import KernelRidge, leave_out_materials
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 from xanesflow.models.network.scaling import Scaling
-from xanesflow.models.network.tuned import train_tuned
-from xanesflow.models.network.universal import train_universal
 from xanesflow.models.subset_data import read_subset
 
 BLOCKS = [6, 3]
@@ -124,10 +122,10 @@ KERNEL = TrainingSettings(
 
 def test_a_checkpoint_predicts_the_networks_share_and_the_kernels(tmp_path):
     dataset = make_dataset(tmp_path / "d.h5")
-    given = {"subset": "Cu_FEFF", "features": "m3gnet+chgnet"}
+    given = {"subsets": ["Cu_FEFF"], "features": "m3gnet+chgnet"}
     path, plain = tmp_path / "m.safetensors", tmp_path / "p.safetensors"
-    [trained] = train_expert(dataset, {2: path}, settings=KERNEL, **given)
-    train_expert(dataset, {2: plain}, settings=replace(KERNEL, kernel_share=0.0), **given)
+    [trained] = train_model("expert", dataset, {2: path}, settings=KERNEL, **given)
+    train_model("expert", dataset, {2: plain}, settings=replace(KERNEL, kernel_share=0.0), **given)
     data = read_subset(dataset, "Cu_FEFF", "m3gnet+chgnet")
     train = data.rows("train")
     materials = [name.rpartition("_")[0] for name in data.ids]
@@ -145,8 +143,8 @@ def test_a_universal_model_has_no_kernel_and_a_tuned_one_that_of_its_own_subset(
     add_subset(dataset, "Ti_FEFF", 4964.504, n=25, seed=1)
     universal, tuned = tmp_path / "u.safetensors", tmp_path / "t.safetensors"
     given = {"features": "chgnet", "settings": KERNEL}
-    [whole] = train_universal(dataset, {2: universal}, subsets=["Cu_FEFF", "Ti_FEFF"], **given)
-    [own] = train_tuned(dataset, {2: tuned}, universal={2: universal}, subset="Ti_FEFF", **given)
+    [whole] = train_model("universal", dataset, {2: universal}, subsets=["Cu_FEFF", "Ti_FEFF"], **given)
+    [own] = train_model("tuned", dataset, {2: tuned}, starts={2: universal}, subsets=["Ti_FEFF"], **given)
     assert whole.kernel is None
     assert own.kernel is not None and len(own.kernel.points) == own.card.n_train < 25
 
@@ -158,8 +156,8 @@ def test_one_cycle_keeps_its_last_epoch_whatever_the_validation_part_says(tmp_pa
         spectra = file["Cu_FEFF/spectra"][:]
         spectra[split == "val"] = 1.0  # each epoch that learns is worse here
         file["Cu_FEFF/spectra"][...] = spectra
-    given = {"subset": "Cu_FEFF", "features": "chgnet", "settings": KERNEL}
-    [model] = train_expert(dataset, {2: tmp_path / "m.safetensors"}, **given)
+    given = {"subsets": ["Cu_FEFF"], "features": "chgnet", "settings": KERNEL}
+    [model] = train_model("expert", dataset, {2: tmp_path / "m.safetensors"}, **given)
     assert model.card.best_epoch == KERNEL.max_epochs
 
 

@@ -6,7 +6,7 @@ from test_models_data import make_dataset
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 from xanesflow.models.network.reduction import fit_projection, principal_axes
 from xanesflow.models.network.scaling import Scaling
 
@@ -67,8 +67,8 @@ def test_other_parts_than_the_training_part_change_nothing_of_the_axes(tmp_path)
         if name == "b":
             values[28:] *= 7  # validation and test part
         path = wide_dataset(tmp_path / f"{name}.h5", values)
-        [model] = train_expert(
-            path, {SMALL.seed: tmp_path / f"{name}.st"}, subset="Cu_FEFF", features="soap", settings=SMALL
+        [model] = train_model(
+            "expert", path, {SMALL.seed: tmp_path / f"{name}.st"}, subsets=["Cu_FEFF"], features="soap", settings=SMALL
         )
         models.append(model)
     first, second = (model.scaling for model in models)
@@ -78,8 +78,8 @@ def test_other_parts_than_the_training_part_change_nothing_of_the_axes(tmp_path)
 
 def test_a_checkpoint_keeps_the_axes(tmp_path):
     path = wide_dataset(tmp_path / "d.h5", wide(40))
-    [model] = train_expert(
-        path, {SMALL.seed: tmp_path / "m.st"}, subset="Cu_FEFF", features="m3gnet+soap", settings=SMALL
+    [model] = train_model(
+        "expert", path, {SMALL.seed: tmp_path / "m.st"}, subsets=["Cu_FEFF"], features="m3gnet+soap", settings=SMALL
     )
     loaded = load_checkpoint(tmp_path / "m.st")
     values = np.c_[np.ones((40, 3)), wide(40)]

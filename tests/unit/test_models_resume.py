@@ -11,7 +11,7 @@ from test_models_training import arrays, small
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 from xanesflow.models.network.resume import SavedTraining
 from xanesflow.models.network.train import train_networks
 
@@ -41,10 +41,10 @@ def kill_at(number):
 @pytest.mark.parametrize("at", [2, 9])
 def test_after_an_interruption_the_result_is_the_same_bit_by_bit(tmp_path, choice, at):
     settings, seeds = small(**{"dropout": 0.3, "max_epochs": 12, **choice}), [0, 3]
-    path = tmp_path / "training.safetensors"
+    path = tmp_path / "training_seed0.safetensors"
     expected = train_networks(TRAIN, VAL, settings, seeds)
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, settings, seeds, kill_at(at), saved=SavedTraining(path, {"a": 1}, every=0))
+        train_networks(TRAIN, VAL, settings, seeds, kill_at(at), saved=SavedTraining(tmp_path, {"a": 1}, every=0))
     assert path.exists()
     seen = []
     found = train_networks(
@@ -53,7 +53,7 @@ def test_after_an_interruption_the_result_is_the_same_bit_by_bit(tmp_path, choic
         settings,
         seeds,
         lambda epoch, rate: seen.append(epoch),
-        saved=SavedTraining(path, {"a": 1}, every=0),
+        saved=SavedTraining(tmp_path, {"a": 1}, every=0),
     )
     assert seen[0].number == at, "the epochs before are not trained again"
     assert not path.exists()
@@ -67,7 +67,7 @@ def test_after_an_interruption_the_result_is_the_same_bit_by_bit(tmp_path, choic
 
 def test_of_seeds_in_several_threads_those_that_were_done_are_not_trained_again(tmp_path):
     settings = small(dropout=0.3, widths=(12, 8), patience=2, max_epochs=60, learning_rate=3e-2, threads=3)
-    path, seeds = tmp_path / "training.safetensors", [0, 5, 7]
+    seeds = [0, 5, 7]
     expected = train_networks(TRAIN, VAL, settings, seeds)
     last = {training.settings.seed: len(training.epochs) for training in expected}
     longest = max(last, key=last.get)
@@ -83,10 +83,17 @@ def test_of_seeds_in_several_threads_those_that_were_done_are_not_trained_again(
             raise Killed
 
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, settings, seeds, kill_when_others_are_done, saved=SavedTraining(path, {}, every=0))
+        train_networks(
+            TRAIN, VAL, settings, seeds, kill_when_others_are_done, saved=SavedTraining(tmp_path, {}, every=0)
+        )
     seen = []
     found = train_networks(
-        TRAIN, VAL, settings, seeds, lambda epoch, rate: seen.append(epoch.seed), saved=SavedTraining(path, {}, every=0)
+        TRAIN,
+        VAL,
+        settings,
+        seeds,
+        lambda epoch, rate: seen.append(epoch.seed),
+        saved=SavedTraining(tmp_path, {}, every=0),
     )
     assert seen == [longest], "only its last epoch was lost"
     assert not list(tmp_path.iterdir())
@@ -97,25 +104,24 @@ def test_of_seeds_in_several_threads_those_that_were_done_are_not_trained_again(
 
 @pytest.mark.parametrize("what", ["another training", "damaged", "cut short"])
 def test_a_state_that_does_not_fit_is_passed_over(tmp_path, what, caplog):
-    path, settings = tmp_path / "training.safetensors", small(max_epochs=4)
+    path, settings = tmp_path / "training_seed0.safetensors", small(max_epochs=4)
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, settings, [0], kill_at(3), saved=SavedTraining(path, {"a": 1}, every=0))
+        train_networks(TRAIN, VAL, settings, [0], kill_at(3), saved=SavedTraining(tmp_path, {"a": 1}, every=0))
     depends_on = {"a": 1}
     if what == "another training":
         depends_on = {"a": 2}
     else:
         path.write_bytes(b"no state" if what == "damaged" else path.read_bytes()[:-9])
     with caplog.at_level("INFO"):
-        found = train_networks(TRAIN, VAL, settings, [0], saved=SavedTraining(path, depends_on))
+        found = train_networks(TRAIN, VAL, settings, [0], saved=SavedTraining(tmp_path, depends_on))
     assert len(found[0].epochs) == 4
     assert ("another training" if what == "another training" else "begins anew") in caplog.text
 
 
 def test_a_state_is_written_at_most_every_so_often(tmp_path):
-    path = tmp_path / "training.safetensors"
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, small(), [0], kill_at(3), saved=SavedTraining(path, {}, every=3600))
-    assert not path.exists()
+        train_networks(TRAIN, VAL, small(), [0], kill_at(3), saved=SavedTraining(tmp_path, {}, every=3600))
+    assert not list(tmp_path.iterdir())
 
 
 def digests(outputs):
@@ -130,7 +136,7 @@ def test_another_seed_or_other_data_train_only_what_they_change(tmp_path, caplog
     def train(seeds=(0, 1), settings=SETTINGS):
         caplog.clear()
         given = {seed: outputs.setdefault(seed, tmp_path / f"seed{seed}.safetensors") for seed in seeds}
-        models = train_expert(dataset, given, subset="Cu_FEFF", features="m3gnet", settings=settings)
+        models = train_model("expert", dataset, given, subsets=["Cu_FEFF"], features="m3gnet", settings=settings)
         assert [model.card.seed for model in models] == list(seeds)
         return caplog.text.count(": kept")
 

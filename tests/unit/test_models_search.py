@@ -22,8 +22,7 @@ from xanesflow.config.search_space import SearchSpace
 from xanesflow.config.settings_file import read_found
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models.network.expert import train_expert
-from xanesflow.models.network.fit import fit_model
+from xanesflow.models.network.fit import fit_model, train_model
 from xanesflow.models.search.search_settings import SearchPlan, search_settings
 
 SPACE = {
@@ -77,7 +76,9 @@ def test_the_best_settings_are_those_of_the_best_trial_and_train_to_its_error(tm
     assert "-".join(map(str, found.settings["widths"])) == best["widths"]
     settings = TrainingSettings(max_epochs=2, seed=5, **found.settings)
     outputs = {5: tmp_path / "m.safetensors"}
-    [model] = train_expert(tmp_path / "d.h5", outputs, subset="Cu_FEFF", features="m3gnet", settings=settings)
+    [model] = train_model(
+        "expert", tmp_path / "d.h5", outputs, subsets=["Cu_FEFF"], features="m3gnet", settings=settings
+    )
     assert model.card.val_mse == found.origin["val_mse_bohr4"]
     assert (tmp_path / "search.svg").read_text().count("ended early") <= 1
     assert len(rows(tmp_path)) == 6

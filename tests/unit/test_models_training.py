@@ -8,10 +8,10 @@ import torch
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models.network.perceptron import FastDropout, SpectrumNetwork
+from xanesflow.models.network.perceptron import SpectrumNetwork, keep_mask
 from xanesflow.models.network.range_test import FALLBACK_RATE, range_test, suggest_rate
 from xanesflow.models.network.train import train_network
-from xanesflow.models.network.training_state import TrainingRun
+from xanesflow.models.network.training_state import batches
 
 
 def arrays(n, d=4, k=5, seed=0):
@@ -50,20 +50,22 @@ def test_network_is_what_numpy_computes_from_its_weights():
 def test_dropout_zeroes_its_share_keeps_the_mean_and_is_off_in_evaluation():
     torch.manual_seed(0)
     ones = torch.ones(400, 500)
-    dropped = FastDropout(0.3).train()(ones)
+    dropped = ones * keep_mask(ones, 0.3)
     assert torch.isclose(dropped.max(), torch.tensor(1 / 0.7))
     assert abs((dropped == 0).float().mean() - 0.3) < 0.01
     assert abs(dropped.mean() - 1) < 0.01
-    assert FastDropout(0.3).eval()(ones) is ones
+    network = SpectrumNetwork(4, (30,), 5, 0.3).eval()
+    features = torch.randn(9, 4)
+    assert torch.equal(network(features), network(features))
+    network.train()
+    assert not torch.equal(network(features), network(features))
 
 
 @pytest.mark.parametrize(("n", "sizes"), [(33, [16, 17]), (34, [16, 16, 2]), (17, [17]), (2, [2]), (32, [16, 16])])
 def test_each_row_comes_once_and_no_batch_has_a_single_one(n, sizes):
-    run = TrainingRun([torch.from_numpy(array) for array in (*arrays(n), *arrays(3))], small(), [0, 1])
-    batches = run._batches(run.batch_generators)
-    assert [batch.shape for batch in batches] == [(size, 2) for size in sizes]
-    for member in torch.cat(batches).T.tolist():
-        assert sorted(member) == list(range(n))
+    drawn = batches(n, 16, torch.Generator())
+    assert [len(batch) for batch in drawn] == sizes
+    assert sorted(torch.cat(drawn).tolist()) == list(range(n))
 
 
 def test_training_works_where_one_spectrum_is_left_over():

@@ -16,8 +16,7 @@ from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.tuned import train_tuned
-from xanesflow.models.network.universal import train_universal
+from xanesflow.models.network.fit import train_model
 
 SETTINGS = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 VASP_START_EV = 4967.5
@@ -32,14 +31,16 @@ def trained(tmp_path):
     with h5py.File(dataset, "a") as file:
         file["Ti_VASP/features/m3gnet"].attrs["weights_hash"] = "abc"
     universal = tmp_path / "u.safetensors"
-    train_universal(dataset, {2: universal}, subsets=["Cu_FEFF", "Ti_FEFF"], features="chgnet", settings=SETTINGS)
+    train_model(
+        "universal", dataset, {2: universal}, subsets=["Cu_FEFF", "Ti_FEFF"], features="chgnet", settings=SETTINGS
+    )
     return dataset, universal
 
 
 def tune(trained, tmp_path, *, subset="Ti_VASP", features="chgnet", settings=SETTINGS):
     output = tmp_path / "t.safetensors"
-    given = {"subset": subset, "features": features, "settings": settings}
-    [model] = train_tuned(trained[0], {2: output}, universal={2: trained[1]}, **given)
+    given = {"subsets": [subset], "features": features, "settings": settings}
+    [model] = train_model("tuned", trained[0], {2: output}, starts={2: trained[1]}, **given)
     return model, output
 
 
@@ -77,7 +78,7 @@ def test_the_universal_models_statistics_are_kept_where_that_is_asked_for(traine
 def test_a_training_from_scratch_has_statistics_of_its_own(trained, tmp_path):
     settings = replace(SETTINGS, max_epochs=2, keep_statistics=True)
     output = {2: tmp_path / "s.safetensors"}
-    train_universal(trained[0], output, subsets=["Ti_FEFF"], features="chgnet", settings=settings)
+    train_model("universal", trained[0], output, subsets=["Ti_FEFF"], features="chgnet", settings=settings)
     stored = weights(tmp_path / "s.safetensors")
     assert all(array.any() for name, array in stored.items() if "running_mean" in name)
 

@@ -15,9 +15,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.evaluate import evaluate_models
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.models.network.expert import train_expert
+from xanesflow.models.network.fit import train_model
 from xanesflow.models.network.train import train_network
-from xanesflow.models.network.universal import train_universal
 
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 SUBSETS = ["Cu_FEFF", "Ti_FEFF"]
@@ -33,7 +32,7 @@ def two_subsets(path, *, ti_split=None, **choices):
 def train(folder, *, features="m3gnet", subsets=SUBSETS, name="u.safetensors", **choices):
     folder.mkdir(exist_ok=True)
     dataset, path = two_subsets(folder / "d.h5", **choices), folder / name
-    [model] = train_universal(dataset, {SMALL.seed: path}, subsets=subsets, features=features, settings=SMALL)
+    [model] = train_model("universal", dataset, {SMALL.seed: path}, subsets=subsets, features=features, settings=SMALL)
     return dataset, model, path
 
 
@@ -111,14 +110,14 @@ def test_without_any_validation_spectra_it_is_told_with_the_counts(tmp_path):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 40)
     add_subset(dataset, "Ti_FEFF", split=["train"] * 25 + ["test"] * 15)
     with pytest.raises(XanesflowError, match=r"Cu_FEFF, Ti_FEFF in .* too few spectra .*train 65, val 0, test 15"):
-        train_universal(dataset, {0: tmp_path / "u"}, subsets=SUBSETS, features="m3gnet", settings=SMALL)
+        train_model("universal", dataset, {0: tmp_path / "u"}, subsets=SUBSETS, features="m3gnet", settings=SMALL)
     assert not (tmp_path / "u").exists()
 
 
 def test_subsets_that_do_not_fit_each_other_are_told(tmp_path):
     def fails(subsets, words):
         with pytest.raises(XanesflowError, match=words):
-            train_universal(dataset, {0: tmp_path / "u"}, subsets=subsets, features="m3gnet", settings=SMALL)
+            train_model("universal", dataset, {0: tmp_path / "u"}, subsets=subsets, features="m3gnet", settings=SMALL)
 
     dataset = two_subsets(tmp_path / "d.h5", n_energies=6)
     fails(["Cu_FEFF", "Ti_VASP"], "one level of theory, but was given Cu_FEFF, Ti_VASP")
@@ -158,7 +157,9 @@ def test_two_seeds_give_the_mean_prediction_of_both(tmp_path):
     dataset, model, path = train(tmp_path)
     other = tmp_path / "other.safetensors"
     settings = replace(SMALL, seed=3)
-    [second] = train_universal(dataset, {settings.seed: other}, subsets=SUBSETS, features="m3gnet", settings=settings)
+    [second] = train_model(
+        "universal", dataset, {settings.seed: other}, subsets=SUBSETS, features="m3gnet", settings=settings
+    )
     found = predict_spectra(dataset, [path, other], tmp_path / "p.h5", subset="Ti_FEFF")
     features, _ = stored(dataset, "features/m3gnet")
     by_hand = (model.predict(features[-6:]) + second.predict(features[-6:])) / 2
@@ -184,7 +185,7 @@ def test_predicting_asks_for_a_subset_that_the_model_covers_and_data_that_it_saw
 def test_a_checkpoint_of_an_expert_from_before_there_were_others_is_read(tmp_path):
     dataset = make_dataset(tmp_path / "d.h5")
     path, old = tmp_path / "m.safetensors", tmp_path / "old.safetensors"
-    [model] = train_expert(dataset, {SMALL.seed: path}, subset="Cu_FEFF", features="m3gnet", settings=SMALL)
+    [model] = train_model("expert", dataset, {SMALL.seed: path}, subsets=["Cu_FEFF"], features="m3gnet", settings=SMALL)
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     del metadata["subsets"]

@@ -58,7 +58,7 @@ class ModelsSection(Section):
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "seeds of each model, trained together; if there are several, the report also has their mean prediction\n"
+            "seeds of each model, trained by one job; if there are several, the report also has their mean prediction\n"
             "(paper: [0], best: four)"
         ),
     )

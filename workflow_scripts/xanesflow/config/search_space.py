@@ -3,6 +3,9 @@
 A space is written as in config.yaml: a list of a setting's values; a range `{low, high}`, with `step` or `log`; for
 `widths` a range of hidden layers and a range of units. Every field of `TrainingSettings` can be searched, except those
 in `NOT_SEARCHED`, so a new field needs no change here.
+
+Optuna's own distributions do less: they have no sentence for a user's mistake, and none describes widths, whose number
+is searched too.
 """
 
 from __future__ import annotations

@@ -129,6 +129,18 @@ class BadRunError(FailedRunError):
         self.fault = fault
 
 
+class BadArrayError(LibraryError):
+    """An array cannot be used; the message is a sentence without its subject, the array.
+
+    Attributes:
+        check: the check of `dataset.check.findings` that fails: `layout`, `types` or `shapes`.
+    """
+
+    def __init__(self, check: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.check = check
+
+
 class GridNotCoveredError(LibraryError, ValueError):
     """The computed energies do not span the grid; the message says by how much."""
 

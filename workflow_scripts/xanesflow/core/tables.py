@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
-import numpy as np
 
+from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS, Rejected
@@ -17,8 +17,6 @@ from xanesflow.core.sites import Site
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STRING = h5py.string_dtype("utf-8")
 
 REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
 
@@ -107,21 +105,16 @@ def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: str = "spe
 
 def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:
     """Write a rejected table as a group of four columns."""
-    group = parent.create_group("rejected")
-    rows = sorted(rejected)
-    group.create_dataset("material_id", data=[r.material_id for r in rows], dtype=STRING)
-    group.create_dataset("site_index", data=np.array([r.site_index for r in rows], dtype=np.int64))
-    group.create_dataset("reason", data=[r.reason for r in rows], dtype=STRING)
-    group.create_dataset("detail", data=[r.detail for r in rows], dtype=STRING)
+    for name in REJECTED_COLUMNS:
+        write_array(parent, f"rejected/{name}", [getattr(each, name) for each in sorted(rejected)])
 
 
 def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
-    """Read what `write_rejected_group` wrote."""
-    group = parent["rejected"]
-    columns = [
-        group["material_id"].asstr()[:],
-        group["site_index"][:],
-        group["reason"].asstr()[:],
-        group["detail"].asstr()[:],
-    ]
-    return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in zip(*columns, strict=True)]
+    """Read what `write_rejected_group` wrote.
+
+    Raises:
+        BadArrayError: a column is missing or of another type.
+        ValueError: the columns have different lengths, or a reason is not known.
+    """
+    columns = [read_array(parent, f"rejected/{name}").tolist() for name in REJECTED_COLUMNS]
+    return [Rejected(*row) for row in zip(*columns, strict=True)]

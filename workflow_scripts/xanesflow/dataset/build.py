@@ -23,15 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pandas as pd
 
 from xanesflow.codes.registry import theory_of
+from xanesflow.core.arrays import STRING, read_array, write_array
 from xanesflow.core.files import atomic_path, sha256_file
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of
-from xanesflow.core.tables import STRING, count_reasons, describe_counts, write_rejected_group
+from xanesflow.core.tables import count_reasons, describe_counts, write_rejected_group
 from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal, structure_json
 from xanesflow.dataset.splits import check_split
 from xanesflow.features.compute_features import SiteFeatures, read_features
@@ -128,40 +128,32 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     sites = [(curated.material_id[row], int(curated.site_index[row])) for row in rows]
     check_split({site: part_of[site] for site in sites}, curated.subset)
 
-    # Write the grid and the spectra. They are stored contiguously, not in chunks: HDF5 can then read a single row by
-    # itself, and all rows as fast as the disk allows.
-    energy = group.create_dataset("energy", data=curated.energy_ev)
-    energy.attrs["units"] = "eV"
-    spectra = group.create_dataset("spectra", data=curated.spectra[rows])
-    theory = Subset.parse(curated.subset).theory
-    spectra.attrs.update(
-        {
-            "units": "bohr^2",
-            "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
-            "energy_reference": theory_of(theory).energy_reference,
-            "broadening": theory_of(theory).broadening,
-            "normalization": "none",
-            **{key: said for key, said in curated.described.items() if key != "multiplicity"},
-        }
-    )
-
-    # Write one array for each property of the sites.
-    group.create_dataset("material_id", data=[m for m, _ in sites], dtype=STRING)
-    group.create_dataset("site_index", data=np.array([i for _, i in sites], dtype=np.int64))
-    multiplicity = group.create_dataset("multiplicity", data=curated.multiplicity[rows])
-    if said := curated.described.get("multiplicity"):
-        multiplicity.attrs["meaning"] = said
-    corrections = group.create_dataset("corrections", data=[curated.corrections[row] for row in rows], dtype=STRING)
-    corrections.attrs["meaning"] = "what was changed in the run's inputs until it succeeded; empty if nothing was"
-    group.create_dataset("split", data=[part_of[site] for site in sites], dtype=STRING)
+    # Write the grid, the spectra, and one array for each property of the sites.
+    described = dict(curated.described)
+    meaning = {"meaning": said} if (said := described.pop("multiplicity", "")) else {}
+    theory = theory_of(Subset.parse(curated.subset).theory)
+    about = {
+        "quantity": "X-ray absorption cross section of the absorbing atom, K edge",
+        "energy_reference": theory.energy_reference,
+        "broadening": theory.broadening,
+        "normalization": "none",
+        **described,
+    }
+    write_array(group, "energy", curated.energy_ev)
+    write_array(group, "spectra", curated.spectra[rows], **about)
+    write_array(group, "material_id", [m for m, _ in sites])
+    write_array(group, "site_index", [i for _, i in sites])
+    write_array(group, "multiplicity", curated.multiplicity[rows], **meaning)
+    meaning = {"meaning": "what was changed in the run's inputs until it succeeded; empty if nothing was"}
+    write_array(group, "corrections", [curated.corrections[row] for row in rows], **meaning)
+    write_array(group, "split", [part_of[site] for site in sites])
 
     # Write the features, with the attributes that prediction needs to compute the same features again.
     for name, of_site in features.items():
-        data = of_site.features[[rows_of[name][site] for site in sites]].astype(np.float32)
-        dataset = group.create_dataset(f"features/{name}", data=data)
-        dataset.attrs.update({"weights_hash": of_site.weights_hash, "meaning": of_site.meaning})
+        data = of_site.features[[rows_of[name][site] for site in sites]]
         settings = {"settings", "energy_start_ev"} & of_site.attributes.keys()  # of the runs the features come from
-        dataset.attrs.update({key: of_site.attributes[key] for key in settings})
+        kept = {key: of_site.attributes[key] for key in ("weights_hash", "meaning", *settings)}
+        write_array(group, f"features/{name}", data, **kept)
 
     # Record the rejected sites, and how many there are for each reason.
     write_rejected_group(group, rejected)
@@ -174,7 +166,7 @@ def _row_of_site(features: SiteFeatures) -> dict[tuple[str, int], int]:
 
 
 def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> None:
-    wanted = set(subset["material_id"].asstr()[:].tolist())
+    wanted = set(read_array(subset, "material_id").tolist())
     table = pd.read_parquet(path)
     for row in table[table["material_id"].isin(wanted)].to_dict("records"):
         material_id, as_json = str(row["material_id"]), row["structure"]

@@ -11,18 +11,17 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.config.campaign import Campaign
 from xanesflow.core import limits
+from xanesflow.core.arrays import type_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
-from xanesflow.core.hdf5 import open_hdf5
-from xanesflow.core.sites import site_id
 from xanesflow.core.text import one_line
-from xanesflow.dataset.file import SCHEMA, STRUCTURES, structure_json, structure_key
+from xanesflow.dataset.file import report_damage, structure_json, structure_key
+from xanesflow.dataset.read_dataset import load
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
 UNKNOWN = "unknown"
@@ -122,9 +121,9 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
         with opened:
             stored = _Stored(path, opened)
             return GivenData(
-                ids=stored.text("ids").tolist(),
-                spectra=stored.numbers("spectra", np.float64),
-                features={name: stored.numbers(stored.name_of(name, featurizers), np.float32) for name in featurizers},
+                ids=stored.array("ids", "material_id").tolist(),
+                spectra=stored.array("spectra"),
+                features={name: stored.array(stored.name_of(name, featurizers), "features") for name in featurizers},
                 featurizers={
                     name: {
                         "meaning": f"{KNOWN.get(name, name)}; computed elsewhere, taken from a file",
@@ -132,8 +131,8 @@ def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
                     }
                     for name in featurizers
                 },
-                energy_ev=stored.numbers("energy", np.float64) if "energy" in opened else None,
-                multiplicity=stored.numbers("multiplicity", np.int64) if "multiplicity" in opened else None,
+                energy_ev=stored.array("energy") if "energy" in opened else None,
+                multiplicity=stored.array("multiplicity") if "multiplicity" in opened else None,
             )
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise XanesflowError(
@@ -182,14 +181,15 @@ class _Stored:
         own = f"features_{featurizer}"
         return "features" if own not in self.file and len(featurizers) == 1 else own
 
-    def array(self, name: str) -> NDArray[Any]:
+    def array(self, name: str, like: str | None = None) -> NDArray[Any]:
+        """An array of the type that the table gives for `like`, or else for its own name."""
         if name not in self.file:
             raise XanesflowError(
                 f"{self.path} has no array {name} (it has {', '.join(self.file) or 'none'}); it needs ids, spectra "
                 "and features, or features_<featurizer> for each of several featurizers."
             )
         try:
-            return np.asarray(self.file[name])
+            values = np.asarray(self.file[name])
         except ValueError as error:
             if "allow_pickle" not in str(error):
                 raise
@@ -197,102 +197,60 @@ class _Stored:
                 f"The array {name} of {self.path} holds Python objects, which are not read because they can run code; "
                 "store it as plain numbers or text, such as np.array(ids, dtype=str)."
             ) from None
-
-    def text(self, name: str) -> NDArray[Any]:
-        values = self.array(name)
+        kind = type_of(like or name).kind
         if values.dtype.kind == "S":
             values = np.char.decode(values, "utf-8", "replace")
-        if values.dtype.kind != "U" or values.ndim != 1:
+        known = {"text": "U", "int64": "iu"}.get(kind, "fiu")
+        if values.dtype.kind not in known or (kind == "text" and values.ndim != 1):
+            wanted = {"text": "be (n,) text, one for each site", "int64": "hold whole numbers"}
+            given = f"{values.dtype} {values.shape}" if kind == "text" else values.dtype
             raise XanesflowError(
-                f"The array {name} of {self.path} is {values.dtype} {values.shape}; it must be (n,) text, one for each "
-                "site."
+                f"The array {name} of {self.path} is {given}; it must {wanted.get(kind, 'hold real numbers')}."
             )
-        return values
-
-    def numbers(self, name: str, kind: type[np.generic]) -> NDArray[Any]:
-        values = self.array(name)
-        if values.dtype.kind not in "fiu" or (kind is np.int64 and values.dtype.kind == "f"):
-            raise XanesflowError(
-                f"The array {name} of {self.path} is {values.dtype}; it must hold "
-                f"{'whole numbers' if kind is np.int64 else 'real numbers'}."
-            )
-        return values.astype(kind)
+        return values if kind == "text" else values.astype(kind)
 
     def one_text(self, name: str, otherwise: str = UNKNOWN) -> str:
-        if name not in self.file:
-            return otherwise
-        return str(self.array(name).item()) if self.array(name).size == 1 else otherwise
+        return str(self.file[name].item()) if name in self.file and self.file[name].size == 1 else otherwise
 
 
 def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData:
-    try:
-        with open_hdf5(path) as file:
-            if file.attrs.get("schema") != SCHEMA:
-                raise XanesflowError(
-                    f"{path} is no dataset of xanesflow (its attribute schema is {file.attrs.get('schema')!r}); give a "
-                    "dataset that xanesflow wrote, or an npz file."
-                )
-            if subset not in file:
-                known = ", ".join(name for name in file if name != STRUCTURES) or "none"
-                raise XanesflowError(
-                    f"{path} has no subset {subset} (it has {known}); change subsets or dataset.files in your "
-                    "configuration."
-                )
-            group = file[subset]
-            if missing := [name for name in featurizers if name not in group["features"]]:
-                raise XanesflowError(
-                    f"{path} has no features {missing[0]} for {subset} (it has {', '.join(group['features'])}); name "
-                    "only those in features.models."
-                )
-            materials, sites = group["material_id"].asstr()[:].tolist(), group["site_index"][:]
-            said = dict(group["spectra"].attrs)
-            return GivenData(
-                ids=[site_id(material, int(site)) for material, site in zip(materials, sites, strict=True)],
-                spectra=group["spectra"][:].astype(np.float64),
-                features={name: group["features"][name][:].astype(np.float32) for name in featurizers},
-                featurizers={
-                    name: {key: str(group["features"][name].attrs[key]) for key in ("meaning", "weights_hash")}
-                    for name in featurizers
-                },
-                energy_ev=group["energy"][:].astype(np.float64),
-                multiplicity=group["multiplicity"][:].astype(np.int64),
-                corrections=group["corrections"].asstr()[:].tolist() if "corrections" in group else (),
-                structures=_structures(file, subset, set(materials)),
-                described={key: str(said[key]) for key in ("energy_reference", "broadening", "settings") if key in said}
-                | {"multiplicity": str(group["multiplicity"].attrs.get("meaning", ""))},
-            )
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise XanesflowError(
-            f"{path} cannot be read as a dataset of xanesflow ({one_line(error)}); copy it or build it again."
-        ) from None
-
-
-def _structures(file: h5py.File, subset: str, materials: set[str]) -> dict[str, str]:
-    """The structures that the file holds, with atoms numbered as in this subset; pymatgen's JSON by material id."""
-    there = [material for material in materials if structure_key(file, subset, material)]
-    return {material: structure_json(file, subset, material) for material in there}
+    with load(path) as data, report_damage(path):
+        view, said = data[subset], data[subset].attributes
+        features = {name: view.data(*view.feature_paths(name)) for name in featurizers}
+        structures = {
+            material: structure_json(data.hdf5, subset, material)
+            for material in set(view.material_id.tolist())
+            if structure_key(data.hdf5, subset, material)
+        }
+        return GivenData(
+            ids=view.ids,
+            spectra=view.read("spectra"),
+            features={name: view.read(f"features/{name}") for name in featurizers},
+            featurizers={
+                name: {key: str(each.attrs[key]) for key in ("meaning", "weights_hash")}
+                for name, each in features.items()
+            },
+            energy_ev=view.energy,
+            multiplicity=view.multiplicity,
+            corrections=view.corrections.tolist(),
+            structures=structures,
+            described={key: str(said[key]) for key in ("energy_reference", "broadening", "settings") if key in said}
+            | {"multiplicity": str(view.data("multiplicity").attrs.get("meaning", ""))},
+        )
 
 
 def _check_shapes(path: Path, subset: str, given: GivenData) -> None:
     n = len(given.ids)
     if not n:
         raise XanesflowError(f"{path} holds no site of {subset}; name a file with spectra.")
-    arrays: dict[str, NDArray[Any]] = {
-        "spectra": given.spectra,
-        **{f"{name} features": values for name, values in given.features.items()},
-    }
-    for name, values in arrays.items():
-        if values.ndim != 2 or len(values) != n or not values.shape[1]:
+    columns: dict[str, Any] = {"multiplicity": given.multiplicity, "corrections": given.corrections or None}
+    tables = {"spectra": given.spectra, **{f"{name} features": values for name, values in given.features.items()}}
+    for name, values in (columns | tables).items():
+        shape = np.shape(values) if values is not None else (n,)
+        if len(shape) != 1 + (name in tables) or shape[0] != n or not shape[-1]:
             raise XanesflowError(
-                f"{path} has {n} ids of {subset}, but its {name} have the shape {values.shape}; they need one row for "
-                "each id."
-            )
-    lengths = {"multiplicity": given.multiplicity, "corrections": given.corrections or None}
-    for what, column in lengths.items():
-        if column is not None and np.shape(column) != (n,):
-            raise XanesflowError(
-                f"{path} has {n} ids of {subset}, but its {what} has the shape {np.shape(column)}; it needs one value "
-                "for each id."
+                f"{path} has {n} ids of {subset}, but its {name} {'have' if name in tables else 'has'} the shape "
+                f"{shape}; {'one row' if name in tables else 'one value'} is needed for each id."
             )
     if given.multiplicity is not None and given.multiplicity.min() < 1:
         raise XanesflowError(

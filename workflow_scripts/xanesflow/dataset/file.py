@@ -7,10 +7,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from xanesflow.core.arrays import check_size
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
@@ -21,7 +23,6 @@ SCHEMA_VERSION = "1.1"
 """1.1 added hashes, and `corrections` in every subset. A reader accepts any version with the same major number."""
 
 STRUCTURES = "structures"
-UNITS = {"energy": "eV", "spectra": "bohr^2"}
 
 ABOUT = ("name", "reference", "parent")
 """Attributes of a structure, each only where it is known: its mineral or compound, its publication, and the disordered
@@ -122,6 +123,25 @@ def about_structure(file: h5py.File, key: str) -> dict[str, str]:
     return {name: str(attributes[name]) for name in ABOUT if name in attributes}
 
 
+def about_material(file: h5py.File, subset: str, material_id: str) -> dict[str, str]:
+    """What is known of the structure to which a subset's site indices of a material refer; empty if there is none."""
+    key = structure_key(file, subset, material_id)
+    return {} if key is None else about_structure(file, key)
+
+
+def attributes_of(item: h5py.File | h5py.Dataset) -> dict[str, Any]:
+    """The attributes of a part of the file as plain values that JSON can hold, without the hash of its arrays' values.
+
+    That hash differs between subsets, and models compare the other attributes of features to check that those of
+    several subsets were computed in the same way.
+    """
+    return {
+        name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        for name, value in item.attrs.items()
+        if name != "sha256"
+    }
+
+
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
     """All HDF5 datasets at any depth below a group, sorted by name."""
     for name in names_in(group):
@@ -130,16 +150,6 @@ def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
             yield from datasets_of(item)
         elif isinstance(item, h5py.Dataset):
             yield item
-
-
-def check_size(dataset: h5py.Dataset) -> None:
-    """Check that the file can hold an array of the stated shape, before memory is allocated for it.
-
-    Raises:
-        OSError: the file is far too small (even if compressed 1000-fold), so the stated shape must be damaged.
-    """
-    if dataset.size and dataset.size * dataset.dtype.itemsize > 1000 * Path(dataset.file.filename).stat().st_size:
-        raise OSError(f"its shape is said to be {dataset.shape}, but the file is too small for that")
 
 
 def hash_of(dataset: h5py.Dataset) -> str:

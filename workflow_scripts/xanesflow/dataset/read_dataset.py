@@ -15,18 +15,19 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.arrays import read_array
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
+from xanesflow.core.tables import read_rejected_group
 from xanesflow.core.text import one_line
-from xanesflow.dataset.file import about_structure, open_dataset, structure_json, structure_key, subset_names
+from xanesflow.dataset.file import about_material, attributes_of, open_dataset, structure_json, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class DatasetFile:
     def __getitem__(self, subset: str) -> SubsetView:
         if subset not in self.subsets:
             raise XanesflowError(
-                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}."
-            ) from None
+                f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}. Name one of these."
+            )
         return SubsetView(self, subset)
 
     def __iter__(self) -> Iterator[str]:
@@ -82,7 +83,7 @@ class DatasetFile:
     def __enter__(self) -> DatasetFile:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,7 +99,7 @@ class DatasetFile:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """The root attributes: title, creator, licence, created, versions, config, ..."""
-        return {name: _plain(value) for name, value in self.hdf5.attrs.items()}
+        return attributes_of(self.hdf5)
 
     @property
     def hdf5(self) -> h5py.File:
@@ -159,6 +160,11 @@ class SiteView:
         return f"<site {self.id} of {self._subset.name}, {self.split}>"
 
 
+def _column(name: str) -> Any:
+    """An array of a subset, for the sites that a view shows."""
+    return cached_property(lambda view: view.read(name)[view.rows])
+
+
 class SubsetView:
     """All or some sites of a subset: one element at one level of theory, such as `Cu_FEFF`.
 
@@ -169,6 +175,9 @@ class SubsetView:
         name: such as `Cu_FEFF`.
         element, theory: the two halves of the name.
         rows: row numbers in the file.
+        material_id, site_index: (n,) material of each site, and the 0-based index of its absorber in the structure.
+        multiplicity: (n,) number of symmetry-equivalent atoms that each site represents.
+        split: (n,) part of each site: train, val or test.
     """
 
     def __init__(self, dataset: DatasetFile, name: str, rows: Rows | None = None) -> None:
@@ -195,15 +204,36 @@ class SubsetView:
             )
         return found
 
+    def read(self, name: str) -> NDArray[Any]:
+        """Read an array of the whole subset, whichever sites this view shows.
+
+        Raises:
+            XanesflowError: it is missing, has another type or shape, or not a row for each spectrum.
+        """
+        self.data(name)
+        try:
+            values = read_array(self.hdf5, name)
+        except BadArrayError as error:
+            raise XanesflowError(
+                f"{self.name} in {self._dataset.path} is not laid out as a dataset of xanesflow ({name}: {error}); "
+                "build it again, or see `xanesflow dataset validate`."
+            ) from None
+        if name != "energy" and len(values) != (n := len(self.data("spectra"))):
+            raise XanesflowError(
+                f"{self.name} in {self._dataset.path} has {n} spectra, but {len(values)} rows of "
+                f"{name.rsplit('/', maxsplit=1)[-1]}; build the dataset again (snakemake dataset)."
+            )
+        return values
+
     @property
     def attributes(self) -> dict[str, Any]:
         """Attributes of the spectra: units, energy reference, broadening, normalisation."""
-        return {name: _plain(value) for name, value in self.data("spectra").attrs.items() if name != "sha256"}
+        return attributes_of(self.data("spectra"))
 
     @cached_property
     def energy(self) -> NDArray[np.float64]:
         """Absolute photon energies, (141,) eV."""
-        return np.asarray(self.data("energy")[:])
+        return self.read("energy")
 
     @property
     def spectra(self) -> Array:
@@ -235,41 +265,26 @@ class SubsetView:
         names = name.split("+") if name is not None else list(known)
         for each in names:
             if each not in known:
-                raise XanesflowError(f"{self.name} has no features '{each}'; it has {', '.join(known) or 'none'}.")
+                raise XanesflowError(
+                    f"{self.name} in {self._dataset.path} has no features '{each}'; it has "
+                    f"{', '.join(known) or 'none'}. Name one of these, or add yours to `features.models`."
+                )
         return [f"features/{each}" for each in names]
 
-    @cached_property
-    def material_id(self) -> NDArray[np.str_]:
-        """(n,) material of each site."""
-        return self._texts("material_id")
-
-    @cached_property
-    def site_index(self) -> NDArray[np.int64]:
-        """(n,) 0-based index of each absorber in its structure."""
-        return np.asarray(self.data("site_index")[:])[self.rows]
-
-    @cached_property
-    def multiplicity(self) -> NDArray[np.int64]:
-        """(n,) number of symmetry-equivalent atoms that each site represents."""
-        return np.asarray(self.data("multiplicity")[:])[self.rows]
-
-    @cached_property
-    def split(self) -> NDArray[np.str_]:
-        """(n,) part of each site: train, val or test."""
-        return self._texts("split")
+    material_id: NDArray[np.str_] = _column("material_id")
+    site_index: NDArray[np.int64] = _column("site_index")
+    multiplicity: NDArray[np.int64] = _column("multiplicity")
+    split: NDArray[np.str_] = _column("split")
 
     @cached_property
     def corrections(self) -> NDArray[np.str_]:
         """(n,) what was changed in a run's inputs until it succeeded; empty if nothing was, or in an older file."""
-        return self._texts("corrections") if "corrections" in self.hdf5 else np.full(len(self), "")
+        return self.read("corrections")[self.rows] if "corrections" in self.hdf5 else np.full(len(self), "")
 
     @cached_property
     def ids(self) -> list[str]:
         """Id of each site, such as `mp-390_000`."""
         return [site_id(m, int(i)) for m, i in zip(self.material_id, self.site_index, strict=True)]
-
-    def _texts(self, name: str) -> NDArray[np.str_]:
-        return np.asarray(self.data(name).asstr()[:], dtype=np.str_)[self.rows]
 
     def part(self, part: str) -> SubsetView:
         """The sites of one part of the split: train, val or test.
@@ -285,13 +300,11 @@ class SubsetView:
         """Every site that was left out of the subset, with its reason.
 
         Raises:
-            XanesflowError: the table holds an unknown reason.
+            XanesflowError: the table holds an unknown reason, or lacks a column.
         """
-        columns = [self.data(f"rejected/{name}") for name in ("material_id", "site_index", "reason", "detail")]
-        texts = [each[:].tolist() if each.dtype.kind == "i" else each.asstr()[:].tolist() for each in columns]
         try:
-            return [Rejected(*row) for row in zip(*texts, strict=True)]
-        except ValueError as error:
+            return read_rejected_group(self.hdf5)
+        except (ValueError, BadArrayError) as error:
             raise XanesflowError(
                 f"The rejected table of {self.name} in {self._dataset.path}: {error}; see `xanesflow dataset validate`."
             ) from None
@@ -319,8 +332,7 @@ class SubsetView:
 
     def about(self, material_id: str) -> dict[str, str]:
         """What is known of a material's structure: `name`, `reference` and, of a cell, `parent`, as far as known."""
-        key = structure_key(self._dataset.hdf5, self.name, material_id)
-        return {} if key is None else about_structure(self._dataset.hdf5, key)
+        return about_material(self._dataset.hdf5, self.name, material_id)
 
     def torch(self, features: str | None = None) -> torch.utils.data.TensorDataset:
         """Features and spectra, row by row, as float32 tensors in memory, for a DataLoader.
@@ -385,8 +397,3 @@ class SubsetView:
 
     def __repr__(self) -> str:
         return f"<{self.name} of {self._dataset.path.name}: {len(self)} sites>"
-
-
-def _plain(value: Any) -> Any:
-    """An HDF5 attribute as a plain Python value."""
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

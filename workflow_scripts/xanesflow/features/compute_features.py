@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.arrays import read_array, write_array
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
+from xanesflow.core.tables import read_rejected_group, write_rejected_group
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
 
@@ -50,7 +50,7 @@ class SiteFeatures:
         attributes: all root attributes, as stored.
     """
 
-    material_id: NDArray[np.object_]
+    material_id: NDArray[np.str_]
     site_index: NDArray[np.int64]
     features: Features
     featurizer: str
@@ -146,9 +146,9 @@ def read_features(path: str | Path) -> SiteFeatures:
         with open_hdf5(path) as file:
             attributes = dict(file.attrs)
             return SiteFeatures(
-                material_id=file["material_id"].asstr()[:],
-                site_index=file["site_index"][:],
-                features=file["features"][:],
+                material_id=read_array(file, "material_id"),
+                site_index=read_array(file, "site_index"),
+                features=read_array(file, "features"),
                 featurizer=attributes["featurizer"],
                 meaning=attributes["meaning"],
                 weights_hash=attributes["weights_hash"],
@@ -156,7 +156,7 @@ def read_features(path: str | Path) -> SiteFeatures:
                 rejected=read_rejected_group(file),
                 attributes=attributes,
             )
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, BadArrayError) as error:
         raise XanesflowError(
             f"{path} is not a readable file of features ({error}): compute it again with the target `features`."
         ) from error
@@ -180,8 +180,7 @@ def _compute_texts(
         for site in set(wanted[material]) - set(atoms[material]):
             detail = f"The structure has no atom {site}; it has {len(structure)}, counted from 0."
             answers[material, site] = FeatureFailure(detail)
-    with _Reporter(worker.name) as report:
-        computed = worker.compute(list(structures.values()), report, list(atoms.values()))
+    computed = worker.compute(list(structures.values()), _log_tenths(worker.name), list(atoms.values()))
     for material, answer in zip(structures, computed, strict=True):
         for row, site in enumerate(atoms[material]):
             answers[material, site] = answer if isinstance(answer, FeatureFailure) else answer[row]
@@ -217,38 +216,20 @@ def write_features(
     """Write a file of features, whole or not at all; `compute_features` describes its layout."""
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
-        file.create_dataset("material_id", data=list(sites["material_id"]), dtype=STRING)
-        file.create_dataset("site_index", data=sites["site_index"].to_numpy(np.int64))
-        file.create_dataset("features", data=features)
+        for name in ("material_id", "site_index"):
+            write_array(file, name, sites[name])
+        write_array(file, "features", features)
         write_rejected_group(file, rejected)
 
 
-class _Reporter:
-    """Shows progress: a bar on a terminal, elsewhere a log line for each tenth of the structures."""
+def _log_tenths(name: str) -> Progress:
+    """A progress report that logs a line for each tenth of the structures."""
+    shown = 0
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tenths = 0
-        self._bar: Any = None
-        self._task: Any = None
+    def report(done: int, of: int) -> None:
+        nonlocal shown
+        if of and 10 * done // of > shown:
+            shown = 10 * done // of
+            log.info("%s: %d of %d structures", name, done, of)
 
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console  # only on a terminal
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task(f"{self._name} features")
-        return self._report
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _report(self, done: int, of: int) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=of)
-        elif of and 10 * done // of > self._tenths:
-            self._tenths = 10 * done // of
-            log.info("%s: %d of %d structures", self._name, done, of)
+    return report

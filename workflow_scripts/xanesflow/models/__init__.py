@@ -3,11 +3,11 @@
 `model_kinds`: what every trained model offers. `subset_data`: reads a subset of the dataset file. `kernel_ridge`:
 kernel regression. `simple_models`: linear regression and trees.
 
-`network/`: the paper's networks. The workflow calls `expert` (one model for each subset), `universal` (one for all
-subsets of a level of theory) and `tuned` (one for each subset, which starts from a universal model). `fit` leads from a
+`network/`: the paper's networks: experts (one for each subset), universal ones (one for all subsets of a level of
+theory) and tuned ones (one for each subset, which starts from a universal model). `fit.train_model` leads from a
 dataset to a model on disk. `train` is the training loop, `training_state` a training in progress, `resume` its state
-on disk. `range_test` finds the learning rate. `perceptron` is the network, and `seeds` trains several networks side by
-side. `backpropagation` and `adam` make one training step. `scaling` sets the units of the network's input and output.
+on disk. `range_test` finds the learning rate. `perceptron` is the network. `scaling` sets the units of its input and
+output.
 `reduction` replaces wide descriptors by their principal components. `checkpoint` is a trained model on disk.
 `training_curves` writes the figure and the table of a training.
 

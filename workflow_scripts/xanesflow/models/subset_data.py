@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
-from xanesflow.core.sites import PARTS, parent_of, parse_site_id, site_id
-from xanesflow.dataset.file import open_dataset, report_damage, subset_names
+from xanesflow.core.sites import PARTS, parent_of, parse_site_id
+from xanesflow.dataset.file import attributes_of, report_damage
+from xanesflow.dataset.read_dataset import load
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,35 +78,16 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
     """
     # Read the arrays, one block of features for each featurizer.
     path = Path(path)
-    with open_dataset(path) as file, report_damage(path):
-        if subset not in file:
-            known = ", ".join(subset_names(file)) or "none"
-            raise XanesflowError(f"{path} has no subset {subset} (it has {known}); add it to `subsets` in the config.")
-        group = file[subset]
-        try:
-            energy, spectra = group["energy"][:].astype(np.float64), group["spectra"][:].astype(np.float64)
-            split = group["split"].asstr()[:].astype(np.str_)
-            materials, sites = group["material_id"].asstr()[:], group["site_index"][:]
-            known = ", ".join(group["features"])
-            names = features.split("+")
-            missing = [name for name in names if name not in group["features"]]
-            if missing:
-                raise XanesflowError(
-                    f"{path} has no features {missing[0]} for {subset} (it has {known or 'none'}); "
-                    "add them to `features.models` in the config and build the dataset again."
-                )
-            blocks = {name: group["features"][name][:].astype(np.float32) for name in names}
-            featurizers = {name: _attributes(group["features"][name]) for name in names}
-        except (KeyError, TypeError) as error:
-            raise XanesflowError(
-                f"{subset} in {path} is not laid out as a dataset of xanesflow ({error}); build it again."
-            ) from None
+    with load(path) as data, report_damage(path):
+        view = data[subset]
+        paths = dict(zip(features.split("+"), view.feature_paths(features), strict=True))
+        energy, spectra, split, ids = view.energy, view.read("spectra"), view.split, view.ids
+        blocks = {name: view.read(at) for name, at in paths.items()}
+        featurizers = {name: attributes_of(view.data(at)) for name, at in paths.items()}
 
     # Check the arrays and join the blocks of features.
-    columns = {"material_id": materials, "site_index": sites, "split": split, **blocks}
-    _check(f"{subset} in {path}", energy, spectra, columns)
-    ids = [site_id(material, int(site)) for material, site in zip(materials, sites, strict=True)]
-    joined = np.concatenate([blocks[name] for name in names], axis=1)
+    _check(f"{subset} in {path}", energy, spectra, split=split, ids=ids, blocks=blocks)
+    joined = np.concatenate(list(blocks.values()), axis=1)
     return SubsetData(
         path=path,
         subset=subset,
@@ -124,44 +105,34 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
 
 
 def _check(
-    where: str, energy: npt.NDArray[np.float64], spectra: npt.NDArray[np.float64], columns: dict[str, npt.NDArray[Any]]
+    where: str,
+    energy: npt.NDArray[np.float64],
+    spectra: npt.NDArray[np.float64],
+    *,
+    split: npt.NDArray[np.str_],
+    ids: list[str],
+    blocks: dict[str, npt.NDArray[np.float32]],
 ) -> None:
-    """Raise if the arrays of a subset do not fit each other, or hold NaN or infinite values."""
+    """Raise if the spectra do not fit the grid, a number is not finite, or a part of the split is not known."""
     again = "build the dataset again (snakemake dataset)"
-    if spectra.ndim != 2 or spectra.shape[1] != len(energy):
+    if spectra.shape[1] != len(energy):
         raise XanesflowError(
             f"The spectra of {where} have shape {spectra.shape}, but its grid has {len(energy)} energies; {again}."
         )
-    for name, values in columns.items():
-        if len(values) != len(spectra):
-            raise XanesflowError(f"{where} has {len(spectra)} spectra, but {len(values)} rows of {name}; {again}.")
-        if values.ndim == 2 and not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-            site = site_id(str(columns["material_id"][row]), int(columns["site_index"][row]))
+    for name, values in blocks.items():
+        if not np.isfinite(values).all():
+            site = ids[int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])]
             raise XanesflowError(
                 f"The {name} features of {site} of {where} hold values that are no finite numbers; "
                 "compute these features again (snakemake features)."
             )
     if not (np.isfinite(spectra).all() and np.isfinite(energy).all()):
         raise XanesflowError(f"The spectra or energies of {where} hold values that are no finite numbers; {again}.")
-    unknown = sorted(set(columns["split"].tolist()) - set(PARTS))
+    unknown = sorted(set(split.tolist()) - set(PARTS))
     if unknown:
         raise XanesflowError(
             f"The split of {where} names a part '{unknown[0]}', but the parts are {', '.join(PARTS)}; {again}."
         )
-
-
-def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
-    """The attributes of stored features, as plain values that JSON can hold.
-
-    The hash of the values (`dataset.file.seal`) is left out: it differs between subsets, and models compare these
-    attributes to check that the features of several subsets were computed in the same way.
-    """
-    return {
-        name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
-        for name, value in sorted(dataset.attrs.items())
-        if name != "sha256"
-    }
 
 
 def _digest(*parts: npt.NDArray[Any] | str) -> str:

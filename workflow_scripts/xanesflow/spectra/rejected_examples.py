@@ -11,10 +11,11 @@ import numpy as np
 from xanesflow.codes.engine import ComputedSpectrum
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import function_of, theory_of
+from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.energy_grid import N_POINTS, Array, energy_grid
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
-from xanesflow.core.tables import STRING
+from xanesflow.core.tables import REJECTED_COLUMNS as COLUMNS
 
 PER_REASON = 6
 """Spectra that are stored for each reason."""
@@ -79,21 +80,15 @@ def choose_examples(found: Iterable[RejectedExample]) -> list[RejectedExample]:
 
 def write_examples(parent: h5py.Group, examples: Sequence[RejectedExample]) -> None:
     """Write examples as a group of five columns."""
-    group = parent.create_group("examples")
-    for name in ("material_id", "reason", "detail"):
-        group.create_dataset(name, data=[getattr(each, name) for each in examples], dtype=STRING)
-    group.create_dataset("site_index", data=np.array([each.site_index for each in examples], dtype=np.int64))
-    spectra = np.array([each.spectrum for each in examples], dtype=np.float64).reshape(len(examples), N_POINTS)
-    group.create_dataset("spectra", data=spectra).attrs["units"] = "bohr^2"
+    for name in COLUMNS:
+        write_array(parent, f"examples/{name}", [getattr(each, name) for each in examples])
+    spectra = np.array([each.spectrum for each in examples]).reshape(len(examples), N_POINTS)
+    write_array(parent, "examples/spectra", spectra)
 
 
 def read_examples(parent: h5py.Group) -> list[RejectedExample]:
     """Read what `write_examples` wrote; none from a file of an earlier version."""
     if "examples" not in parent:
         return []
-    group = parent["examples"]
-    texts = [group[name].asstr()[:].tolist() for name in ("material_id", "reason", "detail")]
-    rows = zip(*texts, group["site_index"][:].tolist(), group["spectra"][:], strict=True)
-    return [
-        RejectedExample(material, index, reason, detail, spectrum) for material, reason, detail, index, spectrum in rows
-    ]
+    columns = [read_array(parent, f"examples/{name}").tolist() for name in COLUMNS]
+    return [RejectedExample(*row) for row in zip(*columns, read_array(parent, "examples/spectra"), strict=True)]

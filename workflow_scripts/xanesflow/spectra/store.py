@@ -11,12 +11,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import STRING, read_rejected_group, write_rejected_group
+from xanesflow.core.tables import read_rejected_group, write_rejected_group
 from xanesflow.spectra.rejected_examples import RejectedExample, read_examples, write_examples
 
 
@@ -56,17 +57,14 @@ def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping
     """Write curated spectra as HDF5, whole or not at all."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update({"subset": curated.subset, "described": json.dumps(dict(curated.described)), **attributes})
-        file.create_dataset("energy", data=curated.energy_ev).attrs["units"] = "eV"
-        file.create_dataset("spectra", data=curated.spectra).attrs["units"] = "bohr^2"
-        file.create_dataset("material_id", data=list(curated.material_id), dtype=STRING)
-        file.create_dataset("site_index", data=curated.site_index)
-        file.create_dataset("multiplicity", data=curated.multiplicity)
-        corrections = list(curated.corrections) or [""] * len(curated.material_id)
-        file.create_dataset("corrections", data=corrections, dtype=STRING)
+        write_array(file, "energy", curated.energy_ev)
+        for name in ("spectra", "material_id", "site_index", "multiplicity"):
+            write_array(file, name, getattr(curated, name))
+        write_array(file, "corrections", list(curated.corrections) or [""] * len(curated.material_id))
         write_rejected_group(file, curated.rejected)
         write_examples(file, curated.examples)
         if curated.envelope is not None:
-            file.create_dataset("envelope", data=curated.envelope).attrs["units"] = "bohr^2"
+            write_array(file, "envelope", curated.envelope)
 
 
 def read_spectra(path: str | Path) -> CuratedSpectra:
@@ -79,18 +77,18 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
         with open_hdf5(path) as file:
             return CuratedSpectra(
                 subset=str(file.attrs["subset"]),
-                energy_ev=file["energy"][:],
-                spectra=file["spectra"][:],
-                material_id=file["material_id"].asstr()[:].tolist(),
-                site_index=file["site_index"][:],
-                multiplicity=file["multiplicity"][:],
+                energy_ev=read_array(file, "energy"),
+                spectra=read_array(file, "spectra"),
+                material_id=read_array(file, "material_id").tolist(),
+                site_index=read_array(file, "site_index"),
+                multiplicity=read_array(file, "multiplicity"),
                 rejected=read_rejected_group(file),
-                corrections=file["corrections"].asstr()[:].tolist(),
+                corrections=read_array(file, "corrections").tolist(),
                 described=json.loads(file.attrs.get("described", "{}")),
                 examples=read_examples(file),
-                envelope=file["envelope"][:] if "envelope" in file else None,
+                envelope=read_array(file, "envelope") if "envelope" in file else None,
             )
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, BadArrayError) as error:
         raise XanesflowError(
             f"{path} is not a complete file of curated spectra ({error}); delete it and run again."
         ) from None

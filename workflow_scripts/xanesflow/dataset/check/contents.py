@@ -13,24 +13,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.arrays import read_array
+from xanesflow.core.errors import BadArrayError
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
-from xanesflow.core.text import one_line
+from xanesflow.core.tables import REJECTED_COLUMNS
+from xanesflow.core.text import first_of, one_line
 from xanesflow.dataset.check.findings import Finding
-from xanesflow.dataset.file import STRUCTURES, about_structure, check_size, names_in, structure_keys, subset_names
+from xanesflow.dataset.file import STRUCTURES, about_structure, names_in, structure_keys, subset_names
 
-COLUMNS = {
-    "energy": ("float64", 1),
-    "spectra": ("float64", 2),
-    "material_id": ("text", 1),
-    "site_index": ("int64", 1),
-    "multiplicity": ("int64", 1),
-    "split": ("text", 1),
-    "corrections": ("text", 1),
-}
-"""Arrays of a subset: type and number of axes."""
-
-REJECTED = {"material_id": "text", "site_index": "int64", "reason": "text", "detail": "text"}
+COLUMNS = ("energy", "spectra", "material_id", "site_index", "multiplicity", "split", "corrections")
+"""Arrays of a subset, besides its features."""
 
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 """Errors that h5py raises for damaged files."""
@@ -96,6 +89,10 @@ class SubsetContents:
     def id_of(self, row: int) -> str:
         """Id of the site in a row."""
         return site_id(*self.sites[row]) if self.sites else f"row {row}"
+
+    def named(self, wrong: Any) -> str:
+        """The ids of the first few rows of a mask, for messages."""
+        return first_of([self.id_of(row) for row in np.flatnonzero(wrong).tolist()])
 
     def parts_of_material(self) -> dict[str, set[str]]:
         """The parts of the split in which each material occurs."""
@@ -164,20 +161,19 @@ def _subset(group: h5py.Group, name: str, version: str, report: Callable[[Findin
     featurizers = names_in(features) if isinstance(features, h5py.Group) else []
     if not featurizers:
         report(Finding("layout", name, "it has no features"))
-    wanted = COLUMNS | {f"features/{each}": ("float32", 2) for each in featurizers}
-    if version == "1.0" and "corrections" not in group:
-        del wanted["corrections"]
-    for column, (kind, axes) in wanted.items():
-        values = _read(group, column, kind, axes, report)
+    for column in (*COLUMNS, *(f"features/{each}" for each in featurizers)):
+        if column == "corrections" and version == "1.0" and column not in group:
+            continue
+        values = _read(group, column, report)
         if values is not None:
             subset.arrays[column] = values
     _check_shapes(subset, report)
-    columns = {c: _read(group, f"rejected/{c}", kind, 1, report) for c, kind in REJECTED.items()}
+    columns = {column: _read(group, f"rejected/{column}", report) for column in REJECTED_COLUMNS}
     whole = {c: values for c, values in columns.items() if values is not None}
     if len({len(values) for values in whole.values()}) > 1:
         lengths = ", ".join(f"{len(values)} {c}" for c, values in whole.items())
         report(Finding("shapes", f"{name}/rejected", f"its columns have different lengths: {lengths}"))
-    elif len(whole) == len(REJECTED):
+    elif len(whole) == len(REJECTED_COLUMNS):
         subset.rejected = whole
     return subset
 
@@ -205,26 +201,16 @@ def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> 
             )
 
 
-def _read(group: h5py.Group, name: str, kind: str, axes: int, report: Callable[[Finding], None]) -> NDArray[Any] | None:
-    """An array of the expected type and number of axes; anything else is reported and gives None."""
+def _read(group: h5py.Group, name: str, report: Callable[[Finding], None]) -> NDArray[Any] | None:
+    """An array; None if it cannot be read, which is reported."""
     place = f"{group.name.lstrip('/')}/{name}"
     try:
-        dataset = group.get(name)
-        if not isinstance(dataset, h5py.Dataset):
-            report(Finding("layout", place, "it is missing"))
-            return None
-        text = h5py.check_string_dtype(dataset.dtype) is not None
-        if (given := "text" if text else str(dataset.dtype)) != kind:
-            report(Finding("types", place, f"it holds {given}, but must hold {kind}"))
-            return None
-        if dataset.ndim != axes:
-            report(Finding("shapes", place, f"it has {dataset.ndim} axes, but must have {axes}"))
-            return None
-        check_size(dataset)
-        return np.asarray(dataset.asstr()[:], dtype=np.str_) if text else np.asarray(dataset[:])
+        return read_array(group, name, exact=True)
+    except BadArrayError as error:
+        report(Finding(error.check, place, str(error)))
     except UNREADABLE as error:
         report(Finding("layout", place, f"it cannot be read ({one_line(error)})"))
-        return None
+    return None
 
 
 def _cell(data: Any, about: dict[str, str]) -> Cell:

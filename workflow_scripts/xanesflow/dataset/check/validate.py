@@ -15,17 +15,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.arrays import ARRAYS
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, parent_of, site_id
 from xanesflow.core.text import first_of, one_line
-from xanesflow.dataset.check.contents import FileContents, SubsetContents, read_contents
+from xanesflow.dataset.check.contents import COLUMNS, FileContents, SubsetContents, read_contents
 from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
 from xanesflow.dataset.check.near_duplicates import near_duplicates
 from xanesflow.dataset.check.validate_structures import check_structures, check_symmetry
 from xanesflow.dataset.file import (
     SCHEMA_VERSION,
     STRUCTURES,
-    UNITS,
     content_hash,
     datasets_of,
     hash_of,
@@ -45,6 +45,9 @@ HEIGHT_FACTOR = 3.0
 """A K edge is about 1/Z² bohr² high, and the mean spectrum may differ from that by this factor. In the published
 subsets (eight elements, two codes), the maximum of the mean spectrum is 0.94 to 1.42 times 1/Z², and no spectrum
 exceeds 3.2 times."""
+
+Sentence = tuple[str, str] | tuple[str, str, bool]
+"""What a check yields: the place, what is wrong there, and False if that is no fault."""
 
 ROOT_ATTRIBUTES = ("title", "creator", "licence", "citation", "created", "versions", "config", "inputs_sha256")
 
@@ -87,16 +90,16 @@ def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None
 
     # List the checks as generators, so that each one runs only when its findings are collected below.
     made: list[tuple[str, Iterator[Finding]]] = [
-        (f"numbers of {subset.name}", check(subset))
+        (f"numbers of {subset.name}", _named(check, sentences(subset)))
         for subset in subsets
-        for check in (_units, _energies, _numbers, _range, _sites, _split, _rejected)
+        for check, sentences in _OF_SUBSET.items()
     ]
-    made += [("splits", _split_across(contents)), (structures, check_structures(contents))]
+    made += [("splits", _named("split", _split_across(contents))), (structures, check_structures(contents))]
     if symmetry:
         made.append((f"symmetry of {structures}", check_symmetry(contents)))
     made += [
-        ("provenance", _provenance(file, contents)),
-        ("hashes", _hashes(file, contents, found)),
+        ("provenance", _named("provenance", _provenance(file, contents))),
+        ("hashes", _named("hashes", _hashes(file, contents, found))),
         (f"near duplicates among {structures}", near_duplicates(contents)),
     ]
 
@@ -108,6 +111,12 @@ def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None
             last = what
         with _damage_found(found):
             found.findings += findings
+
+
+def _named(check: str, sentences: Iterator[Sentence]) -> Iterator[Finding]:
+    """The findings of a check that yields places and sentences, and a third value False for remarks."""
+    for place, sentence, *fault in sentences:
+        yield Finding(check, place, sentence, *fault)
 
 
 @contextmanager
@@ -122,176 +131,159 @@ def _damage_found(found: Validation) -> Iterator[None]:
         found.findings.append(Finding("layout", "", f"the file is damaged ({one_line(error)})"))
 
 
-def _units(subset: SubsetContents) -> Iterator[Finding]:
-    for name, unit in UNITS.items():
-        if name in subset.group:
+def _units(subset: SubsetContents) -> Iterator[Sentence]:
+    for name in COLUMNS:
+        unit = ARRAYS[name].units
+        if unit and name in subset.group:
             given = subset.group[name].attrs.get("units")
             if given != unit:
                 says = f"its attribute `units` is '{given}'" if given is not None else "it has no attribute `units`"
-                yield Finding("units", f"{subset.name}/{name}", f"{says}, but must be '{unit}'")
+                yield f"{subset.name}/{name}", f"{says}, but must be '{unit}'"
 
 
-def _energies(subset: SubsetContents) -> Iterator[Finding]:
+def _energies(subset: SubsetContents) -> Iterator[Sentence]:
     energy, place = subset.arrays.get("energy"), f"{subset.name}/energy"
     if energy is None:
         return
     if len(energy) < 2:
-        yield Finding("energies", place, f"the grid has {len(energy)} points")
+        yield place, f"the grid has {len(energy)} points"
         return
     if not np.isfinite(energy).all():
-        yield Finding("energies", place, f"number {_first(~np.isfinite(energy))} is not finite")
+        yield place, f"number {_first(~np.isfinite(energy))} is not finite"
         return
     steps = np.diff(energy)
     if (steps <= 0).any():
         at = _first(steps <= 0) + 1
-        yield Finding(
-            "energies",
-            place,
-            f"number {at} ({energy[at]:.3f} eV) is not above the one before it ({energy[at - 1]:.3f} eV)",
-        )
+        yield place, f"number {at} ({energy[at]:.3f} eV) is not above the one before it ({energy[at - 1]:.3f} eV)"
     elif np.ptp(steps) > EVEN_EV:
-        yield Finding("energies", place, f"the steps are not even: {steps.min():.6f} to {steps.max():.6f} eV")
+        yield place, f"the steps are not even: {steps.min():.6f} to {steps.max():.6f} eV"
     edge, _ = _k_edge(subset.element)
     if abs(energy[0] - edge) > EDGE_WINDOW_EV:
-        yield Finding(
-            "energies",
-            place,
-            f"the grid begins at {energy[0]:.1f} eV, but the K edge of {subset.element} is at {edge:.1f} eV",
-        )
+        yield place, f"the grid begins at {energy[0]:.1f} eV, but the K edge of {subset.element} is at {edge:.1f} eV"
 
 
-def _numbers(subset: SubsetContents) -> Iterator[Finding]:
+def _numbers(subset: SubsetContents) -> Iterator[Sentence]:
     for name, values in subset.arrays.items():
         if name == "spectra" or name.startswith("features/"):
             bad = ~np.isfinite(values).all(axis=1)
             if bad.any():
-                ids = first_of([subset.id_of(row) for row in np.flatnonzero(bad)[:6].tolist()])
-                yield Finding(
-                    "numbers", f"{subset.name}/{name}", f"{int(bad.sum())} rows hold NaN or infinite values: {ids}"
-                )
+                yield f"{subset.name}/{name}", f"{bad.sum()} rows hold NaN or infinite values: {subset.named(bad)}"
 
 
-def _range(subset: SubsetContents) -> Iterator[Finding]:
+def _range(subset: SubsetContents) -> Iterator[Sentence]:
     spectra, place = subset.arrays.get("spectra"), f"{subset.name}/spectra"
     if spectra is None or not len(spectra) or not np.isfinite(spectra).all():
         return
+    _, number = _k_edge(subset.element)
+    usual, height = 1 / number**2, float(spectra.mean(axis=0).max())
+    usually_high = 1 / HEIGHT_FACTOR <= height / usual <= HEIGHT_FACTOR
     for wrong, what in (
         ((spectra < 0).any(axis=1), "are negative somewhere"),
         ((spectra == 0).all(axis=1), "are zero everywhere"),
+        ((spectra.max(axis=1) > 10 * usual) & usually_high, "are over ten times as high as a K edge"),
     ):
         if wrong.any():
-            ids = first_of([subset.id_of(row) for row in np.flatnonzero(wrong).tolist()])
-            yield Finding("range", place, f"{int(wrong.sum())} spectra {what}: {ids}")
-    _, number = _k_edge(subset.element)
-    usual, height = 1 / number**2, float(spectra.mean(axis=0).max())
-    if not 1 / HEIGHT_FACTOR <= height / usual <= HEIGHT_FACTOR:
-        yield Finding(
-            "range",
+            yield place, f"{wrong.sum()} spectra {what}: {subset.named(wrong)}"
+    if not usually_high:
+        yield (
             place,
             f"the mean spectrum is up to {height:.3g} bohr² high, but the K edge of {subset.element} is about "
             f"{usual:.2g} bohr² high; are they in another unit, or scaled?",
         )
-    else:
-        high = spectra.max(axis=1) > 10 * usual
-        if high.any():
-            ids = first_of([subset.id_of(row) for row in np.flatnonzero(high).tolist()])
-            yield Finding("range", place, f"{int(high.sum())} spectra are over ten times as high as a K edge: {ids}")
     _, first, counts = np.unique(spectra, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
-        ids = first_of([subset.id_of(row) for row in first[counts > 1].tolist()])
-        yield Finding(
-            "range", place, f"{int(counts.sum() - len(counts))} spectra are copies of others: {ids}", fault=False
-        )
+        copied = np.isin(np.arange(len(spectra)), first[counts > 1])
+        yield place, f"{counts.sum() - len(counts)} spectra are copies of others: {subset.named(copied)}", False
 
 
-def _sites(subset: SubsetContents) -> Iterator[Finding]:
-    materials, sites = subset.arrays.get("material_id"), subset.arrays.get("site_index")
-    if materials is not None and (materials == "").any():
-        yield Finding("sites", f"{subset.name}/material_id", f"row {_first(materials == '')} has no material id")
-    if sites is not None and (sites < 0).any():
-        row = _first(sites < 0)
-        yield Finding("sites", f"{subset.name}/site_index", f"row {row} has the site index {sites[row]}")
-    if (counts := subset.arrays.get("multiplicity")) is not None and (counts < 1).any():
-        row = _first(counts < 1)
-        yield Finding("sites", f"{subset.name}/multiplicity", f"{subset.id_of(row)} has multiplicity {counts[row]}")
-    twice = [name for name, number in Counter(subset.sites).items() if number > 1]
+def _sites(subset: SubsetContents) -> Iterator[Sentence]:
+    for name, is_bad, says in (
+        ("material_id", lambda values: values == "", "row {row} has no material id"),
+        ("site_index", lambda values: values < 0, "row {row} has the site index {value}"),
+        ("multiplicity", lambda values: values < 1, "{id} has multiplicity {value}"),
+    ):
+        values = subset.arrays.get(name)
+        if values is not None and is_bad(values).any():
+            row = _first(is_bad(values))
+            yield f"{subset.name}/{name}", says.format(row=row, value=values[row], id=subset.id_of(row))
+    twice = [site_id(*site) for site, number in Counter(subset.sites).items() if number > 1]
     if twice:
-        yield Finding(
-            "sites", subset.name, f"sites are listed more than once: {first_of([site_id(*site) for site in twice])}"
-        )
+        yield subset.name, f"sites are listed more than once: {first_of(twice)}"
 
 
-def _split(subset: SubsetContents) -> Iterator[Finding]:
+def _split(subset: SubsetContents) -> Iterator[Sentence]:
     split, materials = subset.arrays.get("split"), subset.arrays.get("material_id")
     if split is None or materials is None or len(split) != len(materials):
         return
     place = f"{subset.name}/split"
     for part in sorted(set(split.tolist()) - set(PARTS)):
-        yield Finding("split", place, f"'{part}' is no part of a split; the parts are {', '.join(PARTS)}")
+        yield place, f"'{part}' is no part of a split; the parts are {', '.join(PARTS)}"
     parts: dict[str, set[str]] = {}
     for material, of_material in subset.parts_of_material().items():
         parts.setdefault(parent_of(material), set()).update(of_material)
     leaked = [f"{m} ({', '.join(sorted(p))})" for m, p in parts.items() if len(p) > 1]
     if leaked:
-        yield Finding("split", place, f"materials are in more than one part: {first_of(leaked)}")
+        yield place, f"materials are in more than one part: {first_of(leaked)}"
     sizes = Counter(split.tolist())
     for part, least in (("train", 2), ("val", 1)):
         if sizes[part] < least:
-            yield Finding("split", place, f"the part {part} has {sizes[part]} sites; a model needs at least {least}")
+            yield place, f"the part {part} has {sizes[part]} sites; a model needs at least {least}"
     if not sizes["test"]:
-        yield Finding("split", place, "the part test is empty", fault=False)
+        yield place, "the part test is empty", False
 
 
-def _split_across(contents: FileContents) -> Iterator[Finding]:
+def _split_across(contents: FileContents) -> Iterator[Sentence]:
     """Yield a remark if a material in test of one subset is in train of another: a universal model has seen it."""
-    training = {
-        name: {m for m, parts in subset.parts_of_material().items() if "train" in parts}
-        for name, subset in contents.subsets.items()
+    parts = {name: subset.parts_of_material() for name, subset in contents.subsets.items()}
+    of_part = {
+        part: {name: {m for m, found in of.items() if part in found} for name, of in parts.items()} for part in PARTS
     }
-    for name, subset in contents.subsets.items():
-        tested = {m for m, parts in subset.parts_of_material().items() if "test" in parts}
-        shared = {other: len(tested & materials) for other, materials in training.items() if other != name}
+    for name, tested in of_part["test"].items():
+        shared = {other: len(tested & materials) for other, materials in of_part["train"].items() if other != name}
         if any(shared.values()):
             by = ", ".join(f"{number} in {other}" for other, number in shared.items() if number)
-            yield Finding(
-                "split",
+            yield (
                 name,
                 f"materials in test are in train of another subset ({by}; {len(tested)} are in test), so a model of "
                 "all subsets has seen their other absorbers",
-                fault=False,
+                False,
             )
 
 
-def _rejected(subset: SubsetContents) -> Iterator[Finding]:
+def _rejected(subset: SubsetContents) -> Iterator[Sentence]:
     place, columns = f"{subset.name}/rejected", subset.rejected
     if columns is None:
         return
     reasons = columns["reason"].tolist()
     if unknown := sorted(set(reasons) - set(REASONS)):
-        yield Finding("rejected", place, f"'{unknown[0]}' is no known reason")
+        yield place, f"'{unknown[0]}' is no known reason"
     left_out = set(zip(columns["material_id"].tolist(), columns["site_index"].tolist(), strict=True))
     if both := sorted(left_out & set(subset.sites)):
-        sites = first_of([site_id(*site) for site in both])
-        yield Finding("rejected", place, f"sites are both in the dataset and left out: {sites}")
+        yield place, f"sites are both in the dataset and left out: {first_of([site_id(*site) for site in both])}"
     counted = {"kept": len(subset), **Counter(reasons)}
     try:
         said = json.loads(subset.group.attrs["counts"])
     except (KeyError, TypeError, ValueError):
-        yield Finding("rejected", subset.name, "its attribute `counts` is missing or no JSON")
+        yield subset.name, "its attribute `counts` is missing or no JSON"
         return
     if said != counted:
-        wrong = next(key for key in [*said, *counted] if said.get(key) != counted.get(key))
-        yield Finding(
-            "rejected",
+        key = next(key for key in [*said, *counted] if said.get(key) != counted.get(key))
+        yield (
             subset.name,
-            f"its attribute `counts` says {said.get(wrong, 0)} {wrong}, but there are {counted.get(wrong, 0)}",
+            f"its attribute `counts` says {said.get(key, 0)} {key}, but there are {counted.get(key, 0)}",
         )
 
 
-def _provenance(file: h5py.File, contents: FileContents) -> Iterator[Finding]:
+_OF_SUBSET: dict[str, Callable[[SubsetContents], Iterator[Sentence]]] = {
+    "units": _units, "energies": _energies, "numbers": _numbers, "range": _range, "sites": _sites, "split": _split,
+    "rejected": _rejected,
+}  # fmt: skip
+
+
+def _provenance(file: h5py.File, contents: FileContents) -> Iterator[Sentence]:
     for name in ROOT_ATTRIBUTES:
         if not str(file.attrs.get(name, "")):
-            yield Finding("provenance", "", f"the attribute `{name}` is missing or empty")
+            yield "", f"the attribute `{name}` is missing or empty"
     readers: dict[str, Callable[[str], Any]] = {
         "created": datetime.fromisoformat, "versions": json.loads, "config": json.loads, "inputs_sha256": json.loads,
     }  # fmt: skip
@@ -300,21 +292,18 @@ def _provenance(file: h5py.File, contents: FileContents) -> Iterator[Finding]:
             if name in file.attrs:
                 read(str(file.attrs[name]))
         except ValueError as error:
-            yield Finding("provenance", "", f"the attribute `{name}` cannot be read: {one_line(error)}")
+            yield "", f"the attribute `{name}` cannot be read: {one_line(error)}"
     for subset in contents.subsets.values():
         for name in subset.arrays:
-            if name.startswith("features/"):
-                for attribute in ("weights_hash", "meaning"):
-                    if attribute not in subset.group[name].attrs:
-                        yield Finding("provenance", f"{subset.name}/{name}", f"it has no attribute `{attribute}`")
+            for attribute in ("weights_hash", "meaning") if name.startswith("features/") else ():
+                if attribute not in subset.group[name].attrs:
+                    yield f"{subset.name}/{name}", f"it has no attribute `{attribute}`"
 
 
-def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Iterator[Finding]:
+def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Iterator[Sentence]:
     if contents.version == "1.0" and "content_sha256" not in file.attrs:
         found.looked_at["hashes"] = "nothing"
-        yield Finding(
-            "hashes", "", f"no hashes are stored: the file has schema version 1.0, not {SCHEMA_VERSION}", fault=False
-        )
+        yield "", f"no hashes are stored: the file has schema version 1.0, not {SCHEMA_VERSION}", False
         return
     hashes: dict[str, str] = {}
     for name in names_in(file):
@@ -324,17 +313,17 @@ def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Itera
             try:
                 actual = hash_of_structures(item) if isinstance(item, h5py.Group) else hash_of(item)
             except (OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-                yield Finding("hashes", place, f"it cannot be read ({one_line(error)})")
+                yield place, f"it cannot be read ({one_line(error)})"
                 continue
             stored = item.attrs.get("sha256")
             hashes[place] = actual
             if stored is None:
-                yield Finding("hashes", place, "it has no attribute `sha256`")
+                yield place, "it has no attribute `sha256`"
             elif stored != actual:
-                yield Finding("hashes", place, "its values are not those that were written: its SHA-256 differs")
+                yield place, "its values are not those that were written: its SHA-256 differs"
     found.looked_at["hashes"] = f"{len(hashes)} arrays (all structures count as one)"
     if file.attrs.get("content_sha256") != content_hash(hashes):
-        yield Finding("hashes", "", "the content is not what was written: `content_sha256` differs")
+        yield "", "the content is not what was written: `content_sha256` differs"
 
 
 @cache

@@ -17,8 +17,8 @@ from typing import Any
 
 import h5py
 
+from xanesflow.core.arrays import STRING
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.tables import STRING
 from xanesflow.dataset.file import hash_of, names_in, seal
 
 LOCAL, SECRET = "<local>", "<secret>"

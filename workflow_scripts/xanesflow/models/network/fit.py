@@ -16,7 +16,7 @@ from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text
 from xanesflow.core.provenance import versions
-from xanesflow.core.sites import PARTS
+from xanesflow.core.sites import PARTS, Subset
 from xanesflow.core.text import listing
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import ModelCard
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 def train_model(
     kind: str,
-    name: str,
     dataset_path: str | Path,
     outputs: Mapping[int, Path],
     *,
@@ -46,18 +45,20 @@ def train_model(
     config_json: str | None = None,
     report_every: int = 10,
 ) -> list[Model]:
-    """Train one model with one or several seeds, all at once, and write a checkpoint for each.
+    """Train one model with one or several seeds, and write a checkpoint for each.
 
     A seed is not trained again if its checkpoint exists and comes from the same data, settings and versions. So adding
     a seed costs one training. While a training runs, its state is stored next to the checkpoints
-    (`training.safetensors`). An interrupted training continues from there and gives the same result.
+    (`training_seed0.safetensors`). An interrupted training continues from there and gives the same result.
 
     Args:
-        kind: such as `expert`.
-        name: the subset or level of theory that the model predicts.
+        kind: `expert` or `tuned`, of one subset, or `universal`, of all subsets of a level of theory
+            (arXiv 2409.19552). A universal network never sees an energy: it maps features to 141 numbers, whose
+            energies are the grid of the absorber's subset. A tuned one starts from it, and its subset may belong to
+            another level of theory, so a model of many cheap spectra helps a model of fewer expensive ones.
         dataset_path: the dataset, `results/dataset/<campaign>.h5`.
         outputs: the checkpoint of each seed.
-        subsets: the subsets to learn from, in the order in which their spectra are joined.
+        subsets: the subsets to learn from, such as `Cu_FEFF`; their order does not matter.
         features: a featurizer of the dataset, or several joined by `+`.
         settings: settings of the training; the seed in them is ignored.
         starts: for each seed the checkpoint of a trained model whose layers, weights and scaling the training starts
@@ -68,9 +69,20 @@ def train_model(
         report_every: epochs between two lines in the log.
 
     Raises:
-        XanesflowError: the dataset lacks the subsets or features, a part has too few spectra, the training failed, or
-            the model to start from cannot be used or takes other features.
+        XanesflowError: the subsets of a universal model belong to several theories, the dataset lacks the subsets or
+            features, the subsets do not fit each other, a part has too few spectra, the training failed, or the model
+            to start from cannot be used or takes other features.
     """
+    # A universal model has the name of its level of theory, the others that of their subset.
+    subsets = sorted(set(subsets))
+    names = sorted({Subset.parse(subset).theory for subset in subsets}) if kind == "universal" else subsets
+    if len(names) != 1:
+        raise XanesflowError(
+            f"A universal model learns from subsets of one level of theory, but was given "
+            f"{', '.join(subsets) or 'none'}; train one for each theory."
+        )
+    name = names[0]
+
     # Find out which seeds have a checkpoint that is still up to date.
     data = [read_subset(dataset_path, subset, features) for subset in subsets]
     begin = {seed: Start.read(starts[seed]) for seed in outputs} if starts is not None else None
@@ -83,13 +95,11 @@ def train_model(
         logger.info("%s seed %d: kept, because its data, settings and versions are unchanged", name, seed)
         os.utime(outputs[seed])  # Snakemake expects outputs to be newer than their inputs
 
-    # Train the others together.
+    # Train the others.
     if missing := [seed for seed in outputs if seed not in models]:
         folder = outputs[missing[0]].parent
         folder.mkdir(parents=True, exist_ok=True)
-        depends_on = {"data": _joined_hash(data), "seeds": missing, "settings": _same_for_all(settings)}
-        if begin is not None:
-            depends_on["starts"] = [begin[seed].described() for seed in missing]
+        depends_on = {"data": _joined_hash(data), "starts": [each.described() for each in (begin or {}).values()]}
         trained = fit_models(
             kind,
             name,
@@ -99,7 +109,7 @@ def train_model(
             starts=[begin[seed] for seed in missing] if begin is not None else None,
             config_json=config_json,
             report=_log_every(report_every, name),
-            saved=SavedTraining(folder / "training.safetensors", depends_on),
+            saved=SavedTraining(folder, depends_on),
         )
         for seed, (model, _) in zip(missing, trained, strict=True):
             save_checkpoint(outputs[seed], model)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xanesflow.models.network.adam import AdamW
+from xanesflow.config.training_settings import TrainingSettings
+from xanesflow.models.network.training_state import batches, new_network
 
 FIRST_RATE, LAST_RATE, STEPS = 1e-8, 1.0, 100
 SMOOTHING = 0.9
 DIVERGED = 4.0
 SKIP_FIRST = 10
 FALLBACK_RATE = 1e-3
+TESTS = 3
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,38 @@ class RangeTest:
         """The result as plain values that JSON can hold."""
         return {**asdict(self), "rates": list(self.rates), "losses": list(self.losses)}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RangeTest:
-        """Read a result back from the values of `as_dict`."""
-        return cls(**{**values, "rates": tuple(values["rates"]), "losses": tuple(values["losses"])})
+
+def find_rate(
+    data: Sequence[Tensor], settings: TrainingSettings, start: Mapping[str, Tensor] | None
+) -> tuple[float, RangeTest | None]:
+    """The learning rate of the settings, or else that of range tests, with the first of these.
+
+    The suggestion of a range test scatters with its network and batches, so the rate is the geometric mean of three
+    tests. The tests have their own seeds, so the rate does not depend on the seeds that are trained.
+
+    Args:
+        data: scaled features and spectra of the training part first, on the device.
+        settings: settings of the training.
+        start: weights with which the training begins; None for random ones.
+    """
+    if settings.learning_rate is not None:
+        return settings.learning_rate, None
+    features, spectra, *_ = data
+
+    def endless(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            for rows in batches(len(features), settings.batch_size, generator):
+                yield features[rows], spectra[rows]
+
+    tests = []
+    for seed in range(TESTS):
+        network = new_network(data, settings, seed, start)
+        with torch.random.fork_rng(devices=[features.device] if features.is_cuda else []):
+            torch.manual_seed(seed)
+            tests.append(range_test(network, endless(torch.Generator().manual_seed(seed))))
+    found = [tested.suggestion for tested in tests if tested.found]
+    rate = math.exp(sum(map(math.log, found)) / len(found)) if found else FALLBACK_RATE
+    return rate, replace(tests[0], suggestion=rate, found=bool(found))
 
 
 def suggest_rate(rates: tuple[float, ...], losses: tuple[float, ...]) -> tuple[float, bool]:
@@ -63,7 +93,7 @@ def suggest_rate(rates: tuple[float, ...], losses: tuple[float, ...]) -> tuple[f
     return FALLBACK_RATE, False
 
 
-def range_test(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> RangeTest:
+def range_test(network: nn.Module, data: Iterator[tuple[Tensor, Tensor]]) -> RangeTest:
     """Train a copy of a network for 100 steps while the learning rate grows exponentially from 1e-8 to 1.
 
     The method is that of L. N. Smith, arXiv 1506.01186. Range, number of steps and rule (steepest descent of a running
@@ -78,20 +108,24 @@ def range_test(network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> 
 
     Args:
         network: the network; it is not changed.
-        batches: endless scaled features and spectra.
+        data: endless batches of scaled features and spectra.
     """
     trial, untrained = copy.deepcopy(network).train(), copy.deepcopy(network).train()
-    optimizer = AdamW([(list(trial.parameters()), 0.0)])
+    optimizer = torch.optim.Adam(trial.parameters(), lr=FIRST_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, (LAST_RATE / FIRST_RATE) ** (1 / (STEPS - 1)))
     rates: list[float] = []
     losses: list[float] = []
     running, lowest = 0.0, math.inf
     for step in range(STEPS):
-        rate = FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / (STEPS - 1))
-        features, spectra = next(batches)
+        rate = float(schedule.get_last_lr()[0])
+        features, spectra = next(data)
         with torch.no_grad():
             reference = nn.functional.mse_loss(untrained(features), spectra).item()
         loss = nn.functional.mse_loss(trial(features), spectra)
-        optimizer.step(torch.autograd.grad(loss, optimizer.parameters), rate)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
         running = SMOOTHING * running + (1 - SMOOTHING) * (loss.item() / reference if reference else math.nan)
         smoothed = running / (1 - SMOOTHING ** (step + 1))
         if not math.isfinite(smoothed):

@@ -1,4 +1,4 @@
-"""The training loop, for one seed of a model or for several at once."""
+"""The training loop, for one seed of a model or for several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.perceptron import SpectrumNetwork
-from xanesflow.models.network.range_test import RangeTest
+from xanesflow.models.network.range_test import RangeTest, find_rate
 from xanesflow.models.network.resume import SavedTraining
 from xanesflow.models.network.training_state import Epoch, TrainingRun
 
@@ -36,7 +36,7 @@ class Training:
         best_epoch: the epoch whose weights were kept.
         learning_rate: the learning rate used.
         range_test: the range test that found the learning rate; None if the settings gave it.
-        seconds: total time of all seeds that were trained together.
+        seconds: total time of all seeds.
         settings: the settings used; the batch size may be smaller than requested, if memory did not suffice.
     """
 
@@ -76,7 +76,7 @@ def train_networks(
     starts: Sequence[Mapping[str, Tensor]] | None = None,
     saved: SavedTraining | None = None,
 ) -> list[Training]:
-    """Train one network for each seed, all at once, until its validation loss has not improved for `patience` epochs.
+    """Train a network with each seed, until its validation loss has not improved for `patience` epochs.
 
     Adam minimises the mean squared error. The weights of the best epoch are kept; with the schedule one_cycle, those of
     the last epoch. The same arguments give the same weights bit by bit on the same machine. PyTorch's random state and
@@ -89,9 +89,10 @@ def train_networks(
         val: the same for at least one site.
         settings: settings of the training; the seed in them is ignored.
         seeds: one or more seeds.
-        report: called after each epoch of each seed, with the epoch and the learning rate.
+        report: called after each epoch of each seed, with the epoch and the learning rate; from several threads if
+            the settings have several.
         starts: for each seed the weights of a trained network with the same layers to start from; None for random ones.
-        saved: file for the state of the training, from which it continues after an interruption; None for no file.
+        saved: files for the state of the training, from which it continues after an interruption; None for no files.
 
     Returns:
         A training for each seed, in the order of the seeds.
@@ -103,17 +104,16 @@ def train_networks(
     begin = time.perf_counter()
     device = _device(settings.device)
     data = [torch.from_numpy(array).to(device) for array in (*train, *val)]
-    places = _side_by_side(len(seeds), settings)
+    begins: Sequence[Mapping[str, Tensor] | None] = starts or [None] * len(seeds)
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
         while True:
             try:
+                rate, tested = find_rate(data, settings, begins[0])
                 runs = [
-                    TrainingRun(
-                        data, settings, [seeds[k] for k in of], [starts[k] for k in of] if starts is not None else None
-                    )
-                    for of in places
+                    TrainingRun(data, replace(settings, seed=seed), rate, start)
+                    for seed, start in zip(seeds, begins, strict=True)
                 ]
                 _to_the_end(runs, report, saved)
                 break
@@ -126,60 +126,37 @@ def train_networks(
     if saved is not None:
         saved.remove()
     return [
-        Training(
-            run.best_network(number),
-            tuple(run.epochs[number]),
-            run.best[number].number,
-            run.rate,
-            run.range_test,
-            seconds,
-            replace(settings, seed=seed),
-        )
+        Training(run.best_network(), tuple(run.epochs), run.epochs[-1].best, rate, tested, seconds, run.settings)
         for run in runs
-        for number, seed in enumerate(run.seeds)
     ]
 
 
-def _side_by_side(n_seeds: int, settings: TrainingSettings) -> list[list[int]]:
-    """Groups of seeds that are trained as one, by their positions: one group on a GPU, one for each thread on a CPU.
-
-    On a CPU, a step is too short to be divided among threads. So each thread trains its own seeds.
-    """
-    groups = 1 if settings.device == "cuda" else min(settings.threads, n_seeds)
-    return [part.tolist() for part in np.array_split(np.arange(n_seeds), groups)]
-
-
 def _to_the_end(runs: Sequence[TrainingRun], report: Report | None, saved: SavedTraining | None) -> None:
-    """Train until no seed improves any more. Several runs train at the same time, one thread for each."""
-    # Continue from saved states. A run without one needs a learning rate, which all take from the first run.
-    states = [None if saved is None else saved.of_group(number) for number in range(len(runs))]
-    for run, state in zip(runs, states, strict=True):
-        if state is None or not state.restore(run):
-            run.find_rate(runs[0])
+    """Train all seeds: one after the other on a GPU, on a CPU as many at a time as there are threads.
 
-    # Train one run here, several in threads.
-    if len(runs) == 1:
-        _train(runs[0], report, states[0], Event())
-        return
+    A step is too short to be divided among the threads of a CPU, so each thread trains its own seeds.
+    """
+    at_once = 1 if runs[0].settings.device == "cuda" else min(runs[0].settings.threads, len(runs))
+    each = torch.get_num_threads() // at_once
     stop = Event()
-    each = torch.get_num_threads() // len(runs)
-    with ThreadPoolExecutor(len(runs), initializer=torch.set_num_threads, initargs=(each,)) as pool:
+    with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(each,)) as pool:
         try:
-            trainings = [pool.submit(_train, run, report, state, stop) for run, state in zip(runs, states, strict=True)]
-            for training in as_completed(trainings):
+            for training in as_completed([pool.submit(_train, run, report, saved, stop) for run in runs]):
                 training.result()
         finally:
             stop.set()  # if one run fails or the user interrupts, the others stop too
 
 
 def _train(run: TrainingRun, report: Report | None, saved: SavedTraining | None, stop: Event) -> None:
-    """Train one run until it ends or `stop` is set."""
-    while run.active and not stop.is_set():
-        for epoch in run.one_epoch():
-            if report is not None:
-                report(epoch, run.rate)
+    """Train one seed until it ends or `stop` is set."""
+    if saved is not None:
+        saved.restore(run)
+    while not (run.finished or stop.is_set()):
+        epoch = run.one_epoch()
+        if report is not None:
+            report(epoch, run.rate)
         if saved is not None:
-            saved.save(run, at_once=not run.active)
+            saved.save(run)
 
 
 def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
@@ -192,7 +169,7 @@ def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
     if half < SMALLEST_BATCH:
         raise XanesflowError(
             f"The memory of {settings.device} does not suffice for batches of {settings.batch_size} spectra; train "
-            "fewer seeds at once (models.seeds), narrower layers (models.widths), or on the cpu (models.device)."
+            "narrower layers (models.widths), or on the cpu (models.device)."
         )
     logger.warning(
         "No room for batches of %d spectra on %s: starting again with batches of %d. Set models.batch_size to choose "

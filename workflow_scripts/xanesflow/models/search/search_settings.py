@@ -21,7 +21,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.models.network.fit import fit_model
 from xanesflow.models.network.train import Epoch
 from xanesflow.models.search.results import write_results
-from xanesflow.models.search.study import LOOK_EVERY, ask, finished, open_study
+from xanesflow.models.search.study import LOOK_EVERY, finished, open_study, prepare_next
 from xanesflow.models.subset_data import SubsetData, read_subset
 from xanesflow.running.locks import hold_directory
 
@@ -36,7 +36,7 @@ class SearchPlan:
         space: the settings to search, and their values.
         trials: total number of trials.
         hours: no new trial starts once the finished ones took this long together; None means no limit.
-        pruner: `percentile` (see `xanesflow.models.search.study.ask`) or `none`.
+        pruner: `percentile` (see `xanesflow.models.search.study.prepare_next`) or `none`.
         seed: seed of the choices.
     """
 
@@ -108,6 +108,13 @@ def _run_trials(
     study: Study, name: str, data: Sequence[SubsetData], settings: TrainingSettings, plan: SearchPlan
 ) -> None:
     """Run trials until there are enough, or the time is up."""
+
+    def train(trial: optuna.Trial) -> float:
+        chosen = plan.space.suggest(trial)
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
+        trial.set_user_attr("settings", plain)
+        return _train(trial, data, replace(settings, **chosen))
+
     first = plan.space.parameters(settings)
     while len(done := finished(study)) < plan.trials:
         hours = sum(_seconds(trial) for trial in done) / 3600
@@ -118,27 +125,27 @@ def _run_trials(
                 *(len(done), plan.trials, hours, plan.hours),
             )
             return
-        trial = ask(study, plan.seed, first, plan.pruner)
-        chosen = plan.space.suggest(trial)
-        trial.set_user_attr("settings", {key: _plain(value) for key, value in chosen.items()})
-        _run_trial(study, trial, data, settings, chosen)
-        _log(name, len(done), study.trials[trial.number])
+        prepare_next(study, plan.seed, first, plan.pruner)
+        study.optimize(train, n_trials=1)
+        _log(name, len(done), study.trials[-1])
 
 
-def _run_trial(
-    study: Study, trial: optuna.Trial, data: Sequence[SubsetData], settings: TrainingSettings, chosen: dict[str, Any]
-) -> None:
-    """Train with the chosen settings and report the result to the study."""
+def _train(trial: optuna.Trial, data: Sequence[SubsetData], settings: TrainingSettings) -> float:
+    """Train with the settings of a trial; returns the validation error in bohr⁴.
+
+    Raises:
+        TrialPruned: the trial ended early, for the reason that it notes.
+    """
     # A finished trial with the same settings has the same seed too, so its result is copied.
-    for earlier in finished(study):
+    for earlier in finished(trial.study):
         if earlier.params == trial.params:
-            for attribute in ("epochs", "best_epoch", "learning_rate", "reason"):
-                if attribute in earlier.user_attrs:
-                    trial.set_user_attr(attribute, earlier.user_attrs[attribute])
-            if earlier.state == TrialState.PRUNED and earlier.last_step is not None:
+            for attribute, value in earlier.user_attrs.items():
+                trial.set_user_attr(attribute, value)
+            if earlier.state == TrialState.COMPLETE:
+                return float(earlier.values[0])
+            if earlier.last_step is not None:
                 trial.report(earlier.intermediate_values[earlier.last_step], earlier.last_step)
-            study.tell(trial, earlier.value if earlier.state == TrialState.COMPLETE else None, earlier.state)
-            return
+            raise optuna.TrialPruned
 
     # Train, and let the pruner compare the trial with the others now and then.
     epochs: list[Epoch] = []
@@ -149,25 +156,22 @@ def _run_trial(
             # Report the best loss so far, which counts in the end; from one epoch to the next, losses are noisy.
             trial.report(min(each.val_loss for each in epochs), epoch.number)
             if trial.should_prune():
-                raise optuna.TrialPruned
+                raise optuna.TrialPruned(f"worse than three quarters of the others at epoch {epoch.number}")
 
-    value = None
     try:
-        model, _ = fit_model("search", data[0].subset, data, replace(settings, **chosen), report=report)
-        value = model.card.val_mse
-        trial.set_user_attr("learning_rate", model.card.learning_rate)
-    except optuna.TrialPruned:
-        trial.set_user_attr("reason", f"worse than three quarters of the others at epoch {epochs[-1].number}")
-    except XanesflowError as error:
-        trial.set_user_attr("reason", str(error))
+        model, _ = fit_model("search", data[0].subset, data, settings, report=report)
     except torch.OutOfMemoryError:
         trial.set_user_attr("reason", "the device has too little memory for it")
-
-    # Record the result; a trial without a value ended early.
-    if epochs:
-        trial.set_user_attr("epochs", epochs[-1].number)
-        trial.set_user_attr("best_epoch", epochs[-1].best)
-    study.tell(trial, value, TrialState.PRUNED if value is None else TrialState.COMPLETE)
+        raise optuna.TrialPruned from None
+    except (XanesflowError, optuna.TrialPruned) as error:
+        trial.set_user_attr("reason", str(error))
+        raise optuna.TrialPruned from None
+    finally:
+        if epochs:
+            trial.set_user_attr("epochs", epochs[-1].number)
+            trial.set_user_attr("best_epoch", epochs[-1].best)
+    trial.set_user_attr("learning_rate", model.card.learning_rate)
+    return model.card.val_mse
 
 
 def _best(study: Study, model: str, features: str, data: Sequence[SubsetData], plan: SearchPlan) -> Found:
@@ -213,10 +217,6 @@ def _identity(data: Sequence[SubsetData], settings: TrainingSettings, plan: Sear
 
 def _seconds(trial: FrozenTrial) -> float:
     return trial.duration.total_seconds() if trial.duration else 0.0
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _log(name: str, number: int, trial: FrozenTrial) -> None:

@@ -2,7 +2,8 @@
 
 The study is an Optuna journal: every choice, loss and result is appended to one file, and no locks of the file system
 are needed. A killed job may leave a dead trial and half a line. This module cleans up both, so that the next job
-continues with the finished trials.
+continues with the finished trials: Optuna 5.0.0 refuses a journal that goes on after half a line, and leaves a dead
+trial running.
 """
 
 from __future__ import annotations
@@ -60,8 +61,6 @@ def open_study(path: str | Path, name: str, identity: Mapping[str, Any]) -> Stud
     # Remove what a killed job left behind, then open the journal.
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f"{path.name}.lock*"):  # Optuna would wait half a minute for its dead holder
-        leftover.unlink(missing_ok=True)
     _cut_half_line(path)
     begun = path.exists() and path.stat().st_size > 0
     text = json.dumps(identity, sort_keys=True)
@@ -105,8 +104,8 @@ def finished(study: Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-def ask(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -> optuna.Trial:
-    """Choose the next trial.
+def prepare_next(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -> None:
+    """Set the sampler and the pruner of the next trial.
 
     Optuna does not store the random state of a sampler in the study. So each trial gets its own sampler, whose seed
     comes from the seed of the search and the number of finished trials. The choices are then the same whether or not
@@ -134,7 +133,6 @@ def ask(study: Study, seed: int, first: Mapping[str, Any] | None, pruner: str) -
     )
     if number == 0 and first is not None and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.enqueue_trial(dict(first))
-    return study.ask()
 
 
 def _cut_half_line(path: Path) -> None:
