@@ -109,14 +109,3 @@ if (
         or_workflow_error(state_of_structures)
     for warning in warnings_of(CAMPAIGN):
         logger.warning(warning)
-
-
-def model_figure(name, category):
-    """A figure of one model on one subset, as an output that Snakemake's own report shows too."""
-    return report(
-        fill(paths.MODEL_FIGURE, figure=name),
-        caption=f"../report/{name}.rst",
-        category=category,
-        subcategory="{subset}",
-        labels={"figure": name, "model": "{model}", "features": "{features}"},
-    )
