@@ -95,9 +95,8 @@ def refuse_stage(stage):
     )
 
 
-if (
-    "--lint" not in sys.argv
-):  # the linter reads the rules with the default configuration, which names no archive
+# The linter reads the rules with the default configuration, which names no archive.
+if "--lint" not in sys.argv:
     or_workflow_error(check_named_files, CAMPAIGN)
     if CONFIG.dataset.from_files:
         from xanesflow.dataset.feature_files import check_feature_files
@@ -109,3 +108,10 @@ if (
         or_workflow_error(state_of_structures)
     for warning in warnings_of(CAMPAIGN):
         logger.warning(warning)
+
+
+def model_figure(name, category):
+    """A figure of one model on one subset, as an output that Snakemake's own report shows too."""
+    labels = {"figure": name, "model": "{model}", "features": "{features}"}
+    path, caption = fill(paths.MODEL_FIGURE, figure=name), f"../report/{name}.rst"
+    return report(path, caption=caption, category=category, subcategory="{subset}", labels=labels)

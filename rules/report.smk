@@ -2,17 +2,6 @@
 from xanesflow.evaluation.table_one import has_paper_value
 
 
-def model_figure(name, category):
-    """A figure of one model on one subset, as an output that Snakemake's own report shows too."""
-    return report(
-        fill(paths.MODEL_FIGURE, figure=name),
-        caption=f"../report/{name}.rst",
-        category=category,
-        subcategory="{subset}",
-        labels={"figure": name, "model": "{model}", "features": "{features}"},
-    )
-
-
 rule draw_curation:
     input:
         paths.SPECTRA,

@@ -84,6 +84,7 @@ def test_the_site_table_is_in_order_and_has_the_columns_of_the_contract(whole):
         "chunk",
         "cluster_atoms",
         "core_hours",
+        "parent",
     ]
     assert table.equals(table.sort_values(["material_id", "site_index"], ignore_index=True))
 
