@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Element, Structure
 
-from xanesflow.codes.common_scale import CommonSpectrum, CommonProcessing, RawSpectrum, check_curve, to_common_scale
+from xanesflow.codes.common_scale import CommonProcessing, CommonSpectrum, RawSpectrum, check_curve, to_common_scale
 from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import FDMNES

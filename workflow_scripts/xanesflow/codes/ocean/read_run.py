@@ -19,8 +19,8 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import (
-    CommonSpectrum,
     CommonProcessing,
+    CommonSpectrum,
     RawSpectrum,
     check_curve,
     tabulated_jump,

@@ -18,7 +18,6 @@ from xanesflow.codes.vasp.make_spectrum import VaspSpectrum, make_spectrum
 from xanesflow.codes.vasp.read_steps import GROUND_STATE, Step, read_core_hole, read_ground_state, step_files
 from xanesflow.core.errors import BadRunError
 
-
 _HEAD = 2000  # bytes of OUTCAR that name the program
 _VERSION = re.compile(r"vasp\.([\d.]+\d)")
 
