@@ -6,9 +6,11 @@ theory, or at a tabulated edge. Two rules make them comparable:
 - Width. Lorentzians of full widths a and b one after the other are one of full width a + b. So a spectrum that is
   already broadened by a gets a Lorentzian of the rest, and a spectrum that is broader than the common width stays as it
   is.
-- Energy. If `curation.<code>.shift` has an entry for the element, it is added to the energies of the code. Otherwise
-  the energy at which the cross section first reaches half of the tabulated jump comes to 13 eV above the tabulated
-  edge. There the published FEFF spectra have it (medians between 11.7 eV for Ni and 14.2 eV for Cr). The rule keeps
+- Energy. Where the difference of the total energies with and without hole is known (ΔSCF: own runs of XSpectra), it
+  is the zero of the spectrum, plus `curation.<code>.total_energy_shift`, an error that is nearly the same for all
+  compounds of an element. Otherwise, if `curation.<code>.shift` has an entry for the element, it is added to the
+  energies of the code. Otherwise the energy at which the cross section first reaches half of the tabulated jump comes
+  to 13 eV above the tabulated edge. There the published FEFF spectra have it (medians between 11.7 eV for Ni and 14.2 eV for Cr). The rule keeps
   shapes, but no chemical shifts.
 """
 
@@ -42,12 +44,14 @@ class CommonProcessing:
         element: the absorber.
         width_ev: full width of the Lorentzian that all spectra have in the end.
         shift_ev: added to the code's energies; None: the rule of the half jump.
+        total_energy_shift_ev: added where the total energies place the spectrum; None: `shift_ev` counts.
     """
 
     section: str
     element: str
     width_ev: float
     shift_ev: float | None
+    total_energy_shift_ev: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class RawSpectrum:
         width_ev: full width of the Lorentzian that it already has at its edge.
         zero: what the code counts its energies from, for the record.
         how: how the average over polarisations was taken, for the record.
+        edge_ev: absolute energy of the zero by the difference of total energies; None: not known.
     """
 
     energy_ev: Array
@@ -67,6 +72,7 @@ class RawSpectrum:
     width_ev: float
     zero: str
     how: str = ""
+    edge_ev: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,9 @@ def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) 
             f"The spectra of {subset} need an entry for {parsed.element} in {section}.broadening; add the full width "
             "of its 1s level in eV."
         )
-    return CommonProcessing(section, parsed.element, values["broadening"], values.get("shift"))
+    return CommonProcessing(
+        section, parsed.element, values["broadening"], values.get("shift"), values.get("total_energy_shift")
+    )
 
 
 def to_common_scale(raw: RawSpectrum, processing: CommonProcessing) -> CommonSpectrum:
@@ -120,7 +128,10 @@ def to_common_scale(raw: RawSpectrum, processing: CommonProcessing) -> CommonSpe
         widened = f"broadened from {raw.width_ev:.3g} to {processing.width_ev:g} eV"
     else:
         widened = f"width {raw.width_ev:.3g} eV as computed"
-    if processing.shift_ev is None:
+    if raw.edge_ev is not None and processing.total_energy_shift_ev is not None:
+        shift = raw.edge_ev + processing.total_energy_shift_ev
+        placed = f"{raw.edge_ev:.2f} eV by total energies and {processing.total_energy_shift_ev:g} eV added"
+    elif processing.shift_ev is None:
         shift = half_jump_shift(energy, values, processing.element)
         placed = f"half of the tabulated jump placed {HALF_JUMP_EV:g} eV above the tabulated edge"
     else:

@@ -35,10 +35,27 @@ def site_rotations(structure: Structure, site_index: int, *, symprec: float = SY
         moved = operation.operate(place) - place
         moved -= np.round(moved)
         if np.linalg.norm(lattice.get_cartesian_coords(moved)) < 10 * symprec:
-            matrix = lattice.matrix.T @ operation.rotation_matrix @ np.linalg.inv(lattice.matrix.T)
-            if not any(np.allclose(matrix, each, atol=1e-6) for each in rotations):
-                rotations.append(matrix)
-    return rotations
+            rotations.append(_cartesian(lattice.matrix, operation.rotation_matrix))
+    return _distinct(rotations)
+
+
+def point_group(structure: Structure, *, symprec: float = SYMPREC_A) -> list[Array]:
+    """Return the Cartesian (3, 3) rotations of a crystal's point group."""
+    found = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations(cartesian=False)
+    return _distinct([_cartesian(structure.lattice.matrix, each.rotation_matrix) for each in found])
+
+
+def _cartesian(cell: Array, rotation: Array) -> Array:
+    """Turn the rotation of fractional coordinates into one of Cartesian ones."""
+    return np.asarray(cell.T @ rotation @ np.linalg.inv(cell.T))
+
+
+def _distinct(rotations: list[Array]) -> list[Array]:
+    kept: list[Array] = []
+    for rotation in rotations:
+        if not any(np.allclose(rotation, each, atol=1e-6) for each in kept):
+            kept.append(rotation)
+    return kept
 
 
 def weights_of(directions: Sequence[Sequence[float]], rotations: Sequence[Array]) -> Array | None:

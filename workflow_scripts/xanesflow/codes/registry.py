@@ -31,7 +31,7 @@ VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", 
 """Files of a step of VASP that later stages and a reviewer need."""
 
 XSPECTRA_FILES = (
-    *("gs.in", "gs.out", "es.in", "es.out", "spectrum.json", "result.json"),
+    *("gs.in", "gs.out", "es.in", "es.out", "lanczos.json", "result.json"),
     *(f"dipole[1-9]/xanes.{end}" for end in ("in", "out", "dat")),
 )
 """Files of the ground state and of a site's run of XSpectra that later stages and a reviewer need."""
@@ -182,6 +182,14 @@ XSPECTRA = Theory(
     shared_folder="GS",
     files=XSPECTRA_FILES,
     spectrum_file="es.out",
+    engine="xanesflow.codes.xspectra.engine:XspectraEngine",
+    options="xanesflow.codes.xspectra.options:XspectraRunOptions",
+    options_section="xspectra",
+    command_key="xspectra_command",
+    memory_mb=1500,
+    cost="xanesflow.codes.xspectra.step_plan:xspectra_costs",
+    cost_basis="scaled from runs of anatase with 6, 24 and 48 atoms",
+    limits="Spectra of XSPECTRA are computed non-spin-polarised and without a Hubbard U, also for magnetic oxides.",
     reader="xanesflow.codes.xspectra.read_run:XspectraReader",
     check_folder="xanesflow.codes.xspectra.read_run:check_folder",
     describe_folder="xanesflow.codes.xspectra.read_run:describe_folder",

@@ -31,6 +31,9 @@ CORE_WIDTH_EV = {
 }  # fmt: skip
 """Full width in eV of the 1s level by its lifetime: Ti as published for VASP, others by Krause and Oliver (1979)."""
 
+XSPECTRA_SHIFT_EV = {"Ti": 3.7}
+"""Shift in eV of own runs of XSpectra after the alignment by total energies, found from anatase."""
+
 ENVELOPE_SIGMA: dict[Theory, float | None] = {
     each.name: each.envelope_sigma for each in theories() if each.envelope_sigma is not None
 }
@@ -82,6 +85,18 @@ class CommonSpectra(Section):
     )
 
 
+class XspectraSpectra(CommonSpectra):
+    """As for other codes, and where own runs are placed by their total energies."""
+
+    total_energy_shift: dict[ElementSymbol, Number] = Field(
+        XSPECTRA_SHIFT_EV,
+        description=(
+            "eV added to spectra of own runs, which the total energies with and without hole place; for elements\n"
+            "without an entry, shift or the rule above counts"
+        ),
+    )
+
+
 class CurationSection(Section):
     """Which spectra are good, and on which energy grid they are given."""
 
@@ -122,5 +137,5 @@ class CurationSection(Section):
     )
     ocean: CommonSpectra = Field(CommonSpectra(), description="spectra of OCEAN (docs/guide/other-codes.md)")
     exciting: CommonSpectra = Field(CommonSpectra(), description="spectra of exciting")
-    xspectra: CommonSpectra = Field(CommonSpectra(), description="spectra of XSpectra")
+    xspectra: XspectraSpectra = Field(XspectraSpectra(), description="spectra of XSpectra")
     fdmnes: CommonSpectra = Field(CommonSpectra(), description="spectra of FDMNES")

@@ -7,6 +7,7 @@ A run of Lightshow's tree is `GS/gs.out` (shared), `<site>_<element>/es.out` and
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,13 +21,18 @@ from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.polarisations import site_rotations, weights_of
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
+from xanesflow.codes.xspectra.lanczos import from_plain, spectrum_of
 from xanesflow.codes.xspectra.read_calculation import Calculation, is_output, read_calculation
+from xanesflow.codes.xspectra.step_job import LANCZOS
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing
 
 ANYWHERE = ("*.in", "*.out", "*.dat", "*/*.in", "*/*.out", "*/*.dat", "run.json")
 """Files of a run outside Lightshow's tree, where names are free."""
+
+OWN_ENERGIES_EV = np.arange(-15.0, 60.0, 0.05)
+"""Energies above the Fermi level at which spectra of own runs are made."""
 
 _CONVERGED = "convergence has been achieved"
 
@@ -45,9 +51,37 @@ class XspectraReader:
         Raises:
             BadRunError: the run cannot be used; holds the reason.
         """
+        if LANCZOS in run.files:
+            return to_common_scale(read_own_run(run.files, element, self.processing), self.processing)
         _, good = check_files(run.files, element=element, in_tree=True)
         raw = average(good, structure, run.site_index)
         return to_common_scale(raw, self.processing)
+
+
+def read_own_run(files: Mapping[str, bytes], element: str, processing: CommonProcessing) -> RawSpectrum:
+    """Make the spectrum of a run of this workflow from its Lanczos coefficients, at once with the common width.
+
+    Args:
+        files: content by name, with lanczos.json.
+        element: symbol of the absorber.
+        processing: of the subset.
+
+    Raises:
+        BadRunError: wrong_absorber, or unreadable.
+    """
+    try:
+        saved = json.loads(files[LANCZOS])
+        chains = from_plain(saved["chains"])
+        zero = {key: float(saved[key]) for key in ("core_ev", "fermi_ev")}
+        width, edge = float(saved["width_ev"]), float(saved["edge_ev"])
+    except (ValueError, KeyError, TypeError):
+        raise BadRunError("unreadable", f"{LANCZOS} is not what this workflow writes") from None
+    if saved["element"] != element:
+        raise BadRunError("wrong_absorber", f"the absorber is {saved['element']}, not {element}")
+    wide = max(width, processing.width_ev)
+    values = spectrum_of(chains, energy_ev=OWN_ENERGIES_EV, width_ev=wide, **zero)
+    how = f"average over polarisations from {len(chains)} recursions by the symmetry of the site"
+    return RawSpectrum(OWN_ENERGIES_EV, values, wide, "the Fermi level with the hole", how, edge_ev=edge)
 
 
 def recognise(folder: Path, names: list[str]) -> bool:
