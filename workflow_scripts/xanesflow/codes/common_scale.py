@@ -10,7 +10,8 @@ theory, or at a tabulated edge. Two rules make them comparable:
   is the zero of the spectrum, plus `curation.<code>.total_energy_shift`, an error that is nearly the same for all
   compounds of an element. Otherwise, if `curation.<code>.shift` has an entry for the element, it is added to the
   energies of the code. Otherwise the energy at which the cross section first reaches half of the tabulated jump comes
-  to 13 eV above the tabulated edge. There the published FEFF spectra have it (medians between 11.7 eV for Ni and 14.2 eV for Cr). The rule keeps
+  to 13 eV above the tabulated edge. There the published FEFF spectra have it (medians between 11.7 eV for Ni and
+  14.2 eV for Cr). The rule keeps
   shapes, but no chemical shifts.
 """
 

@@ -166,7 +166,7 @@ def _check_atom(structure: Structure, site_index: int, atom: int) -> None:
     number = structure.indices_from_symbol(symbol).index(site_index) + 1
     if number != atom:
         raise BadRunError(
-            "wrong_absorber", f"input.xml has the hole in {symbol} {atom}, and site {site_index} is {number}"
+            "wrong_absorber", f"input.xml has the hole in {symbol} {atom}, and site {site_index} is {symbol} {number}"
         )
 
 

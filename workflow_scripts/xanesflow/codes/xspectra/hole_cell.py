@@ -18,7 +18,7 @@ from xanesflow.core.errors import XanesflowError
 Matrix = Sequence[Sequence[int]]
 
 _LARGEST = 64  # repetitions tried before a cell is given up
-_STAND_IN = "Og"  # for the absorber, when the symmetry with the hole is looked for
+_STAND_IN = "Xe"  # for the absorber, when the symmetry with the hole is looked for
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,15 @@ def smallest_matrix(structure: Structure, distance_a: float) -> NDArray[np.int64
     rotations = point_group(structure)
     lattice = structure.lattice.matrix
     for repetitions in range(1, _LARGEST + 1):
-        found: list[tuple[float, NDArray[np.int64]]] = []
+        found: list[tuple[float, float, NDArray[np.int64]]] = []
         for matrix in _sublattices(repetitions):
             cell = matrix @ lattice
             shortest = _shortest(cell)
             if shortest >= distance_a - 1e-6 and all(_keeps(cell, rotation) for rotation in rotations):
-                found.append((shortest, matrix))
+                edges = Lattice(cell).get_lll_reduced_lattice().lengths
+                found.append((round(shortest, 4), -round(sum(edges), 4), matrix))
         if found:
-            best = max(found, key=lambda each: round(each[0], 6))[1]
+            best = max(found, key=lambda each: each[:2])[2]  # of cells that keep holes equally far, the most compact
             reduced = Lattice(best @ lattice).get_lll_reduced_lattice().matrix
             return np.asarray(np.round(reduced @ np.linalg.inv(lattice)).astype(np.int64))
     raise XanesflowError(
