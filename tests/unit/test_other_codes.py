@@ -148,7 +148,7 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
          "a polarisation is missing"),
         ("XSPECTRA", lambda: {k: v.replace("CONVERGED", "Estimated") for k, v in made_up.xspectra(WIDTH).items()},
          "not_converged", "converged at 0 of 1 k-points"),
-        ("XSPECTRA", lambda: {k: v.replace("error=  0.00000000", "error=  NaN") for k, v in made_up.xspectra(WIDTH).items()},
+        ("XSPECTRA", lambda: {k: v.replace("0.00000000", "NaN") for k, v in made_up.xspectra(WIDTH).items()},
          "not_a_number", "printed NaN"),
         ("FDMNES", lambda: made_up.fdmnes(WIDTH, ended=False), "truncated", "ends before its time"),
         ("FDMNES", lambda: {k: v for k, v in made_up.fdmnes(WIDTH).items() if "conv" not in k}, "no_output",

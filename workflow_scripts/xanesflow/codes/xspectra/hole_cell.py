@@ -76,6 +76,8 @@ def smallest_matrix(structure: Structure, distance_a: float) -> NDArray[np.int64
     rotations = point_group(structure)
     lattice = structure.lattice.matrix
     for repetitions in range(1, _LARGEST + 1):
+        if np.sqrt(2) * structure.volume * repetitions < distance_a**3:
+            continue  # no lattice keeps its points further apart than close packing
         found: list[tuple[float, float, NDArray[np.int64]]] = []
         for matrix in _sublattices(repetitions):
             cell = matrix @ lattice
