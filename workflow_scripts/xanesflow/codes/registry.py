@@ -69,6 +69,10 @@ FEFF = Theory(
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
     envelope_sigma=2.5,
     run_features="feff",
+    ladder={
+        "inputs.feff.cards.SCF": ("4.0 0 100 0.2 3", "5.0 0 100 0.2 3", "6.0 0 100 0.2 3", "7.0 0 100 0.2 3"),
+        "inputs.feff.cards.FMS": ("6.0 0", "7.0 0", "8.0 0", "9.0 0"),
+    },
 )
 
 VASP = Theory(
@@ -125,6 +129,10 @@ FEFF8L = Theory(
     run_features="feff8l",
     as_cheap_run={"fermi_level": "scf"},  # the learned level was fitted to published spectra of FEFF
     runs_at_prediction=True,
+    ladder={
+        "simulations.feff8l.fms_radius": (3.5, 4.5, 5.5, 6.5),
+        "simulations.feff8l.scf_radius": (2.0, 2.6, 3.2, 3.8),
+    },
 )
 
 OCEAN = Theory(
@@ -189,6 +197,11 @@ XSPECTRA = Theory(
     memory_mb=1500,
     cost="xanesflow.codes.xspectra.step_plan:xspectra_costs",
     cost_basis="scaled from runs of anatase with 6, 24 and 48 atoms",
+    ladder={
+        "simulations.xspectra.spectrum_length": (10.0, 15.0, 20.0, 25.0),
+        "simulations.xspectra.ecutwfc": (25.0, 30.0, 40.0),
+        "simulations.xspectra.hole_distance": (4.0, 5.3, 7.5),
+    },
     limits="Spectra of XSPECTRA are computed non-spin-polarised and without a Hubbard U, also for magnetic oxides.",
     reader="xanesflow.codes.xspectra.read_run:XspectraReader",
     check_folder="xanesflow.codes.xspectra.read_run:check_folder",

@@ -66,6 +66,7 @@ class Theory:
         run_features: name of the features that its runs give to delta models; empty: delta models cannot use it.
         as_cheap_run: options of the engine that change when delta models learn from its runs.
         runs_at_prediction: whether a prediction makes these runs for new structures.
+        ladder: options that `snakemake convergence` tries by default, each with its values from coarse to fine.
     """
 
     name: str
@@ -117,3 +118,4 @@ class Theory:
     run_features: str = ""
     as_cheap_run: Mapping[str, Any] = field(default_factory=dict)
     runs_at_prediction: bool = False
+    ladder: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

@@ -99,7 +99,7 @@ def curate_spectra(
         check_failures(table, subset=subset, sites=len(multiplicity), max_failed=max_failed)
     # Read the chunks in parallel; what earlier stages left out comes first in the list.
     read = partial(
-        _read_one_chunk,
+        read_spectra_of_chunk,
         structures=structures,
         sites=frozenset(multiplicity),
         subset=parsed,
@@ -213,8 +213,11 @@ def _examples(rejected: list[Rejected]) -> str:
 
 
 @dataclass
-class _ReadChunk:
-    """One chunk's spectra on the grid, its rejections, corrections and settings of its runs, some rejected spectra."""
+class SpectraOfChunk:
+    """One chunk's spectra on the grid, its rejections, corrections and settings of its runs, some rejected spectra.
+
+    `steps` says what was done to the spectra of codes that need it.
+    """
 
     good: dict[Site, Array] = field(default_factory=dict)
     bad: list[Rejected] = field(default_factory=list)
@@ -248,7 +251,7 @@ def _runs_of_sites(chunk: Path, theory: str, here: set[Site]) -> Iterator[tuple[
             yield run, shared if shared is not None and shared.material_id == run.material_id else None
 
 
-def _read_one_chunk(
+def read_spectra_of_chunk(
     chunk: Path,
     *,
     structures: Path,
@@ -257,13 +260,24 @@ def _read_one_chunk(
     start_ev: float,
     max_flat_start_ev: float,
     processing: Any,
-) -> _ReadChunk:
+) -> SpectraOfChunk:
+    """Check the runs of a chunk, and put the good ones on the grid.
+
+    Args:
+        chunk: its zip.
+        structures: Parquet of the subset's structures.
+        sites: those that count.
+        subset: element and theory.
+        start_ev: first energy of the grid.
+        max_flat_start_ev: how far above the grid's start the first computed point may be.
+        processing: as `codes.registry.processing_of` makes it.
+    """
     here = _sites_here(chunk, subset.theory, sites)
     if not here:
-        return _ReadChunk()
+        return SpectraOfChunk()
     as_json = read_structures(structures, {material_id for material_id, _ in here})
     read = reader_of(subset.theory, processing)
-    found = _ReadChunk()
+    found = SpectraOfChunk()
     settings_of = function_of(theory_of(subset.theory).run_settings)
     parsed: dict[str, Structure] = {}
     for run, of_material in _runs_of_sites(chunk, subset.theory, here):
