@@ -56,7 +56,8 @@ if CAMPAIGN.run_subsets:
         input:
             structures=paths.STRUCTURES,
             runs=lambda wildcards: [
-                fill(paths.RUNG, subset=wildcards.subset, rung=f"{k:02d}") for k in range(len(rungs()))
+                fill(paths.RUNG, subset=wildcards.subset, rung=f"{k:02d}")
+                for k in range(len(rungs()))
             ],
         output:
             table=paths.CONVERGENCE_TABLE,

@@ -30,6 +30,10 @@ with rule_log(snakemake):
         learning_curves=dict(zip(params.trainings, map(Path, given.curves), strict=True)),
         unseen_elements=dict(zip(params.deltas, map(Path, given.unseen), strict=True)),
         theories=dict(zip(map(tuple, params.pairs), figures_of_theories, strict=True)),
+        codes=dict(
+            zip(params.elements, zip(map(Path, given.codes), map(Path, given.code_figures), strict=True), strict=True)
+        ),
+        convergence=dict(zip(params.tried, map(Path, given.convergence), strict=True)),
         comparison=Path(given.comparison[0]) if given.comparison else None,
         benchmarks=Path(params.benchmarks),
         explorer=ExplorerFiles(

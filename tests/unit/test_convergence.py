@@ -39,7 +39,7 @@ def test_each_rung_changes_one_option_of_the_engine():
         ({"subset": "Cu_FEFF"}, "Cu_FEFF, which this campaign does not compute; name one of Ti_XSPECTRA"),
         (
             {"ladder": {"simulations.xspectra.nothing": [1, 2]}},
-            "names simulations.xspectra.nothing, which is no option",
+            "xspectra.nothing, which is no option",
         ),
         ({"ladder": {"simulations.xspectra.ecutwfc": [1, -2]}}, "the value -2, which is wrong"),
         ({"ladder": {"models.kinds": [1, 2]}}, "models.kinds is not of a simulation"),

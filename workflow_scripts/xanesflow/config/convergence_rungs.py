@@ -15,7 +15,7 @@ from xanesflow.core.sites import Subset
 
 
 @dataclass(frozen=True)
-class Rung:
+class ConvergenceRung:
     """One value of one option.
 
     Attributes:
@@ -49,7 +49,7 @@ def convergence_subset(campaign: Campaign) -> str:
     return name
 
 
-def rungs_of(campaign: Campaign) -> list[Rung]:
+def rungs_of(campaign: Campaign) -> list[ConvergenceRung]:
     """Return the rungs, all values of the first option first.
 
     Raises:
@@ -63,7 +63,7 @@ def rungs_of(campaign: Campaign) -> list[Rung]:
             f"convergence.ladder is empty, and {theory} has no ladder of its own; name options to try."
         )
     return [
-        Rung(key, value, _changed(campaign.config, key, value).engine_options(subset))
+        ConvergenceRung(key, value, _changed(campaign.config, key, value).engine_options(subset))
         for key, values in ladder.items()
         for value in values
     ]
