@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ def rungs_of(campaign: Campaign) -> list[ConvergenceRung]:
     """
     subset = convergence_subset(campaign)
     theory = Subset.parse(subset).theory
-    ladder = campaign.config.convergence.ladder or dict(theory_of(theory).ladder)
+    ladder: Mapping[str, Sequence[Any]] = campaign.config.convergence.ladder or theory_of(theory).ladder
     if not ladder:
         raise XanesflowError(
             f"convergence.ladder is empty, and {theory} has no ladder of its own; name options to try."

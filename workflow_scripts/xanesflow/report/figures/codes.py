@@ -69,9 +69,9 @@ def codes_part(tables: dict[str, tuple[Path, str]]) -> list[dict[str, Any]]:
         names = list(dict.fromkeys([*table["one"], *table["other"]]))
         medians = table.groupby(["one", "other"])[["spearman", "rms"]].median()
         cells: dict[tuple[str, str], str] = {}
-        for (one, other), row in medians.iterrows():  # type: ignore[misc]
-            text = f"{row['spearman']:.3f} / {row['rms']:.3f}"
-            cells[one, other] = cells[other, one] = text
+        for one, other in medians.index:
+            median = medians.loc[(one, other)]
+            cells[one, other] = cells[other, one] = f"{median['spearman']:.3f} / {median['rms']:.3f}"
         rows = [(name, [cells.get((name, each), "–") for each in names]) for name in names]
         sites = int(np.unique(table["site"]).size)
         parts.append({"element": element, "names": names, "rows": rows, "figure": address, "sites": sites})
