@@ -1,23 +1,11 @@
 # Not a stage on the way to the report: tries options of a code on a few sites, and says where it is converged.
-from xanesflow.config.convergence_rungs import convergence_subset, rungs_of
-
-
-@cache
-def rungs():
-    """The rungs of the study, each an option with one value."""
-    return or_workflow_error(rungs_of, CAMPAIGN)
-
-
-def convergence_files(pattern):
-    """A file of the study, in a list."""
-    return [fill(pattern, subset=or_workflow_error(convergence_subset, CAMPAIGN))]
 
 
 rule convergence:
     input:
-        lambda wildcards: convergence_files(paths.CONVERGENCE_TABLE),
-        lambda wildcards: convergence_files(paths.CONVERGED_OPTIONS),
-        lambda wildcards: convergence_files(paths.CONVERGENCE_FIGURE),
+        lambda wildcards: convergence_file(paths.CONVERGENCE_TABLE),
+        lambda wildcards: convergence_file(paths.CONVERGED_OPTIONS),
+        lambda wildcards: convergence_file(paths.CONVERGENCE_FIGURE),
 
 
 if CAMPAIGN.run_subsets:

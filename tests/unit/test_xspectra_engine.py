@@ -15,12 +15,12 @@ from xanesflow.codes.registry import engine_of
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.codes.xspectra import step_plan
 from xanesflow.codes.xspectra.engine import PROGRAMS
-from xanesflow.codes.xspectra.field import START, Field, check_insulator, correct, hole_energy_ev, read_field
 from xanesflow.codes.xspectra.hole_cell import hole_cell, smallest_matrix
 from xanesflow.codes.xspectra.lanczos import Chain, inequivalent_pairs, read_chains, restart_file, spectrum_of
 from xanesflow.codes.xspectra.options import XspectraRunOptions
 from xanesflow.codes.xspectra.pseudopotentials import check_tests, make_pseudopotential
-from xanesflow.codes.xspectra.run_step import check_recursions
+from xanesflow.codes.xspectra.run_hole_step import check_recursions
+from xanesflow.codes.xspectra.scf import START, ConvergedField, check_insulator, correct, hole_energy_ev, read_field
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.spectra.curate import curate_spectra
@@ -128,10 +128,12 @@ def test_a_field_that_does_not_converge_is_corrected_and_then_given_up():
 
 
 def test_a_metal_is_refused_and_energies_place_the_edge():
-    check_insulator(Field(-10.0, 5.0, -1e-6, "6.7"))
+    check_insulator(ConvergedField(-10.0, 5.0, -1e-6, "6.7"))
     with pytest.raises(FailedRunError, match="is a metal in this calculation"):
-        check_insulator(Field(-10.0, 5.0, -0.01, "6.7"))
-    energy = hole_energy_ev(Field(-90.0, 5, 0, ""), Field(-100.0, 5, 0, ""), hole_core_ry=-900.0, core_ry=-1200.0)
+        check_insulator(ConvergedField(-10.0, 5.0, -0.01, "6.7"))
+    energy = hole_energy_ev(
+        ConvergedField(-90.0, 5, 0, ""), ConvergedField(-100.0, 5, 0, ""), hole_core_ry=-900.0, core_ry=-1200.0
+    )
     assert energy == pytest.approx(310 * 13.605693122994)
 
 

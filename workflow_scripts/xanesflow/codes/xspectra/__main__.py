@@ -1,4 +1,4 @@
-"""`python -m xanesflow.codes.xspectra run`: do the job in this folder (see `step_job`).
+"""`python -m xanesflow.codes.xspectra run`: do the job in this folder (see `hole_job`).
 
 Exit code 0: the step is good; 1: it is not, and result.json says why; 2: a wrong call.
 """
@@ -11,17 +11,17 @@ import warnings
 from pathlib import Path
 
 from xanesflow.codes.run_in_folder import run_in_folder
-from xanesflow.codes.xspectra.step_job import JOB, RESULT
+from xanesflow.codes.xspectra.hole_job import JOB, RESULT
 from xanesflow.core.files import write_text
 
 
 def _work(folder: Path) -> int:
     warnings.simplefilter("ignore")
-    from xanesflow.codes.xspectra.run_step import run_step
+    from xanesflow.codes.xspectra.run_hole_step import run_hole_step
     from xanesflow.core.errors import FailedRunError
 
     try:
-        result = run_step(folder)
+        result = run_hole_step(folder)
     except FailedRunError as error:
         write_text(folder / RESULT, json.dumps({"reason": error.reason, "detail": str(error)}))
         sys.stdout.write(f"ERROR: {error}\n")

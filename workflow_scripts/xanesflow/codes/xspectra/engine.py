@@ -18,8 +18,8 @@ from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.registry import XSPECTRA_FILES
 from xanesflow.codes.xspectra.atoms import ATOMS, known_atom
 from xanesflow.codes.xspectra.hole_cell import HoleCell, hole_cell
+from xanesflow.codes.xspectra.hole_job import GROUND_STATE, RESULT, HoleJob
 from xanesflow.codes.xspectra.options import XspectraRunOptions
-from xanesflow.codes.xspectra.step_job import GROUND_STATE, RESULT, HoleJob
 from xanesflow.codes.xspectra.step_plan import StepPlan, check_memory, plan_step
 from xanesflow.core.errors import FailedRunError, NoInputError, XanesflowError
 from xanesflow.core.files import write_text

@@ -21,9 +21,9 @@ from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.polarisations import site_rotations, weights_of
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
+from xanesflow.codes.xspectra.hole_job import LANCZOS
 from xanesflow.codes.xspectra.lanczos import from_plain, spectrum_of
 from xanesflow.codes.xspectra.read_calculation import Calculation, is_output, read_calculation
-from xanesflow.codes.xspectra.step_job import LANCZOS
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing

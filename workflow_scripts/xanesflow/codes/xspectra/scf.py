@@ -33,7 +33,7 @@ _DONE = "convergence has been achieved"
 
 
 @dataclass(frozen=True)
-class Field:
+class ConvergedField:
     """A converged field.
 
     Attributes:
@@ -49,7 +49,7 @@ class Field:
     version: str
 
 
-def read_field(printed: str) -> Field:
+def read_field(printed: str) -> ConvergedField:
     """Read what `pw.x` printed.
 
     Raises:
@@ -62,7 +62,7 @@ def read_field(printed: str) -> Field:
         raise FailedRunError("truncated", "what pw.x printed ends before its time")
     smearing = _SMEARING.findall(printed)
     version = _VERSION.search(printed)
-    return Field(
+    return ConvergedField(
         float(energy[-1]), float(fermi[-1]), float(smearing[-1]) if smearing else 0.0, version[1] if version else ""
     )
 
@@ -104,7 +104,7 @@ def correct(electrons: Mapping[str, Any], printed: str) -> dict[str, list[Any]]:
     return changes
 
 
-def check_insulator(field: Field) -> None:
+def check_insulator(field: ConvergedField) -> None:
     """Check that a ground state has a gap.
 
     Raises:
@@ -118,7 +118,7 @@ def check_insulator(field: Field) -> None:
         )
 
 
-def hole_energy_ev(hole: Field, ground: Field, *, hole_core_ry: float, core_ry: float) -> float:
+def hole_energy_ev(hole: ConvergedField, ground: ConvergedField, *, hole_core_ry: float, core_ry: float) -> float:
     """Return the photon energy in eV that lifts the 1s electron to the Fermi level, by the difference of both fields.
 
     Args:

@@ -11,9 +11,12 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.xspectra.field import (
+from xanesflow.codes.xspectra.hole_job import GROUND_STATE, LANCZOS, RESULT, HoleJob
+from xanesflow.codes.xspectra.lanczos import Chain, as_plain, read_chains, restart_file
+from xanesflow.codes.xspectra.pseudopotentials import make_pseudopotential, write_core_wave
+from xanesflow.codes.xspectra.scf import (
     START,
-    Field,
+    ConvergedField,
     check_insulator,
     correct,
     hole_energy_ev,
@@ -21,9 +24,6 @@ from xanesflow.codes.xspectra.field import (
     memory_mb,
     read_field,
 )
-from xanesflow.codes.xspectra.lanczos import Chain, as_plain, read_chains, restart_file
-from xanesflow.codes.xspectra.pseudopotentials import make_pseudopotential, write_core_wave
-from xanesflow.codes.xspectra.step_job import GROUND_STATE, LANCZOS, RESULT, HoleJob
 from xanesflow.codes.xspectra.step_plan import check_memory
 from xanesflow.codes.xspectra.write_run import field_input, xanes_input
 from xanesflow.core.errors import FailedRunError
@@ -32,7 +32,7 @@ from xanesflow.core.files import write_text
 _CORE_EV = 0.0  # XSpectra only copies it from the restart file and takes its own
 
 
-def run_step(folder: Path) -> dict[str, Any]:
+def run_hole_step(folder: Path) -> dict[str, Any]:
     """Do the job of a folder, and write result.json; with a hole, lanczos.json too.
 
     Returns:
@@ -59,7 +59,7 @@ def run_step(folder: Path) -> dict[str, Any]:
         check_insulator(field)
     if hole:
         ground = json.loads((folder / GROUND_STATE).read_text(encoding="utf-8"))
-        before = Field(ground["energy_ry"], ground["fermi_ev"], ground["smearing_ry"], ground["version"])
+        before = ConvergedField(ground["energy_ry"], ground["fermi_ev"], ground["smearing_ry"], ground["version"])
         edge = hole_energy_ev(
             field, before, hole_core_ry=made[job.element, True].core_ry, core_ry=made[job.element, False].core_ry
         )
@@ -76,7 +76,9 @@ def run_step(folder: Path) -> dict[str, Any]:
     return result
 
 
-def _run_field(job: HoleJob, structure: Structure, folder: Path, name: str) -> tuple[Field, list[dict[str, Any]]]:
+def _run_field(
+    job: HoleJob, structure: Structure, folder: Path, name: str
+) -> tuple[ConvergedField, list[dict[str, Any]]]:
     """Run `pw.x` until its field converges or no correction is left.
 
     Raises:
@@ -102,7 +104,7 @@ def _run_field(job: HoleJob, structure: Structure, folder: Path, name: str) -> t
             corrections.append({"errors": [last_words(printed)], "changes": changes})
 
 
-def _run_recursions(job: HoleJob, folder: Path, field: Field) -> tuple[list[Chain], float]:
+def _run_recursions(job: HoleJob, folder: Path, field: ConvergedField) -> tuple[list[Chain], float]:
     """Run `xspectra.x` once for each axis that is needed.
 
     Raises:
