@@ -89,11 +89,6 @@ def rungs():
     return or_workflow_error(rungs_of, CAMPAIGN)
 
 
-def convergence_file(pattern):
-    """A file of the convergence study."""
-    return fill(pattern, subset=or_workflow_error(convergence_subset, CAMPAIGN))
-
-
 def more_each_time(amount):
     """A resource for a job that grows by this amount with every attempt (see `retries` in profiles/slurm)."""
     return lambda wildcards, attempt: amount * attempt

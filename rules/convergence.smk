@@ -3,9 +3,10 @@
 
 rule convergence:
     input:
-        lambda wildcards: convergence_file(paths.CONVERGENCE_TABLE),
-        lambda wildcards: convergence_file(paths.CONVERGED_OPTIONS),
-        lambda wildcards: convergence_file(paths.CONVERGENCE_FIGURE),
+        lambda wildcards: expand(
+            [paths.CONVERGENCE_TABLE, paths.CONVERGED_OPTIONS, paths.CONVERGENCE_FIGURE],
+            subset=or_workflow_error(convergence_subset, CAMPAIGN),
+        ),
 
 
 if CAMPAIGN.run_subsets:
@@ -69,8 +70,8 @@ if CAMPAIGN.run_subsets:
             mem_mb=more_each_time(2000),
             runtime=more_each_time(30),
         params:
-            keys=lambda wildcards: [rung.key for rung in rungs()],
-            values=lambda wildcards: [rung.value for rung in rungs()],
+            options=lambda wildcards: [rung.key for rung in rungs()],
+            tried=lambda wildcards: [rung.value for rung in rungs()],
             energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
             max_flat_start_ev=CONFIG.curation.max_flat_start,
             processing=lambda wildcards: CAMPAIGN.processing_of(wildcards.subset),

@@ -9,7 +9,7 @@ from xanesflow.spectra.convergence_study import RungFile, compare_rungs
 
 with rule_log(snakemake):
     params, output = snakemake.params, snakemake.output
-    files = zip(params.keys, params.values, map(Path, snakemake.input.runs), strict=True)
+    files = zip(params.options, params.tried, map(Path, snakemake.input.runs), strict=True)
     compare_rungs(
         [RungFile(*each) for each in files],
         subset=snakemake.wildcards.subset,

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from xanesflow.codes.registry import engine_of
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.convergence_rungs import as_config, rungs_of
@@ -29,6 +30,7 @@ def test_each_rung_changes_one_option_of_the_engine():
     ]  # fmt: skip
     assert [rung.options["ecutwfc"] for rung in rungs] == [25, 40, 30, 30]
     assert [rung.options["inputs"]["supercell"] for rung in rungs] == [None, None, 6, 8.5]
+    assert engine_of("XSPECTRA", rungs[1].options).options.ecutwfc == 40
     assert len(rungs_of(campaign())) == 10, "the code's own ladder"
 
 
