@@ -20,15 +20,22 @@ Tag = bool | int | float | str | list[int | float | str] | None
 Row = tuple[int, int, int]
 
 
-def _matrix(rows: tuple[Row, Row, Row]) -> tuple[Row, Row, Row]:
+def _matrix(given: Any) -> Any:
+    """Check a matrix before pydantic tries it as a length, too, whose sentence would hide this one."""
+    if not isinstance(given, list | tuple):
+        return given
+    rows = [list(row) if isinstance(row, list | tuple) else [] for row in given]
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for row in rows for n in row)
+    if len(rows) != 3 or any(len(row) != 3 for row in rows) or not whole:
+        raise ValueError("give a length in Å, or a matrix of three rows of three integers")
     (a, b, c), (d, e, f), (g, h, i) = rows
     if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) == 0:
         raise ValueError("the three rows of the matrix span no cell; give rows that are independent")
-    return rows
+    return given
 
 
-Matrix = Annotated[tuple[Row, Row, Row], AfterValidator(_matrix)]
-"""Repetitions of a cell: the new vectors in rows."""
+Supercell = Annotated[Length | tuple[Row, Row, Row] | None, BeforeValidator(_matrix)]
+"""Least length of each edge, or repetitions of a cell: the new vectors in rows."""
 
 Card = str | list[str] | None
 """Words after a card, lines below it, or nothing: the card is left out."""
@@ -146,7 +153,7 @@ class ExcitingInputs(Section):
 class XspectraInputs(Section):
     """gs.in and es.in of Quantum ESPRESSO, xanes.in of XSpectra."""
 
-    supercell: Length | Matrix | None = Field(
+    supercell: Supercell = Field(
         None,
         description=(
             "least length in Å of each edge, or a matrix of repetitions such as [[1, 1, 0], [-1, 1, 0], [0, 0, 1]];\n"
