@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "workflow_sc
 
 from xanesflow.config import result_paths as paths
 from xanesflow.config.campaign import Campaign
-from xanesflow.config.convergence_rungs import convergence_subset, rungs_of
 from xanesflow.config.kinds import KINDS, SIMPLE_MODELS
 from xanesflow.config.load import load_config
 from xanesflow.config.preflight import check_named_files, check_working_directory, warnings_of
@@ -81,12 +80,6 @@ def retry_requests(subset, chunk):
     """The file that requests failed sites of a chunk again (`xanesflow retry`), in a list; empty if there is none."""
     request = fill(paths.RETRY_REQUEST, subset=subset, chunk=chunk)
     return [request] if Path(request).exists() else []
-
-
-@cache
-def rungs():
-    """The rungs of a convergence study, each an option with one value."""
-    return or_workflow_error(rungs_of, CAMPAIGN)
 
 
 def more_each_time(amount):

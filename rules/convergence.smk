@@ -1,4 +1,5 @@
 # Not a stage on the way to the report: tries options of a code on a few sites, and says where it is converged.
+from xanesflow.config.convergence_rungs import convergence_subset, rungs_of
 
 
 rule convergence:
@@ -35,7 +36,9 @@ if CAMPAIGN.run_subsets:
         params:
             kept=paths.RUNG_KEPT,
             sites=CONFIG.convergence.sites,
-            engine=lambda wildcards: rungs()[int(wildcards.rung)].options,
+            engine=lambda wildcards: or_workflow_error(rungs_of, CAMPAIGN)[
+                int(wildcards.rung)
+            ].options,
         message:
             "Trying option {wildcards.rung} of {wildcards.subset}"
         script:
@@ -46,7 +49,7 @@ if CAMPAIGN.run_subsets:
             structures=paths.STRUCTURES,
             runs=lambda wildcards: [
                 fill(paths.RUNG, subset=wildcards.subset, rung=f"{k:02d}")
-                for k in range(len(rungs()))
+                for k in range(len(or_workflow_error(rungs_of, CAMPAIGN)))
             ],
         output:
             table=paths.CONVERGENCE_TABLE,
@@ -70,8 +73,8 @@ if CAMPAIGN.run_subsets:
             mem_mb=more_each_time(2000),
             runtime=more_each_time(30),
         params:
-            options=lambda wildcards: [rung.key for rung in rungs()],
-            tried=lambda wildcards: [rung.value for rung in rungs()],
+            options=lambda wildcards: [rung.key for rung in or_workflow_error(rungs_of, CAMPAIGN)],
+            tried=lambda wildcards: [rung.value for rung in or_workflow_error(rungs_of, CAMPAIGN)],
             energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
             max_flat_start_ev=CONFIG.curation.max_flat_start,
             processing=lambda wildcards: CAMPAIGN.processing_of(wildcards.subset),

@@ -87,9 +87,8 @@ class Campaign:
 
     @property
     def tried_subsets(self) -> list[str]:
-        """The subset whose code's convergence the report shows, in a list; empty: none is configured."""
-        tried = self.config.convergence.subset
-        return [tried] if tried in self.run_subsets and not self.config.dataset.from_files else []
+        """The subset whose code's convergence the report shows, in a list; empty: none."""
+        return [name for name in self.run_subsets if name == self.config.convergence.subset]
 
     def subset_above(self, cheap_subset: str) -> str:
         """The subset whose sites the cheaper runs of `cheap_subset` share."""
