@@ -2,9 +2,10 @@
 #
 #   snakemake                          makes everything, up to results/report/report.html
 #   snakemake spectra                  stops after one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report. Three more targets lead elsewhere: package, the
+#                                      models evaluation report. Four more targets lead elsewhere: package, the
 #                                      dataset for a repository; predict, spectra of a folder of other structures;
-#                                      and search, the best settings of the models
+#                                      search, the best settings of the models; and convergence, the options at which
+#                                      a simulation code is converged
 #   snakemake results/spectra/Cu_FEFF.h5   makes one file and what it needs
 #
 # The stages follow each other from top to bottom, and each reads only those above it; the cheaper runs under delta models
@@ -49,6 +50,7 @@ else:
     include: "rules/structures.smk"
     include: "rules/inputs.smk"
     include: "rules/simulations.smk"
+    include: "rules/convergence.smk"
     include: "rules/spectra.smk"
     include: "rules/features.smk"
     include: "rules/cheap_runs.smk"

@@ -144,6 +144,35 @@ rule draw_theories:
         "../workflow_scripts/draw_theories.py"
 
 
+rule draw_codes:
+    input:
+        CAMPAIGN.dataset,
+    output:
+        table=paths.CODES_TABLE,
+        figure=report(
+            paths.CODES_FIGURE,
+            caption="../report/codes.rst",
+            category="Levels of theory",
+            labels={"subsets": "all of {element}"},
+        ),
+    log:
+        log_of("draw_codes", "{element}"),
+    benchmark:
+        benchmark_of("draw_codes", "{element}")
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(30),
+    params:
+        subsets=lambda wildcards: CAMPAIGN.subsets_of(element=wildcards.element),
+    message:
+        "Drawing all codes of {wildcards.element} together"
+    script:
+        "../workflow_scripts/draw_codes.py"
+
+
 rule draw_uncertainty:
     input:
         paths.PREDICTIONS,
@@ -241,6 +270,9 @@ rule make_report:
             fill(paths.THEORIES_FIGURE, one=one, other=other)
             for one, other in CAMPAIGN.pairs_of_theories
         ],
+        codes=expand(paths.CODES_TABLE, element=CAMPAIGN.compared_elements),
+        code_figures=expand(paths.CODES_FIGURE, element=CAMPAIGN.compared_elements),
+        convergence=expand(paths.CONVERGENCE_FIGURE, subset=CAMPAIGN.tried_subsets),
         errors=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="errors")),
         spectra=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="spectra")),
         energies=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="energies")),
@@ -273,6 +305,8 @@ rule make_report:
         subsets=SUBSETS,
         features=CAMPAIGN.mapped_features,
         pairs=CAMPAIGN.pairs_of_theories,
+        elements=CAMPAIGN.compared_elements,
+        tried=CAMPAIGN.tried_subsets,
         all_subsets=CAMPAIGN.all_subsets,
         models=CAMPAIGN.for_models("{model} on {features}, {subset}"),
         simple_models=CAMPAIGN.for_simple_models("{model} on {features}, {subset}"),

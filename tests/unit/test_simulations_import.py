@@ -348,8 +348,9 @@ def test_an_import_that_fails_midway_leaves_nothing_of_its_own_and_the_old_files
 
 
 def test_runs_of_a_code_that_is_not_read_are_refused_with_what_to_do(runs, tmp_path):
-    with pytest.raises(XanesflowError, match=r"Cu_OCEAN: .* imports runs of FEFF and VASP only; take Cu_OCEAN out"):
-        Imported(runs, tmp_path / "out", subset="Cu_OCEAN")
+    said = r"Cu_FEFF8L: .* imports runs of FEFF, VASP, OCEAN, EXCITING, XSPECTRA and FDMNES only; take Cu_FEFF8L out"
+    with pytest.raises(XanesflowError, match=said):
+        Imported(runs, tmp_path / "out", subset="Cu_FEFF8L")
 
 
 def test_an_archive_without_the_runs_of_a_theory_is_told_with_where_they_were_looked_for(runs, tmp_path):

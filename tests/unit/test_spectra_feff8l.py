@@ -1,10 +1,13 @@
 """Runs of the embedded engine: what is read, what is refused and why, and how failed ones reach curation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_engine import Campaign
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
+from xanesflow.codes import registry
 from xanesflow.codes.feff8l.read_run import read_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import run_folder
@@ -84,9 +87,12 @@ def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum()
     assert caught.value.reason == "engine_failed"
 
 
-def test_a_theory_without_reader_is_told():
-    with pytest.raises(XanesflowError, match="cannot read OCEAN runs, only those of FEFF, FEFF8L, VASP"):
+def test_a_theory_without_reader_is_told(monkeypatch):
+    monkeypatch.setitem(registry._OWN, "OCEAN", replace(registry.OCEAN, reader=""))
+    registry.theory_of.cache_clear(), registry.theories.cache_clear()
+    with pytest.raises(XanesflowError, match="cannot read OCEAN runs, only those of EXCITING, FDMNES, FEFF, FEFF8L, "):
         check_readable("OCEAN")
+    registry.theory_of.cache_clear(), registry.theories.cache_clear()
 
 
 def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(tmp_path):

@@ -11,6 +11,7 @@ from xanesflow.core.sites import pairs_of_theories
 from xanesflow.core.templates import environment
 from xanesflow.dataset.compare_theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
 from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
+from xanesflow.report.figures.codes import codes_part, draw_codes
 from xanesflow.report.figures.theories import draw_theories, theories_part
 from xanesflow.spectra.similarity import compare_spectra
 
@@ -133,3 +134,22 @@ def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path)
     )
     assert "4 only in Cu_FEFF;" in page and "<img" not in page
     assert not environment("xanesflow.report").get_template("theories.html").render(theories=[]).strip()
+
+
+def test_all_theories_of_a_site_are_compared_and_drawn(dataset, tmp_path):
+    """Against the pair's own comparison, and scipy's difference of spectra that are scaled alike."""
+    draw_codes(dataset, ["Cu_FEFF", "Cu_FEFF8L"], table=tmp_path / "c.csv", output=tmp_path / "c.svg")
+    table = pd.read_csv(tmp_path / "c.csv")
+    pair = compare_theories(dataset, "Cu_FEFF", "Cu_FEFF8L").set_index("material_id").loc["mp-1"]
+    assert table["site"].tolist() == ["mp-1_000"] and table["spearman"][0] == pytest.approx(pair["spearman"])
+    one, other, shift = some_spectrum(0), some_spectrum(10, shift=1.0), table["shift_ev"][0]
+    onsets = [ENERGY_EV[values > 0.02 * values.max()][0] for values in (one, other)]
+    grid = np.linspace(max(onsets[0], onsets[1] + shift), min(ENERGY_EV[-1], ENERGY_EV[-1] + shift), 300)
+    a, b = np.interp(grid, ENERGY_EV, one), np.interp(grid - shift, ENERGY_EV, other)
+    assert table["rms"][0] == pytest.approx(np.sqrt(np.mean((a / a.mean() - b / b.mean()) ** 2)), abs=5e-3)
+    part = codes_part({"Cu": (tmp_path / "c.csv", "data:x")})[0]
+    page = environment("xanesflow.report").get_template("codes.html").render(codes=[part], convergence={})
+    assert (
+        f"{table['spearman'][0]:.3f} / {table['rms'][0]:.3f}" in page
+        and ">mp-1_000</text>" in (tmp_path / "c.svg").read_text()
+    )

@@ -173,16 +173,21 @@ def check(
     *,
     workers: Annotated[int, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes that read runs.")] = 1,
     refused: Annotated[bool, typer.Option("--refused", help="List only the runs that are refused.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
+    ] = False,
 ) -> None:
-    """Check whether finished runs of FEFF 9, FEFF 10 or VASP are good, and say why not. Exit code 0 only if all are.
+    """Check whether finished runs of any code are good, and say what they are, or why not. Exit code 0 only if all are.
 
-    FEFF itself ends with exit code 0 after most of its failures. For VASP, the core hole steps are checked, each with
-    its ground state. Example: xanesflow check runs/Cu
+    It reads FEFF 9 and 10, VASP, OCEAN, exciting, XSpectra and FDMNES. FEFF itself ends with exit code 0 after most of
+    its failures. For VASP, the core hole steps are checked, each with its ground state.
+
+    Example: xanesflow check runs/Cu
     """  # fmt: skip
     with report_errors():
         from xanesflow.cli.check import show_check
 
-        if not show_check(folders, results(), workers=workers, refused_only=refused):
+        if not show_check(folders, results(), workers=workers, refused_only=refused, as_json=as_json):
             sys.exit(1)
 
 

@@ -21,7 +21,7 @@ STAGES = {
         "estimate_cost": "Estimating what",
         "check_site_count": "Checking whether",
     },
-    "simulations": {"simulate_chunk": "Simulating chunk"},
+    "simulations": {"simulate_chunk": "Simulating chunk", "run_rung": "Trying option"},
     "curation": {"list_failures": "Listing the failed", "curate_spectra": "Curating the spectra"},
     "features": {"compute_features": r"Computing \S+ features"},
     "dataset": {"split_sites": "Splitting", "build_dataset": "Building the dataset"},
@@ -41,6 +41,8 @@ STAGES = {
         "draw_uncertainty": "Drawing the error bars",
         "describe_sites": "Finding oxidation states",
         "map_features": "Placing all sites",
+        "draw_codes": "Drawing all codes",
+        "compare_rungs": "Comparing the options",
         "make_report": "Writing the report",
     },
 }

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from xanesflow.codes.registry import theories, theory_of
+from xanesflow.codes.run_description import is_file_of
+from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import WHOLE_MATERIAL
 
@@ -31,16 +33,17 @@ def _shared_runs_of(theory: str) -> re.Pattern[str] | None:
     record = theory_of(theory)
     if not record.shared_folder:
         return None
+    step = {"{element}": "/(?P<element>[A-Z][a-z]?)", ".": ""}.get(record.shared_folder, f"/{record.shared_folder}")
     return re.compile(
-        r"(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/"
-        rf"{record.folder}/{record.shared_folder}(?:/(?P<file>.+))?"
+        rf"(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/{record.folder}{step}(?:/(?P<file>.+))?"
     )
 
 
 @cache
 def _folders_of_codes() -> re.Pattern[str]:
     """Match a path that contains a folder of a code."""
-    folders = [f for each in theories() for f in (each.folder, each.shared_folder, *each.other_folders) if f]
+    named = [f for each in theories() for f in (each.folder, each.shared_folder, *each.other_folders) if f]
+    folders = [f for f in named if f not in (".", "{element}")]
     return re.compile(rf"(^|/)({'|'.join(map(re.escape, folders))})(/|$)")
 
 
@@ -115,15 +118,16 @@ def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
         path = path.removesuffix(".gz")
     if shared and step is not None and (match := step.fullmatch(path)):
         root, file, parent = match["root"], match["file"] or "", match["parent"] or ""
+        element = match.groupdict().get("element") or (parent if _SYMBOL.fullmatch(parent) else None)
+        folder = _shared_folder(root, record, element or "")
         return Place(
-            root, f"{root}/{record.folder}/{record.shared_folder}", match["material"],
-            file if file in record.files else "", WHOLE_MATERIAL, parent if _SYMBOL.fullmatch(parent) else None,
-        )  # fmt: skip
+            root, folder, match["material"], file if is_file_of(file, record.files) else "", WHOLE_MATERIAL, element
+        )
     if match := _runs_of(theory).fullmatch(path):
         root, file = match["root"], match["file"] or ""
         folder = f"{root}/{record.folder}/{match['folder']}"
         return Place(
-            root, folder, match["material"], file if file in record.files else "", int(match["site"]),
+            root, folder, match["material"], file if is_file_of(file, record.files) else "", int(match["site"]),
             match["element"],
         )  # fmt: skip
     if match := _POSCAR.fullmatch(path):
@@ -139,8 +143,15 @@ def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
 def run_folder(element: str, material_id: str, site_index: int, theory: str) -> str:
     """Name the folder of a run in a chunk's zip, `Cu/mp-390/FEFF-XANES/000_Cu` or, if shared, `Cu/mp-390/VASP/SCF`."""
     record = theory_of(theory)
-    step = record.shared_folder if site_index == WHOLE_MATERIAL else f"{site_index:03d}_{element}"
-    return f"{element}/{material_id}/{record.folder}/{step}"
+    if site_index == WHOLE_MATERIAL:
+        return _shared_folder(f"{element}/{material_id}", record, element)
+    return f"{element}/{material_id}/{record.folder}/{site_index:03d}_{element}"
+
+
+def _shared_folder(root: str, record: Theory, element: str) -> str:
+    """Name the folder of the step that a material's sites share, or of the one run that holds them all."""
+    step = "" if record.shared_folder == "." else f"/{record.shared_folder.replace('{element}', element)}"
+    return f"{root}/{record.folder}{step}"
 
 
 def poscar_path(element: str, material_id: str) -> str:

@@ -30,6 +30,16 @@ if they exist."""
 VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
 """Files of a step of VASP that later stages and a reviewer need."""
 
+XSPECTRA_FILES = (
+    *("gs.in", "gs.out", "es.in", "es.out", "lanczos.json", "result.json"),
+    *(f"dipole[1-9]/xanes.{end}" for end in ("in", "out", "dat")),
+)
+"""Files of the ground state and of a site's run of XSpectra that later stages and a reviewer need."""
+
+_COMMON_SCALE = "xanesflow.codes.common_scale:processing_of"
+_COMMON_WIDTH = "Lorentzian to a common full width, curation.<code>.broadening of the recorded configuration"
+_COMMON_ENERGY = "curation.<code>.shift, or half of the tabulated jump placed 13 eV above the tabulated edge"
+
 FEFF = Theory(
     name="FEFF",
     title="FEFF 9 or 10, real-space multiple scattering",
@@ -48,6 +58,7 @@ FEFF = Theory(
     importable=True,
     parse_spectrum="xanesflow.codes.feff.read_xmu:parse_xmu",
     check_folder="xanesflow.codes.feff.read_run:check_folder",
+    describe_folder="xanesflow.codes.feff.read_run:describe_folder",
     signs=frozenset({*RUN_FILES, "log1.dat"}),
     writer="xanesflow.codes.feff.write_inputs:Feff",
     inputs_section="feff",
@@ -58,6 +69,10 @@ FEFF = Theory(
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
     envelope_sigma=2.5,
     run_features="feff",
+    ladder={
+        "inputs.feff.cards.SCF": ("4.0 0 100 0.2 3", "5.0 0 100 0.2 3", "6.0 0 100 0.2 3", "7.0 0 100 0.2 3"),
+        "inputs.feff.cards.FMS": ("6.0 0", "7.0 0", "8.0 0", "9.0 0"),
+    },
 )
 
 VASP = Theory(
@@ -79,6 +94,7 @@ VASP = Theory(
     importable=True,
     kept_content="xanesflow.codes.vasp.step_outputs:kept_content",
     check_folder="xanesflow.codes.vasp.read_run:check_folder",
+    describe_folder="xanesflow.codes.vasp.read_run:describe_folder",
     signs=frozenset({"INCAR", "OUTCAR", "OUTCAR.gz", "vasprun.xml", "vasprun.xml.gz"}),
     only_in_tree=True,
     writer="xanesflow.codes.vasp.write_inputs:Vasp",
@@ -113,20 +129,54 @@ FEFF8L = Theory(
     run_features="feff8l",
     as_cheap_run={"fermi_level": "scf"},  # the learned level was fitted to published spectra of FEFF
     runs_at_prediction=True,
+    ladder={
+        "simulations.feff8l.fms_radius": (3.5, 4.5, 5.5, 6.5),
+        "simulations.feff8l.scf_radius": (2.0, 2.6, 3.2, 3.8),
+    },
 )
 
 OCEAN = Theory(
     name="OCEAN",
     title="OCEAN",
     folder="OCEAN",
+    shared_folder="{element}",
+    one_run=True,
+    files=("*.in", "photon*", "absspct*", "CNBSE/absspct*", "CNBSE/photon*"),
+    spectrum_file="CNBSE/absspct_*",
+    reader="xanesflow.codes.ocean.read_run:OceanReader",
+    check_folder="xanesflow.codes.ocean.read_run:check_folder",
+    describe_folder="xanesflow.codes.ocean.read_run:describe_folder",
+    recognise="xanesflow.codes.ocean.read_run:recognise",
+    processing=_COMMON_SCALE,
+    curation_section="ocean",
+    importable=True,
+    broadening=_COMMON_WIDTH,
+    energy_reference=_COMMON_ENERGY,
     writer="xanesflow.codes.ocean.write_inputs:Ocean",
     inputs_section="ocean",
 )
 
 EXCITING = Theory(
     name="EXCITING",
-    title="EXCITING",
+    title="exciting",
     folder="EXCITING",
+    files=(
+        "input.xml",
+        "INFO.OUT",
+        "INFOXS.OUT",
+        "EPSILON_BSE*_OC??.OUT",
+        "EPSILON/EPSILON_BSE*_OC??.OUT",
+    ),
+    spectrum_file="INFOXS.OUT",
+    reader="xanesflow.codes.exciting.read_run:ExcitingReader",
+    check_folder="xanesflow.codes.exciting.read_run:check_folder",
+    describe_folder="xanesflow.codes.exciting.read_run:describe_folder",
+    recognise="xanesflow.codes.exciting.read_run:recognise",
+    processing=_COMMON_SCALE,
+    curation_section="exciting",
+    importable=True,
+    broadening=_COMMON_WIDTH,
+    energy_reference=_COMMON_ENERGY,
     writer="xanesflow.codes.exciting.write_inputs:Exciting",
     inputs_section="exciting",
     element_key="energy_window",
@@ -134,9 +184,34 @@ EXCITING = Theory(
 
 XSPECTRA = Theory(
     name="XSPECTRA",
-    title="XSPECTRA",
+    title="XSpectra of Quantum ESPRESSO, core hole in a supercell",
     folder="XSpectra",
     other_folders=("XSPECTRA",),
+    shared_folder="GS",
+    files=XSPECTRA_FILES,
+    spectrum_file="es.out",
+    engine="xanesflow.codes.xspectra.engine:XspectraEngine",
+    options="xanesflow.codes.xspectra.options:XspectraRunOptions",
+    options_section="xspectra",
+    command_key="xspectra_command",
+    memory_mb=1500,
+    cost="xanesflow.codes.xspectra.step_plan:xspectra_costs",
+    cost_basis="scaled from runs of anatase with 6, 24 and 48 atoms",
+    ladder={
+        "simulations.xspectra.spectrum_length": (10.0, 15.0, 20.0, 25.0),
+        "simulations.xspectra.ecutwfc": (25.0, 30.0, 40.0),
+        "simulations.xspectra.hole_distance": (4.0, 5.3, 7.5),
+    },
+    limits="Spectra of XSPECTRA are computed non-spin-polarised and without a Hubbard U, also for magnetic oxides.",
+    reader="xanesflow.codes.xspectra.read_run:XspectraReader",
+    check_folder="xanesflow.codes.xspectra.read_run:check_folder",
+    describe_folder="xanesflow.codes.xspectra.read_run:describe_folder",
+    recognise="xanesflow.codes.xspectra.read_run:recognise",
+    processing=_COMMON_SCALE,
+    curation_section="xspectra",
+    importable=True,
+    broadening=_COMMON_WIDTH,
+    energy_reference=_COMMON_ENERGY,
     writer="xanesflow.codes.xspectra.write_inputs:Xspectra",
     inputs_section="xspectra",
 )
@@ -145,6 +220,19 @@ FDMNES = Theory(
     name="FDMNES",
     title="FDMNES",
     folder="FDMNES",
+    shared_folder=".",
+    one_run=True,
+    files=("*.txt",),
+    spectrum_file="*_conv.txt",
+    reader="xanesflow.codes.fdmnes.read_run:FdmnesReader",
+    check_folder="xanesflow.codes.fdmnes.read_run:check_folder",
+    describe_folder="xanesflow.codes.fdmnes.read_run:describe_folder",
+    recognise="xanesflow.codes.fdmnes.read_run:recognise",
+    processing=_COMMON_SCALE,
+    curation_section="fdmnes",
+    importable=True,
+    broadening="FDMNES's own: the width of the 1s level at the edge, rising above it",
+    energy_reference=_COMMON_ENERGY,
     writer="xanesflow.codes.fdmnes.write_inputs:Fdmnes",
     inputs_section="fdmnes",
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.codes.registry import theory_of
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS
@@ -115,6 +116,8 @@ def read_chunk(path: str | Path, theory: str, *, shared: bool = False) -> Iterat
 def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
     """List the sites that have runs in a chunk, from the names in the zip alone.
 
+    Where one run holds all sites of a material (`theory.Theory.one_run`), it is listed instead of them.
+
     Args:
         path: the zip.
         theory: level of theory of its runs.
@@ -122,8 +125,9 @@ def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
     Raises:
         XanesflowError: the file is not a complete zip; names it.
     """
+    whole = theory_of(theory).one_run
     with _opened(path) as packed:
-        places = [place_of(name, theory) for name in packed.namelist()]
+        places = [place_of(name, theory, shared=whole) for name in packed.namelist()]
     return {(place.material_id, place.site_index) for place in places if place and place.site_index is not None}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pymatgen.core import Structure
 
@@ -32,12 +34,32 @@ def make_supercell(structure: Structure, sites: list[int], length_a: float) -> t
     with without_local_folders():
         supercell: Structure = lightshow.make_supercell(structure.copy(), length_a).get_sorted_structure()
     supercell.remove_site_property("magmom")
-    found = {}
-    for site in sites:
-        fractions = supercell.lattice.get_fractional_coords(structure[site].coords)
-        distances = supercell.lattice.get_all_distances(fractions, supercell.frac_coords)[0]
-        nearest = int(np.argmin(distances))
-        if distances[nearest] > _SAME_ATOM_A or supercell[nearest].specie != structure[site].specie:
-            raise XanesflowError(f"The supercell does not hold the absorber {site}; please report the structure.")
-        found[site] = nearest
-    return supercell, found
+    return supercell, {site: find_absorber(supercell, structure, site) for site in sites}
+
+
+def repeat_by_matrix(structure: Structure, matrix: Sequence[Sequence[int]]) -> Structure:
+    """Repeat a cell by a matrix of integers, whose rows are the new vectors.
+
+    Raises:
+        XanesflowError: the rows span no cell.
+    """
+    rows = np.array(matrix)
+    if rows.shape != (3, 3) or round(abs(float(np.linalg.det(rows)))) == 0:
+        raise XanesflowError(f"The supercell {rows.tolist()} spans no cell; give three independent rows of integers.")
+    repeated = structure.copy()
+    repeated.make_supercell(rows, to_unit_cell=True)
+    return repeated
+
+
+def find_absorber(supercell: Structure, structure: Structure, site: int) -> int:
+    """Return the index in a supercell of the atom at the position of a site of its cell.
+
+    Raises:
+        XanesflowError: there is none.
+    """
+    fractions = supercell.lattice.get_fractional_coords(structure[site].coords)
+    distances = supercell.lattice.get_all_distances(fractions, supercell.frac_coords)[0]
+    nearest = int(np.argmin(distances))
+    if distances[nearest] > _SAME_ATOM_A or supercell[nearest].specie != structure[site].specie:
+        raise XanesflowError(f"The supercell does not hold the absorber {site}; please report the structure.")
+    return nearest

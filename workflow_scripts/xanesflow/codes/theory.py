@@ -17,8 +17,10 @@ class Theory:
 
         folder: of its runs, inside the material's folder in Lightshow's tree.
         other_folders: of other calculations with the same code; a POSCAR in them is not the material's.
-        shared_folder: of the step that the sites of a material share, next to those of the sites; empty: none.
-        files: names of a run's files that are read.
+        shared_folder: of the step that the sites of a material share, next to those of the sites; empty: none. For
+            `one_run`, the folder of that run: `{element}` is the absorber's symbol, `.` the code's own folder.
+        one_run: whether one run holds all sites of a material, as the step that they share.
+        files: names of a run's files that are read, or patterns with `*`, `?` and `[]`.
         spectrum_file: the file with the spectrum.
         gzipped: whether archives often pack these files one by one, as `OUTCAR.gz`.
         member_limit: largest file that an import reads, in bytes; None: `archive.MEMBER_LIMIT`.
@@ -40,6 +42,8 @@ class Theory:
         parse_spectrum: function that parses the spectrum file of a refused run, so that the report can draw it.
         check_folder: function that checks a run in a folder (`xanesflow check`). It takes the folder and, inside
             Lightshow's tree, element, structure and site index.
+        describe_folder: function that says what the run in a folder is, good or not (`RunDescription`).
+        recognise: function of a folder and the names in it that returns whether it is such a run; empty: by `signs`.
         signs: files by which such a folder is recognised.
         only_in_tree: whether such a folder counts only inside Lightshow's tree.
 
@@ -62,6 +66,7 @@ class Theory:
         run_features: name of the features that its runs give to delta models; empty: delta models cannot use it.
         as_cheap_run: options of the engine that change when delta models learn from its runs.
         runs_at_prediction: whether a prediction makes these runs for new structures.
+        ladder: options that `snakemake convergence` tries by default, each with its values from coarse to fine.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Theory:
     folder: str
     other_folders: tuple[str, ...] = ()
     shared_folder: str = ""
+    one_run: bool = False
     files: tuple[str, ...] = ()
     spectrum_file: str = ""
     gzipped: bool = False
@@ -89,6 +95,8 @@ class Theory:
     input_settings: str = ""
     parse_spectrum: str = ""
     check_folder: str = ""
+    describe_folder: str = ""
+    recognise: str = ""
     signs: frozenset[str] = frozenset()
     only_in_tree: bool = False
 
@@ -110,3 +118,4 @@ class Theory:
     run_features: str = ""
     as_cheap_run: Mapping[str, Any] = field(default_factory=dict)
     runs_at_prediction: bool = False
+    ladder: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

@@ -80,6 +80,16 @@ class Campaign:
         """All pairs of subsets of the same element."""
         return pairs_of_theories(self.subsets)
 
+    @cached_property
+    def compared_elements(self) -> list[str]:
+        """The elements with subsets of several levels of theory, sorted."""
+        return [element for element in self.elements if len(self.subsets_of(element=element)) > 1]
+
+    @property
+    def tried_subsets(self) -> list[str]:
+        """The subset whose code's convergence the report shows, in a list; empty: none."""
+        return [name for name in self.run_subsets if name == self.config.convergence.subset]
+
     def subset_above(self, cheap_subset: str) -> str:
         """The subset whose sites the cheaper runs of `cheap_subset` share."""
         return {below: name for name, below in self.cheap_subsets.items()}[cheap_subset]

@@ -26,6 +26,17 @@ PAPER_SHIFT_EV = {"Ti": 5114.08973, "Cu": 9499.797}
 """Empirical shift in eV of the published VASP spectra, found from experimental ones."""
 
 
+CORE_WIDTH_EV = {
+    "Ti": 0.89, "V": 1.01, "Cr": 1.08, "Mn": 1.16, "Fe": 1.25, "Co": 1.33, "Ni": 1.44, "Cu": 1.55,
+}  # fmt: skip
+"""Full width in eV of the 1s level by its lifetime: Ti as published for VASP, others by Krause and Oliver (1979)."""
+
+XSPECTRA_SHIFT_EV = {"Ti": -19.8}
+"""Shift in eV of own runs of XSpectra after the alignment by total energies, found from measured anatase.
+
+Most of it is the spin of the lone 1s electron, which the atoms do not have.
+"""
+
 ENVELOPE_SIGMA: dict[Theory, float | None] = {
     each.name: each.envelope_sigma for each in theories() if each.envelope_sigma is not None
 }
@@ -58,6 +69,34 @@ class VaspSpectra(Section):
     shift: Annotated[dict[ElementSymbol, Number], _with_those_of_the_paper(PAPER_SHIFT_EV)] = Field(
         PAPER_SHIFT_EV,
         description="eV added after the alignment by total energies; found from a measured spectrum",
+    )
+
+
+class CommonSpectra(Section):
+    """How the spectra of other codes come to one width and to absolute energies, by absorber."""
+
+    broadening: Annotated[dict[ElementSymbol, Positive], _with_those_of_the_paper(CORE_WIDTH_EV)] = Field(
+        CORE_WIDTH_EV,
+        description="full width in eV of the Lorentzian that spectra have in the end; wider ones stay as they are",
+    )
+    shift: dict[ElementSymbol, Number] = Field(
+        {},
+        description=(
+            "eV added to the code's energies; for elements without an entry, half of the tabulated jump comes to\n"
+            "13 eV above the tabulated edge"
+        ),
+    )
+
+
+class XspectraSpectra(CommonSpectra):
+    """As for other codes, and where own runs are placed by their total energies."""
+
+    total_energy_shift: dict[ElementSymbol, Number] = Field(
+        XSPECTRA_SHIFT_EV,
+        description=(
+            "eV added to spectra of own runs, which the total energies with and without hole place; for elements\n"
+            "without an entry, shift or the rule above counts"
+        ),
     )
 
 
@@ -99,3 +138,7 @@ class CurationSection(Section):
             "spectra of VASP; elements other than Ti and Cu need entries of their own\n(docs/reference/vasp-spectra.md)"
         ),
     )
+    ocean: CommonSpectra = Field(CommonSpectra(), description="spectra of OCEAN (docs/guide/other-codes.md)")
+    exciting: CommonSpectra = Field(CommonSpectra(), description="spectra of exciting")
+    xspectra: XspectraSpectra = Field(XspectraSpectra(), description="spectra of XSpectra")
+    fdmnes: CommonSpectra = Field(CommonSpectra(), description="spectra of FDMNES")

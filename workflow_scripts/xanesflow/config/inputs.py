@@ -17,6 +17,26 @@ Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
 
 Tag = bool | int | float | str | list[int | float | str] | None
 
+Row = tuple[int, int, int]
+
+
+def _matrix(given: Any) -> Any:
+    """Check a matrix before pydantic tries it as a length, too, whose sentence would hide this one."""
+    if not isinstance(given, list | tuple):
+        return given
+    rows = [list(row) if isinstance(row, list | tuple) else [] for row in given]
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for row in rows for n in row)
+    if len(rows) != 3 or any(len(row) != 3 for row in rows) or not whole:
+        raise ValueError("give a length in Å, or a matrix of three rows of three integers")
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) == 0:
+        raise ValueError("the three rows of the matrix span no cell; give rows that are independent")
+    return given
+
+
+Supercell = Annotated[Length | tuple[Row, Row, Row] | None, BeforeValidator(_matrix)]
+"""Least length of each edge, or repetitions of a cell: the new vectors in rows."""
+
 Card = str | list[str] | None
 """Words after a card, lines below it, or nothing: the card is left out."""
 
@@ -133,7 +153,13 @@ class ExcitingInputs(Section):
 class XspectraInputs(Section):
     """gs.in and es.in of Quantum ESPRESSO, xanes.in of XSpectra."""
 
-    supercell: Length = Field(9.0, description="as for VASP")
+    supercell: Supercell = Field(
+        None,
+        description=(
+            "least length in Å of each edge, or a matrix of repetitions such as [[1, 1, 0], [-1, 1, 0], [0, 0, 1]];\n"
+            "null: 9 Å for inputs, and for own runs the smallest cell with simulations.xspectra.hole_distance"
+        ),
+    )
     kpoint_length: Length = Field(8.467, description="as for OCEAN, but with the supercell")
     ecutwfc: Positive = Field(40.0, description="cutoff of wave functions in Ry")
     ecutrho: Positive = Field(320.0, description="cutoff of the charge density in Ry")

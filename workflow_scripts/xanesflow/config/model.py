@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xanesflow.config import checks
 from xanesflow.config.base import Section, SubsetName, not_bool, unique
+from xanesflow.config.convergence import ConvergenceSection
 from xanesflow.config.curation import CurationSection
 from xanesflow.config.dataset import DatasetSection
 from xanesflow.config.evaluation import EvaluationSection
@@ -39,7 +40,7 @@ class Config(Section):
         [f"{element}_FEFF" for element in ELEMENTS],  # the paper's choice, so the theory is named here
         description=(
             "element and level of theory of each subset: Cu_FEFF, or Cu_FEFF8L, which the embedded engine computes.\n"
-            "For OCEAN, EXCITING, XSPECTRA and FDMNES, inputs are written (`snakemake inputs`) but no runs are read"
+            "XSPECTRA is computed too. Of OCEAN, EXCITING and FDMNES, inputs are written and finished runs imported"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(
@@ -52,6 +53,9 @@ class Config(Section):
     )
     simulations: SimulationsSection = Field(SimulationsSection(), description="simulated spectra")
     curation: CurationSection = Field(CurationSection(), description="from raw runs to spectra on one grid")
+    convergence: ConvergenceSection = Field(
+        ConvergenceSection(), description="options of a code tried on a few sites, for `snakemake convergence`"
+    )
     features: FeaturesSection = Field(FeaturesSection(), description="how models see a structure")
     splits: SplitsSection = Field(SplitsSection(), description="training, validation and test part, by material")
     dataset: DatasetSection = Field(DatasetSection(), description="source and description of the dataset")

@@ -34,6 +34,13 @@ REJECTED_RUNS = "results/simulations/{subset}/rejected.parquet"
 FAILED_SITES = "results/simulations/{subset}/failed.csv"
 PLAN = "results/plan/{subset}.csv"
 
+# Not a stage: options of a code tried on a few sites
+RUNG = "results/convergence/{subset}/{rung}.zip"
+RUNG_KEPT = "results/convergence/{subset}/{rung}/kept"
+CONVERGENCE_TABLE = "results/convergence/{subset}.csv"
+CONVERGED_OPTIONS = "results/convergence/{subset}.yaml"
+CONVERGENCE_FIGURE = "results/report/figures/convergence_{subset}.svg"
+
 # Stages 4 and 5: spectra and features
 SPECTRA = "results/spectra/{subset}.h5"
 REJECTED_SPECTRA = "results/spectra/{subset}_rejected.csv"
@@ -73,6 +80,8 @@ CHEMISTRY_KEPT = "results/report/chemistry_kept.jsonl"
 FEATURE_MAP = "results/report/map_{features}.parquet"
 THEORIES_TABLE = "results/report/theories_{one}-{other}.csv"
 THEORIES_FIGURE = "results/report/figures/theories_{one}-{other}.svg"
+CODES_TABLE = "results/report/codes_{element}.csv"
+CODES_FIGURE = "results/report/figures/codes_{element}.svg"
 COMPARISON_FIGURE = "results/report/figures/comparison.svg"
 SUBSET_FIGURE = "results/report/figures/{figure}_{subset}.svg"
 MODEL_FIGURE = "results/report/figures/{figure}_{model}_{features}_{subset}.svg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,3 +68,14 @@ def path_or_none(paths: Sequence[str]) -> Path | None:
 def by_seed(seeds: Sequence[int], paths: Sequence[str]) -> dict[int, Path]:
     """The files of a model, by seed."""
     return dict(zip(seeds, map(Path, paths), strict=True))
+
+
+def paths_by(keys: Iterable[Any], *files: Sequence[str]) -> dict[Any, Any]:
+    """Return the path of each key; with several lists of files, a tuple of paths.
+
+    Args:
+        keys: one for each file.
+        files: lists of paths, each in the order of the keys.
+    """
+    rows = zip(*(map(Path, each) for each in files), strict=True)
+    return dict(zip(keys, (row[0] if len(files) == 1 else row for row in rows), strict=True))

@@ -15,12 +15,16 @@ def _switch(value: Any) -> Any:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
-def _command(command: str) -> str:
+def _words(command: str) -> str:
     try:
-        words = shlex.split(command)
+        shlex.split(command)
     except ValueError as error:
         raise ValueError(f"it cannot be read as a command ({error})") from None
-    if not words:
+    return command
+
+
+def _command(command: str) -> str:
+    if not shlex.split(_words(command)):
         raise ValueError("give a command")
     return command
 
@@ -98,14 +102,38 @@ class VaspRun(Section):
     at_a_time: Count = Field(1, description="steps that a chunk runs at once, each with its own call of vasp_command")
 
 
+class XspectraRun(Section):
+    """How XSpectra is run; defaults as in `xanesflow.codes.xspectra.options.XspectraRunOptions`."""
+
+    hole_distance: Positive = Field(
+        5.3,
+        description=(
+            "least distance in Å between a hole and its images; the smallest cell that has it and keeps the symmetry\n"
+            "is taken, unless inputs.xspectra.supercell names one"
+        ),
+    )
+    ecutwfc: Positive = Field(30.0, description="cutoff of wave functions in Ry")
+    ecutrho: Positive = Field(240.0, description="cutoff of the charge density in Ry")
+    field_length: Positive = Field(8.5, description="size in Å of the crystal that the k-points of the field stand for")
+    spectrum_length: Positive = Field(20.0, description="the same for the k-points of the spectrum")
+    width: Positive = Field(
+        0.8, description="full width in eV of the Lorentzian for which the recursion must converge; wider costs less"
+    )
+    steps: Count = Field(3000, description="most steps of the recursion at a k-point")
+    metals: bool = Field(False, description="true: also compute materials whose ground state has no gap")
+    time_limit: Positive = Field(86400.0, description="seconds that a step (the ground state, or a site) may take")
+    max_corrections: Count = Field(4, description="corrections of a field that does not converge")
+
+
 class SimulationsSection(Section):
     """Where the simulated spectra come from."""
 
     source: Literal["archive", "run"] = Field(
         "archive",
         description=(
-            "archive: import finished runs (subsets of FEFF and VASP); run: compute them, FEFF8L with the embedded\n"
-            "engine, FEFF with the FEFF 10 of pip or your own, VASP with your own; for others run writes only inputs"
+            "archive: import finished runs; run: compute them, FEFF8L with the embedded engine, FEFF with the FEFF 10\n"
+            "of pip or your own, VASP with your own, XSPECTRA with Debian's quantum-espresso; for others run writes\n"
+            "only inputs"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -157,3 +185,7 @@ class SimulationsSection(Section):
         ),
     )
     vasp: VaspRun = Field(VaspRun(), description="how VASP is run, for source run")
+    xspectra_command: Annotated[str, AfterValidator(_words)] = Field(
+        "", description="for source run: what stands before pw.x and xspectra.x, such as mpirun -n 4; empty: nothing"
+    )
+    xspectra: XspectraRun = Field(XspectraRun(), description="how XSpectra is run, for source run")

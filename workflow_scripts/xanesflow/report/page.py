@@ -19,6 +19,7 @@ from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import Summaries, campaign_part
 from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
 from xanesflow.report.explorer.packing import picture
+from xanesflow.report.figures.codes import codes_part
 from xanesflow.report.figures.theories import theories_part
 from xanesflow.report.models_section import models_part, title_of, worth_drawing
 from xanesflow.simulations.state.campaign_status import CampaignStatus
@@ -81,6 +82,8 @@ def make_report(
     status: CampaignStatus | None = None,
     runs: Summaries | None = None,
     theories: Mapping[tuple[str, str], tuple[Path, Path]] | None = None,
+    codes: Mapping[str, tuple[Path, Path]] | None = None,
+    convergence: Mapping[str, Path] | None = None,
     calibration: Path | None = None,
     error_bars: Sequence[ErrorBarFigures] = (),
     disordered: Mapping[str, Path] | None = None,
@@ -106,6 +109,8 @@ def make_report(
         runs: summaries of the finished runs by subset; None: nothing was simulated.
         theories: table and figure of how well two subsets of one element agree, by these subsets (see
             `report.figures.theories`).
+        codes: table and figure of all levels of theory of an element, by element (see `report.figures.codes`).
+        convergence: figure of how a code converges, by subset.
         calibration: calibration.csv; None: the page has no section on error bars.
         error_bars: figures of the error bars of each model on each subset.
         disordered: figure of the disordered crystals by subset; None or empty: the page has no such section.
@@ -159,6 +164,8 @@ def make_report(
             theories=theories_part(
                 {pair: (table, picture(figure)) for pair, (table, figure) in (theories or {}).items()}
             ),
+            codes=codes_part({name: (table, picture(figure)) for name, (table, figure) in (codes or {}).items()}),
+            convergence={name: picture(figure) for name, figure in (convergence or {}).items()},
             campaign=campaign_part(runs or {}, benchmarks),
             simulations=[*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])] if status else [],
             disordered={name: picture(path) for name, path in (disordered or {}).items()},

@@ -11,9 +11,11 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.lightshow_tree import Place, place_of
 from xanesflow.codes.registry import load, theories
+from xanesflow.codes.run_description import RunDescription
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import BadRunError, UnusableStructure, XanesflowError
 from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.structures.material import not_the_absorber
 from xanesflow.structures.poscar import parse_poscar
 
@@ -26,11 +28,15 @@ class Verdict:
 
     Attributes:
         folder: the run's folder.
+        found: what the run is, as far as its files say it.
+        by_content: whether only its content says what it is, as names are free outside Lightshow's tree for most codes.
         reason: one of `xanesflow.core.reasons.REASONS`; empty if the run is good.
         detail: one sentence on the reason.
     """
 
     folder: Path
+    found: RunDescription
+    by_content: bool
     reason: str = ""
     detail: str = ""
 
@@ -40,7 +46,8 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
 
     A run in Lightshow's tree, below the POSCAR of its material, must also be the K edge of the element and site that
     its folder names. Elsewhere, a FEFF run is only checked for whether its own files agree, and a VASP run is ignored,
-    because its check needs the ground state from that tree. Whether a spectrum covers a grid is not checked.
+    because its check needs the ground state from that tree. Runs of the other codes must be of a K edge everywhere.
+    Whether a spectrum covers a grid is not checked.
 
     Args:
         folders: runs, or folders with runs anywhere below.
@@ -58,16 +65,20 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
 def check_folder(folder: Path) -> Verdict:
     """Check one run; see `check_folders`."""
     theory, place = _what_it_is(folder)
-    check = load(theory.check_folder)
+    by_content = place is None and bool(theory.recognise)
+    found = RunDescription(theory.title.split(",")[0])
     try:
+        if theory.describe_folder:
+            found = load(theory.describe_folder)(folder)
+        check = load(theory.check_folder)
         if place is None:
-            check(folder)
+            checked = check(folder)
         else:
-            structure, site_index = _structure(place), place.site_index or 0
-            check(folder, element=place.element, structure=structure, site_index=site_index)
+            structure, site_index = _structure(place), max(place.site_index or 0, 0)
+            checked = check(folder, element=place.element, structure=structure, site_index=site_index)
     except BadRunError as error:
-        return Verdict(folder, error.reason, error.detail)
-    return Verdict(folder)
+        return Verdict(folder, found, by_content, error.reason, error.detail)
+    return Verdict(folder, found if checked is None else checked, by_content)
 
 
 def _check_all(folders: list[Path]) -> list[Verdict]:
@@ -85,13 +96,13 @@ def _what_it_is(folder: Path) -> tuple[Theory, Place | None]:
         if (place := _place(folder, theory)) is not None:
             return theory, place
     anywhere = [theory for theory in _checked() if not theory.only_in_tree]
-    found = [theory for theory in anywhere if any((folder / sign).exists() for sign in theory.signs)]
+    found = [theory for theory in anywhere if _recognised(folder, theory, _names(folder))]
     return (found or anywhere)[0], None
 
 
 def _place(folder: Path, theory: Theory) -> Place | None:
     """The place of a folder in Lightshow's tree as a site's run at a level of theory; None if it is not one."""
-    place = place_of(f"{folder.resolve().as_posix()}/{theory.spectrum_file}", theory.name)
+    place = place_of(f"{folder.resolve().as_posix()}/{theory.spectrum_file}", theory.name, shared=theory.one_run)
     return place if place is not None and place.file and place.site_index is not None else None
 
 
@@ -109,6 +120,8 @@ def _structure(place: Place) -> Structure | None:
     except (UnusableStructure, OSError, UnicodeDecodeError) as error:
         said = str(error) if isinstance(error, UnusableStructure) else "cannot be read"
         raise BadRunError("no_structure", f"POSCAR {said}") from None
+    if place.site_index == WHOLE_MATERIAL:
+        return structure
     symbols = [site.specie.symbol for site in structure]
     if detail := not_the_absorber(symbols, place.site_index or 0, place.element or ""):
         raise BadRunError("wrong_absorber", detail)
@@ -138,14 +151,34 @@ def _runs_in(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         below[:] = sorted(set(below) - others)
-        if any(
-            theory.signs.intersection(files) and (not theory.only_in_tree or _place(Path(name), theory))
-            for theory in _checked()
-        ):
+        here = [theory for theory in _checked() if _is_run(Path(name), theory, [*files, *below])]
+        if here:
             runs.append(Path(name))
+        if any(theory.recognise for theory in here):
+            below.clear()  # such a run has folders of its own
     if not runs:
-        raise XanesflowError(f"{folder} holds no run: {', and '.join(map(_what_is_missing, _checked()))}.")
+        missing = ", and ".join(_what_is_missing(theory) for theory in _checked() if not theory.recognise)
+        names = [theory.title.split(",")[0] for theory in _checked() if theory.recognise]
+        raise XanesflowError(f"{folder} holds no run: {missing}, and nothing that {', '.join(names)} left.")
     return runs
+
+
+def _is_run(folder: Path, theory: Theory, names: list[str]) -> bool:
+    """Whether a folder is that of a run at a level of theory; in Lightshow's tree, an unfinished one counts too."""
+    if theory.recognise:
+        return (bool(names) and _place(folder, theory) is not None) or _recognised(folder, theory, names)
+    return bool(theory.signs.intersection(names)) and (not theory.only_in_tree or _place(folder, theory) is not None)
+
+
+def _recognised(folder: Path, theory: Theory, names: list[str]) -> bool:
+    """Whether the files of a folder, wherever it is, are those of a run."""
+    if theory.recognise:
+        return bool(load(theory.recognise)(folder, names))
+    return bool(theory.signs.intersection(names))
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def _what_is_missing(theory: Theory) -> str:

@@ -52,6 +52,7 @@ class _Inventory:
         self.element, self.theory, self.chunks, self.writer = subset.element, subset.theory, chunks, writer
         record = theory_of(subset.theory)
         self.limit, self.spectrum_file = record.member_limit or MEMBER_LIMIT, record.spectrum_file
+        self.one_run = record.one_run
         self.kept_content = function_of(record.kept_content)
         self.runs: dict[Site, _FoundRun] = {}
         self.seconds: dict[tuple[Site, str], _FoundRun] = {}
@@ -108,12 +109,12 @@ class _Inventory:
         return roots
 
     def of_sites(self) -> dict[Site, _FoundRun]:
-        """The runs, without the steps that the sites of a material share."""
-        return {site: run for site, run in self.runs.items() if site[1] != WHOLE_MATERIAL}
+        """The runs that have spectra: without the steps that the sites of a material share."""
+        return {site: run for site, run in self.runs.items() if (site[1] == WHOLE_MATERIAL) == self.one_run}
 
     def problems_of_shared(self, material_id: str) -> list[str]:
         """What is wrong with the files of the step that the sites of a material share."""
-        run = self.runs.get((material_id, WHOLE_MATERIAL))
+        run = None if self.one_run else self.runs.get((material_id, WHOLE_MATERIAL))
         return [f"{run.folder.rpartition('/')[2]}: {problem}" for problem in run.problems] if run else []
 
     def roots_without_run(self) -> dict[str, str]:
@@ -192,7 +193,7 @@ def import_archive(
         if not inventory.of_sites():
             raise XanesflowError(
                 f"{archive} holds no {parsed.theory} run of {parsed.element}: looked for <element>/<material id>/"
-                f"{theory_of(parsed.theory).folder}/<site>_{parsed.element}/{inventory.spectrum_file} and found "
+                f"{theory_of(parsed.theory).folder}/{_wanted_folder(inventory)}{inventory.spectrum_file} and found "
                 f"{len(inventory.poscars)} POSCAR files."
             )
         # Read each material's structure, and put its POSCAR next to its runs.
@@ -214,7 +215,7 @@ def import_archive(
             }  # fmt: skip
             folder = run_folder(parsed.element, material_id, site_index, parsed.theory)
             writer.add_record(chunk_of(material_id, len(chunks)), folder, record)
-            if site_index == WHOLE_MATERIAL:
+            if (site_index == WHOLE_MATERIAL) != inventory.one_run:
                 continue
             problems = [*run.problems, *inventory.problems_of_shared(material_id)]
             checked = _check_run(parsed, (material_id, site_index), problems, materials.get(material_id))
@@ -224,7 +225,8 @@ def import_archive(
             elif other:
                 left_out.append(Rejected(material_id, site_index, "other_structure", other))
             else:
-                sites.append((checked, site_index))
+                found = _absorbers(checked, parsed.element) if inventory.one_run else [site_index]
+                sites += [(checked, each) for each in found]
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     # No costs: the runs are done, and estimating what they would take would slow the import down.
@@ -266,9 +268,22 @@ def _check_run(
     if problems:
         return Rejected(*site, "unsafe_file", "; ".join(problems))
     _, site_index = site
-    if detail := not_the_absorber(material.elements, site_index, subset.element):
-        return Rejected(*site, "wrong_absorber", detail)
-    return material
+    if site_index == WHOLE_MATERIAL:
+        detail = "" if subset.element in material.elements else f"its structure has no {subset.element}"
+    else:
+        detail = not_the_absorber(material.elements, site_index, subset.element)
+    return Rejected(*site, "wrong_absorber", detail) if detail else material
+
+
+def _wanted_folder(inventory: _Inventory) -> str:
+    """The folder of a run below that of its code, for a message."""
+    folder = theory_of(inventory.theory).shared_folder if inventory.one_run else "<site>_{element}"
+    return "" if folder == "." else folder.replace("{element}", inventory.element) + "/"
+
+
+def _absorbers(material: Material, element: str) -> list[int]:
+    """The inequivalent absorbers of a material, by their first atom."""
+    return [kind for kind in sorted(set(material.equivalent)) if material.elements[kind] == element]
 
 
 def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
@@ -301,10 +316,8 @@ def _report_missing_sites(sites: list[tuple[Material, int]], rejected: list[Reje
     missing = [
         site_id(material.material_id, kind)
         for material in {m.material_id: m for m, _ in sites}.values()
-        for kind in sorted(set(material.equivalent))
-        if material.elements[kind] == element
-        and kind not in found[material.material_id]
-        and (material.material_id, kind) not in accounted
+        for kind in _absorbers(material, element)
+        if kind not in found[material.material_id] and (material.material_id, kind) not in accounted
     ]
     if missing:
         log.warning("%d inequivalent sites have no run in the archive: %s", len(missing), ", ".join(missing))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def curate_spectra(
         check_failures(table, subset=subset, sites=len(multiplicity), max_failed=max_failed)
     # Read the chunks in parallel; what earlier stages left out comes first in the list.
     read = partial(
-        _read_one_chunk,
+        read_spectra_of_chunk,
         structures=structures,
         sites=frozenset(multiplicity),
         subset=parsed,
@@ -109,6 +110,7 @@ def curate_spectra(
     spectra: dict[Site, Array] = {}
     corrections: dict[Site, str] = {}
     settings: dict[Site, RunSettings] = {}
+    steps: dict[Site, str] = {}
     # A folder or library serves many elements; those without this one were counted when they were read.
     left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
     examples: list[RejectedExample] = []
@@ -118,6 +120,7 @@ def curate_spectra(
         examples += chunk.drawable
         corrections |= chunk.corrections
         settings |= chunk.settings
+        steps |= chunk.steps
     left_out += _take_out_with_their_structure(spectra, left_out)
     # Spectra with other physics do not belong to the subset, and they would widen its envelope.
     configured = function_of(theory_of(parsed.theory).input_settings) if inputs is not None else None
@@ -161,7 +164,7 @@ def curate_spectra(
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
         corrections=[corrections.get(key, "") for key in kept],
-        described={"settings": said} if (said := describe_settings(settings[k] for k in kept if k in settings)) else {},
+        described=_describe([settings[k] for k in kept if k in settings], [steps[k] for k in kept if k in steps]),
         examples=choose_examples(examples),
         envelope=inside.bounds,
     )
@@ -172,6 +175,15 @@ def curate_spectra(
     log.info("%s: %s", subset, describe_counts(len(kept), left_out))
     if number := sum(key in corrections for key in kept):
         log.info("%s: %d of the spectra come from runs whose inputs were corrected", subset, number)
+
+
+def _describe(settings: list[RunSettings], steps: list[str]) -> dict[str, str]:
+    """What the file of spectra says about them: physics settings, and what was done to each code's spectrum."""
+    described = {"settings": describe_settings(settings)}
+    if steps:
+        counts = Counter(steps).most_common()
+        described["processing"] = " | ".join(f"{number} spectra: {what}" for what, number in counts)
+    return {key: value for key, value in described.items() if value}
 
 
 def _take_out_with_their_structure(spectra: dict[Site, Array], left_out: list[Rejected]) -> list[Rejected]:
@@ -201,17 +213,45 @@ def _examples(rejected: list[Rejected]) -> str:
 
 
 @dataclass
-class _ReadChunk:
-    """One chunk's spectra on the grid, its rejections, corrections and settings of its runs, some rejected spectra."""
+class SpectraOfChunk:
+    """One chunk's spectra on the grid, its rejections, corrections and settings of its runs, some rejected spectra.
+
+    `steps` says what was done to the spectra of codes that need it.
+    """
 
     good: dict[Site, Array] = field(default_factory=dict)
     bad: list[Rejected] = field(default_factory=list)
     corrections: dict[Site, str] = field(default_factory=dict)
     settings: dict[Site, RunSettings] = field(default_factory=dict)
     drawable: list[RejectedExample] = field(default_factory=list)
+    steps: dict[Site, str] = field(default_factory=dict)
 
 
-def _read_one_chunk(
+def _sites_here(chunk: Path, theory: str, sites: frozenset[Site]) -> set[Site]:
+    """The sites of a subset that have a run in a chunk."""
+    there = sites_in_chunk(chunk, theory)
+    if not theory_of(theory).one_run:
+        return there & sites
+    materials = {material_id for material_id, _ in there}
+    return {site for site in sites if site[0] in materials}
+
+
+def _runs_of_sites(chunk: Path, theory: str, here: set[Site]) -> Iterator[tuple[FinishedRun, FinishedRun | None]]:
+    """The runs of sites in a chunk, each with the step that its material's sites share (None: there is none).
+
+    They come one by one, as a run of VASP has tens of MB. A run of all sites of a material comes once for each of them.
+    """
+    shared: FinishedRun | None = None
+    for run in read_chunk(chunk, theory, shared=True):
+        if run.site_index == WHOLE_MATERIAL:
+            shared = run
+            if theory_of(theory).one_run:
+                yield from ((replace(run, site_index=i), None) for m, i in sorted(here) if m == run.material_id)
+        elif run.site in here and not theory_of(theory).one_run:
+            yield run, shared if shared is not None and shared.material_id == run.material_id else None
+
+
+def read_spectra_of_chunk(
     chunk: Path,
     *,
     structures: Path,
@@ -220,22 +260,28 @@ def _read_one_chunk(
     start_ev: float,
     max_flat_start_ev: float,
     processing: Any,
-) -> _ReadChunk:
-    here = sites_in_chunk(chunk, subset.theory) & sites
+) -> SpectraOfChunk:
+    """Check the runs of a chunk, and put the good ones on the grid.
+
+    Args:
+        chunk: its zip.
+        structures: Parquet of the subset's structures.
+        sites: those that count.
+        subset: element and theory.
+        start_ev: first energy of the grid.
+        max_flat_start_ev: how far above the grid's start the first computed point may be.
+        processing: as `codes.registry.processing_of` makes it.
+    """
+    here = _sites_here(chunk, subset.theory, sites)
     if not here:
-        return _ReadChunk()
+        return SpectraOfChunk()
     as_json = read_structures(structures, {material_id for material_id, _ in here})
     read = reader_of(subset.theory, processing)
-    found = _ReadChunk()
+    found = SpectraOfChunk()
     settings_of = function_of(theory_of(subset.theory).run_settings)
     parsed: dict[str, Structure] = {}
-    shared: FinishedRun | None = None
-    for run in read_chunk(chunk, subset.theory, shared=True):  # one by one, as a VASP run has tens of MB
-        if run.site_index == WHOLE_MATERIAL:
-            shared = run
+    for run, of_material in _runs_of_sites(chunk, subset.theory, here):
         site = (run.material_id, run.site_index)
-        if site not in here:
-            continue
         if run.material_id not in parsed:  # runs come sorted by material: one structure at a time is enough
             parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
         if run.corrections:
@@ -243,7 +289,6 @@ def _read_one_chunk(
         # Read the run with the reader of its theory. Its curve must cover the grid and be nowhere negative.
         try:
             check_record(run)
-            of_material = shared if shared is not None and shared.material_id == run.material_id else None
             read_one = read(run, of_material, element=subset.element, structure=parsed[run.material_id])
             spectrum = onto_grid(
                 read_one.energy_ev, read_one.cross_section, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev
@@ -254,6 +299,8 @@ def _read_one_chunk(
             if settings_of is not None and (physics := settings_of(run)) is not None:
                 found.settings[site] = RunSettings(physics, run.imported)
             found.good[site] = spectrum
+            if steps := getattr(read_one, "steps", ""):
+                found.steps[site] = steps
         except GridNotCoveredError as error:
             found.bad.append(Rejected(*site, "grid_not_covered", str(error)))
         except BadRunError as error:

@@ -38,11 +38,13 @@ class Similarity:
         shift_ev: to be added to the energies of the second spectrum.
         cosine: between the two at this shift; 1 for the same shape.
         spearman: their rank correlation at this shift.
+        rms: root mean square of their difference at this shift, each scaled to a mean of 1.
     """
 
     shift_ev: float
     cosine: float
     spearman: float
+    rms: float
 
 
 def compared_part(energy_ev: Array, values: Array) -> slice:
@@ -91,4 +93,5 @@ def compare_spectra(one: tuple[Array, Array], other: tuple[Array, Array]) -> Sim
     # The coarse step is narrower than any feature of a spectrum, so the best shift is close to the coarse one.
     shift, cosine = best(coarse + np.arange(-_COARSE_EV, _COARSE_EV + _FINE_EV / 2, _FINE_EV))
     a, b = pairs(np.array([shift]))
-    return Similarity(shift, cosine, float(spearmanr(a[0], b[0]).statistic))
+    difference = a[0] / a[0].mean() - b[0] / b[0].mean()
+    return Similarity(shift, cosine, float(spearmanr(a[0], b[0]).statistic), float(np.sqrt(np.mean(difference**2))))

@@ -7,6 +7,7 @@ header of xmu.dat name the absorber and its edge; the cluster in feff.inp is the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.feff.read_xmu import Array, Xmu, check_not_zero, parse_xmu
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import RunDescription
 from xanesflow.core.errors import BadRunError
 
 _HEAD = 2000  # bytes of xmu.dat that name the program
+_VERSION = re.compile(r"Feff\s*([\d.]+\w*)", re.IGNORECASE)
+_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d+).*?\b([KLMN]\d?)\s+shell")
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 
 
@@ -44,6 +48,29 @@ def check_folder(
         BadRunError: the run is not good; holds the reason.
     """
     read_run(read_folder(folder), element=element, structure=structure, site_index=site_index)
+
+
+def describe_folder(folder: Path) -> RunDescription:
+    """Say what the run in a folder is, from xmu.dat's header, else from feff.inp.
+
+    Raises:
+        BadRunError: a file is unreadable.
+    """
+    files = read_folder(folder)
+    head = text_of("xmu.dat", files.get("xmu.dat", b"")[:_HEAD])
+    log = text_of("feff.out", files.get("feff.out", b"")[:_HEAD])
+    version = _VERSION.search(head) or _VERSION.search(log)
+    number, shell = None, ""
+    if match := _ABSORBER.search(head):
+        number, shell = int(match[1]), match[2]
+    elif files.get("feff.inp", b"").strip():
+        try:
+            number, edge, _ = parse_feff_inp(text_of("feff.inp", files["feff.inp"]))
+            shell = _HOLES.get(edge or "", edge or "")
+        except BadRunError:
+            pass  # the check of the run says what is wrong with it
+    symbol = _symbol(number) if number is not None else ""
+    return RunDescription("FEFF", version[1] if version else "", symbol, shell)
 
 
 def read_run(

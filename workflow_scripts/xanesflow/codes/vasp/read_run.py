@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pymatgen.core import Structure
 
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import VASP
+from xanesflow.codes.run_description import RunDescription
 from xanesflow.codes.vasp.constants import Processing
 from xanesflow.codes.vasp.make_spectrum import VaspSpectrum, make_spectrum
 from xanesflow.codes.vasp.read_steps import GROUND_STATE, Step, read_core_hole, read_ground_state, step_files
 from xanesflow.core.errors import BadRunError
+
+_HEAD = 2000  # bytes of OUTCAR that name the program
+_VERSION = re.compile(r"vasp\.([\d.]+\d)")
 
 
 class VaspReader:
@@ -75,3 +80,19 @@ def check_folder(
     scf = folder.resolve().parent / VASP.shared_folder
     ground_state = read_ground_state(step_files(scf) if scf.is_dir() else {})
     read_core_hole(step_files(folder), ground_state, element=element or "", structure=structure, site_index=site_index)
+
+
+def describe_folder(folder: Path) -> RunDescription:
+    """Say what the core-hole step in a folder is; its absorber is the first atom of POSCAR.
+
+    Raises:
+        BadRunError: a file is unreadable.
+    """
+    files = step_files(folder)
+    version = _VERSION.search(files.get("OUTCAR", b"")[:_HEAD].decode("utf-8", errors="replace"))
+    poscar = files.get("POSCAR", b"").decode("utf-8", errors="replace").splitlines()
+    absorber = re.match(r"\s*([A-Z][a-z]?)\b", poscar[5]) if len(poscar) > 5 else None
+    incar = files.get("INCAR", b"").decode("utf-8", errors="replace")
+    tags = {key.upper(): value for key, value in re.findall(r"(\w+)\s*=\s*(\S+)", incar)}
+    edge = "K" if (tags.get("CLN"), tags.get("CLL")) == ("1", "0") else ""
+    return RunDescription("VASP", version[1] if version else "", absorber[1] if absorber else "", edge)

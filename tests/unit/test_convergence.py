@@ -1,0 +1,84 @@
+"""Convergence studies: which rungs there are, and which values count as converged."""
+
+import made_up_runs as made_up
+import pandas as pd
+import pytest
+import yaml
+
+from xanesflow.codes.registry import engine_of
+from xanesflow.codes.run_zip import ChunkWriter
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.convergence_rungs import as_config, rungs_of
+from xanesflow.config.load import load_config
+from xanesflow.core.errors import XanesflowError
+from xanesflow.report.figures.draw_convergence import draw_convergence
+from xanesflow.spectra.convergence_study import RungFile, choose_sites, compare_rungs
+from xanesflow.structures.material import describe
+from xanesflow.structures.site_table import write_site_table, write_structures
+
+RUN = {"subsets": ["Ti_XSPECTRA"], "structures": {"source": "examples"}, "simulations": {"source": "run"}}
+
+
+def campaign(**convergence):
+    return Campaign(load_config({**RUN, "convergence": {"subset": "Ti_XSPECTRA", **convergence}}))
+
+
+def test_each_rung_changes_one_option_of_the_engine():
+    rungs = rungs_of(campaign(ladder={"simulations.xspectra.ecutwfc": [25, 40], "inputs.xspectra.supercell": [6, 8.5]}))
+    assert [(rung.key.rpartition(".")[2], rung.value) for rung in rungs] == [
+        ("ecutwfc", 25), ("ecutwfc", 40), ("supercell", 6), ("supercell", 8.5),
+    ]  # fmt: skip
+    assert [rung.options["ecutwfc"] for rung in rungs] == [25, 40, 30, 30]
+    assert [rung.options["inputs"]["supercell"] for rung in rungs] == [None, None, 6, 8.5]
+    assert engine_of("XSPECTRA", rungs[1].options).options.ecutwfc == 40
+    assert len(rungs_of(campaign())) == 10, "the code's own ladder"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"subset": None}, "convergence.subset is not set.*such as Ti_XSPECTRA"),
+        ({"subset": "Cu_FEFF"}, "Cu_FEFF, which this campaign does not compute; name one of Ti_XSPECTRA"),
+        (
+            {"ladder": {"simulations.xspectra.nothing": [1, 2]}},
+            "xspectra.nothing, which is no option",
+        ),
+        ({"ladder": {"simulations.xspectra.ecutwfc": [1, -2]}}, "the value -2, which is wrong"),
+        ({"ladder": {"models.kinds": [1, 2]}}, "models.kinds is not of a simulation"),
+        ({"ladder": {"simulations.xspectra.ecutwfc": [1]}}, "needs two values or more"),
+    ],
+)
+def test_a_ladder_that_leads_nowhere_is_told(given, said):
+    with pytest.raises(XanesflowError, match=said):
+        rungs_of(campaign(**given))
+
+
+def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
+    """Spectra of one edge, ever sharper: the answer is the coarsest that stays within both limits."""
+    material = describe("rutile", made_up.rutile(), symprec=0.01)
+    write_structures(tmp_path / "structures.parquet", [material])
+    write_site_table(tmp_path / "sites.parquet", [(material, 0)], chunks=1)
+    rungs = []
+    for value, width in ((1, 8.0), (2, 1.2), (3, 1.0)):
+        path = tmp_path / f"{value}.zip"
+        with ChunkWriter([path]) as writer:
+            for name, text in made_up.exciting(width).items():
+                writer.add(0, f"Ti/rutile/EXCITING/000_Ti/{name}", text.encode())
+            writer.add_record(0, "Ti/rutile/EXCITING/000_Ti", {"seconds": 10.0 * value})
+        rungs.append(RungFile("simulations.code.points", value, path))
+    compare_rungs(
+        rungs, subset="Ti_EXCITING", structures=tmp_path / "structures.parquet", energy_start_ev=4964.504,
+        max_flat_start_ev=10.0, processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=tmp_path / "t.csv",
+        answer=tmp_path / "a.yaml", as_config=as_config,
+    )  # fmt: skip
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["converged"].tolist() == [False, True, True] and table["finest"].tolist() == [3, 3, 3]
+    assert table["seconds"].tolist() == [10.0, 20.0, 30.0] and table["spearman"].iloc[2] == pytest.approx(1.0)
+    assert table["rms"].iloc[0] > 0.05 > table["rms"].iloc[1] > 0 == pytest.approx(table["rms"].iloc[2], abs=1e-9)
+    assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == {"simulations": {"code": {"points": 2}}}
+    assert "as good as 3" in (tmp_path / "a.yaml").read_text()
+    draw_convergence(tmp_path / "t.csv", tmp_path / "f.svg", spearman=0.99, rms=0.05)
+    assert "Spearman to the finest" in (tmp_path / "f.svg").read_text()
+    assert choose_sites(tmp_path / "sites.parquet", []) == [("rutile", 0)]
+    with pytest.raises(XanesflowError, match="names rutile_001, which is no site of the subset; it has rutile_000"):
+        choose_sites(tmp_path / "sites.parquet", ["rutile_001"])

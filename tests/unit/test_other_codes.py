@@ -1,0 +1,184 @@
+"""Runs of OCEAN, exciting, XSpectra and FDMNES: recognised, checked, and brought to one width, scale and energy."""
+
+import json
+
+import made_up_runs as made_up
+import numpy as np
+import pytest
+from curated_runs import curate, import_runs
+from pymatgen.io.vasp.inputs import Poscar
+from shared_data import shared
+from typer.testing import CliRunner
+
+from xanesflow.cli import app
+from xanesflow.codes.common_scale import CommonProcessing, RawSpectrum, tabulated_jump, to_common_scale
+from xanesflow.codes.polarisations import needed_directions, site_rotations, weights_of
+from xanesflow.core.errors import BadRunError, XanesflowError
+
+KIND = {
+    "OCEAN": ("OCEAN/Ti", made_up.ocean),
+    "EXCITING": ("EXCITING/000_Ti", made_up.exciting),
+    "XSPECTRA": ("XSpectra/000_Ti", made_up.xspectra),
+    "FDMNES": ("FDMNES", made_up.fdmnes),
+}
+WIDTH = 0.89
+
+
+def check(*arguments):
+    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["check", *map(str, arguments)])
+    assert "Traceback" not in done.output
+    return done.exit_code, done.output
+
+
+def tree(folder, theory, files):
+    """A run in Lightshow's tree."""
+    made_up.write(folder / f"Ti/mp-1/{KIND[theory][0]}", files)
+    Poscar(made_up.rutile()).write_file(folder / "Ti/mp-1/POSCAR")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "absorber"),
+    [
+        ("ocean/Cu_K", "OCEAN 2", "Cu"), ("ocean/Cu_dipole_quadrupole", "OCEAN 3", "Cu"),
+        ("exciting/rutile_K", "exciting fluorine", "Ti"), ("exciting/BN_N_K", "exciting oxygen", "N"),
+        ("xspectra/NiO_Ni_K", "XSpectra 7.0", "Ni"), ("xspectra/SiO2_Si_K", "XSpectra 5.2.0", "Si"),
+        ("fdmnes/rutile", "FDMNES 21st of January 2021", "Ti"), ("fdmnes/Cu_metal", "FDMNES 21st", "Cu"),
+    ],
+)  # fmt: skip
+def test_a_real_run_of_a_k_edge_is_good_and_says_what_it_is(name, code, absorber):
+    exit_code, output = check(shared(f"codes/{name}"))
+    assert exit_code == 0 and f"{code}" in output and f"{absorber} K edge" in output
+    assert ("is none of Ti, V" in output) == (absorber in ("N", "Si"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ocean/rutile_2p", "wrong_absorber, it is the 2p edge of Ti, not a K edge"),
+        ("exciting/rutile_L23", "wrong_absorber, it is the L23 edge of Ti, not a K edge"),
+        ("xspectra/Cu_L2", "wrong_absorber, it is the L2 edge of Cu, not a K edge"),
+        ("fdmnes/CuO_stopped", "truncated, FDMNES's log (<name>_bav.txt) ends before its time"),
+    ],
+)
+def test_a_real_run_of_another_edge_or_that_stopped_is_refused_with_the_reason(name, said):
+    exit_code, output = check(shared(f"codes/{name}"))
+    assert exit_code == 1 and said in output
+
+
+def test_a_stopped_calculation_alone_is_refused_and_beside_a_whole_one_remarked(tmp_path):
+    source = shared("codes/xspectra/SiO2_Si_K")
+    stopped = source / "SiO2.xspectra_dip_restart_1.out"
+    (tmp_path / stopped.name).write_bytes(stopped.read_bytes())
+    exit_code, output = check(tmp_path)
+    assert exit_code == 1 and "XSpectra stopped at its time limit" in output
+    assert "another calculation has its polarisation" in check(source)[1]
+
+
+def test_json_says_all_of_each_run():
+    exit_code, output = check(shared("codes"), "--json")
+    found = json.loads(output)
+    assert exit_code == 1 and (found["good"], found["refused"]) == (8, 4) and len(found["runs"]) == 12
+    ocean = next(run for run in found["runs"] if run["folder"].endswith("Cu_dipole_quadrupole"))
+    assert ocean["polarisations"] == ["dipole 1 0 0 (photon 1)", "quad 1 0 0 (photon 2)"] and ocean["good"]
+
+
+def test_the_size_of_real_spectra_is_the_tabulated_jump():
+    """Where the runs reach far enough: XSpectra's file is in bohr², FDMNES's in Mbarn of all equivalent atoms."""
+    from xanesflow.codes.fdmnes.read_run import read_absorber
+    from xanesflow.codes.ocean.read_run import average, check_files
+    from xanesflow.codes.run_description import read_files
+
+    table = np.loadtxt(shared("codes/xspectra/NiO_Ni_K/NiO.xspectra_dip.dat"))
+    inside = (table[:, 0] > 5) & (table[:, 0] < 35)
+    assert table[inside, 1].mean() == pytest.approx(tabulated_jump("Ni")[1], rel=0.05)
+    for name, absorber in (("rutile", "Ti"), ("Cu_metal", "Cu")):
+        raw = read_absorber(read_files(shared(f"codes/fdmnes/{name}"), ("*.txt",)), absorber)
+        far = raw.energy_ev > tabulated_jump(absorber)[0] + 10
+        assert raw.cross_section[far].mean() == pytest.approx(tabulated_jump(absorber)[1], rel=0.15)
+    _, spectra, given = check_files(read_files(shared("codes/ocean/Cu_K"), ("*",)), element="Cu")
+    raw = average(spectra, given, "Cu", None, 0)
+    inside = (raw.energy_ev > 5) & (raw.energy_ev < 35)
+    assert raw.cross_section[inside].mean() == pytest.approx(tabulated_jump("Cu")[1], rel=0.15)
+
+
+@pytest.mark.parametrize("theory", KIND)
+def test_a_made_up_run_comes_out_as_the_edge_that_was_put_in(theory, tmp_path):
+    """Whatever the code's files, units, energies and number of atoms are."""
+    runs = tree(tmp_path / "runs", theory, KIND[theory][1](WIDTH))
+    exit_code, output = check(runs)
+    assert exit_code == 0 and output.startswith(f"good     {runs}/Ti/mp-1/{KIND[theory][0]}\n")
+    assert output.endswith("1 run: 1 good, 0 refused\n")
+    imported = import_runs(runs, tmp_path / "out", subset=f"Ti_{theory}")
+    curated = curate(imported, tmp_path, processing={"broadening": WIDTH})
+    energy = 4964.504 + 0.25 * np.arange(141)
+    wanted = made_up.edge(energy - (made_up.EDGE_EV + 13), WIDTH)
+    assert len(curated.spectra) == 1 and curated.site_index.tolist() == [0]
+    assert np.abs(curated.spectra[0] - wanted).max() < 0.01 * made_up.JUMP
+    assert "half of the tabulated jump" in curated.described["processing"]
+
+
+def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
+    energy = np.arange(4900.0, 5050.0, 0.05)
+    raw = RawSpectrum(energy, made_up.edge(energy - 4966, 0.4), 0.4, "anywhere")
+    wide = to_common_scale(raw, CommonProcessing("curation.ocean", "Ti", 1.4, 0.0))
+    middle = slice(400, -400)
+    wanted = made_up.edge(wide.energy_ev - 4966, 1.4)
+    assert np.abs(wide.cross_section - wanted)[middle].max() < 2e-3 * made_up.JUMP
+    assert "broadened from 0.4 to 1.4 eV" in wide.steps
+    sharp = to_common_scale(raw, CommonProcessing("curation.ocean", "Ti", 0.2, 3.0))
+    assert "width 0.4 eV as computed" in sharp.steps and sharp.energy_ev[0] == 4903.0
+
+
+@pytest.mark.parametrize(
+    ("theory", "files", "reason", "said"),
+    [
+        ("OCEAN", lambda: {k: v for k, v in made_up.ocean(WIDTH).items() if "0001_1s_03" not in k}, "no_output",
+         "the spectrum of photon 3 is missing at Ti 1"),
+        ("EXCITING", lambda: made_up.exciting(WIDTH, atom=2), "wrong_absorber", "the hole in Ti 2, and site 0 is Ti 1"),
+        ("EXCITING", lambda: made_up.exciting(WIDTH) | {"INFO.OUT": "| EXCITING FLUORINE started =\n"},
+         "not_converged", "does not say that the ground state converged"),
+        ("EXCITING", lambda: {k: v for k, v in made_up.exciting(WIDTH).items() if "OC22" not in k}, "no_output",
+         "the component OC22"),
+        ("XSPECTRA", lambda: made_up.xspectra(WIDTH, axes=("1.0 0.0 0.0",)), "other_kind_of_spectrum",
+         "polarisations are missing"),
+        ("XSPECTRA", lambda: {k: v for k, v in made_up.xspectra(WIDTH).items() if k != "es.out"}, "not_converged",
+         "there is no es.out"),
+        ("XSPECTRA", lambda: made_up.xspectra(WIDTH) | {"dipole3/xanes.in": "edge='K'"}, "no_output",
+         "a polarisation is missing"),
+        ("XSPECTRA", lambda: {k: v.replace("CONVERGED", "Estimated") for k, v in made_up.xspectra(WIDTH).items()},
+         "not_converged", "converged at 0 of 1 k-points"),
+        ("XSPECTRA", lambda: {k: v.replace("0.00000000", "NaN") for k, v in made_up.xspectra(WIDTH).items()},
+         "not_a_number", "printed NaN"),
+        ("FDMNES", lambda: made_up.fdmnes(WIDTH, ended=False), "truncated", "ends before its time"),
+        ("FDMNES", lambda: {k: v for k, v in made_up.fdmnes(WIDTH).items() if "conv" not in k}, "no_output",
+         "Ti_conv.txt is missing"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_not_whole_is_refused_in_the_tree(theory, files, reason, said, tmp_path):
+    exit_code, output = check(tree(tmp_path, theory, files()))
+    assert exit_code == 1 and f": {reason}, " in output and said in output
+
+
+def test_a_window_that_ends_early_is_left_out_with_the_reason(tmp_path):
+    files = made_up.xspectra(WIDTH)
+    short = {k: "\n".join(v.splitlines()[:300]) if k.endswith(".dat") else v for k, v in files.items()}
+    imported = import_runs(tree(tmp_path / "runs", "XSPECTRA", short), tmp_path / "out", subset="Ti_XSPECTRA")
+    with pytest.raises(XanesflowError, match=r"grid_not_covered.*the last computed energy is"):
+        curate(imported, tmp_path, processing={"broadening": WIDTH})
+
+
+def test_sites_by_symmetry_need_few_polarisations():
+    rotations = site_rotations(made_up.rutile(), 0)
+    assert len(rotations) == 8 and needed_directions(rotations) == [(1, 0, 0), (0, 0, 1)]
+    assert weights_of([(1, 0, 0), (0, 0, 1)], rotations) == pytest.approx([2 / 3, 1 / 3])
+    assert weights_of([(1, 1, 0), (1, -1, 0), (0, 0, 1)], rotations) == pytest.approx([1 / 3] * 3)
+    assert weights_of([(1, 0, 0)], rotations) is None
+
+
+def test_a_curve_without_an_edge_is_refused():
+    energy = np.arange(0.0, 50.0, 0.1)
+    raw = RawSpectrum(energy, np.full(500, 1e-5), 1.0, "anywhere")
+    with pytest.raises(BadRunError, match="does not rise through half of the jump of Ti") as caught:
+        to_common_scale(raw, CommonProcessing("curation.ocean", "Ti", 0.89, None))
+    assert caught.value.reason == "edge_elsewhere"

@@ -1,0 +1,198 @@
+"""Read and check a finished run of FDMNES.
+
+FDMNES writes for each inequivalent absorber `<name>.txt` (raw) and `<name>_conv.txt` (broadened by itself, with a width
+that rises from that of the 1s level at the edge), at absolute energies around the tabulated edge, in Mbarn and summed
+over the equivalent atoms, whose number stands in the first line of the raw file. Its log is `<name>_bav.txt`. It
+averages over polarisations itself. With several inequivalent absorbers the files are `<name>_1.txt`, `<name>_2.txt`, …
+in the order of the log's section Symsite.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Element, Structure
+
+from xanesflow.codes.common_scale import CommonProcessing, CommonSpectrum, RawSpectrum, check_curve, to_common_scale
+from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import FDMNES
+from xanesflow.codes.run_description import RunDescription, check_edge, read_files
+from xanesflow.core.errors import BadRunError
+from xanesflow.core.units import BOHR_ANGSTROM
+
+MBARN_IN_BOHR2 = 0.01 / BOHR_ANGSTROM**2
+"""A megabarn is 0.01 Å²."""
+
+_END = "Have a beautiful day"
+_THRESHOLD = re.compile(r"Threshold:\s+(\w+)\s+([A-Z]+)(\d*) edge")
+_REVISION = re.compile(r"FDMNES program, Revision\s+(.+)")
+_HOLE = re.compile(r"Gamma_hole\s*=\s*([\d.]+)")
+_ATOM = re.compile(r"^\s+(\d+)((?:\s+[-+]?\d+\.\d+){3})\s+\d+\s*$", re.MULTILINE)
+_KIND = re.compile(r"ipr =\s*(\d+), Z =\s*(\d+), natomsym =\s*\d+\s+igr.*\n((?:\s+\d+.*\n)+)")
+_SAME = 1e-3  # fractional coordinates of the log have ten digits, those of an input fewer
+
+
+@dataclass(frozen=True)
+class _Absorber:
+    """One absorber's files: `Ti` or `Cu_2`, with the raw file's first line."""
+
+    name: str
+    atomic_number: int
+    edge: str
+    equivalent: float
+
+
+class FdmnesReader:
+    """Reads the runs of a chunk (`engine.Reader`); a run holds all sites of its material."""
+
+    def __init__(self, processing: CommonProcessing) -> None:
+        self.processing = processing
+
+    def __call__(
+        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
+    ) -> CommonSpectrum:
+        """Read the spectrum of a site and bring it to the common scale.
+
+        Raises:
+            BadRunError: the run cannot be used; holds the reason.
+        """
+        check_files(run.files, element=element)
+        raw = read_absorber(run.files, _name_of_site(run.files, element, structure, run.site_index))
+        return to_common_scale(raw, self.processing)
+
+
+def recognise(folder: Path, names: list[str]) -> bool:
+    """Return whether a folder holds a run of FDMNES."""
+    return any(name.endswith("_bav.txt") for name in names)
+
+
+def check_folder(
+    folder: Path, *, element: str | None = None, structure: Structure | None = None, site_index: int = 0
+) -> RunDescription:
+    """Check the run in a folder.
+
+    Raises:
+        BadRunError: the run is not good; holds the reason.
+    """
+    return check_files(read_files(folder, FDMNES.files), element=element)
+
+
+def check_files(files: Mapping[str, bytes], *, element: str | None) -> RunDescription:
+    """Check a run, and say what it is.
+
+    Raises:
+        BadRunError: the run is not good; holds the reason.
+    """
+    found = describe(files)
+    check_edge(found, element=element)
+    absorbers = _absorbers(files)
+    if _END not in _log(files):
+        raise BadRunError("truncated", "FDMNES's log (<name>_bav.txt) ends before its time, so FDMNES did not end")
+    if not absorbers:
+        raise BadRunError("no_output", "there is no spectrum (<name>.txt) whose first line names the edge")
+    for absorber in absorbers:
+        read_absorber(files, absorber.name)
+    return found
+
+
+def describe_folder(folder: Path) -> RunDescription:
+    """Say what the run in a folder is, good or not.
+
+    Raises:
+        BadRunError: no file says what it is.
+    """
+    return describe(read_files(folder, FDMNES.files))
+
+
+def describe(files: Mapping[str, bytes]) -> RunDescription:
+    """Say what a run is, good or not.
+
+    Raises:
+        BadRunError: no_output, if there is no log.
+    """
+    log, absorbers = _log(files), _absorbers(files)
+    threshold, revision = _THRESHOLD.search(log), _REVISION.search(log)
+    number = absorbers[0].atomic_number if absorbers else 0
+    symbol = Element.from_Z(number).symbol if 0 < number < 119 else ""
+    edge = threshold[2] + (threshold[3] if threshold[2] != "K" else "") if threshold else ""
+    return RunDescription("FDMNES", revision[1].strip() if revision else "", symbol, edge)
+
+
+def _log(files: Mapping[str, bytes]) -> str:
+    logs = [name for name in files if name.endswith("_bav.txt")]
+    if not logs:
+        raise BadRunError("no_output", "there is no log of FDMNES (<name>_bav.txt)")
+    return text_of(logs[0], files[logs[0]])
+
+
+def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
+    """Read the broadened spectrum of an absorber, per atom.
+
+    Args:
+        files: content by name.
+        name: of the absorber's files, such as `Cu_1`.
+
+    Raises:
+        BadRunError: no_output, unreadable or not_a_number.
+    """
+    absorber = next((each for each in _absorbers(files) if each.name == name), None)
+    if absorber is None:
+        raise BadRunError("no_output", f"{name}.txt is missing")
+    if f"{name}_conv.txt" not in files:
+        raise BadRunError("no_output", f"{name}_conv.txt is missing: the spectrum was not broadened")
+    text = text_of(f"{name}_conv.txt", files[f"{name}_conv.txt"])
+    try:
+        table = np.array([list(map(float, line.split()[:2])) for line in text.splitlines()[1:] if line.strip()])
+        energy, values = check_curve(table[:, 0], table[:, 1] * MBARN_IN_BOHR2 / absorber.equivalent)
+    except (ValueError, IndexError):
+        raise BadRunError("unreadable", f"{name}_conv.txt is no table of energies and cross sections") from None
+    hole = _HOLE.search(_log(files))
+    how = f"FDMNES's own average over polarisations, of {absorber.equivalent:g} equivalent atoms each"
+    return RawSpectrum(energy, values, float(hole[1]) if hole else 0.0, "FDMNES's tabulated edge", how)
+
+
+def _absorbers(files: Mapping[str, bytes]) -> list[_Absorber]:
+    """Find the raw spectra by their first line, `E_edge Z n_edge j_edge … natomsym_f … = E_edge, Z, …`."""
+    found = []
+    for name in sorted(files):
+        first = files[name].split(b"\n", 1)[0].decode("ascii", errors="replace")
+        values, _, names = first.partition("=")
+        keys, words = [key.strip() for key in names.split(",")], values.split()
+        if name.endswith(".txt") and keys[:2] == ["E_edge", "Z"] and len(words) == len(keys):
+            row = dict(zip(keys, words, strict=True))
+            shell = {"1": "K", "2": "L", "3": "M"}.get(row.get("n_edge", ""), "?")
+            number = float(row.get("natomsym_f", "1"))
+            found.append(_Absorber(name.removesuffix(".txt"), int(row["Z"]), shell, number))
+    return found
+
+
+def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure | None, site_index: int) -> str:
+    """Find the files of a site: the log groups the atoms, by position, into inequivalent absorbers.
+
+    Raises:
+        BadRunError: wrong_absorber, if the log has no such atom; no_output, if its group was not computed.
+    """
+    absorbers = _absorbers(files)
+    if structure is None or (len(absorbers) == 1 and not re.search(r"_\d+$", absorbers[0].name)):
+        return absorbers[0].name
+    log = _log(files)
+    _, _, cell = log.partition("n_atom_uc")
+    atoms = [(int(z), np.array(list(map(float, place.split())))) for z, place in _ATOM.findall(cell)]
+    wanted = structure[site_index].frac_coords
+    number = structure[site_index].specie.Z
+    apart = [place - wanted for _, place in atoms]
+    same = [np.abs(each - np.round(each)).max() < _SAME for each in apart]
+    index = next((k for k, (z, _) in enumerate(atoms, start=1) if z == number and same[k - 1]), 0)
+    if not index:
+        raise BadRunError("wrong_absorber", f"FDMNES's cell has no {element} where site {site_index} of POSCAR is")
+    groups = [rows for _, z, rows in _KIND.findall(log) if int(z) == number]
+    for k, rows in enumerate(groups, start=1):
+        members = [int(word) for line in rows.splitlines() for word in line.split()[:1] if word.isdigit()]
+        if index in members and k <= len(absorbers):
+            return absorbers[k - 1].name
+    raise BadRunError("no_output", f"FDMNES did not compute the atom of site {site_index}")

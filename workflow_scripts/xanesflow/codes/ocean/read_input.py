@@ -1,0 +1,105 @@
+"""Read what OCEAN was asked for: its input (`ocean.in` or another `*.in`), and the files of its photons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from pymatgen.core import Element
+
+from xanesflow.codes.feff.read_text import text_of
+
+_LEVELS = "spdf"
+_EDGE_WORDS = 3  # atom or minus the atomic number, n, l
+
+
+@dataclass(frozen=True)
+class Photon:
+    """One photon: operator (dipole, quad), Cartesian direction, and its file's words."""
+
+    operator: str
+    direction: tuple[float, float, float]
+    text: str
+
+
+@dataclass(frozen=True)
+class OceanInput:
+    """What was asked for.
+
+    Attributes:
+        found: whether there is an input.
+        absorbers: symbols of the elements whose edge is computed.
+        levels: of the holes, such as `1s`.
+        volume: of the cell in bohr³; None: the input does not say.
+        photons: by number.
+    """
+
+    found: bool
+    absorbers: tuple[str, ...]
+    levels: tuple[str, ...]
+    volume: float | None
+    photons: dict[int, Photon]
+
+
+def read_input(files: Mapping[str, bytes]) -> OceanInput:
+    """Read input and photons among the files of a run.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    photons = {}
+    for name, content in files.items():
+        if match := re.fullmatch(r"(?:.*/)?photon(\d+)", name):
+            photons[int(match[1])] = _photon(text_of(name, content))
+    names = sorted(name for name in files if name.endswith(".in") and b"edges" in files[name])
+    if not names:
+        return OceanInput(False, (), (), None, photons)
+    text = re.sub(r"#.*", "", text_of(names[0], files[names[0]]))
+    numbers = {key: _numbers(text, key) for key in ("acell", "rprim", "znucl", "typat", "edges")}
+    absorbers, levels = set(), set()
+    edges = numbers["edges"]
+    for k in range(0, len(edges) - _EDGE_WORDS + 1, _EDGE_WORDS):
+        atom, n, momentum = (int(value) for value in edges[k : k + _EDGE_WORDS])
+        kinds, kind_of = numbers["znucl"], numbers["typat"]
+        if atom < 0:
+            number = -atom
+        elif atom <= len(kind_of) and int(kind_of[atom - 1]) <= len(kinds):
+            number = int(kinds[int(kind_of[atom - 1]) - 1])
+        else:
+            number = 0
+        if 0 < number < 119:
+            absorbers.add(Element.from_Z(number).symbol)
+        levels.add(f"{n}{_LEVELS[momentum] if 0 <= momentum < len(_LEVELS) else '?'}")
+    volume = None
+    if len(numbers["acell"]) == 3 and len(numbers["rprim"]) == 9:
+        cell = np.array(numbers["rprim"]).reshape(3, 3) * np.array(numbers["acell"])[:, None]
+        volume = abs(float(np.linalg.det(cell)))
+    return OceanInput(True, tuple(sorted(absorbers)), tuple(sorted(levels)), volume, photons)
+
+
+def _numbers(text: str, key: str) -> list[float]:
+    """Return the numbers of `key { 1 2 3 }`; repetitions such as `3*1.0` are spelled out."""
+    match = re.search(rf"(?<![\w.]){key}\s*\{{([^}}]*)\}}", text, re.IGNORECASE)
+    found: list[float] = []
+    for word in match[1].split() if match else []:
+        times, star, value = word.rpartition("*")
+        try:
+            found += [float(value.replace("d", "e"))] * (int(times) if star else 1)
+        except ValueError:
+            return []
+    return found
+
+
+def _photon(text: str) -> Photon:
+    words = text.split()
+    operator = words[0].lower() if words else "dipole"
+    match = re.search(r"cartesian\s+(\S+)\s+(\S+)\s+(\S+)", text)
+    try:
+        vector = tuple(float(match[k]) for k in (1, 2, 3)) if match else (1.0, 0.0, 0.0)
+    except ValueError:
+        vector = (1.0, 0.0, 0.0)
+    x, y, z = vector
+    shown = " ".join(f"{value:g}" for value in vector)
+    return Photon(operator, (x, y, z), f"{operator} {shown}")

@@ -1,0 +1,220 @@
+"""Read and check a finished run of OCEAN: Bethe-Salpeter spectra of one or several absorbers of a cell.
+
+OCEAN writes a file for each absorber and photon, `absspct_Ti.0001_1s_01` (the number counts the atoms of the element),
+or a single `absspct*` in older examples, in CNBSE or where the user put it. Its second column is the imaginary part of
+the dielectric function with electron and hole interacting; the third is without. Energies are relative to an edge of
+its own. With the cell's volume (in the file's header since OCEAN 3, else from the input) it gives the cross section of
+an absorber as for VASP. A photon's file says its polarisation; dipole photons are averaged, those with quadrupole
+terms (`quad`) only if there are no others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+
+from xanesflow.codes.common_scale import (
+    CommonProcessing,
+    CommonSpectrum,
+    RawSpectrum,
+    check_curve,
+    tabulated_jump,
+    to_common_scale,
+)
+from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.ocean.read_input import OceanInput, Photon, read_input
+from xanesflow.codes.polarisations import site_rotations, weights_of
+from xanesflow.codes.registry import OCEAN
+from xanesflow.codes.run_description import RunDescription, check_edge, read_files
+from xanesflow.codes.vasp.make_spectrum import cross_section
+from xanesflow.core.energy_grid import Array
+from xanesflow.core.errors import BadRunError
+from xanesflow.core.units import BOHR_ANGSTROM
+
+_NAME = re.compile(r"(?:.*/)?absspct_(?P<element>[A-Z][a-z]?)\.(?P<number>\d+)_(?P<level>\d[spd])_(?P<photon>\d+)$")
+_VOLUME = re.compile(r"vol=\s*([\d.Ee+-]+)")
+_COLUMNS = {5: "2", 9: "3"}  # version of OCEAN by the columns of its table
+_DEFAULT_WIDTH_EV = 0.1  # half width of OCEAN's Lorentzian if its header does not name one
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """One file: absorber (None: not named), photon, version, energies, Im ε, and the volume if its header has it."""
+
+    name: str
+    element: str | None
+    atom: int
+    level: str | None
+    photon: int
+    version: str
+    energy_ev: Array
+    epsilon2: Array
+    half_width_ev: float
+    volume: float | None
+
+
+class OceanReader:
+    """Reads the runs of a chunk (`engine.Reader`); a run holds all sites of its material."""
+
+    def __init__(self, processing: CommonProcessing) -> None:
+        self.processing = processing
+
+    def __call__(
+        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
+    ) -> CommonSpectrum:
+        """Read the spectrum of a site, average it over photons and bring it to the common scale.
+
+        Raises:
+            BadRunError: the run cannot be used; holds the reason.
+        """
+        _, spectra, given = check_files(run.files, element=element)
+        raw = average(spectra, given, element, structure, run.site_index)
+        return to_common_scale(raw, self.processing)
+
+
+def recognise(folder: Path, names: list[str]) -> bool:
+    """Return whether a folder holds a run of OCEAN."""
+    return any(name.startswith("absspct") for name in names) or any((folder / "CNBSE").glob("absspct*"))
+
+
+def check_folder(
+    folder: Path, *, element: str | None = None, structure: Structure | None = None, site_index: int = 0
+) -> RunDescription:
+    """Check the run in a folder.
+
+    Raises:
+        BadRunError: the run is not good; holds the reason.
+    """
+    return check_files(read_files(folder, OCEAN.files), element=element)[0]
+
+
+def check_files(
+    files: Mapping[str, bytes], *, element: str | None
+) -> tuple[RunDescription, list[_Spectrum], OceanInput]:
+    """Check a run, say what it is, and read its spectra.
+
+    Raises:
+        BadRunError: the run is not good; holds the reason.
+    """
+    given, spectra = read_input(files), _spectra(files)
+    found = describe(spectra, given)
+    check_edge(found, element=None)
+    absorbers = found.absorber.split(", ")
+    photons = sorted({each.photon for each in spectra})
+    if element and element not in absorbers:
+        raise BadRunError("wrong_absorber", f"the absorber is {found.absorber}, not {element}")
+    if all(each.element for each in spectra):
+        for atom in {(each.element, each.atom) for each in spectra}:
+            have = {each.photon for each in spectra if (each.element, each.atom) == atom}
+            if missing := sorted({*photons, *given.photons} - have):
+                raise BadRunError("no_output", f"the spectrum of photon {missing[0]} is missing at {atom[0]} {atom[1]}")
+    return found, spectra, given
+
+
+def describe_folder(folder: Path) -> RunDescription:
+    """Say what the run in a folder is, good or not.
+
+    Raises:
+        BadRunError: no file says what it is.
+    """
+    files = read_files(folder, OCEAN.files)
+    return describe(_spectra(files), read_input(files))
+
+
+def describe(spectra: list[_Spectrum], given: OceanInput) -> RunDescription:
+    """Say what a run is.
+
+    Raises:
+        BadRunError: wrong_absorber, if nothing says which edge was computed.
+    """
+    absorbers = {each.element for each in spectra if each.element} or set(given.absorbers)
+    levels = {each.level for each in spectra if each.level} or set(given.levels)
+    if not absorbers or not levels:
+        raise BadRunError("wrong_absorber", "neither an input nor the names of the spectra say which edge was computed")
+    edge = "K" if levels == {"1s"} else ", ".join(sorted(levels - {"1s"}))
+    photons = tuple(f"{_photon(given, n).text} (photon {n})" for n in sorted({each.photon for each in spectra}))
+    remarks = () if given.found else ("there is no input here; the names of the spectra say what they are",)
+    return RunDescription("OCEAN", spectra[0].version, ", ".join(sorted(absorbers)), edge, photons, remarks)
+
+
+def average(
+    spectra: list[_Spectrum], given: OceanInput, element: str, structure: Structure | None, site_index: int
+) -> RawSpectrum:
+    """Average the spectra of a site over photons, as a cross section in bohr².
+
+    Raises:
+        BadRunError: the site was not computed; its photons do not give the average; the cell's volume is not known.
+    """
+    atom = structure.indices_from_symbol(element).index(site_index) + 1 if structure is not None else spectra[0].atom
+    mine = [each for each in spectra if each.element in (None, element) and each.atom in (0, atom)]
+    if not mine:
+        raise BadRunError("no_output", f"OCEAN did not compute {element} {atom}, which is site {site_index}")
+    dipole = [each for each in mine if _photon(given, each.photon).operator != "quad"]
+    mine = dipole or mine
+    directions = [_photon(given, each.photon).direction for each in mine]
+    weights: Array | None = np.full(len(mine), 1 / len(mine))
+    if structure is not None:
+        weights = weights_of(directions, site_rotations(structure, site_index))
+    if weights is None:
+        raise BadRunError(
+            "other_kind_of_spectrum",
+            f"photons are missing: {', '.join(_photon(given, each.photon).text for each in mine)} do not give the "
+            "average at this site by its symmetry",
+        )
+    volume = mine[0].volume or given.volume or (structure.volume / BOHR_ANGSTROM**3 if structure is not None else None)
+    if volume is None:
+        raise BadRunError("no_output", "the volume of the cell stands neither in the spectrum nor in an input")
+    edge, _ = tabulated_jump(element)
+    energy = mine[0].energy_ev
+    epsilon = sum(w * np.interp(energy, s.energy_ev, s.epsilon2) for w, s in zip(weights, mine, strict=True))
+    values = cross_section(edge + energy, np.asarray(epsilon), volume * BOHR_ANGSTROM**3)
+    kind = "dipole photons" if dipole else "photons with quadrupole terms"
+    how = f"{len(mine)} {kind} averaged by the symmetry of the site"
+    return RawSpectrum(energy, values, 2 * mine[0].half_width_ev, "an edge of OCEAN's own", how)
+
+
+def _spectra(files: Mapping[str, bytes]) -> list[_Spectrum]:
+    names = sorted(name for name in files if name.rpartition("/")[2].startswith("absspct"))
+    if not names:
+        raise BadRunError("no_output", "OCEAN left no spectrum (absspct_<element>.<number>_1s_<photon>)")
+    return [_read(name, files[name]) for name in names]
+
+
+def _read(name: str, content: bytes) -> _Spectrum:
+    """Read a spectrum; OCEAN 2 writes five columns, OCEAN 3 nine.
+
+    Raises:
+        BadRunError: unreadable, truncated, not_a_number or all_zero.
+    """
+    text = text_of(name, content)
+    head = "\n".join(line for line in text.splitlines()[:4] if "#" in line)
+    rows = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not rows:
+        raise BadRunError("no_output", f"{name} is empty")
+    if len(rows[0]) not in _COLUMNS:
+        raise BadRunError("unreadable", f"{name} has {len(rows[0])} columns, where OCEAN writes 5 or 9")
+    if len(rows[-1]) < len(rows[0]):
+        raise BadRunError("truncated", f"{name} ends in the middle of a row")
+    try:
+        table = np.array([row[:2] for row in rows], dtype=float)
+    except ValueError:
+        raise BadRunError("unreadable", f"{name} is no table of energies and spectra") from None
+    energy, values = check_curve(table[:, 0], table[:, 1])
+    match, volume = _NAME.fullmatch(name), _VOLUME.search(head)
+    width = re.search(r"gam=\s*([\d.Ee+-]+)", head)
+    return _Spectrum(
+        name, match["element"] if match else None, int(match["number"]) if match else 0,
+        match["level"] if match else None, int(match["photon"]) if match else 1, _COLUMNS[len(rows[0])],
+        energy, values, float(width[1]) * 27.211386 if width else _DEFAULT_WIDTH_EV,
+        float(volume[1]) if volume else None,
+    )  # fmt: skip
+
+
+def _photon(given: OceanInput, number: int) -> Photon:
+    return given.photons.get(number, Photon("dipole", (1.0, 0.0, 0.0), "direction unknown"))

@@ -1,0 +1,82 @@
+"""Average over the polarisations of light: which directions stand for all, by the symmetry of the absorber's site.
+
+The dipole spectrum is a symmetric tensor that the operations of the site's point group leave unchanged. A spectrum of
+polarisation ε is its component along ε. Weights w_i make the average if Σ w_i R ε_i ε_iᵀ Rᵀ, averaged over the
+operations R, is a third of the unit matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from scipy.optimize import nnls
+
+from xanesflow.core.energy_grid import Array
+
+SYMPREC_A = 0.01
+_EXACT = 1e-3
+
+
+def site_rotations(structure: Structure, site_index: int, *, symprec: float = SYMPREC_A) -> list[Array]:
+    """Return the Cartesian (3, 3) rotations of the operations that leave a site where it is.
+
+    Args:
+        structure: the crystal.
+        site_index: 0-based index of the site.
+        symprec: spglib's tolerance in Å.
+    """
+    found = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations(cartesian=False)
+    place, lattice = structure[site_index].frac_coords, structure.lattice
+    rotations: list[Array] = []
+    for operation in found:
+        moved = operation.operate(place) - place
+        moved -= np.round(moved)
+        if np.linalg.norm(lattice.get_cartesian_coords(moved)) < 10 * symprec:
+            rotations.append(_cartesian(lattice.matrix, operation.rotation_matrix))
+    return _distinct(rotations)
+
+
+def point_group(structure: Structure, *, symprec: float = SYMPREC_A) -> list[Array]:
+    """Return the Cartesian (3, 3) rotations of a crystal's point group."""
+    found = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations(cartesian=False)
+    return _distinct([_cartesian(structure.lattice.matrix, each.rotation_matrix) for each in found])
+
+
+def _cartesian(cell: Array, rotation: Array) -> Array:
+    """Turn the rotation of fractional coordinates into one of Cartesian ones."""
+    return np.asarray(cell.T @ rotation @ np.linalg.inv(cell.T))
+
+
+def _distinct(rotations: list[Array]) -> list[Array]:
+    kept: list[Array] = []
+    for rotation in rotations:
+        if not any(np.allclose(rotation, each, atol=1e-6) for each in kept):
+            kept.append(rotation)
+    return kept
+
+
+def weights_of(directions: Sequence[Sequence[float]], rotations: Sequence[Array]) -> Array | None:
+    """Return the weights (n,) with which spectra along directions give the average; None if they cannot.
+
+    Args:
+        directions: n Cartesian vectors, of any length.
+        rotations: of the site, see `site_rotations`.
+    """
+    columns = []
+    for direction in directions:
+        unit = np.asarray(direction, dtype=float) / np.linalg.norm(direction)
+        columns.append(np.mean([np.outer(r @ unit, r @ unit) for r in rotations], axis=0).ravel())
+    weights, rest = nnls(np.array(columns).T, np.eye(3).ravel() / 3)
+    return np.asarray(weights) if rest < _EXACT else None
+
+
+def needed_directions(rotations: Sequence[Array]) -> list[tuple[float, float, float]]:
+    """Return the fewest of the directions x, y and z that give the average at a site."""
+    axes = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    for chosen in ([0], [0, 2], [0, 1], [1, 2]):
+        if weights_of([axes[k] for k in chosen], rotations) is not None:
+            return [axes[k] for k in chosen]
+    return axes

@@ -1,0 +1,126 @@
+"""The atoms that pseudopotentials are made of, as inputs of `ld1.x`: O and Ti, neutral and with a hole in 1s.
+
+All are scalar-relativistic, of PBE, ultrasoft with two projectors a channel, and hold what XSpectra reconstructs the
+all-electron wave near the nucleus with (GIPAW). Radii are in bohr. Other elements need radii of their own that pass the
+tests in `pseudopotentials`, and a test in a solid; until then they are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xanesflow.core.errors import XanesflowError
+
+
+@dataclass(frozen=True)
+class Atom:
+    """The input of an atom.
+
+    Attributes:
+        charge: of the nucleus.
+        filled: the electrons inside the 1s shell's, such as `2s2 2p6 3s2 3p6`.
+        valence: with its electrons where the atom is neutral; `{d}` takes the electron of the hole.
+        d_electrons: of the open shell that takes it, in the neutral atom; 0: the atom is never an absorber.
+        rcloc: radius of the local potential.
+        rcore: radius inside which the core charge is smooth.
+        waves: the lines of the pseudopotential: `label n l occupation energy rcut rcutus`.
+        projectors: the lines of the reconstruction.
+        ions: valence of two other configurations, for the test of total energies.
+    """
+
+    charge: int
+    filled: str
+    valence: str
+    d_electrons: int
+    rcloc: float
+    rcore: float
+    waves: tuple[str, ...]
+    projectors: tuple[str, ...]
+    ions: tuple[str, ...]
+
+
+ATOMS = {
+    "O": Atom(
+        charge=8, filled="", valence="2s2 2p4", d_electrons=0, rcloc=1.2, rcore=0.6,
+        waves=("2S 1 0 2.00 0.0 1.10 1.50", "2S 1 0 -2.0 0.5 1.10 1.50",
+               "2P 2 1 4.00 0.0 1.10 1.50", "2P 2 1 -2.0 0.5 1.10 1.50"),
+        projectors=("2S 1 0 2.00 0.0 1.10 1.50", "2P 2 1 4.00 0.0 1.10 1.50"),
+        ions=("2s2 2p3", "2s1 2p5"),
+    ),
+    "Ti": Atom(
+        charge=22, filled="2s2 2p6", valence="3s2 3p6 4s2 4p0 3d{d} 5p-1 4d-1", d_electrons=2, rcloc=1.2, rcore=0.8,
+        waves=("3S 1 0 2.00 0.0 0.90 1.30", "4S 2 0 2.00 0.0 0.90 1.30", "3P 2 1 6.00 0.0 1.00 1.80",
+               "4P 3 1 0.00 2.0 1.00 1.80", "3D 3 2 {d}.00 0.0 1.40 2.00", "3D 3 2 -2.0 0.3 1.40 2.00"),
+        projectors=("3S 1 0 2.00 0.0 1.30 1.80", "4S 2 0 2.00 0.0 1.30 1.80", "3P 2 1 6.00 0.0 1.30 1.80",
+                    "4P 3 1 0.00 0.0 1.30 1.80", "5P 4 1 -1.0 2.0 1.30 1.80", "3D 3 2 {d}.00 0.0 1.40 2.00",
+                    "4D 4 2 -1.0 0.3 1.40 2.00"),
+        ions=("3s2 3p6 4s1 4p0 3d{d}", "3s2 3p6 4s0 4p0 3d{d}"),
+    ),
+}  # fmt: skip
+"""The atoms that this version has."""
+
+
+def known_atom(element: str) -> Atom:
+    """Return the input of an element.
+
+    Raises:
+        XanesflowError: there is none; says which there are.
+    """
+    if element not in ATOMS:
+        raise XanesflowError(
+            f"there is no pseudopotential for {element}: this version makes them for {' and '.join(ATOMS)} only"
+        )
+    return ATOMS[element]
+
+
+def atom_input(element: str, *, hole: bool, name: str) -> str:
+    """Write the input of `ld1.x` that makes a pseudopotential.
+
+    Args:
+        element: one of `ATOMS`.
+        hole: whether 1s holds one electron; the other one is in d.
+        name: of the pseudopotential's file.
+
+    Raises:
+        XanesflowError: there is no such atom.
+    """
+    atom = known_atom(element)
+    d = atom.d_electrons + hole
+    return (
+        f"{_all_electron(element, atom.valence.format(d=d), hole=hole, switch=3)}"
+        f"&inputp\n  pseudotype=3, file_pseudopw='{name}', author='xanesflow'\n"
+        f"  lloc=-1, rcloc={atom.rcloc}, tm=.true., nlcc=.true., new_core_ps=.true., rcore={atom.rcore}\n"
+        "  which_augfun='AE', lgipaw_reconstruction=.true., use_paw_as_gipaw=.false.\n/\n"
+        f"{_lines(atom.waves, d)}&test\n  nconf=1\n/\n{_lines(atom.projectors, d)}"
+    )
+
+
+def ions_input(element: str, *, hole: bool, name: str) -> str:
+    """Write the input of `ld1.x` that tests a pseudopotential on the atom and on two ions.
+
+    Args:
+        element: one of `ATOMS`.
+        hole: as for `atom_input`.
+        name: of the pseudopotential's file.
+    """
+    atom = known_atom(element)
+    d = atom.d_electrons + hole
+    configurations = [each.format(d=d) for each in (atom.valence.split(" 5p")[0], *atom.ions)]
+    tests = "".join(f"  configts({k})='{each}'\n" for k, each in enumerate(configurations, start=1))
+    return (
+        f"{_all_electron(element, configurations[0], hole=hole, switch=2)}"
+        f"&test\n  file_pseudo='{name}', nconf={len(configurations)}\n{tests}/\n"
+    )
+
+
+def _all_electron(element: str, valence: str, *, hole: bool, switch: int) -> str:
+    atom = ATOMS[element]
+    core = f"1s{1 if hole else 2} {atom.filled}".strip()
+    return (
+        f"&input\n  title='{element}', zed={atom.charge}., rel=1, dft='PBE', iswitch={switch}, beta=0.2\n"
+        f"  config='{core} {valence}'\n/\n"
+    )
+
+
+def _lines(lines: tuple[str, ...], d: int) -> str:
+    return f"{len(lines)}\n" + "".join(f"{line.format(d=d)}\n" for line in lines)

@@ -1,0 +1,160 @@
+"""Read one calculation of XSpectra: the text that it printed, and the spectrum that it wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from xraydb import xray_edge
+
+from xanesflow.codes.feff.read_text import text_of
+from xanesflow.core.energy_grid import Array
+from xanesflow.core.errors import BadRunError
+
+_VERSION = re.compile(r"Program XSpectra\s+v\.?\s*(\S+)")
+_NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[EeDd][-+]?\d+)?"
+_POLARISATION = re.compile(rf"xepsilon\s*\[(crystal|cart)\w* coordinates\]:\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})")
+_AXIS = re.compile(rf"a\([123]\) = \(\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\)")
+_SPECIES = re.compile(r"PseudoPot\. #\s*(\d+) for\s+([A-Z][a-z]?)\s")
+_CORE_EV = re.compile(rf"Core level energy \[eV\]:\s*({_NUMBER})")
+_ASKED = re.compile(r"^\s*edge\s*=\s*['\"]\s*(\w+)", re.MULTILINE | re.IGNORECASE)
+_HEAD_OF_DATA = re.compile(r"^#.*?(xiabs|[Bb]roadening).*?:\s*([-+.\dEe]+)", re.MULTILINE)
+_ENERGY_ZERO = re.compile(rf"(?:energy-zero of the spectrum|xe0) \[eV\]:\s*({_NUMBER})")
+_SAME_LEVEL = 0.02  # part by which tables of 1s levels differ
+_SHOWN = 4096  # characters that name the program
+
+END = "END JOB XSpectra"
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """One calculation, of one polarisation.
+
+    Attributes:
+        name: of its output, relative to the run's folder.
+        version: of XSpectra.
+        absorber: symbol of the element; empty: the files do not say.
+        edge: such as `K`.
+        direction: (3,) of the light, Cartesian, of unit length.
+        polarisation: the direction as the input gives it.
+        half_width_ev: half width of the Lorentzian; None: not constant.
+        energy_zero_ev: in the band structure, from which energies count.
+        fault: why it cannot be used; empty: it can.
+        reason: of the fault, one of `xanesflow.core.reasons.REASONS`.
+        energy_ev: (n,) relative to `energy_zero_ev`.
+        cross_section: (n,) in bohr².
+    """
+
+    name: str
+    version: str
+    absorber: str
+    edge: str
+    direction: tuple[float, float, float]
+    polarisation: str
+    half_width_ev: float | None
+    energy_zero_ev: float | None
+    fault: str
+    reason: str
+    energy_ev: Array
+    cross_section: Array
+
+
+def is_output(content: bytes) -> bool:
+    """Return whether a file is what XSpectra prints."""
+    return b"Program XSpectra" in content[:_SHOWN]
+
+
+def read_calculation(name: str, files: Mapping[str, bytes]) -> Calculation:
+    """Read a calculation, and check that it ended and converged.
+
+    Args:
+        name: of its output, such as `dipole1/xanes.out`.
+        files: of the run, by name.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    text = text_of(name, files[name])
+    stem = name.removesuffix(".out")
+    folder = name.rpartition("/")[0]
+    data_names = [f"{stem}.dat", f"{folder}/xanes.dat".lstrip("/")]
+    data_name = next((each for each in data_names if each in files), "")
+    data = text_of(data_name, files[data_name]) if data_name else ""
+    asked = text_of(f"{stem}.in", files.get(f"{stem}.in", b""))
+    heads = {key.lower(): value for key, value in _HEAD_OF_DATA.findall(data)}
+    kind = int(heads.get("xiabs", _of_input(asked, "xiabs") or 1))
+    absorber = {int(number): symbol for number, symbol in _SPECIES.findall(text)}.get(kind, "")
+    fault, reason = _fault(text, data)
+    energy, values = (np.empty(0), np.empty(0)) if fault else _curve(data_name, data)
+    zero = _ENERGY_ZERO.search(text)
+    width = heads.get("broadening")
+    direction, shown = _direction(text)
+    return Calculation(
+        name, _first(_VERSION, text), absorber, _edge(text, asked, absorber), direction, shown,
+        float(width) if width else None, float(zero[1]) if zero else None, fault, reason, energy, values,
+    )  # fmt: skip
+
+
+def _fault(text: str, data: str) -> tuple[str, str]:
+    """Return what is wrong with a calculation, and its reason; empty if nothing is."""
+    if re.search(r"\bNaN\b", text):
+        return "XSpectra printed NaN, as a pseudopotential with an indefinite overlap makes it", "not_a_number"
+    if END not in text:
+        limit = "Calculation not finished" in text
+        return f"XSpectra stopped {'at its time limit' if limit else 'before its end'}", "truncated"
+    if failed := re.search(r"not\s+converged", text, re.IGNORECASE):
+        return f"the Lanczos recursion did not converge ({failed[0]})", "not_converged"
+    points, good = len(re.findall(r"! k-point #", text)), len(re.findall(r"=> CONVERGED at iter", text))
+    if points and good < points:
+        return f"the Lanczos recursion converged at {good} of {points} k-points", "not_converged"
+    if not data.strip():
+        return "the spectrum (xanes.dat) is missing or empty", "no_output"
+    return "", ""
+
+
+def _curve(name: str, data: str) -> tuple[Array, Array]:
+    """Read energies and the total cross section; spin-polarised runs have two columns more, for each spin."""
+    try:
+        rows = [list(map(float, line.split())) for line in data.splitlines() if line.strip() and line[0] != "#"]
+        table = np.array(rows)
+        return table[:, 0], table[:, 1]
+    except (ValueError, IndexError):
+        raise BadRunError("unreadable", f"{name} is no table of energies and cross sections") from None
+
+
+def _edge(text: str, asked: str, absorber: str) -> str:
+    """Return the edge: what the input asks for, unless the core level that XSpectra used is another one."""
+    edge = _first(_ASKED, asked).upper() or "K"
+    level = _CORE_EV.search(text)
+    if edge == "K" and level and absorber:
+        energy, tabulated = -float(level[1]), float(xray_edge(absorber, "K").energy)
+        if abs(energy / tabulated - 1) > _SAME_LEVEL:
+            return f"({energy:g} eV)"
+    return edge
+
+
+def _direction(text: str) -> tuple[tuple[float, float, float], str]:
+    """Return the light's direction, Cartesian and of unit length, and as it was given."""
+    match = _POLARISATION.search(text)
+    if match is None:
+        return (1.0, 0.0, 0.0), "?"
+    vector = np.array([float(match[k]) for k in (2, 3, 4)])
+    shown = " ".join(f"{value:g}" for value in vector)
+    axes = _AXIS.findall(text)[:3]
+    if match[1] == "crystal" and len(axes) == 3:
+        vector = vector @ np.array(axes, dtype=float)
+        shown += " (crystal axes)"
+    vector = vector / np.linalg.norm(vector)
+    return (float(vector[0]), float(vector[1]), float(vector[2])), shown
+
+
+def _of_input(text: str, key: str) -> str:
+    match = re.search(rf"\b{key}\s*=\s*([^,\s/]+)", text, re.IGNORECASE)
+    return match[1] if match else ""
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return match[1] if match else ""

@@ -1,0 +1,78 @@
+"""Draws all levels of theory of some sites together, and summarises how well each pair agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xanesflow.core.figures import figure
+from xanesflow.dataset.compare_codes import compare_codes
+from xanesflow.dataset.read_dataset import DatasetFile
+
+SHOWN = 6
+"""Number of sites that are drawn: those with the most levels of theory, the best pair of each element first."""
+
+_COLOURS = ("#222222", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_UP = 1.2
+
+
+def draw_codes(dataset: Path, subsets: Sequence[str], *, table: Path, output: Path) -> None:
+    """Compare all subsets of an element, write the table, and draw the spectra of some sites above each other.
+
+    Args:
+        dataset: the dataset file.
+        subsets: of one element, two or more.
+        table: CSV to write, see `xanesflow.dataset.compare_codes`.
+        output: SVG to write.
+    """
+    found = compare_codes(dataset, subsets, table)
+    if found.empty:
+        with figure(output, 6.5, 1.2) as drawn:
+            drawn.text(0.5, 0.5, f"{', '.join(subsets)} share no site.", ha="center")
+        return
+    # The sites that most theories have; each theory is shifted to the first one that the site has.
+    most = found.groupby("site").size().sort_values(ascending=False, kind="stable")
+    sites = list(most.index[:SHOWN])
+    with DatasetFile(dataset) as file, figure(output, 9.5, 3.4 * -(-len(sites) // 3)) as drawn:
+        panels = drawn.subplots(-(-len(sites) // 3), min(3, len(sites)), squeeze=False).ravel()
+        for axes, site in zip(panels, sites, strict=False):
+            here = found[found["site"] == site]
+            names = [name for name in subsets if name in {*here["one"], *here["other"]}]
+            shift = {row.other: row.shift_ev for row in here.itertuples() if row.one == names[0]}
+            for level, name in enumerate(names):
+                spectrum = file[name][site].spectrum
+                energy = file[name].energy + shift.get(name, 0.0)
+                colour = _COLOURS[list(subsets).index(name) % len(_COLOURS)]
+                axes.plot(energy, spectrum / spectrum.mean() + _UP * level, color=colour, lw=1)
+                axes.annotate(name, (energy[0], _UP * level + 0.15), color=colour, fontsize=6)
+            axes.set_title(site, fontsize=7, parse_math=False)
+            axes.set_yticks([])
+            axes.tick_params(labelsize=6)
+        for axes in panels[len(sites) :]:
+            axes.set_axis_off()
+        drawn.supxlabel("Photon energy (eV), each shifted to the lowest curve; scaled to a mean of 1", fontsize=8)
+
+
+def codes_part(tables: dict[str, tuple[Path, str]]) -> list[dict[str, Any]]:
+    """Collect what the template `codes.html` shows.
+
+    Args:
+        tables: by element, the CSV of `draw_codes` and its figure as a data URI.
+    """
+    parts = []
+    for element, (path, address) in tables.items():
+        table = pd.read_csv(path)
+        names = list(dict.fromkeys([*table["one"], *table["other"]]))
+        medians = table.groupby(["one", "other"])[["spearman", "rms"]].median()
+        cells: dict[tuple[str, str], str] = {}
+        for one, other in medians.index:
+            median = medians.loc[(one, other)]
+            cells[one, other] = cells[other, one] = f"{median['spearman']:.3f} / {median['rms']:.3f}"
+        rows = [(name, [cells.get((name, each), "–") for each in names]) for name in names]
+        sites = int(np.unique(table["site"]).size)
+        parts.append({"element": element, "names": names, "rows": rows, "figure": address, "sites": sites})
+    return parts
