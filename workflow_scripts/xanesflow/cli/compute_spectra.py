@@ -8,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from xanesflow.cli.choose_site import Request
-from xanesflow.cli.compute_sites import compute_sites, cores
+from xanesflow.cli.compute_sites import compute_sites
 from xanesflow.cli.show_spectra import announce, live_display, remarks, summary
 from xanesflow.cli.terminal import say
 from xanesflow.cli.write_xanes import THEORY, common_grid, draw_plot, write_table
 from xanesflow.codes.feff8l import EngineSettings
 from xanesflow.codes.feff8l.programs import folder_of_programs
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.parallel import cores
 
 
 def quick_look(

@@ -1,0 +1,159 @@
+"""How sure a match is: the probability of each candidate, learned from measured spectra of known compounds.
+
+A conditional logit model: the probability of a candidate is proportional to the exponential of a weighted sum of its
+measures of likeness. The weights were fitted to known standards (studies/study_matching.py), so that the probabilities
+agree with the share of cases in which such a candidate was the right one. They hold if the right structure is among
+the candidates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import write_text
+from xanesflow.matching.likeness import Bounds, Correction, Likeness
+
+Floats = NDArray[np.float64]
+
+CALIBRATIONS = Path(__file__).parent / "calibrations"
+"""Folder of the calibrations that come with the package, one for each kind of candidates."""
+
+MEASURES = ("log_rms", "log_slope_mismatch", "log_rank_mismatch", "shift_deviation")
+
+_LEAST = 1e-3
+_RIDGE = 0.02
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Shift that computed energies need: mean and standard deviation in eV."""
+
+    mean_ev: float
+    sd_ev: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was learned from the known standards for one kind of candidates.
+
+    Attributes:
+        theory: level of theory of the candidates, or `measured`.
+        weights: of the measures, by name.
+        expected: shift by class of material (`metal`, `compound`) and element; `other` stands for further elements.
+        widths_ev: smallest and largest broadening.
+        usual_width_ev: broadening that right candidates need on average.
+        correction: of all candidates' spectra.
+        rms_of_right: largest RMS of nine in ten right candidates; a larger one calls for a warning.
+        known: what was measured with it, for the documentation: shares and numbers.
+    """
+
+    theory: str
+    weights: Mapping[str, float]
+    expected: Mapping[str, Mapping[str, Expected]]
+    widths_ev: tuple[float, float]
+    usual_width_ev: float
+    correction: Correction
+    rms_of_right: float
+    known: Mapping[str, float] = field(default_factory=dict)
+
+    def expected_shift(self, element: str, *, metal: bool) -> Expected:
+        """The shift that a candidate should need."""
+        of_class = self.expected["metal" if metal else "compound"]
+        return of_class.get(element, of_class["other"])
+
+    def bounds(self, element: str, *, metal: bool) -> Bounds:
+        """Where shift and width of a candidate are searched: within three standard deviations."""
+        expected = self.expected_shift(element, metal=metal)
+        reach = 3 * expected.sd_ev
+        lowest, highest = expected.mean_ev - reach, expected.mean_ev + reach
+        return Bounds((lowest, highest), self.widths_ev, (expected.mean_ev, expected.sd_ev))
+
+    def probabilities(self, likenesses: Sequence[Likeness], expected: Sequence[Expected]) -> Floats:
+        """(n,) probability that each of n candidates is the right one; they add up to 1."""
+        rows = np.array([measures(each, shift) for each, shift in zip(likenesses, expected, strict=True)])
+        weights = np.array([self.weights[name] for name in MEASURES])
+        return softmax(-rows @ weights)
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        write_text(path, json.dumps(asdict(self), indent=1) + "\n")
+
+
+def measures(likeness: Likeness, expected: Expected) -> list[float]:
+    """The numbers that the model weighs, named as `MEASURES`; each is smaller for a better candidate."""
+    return [
+        float(np.log(max(likeness.rms, _LEAST))),
+        float(np.log(max(1 - likeness.derivative_correlation, _LEAST))),
+        float(np.log(max(1 - likeness.spearman, _LEAST))),
+        ((likeness.shift_ev - expected.mean_ev) / expected.sd_ev) ** 2 / 2,
+    ]
+
+
+def softmax(values: Floats) -> Floats:
+    """Positive numbers that add up to 1."""
+    powers = np.exp(values - values.max())
+    return np.asarray(powers / powers.sum())
+
+
+def fit_weights(cases: Sequence[tuple[Floats, int, float]]) -> Floats:
+    """Fit the weights of the measures by maximum likelihood; none is negative.
+
+    Args:
+        cases: for each known spectrum the (n, m) measures of its candidates, the row of the right one, and how much
+            the case counts.
+
+    Returns:
+        (m,)
+    """
+    from scipy.optimize import minimize
+
+    total = sum(weight for *_, weight in cases)
+
+    def cost(weights: Floats) -> float:
+        value = 0.0
+        for rows, right, weight in cases:
+            scores = -rows @ weights
+            value -= weight * (scores[right] - scores.max() - np.log(np.exp(scores - scores.max()).sum()))
+        return float(value / total + _RIDGE * np.sum(weights[1:] ** 2) / 2)
+
+    size = cases[0][0].shape[1]
+    found = minimize(cost, np.full(size, 1.0), method="L-BFGS-B", bounds=[(0.0, None)] * size)
+    return np.asarray(found.x, dtype=np.float64)
+
+
+def read_calibration(theory: str, folder: Path = CALIBRATIONS) -> Calibration:
+    """The calibration of a level of theory.
+
+    Raises:
+        XanesflowError: there is none for this theory.
+    """
+    path = folder / f"{theory}.json"
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        have = sorted(each.stem for each in folder.glob("*.json"))
+        raise XanesflowError(
+            f"Matches against {theory} were never checked on known standards, so nothing can be said about how sure "
+            f"they are; use {' or '.join(have)}, or make a calibration with studies/study_matching.py."
+        ) from None
+    expected = {
+        kind: {name: Expected(**values) for name, values in each.items()} for kind, each in given["expected"].items()
+    }
+    low, high = given["widths_ev"]
+    return Calibration(
+        given["theory"],
+        given["weights"],
+        expected,
+        (low, high),
+        given["usual_width_ev"],
+        Correction(**given["correction"]),
+        given["rms_of_right"],
+        given.get("known", {}),
+    )
