@@ -3,7 +3,7 @@
     python studies/study_matching.py DATA                      # the tables of docs/studies/matching.md
     python studies/study_matching.py DATA --write              # also the calibration that comes with the package
     python studies/study_matching.py DATA --theory NAME        # for another level of theory
-    python studies/study_matching.py DATA --measured           # with measured spectra of other sources as candidates
+    python studies/study_matching.py DATA --theory measured    # with measured spectra of other sources as candidates
 
 DATA holds measured spectra of known compounds, `<element>/*.xdi`, as the XAS Data Library has them. Candidates are all
 examples that hold the element and the minerals that the standards need. Every compound is ranked with expectations and
@@ -14,35 +14,45 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from xanesflow.core.parallel import cores
+from xanesflow.cli.compute_sites import cores
 from xanesflow.matching.candidates import Candidate, find_candidates
 from xanesflow.matching.choice_model import (
     CALIBRATIONS,
+    HIGHEST,
     MEASURES,
-    Calibration,
+    PIVOT,
     Expected,
+    MatchCalibration,
     fit_weights,
     measures,
     softmax,
 )
-from xanesflow.matching.compute_candidates import DEFAULT_THEORY, compute_missing, make_engine, plan_spectra
-from xanesflow.matching.likeness import Bounds, Correction, Likeness, Target, fit_candidate, target_of
-from xanesflow.matching.match import Reference
-from xanesflow.matching.references import computed_references, material_spectra
+from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
+from xanesflow.matching.likeness import Bounds, Curve, Likeness, SpectrumCorrection, Target, fit_candidate, target_of
+from xanesflow.matching.rank_candidates import expected_of
+from xanesflow.matching.ranking import Reference
+from xanesflow.matching.references import MEASURED, computed_references, material_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore, default_folder
 from xanesflow.measured import read_measured
 
-CORRECTION = Correction(stretch=1.05, width_at_edge=0.3, width_far=2.0, rise_ev=15.0)
+CORRECTION = SpectrumCorrection(stretch=1.05, width_at_edge=0.3, width_far=1.3, rise_ev=10.0)
 WIDTHS_EV = (0.5, 4.5)
 WIDE_EV = (-11.0, 4.0)
 """Shifts searched where nothing is expected yet."""
+
+MEASURED_SHIFT, MEASURED_WIDTHS_EV = Expected(0.0, 1.5, 0.5), (0.0, 2.0)
+"""For measured candidates: beamlines differ in energy, and one of two spectra may be sharper."""
+
+LEAST_SD_EV = 0.7
+"""Of an expected shift: beamlines differ by as much."""
 
 MOST_REPEATS = 3
 """Spectra of one compound that count, so that repeats of a scan do not rule the result."""
@@ -111,6 +121,37 @@ def read_cases(data: Path, theory: str, cache: Path | None) -> list[Case]:
     return cases
 
 
+def read_measured_cases(data: Path) -> list[Case]:
+    """The standards with measured spectra of the element as candidates, one of each compound.
+
+    Repeats have one name up to a number at its end. Of the right compound, a spectrum with another name is a candidate;
+    compounds of which there is none are left out.
+    """
+    cases: list[Case] = []
+    for element in sorted(each.name for each in data.iterdir() if each.is_dir()):
+        files: dict[str, dict[str, Path]] = defaultdict(dict)
+        for path in sorted((data / element).glob("*.xdi")):
+            source = re.sub(r"_\d+$", "", path.stem)
+            files[structure_of(element, path.stem) or source].setdefault(source, path)
+        read = {path: read_measured(path)[0] for sources in files.values() for path in sources.values()}
+        for compound, sources in files.items():
+            for source, path in list(sources.items())[:MOST_REPEATS]:
+                others = {
+                    name: next((each for key, each in group.items() if key != source), None)
+                    for name, group in files.items()
+                }
+                if others[compound] is None:
+                    continue
+                chosen = [(name, read[each]) for name, each in others.items() if each is not None]
+                references = [
+                    Reference(name, "", name, Curve(each.energy_ev, each.flattened, each.half_step_ev))
+                    for name, each in chosen
+                ]
+                right = [name for name, _ in chosen].index(compound)
+                cases.append(Case(path.stem, compound, element, target_of(read[path]), references, right))
+    return cases
+
+
 def references_of(candidates: Sequence[Candidate], theory: str, cache: Path | None) -> list[Reference]:
     """The candidates with their spectra."""
     engine, store = make_engine(theory), SpectrumStore(theory, cache)
@@ -122,63 +163,110 @@ def references_of(candidates: Sequence[Candidate], theory: str, cache: Path | No
     return computed_references(candidates, found, cache or default_folder())
 
 
-def expect(observed: Sequence[tuple[str, str, bool, float]]) -> dict[str, dict[str, Expected]]:
-    """Expected shifts from those of right candidates: (compound, element, metal, shift).
+@dataclass(frozen=True)
+class Observed:
+    """What a right candidate needed, with nothing expected.
 
-    The mean of an element is drawn to the mean of all by as much as one compound more.
+    Attributes:
+        compound: id of its structure.
+        element: symbol of the absorber.
+        metal: its class.
+        state: oxidation state, or None.
+        shift_ev: its best shift.
+        width_ev: its best width.
     """
+
+    compound: str
+    element: str
+    metal: bool
+    state: float | None
+    shift_ev: float
+    width_ev: float
+
+
+def expect(observed: Sequence[Observed]) -> tuple[dict[str, dict[str, Expected]], float]:
+    """Expected shifts and widths, and the slope with the oxidation state.
+
+    Compounds: shift = a + b (state - 3) + an offset of the element, fitted by ridge regression; metals have no slope.
+    """
+    once: dict[tuple[str, str], list[Observed]] = defaultdict(list)
+    for each in observed:
+        once[each.compound, each.element].append(each)
+    means = [
+        Observed(*key, group[0].metal, group[0].state, float(np.median([each.shift_ev for each in group])),
+                 float(np.median([each.width_ev for each in group])))
+        for key, group in once.items()
+    ]  # fmt: skip
     found: dict[str, dict[str, Expected]] = {}
+    slope = 0.0
     for kind, metal in (("metal", True), ("compound", False)):
-        by_compound: dict[tuple[str, str], list[float]] = defaultdict(list)
-        for compound, element, is_metal, shift in observed:
-            if is_metal == metal:
-                by_compound[element, compound].append(shift)
-        means = [(element, float(np.mean(shifts))) for (element, _), shifts in by_compound.items()]
-        if not means:
+        group = [each for each in means if each.metal == metal]
+        if not group:
             found[kind] = {"other": Expected(float(np.mean(WIDE_EV)), float(np.ptp(WIDE_EV)) / 4)}
             continue
-        everything = float(np.mean([mean for _, mean in means]))
-        centres, residuals = {}, []
-        for element in {element for element, _ in means}:
-            own = [mean for each, mean in means if each == element]
-            centres[element] = (sum(own) + everything) / (len(own) + 1)
-            for number, mean in enumerate(own):
-                others = [*own[:number], *own[number + 1 :], everything]
-                residuals.append(mean - float(np.mean(others)))
-        sd = max(float(np.sqrt(np.mean(np.square(residuals)))), 0.8)
-        found[kind] = {element: Expected(centre, sd) for element, centre in sorted(centres.items())}
-        found[kind]["other"] = Expected(everything, max(1.5 * sd, float(np.std([mean for _, mean in means]))))
-    return found
+        elements = sorted({each.element for each in group})
+        states = np.array([min(PIVOT if each.state is None else each.state, HIGHEST) - PIVOT for each in group])
+        matrix = np.hstack(
+            [
+                np.ones((len(group), 1)),
+                (np.zeros(len(group)) if metal else states)[:, None],
+                np.array([[each.element == name for name in elements] for each in group], dtype=float),
+            ]
+        )
+        ridge = np.diag([1e-6, 0.3, *np.ones(len(elements))])
+        shifts = np.array([each.shift_ev for each in group])
+        inverse = np.linalg.inv(matrix.T @ matrix + ridge)
+        fitted = inverse @ matrix.T @ shifts
+        # Residuals with each compound left out, in closed form.
+        leverage = np.einsum("ij,jk,ik->i", matrix, inverse, matrix)
+        residuals = (shifts - matrix @ fitted) / np.maximum(1 - leverage, 0.2)
+        sd = max(float(1.4826 * np.median(np.abs(residuals))), LEAST_SD_EV)
+        width = float(np.median([each.width_ev for each in group]))
+        found[kind] = {
+            name: Expected(round(float(fitted[0] + offset), 3), round(sd, 3), width)
+            for name, offset in zip(elements, fitted[2:], strict=True)
+        }
+        found[kind]["other"] = Expected(round(float(fitted[0]), 3), round(1.5 * sd, 3), width)
+        slope = slope if metal else round(float(fitted[1]), 3)
+    return found, slope
 
 
-def calibration_with(expected: dict[str, dict[str, Expected]], theory: str) -> Calibration:
-    """A calibration that only knows the shifts."""
-    return Calibration(theory, {}, expected, WIDTHS_EV, 0.0, CORRECTION, 1.0)
+def calibration_with(observed: Sequence[Observed], theory: str) -> MatchCalibration:
+    """A calibration that only knows what to expect."""
+    if theory == MEASURED:
+        classes = {kind: {"other": MEASURED_SHIFT} for kind in ("metal", "compound")}
+        return MatchCalibration(theory, {}, classes, 0.0, MEASURED_WIDTHS_EV, SpectrumCorrection(), 1.0)
+    expected, slope = expect(observed)
+    return MatchCalibration(theory, {}, expected, slope, WIDTHS_EV, CORRECTION, 1.0)
 
 
-def fit_all(case: Case, calibration: Calibration) -> list[Likeness]:
+def fit_all(case: Case, calibration: MatchCalibration) -> list[Likeness]:
     """The likeness of every candidate of a case."""
     return [
         fit_candidate(
-            case.target, each.curve, calibration.bounds(case.element, metal=each.metal), calibration.correction
+            case.target,
+            each.curve,
+            calibration.bounds(expected_of(each, case.element, calibration)),
+            calibration.correction,
         )
         for each in case.references
     ]
 
 
-def rows_of(case: Case, likenesses: Sequence[Likeness], calibration: Calibration) -> np.ndarray:
+def rows_of(case: Case, likenesses: Sequence[Likeness], calibration: MatchCalibration) -> np.ndarray:
     """(n, m) measures of the candidates."""
-    shifts = [calibration.expected_shift(case.element, metal=each.metal) for each in case.references]
-    return np.array([measures(fit, shift) for fit, shift in zip(likenesses, shifts, strict=True)])
+    expected = [expected_of(each, case.element, calibration) for each in case.references]
+    return np.array([measures(fit, each) for fit, each in zip(likenesses, expected, strict=True)])
 
 
-def observe(cases: Sequence[Case]) -> list[tuple[str, str, bool, float]]:
-    """The shift that each right candidate needs, with nothing expected."""
+def observe(cases: Sequence[Case]) -> list[Observed]:
+    """The shift and width that each right candidate needs, with nothing expected."""
     found = []
     for case in cases:
         right = case.references[case.right]
         fit = fit_candidate(case.target, right.curve, Bounds(WIDE_EV, WIDTHS_EV), CORRECTION)
-        found.append((case.compound, case.element, right.metal, fit.shift_ev))
+        state = state_of(right)
+        found.append(Observed(case.compound, case.element, right.metal, state, fit.shift_ev, fit.width_ev))
     return found
 
 
@@ -189,8 +277,8 @@ def leave_one_out(
     observed = observe(cases)
     fits, rows = [], []
     for case in cases:
-        others = [each for each in observed if each[:2] != (case.compound, case.element)]
-        calibration = calibration_with(expect(others), theory)
+        others = [each for each in observed if (each.compound, each.element) != (case.compound, case.element)]
+        calibration = calibration_with(others, theory)
         fits.append(fit_all(case, calibration))
         rows.append(rows_of(case, fits[-1], calibration))
     weights = [1 / sum(c.compound == case.compound for c in cases) for case in cases]
@@ -271,22 +359,17 @@ def print_calibration(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> N
 
 
 def final_calibration(cases: Sequence[Case], theory: str, known: dict[str, float], rows: Sequence[np.ndarray],
-                      fits: Sequence[Sequence[Likeness]]) -> Calibration:  # fmt: skip
+                      fits: Sequence[Sequence[Likeness]]) -> MatchCalibration:  # fmt: skip
     """What is learned from all standards together."""
     weights = [1 / sum(c.compound == case.compound for c in cases) for case in cases]
     found = fit_weights([(row, case.right, w) for row, case, w in zip(rows, cases, weights, strict=True)])
     rms = [fit[case.right].rms for fit, case in zip(fits, cases, strict=True)]
-    widths = [fit[case.right].width_ev for fit, case in zip(fits, cases, strict=True)]
-    expected = expect(observe(cases))
-    return Calibration(
-        theory,
-        dict(zip(MEASURES, np.round(found, 4).tolist(), strict=True)),
-        expected,
-        WIDTHS_EV,
-        round(float(np.mean(widths)), 2),
-        CORRECTION,
-        round(float(np.quantile(rms, 0.9)), 4),
-        known,
+    learned = calibration_with(observe(cases), theory)
+    return replace(
+        learned,
+        weights=dict(zip(MEASURES, np.round(found, 4).tolist(), strict=True)),
+        rms_of_right=round(float(np.quantile(rms, 0.9)), 4),
+        known=known,
     )
 
 
@@ -294,11 +377,14 @@ def main() -> None:
     """Print the tables, and write the calibration if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
-    parser.add_argument("--theory", default=DEFAULT_THEORY)
+    parser.add_argument("--theory", default=default_theory())
     parser.add_argument("--cache", type=Path, default=None, help="folder of kept spectra; default: the user's")
     parser.add_argument("--write", action="store_true", help="write the calibration into the package")
     given = parser.parse_args()
-    cases = read_cases(given.data, given.theory, given.cache)
+    if given.theory == MEASURED:
+        cases = read_measured_cases(given.data)
+    else:
+        cases = read_cases(given.data, given.theory, given.cache)
     chances, rows, fits = leave_one_out(cases, given.theory)
     known = report(cases, chances, fits)
     calibration = final_calibration(cases, given.theory, known, rows, fits)

@@ -42,6 +42,13 @@ class SiteResult:
     seconds: float
 
 
+def cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def compute_sites(
     structures: Mapping[int, Structure],
     sites: Sequence[Absorber],

@@ -8,14 +8,15 @@ from pathlib import Path
 from rich.console import Console
 
 from xanesflow.cli.choose_site import Request
-from xanesflow.cli.compute_sites import compute_sites
+from xanesflow.cli.compute_sites import compute_sites, cores
 from xanesflow.cli.show_spectra import announce, live_display, remarks, summary
 from xanesflow.cli.terminal import say
+from xanesflow.cli.write_normalised import write_normalised
 from xanesflow.cli.write_xanes import THEORY, common_grid, draw_plot, write_table
 from xanesflow.codes.feff8l import EngineSettings
 from xanesflow.codes.feff8l.programs import folder_of_programs
 from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.parallel import cores
+from xanesflow.measured.broaden import Broadening
 
 
 def quick_look(
@@ -24,6 +25,7 @@ def quick_look(
     folder: Path,
     *,
     workers: int | None,
+    broadening: Broadening | None = None,
     console: Console,
     results: Console,
 ) -> list[Path]:
@@ -34,6 +36,7 @@ def quick_look(
         settings: of the embedded engine.
         folder: for table and plot; made if missing.
         workers: sites computed at a time; None: one for each core.
+        broadening: of the normalised spectrum; None: it is not broadened.
         console: for progress and remarks.
         results: for the closing table and the paths.
 
@@ -71,9 +74,15 @@ def quick_look(
     for sentence in remarks(request, outcomes, spectra):
         say(console, sentence, style="yellow")
     say(console, f"Theory: {THEORY}.")
-    for path in (table, *plots):
+    written = [table, *plots]
+    normalised = table.with_name(f"{table.stem}_normalised.csv")
+    if write_normalised(normalised, outcomes, broadening):
+        written.append(normalised)
+    elif broadening is not None:
+        say(console, "Nothing is broadened: a site has no spectrum, or no background.", style="yellow")
+    for path in written:
         say(results, str(path))
-    return [table, *plots]
+    return written
 
 
 def _check_writable(folder: Path) -> None:

@@ -50,8 +50,13 @@ def match(
         ),
     ] = None,
     theory: Annotated[
-        str, typer.Option(metavar="NAME", help="Level of theory that the candidates are computed with.")
-    ] = "FEFF8L",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Level of theory that the candidates are computed with; by default the embedded engine.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         list[Path] | None,
         typer.Option(
@@ -114,11 +119,14 @@ def match(
     with report_errors():
         reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
-        from xanesflow.cli.match import Outputs, Wanted, show_match
+        from xanesflow.cli.show_match import Outputs, Wanted, show_match
         from xanesflow.matching.candidates import Narrowing, read_symbols
+        from xanesflow.matching.compute_candidates import default_theory
 
         narrowing = Narrowing(read_symbols(contains) if contains else frozenset(), max_atoms)
-        wanted = Wanted(tuple(structures), theory, tuple(model or ()), measured, narrowing, cache, workers)
+        wanted = Wanted(
+            tuple(structures), theory or default_theory(), tuple(model or ()), measured, narrowing, cache, workers
+        )
         show_match(
             file,
             wanted,

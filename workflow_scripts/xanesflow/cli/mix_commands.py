@@ -81,7 +81,7 @@ def mix(
     with report_errors():
         reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
-        from xanesflow.cli.mix import MixWanted, show_mix
+        from xanesflow.cli.show_mix import MixWanted, show_mix
 
         show_mix(
             file,
@@ -117,7 +117,7 @@ def pca(
     with report_errors():
         reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
-        from xanesflow.cli.mix import show_pca
+        from xanesflow.cli.show_mix import show_pca
 
         show_pca(
             files,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from xanesflow.core.text import first_of
-from xanesflow.matching.choice_model import Calibration
+from xanesflow.matching.choice_model import MatchCalibration
+from xanesflow.matching.ranking import Row
 from xanesflow.measured import MeasuredSpectrum
-
-if TYPE_CHECKING:
-    from xanesflow.matching.match import Row
 
 _CHECKED = frozenset(("V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu"))
 """Elements with known standards in the calibration."""
@@ -19,7 +16,7 @@ _FEW = 5
 _SHARP_EV = 1.0
 
 
-def warn(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: Calibration) -> Iterator[str]:
+def warn(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: MatchCalibration) -> Iterator[str]:
     """Sentences for the user.
 
     Args:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,19 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
-from xanesflow.matching.likeness import Bounds, Correction, Likeness
+from xanesflow.matching.likeness import Bounds, Likeness, SpectrumCorrection
 
 Floats = NDArray[np.float64]
 
 CALIBRATIONS = Path(__file__).parent / "calibrations"
 """Folder of the calibrations that come with the package, one for each kind of candidates."""
 
-MEASURES = ("log_rms", "log_slope_mismatch", "log_rank_mismatch", "shift_deviation")
+MEASURES = ("log_rms", "log_slope_mismatch", "log_rank_mismatch", "shift_deviation", "width_deviation")
+
+PIVOT, HIGHEST = 3.0, 3.5
+"""Oxidation state at which a compound's expected shift is the element's own, and from which on it stays the same."""
+
+_WIDTH_SD_EV = 1.0
 
 _LEAST = 1e-3
 _RIDGE = 0.02
@@ -33,22 +38,24 @@ _RIDGE = 0.02
 
 @dataclass(frozen=True)
 class Expected:
-    """Shift that computed energies need: mean and standard deviation in eV."""
+    """What a right candidate should need: a shift, with its standard deviation, and a width, all in eV."""
 
     mean_ev: float
     sd_ev: float
+    width_ev: float = 2.5
 
 
 @dataclass(frozen=True)
-class Calibration:
+class MatchCalibration:
     """What was learned from the known standards for one kind of candidates.
 
     Attributes:
         theory: level of theory of the candidates, or `measured`.
         weights: of the measures, by name.
-        expected: shift by class of material (`metal`, `compound`) and element; `other` stands for further elements.
+        expected: by class of material (`metal`, `compound`) and element; `other` stands for further elements.
+        slope_ev: by how much the shift of a compound rises for one more in its oxidation state, as computed edges
+            move too little with it.
         widths_ev: smallest and largest broadening.
-        usual_width_ev: broadening that right candidates need on average.
         correction: of all candidates' spectra.
         rms_of_right: largest RMS of nine in ten right candidates; a larger one calls for a warning.
         known: what was measured with it, for the documentation: shares and numbers.
@@ -57,20 +64,24 @@ class Calibration:
     theory: str
     weights: Mapping[str, float]
     expected: Mapping[str, Mapping[str, Expected]]
+    slope_ev: float
     widths_ev: tuple[float, float]
-    usual_width_ev: float
-    correction: Correction
+    correction: SpectrumCorrection
     rms_of_right: float
     known: Mapping[str, float] = field(default_factory=dict)
 
-    def expected_shift(self, element: str, *, metal: bool) -> Expected:
-        """The shift that a candidate should need."""
+    def expects(self, element: str, *, metal: bool, oxidation_state: float | None) -> Expected:
+        """What a candidate should need."""
         of_class = self.expected["metal" if metal else "compound"]
-        return of_class.get(element, of_class["other"])
+        known = of_class.get(element, of_class["other"])
+        if metal or not self.slope_ev:
+            return known
+        if oxidation_state is None:
+            return replace(known, sd_ev=known.sd_ev + self.slope_ev)
+        return replace(known, mean_ev=known.mean_ev + self.slope_ev * (min(oxidation_state, HIGHEST) - PIVOT))
 
-    def bounds(self, element: str, *, metal: bool) -> Bounds:
-        """Where shift and width of a candidate are searched: within three standard deviations."""
-        expected = self.expected_shift(element, metal=metal)
+    def bounds(self, expected: Expected) -> Bounds:
+        """Where shift and width of a candidate are searched: within three standard deviations of the expected shift."""
         reach = 3 * expected.sd_ev
         lowest, highest = expected.mean_ev - reach, expected.mean_ev + reach
         return Bounds((lowest, highest), self.widths_ev, (expected.mean_ev, expected.sd_ev))
@@ -93,6 +104,7 @@ def measures(likeness: Likeness, expected: Expected) -> list[float]:
         float(np.log(max(1 - likeness.derivative_correlation, _LEAST))),
         float(np.log(max(1 - likeness.spearman, _LEAST))),
         ((likeness.shift_ev - expected.mean_ev) / expected.sd_ev) ** 2 / 2,
+        ((likeness.width_ev - expected.width_ev) / _WIDTH_SD_EV) ** 2 / 2,
     ]
 
 
@@ -128,7 +140,7 @@ def fit_weights(cases: Sequence[tuple[Floats, int, float]]) -> Floats:
     return np.asarray(found.x, dtype=np.float64)
 
 
-def read_calibration(theory: str, folder: Path = CALIBRATIONS) -> Calibration:
+def read_calibration(theory: str, folder: Path = CALIBRATIONS) -> MatchCalibration:
     """The calibration of a level of theory.
 
     Raises:
@@ -147,13 +159,13 @@ def read_calibration(theory: str, folder: Path = CALIBRATIONS) -> Calibration:
         kind: {name: Expected(**values) for name, values in each.items()} for kind, each in given["expected"].items()
     }
     low, high = given["widths_ev"]
-    return Calibration(
+    return MatchCalibration(
         given["theory"],
         given["weights"],
         expected,
+        given["slope_ev"],
         (low, high),
-        given["usual_width_ev"],
-        Correction(**given["correction"]),
+        SpectrumCorrection(**given["correction"]),
         given["rms_of_right"],
         given.get("known", {}),
     )

@@ -16,18 +16,21 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.registry import computed, engine_of, reader_of, theory_of
+from xanesflow.codes.registry import computed, engine_of, reader_of, theories, theory_of
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import listing, one_line
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.spectrum_store import SiteSpectrum, SpectrumStore, spectrum_key, structure_hash
 from xanesflow.running.process import run_command
 
-DEFAULT_THEORY = "FEFF8L"
-
 _POLL = 0.2  # seconds
 _PASSING = ("timed_out", "stopped")
 """Failures that another try may not have; they are not kept."""
+
+
+def default_theory() -> str:
+    """The level of theory that computes candidates unless another is named: the one that predictions run too."""
+    return next(each.name for each in theories() if each.runs_at_prediction)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Site:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SpectrumPlan:
     """The spectra of some candidates: which are known, and which must be computed.
 
     Attributes:
@@ -85,7 +88,7 @@ def make_engine(theory: str) -> Engine:
     return engine_of(theory, {})
 
 
-def plan_spectra(candidates: Sequence[Candidate], engine: Engine, store: SpectrumStore) -> Plan:
+def plan_spectra(candidates: Sequence[Candidate], engine: Engine, store: SpectrumStore) -> SpectrumPlan:
     """Look up what the store has.
 
     Args:
@@ -106,11 +109,11 @@ def plan_spectra(candidates: Sequence[Candidate], engine: Engine, store: Spectru
             sites.append(Site(structure, candidate.id, candidate.element, index, key))
             if key not in known and (kept := store.get(key)) is not None:
                 known[key] = kept
-    return Plan(engine.theory, tuple(sites), known)
+    return SpectrumPlan(engine.theory, tuple(sites), known)
 
 
 def compute_missing(
-    plan: Plan,
+    plan: SpectrumPlan,
     engine: Engine,
     store: SpectrumStore,
     *,

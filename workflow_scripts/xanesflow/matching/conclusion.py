@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from xanesflow.core.text import listing
-
-if TYPE_CHECKING:
-    from xanesflow.matching.match import Reference, Row
+from xanesflow.matching.ranking import Reference, Row
 
 SURE = 0.8
 """Certainty from which a statement is made."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.text import printable
-from xanesflow.matching.match import Match, Row
+from xanesflow.matching.rank_candidates import Match
+from xanesflow.matching.ranking import Row
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 

@@ -57,7 +57,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Correction:
+class SpectrumCorrection:
     """What makes all computed spectra more like measured ones.
 
     Attributes:
@@ -126,7 +126,9 @@ def target_of(spectrum: MeasuredSpectrum) -> Target:
     return Target(energy, np.asarray(edges / 8), half)
 
 
-def fit_candidate(target: Target, curve: Curve, bounds: Bounds, correction: Correction | None = None) -> Likeness:
+def fit_candidate(
+    target: Target, curve: Curve, bounds: Bounds, correction: SpectrumCorrection | None = None
+) -> Likeness:
     """Find the shift and the width with which a candidate fits best; no scale is free.
 
     Args:
@@ -138,7 +140,7 @@ def fit_candidate(target: Target, curve: Curve, bounds: Bounds, correction: Corr
     Raises:
         XanesflowError: the candidate ends too soon after the edge.
     """
-    correction = correction or Correction()
+    correction = correction or SpectrumCorrection()
     shifts = np.arange(bounds.shift_ev[0], bounds.shift_ev[1] + _FINE_EV / 2, _FINE_EV)
     # Energies compared are those that the candidate reaches at the middle shift, so that every shift has the same ones.
     ends = curve.edge_ev + correction.stretch * (curve.energy_ev[-1] - curve.edge_ev) + float(np.mean(shifts))
@@ -172,7 +174,7 @@ def fit_candidate(target: Target, curve: Curve, bounds: Bounds, correction: Corr
     return Likeness(shift, width, rms, float(ranks), float(slopes), fitted)
 
 
-def correct(curve: Curve, width_ev: float, correction: Correction) -> tuple[Floats, Floats]:
+def correct(curve: Curve, width_ev: float, correction: SpectrumCorrection) -> tuple[Floats, Floats]:
     """Broaden and stretch a candidate's spectrum, without a shift.
 
     Args:
@@ -190,7 +192,7 @@ def correct(curve: Curve, width_ev: float, correction: Correction) -> tuple[Floa
 
 
 @lru_cache(maxsize=128)
-def _gaussians(width: float, correction: Correction) -> Floats:
+def _gaussians(width: float, correction: SpectrumCorrection) -> Floats:
     """(k, k) matrix that broadens a spectrum on `_GRID`; each row adds up to 1."""
     factor = np.clip(
         correction.width_at_edge + np.maximum(_GRID, 0.0) / correction.rise_ev,

@@ -10,12 +10,13 @@ import numpy as np
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
 from xanesflow.matching.candidates import Candidate
-from xanesflow.matching.choice_model import Calibration
-from xanesflow.matching.compute_candidates import Plan
+from xanesflow.matching.choice_model import MatchCalibration
+from xanesflow.matching.compute_candidates import SpectrumPlan
 from xanesflow.matching.likeness import Curve, correct
-from xanesflow.matching.match import Reference
 from xanesflow.matching.material_spectrum import STEP_EV, NormalisedSpectrum, average_sites, edge_step
-from xanesflow.matching.mix import Standard
+from xanesflow.matching.mixtures import Standard
+from xanesflow.matching.rank_candidates import expected_of
+from xanesflow.matching.ranking import Reference
 from xanesflow.matching.spectrum_store import SiteSpectrum
 from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
@@ -28,7 +29,7 @@ _HIDDEN = "."
 
 
 def material_spectra(
-    candidates: Sequence[Candidate], plan: Plan, spectra: Mapping[str, SiteSpectrum]
+    candidates: Sequence[Candidate], plan: SpectrumPlan, spectra: Mapping[str, SiteSpectrum]
 ) -> tuple[dict[str, NormalisedSpectrum], list[str]]:
     """Spectra of whole materials by id, and a sentence for each candidate of which a site failed."""
     keys: dict[str, list[str]] = {}
@@ -149,7 +150,7 @@ def measured_references(
     return references, failed
 
 
-def computed_standards(references: Sequence[Reference], element: str, calibration: Calibration) -> list[Standard]:
+def computed_standards(references: Sequence[Reference], element: str, calibration: MatchCalibration) -> list[Standard]:
     """Computed candidates as standards of a mixture: corrected and broadened as right candidates usually are.
 
     Args:
@@ -159,8 +160,8 @@ def computed_standards(references: Sequence[Reference], element: str, calibratio
     """
     standards = []
     for each in references:
-        expected = calibration.expected_shift(element, metal=each.metal)
-        energy, values = correct(each.curve, calibration.usual_width_ev, calibration.correction)
+        expected = expected_of(each, element, calibration)
+        energy, values = correct(each.curve, expected.width_ev, calibration.correction)
         reach = (expected.mean_ev - 2 * expected.sd_ev, expected.mean_ev + 2 * expected.sd_ev)
         standards.append(Standard(each.id, energy, values, reach))
     return standards

@@ -13,11 +13,12 @@ from xanesflow.core.files import write_text
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.spectrum_store import structure_hash
 
-_VERSION = 1
+_VERSION = 2
 _MAX_PERMUTATIONS = 2_000
 _GAP = 1.25
 """Neighbours lie within this multiple of the shortest distance."""
 _REACH = 4.0  # Å
+_IN_METALS = ("B", "C", "Si", "Ge")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class Surroundings:
 
 
 def is_metallic(structure: Structure) -> bool:
-    """Whether all its elements are metals: a metal or an alloy."""
-    return all(Element(symbol).is_metal for symbol in structure.symbol_set)
+    """Whether it is a metal, an alloy, or a metal's boride, carbide or silicide with more metal than the other."""
+    amounts = {Element(symbol): amount for symbol, amount in structure.composition.get_el_amt_dict().items()}
+    others = {element: amount for element, amount in amounts.items() if not element.is_metal}
+    return all(element.symbol in _IN_METALS for element in others) and 2 * sum(others.values()) < sum(amounts.values())
 
 
 def is_carbonate(structure: Structure) -> bool:

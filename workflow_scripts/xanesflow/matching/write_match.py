@@ -15,7 +15,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.text import printable
-from xanesflow.matching.match import Match, Row
+from xanesflow.matching.rank_candidates import Match
+from xanesflow.matching.ranking import Row
 
 COLUMNS = (
     "rank", "id", "formula", "element", "shift_ev", "width_ev", "rms", "spearman", "derivative_correlation",

@@ -12,9 +12,9 @@ import numpy as np
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.files import write_text
 from xanesflow.core.text import printable
+from xanesflow.matching.components import Components
 from xanesflow.matching.draw_match import COLOURS, check_plot
-from xanesflow.matching.mix import Mixture, MixtureFit
-from xanesflow.matching.pca import Components
+from xanesflow.matching.mixtures import Mixture, MixtureFit
 from xanesflow.matching.write_match import check_output, write_table
 
 COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion")
@@ -163,7 +163,7 @@ def draw_components(path: Path, found: Components) -> None:
         scree.axvline(number + 0.5, color=BASELINE, lw=1.0, ls="--")
         scree.set_xlabel("component")
         scree.set_ylabel("share of the sum of squares")
-        scree.set_title(f"{number} stand out of the noise (indicator)")
+        scree.set_title(f"{number} are above the noise")
         for k, colour in zip(range(min(number, len(COLOURS))), COLOURS, strict=False):
             components.plot(found.energy_ev, found.components[k], color=colour, label=f"component {k + 1}")
             scores.plot(range(1, len(found.sources) + 1), found.scores[:, k], ".-", color=colour)

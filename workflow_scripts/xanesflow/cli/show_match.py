@@ -11,21 +11,22 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from xanesflow.cli.compute_sites import cores
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.parallel import cores
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
-from xanesflow.matching.choice_model import Calibration, read_calibration
+from xanesflow.matching.choice_model import MatchCalibration, read_calibration
 from xanesflow.matching.compute_candidates import (
-    DEFAULT_THEORY,
-    Plan,
     Site,
+    SpectrumPlan,
     compute_missing,
+    default_theory,
     make_engine,
     plan_spectra,
 )
-from xanesflow.matching.match import Match, Reference, match_spectrum
+from xanesflow.matching.rank_candidates import Match, match_spectrum
+from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import (
     MEASURED,
     computed_references,
@@ -56,7 +57,7 @@ class Wanted:
     """
 
     structures: tuple[str, ...]
-    theory: str = DEFAULT_THEORY
+    theory: str = field(default_factory=default_theory)
     models: tuple[Path, ...] = ()
     measured: bool = False
     narrowing: Narrowing = field(default_factory=Narrowing)
@@ -132,7 +133,9 @@ def read_scans(
     return spectra
 
 
-def get_references(element: str, wanted: Wanted, messages: Console) -> tuple[list[Reference], Calibration, list[str]]:
+def get_references(
+    element: str, wanted: Wanted, messages: Console
+) -> tuple[list[Reference], MatchCalibration, list[str]]:
     """The candidates with their spectra, what was learned about them, and sentences on those left out.
 
     Raises:
@@ -157,7 +160,7 @@ def get_references(element: str, wanted: Wanted, messages: Console) -> tuple[lis
 
 def compute_candidates(
     candidates: Sequence[Candidate], wanted: Wanted, messages: Console
-) -> tuple[Plan, dict[str, SiteSpectrum]]:
+) -> tuple[SpectrumPlan, dict[str, SiteSpectrum]]:
     """Say what it costs, then get the spectra of all sites."""
     engine = make_engine(wanted.theory)
     store = SpectrumStore(wanted.theory, wanted.cache)
@@ -192,7 +195,7 @@ def _minutes(minutes: float) -> str:
 def _check_outputs(file: Path, outputs: Outputs) -> None:
     """Raise an error before the work if a result cannot be written under its name."""
     from xanesflow.matching.draw_match import check_plot
-    from xanesflow.matching.page import check_page
+    from xanesflow.matching.match_page import check_page
     from xanesflow.matching.write_match import check_output
 
     checks = ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot))
@@ -278,7 +281,7 @@ def _write(matches: Sequence[Match], outputs: Outputs, results: Console) -> None
             write_matches(outputs.output, matches)
         say(results, str(outputs.output))
     if outputs.page is not None:
-        from xanesflow.matching.page import write_page
+        from xanesflow.matching.match_page import write_page
 
         write_page(outputs.page, matches[0])
         say(results, str(outputs.page))

@@ -13,7 +13,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.text import printable
 from xanesflow.matching.draw_match import BEST, COLOURS, label_of
-from xanesflow.matching.match import Match
+from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.write_match import row_values
 
 _TEXT, _GRID = "#888888", "rgba(128,128,128,0.25)"

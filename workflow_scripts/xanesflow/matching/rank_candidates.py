@@ -7,56 +7,11 @@ from dataclasses import dataclass
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.cautions import warn
-from xanesflow.matching.choice_model import Calibration
+from xanesflow.matching.choice_model import Expected, MatchCalibration
 from xanesflow.matching.conclusion import conclude
-from xanesflow.matching.likeness import Curve, Likeness, Target, fit_candidate, target_of
-from xanesflow.matching.surroundings import Surroundings
+from xanesflow.matching.likeness import Likeness, Target, fit_candidate, target_of
+from xanesflow.matching.ranking import Reference, Row
 from xanesflow.measured import MeasuredSpectrum
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A candidate's spectrum, computed or measured.
-
-    Attributes:
-        id: of the candidate.
-        name: of the mineral, compound or sample; may be empty.
-        formula: reduced; empty if it is not known.
-        curve: its normalised spectrum.
-        metal: whether it is a metal or an alloy.
-        carbonate: whether it is a carbonate.
-        surroundings: of the absorber; None if they are not known.
-    """
-
-    id: str
-    name: str
-    formula: str
-    curve: Curve
-    metal: bool = False
-    carbonate: bool = False
-    surroundings: Surroundings | None = None
-
-    @property
-    def short_name(self) -> str:
-        """Name without what follows a comma; formula or id where there is no name."""
-        return self.name.split(",")[0] or self.formula or self.id
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """A ranked candidate.
-
-    Attributes:
-        rank: from 1 on.
-        reference: the candidate.
-        likeness: how well it fits.
-        certainty: probability that it is the right one, if the right one is among the candidates.
-    """
-
-    rank: int
-    reference: Reference
-    likeness: Likeness
-    certainty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +26,7 @@ class Match:
         conclusion: what can be said, in a sentence.
         warnings: sentences on what is known to fail here.
         left_out: sentences on candidates without a spectrum.
-        known: shares measured on the known standards (`Calibration.known`).
+        known: shares measured on the known standards (`MatchCalibration.known`).
     """
 
     spectrum: MeasuredSpectrum
@@ -84,10 +39,16 @@ class Match:
     known: dict[str, float]
 
 
+def expected_of(reference: Reference, element: str, calibration: MatchCalibration) -> Expected:
+    """The shift and width that a candidate should need."""
+    state = reference.surroundings.oxidation_state if reference.surroundings else None
+    return calibration.expects(element, metal=reference.metal, oxidation_state=state)
+
+
 def match_spectrum(
     spectrum: MeasuredSpectrum,
     references: Sequence[Reference],
-    calibration: Calibration,
+    calibration: MatchCalibration,
     *,
     left_out: Iterable[str] = (),
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -113,7 +74,8 @@ def match_spectrum(
     fitted: list[tuple[Reference, Likeness]] = []
     for number, reference in enumerate(references, 1):
         try:
-            bounds = calibration.bounds(spectrum.element, metal=reference.metal)
+            expected = expected_of(reference, spectrum.element, calibration)
+            bounds = calibration.bounds(expected)
             fitted.append((reference, fit_candidate(target, reference.curve, bounds, calibration.correction)))
         except XanesflowError as error:
             missing.append(f"{reference.id}: {error}")
@@ -123,8 +85,8 @@ def match_spectrum(
             f"No candidate has a spectrum that can be compared with {spectrum.source}"
             + (f" ({missing[0]})." if missing else ".")
         )
-    expected = [calibration.expected_shift(spectrum.element, metal=reference.metal) for reference, _ in fitted]
-    certainty = calibration.probabilities([likeness for _, likeness in fitted], expected)
+    expectations = [expected_of(reference, spectrum.element, calibration) for reference, _ in fitted]
+    certainty = calibration.probabilities([likeness for _, likeness in fitted], expectations)
     order = sorted(range(len(fitted)), key=lambda i: (-certainty[i], fitted[i][1].rms, fitted[i][0].id))
     rows = tuple(Row(rank, *fitted[i], float(certainty[i])) for rank, i in enumerate(order, 1))
     return Match(

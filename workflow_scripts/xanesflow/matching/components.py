@@ -15,6 +15,8 @@ from xanesflow.measured import MeasuredSpectrum
 Floats = NDArray[np.float64]
 
 FEWEST = 3
+LEAST_NOISE = 0.001
+"""Of the edge step; errors of the normalisation are no smaller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,8 @@ class Components:
         scores: (n, k) of the scans.
         variance: (k,) share of the sum of squares of each component.
         indicator: (k,) Malinowski's factor indicator IND for the first 1, 2, … components; least at the number that
-            stands out of the noise (NaN for the last).
+            stands out of the noise, if the scans are many (NaN for the last).
+        noise: root mean square of the scans' noise, or `LEAST_NOISE`, in units of the edge step.
     """
 
     sources: tuple[str, ...]
@@ -39,11 +42,13 @@ class Components:
     scores: Floats
     variance: Floats
     indicator: Floats
+    noise: float
 
     @property
     def significant(self) -> int:
-        """Number of components at the least indicator."""
-        return int(np.nanargmin(self.indicator)) + 1
+        """Fewest components that rebuild all scans as well as their noise allows."""
+        misfits = [float(np.sqrt(np.mean(self.misfit(k) ** 2))) for k in range(1, len(self.variance) + 1)]
+        return 1 + next(k for k, misfit in enumerate(misfits) if misfit <= self.noise or k + 1 == len(misfits))
 
     def rebuilt(self, number: int) -> Floats:
         """(n, m) spectra from the first components."""
@@ -97,4 +102,5 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
         left * singular * signs,
         squares / squares.sum(),
         indicator,
+        max(LEAST_NOISE, float(np.sqrt(np.mean([each.parameters["noise"] ** 2 for each in spectra])))),
     )

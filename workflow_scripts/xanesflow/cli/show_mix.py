@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from xanesflow.cli.match import Wanted, get_references, read_scans
+from xanesflow.cli.show_match import Wanted, get_references, read_scans
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.draw_match import check_plot
-from xanesflow.matching.mix import Mixture, MixtureFit, Standard, fit_mixtures
+from xanesflow.matching.mixtures import Mixture, MixtureFit, Standard, fit_mixtures
 from xanesflow.matching.references import computed_standards, measured_references
 from xanesflow.matching.write_match import check_output
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading
@@ -103,7 +103,7 @@ def show_pca(
     Raises:
         XanesflowError: a scan cannot be used, or a result cannot be written.
     """
-    from xanesflow.matching.pca import find_components
+    from xanesflow.matching.components import find_components
 
     _check(files, output, plot)
     spectra = read_scans(files, reading, normalisation, messages)
@@ -117,7 +117,7 @@ def show_pca(
     number = found.significant
     say(
         results,
-        f"{plural(number, 'component')} {'stands' if number == 1 else 'stand'} out of the noise of "
+        f"{plural(number, 'component')} {'is' if number == 1 else 'are'} above the noise of "
         f"{plural(len(spectra), 'scan')}.",
         style="bold",
     )
