@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 SHIPPED = Path(__file__).parent / "library"
 """Folder of the libraries that come with the package, one file for each level of theory."""
 
+_COLUMNS = ("energy_ev", "cross_section", "background")
+
 _DECIMALS = 4
 """Of lattice vectors in Å and fractional coordinates; two structures that agree so far have the same spectrum."""
 
@@ -112,8 +114,8 @@ class SpectrumStore:
         """The spectrum of a key; None if there is none, or its file is damaged."""
         try:
             with np.load(self._path(key), allow_pickle=False) as file:
-                columns = (file[name].astype(np.float64) for name in ("energy_ev", "cross_section", "background"))
-                return SiteSpectrum(*columns, failure=str(file["failure"]))
+                energy, spectrum, background = (file[name].astype(np.float64) for name in _COLUMNS)
+                return SiteSpectrum(energy, spectrum, background, str(file["failure"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return read_library(self._library).get(key)
 
