@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from measured_files import ENERGY, mu
+from measured_files import ENERGY
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.components import find_components
