@@ -1,10 +1,10 @@
 """How often are the right two standards found in a mixture of measured spectra?
 
-    python studies/study_mixtures.py DATA            # computed standards, and measured ones of another source
+    python studies/study_mixtures.py DATA            # with the computed examples and minerals as standards
     python studies/study_mixtures.py DATA --write    # also into the calibration of the level of theory
 
-Mixtures are made of two measured standards of one element (DATA as of study_matching.py), in shares from 0.2 to 0.8, and
-fitted with combinations of at most two standards.
+Mixtures are made of two measured standards of one element (DATA as of study_matching.py), in shares from 0.2 to 0.8,
+and fitted with combinations of at most two standards.
 """
 
 from __future__ import annotations

@@ -100,10 +100,11 @@ def show_match(
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
     references, calibration, left_out = get_references(elements.pop(), wanted, messages)
     matches = []
-    for spectrum in spectra:
-        matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
+    with Progress(console=messages, transient=True, disable=len(spectra) == 1 or not messages.is_terminal) as progress:
+        for spectrum in progress.track(spectra, description="matching"):
+            matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
     if len(matches) == 1:
-        _show_one(matches[0], wanted, messages, results)
+        _show_one(matches[0], messages, results)
     else:
         results.print(_series_table(matches))
     _write(matches, outputs, results)
@@ -210,7 +211,7 @@ def _check_outputs(file: Path, outputs: Outputs) -> None:
             raise WrongCallError(str(error)) from None
 
 
-def _show_one(match: Match, wanted: Wanted, messages: Console, results: Console) -> None:
+def _show_one(match: Match, messages: Console, results: Console) -> None:
     for remark in match.spectrum.remarks:
         say(messages, f"About the scan: {remark}", style="yellow")
     results.print(_table(match))

@@ -14,6 +14,7 @@ from xanesflow.core.files import write_text
 from xanesflow.core.text import printable
 from xanesflow.matching.draw_match import BEST, COLOURS, label_of
 from xanesflow.matching.rank_candidates import Match
+from xanesflow.matching.surroundings import Surroundings
 from xanesflow.matching.write_match import row_values
 
 _TEXT, _GRID = "#888888", "rgba(128,128,128,0.25)"
@@ -40,8 +41,7 @@ def write_page(path: Path, match: Match) -> None:
         {
             **row_values(row, match.spectrum.element),
             "name": printable(row.reference.name, 80),
-            "oxidation_state": _number(row.reference.surroundings and row.reference.surroundings.oxidation_state),
-            "coordination": _number(row.reference.surroundings and row.reference.surroundings.coordination),
+            **_around(row.reference.surroundings),
         }
         for row in match.rows
     ]
@@ -77,8 +77,10 @@ def environment() -> Environment:
     )
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def _around(known: Surroundings | None) -> dict[str, str]:
+    """Oxidation state and coordination for the table."""
+    values = {name: getattr(known, name, None) for name in ("oxidation_state", "coordination")}
+    return {name: "–" if value is None else f"{value:.3g}" for name, value in values.items()}
 
 
 def _reading(match: Match) -> dict[str, str]:

@@ -8,7 +8,7 @@ the natural width of its features say the same, so the criterion and the interva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -106,7 +106,6 @@ def fit_mixtures(
     *,
     most: int = 3,
     sum_to_one: bool = False,
-    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> MixtureFit:
     """Fit all combinations of up to `most` standards and rank them.
 
@@ -117,7 +116,6 @@ def fit_mixtures(
         standards: what it may consist of.
         most: largest number of standards in a combination.
         sum_to_one: whether the fractions must add up to 1.
-        progress: called as `progress(done, of)`.
 
     Raises:
         XanesflowError: there are fewer than two standards, two have one name, or they do not cover the edge.
@@ -141,9 +139,8 @@ def fit_mixtures(
             tried.append((misfit, members))
         chosen += [members for _, members in sorted(tried)[:_REFINED]]
     found = []
-    for number, members in enumerate(chosen, 1):
+    for members in chosen:
         found.append(_refine([standards[i] for i in members], energy, values, points=points, sum_to_one=sum_to_one))
-        progress(number, len(chosen))
     best = sorted((each for each in found if np.all(each.fractions > 0)), key=lambda each: each.criterion)
     ranked = tuple(Mixture(rank, *_fields(each)) for rank, each in enumerate(best, 1))
     if not ranked:

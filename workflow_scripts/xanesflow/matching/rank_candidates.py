@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xanesflow.core.errors import XanesflowError
@@ -51,7 +51,6 @@ def match_spectrum(
     calibration: MatchCalibration,
     *,
     left_out: Iterable[str] = (),
-    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Match:
     """Compare a measured spectrum with references of its element and rank them.
 
@@ -60,7 +59,6 @@ def match_spectrum(
         references: the candidates.
         calibration: of their level of theory.
         left_out: sentences on candidates that have no spectrum.
-        progress: called as `progress(done, of)`.
 
     Raises:
         XanesflowError: the spectrum is not of a K edge, or no candidate can be compared with it.
@@ -72,14 +70,13 @@ def match_spectrum(
     target = target_of(spectrum)
     missing = list(left_out)
     fitted: list[tuple[Reference, Likeness]] = []
-    for number, reference in enumerate(references, 1):
+    for reference in references:
         try:
             expected = expected_of(reference, spectrum.element, calibration)
             bounds = calibration.bounds(expected)
             fitted.append((reference, fit_candidate(target, reference.curve, bounds, calibration.correction)))
         except XanesflowError as error:
             missing.append(f"{reference.id}: {error}")
-        progress(number, len(references))
     if not fitted:
         raise XanesflowError(
             f"No candidate has a spectrum that can be compared with {spectrum.source}"
