@@ -8,7 +8,7 @@ import pytest
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
 from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration, softmax
-from xanesflow.matching.compute_candidates import make_engine, plan_spectra
+from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
 from xanesflow.matching.material_spectrum import average_sites, normalise_by
 from xanesflow.matching.spectrum_store import (
@@ -181,6 +181,19 @@ def test_the_name_of_a_spectrum_depends_on_structure_site_and_settings_only():
     assert key == spectrum_key("s", 0, {**settings, "programs": "of macOS"})
     others = [("t", 0, settings), ("s", 1, settings), ("s", 0, {**settings, "code": "engine 4"})]
     assert all(spectrum_key(*other) != key for other in others)
+
+
+def test_a_missing_spectrum_is_computed_once_and_is_the_shipped_one(tmp_path):
+    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
+    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path)
+    plan = plan_spectra([candidate], engine, store)
+    assert len(plan.missing) == 1
+    assert plan.minutes(1) == pytest.approx(5.4 / 60)
+    (computed,) = compute_missing(plan, engine, store, workers=1).values()
+    assert not plan_spectra([candidate], engine, store).missing
+    shipped = SpectrumStore("FEFF8L", tmp_path / "empty").get(plan.sites[0].key)
+    again = np.interp(shipped.energy_ev, computed.energy_ev, computed.cross_section)
+    assert again == pytest.approx(shipped.cross_section, abs=1e-3 * computed.cross_section.max())
 
 
 def test_the_shipped_library_has_all_examples():
