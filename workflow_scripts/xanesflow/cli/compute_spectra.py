@@ -25,6 +25,7 @@ def quick_look(
     folder: Path,
     *,
     workers: int | None,
+    normalised: bool = False,
     broadening: Broadening | None = None,
     console: Console,
     results: Console,
@@ -36,7 +37,8 @@ def quick_look(
         settings: of the embedded engine.
         folder: for table and plot; made if missing.
         workers: sites computed at a time; None: one for each core.
-        broadening: of the normalised spectrum; None: it is not broadened.
+        normalised: whether to write the background and the spectrum normalised by it, too.
+        broadening: of the normalised spectrum, which is then written; None: it is not broadened.
         console: for progress and remarks.
         results: for the closing table and the paths.
 
@@ -75,11 +77,12 @@ def quick_look(
         say(console, sentence, style="yellow")
     say(console, f"Theory: {THEORY}.")
     written = [table, *plots]
-    normalised = table.with_name(f"{table.stem}_normalised.csv")
-    if write_normalised(normalised, outcomes, broadening):
-        written.append(normalised)
-    elif broadening is not None:
-        say(console, "Nothing is broadened: a site has no spectrum, or no background.", style="yellow")
+    if normalised or broadening is not None:
+        beside = table.with_name(f"{table.stem}_normalised.csv")
+        if write_normalised(beside, outcomes, broadening):
+            written.append(beside)
+        else:
+            say(console, "Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
     for path in written:
         say(results, str(path))
     return written

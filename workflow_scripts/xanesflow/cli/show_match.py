@@ -236,7 +236,7 @@ def _table(match: Match) -> Table:
     table.add_column("id", no_wrap=True)
     table.add_column("formula", no_wrap=True)
     table.add_column("name")
-    for name in ("oxidation", "shift", "width", "RMS", "Spearman", "derivative", "certainty"):
+    for name in ("oxidation", "shift", "width", "RMS", "certainty"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in match.rows[:_SHOWN]:
         fit, around = row.likeness, row.reference.surroundings
@@ -250,8 +250,6 @@ def _table(match: Match) -> Table:
             f"{fit.shift_ev:+.2f}",
             f"{fit.width_ev:.2f}",
             f"{fit.rms:.3f}",
-            f"{fit.spearman:.3f}",
-            f"{fit.derivative_correlation:.2f}",
             f"{row.certainty:.0%}",
         )
     return table

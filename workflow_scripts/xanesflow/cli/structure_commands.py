@@ -70,11 +70,15 @@ def xanes(
             show_default=False,
         ),
     ] = None,
+    normalised: Annotated[
+        bool,
+        typer.Option("--normalised", help="Also write the background and the spectrum normalised by it."),
+    ] = False,
     broaden: Annotated[
         str | None,
         typer.Option(
             metavar="KIND:EV",
-            help="Also broaden the normalised spectrum: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, whose "
+            help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, whose "
             "width rises (width, rise, centre).",
             show_default=False,
         ),
@@ -109,7 +113,14 @@ def xanes(
         request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
         settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
         quick_look(
-            request, settings, output, workers=workers, broadening=broadening, console=messages(), results=results()
+            request,
+            settings,
+            output,
+            workers=workers,
+            normalised=normalised,
+            broadening=broadening,
+            console=messages(),
+            results=results(),
         )
 
 

@@ -40,7 +40,8 @@ def write_page(path: Path, match: Match) -> None:
     rows = [
         {
             **row_values(row, match.spectrum.element),
-            "name": printable(row.reference.name, 80),
+            "name": printable(row.reference.short_name, 60),
+            "full_name": printable(row.reference.name, 200),
             **_around(row.reference.surroundings),
         }
         for row in match.rows
