@@ -78,8 +78,8 @@ def xanes(
         str | None,
         typer.Option(
             metavar="KIND:EV",
-            help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, whose "
-            "width rises (width, rise, centre).",
+            help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, "
+            "whose width rises (width, rise, centre).",
             show_default=False,
         ),
     ] = None,
