@@ -20,6 +20,7 @@ from xanesflow.codes.registry import computed, engine_of, reader_of, theories, t
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import listing, one_line
 from xanesflow.matching.candidates import Candidate
+from xanesflow.matching.choice_model import CALIBRATIONS
 from xanesflow.matching.spectrum_store import SiteSpectrum, SpectrumStore, spectrum_key, structure_hash
 from xanesflow.running.process import run_command
 
@@ -29,8 +30,8 @@ _PASSING = ("timed_out", "stopped")
 
 
 def default_theory() -> str:
-    """The level of theory that computes candidates unless another is named: the one that predictions run too."""
-    return next(each.name for each in theories() if each.runs_at_prediction)
+    """The level of theory that computes candidates unless another is named: the last registered with a calibration."""
+    return [each.name for each in theories() if (CALIBRATIONS / f"{each.name}.json").is_file()][-1]
 
 
 @dataclass(frozen=True)
