@@ -147,6 +147,8 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path):
     assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept)
     copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
     assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept)
+    other = xdi(tmp_path / "l.xdi", "mu", ENERGY - 140, measured(5.0), element="Eu", edge="L3")
+    assert "only K edges can be compared" in sentence("match", other, "fe-bcc", *kept)
     after = ENERGY > E0 + 20
     late = table(tmp_path / "late.dat", ENERGY[after], measured(4.0)[after])
     assert sentence("match", late, "fe-bcc", "--element", "Fe", *kept).startswith("late.dat")

@@ -25,7 +25,7 @@ from xanesflow.matching.compute_candidates import (
     make_engine,
     plan_spectra,
 )
-from xanesflow.matching.rank_candidates import Match, match_spectrum
+from xanesflow.matching.rank_candidates import Match, check_edge, match_spectrum
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import (
     MEASURED,
@@ -91,14 +91,10 @@ def show_match(
     """
     _check_outputs(file, outputs)
     spectra = read_scans([file], reading, normalisation, messages)
-    elements = {spectrum.element for spectrum in spectra}
-    if len(elements) > 1:
-        raise XanesflowError(
-            f"The scans are of {' and '.join(sorted(elements))}; choose one with --element, or match them apart."
-        )
+    element = one_element(spectra)
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
-    references, calibration, left_out = get_references(elements.pop(), wanted, messages)
+    references, calibration, left_out = get_references(element, wanted, messages)
     matches = []
     with Progress(console=messages, transient=True, disable=len(spectra) == 1 or not messages.is_terminal) as progress:
         for spectrum in progress.track(spectra, description="matching"):
@@ -132,6 +128,20 @@ def read_scans(
     if not spectra:
         raise XanesflowError(f"None of the {plural(len(failed), 'file')} can be used, for the reasons above.")
     return spectra
+
+
+def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
+    """The element whose K edge all scans are of.
+
+    Raises:
+        XanesflowError: they are of several elements, or of another edge.
+    """
+    for spectrum in spectra:
+        check_edge(spectrum)
+    elements = {spectrum.element for spectrum in spectra}
+    if len(elements) > 1:
+        raise XanesflowError(f"The scans are of {' and '.join(sorted(elements))}; use those of one element at a time.")
+    return elements.pop()
 
 
 def get_references(

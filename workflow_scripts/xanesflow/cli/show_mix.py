@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from xanesflow.cli.show_match import Wanted, get_references, read_scans
+from xanesflow.cli.show_match import Wanted, get_references, one_element, read_scans
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural, printable
@@ -19,7 +19,7 @@ from xanesflow.matching.draw_match import check_plot
 from xanesflow.matching.mixtures import Mixture, MixtureFit, Standard, fit_mixtures
 from xanesflow.matching.references import computed_standards, measured_references
 from xanesflow.matching.write_match import check_output
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading
+from xanesflow.measured import Normalisation, Reading
 
 _SHOWN = 10
 
@@ -131,18 +131,6 @@ def show_pca(
 
         draw_components(plot, found)
         say(results, str(plot))
-
-
-def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
-    """The element that all scans are of.
-
-    Raises:
-        XanesflowError: they are of several.
-    """
-    elements = {spectrum.element for spectrum in spectra}
-    if len(elements) > 1:
-        raise XanesflowError(f"The scans are of {' and '.join(sorted(elements))}; use those of one element at a time.")
-    return elements.pop()
 
 
 def _standards(element: str, wanted: MixWanted, messages: Console) -> tuple[list[Standard], str]:

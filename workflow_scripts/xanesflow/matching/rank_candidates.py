@@ -45,6 +45,18 @@ def expected_of(reference: Reference, element: str, calibration: MatchCalibratio
     return calibration.expects(element, metal=reference.metal, oxidation_state=state)
 
 
+def check_edge(spectrum: MeasuredSpectrum) -> None:
+    """Refuse edges that nothing is computed for.
+
+    Raises:
+        XanesflowError: the spectrum is not of a K edge.
+    """
+    if spectrum.edge != "K":
+        raise XanesflowError(
+            f"{spectrum.source} is an {spectrum.edge} edge of {spectrum.element}; only K edges can be compared."
+        )
+
+
 def match_spectrum(
     spectrum: MeasuredSpectrum,
     references: Sequence[Reference],
@@ -63,10 +75,7 @@ def match_spectrum(
     Raises:
         XanesflowError: the spectrum is not of a K edge, or no candidate can be compared with it.
     """
-    if spectrum.edge != "K":
-        raise XanesflowError(
-            f"{spectrum.source} is an {spectrum.edge} edge of {spectrum.element}; only K edges can be matched."
-        )
+    check_edge(spectrum)
     target = target_of(spectrum)
     missing = list(left_out)
     fitted: list[tuple[Reference, Likeness]] = []
