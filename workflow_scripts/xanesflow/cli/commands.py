@@ -9,7 +9,9 @@ import typer
 from xanesflow import __version__
 from xanesflow.cli.campaign_commands import check, demo, init, plan, profile_app, retry, status, unpack
 from xanesflow.cli.dataset_commands import dataset_app
+from xanesflow.cli.match_commands import match
 from xanesflow.cli.measured_commands import measured
+from xanesflow.cli.mix_commands import mix, pca
 from xanesflow.cli.predict_commands import model_app, predict
 from xanesflow.cli.structure_commands import examples, structures_app, xanes
 from xanesflow.cli.terminal import results, say
@@ -42,7 +44,7 @@ def _main(
 
 
 # The order of `xanesflow --help`.
-for command in (xanes, examples, demo, init, unpack, status, retry, plan, check, predict, measured):
+for command in (xanes, examples, demo, init, unpack, status, retry, plan, check, predict, measured, match, mix, pca):
     app.command()(command)
 
 for group, name in (

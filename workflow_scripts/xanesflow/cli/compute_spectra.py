@@ -11,10 +11,12 @@ from xanesflow.cli.choose_site import Request
 from xanesflow.cli.compute_sites import compute_sites, cores
 from xanesflow.cli.show_spectra import announce, live_display, remarks, summary
 from xanesflow.cli.terminal import say
+from xanesflow.cli.write_normalised import write_normalised
 from xanesflow.cli.write_xanes import THEORY, common_grid, draw_plot, write_table
 from xanesflow.codes.feff8l import EngineSettings
 from xanesflow.codes.feff8l.programs import folder_of_programs
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.measured.broaden import Broadening
 
 
 def quick_look(
@@ -23,6 +25,8 @@ def quick_look(
     folder: Path,
     *,
     workers: int | None,
+    normalised: bool = False,
+    broadening: Broadening | None = None,
     console: Console,
     results: Console,
 ) -> list[Path]:
@@ -33,6 +37,8 @@ def quick_look(
         settings: of the embedded engine.
         folder: for table and plot; made if missing.
         workers: sites computed at a time; None: one for each core.
+        normalised: whether to write the background and the spectrum normalised by it, too.
+        broadening: of the normalised spectrum, which is then written; None: it is not broadened.
         console: for progress and remarks.
         results: for the closing table and the paths.
 
@@ -70,9 +76,16 @@ def quick_look(
     for sentence in remarks(request, outcomes, spectra):
         say(console, sentence, style="yellow")
     say(console, f"Theory: {THEORY}.")
-    for path in (table, *plots):
+    written = [table, *plots]
+    if normalised or broadening is not None:
+        beside = table.with_name(f"{table.stem}_normalised.csv")
+        if write_normalised(beside, outcomes, broadening):
+            written.append(beside)
+        else:
+            say(console, "Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
+    for path in written:
         say(results, str(path))
-    return [table, *plots]
+    return written
 
 
 def _check_writable(folder: Path) -> None:

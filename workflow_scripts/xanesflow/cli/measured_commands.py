@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from xanesflow.cli.measured_options import (
+    E0,
+    AbsorberElement,
+    Columns,
+    Decimal,
+    DSpacing,
+    Edge,
+    EnergyUnit,
+    Exclude,
+    Groups,
+    Mode,
+    Order,
+    Post,
+    Pre,
+    normalise_options,
+    read_options,
+)
 from xanesflow.cli.terminal import messages, report_errors, results
-from xanesflow.core.errors import WrongCallError
 
 
 def measured(
@@ -22,71 +37,19 @@ def measured(
         ),
     ],
     *,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group", "-g", metavar="LABEL", help="A group of an Athena project; may be repeated.", show_default=False
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ROLE=N,...",
-            help="What the columns hold, as energy=1,i0=2,it=3; also if, ir, mu, norm, angle; sums as if=4+5.",
-            show_default=False,
-        ),
-    ] = None,
-    mode: Annotated[
-        Literal["transmission", "fluorescence", "reference", "mu", "normalised"] | None,
-        typer.Option(help="The signal to take, if the file has several.", show_default=False),
-    ] = None,
-    energy_unit: Annotated[
-        Literal["eV", "keV", "deg"] | None,
-        typer.Option(
-            "--energy-unit", help="If the file does not name it; deg: monochromator angles.", show_default=False
-        ),
-    ] = None,
-    d_spacing: Annotated[
-        float | None,
-        typer.Option(
-            metavar="ANGSTROM", min=0.1, max=20.0, help="Of the monochromator, for angles.", show_default=False
-        ),
-    ] = None,
-    decimal: Annotated[
-        Literal["point", "comma"] | None,
-        typer.Option(help="The decimal mark, if the file leaves it open.", show_default=False),
-    ] = None,
-    element: Annotated[
-        str | None,
-        typer.Option("--element", "-e", metavar="SYMBOL", help="The absorber, as Fe.", show_default=False),
-    ] = None,
-    edge: Annotated[str | None, typer.Option(metavar="EDGE", help="As K or L3.", show_default=False)] = None,
-    e0: Annotated[
-        float | None,
-        typer.Option(
-            "--e0", metavar="EV", help="The edge; by default the last crossing of half the step.", show_default=False
-        ),
-    ] = None,
-    pre: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FROM:TO", help="Range of the line before the edge, eV from E0, as -150:-30.", show_default=False
-        ),
-    ] = None,
-    post: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FROM:TO", help="Range of the curve after the edge, eV from E0, as 50:600.", show_default=False
-        ),
-    ] = None,
-    order: Annotated[
-        int | None,
-        typer.Option(min=0, max=2, help="Degree of the curve after the edge.", show_default=False),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FROM:TO", help="Energies in eV to leave out; may be repeated.", show_default=False),
-    ] = None,
+    group: Groups = None,
+    columns: Columns = None,
+    mode: Mode = None,
+    energy_unit: EnergyUnit = None,
+    d_spacing: DSpacing = None,
+    decimal: Decimal = None,
+    element: AbsorberElement = None,
+    edge: Edge = None,
+    e0: E0 = None,
+    pre: Pre = None,
+    post: Post = None,
+    order: Order = None,
+    exclude: Exclude = None,
     merge: Annotated[bool, typer.Option("--merge", help="Average the files or groups: repeats of one scan.")] = False,
     output: Annotated[
         Path | None,
@@ -104,13 +67,13 @@ def measured(
     Example: xanesflow measured scan.xdi --output scan.csv --plot scan.png
     """
     with report_errors():
-        ranges = [_range(each, "--exclude") for each in exclude or []]
-        before, behind = (_range(each, name) if each else None for each, name in ((pre, "--pre"), (post, "--post")))
+        reading = read_options(
+            columns=columns, mode=mode, energy_unit=energy_unit, d_spacing=d_spacing, decimal=decimal, group=group,
+            exclude=exclude,
+        )  # fmt: skip
+        normalisation = normalise_options(e0=e0, element=element, edge=edge, pre=pre, post=post, order=order)
         from xanesflow.cli.measured import show_measured
-        from xanesflow.measured import Normalisation, Reading
 
-        reading = Reading(columns, mode, energy_unit, d_spacing, decimal, tuple(group or ()), tuple(ranges))
-        normalisation = Normalisation(e0, element, edge, before, behind, order)
         show_measured(
             files,
             reading,
@@ -121,14 +84,3 @@ def measured(
             messages=messages(),
             results=results(),
         )
-
-
-def _range(text: str, option: str) -> tuple[float, float]:
-    """`-150:-30` as two numbers, the smaller first."""
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        low = high = math.nan
-    if not math.isfinite(low) or not math.isfinite(high) or low == high:
-        raise WrongCallError(f"{option} {text[:40]!r} is not a range; write two energies in eV, as 7100:7101.")
-    return min(low, high), max(low, high)

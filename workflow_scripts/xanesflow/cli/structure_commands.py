@@ -70,6 +70,19 @@ def xanes(
             show_default=False,
         ),
     ] = None,
+    normalised: Annotated[
+        bool,
+        typer.Option("--normalised", help="Also write the background and the spectrum normalised by it."),
+    ] = False,
+    broaden: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:EV",
+            help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, "
+            "whose width rises (width, rise, centre).",
+            show_default=False,
+        ),
+    ] = None,
     symprec: Annotated[
         float,
         typer.Option(
@@ -92,12 +105,23 @@ def xanes(
     with report_errors():
         from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.compute_spectra import quick_look
+        from xanesflow.cli.write_normalised import read_broadening
         from xanesflow.codes.feff8l.options import EngineSettings
         from xanesflow.structures.disorder.represent import Disorder
 
+        broadening = read_broadening(broaden) if broaden else None
         request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
         settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
-        quick_look(request, settings, output, workers=workers, console=messages(), results=results())
+        quick_look(
+            request,
+            settings,
+            output,
+            workers=workers,
+            normalised=normalised,
+            broadening=broadening,
+            console=messages(),
+            results=results(),
+        )
 
 
 structures_app = typer.Typer(no_args_is_help=True, help="Structures that come along: examples and minerals.")

@@ -116,7 +116,7 @@ class WithOwnFiles(Protocol):
 
 
 class ComputedSpectrum(Protocol):
-    """What every reader returns.
+    """What every reader returns. If the code has it, `background` too: (n,) the same without the neighbours.
 
     Attributes:
         energy_ev: (n,) absolute photon energies.

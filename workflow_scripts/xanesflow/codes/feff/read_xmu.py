@@ -31,6 +31,7 @@ class Xmu:
         chi: (n,) fine structure, mu - mu0 in units of the edge step.
         atomic_number: of the absorber; None if the header does not name it.
         shell: of the core hole, such as `K`; None if the header does not name it.
+        background: (n,) the cross section in bohr² without scattering by the neighbours.
     """
 
     energy_ev: Array
@@ -38,6 +39,7 @@ class Xmu:
     chi: Array
     atomic_number: int | None
     shell: str | None
+    background: Array
 
 
 def parse_xmu(content: bytes) -> Xmu:
@@ -72,6 +74,7 @@ def parse_xmu(content: bytes) -> Xmu:
         chi=rows[:, 5],
         atomic_number=int(absorber[1]) if absorber else None,
         shell=absorber[2] if absorber else None,
+        background=rows[:, 4] * edge_step / BOHR_ANGSTROM**2,
     )
 
 

@@ -76,7 +76,7 @@ def parse_xmu(content: bytes) -> Xmu:
     if (np.diff(energy_ev) <= 0).any():
         raise BadRunError("unreadable", "the energies in xmu.dat do not increase")
     step = float(np.abs(mu0).max()) or 1.0
-    return Xmu(energy_ev, mu, (mu - mu0) / step, int(absorber[1]), absorber[2])
+    return Xmu(energy_ev, mu, (mu - mu0) / step, int(absorber[1]), absorber[2], mu0)
 
 
 def _rows(lines: list[list[str]]) -> Array:

@@ -1,0 +1,54 @@
+"""Make the library of computed spectra that comes with the package, so that a first match costs nothing.
+
+    python studies/ship_spectra.py examples               # computes what the cache lacks, then writes the library
+    python studies/ship_spectra.py examples minerals      # hours on one core; a killed run continues
+    python studies/ship_spectra.py examples --theory NAME # of another level of theory
+
+Sites are found by structure, site, settings and version of the code (`matching.spectrum_store`), so a library of an
+older engine is ignored and no wrong spectrum is ever taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from xanesflow.cli.compute_sites import cores
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.sites import ELEMENTS
+from xanesflow.matching.candidates import Narrowing, find_candidates
+from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
+from xanesflow.matching.spectrum_store import SHIPPED, SiteSpectrum, SpectrumStore, write_library
+
+STEP_EV = 0.25
+"""Core holes of 3d metals broaden by 1 eV and more, so nothing is lost."""
+
+
+def main() -> None:
+    """Compute and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("given", nargs="+", help="as STRUCTURE... of `xanesflow match`")
+    parser.add_argument("--theory", default=default_theory())
+    parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--max-atoms", type=int, default=None)
+    parser.add_argument("--only-kept", action="store_true", help="compute nothing; ship what the cache has")
+    given = parser.parse_args()
+    engine, store = make_engine(given.theory), SpectrumStore(given.theory, given.cache)
+    spectra: dict[str, SiteSpectrum] = {}
+    for element in ELEMENTS:
+        try:
+            candidates, _ = find_candidates(given.given, element, Narrowing(max_atoms=given.max_atoms))
+        except XanesflowError as error:
+            print(error)
+            continue
+        plan = plan_spectra(candidates, engine, store)
+        print(f"{element}: {len(plan.sites)} sites, {len(plan.missing)} not kept", flush=True)
+        found = plan.known if given.only_kept else compute_missing(plan, engine, store, workers=cores())
+        spectra |= {key: spectrum for key, spectrum in found.items() if not spectrum.failure}
+    path = SHIPPED / f"{given.theory}.npz"
+    write_library(path, spectra, step_ev=STEP_EV)
+    print(f"{path}: {len(spectra)} sites, {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

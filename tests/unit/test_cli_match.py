@@ -1,0 +1,154 @@
+"""`xanesflow match`, `mix` and `pca` with kept spectra: files, page, figures, and a sentence for every mistake."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from measured_files import E0, ENERGY, table, xdi
+from typer.testing import CliRunner
+
+from xanesflow.cli import app
+from xanesflow.matching.candidates import find_candidates
+from xanesflow.matching.compute_candidates import make_engine, plan_spectra
+from xanesflow.matching.spectrum_store import SiteSpectrum, SpectrumStore
+from xanesflow.matching.write_match import COLUMNS
+
+NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
+
+
+def step(away):
+    return 0.5 + np.arctan(away / 0.8) / np.pi
+
+
+def measured(peak, energy=ENERGY):
+    """A normalised spectrum with a white line `peak` eV after its edge."""
+    return step(energy - E0) + 0.8 * np.exp(-((energy - E0 - peak) ** 2) / 18)
+
+
+def call(*arguments):
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [str(each) for each in arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert "Traceback" not in done.output
+    return done.exit_code, done.stdout, done.stderr
+
+
+def sentence(*arguments, code=1):
+    found, out, err = call(*arguments)
+    assert (found, out) == (code, ""), err
+    assert err.endswith(".\n")
+    return err.strip().split("\n")[-1]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Kept spectra of examples, each with a white line elsewhere, 3 eV above where they are measured."""
+    folder = tmp_path_factory.mktemp("cache")
+    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L")
+    energy = np.arange(7095.0, 7170.0, 0.1)
+    for number, name in enumerate(NAMES):
+        candidates, _ = find_candidates([name], "Fe")
+        for site in plan_spectra(candidates, engine, store).sites:
+            values = measured(4.0 + 3 * number, energy - 3.0)
+            store.put(site.key, SiteSpectrum(energy, 2e-3 * values, 2e-3 * step(energy - 3 - E0)))
+    return folder
+
+
+@pytest.fixture
+def scan(tmp_path):
+    return xdi(tmp_path / "scan.xdi", "mu", ENERGY, 0.3 + 1.3 * measured(4.0))
+
+
+def test_the_ranking_is_written_and_shown(scan, cache, tmp_path):
+    outputs = [tmp_path / name for name in ("out.csv", "out.json", "page.html", "figure.svg")]
+    csv, record, page, figure = outputs
+    code, out, err = call("match", scan, *NAMES, "--cache", cache, "-o", csv, "--page", page, "-p", figure)
+    assert code == 0, err
+    assert "4 candidates with 4 sites: 4 kept, 0 to compute" in err
+    rows = pd.read_csv(csv)
+    assert tuple(rows.columns) == COLUMNS
+    assert rows["rank"].tolist() == [1, 2, 3, 4]
+    assert rows["id"][0] == "feo-rocksalt"
+    assert rows["shift_ev"][0] == pytest.approx(-3.0, abs=0.5)
+    assert rows["certainty"].sum() == pytest.approx(1.0, abs=1e-3)
+    assert rows["certainty"].is_monotonic_decreasing
+    assert "siderite may be the right answer at any rank" in err
+    text = page.read_text(encoding="utf-8")
+    assert "feo-rocksalt" in text
+    assert 'src="http' not in text
+    assert figure.read_text(encoding="utf-8").count("</svg>") == 1
+    assert "RMS" in out
+    assert call("match", scan, *NAMES, "--cache", cache, "-o", record)[0] == 0
+    known = json.loads(record.read_text(encoding="utf-8"))
+    assert known["rows"][0]["oxidation_state"] == 2.0
+    assert known["conclusion"] in " ".join(out.split())
+    assert len(known["rows"][0]["fitted"]) == len(known["energy_ev"])
+
+
+def test_a_folder_of_scans_is_a_series(cache, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(3):
+        xdi(folder / f"s{number}.xdi", "mu", ENERGY, 0.3 + measured(4.0 + 1.5 * number))
+    (folder / "notes.txt").write_text("no spectrum\n", encoding="utf-8")
+    code, _, err = call("match", folder, *NAMES, "--cache", cache, "-o", tmp_path / "o.csv", "-p", tmp_path / "o.png")
+    assert code == 0, err
+    assert "Left out: notes.txt" in err
+    rows = pd.read_csv(tmp_path / "o.csv")
+    assert rows.groupby("scan")["rank"].max().to_dict() == {"s0.xdi": 4, "s1.xdi": 4, "s2.xdi": 4}
+    assert rows[rows["rank"] == 1]["id"].tolist() == ["feo-rocksalt", rows["id"][4], "fe2o3-hematite"]
+    assert "--page shows one spectrum" in sentence("match", folder, *NAMES, "--page", tmp_path / "p.html", code=2)
+
+
+def test_measured_spectra_can_be_candidates(scan, tmp_path):
+    folder = tmp_path / "standards"
+    folder.mkdir()
+    for name, peak in (("oxide", 4.0), ("sulphide", 9.0), ("metal", 12.0)):
+        xdi(folder / f"{name}.xdi", "mu", ENERGY + 0.5, 0.2 + 0.9 * measured(peak))
+    code, _, err = call("match", scan, folder, "--measured", "-o", tmp_path / "o.csv")
+    assert code == 0, err
+    rows = pd.read_csv(tmp_path / "o.csv")
+    assert rows["id"][0] == "oxide"
+    assert rows["shift_ev"][0] == -0.5
+    assert rows["certainty"][0] > 0.8
+    mixed = xdi(tmp_path / "mixed.xdi", "mu", ENERGY, 0.7 * measured(4.0) + 0.3 * measured(12.0))
+    code, _, err = call("mix", mixed, folder, "-o", tmp_path / "m.csv", "-p", tmp_path / "m.svg")
+    assert code == 0, err
+    best = pd.read_csv(tmp_path / "m.csv").iloc[0]
+    assert best["standards"] == "metal;oxide"
+    assert [float(each) for each in best["fractions"].split(";")] == pytest.approx([0.3, 0.7], abs=0.01)
+    assert call("mix", mixed, folder, "-o", tmp_path / "m.json")[0] == 0
+    code, out, err = call("pca", folder, "-o", tmp_path / "p.csv", "-p", tmp_path / "p.png")
+    assert code == 0, err
+    assert "3 components are above the noise of 3 scans" in out
+    assert call("pca", folder, "-o", tmp_path / "p.json")[0] == 0
+
+
+def test_computed_standards_need_a_flag_and_are_warned_about(cache, scan, tmp_path):
+    code, _, err = call("mix", scan, *NAMES, "--computed", "--cache", cache, "-o", tmp_path / "m.json")
+    assert code == 0, err
+    assert "Computed standards do not identify mixtures" in err
+    assert "Computed standards do not identify" in json.loads((tmp_path / "m.json").read_text("utf-8"))["remark"]
+
+
+def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    kept = ("--cache", cache)
+    assert "holds no structure" in sentence("match", scan, "nio-rocksalt", *kept)
+    assert "empty" in sentence("match", scan, empty, *kept)
+    assert "There is no structure file nothing" in sentence("match", scan, "nothing", *kept)
+    assert "DFT were never checked" in sentence("match", scan, "fe-bcc", "--theory", "DFT", *kept)
+    assert "does not name elements" in sentence("match", scan, "examples", "--contains", "Fx", *kept, code=2)
+    assert "must end with .csv or .json" in sentence("match", scan, "fe-bcc", "-o", tmp_path / "o.txt", *kept, code=2)
+    assert "must end with .html" in sentence("match", scan, "fe-bcc", "--page", tmp_path / "o.txt", *kept, code=2)
+    assert "holds no files" in sentence("match", scan, empty, "--measured")
+    assert "at least two standards" in sentence("mix", scan, scan)
+    assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept)
+    copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
+    assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept)
+    other = xdi(tmp_path / "l.xdi", "mu", ENERGY - 140, measured(5.0), element="Eu", edge="L3")
+    assert "only K edges can be compared" in sentence("match", other, "fe-bcc", *kept)
+    after = ENERGY > E0 + 20
+    late = table(tmp_path / "late.dat", ENERGY[after], measured(4.0)[after])
+    assert sentence("match", late, "fe-bcc", "--element", "Fe", *kept).startswith("late.dat")

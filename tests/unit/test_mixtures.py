@@ -1,0 +1,93 @@
+"""Mixtures of made-up standards give their fractions back; components count what a series was made of."""
+
+import numpy as np
+import pytest
+from measured_files import ENERGY
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.matching.components import find_components
+from xanesflow.matching.mixtures import Standard, fit_mixtures
+from xanesflow.measured.measured_spectrum import Scan
+from xanesflow.measured.normalise import normalise
+
+PEAKS = {"first": (6.0, 0.8, 8.0), "second": (9.0, 0.5, 20.0), "third": (3.0, 0.4, 6.0), "fourth": (15.0, 0.6, 40.0)}
+
+
+def made(weights, *, noise=0.0, seed=0, shift=0.0):
+    """A spectrum of peaks after one edge; weights by the name of a peak."""
+    away = ENERGY - 7120 - shift
+    lines = sum(w * PEAKS[n][1] * np.exp(-((away - PEAKS[n][0]) ** 2) / PEAKS[n][2]) for n, w in weights.items())
+    edge = sum(weights.values()) * (0.5 + np.arctan(away / 0.8) / np.pi)
+    return edge + lines + noise * np.random.default_rng(seed).normal(size=len(ENERGY))
+
+
+def scan(values, name="sample"):
+    return normalise(Scan(ENERGY, values, "normalised", name, "Fe", "K"))
+
+
+def standards(*names, reach=1.0):
+    return [Standard(name, ENERGY, made({name: 1.0}), (-reach, reach)) for name in names]
+
+
+def test_fractions_and_shifts_are_recovered():
+    away = made({"first": 0.35}) + made({"second": 0.65}, shift=0.4)
+    fit = fit_mixtures(scan(away), standards(*PEAKS))
+    best = fit.mixtures[0]
+    assert best.standards == ("first", "second")
+    assert best.fractions == pytest.approx([0.35, 0.65], abs=0.01)
+    assert best.shifts_ev == pytest.approx([0.0, 0.4], abs=0.05)
+    assert best.rms < 2e-3
+    assert [each.rank for each in fit.mixtures] == list(range(1, len(fit.mixtures) + 1))
+    assert all((each.fractions > 0).all() for each in fit.mixtures)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    held = []
+    for seed in range(25):
+        fit = fit_mixtures(
+            scan(made({"first": 0.4, "second": 0.6}, noise=0.01, seed=seed)), standards("first", "second", reach=0.0)
+        )
+        (best,) = [each for each in fit.mixtures if len(each.standards) == 2]
+        held += [low <= truth <= high for truth, low, high in zip((0.4, 0.6), best.low, best.high, strict=True)]
+    assert np.mean(held) >= 0.85  # 95 % of 50, less three standard deviations
+
+
+def test_fractions_add_up_to_one_where_asked():
+    fit = fit_mixtures(scan(made({"first": 0.5, "third": 0.55})), standards("first", "third"), sum_to_one=True)
+    assert fit.mixtures[0].fractions.sum() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_needless_standard_does_not_win():
+    fit = fit_mixtures(scan(made({"second": 1.0}, noise=0.002)), standards(*PEAKS))
+    assert fit.mixtures[0].standards == ("second",)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (standards("first"), "at least two standards"),
+        (standards("first", "first"), "Two standards are called first"),
+        (
+            [*standards("first"), Standard("short", ENERGY[ENERGY < 7130], made({"first": 1})[ENERGY < 7130])],
+            "short ends",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted_is_said(given, sentence):
+    with pytest.raises(XanesflowError, match=sentence):
+        fit_mixtures(scan(made({"first": 1.0})), given)
+
+
+def test_components_count_what_a_series_is_made_of():
+    shares = np.linspace(0, 1, 9)
+    series = [scan(made({"first": a, "second": 1 - a}, noise=0.003, seed=k), f"scan {k}") for k, a in enumerate(shares)]
+    found = find_components(series)
+    assert found.significant == 2
+    assert np.nanargmin(found.indicator) + 1 == 2
+    # Against the eigenvalues of the matrix of scalar products
+    eigenvalues = np.linalg.eigvalsh(found.spectra @ found.spectra.T)[::-1]
+    assert found.variance == pytest.approx(eigenvalues / eigenvalues.sum(), abs=1e-10)
+    assert found.rebuilt(9) == pytest.approx(found.spectra, abs=1e-10)
+    assert found.misfit(2).max() < 0.006
+    with pytest.raises(XanesflowError, match="at least 3 scans"):
+        find_components(series[:2])

@@ -1,0 +1,192 @@
+"""`xanesflow mix` and `xanesflow pca`: read scans, fit combinations or components, show and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from xanesflow.cli.show_match import Wanted, get_references, one_element, read_scans
+from xanesflow.cli.terminal import say
+from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.text import plural, printable
+from xanesflow.matching.draw_match import check_plot
+from xanesflow.matching.mixtures import Mixture, MixtureFit, Standard, fit_mixtures
+from xanesflow.matching.references import computed_standards, measured_references
+from xanesflow.matching.write_match import check_output
+from xanesflow.measured import Normalisation, Reading
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class MixWanted:
+    """What to fit, and the files to write.
+
+    Attributes:
+        standards: as on the command line.
+        most: largest number of standards in a combination.
+        sum_to_one: whether fractions must add up to 1.
+        max_shift: of measured standards, in eV.
+        computed: whether the standards are structures.
+        cache: of computed spectra.
+        output: table to write.
+        plot: figure to write.
+    """
+
+    standards: tuple[str, ...]
+    most: int = 3
+    sum_to_one: bool = False
+    max_shift: float = 1.0
+    computed: bool = False
+    cache: Path | None = None
+    output: Path | None = None
+    plot: Path | None = None
+
+
+def show_mix(
+    file: Path,
+    wanted: MixWanted,
+    *,
+    reading: Reading,
+    normalisation: Normalisation,
+    messages: Console,
+    results: Console,
+) -> None:
+    """Fit combinations to one scan or several, show and write them.
+
+    Raises:
+        XanesflowError: a scan or standard cannot be used, or a result cannot be written.
+    """
+    _check([file], wanted.output, wanted.plot)
+    spectra = read_scans([file], reading, normalisation, messages)
+    element = one_element(spectra)
+    standards, remark = _standards(element, wanted, messages)
+    if remark:
+        say(messages, remark, style="yellow")
+    fits = []
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        task = progress.add_task("fitting", total=len(spectra))
+        for spectrum in spectra:
+            fits.append(fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one))
+            progress.advance(task)
+    results.print(_table(fits))
+    if wanted.output is not None:
+        from xanesflow.matching.write_mix import write_mixtures
+
+        write_mixtures(wanted.output, fits, remark)
+        say(results, str(wanted.output))
+    if wanted.plot is not None:
+        from xanesflow.matching.write_mix import draw_mixtures
+
+        draw_mixtures(wanted.plot, fits)
+        say(results, str(wanted.plot))
+
+
+def show_pca(
+    files: Sequence[Path],
+    output: Path | None,
+    plot: Path | None,
+    *,
+    reading: Reading,
+    normalisation: Normalisation,
+    messages: Console,
+    results: Console,
+) -> None:
+    """Find the principal components of scans, show and write them.
+
+    Raises:
+        XanesflowError: a scan cannot be used, or a result cannot be written.
+    """
+    from xanesflow.matching.components import find_components
+
+    _check(files, output, plot)
+    spectra = read_scans(files, reading, normalisation, messages)
+    found = find_components(spectra)
+    table = Table("component", "share of the sum of squares", "indicator", "largest misfit of a scan")
+    for k in range(min(len(found.variance), _SHOWN)):
+        table.add_row(
+            str(k + 1), f"{found.variance[k]:.3g}", f"{found.indicator[k]:.3g}", f"{found.misfit(k + 1).max():.4f}"
+        )
+    results.print(table)
+    number = found.significant
+    say(
+        results,
+        f"{plural(number, 'component')} {'is' if number == 1 else 'are'} above the noise of "
+        f"{plural(len(spectra), 'scan')}.",
+        style="bold",
+    )
+    if output is not None:
+        from xanesflow.matching.write_mix import write_components
+
+        write_components(output, found)
+        say(results, str(output))
+    if plot is not None:
+        from xanesflow.matching.write_mix import draw_components
+
+        draw_components(plot, found)
+        say(results, str(plot))
+
+
+def _standards(element: str, wanted: MixWanted, messages: Console) -> tuple[list[Standard], str]:
+    """The standards, and a remark on how far they can be trusted."""
+    if wanted.computed:
+        references, calibration, failed = get_references(
+            element, Wanted(wanted.standards, cache=wanted.cache), messages
+        )
+        standards = computed_standards(references, element, calibration)
+        share = calibration.known.get("right_pair")
+        often = "" if share is None else f"; in trials, the right pair came first in only {share:.0%}"
+        remark = f"Computed standards do not identify mixtures{often}. Use measured standards for that."
+    else:
+        references, failed = measured_references([Path(each) for each in wanted.standards], element)
+        reach = (-wanted.max_shift, wanted.max_shift)
+        standards = [Standard(each.id, each.curve.energy_ev, each.curve.values, reach) for each in references]
+        remark = ""
+    for sentence in failed:
+        say(messages, f"Left out: {sentence}", style="yellow")
+    return standards, remark
+
+
+def _check(files: Sequence[Path], output: Path | None, plot: Path | None) -> None:
+    """Raise an error before the work if a result cannot be written under its name."""
+    try:
+        if output is not None:
+            check_output(output)
+        if plot is not None:
+            check_plot(plot)
+    except XanesflowError as error:
+        raise WrongCallError(str(error)) from None
+    for path in (output, plot):
+        if path is not None and (path.is_dir() or any(path.resolve() == file.resolve() for file in files)):
+            raise WrongCallError(f"{path} is a folder or a measured file itself; name another file.")
+
+
+def _table(fits: Sequence[MixtureFit]) -> Table:
+    """The best combinations of one scan, or the best of each of several."""
+    if len(fits) == 1:
+        table = Table("", "standards", "fractions (95 %)", "shifts (eV)", "RMS", "criterion")
+        for mixture in fits[0].mixtures[:_SHOWN]:
+            table.add_row(str(mixture.rank), *_cells(mixture.standards, mixture))
+        return table
+    table = Table("scan", "standards", "fractions (95 %)", "shifts (eV)", "RMS", "criterion")
+    for fit in fits:
+        best = fit.mixtures[0]
+        table.add_row(escape(printable(fit.spectrum.source, 40)), *_cells(best.standards, best))
+    return table
+
+
+def _cells(names: Sequence[str], mixture: Mixture) -> tuple[str, ...]:
+    parts = zip(mixture.fractions, mixture.low, mixture.high, strict=True)
+    return (
+        escape("\n".join(printable(name, 40) for name in names)),
+        "\n".join(f"{fraction:.3f} ({low:.3f} to {high:.3f})" for fraction, low, high in parts),
+        "\n".join(f"{shift:+.2f}" for shift in mixture.shifts_ev),
+        f"{mixture.rms:.4f}",
+        f"{mixture.criterion:.1f}",
+    )

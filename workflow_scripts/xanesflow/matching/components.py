@@ -1,0 +1,106 @@
+"""Principal components of a series of spectra: how many independent ones it has, and how well these rebuild it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.matching.likeness import AFTER_EV, BEFORE_EV, STEP_EV
+from xanesflow.measured import MeasuredSpectrum
+
+Floats = NDArray[np.float64]
+
+FEWEST = 3
+LEAST_NOISE = 0.001
+"""Of the edge step; errors of the normalisation are no smaller."""
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal components of n spectra at m energies; the mean is not taken off, as users of Athena expect.
+
+    Attributes:
+        sources: n names of the scans.
+        energy_ev: (m,) absolute photon energies.
+        spectra: (n, m) normalised.
+        components: (k, m) orthonormal, the most important first.
+        scores: (n, k) of the scans.
+        variance: (k,) share of the sum of squares of each component.
+        indicator: (k,) Malinowski's factor indicator IND for the first 1, 2, … components; least at the number that
+            stands out of the noise, if the scans are many (NaN for the last).
+        noise: root mean square of the scans' noise, or `LEAST_NOISE`, in units of the edge step.
+    """
+
+    sources: tuple[str, ...]
+    energy_ev: Floats
+    spectra: Floats
+    components: Floats
+    scores: Floats
+    variance: Floats
+    indicator: Floats
+    noise: float
+
+    @property
+    def significant(self) -> int:
+        """Fewest components that rebuild all scans as well as their noise allows."""
+        misfits = [float(np.sqrt(np.mean(self.misfit(k) ** 2))) for k in range(1, len(self.variance) + 1)]
+        return 1 + next(k for k, misfit in enumerate(misfits) if misfit <= self.noise or k + 1 == len(misfits))
+
+    def rebuilt(self, number: int) -> Floats:
+        """(n, m) spectra from the first components."""
+        return np.asarray(self.scores[:, :number] @ self.components[:number])
+
+    def misfit(self, number: int) -> Floats:
+        """(n,) root mean squared difference of the rebuilt spectra, in units of the edge step."""
+        return np.asarray(np.sqrt(np.mean((self.rebuilt(number) - self.spectra) ** 2, axis=1)))
+
+
+def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
+    """Find the components near the edge, at the energies that all scans cover.
+
+    Malinowski's real error of k components is sqrt(Σ_{j>k} λ_j / (m (n - k))), λ the eigenvalues, for n spectra of m
+    points; the indicator is this error over (n - k)² (E. R. Malinowski, Anal. Chem. 49, 612 (1977)).
+
+    Args:
+        spectra: normalised scans of one edge.
+
+    Raises:
+        XanesflowError: there are fewer than three, they are of several edges, or have no energies in common.
+    """
+    if len(spectra) < FEWEST:
+        raise XanesflowError(
+            f"Principal components need at least {FEWEST} scans, and there are {len(spectra)}; give more files."
+        )
+    if len({(each.element, each.edge) for each in spectra}) > 1:
+        raise XanesflowError("The scans are of different elements or edges; give those of one edge only.")
+    half = float(np.median([each.half_step_ev for each in spectra]))
+    first = max(half - BEFORE_EV, *(each.energy_ev[0] for each in spectra))
+    last = min(half + 2 * AFTER_EV, *(each.energy_ev[-1] for each in spectra))
+    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    if len(energy) <= len(spectra):
+        raise XanesflowError(
+            "The scans have hardly any energies near the edge in common; leave out those of another edge."
+        )
+    matrix = np.array([np.interp(energy, each.energy_ev, each.flattened) for each in spectra])
+    left, singular, right = np.linalg.svd(matrix, full_matrices=False)
+    signs = np.where(right.sum(axis=1) < 0, -1.0, 1.0)
+    squares = singular**2
+    count, points = matrix.shape
+    indicator = np.full(len(squares), np.nan)
+    for k in range(1, count):
+        error = np.sqrt(squares[k:].sum() / (points * (count - k)))
+        indicator[k - 1] = error / (count - k) ** 2
+    return Components(
+        tuple(each.source for each in spectra),
+        energy,
+        matrix,
+        right * signs[:, None],
+        left * singular * signs,
+        squares / squares.sum(),
+        indicator,
+        max(LEAST_NOISE, float(np.sqrt(np.mean([each.parameters["noise"] ** 2 for each in spectra])))),
+    )

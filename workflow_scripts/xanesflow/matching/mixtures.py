@@ -1,0 +1,240 @@
+"""Linear combinations of standards: which few of them make up a spectrum, in which fractions, and how surely.
+
+Fractions are never negative, and each standard may be shifted a little. Combinations are ranked by the Bayesian
+information criterion, so that a further standard must earn its parameters. Points of a spectrum that lie closer than
+the natural width of its features say the same, so the criterion and the intervals count one point for each
+`INDEPENDENT_EV`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares, nnls
+from scipy.stats import t as student
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
+from xanesflow.measured import MeasuredSpectrum
+
+Floats = NDArray[np.float64]
+
+BEFORE_EV, AFTER_EV, STEP_EV = 20.0, 60.0, 0.5
+"""Energies that are fitted, relative to the half step, and their distance."""
+
+INDEPENDENT_EV = 2.0
+"""Distance of independent points: about the lifetime width of a 3d metal's 1s level plus the monochromator's."""
+
+MAX_SHIFT_EV = 1.0
+"""How far a standard may be shifted by default; beamlines differ by about as much."""
+
+SHOWN = 10
+_REFINED = 15
+_HEAVY = 1e4
+_LEAST_AFTER_EV = 20.0
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """A spectrum of a known sample.
+
+    Attributes:
+        name: of the standard.
+        energy_ev: (n,) rising, absolute photon energies.
+        values: (n,) normalised.
+        shift_ev: lowest and highest shift.
+    """
+
+    name: str
+    energy_ev: Floats
+    values: Floats
+    shift_ev: tuple[float, float] = (-MAX_SHIFT_EV, MAX_SHIFT_EV)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A fitted combination of k standards.
+
+    Attributes:
+        rank: from 1 on.
+        standards: k names.
+        fractions: (k,)
+        low: (k,) lower ends of the 95 % intervals.
+        high: (k,) their upper ends.
+        shifts_ev: (k,) of the standards.
+        rms: root of the mean squared difference, in units of the edge step.
+        criterion: Bayesian information criterion; smaller is better, and a difference of 6 is strong evidence.
+        fitted: (n,) at the energies fitted.
+    """
+
+    rank: int
+    standards: tuple[str, ...]
+    fractions: Floats
+    low: Floats
+    high: Floats
+    shifts_ev: Floats
+    rms: float
+    criterion: float
+    fitted: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureFit:
+    """All combinations tried for a spectrum.
+
+    Attributes:
+        spectrum: the measured one.
+        energy_ev: (n,) energies fitted.
+        values: (n,) the normalised spectrum there.
+        mixtures: the best first.
+    """
+
+    spectrum: MeasuredSpectrum
+    energy_ev: Floats
+    values: Floats
+    mixtures: tuple[Mixture, ...]
+
+
+def fit_mixtures(
+    spectrum: MeasuredSpectrum,
+    standards: Sequence[Standard],
+    *,
+    most: int = 3,
+    sum_to_one: bool = False,
+) -> MixtureFit:
+    """Fit all combinations of up to `most` standards and rank them.
+
+    Each combination is fitted without shifts first; the best ones of each size are then fitted with shifts.
+
+    Args:
+        spectrum: the measured spectrum.
+        standards: what it may consist of.
+        most: largest number of standards in a combination.
+        sum_to_one: whether the fractions must add up to 1.
+
+    Raises:
+        XanesflowError: there are fewer than two standards, two have one name, or they do not cover the edge.
+    """
+    if len(standards) < 2:
+        raise XanesflowError("A mixture needs at least two standards; name more files, or a folder of them.")
+    names = [standard.name for standard in standards]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise XanesflowError(f"Two standards are called {twice[0]}; rename one of the files.")
+    energy, values = _common_range(spectrum, standards)
+    points = max((energy[-1] - energy[0]) / INDEPENDENT_EV, 4.0)
+    unshifted = [_laid(each, energy, float(np.clip(0.0, *each.shift_ev))) for each in standards]
+
+    # Screen all combinations without shifts, then refine the best of each size.
+    chosen: list[tuple[int, ...]] = []
+    for size in range(1, min(most, len(standards)) + 1):
+        tried = []
+        for members in combinations(range(len(standards)), size):
+            matrix = np.array([unshifted[i] for i in members]).T
+            _, misfit = _solve(matrix, values, sum_to_one=sum_to_one)
+            tried.append((misfit, members))
+        chosen += [members for _, members in sorted(tried)[:_REFINED]]
+    found = []
+    for members in chosen:
+        found.append(_refine([standards[i] for i in members], energy, values, points=points, sum_to_one=sum_to_one))
+    best = sorted((each for each in found if np.all(each.fractions > 0)), key=lambda each: each.criterion)
+    ranked = tuple(Mixture(rank, *_fields(each)) for rank, each in enumerate(best, 1))
+    if not ranked:
+        raise XanesflowError(f"No combination of the {plural(len(standards), 'standard')} resembles {spectrum.source}.")
+    return MixtureFit(spectrum, energy, values, ranked)
+
+
+def _fields(mixture: Mixture) -> tuple[tuple[str, ...], Floats, Floats, Floats, Floats, float, float, Floats]:
+    return (
+        mixture.standards, mixture.fractions, mixture.low, mixture.high, mixture.shifts_ev, mixture.rms,
+        mixture.criterion, mixture.fitted,
+    )  # fmt: skip
+
+
+def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[Floats, Floats]:
+    """Even energies near the edge that all spectra cover at every shift, and the spectrum there."""
+    half = spectrum.half_step_ev
+    last = min(
+        half + AFTER_EV,
+        spectrum.energy_ev[-1],
+        *(each.energy_ev[-1] + min(each.shift_ev[0], 0.0) for each in standards),
+    )
+    first = max(half - BEFORE_EV, spectrum.energy_ev[0])
+    if last < half + _LEAST_AFTER_EV:
+        short = min(standards, key=lambda each: each.energy_ev[-1] + each.shift_ev[0])
+        raise XanesflowError(
+            f"{short.name} ends at {short.energy_ev[-1]:.0f} eV, less than {_LEAST_AFTER_EV:g} eV after the edge of "
+            f"{spectrum.source} at {half:.0f} eV; leave it out."
+        )
+    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    return energy, np.interp(energy, spectrum.energy_ev, spectrum.flattened)
+
+
+def _laid(standard: Standard, energy: Floats, shift: float) -> Floats:
+    return np.asarray(np.interp(energy - shift, standard.energy_ev, standard.values))
+
+
+def _solve(matrix: Floats, values: Floats, *, sum_to_one: bool) -> tuple[Floats, float]:
+    """Fractions that are not negative, and the sum of squared differences."""
+    if sum_to_one:
+        fractions, _ = nnls(np.vstack([matrix, _HEAVY * np.ones(matrix.shape[1])]), np.append(values, _HEAVY))
+    else:
+        fractions, _ = nnls(matrix, values)
+    return fractions, float(np.sum((matrix @ fractions - values) ** 2))
+
+
+def _refine(members: Sequence[Standard], energy: Floats, values: Floats, *, points: float, sum_to_one: bool) -> Mixture:
+    """Fit fractions and shifts; the fractions follow from the shifts, so only these are searched."""
+
+    def matrix_of(shifts: Floats) -> Floats:
+        return np.array([_laid(each, energy, shift) for each, shift in zip(members, shifts, strict=True)]).T
+
+    def misfit(shifts: Floats) -> Floats:
+        matrix = matrix_of(shifts)
+        fractions, _ = _solve(matrix, values, sum_to_one=sum_to_one)
+        return np.asarray(matrix @ fractions - values)
+
+    low = np.array([each.shift_ev[0] for each in members])
+    high = np.array([each.shift_ev[1] for each in members])
+    movable = high > low
+    shifts = np.clip(np.zeros(len(members)), low, high)
+    if movable.all():
+        begin = np.clip(shifts, low + 1e-3, high - 1e-3)
+        shifts = least_squares(misfit, begin, bounds=(low, high), diff_step=0.02, x_scale=0.1, max_nfev=40).x
+    matrix = matrix_of(shifts)
+    fractions, squares = _solve(matrix, values, sum_to_one=sum_to_one)
+    free = len(members) * (2 if movable.all() else 1) - (1 if sum_to_one else 0)
+    rms = float(np.sqrt(squares / len(values)))
+    criterion = points * np.log(max(squares / len(values), 1e-12)) + free * np.log(points)
+    spread = _spread(matrix, fractions, energy, squares, points=points, free=free, sum_to_one=sum_to_one)
+    return Mixture(
+        0,
+        tuple(each.name for each in members),
+        fractions,
+        np.maximum(fractions - spread, 0.0),
+        fractions + spread,
+        shifts,
+        rms,
+        float(criterion),
+        np.asarray(matrix @ fractions),
+    )
+
+
+def _spread(
+    matrix: Floats, fractions: Floats, energy: Floats, squares: float, *, points: float, free: int, sum_to_one: bool
+) -> Floats:
+    """(k,) half widths of the 95 % intervals, from the linearised problem with the shifts free too."""
+    slopes = np.gradient(matrix, energy, axis=0) * fractions
+    jacobian = np.hstack([matrix, slopes])
+    if sum_to_one:
+        jacobian = np.vstack([jacobian, np.append(_HEAVY * np.ones(len(fractions)), np.zeros(len(fractions)))])
+    degrees = max(points - free, 1.0)
+    share = points / len(energy)
+    variance = squares * share / degrees
+    covariance = variance * np.linalg.pinv(jacobian.T @ jacobian * share)
+    half: Floats = student.ppf(0.5 + _LEVEL / 2, degrees) * np.sqrt(np.diag(covariance)[: len(fractions)])
+    return half

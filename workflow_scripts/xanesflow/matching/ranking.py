@@ -1,0 +1,53 @@
+"""A candidate's spectrum, and its place in a ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xanesflow.matching.likeness import Curve, Likeness
+from xanesflow.matching.surroundings import Surroundings
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A candidate's spectrum, computed or measured.
+
+    Attributes:
+        id: of the candidate.
+        name: of the mineral, compound or sample; may be empty.
+        formula: reduced; empty if it is not known.
+        curve: its normalised spectrum.
+        metal: whether it is a metal or an alloy.
+        carbonate: whether it is a carbonate.
+        surroundings: of the absorber; None if they are not known.
+    """
+
+    id: str
+    name: str
+    formula: str
+    curve: Curve
+    metal: bool = False
+    carbonate: bool = False
+    surroundings: Surroundings | None = None
+
+    @property
+    def short_name(self) -> str:
+        """Name without what follows a comma; formula or id where there is no name."""
+        return self.name.split(",")[0] or self.formula or self.id
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A ranked candidate.
+
+    Attributes:
+        rank: from 1 on.
+        reference: the candidate.
+        likeness: how well it fits.
+        certainty: probability that it is the right one, if the right one is among the candidates.
+    """
+
+    rank: int
+    reference: Reference
+    likeness: Likeness
+    certainty: float

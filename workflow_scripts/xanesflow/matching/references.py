@@ -1,0 +1,192 @@
+"""Make the references of a match: from the engine's spectra, a model's predictions, or measured spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
+from xanesflow.matching.candidates import Candidate
+from xanesflow.matching.choice_model import MatchCalibration
+from xanesflow.matching.compute_candidates import SpectrumPlan
+from xanesflow.matching.likeness import Curve, correct
+from xanesflow.matching.material_spectrum import STEP_EV, NormalisedSpectrum, average_sites, edge_step
+from xanesflow.matching.mixtures import Standard
+from xanesflow.matching.rank_candidates import expected_of
+from xanesflow.matching.ranking import Reference
+from xanesflow.matching.spectrum_store import SiteSpectrum
+from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
+from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
+from xanesflow.prediction.predictor import Predictor
+
+MEASURED = "measured"
+"""Takes the place of a level of theory where the candidates are measured spectra."""
+
+_HIDDEN = "."
+
+
+def material_spectra(
+    candidates: Sequence[Candidate], plan: SpectrumPlan, spectra: Mapping[str, SiteSpectrum]
+) -> tuple[dict[str, NormalisedSpectrum], list[str]]:
+    """Spectra of whole materials by id, and a sentence for each candidate of which a site failed."""
+    keys: dict[str, list[str]] = {}
+    for site in plan.sites:
+        keys.setdefault(site.material_id, []).append(site.key)
+    found: dict[str, NormalisedSpectrum] = {}
+    failed: list[str] = []
+    for candidate in candidates:
+        try:
+            found[candidate.id] = average_sites(
+                [spectra[key] for key in keys[candidate.id]], [number for _, number in candidate.sites]
+            )
+        except XanesflowError as error:
+            failed.append(f"{candidate.id} ({candidate.formula}): {error}.")
+    return found, failed
+
+
+def computed_references(
+    candidates: Sequence[Candidate], spectra: Mapping[str, NormalisedSpectrum], cache: Path | None
+) -> list[Reference]:
+    """References of the candidates that have a spectrum.
+
+    Args:
+        candidates: the structures.
+        spectra: by id.
+        cache: where oxidation states are kept.
+    """
+    references = []
+    for candidate in candidates:
+        if candidate.id not in spectra:
+            continue
+        structure, spectrum = candidate.structure(), spectra[candidate.id]
+        references.append(
+            Reference(
+                candidate.id,
+                candidate.name,
+                candidate.formula,
+                Curve(spectrum.energy_ev, spectrum.values, spectrum.edge_ev),
+                is_metallic(structure),
+                is_carbonate(structure),
+                describe_surroundings(candidate, cache),
+            )
+        )
+    return references
+
+
+def predicted_spectra(
+    candidates: Sequence[Candidate], spectra: Mapping[str, NormalisedSpectrum], models: Sequence[str | Path]
+) -> tuple[dict[str, NormalisedSpectrum], list[str]]:
+    """A model's spectra, divided by the edge step of the engine's background, as models predict none.
+
+    Args:
+        candidates: the structures.
+        spectra: of the engine, by id.
+        models: as `prediction.trained_models.load_models` takes them.
+
+    Returns:
+        The spectra by id, and a sentence for each candidate that the model cannot predict.
+
+    Raises:
+        XanesflowError: the model cannot be read, or it predicts the element at no level or at several.
+    """
+    element = candidates[0].element
+    known = [each for each in candidates if each.id in spectra]
+    predicted = Predictor(models).predict({each.id: each.structure() for each in known})
+    subsets = [each for name, each in predicted.subsets.items() if name.split("_")[0] == element]
+    if len(subsets) != 1:
+        raise XanesflowError(
+            f"The model predicts {element} at {plural(len(subsets), 'level')} of theory; give a model with one."
+        )
+    averages, energies = subsets[0].averages, subsets[0].energy_ev
+    even = np.arange(np.ceil(energies[0] / STEP_EV), np.floor(energies[-1] / STEP_EV) + 1) * STEP_EV
+    found: dict[str, NormalisedSpectrum] = {}
+    for name, row in zip(averages.material_id, averages.spectra, strict=True):
+        of_engine = spectra[name]
+        values = np.interp(even, energies, row)
+        background = np.interp(even, of_engine.energy_ev, of_engine.background)
+        step = edge_step(of_engine.energy_ev, of_engine.background)(even)
+        found[name] = NormalisedSpectrum(even, values / step, values, background, of_engine.edge_ev)
+    lacking = [f"{each.id} ({each.formula}): the model does not predict it." for each in known if each.id not in found]
+    return found, lacking
+
+
+def measured_references(
+    paths: Sequence[Path], element: str, reading: Reading | None = None, normalisation: Normalisation | None = None
+) -> tuple[list[Reference], list[str]]:
+    """Measured spectra of an element as candidates.
+
+    Args:
+        paths: files and folders; subfolders are not read.
+        element: symbol; spectra of others are left out without a word.
+        reading: how to read them.
+        normalisation: how to normalise them.
+
+    Returns:
+        The references, named by their files, and a sentence for each file that cannot be used.
+
+    Raises:
+        XanesflowError: there is no such file or folder, or nothing in them is a spectrum of the element.
+    """
+    references: list[Reference] = []
+    failed: list[str] = []
+    others = 0
+    for path in list_files(paths):
+        try:
+            spectra = read_measured(path, reading, normalisation)
+        except XanesflowError as error:
+            failed.append(str(error))
+            continue
+        for spectrum in spectra:
+            if spectrum.element == element and spectrum.edge == "K":
+                references.append(_measured(spectrum, path.stem if len(spectra) == 1 else spectrum.source))
+            else:
+                others += 1
+    if not references:
+        what = f"{len(failed)} cannot be used ({failed[0]})" if failed else f"{others} are of other elements or edges"
+        raise XanesflowError(f"No measured spectrum of the K edge of {element} is among the files given: {what}.")
+    return references, failed
+
+
+def computed_standards(references: Sequence[Reference], element: str, calibration: MatchCalibration) -> list[Standard]:
+    """Computed candidates as standards of a mixture: corrected and broadened as right candidates usually are.
+
+    Args:
+        references: with computed curves.
+        element: symbol of the absorber.
+        calibration: of their level of theory.
+    """
+    standards = []
+    for each in references:
+        expected = expected_of(each, element, calibration)
+        energy, values = correct(each.curve, expected.width_ev, calibration.correction)
+        reach = (expected.mean_ev - 2 * expected.sd_ev, expected.mean_ev + 2 * expected.sd_ev)
+        standards.append(Standard(each.id, energy, values, reach))
+    return standards
+
+
+def list_files(paths: Sequence[Path]) -> list[Path]:
+    """The files given and those in the folders given, in the order of their names.
+
+    Raises:
+        XanesflowError: a path does not exist, or a folder is empty.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(_HIDDEN))
+            if not inside:
+                raise XanesflowError(f"The folder {path} holds no files; name one with measured spectra.")
+            files += inside
+        elif path.exists():
+            files.append(path)
+        else:
+            raise XanesflowError(f"There is no file or folder {path} (looked from {Path.cwd()}).")
+    return files
+
+
+def _measured(spectrum: MeasuredSpectrum, name: str) -> Reference:
+    curve = Curve(spectrum.energy_ev, spectrum.flattened, spectrum.half_step_ev)
+    return Reference(name, str(spectrum.parameters.get("sample", "")), "", curve)

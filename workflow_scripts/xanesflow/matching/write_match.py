@@ -1,0 +1,118 @@
+"""Write a ranking: a table (.csv), or everything that is known (.json)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import write_text
+from xanesflow.core.provenance import versions
+from xanesflow.core.text import printable
+from xanesflow.matching.rank_candidates import Match
+from xanesflow.matching.ranking import Row
+
+COLUMNS = (
+    "rank", "id", "formula", "element", "shift_ev", "width_ev", "rms", "spearman", "derivative_correlation",
+    "certainty",
+)  # fmt: skip
+
+ENDINGS = (".csv", ".json")
+
+
+def check_output(path: Path, option: str = "--output") -> None:
+    """Refuse a file name with another ending.
+
+    Raises:
+        XanesflowError: it does.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise XanesflowError(f"{option} {path} must end with .csv or .json; choose one of them.")
+
+
+def row_values(row: Row, element: str) -> dict[str, Any]:
+    """The entries of a row by column."""
+    fit = row.likeness
+    values = (
+        row.rank, row.reference.id, row.reference.formula, element, round(fit.shift_ev, 2), round(fit.width_ev, 2),
+        round(fit.rms, 5), round(fit.spearman, 4), round(fit.derivative_correlation, 4), round(row.certainty, 4),
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def write_match(path: Path, match: Match) -> None:
+    """Write the ranking, whole or not at all.
+
+    Raises:
+        XanesflowError: the ending is another.
+    """
+    check_output(path)
+    rows = [row_values(row, match.spectrum.element) for row in match.rows]
+    if path.suffix.lower() == ".csv":
+        write_table(path, COLUMNS, rows)
+    else:
+        write_text(path, json.dumps(as_record(match), indent=1, ensure_ascii=False) + "\n")
+
+
+def write_matches(path: Path, matches: Sequence[Match]) -> None:
+    """Write the rankings of several scans: one table with a column `scan`, or a list.
+
+    Raises:
+        XanesflowError: the ending is another.
+    """
+    check_output(path)
+    if path.suffix.lower() == ".csv":
+        rows = [
+            {"scan": printable(match.spectrum.source), **row_values(row, match.spectrum.element)}
+            for match in matches
+            for row in match.rows
+        ]
+        write_table(path, ("scan", *COLUMNS), rows)
+    else:
+        write_text(path, json.dumps([as_record(each) for each in matches], indent=1, ensure_ascii=False) + "\n")
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def as_record(match: Match) -> dict[str, Any]:
+    """Everything about a match, ready for JSON."""
+    rows = []
+    for row in match.rows:
+        around = row.reference.surroundings
+        rows.append(
+            {
+                **row_values(row, match.spectrum.element),
+                "name": row.reference.name,
+                "oxidation_state": around.oxidation_state if around else None,
+                "coordination": around.coordination if around else None,
+                "fitted": [None if np.isnan(value) else round(float(value), 5) for value in row.likeness.fitted],
+            }
+        )
+    return {
+        "source": match.spectrum.source,
+        "element": match.spectrum.element,
+        "theory": match.theory,
+        "conclusion": match.conclusion,
+        "warnings": list(match.warnings),
+        "left_out": list(match.left_out),
+        "known": match.known,
+        "energy_ev": match.target.energy_ev.tolist(),
+        "measured": [round(float(value), 6) for value in match.target.values],
+        "half_step_ev": match.target.half_step_ev,
+        "reading": {key: value for key, value in match.spectrum.parameters.items() if key != "versions"},
+        "rows": rows,
+        "versions": versions(("xraylarch", "pymatgen", "larixite")),
+    }
