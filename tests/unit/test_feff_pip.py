@@ -189,3 +189,8 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
 
 def test_a_command_of_your_own_is_taken_as_it_is():
     assert find_program(sys.executable) == Program(sys.executable, command=(sys.executable,))
+
+
+def test_a_control_card_that_turns_all_off_leaves_rdinp_which_says_the_version():
+    assert pip_feff.modules_for("CONTROL 0 0 0 0 0 0\nXANES 4\n") == ["rdinp"]
+    assert pip_feff.modules_for("CONTROL 0 0 1 0 0 0\nXANES 4\n")[:3] == ["rdinp", "atomic", "pot"]

@@ -54,10 +54,13 @@ FEFF = Theory(
     datacard_key="cards",
     memory_mb=2000,
     cost="xanesflow.codes.feff.core_hours:feff_costs",
-    cost_basis="fitted to 4,831 runs of FEFF 9.9.1 at Cu sites in oxides",
+    cost_options=("command", "inputs"),
+    cost_basis="fitted to runs of the FEFF 10 of pip, or of FEFF 9.9.1 for a FEFF of your own",
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
     envelope_sigma=2.5,
     run_features="feff",
+    quick_look="xanesflow.codes.feff.quick_look:FeffLook",
+    look_options=("settings",),
 )
 
 VASP = Theory(
@@ -113,6 +116,8 @@ FEFF8L = Theory(
     run_features="feff8l",
     as_cheap_run={"fermi_level": "scf"},  # the learned level was fitted to published spectra of FEFF
     runs_at_prediction=True,
+    quick_look="xanesflow.codes.feff8l.quick_look:Feff8lLook",
+    look_options=("core_hole", "fms_radius"),
 )
 
 OCEAN = Theory(

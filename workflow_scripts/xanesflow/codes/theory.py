@@ -52,7 +52,8 @@ class Theory:
 
         memory_mb: MB that one core needs at the first attempt.
         core_hours: of any site; None: not known, or see `cost`.
-        cost: function of a structure and sites that returns (n,) cluster sizes in atoms and (n,) core hours.
+        cost: function of a structure, sites and options that returns (n,) cluster sizes in atoms and (n,) core hours.
+        cost_options: which of the engine's options `cost` needs.
         cost_basis: the source of the core hours.
         broadening: of the spectra, one phrase.
         energy_reference: of the spectra, one phrase.
@@ -62,6 +63,9 @@ class Theory:
         run_features: name of the features that its runs give to delta models; empty: delta models cannot use it.
         as_cheap_run: options of the engine that change when delta models learn from its runs.
         runs_at_prediction: whether a prediction makes these runs for new structures.
+        quick_look: class that describes its spectra in `xanesflow xanes` (`codes.quick_look.QuickLook`); empty:
+            `QuickLook` itself.
+        look_options: options of that command that are this theory's, by name.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Theory:
     memory_mb: int = 1000
     core_hours: float | None = None
     cost: str = ""
+    cost_options: tuple[str, ...] = ()
     cost_basis: str = "no run times known"
     broadening: str = "as the code gives it"
     energy_reference: str = "absolute photon energy as the code gives it"
@@ -110,3 +115,5 @@ class Theory:
     run_features: str = ""
     as_cheap_run: Mapping[str, Any] = field(default_factory=dict)
     runs_at_prediction: bool = False
+    quick_look: str = ""
+    look_options: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pymatgen.core import Structure
@@ -54,6 +54,7 @@ def collect_structures(
     near_duplicates: Path | None = None,
     disorder: Disorder = REFUSE,
     symprec: float = 0.01,
+    cost_options: Mapping[str, Any] | None = None,
     workers: int = 1,
 ) -> None:
     """Take the structures with the subset's element, and from each one atom of every symmetry-inequivalent absorber.
@@ -74,6 +75,7 @@ def collect_structures(
         near_duplicates: CSV to write, the near-duplicates among the materials with the element; None: not written.
         disorder: with `directory`, what becomes of disordered crystals; `amcsd` decided it before.
         symprec: spglib's distance tolerance in Å.
+        cost_options: what of the engine's options the cost depends on (`Campaign.cost_options`).
         workers: number of processes that read structures.
 
     Raises:
@@ -123,7 +125,7 @@ def collect_structures(
     # Write the three tables, and log notes, cost and counts.
     materials = {material.material_id: material for material, _ in sites}
     write_structures(structures, materials.values())
-    costs = cost_of_sites(sites, parsed.theory, workers=workers)
+    costs = cost_of_sites(sites, parsed.theory, cost_options or {}, workers=workers)
     table = write_site_table(site_table, sites, chunks=chunks, costs=costs)
     write_rejected(rejected, left_out)
     if near_duplicates is not None:
