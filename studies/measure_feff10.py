@@ -4,7 +4,8 @@
 
 DIR is the published archive of Cu runs, unpacked (studies/study_feff10.py leaves one). Two kinds of runs take turns:
 the sites of that study at `xanesflow xanes --settings quick`, compared with the published spectrum, and examples of all
-eight metals at settings drawn by chance (seed 0). One row for each run; finished runs are not started again.
+eight metals at settings drawn by chance (seed 0), the cheapest first. One row for each run; finished runs are not
+started again.
 
 studies/fit_cost.py fits the cost model to the rows. Seconds are those of the processor, as a shared machine makes the
 wall longer.
@@ -30,7 +31,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.feff import pip_feff
-from xanesflow.codes.feff.core_hours import describe_clusters
+from xanesflow.codes.feff.core_hours import describe_clusters, seconds_of_pip
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.feff.scatter import own_case, scatter
 from xanesflow.codes.feff.write_inputs import Feff
@@ -44,10 +45,8 @@ QUICK = {"SCF": "3.5 0 100 0.2 3", "FMS": "5.5 0", "EGRID": ["k_grid -1 0 0.04",
 SCF_A = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 FMS_A = (4.0, 4.5, 5.0, 5.5, 6.0, 7.0)
 GRIDS = ("0 4 0.08", "0 4 0.06", "0 5 0.05", "0 6 0.04")
-DENSEST = {"scf": 50, "fms": 110}
-"""Most atoms in a sphere of the drawn runs, so that none takes many minutes."""
-FEFF_FMS = 45
-"""Most atoms for which FEFF's own scattering is timed too."""
+LONGEST_S = 120
+"""Drawn runs that should take longer are left out."""
 
 Run = tuple[str, str, Structure, int, dict[str, Any], Path | None]
 
@@ -59,8 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     done = {json.loads(line)["run"] for line in given.out.read_text().splitlines()} if given.out.exists() else set()
-    pairs = zip_longest(quick_runs(given.archive), drawn_runs(), drawn_runs(odd=True))
-    for run in filter(None, chain.from_iterable(pairs)):
+    for run in filter(None, chain.from_iterable(zip_longest(quick_runs(given.archive), drawn_runs()))):
         if run[0] not in done:
             row = measure(run)
             with given.out.open("a") as file:
@@ -83,12 +81,11 @@ def quick_runs(archive: Path) -> Iterator[Run]:
             yield f"{site_of(folder)} quick", "Cu", structure, int(folder.name[:3]), inputs, folder
 
 
-def drawn_runs(*, odd: bool = False) -> Iterator[Run]:
-    """Every other one of the examples in random order, each with one absorber and settings drawn by chance."""
+def drawn_runs() -> list[Run]:
+    """The examples, each with one absorber and settings drawn by chance; the cheapest first."""
     chance = random.Random(0)
-    examples = load_examples()
-    chance.shuffle(examples)
-    for number, example in enumerate(examples):
+    runs = []
+    for example in load_examples():
         structure, element = example.structure(), chance.choice(list(example.inequivalent))
         site = next(i for i, atom in enumerate(structure) if atom.specie.symbol == element)
         scf_a, fms_a, grid = chance.choice(SCF_A), chance.choice(FMS_A), chance.choice(GRIDS)
@@ -96,10 +93,12 @@ def drawn_runs(*, odd: bool = False) -> Iterator[Run]:
             "SCF": f"{scf_a} 0 100 0.2 3", "FMS": f"{fms_a} 0",
             "EGRID": ["k_grid -1 0 0.04", f"k_grid {grid}"],
         }  # fmt: skip
-        within = [len(structure.get_sites_in_sphere(structure[site].coords, radius)) for radius in (scf_a, fms_a)]
-        if number % 2 == odd and within[0] > 1 and within[0] <= DENSEST["scf"] and within[1] <= DENSEST["fms"]:
+        inputs = inputs_with(cards)
+        (cluster,) = describe_clusters(structure, [site], inputs)
+        if seconds_of_pip(cluster) < LONGEST_S and min(cluster.scf_rows) > 18:  # at least a neighbour in each sphere
             name = f"{example.id} {element} SCF {scf_a} FMS {fms_a} k_grid {grid}"
-            yield name, element, structure, site, inputs_with(cards), None
+            runs.append((seconds_of_pip(cluster), (name, element, structure, site, inputs, None)))
+    return [run for _, run in sorted(runs, key=lambda each: each[0])]
 
 
 def measure(run: Run) -> dict[str, Any]:
@@ -110,7 +109,7 @@ def measure(run: Run) -> dict[str, Any]:
         "material": name.split(maxsplit=1)[0].partition("_")[0],
         "element": element,
         "inputs": {card: inputs["cards"][card] for card in ("SCF", "FMS", "EGRID")},
-        "clusters": describe_clusters(structure, [site], inputs)[0].as_dict(),
+        "cluster": describe_clusters(structure, [site], inputs)[0].as_dict(),
     }
     with TemporaryDirectory(prefix="measure-feff10-") as temporary:
         top, folder = Path(temporary) / "written", Path(temporary) / "run"
@@ -122,7 +121,7 @@ def measure(run: Run) -> dict[str, Any]:
             saved = os.dup(1)
             os.dup2(printed.fileno(), 1)
             try:
-                row |= run_modules(folder, theirs_too=row["clusters"]["fms_atoms"] <= FEFF_FMS)
+                row |= run_modules(folder)
             finally:
                 os.dup2(saved, 1)
         row["iterations"] = (folder / "feff.out").read_text(errors="replace").count("New Fermi level")
@@ -131,21 +130,17 @@ def measure(run: Run) -> dict[str, Any]:
     return row
 
 
-def run_modules(folder: Path, *, theirs_too: bool) -> dict[str, Any]:
-    """Processor seconds of each module; of the scattering our own, and FEFF's too if asked for."""
+def run_modules(folder: Path) -> dict[str, Any]:
+    """Processor seconds of each module."""
     seconds: dict[str, float] = {}
     begin = time.monotonic()
     for name in pip_feff.modules_for((folder / "feff.inp").read_text()):
         before = processor()
         if name == "fms" and own_case(folder):
-            if theirs_too:
-                pip_feff.run_module("fms", folder)
-                pip_feff.run_module("mkgtr", folder)
-                seconds["fms"], before = processor() - before, processor()
             scatter(folder)
             seconds[pip_feff.OWN] = processor() - before
             continue
-        if name == "mkgtr":
+        if name == "mkgtr" and pip_feff.OWN in seconds:
             continue
         code = pip_feff.run_module(name, folder)
         seconds[name] = processor() - before
