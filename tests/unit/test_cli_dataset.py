@@ -59,6 +59,19 @@ def test_escapes_in_a_dataset_do_not_reach_the_terminal(path):
     assert "good \ufffd[2J" in said and "somebody\ufffd\ufffdelse" in said
 
 
+def test_settings_that_differ_between_runs_are_told_for_subset_and_site(tmp_path):
+    differs = "SCF 5 0, not SCF 7 0"
+    path = write_dataset(tmp_path, settings=[*[""] * 4, differs, *[""] * 8])
+    code, said = dataset("info", path)
+    assert code == 0 and f"Cu_FEFF settings: FMS 9 0; SCF 7 0 (12 runs; 1 with {differs})" in said.replace("\n", " ")
+    with xanesflow.load(path) as data:
+        assert data["Cu_FEFF"].settings.tolist() == [*[""] * 4, differs, *[""] * 8]
+        assert data["Cu_FEFF"].pandas()["settings"]["mp-4_001"] == differs
+    assert dataset("validate", path)[0] == 0
+    assert dataset("export", path, "--format", "csv", "--out", tmp_path / "out")[0] == 0
+    assert pd.read_csv(tmp_path / "out/Cu_FEFF/sites.csv").set_index("site_id")["settings"].count() == 1
+
+
 def test_validate_ends_with_0_or_1_and_tells_each_fault(path):
     code, said = dataset("validate", path)
     assert code == 0 and f"{path}: valid" in said

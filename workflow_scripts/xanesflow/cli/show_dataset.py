@@ -48,6 +48,9 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
             escape(", ".join(f"{number:,} {reason}" for reason, number in each["rejected"].items())),
         )
     console.print(table)
+    for name, each in facts["subsets"].items():
+        if "settings" in each:
+            say(console, f"{name} settings: {each['settings']}")
 
 
 def show_ids(path: Path, subset: str | None, part: str | None, console: Console) -> None:
@@ -85,6 +88,7 @@ def describe(data: DatasetFile) -> dict[str, Any]:
             },
             "features": {feature: subset.features(feature).shape[1] for feature in subset.feature_names},
             "rejected": dict(Counter(each.reason for each in subset.rejected()).most_common()),
+            **{key: said for key, said in subset.attributes.items() if key == "settings"},
         }
     return facts
 

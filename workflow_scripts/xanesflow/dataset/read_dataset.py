@@ -282,6 +282,11 @@ class SubsetView:
         return self.read("corrections")[self.rows] if "corrections" in self.hdf5 else np.full(len(self), "")
 
     @cached_property
+    def settings(self) -> NDArray[np.str_]:
+        """(n,) physics settings of a run that differ from `attributes["settings"]`, those of most; empty if none do."""
+        return self.read("settings")[self.rows] if "settings" in self.hdf5 else np.full(len(self), "")
+
+    @cached_property
     def ids(self) -> list[str]:
         """Id of each site, such as `mp-390_000`."""
         return [site_id(m, int(i)) for m, i in zip(self.material_id, self.site_index, strict=True)]
@@ -354,7 +359,9 @@ class SubsetView:
         """
         import pandas as pd
 
-        columns = ("material_id", "site_index", "multiplicity", "split", "corrections")
+        columns = ["material_id", "site_index", "multiplicity", "split", "corrections"]
+        if "settings" in self.hdf5:
+            columns.append("settings")
         index = pd.Index(self.ids, name="site_id")
         parts = [pd.DataFrame({name: getattr(self, name) for name in columns}, index=index)]
         if spectra:

@@ -32,7 +32,7 @@ from xanesflow.core.tables import (
     write_rejected,
 )
 from xanesflow.simulations.state.failures import check_failures, how_to_retry
-from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, other_settings
+from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, differing_settings, other_settings
 from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
@@ -152,6 +152,8 @@ def curate_spectra(
     if not kept:
         raise _nothing_left(subset, left_out, failed)
     # Write the spectra, and all that was left out with its reason.
+    settings_kept = {key: settings[key] for key in kept if key in settings}
+    differing = differing_settings(settings_kept)
     curated = CuratedSpectra(
         subset=subset,
         energy_ev=energy_ev,
@@ -161,7 +163,8 @@ def curate_spectra(
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
         corrections=[corrections.get(key, "") for key in kept],
-        described={"settings": said} if (said := describe_settings(settings[k] for k in kept if k in settings)) else {},
+        settings=[differing.get(key, "") for key in kept] if differing else (),
+        described={"settings": said} if (said := describe_settings(settings_kept.values())) else {},
         examples=choose_examples(examples),
         envelope=inside.bounds,
     )
