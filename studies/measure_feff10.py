@@ -22,7 +22,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,14 +56,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--most", type=int, help="runs to make in this call; all by default")
     given = parser.parse_args()
     done = {json.loads(line)["run"] for line in given.out.read_text().splitlines()} if given.out.exists() else set()
-    for run in filter(None, chain.from_iterable(zip_longest(quick_runs(given.archive), drawn_runs()))):
-        if run[0] not in done:
-            row = measure(run)
-            with given.out.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(row, flush=True)
+    runs = filter(None, chain.from_iterable(zip_longest(quick_runs(given.archive), drawn_runs())))
+    for run in islice((each for each in runs if each[0] not in done), given.most):
+        row = measure(run)
+        with given.out.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row, flush=True)
 
 
 def inputs_with(cards: dict[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_a_share_of_the_published_dataset_comes_out_as_published(tmp_path, publi
     with serving([document(name, structure) for name, structure in structures.items()]) as server:
         monkeypatch.setenv("MP_API_KEY", KEY)
         monkeypatch.setenv("MP_API_ENDPOINT", server.endpoint)
-        call(tmp_path, "dataset")
+        call(tmp_path, "structures", "dataset")
     (cost,) = pd.read_csv(tmp_path / "results/structures/cost.csv").itertuples()
     assert cost.subset == "Cu_FEFF" and cost.materials == len(MATERIALS) and cost.core_hours > 0
 
