@@ -1,16 +1,15 @@
 """Estimate what a run of FEFF costs from the structure and from `inputs.feff`.
 
-FEFF spends its time in two places. The self-consistent field (`pot`) solves, for each unique potential, the scattering
-in a sphere of the radius on the card SCF, at every energy of every iteration. The full multiple scattering (`fms`)
-solves it once in the sphere of the card FMS, at each energy of the spectrum. Both are dense linear systems whose size
-is known before the run: each atom adds (l_max + 1)² rows, where FEFF's own l_max is 2 (SCF) and 3 (FMS), and one less
-for the elements before carbon. Building a system costs as its size squared, solving it as its size cubed:
+FEFF spends its time in two places. The self-consistent field (`pot`) treats, for each unique potential, the scattering
+in a sphere of the radius on the card SCF, in every iteration. The full multiple scattering (`fms`) treats it in the
+sphere of the card FMS, at each energy of the spectrum. Both are dense linear systems whose size is known before the
+run: each atom adds (l_max + 1)² rows, where FEFF's own l_max is 2 (SCF) and 3 (FMS), and one less for the elements
+before carbon. Making such a system, which costs as its size squared, takes longer than solving it:
 
-    seconds = c₀ + Σ over potentials (p₀ + p₂ n² + p₃ n³) · [o if one of Ti..Ni is in the structure]
-                 + energies · (f₂ m² + f₃ m³),
+    seconds = c + iterations · Σ over potentials (p₀ + p₂ n²) + energies · f₂ m²,
 
-n the rows of a potential's sphere and m those of the card FMS. The number of iterations is not known; it is larger for
-structures with an open-shell 3d metal, hence o.
+n the rows of a potential's sphere and m those of the card FMS. The number of iterations is not known; its mean is
+larger for structures with an open-shell 3d metal.
 
 So much for the FEFF 10 of pip. A FEFF of the user's own was fitted to the published runs of FEFF 9, all at the same
 settings, by
@@ -23,7 +22,6 @@ studies/fit_cost.py fitted both, see docs/studies/cost.md.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -33,10 +31,11 @@ import numpy as np
 from pymatgen.core import Structure
 from scipy.spatial.distance import cdist
 
-PIP_FIXED, PIP_OPEN_SHELL = 3.0, 1.2
-PIP_FIELD = np.array([1.0, 0.0, 2e-6])
-PIP_FMS = np.array([0.0, 1e-11])
-"""c₀, o, (p₀, p₂, p₃) and (f₂, f₃) of the FEFF 10 of pip, in processor seconds."""
+PIP_ITERATIONS, PIP_ITERATIONS_OPEN = 15.7, 21.4
+"""Mean iterations of the published runs of FEFF 9.9.1 at Cu sites, without and with one of Ti..Ni in the structure."""
+
+PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS = 2.0, 0.05, 1.0e-5, 2.0e-8
+"""c, p₀, p₂ and f₂ of the FEFF 10 of pip with xanesflow's scattering, in processor seconds of one core (2026)."""
 
 OWN_CONSTANT, OWN_FMS, OWN_SCF, OWN_OPEN_SHELL = -19.4564, 1.2111, 0.4495, 0.1955
 """Fitted to the run times of 4,831 finished runs of FEFF 9.9.1 at Cu sites of 2,195 oxides with 79 to 409 atoms within
@@ -50,7 +49,7 @@ PAPER_ENERGIES = 194
 _OPEN_SHELL = range(22, 29)  # Ti..Ni
 _CARBON = 6
 _VERTICAL = 19  # energies that FEFF adds off the real axis
-_GRID = re.compile(r"\s*(?:user_grid|[ke]_grid)\s+(\S+)\s+(\S+)\s+(\S+)")
+_XANES = (8.0, 0.05)  # FEFF's own largest k and step
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ class Cluster:
         fms_rows: rows of the linear system of the full multiple scattering.
         scf_rows: rows of the system of each unique potential's sphere; empty without a card SCF.
         energies: of the spectrum.
-        open_shell: whether the structure holds one of Ti..Ni.
+        open_shell: whether the structure is a compound of one of Ti..Ni; in the metals the field needs no more
+            iterations than elsewhere.
     """
 
     atoms: int
@@ -92,7 +92,7 @@ def describe_clusters(structure: Structure, sites: Sequence[int], inputs: Mappin
     numbers = np.array([site.specie.Z for site in structure])
     scf_a, fms_a = (_radius(inputs["cards"], card) for card in ("SCF", "FMS"))
     energies = _energies(inputs["cards"])
-    open_shell = bool(np.isin(numbers, _OPEN_SHELL).any())
+    open_shell = bool(np.isin(numbers, _OPEN_SHELL).any() and len(set(numbers)) > 1)
     # Find each cluster, sorted by distance. exclude_self would compare indices of `sites` with those of all atoms.
     center, atom, image, distance = structure.get_neighbor_list(
         float(inputs["radius"]), [structure[i] for i in sites], exclude_self=False
@@ -119,31 +119,42 @@ def describe_clusters(structure: Structure, sites: Sequence[int], inputs: Mappin
 
 def _radius(cards: Mapping[str, Any], card: str) -> float:
     """First number of a card in Å; 0 if it is left out."""
-    return float(cards[card].split()[0]) if cards.get(card) else 0.0
+    return next(iter(_numbers(cards.get(card) or "")), 0.0)
 
 
 def _energies(cards: Mapping[str, Any]) -> int:
     """Number of energies at which FEFF solves the scattering, from the lines of EGRID or from XANES."""
     lines = cards.get("EGRID") or ()
     lines = lines.splitlines() if isinstance(lines, str) else lines
-    steps, last = 0.0, 0.0
-    for match in filter(None, map(_GRID.match, lines)):
-        first = last if match[1] == "last" else float(match[1])
-        last, step = float(match[2]), float(match[3])
-        steps += (last - first) / step
-    if not steps:
-        largest, step, *_ = (*map(float, str(cards["XANES"]).split()), 4.0, 0.07)[:2]
-        steps = largest / step
-    return _VERTICAL + round(steps)
+    points, last = 0.0, 0.0
+    for line in lines:
+        kind, _, words = line.strip().partition(" ")
+        values = _numbers(words.replace("last", f"{last:g}"))
+        if kind.endswith("_grid") and len(values) == 3 and values[2] > 0:
+            points += abs(values[1] - values[0]) / values[2]
+            last = values[1]
+    if not points:
+        largest, step = (*_numbers(cards.get("XANES") or ""), *_XANES)[:2]
+        points = largest / step if step > 0 else 0.0
+    return _VERTICAL + round(points)
+
+
+def _numbers(words: str) -> list[float]:
+    """The numbers before the first word that is none."""
+    found: list[float] = []
+    for word in words.split():
+        try:
+            found.append(float(word))
+        except ValueError:
+            break
+    return found
 
 
 def seconds_of_pip(cluster: Cluster) -> float:
     """Processor seconds of a run of the FEFF 10 of pip with xanesflow's scattering."""
-    rows = np.array(cluster.scf_rows, dtype=float)
-    field = (PIP_FIELD * np.array([[n**0, n**2, n**3] for n in rows]).reshape(-1, 3).sum(0)).sum()
-    field *= PIP_OPEN_SHELL if cluster.open_shell else 1.0
-    scattering = cluster.energies * (PIP_FMS * np.array([cluster.fms_rows**2, cluster.fms_rows**3])).sum()
-    return float(PIP_FIXED + field + scattering)
+    iterations = PIP_ITERATIONS_OPEN if cluster.open_shell else PIP_ITERATIONS
+    field = sum(PIP_FIELD + PIP_FIELD_ROWS * rows**2 for rows in cluster.scf_rows)
+    return PIP_FIXED + iterations * field + cluster.energies * PIP_FMS_ROWS * cluster.fms_rows**2
 
 
 def hours_of_own(cluster: Cluster) -> float:
