@@ -65,6 +65,22 @@ def main() -> None:
         with given.out.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(row, flush=True)
+    if given.out.exists():
+        print_quick([json.loads(line) for line in given.out.read_text().splitlines()])
+
+
+def print_quick(rows: list[dict[str, Any]]) -> None:
+    """The table of docs/studies/feff10.md: `quick` against the published spectra."""
+    print("| site | atoms within 5.5 Å | iterations | processor s | RMS | shift (eV) | RMS at the shift |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    quick = [row for row in rows if "rms" in row]
+    for row in quick:
+        print(f"| {row['run'].split()[0]} | {row['cluster']['fms_atoms']} | {row['iterations']} "
+              f"| {sum(row['seconds'].values()):.0f} | {row['rms']:.3f} | {row['shift_ev']:+.2f} "
+              f"| {row['rms_shifted']:.3f} |")  # fmt: skip
+    for key in ("rms", "rms_shifted", "shift_ev"):
+        values = [row[key] for row in quick]
+        print(f"{key} of {len(values)} sites: median {np.median(values):.3f}, {min(values):.3f} to {max(values):.3f}")
 
 
 def inputs_with(cards: dict[str, Any]) -> dict[str, Any]:
