@@ -123,9 +123,7 @@ def of_pip(runs: list[dict[str, Any]], iterations: list[float]) -> None:
     for run, expected, took in zip(runs, predicted, measured, strict=True):
         print(f"| {run['run']} | {run['iterations']} | {took:.0f} | {expected:.0f} |")
     print("PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS =", ", ".join(f"{each:.3g}" for each in fit_parts(runs)))
-    stored = [
-        seconds_of_pip(Cluster(**{**run["cluster"], "scf_rows": tuple(run["cluster"]["scf_rows"])})) for run in runs
-    ]
+    stored = [seconds_of_pip(Cluster(**run["cluster"])) for run in runs]
     print(f"those stored expect {sum(stored) / measured.sum():.2f} of the measured seconds")
 
 

@@ -1,5 +1,6 @@
 """What a campaign will cost: clusters counted as FEFF counts them, hours as real runs took them, sums that are sums."""
 
+import json
 import logging
 import re
 from datetime import datetime
@@ -11,10 +12,10 @@ import pytest
 from feff_runs import bent_chain, cuprite, perovskite, poscar, rutile, write_files
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
-from shared_data import shared
+from shared_data import PROJECT, shared
 
 from xanesflow.codes.archive import read_archive
-from xanesflow.codes.feff.core_hours import describe_clusters, hours_of_own, seconds_of_pip
+from xanesflow.codes.feff.core_hours import Cluster, describe_clusters, hours_of_own, seconds_of_pip
 from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.codes.registry import theory_of
 from xanesflow.config.campaign import Campaign
@@ -134,6 +135,15 @@ def test_core_hours_are_those_that_real_runs_took(real_runs):
     off = np.exp(np.abs(np.log(expected / hours)))
     assert np.median(off) < 1.12 and np.quantile(off, 0.9) < 1.3
     assert expected.sum() == pytest.approx(hours.sum(), rel=0.05)
+
+
+def test_hours_of_the_feff_of_pip_are_those_that_it_took_at_several_settings():
+    """The rows of studies/measure_feff10.py; docs/studies/cost.md tells how predictions of other materials are off."""
+    rows = [json.loads(line) for line in (PROJECT / "studies/feff10_times.jsonl").read_text().splitlines()]
+    took = np.array([sum(row["seconds"].values()) for row in rows])
+    expected = np.array([seconds_of_pip(Cluster(**row["cluster"])) for row in rows])
+    off = np.exp(np.abs(np.log(expected / took)))
+    assert np.median(off) < 1.3 and off.max() < 2 and took.max() > 20 * took.min()
 
 
 def collected(folder, subset, workers=1):
