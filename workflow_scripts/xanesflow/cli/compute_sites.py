@@ -89,7 +89,7 @@ def compute_sites(
                     ended, _ = wait(running, _POLL, FIRST_COMPLETED)
                     for future in ended:
                         outcome = outcomes[running.pop(future)] = future.result()
-                        if keep is not None:
+                        if keep is not None and folders[outcome.site].is_dir():
                             shutil.move(folders[outcome.site], keep / outcome.site.folder)
                         done(outcome)
                     for future, site in running.items():

@@ -126,7 +126,10 @@ def show_difference_from_published(
     common = table[table["where"] == BOTH].drop(columns=["site", "where"])
     differs = counts[ONLY_OLD] > 0 or bool((~(common.dropna(axis=1, how="all") <= tolerance)).to_numpy().any())
     if as_json:
-        spread = {each: {"median": common[each].median(), "worst": common[each].max()} for each in common}
+        spread = {
+            name: {"median": float(values.median()), "worst": float(values.max())}
+            for name, values in common.dropna(axis=1, how="all").items()
+        }
         facts = {"subset": name, "common": counts[BOTH], "missing": counts[ONLY_OLD], "extra": counts[ONLY_NEW]}
         say(console, json.dumps({**facts, "deviations": spread, "equal": not differs}, indent=1))
         return differs

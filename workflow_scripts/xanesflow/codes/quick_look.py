@@ -149,7 +149,7 @@ def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
         WrongCallError: they cannot, or it has not.
     """
     # A step that sites share, or a shift of energies by campaign, needs the workflow.
-    able = [each for each in theories() if each.engine and each.reader and not each.shared_folder]
+    able = [each for each in theories() if each.engine and each.reader and not (each.shared_folder or each.processing)]
     theory = next((each for each in able if each.name == name), None)
     if theory is None:
         raise WrongCallError(
