@@ -13,6 +13,8 @@ from typing import Any, Literal
 import pandas as pd
 from pymatgen.core import Structure
 
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
@@ -75,7 +77,8 @@ def collect_structures(
         near_duplicates: CSV to write, the near-duplicates among the materials with the element; None: not written.
         disorder: with `directory`, what becomes of disordered crystals; `amcsd` decided it before.
         symprec: spglib's distance tolerance in Å.
-        cost_options: what of the engine's options the cost depends on (`Campaign.cost_options`).
+        cost_options: what of the engine's options the cost depends on (`Campaign.cost_options`); None: as without a
+            configuration of one's own.
         workers: number of processes that read structures.
 
     Raises:
@@ -125,7 +128,8 @@ def collect_structures(
     # Write the three tables, and log notes, cost and counts.
     materials = {material.material_id: material for material, _ in sites}
     write_structures(structures, materials.values())
-    costs = cost_of_sites(sites, parsed.theory, cost_options or {}, workers=workers)
+    options = Campaign(Config()).cost_options(subset) if cost_options is None else cost_options
+    costs = cost_of_sites(sites, parsed.theory, options, workers=workers)
     table = write_site_table(site_table, sites, chunks=chunks, costs=costs)
     write_rejected(rejected, left_out)
     if near_duplicates is not None:
