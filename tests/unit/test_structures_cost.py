@@ -158,7 +158,7 @@ def collected(folder, subset, workers=1):
 
 def test_the_site_table_tells_atoms_and_core_hours_of_each_site(tmp_path):
     table = pd.read_parquet(collected(tmp_path, "Cu_FEFF"))
-    assert table.columns.tolist()[-2:] == ["cluster_atoms", "core_hours"]
+    assert table.columns.tolist()[-3:] == ["cluster_atoms", "core_hours", "parent"]
     assert table["cluster_atoms"].dtype == "Int64" and table["core_hours"].dtype == "float64"
     structures = {"a": cuprite(), "b": bent_chain()}
     for row in table.itertuples():

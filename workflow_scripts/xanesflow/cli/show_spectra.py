@@ -26,11 +26,10 @@ def announce(request: Request, look: QuickLook, workers: int, console: Console) 
         cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
         what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
-    expected = [
-        seconds
-        for cell, structure in request.structures.items()
-        for seconds in look.expected_seconds(structure, [site.index for site in request.sites if site.cell == cell])
-    ]
+    expected = []
+    for cell, structure in request.structures.items():
+        if indices := [site.index for site in request.sites if site.cell == cell]:
+            expected += look.expected_seconds(structure, indices)
     if expected:
         altogether = max(sum(expected) / workers, *expected)
         longest = f", the longest site {_about(max(expected))}" if len(expected) > 1 else ""
