@@ -38,8 +38,7 @@ README = {
   features_<name>   (n, d) float32
 <subset>_rejected.csv   sites that were left out, with their reason
 """,
-    "csv": """<subset>/sites.csv       site_id, material_id, site_index, multiplicity, split, corrections (and settings,
-                         if physics settings differ between runs)
+    "csv": """<subset>/sites.csv       site_id, material_id, site_index, multiplicity, split, corrections, settings
 <subset>/spectra.csv     site_id, and a column for each absolute energy in eV; absorption cross section in bohr^2
 <subset>/features_<name>.csv   site_id, and a column for each number
 <subset>/rejected.csv    sites that were left out, with their reason
