@@ -116,6 +116,7 @@ if CONFIG.structures.source != "archive":
             state=lambda wildcards: state_of_structures(),
             n_chunks=lambda wildcards: CAMPAIGN.n_chunks(wildcards.subset),
             symprec=CONFIG.structures.symprec,
+            cost_options=lambda wildcards: CAMPAIGN.cost_options(wildcards.subset),
         message:
             "Collecting the structures of {wildcards.subset}"
         script:

@@ -1,31 +1,69 @@
-"""Learn the cost of FEFF 9 from the times of finished runs: the constants of `xanesflow.codes.feff.core_hours`.
+"""Learn what a run of FEFF costs: the constants of `xanesflow.codes.feff.core_hours`.
 
-    python studies/fit_cost.py ARCHIVE
+    python studies/fit_cost.py ARCHIVE [--times studies/feff10_times.jsonl]
 
-ARCHIVE is the published archive of finished Cu runs; the feff.out of each run records when it started and ended, on one
-core. The candidates are cross-validated by material, then the chosen one is fitted to all runs. The constant is set so
-that the sum of the expected hours equals that of the measured ones.
+ARCHIVE is the published archive of finished Cu runs of FEFF 9.9.1; the feff.out of each run records when it started and
+ended, on one core, and how many iterations its field took. The times are those of studies/measure_feff10.py: processor
+seconds of the FEFF 10 of pip by module, at many settings. Both models are cross-validated by material.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pymatgen.io.vasp import Poscar
-from sklearn.model_selection import GroupKFold
+from scipy.optimize import least_squares
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff import core_hours as cost
-from xanesflow.codes.feff.core_hours import Clusters, describe_clusters, feff_core_hours
+from xanesflow.codes.feff.core_hours import Cluster, describe_clusters, hours_of_own, seconds_of_pip
+from xanesflow.codes.feff.pip_feff import OWN
 from xanesflow.codes.lightshow_tree import place_of
+from xanesflow.config.model import Config
 
 CLOCK = re.compile(rb"### feff (starts|ends) at \w{3} (\w{3} +\d+ [\d:]{8}) \w+ (\d{4})")
-FMS = re.compile(rb"xprep done\s+FMS for a cluster of +(\d+) atoms")
 DRAWS, DRAWN = 2000, 100
+
+
+def main() -> None:
+    """Fit both models, and print the tables of docs/studies/cost.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--times", type=Path, default=Path(__file__).with_name("feff10_times.jsonl"))
+    given = parser.parse_args()
+    clusters, hours, iterations, materials = read(given.archive)
+    of_feff_9(clusters, hours, materials)
+    shell = np.array([each.open_shell for each in clusters])
+    means = [float(iterations[shell == one].mean()) for one in (False, True)]
+    print(f"\nmean iterations of {len(iterations)} runs: {means[0]:.1f}, with one of Ti..Ni {means[1]:.1f}")
+    of_pip([json.loads(line) for line in given.times.read_text().splitlines()], means)
+
+
+def read(archive: Path) -> tuple[list[Cluster], np.ndarray, np.ndarray, np.ndarray]:
+    """Cluster, hours, iterations and material of each finished run."""
+    inputs = Config().inputs.of("FEFF")
+    structures, runs = {}, {}
+    for member in read_archive(archive, lambda name: name.endswith(("/POSCAR", "/feff.out"))):
+        place = place_of(member.name, "FEFF")
+        if place is None:
+            continue
+        if place.file == "POSCAR":
+            structures[place.material_id] = Poscar.from_str(member.content.decode()).structure
+        elif hours := run_hours(member.content):
+            iterations = member.content.count(b"New Fermi level")
+            runs.setdefault(place.material_id, {})[place.site_index] = (hours, iterations)
+    materials = sorted(runs.keys() & structures.keys())
+    clusters = [each for m in materials for each in describe_clusters(structures[m], sorted(runs[m]), inputs)]
+    rows = [(*runs[m][site], m) for m in materials for site in sorted(runs[m])]
+    hours, iterations, names = (np.array(column) for column in zip(*rows, strict=True))
+    return clusters, hours, iterations, names
 
 
 def run_hours(feff_out: bytes) -> float | None:
@@ -37,22 +75,22 @@ def run_hours(feff_out: bytes) -> float | None:
     return (end - start).total_seconds() / 3600
 
 
-def read(archive: Path) -> tuple[Clusters, np.ndarray, np.ndarray, np.ndarray]:
-    """Clusters, hours, material, and number of atoms by FEFF's own log, for each finished run."""
-    structures, runs = {}, {}
-    for member in read_archive(archive, lambda name: name.endswith(("/POSCAR", "/feff.out"))):
-        place = place_of(member.name, "FEFF")
-        if place is None:
-            continue
-        if place.file == "POSCAR":
-            structures[place.material_id] = Poscar.from_str(member.content.decode()).structure
-        elif (hours := run_hours(member.content)) and (atoms := FMS.findall(member.content)):
-            runs.setdefault(place.material_id, {})[place.site_index] = (hours, int(atoms[-1]))
-    materials = sorted(runs.keys() & structures.keys())
-    clusters = [describe_clusters(structures[m], sorted(runs[m])) for m in materials]
-    rows = [(*runs[m][site], m) for m in materials for site in sorted(runs[m])]
-    hours, atoms, names = (np.array(column) for column in zip(*rows, strict=True))
-    return Clusters(*(np.concatenate(column) for column in zip(*clusters, strict=True))), hours, names, atoms
+def of_feff_9(clusters: list[Cluster], hours: np.ndarray, materials: np.ndarray) -> None:
+    """A FEFF of the user's own: powers of two sizes, at the paper's settings."""
+    work = np.array([sum(float(n) ** 3 for n in each.scf_rows) for each in clusters])
+    rows, shell = (np.array([getattr(each, name) for each in clusters], float) for name in ("fms_rows", "open_shell"))
+    columns = np.column_stack([np.ones(len(hours)), np.log(rows), np.log(work), shell])
+    predicted = np.empty(len(hours))
+    for train, test in GroupKFold(5).split(columns, groups=materials):
+        predicted[test] = np.exp(columns[test] @ fit(columns[train], hours[train]))
+    print(f"FEFF 9: {len(hours)} runs of {len(set(materials))} materials, {hours.sum():,.0f} core hours")
+    tell(predicted, hours)
+    off = np.quantile(np.abs(totals(predicted, hours, materials) - 1), 0.9)
+    print(f"the total of {DRAWN} materials is within {off:.1%} in nine cases of ten")
+    weights = fit(columns, hours)
+    stored = np.array([hours_of_own(each) for each in clusters])
+    print("OWN_CONSTANT, OWN_FMS, OWN_SCF, OWN_OPEN_SHELL =", ", ".join(f"{value:.4f}" for value in weights))
+    print(f"those stored in {Path(cost.__file__).name} expect {stored.sum() / hours.sum():.4f} of the measured hours")
 
 
 def fit(columns: np.ndarray, hours: np.ndarray) -> np.ndarray:
@@ -60,14 +98,6 @@ def fit(columns: np.ndarray, hours: np.ndarray) -> np.ndarray:
     weights = np.linalg.lstsq(columns, np.log(hours), rcond=None)[0]
     weights[0] += np.log(hours.sum() / np.exp(columns @ weights).sum())
     return weights
-
-
-def cross_validate(columns: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> np.ndarray:
-    """Hours of each run, predicted by a fit to other materials."""
-    predicted = np.empty(len(hours))
-    for train, test in GroupKFold(5).split(columns, groups=materials):
-        predicted[test] = np.exp(columns[test] @ fit(columns[train], hours[train]))
-    return predicted
 
 
 def totals(predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> np.ndarray:
@@ -79,57 +109,52 @@ def totals(predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> n
     return np.array([expected / measured for expected, measured in drawn])
 
 
-def tell(name: str, columns: np.ndarray, predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> None:
-    """Print one row of the table."""
-    off = np.abs(np.log(predicted / hours))
-    middle, most, worst = np.exp(np.quantile(off, (0.5, 0.9, 1)))
-    of_totals = np.quantile(np.abs(totals(predicted, hours, materials) - 1), 0.9)
-    print(
-        f"| {name} | {columns.shape[1]} | {middle:.3f} | {most:.3f} | {worst:.1f} "
-        f"| {predicted.sum() / hours.sum():.3f} | {of_totals:.1%} |"
-    )
+def of_pip(runs: list[dict[str, Any]], iterations: list[float]) -> None:
+    """The FEFF 10 of pip: sums of what its parts cost, each part a multiple of a size that is known before the run."""
+    runs = [run for run in runs if run["exit_code"] == 0]
+    measured = np.array([sum(run["seconds"].values()) for run in runs])
+    materials = np.array([run["material"] for run in runs])
+    print(f"\nFEFF 10 of pip: {len(runs)} runs of {len(set(materials))} materials, {measured.sum():,.0f} s")
+    predicted = np.empty(len(runs))
+    for train, test in LeaveOneGroupOut().split(measured, groups=materials):
+        constants = fit_parts([runs[k] for k in train])
+        predicted[test] = [sum(constants * sizes(runs[k], iterations)) for k in test]
+    tell(predicted, measured)
+    for run, expected, took in zip(runs, predicted, measured, strict=True):
+        print(f"| {run['run']} | {run['iterations']} | {took:.0f} | {expected:.0f} |")
+    print("PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS =", ", ".join(f"{each:.3g}" for each in fit_parts(runs)))
+    stored = [seconds_of_pip(Cluster(**run["cluster"])) for run in runs]
+    print(f"those stored expect {sum(stored) / measured.sum():.2f} of the measured seconds")
 
 
-def main() -> None:
-    """Compare the candidates, fit the chosen one, and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", type=Path)
-    clusters, hours, materials, atoms = read(parser.parse_args().archive)
-    same = int((clusters.atoms == atoms).sum())
-    print(
-        f"{len(hours)} runs of {len(set(materials))} materials, {atoms.min()} to {atoms.max()} atoms within 9 Å; "
-        f"{hours.sum():,.0f} core hours: mean {hours.mean():.2f}, median {np.median(hours):.2f}, "
-        f"90 % {np.quantile(hours, 0.9):.2f}, longest {hours.max():.2f}"
-    )
-    print(f"{same} clusters have as many atoms as FEFF's own log tells\n")
-    one = np.ones(len(hours))
-    n, f, s = (np.log(values) for values in (clusters.atoms, clusters.fms_rows, clusters.scf_work))
-    shell = clusters.open_shell.astype(float)
-    candidates = {
-        "a constant": [],
-        "atoms": [n],
-        "F": [f],
-        "S": [s],
-        "atoms, S": [n, s],
-        "F, S": [f, s],
-        "F, S, open 3d shell": [f, s, shell],
-    }
-    print("| known of a run | parameters | median ratio | 90 % | worst | all: expected / measured "
-          f"| totals of {DRAWN} materials: 90 % within |")  # fmt: skip
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, chosen in candidates.items():
-        columns = np.column_stack([one, *chosen])
-        predicted = cross_validate(columns, hours, materials)
-        tell(name, columns, predicted, hours, materials)
-    print("\nThe last one, by what the structure holds beside Cu (held-out predictions):\n")
-    print("| | runs | median ratio | expected / measured |\n| --- | --- | --- | --- |")
-    for name, those in {"one of Ti..Ni": shell > 0, "none": shell == 0}.items():
-        ratio = np.exp(np.median(np.abs(np.log(predicted[those] / hours[those]))))
-        print(f"| {name} | {those.sum()} | {ratio:.3f} | {predicted[those].sum() / hours[those].sum():.3f} |")
-    weights = fit(columns, hours)
-    stored = feff_core_hours(clusters)
-    print("\nFEFF_CONSTANT, FEFF_FMS, FEFF_SCF, FEFF_OPEN_SHELL =", ", ".join(f"{value:.4f}" for value in weights))
-    print(f"those stored in {Path(cost.__file__).name} expect {stored.sum() / hours.sum():.4f} of the measured hours")
+def sizes(run: dict[str, Any], iterations: list[float] | None = None) -> np.ndarray:
+    """What the four constants multiply; with the run's own iterations, or with the mean ones."""
+    cluster = run["cluster"]
+    number = run["iterations"] if iterations is None else iterations[cluster["open_shell"]]
+    field = number * len(cluster["scf_rows"]), number * sum(n**2 for n in cluster["scf_rows"])
+    return np.array([1.0, *field, cluster["energies"] * cluster["fms_rows"] ** 2])
+
+
+def fit_parts(runs: list[dict[str, Any]]) -> np.ndarray:
+    """Fit the seconds of field, scattering and the rest, with the runs' own iterations."""
+    each = np.array([sizes(run) for run in runs])
+    field, scattering = (np.array([run["seconds"][name] for run in runs]) for name in ("pot", OWN))
+    rest = np.array([sum(run["seconds"].values()) for run in runs]) - field - scattering
+
+    def off(logarithms: np.ndarray) -> np.ndarray:
+        return np.log(each[:, 1:3] @ np.exp(logarithms) / field)
+
+    of_field = np.exp(least_squares(off, np.log([0.05, 1e-5])).x)
+    return np.array([rest.mean(), *of_field, scattering.sum() / each[:, 3].sum()])
+
+
+def tell(predicted: np.ndarray, measured: np.ndarray) -> None:
+    """Print how far predictions are off."""
+    off = np.exp(np.abs(np.log(predicted / measured)))
+    middle, most, worst = np.quantile(off, (0.5, 0.9, 1))
+    ratio = predicted.sum() / measured.sum()
+    print(f"half within a factor of {middle:.2f}, 90 % within {most:.2f}, worst {worst:.1f}; {np.mean(off < 1.3):.0%} "
+          f"within 1.3; expected / measured {ratio:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.matching.candidates import Narrowing, find_candidates
 from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
-from xanesflow.matching.spectrum_store import SHIPPED, SiteSpectrum, SpectrumStore, write_library
+from xanesflow.matching.spectrum_store import SHIPPED, SpectrumStore, StoredSpectrum, write_library
 
 STEP_EV = 0.25
 """Core holes of 3d metals broaden by 1 eV and more, so nothing is lost."""
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--only-kept", action="store_true", help="compute nothing; ship what the cache has")
     given = parser.parse_args()
     engine, store = make_engine(given.theory), SpectrumStore(given.theory, given.cache)
-    spectra: dict[str, SiteSpectrum] = {}
+    spectra: dict[str, StoredSpectrum] = {}
     for element in ELEMENTS:
         try:
             candidates, _ = find_candidates(given.given, element, Narrowing(max_atoms=given.max_atoms))

@@ -7,7 +7,8 @@ From the published POSCAR of a Cu site through our own feff.inp, at the paper's 
 published one. The sites are chosen by chance (seed 0), one in each of sixteen equal steps of size from the smallest
 published cluster to 180 atoms, and two beyond 220. Each is run as the workflow runs it; eight of the sixteen, every
 other one, also as plain `feff10-rs`, right after. One row a run in DIR/rows.jsonl, the cheapest first; a run that was
-killed is started again, what is finished is not.
+killed is started again, what is finished is not. DIR begins with the rows of studies/feff10_rows.jsonl, runs from
+before; copy the rows there when more are done.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     rows = given.out / "rows.jsonl"
+    if not rows.exists():
+        shutil.copyfile(Path(__file__).with_name("feff10_rows.jsonl"), rows)
     if not given.table:
         unpacked = given.out / "archive"
         if not unpacked.exists():
@@ -200,10 +203,14 @@ def print_tables(rows: list[dict[str, Any]], spectra: Path) -> None:
         return
     ours, plain = (sum(by_way[site, way]["processor_s"] for site in both) for way in (AS_THE_WORKFLOW, PLAIN))
     print(f"{len(both)} sites both ways: {ours / plain:.2f} of the processor time of plain feff10-rs")
+    files = [[spectra / f"{site}_{way}.dat" for way in (PLAIN, AS_THE_WORKFLOW)] for site in both]
     apart = [
-        compare(*((spectra / f"{site}_{way}.dat").read_bytes() for way in (PLAIN, AS_THE_WORKFLOW)))["deviation"]
-        for site in both
+        compare(*(path.read_bytes() for path in pair))["deviation"]
+        for pair in files
+        if all(path.exists() for path in pair)  # rows from before have none
     ]
+    if not apart:
+        return
     print(f"largest deviation from the plain spectrum {max(apart):.1e}, median {np.median(apart):.1e}")
 
 

@@ -23,5 +23,6 @@ with rule_log(snakemake):
         rejected=Path(snakemake.output.rejected),
         chunks=snakemake.params.n_chunks,
         symprec=snakemake.params.symprec,
+        cost_options=snakemake.params.cost_options,
         workers=snakemake.threads,
     )

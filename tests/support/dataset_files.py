@@ -40,7 +40,7 @@ def structures_of(element):
 
 
 def subset_files(
-    folder, subset, *, structures=None, parts=PARTS, rejected_detail="xmu.dat is missing or empty", seed=0
+    folder, subset, *, structures=None, parts=PARTS, rejected_detail="xmu.dat is missing or empty", settings=(), seed=0
 ):
     """The files that `build_dataset` takes a subset from."""
     folder = Path(folder) / subset
@@ -58,6 +58,8 @@ def subset_files(
         multiplicity=np.array([1 if len(s) == 5 else 4 for s in structures.values()], dtype=np.int64),
         rejected=[Rejected("mp-99", 2, "no_output", rejected_detail)],
         corrections=["SCF ca1 0.2 -> 0.1"] + [""] * (n - 1),
+        settings=settings,
+        described={"settings": "FMS 9 0; SCF 7 0 (12 runs; 1 with SCF 5 0, not SCF 7 0)"} if settings else {},
     )
     write_spectra(folder / "s.h5", curated, {})
     write_structures(folder / "s.parquet", [describe(m, s, symprec=0.01) for m, s in structures.items()])

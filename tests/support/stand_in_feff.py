@@ -1,4 +1,4 @@
-"""A stand-in for FEFF, which is not free to give away: reads feff.inp and behaves like FEFF 10 at its files.
+"""A stand-in for FEFF, for what the real one cannot be made to do on demand: behaves like FEFF 10 at its files.
 
 It knows no physics. Like FEFF's own script it goes on after a failed module, ends with exit code 0 whatever happened,
 and uses the files that lie in its folder, of whatever run they are.

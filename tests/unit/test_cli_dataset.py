@@ -4,6 +4,7 @@ import json
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from dataset_files import copy_of_dataset, write_dataset
 from typer.testing import CliRunner
@@ -56,6 +57,19 @@ def test_escapes_in_a_dataset_do_not_reach_the_terminal(path):
     code, said = dataset("info", path)
     assert code == 0 and not set("\x1b\x07\r\x9b\u202e") & set(said)
     assert "good \ufffd[2J" in said and "somebody\ufffd\ufffdelse" in said
+
+
+def test_settings_that_differ_between_runs_are_told_for_subset_and_site(tmp_path):
+    differs = "SCF 5 0, not SCF 7 0"
+    path = write_dataset(tmp_path, settings=[*[""] * 4, differs, *[""] * 8])
+    code, said = dataset("info", path)
+    assert code == 0 and f"Cu_FEFF settings: FMS 9 0; SCF 7 0 (12 runs; 1 with {differs})" in said.replace("\n", " ")
+    with xanesflow.load(path) as data:
+        assert data["Cu_FEFF"].settings.tolist() == [*[""] * 4, differs, *[""] * 8]
+        assert data["Cu_FEFF"].pandas()["settings"]["mp-4_001"] == differs
+    assert dataset("validate", path)[0] == 0
+    assert dataset("export", path, "--format", "csv", "--out", tmp_path / "out")[0] == 0
+    assert pd.read_csv(tmp_path / "out/Cu_FEFF/sites.csv").set_index("site_id")["settings"].count() == 1
 
 
 def test_validate_ends_with_0_or_1_and_tells_each_fault(path):
@@ -127,6 +141,7 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
         cu["spectra"][5, 7] += 1e-8 * peak  # below the tolerance
         cu["split"][9] = "test"
         cu["material_id"][12] = "mp-77"
+        largest = np.abs(np.delete(cu["features/m3gnet"][:], 12, axis=0)).max()  # of the common sites
         cu["features/m3gnet"][2] += 1
         cu["multiplicity"][3] = 2
         cu["features/m3gnet"].attrs["weights_hash"] = "c" * 64
@@ -135,7 +150,7 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
         file["structures/mp-6"][()] = file["structures/mp-6"].asstr()[()].replace("0.5", "0.51")
         file.attrs["licence"] = "CC0-1.0"
     code, said = dataset("diff", path, new)
-    assert (code, said.splitlines()[:-1]) == (1, [
+    assert (code, said.splitlines()) == (1, [
         "Ni_FEFF: subset removed",
         "Cu_FEFF: 1 sites added: mp-77_000",
         "Cu_FEFF: 1 sites removed: mp-12_000",
@@ -144,13 +159,68 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
         "Cu_FEFF: features m3gnet of 1 sites changed",
         "Cu_FEFF: 1 multiplicities changed: mp-3_001",
         "Cu_FEFF: 1 structures changed: mp-6",
-        "Cu_FEFF: the features chgnet went",
+        "Cu_FEFF: the features chgnet were removed",
         "Cu_FEFF: the features m3gnet were computed with other weights",
+        "Cu_FEFF: spectra of 12 common sites deviate by 0.0e+00 of their maximum (median), at worst by 1.0e-03 "
+        "(mp-4_001)",
+        f"Cu_FEFF: features m3gnet of 12 common sites deviate by 0.0e+00 of the largest (median), at worst by "
+        f"{1 / largest:.1e} (mp-2_001)",
         "licence: was 'CC-BY-4.0', now 'CC0-1.0'",
-    ]) or said  # fmt: skip
+    ])  # fmt: skip
     code, said = dataset("diff", path, new, "--tolerance", "0.01", "--json")
     told = json.loads(said)
     assert code == 1 and not told["equal"] and told["subsets"]["Cu_FEFF"]["spectra"] == {}
+
+
+def test_diff_with_published_arrays_tells_what_is_common_and_how_far_apart(path, tmp_path):
+    with h5py.File(path) as file:
+        spectra, features = file["Cu_FEFF/spectra"][:], file["Cu_FEFF/features/m3gnet"][:]
+        ids = [f"{m}_{i:03d}" for m, i in zip(file["Cu_FEFF/material_id"].asstr()[:], file["Cu_FEFF/site_index"][:],
+                                              strict=True)]  # fmt: skip
+    rows = [6, 2, 9, 3]
+    given = {"ids": np.array([*(ids[k] for k in rows), "mp-500_000"]), "features": features[[*rows, 0]],
+             "spectra": spectra[[*rows, 0]]}  # fmt: skip
+    given["spectra"][0, 70] += 2e-4 * spectra[6].max()
+    given["spectra"][1, 30] += 8e-4 * spectra[2].max()
+    arrays, table = tmp_path / "Cu_FEFF_val.npz", tmp_path / "t.csv"
+    np.savez(arrays, **given)
+    code, said = dataset("diff", path, arrays, "--tolerance", "1e-2", "--output", table)
+    assert (code, said.splitlines()) == (1, [
+        "Cu_FEFF: 4 of the 5 sites of Cu_FEFF_val.npz are in d.h5, 1 are missing; 9 further sites are only in the "
+        "dataset",
+        "Cu_FEFF: spectra of 4 common sites deviate by 1.0e-04 of their maximum (median), at worst by 8.0e-04 "
+        "(mp-2_001)",
+        f"Cu_FEFF: features m3gnet of 4 common sites deviate by 0.0e+00 of the largest (median), at worst by 0.0e+00 "
+        f"({ids[6]})",
+        "Cu_FEFF: missing: mp-500_000",
+    ])  # fmt: skip
+    written = pd.read_csv(table).set_index("site")
+    assert written["where"].value_counts().to_dict() == {"both": 4, "only old": 1, "only new": 9}
+    assert written.loc[ids[2], "spectrum"] == pytest.approx(8e-4, rel=0.01)
+
+    # Without the missing site nothing differs by more than the tolerance; under another name the subset must be named.
+    other = tmp_path / "copper.npz"
+    np.savez(other, **{name: values[:4] for name, values in given.items()})
+    assert dataset("diff", path, other, "-s", "Cu_FEFF", "-t", "1e-3")[0] == 0
+    assert dataset("diff", path, other, "-s", "Cu_FEFF", "-t", "5e-4")[0] == 1
+    told = json.loads(dataset("diff", path, other, "-s", "Cu_FEFF", "--json")[1])
+    assert (told["common"], told["missing"], told["extra"], told["equal"]) == (4, 0, 9, False)
+    code, said = dataset("diff", path, other)
+    assert code == 2 and "begins with no subset" in said and said.count("\n") == 1
+    np.savez(arrays, **{**given, "spectra": given["spectra"][:, 1:]})
+    code, said = dataset("diff", path, arrays)
+    assert code == 2 and "140 points" in said and said.count("\n") == 1
+    arrays.write_bytes(b"PK")
+    code, said = dataset("diff", path, arrays)
+    assert code == 2 and "cannot be read as an npz file" in said and said.count("\n") == 1
+
+
+def test_diff_of_releases_writes_a_table_of_all_sites(path, tmp_path):
+    again = copy_of_dataset(tmp_path, "again.h5")
+    assert dataset("diff", path, again, "-o", tmp_path / "t.csv")[0] == 0
+    written = pd.read_csv(tmp_path / "t.csv")
+    assert list(written) == ["subset", "site", "where", "spectrum", "chgnet", "m3gnet"]
+    assert len(written) == 26 and (written[["spectrum", "chgnet", "m3gnet"]] == 0).all(axis=None)
 
 
 @pytest.mark.parametrize("command", ["info", "validate", "plot", "export", "diff"])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from xanesflow.cli import app
 from xanesflow.matching.candidates import find_candidates
 from xanesflow.matching.compute_candidates import make_engine, plan_spectra
-from xanesflow.matching.spectrum_store import SiteSpectrum, SpectrumStore
+from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum
 from xanesflow.matching.write_match import COLUMNS
 
 NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
@@ -50,7 +50,7 @@ def cache(tmp_path_factory):
         candidates, _ = find_candidates([name], "Fe")
         for site in plan_spectra(candidates, engine, store).sites:
             values = measured(4.0 + 3 * number, energy - 3.0)
-            store.put(site.key, SiteSpectrum(energy, 2e-3 * values, 2e-3 * step(energy - 3 - E0)))
+            store.put(site.key, StoredSpectrum(energy, 2e-3 * values, 2e-3 * step(energy - 3 - E0)))
     return folder
 
 

@@ -1,4 +1,8 @@
-"""FEFF as an engine of the workflow: how it is found, and a chunk of sites with tests/support/stand_in_feff.py."""
+"""FEFF as an engine of the workflow: how it is found, and a chunk of sites.
+
+The chunks' FEFF is tests/support/stand_in_feff.py, as one site of a chunk is to fail for good, another to lose its
+`fms`, a third to need a correction, and the disk to be full: no real FEFF does that on demand.
+"""
 
 import json
 import shlex

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,12 +133,38 @@ def test_modules_that_a_card_asks_for_are_run_too():
     assert pip_feff.modules_for(more) == expected
 
 
-def site(folder, text):
+def site(folder, text, *, program=None, time_limit=600.0):
     """A site's folder with the FEFF of pip."""
     folder.mkdir()
     (folder / "feff.inp").write_text(text)
-    write_job(SiteRun(folder, find_program(None), 600.0, 5, False))
+    write_job(SiteRun(folder, program or find_program(None), time_limit, 5, False))
     return folder
+
+
+def test_a_run_that_takes_too_long_is_stopped_with_its_module(tmp_path):
+    slow = site(tmp_path / "site", COPPER, time_limit=2.0)
+    assert not run_site(slow)
+    result = json.loads((slow / "result.json").read_text())
+    assert (result["reason"], result["attempts"]) == ("timed_out", 1) and "within 2 s" in result["detail"]
+    here = [path for path in Path("/proc").glob("[0-9]*/cwd") if str(slow) in str(read_link(path))]
+    assert here == [] and not (slow / "xmu.dat").exists()
+
+
+def read_link(path):
+    try:
+        return path.readlink()
+    except OSError:
+        return ""
+
+
+def test_too_little_memory_is_a_fault_of_the_machine(tmp_path):
+    words = " ".join(find_program(None).command)
+    limited = Program("limited", command=("sh", "-c", f"ulimit -v 150000; exec {words}"))
+    poor = site(tmp_path / "site", COPPER, program=limited)
+    assert not run_site(poor)
+    result = json.loads((poor / "result.json").read_text())
+    assert (result["reason"], result["attempts"]) == ("killed", 1)
+    assert "a module could not be loaded: ImportError" in result["detail"]
 
 
 def test_a_field_that_does_not_converge_is_given_more_iterations(tmp_path, capfdbinary):
@@ -189,3 +216,8 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
 
 def test_a_command_of_your_own_is_taken_as_it_is():
     assert find_program(sys.executable) == Program(sys.executable, command=(sys.executable,))
+
+
+def test_a_control_card_that_turns_all_off_leaves_rdinp_which_says_the_version():
+    assert pip_feff.modules_for("CONTROL 0 0 0 0 0 0\nXANES 4\n") == ["rdinp"]
+    assert pip_feff.modules_for("CONTROL 0 0 1 0 0 0\nXANES 4\n")[:3] == ["rdinp", "atomic", "pot"]

@@ -1,6 +1,9 @@
 """FEFF under custodian, a site at a time: what is corrected and how, and what is never believed.
 
-The program is tests/support/stand_in_feff.py, which behaves like FEFF at its files and knows no physics.
+The program is tests/support/stand_in_feff.py, which behaves like FEFF at its files and knows no physics. These cases a
+real FEFF cannot be made to do on demand: to converge at one convergence factor and not at another, to count electrons
+wrongly, to lose a module in the middle, to fill a disk. What it can be made to do, the real FEFF 10 does in
+test_feff_pip.py and tests/workflow/test_feff.py: run, be corrected, killed, timed out, and run out of memory.
 """
 
 import json

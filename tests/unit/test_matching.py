@@ -13,8 +13,8 @@ from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Targe
 from xanesflow.matching.material_spectrum import average_sites, normalise_by
 from xanesflow.matching.spectrum_store import (
     SHIPPED,
-    SiteSpectrum,
     SpectrumStore,
+    StoredSpectrum,
     read_library,
     spectrum_key,
     structure_hash,
@@ -135,22 +135,22 @@ def test_a_background_becomes_a_step_of_one():
 
 
 def test_sites_count_as_often_as_their_atoms():
-    one = SiteSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
-    other = SiteSpectrum(ENERGY + 1, 3e-3 * spectrum(ENERGY), 3e-3 * step(ENERGY))
+    one = StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
+    other = StoredSpectrum(ENERGY + 1, 3e-3 * spectrum(ENERGY), 3e-3 * step(ENERGY))
     mean = average_sites([one, other], [3, 1])
     at = int(np.argmin(np.abs(mean.energy_ev - 7140)))
     assert mean.cross_section[at] == pytest.approx(
         0.75e-3 * spectrum(7140.0) + 0.25 * 3e-3 * spectrum(7139.0), rel=1e-3
     )
     with pytest.raises(XanesflowError, match="it crashed"):
-        average_sites([one, SiteSpectrum.failed("it crashed")], [1, 1])
+        average_sites([one, StoredSpectrum.failed("it crashed")], [1, 1])
 
 
 def test_kept_spectra_are_found_again_and_damage_is_survived(tmp_path):
     store = SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path / "none")
-    kept = SiteSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
+    kept = StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
     store.put("a" * 32, kept)
-    store.put("b" * 32, SiteSpectrum.failed("no potentials"))
+    store.put("b" * 32, StoredSpectrum.failed("no potentials"))
     assert store.get("a" * 32).cross_section == pytest.approx(kept.cross_section, rel=1e-6)
     assert store.get("b" * 32).failure == "no potentials"
     assert store.get("c" * 32) is None
@@ -161,7 +161,7 @@ def test_kept_spectra_are_found_again_and_damage_is_survived(tmp_path):
 
 
 def test_a_library_holds_spectra_to_half_precision(tmp_path):
-    spectra = {"k1": SiteSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))}
+    spectra = {"k1": StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))}
     write_library(tmp_path / "FEFF8L.npz", spectra, step_ev=0.25)
     read = read_library(tmp_path / "FEFF8L.npz")["k1"]
     assert read.cross_section == pytest.approx(spectra["k1"].cross_section, abs=1e-6)

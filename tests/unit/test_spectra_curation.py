@@ -245,6 +245,10 @@ def test_imported_runs_with_other_physics_than_most_are_left_out_and_counted(tmp
     cards = "COREHOLE RPA; FMS 9 0; S02 0; SCF 7 0; XANES 4 0.04 0.1"
     assert curated.described == {"settings": cards}
     assert kept.described == {"settings": f"{cards} (3 runs; 1 with COREHOLE NONE, not COREHOLE RPA)"}
+    assert dict(zip(ids(kept), kept.settings, strict=True)) == {
+        "mp-1_000": "", "mp-2_000": "COREHOLE NONE, not COREHOLE RPA", "mp-3_000": "", "mp-4_000": "",
+    }  # fmt: skip
+    assert curated.settings == ()
     inputs = {"cards": {"SCF": "5.0 0 100 0.2 3"}, "radius": 9.0}
     assert ids(curate(imported, tmp_path, inputs=inputs)) == ids(curated)  # the majority counts for imported runs
 

@@ -1,5 +1,6 @@
 """What a campaign will cost: clusters counted as FEFF counts them, hours as real runs took them, sums that are sums."""
 
+import json
 import logging
 import re
 from datetime import datetime
@@ -11,16 +12,21 @@ import pytest
 from feff_runs import bent_chain, cuprite, perovskite, poscar, rutile, write_files
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
-from shared_data import shared
+from shared_data import PROJECT, shared
 
 from xanesflow.codes.archive import read_archive
-from xanesflow.codes.feff.core_hours import describe_clusters, feff_core_hours
+from xanesflow.codes.feff.core_hours import Cluster, describe_clusters, hours_of_own, seconds_of_pip
 from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.codes.registry import theory_of
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.model import Config
 from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.cost import COST_COLUMNS, cluster_atoms, estimate_cost, expected_costs
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table
+
+PAPER = Campaign(Config()).cost_options("Cu_FEFF")
+"""What the cost of FEFF depends on, at the paper's settings."""
 
 FCC_A = 3.615
 FCC = Structure(Lattice.cubic(FCC_A), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
@@ -51,31 +57,42 @@ def test_fcc_has_as_many_atoms_within_9_angstrom_as_its_lattice_sum():
 @pytest.mark.parametrize("structure", [cuprite(), perovskite(), bent_chain(), SKEWED], ids=lambda s: s.formula)
 def test_a_cluster_is_what_a_supercell_shows(structure):
     """Rows, spheres and potentials by brute force, for all sites at once and each alone."""
-    together = describe_clusters(structure, range(len(structure)))
+    together = describe_clusters(structure, range(len(structure)), PAPER["inputs"])
     for site in range(len(structure)):
         z, xyz = supercell(structure, site, 9.0)
         nearest = [0] + [1 + int(np.argmax(z[1:] == element)) for element in np.unique(z[1:])]
         spheres = [z[np.linalg.norm(xyz - xyz[k], axis=1) <= 7.0] for k in nearest]
-        assert together.atoms[site] == len(z) == cluster_atoms(structure, [site])[0]
-        assert together.fms_rows[site] == sum(9 if number < 6 else 16 for number in z)
-        work = sum(float(sum(4 if number < 6 else 9 for number in sphere)) ** 3 for sphere in spheres)
-        alone = describe_clusters(structure, [site])
-        assert alone.scf_work[0] == together.scf_work[site]
+        found = together[site]
+        assert found.atoms == found.fms_atoms == len(z) == cluster_atoms(structure, [site])[0]
+        assert found.fms_rows == sum(9 if number < 6 else 16 for number in z)
+        rows = [sum(4 if number < 6 else 9 for number in sphere) for sphere in spheres]
+        assert describe_clusters(structure, [site], PAPER["inputs"]) == [found]
         # Of an element's equidistant atoms FEFF takes one; their spheres may differ by an atom or two.
-        assert together.scf_work[site] == pytest.approx(work, rel=0.05)
-        assert together.open_shell[site] == (structure is SKEWED)
+        assert found.scf_rows == pytest.approx(rows, rel=0.05)
+        assert found.open_shell == (structure is SKEWED)
+
+
+def test_radii_and_energies_are_those_of_the_cards():
+    """Of fcc: 13 atoms within the first shell, 43 within the third (12 + 6 + 24); FEFF 9's log names 194 energies."""
+    cards = {"SCF": "2.6 0 30", "FMS": "4.5 0", "XANES": "4 0.04 0.1", "EGRID": ["k_grid -1 0 0.04", "k_grid 0 6 0.04"]}
+    (cluster,) = describe_clusters(FCC, [0], {"cards": cards, "radius": 9.0})
+    assert (cluster.atoms, cluster.fms_atoms, cluster.fms_rows) == (249, 43, 43 * 16)
+    assert cluster.scf_rows == (13 * 9, 13 * 9) and cluster.energies == 194
+    none = describe_clusters(FCC, [0], {"cards": {**cards, "SCF": None, "FMS": None}, "radius": 9.0})[0]
+    assert (none.scf_rows, none.fms_rows) == ((), 0) and 0 < seconds_of_pip(none) < seconds_of_pip(cluster)
+    assert np.isnan(hours_of_own(none))
 
 
 def test_an_absorber_without_neighbours_has_a_cluster_of_one_and_a_cost():
     alone = Structure(Lattice.cubic(15), ["Cu"], [[0, 0, 0]])
-    (cost,) = expected_costs(alone, [0], "FEFF")
+    (cost,) = expected_costs(alone, [0], "FEFF", PAPER)
     assert cost.cluster_atoms == 1 and 0 < cost.core_hours < 0.01
 
 
 def test_a_denser_cluster_costs_more_and_so_does_an_open_3d_shell():
-    (sparse,), (dense,) = (expected_costs(rutile().scale_lattice(v), [0], "FEFF") for v in (70, 60))
+    (sparse,), (dense,) = (expected_costs(rutile().scale_lattice(v), [0], "FEFF", PAPER) for v in (70, 60))
     assert dense.cluster_atoms > sparse.cluster_atoms and dense.core_hours > sparse.core_hours
-    (copper,), (iron,) = (expected_costs(rutile(metal), [0], "FEFF") for metal in ("Cu", "Fe"))
+    (copper,), (iron,) = (expected_costs(rutile(metal), [0], "FEFF", PAPER) for metal in ("Cu", "Fe"))
     assert iron.cluster_atoms == copper.cluster_atoms and iron.core_hours > copper.core_hours
 
 
@@ -105,19 +122,28 @@ def test_clusters_of_real_runs_are_those_of_feffs_own_log(real_runs):
     assert len(real_runs) > 150
     same = 0
     for structure, site, _, atoms, scf in real_runs:
-        clusters = describe_clusters(structure, [site])
-        assert clusters.atoms[0] == atoms
+        (cluster,) = describe_clusters(structure, [site], PAPER["inputs"])
+        assert cluster.atoms == atoms
         light = any(each.specie.Z < 6 for each in structure)
-        same += light or clusters.scf_work[0] == sum((9.0 * n) ** 3 for n in scf)
+        same += light or sorted(cluster.scf_rows) == sorted(9 * n for n in scf)
     assert same > 0.9 * len(real_runs)  # but for potentials whose nearest atoms are several, and inequivalent
 
 
 def test_core_hours_are_those_that_real_runs_took(real_runs):
     hours = np.array([run[2] for run in real_runs])
-    expected = np.array([feff_core_hours(describe_clusters(run[0], [run[1]]))[0] for run in real_runs])
+    expected = np.array([hours_of_own(describe_clusters(run[0], [run[1]], PAPER["inputs"])[0]) for run in real_runs])
     off = np.exp(np.abs(np.log(expected / hours)))
     assert np.median(off) < 1.12 and np.quantile(off, 0.9) < 1.3
     assert expected.sum() == pytest.approx(hours.sum(), rel=0.05)
+
+
+def test_hours_of_the_feff_of_pip_are_those_that_it_took_at_several_settings():
+    """The rows of studies/measure_feff10.py; docs/studies/cost.md tells how predictions of other materials are off."""
+    rows = [json.loads(line) for line in (PROJECT / "studies/feff10_times.jsonl").read_text().splitlines()]
+    took = np.array([sum(row["seconds"].values()) for row in rows])
+    expected = np.array([seconds_of_pip(Cluster(**row["cluster"])) for row in rows])
+    off = np.exp(np.abs(np.log(expected / took)))
+    assert np.median(off) < 1.3 and off.max() < 2 and took.max() > 20 * took.min()
 
 
 def collected(folder, subset, workers=1):
@@ -125,7 +151,8 @@ def collected(folder, subset, workers=1):
     files = {"in/a.vasp": poscar(cuprite()), "in/b.vasp": poscar(bent_chain())}
     write_files(folder, files)
     paths = {name: folder / f"{subset}_{name}.parquet" for name in ("structures", "site_table", "rejected")}
-    collect_structures(source="directory", directory=folder / "in", subset=subset, chunks=2, workers=workers, **paths)
+    collect_structures(source="directory", directory=folder / "in", subset=subset, chunks=2, workers=workers,
+                       cost_options=Campaign(Config()).cost_options(subset), **paths)  # fmt: skip
     return paths["site_table"]
 
 
@@ -136,7 +163,7 @@ def test_the_site_table_tells_atoms_and_core_hours_of_each_site(tmp_path):
     structures = {"a": cuprite(), "b": bent_chain()}
     for row in table.itertuples():
         assert row.cluster_atoms == len(supercell(structures[row.material_id], row.site_index, 9.0)[0])
-        (cost,) = expected_costs(structures[row.material_id], [row.site_index], "FEFF")
+        (cost,) = expected_costs(structures[row.material_id], [row.site_index], "FEFF", PAPER)
         assert row.core_hours == pytest.approx(cost.core_hours, rel=1e-9)
     assert len(table) == 4
 

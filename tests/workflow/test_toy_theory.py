@@ -15,6 +15,9 @@ import pandas as pd
 import pytest
 from workflow import CALL, command, environment, run, write_config
 
+import xanesflow
+
+LIBRARY = Path(xanesflow.__file__).parents[1]
 TOY_CODE = Path(__file__).parents[1] / "support/toy_code"
 
 
@@ -52,6 +55,19 @@ def test_a_campaign_of_a_theory_of_another_package_runs_to_the_report(tmp_path):
         assert any(name.endswith("_Cu/toy.in") for name in packed.namelist())
     (card,) = results.rglob("README.md")
     assert "a toy: an edge" in card.read_text() and "Spectra of the toy mean nothing." in card.read_text()
+
+
+def test_the_quick_look_takes_a_theory_of_another_package(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "xanesflow", "xanes", "cu2o-cuprite", "--theory", "TOY", "-o", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(LIBRARY), str(TOY_CODE)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Theory: a toy: an edge, and a peak for each neighbour." in ended.stderr
+    table = pd.read_csv(tmp_path / "cu2o-cuprite_Cu_xanes.csv", comment="#")
+    assert len(table) == 121 and (table["average"] > 0).all()
 
 
 def test_without_the_package_the_theory_is_not_known(tmp_path):

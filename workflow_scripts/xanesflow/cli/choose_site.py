@@ -21,7 +21,7 @@ from xanesflow.structures.material import BadStructure, Material
 from xanesflow.structures.one_file import name_of, read_structure_file
 
 LIGHTEST, HEAVIEST = 11, 92
-"""Atomic numbers of the first and last absorber whose K edge the embedded engine computes."""
+"""Atomic numbers of the first and last absorber whose K edge is computed."""
 
 _LIST = "`xanesflow structures search` lists the examples, and with a word minerals too"
 
@@ -46,6 +46,11 @@ class Absorber:
     def label(self) -> str:
         """Name of a column, as `Cu_000 (x4)` or `cell2 Cu_000 (x4)`."""
         return f"{self._cell}{self.element}_{self.index:03d} (x{self.multiplicity})"
+
+    @property
+    def folder(self) -> str:
+        """Name of a folder, as `Cu_000` or `cell2_Cu_000`."""
+        return f"{self._cell}{self.element}_{self.index:03d}".replace(" ", "_")
 
     @property
     def name(self) -> str:
@@ -121,11 +126,6 @@ def make_request(
         firsts = sorted(inequivalent) if site is None else [site]
         sites += [Absorber(chosen, i, material.multiplicity(i), cell) for i in firsts]
     notes = [sentence for sentence in (note, *(material.note for material in materials)) if sentence]
-    if chosen not in ELEMENTS:
-        notes.append(
-            "The embedded engine is meant for Ti to Cu, and its accuracy was studied for Cu; use the spectra of "
-            f"{chosen} with care"
-        )
     return Request(
         name,
         source,
@@ -222,5 +222,5 @@ def _element(material: Material, given: str | None, site: int | None) -> str:
             raise WrongCallError(f"Name the absorber of {material.formula} with --element: {holds}.")
         chosen = metals[0]
     if not LIGHTEST <= Element(chosen).Z <= HEAVIEST:
-        raise WrongCallError(f"The embedded engine computes K edges from Na to U, but not that of {chosen}.")
+        raise WrongCallError(f"K edges are computed from Na to U, but not that of {chosen}.")
     return chosen

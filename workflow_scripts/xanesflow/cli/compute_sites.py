@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.cli.choose_site import Absorber
-from xanesflow.codes.feff8l import EngineSettings, XanesResult
-from xanesflow.codes.feff8l.engine import Feff8lEngine
+from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import one_line
 from xanesflow.running.process import run_command
 
 _POLL = 0.15  # seconds
-_TAIL = 4096  # bytes at the end of a log, which hold its last line
+_SHOWN = 200  # characters of a message
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class SiteResult:
     """
 
     site: Absorber
-    result: XanesResult | None
+    result: SiteSpectrum | None
     error: str
     seconds: float
 
@@ -52,9 +51,10 @@ def cores() -> int:
 def compute_sites(
     structures: Mapping[int, Structure],
     sites: Sequence[Absorber],
-    settings: EngineSettings,
+    look: QuickLook,
     *,
     workers: int,
+    keep: Path | None = None,
     show_message: Callable[[Absorber, str], None] = lambda site, message: None,
     done: Callable[[SiteResult], None] = lambda outcome: None,
 ) -> list[SiteResult]:
@@ -65,8 +65,9 @@ def compute_sites(
     Args:
         structures: ordered structures, by `Absorber.cell`.
         sites: atoms of them.
-        settings: of the embedded engine.
+        look: level of theory.
         workers: sites at a time.
+        keep: where each site's folder goes when it has ended, as `Cu_000`; None: it is removed.
         show_message: called in this thread with messages about a site, first when it begins.
         done: called in this thread as soon as a site has ended.
 
@@ -81,16 +82,18 @@ def compute_sites(
         with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
             try:
                 running = {
-                    pool.submit(_outcome, structures[site.cell], site, settings, folders[site], stop): site
+                    pool.submit(_outcome, structures[site.cell], site, look, folders[site], stop): site
                     for site in sites
                 }
                 while running:
                     ended, _ = wait(running, _POLL, FIRST_COMPLETED)
                     for future in ended:
                         outcome = outcomes[running.pop(future)] = future.result()
+                        if keep is not None and folders[outcome.site].is_dir():
+                            shutil.move(folders[outcome.site], keep / outcome.site.folder)
                         done(outcome)
                     for future, site in running.items():
-                        message = _message(future, folders[site])
+                        message = look.message(folders[site])[:_SHOWN] if future.running() else ""
                         if message and message != shown.get(site):
                             shown[site] = message
                             show_message(site, message)
@@ -101,14 +104,14 @@ def compute_sites(
 
 
 def compute_site(
-    structure: Structure, site_index: int, settings: EngineSettings, folder: Path, stop: threading.Event
-) -> XanesResult:
-    """Compute one site with the embedded engine as the workflow runs it, in a separate process.
+    structure: Structure, site: Absorber, look: QuickLook, folder: Path, stop: threading.Event
+) -> SiteSpectrum:
+    """Compute one site as the workflow computes it, in a separate process.
 
     Args:
         structure: an ordered structure.
-        site_index: 0-based index of the absorber.
-        settings: of the embedded engine.
+        site: the absorber.
+        look: level of theory.
         folder: empty folder for all files of the run.
         stop: ends the run when it is set.
 
@@ -117,25 +120,22 @@ def compute_site(
         XanesflowError: the engine cannot compute the site; says why.
         StoppedError: `stop` was set.
     """
-    engine = Feff8lEngine(settings)
-    engine.write_inputs(folder, structure, site_index)
+    engine = look.engine
+    engine.write_inputs(folder, structure, site.index)
     log = folder / engine.log_name
     ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
     if ended.timed_out:
         raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
     engine.validate(folder)
-    energy_ev, cross_section, background = np.loadtxt(folder / "xmu.dat", unpack=True, encoding="utf-8")
-    return XanesResult(energy_ev, cross_section, background, engine.record(folder))
+    return look.read(folder, site.element, site.index)
 
 
-def _outcome(
-    structure: Structure, site: Absorber, settings: EngineSettings, folder: Path, stop: threading.Event
-) -> SiteResult:
+def _outcome(structure: Structure, site: Absorber, look: QuickLook, folder: Path, stop: threading.Event) -> SiteResult:
     begin = time.monotonic()
     result, failure = None, ""
     try:
         folder.mkdir()
-        result = compute_site(structure, site.index, settings, folder, stop)
+        result = compute_site(structure, site, look, folder, stop)
     except StoppedError:
         failure = "stopped"
     except (FailedRunError, XanesflowError) as error:
@@ -145,19 +145,3 @@ def _outcome(
     except Exception as error:
         failure = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
     return SiteResult(site, result, failure, time.monotonic() - begin)
-
-
-def _message(future: Future[SiteResult], folder: Path) -> str:
-    """The engine's last message about a site; empty if the site has not begun."""
-    if not future.running():
-        return ""
-    try:
-        with (folder / Feff8lEngine.log_name).open("rb") as log:
-            log.seek(max(log.seek(0, os.SEEK_END) - _TAIL, 0))
-            lines = log.read().decode("utf-8", errors="replace").splitlines(keepends=True)
-    except OSError:
-        lines = []
-    whole = [line.strip() for line in lines if line.endswith("\n") and line.strip()]
-    if whole and whole[-1].startswith(("done in", "ERROR:")):
-        return ""  # `SiteResult` reports the end
-    return whole[-1][:200] if whole else "starting"

@@ -12,19 +12,19 @@ from xanesflow.cli.compute_sites import compute_sites, cores
 from xanesflow.cli.show_spectra import announce, live_display, remarks, summary
 from xanesflow.cli.terminal import say
 from xanesflow.cli.write_normalised import write_normalised
-from xanesflow.cli.write_xanes import THEORY, common_grid, draw_plot, write_table
-from xanesflow.codes.feff8l import EngineSettings
-from xanesflow.codes.feff8l.programs import folder_of_programs
+from xanesflow.cli.write_xanes import common_grid, draw_plot, write_table
+from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.measured.broaden import Broadening
 
 
 def quick_look(
     request: Request,
-    settings: EngineSettings,
+    look: QuickLook,
     folder: Path,
     *,
     workers: int | None,
+    keep: Path | None = None,
     normalised: bool = False,
     broadening: Broadening | None = None,
     console: Console,
@@ -34,9 +34,10 @@ def quick_look(
 
     Args:
         request: structure, element and atoms.
-        settings: of the embedded engine.
+        look: level of theory and its settings.
         folder: for table and plot; made if missing.
         workers: sites computed at a time; None: one for each core.
+        keep: folder for the folders of the runs; None: they are removed.
         normalised: whether to write the background and the spectrum normalised by it, too.
         broadening: of the normalised spectrum, which is then written; None: it is not broadened.
         console: for progress and remarks.
@@ -48,16 +49,21 @@ def quick_look(
     Raises:
         XanesflowError: the engine's programs are missing, the folder cannot be written to, or no site has a spectrum.
     """
-    # Find out before the work if programs are missing or the folder is read-only.
-    folder_of_programs()
-    _check_writable(folder)
-    announce(request, console)
+    # Find out before the work if programs are missing or a folder is read-only.
+    look.engine.settings()
+    _check_writable(folder, "--output")
+    if keep is not None:
+        _check_writable(keep, "--keep")
+        _check_not_there(keep, request)
+    at_a_time = min(workers or cores(), len(request.sites))
+    announce(request, look, at_a_time, console)
     with live_display(len(request.sites), console) as display:
         outcomes = compute_sites(
             request.structures,
             request.sites,
-            settings,
-            workers=min(workers or cores(), len(request.sites)),
+            look,
+            workers=at_a_time,
+            keep=keep,
             show_message=display.show_message,
             done=display.done,
         )
@@ -70,12 +76,12 @@ def quick_look(
         raise XanesflowError(f"None of the {len(failed)} sites has a spectrum, for the reasons above.")
     spectra = common_grid(outcomes, average=request.whole)
     table, *plots = [folder / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
-    write_table(table, request, settings, outcomes, spectra)
+    write_table(table, request, look, outcomes, spectra)
     draw_plot(plots, request, spectra)
-    results.print(summary(outcomes, settings, spectra))
-    for sentence in remarks(request, outcomes, spectra):
+    results.print(summary(outcomes, look, spectra))
+    for sentence in remarks(request, look, outcomes, spectra):
         say(console, sentence, style="yellow")
-    say(console, f"Theory: {THEORY}.")
+    say(console, f"Theory: {look.basis}.")
     written = [table, *plots]
     if normalised or broadening is not None:
         beside = table.with_name(f"{table.stem}_normalised.csv")
@@ -88,15 +94,24 @@ def quick_look(
     return written
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, option: str) -> None:
     """Raise an error before the work if the results cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (FileExistsError, NotADirectoryError):
-        raise WrongCallError(f"{folder} is not a folder; name one with --output.") from None
+        raise WrongCallError(f"{folder} is not a folder; name one with {option}.") from None
     except OSError as error:
         raise XanesflowError(
-            f"The folder {folder} cannot be written to ({error.strerror or error}); name another one with --output."
+            f"The folder {folder} cannot be written to ({error.strerror or error}); name another one with {option}."
         ) from None
+
+
+def _check_not_there(keep: Path, request: Request) -> None:
+    """Raise an error before the work if the folder of a run is there from before."""
+    for site in request.sites:
+        if (keep / site.folder).exists():
+            raise WrongCallError(
+                f"{keep / site.folder} is there already; name another folder with --keep, or remove it."
+            )

@@ -136,20 +136,43 @@ def export(
 
 @dataset_app.command()
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="A dataset.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another release of it.")],
+    first: Annotated[Path, typer.Argument(metavar="OLD", help="A dataset.")],
+    second: Annotated[
+        Path, typer.Argument(metavar="NEW", help="Another release of it, or published arrays (.npz) of one subset.")
+    ],
     *,
     tolerance: Annotated[
         float, typer.Option("--tolerance", "-t", min=0.0, help="Relative to a spectrum's maximum, or a feature's size.")
     ] = 1e-6,
+    subset: Annotated[
+        str | None,
+        typer.Option(
+            "--subset", "-s", help="Which the arrays are of, if their file's name does not say.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="CSV with a row for each site.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what differs between two releases: sites, spectra, splits, features, structures.
 
-    Exit code 0: nothing; 1: something; 2: one of the files cannot be opened as a dataset.
-    """
-    with _report_file_errors(old, new):
-        from xanesflow.cli.show_dataset import show_difference
+    With published arrays, such as Cu_FEFF_val.npz: which of their sites the dataset has, and how far its spectra and
+    features are from them. Sites that the arrays do not have count as no difference.
 
-        if show_difference(old, new, results(), tolerance=tolerance, as_json=as_json):
+    Exit code 0: nothing; 1: something; 2: one of the files cannot be read.
+
+    Example: xanesflow dataset diff results/dataset/mine.h5 Cu_FEFF_val.npz --tolerance 1e-3
+    """
+    with _report_file_errors(first, second):
+        from xanesflow.cli.show_difference import show_difference, show_difference_from_published
+
+        if second.suffix == ".npz":
+            differs = show_difference_from_published(
+                first, second, results(), subset=subset, tolerance=tolerance, output=output, as_json=as_json
+            )
+        else:
+            differs = show_difference(first, second, results(), tolerance=tolerance, output=output, as_json=as_json)
+        if differs:
             sys.exit(1)

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,13 +14,8 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import messages, say
 from xanesflow.core.sites import PARTS, site_id
-from xanesflow.core.text import first_of, plural
+from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import DatasetFile, load
-
-if TYPE_CHECKING:
-    from xanesflow.dataset.compare_releases import Difference, SubsetDifference
-
-_SHOWN = 10  # sites, materials or findings in a list
 
 
 def show_info(path: Path, console: Console, *, as_json: bool) -> None:
@@ -53,6 +48,9 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
             escape(", ".join(f"{number:,} {reason}" for reason, number in each["rejected"].items())),
         )
     console.print(table)
+    for name, each in facts["subsets"].items():
+        if "settings" in each:
+            say(console, f"{name} settings: {each['settings']}")
 
 
 def show_ids(path: Path, subset: str | None, part: str | None, console: Console) -> None:
@@ -90,6 +88,7 @@ def describe(data: DatasetFile) -> dict[str, Any]:
             },
             "features": {feature: subset.features(feature).shape[1] for feature in subset.feature_names},
             "rejected": dict(Counter(each.reason for each in subset.rejected()).most_common()),
+            **{key: said for key, said in subset.attributes.items() if key == "settings"},
         }
     return facts
 
@@ -142,66 +141,3 @@ def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], outpu
     with load(path) as data:
         drawn = draw_spectra(data, sites, subsets, output)
     say(console, f"{output}: {drawn}")
-
-
-def show_difference(old: Path, new: Path, console: Console, *, tolerance: float, as_json: bool) -> bool:
-    """Print what differs between two releases.
-
-    Returns:
-        Whether anything differs.
-
-    Raises:
-        XanesflowError: one of the files cannot be opened as a dataset.
-    """
-    from xanesflow.dataset.compare_releases import compare
-
-    found = compare(old, new, tolerance=tolerance)
-    if as_json:
-        say(console, json.dumps(found.as_plain(), indent=1))
-    else:
-        _say_difference(found, console)
-    return bool(found)
-
-
-def _say_difference(found: Difference, console: Console) -> None:
-    for names, what in ((found.added, "added"), (found.removed, "removed")):
-        for name in names:
-            say(console, f"{name}: subset {what}")
-    for name, subset in found.subsets.items():
-        for sentence in _sentences(subset):
-            say(console, f"{name}: {sentence}")
-    for key, (was, now) in found.description.items():
-        say(console, f"{key}: was '{was}', now '{now}'")
-    if not found:
-        say(console, "no difference")
-    if found.made:
-        say(console, f"(They were made differently: {', '.join(found.made)}.)")
-
-
-def _sentences(subset: SubsetDifference) -> list[str]:
-    said = [
-        f"{len(names)} {what}: {_some(names)}"
-        for names, what in ((subset.added, "sites added"), (subset.removed, "sites removed"))
-        if names
-    ]
-    if subset.spectra:
-        worst = sorted(subset.spectra, key=lambda site: -subset.spectra[site])
-        said.append(
-            f"{len(worst)} spectra changed, by up to {subset.spectra[worst[0]]:.2g} of the maximum: {_some(worst)}"
-        )
-    if subset.split:
-        moved = [f"{site} ({was} to {now})" for site, (was, now) in subset.split.items()]
-        said.append(f"{len(moved)} sites in another part: {_some(moved)}")
-    said += [f"features {name} of {number} sites changed" for name, number in subset.features.items()]
-    for names, what in (
-        (subset.multiplicity, "multiplicities changed"),
-        (subset.corrections, "corrections changed"),
-        (subset.structures, "structures changed"),
-    ):
-        if names:
-            said.append(f"{len(names)} {what}: {_some(names)}")
-    return [*said, *subset.remarks]
-
-
-def _some(names: Sequence[str]) -> str:
-    return first_of(names, _SHOWN) + (" (all with --json)" if len(names) > _SHOWN else "")

@@ -35,7 +35,7 @@ from xanesflow.matching.references import (
     measured_references,
     predicted_spectra,
 )
-from xanesflow.matching.spectrum_store import SiteSpectrum, SpectrumStore, default_folder
+from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, default_folder
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
 
 _SHOWN = 10
@@ -171,7 +171,7 @@ def get_references(
 
 def compute_candidates(
     candidates: Sequence[Candidate], wanted: Wanted, messages: Console
-) -> tuple[SpectrumPlan, dict[str, SiteSpectrum]]:
+) -> tuple[SpectrumPlan, dict[str, StoredSpectrum]]:
     """Say what it costs, then get the spectra of all sites."""
     engine = make_engine(wanted.theory)
     store = SpectrumStore(wanted.theory, wanted.cache)
@@ -191,7 +191,7 @@ def compute_candidates(
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task("computing", total=len(missing))
 
-        def done(site: Site, spectrum: SiteSpectrum) -> None:
+        def done(site: Site, spectrum: StoredSpectrum) -> None:
             progress.advance(task)
             if spectrum.failure:
                 say(messages, f"✗ {site.material_id}, site {site.index}: {spectrum.failure}", style="red")

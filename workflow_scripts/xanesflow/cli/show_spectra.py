@@ -13,21 +13,36 @@ from rich.table import Table
 from xanesflow.cli.choose_site import Absorber, Request
 from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.cli.terminal import say
-from xanesflow.cli.write_xanes import Spectra, converged, edge_ev, fields
-from xanesflow.codes.feff8l import EngineSettings
+from xanesflow.cli.write_xanes import Spectra
+from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.text import plural
 
 
-def announce(request: Request, console: Console) -> None:
-    """Print what will be computed, and notes on it."""
+def announce(request: Request, look: QuickLook, workers: int, console: Console) -> None:
+    """Print what will be computed, how long it should take, and notes on it."""
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
         cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
         what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
-    for note in request.notes:
+    expected = []
+    for cell, structure in request.structures.items():
+        if indices := [site.index for site in request.sites if site.cell == cell]:
+            expected += look.expected_seconds(structure, indices)
+    if expected:
+        altogether = max(sum(expected) / workers, *expected)
+        longest = f", the longest site {_about(max(expected))}" if len(expected) > 1 else ""
+        say(console, f"Expected time: {_about(altogether)}{longest}, more if the machine is busy or slow.")
+    for note in (*request.notes, *look.notes(request.element)):
         say(console, f"Note: {note}", style="yellow")
+
+
+def _about(seconds: float) -> str:
+    """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
+    if seconds < 90:
+        return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 class Display:
@@ -80,60 +95,37 @@ def live_display(sites: int, console: Console) -> Iterator[Display]:
         yield Display(sites, console, progress)
 
 
-def summary(outcomes: Sequence[SiteResult], settings: EngineSettings, spectra: Spectra) -> Table:
+def summary(outcomes: Sequence[SiteResult], look: QuickLook, spectra: Spectra) -> Table:
     """A row for each site with a spectrum, and one for their average."""
+    good = [(outcome, outcome.result) for outcome in outcomes if outcome.result is not None]
+    further = [look.columns(result.record) for _, result in good]
     table = Table()
     table.add_column("site", no_wrap=True)
-    for name in ("multiplicity", "edge (eV)", "maximum (eV)", "rung"):
+    for name in ("multiplicity", "edge (eV)", "maximum (eV)", *further[0], "seconds"):
         table.add_column(name, justify="right")
-    table.add_column("SCF")
-    table.add_column("seconds", justify="right")
-    for outcome in outcomes:
-        if outcome.result is None:
-            continue
-        energy_ev, mu = outcome.result.energy_ev, outcome.result.cross_section
-        records = fields(outcome.result)
+    for (outcome, result), values in zip(good, further, strict=True):
+        edge = look.edge_ev(result)
         table.add_row(
             outcome.site.name.partition(" (")[0],
             str(outcome.site.multiplicity),
-            f"{edge_ev(outcome.result, settings):.2f}",
-            f"{energy_ev[mu.argmax()]:.2f}",
-            ", ".join(dict.fromkeys(str(record["rung_number"]) for record in records)),
-            "converged" if all(map(converged, records)) else "not converged",
+            "" if edge is None else f"{edge:.2f}",
+            f"{result.energy_ev[result.cross_section.argmax()]:.2f}",
+            *values.values(),
             f"{outcome.seconds:.1f}",
         )
     if spectra.average is not None and len(spectra.sites) > 1:
         atoms = sum(site.multiplicity for site, _ in spectra.sites)
         table.add_section()
-        table.add_row("average", str(atoms), "", f"{spectra.energy_ev[spectra.average.argmax()]:.2f}", "", "", "")
+        table.add_row("average", str(atoms), "", f"{spectra.energy_ev[spectra.average.argmax()]:.2f}")
     return table
 
 
-def remarks(request: Request, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
-    """One sentence for each self-consistent field with a problem, and one on the sites that failed."""
+def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
+    """What is doubtful about each spectrum, and one sentence on the sites that failed."""
     said = []
     for outcome in outcomes:
-        for record in fields(outcome.result) if outcome.result else []:
-            scf, name = record["convergence"], outcome.site.name
-            if not scf["iterations"]:
-                said.append(
-                    f"{name}: no self-consistent field could be computed, so the potentials of overlapped free atoms "
-                    "were used; use its spectrum with care."
-                )
-                continue
-            if scf["iterations"] == 1 and not converged(record):
-                said.append(
-                    f"{name}: the self-consistent field had a single iteration, so it is not known whether it "
-                    "converged; use its spectrum with care."
-                )
-            elif not converged(record):
-                said.append(
-                    f"{name}: the self-consistent field did not converge (the last of {scf['iterations']} iterations "
-                    f"moved the Fermi level by {scf['last_change_ev']:.2f} eV); use its spectrum with care."
-                )
-            if record["rung_number"] > 1:
-                said.append(f"{name}: the usual settings of the self-consistent field failed, so rung "
-                            f"{record['rung_number']} was used ({record['rung']}).")  # fmt: skip
+        if outcome.result:
+            said += look.remarks(outcome.site.name, outcome.result.record)
     failed = sum(outcome.result is None for outcome in outcomes)
     if failed:
         average = ", so there is no average" if request.whole and spectra.average is None else ""

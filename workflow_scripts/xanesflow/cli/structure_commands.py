@@ -45,20 +45,49 @@ def xanes(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for table and plot; made if missing.")
     ] = Path(),
+    theory: Annotated[
+        str,
+        typer.Option(
+            "--theory",
+            "-t",
+            metavar="NAME",
+            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFF, the real FEFF 10, takes minutes.",
+        ),
+    ] = "FEFF8L",
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            "--settings",
+            metavar="NAME",
+            help="Of FEFF: paper, as the published dataset (the default), or quick, smaller radii in a minute or so.",
+            show_default=False,
+        ),
+    ] = None,
     core_hole: Annotated[
-        Literal["off", "on", "average"],
-        typer.Option("--core-hole", help="Ground state, full 1s hole, or the mean of both (twice the time)."),
-    ] = "off",
+        Literal["off", "on", "average"] | None,
+        typer.Option(
+            "--core-hole",
+            help="Of FEFF8L: ground state (the default), full 1s hole, or the mean of both (twice the time).",
+            show_default=False,
+        ),
+    ] = None,
     fms_radius: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--fms-radius",
             metavar="ANGSTROM",
             min=2.0,
             max=9.0,
-            help="Radius of full multiple scattering; larger is slower.",
+            help="Of FEFF8L: radius of full multiple scattering; larger is slower. By default 5.5.",
+            show_default=False,
         ),
-    ] = 5.5,
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep", metavar="DIR", help="Keep the folder of each run there, as DIR/Cu_000.", show_default=False
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -98,7 +127,9 @@ def xanes(
         typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
     ] = "refuse",
 ) -> None:
-    """Compute the K-edge XANES of a structure in seconds, and write it as a table (CSV) and a plot (PNG, SVG).
+    """Compute the K-edge XANES of a structure, and write it as a table (CSV) and a plot (PNG, SVG).
+
+    The embedded engine takes seconds; with `--theory FEFF` the real FEFF 10 takes minutes, up to hours.
 
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
@@ -106,17 +137,24 @@ def xanes(
         from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.compute_spectra import quick_look
         from xanesflow.cli.write_normalised import read_broadening
-        from xanesflow.codes.feff8l.options import EngineSettings
+        from xanesflow.codes.quick_look import check_quick_look, quick_look_of
+        from xanesflow.config.campaign import Campaign
+        from xanesflow.config.model import Config
         from xanesflow.structures.disorder.represent import Disorder
 
+        options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
+        given = {name: value for name, value in options.items() if value is not None}
+        check_quick_look(theory, given)
         broadening = read_broadening(broaden) if broaden else None
         request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
-        settings = EngineSettings(core_hole=core_hole, fms_radius=fms_radius)
+        defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
+        look = quick_look_of(theory, defaults, given)
         quick_look(
             request,
-            settings,
+            look,
             output,
             workers=workers,
+            keep=keep,
             normalised=normalised,
             broadening=broadening,
             console=messages(),

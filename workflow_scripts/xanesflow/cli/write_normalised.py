@@ -12,7 +12,7 @@ from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
 from xanesflow.matching.material_spectrum import average_sites
-from xanesflow.matching.spectrum_store import SiteSpectrum
+from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
 
 _DEFAULTS: dict[str, dict[str, float]] = {
@@ -64,10 +64,10 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     """
     spectra = []
     for outcome in outcomes:
-        background = getattr(outcome.result, "background", None)
-        if outcome.result is None or background is None:
+        result = outcome.result
+        if result is None or result.background is None:
             return False
-        spectra.append(SiteSpectrum(outcome.result.energy_ev, outcome.result.cross_section, background))
+        spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
     mean = average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
     names = ["energy_ev", "cross_section", "background", "normalised"]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,15 +14,13 @@ from numpy.typing import NDArray
 
 from xanesflow.cli.choose_site import Absorber, Request
 from xanesflow.cli.compute_sites import SiteResult
-from xanesflow.codes.feff8l import EngineSettings, XanesResult
+from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
 
 Floats = NDArray[np.float64]
-
-THEORY = "FEFF 8 Lite potentials with own full multiple scattering; see docs/guide/embedded-engine.md"
 
 STEP_EV = 0.1
 """Step of the common grid of several sites' spectra."""
@@ -82,36 +79,21 @@ def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
     return Spectra(energy_ev, sites, mean)
 
 
-def edge_ev(result: XanesResult, settings: EngineSettings) -> float:
-    """Energy of the edge, which is the zero of the engine's energy range."""
-    return float(result.energy_ev[0]) - settings.energy_range[0]
-
-
-def fields(result: XanesResult) -> list[dict[str, Any]]:
-    """Records of a site's self-consistent fields: one, or two for the average without and with the core hole."""
-    return [result.record, *([result.record["with_hole"]] if "with_hole" in result.record else [])]
-
-
-def converged(record: dict[str, Any]) -> bool:
-    """Whether the self-consistent field converged."""
-    return bool(record["convergence"]["converged"])
-
-
 def write_table(
-    path: Path, request: Request, settings: EngineSettings, outcomes: Sequence[SiteResult], spectra: Spectra
+    path: Path, request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra
 ) -> None:
     """Write the spectra as CSV, below lines that begin with `#` and say how they were computed."""
     material = request.material
     lines = [
-        f"K-edge XANES, {THEORY}",
+        f"K-edge XANES, {look.basis}",
         f"structure: {request.source}",
         f"formula: {material.formula}, absorber {request.element}, {len(material.elements)} atoms in the cell",
         f"structure_sha256: {' '.join(sha256_text(each.structure) for each in request.materials)}",
         *(f"{each.material_id}: {each.note}" for each in request.materials if each.parent),
         f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
-        f"engine: {json.dumps(settings.as_dict())}",
-        f"versions: {json.dumps(versions(('xraylarch', 'pymatgen-core', 'scipy')), sort_keys=True)}",
-        *(f"{outcome.site.label}: {_describe_result(outcome, settings)}" for outcome in outcomes),
+        f"engine: {json.dumps(look.engine.settings(), default=list)}",
+        f"versions: {json.dumps(versions(look.packages), sort_keys=True)}",
+        *(f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes),
     ]
     if len(spectra.sites) > 1:
         lines.append(f"energies: multiples of {STEP_EV:g} eV; the spectra are interpolated linearly")
@@ -130,20 +112,8 @@ def write_table(
     write_text(path, text + "\n")
 
 
-def _describe_result(outcome: SiteResult, settings: EngineSettings) -> str:
-    if outcome.result is None:
-        return f"no spectrum: {outcome.error}"
-    parts = [f"edge {edge_ev(outcome.result, settings):.3f} eV"]
-    for number, record in enumerate(fields(outcome.result)):
-        scf = record["convergence"]
-        change = f", last change of the Fermi level {scf['last_change_ev']:.3f} eV" if scf["iterations"] > 1 else ""
-        parts.append(
-            f"Fermi level {record['fermi_ev']:.3f} eV, of it {record.get('fermi_offset_ev', 0.0):+.2f} eV added, "
-            f"core hole {'on' if number or settings.core_hole == 'on' else 'off'}, rung {record['rung_number']} "
-            f"({record['rung']}), {'converged' if converged(record) else 'not converged'} "
-            f"after {scf['iterations']} iterations{change}"
-        )
-    return "; ".join(parts)
+def _describe_result(outcome: SiteResult, look: QuickLook) -> str:
+    return f"no spectrum: {outcome.error}" if outcome.result is None else look.describe(outcome.result)
 
 
 def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None:

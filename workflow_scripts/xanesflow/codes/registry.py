@@ -65,7 +65,8 @@ FEFF = Theory(
     datacard_key="cards",
     memory_mb=2000,
     cost="xanesflow.codes.feff.core_hours:feff_costs",
-    cost_basis="fitted to 4,831 runs of FEFF 9.9.1 at Cu sites in oxides",
+    cost_options=("command", "inputs"),
+    cost_basis="fitted to runs of the FEFF 10 of pip, or of FEFF 9.9.1 for a FEFF of your own",
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
     envelope_sigma=2.5,
     run_features="feff",
@@ -73,6 +74,8 @@ FEFF = Theory(
         "inputs.feff.cards.SCF": ("4.0 0 100 0.2 3", "5.0 0 100 0.2 3", "6.0 0 100 0.2 3", "7.0 0 100 0.2 3"),
         "inputs.feff.cards.FMS": ("6.0 0", "7.0 0", "8.0 0", "9.0 0"),
     },
+    quick_look="xanesflow.codes.feff.quick_look:FeffLook",
+    look_options=("settings",),
 )
 
 VASP = Theory(
@@ -133,6 +136,8 @@ FEFF8L = Theory(
         "simulations.feff8l.fms_radius": (3.5, 4.5, 5.5, 6.5),
         "simulations.feff8l.scf_radius": (2.0, 2.6, 3.2, 3.8),
     },
+    quick_look="xanesflow.codes.feff8l.quick_look:Feff8lLook",
+    look_options=("core_hole", "fms_radius"),
 )
 
 OCEAN = Theory(

@@ -56,7 +56,8 @@ class Theory:
 
         memory_mb: MB that one core needs at the first attempt.
         core_hours: of any site; None: not known, or see `cost`.
-        cost: function of a structure and sites that returns (n,) cluster sizes in atoms and (n,) core hours.
+        cost: function of a structure, sites and options that returns (n,) cluster sizes in atoms and (n,) core hours.
+        cost_options: which of the engine's options `cost` needs.
         cost_basis: the source of the core hours.
         broadening: of the spectra, one phrase.
         energy_reference: of the spectra, one phrase.
@@ -67,6 +68,9 @@ class Theory:
         as_cheap_run: options of the engine that change when delta models learn from its runs.
         runs_at_prediction: whether a prediction makes these runs for new structures.
         ladder: options that `snakemake convergence` tries by default, each with its values from coarse to fine.
+        quick_look: class that describes its spectra in `xanesflow xanes` (`codes.quick_look.QuickLook`); empty:
+            `QuickLook` itself.
+        look_options: options of that command that are this theory's, by name.
     """
 
     name: str
@@ -109,6 +113,7 @@ class Theory:
     memory_mb: int = 1000
     core_hours: float | None = None
     cost: str = ""
+    cost_options: tuple[str, ...] = ()
     cost_basis: str = "no run times known"
     broadening: str = "as the code gives it"
     energy_reference: str = "absolute photon energy as the code gives it"
@@ -119,3 +124,5 @@ class Theory:
     as_cheap_run: Mapping[str, Any] = field(default_factory=dict)
     runs_at_prediction: bool = False
     ladder: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    quick_look: str = ""
+    look_options: tuple[str, ...] = ()

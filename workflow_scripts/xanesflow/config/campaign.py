@@ -185,6 +185,11 @@ class Campaign:
         # such runs.
         return {**options, **record.as_cheap_run} if subset in self.cheap_subsets.values() else options
 
+    def cost_options(self, subset: str) -> dict[str, Any]:
+        """Those of the engine's options that the expected cost of a subset's sites depends on."""
+        wanted = theory_of(Subset.parse(subset).theory).cost_options
+        return {key: value for key, value in self.engine_options(subset).items() if key in wanted}
+
     def archive_of(self, subset: str) -> str:
         """Path of the finished runs of a subset.
 

@@ -28,7 +28,7 @@ ARRAYS = {
     "envelope": ArrayType("float64", 2, "bohr^2"),
     "features": ArrayType("float32", 2),
     **dict.fromkeys(("site_index", "multiplicity"), ArrayType("int64")),
-    **dict.fromkeys(("material_id", "split", "corrections", "reason", "detail"), ArrayType("text")),
+    **dict.fromkeys(("material_id", "split", "corrections", "settings", "reason", "detail"), ArrayType("text")),
 }
 """Every array by its name; `features/m3gnet` and `rejected/reason` are of the types `features` and `reason`."""
 

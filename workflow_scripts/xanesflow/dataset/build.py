@@ -6,6 +6,7 @@
 /<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
 /<subset>/material_id, site_index, multiplicity, split   (n,)
 /<subset>/corrections   (n,) what was changed in a run's inputs until it succeeded; empty if nothing was
+/<subset>/settings      (n,) physics settings of a run that differ from those of most; only if some do
 /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
 /<subset>/rejected/material_id, site_index, reason, detail
 /structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` if that subset numbers the atoms differently
@@ -146,6 +147,10 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     write_array(group, "multiplicity", curated.multiplicity[rows], **meaning)
     meaning = {"meaning": "what was changed in the run's inputs until it succeeded; empty if nothing was"}
     write_array(group, "corrections", [curated.corrections[row] for row in rows], **meaning)
+    differing = [curated.settings[row] for row in rows] if curated.settings else []
+    if any(differing):
+        meaning = {"meaning": "physics settings of the run that differ from those of most; empty if none do"}
+        write_array(group, "settings", differing, **meaning)
     write_array(group, "split", [part_of[site] for site in sites])
 
     # Write the features, with the attributes that prediction needs to compute the same features again.

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_sites, sites_of_dataset
 from xanesflow.dataset.file import structure_json
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
-
-Both = tuple[tuple[SubsetView, NDArray[np.intp]], tuple[SubsetView, NDArray[np.intp]]]
-"""A subset in the old and in the new release, each with the rows of their common sites in the same order."""
 
 TOLERANCE = 1e-6
 
@@ -34,6 +33,7 @@ class SubsetDifference:
         multiplicity, corrections: common sites whose value differs.
         structures: common materials whose structures differ.
         remarks: sentences about other differences, such as a new grid or an added featurizer.
+        table: all sites, from `compare_sites`.
     """
 
     added: list[str] = field(default_factory=list)
@@ -45,9 +45,14 @@ class SubsetDifference:
     corrections: list[str] = field(default_factory=list)
     structures: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __bool__(self) -> bool:
-        return any(vars(self).values())
+        return any(self.as_plain().values())
+
+    def as_plain(self) -> dict[str, Any]:
+        """Everything but the table, as values that JSON can hold."""
+        return {name: value for name, value in vars(self).items() if name != "table"}
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Difference:
 
     Attributes:
         added, removed: subsets found only in the new release, or only in the old one.
-        subsets: common subsets that differ.
+        subsets: common subsets, the equal ones too.
         description: old and new value of each root attribute of `DESCRIPTION` that differs.
         made: other root attributes that differ, such as versions and time; they do not make the releases differ.
     """
@@ -68,11 +73,12 @@ class Difference:
     made: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.subsets or self.description)
+        return bool(self.added or self.removed or any(self.subsets.values()) or self.description)
 
     def as_plain(self) -> dict[str, Any]:
         """The difference as plain values that JSON can hold."""
-        return {**vars(self), "subsets": {name: vars(each) for name, each in self.subsets.items()}, "equal": not self}
+        subsets = {name: each.as_plain() for name, each in self.subsets.items() if each}
+        return {**vars(self), "subsets": subsets, "equal": not self}
 
 
 def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -> Difference:
@@ -92,8 +98,8 @@ def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -
         found.added = [name for name in after if name not in before]
         found.removed = [name for name in before if name not in after]
         for name in before:
-            if name in after and (differs := _compare(before, after, name, tolerance)):
-                found.subsets[name] = differs
+            if name in after:
+                found.subsets[name] = _compare(before, after, name, tolerance)
         for key in sorted(before.attributes.keys() | after.attributes.keys()):
             values = (str(before.attributes.get(key, "")), str(after.attributes.get(key, "")))
             if values[0] != values[1]:
@@ -107,28 +113,27 @@ def compare(old: str | Path, new: str | Path, *, tolerance: float = TOLERANCE) -
 def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: float) -> SubsetDifference:
     # Match the sites of the two releases: row `rows[k]` of the old one is row `others[k]` of the new one.
     old, new = before[name], after[name]
-    found = SubsetDifference()
+    table = compare_sites(sites_of_dataset(old), sites_of_dataset(new))
+    found = SubsetDifference(table=table)
+    found.added = table["site"][table["where"] == ONLY_NEW].tolist()
+    found.removed = table["site"][table["where"] == ONLY_OLD].tolist()
+    common = table[table["where"] == BOTH]
     row_of = {site: row for row, site in enumerate(new.ids)}
-    known = set(old.ids)
-    found.added = [site for site in new.ids if site not in known]
-    found.removed = [site for site in old.ids if site not in row_of]
-    rows = np.array([row for row, site in enumerate(old.ids) if site in row_of], dtype=np.intp)
-    others = np.array([row_of[old.ids[row]] for row in rows], dtype=np.intp)
-    sites = [old.ids[row] for row in rows]
+    sites, rows = common["site"].tolist(), common.index.to_numpy()
+    others = np.array([row_of[site] for site in sites], dtype=np.intp)
 
-    # Compare the common sites, array by array.
-    both = ((old, rows), (new, others))
+    # Compare the common sites, array by array. What is NaN differs too.
     if not np.array_equal(old.energy, new.energy):
         found.remarks.append(f"the grid differs: {_grid(old.energy)} before, {_grid(new.energy)} now")
     if old.energy.shape == new.energy.shape:
-        apart = _apart(both, "spectra", per_row=True)
-        found.spectra = {sites[k]: float(apart[k]) for k in np.flatnonzero(~(apart <= tolerance))}
+        differs = common[~(common[SPECTRUM] <= tolerance)]
+        found.spectra = dict(zip(differs["site"], differs[SPECTRUM].tolist(), strict=True))
     for change, values in ((found.multiplicity, "multiplicity"), (found.corrections, "corrections")):
         differs = getattr(old, values)[rows] != getattr(new, values)[others]
         change += [sites[k] for k in np.flatnonzero(differs)]
     parts = zip(sites, old.split[rows].tolist(), new.split[others].tolist(), strict=True)
     found.split = {site: (was, now) for site, was, now in parts if was != now}
-    _compare_features(both, found, tolerance)
+    _compare_features(old, new, found, tolerance)
 
     # Compare structures as JSON values, so that spacing and the order of keys do not count.
     for material in dict.fromkeys(old.material_id[rows].tolist()):
@@ -141,8 +146,7 @@ def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: floa
     return found
 
 
-def _compare_features(both: Both, found: SubsetDifference, tolerance: float) -> None:
-    (old, _), (new, _) = both
+def _compare_features(old: SubsetView, new: SubsetView, found: SubsetDifference, tolerance: float) -> None:
     names = dict.fromkeys([*old.feature_names, *new.feature_names])
     for name in names:
         if name not in new.feature_names or name not in old.feature_names:
@@ -155,18 +159,9 @@ def _compare_features(both: Both, found: SubsetDifference, tolerance: float) -> 
             continue
         if old.data(path).attrs.get("weights_hash") != new.data(path).attrs.get("weights_hash"):
             found.remarks.append(f"the features {name} were computed with other weights")
-        apart = _apart(both, path, per_row=False)
-        if number := int(np.count_nonzero(~(apart <= tolerance))):
+        apart = found.table[name][found.table["where"] == BOTH]
+        if number := int((~(apart <= tolerance)).sum()):
             found.features[name] = number
-
-
-def _apart(both: Both, path: str, *, per_row: bool) -> NDArray[np.float64]:
-    """(n,) largest difference in each row, relative to the largest absolute value of that row, or of all rows."""
-    was, now = (subset.data(path)[:][rows].astype(np.float64) for subset, rows in both)
-    if not len(was):
-        return np.empty(0)
-    size = np.abs(was).max(axis=1) if per_row else np.full(len(was), np.abs(was).max())
-    return np.asarray(np.abs(now - was).max(axis=1) / np.where(size > 0, size, 1.0))
 
 
 def _grid(energy: NDArray[np.float64]) -> str:

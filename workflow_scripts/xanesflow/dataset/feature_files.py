@@ -39,7 +39,7 @@ class GivenData:
         featurizers: `meaning` and `weights_hash` of each featurizer.
         energy_ev: (m,) absolute energies, if the file has them.
         multiplicity: (n,), if the file has it.
-        corrections: (n,) as in `spectra.store.CuratedSpectra`, or ().
+        corrections, settings: (n,) as in `spectra.store.CuratedSpectra`, or ().
         structures: pymatgen's JSON by material id; npz files have none.
         described: how the file describes its spectra: values by attribute of the dataset.
     """
@@ -51,6 +51,7 @@ class GivenData:
     energy_ev: NDArray[np.float64] | None = None
     multiplicity: NDArray[np.int64] | None = None
     corrections: Sequence[str] = ()
+    settings: Sequence[str] = ()
     structures: Mapping[str, str] = field(default_factory=dict)
     described: Mapping[str, str] = field(default_factory=dict)
 
@@ -233,6 +234,7 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
             energy_ev=view.energy,
             multiplicity=view.multiplicity,
             corrections=view.corrections.tolist(),
+            settings=view.settings.tolist() if any(view.settings) else (),
             structures=structures,
             described={key: str(said[key]) for key in ("energy_reference", "broadening", "settings") if key in said}
             | {"multiplicity": str(view.data("multiplicity").attrs.get("meaning", ""))},
@@ -243,7 +245,11 @@ def _check_shapes(path: Path, subset: str, given: GivenData) -> None:
     n = len(given.ids)
     if not n:
         raise XanesflowError(f"{path} holds no site of {subset}; name a file with spectra.")
-    columns: dict[str, Any] = {"multiplicity": given.multiplicity, "corrections": given.corrections or None}
+    columns: dict[str, Any] = {
+        "multiplicity": given.multiplicity,
+        "corrections": given.corrections or None,
+        "settings": given.settings or None,
+    }
     tables = {"spectra": given.spectra, **{f"{name} features": values for name, values in given.features.items()}}
     for name, values in (columns | tables).items():
         shape = np.shape(values) if values is not None else (n,)

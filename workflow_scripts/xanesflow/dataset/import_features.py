@@ -109,6 +109,7 @@ def import_features(
         multiplicity=counted,
         rejected=sorted(left_out),
         corrections=[given.corrections[row] for row in taken] if given.corrections else (),
+        settings=[given.settings[row] for row in taken] if given.settings else (),
         described=described,
     )
 

@@ -160,9 +160,11 @@ class SiteView:
         return f"<site {self.id} of {self._subset.name}, {self.split}>"
 
 
-def _column(name: str) -> Any:
-    """An array of a subset, for the sites that a view shows."""
-    return cached_property(lambda view: view.read(name)[view.rows])
+def _column(name: str, *, optional: bool = False) -> Any:
+    """An array of a subset, for the sites that a view shows; empty texts if it is optional and missing."""
+    return cached_property(
+        lambda view: np.full(len(view), "") if optional and name not in view.hdf5 else view.read(name)[view.rows]
+    )
 
 
 class SubsetView:
@@ -178,6 +180,8 @@ class SubsetView:
         material_id, site_index: (n,) material of each site, and the 0-based index of its absorber in the structure.
         multiplicity: (n,) number of symmetry-equivalent atoms that each site represents.
         split: (n,) part of each site: train, val or test.
+        corrections, settings: (n,) what was changed in a run's inputs until it succeeded, and which physics settings
+            differ from `attributes["settings"]`, those of most runs; empty: nothing, none.
     """
 
     def __init__(self, dataset: DatasetFile, name: str, rows: Rows | None = None) -> None:
@@ -275,11 +279,8 @@ class SubsetView:
     site_index: NDArray[np.int64] = _column("site_index")
     multiplicity: NDArray[np.int64] = _column("multiplicity")
     split: NDArray[np.str_] = _column("split")
-
-    @cached_property
-    def corrections(self) -> NDArray[np.str_]:
-        """(n,) what was changed in a run's inputs until it succeeded; empty if nothing was, or in an older file."""
-        return self.read("corrections")[self.rows] if "corrections" in self.hdf5 else np.full(len(self), "")
+    corrections: NDArray[np.str_] = _column("corrections", optional=True)
+    settings: NDArray[np.str_] = _column("settings", optional=True)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -354,7 +355,7 @@ class SubsetView:
         """
         import pandas as pd
 
-        columns = ("material_id", "site_index", "multiplicity", "split", "corrections")
+        columns = ("material_id", "site_index", "multiplicity", "split", "corrections", "settings")
         index = pd.Index(self.ids, name="site_id")
         parts = [pd.DataFrame({name: getattr(self, name) for name in columns}, index=index)]
         if spectra:

@@ -21,7 +21,7 @@ from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import listing, one_line
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.choice_model import CALIBRATIONS
-from xanesflow.matching.spectrum_store import SiteSpectrum, SpectrumStore, spectrum_key, structure_hash
+from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
 from xanesflow.running.process import run_command
 
 _POLL = 0.2  # seconds
@@ -65,7 +65,7 @@ class SpectrumPlan:
 
     theory: str
     sites: tuple[Site, ...]
-    known: dict[str, SiteSpectrum]
+    known: dict[str, StoredSpectrum]
 
     @property
     def missing(self) -> list[Site]:
@@ -119,8 +119,8 @@ def compute_missing(
     store: SpectrumStore,
     *,
     workers: int,
-    done: Callable[[Site, SiteSpectrum], None] = lambda site, spectrum: None,
-) -> dict[str, SiteSpectrum]:
+    done: Callable[[Site, StoredSpectrum], None] = lambda site, spectrum: None,
+) -> dict[str, StoredSpectrum]:
     """Compute the missing spectra and keep each as soon as it is there.
 
     A site that fails does not stop the others. However this function ends, it stops what it started.
@@ -144,7 +144,7 @@ def compute_missing(
     return spectra
 
 
-def _run_all(sites: Sequence[Site], engine: Engine, workers: int) -> Iterator[tuple[Site, SiteSpectrum, bool]]:
+def _run_all(sites: Sequence[Site], engine: Engine, workers: int) -> Iterator[tuple[Site, StoredSpectrum, bool]]:
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
         pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="site")
@@ -162,19 +162,19 @@ def _run_all(sites: Sequence[Site], engine: Engine, workers: int) -> Iterator[tu
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _outcome(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> tuple[SiteSpectrum, bool]:
+def _outcome(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> tuple[StoredSpectrum, bool]:
     """The spectrum of a site, and whether another try may end otherwise."""
     try:
         return run_site(site, engine, folder, stop), False
     except FailedRunError as error:
-        return SiteSpectrum.failed(one_line(error)), error.reason in _PASSING
+        return StoredSpectrum.failed(one_line(error)), error.reason in _PASSING
     except StoppedError:
-        return SiteSpectrum.failed("stopped"), True
+        return StoredSpectrum.failed("stopped"), True
     except (XanesflowError, OSError) as error:
-        return SiteSpectrum.failed(one_line(error)), True
+        return StoredSpectrum.failed(one_line(error)), True
 
 
-def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> SiteSpectrum:
+def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> StoredSpectrum:
     """Compute a site in a folder.
 
     Raises:
@@ -200,4 +200,4 @@ def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) ->
             f"{engine.theory} gives no background, so its spectra cannot be normalised by themselves; use another "
             "level of theory"
         )
-    return SiteSpectrum(spectrum.energy_ev, spectrum.cross_section, np.asarray(background, dtype=np.float64))
+    return StoredSpectrum(spectrum.energy_ev, spectrum.cross_section, np.asarray(background, dtype=np.float64))

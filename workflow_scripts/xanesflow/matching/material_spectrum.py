@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.matching.spectrum_store import SiteSpectrum
+from xanesflow.matching.spectrum_store import StoredSpectrum
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class NormalisedSpectrum:
     edge_ev: float
 
 
-def average_sites(spectra: Sequence[SiteSpectrum], multiplicities: Sequence[int]) -> NormalisedSpectrum:
+def average_sites(spectra: Sequence[StoredSpectrum], multiplicities: Sequence[int]) -> NormalisedSpectrum:
     """The spectrum of a powder: the mean of the sites, each weighted with the atoms that it stands for.
 
     Below its first energy a site's spectrum continues with its first value. The mean ends where the first site ends.

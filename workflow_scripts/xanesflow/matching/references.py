@@ -17,7 +17,7 @@ from xanesflow.matching.material_spectrum import STEP_EV, NormalisedSpectrum, av
 from xanesflow.matching.mixtures import Standard
 from xanesflow.matching.rank_candidates import expected_of
 from xanesflow.matching.ranking import Reference
-from xanesflow.matching.spectrum_store import SiteSpectrum
+from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
 from xanesflow.prediction.predictor import Predictor
@@ -29,7 +29,7 @@ _HIDDEN = "."
 
 
 def material_spectra(
-    candidates: Sequence[Candidate], plan: SpectrumPlan, spectra: Mapping[str, SiteSpectrum]
+    candidates: Sequence[Candidate], plan: SpectrumPlan, spectra: Mapping[str, StoredSpectrum]
 ) -> tuple[dict[str, NormalisedSpectrum], list[str]]:
     """Spectra of whole materials by id, and a sentence for each candidate of which a site failed."""
     keys: dict[str, list[str]] = {}

@@ -35,7 +35,7 @@ _DECIMALS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class SiteSpectrum:
+class StoredSpectrum:
     """The computed spectrum of a site, or why it has none.
 
     Attributes:
@@ -51,7 +51,7 @@ class SiteSpectrum:
     failure: str = ""
 
     @classmethod
-    def failed(cls, why: str) -> SiteSpectrum:
+    def failed(cls, why: str) -> StoredSpectrum:
         """A site without a spectrum."""
         nothing = np.zeros(0)
         return cls(nothing, nothing, nothing, why)
@@ -110,16 +110,16 @@ class SpectrumStore:
         self._folder = (folder or default_folder()) / theory
         self._library = shipped / f"{theory}.npz"
 
-    def get(self, key: str) -> SiteSpectrum | None:
+    def get(self, key: str) -> StoredSpectrum | None:
         """The spectrum of a key; None if there is none, or its file is damaged."""
         try:
             with np.load(self._path(key), allow_pickle=False) as file:
                 energy, spectrum, background = (file[name].astype(np.float64) for name in _COLUMNS)
-                return SiteSpectrum(energy, spectrum, background, str(file["failure"]))
+                return StoredSpectrum(energy, spectrum, background, str(file["failure"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return read_library(self._library).get(key)
 
-    def put(self, key: str, spectrum: SiteSpectrum) -> None:
+    def put(self, key: str, spectrum: StoredSpectrum) -> None:
         """Keep a spectrum."""
         with atomic_path(self._path(key)) as temporary:
             np.savez(
@@ -135,7 +135,7 @@ class SpectrumStore:
 
 
 @cache
-def read_library(path: Path) -> dict[str, SiteSpectrum]:
+def read_library(path: Path) -> dict[str, StoredSpectrum]:
     """Spectra of a library by key; empty if there is no such file."""
     if not path.is_file():
         return {}
@@ -145,12 +145,12 @@ def read_library(path: Path) -> dict[str, SiteSpectrum]:
         backgrounds = file["background"].astype(np.float64) * file["scale"][:, None]
     energies = start[:, None] + step * np.arange(spectra.shape[1])
     return {
-        key: SiteSpectrum(energy, spectrum, background)
+        key: StoredSpectrum(energy, spectrum, background)
         for key, energy, spectrum, background in zip(keys, energies, spectra, backgrounds, strict=True)
     }
 
 
-def write_library(path: Path, spectra: Mapping[str, SiteSpectrum], *, step_ev: float) -> None:
+def write_library(path: Path, spectra: Mapping[str, StoredSpectrum], *, step_ev: float) -> None:
     """Write spectra as a library: float16, in units of each spectrum's largest background.
 
     Args:

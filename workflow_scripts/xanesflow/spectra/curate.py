@@ -33,7 +33,7 @@ from xanesflow.core.tables import (
     write_rejected,
 )
 from xanesflow.simulations.state.failures import check_failures, how_to_retry
-from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, other_settings
+from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, differing_settings, other_settings
 from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
@@ -135,10 +135,7 @@ def curate_spectra(
         examples.append(RejectedExample(*site, "other_settings", detail, spectra.pop(site)))
     # Every site must be accounted for: as a spectrum, as left out, as not planned, or as missing.
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
-    not_planned = multiplicity.keys() - read_site_list(only) - seen if only is not None else set()
-    left_out += [Rejected(m, i, "not_planned", f"it is not in {only}") for m, i in not_planned]
-    missing = multiplicity.keys() - seen - not_planned
-    left_out += [Rejected(m, i, "no_output", "the run is missing from its chunk") for m, i in missing]
+    left_out += _without_run(multiplicity.keys() - seen, only)
     if not spectra:
         raise _nothing_left(subset, left_out, failed)
 
@@ -155,6 +152,8 @@ def curate_spectra(
     if not kept:
         raise _nothing_left(subset, left_out, failed)
     # Write the spectra, and all that was left out with its reason.
+    settings = {key: settings[key] for key in kept if key in settings}
+    differing = differing_settings(settings)
     curated = CuratedSpectra(
         subset=subset,
         energy_ev=energy_ev,
@@ -164,7 +163,8 @@ def curate_spectra(
         multiplicity=np.array([multiplicity[key] for key in kept], dtype=np.int64),
         rejected=sorted(left_out),
         corrections=[corrections.get(key, "") for key in kept],
-        described=_describe([settings[k] for k in kept if k in settings], [steps[k] for k in kept if k in steps]),
+        settings=[differing.get(key, "") for key in kept] if differing else (),
+        described=_describe(list(settings.values()), [steps[key] for key in kept if key in steps]),
         examples=choose_examples(examples),
         envelope=inside.bounds,
     )
@@ -175,6 +175,17 @@ def curate_spectra(
     log.info("%s: %s", subset, describe_counts(len(kept), left_out))
     if number := sum(key in corrections for key in kept):
         log.info("%s: %d of the spectra come from runs whose inputs were corrected", subset, number)
+
+
+def _without_run(sites: set[Site], only: Path | None) -> list[Rejected]:
+    """Sites of which nothing is known: not planned, or missing."""
+    planned = sites if only is None else read_site_list(only)
+    return [
+        Rejected(*site, "no_output", "the run is missing from its chunk")
+        if site in planned
+        else Rejected(*site, "not_planned", f"it is not in {only}")
+        for site in sites
+    ]
 
 
 def _describe(settings: list[RunSettings], steps: list[str]) -> dict[str, str]:

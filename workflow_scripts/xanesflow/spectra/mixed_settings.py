@@ -77,6 +77,12 @@ def describe_settings(runs: Iterable[RunSettings]) -> str:
     return f"{said} ({number} runs; {differing})"
 
 
+def differing_settings(runs: Mapping[Site, RunSettings]) -> dict[Site, str]:
+    """Say of each run whose settings are not those of most what differs: site -> text."""
+    counts = Counter(run.settings for run in runs.values()).most_common()
+    return {site: _difference(run.settings, counts[0][0]) for site, run in runs.items() if run.settings != counts[0][0]}
+
+
 def _difference(ours: Settings, wanted: Settings) -> str:
     """Say what differs: `SCF 5 0, not SCF 7 0; no COREHOLE RPA; DEBYE 300 400 in addition`."""
     mine, theirs = ({text.split()[0]: text for text in texts} for texts in (ours, wanted))

@@ -34,6 +34,7 @@ class CuratedSpectra:
         multiplicity: (n,) symmetry-equivalent atoms that the site stands for.
         rejected: every site that was left out, with its reason.
         corrections: (n,) what was changed in a run's inputs before it succeeded; empty: nothing; (): in no run.
+        settings: (n,) which physics settings of a run differ from those of most; empty: none; (): in no run.
         described: what is known about the spectra, by attribute of the dataset (`multiplicity`: about that array). For
             spectra from a file, what that file says; for spectra of runs, their physics `settings`, if these are known.
         examples: some of the spectra that were left out.
@@ -48,6 +49,7 @@ class CuratedSpectra:
     multiplicity: NDArray[np.int64]
     rejected: Sequence[Rejected]
     corrections: Sequence[str] = ()
+    settings: Sequence[str] = ()
     described: Mapping[str, str] = field(default_factory=dict)
     examples: Sequence[RejectedExample] = ()
     envelope: Array | None = None
@@ -61,6 +63,8 @@ def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping
         for name in ("spectra", "material_id", "site_index", "multiplicity"):
             write_array(file, name, getattr(curated, name))
         write_array(file, "corrections", list(curated.corrections) or [""] * len(curated.material_id))
+        if any(curated.settings):
+            write_array(file, "settings", list(curated.settings))
         write_rejected_group(file, curated.rejected)
         write_examples(file, curated.examples)
         if curated.envelope is not None:
@@ -84,6 +88,7 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
                 multiplicity=read_array(file, "multiplicity"),
                 rejected=read_rejected_group(file),
                 corrections=read_array(file, "corrections").tolist(),
+                settings=read_array(file, "settings").tolist() if "settings" in file else (),
                 described=json.loads(file.attrs.get("described", "{}")),
                 examples=read_examples(file),
                 envelope=read_array(file, "envelope") if "envelope" in file else None,

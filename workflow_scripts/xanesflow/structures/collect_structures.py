@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pymatgen.core import Structure
 
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
@@ -54,6 +56,7 @@ def collect_structures(
     near_duplicates: Path | None = None,
     disorder: Disorder = REFUSE,
     symprec: float = 0.01,
+    cost_options: Mapping[str, Any] | None = None,
     workers: int = 1,
 ) -> None:
     """Take the structures with the subset's element, and from each one atom of every symmetry-inequivalent absorber.
@@ -74,6 +77,8 @@ def collect_structures(
         near_duplicates: CSV to write, the near-duplicates among the materials with the element; None: not written.
         disorder: with `directory`, what becomes of disordered crystals; `amcsd` decided it before.
         symprec: spglib's distance tolerance in Å.
+        cost_options: what of the engine's options the cost depends on (`Campaign.cost_options`); None: as without a
+            configuration of one's own.
         workers: number of processes that read structures.
 
     Raises:
@@ -123,7 +128,8 @@ def collect_structures(
     # Write the three tables, and log notes, cost and counts.
     materials = {material.material_id: material for material, _ in sites}
     write_structures(structures, materials.values())
-    costs = cost_of_sites(sites, parsed.theory, workers=workers)
+    options = Campaign(Config()).cost_options(subset) if cost_options is None else cost_options
+    costs = cost_of_sites(sites, parsed.theory, options, workers=workers)
     table = write_site_table(site_table, sites, chunks=chunks, costs=costs)
     write_rejected(rejected, left_out)
     if near_duplicates is not None:

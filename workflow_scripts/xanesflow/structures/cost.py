@@ -1,7 +1,8 @@
 """Estimates the cost of a campaign's simulations from the structures alone: core hours of each site and each subset.
 
-The record of the level of theory (`codes.registry`) says how: `codes.feff.core_hours` for FEFF, the mean of
-docs/studies/engine.md for the embedded engine. If no run times are known, the core hours are null, not guessed.
+The record of the level of theory (`codes.registry`) says how: `codes.feff.core_hours` for FEFF, which also asks for the
+settings; the mean of docs/studies/engine.md for the embedded engine. If no run times are known, the core hours are
+null, not guessed.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.feff.core_hours import CLUSTER_RADIUS
 from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
@@ -31,6 +32,9 @@ COST_COLUMNS = [
     "basis",
 ]  # fmt: skip
 
+CLUSTER_RADIUS = 9.0
+"""Radius in Å of the clusters that are counted where the theory does not count its own."""
+
 _BATCH = 64  # structures sent to a worker at once
 
 
@@ -40,17 +44,20 @@ def cluster_atoms(structure: Structure, sites: Sequence[int], radius: float = CL
     return np.bincount(center, minlength=len(sites))
 
 
-def expected_costs(structure: Structure, sites: Sequence[int], theory: str) -> list[SiteCost]:
+def expected_costs(
+    structure: Structure, sites: Sequence[int], theory: str, options: Mapping[str, Any]
+) -> list[SiteCost]:
     """Estimate the cost of simulating sites of one structure at a level of theory.
 
     Args:
         structure: an ordered structure.
         sites: 0-based indices of the absorbers.
         theory: as in the name of a subset. If none of its run times are known, the core hours are NaN.
+        options: what of the engine's options the cost depends on (`Campaign.cost_options`).
     """
     cost = function_of(theory_of(theory).cost)
     if cost is not None:
-        atoms, hours = cost(structure, sites)
+        atoms, hours = cost(structure, sites, options)
     else:
         atoms, hours = cluster_atoms(structure, sites), np.full(len(sites), hours_of_any_site(theory))
     return [SiteCost(int(a), float(h)) for a, h in zip(atoms, hours, strict=True)]
@@ -62,12 +69,15 @@ def hours_of_any_site(theory: str) -> float:
     return math.nan if hours is None else hours
 
 
-def cost_of_sites(sites: Iterable[tuple[Material, int]], theory: str, *, workers: int = 1) -> dict[Site, SiteCost]:
+def cost_of_sites(
+    sites: Iterable[tuple[Material, int]], theory: str, options: Mapping[str, Any], *, workers: int = 1
+) -> dict[Site, SiteCost]:
     """Estimate the cost of each site of a subset.
 
     Args:
         sites: materials, each with a 0-based site index.
         theory: level of theory of the subset.
+        options: see `expected_costs`.
         workers: number of processes; it does not change the result.
     """
     absorbers: dict[tuple[str, str], list[int]] = {}
@@ -77,17 +87,19 @@ def cost_of_sites(sites: Iterable[tuple[Material, int]], theory: str, *, workers
     batches = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
     workers = workers if len(batches) > 1 else 1
     costs = [
-        cost for batch in map_in_processes(partial(_cost_batch, theory=theory), batches, workers) for cost in batch
+        cost
+        for batch in map_in_processes(partial(_cost_batch, theory=theory, options=options), batches, workers)
+        for cost in batch
     ]
     keys = [(material_id, i) for (material_id, _), indices in absorbers.items() for i in indices]
     return dict(zip(keys, costs, strict=True))
 
 
-def _cost_batch(batch: list[tuple[str, list[int]]], *, theory: str) -> list[SiteCost]:
+def _cost_batch(batch: list[tuple[str, list[int]]], *, theory: str, options: Mapping[str, Any]) -> list[SiteCost]:
     return [
         cost
         for structure, sites in batch
-        for cost in expected_costs(Structure.from_dict(json.loads(structure)), sites, theory)
+        for cost in expected_costs(Structure.from_dict(json.loads(structure)), sites, theory, options)
     ]
 
 
@@ -116,7 +128,7 @@ def summarise_cost(subset: str, site_table: pd.DataFrame) -> dict[str, str | int
 
 def describe_cost(row: Mapping[str, str | int | float]) -> str:
     """A row of the cost table as one line for a log."""
-    cluster = f"{row['cluster_atoms_median']:.0f} atoms within {CLUSTER_RADIUS:g} Å (median)"
+    cluster = f"{row['cluster_atoms_median']:.0f} atoms in a cluster (median)"
     sites = f"{row['subset']}: {row['sites']:,} sites, {cluster}, expected cost"
     total, most, longest = (float(row[key]) for key in ("core_hours", "core_hours_90", "core_hours_longest"))
     if np.isnan(total):

@@ -45,6 +45,7 @@ _KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "67108864",
 }
+_ALL_OFF = re.compile(r"^\s*CONTROL(\s+0){6}\s*$", re.MULTILINE | re.IGNORECASE)
 _CRASH_FLAG = ".feff.error"  # a module writes it at its start and deletes it at a normal end
 _SIGNAL = 128
 
@@ -65,7 +66,9 @@ def package_version() -> str:
 
 
 def modules_for(feff_inp: str) -> list[str]:
-    """The modules that a feff.inp needs, in their order."""
+    """The modules that a feff.inp needs, in their order; only `rdinp` if its CONTROL turns all others off."""
+    if _ALL_OFF.search(feff_inp):
+        return ["rdinp"]
     there = {match[1].upper() for match in re.finditer(r"^\s*([A-Za-z]{4})", feff_inp, re.MULTILINE)}  # as FEFF reads
     return [name for name, cards in MODULES.items() if not cards or there & {card[:4] for card in cards}]
 
@@ -92,7 +95,7 @@ def run_modules(folder: Path, *, own_scattering: bool) -> int:
             done_by_us = ("fms", "mkgtr")
             name, code = OWN, 0  # noqa: PLW2901
         else:
-            code = _run_module(name, folder)
+            code = run_module(name, folder)
         if code == 0 and (folder / _CRASH_FLAG).exists():
             code = 1
         sys.stdout.write(line_of(name, time.monotonic() - begin, code, failed=bool(code)) + "\n")
@@ -102,7 +105,7 @@ def run_modules(folder: Path, *, own_scattering: bool) -> int:
     return 0
 
 
-def _run_module(name: str, folder: Path) -> int:
+def run_module(name: str, folder: Path) -> int:
     """Run one module of the package, and give its exit code."""
     environment = {**os.environ, **_KEEP_MEMORY, "FEFF10_WORKER_STAGE": name, "FEFF10_WORKER_DIR": str(folder)}
     code = subprocess.run([sys.executable, "-m", "feff10._worker"], cwd=folder, env=environment, check=False).returncode

@@ -25,6 +25,9 @@ from xanesflow.dataset.file import STRUCTURES, about_structure, names_in, struct
 COLUMNS = ("energy", "spectra", "material_id", "site_index", "multiplicity", "split", "corrections")
 """Arrays of a subset, besides its features."""
 
+OPTIONAL = ("settings",)
+"""Arrays that a subset has only where its sites differ."""
+
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 """Errors that h5py raises for damaged files."""
 
@@ -161,7 +164,8 @@ def _subset(group: h5py.Group, name: str, version: str, report: Callable[[Findin
     featurizers = names_in(features) if isinstance(features, h5py.Group) else []
     if not featurizers:
         report(Finding("layout", name, "it has no features"))
-    for column in (*COLUMNS, *(f"features/{each}" for each in featurizers)):
+    optional = [each for each in OPTIONAL if each in group]
+    for column in (*COLUMNS, *optional, *(f"features/{each}" for each in featurizers)):
         if column == "corrections" and version == "1.0" and column not in group:
             continue
         values = _read(group, column, report)

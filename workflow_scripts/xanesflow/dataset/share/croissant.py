@@ -77,6 +77,7 @@ COLUMNS = {
         "formula": ("sc:Text", "reduced formula of the material"),
         "n_atoms": ("sc:Integer", "atoms in the cell"),
         "corrections": ("sc:Text", "what was changed in a run's inputs until it succeeded; empty if nothing was"),
+        "settings": ("sc:Text", "physics settings of a run that differ from those of most; empty if none do"),
     },
     "rejected": {
         "subset": ("sc:Text", "element and level of theory"),

@@ -25,6 +25,7 @@ README = {
   spectra           (n, m) absorption cross section in bohr^2
   site_id           (n,) text, <material id>_<site index>
   material_id, site_index, multiplicity, split, corrections   (n,)
+  settings          (n,) only if physics settings differ between runs
   features_<name>   (n, d) float32
 <subset>/rejected.csv   sites that were left out, with their reason
 """,
@@ -33,10 +34,11 @@ README = {
   spectra           (n, m) absorption cross section in bohr^2
   site_id           (n,) text, <material id>_<site index>
   material_id, site_index, multiplicity, split, corrections   (n,)
+  settings          (n,) only if physics settings differ between runs
   features_<name>   (n, d) float32
 <subset>_rejected.csv   sites that were left out, with their reason
 """,
-    "csv": """<subset>/sites.csv       site_id, material_id, site_index, multiplicity, split, corrections
+    "csv": """<subset>/sites.csv       site_id, material_id, site_index, multiplicity, split, corrections, settings
 <subset>/spectra.csv     site_id, and a column for each absolute energy in eV; absorption cross section in bohr^2
 <subset>/features_<name>.csv   site_id, and a column for each number
 <subset>/rejected.csv    sites that were left out, with their reason
@@ -128,6 +130,7 @@ def _arrays(subset: SubsetView) -> dict[str, NDArray[np.generic]]:
         "multiplicity": subset.multiplicity,
         "split": subset.split,
         "corrections": subset.corrections,
+        **({"settings": subset.settings} if any(subset.settings) else {}),
         **{f"features_{name}": subset.features(name)[:] for name in subset.feature_names},
     }
 

@@ -93,7 +93,7 @@ def _sites(contents: FileContents) -> pd.DataFrame:
     rows = []
     for name, subset in contents.subsets.items():
         arrays = subset.arrays
-        corrections = arrays["corrections"].tolist() if "corrections" in arrays else [""] * len(subset)
+        said = {name: arrays[name] if name in arrays else [""] * len(subset) for name in ("corrections", "settings")}
         for row, (material, site) in enumerate(subset.sites):
             cell = contents.structures.get(contents.structure_of(name, material) or "")
             rows.append(
@@ -107,7 +107,8 @@ def _sites(contents: FileContents) -> pd.DataFrame:
                     arrays["split"][row],
                     cell.formula if cell else "",
                     len(cell.elements) if cell else None,
-                    corrections[row],
+                    said["corrections"][row],
+                    said["settings"][row],
                 )
             )
     return pd.DataFrame(rows, columns=list(COLUMNS["sites"])).astype({"n_atoms": "Int64"})

@@ -1,0 +1,167 @@
+"""`xanesflow dataset diff`: prints how two datasets differ, or a dataset and published arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from xanesflow.cli.terminal import say
+from xanesflow.core.files import atomic_path
+from xanesflow.core.text import first_of
+from xanesflow.dataset.compare_releases import Difference, SubsetDifference, compare
+from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_with_published
+
+_SHOWN = 10  # sites, materials or findings in a list
+
+
+def show_difference(
+    old: Path, new: Path, console: Console, *, tolerance: float, output: Path | None, as_json: bool
+) -> bool:
+    """Print what differs between two releases.
+
+    Args:
+        old: dataset of the old release.
+        new: dataset of the new release.
+        console: to print on.
+        tolerance: largest deviation that counts as equal.
+        output: CSV to write, a row for each site; None: none.
+        as_json: whether to print one JSON document.
+
+    Returns:
+        Whether anything differs.
+
+    Raises:
+        XanesflowError: one of the files cannot be opened as a dataset.
+    """
+    found = compare(old, new, tolerance=tolerance)
+    if output is not None and found.subsets:
+        _write(output, pd.concat([each.table.assign(subset=name) for name, each in found.subsets.items()]))
+    if as_json:
+        say(console, json.dumps(found.as_plain(), indent=1))
+    else:
+        _say_difference(found, console)
+    return bool(found)
+
+
+def _say_difference(found: Difference, console: Console) -> None:
+    for names, what in ((found.added, "added"), (found.removed, "removed")):
+        for name in names:
+            say(console, f"{name}: subset {what}")
+    for name, subset in found.subsets.items():
+        if subset:
+            for sentence in (*_sentences(subset), *_deviations(subset.table)):
+                say(console, f"{name}: {sentence}")
+    for key, (was, now) in found.description.items():
+        say(console, f"{key}: was '{was}', now '{now}'")
+    if not found:
+        say(console, "no difference")
+    if found.made:
+        say(console, f"(They were made differently: {', '.join(found.made)}.)")
+
+
+def _sentences(subset: SubsetDifference) -> list[str]:
+    said = [
+        f"{len(names)} {what}: {_some(names)}"
+        for names, what in ((subset.added, "sites added"), (subset.removed, "sites removed"))
+        if names
+    ]
+    if subset.spectra:
+        worst = sorted(subset.spectra, key=lambda site: -subset.spectra[site])
+        said.append(
+            f"{len(worst)} spectra changed, by up to {subset.spectra[worst[0]]:.2g} of the maximum: {_some(worst)}"
+        )
+    if subset.split:
+        moved = [f"{site} ({was} to {now})" for site, (was, now) in subset.split.items()]
+        said.append(f"{len(moved)} sites in another part: {_some(moved)}")
+    said += [f"features {name} of {number} sites changed" for name, number in subset.features.items()]
+    for names, what in (
+        (subset.multiplicity, "multiplicities changed"),
+        (subset.corrections, "corrections changed"),
+        (subset.structures, "structures changed"),
+    ):
+        if names:
+            said.append(f"{len(names)} {what}: {_some(names)}")
+    return [*said, *subset.remarks]
+
+
+def _some(names: Sequence[str]) -> str:
+    return first_of(names, _SHOWN) + (" (all with --json)" if len(names) > _SHOWN else "")
+
+
+def show_difference_from_published(
+    dataset: Path,
+    published: Path,
+    console: Console,
+    *,
+    subset: str | None,
+    tolerance: float,
+    output: Path | None,
+    as_json: bool,
+) -> bool:
+    """Print how far a dataset is from published arrays.
+
+    Args:
+        dataset: the dataset.
+        published: npz with the arrays of one subset.
+        console: to print on.
+        subset: which; None: the one that the name of `published` begins with.
+        tolerance: largest deviation that counts as equal.
+        output: CSV to write, a row for each site; None: none.
+        as_json: whether to print one JSON document.
+
+    Returns:
+        Whether a site of the arrays is missing or deviates by more than the tolerance.
+
+    Raises:
+        XanesflowError: one of the files cannot be read.
+    """
+    name, table = compare_with_published(dataset, published, subset)
+    if output is not None:
+        _write(output, table.assign(subset=name))
+    counts = {where: int((table["where"] == where).sum()) for where in (BOTH, ONLY_OLD, ONLY_NEW)}
+    common = table[table["where"] == BOTH].drop(columns=["site", "where"])
+    differs = counts[ONLY_OLD] > 0 or bool((~(common.dropna(axis=1, how="all") <= tolerance)).to_numpy().any())
+    if as_json:
+        spread = {
+            name: {"median": float(values.median()), "worst": float(values.max())}
+            for name, values in common.dropna(axis=1, how="all").items()
+        }
+        facts = {"subset": name, "common": counts[BOTH], "missing": counts[ONLY_OLD], "extra": counts[ONLY_NEW]}
+        say(console, json.dumps({**facts, "deviations": spread, "equal": not differs}, indent=1))
+        return differs
+    say(
+        console,
+        f"{name}: {counts[BOTH]} of the {counts[BOTH] + counts[ONLY_OLD]} sites of {published.name} are in "
+        f"{dataset.name}, {counts[ONLY_OLD]} are missing; {counts[ONLY_NEW]} further sites are only in the dataset",
+    )
+    for sentence in _deviations(table):
+        say(console, f"{name}: {sentence}")
+    missing = table["site"][table["where"] == ONLY_OLD].tolist()
+    if missing:
+        say(console, f"{name}: missing: {first_of(missing, _SHOWN)}")
+    return differs
+
+
+def _deviations(table: pd.DataFrame) -> list[str]:
+    """Median and worst deviation of the common sites, a sentence for spectra and for each featurizer."""
+    common = table[table["where"] == BOTH].set_index("site")
+    said = []
+    for name in common.columns.drop("where"):
+        values = common[name].dropna()
+        if len(values):
+            what, of = ("spectra", "their maximum") if name == SPECTRUM else (f"features {name}", "the largest")
+            said.append(
+                f"{what} of {len(values)} common sites deviate by {values.median():.1e} of {of} (median), at worst by "
+                f"{values.max():.1e} ({values.idxmax()})"
+            )
+    return said
+
+
+def _write(output: Path, table: pd.DataFrame) -> None:
+    """Write the table with the subset as its first column."""
+    with atomic_path(output) as temporary:
+        table[["subset", *table.columns.drop("subset")]].to_csv(temporary, index=False)
