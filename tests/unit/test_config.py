@@ -101,7 +101,7 @@ MISTAKES = {
     "envelope not a number": ({"curation": {"envelope": {"FEFF": float("nan")}}}, "'curation.envelope.FEFF'", "NaN"),
     "envelope infinite": ({"curation": {"envelope": {"FEFF": float("inf")}}}, "'curation.envelope.FEFF'", "finite"),
     "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'",
-                                 "'FEFF', 'VASP', 'FEFF8L', 'OCEAN', 'EXCITING', 'XSPECTRA' or 'FDMNES'"),
+                                 "'FEFF', 'VASP', 'FEFF8L', 'FEFFQ', 'OCEAN', 'EXCITING', 'XSPECTRA' or 'FDMNES'"),
     "featurizer unknown": ({"features": {"models": ["m3gent"]}}, "'features.models.0'", "m3gnet, m3gnet_all, chgnet"),
     "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "once|twice"),
     "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),
@@ -203,16 +203,16 @@ def test_grids_start_where_the_papers_do(element, start_ev):
 
 def test_the_default_is_the_papers_campaign():
     config = Config()
-    assert config.curation.envelope == {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5}
+    assert config.curation.envelope == {"FEFF": 2.5, "VASP": 5.0, "FEFF8L": 2.5, "FEFFQ": 2.5}
     assert (config.models.dropout, config.models.max_epochs, config.models.patience) == (0.5, 1000, 50)
 
 
 def test_the_envelope_is_switched_off_for_one_theory_or_for_all():
     assert load_config({**CU, "curation": {"envelope": None}}).curation.envelope == dict.fromkeys(
-        ("FEFF", "VASP", "FEFF8L")
+        ("FEFF", "VASP", "FEFF8L", "FEFFQ")
     )
     one = load_config({**CU, "curation": {"envelope": {"VASP": None}}}).curation.envelope
-    assert one == {"FEFF": 2.5, "VASP": None, "FEFF8L": 2.5}
+    assert one == {"FEFF": 2.5, "VASP": None, "FEFF8L": 2.5, "FEFFQ": 2.5}
 
 
 def test_both_ways_of_printing_work():

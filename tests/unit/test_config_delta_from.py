@@ -78,7 +78,9 @@ def test_the_targets_predictions_are_by_the_delta_model_where_its_cheap_runs_can
 MISTAKES = {
     "no level": (changed(models={"kinds": ["delta"]}), "name the cheaper level of theory"),
     "no delta": (changed(models={"kinds": ["expert"], "delta_from": "FEFF8L"}), "which only delta models use"),
-    "no such level": (changed(models={"kinds": ["delta"], "delta_from": "Cu_VASP"}), "runs of FEFF8L or FEFF can be"),
+    "no such level": (
+        changed(models={"kinds": ["delta"], "delta_from": "Cu_VASP"}), "runs of FEFFQ or FEFF8L or FEFF can be"
+    ),
     "another element": (
         changed(models={"kinds": ["delta"], "delta_from": "Ni_FEFF8L"}), "Cu_FEFF is of another element"
     ),

@@ -16,8 +16,10 @@ from xanesflow.codes.feff import pip_feff
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
-from xanesflow.codes.feff.scatter import own_case
+from xanesflow.codes.feff.scatter import own_case, scatter
+from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
 from xanesflow.codes.feff8l.read_pad import read_packed
+from xanesflow.codes.feff8l.scattering import dense_traces
 from xanesflow.core.errors import XanesflowError
 
 FCC = 3.61 / 2
@@ -123,6 +125,44 @@ def test_cases_that_are_not_plain_are_left_to_feff(after_xsph):
         assert not own_case(after_xsph), name
         path.write_text(text)
     assert own_case(after_xsph)
+
+
+def test_far_atoms_scatter_once_as_the_dense_solution_for_weak_scatterers_says(after_xsph):
+    """With the absorber alone near, the trace is that of all orders to first order in t."""
+    path, weak = after_xsph / "fms.inp", 1e-5
+    text = path.read_text()
+    assert text.count("4.00000      8.00000") == 1
+    path.write_text(text.replace("4.00000      8.00000", "0.50000      1.00000"))
+    scatter(after_xsph, far_radius=4.0)
+    packed = trace(after_xsph)
+    file = read_phase_file(after_xsph / "phase.bin")
+    chosen = np.array([0, 30, 60, -1])
+    positions = np.array([(0.0, 0.0, 0.0), *NEIGHBOURS]) / 0.52917721067
+    t = tuple(weak * t_matrix(one)[:4, chosen] for one in file.phases)
+    momenta = wave_number(file.energy, file.reference)[chosen]
+    once = dense_traces(momenta, t, positions, np.array([0, *[1] * 12]), 3) / weak
+    expected = -(file.matrix_elements[:, chosen] ** 2).sum(axis=0) / 3 * once / 3
+    np.testing.assert_allclose(packed[chosen], expected, rtol=2e-3)
+
+
+def test_where_far_atoms_make_the_absorption_negative_they_scatter_to_all_orders(tmp_path, monkeypatch):
+    (tmp_path / "feff.inp").write_text(COPPER)
+    calls = []
+
+    def modules(names, folder, asked):
+        calls.append((names, asked))
+        last = 0.1 if asked.get("all_orders") else -0.1
+        (folder / "xmu.dat").write_text(f"# omega e k mu mu0 chi\n1 -1 0 0.1 0 0\n2 0 0 {last} 0 0\n")
+        return 0
+
+    monkeypatch.setattr(pip_feff, "_run_in_turn", modules)
+    assert pip_feff.run_modules(tmp_path, own_scattering=True, far_radius=8.0) == 0
+    (first, once), (second, all_orders) = calls
+    assert first == pip_feff.modules_for(COPPER) and once == {"far_radius": 8.0}
+    assert second == ["fms", "mkgtr", "path", "genfmt", "ff2x"] and all_orders == once | {"all_orders": True}
+    calls.clear()
+    pip_feff.run_modules(tmp_path, own_scattering=True)  # as FEFF: a negative absorption is the reader's to judge
+    assert len(calls) == 1
 
 
 def test_modules_that_a_card_asks_for_are_run_too():

@@ -11,7 +11,6 @@ from feff_runs import perovskite
 
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.feff8l.xanes import XanesResult
 from xanesflow.core.errors import NoSpectrumError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
@@ -29,15 +28,15 @@ ENERGY = np.arange(START_EV - 8, START_EV + 45, 0.25)
 STRUCTURES = {"m-sr": perovskite("Cu", "Sr"), "m-ba": perovskite("Cu", "Ba", 4.1)}
 
 
-def engine(structure, site_index, settings):
+def engine(theory, settings, structure, site_index):
     """Stands in for the engine, which takes seconds: fails for barium."""
     if "Ba" in structure.symbol_set:
         raise NoSpectrumError("no settings of the ladder gave potentials", [])
-    assert settings == EngineSettings(fermi_level="scf")
+    assert theory == "FEFF8L" and settings == EngineSettings(fermi_level="scf")
     spectrum = edge(ENERGY, np.array([START_EV + 9.0]), np.array([0.7]))[0]
     convergence = {"converged": True, "last_change_ev": 0.1, "iterations": 4}
     record = {"field": dict.fromkeys(FIELD, 0.3), "edge_ev": 0.2, "convergence": convergence}
-    return XanesResult(ENERGY, spectrum, spectrum, record)
+    return ENERGY, spectrum, record
 
 
 def campaign(folder, settings=SETTINGS, name="feff8l"):
@@ -72,7 +71,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def found(checkpoint, monkeypatch):
-    monkeypatch.setattr(engine_runs, "compute_xanes", engine)
+    monkeypatch.setattr(engine_runs, "run_site", engine)
     return predict(STRUCTURES, checkpoint)
 
 
@@ -85,7 +84,7 @@ def test_the_engine_is_run_with_the_trainings_settings_and_what_it_computes_is_c
     cheap = edge(frame, np.array([START_EV + 9.0]), np.array([0.7]))[0]
     row = np.concatenate([radial, cheap, [0.3] * len(FIELD), [0.2, 1.0, 0.1]]).astype(np.float32)
     assert cu.spectra[1] == pytest.approx(model.predict(row[None])[0], abs=1e-6)
-    assert "the embedded engine was run at 2 sites" in " ".join(found.remarks)
+    assert "FEFF8L was run at 2 sites" in " ".join(found.remarks)
 
 
 def test_where_the_engine_fails_the_structure_alone_tells_and_it_is_flagged_with_wider_bars(found, checkpoint):
@@ -93,7 +92,7 @@ def test_where_the_engine_fails_the_structure_alone_tells_and_it_is_flagged_with
     assert cu.structure_alone.tolist() == [True, False]
     assert found.sites()["structure_alone"].tolist() == [True, False]
     told = " ".join(found.remarks)
-    assert "the engine failed at 1 of them (m-ba_001: no settings of the ladder gave potentials)" in told
+    assert "FEFF8L failed at 1 of them (m-ba_001: no settings of the ladder gave potentials)" in told
     error = load_checkpoint(checkpoint).structure_error
     assert cu.error[0] == pytest.approx(np.sqrt(np.mean(error**2)))
     assert cu.error[0] > cu.error[1]

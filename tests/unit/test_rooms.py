@@ -23,7 +23,7 @@ ROOMS = (
 
 LONGEST_FILE = 400
 
-MIRRORED = {"options", "write_inputs", "engine", "read_run", "quick_look", "__init__", "__main__"}
+MIRRORED = {"options", "write_inputs", "engine", "read_run", "core_hours", "quick_look", "__init__", "__main__"}
 """Modules that stand in several rooms on purpose, with the same task in each."""
 
 NAMES_THEORIES = ("codes/registry.py", "core/sites.py")

@@ -72,7 +72,7 @@ def test_one_command_predicts_with_a_live_run_of_the_engine(campaign, tmp_path):
     arguments = ["predict", str(tmp_path / "POSCAR"), "--model", str(campaign / MODEL), "-o", str(tmp_path / "p.csv")]
     done = CliRunner(env={"COLUMNS": "160"}).invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert "Cu_FEFF: the embedded engine was run at 2 sites" in done.output
+    assert "Cu_FEFF: FEFF8L was run at 2 sites" in done.output
     predicted = pd.read_csv(tmp_path / "p.csv", comment="#")
     assert predicted.groupby("site_index").size().to_dict() == {-1: 141, 2: 141, 3: 141}
     assert (predicted["cross_section"] >= 0).all()

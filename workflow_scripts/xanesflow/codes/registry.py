@@ -140,6 +140,29 @@ FEFF8L = Theory(
     look_options=("core_hole", "fms_radius"),
 )
 
+FEFFQ = Theory(
+    name="FEFFQ",
+    title="quick FEFF: FEFF 10 at small radii",
+    folder="FEFFQ-XANES",
+    files=(*RUN_FILES, *FEFF_LOGS),
+    spectrum_file="xmu.dat",
+    engine="xanesflow.codes.feffq.engine:FeffqEngine",
+    options="xanesflow.codes.feffq.options:FeffqOptions",
+    options_section="feffq",
+    reader="xanesflow.codes.feff.read_run:read_finished_run",
+    parse_spectrum="xanesflow.codes.feff.read_xmu:parse_xmu",
+    cost="xanesflow.codes.feffq.core_hours:feffq_costs",
+    cost_options=("settings",),
+    cost_basis="fitted to runs of the FEFF 10 of pip",
+    broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
+    limits="Spectra of quick FEFF are an approximation to those of FEFF at larger radii.",
+    envelope_sigma=2.5,
+    run_features="feffq",
+    runs_at_prediction=True,
+    quick_look="xanesflow.codes.feffq.quick_look:FeffqLook",
+    look_options=("settings",),
+)
+
 OCEAN = Theory(
     name="OCEAN",
     title="OCEAN",
@@ -242,7 +265,7 @@ FDMNES = Theory(
     inputs_section="fdmnes",
 )
 
-_OWN = {record.name: record for record in (FEFF, VASP, FEFF8L, OCEAN, EXCITING, XSPECTRA, FDMNES)}
+_OWN = {record.name: record for record in (FEFF, VASP, FEFF8L, FEFFQ, OCEAN, EXCITING, XSPECTRA, FDMNES)}
 
 
 @cache

@@ -39,8 +39,9 @@ class Config(Section):
     subsets: Annotated[list[SubsetName], Field(min_length=1), AfterValidator(unique)] = Field(
         [f"{element}_FEFF" for element in ELEMENTS],  # the paper's choice, so the theory is named here
         description=(
-            "element and level of theory of each subset: Cu_FEFF, or Cu_FEFF8L, which the embedded engine computes.\n"
-            "XSPECTRA is computed too. Of OCEAN, EXCITING and FDMNES, inputs are written and finished runs imported"
+            "element and level of theory of each subset: Cu_FEFF; Cu_FEFFQ, quick FEFF at small radii; Cu_FEFF8L,\n"
+            "which the embedded engine computes; Ti_VASP; Ti_XSPECTRA. Of OCEAN, EXCITING and FDMNES, inputs are\n"
+            "written and finished runs imported"
         ),
     )
     chunks: Chunks | dict[SubsetName, Chunks] = Field(

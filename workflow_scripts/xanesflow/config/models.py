@@ -40,8 +40,9 @@ class ModelsSection(Section):
     delta_from: CheapTheory | SubsetName | None = Field(
         None,
         description=(
-            "cheaper level of theory whose runs at the same sites delta models correct: FEFF8L (the embedded engine,\n"
-            "which the campaign runs) or FEFF; or its subset, Cu_FEFF8L; null: none (docs/guide/delta.md)"
+            "cheaper level of theory whose runs at the same sites delta models correct: FEFFQ (quick FEFF) or\n"
+            "FEFF8L (the embedded engine), which the campaign runs, or FEFF; or its subset, Cu_FEFFQ; null: none\n"
+            "(docs/guide/delta.md)"
         ),
     )
     simple_models: Annotated[list[SimpleModel], AfterValidator(unique)] = Field(

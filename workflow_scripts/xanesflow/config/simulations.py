@@ -88,6 +88,22 @@ class FeffRun(Section):
     )
 
 
+class FeffqRun(Section):
+    """How quick FEFF is run; defaults as in `xanesflow.codes.feffq.options.FeffqOptions`."""
+
+    settings: Literal["fast", "near"] = Field(
+        "fast",
+        description=(
+            "fast: some 10 s a site; near: a minute or more, closer to FEFF at the paper's settings\n"
+            "(docs/guide/quick-feff.md has radii and accuracy of both)"
+        ),
+    )
+    time_limit: Positive = Field(3600.0, description="seconds for all attempts at a site")
+    max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
+        3, description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+    )
+
+
 class VaspRun(Section):
     """How VASP is run; `inputs.vasp` sets what it computes."""
 
@@ -131,9 +147,9 @@ class SimulationsSection(Section):
     source: Literal["archive", "run"] = Field(
         "archive",
         description=(
-            "archive: import finished runs; run: compute them, FEFF8L with the embedded engine, FEFF with the FEFF 10\n"
-            "of pip or your own, VASP with your own, XSPECTRA with Debian's quantum-espresso; for others run writes\n"
-            "only inputs"
+            "archive: import finished runs; run: compute them, FEFF8L with the embedded engine, FEFFQ with the FEFF 10\n"
+            "of pip at small radii, FEFF with the FEFF 10 of pip or your own, VASP with your own, XSPECTRA with\n"
+            "Debian's quantum-espresso; for others run writes only inputs"
         ),
     )
     archive: str | dict[SubsetName, str] | None = Field(
@@ -177,6 +193,9 @@ class SimulationsSection(Section):
         ),
     )
     feff: FeffRun = Field(FeffRun(), description="how FEFF is run; inputs.feff sets what it computes")
+    feffq: FeffqRun = Field(
+        FeffqRun(), description="quick FEFF: the FEFF 10 of pip at small radii (subsets of FEFFQ), for source run"
+    )
     vasp_command: Annotated[str, AfterValidator(_command)] = Field(
         "vasp_std",
         description=(

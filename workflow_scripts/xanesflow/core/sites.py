@@ -16,7 +16,7 @@ from xanesflow.core.text import printable
 ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
 
-THEORIES = ("FEFF", "VASP", "FEFF8L", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
+THEORIES = ("FEFF", "VASP", "FEFF8L", "FEFFQ", "OCEAN", "EXCITING", "XSPECTRA", "FDMNES")
 """Levels of theory that this version knows; FEFF8L is the embedded engine. `codes.registry` has a record of each."""
 
 PAPER_SUBSETS = (*(f"{element}_FEFF" for element in ELEMENTS), "Ti_VASP", "Cu_VASP")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import NothingPredictedError, WrongCallError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
@@ -135,7 +136,7 @@ class Predictor:
             raise _nothing(rejected)
         ordered = {name: found[name] for name in chosen if name in found}
         used = [model for model in self.models if set(model.subsets) & set(ordered)]
-        remarks = _of_cheap_runs(ordered, self._source.without_run) + _remarks(materials, ordered, used, elements)
+        remarks = _of_cheap_runs(ordered, self._source.without_run, used) + _remarks(materials, ordered, used, elements)
         return Prediction(ordered, rejected, remarks, self._made(used, symprec))
 
     def _made(self, models: Sequence[TrainedEnsemble], symprec: float) -> dict[str, Any]:
@@ -330,19 +331,23 @@ def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
     return NothingPredictedError(f"None of the structures has a spectrum ({counts}); the first is {first}", rejected)
 
 
-def _of_cheap_runs(found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str]) -> list[str]:
-    """Sentences on how many sites the embedded engine was run at for a delta model, and where it failed."""
+def _of_cheap_runs(
+    found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str], models: Sequence[TrainedEnsemble]
+) -> list[str]:
+    """Sentences on how many sites a delta model's cheaper theory was run at, and where it failed."""
     sentences = []
     for name, each in found.items():
         if each.structure_alone is None:
             continue
         no_run = [row for row in range(len(each)) if each.structure_alone[row]]
         number = plural(len(each), "site")
-        sentences.append(f"{name}: the embedded engine was run at {number}, and the model corrected what it computed.")
+        card = next(model.card for model in models if name in model.subsets)
+        theory = run_features()[list(card.feature_dimensions)[-1]]
+        sentences.append(f"{name}: {theory} was run at {number}, and the model corrected what it computed.")
         if no_run:
             why = failed.get((each.material_id[no_run[0]], int(each.site_index[no_run[0]])), "it failed")
             sentences.append(
-                f"{name}: the engine failed at {len(no_run)} of them ({first_few([each.ids[row] for row in no_run])}: "
+                f"{name}: {theory} failed at {len(no_run)} of them ({first_few([each.ids[row] for row in no_run])}: "
                 f"{why.rstrip('.')}); their spectra come from the structure alone, with wider error bars."
             )
     return sentences

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow import __version__
-from xanesflow.codes.registry import run_features
+from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
 from xanesflow.core.sites import Site
@@ -86,10 +86,11 @@ class FeatureSource:
 
     def _cheap_runs(self, name: str, card: ModelCard) -> Any:
         """The featurizer that runs a delta model's cheaper level of theory, with the settings of its training."""
-        from xanesflow.features.cheap_runs.engine_runs import NAME, EngineRuns  # few models need it
+        from xanesflow.features.cheap_runs.engine_runs import EngineRuns  # few models need it
 
         recorded = card.featurizers.get(name, {})
-        if name != NAME or not {"settings", "energy_start_ev"} <= recorded.keys():
+        possible = theory_of(run_features()[name]).runs_at_prediction
+        if not possible or not {"settings", "energy_start_ev"} <= recorded.keys():
             raise XanesflowError(
                 f"The {card.kind} model of {card.subset} corrects runs of {run_features()[name]}, which cannot be "
                 "computed here; put the structures into a campaign of its kind instead (docs/guide/delta.md)."
@@ -97,7 +98,7 @@ class FeatureSource:
         key = f"{name} {card.subset}"
         if key not in self._made:
             self._made[key] = EngineRuns(
-                recorded["settings"], float(recorded["energy_start_ev"]), workers=self._workers
+                name, recorded["settings"], float(recorded["energy_start_ev"]), workers=self._workers
             )
         return self._made[key]
 

@@ -37,9 +37,14 @@ class FeffEngine:
         self._writing = threading.Lock()  # Lightshow's parameters hold the site that is being written
 
     @property
+    def limits(self) -> tuple[float, int, bool]:
+        """Time limit in seconds, number of corrections, and whether the radius of the field may be made smaller."""
+        return self.options.time_limit, self.options.max_corrections, self.options.smaller_scf_radius
+
+    @property
     def time_limit(self) -> float:
         """Seconds after which a site counts as hung. FEFF's own limit is shorter, so the command ends by itself."""
-        return self.options.time_limit + _OVERHEAD_S
+        return self.limits[0] + _OVERHEAD_S
 
     def settings(self) -> dict[str, Any]:
         """Return what a good result depends on: cards, radius and FEFF's version.
@@ -47,10 +52,19 @@ class FeffEngine:
         The path of FEFF and the limits are left out. So the runs of a campaign stay valid when FEFF moves to another
         folder, or when you allow more corrections.
         """
-        return {"code": f"FEFF {version_of(self._program)}", "inputs": dict(self.options.inputs)}
+        return {"code": f"FEFF {version_of(self.program)}", "inputs": dict(self.options.inputs)}
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         """Write feff.inp and job.json."""
+        self.write_feff_inp(folder, structure, site_index)
+        write_job(SiteRun(folder, self.program, *self.limits))
+
+    def write_feff_inp(self, folder: Path, structure: Structure, site_index: int) -> None:
+        """Write feff.inp.
+
+        Raises:
+            FailedRunError: the site has no input.
+        """
         with tempfile.TemporaryDirectory(dir=folder) as name, self._writing:
             try:
                 left_out = self._writer.write(Path(name), structure, [site_index])
@@ -60,8 +74,6 @@ class FeffEngine:
                 raise FailedRunError(left_out[site_index].reason, left_out[site_index].detail)
             (written,) = Path(name).rglob("feff.inp")
             written.rename(folder / "feff.inp")
-        limits = (self.options.time_limit, self.options.max_corrections, self.options.smaller_scf_radius)
-        write_job(SiteRun(folder, self._program, *limits))
 
     def command(self, folder: Path) -> list[str]:
         """Run the engine's module with this Python."""
@@ -96,7 +108,8 @@ class FeffEngine:
         return {name: value for name, value in _result(folder).items() if name not in {"reason", "detail", "ended"}}
 
     @cached_property
-    def _program(self) -> Program:
+    def program(self) -> Program:
+        """How FEFF is run."""
         return find_program(self.options.command, own_scattering=self.options.own_scattering)
 
     @cached_property

@@ -66,18 +66,20 @@ class Program:
         return (self.command,) if self.command else tuple((module,) for module in self.modules)
 
 
-def find_program(given: str | None, *, own_scattering: bool = True) -> Program:
+def find_program(given: str | None, *, own_scattering: bool = True, far_radius: float = 0.0) -> Program:
     """Find FEFF; paths in the command are relative to the current folder.
 
     Args:
         given: `simulations.feff_command`; None: the FEFF 10 of pip.
         own_scattering: `simulations.feff.own_scattering`, for the FEFF 10 of pip.
+        far_radius: in Å, up to which atoms beyond the radius of FMS scatter once, for our own scattering.
 
     Raises:
         XanesflowError: there is no such program; names what was looked for, and the other ways to a spectrum.
     """
     if given is None:
-        option = ("--own-scattering",) if own_scattering else ()
+        option: tuple[str, ...] = ("--own-scattering",) if own_scattering else ()
+        option += ("--far-radius", f"{far_radius:g}") if own_scattering and far_radius else ()
         command = (sys.executable, "-m", "xanesflow.codes.feff.pip_feff", *option)
         return Program(f"FEFF 10 of pip ({PACKAGE} {package_version()})", command=command)
     folder = Path(given).expanduser()

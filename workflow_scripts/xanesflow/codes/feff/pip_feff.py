@@ -6,13 +6,15 @@ own (`python -m feff10._worker`, as the package itself starts them). Two things 
 
 - glibc is asked to keep memory that FEFF gives back. FEFF allocates and frees large arrays in its inner loops, and each
   time the system hands out fresh pages. Results are the same to the bit.
-- with `--own-scattering` the modules `fms` and `mkgtr` are replaced by `scatter`, where it solves the case at hand.
+- with `--own-scattering` the modules `fms` and `mkgtr` are replaced by `scatter`, where it solves the case at hand;
+  with `--far-radius 8` too, atoms up to 8 Å scatter once.
 
 Exit code 0: all modules ended well; otherwise that of the module that did not, 128 and more for a signal.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -21,6 +23,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from xanesflow.codes.feff.first_failure import line_of
 from xanesflow.core.errors import XanesflowError
@@ -48,6 +51,7 @@ _KEEP_MEMORY = {
 _ALL_OFF = re.compile(r"^\s*CONTROL(\s+0){6}\s*$", re.MULTILINE | re.IGNORECASE)
 _CRASH_FLAG = ".feff.error"  # a module writes it at its start and deletes it at a normal end
 _SIGNAL = 128
+_MU = 3  # column of xmu.dat
 
 
 def package_version() -> str:
@@ -73,25 +77,40 @@ def modules_for(feff_inp: str) -> list[str]:
     return [name for name, cards in MODULES.items() if not cards or there & {card[:4] for card in cards}]
 
 
-def run_modules(folder: Path, *, own_scattering: bool) -> int:
+def run_modules(folder: Path, *, own_scattering: bool, far_radius: float = 0.0) -> int:
     """Run FEFF on the feff.inp of a folder, up to the first module that fails.
 
     What FEFF prints goes to the standard output, with a line after each module that gives its seconds.
 
+    If far atoms on a straight line with strong scatterers (the chains of a cubic perovskite) scatter only once, they
+    can make the absorption just above the Fermi level negative. Then they scatter to all orders too.
+
     Args:
         folder: with feff.inp.
         own_scattering: whether `scatter` may take the place of `fms` and `mkgtr`.
+        far_radius: in Å, for `scatter`.
 
     Returns:
         The exit code: 0, or that of the module that failed.
     """
-    feff_inp = (folder / "feff.inp").read_text(encoding="utf-8", errors="replace")
+    names = modules_for((folder / "feff.inp").read_text(encoding="utf-8", errors="replace"))
+    asked = {"far_radius": far_radius} if own_scattering else None
+    if code := _run_in_turn(names, folder, asked):
+        return code
+    if asked and far_radius and _is_negative(folder / "xmu.dat"):
+        sys.stdout.write(f"xanesflow: the absorption is negative; all orders within {far_radius:g} A\n")
+        return _run_in_turn(names[names.index("fms") :], folder, {**asked, "all_orders": True})
+    return 0
+
+
+def _run_in_turn(names: list[str], folder: Path, asked: Mapping[str, Any] | None) -> int:
+    """Run some modules; `asked` of our own scattering, None: FEFF's modules scatter."""
     done_by_us: tuple[str, ...] = ()
-    for name in modules_for(feff_inp):
+    for name in names:
         if name in done_by_us:
             continue
         begin = time.monotonic()
-        if name == "fms" and own_scattering and _scatter(folder):
+        if name == "fms" and asked is not None and _scatter(folder, asked):
             done_by_us = ("fms", "mkgtr")
             name, code = OWN, 0  # noqa: PLW2901
         else:
@@ -105,6 +124,12 @@ def run_modules(folder: Path, *, own_scattering: bool) -> int:
     return 0
 
 
+def _is_negative(xmu: Path) -> bool:
+    """Whether the absorption in xmu.dat is negative somewhere."""
+    rows = [line.split() for line in xmu.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
+    return any(float(row[_MU]) < 0 for row in rows if len(row) > _MU)
+
+
 def run_module(name: str, folder: Path) -> int:
     """Run one module of the package, and give its exit code."""
     environment = {**os.environ, **_KEEP_MEMORY, "FEFF10_WORKER_STAGE": name, "FEFF10_WORKER_DIR": str(folder)}
@@ -112,18 +137,21 @@ def run_module(name: str, folder: Path) -> int:
     return _SIGNAL - code if code < 0 else code
 
 
-def _scatter(folder: Path) -> bool:
+def _scatter(folder: Path, asked: Mapping[str, Any]) -> bool:
     """Solve the scattering by our own solver; False where FEFF's modules have to."""
     from xanesflow.codes.feff.scatter import own_case, scatter
 
     if not own_case(folder):
         return False
-    sys.stdout.write(scatter(folder))
+    sys.stdout.write(scatter(folder, **asked))
     return True
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="pip_feff")
+    parser.add_argument("--own-scattering", action="store_true")
+    parser.add_argument("--far-radius", type=float, default=0.0)
     try:
-        sys.exit(run_modules(Path.cwd(), own_scattering="--own-scattering" in sys.argv[1:]))
+        sys.exit(run_modules(Path.cwd(), **vars(parser.parse_args())))
     except XanesflowError as error:
         sys.exit(f"ERROR: {error}")

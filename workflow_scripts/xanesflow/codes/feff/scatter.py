@@ -4,6 +4,8 @@ Both solve the same dense linear problem for the same cluster and the same phase
 every atom, `codes.feff8l.scattering` for the absorber alone and with the symmetry of its site. What FEFF's later
 modules read, `fms.bin`, is written as FEFF writes it. On a cluster of copper both agree to 1.3e-5 of the largest value.
 
+Atoms beyond the radius of the card FMS may scatter once (`far_radius`), which FEFF leaves to its modules for paths.
+
 Only the plain case is solved here: unpolarised, without spin, without thermal damping, one absorber. `own_case` says
 of a folder whether it is that case; in every other FEFF's own modules run.
 """
@@ -50,11 +52,14 @@ def own_case(folder: Path) -> bool:
     return plain and spins == 1 and polarisation == spin == nrixs == 0 and absorbers == 1
 
 
-def scatter(folder: Path) -> str:
+def scatter(folder: Path, *, far_radius: float = 0.0, all_orders: bool = False) -> str:
     """Solve the scattering of a folder; write fms.bin, and log3.dat as FEFF's modules do.
 
     Args:
         folder: with fms.inp, geom.dat and phase.bin of FEFF 10, for which `own_case` holds.
+        far_radius: in Å; between the radius of FMS and this one, atoms scatter once, and the nearer atoms to all orders
+            on the way there and back.
+        all_orders: whether these atoms scatter to all orders too.
 
     Returns:
         What stands in log3.dat.
@@ -69,7 +74,8 @@ def scatter(folder: Path) -> str:
         raise XanesflowError(f"{path.name} of FEFF cannot be read: {error}.") from None
     given = _named(folder / "fms.inp")
     radius, limits = given["rfms2"][0], [int(limit) for limit in given["lmaxph(0:nph)"]]
-    positions, kinds = _cluster(folder / "geom.dat", radius)
+    positions, kinds = _cluster(folder / "geom.dat", max(radius, far_radius))
+    n_near = len(_cluster(folder / "geom.dat", radius)[0])
 
     # Channels above a potential's largest l do not scatter in `fms`, though phase.bin has their phase shifts.
     l_max = max(limits)
@@ -81,12 +87,11 @@ def scatter(folder: Path) -> str:
         t.append(cut)
 
     # The trace of the absorber's dipole block, times its matrix elements: the mean over polarisations.
-    traces = Scattering(positions, kinds, l_max=l_max, negligible_t=0.0).traces(
-        wave_number(file.energy, file.reference), tuple(t)
-    )
+    scattering = Scattering(positions, kinds, l_max=l_max, negligible_t=0.0, n_near=None if all_orders else n_near)
+    traces = scattering.traces(wave_number(file.energy, file.reference), tuple(t))
     green = -(file.matrix_elements**2).sum(axis=0) / 3 * traces / 3
     _write_fms_bin(folder / "fms.bin", file.counts, radius, green)
-    log = _LOG.format(points=ne, atoms=len(positions))
+    log = _LOG.format(points=ne, atoms=n_near)
     (folder / "log3.dat").write_text(log, encoding="ascii")
     return log
 

@@ -98,37 +98,47 @@ class _Written:
     """One feff.inp, with the method of pymatgen's `FEFFDictSet` that Lightshow calls."""
 
     def __init__(self, head: str, structure: Structure, cluster: FeffCluster) -> None:
-        self._head, self._structure, self._cluster = head, structure, cluster
+        self._text = feff_inp(head, structure, cluster)
 
     def write_input(self, output_dir: Path) -> None:
         output_dir.mkdir(parents=True, exist_ok=True)
-        numbers = potential_numbers(self._cluster)
-        text = "\n\n".join([self._head, self._potentials(numbers), self._atoms(numbers)])
-        (output_dir / "feff.inp").write_text(text, encoding="utf-8")
+        (output_dir / "feff.inp").write_text(self._text, encoding="utf-8")
 
-    def _potentials(self, numbers: dict[str, int]) -> str:
-        absorber = self._cluster.symbols[0]
-        amounts = self._structure.composition.get_el_amt_dict()
-        rows = [(0, absorber, "0.0001")]
-        rows += [(number, symbol, f"{amounts[symbol]:g}") for symbol, number in numbers.items()]
-        lines = [
-            f"{n:7d}  {Element(s).Z:3d}  {s:<4s}      -1       -1  {amount:>22s}         0" for n, s, amount in rows
-        ]
-        head = "*  ipot    Z  tag      lmax1    lmax2    xnatph(stoichometry)    spinph"
-        return "\n".join(["POTENTIALS", head, *lines])
 
-    def _atoms(self, numbers: dict[str, int]) -> str:
-        positions = np.round(self._cluster.positions_a, 6) + 0.0  # no -0.0
-        distances = np.linalg.norm(self._cluster.positions_a, axis=1)
-        kinds = [0, *(numbers[symbol] for symbol in self._cluster.symbols[1:])]
-        lines = [
-            f"{x:12.6f}{y:12.6f}{z:12.6f}  {kind:4d}  {symbol:<4s}{distance:12.6f}{number:8d}"
-            for number, ((x, y, z), kind, symbol, distance) in enumerate(
-                zip(positions.tolist(), kinds, self._cluster.symbols, distances.tolist(), strict=True)
-            )
-        ]
-        head = "*          x           y           z  ipot  Atom    Distance  Number"
-        return "\n".join(["ATOMS", head, *lines, "END", ""])
+def feff_inp(head: str, structure: Structure, cluster: FeffCluster) -> str:
+    """Return the text of a feff.inp.
+
+    Args:
+        head: title and cards.
+        structure: the material.
+        cluster: the atoms around the absorber.
+    """
+    numbers = potential_numbers(cluster)
+    return "\n\n".join([head, _potentials(structure, cluster, numbers), _atoms(cluster, numbers)])
+
+
+def _potentials(structure: Structure, cluster: FeffCluster, numbers: dict[str, int]) -> str:
+    absorber = cluster.symbols[0]
+    amounts = structure.composition.get_el_amt_dict()
+    rows = [(0, absorber, "0.0001")]
+    rows += [(number, symbol, f"{amounts[symbol]:g}") for symbol, number in numbers.items()]
+    lines = [f"{n:7d}  {Element(s).Z:3d}  {s:<4s}      -1       -1  {amount:>22s}         0" for n, s, amount in rows]
+    head = "*  ipot    Z  tag      lmax1    lmax2    xnatph(stoichometry)    spinph"
+    return "\n".join(["POTENTIALS", head, *lines])
+
+
+def _atoms(cluster: FeffCluster, numbers: dict[str, int]) -> str:
+    positions = np.round(cluster.positions_a, 6) + 0.0  # no -0.0
+    distances = np.linalg.norm(cluster.positions_a, axis=1)
+    kinds = [0, *(numbers[symbol] for symbol in cluster.symbols[1:])]
+    lines = [
+        f"{x:12.6f}{y:12.6f}{z:12.6f}  {kind:4d}  {symbol:<4s}{distance:12.6f}{number:8d}"
+        for number, ((x, y, z), kind, symbol, distance) in enumerate(
+            zip(positions.tolist(), kinds, cluster.symbols, distances.tolist(), strict=True)
+        )
+    ]
+    head = "*          x           y           z  ipot  Atom    Distance  Number"
+    return "\n".join(["ATOMS", head, *lines, "END", ""])
 
 
 def potential_numbers(cluster: FeffCluster) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -47,6 +48,15 @@ class EngineSettings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are recorded and hashed."""
         return {**asdict(self), "energy_range": list(self.energy_range)}
+
+    @classmethod
+    def of_run(cls, settings: Mapping[str, Any]) -> EngineSettings:
+        """The options of a run from its recorded settings (`Feff8lEngine.settings`).
+
+        Raises:
+            KeyError, TypeError, ValueError: they were not recorded by the engine.
+        """
+        return cls.from_dict({name: value for name, value in settings.items() if name not in ("code", "programs")})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EngineSettings:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.codes.feffq.read_field import FIELD as QUICK_FIELD
 from xanesflow.codes.registry import run_features
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, check_covered
 from xanesflow.core.errors import BadRunError, GridNotCoveredError
@@ -44,7 +45,7 @@ OF_RUN = ("edge_ev", "converged", "last_change_ev")
 LEVELS = ("fermi_ev", "third_ev", "second_ev", "first_ev", "start_ev")
 """Those of `FIELD` that are Fermi levels of the field's iterations, the last one first."""
 
-NUMBERS = defaultdict(int, {"feff8l": len(FIELD) + len(OF_RUN)})
+NUMBERS = defaultdict(int, {"feff8l": len(FIELD) + len(OF_RUN), "feffq": len(QUICK_FIELD)})
 """Number of columns after the spectrum, by name of the features; 0 for other theories."""
 
 
@@ -55,16 +56,17 @@ def frame_energies(start_ev: float) -> Floats:
 
 
 def blocks_of(numbers: Floats) -> list[Floats]:
-    """Split the (n, 20) numbers of runs for the kernels: (n, 5) the Fermi levels, and (n, 15) all others.
+    """Split the numbers of runs for the kernels.
 
-    Earlier levels are taken relative to the last one. How the field still moved says where it would have ended, which
-    would be lost in the spread of the levels themselves.
+    Those of the embedded engine, (n, 20), are the Fermi levels, (n, 5), and all others, (n, 15). Earlier levels are
+    taken relative to the last one. How the field still moved says where it would have ended, which would be lost in the
+    spread of the levels themselves.
 
     Returns:
-        The two blocks; none if runs have no numbers, (n, 0).
+        The blocks: two for the embedded engine, one for other theories; none if runs have no numbers, (n, 0).
     """
-    if not numbers.shape[1]:
-        return []
+    if numbers.shape[1] != NUMBERS["feff8l"]:
+        return [numbers] if numbers.shape[1] else []
     at = [FIELD.index(name) for name in LEVELS]
     last = numbers[:, at[:1]]
     return [np.hstack([last, numbers[:, at[1:]] - last]), np.delete(numbers, at, axis=1)]
@@ -87,24 +89,33 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
         check_covered(energy_ev, start_ev=start_ev, max_flat_start_ev=FLAT_START_EV)
     except GridNotCoveredError as error:
         raise BadRunError("grid_not_covered", str(error)) from None
-    numbers: list[float] = []
-    if NUMBERS[name]:
-        try:
-            field, convergence = record["field"], record["convergence"]
-            numbers = [float(field[each]) for each in FIELD]
-            # With a single iteration, the last change is the one from the level of the free atoms.
-            only = convergence["iterations"] == 1
-            change = abs(field["fermi_ev"] - field["start_ev"]) if only else convergence["last_change_ev"]
-            numbers += [record["edge_ev"], float(convergence["converged"]), change]
-        except (KeyError, TypeError):
-            raise BadRunError(
-                "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 wrote none"
-            ) from None
+    try:
+        numbers = _NUMBERS_OF[name](record) if name in _NUMBERS_OF else []
+    except (KeyError, TypeError):
+        raise BadRunError(
+            "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 wrote none"
+        ) from None
     spectrum = np.interp(frame_energies(start_ev), energy_ev, cross_section)
     row: Row = np.concatenate([spectrum, numbers]).astype(np.float32)
     if not np.isfinite(row).all():
         raise BadRunError("not_a_number", "a number of the run is not finite")
     return row
+
+
+def _of_embedded_engine(record: Mapping[str, Any]) -> list[float]:
+    field, convergence = record["field"], record["convergence"]
+    numbers = [float(field[each]) for each in FIELD]
+    # With a single iteration, the last change is the one from the level of the free atoms.
+    only = convergence["iterations"] == 1
+    change = abs(field["fermi_ev"] - field["start_ev"]) if only else convergence["last_change_ev"]
+    return [*numbers, record["edge_ev"], float(convergence["converged"]), change]
+
+
+def _of_quick_feff(record: Mapping[str, Any]) -> list[float]:
+    return [float(record["field"][each]) for each in QUICK_FIELD]
+
+
+_NUMBERS_OF = {"feff8l": _of_embedded_engine, "feffq": _of_quick_feff}
 
 
 def settings_hash(name: str, settings: Mapping[str, Any]) -> str:

@@ -1,41 +1,44 @@
-"""The embedded engine as a featurizer: computes what a delta model needs for a new structure."""
+"""A cheaper level of theory as a featurizer: runs what a delta model needs for a new structure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.codes.feff8l.engine import Feff8lEngine
-from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.feff8l.xanes import compute_xanes
-from xanesflow.core.errors import BadRunError, XanesflowError
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import load, run_features, theory_of
+from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.featurize_structures import Features, Progress
+from xanesflow.running.process import run_command
 
-NAME = "feff8l"
+Floats = NDArray[np.float64]
 
 
 class EngineRuns:
-    """Runs the engine with the settings of a model's training; use it like a `featurize_structures.Featurizer`.
+    """Runs an engine with the settings of a model's training; use it like a `featurize_structures.Featurizer`.
 
     Attributes:
+        name: of the features, such as `feffq`.
         failures: why sites have no run, by structure and atom, in the last call; their rows are NaN.
     """
 
-    name = NAME
-    dimension = FRAME_POINTS + NUMBERS[NAME]
-    meaning = meaning_of(NAME)
     packages = ("xraylarch", "scipy")
 
-    def __init__(self, settings: str, start_ev: float, *, workers: int = 1) -> None:
+    def __init__(self, name: str, settings: str, start_ev: float, *, workers: int = 1) -> None:
         """Check that this installation can repeat the runs of the training.
 
         Args:
+            name: of the features; its theory runs at predictions.
             settings: JSON from the attribute `settings` of the training's features.
             start_ev: first energy of the model's grid.
             workers: processes.
@@ -43,13 +46,14 @@ class EngineRuns:
         Raises:
             XanesflowError: the engine here differs from the one of the training, or `settings` cannot be read.
         """
+        self.name, self.dimension, self.meaning = name, FRAME_POINTS + NUMBERS[name], meaning_of(name)
+        self._theory = theory_of(run_features()[name])
         trained = _read(settings)
-        options = {name: value for name, value in trained.items() if name not in ("code", "programs")}
         try:
-            self._options = EngineSettings.from_dict(options)
+            self._options = load(self._theory.options).of_run(trained)
         except (KeyError, TypeError, ValueError) as error:
             raise XanesflowError(f"The model does not say how its runs of the engine were made ({error}).") from None
-        here = json.loads(json.dumps(Feff8lEngine(self._options).settings()))
+        here = json.loads(json.dumps(load(self._theory.engine)(self._options).settings()))
         for key in sorted(trained.keys() | here.keys()):
             if trained.get(key) != here.get(key):
                 raise XanesflowError(
@@ -57,7 +61,7 @@ class EngineRuns:
                     f"{here.get(key)!r}, so its corrections would be wrong; install the version that it was trained "
                     "with, or train it again."
                 )
-        self.weights_hash = settings_hash(NAME, here)
+        self.weights_hash = settings_hash(name, here)
         self.workers = workers
         self._start_ev = start_ev
         self.failures: dict[tuple[int, int], str] = {}
@@ -74,7 +78,9 @@ class EngineRuns:
         tasks = [(k, row) for k, each in enumerate(wanted) for row in range(len(each))]
         left = [len(each) for each in wanted]
         self.failures = {}
-        work = partial(_run, settings=self._options, start_ev=self._start_ev)
+        work = partial(
+            _columns, name=self.name, theory=self._theory.name, options=self._options, start_ev=self._start_ev
+        )
         sites = [(structures[k], wanted[k][row]) for k, row in tasks]
         for (k, row), answer in zip(tasks, map_in_processes(work, sites, self.workers), strict=True):
             if isinstance(answer, str):
@@ -87,18 +93,50 @@ class EngineRuns:
         return found
 
 
-def _run(site: tuple[Structure, int], *, settings: EngineSettings, start_ev: float) -> Row | str:
+def run_site(theory: str, options: Any, structure: Structure, site_index: int) -> tuple[Floats, Floats, dict[str, Any]]:
+    """Run a site as the workflow does, in a temporary folder.
+
+    Args:
+        theory: level of theory.
+        options: of its engine, as the record's `options` makes them.
+        structure: an ordered structure.
+        site_index: 0-based index of the absorber.
+
+    Returns:
+        (n,) absolute energies in eV, (n,) cross sections in bohr², and what the engine records.
+
+    Raises:
+        FailedRunError, XanesflowError: the site has no spectrum; says why.
+    """
+    record = theory_of(theory)
+    engine = load(record.engine)(options)
+    with tempfile.TemporaryDirectory(prefix="xanesflow_") as scratch:
+        folder = Path(scratch)
+        engine.write_inputs(folder, structure, site_index)
+        log = folder / engine.log_name
+        ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit)
+        if ended.timed_out:
+            raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
+        engine.validate(folder)
+        files = {path.name: path.read_bytes() for name in record.files if (path := folder / name).is_file()}
+        run = FinishedRun("", site_index, files)
+        element = structure[site_index].specie.symbol
+        spectrum = load(record.reader)(run, None, element=element, structure=structure)
+        return spectrum.energy_ev, spectrum.cross_section, engine.record(folder)
+
+
+def _columns(site: tuple[Structure, int], *, name: str, theory: str, options: Any, start_ev: float) -> Row | str:
     """The columns of one site, or why there are none."""
     try:
-        result = compute_xanes(*site, settings)
-        return columns_of(NAME, result.energy_ev, result.cross_section, result.record, start_ev)
-    except BadRunError as error:
+        energy_ev, cross_section, record = run_site(theory, options, *site)
+        return columns_of(name, energy_ev, cross_section, record, start_ev)
+    except FailedRunError as error:
         return error.detail
     except XanesflowError as error:
         return str(error)
 
 
-def _read(settings: str) -> dict[str, object]:
+def _read(settings: str) -> Mapping[str, Any]:
     try:
         found = json.loads(settings)
     except ValueError:
