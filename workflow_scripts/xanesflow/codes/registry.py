@@ -13,28 +13,13 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from xanesflow.codes.run_files import FEFF_LOGS, RUN_FILES, VASP_FILES, XSPECTRA_FILES
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ADDED_THEORIES, known_theories
 
 if TYPE_CHECKING:
     from xanesflow.codes.engine import Engine, InputWriter, ManifestEntries, Reader
-
-RUN_FILES = ("feff.inp", "feff.out", "xmu.dat")
-"""Files of a run of FEFF or of the embedded engine that later stages and a reviewer need."""
-
-FEFF_LOGS = ("log.dat", *(f"log{number}.dat" for number in range(1, 7)))
-"""Logs that FEFF 9 and 10 write themselves: of rdinp, pot, xsph, fms and mkgtr, path, genfmt and ff2x. They are read
-if they exist."""
-
-VASP_FILES = ("INCAR", "KPOINTS", "POSCAR", "POTCAR.spec", "OSZICAR", "OUTCAR", "vasprun.xml")
-"""Files of a step of VASP that later stages and a reviewer need."""
-
-XSPECTRA_FILES = (
-    *("gs.in", "gs.out", "es.in", "es.out", "lanczos.json", "result.json"),
-    *(f"dipole[1-9]/xanes.{end}" for end in ("in", "out", "dat")),
-)
-"""Files of the ground state and of a site's run of XSpectra that later stages and a reviewer need."""
 
 _COMMON_SCALE = "xanesflow.codes.common_scale:processing_of"
 _COMMON_WIDTH = "Lorentzian to a common full width, curation.<code>.broadening of the recorded configuration"

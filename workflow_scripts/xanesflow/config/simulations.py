@@ -147,8 +147,8 @@ class SimulationsSection(Section):
     source: Literal["archive", "run"] = Field(
         "archive",
         description=(
-            "archive: import finished runs; run: compute them, FEFF8L with the embedded engine, FEFFQ with the FEFF 10\n"
-            "of pip at small radii, FEFF with the FEFF 10 of pip or your own, VASP with your own, XSPECTRA with\n"
+            "archive: import finished runs; run: compute them, FEFF8L with the embedded engine, FEFFQ with the FEFF\n"
+            "10 of pip at small radii, FEFF with the FEFF 10 of pip or your own, VASP with your own, XSPECTRA with\n"
             "Debian's quantum-espresso; for others run writes only inputs"
         ),
     )

@@ -14,7 +14,7 @@ from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.first_failure import LAUNCH, failed_module, line_of
 from xanesflow.codes.feff.read_logs import LOG, OF_THE_MACHINE, Fault
 from xanesflow.codes.feff.read_run import read_folder, read_run
-from xanesflow.codes.registry import FEFF_LOGS
+from xanesflow.codes.run_files import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 from xanesflow.running.process import SIGNAL, Ended, run_command
 

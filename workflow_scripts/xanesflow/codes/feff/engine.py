@@ -18,7 +18,7 @@ from xanesflow.codes.feff.read_logs import OF_THE_MACHINE, diagnose
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
 from xanesflow.codes.feff.write_inputs import Feff
-from xanesflow.codes.registry import RUN_FILES
+from xanesflow.codes.run_files import RUN_FILES
 from xanesflow.core.errors import FailedRunError, NoInputError
 from xanesflow.core.text import plural
 

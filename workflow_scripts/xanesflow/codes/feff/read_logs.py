@@ -18,7 +18,7 @@ from xanesflow.codes.feff.first_failure import (
 )
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_text import text_of
-from xanesflow.codes.registry import FEFF_LOGS
+from xanesflow.codes.run_files import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import one_line
 

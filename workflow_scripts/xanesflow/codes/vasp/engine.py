@@ -17,7 +17,7 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
 from xanesflow.codes.plain_structure import plain
-from xanesflow.codes.registry import VASP_FILES
+from xanesflow.codes.run_files import VASP_FILES
 from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
 from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job

@@ -15,7 +15,7 @@ from typing import Any
 from pymatgen.core import Structure
 
 from xanesflow.codes.plain_structure import plain
-from xanesflow.codes.registry import XSPECTRA_FILES
+from xanesflow.codes.run_files import XSPECTRA_FILES
 from xanesflow.codes.xspectra.atoms import ATOMS, known_atom
 from xanesflow.codes.xspectra.hole_cell import HoleCell, hole_cell
 from xanesflow.codes.xspectra.hole_job import GROUND_STATE, RESULT, HoleJob
