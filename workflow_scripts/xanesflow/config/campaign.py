@@ -362,6 +362,30 @@ class Campaign:
             settings["max_epochs"] = plan.max_epochs
         return settings
 
+    # From spectra back to sites
+
+    def for_interpreters(self, pattern: str, *, rank_aae: bool | None = None) -> list[str]:
+        """Paths from `pattern` for every interpreter, subset, split and seed.
+
+        {subset} is also `all`, all subsets together, if there are several and the model is not RankAAE. {split} is
+        `campaign` or a number.
+
+        Args:
+            pattern: with {interpreter}, {subset}, {split} and {seed}.
+            rank_aae: True: only RankAAE; False: all others; None: both.
+        """
+        given = self.config.interpretation
+        found = []
+        for model in given.models:
+            if rank_aae not in (None, model == "rank_aae"):
+                continue
+            together = ["all"] if len(self.subsets) > 1 and model != "rank_aae" else []
+            for subset in [*self.subsets, *together]:
+                for split in ["campaign", *map(str, range(given.splits))]:
+                    of = {"interpreter": model, "subset": subset, "split": split}
+                    found += [fill(pattern, **of, seed=seed) for seed in given.seeds]
+        return found
+
     # Files of all models
 
     def for_models(self, pattern: str) -> list[str]:
