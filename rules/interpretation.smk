@@ -5,7 +5,11 @@ from xanesflow.interpretation.figure_names import FIGURES as FIGURES_OF_INTERPRE
 rule describe_sites:
     input:
         dataset=CAMPAIGN.dataset,
-        runs=[] if CONFIG.dataset.from_files else [run for name in SUBSETS for run in CAMPAIGN.runs(name)],
+        runs=(
+            []
+            if CONFIG.dataset.from_files
+            else [run for name in SUBSETS for run in CAMPAIGN.runs(name)]
+        ),
     output:
         paths.SITE_DESCRIPTORS,
     log:
