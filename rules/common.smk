@@ -44,8 +44,6 @@ wildcard_constraints:
     theory="|".join(CAMPAIGN.theories),
     model="|".join(KINDS),
     simple_model="|".join(SIMPLE_MODELS),
-    interpreter="trees|network|blend",
-    split=r"campaign|\d+",
     searched="|".join([*SUBSETS, "universal"]),
     seed=r"\d+",
     chunk=r"\d{4}",
@@ -82,11 +80,6 @@ def retry_requests(subset, chunk):
     """The file that requests failed sites of a chunk again (`xanesflow retry`), in a list; empty if there is none."""
     request = fill(paths.RETRY_REQUEST, subset=subset, chunk=chunk)
     return [request] if Path(request).exists() else []
-
-
-def time_of(path):
-    """When a file was last changed, which is no reason to make it; 0: it is not there."""
-    return Path(path).stat().st_mtime if Path(path).exists() else 0
 
 
 def more_each_time(amount):

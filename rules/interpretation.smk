@@ -52,7 +52,9 @@ rule train_interpreter:
     benchmark:
         benchmark_of("train_interpreter", "{interpreter}-{subset}-{split}-{seed}")
     wildcard_constraints:
+        interpreter="trees|network|blend",
         subset="|".join([*SUBSETS, "all"]),
+        split=r"campaign|\d+",
     conda:
         "../envs/xanesflow.yaml"
     threads: 1
@@ -76,6 +78,8 @@ rule train_rank_aae:
         log_of("train_rank_aae", "{subset}-{split}-{seed}"),
     benchmark:
         benchmark_of("train_rank_aae", "{subset}-{split}-{seed}")
+    wildcard_constraints:
+        split=r"campaign|\d+",
     conda:
         "../envs/xanesflow.yaml"
     threads: 1

@@ -362,29 +362,9 @@ class Campaign:
             settings["max_epochs"] = plan.max_epochs
         return settings
 
-    # From spectra back to sites
-
     def for_interpreters(self, pattern: str, *, rank_aae: bool | None = None) -> list[str]:
-        """Paths from `pattern` for every interpreter, subset, split and seed.
-
-        {subset} is also `all`, all subsets together, if there are several and the model is not RankAAE. {split} is
-        `campaign` or a number.
-
-        Args:
-            pattern: with {interpreter}, {subset}, {split} and {seed}.
-            rank_aae: True: only RankAAE; False: all others; None: both.
-        """
-        given = self.config.interpretation
-        found = []
-        for model in given.models:
-            if rank_aae not in (None, model == "rank_aae"):
-                continue
-            together = ["all"] if len(self.subsets) > 1 and model != "rank_aae" else []
-            for subset in [*self.subsets, *together]:
-                for split in ["campaign", *map(str, range(given.splits))]:
-                    of = {"interpreter": model, "subset": subset, "split": split}
-                    found += [fill(pattern, **of, seed=seed) for seed in given.seeds]
-        return found
+        """Paths from `pattern` for every interpreter, subset, split and seed (see `InterpretationSection.fits`)."""
+        return [fill(pattern, **fit) for fit in self.config.interpretation.fits(self.subsets, rank_aae=rank_aae)]
 
     # Files of all models
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -31,3 +32,24 @@ class InterpretationSection(Section):
             "campaign's own split: their mean says more than a single split"
         ),
     )
+
+    def fits(self, subsets: Sequence[str], *, rank_aae: bool | None = None) -> list[dict[str, str]]:
+        """Every model that is trained, as the wildcards interpreter, subset, split and seed.
+
+        The subset is also `all`, all subsets together, if there are several and the model is not RankAAE. The split is
+        `campaign` or a number.
+
+        Args:
+            subsets: of the campaign.
+            rank_aae: True: only RankAAE; False: all others; None: both.
+        """
+        found = []
+        for model in self.models:
+            if rank_aae not in (None, model == "rank_aae"):
+                continue
+            together = ["all"] if len(subsets) > 1 and model != "rank_aae" else []
+            for subset in [*subsets, *together]:
+                for split in ["campaign", *map(str, range(self.splits))]:
+                    of = {"interpreter": model, "subset": subset, "split": split}
+                    found += [{**of, "seed": str(seed)} for seed in self.seeds]
+        return found
