@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import PARTS, site_id
+from xanesflow.core.sites import PARTS, parent_of, site_id
 from xanesflow.core.text import listing
 from xanesflow.dataset.read_dataset import load
 from xanesflow.interpretation.describe_sites import read_descriptions
@@ -113,11 +113,12 @@ def read_training_data(dataset: Path, sites: Path, name: str, split: str) -> Tra
 
 def random_split(materials: Sequence[str], *, seed: int) -> npt.NDArray[np.str_]:
     """(n,) the part of each site: its material is drawn into one of three parts of 70, 15 and 15 % of the materials."""
-    names = np.array(sorted(set(materials)), dtype=np.str_)
+    parents = [parent_of(material) for material in materials]  # cells of one disordered crystal stay together
+    names = np.array(sorted(set(parents)), dtype=np.str_)
     order = np.random.default_rng(seed).permutation(len(names))
     ends = [round(sum(FRACTIONS[: k + 1]) * len(names)) for k in range(len(PARTS))]
     part_of = {names[row]: PARTS[int(np.searchsorted(ends, place, side="right"))] for place, row in enumerate(order)}
-    return np.array([part_of[material] for material in materials], dtype=np.str_)
+    return np.array([part_of[parent] for parent in parents], dtype=np.str_)
 
 
 def _report(data: TrainingData) -> None:
