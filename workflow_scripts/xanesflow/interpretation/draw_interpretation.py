@@ -94,7 +94,7 @@ def _truth(drawn: Figure, read: pd.DataFrame, kind: str) -> None:
         truth, value, low, high = (here[c].to_numpy(np.float64) for c in ("truth", "value", "low_90", "high_90"))
         some = slice(None, None, max(1, len(here) // 40))
         axis.vlines(truth[some], low[some], high[some], color=BAND, lw=1)
-        axis.scatter(truth, value, s=4, color=MODEL, alpha=0.4, lw=0, rasterized=len(here) > 300)
+        axis.scatter(truth, value, s=8, color=MODEL, alpha=0.6, lw=0, zorder=3, rasterized=len(here) > 300)
         if len(here):
             ends = [truth.min(), truth.max()]
             axis.plot(ends, ends, color=TRUTH, lw=0.8)
