@@ -94,9 +94,15 @@ rule train_rank_aae:
 
 rule evaluate_interpretation:
     input:
-        predictions=CAMPAIGN.for_interpreters(paths.READ_VALUES),
-        robustness=CAMPAIGN.for_interpreters(paths.SHIFTED_VALUES, rank_aae=False),
-        axes=CAMPAIGN.for_interpreters(paths.INTERPRETER, rank_aae=True),
+        predictions=[fill(paths.READ_VALUES, **fit) for fit in CONFIG.interpretation.fits(SUBSETS)],
+        robustness=[
+            fill(paths.SHIFTED_VALUES, **fit)
+            for fit in CONFIG.interpretation.fits(SUBSETS, rank_aae=False)
+        ],
+        axes=[
+            fill(paths.INTERPRETER, **fit)
+            for fit in CONFIG.interpretation.fits(SUBSETS, rank_aae=True)
+        ],
     output:
         metrics=paths.INTERPRETATION_METRICS,
         robustness=paths.INTERPRETATION_ROBUSTNESS,
@@ -122,8 +128,11 @@ rule draw_interpretation:
         metrics=paths.INTERPRETATION_METRICS,
         robustness=paths.INTERPRETATION_ROBUSTNESS,
         axes=paths.INTERPRETATION_AXES,
-        predictions=CAMPAIGN.for_interpreters(paths.READ_VALUES),
-        models=CAMPAIGN.for_interpreters(paths.INTERPRETER, rank_aae=True),
+        predictions=[fill(paths.READ_VALUES, **fit) for fit in CONFIG.interpretation.fits(SUBSETS)],
+        models=[
+            fill(paths.INTERPRETER, **fit)
+            for fit in CONFIG.interpretation.fits(SUBSETS, rank_aae=True)
+        ],
     output:
         **{
             figure: fill(paths.INTERPRETATION_FIGURE, figure=figure)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from xanesflow.config.result_paths import INTERPRETATION_METRICS
 from xanesflow.config.rule_script import paths_by, rule_log
 from xanesflow.report.explorer.explorer import ExplorerFiles
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
@@ -40,7 +39,7 @@ with rule_log(snakemake):
             chemistry=Path(given.chemistry),
             maps=paths_by(params.features, given.maps),
         ),
-        interpretation=Path(INTERPRETATION_METRICS).parent if params.interpretation else None,
+        interpretation=Path(given.chemistry).parent if params.interpretation else None,
         runs=summarize_runs(Path(), params.all_subsets) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -362,10 +362,6 @@ class Campaign:
             settings["max_epochs"] = plan.max_epochs
         return settings
 
-    def for_interpreters(self, pattern: str, *, rank_aae: bool | None = None) -> list[str]:
-        """Paths from `pattern` for every interpreter, subset, split and seed (see `InterpretationSection.fits`)."""
-        return [fill(pattern, **fit) for fit in self.config.interpretation.fits(self.subsets, rank_aae=rank_aae)]
-
     # Files of all models
 
     def for_models(self, pattern: str) -> list[str]:
