@@ -2,10 +2,11 @@
 #
 #   snakemake                          makes everything, up to results/report/report.html
 #   snakemake spectra                  stops after one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report. Four more targets lead elsewhere: package, the
+#                                      models evaluation report. Five more targets lead elsewhere: package, the
 #                                      dataset for a repository; predict, spectra of a folder of other structures;
-#                                      search, the best settings of the models; and convergence, the options at which
-#                                      a simulation code is converged
+#                                      search, the best settings of the models; convergence, the options at which a
+#                                      simulation code is converged; and interpretation, what spectra say about their
+#                                      sites
 #   snakemake results/spectra/Cu_FEFF.h5   makes one file and what it needs
 #
 # The stages follow each other from top to bottom, and each reads only those above it; the cheaper runs under delta models
@@ -59,6 +60,7 @@ else:
 include: "rules/dataset.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
+include: "rules/interpretation.smk"
 include: "rules/predict.smk"
 include: "rules/report.smk"
 

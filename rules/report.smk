@@ -196,29 +196,6 @@ rule draw_uncertainty:
         "../workflow_scripts/draw_uncertainty.py"
 
 
-rule describe_sites:
-    input:
-        CAMPAIGN.dataset,
-    output:
-        paths.CHEMISTRY,
-    log:
-        log_of("describe_sites"),
-    benchmark:
-        benchmark_of("describe_sites")
-    conda:
-        "../envs/xanesflow.yaml"
-    threads: 2
-    resources:
-        mem_mb=more_each_time(2000),
-        runtime=more_each_time(240),
-    params:
-        kept=paths.CHEMISTRY_KEPT,
-    message:
-        "Finding oxidation states and neighbours of all sites"
-    script:
-        "../workflow_scripts/describe_sites.py"
-
-
 rule map_features:
     input:
         CAMPAIGN.dataset,
@@ -283,7 +260,7 @@ rule make_report:
         curves=CAMPAIGN.for_trainings(paths.LEARNING_CURVE),
         unseen=CAMPAIGN.for_trainings(paths.UNSEEN_ELEMENTS_FIGURE, kind="delta"),
         predictions=CAMPAIGN.for_all_models(paths.PREDICTIONS),
-        chemistry=paths.CHEMISTRY,
+        chemistry=paths.SITE_DESCRIPTORS,
         maps=expand(paths.FEATURE_MAP, features=CAMPAIGN.mapped_features),
     output:
         report(
@@ -314,6 +291,12 @@ rule make_report:
         deltas=CAMPAIGN.for_trainings("{model} on {features}, {of}", kind="delta"),
         benchmarks=paths.BENCHMARKS,
         simulated=not CONFIG.dataset.from_files,
+        # Not an input, as the report must not make it; its time makes the report anew.
+        interpretation=(
+            Path(paths.INTERPRETATION_METRICS).stat().st_mtime
+            if Path(paths.INTERPRETATION_METRICS).exists()
+            else 0
+        ),
     message:
         "Writing the report {output}"
     script:

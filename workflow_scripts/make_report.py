@@ -39,6 +39,7 @@ with rule_log(snakemake):
             chemistry=Path(given.chemistry),
             maps=paths_by(params.features, given.maps),
         ),
+        interpretation=Path(given.chemistry).parent if params.interpretation else None,
         runs=summarize_runs(Path(), params.all_subsets) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -11,9 +11,9 @@ from dataset_files import spectra_of, structures_of, write_dataset
 from xanesflow.dataset.read_dataset import load
 from xanesflow.evaluation.metrics import spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty, write_predictions
+from xanesflow.interpretation.describe_sites import COLUMNS, describe_sites
 from xanesflow.report.explorer.explorer import ExplorerFiles
 from xanesflow.report.explorer.feature_map import NEIGHBOURS, map_features
-from xanesflow.report.explorer.site_chemistry import describe_sites
 from xanesflow.report.page import make_report
 
 CHROMIUM = shutil.which("chromium")
@@ -309,7 +309,7 @@ def large_case(folder, n=75_691):
         cu.create_dataset("features/m3gnet", data=np.zeros((n, 1))).attrs["weights_hash"] = "a" * 64
     frame = pd.DataFrame({"subset": "Cu_FEFF", "material_id": ids, "site_index": 0})
     known = {"formula": "CuO", "oxidation_state": rng.integers(0, 4, n) * 1.0, "oxidation_from": "bond valence"}
-    known |= {"coordination": rng.integers(2, 9, n), "oxygens": 4, "detail": ""}
+    known |= dict.fromkeys(COLUMNS[3:], 1.0) | known | {"cn": rng.integers(2, 9, n), "oxygens": 4, "detail": ""}
     frame.assign(**known).to_parquet(folder / "c.parquet")
     train = np.flatnonzero(split == "train")
     near = [[f"mp-{k}_000" for k in rng.choice(train, 3)] if part != "train" else [] for part in split]

@@ -59,8 +59,8 @@ def test_spectra_and_features_are_the_published_ones(tmp_path, part_of_archive):
     assert np.abs(ours - published["features"][common]).max() <= 1e-5 * np.abs(published["features"]).max()
     placed = pd.read_parquet(tmp_path / "results/report/map_m3gnet.parquet")
     assert set(placed["method"]) == {"umap"} and placed[["x", "y"]].notna().all(axis=None)
-    known = pd.read_parquet(tmp_path / "results/report/chemistry.parquet")
-    assert known["coordination"].notna().mean() > 0.99 and known["oxidation_state"].isin([1, 2]).mean() > 0.7
+    known = pd.read_parquet(tmp_path / "results/interpretation/sites.parquet")
+    assert known["cn"].notna().mean() > 0.99 and known["oxidation_state"].isin([1, 2]).mean() > 0.7
     assert "val" in (tmp_path / "results/report/report.html").read_text()
     package = tmp_path / "results/package/test"
     assert validate(package / "test.h5", symmetry=True).valid

@@ -9,6 +9,7 @@ import typer
 from xanesflow import __version__
 from xanesflow.cli.campaign_commands import check, demo, init, plan, profile_app, retry, status, unpack
 from xanesflow.cli.dataset_commands import dataset_app
+from xanesflow.cli.interpret_commands import interpret
 from xanesflow.cli.match_commands import match
 from xanesflow.cli.measured_commands import measured
 from xanesflow.cli.mix_commands import mix, pca
@@ -44,7 +45,9 @@ def _main(
 
 
 # The order of `xanesflow --help`.
-for command in (xanes, examples, demo, init, unpack, status, retry, plan, check, predict, measured, match, mix, pca):
+for command in (
+    *(xanes, examples, demo, init, unpack, status, retry, plan, check, predict, measured, interpret, match, mix, pca),
+):
     app.command()(command)
 
 for group, name in (

@@ -39,7 +39,7 @@ STAGES = {
         "draw_curation": "Drawing what curation",
         "draw_evaluation": "Drawing the errors",
         "draw_uncertainty": "Drawing the error bars",
-        "describe_sites": "Finding oxidation states",
+        "describe_sites": "Describing all sites",
         "map_features": "Placing all sites",
         "draw_codes": "Drawing all codes",
         "compare_rungs": "Comparing the options",

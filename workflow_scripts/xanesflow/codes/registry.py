@@ -39,6 +39,7 @@ FEFF = Theory(
     find_program="xanesflow.codes.feff.find_feff:find_program",
     reader="xanesflow.codes.feff.read_run:read_finished_run",
     run_settings="xanesflow.codes.feff.read_cards:physics_of_run",
+    absorber_charge="xanesflow.codes.feff.read_charge:charge_of_run",
     input_settings="xanesflow.codes.feff.read_cards:physics_of_inputs",
     importable=True,
     parse_spectrum="xanesflow.codes.feff.read_xmu:parse_xmu",
@@ -108,6 +109,7 @@ FEFF8L = Theory(
     options="xanesflow.codes.feff8l.options:EngineSettings",
     options_section="feff8l",
     reader="xanesflow.codes.feff8l.read_run:read_finished_run",
+    absorber_charge="xanesflow.codes.feff8l.read_run:charge_of_run",
     parse_spectrum="xanesflow.codes.feff8l.read_run:parse_xmu",
     core_hours=5.4 / 3600,  # median 4.8 s, 90 % under 8.8 s; the log-normal distribution with these has this mean
     cost_basis="mean of the embedded engine with its default options",
@@ -321,8 +323,7 @@ def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
     record = theory_of(name)
     if not record.engine:
         raise XanesflowError(
-            f"This version cannot run {name}: write the inputs with `snakemake inputs` and run them yourself; finished "
-            "runs of it cannot be imported yet."
+            f"This version cannot run {name}: write the inputs with `snakemake inputs`, run them yourself and import them."
         )
     engine: Engine = load(record.engine)(load(record.options)(**options))
     return engine

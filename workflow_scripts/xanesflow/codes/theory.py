@@ -38,6 +38,8 @@ class Theory:
         kept_content: function of a file's name and content that removes what an import must not keep.
         run_settings: function of a `FinishedRun` that returns its physics settings as sorted texts, None if they are
             not known; empty: runs of this theory are not compared.
+        absorber_charge: function of a `FinishedRun` that returns the absorber's charge transfer in e, None if the run
+            does not say it; empty: runs of this theory never do.
         input_settings: function of the options in `inputs.<section>` that returns them as `run_settings` does.
         parse_spectrum: function that parses the spectrum file of a refused run, so that the report can draw it.
         check_folder: function that checks a run in a folder (`xanesflow check`). It takes the folder and, inside
@@ -96,6 +98,7 @@ class Theory:
     importable: bool = False
     kept_content: str = ""
     run_settings: str = ""
+    absorber_charge: str = ""
     input_settings: str = ""
     parse_spectrum: str = ""
     check_folder: str = ""

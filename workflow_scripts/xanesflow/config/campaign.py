@@ -15,7 +15,7 @@ from typing import Any
 from xanesflow.codes.registry import theory_of, with_inputs
 from xanesflow.config import result_paths as paths
 from xanesflow.config.delta_from import cheap_features, cheap_subsets, computed_cheap_subsets
-from xanesflow.config.kinds import DELTA, UNIVERSAL, model_names
+from xanesflow.config.kinds import DELTA, model_names, trained_on
 from xanesflow.config.model import Config
 from xanesflow.config.result_paths import fill
 from xanesflow.config.search import read_settings_files
@@ -398,8 +398,3 @@ class Campaign:
 
     def _for_subsets(self, pattern: str, models: Sequence[tuple[str, str]]) -> list[str]:
         return [fill(pattern, model=m, features=name, subset=s) for m, name in models for s in self.subsets]
-
-
-def trained_on(model: str, subset: str) -> str:
-    """The value of {of} for the model that predicts a subset: the theory of a universal model, else the subset."""
-    return Subset.parse(subset).theory if model == UNIVERSAL else subset

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, get_args
 
+from xanesflow.core.sites import Subset
+
 Kind = Literal["expert", "universal", "tuned", "delta"]
 SimpleModel = Literal["linear", "trees"]
 
@@ -24,3 +26,8 @@ BEST_FIRST: tuple[Kind, ...] = ("delta", "tuned", "expert", "universal")
 def model_names(subsets: Sequence[str], kinds: Iterable[Kind]) -> list[str]:
     """Names of models that can have their own settings: each subset, and `universal` if such a model is trained."""
     return [*subsets, *([UNIVERSAL] if {"universal", "tuned"} & set(kinds) else [])]
+
+
+def trained_on(model: str, subset: str) -> str:
+    """The value of {of} for the model that predicts a subset: the theory of a universal model, else the subset."""
+    return Subset.parse(subset).theory if model == UNIVERSAL else subset

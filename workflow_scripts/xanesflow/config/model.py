@@ -19,6 +19,7 @@ from xanesflow.config.dataset import DatasetSection
 from xanesflow.config.evaluation import EvaluationSection
 from xanesflow.config.features import FeaturesSection
 from xanesflow.config.inputs import InputsSection
+from xanesflow.config.interpretation import InterpretationSection
 from xanesflow.config.models import ModelsSection
 from xanesflow.config.predict import PredictSection
 from xanesflow.config.presets import fill_in
@@ -62,6 +63,9 @@ class Config(Section):
     dataset: DatasetSection = Field(DatasetSection(), description="source and description of the dataset")
     models: ModelsSection = Field(ModelsSection(), description="neural networks from features to spectra")
     evaluation: EvaluationSection = Field(EvaluationSection(), description="how the models are evaluated")
+    interpretation: InterpretationSection = Field(
+        InterpretationSection(), description="from spectra back to their sites, for `snakemake interpretation`"
+    )
     predict: PredictSection = Field(
         PredictSection(), description="spectra of other structures, for `snakemake predict`"
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xanesflow.codes.registry import theory_of
 from xanesflow.config import result_paths as paths
-from xanesflow.config.campaign import Campaign, trained_on
+from xanesflow.config.campaign import Campaign
 from xanesflow.config.delta_from import cheap_theory
-from xanesflow.config.kinds import BEST_FIRST, DELTA
+from xanesflow.config.kinds import BEST_FIRST, DELTA, trained_on
 from xanesflow.config.named_files import check_directory
 from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError

@@ -73,10 +73,19 @@ CALIBRATION_TABLE = "results/evaluation/calibration.csv"
 INTERVALS = "results/evaluation/intervals.csv"
 SIGNIFICANCE = "results/evaluation/significance.csv"
 
+# Beside it: from a spectrum back to its site
+SITE_DESCRIPTORS = "results/interpretation/sites.parquet"
+SITE_DESCRIPTORS_KEPT = "results/interpretation/sites_kept.jsonl"
+INTERPRETER = "results/interpretation/models/{interpreter}-{subset}-{split}-{seed}.safetensors"
+READ_VALUES = "results/interpretation/predictions/{interpreter}-{subset}-{split}-{seed}.parquet"
+SHIFTED_VALUES = "results/interpretation/predictions/{interpreter}-{subset}-{split}-{seed}.csv"
+INTERPRETATION_METRICS = "results/interpretation/metrics.csv"
+INTERPRETATION_ROBUSTNESS = "results/interpretation/robustness.csv"
+INTERPRETATION_AXES = "results/interpretation/axes.csv"
+INTERPRETATION_FIGURE = "results/interpretation/figures/{figure}_{subset}.svg"
+
 # The report
 REPORT = "results/report/report.html"
-CHEMISTRY = "results/report/chemistry.parquet"
-CHEMISTRY_KEPT = "results/report/chemistry_kept.jsonl"
 FEATURE_MAP = "results/report/map_{features}.parquet"
 THEORIES_TABLE = "results/report/theories_{one}-{other}.csv"
 THEORIES_FIGURE = "results/report/figures/theories_{one}-{other}.svg"

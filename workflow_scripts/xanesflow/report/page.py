@@ -21,6 +21,7 @@ from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
 from xanesflow.report.explorer.packing import picture
 from xanesflow.report.figures.codes import codes_part
 from xanesflow.report.figures.theories import theories_part
+from xanesflow.report.interpretation_section import interpretation_part
 from xanesflow.report.models_section import models_part, title_of, worth_drawing
 from xanesflow.simulations.state.campaign_status import CampaignStatus
 
@@ -88,6 +89,7 @@ def make_report(
     error_bars: Sequence[ErrorBarFigures] = (),
     disordered: Mapping[str, Path] | None = None,
     explorer: ExplorerFiles | None = None,
+    interpretation: Path | None = None,
 ) -> None:
     """Write the page.
 
@@ -115,6 +117,7 @@ def make_report(
         error_bars: figures of the error bars of each model on each subset.
         disordered: figure of the disordered crystals by subset; None or empty: the page has no such section.
         explorer: files for the section on single spectra; None: the page has no such section.
+        interpretation: folder of `snakemake interpretation`; None: it was not asked for.
     """
     # The scores of the models decide which figures are worth drawing.
     of_models = models_part(metrics, intervals, significance)
@@ -173,6 +176,7 @@ def make_report(
             reasons_found=_reasons_found(subsets),
             from_files=any(subset["from_file"] for subset in subsets),
             explorer=explorer_section(explorer) if explorer else None,
+            interpretation=interpretation_part(interpretation, list(drawings)) if interpretation else None,
         )
     )
     write_text(output, page)

@@ -87,3 +87,9 @@ def _rows(lines: list[list[str]]) -> Array:
         return np.array(lines, dtype=np.float64)
     except ValueError as error:
         raise BadRunError("unreadable", f"xmu.dat holds something that is no number ({error})") from None
+
+
+def charge_of_run(run: FinishedRun) -> float | None:
+    """Charge transfer of the absorber in e, as the run's record of the field says; None: it does not."""
+    charge = (run.record.get("field") or {}).get("charge")
+    return float(charge) if isinstance(charge, int | float) else None

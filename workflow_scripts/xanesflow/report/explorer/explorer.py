@@ -18,9 +18,9 @@ from xanesflow.core.templates import environment
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
+from xanesflow.interpretation.describe_sites import read_descriptions
 from xanesflow.report.explorer.feature_map import UMAP, read_map
 from xanesflow.report.explorer.packing import bends, deflated, packed
-from xanesflow.report.explorer.site_chemistry import read_chemistry
 
 MOST_SPECTRA = 8_000
 """Most sites on the page, each with its simulated spectrum, over all subsets."""
@@ -71,7 +71,7 @@ def explorer_data(files: ExplorerFiles) -> tuple[dict[str, Any], list[str]]:
     for path in files.predictions:
         read = read_predictions(path)
         by_subset.setdefault(read.subset, []).append(read)
-    chemistry = read_chemistry(files.chemistry)
+    chemistry = read_descriptions(files.chemistry)
     tables = {features: read_map(path) for features, path in files.maps.items()}
 
     # The limits are shared evenly: predictions over all models, sites over the subsets.
@@ -197,7 +197,7 @@ def _subset(
         "part": [PARTS.index(part) for part in view.split],
         "oxidation": [None if np.isnan(value) else round(value, 2) for value in known["oxidation_state"]],
         "oxidation_from": known["oxidation_from"].tolist(),
-        "coordination": known["coordination"].astype(object).where(known["coordination"].notna(), None).tolist(),
+        "coordination": known["cn"].astype(object).where(known["cn"].notna(), None).tolist(),
         "oxygens": known["oxygens"].astype(object).where(known["oxygens"].notna(), None).tolist(),
         "detail": known["detail"].tolist(),
         "spectra": bends(spectra),

@@ -1,14 +1,19 @@
-"""Oxidation states and neighbours of the absorbers, against what crystal chemistry says of well-known structures."""
+"""Oxidation states, neighbours, distances and charges of absorbers, against crystal chemistry and plain geometry."""
 
 import json
+import math
+import zipfile
 
 import h5py
+import pyarrow.parquet as pq
 import pytest
 from dataset_files import write_dataset
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.report.explorer import site_chemistry
-from xanesflow.report.explorer.site_chemistry import describe_sites, read_chemistry
+from xanesflow.codes.feff8l.read_run import charge_of_run as charge_of_engine_run
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.interpretation import describe_sites as describing
+from xanesflow.interpretation.describe_sites import describe_sites, read_descriptions
 
 RUTILE = Structure.from_spacegroup(
     "P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
@@ -26,7 +31,7 @@ def dataset(tmp_path):
 
 def described(path, folder):
     describe_sites(path, folder / "c.parquet", answers_file=folder / "kept.jsonl")
-    table = read_chemistry(folder / "c.parquet")
+    table = read_descriptions(folder / "c.parquet")
     return {(row.material_id, row.site_index): row for row in table.itertuples()}
 
 
@@ -44,12 +49,46 @@ def test_textbook_structures_have_their_oxidation_states_and_neighbours(dataset,
     put(dataset, "mp-2", MAGNETITE)
     found = described(dataset, tmp_path)
     titanium, copper, iron, cuprite = (found[f"mp-{k}", 1 if k < 12 else 0] for k in (0, 1, 2, 12))
-    assert (titanium.formula, titanium.oxidation_state, titanium.coordination, titanium.oxygens) == ("TiO2", 4, 6, 6)
-    assert (copper.oxidation_state, copper.oxidation_from, copper.coordination, copper.oxygens) == (0, "element", 12, 0)
+    assert (titanium.formula, titanium.oxidation_state, titanium.cn, titanium.oxygens) == ("TiO2", 4, 6, 6)
+    assert (copper.oxidation_state, copper.oxidation_from, copper.cn, copper.oxygens) == (0, "element", 12, 0)
     assert iron.formula == "Fe3O4" and iron.oxidation_state in (2, 3, pytest.approx(8 / 3)) and iron.oxygens == 4
     assert (cuprite.oxidation_state, cuprite.oxidation_from) == (1, "bond valence")
-    assert (cuprite.coordination, cuprite.oxygens) == (2, 2)
+    assert (cuprite.cn, cuprite.oxygens) == (2, 2)
     assert len(found) == 13
+
+
+def test_distances_and_coordination_of_rutile_are_those_of_its_geometry(dataset, tmp_path):
+    put(dataset, "mp-0", RUTILE)
+    put(dataset, "mp-1", COPPER)
+    found = described(dataset, tmp_path)
+    titanium, copper = found["mp-0", 1], found["mp-1", 1]
+    # Four oxygens in the plane of the cell's face and two along its diagonal; neighbouring octahedra share an edge.
+    a, c, u = 4.594, 2.959, 0.305
+    equatorial, apical = math.hypot((0.5 - u) * a * math.sqrt(2), c / 2), u * a * math.sqrt(2)
+    mean = (4 * equatorial + 2 * apical) / 6
+    assert titanium.nn_mean == pytest.approx(mean)
+    assert titanium.nn_std == pytest.approx(math.sqrt((4 * (equatorial - mean) ** 2 + 2 * (apical - mean) ** 2) / 6))
+    assert titanium.min_nn_nn == pytest.approx((1 - 2 * u) * a * math.sqrt(2))
+    assert titanium.ocn == 3 and titanium.bond_valence_sum == pytest.approx(4, abs=0.3)
+    assert (copper.ocn, copper.nn_std, copper.bond_valence_sum) == (12, pytest.approx(0, abs=1e-6), 0)
+    assert copper.nn_mean == copper.min_nn_nn == pytest.approx(3.615 / math.sqrt(2))
+
+
+def test_the_charge_comes_from_the_runs_that_print_one(dataset, tmp_path):
+    log = b"Charge transfer:  type  charge\n   0   -0.100\nCharge transfer:  type  charge\n   0   0.274\n   1  -0.3\n"
+    runs = {"Cu/mp-0/FEFF-XANES/001_Cu/feff.out": log, "Cu/mp-1/FEFF-XANES/001_Cu/feff.out": b"no charge\n"}
+    with zipfile.ZipFile(tmp_path / "0000.zip", "w") as packed:
+        for name, content in runs.items():
+            packed.writestr(name, content)
+    chunks = {"Cu_FEFF": [tmp_path / "0000.zip"], "Cu_VASP": [tmp_path / "not read.zip"]}
+    describe_sites(dataset, tmp_path / "c.parquet", answers_file=tmp_path / "kept.jsonl", runs=chunks)
+    charges = read_descriptions(tmp_path / "c.parquet").set_index("material_id")["charge_transfer"]
+    assert charges["mp-0"] == 0.274 and charges.drop("mp-0").isna().all()
+    stated = json.loads(pq.read_schema(tmp_path / "c.parquet").metadata[b"xanesflow.descriptors"])
+    assert stated["columns"]["nn_std"]["unit"] == "Å" and "CrystalNN" in stated["method"]
+    record = {"field": {"charge": -0.35}}
+    assert charge_of_engine_run(FinishedRun("mp-0", 1, {}, record)) == -0.35
+    assert charge_of_engine_run(FinishedRun("mp-0", 1, {}, {})) is None
 
 
 def test_what_cannot_be_found_is_kept_with_its_reason_and_counted(dataset, tmp_path, caplog):
@@ -64,7 +103,7 @@ def test_what_cannot_be_found_is_kept_with_its_reason_and_counted(dataset, tmp_p
     rows = [found[f"mp-{k}", 1] for k in range(4)]
     assert "no structure of the material" in rows[0].detail
     assert "cannot be read" in rows[1].detail and rows[1].oxidation_from == ""
-    assert "No oxidation state" in rows[2].detail and rows[2].coordination == 8 and rows[2].oxygens == 0
+    assert "No oxidation state" in rows[2].detail and rows[2].cn == 8 and rows[2].oxygens == 0
     assert "CrystalNN failed" in rows[3].detail
     assert all(row.oxidation_state != row.oxidation_state for row in rows)  # NaN
     assert "3 sites without a coordination number" in caplog.text and "4 unknown" in caplog.text
@@ -76,8 +115,8 @@ def test_a_job_that_was_killed_goes_on_from_what_it_had(dataset, tmp_path, monke
     lines = kept.read_text().splitlines(keepends=True)
     kept.write_text("".join(lines[:5]) + lines[5][:30])  # killed while it wrote the sixth
     asked = []
-    describe = site_chemistry._describe
-    monkeypatch.setattr(site_chemistry, "_describe", lambda work: asked.append(work) or describe(work))
+    describe = describing._describe
+    monkeypatch.setattr(describing, "_describe", lambda work: asked.append(work) or describe(work))
     again = described(dataset, tmp_path)
     assert len(asked) == len(lines) - 5
     assert {site: tuple(row)[1:4] for site, row in first.items()} == {

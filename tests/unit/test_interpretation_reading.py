@@ -1,0 +1,177 @@
+"""Interpreters on made-up sites with known answers: what is read, how wide the bars are, what is refused."""
+
+import numpy as np
+import pytest
+from interpretation_data import made_up_sites
+from safetensors.numpy import load_file
+from scipy.stats import norm
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.interpretation import readers
+from xanesflow.interpretation.bars import Bars
+from xanesflow.interpretation.domain import LEVEL, foreign_spectra
+from xanesflow.interpretation.figures_of_merit import f1_of, scores_of
+from xanesflow.interpretation.forest import Forest
+from xanesflow.interpretation.interpret_spectra import interpret
+from xanesflow.interpretation.interpreter import Interpreter, load_interpreter
+from xanesflow.interpretation.read_test_part import measure_robustness, predict_test
+from xanesflow.interpretation.targets import Targets
+from xanesflow.interpretation.training_data import _report, random_split
+from xanesflow.interpretation.views import MEASURED, aligned_energies, distort, distorted, see, see_measured
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_up_sites()
+
+
+@pytest.fixture(scope="module")
+def interpreter(data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(readers.TREES, "trees", 20)
+        return Interpreter.fit("trees", data, split="campaign", seed=0, made={})
+
+
+def test_a_forest_is_that_of_scikit_learn_and_leaves_ignore_what_is_not_known():
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 8)), rng.normal(size=(200, 2))
+    ours = Forest.fit(x, y, trees=7, min_leaf=3, max_features=0.5, seed=4)
+    theirs = ExtraTreesRegressor(7, min_samples_leaf=3, max_features=0.5, random_state=4).fit(x.astype(np.float32), y)
+    new = rng.normal(size=(300, 8))
+    by_tree = np.array([tree.predict(new.astype(np.float32)) for tree in theirs.estimators_])
+    mean, spread = ours.predict(new)
+    assert mean == pytest.approx(by_tree.mean(axis=0), abs=2e-3) and spread == pytest.approx(
+        by_tree.std(axis=0), abs=2e-3
+    )
+    # Half of a column is unknown, and the known half is always 1.
+    y[:, 1] = np.where(np.arange(200) % 2, 1.0, np.nan)
+    assert Forest.fit(x, y, trees=7, min_leaf=3, max_features=0.5, seed=4).predict(new)[0][:, 1] == pytest.approx(1)
+
+
+def test_views_do_not_depend_on_what_they_must_not_depend_on(data):
+    spectra = data.spectra[:20]
+    seen = see(spectra, "aligned")
+    assert seen.shape == (20, len(aligned_energies())) and see(spectra, "grid").shape == (20, 125)
+    assert see(7.0 * spectra, "aligned") == pytest.approx(seen)
+    shifted = see(distorted(spectra, np.full(20, 1.5), np.zeros(20)), "aligned")
+    assert np.median(np.abs(shifted - seen)) < 0.005  # a shift moves the plateau's range, and with it half of the step
+    # A step broadened by a Gaussian is an error function of its width.
+    step = np.where(np.arange(141) < 70, 0.0, 1.0)[None]
+    broad = distorted(step, np.zeros(1), np.full(1, 4.0))[0]
+    expected = norm.cdf((np.arange(141) - 69.5) * 0.25, scale=4.0 / 2.3548)
+    assert np.abs(broad - expected).max() < 0.01
+
+
+def test_what_the_spectra_say_is_read_and_bars_hold(interpreter, data):
+    read = predict_test(interpreter, data)
+    cn = read[(read["model"] == "trees_exact") & (read["descriptor"] == "cn")]
+    assert (cn["class_value"] == cn["truth"]).mean() > 0.9
+    assert set(read["descriptor"]) == {
+        "oxidation_state", "cn", "oxygens", "nn_mean", "nn_std", "min_nn_nn", "charge_transfer"
+    }  # fmt: skip
+    fresh = made_up_sites(330, seed=5, parts=np.array(["test"]))
+    of_fresh = predict_test(interpreter, fresh).query("model == 'trees' and descriptor == 'nn_mean'")
+    held = scores_of(*(of_fresh[each].to_numpy() for each in ("truth", "value", "low_90", "high_90")))
+    assert 0.8 <= held["coverage_90"] <= 1.0 and held["spearman"] > 0.8
+    robust = measure_robustness(interpreter, data)
+    aligned = robust.query("model == 'trees_aligned' and descriptor == 'cn' and fwhm_ev == 0").set_index("shift_ev")[
+        "r2"
+    ]
+    assert aligned[1.0] == pytest.approx(aligned[0.0], abs=0.1)  # no absolute energies, so no shift matters
+
+
+def test_nothing_is_lost_in_the_file_and_the_same_seed_gives_the_same_model(interpreter, data, tmp_path, monkeypatch):
+    interpreter.save(tmp_path / "a.safetensors")
+    again = load_interpreter(tmp_path / "a.safetensors")
+    seen = see(data.spectra[:9], "aligned")
+    one, other = (each.readers["aligned"].values(seen, each.targets) for each in (interpreter, again))
+    assert np.array_equal(one.values, other.values) and np.array_equal(one.low, other.low)
+    assert np.array_equal(one.probabilities["cn"], other.probabilities["cn"])
+    assert np.array_equal(interpreter.domain.p_values(seen), again.domain.p_values(seen))
+    assert again.card == interpreter.card and again.card.not_known[-1] == "charge_transfer of 22 of 220 sites"
+    monkeypatch.setitem(readers.TREES, "trees", 20)
+    repeated = Interpreter.fit("trees", data, split="campaign", seed=0, made={})
+    repeated.save(tmp_path / "b.safetensors")
+    arrays = [load_file(tmp_path / name) for name in ("a.safetensors", "b.safetensors")]
+    assert arrays[0].keys() == arrays[1].keys()
+    assert all(np.array_equal(arrays[0][name], arrays[1][name], equal_nan=True) for name in arrays[0])
+    (tmp_path / "a.safetensors").write_bytes(b"\x00" * 100)
+    with pytest.raises(XanesflowError, match="no interpreter, or it is damaged"):
+        load_interpreter(tmp_path / "a.safetensors")
+
+
+def test_foreign_spectra_are_told_apart_and_simulated_ones_seldom_called_foreign(interpreter):
+    fresh = made_up_sites(300, seed=9, parts=np.array(["test"])).spectra
+    rng = np.random.default_rng(3)
+    own = interpreter.domain.p_values(see(distort(fresh, MEASURED, rng), "aligned"))
+    foreign = interpreter.domain.p_values(see(foreign_spectra(fresh, rng), "aligned"))
+    assert (own < LEVEL).mean() < 0.12 and (foreign < LEVEL).mean() > 0.7
+
+
+def test_a_network_reads_too_and_unknown_descriptors_have_no_weight(data, monkeypatch):
+    monkeypatch.setattr(readers, "_LEAST_STEPS", 200)
+    targets = Targets.of(data.values[data.rows("train")])
+    inputs, rows = see(data.spectra, "whole"), data.rows("train")
+    reader = readers.NetworkReader.fit(inputs[rows], targets.encode(data.values[rows]), targets, seed=0)
+    found, spread = reader.predict(inputs[data.rows("test")])
+    truth = targets.encode(data.values[data.rows("test")])
+    at = targets.names.index("cn")
+    assert np.corrcoef(found[:, at], truth[:, at])[0, 1] > 0.95 and np.isfinite(found).all() and (spread >= 0).all()
+    block = targets.blocks()["cn"]
+    assert found[:, block].sum(axis=1) == pytest.approx(1)
+    again = readers.NetworkReader.from_arrays(reader.arrays(), targets)
+    assert np.array_equal(again.predict(inputs)[0], reader.predict(inputs)[0])
+
+
+def test_one_class_only_gets_no_probabilities_and_few_sites_no_interpreter(interpreter, data):
+    assert "oxidation_state" in interpreter.targets.names and list(interpreter.targets.classes) == ["cn"]
+    few = made_up_sites(20)
+    with pytest.raises(XanesflowError, match=r"Cu_FEFF has 14 training and 4 validation sites.*needs 30 and 8"):
+        _report(few)
+    unknown = made_up_sites(60)
+    unknown.values[:] = np.nan
+    with pytest.raises(XanesflowError, match="no descriptor is known of 20 training sites"):
+        Interpreter.fit("trees", unknown, split="campaign", seed=0, made={})
+
+
+def test_a_short_spectrum_is_refused_and_a_wide_bar_says_no_more_than_the_prior(interpreter, data):
+    energy = 8979 + 0.25 * np.arange(141)
+    with pytest.raises(XanesflowError, match=r"a.xdi runs from -10.0 to \+12.5 eV about half.*read from -6 to \+18 eV"):
+        see_measured(energy[:91], data.spectra[0][:91], 8989.0, "a.xdi")
+    found = interpret(see(data.spectra[:1], "aligned"), interpreter, "a.xdi")
+    assert found.nearest[0][0] == "mp-0_000" and found.nearest[0][2] == pytest.approx(0, abs=1e-6)
+    by_name = {each.descriptor: each for each in found.values}
+    assert not by_name["cn"].no_more_than_prior and by_name["oxidation_state"].no_more_than_prior
+
+
+def test_figures_of_merit_by_hand():
+    truth, value = np.array([1.0, 2.0, 3.0, 4.0, np.nan]), np.array([1.5, 2.5, 2.5, 4.5, 9.0])
+    found = scores_of(truth, value, value - 0.5, value + 0.4)
+    assert found == {
+        "n_test": 4, "mae": 0.5, "r2": pytest.approx(1 - 0.25 / 1.25),
+        "spearman": pytest.approx(0.9486832980505138), "coverage_90": 0.75,
+    }  # fmt: skip
+    # CN 4: precision 1/2, recall 1; CN 5: 1, 1/2; CN 6: 1, 1; the site of CN 8 does not count.
+    f1 = f1_of(np.array([4.0, 5, 5, 6, 8]), np.array([4.0, 4, 5, 6, 6]))
+    assert f1 == pytest.approx((2 / 3 + 2 * 2 / 3 + 1) / 4)
+    assert np.isnan(f1_of(np.array([8.0]), np.array([8.0])))
+
+
+def test_bars_are_as_wide_as_the_prior_where_validation_sites_are_too_few():
+    targets = Targets.of(made_up_sites().values)
+    n = len(targets.names) + 3
+    wanted = np.full((4, n), np.nan)
+    bars = Bars.fit(np.zeros((4, n)), np.zeros((4, n)), wanted, targets, sites=4)
+    low, high = bars.around(np.zeros((1, n)), np.zeros((1, n)), targets)
+    assert np.array_equal(low[0], targets.low) and np.array_equal(high[0], targets.high)
+
+
+def test_a_random_split_keeps_materials_whole_and_its_shares():
+    materials = [f"mp-{k // 3}" for k in range(600)]
+    part = random_split(materials, seed=1)
+    of = {material: {part[k] for k in range(600) if materials[k] == material} for material in set(materials)}
+    assert all(len(parts) == 1 for parts in of.values())
+    assert [(part == name).sum() for name in ("train", "val", "test")] == [420, 90, 90]
+    assert not np.array_equal(part, random_split(materials, seed=2))

@@ -1,0 +1,74 @@
+"""Read computed spectra: tables of `xanesflow xanes`, and xmu.dat of FEFF or of the embedded engine."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.core.errors import BadRunError, XanesflowError
+from xanesflow.core.text import printable
+
+Floats = npt.NDArray[np.float64]
+
+_XMU = re.compile(r"xsedge\+")
+_TABLE = "energy_eV"
+_ENERGY_LIMIT_EV = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class FileSpectrum:
+    """A computed spectrum.
+
+    Attributes:
+        source: the file's name, with the column for a table of several.
+        energy_ev: (n,) rising, as the code gives them.
+        cross_section: (n,).
+    """
+
+    source: str
+    energy_ev: Floats
+    cross_section: Floats
+
+
+def read_computed(path: Path) -> list[FileSpectrum] | None:
+    """The spectra of a computed file; None if it is not recognised as one.
+
+    Raises:
+        XanesflowError: it is one, but cannot be used.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None  # whoever reads measured files says why
+    text = content.decode("utf-8", errors="replace")
+    name = printable(path.name, 80)
+    if _XMU.search(text[:5000]):
+        try:
+            xmu = parse_xmu(content)
+        except BadRunError as error:
+            raise XanesflowError(f"{name} cannot be read: {error.detail}; give the whole file.") from None
+        return [FileSpectrum(name, xmu.energy_ev, xmu.cross_section)]
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines or not lines[0].startswith(f"{_TABLE},"):
+        return None
+    columns = lines[0].split(",")
+    try:
+        values = np.loadtxt(io.StringIO("\n".join(lines[1:])), delimiter=",", ndmin=2)
+    except ValueError as error:
+        raise XanesflowError(f"{name} is not a whole table of numbers ({error}); write it again.") from None
+    energy = values[:, 0] if values.size else np.zeros(0)
+    if values.shape[1:] != (len(columns),) or len(energy) < 2 or (np.diff(energy) <= 0).any():
+        raise XanesflowError(f"{name} needs rising energies and {len(columns)} numbers in each row; write it again.")
+    if not np.isfinite(values).all() or energy[-1] > _ENERGY_LIMIT_EV:
+        raise XanesflowError(f"{name} holds numbers that are not finite; write it again.")
+    several = len(columns) > 2
+    return [
+        FileSpectrum(f"{name}: {printable(label, 40)}" if several else name, energy, spectrum)
+        for label, spectrum in zip(columns[1:], values.T[1:], strict=True)
+    ]

@@ -1,0 +1,179 @@
+"""Read the sites of measured and computed spectra with a trained interpreter."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.interpretation.computed_file import FileSpectrum, read_computed
+from xanesflow.interpretation.domain import LEVEL
+from xanesflow.interpretation.interpreter import Interpreter
+from xanesflow.interpretation.views import half_step, see_measured
+from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
+from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, tabulated_ev
+
+Floats = npt.NDArray[np.float64]
+
+OUTPUT_COLUMNS = (
+    "file", "descriptor", "value", "low_90", "high_90", "prior_low_90", "prior_high_90", "foreign",
+)  # fmt: skip
+"""Columns of `--output`."""
+
+NEAREST = 5
+_PLATEAU_EV = 15.0
+
+
+@dataclass(frozen=True)
+class DescriptorValue:
+    """One descriptor of one spectrum.
+
+    Attributes:
+        descriptor: its name.
+        value: what was read.
+        low: lower end of the 90 % bar.
+        high: its upper end.
+        prior_low: 5 % quantile of the sites that the interpreter learned from.
+        prior_high: their 95 % quantile.
+        classes: the likeliest classes with their probabilities; empty if it has none.
+    """
+
+    descriptor: str
+    value: float
+    low: float
+    high: float
+    prior_low: float
+    prior_high: float
+    classes: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def no_more_than_prior(self) -> bool:
+        """Whether the bar is as wide as what one knows without the spectrum."""
+        return self.high - self.low >= self.prior_high - self.prior_low
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """What one spectrum says about its site.
+
+    Attributes:
+        source: the file's name.
+        p_value: how often a simulated spectrum is as unusual as this one.
+        values: of each descriptor.
+        nearest: id and formula of the nearest simulated sites, and their root mean square distance in plateaus.
+        remarks: sentences for the user.
+    """
+
+    source: str
+    p_value: float
+    values: tuple[DescriptorValue, ...]
+    nearest: tuple[tuple[str, str, float], ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the spectrum is unlike all that was simulated, so that nothing can be said about its site."""
+        return self.p_value < LEVEL
+
+
+def interpret_files(
+    files: Sequence[Path],
+    interpreter: Interpreter,
+    reading: Reading | None = None,
+    normalisation: Normalisation | None = None,
+) -> list[Interpretation]:
+    """Read the sites of all spectra of some files.
+
+    Measured files are read and normalised as `xanesflow measured` does it; tables of `xanesflow xanes` and xmu.dat are
+    recognised. Every spectrum is aligned at half its step and never shifted to fit.
+
+    Raises:
+        XanesflowError: a file cannot be read, has another absorber or edge, or does not cover the window.
+    """
+    found = []
+    for path in files:
+        computed = read_computed(path)
+        if computed is not None:
+            found += [_of_computed(each, interpreter) for each in computed]
+            continue
+        found += [_of_measured(each, interpreter) for each in read_measured(path, reading, normalisation)]
+    return found
+
+
+def _of_measured(spectrum: MeasuredSpectrum, interpreter: Interpreter) -> Interpretation:
+    elements = interpreter.card.elements
+    if spectrum.element not in elements or spectrum.edge != "K":
+        raise XanesflowError(
+            f"{spectrum.source} is the {spectrum.edge} edge of {spectrum.element}, and this interpreter reads the K "
+            f"edge of {', '.join(elements)}; choose another with --model."
+        )
+    half = spectrum.half_step_ev
+    seen = see_measured(spectrum.energy_ev, spectrum.normalised, half, spectrum.source)
+    return interpret(seen, interpreter, spectrum.source, spectrum.remarks)
+
+
+def _of_computed(spectrum: FileSpectrum, interpreter: Interpreter) -> Interpretation:
+    energy, mu = spectrum.energy_ev, spectrum.cross_section
+    last = energy > energy[-1] - _PLATEAU_EV
+    plateau = float(mu[last].mean())
+    if not plateau > 0:
+        raise XanesflowError(f"{spectrum.source} is not positive over its last 15 eV; give a whole spectrum.")
+    half = half_step(energy, mu / plateau)
+    elements = interpreter.card.elements
+    near = [tabulated_ev(element, "K") or 0.0 for element in elements]
+    if not any(-BELOW_EV <= half - edge <= ABOVE_EV for edge in near):
+        raise XanesflowError(
+            f"{spectrum.source} has its edge at {half:.0f} eV, and this interpreter reads the K edge of "
+            f"{', '.join(elements)}; choose another with --model."
+        )
+    return interpret(see_measured(energy, mu / plateau, half, spectrum.source), interpreter, spectrum.source)
+
+
+def interpret(seen: Floats, interpreter: Interpreter, source: str, remarks: Sequence[str] = ()) -> Interpretation:
+    """Read one spectrum.
+
+    Args:
+        seen: (1, 97) the spectrum in the view `aligned`.
+        interpreter: a trained one.
+        source: what to call the spectrum.
+        remarks: on the spectrum, for the user.
+    """
+    targets = interpreter.targets
+    read = interpreter.readers["aligned"].values(seen, targets)
+    values = []
+    for column, name in enumerate(targets.names):
+        value, low, high, prior_low, prior_high = (
+            float(each[column]) for each in (read.values[0], read.low[0], read.high[0], *targets.prior)
+        )
+        shares = read.probabilities.get(name)
+        classes: tuple[tuple[int, float], ...] = ()
+        if shares is not None:
+            order = np.argsort(-shares[0], kind="stable")[:3]
+            classes = tuple((targets.classes[name][k], float(shares[0, k])) for k in order)
+        values.append(DescriptorValue(name, value, low, high, prior_low, prior_high, classes))
+    rows, distances = interpreter.nearest(seen, NEAREST)
+    near = zip(rows.tolist(), distances.tolist(), strict=True)
+    return Interpretation(
+        source,
+        float(interpreter.domain.p_values(seen)[0]),
+        tuple(values),
+        tuple((interpreter.ids[row], interpreter.formulas[row], distance) for row, distance in near),
+        tuple(remarks),
+    )
+
+
+def write_values(path: Path, found: Sequence[Interpretation]) -> None:
+    """Write a row for each spectrum and descriptor, with `OUTPUT_COLUMNS`; `foreign` is True or False."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(OUTPUT_COLUMNS)
+        for each in found:
+            for read in each.values:
+                numbers = (read.value, read.low, read.high, read.prior_low, read.prior_high)
+                writer.writerow([each.source, read.descriptor, *(f"{number:.6g}" for number in numbers), each.foreign])

@@ -1,0 +1,168 @@
+"""A trained interpreter: readers of three views, a check of the domain, the sites that it learned from; in one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import atomic_path
+from xanesflow.interpretation.domain import Domain
+from xanesflow.interpretation.fit_reader import FittedReader, arrays_of, fit_reader, from_arrays
+from xanesflow.interpretation.targets import Targets
+from xanesflow.interpretation.training_data import TrainingData, unknown
+from xanesflow.interpretation.views import View, see
+
+Floats = npt.NDArray[np.float64]
+
+FORMAT = "xanesflow interpreter 1"
+
+VIEWS: tuple[View, ...] = ("whole", "grid", "aligned")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an interpreter is.
+
+    Attributes:
+        model: `trees`, `network` or `blend`.
+        name: the subset that it learned, or `all`.
+        elements: absorbers that it can read.
+        split: `campaign`, or the seed of a balanced split.
+        seed: of its random numbers.
+        n_train, n_val: sites that it learned from and was calibrated on.
+        not_known: how many sites each descriptor is not known of, in words.
+        made: provenance.
+    """
+
+    model: str
+    name: str
+    elements: tuple[str, ...]
+    split: str
+    seed: int
+    n_train: int
+    n_val: int
+    not_known: tuple[str, ...]
+    made: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Interpreter:
+    """A trained interpreter.
+
+    Attributes:
+        card: what it is.
+        targets: the descriptors and classes that it reads.
+        readers: by view.
+        domain: whether a spectrum is like its training spectra.
+        seen: (n, 97) training spectra in the view `aligned`.
+        values: (n, k) their descriptors.
+        ids, formulas: of their sites.
+    """
+
+    card: Card
+    targets: Targets
+    readers: dict[View, FittedReader]
+    domain: Domain
+    seen: Floats
+    values: Floats
+    ids: list[str]
+    formulas: list[str]
+
+    @classmethod
+    def fit(cls, model: str, data: TrainingData, *, split: str, seed: int, made: dict[str, str]) -> Interpreter:
+        """Fit it to the training part, and calibrate it on the validation part."""
+        train, val = data.rows("train"), data.rows("val")
+        targets = Targets.of(data.values[train])
+        if not targets.names:
+            raise XanesflowError(
+                f"{data.name}: no descriptor is known of 20 training sites, so there is nothing to learn; a dataset "
+                "without structures has none."
+            )
+        return cls(
+            Card(model, data.name, data.elements, split, seed, len(train), len(val), tuple(unknown(data.values)), made),
+            targets,
+            {view: fit_reader(model, view, data, targets, seed) for view in VIEWS},
+            Domain.fit(data.spectra[train], data.spectra[val], seed),
+            see(data.spectra[train], "aligned"),
+            targets.take(data.values[train]),
+            [data.ids[row] for row in train],
+            [data.formulas[row] for row in train],
+        )
+
+    def nearest(self, seen: Floats, number: int) -> tuple[npt.NDArray[np.intp], Floats]:
+        """Rows of the training spectra nearest to one in the view `aligned`, and their root mean square distances."""
+        distances = np.sqrt(np.mean((self.seen - seen) ** 2, axis=1))
+        rows = np.argsort(distances, kind="stable")[:number]
+        return rows, distances[rows]
+
+    def save(self, path: Path) -> None:
+        """Write it in the safetensors format, whole or not at all."""
+        numbers = {"mean", "scale", "low", "high", "prior"}
+        arrays = {f"targets.{name}": getattr(self.targets, name) for name in numbers}
+        arrays |= {"seen": self.seen.astype(np.float32), "values": self.values}
+        arrays |= {f"domain.{name}": value for name, value in self.domain.arrays().items()}
+        for fitted in self.readers.values():
+            arrays |= arrays_of(fitted)
+        texts = {
+            "card": asdict(self.card),
+            "names": self.targets.names,
+            "classes": self.targets.classes,
+            "temperatures": {view: fitted.bars.temperature for view, fitted in self.readers.items()},
+            "ids": self.ids,
+            "formulas": self.formulas,
+        }
+        with atomic_path(path) as temporary:
+            # safetensors silently writes arrays in another order wrongly.
+            in_order = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+            metadata = {"format": FORMAT, **{name: json.dumps(value) for name, value in texts.items()}}
+            save_file(in_order, temporary, metadata=metadata)
+
+
+def load_interpreter(path: Path) -> Interpreter:
+    """Read an interpreter.
+
+    Raises:
+        XanesflowError: the file cannot be read, is damaged, or is no interpreter of this version.
+    """
+    arrays, texts = _read(path)
+    if texts.get("format") != FORMAT:
+        raise XanesflowError(
+            f"{path} is no interpreter of this version (its format is {texts.get('format')!r}); name a file of "
+            "results/interpretation/models, made by snakemake interpretation."
+        )
+    try:
+        card = json.loads(texts["card"])
+        card |= {"elements": tuple(card["elements"]), "not_known": tuple(card["not_known"])}
+        targets = Targets(
+            tuple(json.loads(texts["names"])),
+            **{name: arrays[f"targets.{name}"] for name in ("mean", "scale", "low", "high", "prior")},
+            classes={name: tuple(each) for name, each in json.loads(texts["classes"]).items()},
+        )
+        temperatures = json.loads(texts["temperatures"])
+        readers = {view: from_arrays(card["model"], view, arrays, temperatures[view], targets) for view in VIEWS}
+        domain = Domain.from_arrays({n.removeprefix("domain."): v for n, v in arrays.items() if n[:7] == "domain."})
+        seen, ids, formulas = arrays["seen"].astype(np.float64), json.loads(texts["ids"]), json.loads(texts["formulas"])
+        return Interpreter(Card(**card), targets, readers, domain, seen, arrays["values"], ids, formulas)
+    except (KeyError, TypeError, ValueError) as error:
+        raise XanesflowError(f"The interpreter {path} is damaged ({error}); make it again.") from None
+
+
+def _read(path: Path) -> tuple[Mapping[str, npt.NDArray[Any]], dict[str, str]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except OSError as error:
+        raise XanesflowError(
+            f"The interpreter {path} cannot be read ({error}); run snakemake interpretation first."
+        ) from None
+    except SafetensorError as error:
+        raise XanesflowError(f"{path} is no interpreter, or it is damaged ({error}); make it again.") from None
