@@ -323,7 +323,7 @@ def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
     record = theory_of(name)
     if not record.engine:
         raise XanesflowError(
-            f"This version cannot run {name}: write the inputs with `snakemake inputs`, run them yourself and import them."
+            f"This version cannot run {name}; `snakemake inputs` writes its inputs, to run and import."
         )
     engine: Engine = load(record.engine)(load(record.options)(**options))
     return engine

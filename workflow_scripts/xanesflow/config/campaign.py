@@ -15,7 +15,7 @@ from typing import Any
 from xanesflow.codes.registry import theory_of, with_inputs
 from xanesflow.config import result_paths as paths
 from xanesflow.config.delta_from import cheap_features, cheap_subsets, computed_cheap_subsets
-from xanesflow.config.kinds import DELTA, model_names, trained_on
+from xanesflow.config.kinds import DELTA, UNIVERSAL, model_names, trained_on
 from xanesflow.config.model import Config
 from xanesflow.config.result_paths import fill
 from xanesflow.config.search import read_settings_files
