@@ -323,7 +323,8 @@ def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
     record = theory_of(name)
     if not record.engine:
         raise XanesflowError(
-            f"This version cannot run {name}; `snakemake inputs` writes its inputs, to run and import."
+            f"This version cannot run {name}: write the inputs with `snakemake inputs` and run them yourself, then import "
+            "the runs."
         )
     engine: Engine = load(record.engine)(load(record.options)(**options))
     return engine
