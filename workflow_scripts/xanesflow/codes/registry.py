@@ -323,8 +323,8 @@ def engine_of(name: str, options: Mapping[str, Any]) -> Engine:
     record = theory_of(name)
     if not record.engine:
         raise XanesflowError(
-            f"This version cannot run {name}: write the inputs with `snakemake inputs` and run them yourself, then import "
-            "the runs."
+            f"This version cannot run {name}: write the inputs with `snakemake inputs` and run them yourself, then "
+            "import the runs."
         )
     engine: Engine = load(record.engine)(load(record.options)(**options))
     return engine
@@ -353,8 +353,8 @@ def processing_of(subset: str, name: str, values: Mapping[str, float] | None, *,
     Raises:
         XanesflowError: an entry is missing; names its key.
     """
-    record = theory_of(name)
-    return load(record.processing)(subset, values or {}, start_ev=start_ev) if record.processing else None
+    make = function_of(theory_of(name).processing)
+    return make(subset, values or {}, start_ev=start_ev) if make else None
 
 
 def reader_of(name: str, processing: Any = None) -> Reader:
@@ -364,9 +364,8 @@ def reader_of(name: str, processing: Any = None) -> Reader:
         name: a theory that passes `check_readable`.
         processing: as `processing_of` returns it.
     """
-    record = theory_of(name)
-    reader: Reader = load(record.reader)(processing) if record.processing else load(record.reader)
-    return reader
+    reader = load(theory_of(name).reader)
+    return reader(processing) if theory_of(name).processing else reader
 
 
 def writer_of(name: str, options: Mapping[str, Any], element: str) -> InputWriter:
@@ -392,8 +391,8 @@ def writer_of(name: str, options: Mapping[str, Any], element: str) -> InputWrite
 
 def manifest_of(name: str, options: Mapping[str, Any]) -> ManifestEntries | None:
     """Make the object that adds entries to the manifest of a chunk of inputs; None if the theory adds none."""
-    target = theory_of(name).manifest
-    return load(target)(options) if target else None
+    make = function_of(theory_of(name).manifest)
+    return make(options) if make else None
 
 
 def function_of(target: str) -> Callable[..., Any] | None:
