@@ -65,7 +65,7 @@ def test_each_scan_is_ranked_and_what_cannot_be_used_is_named(campaign):
     assert [scan["source"] for scan in record] == [f"{name}.xdi" for name in SHIFT_EV]
     left_out = pd.read_csv(results / "left_out.csv")
     assert left_out["file"].tolist() == ["scans/notes.txt"] and left_out["detail"][0].startswith("notes.txt")
-    assert sorted(path.name for path in (results / "figures").iterdir()) == ["0000.svg", "0001.svg"]
+    assert sorted(path.name for path in (results / "figures").glob("*.svg")) == ["0000.svg", "0001.svg"]
     log = (campaign / "results/logs/match_spectra.log").read_text()
     assert "3 candidates of Fe with 3 sites: 0 to compute" in log
     assert not (results / "kept/FEFF8L").exists()

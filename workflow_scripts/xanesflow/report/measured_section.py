@@ -10,8 +10,8 @@ import pandas as pd
 
 from xanesflow.report.explorer.packing import picture
 
-MOST_FIGURES = 12
-"""Scans whose figure is shown; a series has hundreds."""
+MOST_SCANS, MOST_FIGURES = 50, 12
+"""Scans that are shown, and those with a figure; a series has hundreds."""
 
 _CANDIDATES = 3
 
@@ -26,7 +26,10 @@ def measured_part(folder: Path) -> dict[str, Any]:
     left_out = pd.read_csv(folder / "left_out.csv", dtype=str)
     figures = sorted((folder / "figures").glob("*.svg"))[:MOST_FIGURES]
     return {
-        "scans": [{**scan, "rows": scan["rows"][:_CANDIDATES], "of": len(scan["rows"])} for scan in record],
+        "scans": [
+            {**scan, "rows": scan["rows"][:_CANDIDATES], "of": len(scan["rows"])} for scan in record[:MOST_SCANS]
+        ],
+        "more": max(len(record) - MOST_SCANS, 0),
         "left_out": left_out["detail"].tolist(),
         "figures": {f"{number + 1}. {record[number]['source']}": picture(path) for number, path in enumerate(figures)},
     }
