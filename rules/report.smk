@@ -261,6 +261,7 @@ rule make_report:
         unseen=CAMPAIGN.for_trainings(paths.UNSEEN_ELEMENTS_FIGURE, kind="delta"),
         predictions=CAMPAIGN.for_all_models(paths.PREDICTIONS),
         chemistry=paths.SITE_DESCRIPTORS,
+        measured=[paths.MATCHES] if CONFIG.measured.files else [],
         maps=expand(paths.FEATURE_MAP, features=CAMPAIGN.mapped_features),
     output:
         report(
@@ -286,7 +287,7 @@ rule make_report:
         tried=CAMPAIGN.tried_subsets,
         all_subsets=CAMPAIGN.all_subsets,
         models=CAMPAIGN.for_models("{model} on {features}, {subset}"),
-        simple_models=CAMPAIGN.for_simple_models("{model} on {features}, {subset}"),
+        titles=CAMPAIGN.for_all_models("{model} on {features}, {subset}"),
         trainings=CAMPAIGN.for_trainings("{model} on {features}, {of}"),
         deltas=CAMPAIGN.for_trainings("{model} on {features}, {of}", kind="delta"),
         benchmarks=paths.BENCHMARKS,

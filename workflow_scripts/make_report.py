@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.config.rule_script import paths_by, rule_log
+from xanesflow.config.rule_script import path_or_none, paths_by, rule_log
 from xanesflow.report.explorer.explorer import ExplorerFiles
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
 from xanesflow.simulations.state.campaign_status import campaign_status
@@ -10,8 +10,7 @@ from xanesflow.simulations.state.summary import summarize_runs
 
 with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
-    titles = [*params.models, *params.simple_models]
-    figures = zip(titles, given.errors, given.spectra, given.energies, given.heatmap, strict=True)
+    figures = zip(params.titles, given.errors, given.spectra, given.energies, given.heatmap, strict=True)
     of_error_bars = zip(params.models, given.reliability, given.sparsification, given.bands, strict=True)
     make_report(
         Path(snakemake.output[0]),
@@ -31,7 +30,7 @@ with rule_log(snakemake):
         theories=paths_by(map(tuple, params.pairs), given.theories, given.theory_figures),
         codes=paths_by(params.elements, given.codes, given.code_figures),
         convergence=paths_by(params.tried, given.convergence),
-        comparison=Path(given.comparison[0]) if given.comparison else None,
+        comparison=path_or_none(given.comparison),
         benchmarks=Path(params.benchmarks),
         explorer=ExplorerFiles(
             dataset=Path(given.dataset),
@@ -40,6 +39,7 @@ with rule_log(snakemake):
             maps=paths_by(params.features, given.maps),
         ),
         interpretation=Path(given.chemistry).parent if params.interpretation else None,
+        measured=Path(given.measured[0]).parent if given.measured else None,
         runs=summarize_runs(Path(), params.all_subsets) if params.simulated else None,
         status=campaign_status(Path(), params.subsets) if params.simulated else None,
     )

@@ -147,7 +147,7 @@ def test_every_rule_of_the_demo_has_its_stage():
     # The demo has structures and an engine of its own, one model, and asks for no more than the report.
     elsewhere = {"query_materials_project", "read_minerals", "write_inputs", "import_features", "search_settings"}
     elsewhere |= {"package_dataset", "draw_disordered", "train_interpreter", "train_rank_aae"}
-    elsewhere |= {"evaluate_interpretation", "draw_interpretation"}
+    elsewhere |= {"evaluate_interpretation", "draw_interpretation", "match_spectra"}
     of_several_theories = {
         "copy_site_table",
         "collect_cheap_runs",

@@ -14,6 +14,7 @@ from rich.table import Table
 from xanesflow.cli.compute_sites import cores
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.files import list_files
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
 from xanesflow.matching.choice_model import MatchCalibration, read_calibration
@@ -30,7 +31,6 @@ from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import (
     MEASURED,
     computed_references,
-    list_files,
     material_spectra,
     measured_references,
     predicted_spectra,

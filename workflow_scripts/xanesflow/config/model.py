@@ -20,6 +20,7 @@ from xanesflow.config.evaluation import EvaluationSection
 from xanesflow.config.features import FeaturesSection
 from xanesflow.config.inputs import InputsSection
 from xanesflow.config.interpretation import InterpretationSection
+from xanesflow.config.measured import MeasuredSection
 from xanesflow.config.models import ModelsSection
 from xanesflow.config.predict import PredictSection
 from xanesflow.config.presets import fill_in
@@ -68,6 +69,9 @@ class Config(Section):
     )
     predict: PredictSection = Field(
         PredictSection(), description="spectra of other structures, for `snakemake predict`"
+    )
+    measured: MeasuredSection = Field(
+        MeasuredSection(), description="which structures measured spectra belong to, for `snakemake measured`"
     )
 
     @model_validator(mode="before")

@@ -39,6 +39,8 @@ def check_named_files(campaign: Campaign) -> None:
     campaign.found_settings()
     if not config.dataset.from_files and config.structures.directory and config.structures.source == "directory":
         check_directory(config.structures.directory)
+    if config.measured.files is not None:
+        config.measured.scans()
     for name in campaign.subsets:
         if not config.dataset.from_files and config.simulations.source == "archive":
             check_archive(campaign.archive_of(name), name)

@@ -84,6 +84,13 @@ INTERPRETATION_ROBUSTNESS = "results/interpretation/robustness.csv"
 INTERPRETATION_AXES = "results/interpretation/axes.csv"
 INTERPRETATION_FIGURE = "results/interpretation/figures/{figure}_{subset}.svg"
 
+# Beside the stages: which structures measured spectra belong to
+MATCHES = "results/measured/ranking.csv"
+MATCHES_RECORD = "results/measured/ranking.json"
+UNMATCHED_SCANS = "results/measured/left_out.csv"
+MATCH_FIGURES = "results/measured/figures"
+MATCHED_SPECTRA_KEPT = "results/measured/kept"
+
 # The report
 REPORT = "results/report/report.html"
 FEATURE_MAP = "results/report/map_{features}.parquet"

@@ -29,6 +29,7 @@ def rule_log(snakemake: Any) -> Iterator[str]:
         The whole configuration as JSON, for the outputs to record.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
+    logging.getLogger("xanesflow").setLevel(logging.INFO)  # importing larch raises the level of all others
     for chatty in ("numexpr", "matplotlib", "fontTools", "torch", "pymatgen"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:

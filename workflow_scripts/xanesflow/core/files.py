@@ -1,4 +1,4 @@
-"""Write files so that nothing is lost, and hash them."""
+"""Write files so that nothing is lost, hash them, and list them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
 
 
 def temporary_name(target: Path, middle: str) -> str:
@@ -50,6 +52,26 @@ def write_text(target: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `target`, completely or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def list_files(paths: Iterable[Path]) -> list[Path]:
+    """The files given and those in the folders given, in the order of their names.
+
+    Raises:
+        XanesflowError: a path does not exist, or a folder is empty.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+            if not inside:
+                raise XanesflowError(f"The folder {path} holds no files; name another.")
+            files += inside
+        elif path.exists():
+            files.append(path)
+        else:
+            raise XanesflowError(f"There is no file or folder {path} (looked from {Path.cwd()}).")
+    return files
 
 
 def sha256_file(path: str | Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import list_files
 from xanesflow.core.text import plural
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.choice_model import MatchCalibration
@@ -24,8 +25,6 @@ from xanesflow.prediction.predictor import Predictor
 
 MEASURED = "measured"
 """Takes the place of a level of theory where the candidates are measured spectra."""
-
-_HIDDEN = "."
 
 
 def material_spectra(
@@ -165,26 +164,6 @@ def computed_standards(references: Sequence[Reference], element: str, calibratio
         reach = (expected.mean_ev - 2 * expected.sd_ev, expected.mean_ev + 2 * expected.sd_ev)
         standards.append(Standard(each.id, energy, values, reach))
     return standards
-
-
-def list_files(paths: Sequence[Path]) -> list[Path]:
-    """The files given and those in the folders given, in the order of their names.
-
-    Raises:
-        XanesflowError: a path does not exist, or a folder is empty.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(_HIDDEN))
-            if not inside:
-                raise XanesflowError(f"The folder {path} holds no files; name one with measured spectra.")
-            files += inside
-        elif path.exists():
-            files.append(path)
-        else:
-            raise XanesflowError(f"There is no file or folder {path} (looked from {Path.cwd()}).")
-    return files
 
 
 def _measured(spectrum: MeasuredSpectrum, name: str) -> Reference:

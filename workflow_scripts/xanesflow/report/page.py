@@ -22,6 +22,7 @@ from xanesflow.report.explorer.packing import picture
 from xanesflow.report.figures.codes import codes_part
 from xanesflow.report.figures.theories import theories_part
 from xanesflow.report.interpretation_section import interpretation_part
+from xanesflow.report.measured_section import measured_part
 from xanesflow.report.models_section import models_part, title_of, worth_drawing
 from xanesflow.simulations.state.campaign_status import CampaignStatus
 
@@ -90,6 +91,7 @@ def make_report(
     disordered: Mapping[str, Path] | None = None,
     explorer: ExplorerFiles | None = None,
     interpretation: Path | None = None,
+    measured: Path | None = None,
 ) -> None:
     """Write the page.
 
@@ -118,6 +120,7 @@ def make_report(
         disordered: figure of the disordered crystals by subset; None or empty: the page has no such section.
         explorer: files for the section on single spectra; None: the page has no such section.
         interpretation: folder of `snakemake interpretation`; None: it was not asked for.
+        measured: folder of `snakemake measured`; None: the campaign has no measured spectra.
     """
     # The scores of the models decide which figures are worth drawing.
     of_models = models_part(metrics, intervals, significance)
@@ -177,6 +180,7 @@ def make_report(
             from_files=any(subset["from_file"] for subset in subsets),
             explorer=explorer_section(explorer) if explorer else None,
             interpretation=interpretation_part(interpretation, list(drawings)) if interpretation else None,
+            measured=measured_part(measured) if measured else None,
         )
     )
     write_text(output, page)

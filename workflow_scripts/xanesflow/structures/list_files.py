@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +88,16 @@ def state_of_source(source: str, directory: str | None) -> str | dict[str, str]:
         return ""
     library = Path(__file__).parent / "examples"
     return {path.name: sha256_file(path) for path in sorted(library.glob("*.yaml"))}
+
+
+def states_of_candidates(names: Iterable[str]) -> dict[str, str | dict[str, str]]:
+    """Values that change when structures named as in `measured.candidates` change: libraries and folders.
+
+    Raises:
+        XanesflowError: minerals are among them, and the package of their database is missing.
+    """
+    sources = {"examples": "examples", "minerals": "amcsd"}
+    return {name: state_of_source(sources.get(name, "directory"), name) for name in names}
 
 
 def list_structures(folder: Path, called: str = "structures.directory is {}") -> FolderListing:
