@@ -25,6 +25,7 @@ from xanesflow.codes.run_description import RunDescription, check_edge, read_fil
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import listing
 from xanesflow.core.units import BOHR_ANGSTROM
 
 _COMPONENTS = {"11": "x", "22": "y", "33": "z"}
@@ -140,6 +141,12 @@ def _spectrum(files: Mapping[str, bytes]) -> RawSpectrum:
         names = sorted(name for name in files if re.search(rf"EPSILON_BSE.*_OC{component}\.OUT$", name))
         if not names:
             raise BadRunError("no_output", f"the component OC{component} of the dielectric function is missing")
+        if len(names) > 1:
+            raise BadRunError(
+                "other_kind_of_spectrum",
+                f"there are several spectra of the component OC{component} ({listing(names)}); leave only the one that "
+                "is meant",
+            )
         text = text_of(names[0], files[names[0]])
         volume, broadening, scale = _VOLUME.search(text), _BROADENING.search(text), _SCALE.search(text)
         if not (volume and broadening and scale):

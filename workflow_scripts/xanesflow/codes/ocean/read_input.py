@@ -101,5 +101,5 @@ def _photon(text: str) -> Photon:
     except ValueError:
         vector = (1.0, 0.0, 0.0)
     x, y, z = vector
-    shown = " ".join(f"{value:g}" for value in vector)
+    shown = " ".join(f"{value:g}" for value in vector) if match else "in an unknown direction"
     return Photon(operator, (x, y, z), f"{operator} {shown}")
