@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from xanesflow.cli import app
 from xanesflow.codes.common_scale import CommonProcessing, RawSpectrum, tabulated_jump, to_common_scale
-from xanesflow.codes.polarisations import needed_directions, site_rotations, weights_of
+from xanesflow.codes.polarisations import site_rotations, weights_of
 from xanesflow.core.errors import BadRunError, XanesflowError
 
 KIND = {
@@ -154,6 +154,7 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
         ("OCEAN", lambda: {k: v for k, v in made_up.ocean(WIDTH).items() if "0001_1s_03" not in k}, "no_output",
          "the spectrum of photon 3 is missing at Ti 1"),
         ("EXCITING", lambda: made_up.exciting(WIDTH, atom=2), "wrong_absorber", "the hole in Ti 2, and site 0 is Ti 1"),
+        ("EXCITING", lambda: made_up.exciting(WIDTH, atom="x"), "wrong_absorber", "the hole in Ti x, and site 0 is"),
         ("EXCITING", lambda: made_up.exciting(WIDTH) | {"INFO.OUT": "| EXCITING FLUORINE started =\n"},
          "not_converged", "does not say that the ground state converged"),
         ("EXCITING", lambda: {k: v for k, v in made_up.exciting(WIDTH).items() if "OC22" not in k}, "no_output",
@@ -169,6 +170,8 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
         ("XSPECTRA", lambda: {k: v.replace("0.00000000", "NaN") for k, v in made_up.xspectra(WIDTH).items()},
          "not_a_number", "printed NaN"),
         ("FDMNES", lambda: made_up.fdmnes(WIDTH, ended=False), "truncated", "ends before its time"),
+        ("FDMNES", lambda: {k: v[:-5] if "conv" in k else v for k, v in made_up.fdmnes(WIDTH).items()}, "truncated",
+         "Ti_conv.txt ends in the middle of a row"),
         ("FDMNES", lambda: {k: v for k, v in made_up.fdmnes(WIDTH).items() if "conv" not in k}, "no_output",
          "Ti_conv.txt is missing"),
     ],
@@ -176,6 +179,15 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
 def test_a_run_that_is_not_whole_is_refused_in_the_tree(theory, files, reason, said, tmp_path):
     exit_code, output = check(tree(tmp_path, theory, files()))
     assert exit_code == 1 and f": {reason}, " in output and said in output
+
+
+def test_the_direction_of_a_photon_is_read_or_unknown():
+    from xanesflow.codes.ocean.read_input import read_input
+
+    given = {"photon1": b"dipole\ncartesian 0 3 4\nend", "photon2": b"quad\ncartesian 0 0 0\nend", "photon3": b"dipole"}
+    assert [each.text for each in read_input(given).photons.values()] == [
+        "dipole 0 3 4", "quad in an unknown direction", "dipole in an unknown direction",
+    ]  # fmt: skip
 
 
 def test_two_spectra_of_exciting_in_one_folder_are_not_guessed_between(tmp_path):
@@ -216,7 +228,7 @@ def test_a_window_that_ends_early_is_left_out_with_the_reason(tmp_path):
 
 def test_sites_by_symmetry_need_few_polarisations():
     rotations = site_rotations(made_up.rutile(), 0)
-    assert len(rotations) == 8 and needed_directions(rotations) == [(1, 0, 0), (0, 0, 1)]
+    assert len(rotations) == 8
     assert weights_of([(1, 0, 0), (0, 0, 1)], rotations) == pytest.approx([2 / 3, 1 / 3])
     assert weights_of([(1, 1, 0), (1, -1, 0), (0, 0, 1)], rotations) == pytest.approx([1 / 3] * 3)
     assert weights_of([(1, 0, 0)], rotations) is None

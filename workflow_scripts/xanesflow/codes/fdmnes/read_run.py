@@ -138,7 +138,7 @@ def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
         name: of the absorber's files, such as `Cu_1`.
 
     Raises:
-        BadRunError: no_output, unreadable or not_a_number.
+        BadRunError: no_output, truncated, unreadable or not_a_number.
     """
     absorber = next((each for each in _absorbers(files) if each.name == name), None)
     if absorber is None:
@@ -146,6 +146,8 @@ def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
     if f"{name}_conv.txt" not in files:
         raise BadRunError("no_output", f"{name}_conv.txt is missing: the spectrum was not broadened")
     text = text_of(f"{name}_conv.txt", files[f"{name}_conv.txt"])
+    if not text.endswith("\n"):
+        raise BadRunError("truncated", f"{name}_conv.txt ends in the middle of a row")
     try:
         table = np.array([list(map(float, line.split()[:2])) for line in text.splitlines()[1:] if line.strip()])
         energy, values = check_curve(table[:, 0], table[:, 1] * MBARN_IN_BOHR2 / absorber.equivalent)
@@ -187,8 +189,8 @@ def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure
     if len(absorbers) != len(groups):
         raise BadRunError(
             "no_output",
-            f"FDMNES found {len(groups)} inequivalent atoms of {element} and left spectra of {len(absorbers)}, so which "
-            "is of which is not known",
+            f"FDMNES found {len(groups)} inequivalent atoms of {element} and left spectra of {len(absorbers)}, so "
+            "which is of which is not known",
         )
     _, _, cell = log.partition("n_atom_uc")
     atoms = [(int(z), np.array(list(map(float, place.split())))) for z, place in _ATOM.findall(cell)]
