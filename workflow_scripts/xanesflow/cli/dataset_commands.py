@@ -57,7 +57,7 @@ def ids(
         Literal["train", "val", "test"] | None, typer.Option("--part", help="Only this part of the split.")
     ] = None,
 ) -> None:
-    """List the ids of a dataset's sites, as the other commands take them: one a line, with its subset and part."""
+    """List the ids of a dataset's sites, as the other commands take them, each on a line with its subset and part."""
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_ids
 
