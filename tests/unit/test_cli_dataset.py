@@ -205,6 +205,9 @@ def test_diff_with_published_arrays_tells_what_is_common_and_how_far_apart(path,
     assert dataset("diff", path, other, "-s", "Cu_FEFF", "-t", "5e-4")[0] == 1
     told = json.loads(dataset("diff", path, other, "-s", "Cu_FEFF", "--json")[1])
     assert (told["common"], told["missing"], told["extra"], told["equal"]) == (4, 0, 9, False)
+    assert dataset("diff", other, path) == (2, f"{other} holds arrays; name the dataset first and the arrays second.\n")
+    assert "leave it out for two datasets" in dataset("diff", path, path, "-s", "Cu_FEFF")[1]
+    assert "does not exist" in dataset("diff", path, tmp_path / "nothing.npz")[1]
     code, said = dataset("diff", path, other)
     assert code == 2 and "begins with no subset" in said and said.count("\n") == 1
     np.savez(arrays, **{**given, "spectra": given["spectra"][:, 1:]})

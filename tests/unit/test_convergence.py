@@ -79,6 +79,22 @@ def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
     assert "as good as 3" in (tmp_path / "a.yaml").read_text()
     draw_convergence(tmp_path / "t.csv", tmp_path / "f.svg", spearman=0.99, rms=0.05)
     assert "Spearman to the finest" in (tmp_path / "f.svg").read_text()
+    # The finest value failed: nothing is known, and the answer names no value.
+    with ChunkWriter([rungs[-1].runs]) as writer:
+        record = {"seconds": 1.0, "outcome": "failed", "reason": "not_converged", "detail": "no field"}
+        writer.add_record(0, "Ti/rutile/EXCITING/000_Ti", record)
+    compare_rungs(
+        rungs, subset="Ti_EXCITING", structures=tmp_path / "structures.parquet", energy_start_ev=4964.504,
+        max_flat_start_ev=10.0, processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=tmp_path / "t.csv",
+        answer=tmp_path / "a.yaml", as_config=as_config,
+    )  # fmt: skip
+    assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == {}
+    assert "not known: 3, its finest value, has no spectrum of a site" in (tmp_path / "a.yaml").read_text()
+
+
+def test_sites_that_are_named_are_found(tmp_path):
+    material = describe("rutile", made_up.rutile(), symprec=0.01)
+    write_site_table(tmp_path / "sites.parquet", [(material, 0)], chunks=1)
     assert choose_sites(tmp_path / "sites.parquet", []) == [("rutile", 0)]
     with pytest.raises(XanesflowError, match="names rutile_001, which is no site of the subset; it has rutile_000"):
         choose_sites(tmp_path / "sites.parquet", ["rutile_001"])

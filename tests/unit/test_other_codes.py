@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from xanesflow.cli import app
 from xanesflow.codes.common_scale import CommonProcessing, RawSpectrum, tabulated_jump, to_common_scale
-from xanesflow.codes.polarisations import needed_directions, site_rotations, weights_of
+from xanesflow.codes.polarisations import site_rotations, weights_of
 from xanesflow.core.errors import BadRunError, XanesflowError
 
 KIND = {
@@ -102,6 +102,24 @@ def test_the_size_of_real_spectra_is_the_tabulated_jump():
     assert raw.cross_section[inside].mean() == pytest.approx(tabulated_jump("Cu")[1], rel=0.15)
 
 
+def test_the_nine_columns_of_ocean_give_the_tabulated_jump_above_their_edge():
+    """OCEAN 3 places the edge of this run at 18 eV; its own cross section lacks the energy of the edge as a factor."""
+    from xanesflow.codes.ocean.read_run import average, check_files
+    from xanesflow.codes.run_description import read_files
+
+    folder = shared("codes/ocean/Cu_dipole_quadrupole")
+    _, spectra, given = check_files(read_files(folder, ("*",)), element="Cu")
+    raw = average(spectra, given, "Cu", None, 0)
+    edge, jump = tabulated_jump("Cu")
+    start = raw.energy_ev[np.argmax(raw.cross_section > jump / 2)]
+    assert start == pytest.approx(18, abs=1)
+    inside = (raw.energy_ev > start + 5) & (raw.energy_ev < start + 35)
+    assert raw.cross_section[inside].mean() == pytest.approx(jump, rel=0.15)
+    far = raw.energy_ev > 30
+    own, energy = np.loadtxt(folder / "absspct_Cu.0001_1s_01")[far, 5], raw.energy_ev[far]
+    assert raw.cross_section[far] == pytest.approx(own * (edge + energy) / energy, rel=1e-3)
+
+
 @pytest.mark.parametrize("theory", KIND)
 def test_a_made_up_run_comes_out_as_the_edge_that_was_put_in(theory, tmp_path):
     """Whatever the code's files, units, energies and number of atoms are."""
@@ -136,6 +154,7 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
         ("OCEAN", lambda: {k: v for k, v in made_up.ocean(WIDTH).items() if "0001_1s_03" not in k}, "no_output",
          "the spectrum of photon 3 is missing at Ti 1"),
         ("EXCITING", lambda: made_up.exciting(WIDTH, atom=2), "wrong_absorber", "the hole in Ti 2, and site 0 is Ti 1"),
+        ("EXCITING", lambda: made_up.exciting(WIDTH, atom="x"), "wrong_absorber", "the hole in Ti x, and site 0 is"),
         ("EXCITING", lambda: made_up.exciting(WIDTH) | {"INFO.OUT": "| EXCITING FLUORINE started =\n"},
          "not_converged", "does not say that the ground state converged"),
         ("EXCITING", lambda: {k: v for k, v in made_up.exciting(WIDTH).items() if "OC22" not in k}, "no_output",
@@ -151,6 +170,8 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
         ("XSPECTRA", lambda: {k: v.replace("0.00000000", "NaN") for k, v in made_up.xspectra(WIDTH).items()},
          "not_a_number", "printed NaN"),
         ("FDMNES", lambda: made_up.fdmnes(WIDTH, ended=False), "truncated", "ends before its time"),
+        ("FDMNES", lambda: {k: v[:-5] if "conv" in k else v for k, v in made_up.fdmnes(WIDTH).items()}, "truncated",
+         "Ti_conv.txt ends in the middle of a row"),
         ("FDMNES", lambda: {k: v for k, v in made_up.fdmnes(WIDTH).items() if "conv" not in k}, "no_output",
          "Ti_conv.txt is missing"),
     ],
@@ -158,6 +179,43 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
 def test_a_run_that_is_not_whole_is_refused_in_the_tree(theory, files, reason, said, tmp_path):
     exit_code, output = check(tree(tmp_path, theory, files()))
     assert exit_code == 1 and f": {reason}, " in output and said in output
+
+
+def test_the_direction_of_a_photon_is_read_or_unknown():
+    from xanesflow.codes.ocean.read_input import read_input
+
+    given = {"photon1": b"dipole\ncartesian 0 3 4\nend", "photon2": b"quad\ncartesian 0 0 0\nend", "photon3": b"dipole"}
+    assert [each.text for each in read_input(given).photons.values()] == [
+        "dipole 0 3 4", "quad in an unknown direction", "dipole in an unknown direction",
+    ]  # fmt: skip
+
+
+def test_two_spectra_of_exciting_in_one_folder_are_not_guessed_between(tmp_path):
+    files = made_up.exciting(WIDTH)
+    free = {k.replace("singlet-TDA-BAR", "IP"): v for k, v in files.items() if "EPSILON_BSE" in k}
+    exit_code, output = check(tree(tmp_path, "EXCITING", files | free))
+    assert exit_code == 1 and "other_kind_of_spectrum, there are several spectra of the component OC11" in output
+
+
+def test_spectra_of_fdmnes_belong_to_the_atoms_in_the_order_of_their_numbers():
+    """Eleven inequivalent absorbers: the second is that of Ti_2.txt, not of Ti_10.txt, which sorts before it."""
+    from pymatgen.core import Lattice, Structure
+
+    from xanesflow.codes.fdmnes.read_run import _name_of_site
+
+    structure = Structure(Lattice.cubic(30), ["Ti"] * 11, [[k / 20, 0, 0] for k in range(11)])
+    cell = "".join(f"    22    {k / 20:.8f}  0.00000000  0.00000000    1\n" for k in range(11))
+    kinds = "".join(
+        f"   ipr = {k:3d}, Z = 22, natomsym =     1\n\n  igr  posx posy posz sym code\n"
+        f"  {k:3d}    {(k - 1) / 20:.8f}  0.00000000  0.00000000  E  1\n\n"
+        for k in range(1, 12)
+    )  # fmt: skip
+    first = made_up.fdmnes(WIDTH)["Ti.txt"].encode()
+    files = {"Ti_bav.txt": f" n_atom_uc\n{cell}{kinds}".encode()} | {f"Ti_{k}.txt": first for k in range(1, 12)}
+    assert [_name_of_site(files, "Ti", structure, k) for k in (0, 1, 9, 10)] == ["Ti_1", "Ti_2", "Ti_10", "Ti_11"]
+    del files["Ti_3.txt"]
+    with pytest.raises(BadRunError, match="found 11 inequivalent atoms of Ti and left spectra of 10"):
+        _name_of_site(files, "Ti", structure, 1)
 
 
 def test_a_window_that_ends_early_is_left_out_with_the_reason(tmp_path):
@@ -170,7 +228,7 @@ def test_a_window_that_ends_early_is_left_out_with_the_reason(tmp_path):
 
 def test_sites_by_symmetry_need_few_polarisations():
     rotations = site_rotations(made_up.rutile(), 0)
-    assert len(rotations) == 8 and needed_directions(rotations) == [(1, 0, 0), (0, 0, 1)]
+    assert len(rotations) == 8
     assert weights_of([(1, 0, 0), (0, 0, 1)], rotations) == pytest.approx([2 / 3, 1 / 3])
     assert weights_of([(1, 1, 0), (1, -1, 0), (0, 0, 1)], rotations) == pytest.approx([1 / 3] * 3)
     assert weights_of([(1, 0, 0)], rotations) is None

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from itertools import product
 
+import made_up_runs
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,8 +18,9 @@ from shared_data import PROJECT, shared
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff.core_hours import Cluster, describe_clusters, hours_of_own, seconds_of_pip
 from xanesflow.codes.lightshow_tree import place_of
-from xanesflow.codes.registry import theory_of
+from xanesflow.codes.registry import theories, theory_of
 from xanesflow.config.campaign import Campaign
+from xanesflow.config.load import load_config
 from xanesflow.config.model import Config
 from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.cost import COST_COLUMNS, cluster_atoms, estimate_cost, expected_costs
@@ -211,3 +213,24 @@ def test_a_collection_says_what_its_sites_will_cost(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     hours = pd.read_parquet(collected(tmp_path, "Cu_FEFF"))["core_hours"].sum()
     assert any(f"expected cost {hours:.1f} h on one core (90 % of sites under " in r.message for r in caplog.records)
+
+
+@pytest.mark.parametrize("theory", [each.name for each in theories() if each.engine])
+def test_the_cost_of_every_theory_that_can_be_run_takes_the_options_of_its_campaign(theory):
+    run = {"structures": {"source": "examples"}, "simulations": {"source": "run"}}
+    campaign = Campaign(load_config({"subsets": [f"Ti_{theory}"], **run}))
+    rutile = made_up_runs.rutile()
+    found = expected_costs(rutile, [0, 1], theory, campaign.cost_options(f"Ti_{theory}"))
+    assert len(found) == 2 and all(each.cluster_atoms > 0 for each in found)
+    assert found[0].core_hours == pytest.approx(found[1].core_hours, nan_ok=theory == "VASP")
+
+
+def test_the_cost_of_xspectra_follows_its_options():
+    """Beside 10 s for each of the two fields, the time goes with the cutoff to the power of 1.5."""
+    options = {"inputs": {"supercell": None}, "hole_distance": 5.3, "field_length": 8.5, "spectrum_length": 20.0}
+    (usual,), (fine,), (large,) = (
+        expected_costs(made_up_runs.rutile(), [0], "XSPECTRA", options | changed)
+        for changed in ({"ecutwfc": 30.0}, {"ecutwfc": 120.0}, {"ecutwfc": 30.0, "hole_distance": 8.0})
+    )
+    assert usual.cluster_atoms == 12 and large.cluster_atoms > 12 and large.core_hours > usual.core_hours
+    assert 3600 * fine.core_hours - 20 == pytest.approx(8 * (3600 * usual.core_hours - 20))

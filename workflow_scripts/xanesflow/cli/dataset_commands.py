@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.terminal import report_input_errors, results
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
 
@@ -57,7 +57,7 @@ def ids(
         Literal["train", "val", "test"] | None, typer.Option("--part", help="Only this part of the split.")
     ] = None,
 ) -> None:
-    """List the ids of a dataset's sites, as the other commands take them: one a line, with its subset and part."""
+    """List the ids of a dataset's sites, as the other commands take them, each on a line with its subset and part."""
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_ids
 
@@ -168,6 +168,10 @@ def diff(
     with _report_file_errors(first, second):
         from xanesflow.cli.show_difference import show_difference, show_difference_from_published
 
+        if first.suffix == ".npz":
+            raise WrongCallError(f"{first} holds arrays; name the dataset first and the arrays second.")
+        if subset is not None and second.suffix != ".npz":
+            raise WrongCallError("--subset says what published arrays (.npz) are of; leave it out for two datasets.")
         if second.suffix == ".npz":
             differs = show_difference_from_published(
                 first, second, results(), subset=subset, tolerance=tolerance, output=output, as_json=as_json

@@ -89,7 +89,12 @@ def match(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", "-w", metavar="N", min=1, help="Sites at a time; by default one a core.", show_default=False
+            "--workers",
+            "-w",
+            metavar="N",
+            min=1,
+            help="Sites at a time; by default one for each core.",
+            show_default=False,
         ),
     ] = None,
     output: Annotated[

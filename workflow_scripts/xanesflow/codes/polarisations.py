@@ -71,12 +71,3 @@ def weights_of(directions: Sequence[Sequence[float]], rotations: Sequence[Array]
         columns.append(np.mean([np.outer(r @ unit, r @ unit) for r in rotations], axis=0).ravel())
     weights, rest = nnls(np.array(columns).T, np.eye(3).ravel() / 3)
     return np.asarray(weights) if rest < _EXACT else None
-
-
-def needed_directions(rotations: Sequence[Array]) -> list[tuple[float, float, float]]:
-    """Return the fewest of the directions x, y and z that give the average at a site."""
-    axes = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
-    for chosen in ([0], [0, 2], [0, 1], [1, 2]):
-        if weights_of([axes[k] for k in chosen], rotations) is not None:
-            return [axes[k] for k in chosen]
-    return axes

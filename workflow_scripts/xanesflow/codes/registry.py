@@ -175,13 +175,7 @@ EXCITING = Theory(
     name="EXCITING",
     title="exciting",
     folder="EXCITING",
-    files=(
-        "input.xml",
-        "INFO.OUT",
-        "INFOXS.OUT",
-        "EPSILON_BSE*_OC??.OUT",
-        "EPSILON/EPSILON_BSE*_OC??.OUT",
-    ),
+    files=("input.xml", "INFO.OUT", "INFOXS.OUT", "EPSILON_BSE*_OC??.OUT", "EPSILON/EPSILON_BSE*_OC??.OUT"),
     spectrum_file="INFOXS.OUT",
     reader="xanesflow.codes.exciting.read_run:ExcitingReader",
     check_folder="xanesflow.codes.exciting.read_run:check_folder",
@@ -211,6 +205,7 @@ XSPECTRA = Theory(
     command_key="xspectra_command",
     memory_mb=1500,
     cost="xanesflow.codes.xspectra.step_plan:xspectra_costs",
+    cost_options=("inputs", "hole_distance", "ecutwfc", "field_length", "spectrum_length"),
     cost_basis="scaled from runs of anatase with 6, 24 and 48 atoms",
     ladder={
         "simulations.xspectra.spectrum_length": (10.0, 15.0, 20.0, 25.0),

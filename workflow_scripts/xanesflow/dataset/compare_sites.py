@@ -91,6 +91,8 @@ def compare_with_published(dataset: Path, published: Path, subset: str | None = 
     Raises:
         XanesflowError: a file cannot be read, or the subset is not known.
     """
+    if not published.exists():
+        raise XanesflowError(f"{published} does not exist (looked from {Path.cwd()}); correct the path.")
     with load(dataset) as data:
         named = [each for each in data if published.name.startswith(f"{each}_")]
         name = subset or next(iter(named if named or len(data) != 1 else data), None)

@@ -177,7 +177,12 @@ def _write_answer(
     said = []
     finest = {rung.key: k for k, rung in enumerate(rungs)}
     for key, last in finest.items():
-        first = next((k for k, rung in enumerate(rungs) if rung.key == key and converged[k]), last)
+        first = next((k for k, rung in enumerate(rungs) if rung.key == key and converged[k]), None)
+        if first is None:  # not even the finest value agrees with itself
+            how = f"not known: {rungs[last].value}, its finest value, has no spectrum of a site (see the table)"
+            said.append(f"# {key}: {how}")
+            log.warning("%s: where %s is converged is %s", subset, key, how)
+            continue
         chosen[key] = rungs[first].value
         only_finest = first == last
         how = "no coarser value is converged, so try finer ones" if only_finest else f"as good as {rungs[last].value}"

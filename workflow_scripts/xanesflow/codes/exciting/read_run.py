@@ -25,6 +25,7 @@ from xanesflow.codes.run_description import RunDescription, check_edge, read_fil
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import listing, printable
 from xanesflow.core.units import BOHR_ANGSTROM
 
 _COMPONENTS = {"11": "x", "22": "y", "33": "z"}
@@ -80,7 +81,7 @@ def check_files(
     found = describe(files)
     check_edge(found, element=element)
     if structure is not None:
-        _check_atom(structure, site_index, int(_asked(files).get("xasatom", "1")))
+        _check_atom(structure, site_index, str(_asked(files).get("xasatom", "1")))
 
     # Both parts must have ended well, and the ground state converged.
     info, steps = (text_of(name, files.get(name, b"")) for name in ("INFO.OUT", "INFOXS.OUT"))
@@ -140,6 +141,12 @@ def _spectrum(files: Mapping[str, bytes]) -> RawSpectrum:
         names = sorted(name for name in files if re.search(rf"EPSILON_BSE.*_OC{component}\.OUT$", name))
         if not names:
             raise BadRunError("no_output", f"the component OC{component} of the dielectric function is missing")
+        if len(names) > 1:
+            raise BadRunError(
+                "other_kind_of_spectrum",
+                f"there are several spectra of the component OC{component} ({listing(names)}); leave only the one that "
+                "is meant",
+            )
         text = text_of(names[0], files[names[0]])
         volume, broadening, scale = _VOLUME.search(text), _BROADENING.search(text), _SCALE.search(text)
         if not (volume and broadening and scale):
@@ -161,12 +168,13 @@ def _spectrum(files: Mapping[str, bytes]) -> RawSpectrum:
     return RawSpectrum(energy, mean, width, "the 1s level of density functional theory", "mean of OC11, OC22 and OC33")
 
 
-def _check_atom(structure: Structure, site_index: int, atom: int) -> None:
+def _check_atom(structure: Structure, site_index: int, atom: str) -> None:
     symbol = structure[site_index].specie.symbol
     number = structure.indices_from_symbol(symbol).index(site_index) + 1
-    if number != atom:
+    if str(number) != atom.strip():
         raise BadRunError(
-            "wrong_absorber", f"input.xml has the hole in {symbol} {atom}, and site {site_index} is {symbol} {number}"
+            "wrong_absorber",
+            f"input.xml has the hole in {symbol} {printable(atom, 20)}, and site {site_index} is {symbol} {number}",
         )
 
 

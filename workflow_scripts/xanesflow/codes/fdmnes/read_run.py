@@ -138,7 +138,7 @@ def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
         name: of the absorber's files, such as `Cu_1`.
 
     Raises:
-        BadRunError: no_output, unreadable or not_a_number.
+        BadRunError: no_output, truncated, unreadable or not_a_number.
     """
     absorber = next((each for each in _absorbers(files) if each.name == name), None)
     if absorber is None:
@@ -146,6 +146,8 @@ def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
     if f"{name}_conv.txt" not in files:
         raise BadRunError("no_output", f"{name}_conv.txt is missing: the spectrum was not broadened")
     text = text_of(f"{name}_conv.txt", files[f"{name}_conv.txt"])
+    if not text.endswith("\n"):
+        raise BadRunError("truncated", f"{name}_conv.txt ends in the middle of a row")
     try:
         table = np.array([list(map(float, line.split()[:2])) for line in text.splitlines()[1:] if line.strip()])
         energy, values = check_curve(table[:, 0], table[:, 1] * MBARN_IN_BOHR2 / absorber.equivalent)
@@ -159,7 +161,7 @@ def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
 def _absorbers(files: Mapping[str, bytes]) -> list[_Absorber]:
     """Find the raw spectra by their first line, `E_edge Z n_edge j_edge … natomsym_f … = E_edge, Z, …`."""
     found = []
-    for name in sorted(files):
+    for name in sorted(files, key=lambda name: (len(name), name)):  # Cu_10 comes after Cu_9
         first = files[name].split(b"\n", 1)[0].decode("ascii", errors="replace")
         values, _, names = first.partition("=")
         keys, words = [key.strip() for key in names.split(",")], values.split()
@@ -177,22 +179,30 @@ def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure
     Raises:
         BadRunError: wrong_absorber, if the log has no such atom; no_output, if its group was not computed.
     """
-    absorbers = _absorbers(files)
-    if structure is None or (len(absorbers) == 1 and not re.search(r"_\d+$", absorbers[0].name)):
+    absorbers, log = _absorbers(files), _log(files)
+    if structure is None:
         return absorbers[0].name
-    log = _log(files)
+    number = structure[site_index].specie.Z
+    groups = [rows for _, z, rows in _KIND.findall(log) if int(z) == number]
+    if len(absorbers) == 1 and len(groups) <= 1:
+        return absorbers[0].name
+    if len(absorbers) != len(groups):
+        raise BadRunError(
+            "no_output",
+            f"FDMNES found {len(groups)} inequivalent atoms of {element} and left spectra of {len(absorbers)}, so "
+            "which is of which is not known",
+        )
     _, _, cell = log.partition("n_atom_uc")
     atoms = [(int(z), np.array(list(map(float, place.split())))) for z, place in _ATOM.findall(cell)]
     wanted = structure[site_index].frac_coords
-    number = structure[site_index].specie.Z
     apart = [place - wanted for _, place in atoms]
     same = [np.abs(each - np.round(each)).max() < _SAME for each in apart]
     index = next((k for k, (z, _) in enumerate(atoms, start=1) if z == number and same[k - 1]), 0)
     if not index:
         raise BadRunError("wrong_absorber", f"FDMNES's cell has no {element} where site {site_index} of POSCAR is")
-    groups = [rows for _, z, rows in _KIND.findall(log) if int(z) == number]
-    for k, rows in enumerate(groups, start=1):
-        members = [int(word) for line in rows.splitlines() for word in line.split()[:1] if word.isdigit()]
-        if index in members and k <= len(absorbers):
-            return absorbers[k - 1].name
+    for absorber, rows in zip(absorbers, groups, strict=True):
+        # A row is one atom with its position, or the numbers of several.
+        words = [word for line in rows.splitlines() for word in line.split()[: 1 if "." in line else None]]
+        if str(index) in words:
+            return absorber.name
     raise BadRunError("no_output", f"FDMNES did not compute the atom of site {site_index}")

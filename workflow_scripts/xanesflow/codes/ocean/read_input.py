@@ -97,9 +97,10 @@ def _photon(text: str) -> Photon:
     operator = words[0].lower() if words else "dipole"
     match = re.search(r"cartesian\s+(\S+)\s+(\S+)\s+(\S+)", text)
     try:
-        vector = tuple(float(match[k]) for k in (1, 2, 3)) if match else (1.0, 0.0, 0.0)
+        vector = tuple(float(match[k]) for k in (1, 2, 3)) if match else ()
     except ValueError:
-        vector = (1.0, 0.0, 0.0)
+        vector = ()
+    if not any(vector):
+        return Photon(operator, (1.0, 0.0, 0.0), f"{operator} in an unknown direction")
     x, y, z = vector
-    shown = " ".join(f"{value:g}" for value in vector)
-    return Photon(operator, (x, y, z), f"{operator} {shown}")
+    return Photon(operator, (x, y, z), f"{operator} {' '.join(f'{value:g}' for value in vector)}")

@@ -4,8 +4,9 @@ OCEAN writes a file for each absorber and photon, `absspct_Ti.0001_1s_01` (the n
 or a single `absspct*` in older examples, in CNBSE or where the user put it. Its second column is the imaginary part of
 the dielectric function with electron and hole interacting; the third is without. Energies are relative to an edge of
 its own. With the cell's volume (in the file's header since OCEAN 3, else from the input) it gives the cross section of
-an absorber as for VASP. A photon's file says its polarisation; dipole photons are averaged, those with quadrupole
-terms (`quad`) only if there are no others.
+an absorber as for VASP. The cross section that OCEAN 3 writes itself (sixth and seventh column) is not read: OCEAN
+multiplies by the energy of the first column, which is relative to its edge and not that of the photon. A photon's file
+says its polarisation; dipole photons are averaged, those with quadrupole terms (`quad`) only if there are no others.
 """
 
 from __future__ import annotations

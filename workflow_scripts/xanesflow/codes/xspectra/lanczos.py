@@ -177,15 +177,7 @@ def spectrum_of(
 
 def as_plain(chains: Sequence[Chain]) -> list[dict[str, Any]]:
     """Return the chains as plain values for JSON, with nine digits."""
-    return [
-        {
-            "weight": c.weight,
-            "norm": c.norm,
-            "a": [float(f"{x:.9g}") for x in c.a],
-            "b": [float(f"{x:.9g}") for x in c.b],
-        }
-        for c in chains
-    ]
+    return [{"weight": c.weight, "norm": c.norm, "a": _short(c.a), "b": _short(c.b)} for c in chains]
 
 
 def _short(values: Array) -> list[float]:

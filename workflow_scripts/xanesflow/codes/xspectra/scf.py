@@ -87,9 +87,7 @@ def correct(electrons: Mapping[str, Any], printed: str) -> dict[str, list[Any]]:
     if "charge is wrong" in said or "too few bands" in said or "bands smaller than" in said:
         if (bands := _BANDS.search(printed)) and "nbnd" not in electrons:
             change("nbnd", int(1.2 * int(bands[1])) + 4)
-    elif any(
-        words in said for words in ("s matrix not positive", "problems computing cholesky", "eigenvalues not conv")
-    ):
+    elif any(words in said for words in _DIAGONALISATION):
         change("diagonalization", "cg")
     if (not changes and "convergence not achieved" in said) or "too many bands are not converged" in said:
         if electrons["mixing_beta"] > 0.25:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,21 +95,26 @@ def free_memory_mb() -> float | None:
     return float(kilobytes[0]) / 1000 if kilobytes else None
 
 
-def xspectra_costs(structure: Structure, sites: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return atoms of the cell and expected core hours of each site, with default options.
+def xspectra_costs(
+    structure: Structure, sites: Sequence[int], options: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return atoms of the cell and expected core hours of each site.
 
     Args:
         structure: the material.
         sites: 0-based indices of the absorbers.
+        options: those of the engine's that the plan depends on.
 
     Returns:
         (n,) atoms, and (n,) hours; NaN where no cell is found.
     """
-    options = XspectraRunOptions(inputs={})
+    wanted = XspectraRunOptions(**options)
+    supercell = wanted.inputs.get("supercell")
     atoms, hours = [], []
     for site in sites:
         try:
-            plan = plan_step(hole_cell(structure, site, supercell=None, distance_a=options.hole_distance), options)
+            cell = hole_cell(structure, site, supercell=supercell, distance_a=wanted.hole_distance)
+            plan = plan_step(cell, wanted)
         except XanesflowError:
             atoms.append(0)
             hours.append(np.nan)
