@@ -17,7 +17,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open, save_file
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, sha256_text
+from xanesflow.core.text import one_line
 from xanesflow.models.network.training_state import TrainingRun
 
 logger = logging.getLogger(__name__)
@@ -62,7 +64,11 @@ class SavedTraining:
         self._last[seed] = now
 
     def restore(self, run: TrainingRun) -> None:
-        """Put a new training into the state of its file, if there is one that is not damaged and belongs to it."""
+        """Put a new training into the state of its file, if there is one that can be read and belongs to it.
+
+        Raises:
+            XanesflowError: the file belongs to this training, but its content is not what it should be.
+        """
         path, key = self.of_seed(run)
         if not path.exists():
             return
@@ -72,10 +78,16 @@ class SavedTraining:
             if metadata.get("key") != key:
                 logger.info("%s holds the state of another training; the training begins anew.", path)
                 return
-            run.restore(load_file(path), json.loads(metadata["values"]))
+            tensors, values = load_file(path), json.loads(metadata["values"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             logger.warning("%s cannot be used (%s); the training begins anew.", path, error)
             return
+        try:
+            run.restore(tensors, values)
+        except (KeyError, ValueError, RuntimeError) as error:  # some of it may be restored by now
+            raise XanesflowError(
+                f"{path} is damaged ({one_line(error, 160)}); delete it, and the training begins anew."
+            ) from None
         logger.info("Continuing after epoch %d, from %s.", len(run.epochs), path)
 
     def remove(self) -> None:
