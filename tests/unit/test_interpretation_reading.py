@@ -14,6 +14,7 @@ from scipy.stats import norm
 from xanesflow.core.errors import XanesflowError
 from xanesflow.interpretation import readers, training_data
 from xanesflow.interpretation.bars import Bars
+from xanesflow.interpretation.computed_file import read_computed
 from xanesflow.interpretation.domain import LEVEL, foreign_spectra
 from xanesflow.interpretation.figures_of_merit import f1_of, scores_of
 from xanesflow.interpretation.forest import Forest
@@ -219,3 +220,12 @@ def test_a_numbered_split_of_all_subsets_has_each_material_in_one_part(monkeypat
     parts = pd.Series(found.part).groupby(found.ids).nunique()
     assert len(parts) == 90 and (parts == 1).all()
     assert set(found.part) == {"train", "val", "test"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", ["", "8970,1\n", "8970,1\n8969,1\n"])
+def test_a_computed_table_without_rising_energies_is_refused_in_a_sentence(tmp_path, rows):
+    path = tmp_path / "table.csv"
+    path.write_text(f"energy_eV,sigma\n{rows}", encoding="utf-8")
+    with pytest.raises(XanesflowError, match=r"table\.csv needs rising energies and 2 numbers in each row"):
+        read_computed(path)
