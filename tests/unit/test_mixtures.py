@@ -115,7 +115,11 @@ def test_components_count_what_a_series_is_made_of():
 def test_a_series_may_have_more_scans_than_energies():
     first, second = (scan(made({name: 1.0})) for name in ("first", "second"))
     mixed = [a * first.flattened + (1 - a) * second.flattened for a in np.linspace(0, 1, 300)]
-    found = find_components([replace(first, flattened=each) for each in mixed])
+    levels = [np.nan] + [0.0015] * 299  # of one scan it is not known
+    parameters = [{**first.parameters, "noise": level} for level in levels]
+    given = zip(mixed, parameters, strict=True)
+    found = find_components([replace(first, flattened=each, parameters=known) for each, known in given])
+    assert found.noise == pytest.approx(0.0015)
     assert len(found.spectra) > len(found.energy_ev) == len(found.indicator)
     assert found.significant == 2
     assert found.rebuilt(2) == pytest.approx(found.spectra, abs=1e-10)

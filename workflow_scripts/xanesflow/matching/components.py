@@ -96,6 +96,8 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
     for k in range(1, smaller):
         error = np.sqrt(squares[k:].sum() / (larger * (smaller - k)))
         indicator[k - 1] = error / (smaller - k) ** 2
+    noise = np.array([each.parameters["noise"] for each in spectra], dtype=np.float64)
+    known = noise[np.isfinite(noise)]  # a scan that ends soon after its edge has none
     return Components(
         tuple(each.source for each in spectra),
         energy,
@@ -104,5 +106,5 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
         left * singular * signs,
         squares / squares.sum(),
         indicator,
-        max(LEAST_NOISE, float(np.sqrt(np.mean([each.parameters["noise"] ** 2 for each in spectra])))),
+        max(LEAST_NOISE, float(np.sqrt(np.mean(known**2)))) if len(known) else LEAST_NOISE,
     )
