@@ -118,6 +118,10 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert best["standards"] == "metal;oxide"
     assert [float(each) for each in best["fractions"].split(";")] == pytest.approx([0.3, 0.7], abs=0.01)
     assert call("mix", mixed, folder, "-o", tmp_path / "m.json")[0] == 0
+    # A spectrum does not explain itself
+    code, _, err = call("match", folder / "metal.xdi", folder, "--measured", "-o", tmp_path / "own.csv")
+    assert code == 0 and "metal.xdi is the measured spectrum itself" in err
+    assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide", "sulphide"}
     code, out, err = call("pca", folder, "-o", tmp_path / "p.csv", "-p", tmp_path / "p.png")
     assert code == 0, err
     assert "3 components are above the noise of 3 scans" in out
@@ -143,12 +147,21 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path):
     assert "must end with .csv or .json" in sentence("match", scan, "fe-bcc", "-o", tmp_path / "o.txt", *kept, code=2)
     assert "must end with .html" in sentence("match", scan, "fe-bcc", "--page", tmp_path / "o.txt", *kept, code=2)
     assert "holds no files" in sentence("match", scan, empty, "--measured")
-    assert "at least two standards" in sentence("mix", scan, scan)
+    other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
+    assert "at least two standards" in sentence("mix", scan, other)
+    assert "is the measured spectrum itself" in sentence("mix", scan, scan)
+    assert "--contains cannot be used" in sentence("match", scan, other, "--measured", "--contains", "O", code=2)
+    kept_table = tmp_path / "standards" / "mine.csv"
+    kept_table.parent.mkdir()
+    kept_table.write_text("mine\n", encoding="utf-8")
+    for command in (("match", "--measured"), ("mix",)):
+        assert "are read; name another" in sentence(*command, scan, kept_table.parent, "-o", kept_table, code=2)
+    assert kept_table.read_text(encoding="utf-8") == "mine\n"
     assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept)
     copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
     assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept)
-    other = xdi(tmp_path / "l.xdi", "mu", ENERGY - 140, measured(5.0), element="Eu", edge="L3")
-    assert "only K edges can be compared" in sentence("match", other, "fe-bcc", *kept)
+    europium = xdi(tmp_path / "l.xdi", "mu", ENERGY - 140, measured(5.0), element="Eu", edge="L3")
+    assert "only K edges can be compared" in sentence("match", europium, "fe-bcc", *kept)
     after = ENERGY > E0 + 20
     late = table(tmp_path / "late.dat", ENERGY[after], measured(4.0)[after])
     assert sentence("match", late, "fe-bcc", "--element", "Fe", *kept).startswith("late.dat")

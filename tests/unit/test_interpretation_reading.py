@@ -1,23 +1,30 @@
 """Interpreters on made-up sites with known answers: what is read, how wide the bars are, what is refused."""
 
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from interpretation_data import made_up_sites
 from safetensors.numpy import load_file
 from scipy.stats import norm
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.interpretation import readers
+from xanesflow.interpretation import readers, training_data
 from xanesflow.interpretation.bars import Bars
+from xanesflow.interpretation.computed_file import read_computed
 from xanesflow.interpretation.domain import LEVEL, foreign_spectra
 from xanesflow.interpretation.figures_of_merit import f1_of, scores_of
 from xanesflow.interpretation.forest import Forest
 from xanesflow.interpretation.interpret_spectra import interpret
 from xanesflow.interpretation.interpreter import Interpreter, load_interpreter
 from xanesflow.interpretation.read_test_part import measure_robustness, predict_test
+from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.targets import Targets
 from xanesflow.interpretation.training_data import _report, random_split
-from xanesflow.interpretation.views import MEASURED, aligned_energies, distort, distorted, see, see_measured
+from xanesflow.interpretation.views import MEASURED, aligned_energies, distort, distorted, half_step, see, see_measured
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +69,14 @@ def test_views_do_not_depend_on_what_they_must_not_depend_on(data):
     broad = distorted(step, np.zeros(1), np.full(1, 4.0))[0]
     expected = norm.cdf((np.arange(141) - 69.5) * 0.25, scale=4.0 / 2.3548)
     assert np.abs(broad - expected).max() < 0.01
+
+
+def test_a_long_spectrum_has_its_edge_where_the_short_one_has_it(data):
+    energy, spectrum = 0.25 * np.arange(141), data.spectra[0] / data.spectra[0, -60:].mean()
+    longer = np.arange(0.0, 235.0, 0.25)
+    long = np.interp(longer, energy, spectrum)
+    assert half_step(longer, long) == pytest.approx(half_step(energy, spectrum), abs=1e-9)
+    assert 7 < half_step(longer, long) < 13
 
 
 def test_what_the_spectra_say_is_read_and_bars_hold(interpreter, data):
@@ -175,3 +190,42 @@ def test_a_random_split_keeps_materials_whole_and_its_shares():
     assert all(len(parts) == 1 for parts in of.values())
     assert [(part == name).sum() for name in ("train", "val", "test")] == [420, 90, 90]
     assert not np.array_equal(part, random_split(materials, seed=2))
+
+
+def test_a_numbered_split_of_all_subsets_has_each_material_in_one_part(monkeypatch):
+    """Two subsets share thirty materials, each of which is in only one part."""
+
+    class Subset(SimpleNamespace):
+        def __len__(self):
+            return len(self.material_id)
+
+    def subset(element, numbers):
+        names = np.array([f"mp-{n}" for n in numbers])
+        n = len(names)
+        return Subset(
+            element=element, material_id=names, site_index=np.zeros(n, int), spectra=np.ones((n, 141)),
+            split=np.full(n, "train"),
+        )  # fmt: skip
+
+    class Dataset(dict):
+        subsets = property(tuple)
+
+    data = Dataset(Co_FEFF=subset("Co", range(60)), Cu_FEFF=subset("Cu", range(30, 90)))
+    rows = [(name, material, 0) for name, each in data.items() for material in each.material_id]
+    table = pd.DataFrame(rows, columns=["subset", "material_id", "site_index"]).assign(formula="X")
+    table[list(DESCRIPTORS)] = 1.0
+    monkeypatch.setattr(training_data, "load", lambda path: nullcontext(data))
+    monkeypatch.setattr(training_data, "read_descriptions", lambda path: table)
+    found = training_data.read_training_data(Path("d.h5"), Path("s.parquet"), "all", "0")
+    parts = pd.Series(found.part).groupby(found.ids).nunique()
+    assert len(parts) == 90 and (parts == 1).all()
+    assert set(found.part) == {"train", "val", "test"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", ["", "8970,1\n", "8970,1\n8969,1\n"])
+def test_a_computed_table_without_rising_energies_is_refused_in_a_sentence(tmp_path, rows):
+    path = tmp_path / "table.csv"
+    path.write_text(f"energy_eV,sigma\n{rows}", encoding="utf-8")
+    with pytest.raises(XanesflowError, match=r"table\.csv needs rising energies and 2 numbers in each row"):
+        read_computed(path)

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
+from xanesflow.matching import compute_candidates
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
 from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration, softmax
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
@@ -194,6 +195,36 @@ def test_a_missing_spectrum_is_computed_once_and_is_the_shipped_one(tmp_path):
     shipped = SpectrumStore("FEFF8L", tmp_path / "empty").get(plan.sites[0].key)
     again = np.interp(shipped.energy_ev, computed.energy_ev, computed.cross_section)
     assert again == pytest.approx(shipped.cross_section, abs=1e-3 * computed.cross_section.max())
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (FailedRunError("killed", "it was ended by signal 9"), "ended by signal 9"),
+        (FailedRunError("engine_failed", "the disk is full"), "the disk is full"),
+        (ZeroDivisionError("nothing"), "a fault of xanesflow, please report it: ZeroDivisionError nothing"),
+    ],
+)
+def test_what_may_work_another_time_is_not_kept(tmp_path, monkeypatch, error, failure):
+    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
+    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path)
+    plan = plan_spectra([candidate], engine, store)
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(compute_candidates, "run_site", fail)
+    (found,) = compute_missing(plan, engine, store, workers=1).values()
+    assert failure in found.failure
+    assert len(plan_spectra([candidate], engine, store).missing) == 1
+
+
+def test_a_killed_run_is_called_so(tmp_path, monkeypatch):
+    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
+    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path)
+    monkeypatch.setattr(type(engine), "command", lambda *_: ["sh", "-c", "kill -9 $$"])
+    (found,) = compute_missing(plan_spectra([candidate], engine, store), engine, store, workers=1).values()
+    assert "ended by signal 9; the machine may have run out of memory" in found.failure
 
 
 def test_the_shipped_library_has_all_examples():

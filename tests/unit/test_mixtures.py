@@ -1,12 +1,15 @@
 """Mixtures of made-up standards give their fractions back; components count what a series was made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from measured_files import ENERGY
+from scipy.stats import t
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.components import find_components
-from xanesflow.matching.mixtures import Standard, fit_mixtures
+from xanesflow.matching.mixtures import INDEPENDENT_EV, Standard, fit_mixtures
 from xanesflow.measured.measured_spectrum import Scan
 from xanesflow.measured.normalise import normalise
 
@@ -57,6 +60,21 @@ def test_fractions_add_up_to_one_where_asked():
     assert fit.mixtures[0].fractions.sum() == pytest.approx(1.0, abs=1e-6)
 
 
+def test_fixed_standards_have_the_intervals_of_linear_regression():
+    given = standards("first", "third", reach=0.0)
+    fit = fit_mixtures(scan(made({"first": 0.4, "third": 0.6}, noise=0.01)), given)
+    (pair,) = [each for each in fit.mixtures if len(each.standards) == 2]
+    matrix = np.array([np.interp(fit.energy_ev, each.energy_ev, each.values) for each in given]).T
+    points = (fit.energy_ev[-1] - fit.energy_ev[0]) / INDEPENDENT_EV
+    variance = np.sum((fit.values - pair.fitted) ** 2) / (points - 2) * np.linalg.inv(matrix.T @ matrix)
+    expected = t.ppf(0.975, points - 2) * np.sqrt(np.diag(variance))
+    assert (pair.high - pair.low) / 2 == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_smallest_of_shifts_can_be_allowed():
+    assert fit_mixtures(scan(made({"first": 1.0})), standards("first", "second", reach=3e-4)).mixtures[0].rms < 1e-2
+
+
 def test_a_needless_standard_does_not_win():
     fit = fit_mixtures(scan(made({"second": 1.0}, noise=0.002)), standards(*PEAKS))
     assert fit.mixtures[0].standards == ("second",)
@@ -67,6 +85,7 @@ def test_a_needless_standard_does_not_win():
     [
         (standards("first"), "at least two standards"),
         (standards("first", "first"), "Two standards are called first"),
+        ([*standards("first")] * 300, "300 standards have 4500250 combinations of up to 3, more than the 500000"),
         (
             [*standards("first"), Standard("short", ENERGY[ENERGY < 7130], made({"first": 1})[ENERGY < 7130])],
             "short ends",
@@ -91,3 +110,16 @@ def test_components_count_what_a_series_is_made_of():
     assert found.misfit(2).max() < 0.006
     with pytest.raises(XanesflowError, match="at least 3 scans"):
         find_components(series[:2])
+
+
+def test_a_series_may_have_more_scans_than_energies():
+    first, second = (scan(made({name: 1.0})) for name in ("first", "second"))
+    mixed = [a * first.flattened + (1 - a) * second.flattened for a in np.linspace(0, 1, 300)]
+    levels = [np.nan] + [0.0015] * 299  # of one scan it is not known
+    parameters = [{**first.parameters, "noise": level} for level in levels]
+    given = zip(mixed, parameters, strict=True)
+    found = find_components([replace(first, flattened=each, parameters=known) for each, known in given])
+    assert found.noise == pytest.approx(0.0015)
+    assert len(found.spectra) > len(found.energy_ev) == len(found.indicator)
+    assert found.significant == 2
+    assert found.rebuilt(2) == pytest.approx(found.spectra, abs=1e-10)

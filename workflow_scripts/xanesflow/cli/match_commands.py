@@ -20,6 +20,8 @@ from xanesflow.cli.measured_options import (
     read_options,
 )
 from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import listing
 
 
 def match(
@@ -128,6 +130,9 @@ def match(
         from xanesflow.matching.candidates import Narrowing, read_symbols
         from xanesflow.matching.compute_candidates import default_theory
 
+        unused = {"--theory": theory, "--model": model, "--contains": contains, "--max-atoms": max_atoms}
+        if measured and (given := [name for name, value in unused.items() if value]):
+            raise WrongCallError(f"{listing(given)} cannot be used with --measured; leave out one or the other.")
         narrowing = Narrowing(read_symbols(contains) if contains else frozenset(), max_atoms)
         wanted = Wanted(
             tuple(structures), theory or default_theory(), tuple(model or ()), measured, narrowing, cache, workers

@@ -89,12 +89,12 @@ def show_match(
     Raises:
         XanesflowError: a scan or a candidate cannot be used, or a result cannot be written.
     """
-    _check_outputs(file, outputs)
+    _check_outputs(file, wanted, outputs)
     spectra = read_scans([file], reading, normalisation, messages)
     element = one_element(spectra)
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
-    references, calibration, left_out = get_references(element, wanted, messages)
+    references, calibration, left_out = get_references(element, wanted, messages, own_of(file, spectra))
     matches = []
     with Progress(console=messages, transient=True, disable=len(spectra) == 1 or not messages.is_terminal) as progress:
         for spectrum in progress.track(spectra, description="matching"):
@@ -144,8 +144,13 @@ def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
     return elements.pop()
 
 
+def own_of(file: Path, spectra: Sequence[MeasuredSpectrum]) -> tuple[Path, set[str]] | None:
+    """What must not be a candidate for itself: the spectra of a file. In a folder, a scan may explain the others."""
+    return None if file.is_dir() else (file, {each.source for each in spectra})
+
+
 def get_references(
-    element: str, wanted: Wanted, messages: Console
+    element: str, wanted: Wanted, messages: Console, own: tuple[Path, set[str]] | None
 ) -> tuple[list[Reference], MatchCalibration, list[str]]:
     """The candidates with their spectra, what was learned about them, and sentences on those left out.
 
@@ -153,7 +158,7 @@ def get_references(
         XanesflowError: there are none.
     """
     if wanted.measured:
-        references, failed = measured_references([Path(each) for each in wanted.structures], element)
+        references, failed = measured_references([Path(each) for each in wanted.structures], element, own=own)
         say(messages, f"{plural(len(references), 'measured spectrum', 'measured spectra')} of {element}")
         return references, read_calibration(MEASURED), failed
     calibration = read_calibration(wanted.theory)
@@ -203,7 +208,20 @@ def _minutes(minutes: float) -> str:
     return f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute" if minutes > _SOON_MINUTES else "some seconds"
 
 
-def _check_outputs(file: Path, outputs: Outputs) -> None:
+def refuse_overwriting(path: Path, spectra: Sequence[Path], structures: Sequence[str] = ()) -> None:
+    """Refuse a result that would take the place of something that is read.
+
+    Raises:
+        WrongCallError: it is a folder, one of the spectra or structures, or a file of a folder of spectra.
+    """
+    place = path.resolve()
+    given = [each.resolve() for each in (*spectra, *map(Path, structures))]
+    folders = [each.resolve() for each in spectra if each.is_dir()]
+    if path.is_dir() or place in given or (path.exists() and place.parent in folders):
+        raise WrongCallError(f"{path} is a folder or one of the files that are read; name another file.")
+
+
+def _check_outputs(file: Path, wanted: Wanted, outputs: Outputs) -> None:
     """Raise an error before the work if a result cannot be written under its name."""
     from xanesflow.matching.draw_match import check_plot
     from xanesflow.matching.match_page import check_page
@@ -213,8 +231,8 @@ def _check_outputs(file: Path, outputs: Outputs) -> None:
     for path, check in checks:
         if path is None:
             continue
-        if path.is_dir() or path.resolve() == file.resolve():
-            raise WrongCallError(f"{path} is a folder or the measured file itself; name another file.")
+        standards = map(Path, wanted.structures if wanted.measured else ())
+        refuse_overwriting(path, [file, *standards], wanted.structures)
         try:
             check(path)
         except XanesflowError as error:

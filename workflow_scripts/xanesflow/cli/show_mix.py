@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from xanesflow.cli.show_match import Wanted, get_references, one_element, read_scans
+from xanesflow.cli.show_match import Wanted, get_references, one_element, own_of, read_scans, refuse_overwriting
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural, printable
@@ -63,10 +63,11 @@ def show_mix(
     Raises:
         XanesflowError: a scan or standard cannot be used, or a result cannot be written.
     """
-    _check([file], wanted.output, wanted.plot)
+    standards_at = () if wanted.computed else map(Path, wanted.standards)
+    _check([file, *standards_at], wanted.output, wanted.plot, wanted.standards)
     spectra = read_scans([file], reading, normalisation, messages)
     element = one_element(spectra)
-    standards, remark = _standards(element, wanted, messages)
+    standards, remark = _standards(element, wanted, messages, own_of(file, spectra))
     if remark:
         say(messages, remark, style="yellow")
     fits = []
@@ -133,18 +134,20 @@ def show_pca(
         say(results, str(plot))
 
 
-def _standards(element: str, wanted: MixWanted, messages: Console) -> tuple[list[Standard], str]:
+def _standards(
+    element: str, wanted: MixWanted, messages: Console, own: tuple[Path, set[str]] | None
+) -> tuple[list[Standard], str]:
     """The standards, and a remark on how far they can be trusted."""
     if wanted.computed:
         references, calibration, failed = get_references(
-            element, Wanted(wanted.standards, cache=wanted.cache), messages
+            element, Wanted(wanted.standards, cache=wanted.cache), messages, own
         )
         standards = computed_standards(references, element, calibration)
         share = calibration.known.get("right_pair")
         often = "" if share is None else f"; in trials, the right pair came first in only {share:.0%}"
         remark = f"Computed standards do not identify mixtures{often}. Use measured standards for that."
     else:
-        references, failed = measured_references([Path(each) for each in wanted.standards], element)
+        references, failed = measured_references([Path(each) for each in wanted.standards], element, own=own)
         reach = (-wanted.max_shift, wanted.max_shift)
         standards = [Standard(each.id, each.curve.energy_ev, each.curve.values, reach) for each in references]
         remark = ""
@@ -153,7 +156,7 @@ def _standards(element: str, wanted: MixWanted, messages: Console) -> tuple[list
     return standards, remark
 
 
-def _check(files: Sequence[Path], output: Path | None, plot: Path | None) -> None:
+def _check(files: Sequence[Path], output: Path | None, plot: Path | None, structures: Sequence[str] = ()) -> None:
     """Raise an error before the work if a result cannot be written under its name."""
     try:
         if output is not None:
@@ -163,8 +166,8 @@ def _check(files: Sequence[Path], output: Path | None, plot: Path | None) -> Non
     except XanesflowError as error:
         raise WrongCallError(str(error)) from None
     for path in (output, plot):
-        if path is not None and (path.is_dir() or any(path.resolve() == file.resolve() for file in files)):
-            raise WrongCallError(f"{path} is a folder or a measured file itself; name another file.")
+        if path is not None:
+            refuse_overwriting(path, files, structures)
 
 
 def _table(fits: Sequence[MixtureFit]) -> Table:

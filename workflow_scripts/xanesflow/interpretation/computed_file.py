@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +58,10 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
         return None
     columns = lines[0].split(",")
     try:
-        values = np.loadtxt(io.StringIO("\n".join(lines[1:])), delimiter=",", ndmin=2)
+        values = np.loadtxt(lines[1:], delimiter=",", ndmin=2) if lines[1:] else np.zeros((0, len(columns)))
     except ValueError as error:
         raise XanesflowError(f"{name} is not a whole table of numbers ({error}); write it again.") from None
-    energy = values[:, 0] if values.size else np.zeros(0)
+    energy = values[:, 0]
     if values.shape[1:] != (len(columns),) or len(energy) < 2 or (np.diff(energy) <= 0).any():
         raise XanesflowError(f"{name} needs rising energies and {len(columns)} numbers in each row; write it again.")
     if not np.isfinite(values).all() or energy[-1] > _ENERGY_LIMIT_EV:

@@ -69,7 +69,7 @@ def describe_structure(structure: Any, indices: Iterable[int]) -> dict[int, Site
     average that balances the composition's charges. What cannot be found stays empty, with the reason.
     """
     formula = structure.composition.reduced_formula
-    valences, source, no_valence = _valences(structure)
+    valences, source, no_valence = oxidation_states(structure)
     neighbours = _Neighbours(structure)
     found = {}
     for index in indices:
@@ -85,8 +85,8 @@ def describe_structure(structure: Any, indices: Iterable[int]) -> dict[int, Site
     return found
 
 
-def _valences(structure: Any) -> tuple[list[float], str, str]:
-    """Oxidation state of each atom, its source, and the reason why it is not known."""
+def oxidation_states(structure: Any) -> tuple[list[float], str, str]:
+    """Oxidation state of each atom of a pymatgen structure (none if they are not known), their source, and why not."""
     from pymatgen.core.bond_valence import BVAnalyzer
 
     if len(structure.composition) == 1:

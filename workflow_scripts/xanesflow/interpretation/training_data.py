@@ -85,10 +85,9 @@ def read_training_data(dataset: Path, sites: Path, name: str, split: str) -> Tra
             keys += [(subset, *site) for site in of_subset]
             columns["spectra"].append(view.spectra[:])
             columns["subsets"].append(np.full(len(view), subset))
-            if split == CAMPAIGN:
-                columns["part"].append(view.split)
-            else:
-                columns["part"].append(random_split([material for material, _ in of_subset], seed=int(split)))
+            columns["part"].append(view.split)
+    if split != CAMPAIGN:  # of all subsets together, as a material may be in several of them
+        columns["part"] = [random_split([material for _, material, _ in keys], seed=int(split))]
     lacking = [key for key in keys if key not in table.index]
     if lacking:
         raise XanesflowError(

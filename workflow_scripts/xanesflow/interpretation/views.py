@@ -93,8 +93,8 @@ def see_measured(energy_ev: Floats, normalised: Floats, half_ev: float, source: 
 
 def half_step(energy_ev: Floats, divided: Floats) -> float:
     """Where a spectrum with a plateau of 1 last crosses one half before its maximum, in eV; its maximum if nowhere."""
-    middle = float(energy_ev[len(energy_ev) // 2])
-    found = last_half_crossing(energy_ev, divided, middle)
+    near = float(energy_ev[int(np.argmax(divided >= 0.5))])  # a long spectrum's middle lies far above its edge
+    found = last_half_crossing(energy_ev, divided, near)
     return float(energy_ev[int(np.argmax(divided))]) if found is None else found
 
 

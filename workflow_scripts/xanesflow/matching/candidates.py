@@ -171,7 +171,7 @@ def _candidate(name: str, material: Material, element: str) -> Candidate:
 def _nothing(given: Sequence[str], element: str, narrowing: Narrowing, without: int, refused: Sequence[str]) -> str:
     what = first_few([str(each) for each in given])
     if refused and not without:
-        return f"None of the structures of {what} can be used ({first_few(refused)})."
+        return f"None of the structures of {what} can be used ({first_few([each.rstrip('.') for each in refused])})."
     limits = []
     if narrowing.contains:
         limits.append(f"with {', '.join(sorted(narrowing.contains))}")

@@ -15,6 +15,7 @@ from xanesflow.measured import MeasuredSpectrum
 Floats = NDArray[np.float64]
 
 FEWEST = 3
+_FEWEST_ENERGIES = 20
 LEAST_NOISE = 0.001
 """Of the edge step; errors of the normalisation are no smaller."""
 
@@ -62,8 +63,9 @@ class Components:
 def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
     """Find the components near the edge, at the energies that all scans cover.
 
-    Malinowski's real error of k components is sqrt(Σ_{j>k} λ_j / (m (n - k))), λ the eigenvalues, for n spectra of m
-    points; the indicator is this error over (n - k)² (E. R. Malinowski, Anal. Chem. 49, 612 (1977)).
+    Malinowski's real error of k components is sqrt(Σ_{j>k} λ_j / (l (s - k))), λ the eigenvalues, where l and s are the
+    larger and the smaller of the numbers of scans and energies; the indicator is this error over (s - k)²
+    (E. R. Malinowski, Anal. Chem. 49, 612 (1977)).
 
     Args:
         spectra: normalised scans of one edge.
@@ -81,7 +83,7 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
     first = max(half - BEFORE_EV, *(each.energy_ev[0] for each in spectra))
     last = min(half + 2 * AFTER_EV, *(each.energy_ev[-1] for each in spectra))
     energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
-    if len(energy) <= len(spectra):
+    if len(energy) < _FEWEST_ENERGIES:
         raise XanesflowError(
             "The scans have hardly any energies near the edge in common; leave out those of another edge."
         )
@@ -89,11 +91,13 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
     left, singular, right = np.linalg.svd(matrix, full_matrices=False)
     signs = np.where(right.sum(axis=1) < 0, -1.0, 1.0)
     squares = singular**2
-    count, points = matrix.shape
-    indicator = np.full(len(squares), np.nan)
-    for k in range(1, count):
-        error = np.sqrt(squares[k:].sum() / (points * (count - k)))
-        indicator[k - 1] = error / (count - k) ** 2
+    smaller, larger = sorted(matrix.shape)
+    indicator = np.full(smaller, np.nan)
+    for k in range(1, smaller):
+        error = np.sqrt(squares[k:].sum() / (larger * (smaller - k)))
+        indicator[k - 1] = error / (smaller - k) ** 2
+    noise = np.array([each.parameters["noise"] for each in spectra], dtype=np.float64)
+    known = noise[np.isfinite(noise)]  # a scan that ends soon after its edge has none
     return Components(
         tuple(each.source for each in spectra),
         energy,
@@ -102,5 +106,5 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
         left * singular * signs,
         squares / squares.sum(),
         indicator,
-        max(LEAST_NOISE, float(np.sqrt(np.mean([each.parameters["noise"] ** 2 for each in spectra])))),
+        max(LEAST_NOISE, float(np.sqrt(np.mean(known**2)))) if len(known) else LEAST_NOISE,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spe
 from xanesflow.running.process import run_command
 
 _POLL = 0.2  # seconds
-_PASSING = ("timed_out", "stopped")
-"""Failures that another try may not have; they are not kept."""
+_PASSING = ("timed_out", "killed", "engine_failed")
+"""Failures that another try may not have, such as for want of memory or disk; they are not kept."""
 
 
 def default_theory() -> str:
@@ -172,6 +171,9 @@ def _outcome(site: Site, engine: Engine, folder: Path, stop: threading.Event) ->
         return StoredSpectrum.failed("stopped"), True
     except (XanesflowError, OSError) as error:
         return StoredSpectrum.failed(one_line(error)), True
+    except Exception as error:
+        said = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
+        return StoredSpectrum.failed(said), True
 
 
 def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> StoredSpectrum:
@@ -184,12 +186,13 @@ def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) ->
     """
     structure = Structure.from_dict(json.loads(site.structure))
     folder.mkdir(parents=True)
-    begin = time.time()
     engine.write_inputs(folder, structure, site.index)
     log = folder / engine.log_name
     ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
     if ended.timed_out:
-        raise FailedRunError("timed_out", f"it did not end within {time.time() - begin:.0f} s")
+        raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
+    if ended.from_outside:
+        raise FailedRunError("killed", f"it was {ended.from_outside}")
     engine.validate(folder)
     names = (name for name in theory_of(engine.theory).files if (folder / name).is_file())
     run = FinishedRun(site.material_id, site.index, {name: (folder / name).read_bytes() for name in names})

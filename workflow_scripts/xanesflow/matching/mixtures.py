@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,9 @@ INDEPENDENT_EV = 2.0
 MAX_SHIFT_EV = 1.0
 """How far a standard may be shifted by default; beamlines differ by about as much."""
 
-SHOWN = 10
+MOST_TRIED = 500_000
+"""Most combinations of standards that are tried for a spectrum."""
+
 _REFINED = 15
 _HEAVY = 1e4
 _LEAST_AFTER_EV = 20.0
@@ -118,10 +121,17 @@ def fit_mixtures(
         sum_to_one: whether the fractions must add up to 1.
 
     Raises:
-        XanesflowError: there are fewer than two standards, two have one name, or they do not cover the edge.
+        XanesflowError: there are fewer than two standards or too many, two have one name, or one does not cover the
+            edge.
     """
     if len(standards) < 2:
         raise XanesflowError("A mixture needs at least two standards; name more files, or a folder of them.")
+    tries = sum(comb(len(standards), size) for size in range(1, most + 1))
+    if tries > MOST_TRIED:
+        raise XanesflowError(
+            f"{len(standards)} standards have {tries} combinations of up to {most}, more than the {MOST_TRIED} that "
+            "are tried; name fewer standards, or allow fewer in a combination (--max)."
+        )
     names = [standard.name for standard in standards]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise XanesflowError(f"Two standards are called {twice[0]}; rename one of the files.")
@@ -203,14 +213,20 @@ def _refine(members: Sequence[Standard], energy: Floats, values: Floats, *, poin
     movable = high > low
     shifts = np.clip(np.zeros(len(members)), low, high)
     if movable.all():
-        begin = np.clip(shifts, low + 1e-3, high - 1e-3)
+        inside = np.minimum(1e-3, (high - low) / 4)
+        begin = np.clip(shifts, low + inside, high - inside)
         shifts = least_squares(misfit, begin, bounds=(low, high), diff_step=0.02, x_scale=0.1, max_nfev=40).x
     matrix = matrix_of(shifts)
     fractions, squares = _solve(matrix, values, sum_to_one=sum_to_one)
     free = len(members) * (2 if movable.all() else 1) - (1 if sum_to_one else 0)
     rms = float(np.sqrt(squares / len(values)))
     criterion = points * np.log(max(squares / len(values), 1e-12)) + free * np.log(points)
-    spread = _spread(matrix, fractions, energy, squares, points=points, free=free, sum_to_one=sum_to_one)
+    # The intervals come from the linearised problem, in which shifts that are searched are free too.
+    slopes = np.gradient(matrix, energy, axis=0) * fractions if movable.all() else np.zeros((len(energy), 0))
+    jacobian = np.hstack([matrix, slopes])
+    if sum_to_one:
+        jacobian = np.vstack([jacobian, _HEAVY * (np.arange(jacobian.shape[1]) < len(members))])
+    spread = _spread(jacobian, squares, len(energy), points=points, free=free)[: len(members)]
     return Mixture(
         0,
         tuple(each.name for each in members),
@@ -224,17 +240,11 @@ def _refine(members: Sequence[Standard], energy: Floats, values: Floats, *, poin
     )
 
 
-def _spread(
-    matrix: Floats, fractions: Floats, energy: Floats, squares: float, *, points: float, free: int, sum_to_one: bool
-) -> Floats:
-    """(k,) half widths of the 95 % intervals, from the linearised problem with the shifts free too."""
-    slopes = np.gradient(matrix, energy, axis=0) * fractions
-    jacobian = np.hstack([matrix, slopes])
-    if sum_to_one:
-        jacobian = np.vstack([jacobian, np.append(_HEAVY * np.ones(len(fractions)), np.zeros(len(fractions)))])
+def _spread(jacobian: Floats, squares: float, number: int, *, points: float, free: int) -> Floats:
+    """(k,) half widths of the 95 % intervals of k parameters, from (n, k) derivatives of a fit at `number` energies."""
     degrees = max(points - free, 1.0)
-    share = points / len(energy)
+    share = points / number
     variance = squares * share / degrees
     covariance = variance * np.linalg.pinv(jacobian.T @ jacobian * share)
-    half: Floats = student.ppf(0.5 + _LEVEL / 2, degrees) * np.sqrt(np.diag(covariance)[: len(fractions)])
+    half: Floats = student.ppf(0.5 + _LEVEL / 2, degrees) * np.sqrt(np.diag(covariance))
     return half

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +113,12 @@ def predicted_spectra(
 
 
 def measured_references(
-    paths: Sequence[Path], element: str, reading: Reading | None = None, normalisation: Normalisation | None = None
+    paths: Sequence[Path],
+    element: str,
+    reading: Reading | None = None,
+    normalisation: Normalisation | None = None,
+    *,
+    own: tuple[Path, Collection[str]] | None = None,
 ) -> tuple[list[Reference], list[str]]:
     """Measured spectra of an element as candidates.
 
@@ -122,6 +127,7 @@ def measured_references(
         element: symbol; spectra of others are left out without a word.
         reading: how to read them.
         normalisation: how to normalise them.
+        own: file and sources of the spectra that are to be explained, which are no candidates for themselves.
 
     Returns:
         The references, named by their files, and a sentence for each file that cannot be used.
@@ -139,7 +145,9 @@ def measured_references(
             failed.append(str(error))
             continue
         for spectrum in spectra:
-            if spectrum.element == element and spectrum.edge == "K":
+            if own and path.resolve() == own[0].resolve() and spectrum.source in own[1]:
+                failed.append(f"{spectrum.source} is the measured spectrum itself.")
+            elif spectrum.element == element and spectrum.edge == "K":
                 references.append(_measured(spectrum, path.stem if len(spectra) == 1 else spectrum.source))
             else:
                 others += 1

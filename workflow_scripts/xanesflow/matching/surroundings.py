@@ -10,11 +10,11 @@ from pathlib import Path
 from pymatgen.core import Element, Structure
 
 from xanesflow.core.files import write_text
+from xanesflow.interpretation.describe_structure import oxidation_states
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.spectrum_store import structure_hash
 
 _VERSION = 2
-_MAX_PERMUTATIONS = 2_000
 _GAP = 1.25
 """Neighbours lie within this multiple of the shortest distance."""
 _REACH = 4.0  # Å
@@ -67,30 +67,13 @@ def describe_surroundings(candidate: Candidate, folder: Path | None = None) -> S
     atoms = sum(multiplicity for _, multiplicity in candidate.sites)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        states = _oxidation_states(structure)
-    state = None if states is None else sum(states[i] * number for i, number in candidate.sites) / atoms
+        states = [0.0] * len(structure) if is_metallic(structure) else oxidation_states(structure)[0]
+    state = sum(states[i] * number for i, number in candidate.sites) / atoms if states else None
     coordination = sum(_neighbours(structure, i) * number for i, number in candidate.sites) / atoms
     found = Surroundings(None if state is None else round(state, 3), round(coordination, 3))
     if path is not None:
         write_text(path, json.dumps(asdict(found)))
     return found
-
-
-def _oxidation_states(structure: Structure) -> list[float] | None:
-    """Of each atom."""
-    from pymatgen.core.bond_valence import BVAnalyzer
-
-    if is_metallic(structure):
-        return [0.0] * len(structure)
-    try:
-        return [float(state) for state in BVAnalyzer(max_permutations=_MAX_PERMUTATIONS).get_valences(structure)]
-    except Exception:  # no parameters, no assignment that balances, ...; the composition may tell
-        pass
-    try:
-        guesses = structure.composition.oxi_state_guesses(max_sites=-1)
-    except Exception:
-        return None
-    return [float(guesses[0][site.specie.symbol]) for site in structure] if guesses else None
 
 
 def _neighbours(structure: Structure, index: int) -> int:
