@@ -84,11 +84,11 @@ def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
                     f"{path}, line {number}: {line.strip()} is listed twice (first in {part_of[site]}); remove one of "
                     "the two."
                 )
-            other = part_of_material.setdefault(site[0], part)
+            other = part_of_material.setdefault(parent_of(site[0]), part)
             if other != part:
                 raise XanesflowError(
-                    f"{path}, line {number}: material {site[0]} is in {other} and in {part}; move all of its sites to "
-                    "one part."
+                    f"{path}, line {number}: material {parent_of(site[0])} is in {other} and in {part}; move all of its "
+                    "sites to one part."
                 )
             part_of[site] = part
     return part_of
