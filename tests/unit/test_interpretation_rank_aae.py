@@ -7,7 +7,7 @@ from interpretation_data import made_up_sites
 
 from xanesflow.interpretation.rank_aae import losses
 from xanesflow.interpretation.rank_aae.judge_axes import axis_scores, best_seed, classes_by, thresholds_of
-from xanesflow.interpretation.rank_aae.networks import AXES, RankAae
+from xanesflow.interpretation.rank_aae.networks import AXES, RankAae, turned_around
 from xanesflow.interpretation.rank_aae.train_axes import RankAaePlan, decode, encode, train_rank_aae
 from xanesflow.interpretation.rank_aae.train_seed import drawn_axes, resample
 from xanesflow.interpretation.views import see
@@ -34,14 +34,27 @@ def test_the_rank_loss_is_its_formula(monkeypatch):
 
 
 def test_the_adversarial_gradient_is_turned_around_for_the_encoder_alone():
-    torch.manual_seed(0)
-    net = RankAae().eval()
     axes = torch.randn(8, AXES, requires_grad=True)
-    straight, turned = (
-        torch.autograd.grad(net.judged(axes, torch.Generator().manual_seed(0), reversal=r).sum(), axes)[0]
-        for r in (None, 0.5)
-    )
-    assert torch.allclose(turned, -0.5 * straight) and straight.abs().sum() > 0
+    turned = turned_around(axes, 0.5)
+    assert torch.equal(turned, axes)
+    assert torch.equal(torch.autograd.grad((turned**2).sum(), axes)[0], -0.5 * 2 * axes)
+
+
+def test_the_discriminator_learns_to_tell_correlated_axes_from_independent_ones():
+    torch.manual_seed(0)
+    net, generator = RankAae(), torch.Generator().manual_seed(0)
+    net.encoder = torch.nn.Identity()
+    optimiser = torch.optim.AdamW(net.discriminator.parameters(), lr=3e-3)
+    found = []
+    for _ in range(150):
+        axes = torch.randn((256, 1), generator=generator).expand(-1, AXES)  # each normal, and all the same
+        loss = losses.adversarial_loss(net, axes, 0.5, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        found.append(loss.item())
+    guessing = 2 * np.log(2)
+    assert np.mean(found[-20:]) < 0.5 * guessing
 
 
 def test_a_common_factor_costs_little_in_the_reconstruction():

@@ -36,7 +36,7 @@ class Card:
         model: `trees`, `network` or `blend`.
         name: the subset that it learned, or `all`.
         elements: absorbers that it can read.
-        split: `campaign`, or the seed of a balanced split.
+        split: `campaign`, or the seed of a random split.
         seed: of its random numbers.
         n_train, n_val: sites that it learned from and was calibrated on.
         not_known: how many sites each descriptor is not known of, in words.

@@ -38,7 +38,7 @@ def train_interpreter(
         sites: table of `describe_sites`.
         model: `trees`, `network` or `blend`.
         name: a subset, or `all` for all subsets together.
-        split: `campaign`, or the seed of a balanced split by material.
+        split: `campaign`, or the seed of a random split by material.
         seed: of its random numbers.
         output: safetensors to write.
         predictions: Parquet to write, with what it reads from the test part.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xanesflow.interpretation.rank_aae.networks import AXES, RankAae
+from xanesflow.interpretation.rank_aae.networks import AXES, RankAae, turned_around
 
 PARTNERS = 32
 """Rows that each row of a batch is compared with, drawn for each batch: all pairs would cost thirty times as much."""
@@ -17,12 +17,15 @@ _SMOOTH = (0.25, 0.5, 0.25)
 
 
 def adversarial_loss(net: RankAae, spectra: Tensor, reversal: float, generator: torch.Generator) -> Tensor:
-    """Tells axes from draws of a normal distribution; its gradient into the encoder is turned around."""
-    drawn = net.judged(_drawn(len(spectra), generator), generator)
-    found = net.judged(net.encoder(spectra), generator, reversal=reversal)
-    ones, zeros = torch.ones_like(drawn), torch.zeros_like(found)
-    loss = functional.binary_cross_entropy_with_logits
-    return loss(drawn, ones) + loss(found, zeros)
+    """Tells axes from draws of a normal distribution; its gradient into the encoder is turned around.
+
+    Axes and draws are judged as one batch. Batch norm would give two batches the same mean logit, so that their loss
+    could never fall below the 2 ln 2 of guesses, and nothing would be asked of the encoder.
+    """
+    drawn, found = _drawn(len(spectra), generator), net.encoder(spectra)
+    logits = net.judged(torch.cat([drawn, turned_around(found, reversal)]), generator)
+    is_drawn = torch.cat([torch.ones(len(drawn)), torch.zeros(len(found))])
+    return 2 * functional.binary_cross_entropy_with_logits(logits, is_drawn)
 
 
 def rank_loss(axes: Tensor, descriptors: Tensor, generator: torch.Generator) -> Tensor:

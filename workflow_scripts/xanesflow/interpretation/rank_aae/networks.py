@@ -40,6 +40,12 @@ class _Reversed(torch.autograd.Function):
         return -context.strength * gradient, None
 
 
+def turned_around(axes: Tensor, strength: float) -> Tensor:
+    """The same axes, whose gradient is multiplied by minus the strength on its way back."""
+    turned: Tensor = _Reversed.apply(axes, strength)
+    return turned
+
+
 class RankAae(nn.Module):
     """Encoder, decoder and discriminator.
 
@@ -60,16 +66,8 @@ class RankAae(nn.Module):
             *_layers([AXES, *[_WIDTH] * _DISCRIMINATOR_DEPTH]), nn.Linear(_WIDTH, 1), nn.Flatten(0)
         )
 
-    def judged(self, axes: Tensor, generator: torch.Generator, *, reversal: float | None = None) -> Tensor:
-        """(n,) logits of the discriminator, with noise on its input.
-
-        Args:
-            axes: (n, 6).
-            generator: of the noise.
-            reversal: factor of the turned-around gradient into `axes`; None: the gradient stays as it is.
-        """
-        if reversal is not None:
-            axes = _Reversed.apply(axes, reversal)
+    def judged(self, axes: Tensor, generator: torch.Generator) -> Tensor:
+        """(n,) logits of the discriminator, with noise drawn from `generator` on its (n, 6) input."""
         noise = _DISCRIMINATOR_NOISE * torch.randn(axes.shape, generator=generator)
         logits: Tensor = self.discriminator(axes + noise)
         return logits

@@ -56,7 +56,7 @@ def train_seed(
         dataset: the campaign's dataset.
         sites: table of `describe_sites`.
         name: a subset.
-        split: `campaign`, or the seed of a balanced split by material.
+        split: `campaign`, or the seed of a random split by material.
         seed: of its random numbers.
         output: safetensors to write: weights, decoded axes, and scores as JSON in its metadata.
         predictions: Parquet to write, with the descriptors that the axes say of the test part.
