@@ -72,7 +72,9 @@ def test_error_bars_are_judged_or_it_is_said_why_there_are_none(finished):
 def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
     page = (finished / "results/report/report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert page.count("data:image/svg+xml") == 8  # two of curation, four of the model, its learning curves, the map
+    assert page.count("data:image/svg+xml") == 4  # two of curation, the model's few spectra, its learning curves
+    assert "Results on fewer than 5 spectra" in page
+    assert 'id="x-map-title"' in page  # the map is drawn in the page
     rejected = pd.read_csv(finished / "results/spectra/Cu_FEFF_rejected.csv")
     for reason, number in rejected["reason"].value_counts().items():
         assert f"<code>{reason}</code></td><td>{number}</td>" in page
@@ -88,7 +90,7 @@ def test_snakemakes_own_report_works_too(finished, tmp_path):
     page = (tmp_path / "snakemake.html").read_text()
     assert "expert_chgnet_Cu_FEFF/learning_curve.svg" in page
     assert "curation_Cu_FEFF.svg" in page
-    assert "map_chgnet_Cu_FEFF.svg" in page
+    assert "spectra_expert_chgnet_Cu_FEFF.svg" in page
 
 
 def test_a_changed_envelope_makes_again_what_depends_on_it_and_no_more(finished):

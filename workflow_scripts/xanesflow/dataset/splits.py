@@ -87,8 +87,8 @@ def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
             other = part_of_material.setdefault(parent_of(site[0]), part)
             if other != part:
                 raise XanesflowError(
-                    f"{path}, line {number}: material {parent_of(site[0])} is in {other} and in {part}; move all of its "
-                    "sites to one part."
+                    f"{path}, line {number}: material {parent_of(site[0])} is in {other} and in {part}; move all of "
+                    "its sites to one part."
                 )
             part_of[site] = part
     return part_of
