@@ -125,7 +125,9 @@ def test_a_perfect_model_and_members_that_are_all_the_same_have_error_bars():
 
 def test_too_few_spectra_or_materials_are_refused_with_both_numbers():
     by_seed, distance, truth, ids, _ = known(7)
-    with pytest.raises(NotCalibratedError, match=r"7 spectra of 7 materials .* \(wanted 8 of 4\)"):
+    with pytest.raises(
+        NotCalibratedError, match=r"7 spectra of 7 materials are too few .* \(at least 8 spectra of 4 materials"
+    ):
         Calibration.fit(by_seed, distance, truth, ids)
     of_three = known(12, per_material=4)[:4]
     with pytest.raises(NotCalibratedError, match="12 spectra of 3 materials"):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.sites import parent_of, parse_site_id
+from xanesflow.core.text import plural
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -114,8 +115,8 @@ class Calibration:
         n_materials = len(set(materials))
         if len(ids) < FEWEST_SPECTRA or n_materials < FEWEST_MATERIALS:
             raise NotCalibratedError(
-                f"{len(ids)} spectra of {n_materials} materials are too few to calibrate error bars on (wanted "
-                f"{FEWEST_SPECTRA} of {FEWEST_MATERIALS}): add finished simulations, or give the validation part a "
+                f"{_said(ids)} too few to calibrate error bars on (at least {FEWEST_SPECTRA} spectra of "
+                f"{FEWEST_MATERIALS} materials are needed): add finished simulations, or give the validation part a "
                 "larger share (`splits.fractions`)."
             )
         # Scores of single points and of whole spectra, each fold with a σ fitted to the other folds.
@@ -204,8 +205,8 @@ def cross_fit(
     materials = materials_of(ids)
     if len(set(materials)) <= FEWEST_MATERIALS:
         raise NotCalibratedError(
-            f"{len(ids)} spectra of {len(set(materials))} materials are too few to both calibrate error bars and "
-            f"check them (wanted more than {FEWEST_MATERIALS} materials): add finished simulations."
+            f"{_said(ids)} too few to both calibrate error bars and check them (more than {FEWEST_MATERIALS} materials "
+            "are needed): add finished simulations."
         )
     for others, held_out in folds_by_material(materials):
         names = [ids[row] for row in others]
@@ -261,3 +262,9 @@ def _check(by_seed: Floats, distance: Floats, spectra: Floats, ids: Sequence[str
                 f"The {what} of {ids[int(np.argmin(row))]} holds values that are no finite numbers, so error bars "
                 "cannot be calibrated on it; compute it again."
             )
+
+
+def _said(ids: Sequence[str]) -> str:
+    """Subject and verb of a sentence on these spectra: `7 spectra of 3 materials are`."""
+    materials = plural(len(set(materials_of(ids))), "material")
+    return f"{plural(len(ids), 'spectrum', 'spectra')} of {materials} {'is' if len(ids) == 1 else 'are'}"
