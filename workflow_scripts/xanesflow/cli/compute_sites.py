@@ -16,9 +16,9 @@ from pymatgen.core import Structure
 
 from xanesflow.cli.choose_site import Absorber
 from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
+from xanesflow.codes.run_engine import run_engine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import one_line
-from xanesflow.running.process import run_command
 
 _POLL = 0.15  # seconds
 _SHOWN = 200  # characters of a message
@@ -120,13 +120,8 @@ def compute_site(
         XanesflowError: the engine cannot compute the site; says why.
         StoppedError: `stop` was set.
     """
-    engine = look.engine
-    engine.write_inputs(folder, structure, site.index)
-    log = folder / engine.log_name
-    ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
-    if ended.timed_out:
-        raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
-    engine.validate(folder)
+    run_engine(look.engine, structure, site.index, folder, stop)
+    look.engine.validate(folder)
     return look.read(folder, site.element, site.index)
 
 

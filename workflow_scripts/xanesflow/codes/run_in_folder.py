@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import FailedRunError, XanesflowError
 
 
 def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callable[[Path], int]) -> int:
@@ -31,3 +33,35 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
     except OSError as error:
         sys.stdout.write(f"ERROR: the system said: {error.strerror or error} ({error.filename or Path.cwd()})\n")
     return 1
+
+
+def check_result(result: Path, log: Path) -> None:
+    """Check what a job wrote after it checked its own outputs.
+
+    Args:
+        result: JSON; has a reason and a detail if the job's run is not good.
+        log: what the job printed.
+
+    Raises:
+        FailedRunError: the run is not good, or the job ended without a result.
+    """
+    said = read_json(result)
+    if not said:
+        printed = lines_of(log)
+        raise FailedRunError("engine_failed", printed[-1].removeprefix("ERROR: ") if printed else "the job broke off")
+    if "reason" in said:
+        raise FailedRunError(said["reason"], said["detail"])
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def lines_of(path: Path) -> list[str]:
+    """Read the lines of a text that are not empty; none if the file is missing."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return [line.strip() for line in lines if line.strip()]

@@ -16,12 +16,12 @@ from pymatgen.core import Structure
 from xanesflow.codes.engine import Engine
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import computed, engine_of, reader_of, theories, theory_of
+from xanesflow.codes.run_engine import run_engine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import listing, one_line
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.choice_model import CALIBRATIONS
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
-from xanesflow.running.process import run_command
 
 _POLL = 0.2  # seconds
 _PASSING = ("timed_out", "killed", "engine_failed")
@@ -186,11 +186,7 @@ def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) ->
     """
     structure = Structure.from_dict(json.loads(site.structure))
     folder.mkdir(parents=True)
-    engine.write_inputs(folder, structure, site.index)
-    log = folder / engine.log_name
-    ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
-    if ended.timed_out:
-        raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
+    ended = run_engine(engine, structure, site.index, folder, stop)
     if ended.from_outside:
         raise FailedRunError("killed", f"it was {ended.from_outside}")
     engine.validate(folder)

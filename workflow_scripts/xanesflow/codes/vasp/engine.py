@@ -18,6 +18,7 @@ from pymatgen.io.vasp.inputs import Poscar
 
 from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.run_files import VASP_FILES
+from xanesflow.codes.run_in_folder import check_result, lines_of, read_json
 from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
 from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
@@ -60,22 +61,17 @@ class _Step:
         Raises:
             FailedRunError: the step is not good, or the job ended without a result.
         """
-        result = _read(folder / RESULT)
-        if not result:
-            said = _lines(folder / self.log_name)
-            raise FailedRunError("engine_failed", said[-1].removeprefix("ERROR: ") if said else "the job broke off")
-        if "reason" in result:
-            raise FailedRunError(result["reason"], result["detail"])
+        check_result(folder / RESULT, folder / self.log_name)
 
     def record(self, folder: Path) -> dict[str, Any]:
         """Return the figures of the step, its corrections, and title and SHA-256 of each POTCAR."""
-        corrections: list[dict[str, Any]] = _read(folder / CORRECTIONS) or []
-        figures = _read(folder / RESULT) or {}
+        corrections: list[dict[str, Any]] = read_json(folder / CORRECTIONS) or []
+        figures = read_json(folder / RESULT) or {}
         return {
             **({} if "reason" in figures else figures),
-            "attempts": max(1, len(_lines(folder / STARTS))),
+            "attempts": max(1, len(lines_of(folder / STARTS))),
             "corrections": corrections,
-            "potcars": (_read(folder / JOB) or {}).get("potcars", {}),
+            "potcars": (read_json(folder / JOB) or {}).get("potcars", {}),
         }
 
     def kept_content(self, path: Path) -> bytes:
@@ -112,7 +108,7 @@ class _Step:
             raise FailedRunError("no_potcar", str(error)) from None
         (folder / "POTCAR").write_text(text, encoding="utf-8")
         potcars = describe_potcars(titles, functional)
-        before = (_read(folder / GROUND_STATE) or {}).get("potcars", {})
+        before = (read_json(folder / GROUND_STATE) or {}).get("potcars", {})
         if others := sorted(title for title, own in potcars.items() if before.get(title, own) != own):
             raise FailedRunError(
                 "no_potcar",
@@ -200,16 +196,3 @@ class VaspEngine(_Step):
         figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
         figures["potcar_titles"] = record.get("potcar_titles")  # earlier versions did not record them
         write_text(folder / GROUND_STATE, json.dumps(figures))
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _lines(path: Path) -> list[str]:
-    """Read the lines of a text that are not empty; none if the file is missing."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    return [line.strip() for line in lines if line.strip()]

@@ -16,6 +16,7 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.run_files import XSPECTRA_FILES
+from xanesflow.codes.run_in_folder import check_result, read_json
 from xanesflow.codes.xspectra.atoms import ATOMS, known_atom
 from xanesflow.codes.xspectra.hole_cell import HoleCell, hole_cell
 from xanesflow.codes.xspectra.hole_job import GROUND_STATE, RESULT, HoleJob
@@ -61,16 +62,11 @@ class _HoleStep:
         Raises:
             FailedRunError: the step is not good, or the job ended without a result.
         """
-        result = _read(folder / RESULT)
-        if result is None:
-            said = _lines(folder / self.log_name)
-            raise FailedRunError("engine_failed", said[-1].removeprefix("ERROR: ") if said else "the job broke off")
-        if "reason" in result:
-            raise FailedRunError(result["reason"], result["detail"])
+        check_result(folder / RESULT, folder / self.log_name)
 
     def record(self, folder: Path) -> dict[str, Any]:
         """Return the figures of the step, its corrections and the hashes of its pseudopotentials."""
-        result = _read(folder / RESULT) or {}
+        result = read_json(folder / RESULT) or {}
         return {} if "reason" in result else {**result, "spin": "none: computed non-spin-polarised"}
 
     def _cell(self, structure: Structure, site_index: int) -> HoleCell:
@@ -180,15 +176,3 @@ class XspectraEngine(_HoleStep):
 def _settings(options: XspectraRunOptions) -> dict[str, Any]:
     every = asdict(options)
     return {"supercell": options.inputs.get("supercell"), **{key: every[key] for key in _OF_METHOD}}
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _lines(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    return [line.strip() for line in lines if line.strip()]

@@ -15,11 +15,11 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import load, run_features, theory_of
+from xanesflow.codes.run_engine import run_engine
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.featurize_structures import Features, Progress
-from xanesflow.running.process import run_command
 
 Floats = NDArray[np.float64]
 
@@ -112,11 +112,7 @@ def run_site(theory: str, options: Any, structure: Structure, site_index: int) -
     engine = load(record.engine)(options)
     with tempfile.TemporaryDirectory(prefix="xanesflow_") as scratch:
         folder = Path(scratch)
-        engine.write_inputs(folder, structure, site_index)
-        log = folder / engine.log_name
-        ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit)
-        if ended.timed_out:
-            raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
+        run_engine(engine, structure, site_index, folder)
         engine.validate(folder)
         files = {path.name: path.read_bytes() for name in record.files if (path := folder / name).is_file()}
         run = FinishedRun("", site_index, files)
