@@ -56,7 +56,10 @@ def test_the_real_feff_computes_a_site_and_shows_its_stages(tmp_path):
     np.testing.assert_allclose(table["energy_eV"], rows[:, 0], atol=1e-3)
     np.testing.assert_allclose(table["Cu_000 (x1)"], rows[:, 3] * edge_step / BOHR_ANGSTROM**2, rtol=1e-5)
     edge = float(re.search(r"Cu_000 \(x1\): edge ([\d.]+) eV; (\d+) iterations", text)[1])
-    assert edge == pytest.approx(np.interp(0.0, rows[:, 1], rows[:, 0]), abs=1e-3)
+    # The edge is where FEFF's energy is the Fermi level of its header, and the wave number is zero.
+    fermi = float(re.search(r"Mu= *([-+.E\d]+)eV", own)[1])
+    assert edge == pytest.approx(np.interp(fermi, rows[:, 1], rows[:, 0]), abs=0.02)
+    assert edge == pytest.approx(np.interp(0.0, rows[:, 2], rows[:, 0]), abs=1e-3)
     assert '"SCF": "3.5 0 100 0.2 3"' in text and "feff10-rs" in text
     written = (run / "feff.inp").read_text()
     assert re.search(r"^SCF 3\.5 ", written, re.MULTILINE) and "k_grid 0 4 0.06" in written

@@ -66,11 +66,12 @@ class FeffLook(QuickLook):
         """As `QuickLook`, with the edge in the record."""
         spectrum = super().read(folder, element, site_index)
         lines = (folder / "xmu.dat").read_text(encoding="utf-8", errors="replace").splitlines()
-        energy, above_edge = next(line for line in lines if not line.lstrip().startswith("#")).split()[:2]
-        return replace(spectrum, record={**spectrum.record, "edge_ev": float(energy) - float(above_edge)})
+        rows = [line.split()[:3] for line in lines if not line.lstrip().startswith("#")]
+        edge, *_ = min(rows, key=lambda row: abs(float(row[2])))  # columns: photon energy, energy, k
+        return replace(spectrum, record={**spectrum.record, "edge_ev": float(edge)})
 
     def edge_ev(self, spectrum: SiteSpectrum) -> float:
-        """Energy of the edge: photon energies minus those above the Fermi level, both from xmu.dat."""
+        """Energy of the edge: the photon energy in xmu.dat at which the wave number k is zero, the Fermi level."""
         return float(spectrum.record["edge_ev"])
 
     def columns(self, record: Mapping[str, Any]) -> dict[str, str]:
