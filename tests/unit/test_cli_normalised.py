@@ -1,4 +1,4 @@
-"""`--normalised` and `--broaden` of `xanes` and `predict`: background, spectrum in units of its step, documented width."""
+"""`--normalised` and `--broaden` of `xanes` and `predict`: background, spectrum in units of its step, width."""
 
 import json
 
@@ -115,9 +115,7 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
         (["--broaden", "box:1", "-o", "out.h5"], "--broaden 'box:1'"),
     ],
 )
-def test_normalised_predictions_that_cannot_be_made_are_refused_before_the_work(
-    arguments, words, tmp_path, monkeypatch
-):
+def test_normalised_predictions_that_cannot_be_made_are_refused_first(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["predict", OXIDES[0], "-m", str(model_of()), *arguments])
     assert done.exit_code == 2 and words in done.output and len(done.output.splitlines()) == 1

@@ -92,9 +92,9 @@ def write_spectrum(
     if broadening is not None:
         columns.append(broaden(mean.energy_ev, mean.values, mean.edge_ev, broadening))
         names.append("broadened")
-        rise = f", rise {broadening.rise_ev:g} eV about {broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
-        constant = broadening.kind == "gaussian"
-        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{'' if constant else rise}")
+        centre = f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
+        rise = "" if broadening.kind == "gaussian" else f", rise {broadening.rise_ev:g} eV about {centre}"
+        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
     rows = [
         f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
         for energy, *values in zip(*columns, strict=True)
