@@ -325,10 +325,12 @@ def report(
         f"first {first_share:.2f}, among three {three:.2f}, oxidation state {state:.2f}"
     )
     print_calibration(cases, chances)
-    return {
+    known = {
         "spectra": len(cases), "compounds": len(by_compound), "candidates": round(candidates, 1),
-        "first": round(float(first_share), 3), "three": round(float(three), 3), "oxidation": round(float(state), 3),
+        "first": round(float(first_share), 3), "three": round(float(three), 3),
     }  # fmt: skip
+    has_states = any(each.surroundings for case in cases for each in case.references)
+    return known | ({"oxidation": round(float(state), 3)} if has_states else {})
 
 
 def print_calibration(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> None:

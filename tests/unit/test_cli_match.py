@@ -150,6 +150,7 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path):
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
     assert "at least two standards" in sentence("mix", scan, other)
     assert "is the measured spectrum itself" in sentence("mix", scan, scan)
+    assert "only --computed uses" in sentence("mix", scan, other, "--cache", tmp_path / "kept", code=2)
     assert "--contains cannot be used" in sentence("match", scan, other, "--measured", "--contains", "O", code=2)
     kept_table = tmp_path / "standards" / "mine.csv"
     kept_table.parent.mkdir()

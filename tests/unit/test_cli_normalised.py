@@ -1,14 +1,24 @@
-"""`xanesflow xanes --normalised` and `--broaden`: background, spectrum in units of its step, documented width."""
+"""`--normalised` and `--broaden` of `xanes` and `predict`: background, spectrum in units of its step, width."""
 
+import json
+
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from measured_files import xdi
+from trained_campaign import campaign, model_of
+from typer.testing import CliRunner
 
+from xanesflow.cli import app
 from xanesflow.cli.choose_site import Absorber
 from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.cli.write_normalised import read_broadening, write_normalised
 from xanesflow.codes.feff8l import XanesResult
 from xanesflow.core.errors import WrongCallError
+from xanesflow.matching.candidates import find_candidates
+from xanesflow.matching.compute_candidates import make_engine, plan_spectra
+from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum
 
 ENERGY = np.arange(8320.0, 8372.0, 0.1)
 
@@ -59,3 +69,70 @@ def test_broadenings_are_read_or_refused_in_a_sentence():
     ):
         with pytest.raises(WrongCallError, match="--broaden"):
             read_broadening(wrong)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The engine's spectra of two oxides of copper: a flat background of 8e-4 bohr² above the edge at 8988 eV."""
+    folder = tmp_path_factory.mktemp("kept")
+    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L")
+    energy = np.arange(8970.0, 9022.0, 0.1)
+    background = 8e-4 * (0.5 + np.arctan((energy - 8988) / 0.1) / np.pi)
+    for name in OXIDES:
+        for site in plan_spectra(find_candidates([name], "Cu")[0], engine, store).sites:
+            store.put(site.key, StoredSpectrum(energy, background, background))
+    return folder
+
+
+OXIDES = ("cu2o-cuprite", "cuo-tenorite")
+
+
+def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp_path):
+    output = tmp_path / "out.h5"
+    arguments = ["predict", *OXIDES, "-m", model_of(), "-o", output, "--broaden", "gaussian:2", "--cache", kept]
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    with h5py.File(output) as file:
+        averages, energy = file["Cu_FEFF/averages/spectra"][()], file["Cu_FEFF/energy"][()]
+        ids = file["Cu_FEFF/averages/material_id"].asstr()[()].tolist()
+    for name in OXIDES:
+        path = tmp_path / f"out_{name}_Cu_FEFF_normalised.csv"
+        assert path.name in done.output.replace("\n", "")
+        table = pd.read_csv(path, comment="#")
+        expected = np.interp(table["energy_ev"], energy, averages[ids.index(name)])
+        assert table["cross_section"].to_numpy() == pytest.approx(expected, rel=1e-5)
+        above = (table["energy_ev"] > 8995).to_numpy()
+        assert table["normalised"].to_numpy()[above] == pytest.approx(expected[above] / 8e-4, rel=0.02)
+        assert table["broadened"].std() < table["normalised"].std()
+        assert "by FEFF8L" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--normalised"], "--output"),
+        (["--normalised", "-o", "out.h5", "--site", "0"], "--site cannot be used"),
+        (["--broaden", "box:1", "-o", "out.h5"], "--broaden 'box:1'"),
+    ],
+)
+def test_normalised_predictions_that_cannot_be_made_are_refused_first(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["predict", OXIDES[0], "-m", str(model_of()), *arguments])
+    assert done.exit_code == 2 and words in done.output and len(done.output.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_candidates_that_a_model_predicts_are_ranked(kept, tmp_path):
+    with h5py.File(campaign() / "d.h5") as file:
+        energy = file["Cu_FEFF/energy"][()]
+    away = np.arange(energy[0] - 100, energy[-1] + 200, 0.5)
+    scan = xdi(tmp_path / "scan.xdi", "mu", away, 0.3 + 0.5 + np.arctan((away - 8988) / 0.8) / np.pi)
+    output = tmp_path / "out.json"
+    arguments = ["match", scan, *OXIDES, "-m", model_of(), "-o", output, "--cache", kept, "--element", "Cu"]
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    assert "normalised by the engine's background" in done.output and "may not hold" in done.output
+    record = json.loads(output.read_text())
+    assert {row["id"] for row in record["rows"]} == set(OXIDES)
+    # The ranking lays the model's spectra over the scan, not the engine's, which has no structure above the edge.
+    assert all(np.ptp([value for value in row["fitted"][-40:] if value is not None]) > 0.02 for row in record["rows"])

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.matching import compute_candidates
@@ -253,6 +254,20 @@ def test_candidates_are_found_narrowed_and_described():
     assert [each.id for each in narrow] == ["fetio3-ilmenite"]
     with pytest.raises(XanesflowError, match="examples holds no structure of Fe with Xe"):
         find_candidates(["examples"], "Fe", Narrowing(frozenset({"Xe"})))
+
+
+def test_of_two_structures_with_one_id_the_first_is_a_candidate_and_the_other_is_named(tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.5), ["Fe", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]).to(
+        str(folder / "feo-rocksalt.cif"), fmt="cif"
+    )
+    candidates, refused = find_candidates(["examples", str(folder)], "Fe")
+    shipped = next(each for each in candidates if each.id == "feo-rocksalt")
+    assert shipped.structure().lattice.a < 4.4
+    assert [sentence for sentence in refused if "feo-rocksalt" in sentence and "rename" in sentence]
+    again, refused = find_candidates(["examples", "feo-rocksalt"], "Fe")
+    assert not refused and len(again) == len(candidates)
 
 
 def test_minerals_are_the_newest_ordered_entry_of_each_kind():

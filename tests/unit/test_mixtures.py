@@ -58,6 +58,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 def test_fractions_add_up_to_one_where_asked():
     fit = fit_mixtures(scan(made({"first": 0.5, "third": 0.55})), standards("first", "third"), sum_to_one=True)
     assert fit.mixtures[0].fractions.sum() == pytest.approx(1.0, abs=1e-6)
+    assert all(each.high.max() <= 1.0 for each in fit.mixtures)
 
 
 def test_fixed_standards_have_the_intervals_of_linear_regression():

@@ -73,6 +73,15 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option(metavar="FROM:TO", help="Energies in eV to leave out; may be repeated.", show_default=False),
 ]
+Broaden = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND:EV",
+        help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, "
+        "whose width rises (width, rise, centre).",
+        show_default=False,
+    ),
+]
 
 
 def read_options(

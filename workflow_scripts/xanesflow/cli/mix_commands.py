@@ -21,6 +21,7 @@ from xanesflow.cli.measured_options import (
     read_options,
 )
 from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.core.errors import WrongCallError
 
 Output = Annotated[
     Path | None,
@@ -81,6 +82,8 @@ def mix(
     with report_errors():
         reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
+        if cache and not computed:
+            raise WrongCallError("--cache keeps computed spectra, and only --computed uses these; leave it out.")
         from xanesflow.cli.show_mix import MixWanted, show_mix
 
         show_mix(

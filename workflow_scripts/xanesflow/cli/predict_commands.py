@@ -6,12 +6,16 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from xanesflow.cli.measured_options import Broaden
 from xanesflow.cli.terminal import messages, report_input_errors, results, say
+from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import listing
 
 
 @contextmanager
@@ -75,6 +79,23 @@ def predict(
         Literal["refuse", "ordered", "random"],
         typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
     ] = "refuse",
+    normalised: Annotated[
+        bool,
+        typer.Option(
+            "--normalised",
+            help="Also write each material's spectrum in units of its edge step, as measured ones are, with the "
+            "embedded engine's background.",
+        ),
+    ] = False,
+    broaden: Broaden = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the engine's spectra are kept, for --normalised; by default the user's cache folder.",
+            show_default=False,
+        ),
+    ] = None,
     calibration: Annotated[
         list[Path] | None,
         typer.Option(
@@ -114,10 +135,31 @@ def predict(
     Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
     """
     with report_input_errors():
+        wanted = {"--site": site is not None, "--disorder": disorder != "refuse"}
+        if (normalised or broaden) and (given := [name for name, is_given in wanted.items() if is_given]):
+            raise WrongCallError(
+                f"Whole, ordered materials are normalised, so {listing(given)} cannot be used with --normalised; leave "
+                "out one or the other."
+            )
+        if (normalised or broaden) and output is None:
+            raise WrongCallError("--normalised writes its tables beside the spectra; name their file with --output.")
         with _quick_imports():
+            from xanesflow.cli.normalise_predictions import normalise_predictions
             from xanesflow.cli.show_predictions import show_prediction
+            from xanesflow.cli.write_normalised import read_broadening
             from xanesflow.structures.disorder.represent import Disorder
 
+        normalise = None
+        if output is not None and (normalised or broaden):
+            normalise = partial(
+                normalise_predictions,
+                structures=structures,
+                output=output,
+                broadening=read_broadening(broaden) if broaden else None,
+                cache=cache,
+                workers=workers,
+                messages=messages(),
+            )
         if not show_prediction(
             structures,
             model,
@@ -133,6 +175,7 @@ def predict(
             symprec=symprec,
             site=site,
             disorder=Disorder(disorder),
+            normalise=normalise,
         ):
             sys.exit(2)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ def show_prediction(
     *,
     messages: Console,
     results: Console,
+    normalise: Callable[[Prediction], list[Path]] | None = None,
     **options: Any,
 ) -> bool:
     """Predict, write and show spectra.
@@ -44,6 +45,7 @@ def show_prediction(
         plot: figure to write; None: no figure.
         messages: for progress and remarks.
         results: for the table and the paths.
+        normalise: writes the spectra in units of their edge step and returns the files; None: they are not written.
         options: of `prediction.predict_files.predict_structures`.
 
     Returns:
@@ -61,7 +63,8 @@ def show_prediction(
     for remark in found.remarks:
         say(messages, remark, style="yellow")
     _show_rejected(found, output, messages)
-    for path in filter(None, (output, plot)):
+    normalised = [] if normalise is None else normalise(found)
+    for path in filter(None, (output, plot, *normalised)):
         say(results, str(path))
     return not found.rejected or all(path.is_dir() for path in structures)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from xanesflow.cli.measured_options import Broaden
 from xanesflow.cli.terminal import messages, report_errors, results
 
 
@@ -104,15 +105,7 @@ def xanes(
         bool,
         typer.Option("--normalised", help="Also write the background and the spectrum normalised by it."),
     ] = False,
-    broaden: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND:EV",
-            help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, "
-            "whose width rises (width, rise, centre).",
-            show_default=False,
-        ),
-    ] = None,
+    broaden: Broaden = None,
     symprec: Annotated[
         float,
         typer.Option(

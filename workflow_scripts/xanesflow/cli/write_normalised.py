@@ -11,7 +11,7 @@ import numpy as np
 from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
-from xanesflow.matching.material_spectrum import average_sites
+from xanesflow.matching.material_spectrum import NormalisedSpectrum, average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
 
@@ -68,23 +68,35 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
         if result is None or result.background is None:
             return False
         spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
-    mean = average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
+    write_spectrum(path, average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes]), broadening)
+    return True
+
+
+def write_spectrum(
+    path: Path, mean: NormalisedSpectrum, broadening: Broadening | None, *, background: str = "without the neighbours"
+) -> None:
+    """Write a material's normalised spectrum as CSV; see `write_normalised`.
+
+    Args:
+        path: the table.
+        mean: of the sites.
+        broadening: of the normalised spectrum; None: none.
+        background: what the background is.
+    """
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
     names = ["energy_ev", "cross_section", "background", "normalised"]
     lines = [
-        "energies absolute, in eV; cross sections in bohr^2, mean of the sites; background: without the neighbours"
+        f"energies absolute, in eV; cross sections in bohr^2, mean of the sites; background: {background}",
+        "normalised: divided by the step of the background, as xanesflow measured does with measured spectra",
     ]
-    lines.append("normalised: divided by the step of the background, as xanesflow measured does with measured spectra")
     if broadening is not None:
         columns.append(broaden(mean.energy_ev, mean.values, mean.edge_ev, broadening))
         names.append("broadened")
-        lines.append(
-            f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV, rise {broadening.rise_ev:g} eV about "
-            f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
-        )
+        centre = f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
+        rise = "" if broadening.kind == "gaussian" else f", rise {broadening.rise_ev:g} eV about {centre}"
+        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
     rows = [
         f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
         for energy, *values in zip(*columns, strict=True)
     ]
     write_text(path, "\n".join([*(f"# {line}" for line in lines), ",".join(names), *rows]) + "\n")
-    return True

@@ -110,7 +110,10 @@ def find_candidates(
         if element not in material.elements:
             without += 1
         elif _is_kept(material, narrowing):
-            found[material.material_id] = _candidate(name, material, element)
+            candidate = _candidate(name, material, element)
+            before = found.setdefault(candidate.id, candidate)
+            if before.material.structure != material.structure:
+                refused.append(f"{candidate.id} ({candidate.formula}): another structure has this id; rename one.")
     if not found:
         raise XanesflowError(_nothing(given, element, narrowing, without, refused))
     return [found[key] for key in sorted(found)], refused

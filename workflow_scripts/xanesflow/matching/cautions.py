@@ -9,9 +9,6 @@ from xanesflow.matching.choice_model import MatchCalibration
 from xanesflow.matching.ranking import Row
 from xanesflow.measured import MeasuredSpectrum
 
-_CHECKED = frozenset(("V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu"))
-"""Elements with known standards in the calibration."""
-
 _FEW = 5
 _SHARP_EV = 1.0
 
@@ -47,7 +44,7 @@ def warn(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: MatchCali
             "The spectrum is about as sharp as a computed one; if it was measured with high energy resolution "
             "(HERFD), its pre-edge and peaks differ from the standards that the certainty was learned from."
         )
-    if computed and spectrum.element not in _CHECKED:
+    if computed and not any(spectrum.element in of_class for of_class in calibration.expected.values()):
         yield f"No standard of {spectrum.element} was among those that the certainty was learned from."
     if len(rows) < _FEW:
         counted = "candidate was" if len(rows) == 1 else "candidates were"

@@ -232,7 +232,7 @@ def _refine(members: Sequence[Standard], energy: Floats, values: Floats, *, poin
         tuple(each.name for each in members),
         fractions,
         np.maximum(fractions - spread, 0.0),
-        fractions + spread,
+        np.minimum(fractions + spread, 1.0) if sum_to_one else fractions + spread,
         shifts,
         rms,
         float(criterion),

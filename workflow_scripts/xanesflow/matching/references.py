@@ -21,6 +21,7 @@ from xanesflow.matching.ranking import Reference
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
+from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.predictor import Predictor
 
 MEASURED = "measured"
@@ -99,17 +100,32 @@ def predicted_spectra(
         raise XanesflowError(
             f"The model predicts {element} at {plural(len(subsets), 'level')} of theory; give a model with one."
         )
-    averages, energies = subsets[0].averages, subsets[0].energy_ev
+    found = normalise_averages(subsets[0], spectra)
+    lacking = [f"{each.id} ({each.formula}): the model does not predict it." for each in known if each.id not in found]
+    return found, lacking
+
+
+def normalise_averages(
+    predicted: SubsetPrediction, spectra: Mapping[str, NormalisedSpectrum]
+) -> dict[str, NormalisedSpectrum]:
+    """Divide predicted spectra of whole materials by the edge step of the engine's background.
+
+    Args:
+        predicted: spectra of an element at a level of theory, whose energies are kept to whole steps.
+        spectra: of the engine, by id; materials that are not among them are left out.
+    """
+    averages, energies = predicted.averages, predicted.energy_ev
     even = np.arange(np.ceil(energies[0] / STEP_EV), np.floor(energies[-1] / STEP_EV) + 1) * STEP_EV
     found: dict[str, NormalisedSpectrum] = {}
     for name, row in zip(averages.material_id, averages.spectra, strict=True):
+        if name not in spectra:
+            continue
         of_engine = spectra[name]
         values = np.interp(even, energies, row)
         background = np.interp(even, of_engine.energy_ev, of_engine.background)
         step = edge_step(of_engine.energy_ev, of_engine.background)(even)
         found[name] = NormalisedSpectrum(even, values / step, values, background, of_engine.edge_ev)
-    lacking = [f"{each.id} ({each.formula}): the model does not predict it." for each in known if each.id not in found]
-    return found, lacking
+    return found
 
 
 def measured_references(

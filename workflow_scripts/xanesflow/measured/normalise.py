@@ -85,7 +85,8 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
     _room(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
-    remarks = (*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half), *_short(energy, half))
+    cut_short = [] if scan.mode == "normalised" else _short(energy, half)
+    remarks = (*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half), *cut_short)
     e0 = options.e0_ev if options.e0_ev is not None else half
     parameters: dict[str, Any] = {
         **scan.parameters,

@@ -1,0 +1,61 @@
+"""`xanesflow predict --normalised`: writes predicted spectra as measured ones are written, a file for each material."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from xanesflow.cli.show_match import Wanted, compute_candidates
+from xanesflow.cli.terminal import say
+from xanesflow.cli.write_normalised import write_spectrum
+from xanesflow.matching.candidates import find_candidates
+from xanesflow.matching.references import material_spectra, normalise_averages
+from xanesflow.measured.broaden import Broadening
+from xanesflow.prediction.data import Predicted
+
+
+def normalise_predictions(
+    found: Predicted,
+    structures: Sequence[Path],
+    output: Path,
+    broadening: Broadening | None,
+    *,
+    cache: Path | None = None,
+    workers: int | None = None,
+    messages: Console,
+) -> list[Path]:
+    """Write each material's mean with the engine's background, normalised by it and, if asked, broadened.
+
+    Models predict no background. The embedded engine computes it for the same structures, or it is kept from before.
+
+    Args:
+        found: the prediction.
+        structures: that it was made for, as on the command line.
+        output: file of the prediction; the tables are called `<its stem>_<material>_<subset>_normalised.csv`.
+        broadening: of the normalised spectra; None: none.
+        cache: folder of kept spectra; None: the user's.
+        workers: sites that are computed at a time; None: one for each core.
+        messages: for progress and remarks.
+
+    Returns:
+        The tables.
+
+    Raises:
+        XanesflowError: a structure cannot be read any more, or the engine cannot run.
+    """
+    wanted = Wanted(tuple(map(str, structures)), cache=cache, workers=workers)
+    written = []
+    for name, predicted in found.subsets.items():
+        ids = set(predicted.averages.material_id)
+        candidates, _ = find_candidates(wanted.structures, predicted.subset.split("_")[0])
+        candidates = [each for each in candidates if each.id in ids]
+        spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, messages))
+        for sentence in failed:
+            say(messages, f"Not normalised: {sentence}", style="yellow")
+        for material, spectrum in normalise_averages(predicted, spectra).items():
+            path = output.with_name(f"{output.stem}_{material}_{name}_normalised.csv")
+            write_spectrum(path, spectrum, broadening, background=f"by {wanted.theory}, without the neighbours")
+            written.append(path)
+    return written
