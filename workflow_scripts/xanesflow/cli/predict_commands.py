@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.terminal import messages, report_input_errors, results, say
+from xanesflow.core.errors import WrongCallError
 
 
 @contextmanager
@@ -52,6 +53,15 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="File for the spectra, .csv or .h5.", show_default=False),
+    ] = None,
+    file_format: Annotated[
+        Literal["athena"] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="athena: --output is a new folder, with a file of two columns for each site, named by the site.",
+            show_default=False,
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -114,6 +124,8 @@ def predict(
     Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
     """
     with report_input_errors():
+        if file_format == "athena" and output is None:
+            raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
         with _quick_imports():
             from xanesflow.cli.show_predictions import show_prediction
             from xanesflow.structures.disorder.represent import Disorder
@@ -125,6 +137,7 @@ def predict(
             plot,
             messages=messages(),
             results=results(),
+            athena=file_format == "athena",
             subsets=subset or [],
             calibrations=calibration or [],
             weights=weights,

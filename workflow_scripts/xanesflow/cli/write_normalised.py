@@ -14,6 +14,7 @@ from xanesflow.core.files import write_text
 from xanesflow.matching.material_spectrum import average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
+from xanesflow.measured.write_athena import athena_text
 
 _DEFAULTS: dict[str, dict[str, float]] = {
     "gaussian": {},
@@ -55,7 +56,7 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
     Args:
-        path: the table.
+        path: the table; one that ends with .dat has two columns for Athena, energy and the last of these.
         outcomes: of all sites.
         broadening: of the normalised spectrum; None: none.
 
@@ -82,6 +83,10 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
             f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV, rise {broadening.rise_ev:g} eV about "
             f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
         )
+    if path.suffix == ".dat":
+        unit = "normalised absorption, 1 far above the edge"
+        write_text(path, athena_text(mean.energy_ev, columns[-1], outcomes[0].site.element, lines, unit=unit))
+        return True
     rows = [
         f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
         for energy, *values in zip(*columns, strict=True)
