@@ -12,7 +12,7 @@ from xanesflow.cli.compute_sites import compute_sites, cores
 from xanesflow.cli.show_spectra import announce, live_display, remarks, summary
 from xanesflow.cli.terminal import say
 from xanesflow.cli.write_normalised import write_normalised
-from xanesflow.cli.write_xanes import common_grid, draw_plot, write_table
+from xanesflow.cli.write_xanes import common_grid, draw_plot, write_athena, write_table
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.measured.broaden import Broadening
@@ -23,6 +23,7 @@ def quick_look(
     look: QuickLook,
     folder: Path,
     *,
+    athena: bool = False,
     workers: int | None,
     keep: Path | None = None,
     normalised: bool = False,
@@ -36,6 +37,7 @@ def quick_look(
         request: structure, element and atoms.
         look: level of theory and its settings.
         folder: for table and plot; made if missing.
+        athena: whether to write a file for each site, which Athena reads, instead of the table.
         workers: sites computed at a time; None: one for each core.
         keep: folder for the folders of the runs; None: they are removed.
         normalised: whether to write the background and the spectrum normalised by it, too.
@@ -76,15 +78,19 @@ def quick_look(
         raise XanesflowError(f"None of the {len(failed)} sites has a spectrum, for the reasons above.")
     spectra = common_grid(outcomes, average=request.whole)
     table, *plots = [folder / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
-    write_table(table, request, look, outcomes, spectra)
+    if athena:
+        tables = write_athena(table, request, look, outcomes, spectra)
+    else:
+        write_table(table, request, look, outcomes, spectra)
+        tables = [table]
     draw_plot(plots, request, spectra)
     results.print(summary(outcomes, look, spectra))
     for sentence in remarks(request, look, outcomes, spectra):
         say(console, sentence, style="yellow")
     say(console, f"Theory: {look.basis}.")
-    written = [table, *plots]
+    written = [*tables, *plots]
     if normalised or broadening is not None:
-        beside = table.with_name(f"{table.stem}_normalised.csv")
+        beside = table.with_name(f"{table.stem}_normalised{'.dat' if athena else '.csv'}")
         if write_normalised(beside, outcomes, broadening):
             written.append(beside)
         else:

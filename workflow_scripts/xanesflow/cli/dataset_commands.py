@@ -115,14 +115,19 @@ def export(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that does not exist yet.")],
     layout: Annotated[
-        Literal["npy", "npz", "csv"],
-        typer.Option("--format", "-f", help="npy: a file for each array; npz: one for each subset; csv: tables."),
+        Literal["npy", "npz", "csv", "athena"],
+        typer.Option(
+            "--format",
+            "-f",
+            help="npy: a file for each array; npz: one for each subset; csv: tables; athena: a file of two columns for "
+            "each site, named by the site.",
+        ),
     ] = "npy",
     subset: Annotated[
         list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a dataset as plain NumPy files (without pickles) or CSV, for programs that cannot read HDF5.
+    """Write a dataset as plain NumPy files (without pickles), CSV or files for Athena, which cannot read HDF5.
 
     Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
     """

@@ -33,7 +33,8 @@ def normalise_predictions(
     Args:
         found: the prediction.
         structures: that it was made for, as on the command line.
-        output: file of the prediction; the tables are called `<its stem>_<material>_<subset>_normalised.csv`.
+        output: file of the prediction, and the tables are called `<its stem>_<material>_<subset>_normalised.csv`; or
+            its folder of files for Athena, and they are `<subset>/<material>_normalised.dat` there.
         broadening: of the normalised spectra; None: none.
         cache: folder of kept spectra; None: the user's.
         workers: sites that are computed at a time; None: one for each core.
@@ -49,13 +50,16 @@ def normalise_predictions(
     written = []
     for name, predicted in found.subsets.items():
         ids = set(predicted.averages.material_id)
-        candidates, _ = find_candidates(wanted.structures, predicted.subset.split("_")[0])
+        element = predicted.subset.split("_")[0]
+        candidates, _ = find_candidates(wanted.structures, element)
         candidates = [each for each in candidates if each.id in ids]
         spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, messages))
         for sentence in failed:
             say(messages, f"Not normalised: {sentence}", style="yellow")
         for material, spectrum in normalise_averages(predicted, spectra).items():
-            path = output.with_name(f"{output.stem}_{material}_{name}_normalised.csv")
-            write_spectrum(path, spectrum, broadening, background=f"by {wanted.theory}, without the neighbours")
+            beside = output.with_name(f"{output.stem}_{material}_{name}_normalised.csv")
+            path = output / name / f"{material}_normalised.dat" if output.is_dir() else beside
+            background = f"by {wanted.theory}, without the neighbours"
+            write_spectrum(path, spectrum, broadening, element=element, background=background)
             written.append(path)
     return written

@@ -57,6 +57,15 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="File for the spectra, .csv or .h5.", show_default=False),
     ] = None,
+    file_format: Annotated[
+        Literal["athena"] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="athena: --output is a new folder, with a file of two columns for each site, named by the site.",
+            show_default=False,
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png, .pdf or .html.", show_default=False),
@@ -143,6 +152,8 @@ def predict(
             )
         if (normalised or broaden) and output is None:
             raise WrongCallError("--normalised writes its tables beside the spectra; name their file with --output.")
+        if file_format == "athena" and output is None:
+            raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
         with _quick_imports():
             from xanesflow.cli.normalise_predictions import normalise_predictions
             from xanesflow.cli.show_predictions import show_prediction
@@ -167,6 +178,7 @@ def predict(
             plot,
             messages=messages(),
             results=results(),
+            athena=file_format == "athena",
             subsets=subset or [],
             calibrations=calibration or [],
             weights=weights,

@@ -41,7 +41,7 @@ def show_prediction(
     Args:
         structures: files and folders.
         models: see `prediction.trained_models.load_models`.
-        output: .csv or .h5; None: only the table is shown.
+        output: file or folder to write; None: only the table is shown.
         plot: figure to write; None: no figure.
         messages: for progress and remarks.
         results: for the table and the paths.

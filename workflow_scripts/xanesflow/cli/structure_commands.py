@@ -46,6 +46,14 @@ def xanes(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for table and plot; made if missing.")
     ] = Path(),
+    file_format: Annotated[
+        Literal["csv", "athena"],
+        typer.Option(
+            "--format",
+            "-f",
+            help="csv: one table; athena: a file of two columns for each site, named by the site, and their average.",
+        ),
+    ] = "csv",
     theory: Annotated[
         str,
         typer.Option(
@@ -121,7 +129,7 @@ def xanes(
         typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
     ] = "refuse",
 ) -> None:
-    """Compute the K-edge XANES of a structure, and write it as a table (CSV) and a plot (PNG, SVG).
+    """Compute the K-edge XANES of a structure, and write it as a table (CSV, or for Athena) and a plot (PNG, SVG).
 
     The embedded engine takes seconds; with `--theory FEFFQ` FEFF 10 at small radii takes seconds to a minute, with
     `--theory FEFF` at the paper's minutes, up to hours.
@@ -148,6 +156,7 @@ def xanes(
             request,
             look,
             output,
+            athena=file_format == "athena",
             workers=workers,
             keep=keep,
             normalised=normalised,

@@ -14,6 +14,7 @@ from xanesflow.core.files import write_text
 from xanesflow.matching.material_spectrum import NormalisedSpectrum, average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
+from xanesflow.measured.write_athena import athena_text
 
 _DEFAULTS: dict[str, dict[str, float]] = {
     "gaussian": {},
@@ -55,7 +56,7 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
     Args:
-        path: the table.
+        path: the table; one that ends with .dat has two columns for Athena, energy and the last of these.
         outcomes: of all sites.
         broadening: of the normalised spectrum; None: none.
 
@@ -68,19 +69,26 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
         if result is None or result.background is None:
             return False
         spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
-    write_spectrum(path, average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes]), broadening)
+    mean = average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
+    write_spectrum(path, mean, broadening, element=outcomes[0].site.element)
     return True
 
 
 def write_spectrum(
-    path: Path, mean: NormalisedSpectrum, broadening: Broadening | None, *, background: str = "without the neighbours"
+    path: Path,
+    mean: NormalisedSpectrum,
+    broadening: Broadening | None,
+    *,
+    element: str,
+    background: str = "without the neighbours",
 ) -> None:
-    """Write a material's normalised spectrum as CSV; see `write_normalised`.
+    """Write a material's normalised spectrum as CSV, or as .dat for Athena; see `write_normalised`.
 
     Args:
         path: the table.
         mean: of the sites.
         broadening: of the normalised spectrum; None: none.
+        element: symbol of the absorber.
         background: what the background is.
     """
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
@@ -95,6 +103,10 @@ def write_spectrum(
         centre = f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
         rise = "" if broadening.kind == "gaussian" else f", rise {broadening.rise_ev:g} eV about {centre}"
         lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
+    if path.suffix == ".dat":
+        unit = "normalised absorption, 1 far above the edge"
+        write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit))
+        return
     rows = [
         f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
         for energy, *values in zip(*columns, strict=True)

@@ -19,6 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
+from xanesflow.measured.write_athena import athena_text
 
 Floats = NDArray[np.float64]
 
@@ -83,16 +84,8 @@ def write_table(
     path: Path, request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra
 ) -> None:
     """Write the spectra as CSV, below lines that begin with `#` and say how they were computed."""
-    material = request.material
     lines = [
-        f"K-edge XANES, {look.basis}",
-        f"structure: {request.source}",
-        f"formula: {material.formula}, absorber {request.element}, {len(material.elements)} atoms in the cell",
-        f"structure_sha256: {' '.join(sha256_text(each.structure) for each in request.materials)}",
-        *(f"{each.material_id}: {each.note}" for each in request.materials if each.parent),
-        f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
-        f"engine: {json.dumps(look.engine.settings(), default=list)}",
-        f"versions: {json.dumps(versions(look.packages), sort_keys=True)}",
+        *_about(request, look),
         *(f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes),
     ]
     if len(spectra.sites) > 1:
@@ -110,6 +103,47 @@ def write_table(
     ]
     text = "\n".join([*("# " + " ".join(line.split()) for line in lines), ",".join(names), *rows])
     write_text(path, text + "\n")
+
+
+def write_athena(
+    path: Path, request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra
+) -> list[Path]:
+    """Write each spectrum as a file of two columns; see `athena_text`.
+
+    Args:
+        path: of the table; each file's name adds the site to it, or `average`.
+        request: structure and element.
+        look: level of theory.
+        outcomes: of the sites.
+        spectra: on a common grid.
+
+    Returns:
+        The files.
+    """
+    said = {outcome.site: f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes}
+    files = [(site.folder, said[site], mu) for site, mu in spectra.sites]
+    if spectra.average is not None and len(files) > 1:
+        files.append(("average", "average of the sites, weighted with the multiplicities", spectra.average))
+    written = []
+    for name, what, mu in files:
+        written.append(path.with_name(f"{path.stem}_{name}.dat"))
+        write_text(written[-1], athena_text(spectra.energy_ev, mu, request.element, [*_about(request, look), what]))
+    return written
+
+
+def _about(request: Request, look: QuickLook) -> list[str]:
+    """What the spectra are of, and how they were computed, a line each."""
+    material = request.material
+    return [
+        f"K-edge XANES, {look.basis}",
+        f"structure: {request.source}",
+        f"formula: {material.formula}, absorber {request.element}, {len(material.elements)} atoms in the cell",
+        f"structure_sha256: {' '.join(sha256_text(each.structure) for each in request.materials)}",
+        *(f"{each.material_id}: {each.note}" for each in request.materials if each.parent),
+        f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
+        f"engine: {json.dumps(look.engine.settings(), default=list)}",
+        f"versions: {json.dumps(versions(look.packages), sort_keys=True)}",
+    ]
 
 
 def _describe_result(outcome: SiteResult, look: QuickLook) -> str:

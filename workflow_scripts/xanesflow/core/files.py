@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,26 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(target: str | Path) -> Iterator[Path]:
+    """Give a temporary folder next to `target`, which gets that name only if the block ends without an error.
+
+    Raises:
+        XanesflowError: `target` exists.
+    """
+    target = Path(target)
+    if os.path.lexists(target):
+        raise XanesflowError(f"{target} already exists, and nothing is overwritten; name another folder.")
+    temporary = target.with_name(temporary_name(target, "new"))
+    shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed call
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(target: str | Path, text: str) -> None:

@@ -52,6 +52,11 @@ def printable(text: str, length: int | None = None) -> str:
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)[:length]
 
 
+def quoted(given: object, most: int = 80) -> str:
+    """Quote foreign input inside a sentence: `'text'`, on one line, printable, and cut to `most` characters."""
+    return f"'{one_line(printable(' '.join(str(given).split())), most)}'"
+
+
 def without_controls(text: str) -> str:
     """Make foreign text harmless where it is shown: whatever could steer a terminal or turn the line becomes U+FFFD.
 

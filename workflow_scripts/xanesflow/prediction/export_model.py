@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import sha256_file, temporary_name, write_hashes, write_text
+from xanesflow.core.files import new_folder, sha256_file, write_hashes, write_text
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.dataset.build import CITATION
 from xanesflow.dataset.share.licences import licence_text
@@ -58,8 +57,6 @@ def export_model(
     """
     # Check the input before anything is written.
     folder = Path(folder)
-    if folder.exists():
-        raise XanesflowError(f"{folder} is there already, and nothing is overwritten; name another folder.")
     models = load_models(given, calibrations)
     if len(models) > 1:
         names = "; ".join(model.name for model in models)
@@ -68,10 +65,8 @@ def export_model(
     scrubber = Scrubber(json.dumps(model.card.config))
 
     # Everything goes into a temporary folder first, so that a killed export leaves no half-written model.
-    temporary = folder.with_name(temporary_name(folder, "export"))
-    shutil.rmtree(temporary, ignore_errors=True)  # left by a killed export
-    (temporary / "calibration").mkdir(parents=True)
-    try:
+    with new_folder(folder) as temporary:
+        (temporary / "calibration").mkdir()
         # Scrubbing changes the checkpoints' hashes, so the calibrations must name the new ones.
         hashes = {}
         for seed_model, file in zip(model.seed_models, model.files, strict=True):
@@ -94,9 +89,6 @@ def export_model(
         files = sorted(path for path in temporary.rglob("*") if path.is_file())
         check_package(files, scrubber)
         write_hashes(temporary, files)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

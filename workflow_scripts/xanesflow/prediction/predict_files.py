@@ -16,7 +16,7 @@ from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Predictor, Progress
-from xanesflow.prediction.write import check_output, rejected_beside, write_prediction
+from xanesflow.prediction.write import check_output, rejected_beside, write_athena_folder, write_prediction
 from xanesflow.structures.disorder.represent import REFUSE, Disorder
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def predict_structures(
     models: Sequence[str | Path],
     output: Path | None,
     *,
+    athena: bool = False,
     plot: Path | None = None,
     subsets: Iterable[str] = (),
     calibrations: Sequence[str | Path] = (),
@@ -51,6 +52,7 @@ def predict_structures(
         structures: files and folders; see `input_structures.read_structures`.
         models: see `trained_models.load_models`.
         output: .csv or .h5; `<output>_rejected.csv` beside it lists what was left out. None: nothing is written.
+        athena: whether `output` is a new folder for files that Athena reads.
         plot: .svg, .png, .pdf or .html; None: no plot.
         subsets: only these, as `Cu_FEFF`; empty: all that the models cover.
         calibrations: files of error bars that do not lie beside their model.
@@ -68,7 +70,7 @@ def predict_structures(
     """
     # Wrong names of output files are found before the work.
     if output is not None:
-        check_output(output)
+        check_output(output, athena=athena)
     if plot is not None:
         check_plot(plot)
 
@@ -96,7 +98,7 @@ def predict_structures(
     if config_json is not None:
         found = replace(found, made={**found.made, "config": config_json})
     if output is not None:
-        write_prediction(output, found)
+        (write_athena_folder if athena else write_prediction)(output, found)
     _write_rejected(output, found.rejected, many=many)
     if plot is not None:
         found.plot(plot)

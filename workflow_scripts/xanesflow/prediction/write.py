@@ -1,8 +1,9 @@
-"""Writes predictions as CSV or HDF5; `read` reads the HDF5 file."""
+"""Writes predictions as CSV, HDF5, or files that Athena reads; `read` reads the HDF5 file."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ import h5py
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path
-from xanesflow.core.sites import WHOLE_MATERIAL, parent_of
+from xanesflow.core.files import atomic_path, new_folder
+from xanesflow.core.sites import WHOLE_MATERIAL, Subset, parent_of
+from xanesflow.measured.write_athena import athena_text
 from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 if TYPE_CHECKING:
@@ -28,8 +30,12 @@ OPTIONAL = (*BANDS, "error", "error_95", "distance")
 _UNITS = {"energy": "eV", "distance": "1"}
 
 
-def check_output(path: str | Path) -> None:
-    """Raise XanesflowError unless a prediction can be written to a file of this name."""
+def check_output(path: str | Path, *, athena: bool = False) -> None:
+    """Raise XanesflowError unless a prediction can be written under this name, for Athena as a new folder."""
+    if athena:
+        if os.path.lexists(path):
+            raise XanesflowError(f"{path} already exists, and nothing is overwritten; name another folder.")
+        return
     if Path(path).suffix.lower() not in TABLES + HDF5:
         raise XanesflowError(f"{path} cannot be written: a prediction is a .csv or .h5 file; name one of these.")
     if Path(path).is_dir():
@@ -59,6 +65,27 @@ def write_prediction(path: str | Path, prediction: Predicted) -> None:
         for name, each in prediction.subsets.items():
             _write_subset(file.create_group(name), each)
         write_rejected_group(file, prediction.rejected)
+
+
+def write_athena_folder(folder: str | Path, prediction: Predicted) -> None:
+    """Write a file of two columns for each site, and for each material of several sites its average; see `athena_text`.
+
+    The files are `<subset>/<site id>.dat` and `<subset>/<material id>_average.dat`.
+
+    Raises:
+        XanesflowError: the folder exists.
+    """
+    made = [f"{key}: {value}" for key, value in prediction.made.items() if key != "config"]
+    with new_folder(folder) as temporary:
+        for name, each in prediction.subsets.items():
+            (temporary / name).mkdir()
+            several = [k for k, sites in enumerate(each.averages.n_sites) if sites > 1]
+            spectra = dict(zip(each.ids, each.spectra, strict=True))
+            spectra |= {f"{each.averages.material_id[k]}_average": each.averages.spectra[k] for k in several}
+            for site, spectrum in spectra.items():
+                about = [f"{name} predicted by {each.model} on {each.features}", f"site: {site}", *made]
+                text = athena_text(each.energy_ev, spectrum, Subset.parse(name).element, about)
+                (temporary / name / f"{site}.dat").write_text(text, encoding="utf-8")
 
 
 def rejected_beside(output: str | Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -12,12 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import temporary_name
+from xanesflow.core.files import new_folder
+from xanesflow.core.sites import MATERIAL_ID, Subset
 from xanesflow.core.tables import REJECTED_COLUMNS
+from xanesflow.core.text import quoted
 from xanesflow.dataset.file import STRUCTURES, names_in
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
+from xanesflow.measured.write_athena import athena_text
 
-Layout = Literal["npy", "npz", "csv"]
+Layout = Literal["npy", "npz", "csv", "athena"]
 
 README = {
     "npy": """<subset>/<array>.npy, which numpy.load reads without pickles:
@@ -44,6 +46,10 @@ README = {
 <subset>/rejected.csv    sites that were left out, with their reason
 All numbers have enough digits to restore them exactly.
 """,
+    "athena": """<subset>/<site id>.dat   two columns, which Athena, Larch and xanesflow measured read: energy in eV,
+                         absolute, and absorption cross section in bohr^2
+<subset>/rejected.csv    sites that were left out, with their reason
+""",
 }
 
 COMMON = """structures.jsonl   one structure on each line: name (<material id> or <material id>@<subset>) and
@@ -61,7 +67,7 @@ def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets
     Args:
         path: the dataset.
         out: the folder; it appears once everything is written.
-        layout: `npy`, `npz` or `csv`; the README.txt in the folder explains the files.
+        layout: `npy`, `npz`, `csv` or `athena`; the README.txt in the folder explains the files.
         subsets: export only these; None for all.
 
     Returns:
@@ -70,35 +76,23 @@ def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets
     Raises:
         XanesflowError: the file is no dataset, a subset is missing, or the folder already exists.
     """
-    out = Path(out)
-    if out.exists():
-        raise XanesflowError(f"{out} already exists, and nothing is overwritten; name another folder.")
-    with load(path) as data:
+    with load(path) as data, new_folder(out) as folder:
         chosen = [data[name] for name in subsets or data.subsets]
-        temporary = out.with_name(temporary_name(out, "export"))
-        shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed export
-        temporary.mkdir(parents=True)
-        try:
-            for subset in chosen:
-                _write_subset(temporary, subset, layout)
-            _write_structures(temporary / "structures.jsonl", data, {subset.name for subset in chosen})
-            about = {key: data.attributes[key] for key in sorted(data.attributes)}
-            (temporary / "dataset.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            (temporary / "README.txt").write_text(
-                f"{about.get('title', '')}\n\n{README[layout]}{COMMON}", encoding="utf-8"
-            )
-            number = sum(each.is_file() for each in temporary.rglob("*"))
-            temporary.rename(out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return number
+        about = {key: data.attributes[key] for key in sorted(data.attributes)}
+        for subset in chosen:
+            if layout == "athena":
+                _write_athena(folder, subset, str(about.get("title", "")))
+            else:
+                _write_subset(folder, subset, layout)
+        _write_structures(folder / "structures.jsonl", data, {subset.name for subset in chosen})
+        (folder / "dataset.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        (folder / "README.txt").write_text(f"{about.get('title', '')}\n\n{README[layout]}{COMMON}", encoding="utf-8")
+        return sum(each.is_file() for each in folder.rglob("*"))
 
 
 def _write_subset(folder: Path, subset: SubsetView, layout: Layout) -> None:
     name = subset.name
-    rejected = pd.DataFrame(
-        [(r.material_id, r.site_index, r.reason, r.detail) for r in subset.rejected()], columns=REJECTED_COLUMNS
-    )
+    rejected = _rejected(subset)
     if layout == "npz":
         np.savez(folder / f"{name}.npz", allow_pickle=False, **_arrays(subset))
         rejected.to_csv(folder / f"{name}_rejected.csv", index=False)
@@ -118,6 +112,27 @@ def _write_subset(folder: Path, subset: SubsetView, layout: Layout) -> None:
         columns = [f"{featurizer}_{k}" for k in range(values.shape[1])]
         table = pd.DataFrame(values, index=index, columns=columns)
         table.to_csv(folder / name / f"features_{featurizer}.csv")
+
+
+def _write_athena(folder: Path, subset: SubsetView, title: str) -> None:
+    """Write a file of two columns for each site, and what was left out."""
+    (folder / subset.name).mkdir()
+    element = Subset.parse(subset.name).element
+    energy, spectra = subset.energy, subset.spectra[:]
+    for row, (site, material) in enumerate(zip(subset.ids, subset.material_id.tolist(), strict=True)):
+        if not MATERIAL_ID.fullmatch(material):
+            raise XanesflowError(
+                f"The id {quoted(material)} in {subset.name} cannot name a file; export with --format npz instead."
+            )
+        about = [f"dataset: {title}", f"subset: {subset.name}", f"site: {site}"]
+        text = athena_text(energy, spectra[row], element, about)
+        (folder / subset.name / f"{site}.dat").write_text(text, encoding="utf-8")
+    _rejected(subset).to_csv(folder / subset.name / "rejected.csv", index=False)
+
+
+def _rejected(subset: SubsetView) -> pd.DataFrame:
+    rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in subset.rejected()]
+    return pd.DataFrame(rows, columns=REJECTED_COLUMNS)
 
 
 def _arrays(subset: SubsetView) -> dict[str, NDArray[np.generic]]:
