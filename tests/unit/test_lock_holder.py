@@ -107,7 +107,7 @@ def test_what_the_dead_held_is_taken_over_and_what_the_living_hold_is_not(tmp_pa
     write_claim(path, living, silent=SILENT + 5)
     assert claim.take() is None and claim.read()[0].process == os.getpid()
     assert Claim(path).take().process == os.getpid()
-    claim.release()
+    claim.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -128,7 +128,7 @@ def test_of_many_that_take_over_one_dead_holder_only_one_gets_it(tmp_path, monke
         for thread in threads:
             thread.join()
         assert len(got) == 1
-        got[0].release()
+        got[0].close()
         assert list(tmp_path.iterdir()) == []
 
 
@@ -141,7 +141,7 @@ def test_a_claim_works_on_a_file_system_without_hard_links(tmp_path, monkeypatch
     assert claim.take() is None and Claim(claim.path).take().process == os.getpid()
     claim.path.write_text("")  # read while it was being written
     assert Claim(claim.path).take().host == "an unknown machine"
-    claim.release()
+    claim.close()
 
 
 def test_a_holder_shows_that_it_lives_and_ends_when_it_was_taken_over(tmp_path, monkeypatch):
@@ -159,7 +159,7 @@ def test_a_holder_shows_that_it_lives_and_ends_when_it_was_taken_over(tmp_path, 
         assert not ended.is_set()
         write_claim(claim.path, elsewhere(token="another"))
         assert ended.wait(10)
-        claim.release()
+        claim.close()
         assert claim.read()[0].token == "another"  # what is not its own it leaves
     finally:
         signal.signal(signal.SIGTERM, before)

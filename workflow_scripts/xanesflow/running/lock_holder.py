@@ -1,8 +1,13 @@
 """Find who holds a lock, and whether that process is alive, on this or another machine.
 
-The kernel releases its lock (flock) when the holder ends, but not every cluster file system shows it to other nodes. So
-there is also a claim: a file made by a hard link, which on every file system either succeeds or finds another claim. It
-names host, process and Slurm job of its holder. The holder renews the file's time every `BEAT` seconds.
+A claim is a file made by a hard link, which on every file system either succeeds or finds another claim. It names host,
+process and Slurm job of its holder. The holder renews the file's time every `BEAT` seconds, and ends when it finds
+that another process has taken its claim over, so that two never write for long.
+
+filelock's `StrictSoftFileLock` was tried (4.2.11) and does less. Its claims have no place for the Slurm job and nobody
+may add to them, so a holder on another node could not be told from a dead one. It never breaks a claim, not even of a
+dead process on this machine, so everything below that finds this out would stay. It needs hard links, which some
+file systems do not have.
 
 A holder is alive
 - on the same machine: if its process exists;
@@ -25,6 +30,7 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 
 from xanesflow.running import slurm
 
@@ -146,12 +152,18 @@ class Claim:
         except (ValueError, TypeError):  # of another version, or half written on a file system without hard links
             return Holder("an unknown machine", "", 0, 0, None, ""), changed
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Give the claim up."""
         self._stop.set()
         if self._own and (found := self.read()) and found[0].token == self._own.token:
             self.path.unlink(missing_ok=True)
         self._own = None
+
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     def _replace(self, dead: Holder, temporary: Path) -> bool:
         """Replace a dead holder's claim by our own; only one process at a time can do this."""

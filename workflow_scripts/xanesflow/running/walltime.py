@@ -1,4 +1,8 @@
-"""How long a job may still run, so that it can stop itself before the cluster stops it."""
+"""How long a job may still run, so that it can stop itself before the cluster stops it.
+
+A signal before the limit (`sbatch --signal`) would not do instead: it could end what is running, but not keep a job
+from starting sites that do not fit into the time that is left, and their core hours would be lost.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xanesflow.codes.run_zip import read_records
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import fill, in_results
 from xanesflow.core.errors import XanesflowError
@@ -26,7 +25,7 @@ from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
 from xanesflow.core.text import first_of, one_line
 from xanesflow.simulations.state.campaign_sites import read_columns, read_site_table, site_tables
-from xanesflow.simulations.state.finished_runs import zips_of
+from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import (
     ChunkState,
     RunOutcome,
@@ -248,18 +247,17 @@ def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, w
         status.ends = now + 3600 * status.core_hours_left / status.running
 
 
-def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sites: Iterable[Site]) -> ChunkState:
+def _count_runs(status: SubsetStatus, folder: Path, theory: str, chunk: int, sites: list[Site]) -> ChunkState:
     """The state of a chunk, counted from its packed runs, or from single ones if it is not packed yet."""
-    wanted, outcomes = set(sites), dict[Site, RunOutcome]()
-    for path in zips_of(folder, chunk):
-        try:
-            outcomes |= {site: outcome_of(record) for site, record in read_records(path, theory) if site in wanted}
-        except XanesflowError as error:
-            status.notes.append(str(error))
-    failed = Counter(outcome.reason for outcome in outcomes.values() if outcome.reason)
+    outcomes: list[RunOutcome] = []
+    try:
+        outcomes += map(outcome_of, newest_records(folder, chunk, theory, sites).values())
+    except XanesflowError as error:
+        status.notes.append(str(error))
+    failed = Counter(outcome.reason for outcome in outcomes if outcome.reason)
     return ChunkState(
-        status.subset, chunk, len(wanted), hash_sites(wanted), "finished", len(outcomes) - failed.total(), dict(failed),
-        sum(outcome.core_seconds for outcome in outcomes.values()),
+        status.subset, chunk, len(sites), hash_sites(sites), "finished", len(outcomes) - failed.total(), dict(failed),
+        sum(outcome.core_seconds for outcome in outcomes),
     )  # fmt: skip
 
 

@@ -5,6 +5,11 @@ packed into its output, and `kept/<chunk>.zip` becomes a second name of that fil
 output before it makes it again; the runs are then read under the second name. A run is reused if its zip is whole and
 the hash in its run.json is that of the site's input. A step that the sites of a material share is kept as a run of its
 own.
+
+The run.json in these zips is the one record of what became of a site: failed.csv, `xanesflow retry`, the report and a
+lost progress file are made from it. A second record, a line for each site that ends, was considered and left out. A
+kill between a run and its line would have to be mended from the zips, so all that reads them would stay, and the
+progress files, which only count, are smaller and quicker to read than a line for each of 80,000 sites.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from typing import Any
 
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import run_folder
-from xanesflow.codes.run_zip import RECORD, ChunkWriter
+from xanesflow.codes.run_zip import RECORD, ChunkWriter, read_records
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, temporary_name
 from xanesflow.core.sites import Site, Subset, chunk_name, site_id
@@ -173,13 +178,21 @@ class FinishedRuns:
             return None
 
 
-def zips_of(folder: Path, chunk: int) -> list[Path]:
-    """The zips with finished runs of a chunk that exist; if a site is in several, the last one is the newest.
+def newest_records(folder: Path, chunk: int, theory: str, sites: Iterable[Site]) -> dict[Site, dict[str, Any]]:
+    """The run.json of each site's newest finished run, whether or not the chunk is packed.
 
     Args:
         folder: of the subset, `results/simulations/<subset>`.
         chunk: its number.
+        theory: level of theory of the runs.
+        sites: all sites of the chunk; others that its zips hold are left out.
+
+    Raises:
+        XanesflowError: a file is not a whole zip; names it.
     """
-    name = chunk_name(chunk)
+    name, wanted = chunk_name(chunk), set(sites)
     packed = [path for path in (folder / f"kept/{name}.zip", folder / f"{name}.zip") if path.exists()]
-    return [*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))]
+    records: dict[Site, dict[str, Any]] = {}
+    for path in (*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))):
+        records |= {site: record for site, record in read_records(path, theory) if site in wanted}
+    return records

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xanesflow.codes.run_zip import read_records
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
@@ -15,7 +14,7 @@ from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
 from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_sites import SubsetSites, read_site_table, site_tables
-from xanesflow.simulations.state.finished_runs import zips_of
+from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import progress_path, read_progress
 from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_request
 
@@ -87,14 +86,9 @@ def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
     for chunk, sites in sorted(given.chunks.items()):
         if _finished_without_failures(folder, chunk):
             continue
-        runs: dict[Site, Failed] = {}
-        of_chunk = set(sites)
-        for path in zips_of(folder, chunk):
-            for site, record in read_records(path, theory):
-                runs.pop(site, None)
-                if record.get("outcome") == "failed" and site in of_chunk:
-                    runs[site] = Failed(subset, chunk, site, str(record.get("reason", "")), name_run(record))
-        yield from (runs[site] for site in sorted(runs))
+        for site, record in sorted(newest_records(folder, chunk, theory, sites).items()):
+            if record.get("outcome") == "failed":
+                yield Failed(subset, chunk, site, str(record.get("reason", "")), name_run(record))
 
 
 def _finished_without_failures(folder: Path, chunk: int) -> bool:
