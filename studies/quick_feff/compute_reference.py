@@ -1,13 +1,13 @@
 """Spectra of FEFF 10 at the paper's settings for some sites of each of the eight metals, to measure other levels by.
 
-    python studies/quick_feff/compute_reference.py --out DIR              computes what is not there yet
-    python studies/quick_feff/compute_reference.py --out DIR --pack FILE  writes all that is there into one file,
-                                                   with --more feff10-paper.npz: and the five spectra of that file
+    python studies/quick_feff/compute_reference.py --out DIR         computes what is not there yet
+    python studies/quick_feff/compute_reference.py --out DIR --pack  puts what is there into reference.npz as well
 
 The sites are those of sites.csv: example structures and entries of the American Mineralogist Crystal Structure
 Database, some for each metal, from the metal to its highest oxidation state, each kind with a small cluster. Rounds go
 through the metals, Mn and Fe first; in a round the cheapest site that is left of each. One row for each site in
-DIR/rows.jsonl; a run that was killed is started again, what is finished is not.
+DIR/rows.jsonl; a run that was killed is started again. What stands there or in reference.npz is not: a new folder goes
+on where the packed file ends. Five of its spectra are no sites of the table; they were computed before it was made.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.registry import engine_of
 from xanesflow.config.model import Config
 from xanesflow.core.errors import FailedRunError, XanesflowError
+from xanesflow.core.files import atomic_path
 from xanesflow.running.process import run_command
 from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.examples import load_examples
 
 SITES = Path(__file__).with_name("sites.csv")
+PACKED = Path(__file__).with_name("reference.npz")
 ORDER = ("Mn", "Fe", "Ti", "V", "Cr", "Co", "Ni", "Cu")
 
 
@@ -42,18 +44,17 @@ def main() -> None:
     """Compute what is missing, or pack what is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pack", type=Path, help="npz to write")
-    parser.add_argument("--more", type=Path, help="feff10-paper.npz")
+    parser.add_argument("--pack", action="store_true", help="write reference.npz again")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     rows = given.out / "rows.jsonl"
     if given.pack:
-        pack(paper_rows(given.more) + read_rows(rows), given.pack)
+        pack(known_rows(given.out), PACKED)
         return
     simulations = Config().simulations
     options = {"command": None, "inputs": Config().inputs.of("FEFF"), **simulations.feff.model_dump()}
     engine = engine_of("FEFF", options)
-    done = {(row["material"], row["site"]) for row in read_rows(rows)}
+    done = {(row["material"], row["site"]) for row in known_rows(given.out)}
     for site, structure in in_order(read_sites(), options):
         if (site["material"], site["site"]) not in done:
             row = {**site, "structure": structure.as_dict(verbosity=0), **run(engine, structure, site["site"])}
@@ -122,25 +123,33 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def paper_rows(path: Path | None) -> list[dict[str, Any]]:
-    """The spectra of feff10-paper.npz as rows."""
-    if path is None:
+def known_rows(folder: Path, packed: Path = PACKED) -> list[dict[str, Any]]:
+    """Finished runs of the packed file, then those of a folder that it lacks, failed ones among them."""
+    rows = read_packed(packed)
+    there = {(row["material"], row["site"]) for row in rows}
+    return rows + [row for row in read_rows(folder / "rows.jsonl") if (row["material"], row["site"]) not in there]
+
+
+def read_packed(path: Path) -> list[dict[str, Any]]:
+    """The rows that `pack` wrote; none where there is no file."""
+    if not path.exists():
         return []
-    stored, rows = np.load(path), []
-    for k, name in enumerate(stored["ids"]):
-        element, material = str(name).rsplit("-", 1)[0].split("-", 1)
-        kinds = {
-            "Ti": "metal (hcp)", "V": "5+ (d0), tetrahedron of oxygen, f neighbours", "Mn": "metal (fcc)",
-            "Cr": "6+ (d0), tetrahedron of oxygen", "Fe": "3+, octahedron of oxygen and chlorine",
-        }  # fmt: skip
-        structure = Structure.from_str(str(stored["poscar"][k]), fmt="poscar").as_dict(verbosity=0)
-        rows.append({
-            "element": element, "material": material, "site": int(stored["site"][k]), "kind": kinds[element],
-            "error": "",
-            "structure": structure, "energy": stored[f"energy_{k}"].tolist(), "mu": stored[f"mu_{k}"].tolist(),
-            "settings": {"code": "FEFF 10.0.0 of feff10-rs, the paper's settings"},
-            "record": {"scf_iterations": int(stored["iterations"][k])}, "processor_s": float(stored["cpu_s"][k]),
-        })  # fmt: skip
+    with np.load(path) as stored:
+        data = dict(stored)
+    rows = []
+    for k in range(len(data["site"])):
+        there = np.isfinite(data["energy"][k])
+        rows.append(
+            {
+                **{name: str(data[name][k]) for name in ("element", "material", "kind")},
+                "site": int(data["site"][k]),
+                "error": "",
+                "structure": json.loads(str(data["structure"][k])),
+                "energy": data["energy"][k][there].tolist(),
+                "mu": data["mu"][k][there].tolist(),
+                **json.loads(str(data["run"][k])),
+            }
+        )
     return rows
 
 
@@ -154,10 +163,11 @@ def pack(rows: list[dict[str, Any]], out: Path) -> None:
     named = {name: np.array([row[name] for row in good]) for name in ("element", "material", "site", "kind")}
     structures = np.array([json.dumps(row["structure"], sort_keys=True) for row in good])
     runs = [{key: row[key] for key in ("settings", "record", "processor_s")} for row in good]
-    np.savez_compressed(
-        out, **named, structure=structures, energy=padded[0], mu=padded[1],
-        run=np.array([json.dumps(one, sort_keys=True) for one in runs]),
-    )  # fmt: skip
+    with atomic_path(out) as temporary:
+        np.savez_compressed(
+            temporary, **named, structure=structures, energy=padded[0], mu=padded[1],
+            run=np.array([json.dumps(one, sort_keys=True) for one in runs]),
+        )  # fmt: skip
     print(f"{len(good)} spectra in {out}, {len(rows) - len(good)} runs failed")
 
 

@@ -3,11 +3,11 @@
     python studies/quick_feff/study_quick_feff.py --data ../shared/data --archive UNPACKED --reference DIR --out DIR
     python studies/quick_feff/study_quick_feff.py ... --table
 
-Sites with a spectrum at the paper's settings: those of `compute_reference.py` and of feff10-paper.npz (FEFF 10), and
-published ones (FEFF 9.9.1): validation sites of Ti V Cr Co Ni whose material also holds Cu and therefore has a POSCAR
-in the archive of Cu runs, and Cu sites of that archive by chance (seed 0), one for each material. Materials whose hash
-is even choose the settings, the others judge them. One row for each site and setting in DIR/rows.jsonl; what is there
-is not computed again.
+Sites with a spectrum at the paper's settings: those of `compute_reference.py` (FEFF 10), and published ones (FEFF
+9.9.1): validation sites of Ti V Cr Co Ni whose material also holds Cu and therefore has a POSCAR in the archive of Cu
+runs, and Cu sites of that archive by chance (seed 0), one for each material. Materials whose hash is even choose the
+settings, the others judge them. One row for each site and setting in DIR/rows.jsonl; what is there is not computed
+again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compute_reference import read_rows, run
+from compute_reference import known_rows, read_rows, run
 from pymatgen.core import Structure
 from scipy.stats import spearmanr
 
@@ -114,14 +114,8 @@ def main() -> None:
 
 
 def feff10_sites(given: argparse.Namespace) -> Iterator[Known]:
-    """Sites of feff10-paper.npz and of compute_reference.py."""
-    stored = np.load(given.data / "feff10-paper.npz")
-    for k, name in enumerate(stored["ids"]):
-        element, material = str(name).split("-", 1)
-        structure = Structure.from_str(str(stored["poscar"][k]), fmt="poscar")
-        material = material.rpartition("-")[0]
-        yield Known("FEFF 10", element, material, int(stored["site"][k]), structure, stored["mu"][k])
-    for row in read_rows(given.reference / "rows.jsonl"):
+    """Sites of reference.npz, and of a folder of `compute_reference.py` that goes on from there."""
+    for row in known_rows(given.reference):
         if not row["error"]:
             start = PAPER_ENERGY_START_EV[row["element"]]
             energy, mu = np.array(row["energy"]), np.array(row["mu"])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from xanesflow.codes.feff import pip_feff
+from xanesflow.codes.feff.attempt import AttemptOutcome
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
 from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
@@ -163,6 +164,23 @@ def test_where_far_atoms_make_the_absorption_negative_they_scatter_to_all_orders
     calls.clear()
     pip_feff.run_modules(tmp_path, own_scattering=True)  # as FEFF: a negative absorption is the reader's to judge
     assert len(calls) == 1
+
+
+def test_numbers_that_overflowed_are_not_negative_and_are_left_to_the_check_of_the_run(tmp_path):
+    (tmp_path / "feff.inp").write_text(COPPER)
+    (tmp_path / "xmu.dat").write_text("# omega e k mu mu0 chi\n1 -1 0 ********** 0 0\n2 0 0 0.1 0 0\n")
+    assert not pip_feff._is_negative(tmp_path / "xmu.dat")
+
+
+def test_a_run_records_that_far_atoms_scattered_to_all_orders(tmp_path):
+    said = f"{pip_feff.ALL_ORDERS} 8 A"
+    run = SiteRun(site(tmp_path / "site", COPPER), find_program(None), 600.0, 5, False)
+    for line, expected in (("", None), (said, True)):
+        run.outcomes.append(AttemptOutcome("", "", 0, 1.0))
+        run.attempt.mkdir()
+        (run.attempt / "feff.out").write_text(f"{line}\n")
+        run.record(ended=True)
+        assert json.loads((run.folder / "result.json").read_text()).get("all_orders") is expected
 
 
 def test_modules_that_a_card_asks_for_are_run_too():

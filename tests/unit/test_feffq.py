@@ -25,6 +25,7 @@ from xanesflow.core.energy_grid import onto_grid
 from xanesflow.core.errors import FailedRunError, WrongCallError, XanesflowError
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, blocks_of, columns_of
 from xanesflow.features.cheap_runs.engine_runs import EngineRuns
+from xanesflow.simulations.check_runs import check_folders
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import read_spectra
@@ -124,6 +125,20 @@ def test_a_run_says_how_it_was_made_and_gives_delta_models_its_field(titanium):
     np.testing.assert_allclose(row[FRAME_POINTS:], [field[name] for name in FIELD], rtol=1e-6)
     (block,) = blocks_of(np.tile(row[FRAME_POINTS:], (2, 1)).astype(float))
     assert block.shape == (2, NUMBERS["feffq"])
+
+
+def test_its_runs_tell_the_absorbers_charge_and_are_checked_in_a_tree(titanium, tmp_path):
+    (run,) = read_chunk(titanium / "0000.zip", "FEFFQ")
+    charge = load(theory_of("FEFFQ").absorber_charge)(run)
+    assert charge == pytest.approx(run.record["field"]["charge"])
+    folder = tmp_path / "ti-hcp" / "FEFFQ-XANES" / "000_Ti"
+    folder.mkdir(parents=True)
+    for name, content in run.files.items():
+        (folder / name).write_bytes(content)
+    assert [verdict.reason for verdict in check_folders([tmp_path])] == [""]
+    (folder / "feff.out").write_text("Launching FEFF version FEFF 10\n")
+    (verdict,) = check_folders([tmp_path])
+    assert verdict.folder == folder and verdict.reason
 
 
 def test_a_prediction_repeats_the_runs_of_a_models_training_and_refuses_others():

@@ -15,6 +15,7 @@ Exit code 0: all modules ended well; otherwise that of the module that did not, 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import subprocess
@@ -37,6 +38,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "eels": ("ELNES", "EXELFS", "MAGIC"), "rhorrp": ("RHOZZP",),
 }  # fmt: skip
 """FEFF's modules in their order, each with the cards for which alone it does something; none: it always does."""
+
+ALL_ORDERS = "xanesflow: the absorption is negative; all orders within"
+"""Begins the line that says that far atoms scatter to all orders too."""
 
 OWN = "scattering"
 """What stands for `fms` and `mkgtr` where our own solver takes their place."""
@@ -98,7 +102,7 @@ def run_modules(folder: Path, *, own_scattering: bool, far_radius: float = 0.0) 
     if code := _run_in_turn(names, folder, asked):
         return code
     if asked and far_radius and _is_negative(folder / "xmu.dat"):
-        sys.stdout.write(f"xanesflow: the absorption is negative; all orders within {far_radius:g} A\n")
+        sys.stdout.write(f"{ALL_ORDERS} {far_radius:g} A\n")
         return _run_in_turn(names[names.index("fms") :], folder, {**asked, "all_orders": True})
     return 0
 
@@ -125,9 +129,18 @@ def _run_in_turn(names: list[str], folder: Path, asked: Mapping[str, Any] | None
 
 
 def _is_negative(xmu: Path) -> bool:
-    """Whether the absorption in xmu.dat is negative somewhere."""
-    rows = [line.split() for line in xmu.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
-    return any(float(row[_MU]) < 0 for row in rows if len(row) > _MU)
+    """Whether the absorption in xmu.dat is negative somewhere; what is no number, such as `****`, is not."""
+    text = xmu.read_text(encoding="utf-8", errors="replace")
+    rows = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return any(_number(row[_MU]) < 0 for row in rows if len(row) > _MU)
+
+
+def _number(word: str) -> float:
+    """A number of Fortran; NaN for what is none, of which the check of the run says what it is."""
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
 
 
 def run_module(name: str, folder: Path) -> int:

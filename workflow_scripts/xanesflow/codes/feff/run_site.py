@@ -21,7 +21,7 @@ from custodian.custodian import Custodian, CustodianError, Job, Validator
 from xanesflow.codes.feff.attempt import AttemptOutcome, check_room, outcome_of, run_feff
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.handlers import HANDLERS, Correction
-from xanesflow.codes.feff.pip_feff import OWN
+from xanesflow.codes.feff.pip_feff import ALL_ORDERS, OWN
 from xanesflow.codes.feff.read_logs import LOG, Fault
 from xanesflow.core.files import write_text
 
@@ -113,6 +113,7 @@ class SiteRun:
             "scf_iterations": int(settled[-1]) if settled else None,
             "command": self.program.given,
             **({"module_seconds": seconds, "own_scattering": OWN in seconds} if seconds else {}),
+            **({"all_orders": True} if ALL_ORDERS in log else {}),
             "reason": last.reason,
             "detail": last.detail,
             "ended": ended,
