@@ -16,6 +16,11 @@ rule simulations:
         lambda wildcards: refuse_stage("simulations"),
 
 
+rule convergence:
+    input:
+        lambda wildcards: refuse_stage("convergence study"),
+
+
 rule spectra:
     input:
         expand(paths.SPECTRA, subset=SUBSETS),

@@ -270,6 +270,7 @@ def test_a_path_for_all_subsets_has_the_name_of_each_in_it():
         ({"dataset": {"source": "features_file", "files": {"Cu_FEFF": "x"}}}, "dataset.files has no entry for Ti_VASP"),
         ({"dataset": {"files": "x.h5"}}, "dataset.source: workflow reads none"),
         ({"simulations": {"archive": "runs"}}, "simulations.archive names some; remove one of the two"),
+        ({"convergence": {"subset": "Cu_FEFF"}}, "convergence of Cu_FEFF cannot be tried; remove convergence.subset"),
         ({"features": {"models": ["My-Own"]}}, "small letters, digits and _"),
         ({"dataset": {}, "features": {"models": ["mine"]}}, "'features.models.0' is \"mine\"; .*m3gnet, m3gnet_all"),
     ],

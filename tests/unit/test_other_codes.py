@@ -190,6 +190,94 @@ def test_the_direction_of_a_photon_is_read_or_unknown():
     ]  # fmt: skip
 
 
+def ocean_average(files, structure=None, site_index=0):
+    from xanesflow.codes.ocean.read_run import average, check_files
+
+    _, spectra, given = check_files(encoded(files), element="Ti")
+    return average(spectra, given, "Ti", structure, site_index)
+
+
+def test_absolute_energies_of_ocean_give_the_same_cross_section():
+    """`ebase` moves the first column by the edge; nothing else may change."""
+    relative = made_up.ocean(WIDTH)
+
+    def moved(line):
+        energy, *rest = line.split()
+        return f"{float(energy) + tabulated_jump('Ti')[0]:.8E} {' '.join(rest)}"
+
+    absolute = {
+        name: "\n".join(line if line.startswith("#") else moved(line) for line in text.splitlines())
+        if "absspct" in name else text
+        for name, text in relative.items()
+    }  # fmt: skip
+    one, other = ocean_average(relative), ocean_average(absolute)
+    assert other.energy_ev - one.energy_ev == pytest.approx(tabulated_jump("Ti")[0], abs=1e-4)
+    assert other.cross_section == pytest.approx(one.cross_section, rel=1e-6)
+    assert one.zero == "an edge of OCEAN's own" and other.zero == "the edge that OCEAN was given"
+
+
+def test_a_width_that_no_file_names_is_refused():
+    without = {k: v.replace("gam=", "") if "absspct" in k else v for k, v in made_up.ocean(WIDTH).items()}
+    with pytest.raises(BadRunError, match=r"header of CNBSE/absspct_Ti.0001_1s_01 does not name the width"):
+        ocean_average(without)
+    from xanesflow.codes.fdmnes.read_run import read_absorber
+
+    files = made_up.fdmnes(WIDTH)
+    files["Ti_bav.txt"] = files["Ti_bav.txt"].replace("Gamma_hole", "Hole")
+    with pytest.raises(BadRunError, match=r"does not name the width that Ti_conv.txt has \(Gamma_hole\)") as caught:
+        read_absorber(encoded(files), "Ti")
+    assert caught.value.reason == "unreadable"
+
+
+def test_a_spectrum_of_ocean_without_an_atom_in_its_name_is_not_taken_for_several_sites():
+    files = made_up.ocean(WIDTH, photons=1, atoms=1)
+    files["absspct"] = files.pop("CNBSE/absspct_Ti.0001_1s_01")
+    rutile = made_up.rutile()  # both Ti are equivalent, so only its photon is missing
+    with pytest.raises(BadRunError, match="photons are missing"):
+        ocean_average(files, rutile)
+    two_kinds = rutile.copy()
+    two_kinds.translate_sites([1], [0, 0, 0.05])
+    with pytest.raises(BadRunError, match="of absspct does not say which atom it is of, and 2 atoms of Ti") as caught:
+        ocean_average(files, two_kinds)
+    assert caught.value.reason == "wrong_absorber"
+    with pytest.raises(BadRunError, match="names of absspct and absspct_2 do not say atom and photon"):
+        ocean_average(files | {"absspct_2": files["absspct"]})
+
+
+def test_five_columns_of_ocean_do_not_tell_the_version_and_a_gaussian_is_remarked():
+    from xanesflow.codes.ocean.read_run import check_files
+
+    files = {
+        name: "\n".join(" ".join(line.split()[:5]) if line[0] != "#" else line for line in text.splitlines())
+        if "absspct" in name else text
+        for name, text in made_up.ocean(WIDTH).items()
+    }  # fmt: skip
+    files["ocean.in"] += "bse.core.gauss_broaden 0.4\n"
+    found, _, _ = check_files(encoded(files), element="Ti")
+    assert found.version == "2, or 3 with Gaussian broadening" and "a Gaussian of 0.4 eV" in found.remarks[0]
+
+
+def test_polarisations_of_xspectra_from_different_zeros_of_energy_are_averaged_at_one():
+    from xanesflow.codes.xspectra.read_run import average, check_files
+
+    files = made_up.xspectra(WIDTH)
+    same = average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
+    rows = files["dipole2/xanes.dat"].splitlines()
+    moved = [row if row[0] == "#" else f"{float(row.split()[0]) - 1.5:.8f} {row.split()[1]}" for row in rows]
+    files["dipole2/xanes.dat"] = "\n".join(moved)
+    files["dipole2/xanes.out"] = files["dipole2/xanes.out"].replace("[eV]: 6.4", "[eV]: 7.9")
+    other = average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
+    inside = slice(20, -20)
+    assert other.cross_section[inside] == pytest.approx(same.cross_section[inside], rel=1e-6)
+    files["dipole2/xanes.out"] = files["dipole2/xanes.out"].replace("energy-zero", "zero")
+    with pytest.raises(BadRunError, match="only some of the polarisations name the energy"):
+        average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
+
+
+def encoded(files):
+    return {name: text.encode() for name, text in files.items()}
+
+
 def test_two_spectra_of_exciting_in_one_folder_are_not_guessed_between(tmp_path):
     files = made_up.exciting(WIDTH)
     free = {k.replace("singlet-TDA-BAR", "IP"): v for k, v in files.items() if "EPSILON_BSE" in k}

@@ -1,7 +1,7 @@
 """The protocols that a simulation code follows.
 
-- `Engine` (with `WithSharedStep` and `WithOwnFiles`) writes the inputs of a site, runs it and checks it. Chunks, time
-  limits, stored runs and records are the same for all engines (see `simulations.run_chunk`).
+- `Engine` (with `WithSharedStep`, `WithSteps`, `WithMemory` and `WithOwnFiles`) writes the inputs of a site, runs it
+  and checks it. Chunks, time limits, stored runs and records are the same for all engines (`simulations.run_chunk`).
 - `Reader` reads a finished run and checks it.
 - `InputWriter` (with `ManifestEntries`) writes inputs for runs elsewhere.
 
@@ -103,6 +103,29 @@ class WithSharedStep(Protocol):
             folder: of the site's run, before its inputs are written.
             record: run.json of the shared step.
         """
+        ...
+
+
+@runtime_checkable
+class WithSteps(Protocol):
+    """What an engine needs in addition if a run that is killed goes on at its step."""
+
+    def keep_steps_in(self, folder: Path, *, always: bool = False) -> None:
+        """Keep finished steps of runs in a folder, which the engine may make; it counts once.
+
+        Args:
+            folder: of all sites of a subset.
+            always: also after a run is finished, for runs with other options that share a step.
+        """
+        ...
+
+
+@runtime_checkable
+class WithMemory(Protocol):
+    """What an engine needs in addition if sites need so much memory that it limits how many run at a time."""
+
+    def memory_mb(self, structure: Structure, site_index: int) -> float:
+        """Return the memory in MB that a site needs, or the step that the sites of a material share."""
         ...
 
 

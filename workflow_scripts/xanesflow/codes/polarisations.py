@@ -45,6 +45,12 @@ def point_group(structure: Structure, *, symprec: float = SYMPREC_A) -> list[Arr
     return _distinct([_cartesian(structure.lattice.matrix, each.rotation_matrix) for each in found])
 
 
+def inequivalent_atoms(structure: Structure, element: str, *, symprec: float = SYMPREC_A) -> int:
+    """Return how many atoms of an element no symmetry operation maps onto each other."""
+    kind_of = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms
+    return len({int(kind_of[k]) for k in structure.indices_from_symbol(element)})
+
+
 def _cartesian(cell: Array, rotation: Array) -> Array:
     """Turn the rotation of fractional coordinates into one of Cartesian ones."""
     return np.asarray(cell.T @ rotation @ np.linalg.inv(cell.T))

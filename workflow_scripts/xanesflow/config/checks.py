@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from xanesflow.codes.registry import run_features, theory_of
+from xanesflow.config.convergence import ConvergenceSection
 from xanesflow.config.curation import CurationSection
 from xanesflow.config.dataset import DatasetSection
 from xanesflow.config.delta_from import cheap_subsets, cheap_theory, computed_cheap_subsets
@@ -68,6 +69,19 @@ def check_ids(subsets: Sequence[str], structures: StructuresSection) -> None:
             )
         if missing := sorted(elements - ids.keys()):
             raise ValueError(f"structures.materials_project.ids has no entry for {missing[0]}; add one")
+
+
+def check_convergence(convergence: ConvergenceSection, dataset: DatasetSection) -> None:
+    """Check that a code that is to be tried is run at all.
+
+    Raises:
+        ValueError: nothing is simulated; the message says what to remove.
+    """
+    if dataset.from_files and convergence.subset:
+        raise ValueError(
+            "dataset.source: features_file simulates nothing, so the convergence of "
+            f"{convergence.subset} cannot be tried; remove convergence.subset"
+        )
 
 
 def check_dataset_files(

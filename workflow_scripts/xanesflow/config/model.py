@@ -93,6 +93,7 @@ class Config(Section):
         checks.check_ids(subsets, self.structures)
         checks.check_dataset_files(subsets, self.simulations, self.features, self.dataset)
         checks.check_sources(subsets, self.structures, self.simulations, self.dataset)
+        checks.check_convergence(self.convergence, self.dataset)
         checks.check_tuned(subsets, models)
         checks.check_delta(subsets, self.simulations, models, self.dataset)
         checks.check_planned_sites(subsets, self.simulations, models, self.dataset)

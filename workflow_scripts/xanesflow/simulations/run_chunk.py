@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.codes.engine import Engine, WithOwnFiles, WithSharedStep
+from xanesflow.codes.engine import Engine, WithMemory, WithOwnFiles, WithSharedStep, WithSteps
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import poscar_path
 from xanesflow.codes.run_zip import ChunkWriter
@@ -38,6 +38,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
 from xanesflow.core.tables import read_site_list, read_structures
+from xanesflow.running.memory import free_memory_mb, sites_that_fit
 from xanesflow.running.process import SIGNAL, Ended, run_command
 from xanesflow.running.walltime import Limit
 from xanesflow.simulations.faults import FULL, report_full_disk, report_site_faults
@@ -107,6 +108,8 @@ def simulate_chunk(
     planned = None if only is None else read_site_list(only)
     sites = [site for site, number in chunk_of_site.items() if number == chunk and (planned is None or site in planned)]
     as_json = read_structures(structures, {material_id for material_id, _ in sites})
+    if isinstance(engine, WithSteps):
+        engine.keep_steps_in(finished.parent / "steps")
     job = _Job(
         engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()),
         finished.resolve(), expected_seconds(table),
@@ -129,6 +132,9 @@ def simulate_chunk(
         if job.shared:
             job.first |= steps_from_before(keeper, places, [site for site in sites if site not in places])
         waiting = [(site, as_json[site[0]], hashes[site]) for site in everything if site not in places]
+        if isinstance(engine, WithMemory) and workers > 1:
+            needed = [engine.memory_mb(Structure.from_dict(json.loads(text)), site[1]) for site, text, _ in waiting]
+            workers = sites_that_fit(workers, needed, free_memory_mb())
         for run in job.compute(waiting, workers, already=counts["before"], put=keeper.put, progress=progress):
             places[run.site] = keeper.singles / f"{site_id(*run.site)}.zip"
             counts["computed"] += run.site_index != WHOLE_MATERIAL

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from xanesflow.codes.engine import Engine
+from xanesflow.codes.engine import Engine, WithSteps
 from xanesflow.codes.registry import processing_of
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.energy_grid import Array, energy_grid
@@ -86,6 +86,8 @@ def run_rung(
         XanesflowError: a site is unknown, or the engine cannot run.
     """
     chosen = choose_sites(site_table, sites)
+    if isinstance(engine, WithSteps):  # values that change only the last step share the others
+        engine.keep_steps_in(kept.parent.parent / "steps", always=True)
     table = pd.read_parquet(site_table)
     mine = [(str(m), int(i)) in chosen for m, i in table[["material_id", "site_index"]].itertuples(index=False)]
     with tempfile.TemporaryDirectory() as folder:

@@ -153,9 +153,10 @@ def read_absorber(files: Mapping[str, bytes], name: str) -> RawSpectrum:
         energy, values = check_curve(table[:, 0], table[:, 1] * MBARN_IN_BOHR2 / absorber.equivalent)
     except (ValueError, IndexError):
         raise BadRunError("unreadable", f"{name}_conv.txt is no table of energies and cross sections") from None
-    hole = _HOLE.search(_log(files))
+    if (hole := _HOLE.search(_log(files))) is None:
+        raise BadRunError("unreadable", f"the log does not name the width that {name}_conv.txt has (Gamma_hole)")
     how = f"FDMNES's own average over polarisations, of {absorber.equivalent:g} equivalent atoms each"
-    return RawSpectrum(energy, values, float(hole[1]) if hole else 0.0, "FDMNES's tabulated edge", how)
+    return RawSpectrum(energy, values, float(hole[1]), "FDMNES's tabulated edge", how)
 
 
 def _absorbers(files: Mapping[str, bytes]) -> list[_Absorber]:

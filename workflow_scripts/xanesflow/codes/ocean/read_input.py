@@ -34,6 +34,7 @@ class OceanInput:
         levels: of the holes, such as `1s`.
         volume: of the cell in bohr³; None: the input does not say.
         photons: by number.
+        gaussian_ev: `bse.core.gauss_broaden` of OCEAN 3; 0: none.
     """
 
     found: bool
@@ -41,6 +42,7 @@ class OceanInput:
     levels: tuple[str, ...]
     volume: float | None
     photons: dict[int, Photon]
+    gaussian_ev: float = 0.0
 
 
 def read_input(files: Mapping[str, bytes]) -> OceanInput:
@@ -76,7 +78,9 @@ def read_input(files: Mapping[str, bytes]) -> OceanInput:
     if len(numbers["acell"]) == 3 and len(numbers["rprim"]) == 9:
         cell = np.array(numbers["rprim"]).reshape(3, 3) * np.array(numbers["acell"])[:, None]
         volume = abs(float(np.linalg.det(cell)))
-    return OceanInput(True, tuple(sorted(absorbers)), tuple(sorted(levels)), volume, photons)
+    match = re.search(r"gauss_broaden\s*\{?\s*(\d*\.?\d+)", text, re.IGNORECASE)
+    gaussian_ev = float(match[1]) if match else 0.0
+    return OceanInput(True, tuple(sorted(absorbers)), tuple(sorted(levels)), volume, photons, gaussian_ev)
 
 
 def _numbers(text: str, key: str) -> list[float]:

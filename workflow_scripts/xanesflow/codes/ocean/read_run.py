@@ -2,11 +2,13 @@
 
 OCEAN writes a file for each absorber and photon, `absspct_Ti.0001_1s_01` (the number counts the atoms of the element),
 or a single `absspct*` in older examples, in CNBSE or where the user put it. Its second column is the imaginary part of
-the dielectric function with electron and hole interacting; the third is without. Energies are relative to an edge of
-its own. With the cell's volume (in the file's header since OCEAN 3, else from the input) it gives the cross section of
-an absorber as for VASP. The cross section that OCEAN 3 writes itself (sixth and seventh column) is not read: OCEAN
-multiplies by the energy of the first column, which is relative to its edge and not that of the photon. A photon's file
-says its polarisation; dipole photons are averaged, those with quadrupole terms (`quad`) only if there are no others.
+the dielectric function with electron and hole interacting; the third is without. OCEAN 3 adds four columns of cross
+sections, but not where it broadens by a Gaussian, so five columns do not tell the version. Energies are relative to an
+edge of its own, or absolute where OCEAN was given the edge (`ebase` of its last step). With the cell's volume (in the
+file's header since OCEAN 3, else from the input) it gives the cross section of an absorber as for VASP. The cross
+section that OCEAN 3 writes itself (sixth and seventh column) is not read: OCEAN multiplies by the energy of the first
+column, which mostly is not that of the photon. A photon's file says its polarisation; dipole photons are averaged,
+those with quadrupole terms (`quad`) only if there are no others.
 """
 
 from __future__ import annotations
@@ -30,18 +32,20 @@ from xanesflow.codes.common_scale import (
 from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.ocean.read_input import OceanInput, Photon, read_input
-from xanesflow.codes.polarisations import site_rotations, weights_of
+from xanesflow.codes.polarisations import inequivalent_atoms, site_rotations, weights_of
 from xanesflow.codes.registry import OCEAN
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import listing
 from xanesflow.core.units import BOHR_ANGSTROM
 
 _NAME = re.compile(r"(?:.*/)?absspct_(?P<element>[A-Z][a-z]?)\.(?P<number>\d+)_(?P<level>\d[spd])_(?P<photon>\d+)$")
 _VOLUME = re.compile(r"vol=\s*([\d.Ee+-]+)")
-_COLUMNS = {5: "2", 9: "3"}  # version of OCEAN by the columns of its table
-_DEFAULT_WIDTH_EV = 0.1  # half width of OCEAN's Lorentzian if its header does not name one
+_WIDTH = re.compile(r"gam=\s*([\d.Ee+-]+)")
+_COLUMNS = {5: "2, or 3 with Gaussian broadening", 9: "3"}  # version of OCEAN by the columns of its table
+_ABSOLUTE = 0.5  # part of the tabulated edge above which all energies lie if they are absolute
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,11 @@ def describe(spectra: list[_Spectrum], given: OceanInput) -> RunDescription:
     edge = "K" if levels == {"1s"} else ", ".join(sorted(levels - {"1s"}))
     photons = tuple(f"{_photon(given, n).text} (photon {n})" for n in sorted({each.photon for each in spectra}))
     remarks = () if given.found else ("there is no input here; the names of the spectra say what they are",)
+    if given.gaussian_ev:
+        remarks += (
+            f"OCEAN broadened by a Gaussian of {given.gaussian_ev:g} eV (gauss_broaden) besides; it does not count in "
+            "the common width, and moves OCEAN's energies up",
+        )
     return RunDescription("OCEAN", spectra[0].version, ", ".join(sorted(absorbers)), edge, photons, remarks)
 
 
@@ -156,6 +165,7 @@ def average(
     mine = [each for each in spectra if each.element in (None, element) and each.atom in (0, atom)]
     if not mine:
         raise BadRunError("no_output", f"OCEAN did not compute {element} {atom}, which is site {site_index}")
+    _check_named(mine, structure, element)
     dipole = [each for each in mine if _photon(given, each.photon).operator != "quad"]
     mine = dipole or mine
     directions = [_photon(given, each.photon).direction for each in mine]
@@ -171,13 +181,38 @@ def average(
     volume = mine[0].volume or given.volume or (structure.volume / BOHR_ANGSTROM**3 if structure is not None else None)
     if volume is None:
         raise BadRunError("no_output", "the volume of the cell stands neither in the spectrum nor in an input")
+    # The photon's energy counts in the cross section; the code's own energies are mostly relative to its edge.
     edge, _ = tabulated_jump(element)
     energy = mine[0].energy_ev
+    absolute = bool(energy[0] > _ABSOLUTE * edge)
+    photon_ev = energy if absolute else edge + energy
     epsilon = sum(w * np.interp(energy, s.energy_ev, s.epsilon2) for w, s in zip(weights, mine, strict=True))
-    values = cross_section(edge + energy, np.asarray(epsilon), volume * BOHR_ANGSTROM**3)
+    values = cross_section(photon_ev, np.asarray(epsilon), volume * BOHR_ANGSTROM**3)
     kind = "dipole photons" if dipole else "photons with quadrupole terms"
     how = f"{len(mine)} {kind} averaged by the symmetry of the site"
-    return RawSpectrum(energy, values, 2 * mine[0].half_width_ev, "an edge of OCEAN's own", how)
+    zero = "the edge that OCEAN was given" if absolute else "an edge of OCEAN's own"
+    return RawSpectrum(energy, values, 2 * mine[0].half_width_ev, zero, how)
+
+
+def _check_named(mine: list[_Spectrum], structure: Structure | None, element: str) -> None:
+    """Check that a spectrum whose name says no atom can only be of one.
+
+    Raises:
+        BadRunError: wrong_absorber, if the crystal has several inequivalent absorbers; other_kind_of_spectrum, if there
+            are several such spectra.
+    """
+    unnamed = [each.name for each in mine if each.element is None]
+    if len(unnamed) > 1:
+        raise BadRunError(
+            "other_kind_of_spectrum",
+            f"the names of {listing(unnamed)} do not say atom and photon; leave only the one that is meant",
+        )
+    if unnamed and structure is not None and (kinds := inequivalent_atoms(structure, element)) > 1:
+        raise BadRunError(
+            "wrong_absorber",
+            f"the name of {unnamed[0]} does not say which atom it is of, and {kinds} atoms of {element} differ; name "
+            f"it as OCEAN does, such as absspct_{element}.0001_1s_01",
+        )
 
 
 def _spectra(files: Mapping[str, bytes]) -> list[_Spectrum]:
@@ -200,6 +235,8 @@ def _read(name: str, content: bytes) -> _Spectrum:
         raise BadRunError("no_output", f"{name} is empty")
     if len(rows[0]) not in _COLUMNS:
         raise BadRunError("unreadable", f"{name} has {len(rows[0])} columns, where OCEAN writes 5 or 9")
+    if (width := _WIDTH.search(head)) is None:
+        raise BadRunError("unreadable", f"the header of {name} does not name the width of its Lorentzian (gam=)")
     if len(rows[-1]) < len(rows[0]):
         raise BadRunError("truncated", f"{name} ends in the middle of a row")
     try:
@@ -208,11 +245,10 @@ def _read(name: str, content: bytes) -> _Spectrum:
         raise BadRunError("unreadable", f"{name} is no table of energies and spectra") from None
     energy, values = check_curve(table[:, 0], table[:, 1])
     match, volume = _NAME.fullmatch(name), _VOLUME.search(head)
-    width = re.search(r"gam=\s*([\d.Ee+-]+)", head)
     return _Spectrum(
         name, match["element"] if match else None, int(match["number"]) if match else 0,
         match["level"] if match else None, int(match["photon"]) if match else 1, _COLUMNS[len(rows[0])],
-        energy, values, float(width[1]) * 27.211386 if width else _DEFAULT_WIDTH_EV,
+        energy, values, float(width[1]) * 27.211386,
         float(volume[1]) if volume else None,
     )  # fmt: skip
 

@@ -39,6 +39,33 @@ class Atom:
     ions: tuple[str, ...]
 
 
+def _metal(charge: int, *, d: int, s: int, scale: float) -> Atom:
+    """Write the input of a 3d metal, whose outer shells are 3s, 3p, 3d and 4s.
+
+    Args:
+        charge: of the nucleus.
+        d: electrons in 3d.
+        s: electrons in 4s.
+        scale: of all radii; 1 are titanium's.
+    """
+
+    def radii(*of_titanium: float) -> str:
+        return " ".join(f"{radius * scale:.2f}" for radius in of_titanium)
+
+    inner, third, outer = radii(0.90, 1.30), radii(1.00, 1.80), radii(1.40, 2.00)
+    smooth = radii(1.30, 1.80)
+    return Atom(
+        charge=charge, filled="2s2 2p6", valence=f"3s2 3p6 4s{s} 4p0 3d{{d}} 5p-1 4d-1", d_electrons=d,
+        rcloc=round(1.2 * scale, 2), rcore=round(0.8 * scale, 3),
+        waves=(f"3S 1 0 2.00 0.0 {inner}", f"4S 2 0 {s}.00 0.0 {inner}", f"3P 2 1 6.00 0.0 {third}",
+               f"4P 3 1 0.00 2.0 {third}", f"3D 3 2 {{d}}.00 0.0 {outer}", f"3D 3 2 -2.0 0.3 {outer}"),
+        projectors=(f"3S 1 0 2.00 0.0 {smooth}", f"4S 2 0 {s}.00 0.0 {smooth}", f"3P 2 1 6.00 0.0 {smooth}",
+                    f"4P 3 1 0.00 0.0 {smooth}", f"5P 4 1 -1.0 2.0 {smooth}", f"3D 3 2 {{d}}.00 0.0 {outer}",
+                    f"4D 4 2 -1.0 0.3 {outer}"),
+        ions=(f"3s2 3p6 4s{s - 1} 4p0 3d{{d}}", f"3s2 3p6 4s0 4p{0 if s > 1 else 1} 3d{{d}}"),
+    )  # fmt: skip
+
+
 ATOMS = {
     "O": Atom(
         charge=8, filled="", valence="2s2 2p4", d_electrons=0, rcloc=1.2, rcore=0.6,
@@ -47,15 +74,8 @@ ATOMS = {
         projectors=("2S 1 0 2.00 0.0 1.10 1.50", "2P 2 1 4.00 0.0 1.10 1.50"),
         ions=("2s2 2p3", "2s1 2p5"),
     ),
-    "Ti": Atom(
-        charge=22, filled="2s2 2p6", valence="3s2 3p6 4s2 4p0 3d{d} 5p-1 4d-1", d_electrons=2, rcloc=1.2, rcore=0.8,
-        waves=("3S 1 0 2.00 0.0 0.90 1.30", "4S 2 0 2.00 0.0 0.90 1.30", "3P 2 1 6.00 0.0 1.00 1.80",
-               "4P 3 1 0.00 2.0 1.00 1.80", "3D 3 2 {d}.00 0.0 1.40 2.00", "3D 3 2 -2.0 0.3 1.40 2.00"),
-        projectors=("3S 1 0 2.00 0.0 1.30 1.80", "4S 2 0 2.00 0.0 1.30 1.80", "3P 2 1 6.00 0.0 1.30 1.80",
-                    "4P 3 1 0.00 0.0 1.30 1.80", "5P 4 1 -1.0 2.0 1.30 1.80", "3D 3 2 {d}.00 0.0 1.40 2.00",
-                    "4D 4 2 -1.0 0.3 1.40 2.00"),
-        ions=("3s2 3p6 4s1 4p0 3d{d}", "3s2 3p6 4s0 4p0 3d{d}"),
-    ),
+    "Ti": _metal(22, d=2, s=2, scale=1.0),
+    "V": _metal(23, d=3, s=2, scale=0.97),
 }  # fmt: skip
 """The atoms that this version has."""
 

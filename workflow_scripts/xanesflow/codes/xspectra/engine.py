@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 PROGRAMS = ("pw.x", "xspectra.x", "ld1.x")
 """The programs of Quantum ESPRESSO that a run needs; ld1.x always runs by itself."""
 
-_VERSION = 1  # of the method; another number makes every run be computed again
+_VERSION = 2  # of the method; another number makes every run be computed again
 _GROUND = ("energy_ry", "fermi_ev", "smearing_ry", "version")
-_OF_METHOD = ("hole_distance", "ecutwfc", "ecutrho", "field_length", "spectrum_length", "width", "steps", "metals")
+_OF_FIELD = ("hole_distance", "ecutwfc", "ecutrho", "field_length", "metals")
+_OF_SPECTRUM = ("spectrum_length", "width", "steps")
 
 
 @dataclass
@@ -40,6 +41,8 @@ class _HoleStep:
     """The shared part of ground state and core hole."""
 
     options: XspectraRunOptions
+    steps_folder: Path | None = None
+    keep_steps: bool = False
     theory: str = field(default="XSPECTRA", init=False)
     log_name: str = field(default="run.log", init=False)
     keep: tuple[str, ...] = field(
@@ -68,6 +71,18 @@ class _HoleStep:
         """Return the figures of the step, its corrections and the hashes of its pseudopotentials."""
         result = read_json(folder / RESULT) or {}
         return {} if "reason" in result else {**result, "spin": "none: computed non-spin-polarised"}
+
+    def keep_steps_in(self, folder: Path, *, always: bool = False) -> None:
+        """Keep finished steps in a folder, unless one was named before (see `codes.engine.WithSteps`)."""
+        if self.steps_folder is None:
+            self.steps_folder, self.keep_steps = folder.resolve(), always
+
+    def memory_mb(self, structure: Structure, site_index: int) -> float:
+        """Return the memory in MB that a site or its ground state needs; 0 where it has no cell."""
+        try:
+            return plan_step(self._cell(structure, max(site_index, 0)), self.options).memory_mb
+        except FailedRunError:
+            return 0.0
 
     def _cell(self, structure: Structure, site_index: int) -> HoleCell:
         """Make the cell of a site, and check that every element has a pseudopotential.
@@ -98,11 +113,14 @@ class _HoleStep:
             cutoffs=(options.ecutwfc, options.ecutrho),
             field_grid=plan.field_grid,
             spectrum_grid=plan.spectrum_grid if hole else None,
+            spectrum_shift=plan.spectrum_shift,
             pairs=[(k, axis, number) for (k, axis), number in plan.pairs.items()] if hole else [],
             half_width_ev=options.width / 2,
             steps=options.steps,
             metals=options.metals,
             max_corrections=options.max_corrections,
+            steps_folder=str(self.steps_folder) if self.steps_folder else None,
+            keep_steps=self.keep_steps,
         )
 
 
@@ -111,7 +129,7 @@ class HoleFreeState(_HoleStep):
 
     def settings(self) -> dict[str, Any]:
         """Return what the ground state depends on."""
-        return {"code": "XSpectra", "step": "ground state", "method": _VERSION, **_settings(self.options)}
+        return {"code": "XSpectra", "step": "ground state", "method": _VERSION, **_settings(self.options, _OF_FIELD)}
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         """Write job.json of the ground state.
@@ -136,7 +154,7 @@ class XspectraEngine(_HoleStep):
     @property
     def shared(self) -> HoleFreeState:
         """Return the engine of the ground state."""
-        return HoleFreeState(self.options)
+        return HoleFreeState(self.options, self.steps_folder, self.keep_steps)
 
     def settings(self) -> dict[str, Any]:
         """Return all that a spectrum depends on; the records hold the version and the pseudopotentials' hashes.
@@ -153,7 +171,8 @@ class XspectraEngine(_HoleStep):
                     f"install --no-install-recommends {package}), or write inputs with `snakemake inputs` and run them "
                     "elsewhere."
                 )
-        return {"code": "XSpectra", "step": "core hole", "method": _VERSION, **_settings(self.options)}
+        settings = _settings(self.options, (*_OF_FIELD, *_OF_SPECTRUM))
+        return {"code": "XSpectra", "step": "core hole", "method": _VERSION, **settings}
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         """Write job.json of a site, and log its cell, k-points, memory and time.
@@ -173,6 +192,6 @@ class XspectraEngine(_HoleStep):
         write_text(folder / GROUND_STATE, json.dumps(figures))
 
 
-def _settings(options: XspectraRunOptions) -> dict[str, Any]:
+def _settings(options: XspectraRunOptions, keys: tuple[str, ...]) -> dict[str, Any]:
     every = asdict(options)
-    return {"supercell": options.inputs.get("supercell"), **{key: every[key] for key in _OF_METHOD}}
+    return {"supercell": options.inputs.get("supercell"), **{key: every[key] for key in keys}}

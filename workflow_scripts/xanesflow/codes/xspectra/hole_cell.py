@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.polarisations import point_group, site_rotations
 from xanesflow.codes.supercell import find_absorber, make_supercell, repeat_by_matrix
+from xanesflow.codes.xspectra.lanczos import keeps_grid
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import XanesflowError
 
@@ -41,6 +44,15 @@ class HoleCell:
         first, second, third = (max(1, int(np.ceil(length_a * each - 1e-6))) for each in spacings)
         return first, second, third
 
+    def shift(self, grid: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return 1 for each vector along which a grid is moved by half a step: the even ones, if symmetry allows.
+
+        A moved grid has fewer points that differ, so it is finer at the same cost.
+        """
+        first, second, third = (1 - n % 2 for n in grid)
+        moved = first, second, third
+        return moved if keeps_grid(grid, moved, self.structure.lattice.matrix, self.rotations) else (0, 0, 0)
+
 
 def hole_cell(
     structure: Structure, site_index: int, *, supercell: float | Matrix | None, distance_a: float
@@ -60,9 +72,15 @@ def hole_cell(
     if isinstance(supercell, int | float):
         repeated, places = make_supercell(structure, [site_index], float(supercell))
         return _as_cell(repeated, places[site_index])
-    matrix = smallest_matrix(structure, distance_a).tolist() if supercell is None else supercell
+    matrix = _remembered_matrix(json.dumps(structure.as_dict()), distance_a) if supercell is None else supercell
     repeated = repeat_by_matrix(structure, matrix)
     return _as_cell(repeated, find_absorber(repeated, structure, site_index))
+
+
+@lru_cache(maxsize=8)  # the sites of a material come one after another
+def _remembered_matrix(structure: str, distance_a: float) -> list[list[int]]:
+    found: list[list[int]] = smallest_matrix(Structure.from_dict(json.loads(structure)), distance_a).tolist()
+    return found
 
 
 def smallest_matrix(structure: Structure, distance_a: float) -> NDArray[np.int64]:

@@ -24,11 +24,14 @@ class HoleJob:
         cutoffs: of waves and charge in Ry.
         field_grid: k-points of the field.
         spectrum_grid: k-points of the spectrum; None: the ground state.
+        spectrum_shift: 1 where these are moved by half a step.
         pairs: k-point, axis and number of pairs that follow from it.
         half_width_ev: half width for which the recursion converges.
         steps: most Lanczos steps.
         metals: whether a ground state without gap is good.
         max_corrections: further attempts at the field.
+        steps_folder: where finished steps are kept until the run is finished (see `saved_steps`); None: nowhere.
+        keep_steps: whether they stay there afterwards.
     """
 
     command: list[str]
@@ -37,11 +40,14 @@ class HoleJob:
     cutoffs: tuple[float, float]
     field_grid: tuple[int, int, int]
     spectrum_grid: tuple[int, int, int] | None
+    spectrum_shift: tuple[int, int, int]
     pairs: list[tuple[int, int, int]]
     half_width_ev: float
     steps: int
     metals: bool
     max_corrections: int
+    steps_folder: str | None = None
+    keep_steps: bool = False
 
     def write(self, folder: Path) -> None:
         """Write job.json."""

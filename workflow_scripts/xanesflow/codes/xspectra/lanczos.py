@@ -22,6 +22,7 @@ from xanesflow.core.units import INVERSE_FINE_STRUCTURE, RYDBERG_EV
 
 _FILL = 4  # coefficients of a point that counts as done; XSpectra's own plot needs a few
 _SPINS = 2.0
+_SAME_POINT = 1e-4  # steps of the grid
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def inequivalent_pairs(
             for operation in operations:
                 moved = (operation @ (fractions[k] @ reciprocal)) @ cell.T
                 place = moved * divisions - np.array(shift) / 2
-                if np.abs(place - np.round(place)).max() > 1e-4:
+                if np.abs(place - np.round(place)).max() > _SAME_POINT:
                     continue  # the grid has not this symmetry
                 other = number_of[tuple((np.round(place).astype(int) % divisions).tolist())]
                 pair = (other, int(np.argmax(np.abs(operation[:, axis]))))
@@ -91,6 +92,17 @@ def inequivalent_pairs(
         seen |= orbit
         found[start] = len(orbit)
     return found
+
+
+def keeps_grid(
+    grid: tuple[int, int, int], shift: tuple[int, int, int], cell: Array, rotations: Sequence[Array]
+) -> bool:
+    """Return whether all rotations map a grid of k-points onto itself; arguments as for `inequivalent_pairs`."""
+    points = np.array([(i, j, k) for i in range(grid[0]) for j in range(grid[1]) for k in range(grid[2])])
+    half = np.array(shift) / 2
+    waves = (points + half) / np.array(grid) @ np.linalg.inv(cell).T
+    moved = [waves @ np.asarray(rotation).T @ cell.T * np.array(grid) - half for rotation in rotations]
+    return all(np.abs(place - np.round(place)).max() < _SAME_POINT for place in moved)
 
 
 def restart_file(todo: Sequence[int], points: int, *, steps: int, core_ev: float, fermi_ev: float, axis: int) -> str:

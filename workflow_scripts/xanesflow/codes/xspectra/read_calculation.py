@@ -40,7 +40,7 @@ class Calculation:
         direction: (3,) of the light, Cartesian, of unit length.
         polarisation: the direction as the input gives it.
         half_width_ev: half width of the Lorentzian; None: not constant.
-        energy_zero_ev: in the band structure, from which energies count.
+        energy_zero_ev: in the band structure, from which energies count; None: the output does not say.
         fault: why it cannot be used; empty: it can.
         reason: of the fault, one of `xanesflow.core.reasons.REASONS`.
         energy_ev: (n,) relative to `energy_zero_ev`.

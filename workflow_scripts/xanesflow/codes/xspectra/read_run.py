@@ -205,6 +205,8 @@ def average(good: list[Calculation], structure: Structure | None, site_index: in
     Raises:
         BadRunError: other_kind_of_spectrum, if the polarisations do not give the average at this site; unreadable.
     """
+    if len({each.energy_zero_ev is None for each in good}) > 1:
+        raise BadRunError("unreadable", "only some of the polarisations name the energy that they count from")
     widths = {each.half_width_ev for each in good}
     if len(widths) > 1 or None in widths:
         raise BadRunError("unreadable", "the polarisations are not broadened alike, by one constant width each")
@@ -217,9 +219,10 @@ def average(good: list[Calculation], structure: Structure | None, site_index: in
             f"polarisations are missing: {', '.join(each.polarisation for each in good)} do not give the average at "
             "this site by its symmetry",
         )
-    energy = good[0].energy_ev
+    # Polarisations may count their energies from different zeros (xe0) of one band structure.
+    energy, zero = good[0].energy_ev, good[0].energy_zero_ev or 0.0
     values = sum(
-        weight * np.interp(energy, each.energy_ev, each.cross_section)
+        weight * np.interp(energy, each.energy_ev + (each.energy_zero_ev or 0.0) - zero, each.cross_section)
         for weight, each in zip(weights, good, strict=True)
     )
     parts = ", ".join(f"{weight:.3f} of {each.polarisation}" for weight, each in zip(weights, good, strict=True))

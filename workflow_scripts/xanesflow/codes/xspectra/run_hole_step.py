@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pymatgen.core import Structure
 from xanesflow.codes.xspectra.hole_job import GROUND_STATE, LANCZOS, RESULT, HoleJob
 from xanesflow.codes.xspectra.lanczos import Chain, as_plain, read_chains, restart_file
 from xanesflow.codes.xspectra.pseudopotentials import make_pseudopotential, write_core_wave
+from xanesflow.codes.xspectra.saved_steps import SavedSteps
 from xanesflow.codes.xspectra.scf import (
     START,
     ConvergedField,
@@ -53,26 +55,34 @@ def run_hole_step(folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"pseudopotentials": {each.name: asdict(each) for each in made.values()}}
     # The field, with corrections where it does not converge.
     name = "es" if hole else "gs"
-    field, corrections = _run_field(job, structure, folder, name)
-    result |= {"corrections": corrections, "attempts": 1 + len(corrections), **asdict(field)}
+    depends = [_field_input(job, structure, name, START), *sorted(each.sha256 for each in made.values())]
+    saved = SavedSteps(Path(job.steps_folder) if job.steps_folder else None, depends)
+    if before := saved.take_field(folder, name):
+        field, corrections = before
+    else:
+        field, corrections = _run_field(job, structure, folder, name)
+        saved.save_field(folder, name, field, corrections)
+    result |= {"corrections": corrections, "attempts": 1 + len(corrections), "resumed": bool(before), **asdict(field)}
     if not hole and not job.metals:
         check_insulator(field)
     if hole:
         ground = json.loads((folder / GROUND_STATE).read_text(encoding="utf-8"))
-        before = ConvergedField(ground["energy_ry"], ground["fermi_ev"], ground["smearing_ry"], ground["version"])
+        lower = ConvergedField(ground["energy_ry"], ground["fermi_ev"], ground["smearing_ry"], ground["version"])
         edge = hole_energy_ev(
-            field, before, hole_core_ry=made[job.element, True].core_ry, core_ry=made[job.element, False].core_ry
+            field, lower, hole_core_ry=made[job.element, True].core_ry, core_ry=made[job.element, False].core_ry
         )
         write_core_wave((folder / made[job.element, True].name).read_text(encoding="utf-8"), folder / "core.wfc")
-        chains, core_ev = _run_recursions(job, folder, field)
-        result |= {"edge_ev": edge, "ground_state_energy_ry": before.energy_ry, "recursions": len(chains)}
-        saved = {
+        chains, core_ev = _run_recursions(job, folder, field, saved)
+        result |= {"edge_ev": edge, "ground_state_energy_ry": lower.energy_ry, "recursions": len(chains)}
+        lanczos = {
             "edge_ev": edge, "fermi_ev": field.fermi_ev, "core_ev": core_ev, "version": field.version,
             "element": job.element, "width_ev": 2 * job.half_width_ev, "spectrum_grid": job.spectrum_grid,
-            "chains": as_plain(chains),
+            "spectrum_shift": job.spectrum_shift, "chains": as_plain(chains),
         }  # fmt: skip
-        write_text(folder / LANCZOS, json.dumps(saved))
+        write_text(folder / LANCZOS, json.dumps(lanczos))
     write_text(folder / RESULT, json.dumps(result, indent=1))
+    if not job.keep_steps:
+        saved.forget()
     return result
 
 
@@ -86,10 +96,7 @@ def _run_field(
     """
     electrons, corrections = dict(START), list[dict[str, Any]]()
     while True:
-        text = field_input(
-            structure, hole=name == "es", cutoffs=job.cutoffs, grid=job.field_grid, electrons=electrons
-        )  # fmt: skip
-        write_text(folder / f"{name}.in", text)
+        write_text(folder / f"{name}.in", _field_input(job, structure, name, electrons))
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         printed = _run(job, folder, "pw.x", f"{name}.in", f"{name}.out")
         try:
@@ -104,8 +111,12 @@ def _run_field(
             corrections.append({"errors": [last_words(printed)], "changes": changes})
 
 
-def _run_recursions(job: HoleJob, folder: Path, field: ConvergedField) -> tuple[list[Chain], float]:
-    """Run `xspectra.x` once for each axis that is needed.
+def _field_input(job: HoleJob, structure: Structure, name: str, electrons: Mapping[str, Any]) -> str:
+    return field_input(structure, hole=name == "es", cutoffs=job.cutoffs, grid=job.field_grid, electrons=electrons)
+
+
+def _run_recursions(job: HoleJob, folder: Path, field: ConvergedField, saved: SavedSteps) -> tuple[list[Chain], float]:
+    """Run `xspectra.x` once for each axis that is needed and was not computed before.
 
     Raises:
         FailedRunError: a recursion failed, or did not converge.
@@ -122,11 +133,20 @@ def _run_recursions(job: HoleJob, folder: Path, field: ConvergedField) -> tuple[
         )  # fmt: skip
         write_text(folder / "xanes.sav", restart)
         name = f"xanes{axis + 1}"
-        given = xanes_input(axis=axis, grid=job.spectrum_grid, steps=job.steps, half_width_ev=job.half_width_ev)
+        given = xanes_input(
+            axis=axis, grid=job.spectrum_grid, shift=job.spectrum_shift, steps=job.steps,
+            half_width_ev=job.half_width_ev,
+        )  # fmt: skip
         write_text(folder / f"{name}.in", given)
+        depends = [given, json.dumps(weights)]
+        if before := saved.take_recursions(depends, folder / f"{name}.out"):
+            chains += before[0]
+            core_ev = before[1]
+            continue
         printed = _run(job, folder, "xspectra.x", f"{name}.in", f"{name}.out")
         check_recursions(printed, len(weights), axis)
         found, core_ev, _ = read_chains((folder / "xanes.sav").read_text(encoding="ascii"), weights)
+        saved.save_recursions(depends, chains=found, core_ev=core_ev, printed=printed)
         chains += found
     return chains, core_ev
 

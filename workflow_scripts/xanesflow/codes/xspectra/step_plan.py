@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,12 @@ from xanesflow.codes.xspectra.hole_cell import HoleCell, hole_cell
 from xanesflow.codes.xspectra.lanczos import inequivalent_pairs
 from xanesflow.codes.xspectra.options import XspectraRunOptions
 from xanesflow.core.errors import FailedRunError, XanesflowError
+from xanesflow.running.memory import free_memory_mb
 
 _A3_AN_ATOM = 11.4  # of anatase, whose runs the figures below were measured on
 _MEMORY = (100.0, 23.1, 0.16)  # MB of n such atoms: 0.24 GB for 6, 0.73 for 24, 1.6 for 48
 _FIELD_S = (10.0, 0.15)  # seconds of a field: constant, and by n² and 100 for k-points
 _CHAIN_S = 0.007  # seconds of a recursion by n²; 24 atoms take 4 s
-_MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class StepPlan:
         distance_a: from the hole to its nearest image.
         field_grid: k-points of the field.
         spectrum_grid: k-points of the spectrum.
+        spectrum_shift: 1 where they are moved by half a step.
         pairs: (k-point, axis) -> number of pairs that follow from it by symmetry.
         memory_mb: expected.
         seconds: of one processor, expected.
@@ -41,6 +41,7 @@ class StepPlan:
     distance_a: float
     field_grid: tuple[int, int, int]
     spectrum_grid: tuple[int, int, int]
+    spectrum_shift: tuple[int, int, int]
     pairs: dict[tuple[int, int], int]
     memory_mb: float
     seconds: float
@@ -60,13 +61,15 @@ def plan_step(cell: HoleCell, options: XspectraRunOptions) -> StepPlan:
     size = cell.structure.volume / _A3_AN_ATOM
     scale = (options.ecutwfc / 40.0) ** 1.5
     field_grid, spectrum_grid = cell.grid(options.field_length), cell.grid(options.spectrum_length)
-    pairs = inequivalent_pairs(spectrum_grid, (0, 0, 0), cell.structure.lattice.matrix, cell.rotations)
+    shift = cell.shift(spectrum_grid)
+    pairs = inequivalent_pairs(spectrum_grid, shift, cell.structure.lattice.matrix, cell.rotations)
     constant, linear, square = _MEMORY
     irreducible = max(1.0, np.prod(field_grid) / 2 / len(cell.rotations))
     seconds = 2 * (_FIELD_S[0] + _FIELD_S[1] * size**2 * scale * irreducible) + _CHAIN_S * size**2 * scale * len(pairs)
     return StepPlan(
         atoms=len(cell.structure), distance_a=cell.distance_a, field_grid=field_grid, spectrum_grid=spectrum_grid,
-        pairs=pairs, memory_mb=constant + scale * (linear * size + square * size**2), seconds=float(seconds),
+        spectrum_shift=shift, pairs=pairs, memory_mb=constant + scale * (linear * size + square * size**2),
+        seconds=float(seconds),
     )  # fmt: skip
 
 
@@ -83,16 +86,6 @@ def check_memory(needed_mb: float) -> None:
             f"it needs about {needed_mb:,.0f} MB of memory and {free:,.0f} MB are free; run fewer sites at a time, or "
             "make the cell smaller (inputs.xspectra.supercell)",
         )
-
-
-def free_memory_mb() -> float | None:
-    """Return the memory that is free in MB; None where the system does not say."""
-    try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    kilobytes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return float(kilobytes[0]) / 1000 if kilobytes else None
 
 
 def xspectra_costs(

@@ -55,12 +55,15 @@ def field_input(
     )
 
 
-def xanes_input(*, axis: int, grid: tuple[int, int, int], steps: int, half_width_ev: float) -> str:
+def xanes_input(
+    *, axis: int, grid: tuple[int, int, int], shift: tuple[int, int, int], steps: int, half_width_ev: float
+) -> str:
     """Write the input of `xspectra.x` for light along a Cartesian axis; it starts from the restart file xanes.sav.
 
     Args:
         axis: 0, 1 or 2.
-        grid: of k-points, not moved.
+        grid: of k-points.
+        shift: 1 where the grid is moved by half a step.
         steps: most Lanczos steps of a k-point.
         half_width_ev: half width of the Lorentzian for which the recursion must converge.
     """
@@ -70,7 +73,7 @@ def xanes_input(*, axis: int, grid: tuple[int, int, int], steps: int, half_width
         f"  xniter={steps}, xcheck_conv=25, xerror=0.01, xiabs=1, xcoordcrys=.false., {light}\n"
         "  x_save_file='xanes.sav', restart_mode='restart'\n/\n"
         f"&plot\n  xnepoint=400, xgamma={half_width_ev:g}, xemin=-15, xemax=70, terminator=.true.\n/\n"
-        f"&pseudos\n  filecore='core.wfc'\n/\n&cut_occ\n/\n{' '.join(map(str, grid))} 0 0 0\n"
+        f"&pseudos\n  filecore='core.wfc'\n/\n&cut_occ\n/\n{' '.join(map(str, (*grid, *shift)))}\n"
     )
 
 
