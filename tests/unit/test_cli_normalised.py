@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xanesflow.cli.choose_site import Absorber
-from xanesflow.cli.compute_sites import SiteResult
-from xanesflow.cli.write_normalised import read_broadening, write_normalised
 from xanesflow.codes.feff8l import XanesResult
 from xanesflow.core.errors import WrongCallError
+from xanesflow.matching.write_normalised import read_broadening, write_normalised
+from xanesflow.spectra.compute_sites import SiteResult
+from xanesflow.structures.choose_site import Absorber
 
 ENERGY = np.arange(8320.0, 8372.0, 0.1)
 

@@ -8,12 +8,12 @@ from typing import get_args
 
 import numpy as np
 
-from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
 from xanesflow.matching.material_spectrum import average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
+from xanesflow.spectra.compute_sites import SiteResult
 
 _DEFAULTS: dict[str, dict[str, float]] = {
     "gaussian": {},
