@@ -10,7 +10,7 @@ import numpy as np
 
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
-from xanesflow.matching.material_spectrum import average_sites
+from xanesflow.matching.material_spectrum import NormalisedSpectrum, average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
 from xanesflow.spectra.compute_sites import SiteResult
@@ -51,6 +51,17 @@ def _rising(kind: str) -> Kind:
     return "lorentzian" if kind == "lorentzian" else "arctangent"
 
 
+def normalised_mean(outcomes: Sequence[SiteResult]) -> NormalisedSpectrum | None:
+    """The mean of the sites, normalised by its background; None if a site failed or the theory gives no background."""
+    spectra = []
+    for outcome in outcomes:
+        result = outcome.result
+        if result is None or result.background is None:
+            return None
+        spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
+    return average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
+
+
 def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None) -> bool:
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
@@ -62,13 +73,9 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     Returns:
         Whether it was written; it is not, if a site failed or the level of theory gives no background.
     """
-    spectra = []
-    for outcome in outcomes:
-        result = outcome.result
-        if result is None or result.background is None:
-            return False
-        spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
-    mean = average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
+    mean = normalised_mean(outcomes)
+    if mean is None:
+        return False
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
     names = ["energy_ev", "cross_section", "background", "normalised"]
     lines = [
