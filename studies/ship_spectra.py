@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xanesflow.cli.compute_sites import cores
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.matching.candidates import Narrowing, find_candidates
 from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
 from xanesflow.matching.spectrum_store import SHIPPED, SpectrumStore, StoredSpectrum, write_library
+from xanesflow.spectra.compute_sites import cores
 
 STEP_EV = 0.25
 """Core holes of 3d metals broaden by 1 eV and more, so nothing is lost."""

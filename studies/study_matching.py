@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from xanesflow.cli.compute_sites import cores
 from xanesflow.matching.candidates import Candidate, find_candidates
 from xanesflow.matching.choice_model import (
     CALIBRATIONS,
@@ -42,6 +41,7 @@ from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import MEASURED, computed_references, material_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore, default_folder
 from xanesflow.measured import read_measured
+from xanesflow.spectra.compute_sites import cores
 
 CORRECTION = SpectrumCorrection(stretch=1.05, width_at_edge=0.3, width_far=1.3, rise_ev=10.0)
 WIDTHS_EV = (0.5, 4.5)

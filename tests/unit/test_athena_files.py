@@ -12,15 +12,15 @@ from typer.testing import CliRunner
 
 import xanesflow
 from xanesflow.cli import app
-from xanesflow.cli.choose_site import Absorber, make_request
-from xanesflow.cli.compute_sites import SiteResult
-from xanesflow.cli.write_xanes import common_grid, write_athena
 from xanesflow.codes.quick_look import SiteSpectrum, quick_look_of
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.measured import Normalisation, Reading, read_measured
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.prediction.read import read_prediction
+from xanesflow.spectra.compute_sites import SiteResult
+from xanesflow.spectra.write_xanes import common_grid, write_athena
+from xanesflow.structures.choose_site import Absorber, make_request
 
 
 def call(*arguments):

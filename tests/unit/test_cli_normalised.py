@@ -11,14 +11,14 @@ from trained_campaign import campaign, model_of
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.cli.choose_site import Absorber
-from xanesflow.cli.compute_sites import SiteResult
-from xanesflow.cli.write_normalised import read_broadening, write_normalised
 from xanesflow.codes.feff8l import XanesResult
 from xanesflow.core.errors import WrongCallError
 from xanesflow.matching.candidates import find_candidates
 from xanesflow.matching.compute_candidates import make_engine, plan_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum
+from xanesflow.matching.write_normalised import read_broadening, write_normalised
+from xanesflow.spectra.compute_sites import SiteResult
+from xanesflow.structures.choose_site import Absorber
 
 ENERGY = np.arange(8320.0, 8372.0, 0.1)
 

@@ -21,10 +21,12 @@ from structure_files import as_json, cif, with_symmetry
 from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app, choose_site, compute_sites, show_spectra, write_xanes
+from xanesflow.cli import app, show_spectra
 from xanesflow.codes.feff8l import EngineSettings
 from xanesflow.codes.quick_look import SiteSpectrum
 from xanesflow.core.errors import XanesflowError
+from xanesflow.spectra import compute_sites, write_xanes
+from xanesflow.structures import choose_site
 
 LIBRARY = str(Path(xanesflow.__file__).parents[1])
 

@@ -46,9 +46,10 @@ def test_what_the_library_stands_on_is_pinned():
 
 
 def dependencies():
-    """The direct dependencies of pyproject.toml, by their normal name."""
+    """The direct dependencies of pyproject.toml and its extras, by their normal name."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    found = [Requirement(each) for each in project["dependencies"]]
+    extras = [each for names in project["optional-dependencies"].values() for each in names]
+    found = [Requirement(each) for each in (*project["dependencies"], *extras)]
     return {canonicalize_name(each.name): each for each in found}
 
 

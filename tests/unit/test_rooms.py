@@ -17,7 +17,7 @@ SOURCE = LIBRARY.parents[1]
 
 ROOMS = (
     *("core", "measured", "running", "codes", "config", "structures", "inputs", "simulations", "spectra", "features"),
-    *("dataset", "models", "evaluation", "interpretation", "prediction", "matching", "report", "cli"),
+    *("dataset", "models", "evaluation", "interpretation", "prediction", "matching", "report", "app", "cli"),
 )
 """Each imports only those before it."""
 

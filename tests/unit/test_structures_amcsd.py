@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.cli.choose_site import make_request
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.tables import read_rejected
@@ -24,6 +23,7 @@ from xanesflow.structures.amcsd.database import database_path, load_entries, ope
 from xanesflow.structures.amcsd.find_mineral import find_mineral, search
 from xanesflow.structures.amcsd.read_entry import read_entry, sum_formula, symbol_of
 from xanesflow.structures.amcsd.read_minerals import read_minerals
+from xanesflow.structures.choose_site import make_request
 from xanesflow.structures.collect_structures import collect_structures
 
 ENTRIES = {entry.number: entry for entry in load_entries()}

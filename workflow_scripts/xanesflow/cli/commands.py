@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from xanesflow import __version__
+from xanesflow.cli.app_command import app as app_command
 from xanesflow.cli.campaign_commands import check, demo, init, plan, profile_app, retry, status, unpack
 from xanesflow.cli.dataset_commands import dataset_app
 from xanesflow.cli.interpret_commands import interpret
@@ -49,6 +50,7 @@ for command in (
     *(xanes, examples, demo, init, unpack, status, retry, plan, check, predict, measured, interpret, match, mix, pca),
 ):
     app.command()(command)
+app.command("app")(app_command)
 
 for group, name in (
     (dataset_app, "dataset"),

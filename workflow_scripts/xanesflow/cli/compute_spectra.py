@@ -7,15 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xanesflow.cli.choose_site import Request
-from xanesflow.cli.compute_sites import compute_sites, cores
-from xanesflow.cli.show_spectra import announce, live_display, remarks, summary
+from xanesflow.cli.show_spectra import announce, live_display, summary
 from xanesflow.cli.terminal import say
-from xanesflow.cli.write_normalised import write_normalised
-from xanesflow.cli.write_xanes import common_grid, draw_plot, write_athena, write_table
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
+from xanesflow.spectra.compute_sites import compute_sites, cores
+from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_athena, write_table
+from xanesflow.structures.choose_site import Request
 
 
 def quick_look(

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from xanesflow.cli.show_match import Wanted, compute_candidates
 from xanesflow.cli.terminal import say
-from xanesflow.cli.write_normalised import write_spectrum
 from xanesflow.matching.candidates import find_candidates
 from xanesflow.matching.references import material_spectra, normalise_averages
+from xanesflow.matching.write_normalised import write_spectrum
 from xanesflow.measured.broaden import Broadening
 from xanesflow.prediction.data import Predicted
 

@@ -157,7 +157,7 @@ def predict(
         with _quick_imports():
             from xanesflow.cli.normalise_predictions import normalise_predictions
             from xanesflow.cli.show_predictions import show_prediction
-            from xanesflow.cli.write_normalised import read_broadening
+            from xanesflow.matching.write_normalised import read_broadening
             from xanesflow.structures.disorder.represent import Disorder
 
         normalise = None

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.choose_site import read_element
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import plural, printable
+from xanesflow.core.text import plural
 from xanesflow.structures.amcsd.database import TITLE
-from xanesflow.structures.amcsd.find_mineral import search
-from xanesflow.structures.examples import Example, load_examples
+from xanesflow.structures.choose_site import read_element
+from xanesflow.structures.examples import load_examples
+from xanesflow.structures.find_structures import find_structures
 
 
 def show_found(words: Sequence[str], element: str | None, console: Console) -> None:
@@ -32,14 +32,7 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
     if not words:
         _show_examples(element, console)
         return
-    chosen = element and read_element(element)
-    examples = [each for each in load_examples() if _holds(each, words)]
-    examples = [each for each in examples if not chosen or chosen in {site.element for site in each.sites}]
-    minerals = [each for each in search(words) if not chosen or chosen in each.elements]
-    if not examples and not minerals:
-        with_element = f" with {chosen}" if chosen else ""
-        asked = printable(" ".join(words), 200)
-        raise WrongCallError(f"No example and no mineral{with_element} holds {asked}; write fewer or other words.")
+    examples, minerals = find_structures(words, element)
     table = Table("id", "formula", "name", "measured at", "reference")
     for column in table.columns[:2]:
         column.no_wrap = True
@@ -78,8 +71,3 @@ def _show_examples(element: str | None, console: Console) -> None:
         table.add_row(each.id, each.formula, escape(each.name), each.space_group, absorbers)
     console.print(table)
     say(console, "`xanesflow structures search WORD` finds minerals too, by parts of name, formula or reference.")
-
-
-def _holds(example: Example, words: Sequence[str]) -> bool:
-    text = f"{example.id} {example.formula} {example.name} {example.reference}".lower()
-    return all(word.lower() in text for word in words)

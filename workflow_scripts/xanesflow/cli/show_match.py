@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from xanesflow.cli.compute_sites import cores
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import list_files
@@ -37,6 +36,7 @@ from xanesflow.matching.references import (
 )
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, default_folder
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
+from xanesflow.spectra.compute_sites import cores
 
 _SHOWN = 10
 _SOON_MINUTES = 0.1

@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from xanesflow.cli.choose_site import Absorber, Request
-from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.cli.terminal import say
-from xanesflow.cli.write_xanes import Spectra
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.text import plural
+from xanesflow.spectra.compute_sites import SiteResult
+from xanesflow.spectra.write_xanes import Spectra, expected_time
+from xanesflow.structures.choose_site import Absorber, Request
 
 
 def announce(request: Request, look: QuickLook, workers: int, console: Console) -> None:
@@ -26,23 +26,10 @@ def announce(request: Request, look: QuickLook, workers: int, console: Console) 
         cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
         what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
-    expected = []
-    for cell, structure in request.structures.items():
-        if indices := [site.index for site in request.sites if site.cell == cell]:
-            expected += look.expected_seconds(structure, indices)
-    if expected:
-        altogether = max(sum(expected) / workers, *expected)
-        longest = f", the longest site {_about(max(expected))}" if len(expected) > 1 else ""
-        say(console, f"Expected time: {_about(altogether)}{longest}, more if the machine is busy or slow.")
+    if expected := expected_time(request, look, workers):
+        say(console, expected)
     for note in (*request.notes, *look.notes(request.element)):
         say(console, f"Note: {note}", style="yellow")
-
-
-def _about(seconds: float) -> str:
-    """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
-    if seconds < 90:
-        return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 class Display:
@@ -118,16 +105,3 @@ def summary(outcomes: Sequence[SiteResult], look: QuickLook, spectra: Spectra) -
         table.add_section()
         table.add_row("average", str(atoms), "", f"{spectra.energy_ev[spectra.average.argmax()]:.2f}")
     return table
-
-
-def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
-    """What is doubtful about each spectrum, and one sentence on the sites that failed."""
-    said = []
-    for outcome in outcomes:
-        if outcome.result:
-            said += look.remarks(outcome.site.name, outcome.result.record)
-    failed = sum(outcome.result is None for outcome in outcomes)
-    if failed:
-        average = ", so there is no average" if request.whole and spectra.average is None else ""
-        said.append(f"{failed} of {len(outcomes)} sites {'has' if failed == 1 else 'have'} no spectrum{average}.")
-    return list(dict.fromkeys(said))

@@ -137,12 +137,12 @@ def xanes(
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
     with report_errors():
-        from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.compute_spectra import quick_look
-        from xanesflow.cli.write_normalised import read_broadening
         from xanesflow.codes.quick_look import check_quick_look, quick_look_of
         from xanesflow.config.campaign import Campaign
         from xanesflow.config.model import Config
+        from xanesflow.matching.write_normalised import read_broadening
+        from xanesflow.structures.choose_site import make_request
         from xanesflow.structures.disorder.represent import Disorder
 
         options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,17 @@ def list_files(paths: Iterable[Path]) -> list[Path]:
         else:
             raise XanesflowError(f"There is no file or folder {path} (looked from {Path.cwd()}).")
     return files
+
+
+def user_cache() -> Path:
+    """The user's cache folder for xanesflow: $XDG_CACHE_HOME/xanesflow, or what takes its place on this system."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "xanesflow"
 
 
 def sha256_file(path: str | Path) -> str:

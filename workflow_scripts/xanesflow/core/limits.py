@@ -1,5 +1,8 @@
 """The largest files that are read, by kind: far beyond honest files, and small enough to be refused in seconds."""
 
+STRUCTURE_FILE = 16 * 2**20
+"""Bytes of one structure file, packed and unpacked. 100,000 atoms take about 6 MB."""
+
 ARCHIVE_MEMBER = 64 * 2**20
 """Bytes of one file of a run, in a folder or packed. A file of a FEFF run has some 10 kB."""
 

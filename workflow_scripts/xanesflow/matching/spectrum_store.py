@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.files import atomic_path
+from xanesflow.core.files import atomic_path, user_cache
 
 Floats = NDArray[np.float64]
 
@@ -43,12 +41,14 @@ class StoredSpectrum:
         cross_section: (n,) absorption cross section in bohr².
         background: (n,) the same without scattering by the neighbours.
         failure: why there is no spectrum; empty if there is one.
+        record: what the engine says about the run; None: it was not kept.
     """
 
     energy_ev: Floats
     cross_section: Floats
     background: Floats
     failure: str = ""
+    record: Mapping[str, Any] | None = None
 
     @classmethod
     def failed(cls, why: str) -> StoredSpectrum:
@@ -58,14 +58,8 @@ class StoredSpectrum:
 
 
 def default_folder() -> Path:
-    """The user's cache folder: $XDG_CACHE_HOME/xanesflow/spectra, or what takes its place on this system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "xanesflow" / "spectra"
+    """The folder in the user's cache where computed spectra are kept."""
+    return user_cache() / "spectra"
 
 
 def structure_hash(structure: str) -> str:
@@ -115,7 +109,8 @@ class SpectrumStore:
         try:
             with np.load(self._path(key), allow_pickle=False) as file:
                 energy, spectrum, background = (file[name].astype(np.float64) for name in _COLUMNS)
-                return StoredSpectrum(energy, spectrum, background, str(file["failure"]))
+                record = json.loads(str(file["record"])) if "record" in file else None
+                return StoredSpectrum(energy, spectrum, background, str(file["failure"]), record)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return read_library(self._library).get(key)
 
@@ -128,6 +123,7 @@ class SpectrumStore:
                 cross_section=spectrum.cross_section.astype(np.float32),
                 background=spectrum.background.astype(np.float32),
                 failure=np.array(spectrum.failure, dtype=np.str_),
+                **({} if spectrum.record is None else {"record": np.array(json.dumps(spectrum.record), dtype=np.str_)}),
             )
 
     def _path(self, key: str) -> Path:

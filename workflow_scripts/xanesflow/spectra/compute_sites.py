@@ -14,11 +14,11 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from xanesflow.cli.choose_site import Absorber
 from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
 from xanesflow.codes.run_engine import run_engine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import one_line
+from xanesflow.structures.choose_site import Absorber
 
 _POLL = 0.15  # seconds
 _SHOWN = 200  # characters of a message

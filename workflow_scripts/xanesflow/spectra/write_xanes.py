@@ -1,4 +1,4 @@
-"""Writes the table and the plot of `xanesflow xanes`."""
+"""Writes the table and the plot of `xanesflow xanes`, and says what to expect of it and what is doubtful."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from xanesflow.cli.choose_site import Absorber, Request
-from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
 from xanesflow.measured.write_athena import athena_text
+from xanesflow.spectra.compute_sites import SiteResult
+from xanesflow.structures.choose_site import Absorber, Request
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +45,45 @@ class Spectra:
     energy_ev: Floats
     sites: tuple[tuple[Absorber, Floats], ...]
     average: Floats | None
+
+
+def expected_time(request: Request, look: QuickLook, workers: int) -> str:
+    """One sentence on how long the sites should take; empty if nothing is known.
+
+    Args:
+        request: structure, element and atoms.
+        look: level of theory.
+        workers: sites at a time.
+    """
+    expected: list[float] = []
+    for cell, structure in request.structures.items():
+        if indices := [site.index for site in request.sites if site.cell == cell]:
+            expected += look.expected_seconds(structure, indices)
+    if not expected:
+        return ""
+    altogether = max(sum(expected) / workers, *expected)
+    longest = f", the longest site {_about(max(expected))}" if len(expected) > 1 else ""
+    return f"Expected time: {_about(altogether)}{longest}, more if the machine is busy or slow."
+
+
+def _about(seconds: float) -> str:
+    """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
+    if seconds < 90:
+        return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
+    """What is doubtful about each spectrum, and one sentence on the sites that failed."""
+    said = []
+    for outcome in outcomes:
+        if outcome.result:
+            said += look.remarks(outcome.site.name, outcome.result.record)
+    failed = sum(outcome.result is None for outcome in outcomes)
+    if failed:
+        average = ", so there is no average" if request.whole and spectra.average is None else ""
+        said.append(f"{failed} of {len(outcomes)} sites {'has' if failed == 1 else 'have'} no spectrum{average}.")
+    return list(dict.fromkeys(said))
 
 
 def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:

@@ -63,6 +63,25 @@ class Absorber:
 
 
 @dataclass(frozen=True)
+class Given:
+    """A structure as it was read, before its symmetry is known.
+
+    Attributes:
+        given: what the user named.
+        name: of the structure, fit for a file's name.
+        source: where it comes from, for the header of the table.
+        structure: the crystal.
+        note: how it was read; empty if there is nothing to say.
+    """
+
+    given: str
+    name: str
+    source: str
+    structure: Structure
+    note: str
+
+
+@dataclass(frozen=True)
 class Request:
     """A structure and its atoms whose spectra are computed.
 
@@ -95,12 +114,12 @@ class Request:
 
 
 def make_request(
-    given: str, element: str | None, site: int | None, *, symprec: float, disorder: Disorder = REFUSE
+    given: str | Given, element: str | None, site: int | None, *, symprec: float, disorder: Disorder = REFUSE
 ) -> Request:
     """Find structure, element and atoms.
 
     Args:
-        given: a structure file, the id of an example, or a name that `find_mineral` knows.
+        given: a structure file, the id of an example, or a name that `find_mineral` knows; or what was read of it.
         element: symbol of the absorber; None: the element of `site`, else the structure's only 3d metal.
         site: 0-based index of the atom; None: all inequivalent atoms of the element.
         symprec: spglib's distance tolerance in Å.
@@ -110,12 +129,8 @@ def make_request(
         WrongCallError: the structure, element or atom does not exist.
         XanesflowError: the structure's file cannot be used.
     """
-    name, source, structure, note = _load(given, partly_occupied=not disorder.refused)
-    described = describe_or_fill(name, structure, symprec=symprec, disorder=disorder)
-    materials = tuple(each for each in described if isinstance(each, Material))
-    bad = next((each for each in described if isinstance(each, BadStructure)), None)
-    if bad is not None:
-        raise XanesflowError(f"{printable(given, 200)} cannot be used: {bad.detail}.")
+    found = read_given(given, partly_occupied=not disorder.refused) if isinstance(given, str) else given
+    materials, structure = describe_given(found, symprec=symprec, disorder=disorder), found.structure
     if not structure.is_ordered and site is not None:
         raise WrongCallError("Leave --site out: the atoms of filled cells have other numbers than those of the file.")
     first = 0 if structure.is_ordered else 1
@@ -125,10 +140,10 @@ def make_request(
         inequivalent = {material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == chosen}
         firsts = sorted(inequivalent) if site is None else [site]
         sites += [Absorber(chosen, i, material.multiplicity(i), cell) for i in firsts]
-    notes = [sentence for sentence in (note, *(material.note for material in materials)) if sentence]
+    notes = [sentence for sentence in (found.note, *(material.note for material in materials)) if sentence]
     return Request(
-        name,
-        source,
+        found.name,
+        found.source,
         materials,
         {cell: Structure.from_dict(json.loads(each.structure)) for cell, each in enumerate(materials, first)},
         chosen,
@@ -137,6 +152,19 @@ def make_request(
         tuple(f"{each}." for each in notes),
         symprec,
     )
+
+
+def describe_given(found: Given, *, symprec: float, disorder: Disorder = REFUSE) -> tuple[Material, ...]:
+    """The structure with its symmetry, or the cells that represent a disordered crystal.
+
+    Raises:
+        XanesflowError: the structure cannot be used.
+    """
+    described = describe_or_fill(found.name, found.structure, symprec=symprec, disorder=disorder)
+    bad = next((each for each in described if isinstance(each, BadStructure)), None)
+    if bad is not None:
+        raise XanesflowError(f"{printable(found.given, 200)} cannot be used: {bad.detail}.")
+    return tuple(each for each in described if isinstance(each, Material))
 
 
 def read_element(given: str) -> str:
@@ -151,15 +179,20 @@ def read_element(given: str) -> str:
     return symbol
 
 
-def _load(given: str, *, partly_occupied: bool) -> tuple[str, str, Structure, str]:
-    """Name, source, structure, and a note on how it was read (empty if there is nothing to say)."""
+def read_given(given: str, *, partly_occupied: bool = False) -> Given:
+    """Read a structure file, an example or a mineral.
+
+    Raises:
+        WrongCallError: there is none of that name.
+        XanesflowError: the file cannot be used.
+    """
     path = Path(given)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise WrongCallError(f"{printable(given, 200)} cannot be read: {error.strerror}.") from None
-        return _load_example(given, partly_occupied=partly_occupied)
+        return read_named(given, partly_occupied=partly_occupied)
     if stat.S_ISDIR(status.st_mode):
         raise WrongCallError(
             f"{printable(given, 200)} is a folder; name a POSCAR, CIF, JSON, xyz or vasprun.xml file, or an example."
@@ -168,15 +201,21 @@ def _load(given: str, *, partly_occupied: bool) -> tuple[str, str, Structure, st
         structure, note = read_structure_file(path, partly_occupied=partly_occupied)
     except UnusableStructure as error:
         raise XanesflowError(f"{printable(given, 200)} {error}.") from None
-    return name_of(path), path.name, structure, note
+    return Given(given, name_of(path), path.name, structure, note)
 
 
-def _load_example(given: str, *, partly_occupied: bool) -> tuple[str, str, Structure, str]:
+def read_named(given: str, *, partly_occupied: bool = False) -> Given:
+    """Read an example or a mineral; opens no file of the user's, whatever the name.
+
+    Raises:
+        WrongCallError: there is none of that name.
+        XanesflowError: the mineral cannot be used.
+    """
     examples = {example.id: example for example in load_examples()}
     if given not in examples:
         mineral = find_mineral(given, partly_occupied=partly_occupied)
         if mineral is not None:
-            return mineral.entry.id, mineral.source, mineral.structure, mineral.note
+            return Given(given, mineral.entry.id, mineral.source, mineral.structure, mineral.note)
     if given not in examples:
         close = get_close_matches(given.lower(), examples, n=3, cutoff=0.65)
         close = close or [name for name in examples if name.split("-")[0] == given.lower()][:3]
@@ -186,7 +225,7 @@ def _load_example(given: str, *, partly_occupied: bool) -> tuple[str, str, Struc
         )
     example = examples[given]
     reference = " ".join(example.reference.split()).rstrip(".")
-    return example.id, f"{example.name}, example library: {reference}", example.structure(), ""
+    return Given(given, example.id, f"{example.name}, example library: {reference}", example.structure(), "")
 
 
 def _element(material: Material, given: str | None, site: int | None) -> str:

@@ -8,13 +8,13 @@ from typing import get_args
 
 import numpy as np
 
-from xanesflow.cli.compute_sites import SiteResult
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
 from xanesflow.matching.material_spectrum import NormalisedSpectrum, average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
 from xanesflow.measured.write_athena import athena_text
+from xanesflow.spectra.compute_sites import SiteResult
 
 _DEFAULTS: dict[str, dict[str, float]] = {
     "gaussian": {},
@@ -52,6 +52,17 @@ def _rising(kind: str) -> Kind:
     return "lorentzian" if kind == "lorentzian" else "arctangent"
 
 
+def normalised_mean(outcomes: Sequence[SiteResult]) -> NormalisedSpectrum | None:
+    """The mean of the sites, normalised by its background; None if a site failed or the theory gives no background."""
+    spectra = []
+    for outcome in outcomes:
+        result = outcome.result
+        if result is None or result.background is None:
+            return None
+        spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
+    return average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
+
+
 def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None) -> bool:
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
@@ -63,13 +74,9 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     Returns:
         Whether it was written; it is not, if a site failed or the level of theory gives no background.
     """
-    spectra = []
-    for outcome in outcomes:
-        result = outcome.result
-        if result is None or result.background is None:
-            return False
-        spectra.append(StoredSpectrum(result.energy_ev, result.cross_section, result.background))
-    mean = average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
+    mean = normalised_mean(outcomes)
+    if mean is None:
+        return False
     write_spectrum(path, mean, broadening, element=outcomes[0].site.element)
     return True
 

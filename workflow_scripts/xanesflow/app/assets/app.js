@@ -1,0 +1,122 @@
+// What Dash has no component for: tabs, fields for files, copying, images of figures, and sites that light up.
+"use strict";
+(() => {
+  const $ = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+
+  // Tabs, by mouse and by keyboard; the address remembers the chosen one.
+  const choose = (tab, focus) => {
+    if (!tab) return;
+    $('[role="tab"]').forEach((each) => {
+      const on = each === tab;
+      each.setAttribute("aria-selected", on);
+      each.tabIndex = on ? 0 : -1;
+      document.getElementById(each.getAttribute("aria-controls")).hidden = !on;
+    });
+    if (focus) tab.focus();
+    history.replaceState(null, "", "#" + tab.id.slice(4));
+    window.dispatchEvent(new Event("resize"));
+  };
+  document.addEventListener("keydown", (event) => {
+    const tabs = $('[role="tab"]'), at = tabs.indexOf(event.target);
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (at >= 0 && step) choose(tabs[(at + step + tabs.length) % tabs.length], true);
+  });
+
+  // Fields for files.
+  const say = (place, sentence) => { place.closest(".drop").querySelector(".error").textContent = sentence; };
+  const send = async (place, files) => {
+    const { purpose, store, several } = place.dataset, kept = [], refused = [];
+    place.setAttribute("aria-busy", "true");
+    say(place, "");
+    for (const file of several ? files : files.slice(0, 1)) {
+      const query = new URLSearchParams({ name: file.name, bytes: file.size });
+      const body = file.size > 2 ** 28 ? "" : file;  // refused by its size alone
+      try {
+        const answer = await fetch(`/upload/${purpose}?${query}`, { method: "POST", body });
+        const said = await answer.json();
+        if (answer.ok) kept.push(said); else refused.push(said.error);
+      } catch (error) {
+        refused.push(`${file.name} could not be sent: the page's server does not answer, or the file is too large.`);
+      }
+    }
+    place.removeAttribute("aria-busy");
+    say(place, refused.slice(0, 5).join(" ") + (refused.length > 5 ? ` … and ${refused.length - 5} more.` : ""));
+    if (kept.length) window.dash_clientside.set_props(store, { data: kept });
+  };
+  const makeField = (place) => {
+    const input = Object.assign(document.createElement("input"), { type: "file", id: place.dataset.store + "-field" });
+    const label = Object.assign(document.createElement("label"), { htmlFor: input.id, textContent: place.dataset.label });
+    input.multiple = !!place.dataset.several;
+    input.addEventListener("change", () => { send(place, Array.from(input.files)); input.value = ""; });
+    place.append(label, input);
+    const drop = place.closest(".drop");
+    drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+    drop.addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop.classList.remove("over");
+      send(place, Array.from(event.dataTransfer.files));
+    });
+  };
+  window.addEventListener("dragover", (event) => event.preventDefault());
+  window.addEventListener("drop", (event) => event.preventDefault());
+
+  new MutationObserver(() => {
+    $(".file:empty").forEach(makeField);
+    const tabs = $('[role="tab"]');
+    if (tabs.length && !tabs[0].dataset.ready) {
+      tabs[0].dataset.ready = "1";
+      choose(document.getElementById("tab-" + location.hash.slice(1)) || tabs[0], false);
+    }
+  }).observe(document, { childList: true, subtree: true });
+
+  // Buttons that need no server.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest('[role="tab"], [data-copy], [data-image]');
+    if (!button) return;
+    if (button.role === "tab" || button.getAttribute("role") === "tab") choose(button, false);
+    if (button.dataset.copy) {
+      const told = button.textContent;
+      navigator.clipboard.writeText(button.dataset.copy).then(() => { button.textContent = "Copied"; });
+      setTimeout(() => { button.textContent = told; }, 1500);
+    }
+    if (button.dataset.image) {
+      const figure = document.querySelector(`#${button.dataset.graph} .js-plotly-plot`);
+      const filename = button.dataset.graph;
+      if (figure) window.Plotly.downloadImage(figure, { format: button.dataset.image, filename, width: 900, height: 560 });
+    }
+  });
+
+  // A site that is pointed at, in its table or in the cell, lights up its spectrum: traces say theirs in `meta.site`.
+  let lit = null;
+  const light = (site) => {
+    if (site === lit) return;
+    lit = site;
+    $('[data-lights] .js-plotly-plot').forEach((figure) => {
+      const there = figure.data.some((trace) => trace.meta && trace.meta.site === site);
+      const lines = figure.data.map((trace, k) => [trace, k]).filter(([trace]) => trace.meta && trace.meta.width);
+      if (!lines.length) return;
+      const own = ([trace]) => trace.meta.site === site;
+      window.Plotly.restyle(figure, {
+        opacity: lines.map((each) => (!there || own(each) ? 1 : 0.2)),
+        "line.width": lines.map((each) => each[0].meta.width * (there && own(each) ? 2 : 1)),
+      }, lines.map(([, k]) => k));
+    });
+    $("[data-site]").forEach((row) => row.classList.toggle("lit", row.dataset.site === site));
+  };
+  const pointed = (event) => {
+    const row = event.target.closest && event.target.closest("[data-site]");
+    if (row) light(row.dataset.site); else if (event.type !== "focusin" && !event.target.closest("[data-cell]")) light(null);
+  };
+  document.addEventListener("mouseover", pointed);
+  document.addEventListener("focusin", pointed);
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    page: {
+      light: (hover) => {
+        const point = hover && hover.points && hover.points[0];
+        if (point && point.customdata) light(String(point.customdata));
+        return window.dash_clientside.no_update;
+      },
+    },
+  });
+})();

@@ -1,0 +1,104 @@
+"""Who may talk to the page: hosts, origins, a token in the opened address, and a session for each browser."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, request
+
+COOKIE_DAYS = 30
+
+_SAFE = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Dash writes a script into its page, and plotly compiles shaders; but nothing is ever loaded from elsewhere."""
+
+_DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>xanesflow</title><body style="font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:4em auto;padding:0 1em">
+<h1>xanesflow</h1><p>{sentence}</p><form method="post" action="{action}"><label>Token
+<input name="token" type="password" autocomplete="off" required></label> <button>Open</button></form></body></html>"""
+_ASK = "Open the address that `xanesflow app` printed, which holds the token, or enter the token here."
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a request must show.
+
+    Attributes:
+        hosts: allowed `Host` headers, in lower case, with their ports.
+        token: must be known to enter.
+        cookie: name of the cookie, different for each port.
+        alone: whether all who enter are one person, who finds the same work in each browser; else each browser has a
+            session of its own.
+    """
+
+    hosts: frozenset[str]
+    token: str
+    cookie: str
+    alone: bool
+
+    def protect(self, server: Flask) -> None:
+        """Check each request of a server before anything else sees it, and add headers to each answer."""
+        server.before_request(self._check)
+
+        @server.after_request
+        def _(answer: Response) -> Response:
+            for name, value in _SAFE.items():
+                answer.headers.setdefault(name, value)
+            if not request.path.startswith(("/assets/", "/_dash-component-suites/")):
+                answer.headers["Cache-Control"] = "no-store"
+            return answer
+
+    def _check(self) -> Response | None:
+        if request.host.lower() not in self.hosts:
+            return Response("This page does not answer under that name.\n", 403, mimetype="text/plain")
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc.lower() not in self.hosts:
+            return Response("Another page sent this request, so it is refused.\n", 403, mimetype="text/plain")
+        given = request.args.get("token", "") or (request.form.get("token", "") if request.path == "/enter" else "")
+        if given:
+            right = hmac.compare_digest(given.encode(), self.token.encode())
+            return self._enter() if right else self._closed("This is not the token. " + _ASK)
+        g.session = self._session()
+        return None if g.session else self._closed(_ASK)
+
+    def _session(self) -> str:
+        """The session that the request's cookie proves; empty without one."""
+        name, _, proof = request.cookies.get(self.cookie, "").partition(".")
+        good = re.fullmatch("[0-9a-z]{3,40}", name) and hmac.compare_digest(proof.encode(), self._proof(name).encode())
+        return name if good else ""
+
+    def _proof(self, name: str) -> str:
+        return hmac.new(self.token.encode(), name.encode(), "sha256").hexdigest()
+
+    def _enter(self) -> Response:
+        name = "own" if self.alone else self._session() or secrets.token_hex(16)
+        answer = redirect("/", 303)
+        answer.set_cookie(
+            self.cookie, f"{name}.{self._proof(name)}", httponly=True, samesite="Lax", secure=request.is_secure,
+            max_age=COOKIE_DAYS * 86400,
+        )  # fmt: skip
+        assert isinstance(answer, Response)
+        return answer
+
+    @staticmethod
+    def _closed(sentence: str) -> Response:
+        return Response(_DOOR.format(sentence=escape(sentence), action="/enter"), 403, mimetype="text/html")
+
+
+def session() -> str:
+    """The session of the request that is being answered."""
+    return str(g.session)

@@ -1,0 +1,343 @@
+"""Structure → spectrum: a structure is given or found, its spectra are computed or predicted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
+
+from xanesflow.app import cards, figures
+from xanesflow.app.page import Page
+from xanesflow.app.security import session
+from xanesflow.app.work import sentence_about
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.limits import STRUCTURE_FILE
+from xanesflow.core.text import plural
+
+KINDS = ("compute_spectra", "predict_spectra")
+
+THEORIES = {
+    "FEFF8L": "Embedded engine: seconds a site",
+    "FEFFQ": "FEFF 10 at small radii: up to a minute a site",
+    "FEFF": "FEFF 10 as published: minutes to hours a site",
+}
+SHOWN = {"cross_section": "cross section", "background": "with background", "normalised": "normalised"}
+DISORDER = {"refuse": "refuse", "ordered": "order by electrostatic energy", "random": "fill 4 cells at random"}
+
+
+def layout(page: Page) -> Any:
+    """The view."""
+    methods = THEORIES | {f"model:{k}": f"Model {name}" for k, name in enumerate(page.settings.models)}
+    left = [
+        html.H2("1. Structure"),
+        cards.drop("structure-files", "structure", "A structure file: CIF, POSCAR, JSON, xyz or vasprun.xml"),
+        html.Div(
+            [
+                html.Label("… or search examples and minerals", htmlFor="structure-words"),
+                html.Div(
+                    [
+                        dcc.Input("", "text", id="structure-words", placeholder="cuprite, Cu2O, Fe Ti O"),
+                        html.Button("Search", id="structure-search", type="button"),
+                    ],
+                    className="row",
+                ),
+            ],
+            className="field",
+        ),
+        cards.error("structure-error"),
+        html.Div(id="structure-found", role="region", tabIndex="0", **{"aria-label": "What was found"}),
+        dcc.Store(id="structure", storage_type="session"),
+        html.Div(id="structure-about"),
+        html.Div(
+            [
+                html.H2("2. Spectrum"),
+                _choice("structure-element", "Absorber", {}, "", inline=True),
+                _choice("structure-method", "By", methods, "FEFF8L"),
+                _choice("structure-disorder", "Partly occupied sites", DISORDER, "refuse", inline=True),
+                html.P(id="structure-time", className="soft", role="status"),
+                html.Button("Compute", id="structure-compute", type="button", className="main"),
+                cards.error("structure-refused"),
+            ],
+            id="structure-next",
+            hidden=True,
+        ),
+    ]
+    right = [
+        html.H2("Spectra"),
+        html.Div(
+            [
+                _choice("structure-shown", "Show", SHOWN, "cross_section", inline=True),
+                html.Div(
+                    dcc.Checklist({"sites": "each site"}, ["sites"], id="structure-sites", inline=True),
+                    className="field",
+                ),
+            ],
+            className="row",
+        ),
+        html.Div(cards.graph("structure-spectra", "Spectra"), **{"data-lights": "1"}),
+        html.Ul(id="structure-jobs", className="jobs"),
+    ]
+    return html.Div([html.Div(left), html.Div(right)], className="columns")
+
+
+def _choice(name: str, label: str, options: dict[str, str], value: str, *, inline: bool = False) -> html.Fieldset:
+    return html.Fieldset(
+        [html.Legend(label), dcc.RadioItems(options, value, id=name, inline=inline)], className="field"
+    )
+
+
+def callbacks(page: Page) -> None:
+    """Register its callbacks."""
+    page.uploads.limits["structure"] = (
+        STRUCTURE_FILE,
+        lambda name, size: f"{name} has {size:,} bytes, and the limit is {STRUCTURE_FILE:,}.",
+    )
+    app = page.app
+
+    @app.callback(
+        Output("structure-found", "children"),
+        Output("structure-error", "children"),
+        Input("structure-search", "n_clicks"),
+        Input("structure-words", "n_submit"),
+        State("structure-words", "value"),
+        prevent_initial_call=True,
+    )
+    def _(_clicks: int, _enters: int, words: str) -> tuple[Any, str]:
+        try:
+            found = page.queue.ask("search_structures", {"words": words or ""})
+        except (XanesflowError, OSError) as error:
+            return None, sentence_about(error)
+        return _found_table(found), ""
+
+    @app.callback(
+        Output("structure", "data"),
+        Output("structure-error", "children", allow_duplicate=True),
+        Output("structure-found", "children", allow_duplicate=True),
+        Input("structure-files", "data"),
+        Input({"take": ALL}, "n_clicks"),
+        Input("structure-disorder", "value"),
+        State("structure", "data"),
+        prevent_initial_call=True,
+    )
+    def _(files: Any, _taken: Any, disorder: str, before: Any) -> tuple[Any, str, Any]:
+        asked = ctx.triggered_id
+        given: dict[str, Any] = {"disorder": disorder}
+        if asked == "structure-files" and files:
+            given |= {"upload": files[0]["id"]}
+        elif isinstance(asked, dict) and ctx.triggered[0]["value"]:
+            given |= {"name": asked["take"]}
+        elif asked == "structure-disorder" and before:
+            given = {**before["given"], **given}
+        else:
+            return no_update, no_update, no_update
+        try:
+            found = page.queue.ask("read_structure", given, _files(page, given))
+        except (XanesflowError, OSError) as error:
+            return {"given": given} if asked != "structure-disorder" else no_update, sentence_about(error), no_update
+        return {"given": given, "found": found}, "", None
+
+    @app.callback(
+        Output("structure-about", "children"),
+        Output("structure-next", "hidden"),
+        Output("structure-element", "options"),
+        Output("structure-element", "value"),
+        Input("structure", "data"),
+    )
+    def _(structure: Any) -> tuple[Any, bool, list[str], str | None]:
+        found = (structure or {}).get("found")
+        if not found:
+            return None, not structure, [], None
+        return _about(found), False, found["elements"], next(iter(found["elements"]), None)
+
+    @app.callback(
+        Output("structure-time", "children"),
+        Input("structure-element", "value"),
+        Input("structure-method", "value"),
+        State("structure", "data"),
+    )
+    def _(element: str | None, method: str, structure: Any) -> str:
+        if not element or not structure or method.startswith("model:"):
+            return ""
+        try:
+            given, files = _given(page, structure, element, method)
+            said = page.queue.ask("expect_time", given, files)
+        except (XanesflowError, OSError) as error:
+            return sentence_about(error)
+        return " ".join([said["said"], *said["notes"]])
+
+    @app.callback(
+        Output("structure-refused", "children"),
+        Output("acted", "data", allow_duplicate=True),
+        Input("structure-compute", "n_clicks"),
+        State("structure-element", "value"),
+        State("structure-method", "value"),
+        State("structure", "data"),
+        prevent_initial_call=True,
+    )
+    def _(_clicks: int, element: str | None, method: str, structure: Any) -> tuple[str, Any]:
+        if not structure or not element:
+            return "Give a structure first, with an element whose K edge can be computed.", no_update
+        try:
+            given, files = _given(page, structure, element, method)
+            kind = KINDS[method.startswith("model:")]
+            title = f"{structure['found']['formula']}, {element} K edge, {given.get('theory') or given['model']}"
+            job = page.queue.add(session(), kind, title, given, files)
+        except (XanesflowError, OSError) as error:
+            return sentence_about(error), no_update
+        return "", job.id
+
+    @app.callback(
+        Output("structure-jobs", "children"),
+        Output("structure-spectra", "figure"),
+        Input("jobs", "data"),
+        Input({"overlay": ALL}, "value"),
+        Input("structure-shown", "value"),
+        Input("structure-sites", "value"),
+    )
+    def _(jobs: Any, overlaid: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
+        own = [job for job in jobs or [] if job["kind"] in KINDS]
+        off = {each["id"]["overlay"] for each in ctx.inputs_list[1] if not each.get("value")}
+        results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
+        cards_ = [
+            cards.job_card(
+                job, results[job["id"]], list(page.queue.files(session(), job["id"])),
+                more=_rows(job["id"], results[job["id"]], on=job["id"] not in off),
+            )
+            for job in own
+        ]  # fmt: skip
+        drawn = [job for job in own if job["id"] not in off and results[job["id"]].get("curves")]
+        return cards_, _figure(drawn, results, shown, with_sites=bool(sites))
+
+
+def _files(page: Page, given: dict[str, Any]) -> dict[str, list[Path]]:
+    """The uploads that a worker reads."""
+    return {"files": [page.uploads.path(session(), given["upload"])]} if "upload" in given else {}
+
+
+def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[str, Any], dict[str, list[Path]]]:
+    """What the worker gets that computes or predicts, and the files that it reads."""
+    given = {**structure["given"], "element": element}
+    files = _files(page, given)
+    kind, _, number = method.partition(":")
+    if kind == "model":
+        return {**given, "model": page.settings.models[int(number)]}, files
+    cache = page.settings.cache
+    return {**given, "theory": method, "options": {}, "cache": cache and str(cache)}, files
+
+
+def _found_table(found: dict[str, Any]) -> Any:
+    rows = [
+        html.Tr(
+            [
+                html.Td(html.Button(row[0], id={"take": row[0]}, type="button", className="quiet")),
+                *(html.Td(each) for each in row[1:4]),
+                html.Td(row[4], className="soft"),
+            ]
+        )
+        for row in found["found"]
+    ]
+    head = html.Tr([html.Th(each, scope="col") for each in ("take", "formula", "name", "measured at", "reference")])
+    more = "" if found["number"] == len(rows) else f", the first {len(rows)} are shown; write more words"
+    return [
+        html.P(f"{plural(found['number'], 'structure')} found{more}.", className="soft"),
+        html.Div(html.Table([html.Thead(head), html.Tbody(rows)]), className="scroll"),
+    ]
+
+
+def _about(found: dict[str, Any]) -> Any:
+    a, b, c, *angles = found["cell"]
+    facts = {
+        "space group": found["group"],
+        "density": f"{found['density']:.3f} g/cm³",
+        "cell": f"{a:.4f}, {b:.4f}, {c:.4f} Å; {', '.join(f'{each:.2f}' for each in angles)}°",
+        "atoms in the cell": str(found["atoms"]),
+        "read from": found["source"],
+    }
+    sites = [
+        html.Tr(
+            [
+                html.Td(f"{site['element']} {site['index']}"),
+                html.Td(str(site["multiplicity"]), className="number"),
+                html.Td(site["neighbours"]),
+            ],
+            tabIndex="0",
+            **{"data-site": f"0-{site['index']}"},
+        )
+        for site in found["sites"]
+    ]
+    head = html.Tr(
+        [
+            html.Th("site", scope="col"),
+            html.Th("atoms", scope="col", className="number"),
+            html.Th("neighbours", scope="col"),
+        ]
+    )
+    return [
+        html.H3(found["formula"]),
+        html.Dl([part for name, said in facts.items() for part in (html.Dt(name), html.Dd(said))]),
+        *(html.P(each, className="remark") for each in found["notes"]),
+        html.Div(
+            dcc.Graph(
+                figure=figures.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
+                config={"displayModeBar": False, "responsive": True}, style={"height": "300px"}, clear_on_unhover=True,
+            ),
+            role="img", **{"aria-label": f"Cell of {found['formula']}", "data-cell": "1"},
+        ),
+        html.Div(html.Table([html.Thead(head), html.Tbody(sites)]), className="scroll"),
+    ]  # fmt: skip
+
+
+def _rows(job: str, result: dict[str, Any], *, on: bool) -> Any:
+    """Whether a result is drawn, and a row for each of its sites."""
+    rows = [
+        html.Tr(
+            [
+                html.Td(row["site"]),
+                html.Td(f"{row['edge']:.2f}" if row.get("edge") else "", className="number"),
+                html.Td(f"{row['maximum']:.2f}" if "maximum" in row else row["error"], className="number"),
+                html.Td(f"{row['seconds']:.1f}", className="number"),
+            ],
+            tabIndex="0",
+            **{"data-site": row["key"]},
+        )
+        for row in result.get("rows", ())
+    ]
+    head = html.Tr(
+        [
+            html.Th(each, scope="col", className="number" * (each != "site"))
+            for each in ("site", "edge (eV)", "maximum (eV)", "seconds")
+        ]
+    )
+    return [
+        dcc.Checklist({"on": "draw"}, ["on"] if on else [], id={"overlay": job}, inline=True),
+        html.Div(html.Table([html.Thead(head), html.Tbody(rows)]), className="scroll", hidden=not rows),
+    ]
+
+
+def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites: bool) -> dict[str, Any]:
+    """The chosen spectra, laid over one another."""
+    traces = []
+    scale = 1.0 if shown == "normalised" else 1e3
+    for number, job in enumerate(jobs):
+        result, several = results[job["id"]], len(jobs) > 1
+        mean = result.get("mean")
+        first = figures.COLOURS[number % len(figures.COLOURS)] if several else figures.INK
+        curves = (
+            result["curves"] if (with_sites and shown != "normalised" and len(result["curves"]) > 1) or not mean else []
+        )
+        for k, curve in enumerate(curves):
+            colour = first if several else figures.COLOURS[k % len(figures.COLOURS)]
+            values = [scale * value for value in curve["cross_section"]]
+            traces.append(figures.trace(curve["energy"], values, curve["name"], colour, 1.2, site=curve["key"]))
+        if (mean and shown in mean) or (mean and shown == "background"):
+            key = "normalised" if shown == "normalised" else "cross_section"
+            energy = mean["normalised_energy" if shown == "normalised" else "energy"]
+            name = job["title"] if several else "average" if len(result["curves"]) > 1 else result["curves"][0]["name"]
+            traces.append(figures.trace(energy, [scale * value for value in mean[key]], name, first, 2.4))
+            if shown == "background" and mean.get("background"):
+                values = [scale * value for value in mean["background"]]
+                name = f"background{' of ' + job['title'] if several else ''}"
+                traces.append(figures.trace(mean["normalised_energy"], values, name, first, 1.2, line={"dash": "dash"}))
+    title = "Normalised absorption" if shown == "normalised" else "Cross section (10⁻³ bohr²)"
+    return figures.spectra(traces, title, empty="Spectra that you compute are drawn here.")

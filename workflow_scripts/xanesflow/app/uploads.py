@@ -1,0 +1,94 @@
+"""Files that a browser sends: within limits, into the page's own folder, and found again by their id only."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural, printable
+
+MOST_FILES = 1000
+"""Files of a session that are kept; a folder of 500 scans fits twice."""
+
+_DAYS = 7.0
+_BLOCK = 2**18
+_ID = re.compile("[0-9a-f]{32}")
+
+
+@dataclass
+class Uploads:
+    """The files of all sessions.
+
+    Attributes:
+        folder: `SESSION/ID/NAME` below it.
+        limits: for each purpose the most bytes, and the sentence about a file's name and bytes where there are more.
+    """
+
+    folder: Path
+    limits: dict[str, tuple[int, Callable[[str, int], str]]] = field(default_factory=dict)
+
+    def receive(self, session: str, purpose: str, name: str, size: int, stream: IO[bytes]) -> dict[str, str]:
+        """Keep a file; returns its `id` and its `name` for people.
+
+        Args:
+            session: whose it is.
+            purpose: one of `limits`.
+            name: as the browser says.
+            size: bytes that the browser announces.
+            stream: the content.
+
+        Raises:
+            XanesflowError: it is too large, or the session has too many.
+            OSError: it cannot be written.
+        """
+        most, too_large = self.limits[purpose]
+        shown = printable(re.split(r"[/\\]", name)[-1], 200) or "file"
+        if size > most:
+            raise XanesflowError(too_large(shown, size))
+        own = self.folder / session
+        if own.is_dir() and sum(1 for _ in own.iterdir()) >= MOST_FILES:
+            self.forget(session, days=0.01)
+            if sum(1 for _ in own.iterdir()) >= MOST_FILES:
+                raise XanesflowError(f"More than {plural(MOST_FILES, 'file')} at a time are too many; send fewer.")
+        place = own / secrets.token_hex(16)
+        place.mkdir(parents=True)
+        try:
+            with (place / _safe(shown)).open("wb") as kept:
+                while block := stream.read(min(_BLOCK, most + 1 - kept.tell())):
+                    kept.write(block)
+                    if kept.tell() > most:
+                        raise XanesflowError(too_large(shown, max(size, most + 1)))
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        return {"id": place.name, "name": shown}
+
+    def path(self, session: str, file: object) -> Path:
+        """The path of a session's file.
+
+        Raises:
+            XanesflowError: the session has no such file (any more).
+        """
+        place = self.folder / session / str(file)
+        found = list(place.iterdir()) if _ID.fullmatch(str(file)) and place.is_dir() else []
+        if not found:
+            raise XanesflowError("This file is not kept any more; choose it again.")
+        return found[0]
+
+    def forget(self, session: str = "*", days: float = _DAYS) -> None:
+        """Remove files that are older."""
+        for place in self.folder.glob(f"{session}/*"):
+            if place.stat().st_mtime < time.time() - 86400 * days:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _safe(name: str) -> str:
+    """A file's name with letters, digits and `_ . + -` only, which keeps its ending."""
+    return re.sub(r"[^\w.+-]+", "_", name, flags=re.ASCII)[-120:].lstrip(".") or "file"

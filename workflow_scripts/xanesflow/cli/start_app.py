@@ -1,0 +1,139 @@
+"""`xanesflow app`: starts the page's server, and tells its address."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+
+from xanesflow.cli.terminal import say
+from xanesflow.core.errors import WrongCallError, XanesflowError
+
+LOOPBACK = "127.0.0.1"
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class OpenTo:
+    """How others than the user may enter.
+
+    Attributes:
+        host: address to listen at; None: only this machine, only this user.
+        token: what one must know.
+        names: under which browsers find the page, with a port if it is not the usual one.
+    """
+
+    host: str | None
+    token: str | None
+    names: tuple[str, ...]
+
+    def check(self) -> None:
+        """Check that the options go together.
+
+        Raises:
+            WrongCallError: they do not.
+        """
+        if self.host is None and self.names:
+            raise WrongCallError("--name belongs to --host, which opens the page to others; give both or neither.")
+        if self.host is not None and self.token is None:
+            raise WrongCallError("--host opens the page to others, so it needs --token: what they must know to enter.")
+        if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
+            raise WrongCallError(f"--token is too short to be safe; use {_SHORTEST_TOKEN} characters or more.")
+
+
+def start(
+    *,
+    port: int,
+    folder: Path | None,
+    campaign: Path | None,
+    models: Sequence[str],
+    cache: Path | None,
+    at_a_time: int,
+    browser: bool,
+    group: OpenTo,
+    console: Console,
+    results: Console,
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM.
+
+    Args:
+        port: 0: any free one.
+        folder: for uploads and work; None: in the user's cache.
+        campaign: working directory; None: the current one, if it has results.
+        models: as for `xanesflow predict --model`.
+        cache: of computed spectra; None: the user's.
+        at_a_time: pieces of work at once.
+        browser: whether to open the address.
+        group: who else may enter.
+        console: for remarks.
+        results: for the address.
+
+    Raises:
+        XanesflowError: a package is missing, the port or the folder is taken, or options do not go together.
+    """
+    group.check()
+    lacking = [each for each in ("dash", "waitress") if find_spec(each) is None]
+    if lacking:
+        raise XanesflowError(f"The page needs {' and '.join(lacking)}: install them with `pip install xanesflow[app]`.")
+    if campaign is not None and not (campaign / "results").is_dir():
+        raise WrongCallError(f"{campaign} has no folder results; name the working directory of a campaign.")
+    here = Path.cwd()
+    from xanesflow.app.security import Access
+    from xanesflow.app.server import Settings, make_page, one_thread_each, serve
+    from xanesflow.core.files import user_cache
+    from xanesflow.running.locks import hold_directory
+
+    one_thread_each()
+    listening = _listen(group.host or LOOPBACK, port)
+    port = listening.getsockname()[1]
+    place = (folder or user_cache() / "app").resolve()
+    with hold_directory(place):
+        token = group.token or secrets.token_urlsafe(24)
+        own = (
+            (LOOPBACK, "localhost", "[::1]")
+            if group.host is None
+            else (group.host, *group.names, LOOPBACK, "localhost")
+        )
+        hosts = frozenset(each.lower() for name in own for each in (name, f"{name}:{port}"))
+        settings = Settings(
+            folder=place, cache=cache, at_a_time=at_a_time, models=tuple(models),
+            campaign=campaign or (here if (here / "results").is_dir() else None),
+        )  # fmt: skip
+        page = make_page(settings, Access(hosts, token, f"xanesflow_{port}", alone=group.host is None))
+        address = f"http://{LOOPBACK if group.host in (None, '0.0.0.0') else group.host}:{port}/"
+        opened = address if group.token else f"{address}?token={token}"
+        say(results, opened)
+        say(console, "The page is open at this address until you press Ctrl-C.")
+        if browser:
+            threading.Timer(0.3, webbrowser.open, [opened]).start()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        serve(page, listening)
+    say(console, "The page is closed; unfinished work can be started again the next time.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket on which the server will listen.
+
+    Raises:
+        XanesflowError: the port is taken, or there is no such address.
+    """
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if os.name == "posix":
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        found.close()
+        why = getattr(error, "strerror", None) or error
+        raise XanesflowError(f"Nothing can listen at {host}, port {port} ({why}); name another --port.") from None
+    return found
