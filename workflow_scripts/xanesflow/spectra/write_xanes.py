@@ -124,7 +124,7 @@ def write_table(
 ) -> None:
     """Write the spectra as CSV, below lines that begin with `#` and say how they were computed."""
     lines = [
-        *_about(request, look),
+        *_origin(request, look),
         *(f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes),
     ]
     if len(spectra.sites) > 1:
@@ -166,11 +166,11 @@ def write_athena(
     written = []
     for name, what, mu in files:
         written.append(path.with_name(f"{path.stem}_{name}.dat"))
-        write_text(written[-1], athena_text(spectra.energy_ev, mu, request.element, [*_about(request, look), what]))
+        write_text(written[-1], athena_text(spectra.energy_ev, mu, request.element, [*_origin(request, look), what]))
     return written
 
 
-def _about(request: Request, look: QuickLook) -> list[str]:
+def _origin(request: Request, look: QuickLook) -> list[str]:
     """What the spectra are of, and how they were computed, a line each."""
     material = request.material
     return [
