@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -72,6 +73,10 @@ Order = Annotated[
 Exclude = Annotated[
     list[str] | None,
     typer.Option(metavar="FROM:TO", help="Energies in eV to leave out; may be repeated.", show_default=False),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png or .pdf.", show_default=False),
 ]
 
 
