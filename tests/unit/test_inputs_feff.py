@@ -5,15 +5,14 @@ import tarfile
 
 import numpy as np
 import pytest
+from compare_feff_inp import differences, parse_feff_input
 from input_structures import cuprite, rutile
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 
-from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.write_inputs import Feff, clusters_of
 from xanesflow.config.inputs import InputsSection
-from xanesflow.core.errors import XanesflowError
 
 PAPER = {
     "S02": "0", "COREHOLE": "RPA", "CONTROL": "1 1 1 1 1 1", "XANES": "4 0.04 0.1", "SCF": "7 0 100 0.2 3",
@@ -133,14 +132,6 @@ def test_a_moved_missing_or_exchanged_atom_is_a_difference_and_another_order_is_
     assert changed(lines[first].replace(f"  {lines[first].split()[3]}  ", f"  {swapped}  ")).keys() == {"cluster"}
     order = "\n".join([*lines[:first], *reversed(lines[first:-1]), lines[-1]])
     assert differences(same, parse_feff_input(order)) == {}
-
-
-@pytest.mark.parametrize(
-    "text", ["", "POTENTIALS\n0 29 Cu -1 -1 1\nATOMS\n0 0 x 0", "POTENTIALS\n0 29 Cu -1 -1 1\nATOMS\n"]
-)
-def test_a_feff_inp_that_is_none_is_told(text):
-    with pytest.raises(XanesflowError, match=r"^feff.inp has .*\.$"):
-        parse_feff_input(text)
 
 
 def test_published_feff_inp_are_reproduced_from_their_poscar(shared_data, tmp_path):

@@ -5,9 +5,9 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+from compare_feff_inp import differences, parse_feff_input
 from input_structures import anatase_backwards, cuprite
 
-from xanesflow.codes.feff.compare_feff_inp import differences, parse_feff_input
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
 from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError

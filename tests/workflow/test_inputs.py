@@ -5,10 +5,10 @@ import re
 import zipfile
 
 import yaml
+from compare_feff_inp import parse_feff_input
 from input_structures import anatase_backwards, rutile
 from workflow import run, write_config
 
-from xanesflow.codes.feff.compare_feff_inp import parse_feff_input
 from xanesflow.core.tables import read_rejected
 from xanesflow.inputs.unpack import unpack
 

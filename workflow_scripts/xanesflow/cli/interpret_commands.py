@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from xanesflow.cli.measured_options import AbsorberElement, Columns, Groups, Mode, normalise_options, read_options
 from xanesflow.cli.terminal import messages, report_errors, results
 
 
@@ -34,24 +35,10 @@ def interpret(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="All values with their bars, .csv.", show_default=False),
     ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group", "-g", metavar="LABEL", help="A group of an Athena project; may be repeated.", show_default=False
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="ROLE=N,...", help="What the columns hold, as energy=1,i0=2,it=3.", show_default=False),
-    ] = None,
-    mode: Annotated[
-        Literal["transmission", "fluorescence", "reference", "mu", "normalised"] | None,
-        typer.Option(help="The signal to take, if the file has several.", show_default=False),
-    ] = None,
-    element: Annotated[
-        str | None,
-        typer.Option("--element", "-e", metavar="SYMBOL", help="The absorber, as Fe.", show_default=False),
-    ] = None,
+    group: Groups = None,
+    columns: Columns = None,
+    mode: Mode = None,
+    element: AbsorberElement = None,
 ) -> None:
     """Read what a site is like from its spectrum: oxidation state, coordination, distances, with error bars.
 
@@ -62,13 +49,12 @@ def interpret(
     """
     with report_errors():
         from xanesflow.cli.interpret import show_interpretation
-        from xanesflow.measured import Normalisation, Reading
 
         show_interpretation(
             files,
             model,
-            Reading(columns, mode, groups=tuple(group or ())),
-            Normalisation(element=element),
+            read_options(columns=columns, mode=mode, group=group),
+            normalise_options(element=element),
             output=output,
             messages=messages(),
             results=results(),

@@ -14,6 +14,7 @@ from xanesflow.cli.measured_options import (
     Exclude,
     Groups,
     Mode,
+    Plot,
     Post,
     Pre,
     normalise_options,
@@ -106,10 +107,7 @@ def match(
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A page with everything, .html.", show_default=False)
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png or .pdf.", show_default=False),
-    ] = None,
+    plot: Plot = None,
     group: Groups = None,
     columns: Columns = None,
     mode: Mode = None,

@@ -19,6 +19,7 @@ from xanesflow.cli.measured_options import (
     Groups,
     Mode,
     Order,
+    Plot,
     Post,
     Pre,
     normalise_options,
@@ -57,10 +58,7 @@ def measured(
             "--output", "-o", metavar="FILE", help="The spectrum: .csv, or .json with everything.", show_default=False
         ),
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png or .pdf.", show_default=False),
-    ] = None,
+    plot: Plot = None,
 ) -> None:
     """Read measured spectra and normalise them. If a file can be read in several ways, the error says how to choose.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -81,6 +82,10 @@ Broaden = Annotated[
         "whose width rises (width, rise, centre).",
         show_default=False,
     ),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png or .pdf.", show_default=False),
 ]
 
 

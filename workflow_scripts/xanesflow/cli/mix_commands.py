@@ -15,6 +15,7 @@ from xanesflow.cli.measured_options import (
     Exclude,
     Groups,
     Mode,
+    Plot,
     Post,
     Pre,
     normalise_options,
@@ -26,10 +27,6 @@ from xanesflow.core.errors import WrongCallError
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="The results: .csv or .json.", show_default=False),
-]
-Plot = Annotated[
-    Path | None,
-    typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png or .pdf.", show_default=False),
 ]
 
 

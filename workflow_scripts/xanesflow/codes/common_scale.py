@@ -17,12 +17,15 @@ theory, or at a tabulated edge. Two rules make them comparable:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from pymatgen.core import Structure
 from xraydb import atomic_mass, mu_elam, xray_edge
 
+from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.sites import Subset
@@ -89,6 +92,31 @@ class CommonSpectrum:
     energy_ev: Array
     cross_section: Array
     steps: str
+
+
+class CommonReader(ABC):
+    """Reads the runs of a code for a chunk, and brings them to the common scale (`engine.Reader`)."""
+
+    def __init__(self, processing: CommonProcessing) -> None:
+        self.processing = processing
+
+    def __call__(
+        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
+    ) -> CommonSpectrum:
+        """Read a run and bring it to the common scale.
+
+        Raises:
+            BadRunError: the run cannot be used; holds the reason.
+        """
+        return to_common_scale(self.read(run, element, structure), self.processing)
+
+    @abstractmethod
+    def read(self, run: FinishedRun, element: str, structure: Structure | None) -> RawSpectrum:
+        """Check a run and read the spectrum of its site, averaged over polarisations.
+
+        Raises:
+            BadRunError: the run cannot be used; holds the reason.
+        """
 
 
 def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) -> CommonProcessing:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
+
+RESULT = "result.json"
+"""The file that a job writes when it has checked its own outputs."""
 
 
 def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callable[[Path], int]) -> int:
@@ -35,22 +39,47 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
     return 1
 
 
-def check_result(result: Path, log: Path) -> None:
-    """Check what a job wrote after it checked its own outputs.
+@dataclass
+class FolderStep:
+    """What engines share whose command is `python -m xanesflow.codes.<package> run` (see `codes.engine`).
 
-    Args:
-        result: JSON; has a reason and a detail if the job's run is not good.
-        log: what the job printed.
-
-    Raises:
-        FailedRunError: the run is not good, or the job ended without a result.
+    Attributes:
+        options: of the engine.
+        package: of the engine.
+        log_name: file for what the command prints.
     """
-    said = read_json(result)
-    if not said:
-        printed = lines_of(log)
-        raise FailedRunError("engine_failed", printed[-1].removeprefix("ERROR: ") if printed else "the job broke off")
-    if "reason" in said:
-        raise FailedRunError(said["reason"], said["detail"])
+
+    options: Any
+    package: ClassVar[str]
+    log_name: str = field(default="run.log", init=False)
+
+    @property
+    def theory(self) -> str:
+        """Return the level of theory."""
+        return self.package.upper()
+
+    @property
+    def time_limit(self) -> float:
+        """Return the seconds for all attempts of a step together."""
+        return float(self.options.time_limit)
+
+    def command(self, folder: Path) -> list[str]:
+        """Run the job's module with this Python."""
+        return [sys.executable, "-m", f"xanesflow.codes.{self.package}", "run"]
+
+    def validate(self, folder: Path) -> None:
+        """Check the result that the job wrote after it checked its own outputs.
+
+        Raises:
+            FailedRunError: the step is not good, or the job ended without a result.
+        """
+        said = read_json(folder / RESULT)
+        if not said:
+            printed = lines_of(folder / self.log_name)
+            said = printed[-1].removeprefix("ERROR: ") if printed else "the job broke off"
+            raise FailedRunError("engine_failed", said)
+        if "reason" in said:
+            raise FailedRunError(said["reason"], said["detail"])
 
 
 def read_json(path: Path) -> Any:

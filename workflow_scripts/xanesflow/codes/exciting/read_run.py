@@ -17,9 +17,9 @@ import numpy as np
 from lxml.etree import XMLParser, XMLSyntaxError, fromstring
 from pymatgen.core import Structure
 
-from xanesflow.codes.common_scale import CommonProcessing, CommonSpectrum, RawSpectrum, check_curve, to_common_scale
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve
 from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import EXCITING
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.codes.vasp.make_spectrum import cross_section
@@ -35,22 +35,12 @@ _BROADENING = re.compile(r"Used broadening in scaled energy units:\s*([\d.]+)")
 _SCALE = re.compile(r"Energy scale=\s*([\d.]+)")
 
 
-class ExcitingReader:
-    """Reads the runs of a chunk (`engine.Reader`)."""
+class ExcitingReader(CommonReader):
+    """Reads the runs of a chunk."""
 
-    def __init__(self, processing: CommonProcessing) -> None:
-        self.processing = processing
-
-    def __call__(
-        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
-    ) -> CommonSpectrum:
-        """Read a run and bring it to the common scale.
-
-        Raises:
-            BadRunError: the run cannot be used; holds the reason.
-        """
-        _, raw = check_files(run.files, element=element, structure=structure, site_index=run.site_index)
-        return to_common_scale(raw, self.processing)
+    def read(self, run: FinishedRun, element: str, structure: Structure | None) -> RawSpectrum:
+        """As `CommonReader.read`."""
+        return check_files(run.files, element=element, structure=structure, site_index=run.site_index)[1]
 
 
 def recognise(folder: Path, names: list[str]) -> bool:

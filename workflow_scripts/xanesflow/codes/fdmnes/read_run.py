@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Element, Structure
 
-from xanesflow.codes.common_scale import CommonProcessing, CommonSpectrum, RawSpectrum, check_curve, to_common_scale
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve
 from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FDMNES
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.core.errors import BadRunError
@@ -47,23 +47,13 @@ class _Absorber:
     equivalent: float
 
 
-class FdmnesReader:
-    """Reads the runs of a chunk (`engine.Reader`); a run holds all sites of its material."""
+class FdmnesReader(CommonReader):
+    """Reads the runs of a chunk; a run holds all sites of its material."""
 
-    def __init__(self, processing: CommonProcessing) -> None:
-        self.processing = processing
-
-    def __call__(
-        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
-    ) -> CommonSpectrum:
-        """Read the spectrum of a site and bring it to the common scale.
-
-        Raises:
-            BadRunError: the run cannot be used; holds the reason.
-        """
+    def read(self, run: FinishedRun, element: str, structure: Structure | None) -> RawSpectrum:
+        """As `CommonReader.read`."""
         check_files(run.files, element=element)
-        raw = read_absorber(run.files, _name_of_site(run.files, element, structure, run.site_index))
-        return to_common_scale(raw, self.processing)
+        return read_absorber(run.files, _name_of_site(run.files, element, structure, run.site_index))
 
 
 def recognise(folder: Path, names: list[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from xanesflow.codes.feff.read_run import read_folder, read_run
 from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
 from xanesflow.codes.feff.write_inputs import Feff
 from xanesflow.codes.run_files import RUN_FILES
+from xanesflow.codes.run_in_folder import read_json
 from xanesflow.core.errors import FailedRunError, NoInputError
 from xanesflow.core.text import plural
 
@@ -119,8 +119,5 @@ class FeffEngine:
 
 def _result(folder: Path) -> dict[str, Any]:
     """Read result.json; empty if it is missing or cannot be read."""
-    try:
-        content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    content = read_json(folder / RESULT)
     return content if isinstance(content, dict) else {}

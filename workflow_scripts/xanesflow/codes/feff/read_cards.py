@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.read_text import text_of
 
 _SIGNS = 4  # FEFF tells cards apart by so many letters
 _SECTIONS = {"ATOM", "POTE", "OVER", "TITL"}  # their words are no settings

@@ -17,7 +17,7 @@ from xanesflow.codes.feff.first_failure import (
     up_to_first_failure,
 )
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.run_files import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import one_line

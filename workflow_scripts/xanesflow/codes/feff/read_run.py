@@ -19,9 +19,9 @@ from xanesflow.codes.archive import MEMBER_LIMIT
 from xanesflow.codes.feff.read_cards import other_kind
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
-from xanesflow.codes.feff.read_text import text_of
 from xanesflow.codes.feff.read_xmu import Array, Xmu, check_not_zero, parse_xmu
 from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FEFF
 from xanesflow.codes.run_description import RunDescription
 from xanesflow.core.errors import BadRunError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.read_text import text_of
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import BOHR_ANGSTROM
 

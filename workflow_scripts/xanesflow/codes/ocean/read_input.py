@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Element
 
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.read_text import text_of
 
 _LEVELS = "spdf"
 _EDGE_WORDS = 3  # atom or minus the atomic number, n, l

@@ -21,18 +21,11 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.codes.common_scale import (
-    CommonProcessing,
-    CommonSpectrum,
-    RawSpectrum,
-    check_curve,
-    tabulated_jump,
-    to_common_scale,
-)
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve, tabulated_jump
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.ocean.read_input import OceanInput, Photon, read_input
 from xanesflow.codes.polarisations import inequivalent_atoms, site_rotations, weights_of
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import OCEAN
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.codes.vasp.make_spectrum import cross_section
@@ -64,23 +57,13 @@ class _Spectrum:
     volume: float | None
 
 
-class OceanReader:
-    """Reads the runs of a chunk (`engine.Reader`); a run holds all sites of its material."""
+class OceanReader(CommonReader):
+    """Reads the runs of a chunk; a run holds all sites of its material."""
 
-    def __init__(self, processing: CommonProcessing) -> None:
-        self.processing = processing
-
-    def __call__(
-        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
-    ) -> CommonSpectrum:
-        """Read the spectrum of a site, average it over photons and bring it to the common scale.
-
-        Raises:
-            BadRunError: the run cannot be used; holds the reason.
-        """
+    def read(self, run: FinishedRun, element: str, structure: Structure | None) -> RawSpectrum:
+        """As `CommonReader.read`."""
         _, spectra, given = check_files(run.files, element=element)
-        raw = average(spectra, given, element, structure, run.site_index)
-        return to_common_scale(raw, self.processing)
+        return average(spectra, given, element, structure, run.site_index)
 
 
 def recognise(folder: Path, names: list[str]) -> bool:

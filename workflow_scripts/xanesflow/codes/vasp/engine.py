@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from shutil import rmtree, which
-from typing import Any
+from typing import Any, ClassVar
 
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
 from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.run_files import VASP_FILES
-from xanesflow.codes.run_in_folder import check_result, lines_of, read_json
+from xanesflow.codes.run_in_folder import FolderStep, lines_of, read_json
 from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
 from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
@@ -38,30 +37,12 @@ _LIGHTSHOW = threading.Lock()  # using Lightshow changes the environment of the 
 
 
 @dataclass
-class _Step:
+class _Step(FolderStep):
     """The shared part of ground state and core hole."""
 
     options: VaspOptions
-    theory: str = field(default="VASP", init=False)
-    log_name: str = field(default="run.log", init=False)
+    package: ClassVar[str] = "vasp"
     keep: tuple[str, ...] = field(default=(*VASP_FILES, "vasp.out", "custodian.log", "run.log"), init=False)
-
-    @property
-    def time_limit(self) -> float:
-        """Return the seconds for all attempts of a step together."""
-        return self.options.time_limit
-
-    def command(self, folder: Path) -> list[str]:
-        """Run the job's module with this Python."""
-        return [sys.executable, "-m", "xanesflow.codes.vasp", "run"]
-
-    def validate(self, folder: Path) -> None:
-        """Check the result that the job wrote after it checked its own outputs.
-
-        Raises:
-            FailedRunError: the step is not good, or the job ended without a result.
-        """
-        check_result(folder / RESULT, folder / self.log_name)
 
     def record(self, folder: Path) -> dict[str, Any]:
         """Return the figures of the step, its corrections, and title and SHA-256 of each POTCAR."""

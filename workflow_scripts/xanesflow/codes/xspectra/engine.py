@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shutil import which
-from typing import Any
+from typing import Any, ClassVar
 
 from pymatgen.core import Structure
 
 from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.run_files import XSPECTRA_FILES
-from xanesflow.codes.run_in_folder import check_result, read_json
+from xanesflow.codes.run_in_folder import FolderStep, read_json
 from xanesflow.codes.xspectra.atoms import ATOMS, known_atom
 from xanesflow.codes.xspectra.hole_cell import HoleCell, hole_cell
 from xanesflow.codes.xspectra.hole_job import GROUND_STATE, RESULT, HoleJob
@@ -37,35 +36,17 @@ _OF_SPECTRUM = ("spectrum_length", "width", "steps")
 
 
 @dataclass
-class _HoleStep:
+class _HoleStep(FolderStep):
     """The shared part of ground state and core hole."""
 
     options: XspectraRunOptions
+    package: ClassVar[str] = "xspectra"
     steps_folder: Path | None = None
     keep_steps: bool = False
-    theory: str = field(default="XSPECTRA", init=False)
-    log_name: str = field(default="run.log", init=False)
     keep: tuple[str, ...] = field(
         default=(*(f for f in XSPECTRA_FILES if "/" not in f), *(f"xanes{k}.{e}" for k in "123" for e in ("in", "out")),
                  *(f"{e}{h}.upf" for e in ATOMS for h in ("", ".fch")), "job.json", "run.log"), init=False
     )  # fmt: skip
-
-    @property
-    def time_limit(self) -> float:
-        """Return the seconds for a step."""
-        return self.options.time_limit
-
-    def command(self, folder: Path) -> list[str]:
-        """Run the job's module with this Python."""
-        return [sys.executable, "-m", "xanesflow.codes.xspectra", "run"]
-
-    def validate(self, folder: Path) -> None:
-        """Check the result that the job wrote.
-
-        Raises:
-            FailedRunError: the step is not good, or the job ended without a result.
-        """
-        check_result(folder / RESULT, folder / self.log_name)
 
     def record(self, folder: Path) -> dict[str, Any]:
         """Return the figures of the step, its corrections and the hashes of its pseudopotentials."""

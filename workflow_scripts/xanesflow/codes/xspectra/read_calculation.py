@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from xraydb import xray_edge
 
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.read_text import text_of
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
 

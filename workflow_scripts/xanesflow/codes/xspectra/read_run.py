@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Structure
 
-from xanesflow.codes.common_scale import CommonProcessing, CommonSpectrum, RawSpectrum, check_curve, to_common_scale
-from xanesflow.codes.feff.read_text import text_of
+from xanesflow.codes.common_scale import CommonProcessing, CommonReader, RawSpectrum, check_curve
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.polarisations import site_rotations, weights_of
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.codes.xspectra.hole_job import LANCZOS
 from xanesflow.codes.xspectra.lanczos import from_plain, spectrum_of
@@ -37,25 +37,15 @@ OWN_ENERGIES_EV = np.arange(-15.0, 60.0, 0.05)
 _CONVERGED = "convergence has been achieved"
 
 
-class XspectraReader:
-    """Reads the runs of a chunk (`engine.Reader`)."""
+class XspectraReader(CommonReader):
+    """Reads the runs of a chunk."""
 
-    def __init__(self, processing: CommonProcessing) -> None:
-        self.processing = processing
-
-    def __call__(
-        self, run: FinishedRun, shared: FinishedRun | None, *, element: str, structure: Structure | None
-    ) -> CommonSpectrum:
-        """Read a run, average it over polarisations and bring it to the common scale.
-
-        Raises:
-            BadRunError: the run cannot be used; holds the reason.
-        """
+    def read(self, run: FinishedRun, element: str, structure: Structure | None) -> RawSpectrum:
+        """As `CommonReader.read`."""
         if LANCZOS in run.files:
-            return to_common_scale(read_own_run(run.files, element, self.processing), self.processing)
+            return read_own_run(run.files, element, self.processing)
         _, good = check_files(run.files, element=element, in_tree=True)
-        raw = average(good, structure, run.site_index)
-        return to_common_scale(raw, self.processing)
+        return average(good, structure, run.site_index)
 
 
 def read_own_run(files: Mapping[str, bytes], element: str, processing: CommonProcessing) -> RawSpectrum:
