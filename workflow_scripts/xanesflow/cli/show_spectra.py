@@ -23,7 +23,7 @@ def announce(request: Request, look: QuickLook, workers: int, console: Console) 
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
-        cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
+        cells = f"each of {plural(len(request.materials), 'cell')}" if len(request.materials) > 1 else "the cell"
         what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     expected = []
@@ -129,5 +129,7 @@ def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], s
     failed = sum(outcome.result is None for outcome in outcomes)
     if failed:
         average = ", so there is no average" if request.whole and spectra.average is None else ""
-        said.append(f"{failed} of {len(outcomes)} sites {'has' if failed == 1 else 'have'} no spectrum{average}.")
+        said.append(
+            f"{failed} of {plural(len(outcomes), 'site')} {'has' if failed == 1 else 'have'} no spectrum{average}."
+        )
     return list(dict.fromkeys(said))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 
 _SILENT = {"TITLE", "END"}
 
@@ -130,8 +131,8 @@ def _cluster_differences(one: FeffInput, other: FeffInput, tolerance_a: float) -
         return ""
     distances = np.linalg.norm(np.vstack([one.positions_a[near], other.positions_a[far]]), axis=1)
     return (
-        f"{len(near)} of {len(one.positions_a)} atoms of the first are not in the second, {len(far)} the other way; "
-        f"they are {distances.min():.4f} to {distances.max():.4f} Å from the absorber"
+        f"{len(near)} of {plural(len(one.positions_a), 'atom')} of the first are not in the second, {len(far)} the "
+        f"other way; they are {distances.min():.4f} to {distances.max():.4f} Å from the absorber"
     )
 
 

@@ -36,6 +36,7 @@ from xanesflow.codes.run_description import RunDescription, check_edge, read_fil
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import plural
 from xanesflow.core.units import BOHR_ANGSTROM
 
 _NAME = re.compile(r"(?:.*/)?absspct_(?P<element>[A-Z][a-z]?)\.(?P<number>\d+)_(?P<level>\d[spd])_(?P<photon>\d+)$")
@@ -199,7 +200,7 @@ def _read(name: str, content: bytes) -> _Spectrum:
     if not rows:
         raise BadRunError("no_output", f"{name} is empty")
     if len(rows[0]) not in _COLUMNS:
-        raise BadRunError("unreadable", f"{name} has {len(rows[0])} columns, where OCEAN writes 5 or 9")
+        raise BadRunError("unreadable", f"{name} has {plural(len(rows[0]), 'column')}, where OCEAN writes 5 or 9")
     if len(rows[-1]) < len(rows[0]):
         raise BadRunError("truncated", f"{name} ends in the middle of a row")
     try:
