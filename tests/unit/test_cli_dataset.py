@@ -79,7 +79,7 @@ def test_validate_ends_with_0_or_1_and_tells_each_fault(path):
         file["Cu_FEFF/spectra"][4, 7] = np.nan
     code, said = dataset("validate", path)
     assert code == 1
-    assert "numbers: Cu_FEFF/spectra: 1 rows hold NaN or infinite values: mp-4_001" in said
+    assert "numbers: Cu_FEFF/spectra: 1 row holds NaN or infinite values: mp-4_001" in said
     assert said.endswith(f"{path}: 3 faults\n")
     code, said = dataset("validate", path, "--json")
     told = json.loads(said)
@@ -152,13 +152,13 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
     code, said = dataset("diff", path, new)
     assert (code, said.splitlines()) == (1, [
         "Ni_FEFF: subset removed",
-        "Cu_FEFF: 1 sites added: mp-77_000",
-        "Cu_FEFF: 1 sites removed: mp-12_000",
-        "Cu_FEFF: 1 spectra changed, by up to 0.001 of the maximum: mp-4_001",
-        "Cu_FEFF: 1 sites in another part: mp-9_001 (val to test)",
-        "Cu_FEFF: features m3gnet of 1 sites changed",
-        "Cu_FEFF: 1 multiplicities changed: mp-3_001",
-        "Cu_FEFF: 1 structures changed: mp-6",
+        "Cu_FEFF: 1 site added: mp-77_000",
+        "Cu_FEFF: 1 site removed: mp-12_000",
+        "Cu_FEFF: 1 spectrum changed, by up to 0.001 of the maximum: mp-4_001",
+        "Cu_FEFF: 1 site in another part: mp-9_001 (val to test)",
+        "Cu_FEFF: features m3gnet of 1 site changed",
+        "Cu_FEFF: 1 multiplicity changed: mp-3_001",
+        "Cu_FEFF: 1 structure changed: mp-6",
         "Cu_FEFF: the features chgnet were removed",
         "Cu_FEFF: the features m3gnet were computed with other weights",
         "Cu_FEFF: spectra of 12 common sites deviate by 0.0e+00 of their maximum (median), at worst by 1.0e-03 "
@@ -186,8 +186,8 @@ def test_diff_with_published_arrays_tells_what_is_common_and_how_far_apart(path,
     np.savez(arrays, **given)
     code, said = dataset("diff", path, arrays, "--tolerance", "1e-2", "--output", table)
     assert (code, said.splitlines()) == (1, [
-        "Cu_FEFF: 4 of the 5 sites of Cu_FEFF_val.npz are in d.h5, 1 are missing; 9 further sites are only in the "
-        "dataset",
+        "Cu_FEFF: 4 of 5 sites of Cu_FEFF_val.npz in d.h5, 1 missing; only in the "
+        "dataset: 9",
         "Cu_FEFF: spectra of 4 common sites deviate by 1.0e-04 of their maximum (median), at worst by 8.0e-04 "
         "(mp-2_001)",
         f"Cu_FEFF: features m3gnet of 4 common sites deviate by 0.0e+00 of the largest (median), at worst by 0.0e+00 "

@@ -203,7 +203,7 @@ def test_a_dataset_that_is_not_valid_is_refused(tmp_path):
     with h5py.File(source, "r+") as file:
         file["Cu_FEFF/spectra"][3, 3] = np.nan
         seal_again(file)
-    with pytest.raises(XanesflowError, match=r"small.h5 is not valid: numbers: Cu_FEFF/spectra: 1 rows hold NaN"):
+    with pytest.raises(XanesflowError, match=r"small.h5 is not valid: numbers: Cu_FEFF/spectra: 1 row holds NaN"):
         package_dataset(source, tmp_path / "p", version="1.0.0")
     assert not (tmp_path / "p").exists()
 

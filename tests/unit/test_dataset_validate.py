@@ -99,14 +99,14 @@ FAULTS = {
                                 "energies", "the grid begins at 8332.2 eV, but the K edge of Cu is at 8979.0 eV"),
     "energy not finite": (put(f"{CU}/energy", 5, np.inf), "energies", "number 5 is not finite"),
     "spectrum not finite": (put(f"{CU}/spectra", (4, 7), np.nan), "numbers",
-                            "Cu_FEFF/spectra: 1 rows hold NaN or infinite values: mp-4_001"),
+                            "Cu_FEFF/spectra: 1 row holds NaN or infinite values: mp-4_001"),
     "feature not finite": (put("Ni_FEFF/features/chgnet", (12, 0), np.nan), "numbers",
-                           "Ni_FEFF/features/chgnet: 1 rows hold NaN or infinite values: mp-12_000"),
-    "negative": (put(f"{CU}/spectra", (2, 0), -1e-9), "range", "1 spectra are negative somewhere: mp-2_001"),
-    "all zero": (put(f"{CU}/spectra", 2, 0.0), "range", "1 spectra are zero everywhere: mp-2_001"),
+                           "Ni_FEFF/features/chgnet: 1 row holds NaN or infinite values: mp-12_000"),
+    "negative": (put(f"{CU}/spectra", (2, 0), -1e-9), "range", "1 spectrum is negative somewhere: mp-2_001"),
+    "all zero": (put(f"{CU}/spectra", 2, 0.0), "range", "1 spectrum is zero everywhere: mp-2_001"),
     "in Mb": (scaled(28.0), "range", "about 0.0012 bohr² high; are they in another unit, or scaled?"),
     "in Å²": (scaled(0.28), "range", "are they in another unit, or scaled?"),
-    "one far too high": (put(f"{CU}/spectra", (3, 50), 0.02), "range", "1 spectra are over ten times as high as a K"),
+    "one far too high": (put(f"{CU}/spectra", (3, 50), 0.02), "range", "1 spectrum is over ten times as high as a K"),
     "a site twice": (put(f"{CU}/material_id", 1, "mp-0"),
                     "sites", "Cu_FEFF: sites are listed more than once: mp-0_001"),
     "no material": (put(f"{CU}/material_id", 1, ""), "sites", "row 1 has no material id"),
@@ -233,7 +233,7 @@ def test_almost_equal_materials_of_two_parts_are_reported_and_no_fault(tmp_path)
     found = validate(made)
     assert found.valid
     assert [str(each) for each in found.of("near duplicates")] == [
-        "Cu_FEFF: 1 of 2 materials in val (1 sites) are almost equal to one in train: mp-9 to mp-0"
+        "Cu_FEFF: 1 of 2 materials in val (1 site) are almost equal to one in train: mp-9 to mp-0"
     ]
 
 

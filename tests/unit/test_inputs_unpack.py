@@ -145,6 +145,6 @@ def test_without_a_library_potcar_is_refused_with_what_to_do(tmp_path, monkeypat
 def test_the_command_says_what_it_did(tmp_path):
     path = packed(tmp_path / "a.zip", Ti__a="1")
     called = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path / "out")])
-    assert called.exit_code == 0 and called.output.startswith("1 files written to ")
+    assert called.exit_code == 0 and called.output.startswith("1 file written to ")
     called = CliRunner().invoke(app, ["unpack", str(tmp_path / "no.zip"), "--out", str(tmp_path / "out")])
     assert called.exit_code == 1 and "does not exist" in called.output

@@ -117,7 +117,7 @@ def test_the_log_has_one_line_of_counts(tmp_path, caplog):
     write_files(tmp_path / "good", {"a.vasp": poscar(rocksalt())})
     with caplog.at_level(logging.INFO):
         Collected(tmp_path / "good", tmp_path / "out")
-    assert caplog.messages[-1] == "Cu_FEFF: 1 sites in 1 structures, none left out"
+    assert caplog.messages[-1] == "Cu_FEFF: 1 site in 1 structure, none left out"
 
 
 def test_what_a_used_file_was_not_read_as_written_is_logged(tmp_path, caplog):

@@ -204,7 +204,7 @@ def test_files_in_other_encodings_and_line_ends_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (cif("Cu 0.33331 0 0"), "1 coordinates are taken as thirds, such as 0.33331 of Cu as 0.333333"),
+        (cif("Cu 0.33331 0 0"), "1 coordinate taken as thirds, such as 0.33331 of Cu as 0.333333"),
         (cif("Cu 0 0 0 1", "H1 .5 0 0 0", columns=OCCUPIED), "H1 has occupancy 0 and is left out"),
         (cif("Cu 0 0 0", "D1 .5 0 0"), "D is taken as H, as an isotope scatters alike"),
         (cif("Cu 0 0 0", group="P m -3 m"), "Spacegroup from _symmetry_space_group_name_H-M used"),

@@ -54,7 +54,7 @@ def test_a_killed_chunk_of_vasp_goes_on_where_it_was_and_leaves_no_potcar(tmp_pa
     go_wrong(marks)
     printed = run(tmp_path, "spectra", fork_scripts=False)  # simulates first
     assert starts(marks) == {"O2Ti hole": 1}
-    assert "chunk 0: 1 sites: 1 computed, 0 kept from before, 0 failed" in printed
+    assert "chunk 0: 1 site: 1 computed, 0 kept from before, 0 failed" in printed
     spectra = read_spectra(tmp_path / "results/spectra/Ti_VASP.h5")
     assert (spectra.material_id, spectra.site_index.tolist(), spectra.multiplicity.tolist()) == (["rutile"], [0], [2])
     assert 1e-3 < spectra.spectra.max() < 1e-2 and spectra.rejected == []

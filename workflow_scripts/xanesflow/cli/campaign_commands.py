@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.terminal import messages, report_errors, results, say
+from xanesflow.core.text import plural
 
 
 def demo(
@@ -68,7 +69,9 @@ def unpack(
         from xanesflow.inputs.unpack import unpack as lay_out
 
         written, there = lay_out(zips, out, potcar=potcar)
-        say(results(), f"{written} files written to {out}" + (f", {there} were there before" if there else ""))
+        say(
+            results(), f"{plural(written, 'file')} written to {out}" + (f", {there} were there before" if there else "")
+        )
 
 
 def status(

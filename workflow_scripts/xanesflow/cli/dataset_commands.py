@@ -12,6 +12,7 @@ import typer
 
 from xanesflow.cli.terminal import report_input_errors, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.text import plural
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
 
@@ -136,7 +137,7 @@ def export(
         from xanesflow.dataset.share.export_dataset import export_dataset
 
         number = export_dataset(file, out, layout=layout, subsets=subset or [])
-        say(results(), f"{number} files written to {out}; README.txt there describes them")
+        say(results(), f"{plural(number, 'file')} written to {out}; README.txt there describes them")
 
 
 @dataset_app.command()

@@ -29,7 +29,7 @@ from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.sites import chunk_name
 from xanesflow.core.source_tree import example_files, workflow_file, workflow_folder
-from xanesflow.core.text import clock
+from xanesflow.core.text import clock, plural
 from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory
 
@@ -123,7 +123,7 @@ def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -
     number = left_out.total()
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
     return [
-        f"{sites} sites were simulated: {sites - number} spectra kept, "
+        f"{plural(sites, 'site was', 'sites were')} simulated: {plural(sites - number, 'spectrum', 'spectra')} kept, "
         + (f"{number} left out ({reasons})." if number else "none left out."),
         f"Total time: {took}.",
         f"Dataset: {in_results(results, paths.DATASET, campaign=campaign)}",

@@ -12,6 +12,7 @@ from rich.table import Table
 from xanesflow.cli.terminal import say
 from xanesflow.config.result_paths import INTERPRETER, fill
 from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import plural
 from xanesflow.interpretation.interpret_spectra import Interpretation, interpret_files, write_values
 from xanesflow.interpretation.interpreter import load_interpreter
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
@@ -44,7 +45,7 @@ def show_interpretation(
     interpreter = load_interpreter(model or _only_model())
     found = interpret_files(files, interpreter, reading, normalisation)
     card = interpreter.card
-    say(messages, f"{card.model} of {card.name}, {card.n_train} simulated sites")
+    say(messages, f"{card.model} of {card.name}, {plural(card.n_train, 'simulated site')}")
     for each in found:
         _show(each, messages, results)
     if output is not None:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, merge_spectra, read_measured
 from xanesflow.measured.foreign_file import on_one_line
 
@@ -38,7 +39,7 @@ def show_measured(
             raise WrongCallError("--merge needs at least two spectra; give more files or groups, or leave it out.")
         count = len(spectra)
         spectra = [merge_spectra(spectra, normalisation)]
-        say(messages, f"{count} scans merged")
+        say(messages, f"{plural(count, 'scan')} merged")
 
     results.print(_table(spectra))
     for spectrum in spectra:
@@ -113,7 +114,7 @@ def _described(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
     rows = [
         ("edge", f"{spectrum.element} {spectrum.edge}, {origin} (tabulated at {tabulated:.0f} eV)"),
         ("signal", f"{known['mode']}, {known['format']}"),
-        ("energies", f"{energy[0]:.1f} to {energy[-1]:.1f} eV, {len(energy)} points"),
+        ("energies", f"{energy[0]:.1f} to {energy[-1]:.1f} eV, {plural(len(energy), 'point')}"),
         ("E0", f"{spectrum.e0_ev:.2f} eV, {known['e0_from']}"),
         ("half the step", f"{spectrum.half_step_ev:.2f} eV"),
         ("largest derivative", "not found" if derivative is None else f"{derivative:.2f} eV"),

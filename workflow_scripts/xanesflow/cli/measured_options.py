@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import quoted
 
 if TYPE_CHECKING:
     from xanesflow.measured import Normalisation, Reading
@@ -137,5 +138,5 @@ def _range(text: str, option: str) -> tuple[float, float]:
     except ValueError:
         low = high = math.nan
     if not math.isfinite(low) or not math.isfinite(high) or low == high:
-        raise WrongCallError(f"{option} {text[:40]!r} is not a range; write two energies in eV, as 7100:7101.")
+        raise WrongCallError(f"{option} {quoted(text)} is not a range; write two energies in eV, as 7100:7101.")
     return min(low, high), max(low, high)

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from xanesflow.cli.terminal import say
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import fill
+from xanesflow.core.text import first_few, plural
 from xanesflow.models.delta.plan_sites import plan_sites, write_plan
 
 _SHOWN = 10
@@ -41,7 +42,7 @@ def show_plan(
         XanesflowError: as `plan_sites`.
     """
     with Progress(console=progress, transient=True) as bar:
-        task = bar.add_task(f"Choosing {budget} sites of {subset}", total=budget)
+        task = bar.add_task(f"Choosing {plural(budget, 'site')} of {subset}", total=budget)
         plan = plan_sites(
             directory,
             subset,
@@ -61,17 +62,14 @@ def show_plan(
     left = new["variance_left"].iloc[-1]
     say(
         console,
-        f"{len(new)} of {plan.sites} sites chosen ({plan.done} have been simulated); {left:.0%} of the variance left.",
+        f"{len(new)} of {plural(plan.sites, 'site')} chosen ({plan.done} have been simulated); {left:.0%} of the "
+        "variance left.",
     )
     if hours := new["core_hours"].sum():
         say(console, f"They are expected to take {hours:.0f} core hours.")
     if plan.without_features:
-        shown = ", ".join(plan.without_features[:3])
-        say(
-            console,
-            f"{len(plan.without_features)} sites could not be considered, because their features are missing "
-            f"({shown}, ...).",
-        )
+        number = plural(len(plan.without_features), "site")
+        say(console, f"{number} could not be considered for want of features ({first_few(plan.without_features)}).")
     say(console, f"Written: {path}. {_how_to_go_on(directory, subset, path)}")
 
 

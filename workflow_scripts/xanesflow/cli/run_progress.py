@@ -55,11 +55,11 @@ _DATE = re.compile(r"\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\]")
 _JOB_COUNT = re.compile(r"(?P<rule>\w+) +(?P<count>\d+)")
 _JOB = re.compile(r"Job (?P<job>\d+): (?P<message>.*)")
 _FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (?P<rule>\w+)\)")
-_SITES = re.compile(r"(?P<subset>\w+): (?P<count>\d+) sites in \d+ structures, .*")
+_SITES = re.compile(r"(?P<subset>\w+): (?P<count>[\d,]+) sites? in [\d,]+ structures?, .*")
 _SITE = re.compile(
     r"(?P<subset>[A-Z][a-z]?_\w+) chunk (?P<chunk>\d+): (?P<number>\d+)/(?P<of>\d+) (?P<site>\S+_\d+) (?P<end>.*)"
 )
-_CHUNK = re.compile(r"(?P<subset>\w+) chunk (?P<chunk>\d+): (?P<count>\d+) sites: .*")
+_CHUNK = re.compile(r"(?P<subset>\w+) chunk (?P<chunk>\d+): (?P<count>[\d,]+) sites?: .*")
 _FAILED_SITE = re.compile(r"failed \(\w+\): (?P<why>.*)")
 _FAILED_JOB = re.compile(r"Error in rule (?P<rule>\w+):")
 _KILLED = re.compile(r"Command '.*' died with <Signals\.(?P<signal>\w+): \d+>\.")  # stands before `Error in rule`
@@ -174,10 +174,10 @@ class RunProgress:
         elif site := _SITE.fullmatch(said):
             self._site_ended(site)
         elif chunk := _CHUNK.fullmatch(said):
-            self.simulated[chunk["subset"], int(chunk["chunk"])] = int(chunk["count"])
+            self.simulated[chunk["subset"], int(chunk["chunk"])] = _number(chunk["count"])
         else:
             if sites := _SITES.fullmatch(said):
-                self.sites[sites["subset"]] = int(sites["count"])
+                self.sites[sites["subset"]] = _number(sites["count"])
             self.last = said
 
     def _site_ended(self, match: re.Match[str]) -> None:
@@ -268,3 +268,8 @@ class RunProgress:
     def _fail(self, sentence: str) -> None:
         if sentence not in self.failures:
             self.failures.append(sentence)
+
+
+def _number(text: str) -> int:
+    """A number of a log, whose thousands have commas."""
+    return int(text.replace(",", ""))

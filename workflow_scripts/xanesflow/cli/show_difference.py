@@ -11,7 +11,7 @@ from rich.console import Console
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.files import atomic_path
-from xanesflow.core.text import first_of
+from xanesflow.core.text import first_of, plural, quoted
 from xanesflow.dataset.compare_releases import Difference, SubsetDifference, compare
 from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_with_published
 
@@ -56,7 +56,7 @@ def _say_difference(found: Difference, console: Console) -> None:
             for sentence in (*_sentences(subset), *_deviations(subset.table)):
                 say(console, f"{name}: {sentence}")
     for key, (was, now) in found.description.items():
-        say(console, f"{key}: was '{was}', now '{now}'")
+        say(console, f"{key}: was {quoted(was)}, now {quoted(now)}")
     if not found:
         say(console, "no difference")
     if found.made:
@@ -65,26 +65,27 @@ def _say_difference(found: Difference, console: Console) -> None:
 
 def _sentences(subset: SubsetDifference) -> list[str]:
     said = [
-        f"{len(names)} {what}: {_some(names)}"
-        for names, what in ((subset.added, "sites added"), (subset.removed, "sites removed"))
+        f"{plural(len(names), 'site')} {what}: {_some(names)}"
+        for names, what in ((subset.added, "added"), (subset.removed, "removed"))
         if names
     ]
     if subset.spectra:
         worst = sorted(subset.spectra, key=lambda site: -subset.spectra[site])
         said.append(
-            f"{len(worst)} spectra changed, by up to {subset.spectra[worst[0]]:.2g} of the maximum: {_some(worst)}"
+            f"{plural(len(worst), 'spectrum', 'spectra')} changed, by up to {subset.spectra[worst[0]]:.2g} of the "
+            f"maximum: {_some(worst)}"
         )
     if subset.split:
         moved = [f"{site} ({was} to {now})" for site, (was, now) in subset.split.items()]
-        said.append(f"{len(moved)} sites in another part: {_some(moved)}")
-    said += [f"features {name} of {number} sites changed" for name, number in subset.features.items()]
-    for names, what in (
-        (subset.multiplicity, "multiplicities changed"),
-        (subset.corrections, "corrections changed"),
-        (subset.structures, "structures changed"),
+        said.append(f"{plural(len(moved), 'site')} in another part: {_some(moved)}")
+    said += [f"features {name} of {plural(number, 'site')} changed" for name, number in subset.features.items()]
+    for names, one, several in (
+        (subset.multiplicity, "multiplicity", "multiplicities"),
+        (subset.corrections, "list of corrections", "lists of corrections"),
+        (subset.structures, "structure", "structures"),
     ):
         if names:
-            said.append(f"{len(names)} {what}: {_some(names)}")
+            said.append(f"{plural(len(names), one, several)} changed: {_some(names)}")
     return [*said, *subset.remarks]
 
 
@@ -135,8 +136,8 @@ def show_difference_from_published(
         return differs
     say(
         console,
-        f"{name}: {counts[BOTH]} of the {counts[BOTH] + counts[ONLY_OLD]} sites of {published.name} are in "
-        f"{dataset.name}, {counts[ONLY_OLD]} are missing; {counts[ONLY_NEW]} further sites are only in the dataset",
+        f"{name}: {counts[BOTH]} of {plural(counts[BOTH] + counts[ONLY_OLD], 'site')} of {published.name} in "
+        f"{dataset.name}, {counts[ONLY_OLD]} missing; only in the dataset: {counts[ONLY_NEW]}",
     )
     for sentence in _deviations(table):
         say(console, f"{name}: {sentence}")
@@ -155,8 +156,8 @@ def _deviations(table: pd.DataFrame) -> list[str]:
         if len(values):
             what, of = ("spectra", "their maximum") if name == SPECTRUM else (f"features {name}", "the largest")
             said.append(
-                f"{what} of {len(values)} common sites deviate by {values.median():.1e} of {of} (median), at worst by "
-                f"{values.max():.1e} ({values.idxmax()})"
+                f"{what} of {plural(len(values), 'common site')} deviate by {values.median():.1e} of {of} (median), at "
+                f"worst by {values.max():.1e} ({values.idxmax()})"
             )
     return said
 

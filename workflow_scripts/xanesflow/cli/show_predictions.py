@@ -16,6 +16,7 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.text import plural
 from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.predict_files import describe_rejected, predict_structures
 from xanesflow.prediction.prediction import Prediction
@@ -59,7 +60,7 @@ def show_prediction(
     results.print(_table(found))
     if len(found) > _SHOWN:
         what = "the file has all of them" if output is not None else "write all of them with --output"
-        say(results, f"The first {_SHOWN} of {len(found):,} sites; {what}.")
+        say(results, f"The first {_SHOWN} of {plural(len(found), 'site')}; {what}.")
     for remark in found.remarks:
         say(messages, remark, style="yellow")
     _show_rejected(found, output, messages)

@@ -23,7 +23,7 @@ def announce(request: Request, look: QuickLook, workers: int, console: Console) 
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
-        cells = f"each of {len(request.materials)} cells" if len(request.materials) > 1 else "the cell"
+        cells = f"each of {plural(len(request.materials), 'cell')}" if len(request.materials) > 1 else "the cell"
         what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
     say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     if expected := expected_time(request, look, workers):

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import plural
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 
 REFRESH = 2.0
@@ -97,7 +98,8 @@ def describe_stages(status: CampaignStatus) -> str:
             listed.append(f"{stage} done")
         else:
             outdated = f" ({states.count('outdated')} outdated)" if "outdated" in states else ""
-            listed.append(f"{stage} {f'of {done} of {len(states)} subsets' if done else 'missing'}{outdated}")
+            some = f"of {done} of {plural(len(states), 'subset')}" if done else "missing"
+            listed.append(f"{stage} {some}{outdated}")
     return ", ".join([*listed, *(f"{stage} {state}" for stage, state in status.stages.items())])
 
 

@@ -28,7 +28,7 @@ import zstandard
 
 from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import one_line, printable
+from xanesflow.core.text import one_line, plural, printable
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +115,8 @@ def read_archive(
     except _DAMAGE as error:
         said = "its headers make no sense" if isinstance(error, _SENSELESS) else one_line(str(error)) or "it ends"
         raise XanesflowError(
-            f"{path} is damaged or incomplete: after {read} files of runs, {said}; copy it again, or unpack what can "
-            "be saved and name that folder."
+            f"{path} is damaged or incomplete: after {plural(read, 'file')} of runs, {said}; copy it again, or unpack "
+            "what can be saved and name that folder."
         ) from error
 
 

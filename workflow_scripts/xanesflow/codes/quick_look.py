@@ -19,7 +19,7 @@ from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import function_of, load, theories, theory_of
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import listing, printable
+from xanesflow.core.text import listing, quoted
 
 Floats = NDArray[np.float64]
 
@@ -156,7 +156,7 @@ def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
     theory = next((each for each in able if each.name == name), None)
     if theory is None:
         raise WrongCallError(
-            f"--theory {printable(name, 50)} is not one that computes single sites; use {listing(_names(able))}."
+            f"--theory {quoted(name)} is not one that computes single sites; use {listing(_names(able))}."
         )
     for option in given:
         if option not in theory.look_options:

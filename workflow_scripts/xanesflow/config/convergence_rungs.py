@@ -13,6 +13,7 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Subset
+from xanesflow.core.text import quoted
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def _changed(config: Config, key: str, value: Any) -> Campaign:
         return Campaign(Config.model_validate(values))
     except ValidationError as error:
         said = error.errors()[0]["msg"]
-        raise XanesflowError(f"convergence.ladder gives {key} the value {value!r}, which is wrong: {said}.") from None
+        raise XanesflowError(
+            f"convergence.ladder gives {key} the value {quoted(value)}, which is wrong: {said}."
+        ) from None
 
 
 def as_config(answers: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from xanesflow.config.base import commented
 from xanesflow.config.model import Config
 from xanesflow.config.old_keys import rename_old_keys
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import quoted
 
 SCHEMA_FILE = "config.schema.json"
 """The JSON schema next to config.yaml, with which editors check and complete a campaign file."""
@@ -61,7 +62,8 @@ def read_config_file(path: str | Path) -> Config:
         raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
         raise XanesflowError(
-            f"{path} holds {type(values).__name__} {str(values)[:40]!r} where keys with values belong; see config.yaml."
+            f"{path} holds {type(values).__name__} {quoted(str(values))} where keys with values belong; see "
+            "config.yaml."
         )
     return load_config(values)
 

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import quoted
 
 if TYPE_CHECKING:  # the configuration is read by every job, and only a search needs Optuna
     from optuna.trial import BaseTrial
@@ -53,7 +54,7 @@ def check_setting(name: str, value: Any) -> Any:
     if name not in SETTINGS:
         near = difflib.get_close_matches(name, SETTINGS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(SETTINGS)}."
-        raise XanesflowError(f"'{name}' is not a training setting that you can choose here; {hint}")
+        raise XanesflowError(f"{quoted(name)} is not a training setting that you can choose here; {hint}")
     if name == "learning_rate" and value == RANGE_TEST:
         return None
     try:
@@ -61,7 +62,7 @@ def check_setting(name: str, value: Any) -> Any:
             raise ValueError
         checked = TypeAdapter(_hints()[name]).validate_python(value)
     except (ValidationError, ValueError):
-        raise XanesflowError(f"{name} cannot be {value!r}; it takes {_wanted(name)}.") from None
+        raise XanesflowError(f"{name} cannot be {quoted(value)}; it takes {_wanted(name)}.") from None
     try:
         TrainingSettings(**{name: checked})
     except XanesflowError as error:
@@ -190,7 +191,9 @@ def _values(name: str, given: Any) -> Choices | Range | Layers:
             check_setting(name, int(end) if values.whole else end)
         return values
     if not isinstance(given, list | tuple) or not given:
-        raise XanesflowError(f"{name} is {given!r}; give a list of values, or a range such as {{low: 1, high: 2}}.")
+        raise XanesflowError(
+            f"{name} is {quoted(given)}; give a list of values, or a range such as {{low: 1, high: 2}}."
+        )
     checked = tuple(check_setting(name, value) for value in given)
     if len(set(checked)) < len(checked):
         raise XanesflowError(f"{name} has a value twice.")
@@ -205,7 +208,7 @@ def _range(name: str, given: Any, *, whole: bool) -> Range:
     values = Range(numbers["low"], numbers["high"], numbers.get("step"), log=log, whole=whole)
     step, span = values.step, values.high - values.low
     for wrong, what in (
-        (not isinstance(log, bool), f"log is {log!r}, and must be true or false"),
+        (not isinstance(log, bool), f"log is {quoted(log)}, and must be true or false"),
         (values.low > values.high, f"low is {values.low:g} and high is {values.high:g}; swap the two"),
         (step is not None and step <= 0, f"step is {step}, and must be positive"),
         (log and values.low <= 0, f"log is true, so low must be positive, and is {values.low:g}"),
@@ -228,7 +231,7 @@ def _keys(name: str, given: Any, wanted: set[str], may: set[str]) -> dict[str, A
     """Check that a mapping has all keys `wanted` and no others but those of `may`; returns it without nulls."""
     form = "{" + ", ".join(f"{key}: ..." for key in sorted(wanted)) + "}"
     if not isinstance(given, Mapping):
-        raise XanesflowError(f"{name} is {given!r}; give {form}.")
+        raise XanesflowError(f"{name} is {quoted(given)}; give {form}.")
     parts = {str(key): value for key, value in given.items() if value is not None}
     if wrong := sorted(parts.keys() - wanted - may):
         raise XanesflowError(f"{name} does not take '{wrong[0]}'; it takes {', '.join(sorted(wanted) + sorted(may))}.")
@@ -244,7 +247,7 @@ def _number(name: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise XanesflowError(f"{name} is {value!r}, and must be a number.")
+        raise XanesflowError(f"{name} is {quoted(value)}, and must be a number.")
     return number
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PAPER_SUBSETS
+from xanesflow.core.text import quoted
 
 ScalingChoice = Literal["auto", "paper", "standardise"]
 Output = Literal["softplus", "difference"]
@@ -98,7 +99,7 @@ class TrainingSettings:
         }
         for name, (good, wanted) in checks.items():
             if not good:
-                raise XanesflowError(f"models.{name} is {getattr(self, name)!r}; give {wanted}.")
+                raise XanesflowError(f"models.{name} is {quoted(getattr(self, name))}; give {wanted}.")
 
     @classmethod
     def of_model(

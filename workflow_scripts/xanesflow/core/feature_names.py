@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import quoted
 
 KNOWN = {
     "m3gnet": "node features of M3GNet's last block (64), the features of the OmniXAS paper",
@@ -40,14 +41,14 @@ def parse_features(name: str, *, any_name: bool = False) -> list[str]:
     for part in parts:
         if any_name and not re.fullmatch("[a-z0-9_]+", part):
             raise XanesflowError(
-                f"Features {name!r} name {part!r}: known are {', '.join(KNOWN)}, and those of a file of your own "
-                "can have any name of small letters, digits and _."
+                f"Features {quoted(name)} name {quoted(part)}: known are {', '.join(KNOWN)}, and those of a file of "
+                "your own can have any name of small letters, digits and _."
             )
         if not any_name and part not in KNOWN:
             raise XanesflowError(
-                f"Features {name!r} name {part!r}, which is unknown: use one of {', '.join(KNOWN)}, "
+                f"Features {quoted(name)} name {quoted(part)}, which is unknown: use one of {', '.join(KNOWN)}, "
                 "or several joined by +."
             )
     if len(set(parts)) < len(parts):
-        raise XanesflowError(f"Features {name!r} name one kind twice: name each once.")
+        raise XanesflowError(f"Features {quoted(name)} name one kind twice: name each once.")
     return parts

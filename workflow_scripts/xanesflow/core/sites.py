@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from itertools import combinations
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import printable
+from xanesflow.core.text import quoted
 
 ELEMENTS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 """The 3d metals of the paper, in the order of the periodic table."""
@@ -68,7 +68,7 @@ class Subset:
         match = re.fullmatch(r"([A-Z][a-z]?)_([A-Z0-9]+)", name)
         if match is None or (match[2] not in THEORIES and match[2] not in known_theories()):
             raise XanesflowError(
-                f"'{name}' is not a subset: write <element>_<theory>, as Cu_FEFF, with one of "
+                f"{quoted(name)} is not a subset: write <element>_<theory>, as Cu_FEFF, with one of "
                 f"{', '.join(known_theories())}."
             )
         return cls(match[1], match[2])
@@ -100,9 +100,7 @@ def parse_site_id(text: str) -> tuple[str, int]:
     """
     material_id, _, index = text.rpartition("_")
     if not MATERIAL_ID.fullmatch(material_id) or not re.fullmatch(r"[0-9]{1,9}", index):
-        raise XanesflowError(
-            f"'{printable(text, 80)}' is not a site: write <material id>_<site index>, such as mp-390_000."
-        )
+        raise XanesflowError(f"{quoted(text)} is not a site: write <material id>_<site index>, such as mp-390_000.")
     return material_id, int(index)
 
 

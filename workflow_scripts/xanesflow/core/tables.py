@@ -14,6 +14,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS, Rejected
 from xanesflow.core.sites import Site
+from xanesflow.core.text import plural, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,9 @@ def read_site_list(path: str | Path) -> set[Site]:
     found: set[Site] = set()
     for number, (material_id, site_index) in enumerate(rows, start=2):
         if not material_id or not site_index.isdecimal():
-            raise XanesflowError(f"{path}, line {number}: '{material_id}', '{site_index}' is no site; {hint}.")
+            raise XanesflowError(
+                f"{path}, line {number}: {quoted(material_id)}, {quoted(site_index)} is no site; {hint}."
+            )
         found.add((material_id, int(site_index)))
     if not found:
         raise XanesflowError(f"The list of sites {path} is empty; {hint}.")
@@ -94,13 +97,13 @@ def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
     return {reason: counts[reason] for reason in REASONS if counts[reason]}
 
 
-def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: str = "spectra") -> str:
+def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: tuple[str, str] = ("spectrum", "spectra")) -> str:
     """Write counts as a sentence: `3767 spectra kept, 1066 left out: 2 no_output, 1064 outside_envelope`."""
     counts = count_reasons(rejected)
     if not counts:
-        return f"{kept} {what} kept, none left out"
+        return f"{plural(kept, *what)} kept, none left out"
     listed = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-    return f"{kept} {what} kept, {sum(counts.values())} left out: {listed}"
+    return f"{plural(kept, *what)} kept, {sum(counts.values())} left out: {listed}"
 
 
 def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:

@@ -12,6 +12,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from xanesflow.core.text import plural
+
 
 @cache
 def environment(package: str) -> Environment:
@@ -24,7 +26,7 @@ def environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"code": _code, "md": markdown}
+    found.filters |= {"code": _code, "md": markdown, "plural": plural}
     return found
 
 

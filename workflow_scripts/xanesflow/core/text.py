@@ -23,7 +23,7 @@ def one_line(said: object, length: int | None = None, *, stop: bool = False) -> 
 
 def plural(number: int, noun: str, several: str = "") -> str:
     """Write a number with its noun: `1 site`, `2 sites`; `several` is the plural of irregular nouns."""
-    return f"{number} {noun if number == 1 else several or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def listing(words: Sequence[str]) -> str:
@@ -53,8 +53,12 @@ def printable(text: str, length: int | None = None) -> str:
 
 
 def quoted(given: object, most: int = 80) -> str:
-    """Quote foreign input inside a sentence: `'text'`, on one line, printable, and cut to `most` characters."""
-    return f"'{one_line(printable(' '.join(str(given).split())), most)}'"
+    """Quote a user's input inside a sentence, on one line, printable, and cut to `most` characters.
+
+    Text stands in quotes; anything else is written as Python writes it.
+    """
+    text = one_line(printable(" ".join(str(given).split())), most, stop=True)
+    return f"'{text}'" if isinstance(given, str) else text
 
 
 def without_controls(text: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xanesflow.core.text import plural, quoted
 from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_sites, sites_of_dataset
 from xanesflow.dataset.file import structure_json
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
@@ -142,7 +143,7 @@ def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: floa
             found.structures.append(material)
     for key, was in old.attributes.items():
         if (now := new.attributes.get(key)) != was:
-            found.remarks.append(f"`{key}` of the spectra was '{was}' and is now '{now}'")
+            found.remarks.append(f"`{key}` of the spectra was {quoted(was)} and is now {quoted(now)}")
     return found
 
 
@@ -165,4 +166,4 @@ def _compare_features(old: SubsetView, new: SubsetView, found: SubsetDifference,
 
 
 def _grid(energy: NDArray[np.float64]) -> str:
-    return f"{len(energy)} points, {energy[0]:g} to {energy[-1]:g} eV" if len(energy) else "empty"
+    return f"{plural(len(energy), 'point')}, {energy[0]:g} to {energy[-1]:g} eV" if len(energy) else "empty"

@@ -41,7 +41,7 @@ def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str]
             f"{output} does not end with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; choose a name that does."
         )
     if len(sites) > MOST_SITES:
-        raise XanesflowError(f"{len(sites)} sites are too many for one figure; name up to {MOST_SITES}.")
+        raise XanesflowError(f"{plural(len(sites), 'site')} are too many for one figure; name up to {MOST_SITES}.")
     chosen = [data[name] for name in subsets or data.subsets]
     if not sites:
         return _draw_means(chosen, output)

@@ -16,7 +16,7 @@ from xanesflow.core.arrays import check_size
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, quoted
 
 SCHEMA = "xanesflow-dataset"
 SCHEMA_VERSION = "1.1"
@@ -67,7 +67,7 @@ def _check_version(file: h5py.File, path: Path) -> None:
     with report_damage(path):
         schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
     if schema != SCHEMA:
-        says = f"its attribute `schema` is {schema!r}" if schema else "it has no attribute `schema`"
+        says = f"its attribute `schema` is {quoted(schema)}" if schema else "it has no attribute `schema`"
         raise XanesflowError(
             f"{path} is an HDF5 file, but no dataset of xanesflow: {says}, not '{SCHEMA}'; name a dataset file."
         )

@@ -20,7 +20,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.core.text import one_line, printable
+from xanesflow.core.text import one_line, plural, printable
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features
@@ -128,8 +128,8 @@ def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray
     points = given.spectra.shape[1]
     if points != N_POINTS:
         raise XanesflowError(
-            f"The spectra of {source} have {points} points, but the dataset's grid has {N_POINTS}, every {STEP_EV} eV; "
-            "interpolate them onto it (xanesflow.core.energy_grid.onto_grid)."
+            f"The spectra of {source} have {plural(points, 'point')}, but the dataset's grid has {N_POINTS}, every "
+            f"{STEP_EV} eV; interpolate them onto it (xanesflow.core.energy_grid.onto_grid)."
         )
     if given.energy_ev is None:
         return energy_grid(energy_start_ev)
@@ -165,7 +165,9 @@ def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
             detail = f"row {row} has the id of row {first[site]} and {same} spectrum"
             left_out.append(Rejected(*site, "duplicate", detail))
         elif not finite[row]:
-            left_out.append(Rejected(*site, "not_a_number", f"row {row}: {(~np.isfinite(spectrum)).sum()} points"))
+            left_out.append(
+                Rejected(*site, "not_a_number", f"row {row}: {plural((~np.isfinite(spectrum)).sum(), 'point')}")
+            )
         elif not spectrum.any():
             left_out.append(Rejected(*site, "all_zero", f"row {row}"))
         elif spectrum.min() < 0:

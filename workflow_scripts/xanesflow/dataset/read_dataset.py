@@ -26,7 +26,7 @@ from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
 from xanesflow.core.tables import read_rejected_group
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, plural, quoted
 from xanesflow.dataset.file import about_material, attributes_of, open_dataset, structure_json, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
@@ -224,7 +224,7 @@ class SubsetView:
             ) from None
         if name != "energy" and len(values) != (n := len(self.data("spectra"))):
             raise XanesflowError(
-                f"{self.name} in {self._dataset.path} has {n} spectra, but {len(values)} rows of "
+                f"{self.name} in {self._dataset.path} has {n} spectra, but {plural(len(values), 'row')} of "
                 f"{name.rsplit('/', maxsplit=1)[-1]}; build the dataset again (snakemake dataset)."
             )
         return values
@@ -270,7 +270,7 @@ class SubsetView:
         for each in names:
             if each not in known:
                 raise XanesflowError(
-                    f"{self.name} in {self._dataset.path} has no features '{each}'; it has "
+                    f"{self.name} in {self._dataset.path} has no features {quoted(each)}; it has "
                     f"{', '.join(known) or 'none'}. Name one of these, or add yours to `features.models`."
                 )
         return [f"features/{each}" for each in names]
@@ -374,7 +374,7 @@ class SubsetView:
             return self._site_of(index)
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
-                raise IndexError(f"{self.name} has {len(self)} sites here, but no row {index}.")
+                raise IndexError(f"{self.name} has {plural(len(self), 'site')} here, but no row {index}.")
             return self._site(int(self.rows[index]))
         return SubsetView(self._dataset, self.name, self.rows[index])
 
@@ -382,7 +382,7 @@ class SubsetView:
         material_id, site_index = parse_site_id(name)
         found = np.flatnonzero((self.material_id == material_id) & (self.site_index == site_index))
         if not len(found):
-            raise XanesflowError(f"{self.name} has no site {name} among the {len(self)} sites here; see `ids`.")
+            raise XanesflowError(f"{self.name} has no site {name} among {plural(len(self), 'site')} here; see `ids`.")
         return self._site(int(self.rows[found[0]]))
 
     def _site(self, row: int) -> SiteView:
@@ -397,4 +397,4 @@ class SubsetView:
             yield SiteView(self, row, each, spectrum)
 
     def __repr__(self) -> str:
-        return f"<{self.name} of {self._dataset.path.name}: {len(self)} sites>"
+        return f"<{self.name} of {self._dataset.path.name}: {plural(len(self), 'site')}>"

@@ -18,6 +18,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, write_text
 from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
 from xanesflow.core.tables import read_site_list
+from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ def check_split(part_of: Mapping[Site, str], subset: str) -> None:
     counts = Counter(part_of.values())
     if counts["train"] < 2 or counts["val"] < 1:
         raise XanesflowError(
-            f"{subset}: {len(part_of)} spectra of {len(part_of_material)} materials are too few for a split: "
+            f"{subset}: {plural(len(part_of), 'spectrum', 'spectra')} of {plural(len(part_of_material), 'material')} "
+            "are too few for a split: "
             f"{counts['train']} would train, {counts['val']} validate, {counts['test']} test. The balanced split needs "
             "at least 20, including a material with few sites; see the rejected table for what is missing, or name "
             "split files."
@@ -205,4 +207,5 @@ def split_sites(
     log.info("%s: %s", subset, ", ".join(f"{counts[part]} {part}" for part in PARTS))
     for what, number in Counter(what for _, _, what in lacking).items():
         examples = ", ".join(site_id(m, i) for m, i, w in sorted(lacking) if w == what) if number <= 20 else ""
-        log.warning("%s: %d sites %s%s", subset, number, what, f": {examples}" if examples else f" (see {unmatched})")
+        some = plural(number, "site")
+        log.warning("%s: %s %s%s", subset, some, what, f": {examples}" if examples else f" (see {unmatched})")

@@ -13,6 +13,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
+from xanesflow.core.text import quoted
 
 SCHEMA = "xanesflow predictions 1"
 
@@ -156,7 +157,7 @@ def read_predictions(path: str | Path) -> Predictions:
         with open_hdf5(path) as file:
             attributes = file.attrs
             if attributes.get("schema") != SCHEMA:
-                raise KeyError(f"its schema is {attributes.get('schema')!r}, wanted '{SCHEMA}'")
+                raise KeyError(f"its schema is {quoted(attributes.get('schema'))}, wanted '{SCHEMA}'")
             return Predictions(
                 model=str(attributes["model"]),
                 features=str(attributes["features"]),

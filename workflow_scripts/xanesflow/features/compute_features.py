@@ -25,6 +25,7 @@ from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_rejected_group, write_rejected_group
+from xanesflow.core.text import plural
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
 
@@ -126,8 +127,9 @@ def compute_features(
     }
     write_features(Path(output), sites.iloc[good], features, rejected, attributes)
     log.info(
-        "%s: features of %d sites in %d structures, %d sites without, in %.1f s",
-        *(worker.name, len(good), len(found), len(rejected), time.monotonic() - started),
+        "%s: features of %s in %s, %s without, in %.1f s",
+        *(worker.name, plural(len(good), "site"), plural(len(found), "structure"), plural(len(rejected), "site")),
+        time.monotonic() - started,
     )
     for site in rejected[:_SHOWN]:
         log.info("  %s, site %d: %s", site.material_id, site.site_index, site.detail)

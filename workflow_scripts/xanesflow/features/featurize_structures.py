@@ -20,6 +20,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.text import quoted
 
 Features = NDArray[np.float32]
 """(atoms, dimension), in the structure's own order of atoms."""
@@ -175,10 +176,10 @@ def check_device(device: str) -> None:
         return
     kind, _, number = device.partition(":")
     if kind != "cuda" or (number and not number.isdigit()):
-        raise XanesflowError(f"The device for features is {device!r}, but must be cpu, cuda or cuda:<number>.")
+        raise XanesflowError(f"The device for features is {quoted(device)}, but must be cpu, cuda or cuda:<number>.")
     if int(number or 0) >= torch.cuda.device_count():
         raise XanesflowError(
-            f"The device for features is {device!r}, but torch sees {torch.cuda.device_count()} GPUs here: "
+            f"The device for features is {quoted(device)}, but torch sees {torch.cuda.device_count()} GPUs here: "
             "use cpu, or run on a machine with a GPU and a CUDA build of torch."
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.text import quoted
 from xanesflow.features.featurize_structures import Featurizer
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def get_featurizer(
         XanesflowError: the name or device is not known, or the weights are absent or not the published ones.
     """
     if name not in KNOWN:
-        raise XanesflowError(f"The features {name!r} are not known: use one of {', '.join(KNOWN)}.")
+        raise XanesflowError(f"The features {quoted(name)} are not known: use one of {', '.join(KNOWN)}.")
     if name in ("acsf", "soap"):
         from xanesflow.features.descriptors import DescriptorFeaturizer  # imports dscribe when it computes
 

@@ -13,6 +13,7 @@ from typing import Any
 from xanesflow.codes.vasp.potcar import NO_LIBRARY, SPEC, assemble, hash_of, library, read_potcar
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.text import quoted
 from xanesflow.inputs.write_chunk import MANIFESTS
 
 _LIMIT = 256 * 2**20
@@ -99,7 +100,9 @@ def _members(path: Path, packed: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
         if info.is_dir():
             continue
         if unsafe or any(ord(sign) < 32 for sign in name):
-            raise XanesflowError(f"{path} names the file {name!r}, which would lie elsewhere; it is not unpacked.")
+            raise XanesflowError(
+                f"{path} names the file {quoted(name)}, which would lie elsewhere; it is not unpacked."
+            )
         if stat.S_ISLNK(info.external_attr >> 16) or info.file_size > _LIMIT:
             raise XanesflowError(f"{path}: {name} is a link or larger than any input; it is not unpacked.")
         yield info

@@ -118,7 +118,7 @@ def write_inputs(
     write_rejected(rejected, left_out)
     for each in left_out:
         log.info("%s: left out (%s): %s", site_id(each.material_id, each.site_index), each.reason, each.detail)
-    log.info("%s chunk %d: %s", subset, chunk, describe_counts(len(sites), left_out, what="inputs"))
+    log.info("%s chunk %d: %s", subset, chunk, describe_counts(len(sites), left_out, what=("input", "inputs")))
 
 
 def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Material]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.core.errors import BadRunError, XanesflowError
-from xanesflow.core.text import printable
+from xanesflow.core.text import plural, printable
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,7 +63,9 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
         raise XanesflowError(f"{name} is not a whole table of numbers ({error}); write it again.") from None
     energy = values[:, 0]
     if values.shape[1:] != (len(columns),) or len(energy) < 2 or (np.diff(energy) <= 0).any():
-        raise XanesflowError(f"{name} needs rising energies and {len(columns)} numbers in each row; write it again.")
+        raise XanesflowError(
+            f"{name} needs rising energies and {plural(len(columns), 'number')} in each row; write it again."
+        )
     if not np.isfinite(values).all() or energy[-1] > _ENERGY_LIMIT_EV:
         raise XanesflowError(f"{name} holds numbers that are not finite; write it again.")
     several = len(columns) > 2

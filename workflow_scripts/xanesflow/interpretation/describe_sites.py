@@ -17,6 +17,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
+from xanesflow.core.text import plural
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, load
 from xanesflow.interpretation.charges import CHARGE, read_charges
@@ -76,7 +77,7 @@ def describe_sites(
         order, works, absent = _sites_of(data)
     answers = _read_answers(answers_file)
     todo = [work for work in works if not _is_answer(work, answers)]
-    log.info("%d structures, %d of them described before", len(works), len(works) - len(todo))
+    log.info("%s, %d of them described before", plural(len(works), "structure"), len(works) - len(todo))
     answers_file.parent.mkdir(parents=True, exist_ok=True)
     with answers_file.open("a", encoding="utf-8") as file:
         for done, (work, found) in enumerate(zip(todo, map_in_processes(_describe, todo, workers), strict=True), 1):
@@ -171,7 +172,9 @@ def _write(output: Path, rows: Iterable[tuple[Any, ...]]) -> None:
     with atomic_path(output) as temporary:
         pq.write_table(stored, temporary, compression="zstd")
     sources = table["oxidation_from"].replace("", "unknown").value_counts()
-    log.info("oxidation state of %d sites: %s", len(table), ", ".join(f"{n} {name}" for name, n in sources.items()))
+    log.info(
+        "oxidation state of %s: %s", plural(len(table), "site"), ", ".join(f"{n} {name}" for name, n in sources.items())
+    )
     log.info("%d sites without a coordination number", int(table["cn"].isna().sum()))
     log.info("%d sites without a charge transfer", int(table[CHARGE].isna().sum()))
     without = table[table["detail"] != ""]

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.text import quoted
 from xanesflow.interpretation.domain import Domain
 from xanesflow.interpretation.fit_reader import FittedReader, arrays_of, fit_reader, from_arrays
 from xanesflow.interpretation.targets import Targets
@@ -136,7 +137,7 @@ def load_interpreter(path: Path) -> Interpreter:
     arrays, texts = _read(path)
     if texts.get("format") != FORMAT:
         raise XanesflowError(
-            f"{path} is no interpreter of this version (its format is {texts.get('format')!r}); name a file of "
+            f"{path} is no interpreter of this version (its format is {quoted(texts.get('format'))}); name a file of "
             "results/interpretation/models, made by snakemake interpretation."
         )
     try:

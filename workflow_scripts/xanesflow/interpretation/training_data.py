@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS, parent_of, site_id
-from xanesflow.core.text import listing
+from xanesflow.core.text import listing, plural
 from xanesflow.dataset.read_dataset import load
 from xanesflow.interpretation.describe_sites import read_descriptions
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
@@ -91,8 +91,8 @@ def read_training_data(dataset: Path, sites: Path, name: str, split: str) -> Tra
     lacking = [key for key in keys if key not in table.index]
     if lacking:
         raise XanesflowError(
-            f"{sites} lacks {len(lacking)} sites of {dataset.name}, such as {site_id(*lacking[0][1:])}; delete it and "
-            "run snakemake."
+            f"{sites} lacks {plural(len(lacking), 'site')} of {dataset.name}, such as {site_id(*lacking[0][1:])}; "
+            "delete it and run snakemake."
         )
     chosen = table.loc[keys] if keys else table.iloc[:0]
     values = chosen[list(DESCRIPTORS)].astype("float64").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -125,8 +125,8 @@ def _report(data: TrainingData) -> None:
     n_train, n_val = len(data.rows("train")), len(data.rows("val"))
     if n_train < FEWEST_TRAINING or n_val < FEWEST_VALIDATION:
         raise XanesflowError(
-            f"{data.name} has {n_train} training and {n_val} validation sites, and an interpreter needs "
-            f"{FEWEST_TRAINING} and {FEWEST_VALIDATION}: add simulations, or take its models out of "
+            f"{data.name} has {plural(n_train, 'training site')} and {plural(n_val, 'validation site')}, and an "
+            f"interpreter needs {FEWEST_TRAINING} and {FEWEST_VALIDATION}: add simulations, or take its models out of "
             "interpretation.models."
         )
     missing = unknown(data.values)
@@ -137,4 +137,6 @@ def _report(data: TrainingData) -> None:
 def unknown(values: Floats) -> list[str]:
     """Say of how many of n sites each descriptor is not known: `charge_transfer of 12 sites`."""
     numbers = np.isnan(values).sum(axis=0)
-    return [f"{name} of {n} of {len(values)} sites" for name, n in zip(DESCRIPTORS, numbers, strict=True) if n]
+    return [
+        f"{name} of {n} of {plural(len(values), 'site')}" for name, n in zip(DESCRIPTORS, numbers, strict=True) if n
+    ]

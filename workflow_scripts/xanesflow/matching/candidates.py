@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pymatgen.core import Composition, Element, Structure
 
 from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
-from xanesflow.core.text import first_few, plural
+from xanesflow.core.text import first_few, plural, quoted
 from xanesflow.prediction.input_structures import SYMPREC, read_structures
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import Entry, load_entries
@@ -71,7 +71,7 @@ def read_symbols(text: str) -> frozenset[str]:
     symbols = [part.strip().capitalize() for part in text.split(",") if part.strip()]
     wrong = [symbol for symbol in symbols if not Element.is_valid_symbol(symbol)]
     if wrong or not symbols:
-        raise WrongCallError(f"--contains {text[:40]!r} does not name elements; write symbols, as Fe,O.")
+        raise WrongCallError(f"--contains {quoted(text)} does not name elements; write symbols, as Fe,O.")
     return frozenset(symbols)
 
 

@@ -129,8 +129,8 @@ def fit_mixtures(
     tries = sum(comb(len(standards), size) for size in range(1, most + 1))
     if tries > MOST_TRIED:
         raise XanesflowError(
-            f"{len(standards)} standards have {tries} combinations of up to {most}, more than the {MOST_TRIED} that "
-            "are tried; name fewer standards, or allow fewer in a combination (--max)."
+            f"{plural(len(standards), 'standard')} have {tries} combinations of up to {most}, more than the "
+            f"{MOST_TRIED} that are tried; name fewer standards, or allow fewer in a combination (--max)."
         )
     names = [standard.name for standard in standards]
     if twice := sorted({name for name in names if names.count(name) > 1}):

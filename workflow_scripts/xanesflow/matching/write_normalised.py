@@ -10,6 +10,7 @@ import numpy as np
 
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
+from xanesflow.core.text import quoted
 from xanesflow.matching.material_spectrum import NormalisedSpectrum, average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.measured.broaden import Broadening, Kind, broaden
@@ -39,12 +40,12 @@ def read_broadening(text: str) -> Broadening:
         values = {}
     if kind not in get_args(Kind) or not 1 <= len(numbers) <= most or len(values) != len(numbers):
         raise WrongCallError(
-            f"--broaden {text[:40]!r} is not understood; write gaussian:WIDTH, lorentzian:WIDTH[:RISE[:CENTRE]] or "
+            f"--broaden {quoted(text)} is not understood; write gaussian:WIDTH, lorentzian:WIDTH[:RISE[:CENTRE]] or "
             "arctangent:WIDTH[:RISE[:CENTRE]] with numbers in eV, as gaussian:1.5."
         )
     given = {**_DEFAULTS[kind], **values}
     if not all(np.isfinite(value) and value >= 0 for value in given.values()) or given.get("centre_ev", 1.0) <= 0:
-        raise WrongCallError(f"--broaden {text[:40]!r} needs widths of 0 or more, and a centre above 0.")
+        raise WrongCallError(f"--broaden {quoted(text)} needs widths of 0 or more, and a centre above 0.")
     return Broadening("gaussian" if kind == "gaussian" else _rising(kind), **given)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.measured_spectrum import Floats, Stored
 
@@ -119,7 +120,7 @@ def choose_groups(groups: Sequence[Group], wanted: Sequence[str], name: str) -> 
     if not wanted:
         if len(groups) == 1:
             return list(groups)
-        raise XanesflowError(f"{name} has {len(groups)} groups: {listed}; say which with --group LABEL.")
+        raise XanesflowError(f"{name} has {plural(len(groups), 'group')}: {listed}; say which with --group LABEL.")
     chosen = []
     for label in wanted:
         fits = [g for g in groups if g.label == label] or [g for g in groups if g.label.lower() == label.lower()]

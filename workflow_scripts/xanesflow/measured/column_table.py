@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_ROWS = 20
@@ -70,7 +71,7 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
     fields = {match[1].lower(): match[2].strip() for line in header if (match := _XDI_FIELD.fullmatch(line))}
     labels, units = _names(header, fields, values.shape[1], separator)
     plain = tuple(line.lstrip(_COMMENT + " ") for line in header)
-    remarks = (f"{left_out} damaged lines in the table are left out",) if left_out else ()
+    remarks = (f"{plural(left_out, 'damaged line')} left out of the table",) if left_out else ()
     return ColumnTable(values, labels, units, fields, plain, "comma" if comma else "point", remarks)
 
 
@@ -174,7 +175,7 @@ def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bo
     rows = [row for run in runs[begin : end + 1] if len(run.rows[0]) == columns for row in run.rows]
     if len(rows) < FEWEST_ROWS:
         raise XanesflowError(
-            f"{name} has a table of {len(rows)} rows only, too few for a spectrum; give the whole scan."
+            f"{name} has a table of {plural(len(rows), 'row')} only, too few for a spectrum; give the whole scan."
         )
     outside = sum(len(run.rows) for run in (*runs[:begin], *runs[end + 1 :]))
     if outside + left_out > 0.1 * len(rows):

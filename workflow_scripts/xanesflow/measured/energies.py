@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.measured.column_table import several_scans
 from xanesflow.measured.measured_spectrum import Floats, Range
 
@@ -88,7 +89,7 @@ def in_order(
     if good.sum() < len(good) / 2:
         raise XanesflowError(f"{name}: most points of the signal are no numbers; check --columns.")
     if not good.all():
-        remarks.append(f"{int((~good).sum())} points that are no numbers are left out")
+        remarks.append(f"{plural(int((~good).sum()), 'point')} left out, where the file has no numbers")
     energy, curves = energy[good], [curve[good] for curve in curves]
     if several_scans(energy):
         raise XanesflowError(f"{name} holds several scans one below the other; give each a file of its own.")
@@ -101,12 +102,12 @@ def in_order(
         energy, curves = energy[order], [curve[order] for curve in curves]
     starts = np.flatnonzero(np.concatenate([[True], np.diff(energy) > SAME_EV]))
     if len(starts) < len(energy):
-        remarks.append(f"{len(energy) - len(starts)} points repeat the energy of another; they are averaged")
+        remarks.append(f"{plural(len(energy) - len(starts), 'repeat')} of energies averaged")
         counts = np.diff([*starts, len(energy)])
         energy, *curves = (np.add.reduceat(each, starts) / counts for each in (energy, *curves))
     kept = np.ones(len(energy), bool)
     for low, high in exclude:
         kept &= (energy < low) | (energy > high)
     if not kept.all():
-        remarks.append(f"{int((~kept).sum())} points are left out as --exclude says")
+        remarks.append(f"{plural(int((~kept).sum()), 'point')} left out as --exclude says")
     return energy[kept], [curve[kept] for curve in curves], tuple(remarks)

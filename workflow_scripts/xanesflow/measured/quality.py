@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_POINTS = 30
@@ -30,7 +31,9 @@ def enough_points(energy: Floats, name: str) -> None:
         XanesflowError: it has fewer than `FEWEST_POINTS`.
     """
     if len(energy) < FEWEST_POINTS:
-        raise XanesflowError(f"{name} has {len(energy)} usable points, too few for a spectrum; give the whole scan.")
+        raise XanesflowError(
+            f"{name} has {plural(len(energy), 'usable point')}, too few for a spectrum; give the whole scan."
+        )
 
 
 def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
@@ -102,9 +105,9 @@ def remarks(energy: Floats, mu: Floats, normalised: Floats, half: float) -> list
     level = noise(energy, normalised, half)
     if level > MUCH_NOISE:
         found.append(f"the noise is {level:.1%} of the edge step")
-    near = np.sum((energy > half - 10) & (energy < half + 40))
+    near = int(np.sum((energy > half - 10) & (energy < half + 40)))
     if near < FEW_NEAR_EDGE:
-        found.append(f"there are {near} points from 10 eV before to 40 eV after the edge, so that details are lost")
+        found.append(f"{plural(near, 'point')} from 10 eV before to 40 eV after the edge, so that details are lost")
     behind = mu[(energy > half) & (energy < half + 60)]
     if len(behind) > 5 and np.sum(behind == behind.max()) >= 5:
         found.append("the signal stays at one value after the edge, as of a detector that saturates")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.measured.column_table import ColumnTable
 from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.measured_spectrum import Floats, Mode
@@ -179,7 +180,9 @@ def _made(
                 f"{name}: the counts of {role} are mostly not positive, so that no µ can be computed; check --columns."
             )
         if np.any(known <= 0):
-            remarks.append(f"{np.sum(known <= 0)} points whose counts of {role} are not positive are left out")
+            remarks.append(
+                f"{plural(int(np.sum(known <= 0)), 'point')} left out, where counts of {role} are not positive"
+            )
         if _saturated(counts):
             remarks.append(f"the counts of {role} stay at their maximum, as of a detector that saturates")
     upper, lower = (parts["if"], parts["i0"]) if mode == "fluorescence" else (parts[needed[0]], parts[needed[1]])

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 
 DELTA = "delta"
 """The kind of model that predicts the difference to a cheaper level of theory."""
@@ -165,7 +166,7 @@ class TrainedModel(ABC):
         card = self.card
         blocks = " + ".join(f"{name} ({size})" for name, size in card.feature_dimensions.items())
         grids = "; ".join(
-            f"{subset} {len(energy)} energies, {energy[0]:.3f} to {energy[-1]:.3f} eV"
+            f"{subset} {plural(len(energy), 'energy', 'energies')}, {energy[0]:.3f} to {energy[-1]:.3f} eV"
             for subset, energy in self.energies_ev.items()
         )
         made_with = ", ".join(f"{name} {version}" for name, version in card.versions.items())

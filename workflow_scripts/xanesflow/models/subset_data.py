@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import PARTS, parent_of, parse_site_id
+from xanesflow.core.text import plural
 from xanesflow.dataset.file import attributes_of, report_damage
 from xanesflow.dataset.read_dataset import load
 
@@ -117,7 +118,8 @@ def _check(
     again = "build the dataset again (snakemake dataset)"
     if spectra.shape[1] != len(energy):
         raise XanesflowError(
-            f"The spectra of {where} have shape {spectra.shape}, but its grid has {len(energy)} energies; {again}."
+            f"The spectra of {where} have shape {spectra.shape}, but its grid has "
+            f"{plural(len(energy), 'energy', 'energies')}; {again}."
         )
     for name, values in blocks.items():
         if not np.isfinite(values).all():

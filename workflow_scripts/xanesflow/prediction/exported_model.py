@@ -8,6 +8,7 @@ from typing import Any
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import HASHES, sha256_file
+from xanesflow.core.text import quoted
 
 MODEL_FILE = "model.json"
 FORMAT = "xanesflow model folder 1"
@@ -52,7 +53,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise XanesflowError(f"{path} is damaged ({error}); {_AGAIN}.") from None
     if found != FORMAT:
-        raise XanesflowError(f"{path} has the format {found!r}, not '{FORMAT}'; export the model again.")
+        raise XanesflowError(f"{path} has the format {quoted(found)}, not '{FORMAT}'; export the model again.")
     return dict(about)
 
 

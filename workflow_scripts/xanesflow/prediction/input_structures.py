@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.text import quoted
 from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
 from xanesflow.structures.examples import load_examples
@@ -85,7 +86,7 @@ def _named(given: Structures) -> Iterable[tuple[str, Given]]:
         for key in given:
             if plain_name(str(key)) != str(key):
                 raise XanesflowError(
-                    f"{str(key)[:40]!r} cannot name a structure; use letters, digits and _ . + -, as in mp-390."
+                    f"{quoted(str(key))} cannot name a structure; use letters, digits and _ . + -, as in mp-390."
                 )
         return [(str(key), value) for key, value in given.items()]
     if isinstance(given, str | Path | Structure):

@@ -214,7 +214,9 @@ def _with_site(
         if site < len(atoms) and atoms[site] in elements:
             found.append(material)
         elif set(elements) & set(atoms):  # the others were left out before
-            what = f"is {atoms[site]}" if site < len(atoms) else f"does not exist among its {len(atoms)} atoms"
+            what = (
+                f"is {atoms[site]}" if site < len(atoms) else f"does not exist among its {plural(len(atoms), 'atom')}"
+            )
             own = first_few([str(k) for k, symbol in enumerate(atoms) if symbol in elements], 12)
             detail = f"site {site} of {material.formula} {what}; {' or '.join(elements)} is at {own}."
             left_out.append(Rejected(material.material_id, site, "no_absorber", detail))
@@ -372,7 +374,7 @@ def _remarks(
         elif number := int(each.unlike.sum()):
             which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
             sentences.append(
-                f"{name}: {number} of {len(each)} sites are unlike all that the model was trained on "
+                f"{name}: {number} of {plural(len(each), 'site')} are unlike all that the model was trained on "
                 f"({first_few(which)}): "
                 f"they are farther than {each.limit:.2f} from the nearest training site, while 99 % of the training "
                 "sites are nearer to one of another material; use their spectra with care."
@@ -394,5 +396,5 @@ def _remarks(
     notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
     sentences += [f"{note}." for note in notes[:_NAMED]]
     if len(notes) > _NAMED:
-        sentences.append(f"{len(notes) - _NAMED} more structures were read with a remark of this kind.")
+        sentences.append(f"{plural(len(notes) - _NAMED, 'more structure')} with a remark of this kind.")
     return sentences

@@ -17,6 +17,7 @@ from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
 from xanesflow.core.sites import Site
+from xanesflow.core.text import quoted
 from xanesflow.features.featurize_structures import FeatureFailure
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.model_kinds import ModelCard
@@ -63,7 +64,8 @@ class FeatureSource:
             return self._cheap_runs(name, card)
         if name not in KNOWN:
             raise XanesflowError(
-                f"{what} needs the features {name!r}, which this version cannot compute for other structures (it knows "
+                f"{what} needs the features {quoted(name)}, which this version cannot compute for other structures "
+                "(it knows "
                 f"{', '.join(KNOWN)}); compute them yourself and give them to the model's own `predict` in Python."
             )
         if name not in self._made:

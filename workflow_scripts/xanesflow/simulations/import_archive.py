@@ -236,7 +236,7 @@ def import_archive(
         if isinstance(material, Material) and material.note:
             log.warning("%s: %s", material.material_id, material.note)
     _report_missing_sites(sites, left_out, parsed.element)
-    log.info("%s from %s: %s", subset, archive, describe_counts(len(sites), left_out, what="runs"))
+    log.info("%s from %s: %s", subset, archive, describe_counts(len(sites), left_out, what=("run", "runs")))
 
 
 def _read_structures(

@@ -38,6 +38,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
 from xanesflow.core.tables import read_site_list, read_structures
+from xanesflow.core.text import plural
 from xanesflow.running.memory import free_memory_mb, sites_that_fit
 from xanesflow.running.process import SIGNAL, Ended, run_command
 from xanesflow.running.walltime import Limit
@@ -155,8 +156,9 @@ def simulate_chunk(
     # Summarize. Killed sites fail the job if another attempt, with more memory, is to come.
     reasons = ", ".join(f"{failed[reason]} {reason}" for reason in REASONS if failed[reason])
     log.info(
-        "%s: %d sites: %d computed, %d kept from before, %d failed%s",
-        job.label, len(sites), counts["computed"], counts["before"], failed.total(), reasons and f" ({reasons})",
+        "%s: %s: %d computed, %d kept from before, %d failed%s",
+        job.label, plural(len(sites), "site"), counts["computed"], counts["before"], failed.total(),
+        reasons and f" ({reasons})",
     )  # fmt: skip
     if failed["killed"] and tried_again:
         raise XanesflowError(
@@ -276,8 +278,8 @@ class _Job:
                 raise
         if number < total:
             raise XanesflowError(
-                f"{self.label} stops with {number} of {total} sites done, as {self.limit.why_stopped()}; they are "
-                "kept, and the next attempt continues from there."
+                f"{self.label} stops with {number} of {plural(total, 'site')} done, as {self.limit.why_stopped()}; "
+                "they are kept, and the next attempt continues from there."
             )
 
     def _run(self, site: Site, structure: str, digest: str) -> FinishedRun:

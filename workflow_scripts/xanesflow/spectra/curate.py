@@ -32,6 +32,7 @@ from xanesflow.core.tables import (
     read_structures,
     write_rejected,
 )
+from xanesflow.core.text import plural
 from xanesflow.simulations.state.failures import check_failures, how_to_retry
 from xanesflow.spectra.mixed_settings import RunSettings, describe_settings, differing_settings, other_settings
 from xanesflow.spectra.rejected_examples import RejectedExample, choose_examples, spectrum_anyway
@@ -193,7 +194,9 @@ def _describe(settings: list[RunSettings], steps: list[str]) -> dict[str, str]:
     described = {"settings": describe_settings(settings)}
     if steps:
         counts = Counter(steps).most_common()
-        described["processing"] = " | ".join(f"{number} spectra: {what}" for what, number in counts)
+        described["processing"] = " | ".join(
+            f"{plural(number, 'spectrum', 'spectra')}: {what}" for what, number in counts
+        )
     return {key: value for key, value in described.items() if value}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xanesflow.core.sites import Site
+from xanesflow.core.text import plural
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def describe_settings(runs: Iterable[RunSettings]) -> str:
     if not others:
         return said
     differing = ", ".join(f"{n} with {_difference(settings, most)}" for settings, n in others)
-    return f"{said} ({number} runs; {differing})"
+    return f"{said} ({plural(number, 'run')}; {differing})"
 
 
 def differing_settings(runs: Mapping[Site, RunSettings]) -> dict[Site, str]:

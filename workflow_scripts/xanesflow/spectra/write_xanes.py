@@ -17,6 +17,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
+from xanesflow.core.text import plural
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.structures.choose_site import Absorber, Request
@@ -82,7 +83,8 @@ def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], s
     failed = sum(outcome.result is None for outcome in outcomes)
     if failed:
         average = ", so there is no average" if request.whole and spectra.average is None else ""
-        said.append(f"{failed} of {len(outcomes)} sites {'has' if failed == 1 else 'have'} no spectrum{average}.")
+        have = "has" if failed == 1 else "have"
+        said.append(f"{failed} of {plural(len(outcomes), 'site')} {have} no spectrum{average}.")
     return list(dict.fromkeys(said))
 
 
@@ -176,7 +178,8 @@ def _origin(request: Request, look: QuickLook) -> list[str]:
     return [
         f"K-edge XANES, {look.basis}",
         f"structure: {request.source}",
-        f"formula: {material.formula}, absorber {request.element}, {len(material.elements)} atoms in the cell",
+        f"formula: {material.formula}, absorber {request.element}, {plural(len(material.elements), 'atom')} in the "
+        "cell",
         f"structure_sha256: {' '.join(sha256_text(each.structure) for each in request.materials)}",
         *(f"{each.material_id}: {each.note}" for each in request.materials if each.parent),
         f"sites: element_index (xmultiplicity), the index counted from 0, symprec {request.symprec:g} Å",
@@ -222,7 +225,7 @@ def _curves(axes: Axes, spectra: Spectra) -> None:
     spread = colormaps["viridis"](np.linspace(0, 0.9, n))
     for number, (site, mu) in enumerate(spectra.sites):
         if n > _NAMED:
-            name = f"{n} sites" if number == 0 else "_"
+            name = plural(n, "site") if number == 0 else "_"
             axes.plot(energy_ev, 1e3 * mu, color="#888888", lw=0.6, alpha=0.6, label=name)
         else:
             colour = _COLOURS[number] if n <= len(_COLOURS) else tuple(spread[number])

@@ -18,6 +18,7 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 from scipy.spatial import cKDTree
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 
 MIN_DISTANCE_A = 0.5
 """Atoms closer than this are a mistake, whatever their elements: the shortest bond, H-H, has 0.74 Å."""
@@ -82,7 +83,8 @@ def check_claims(structure: Structure, claims: Claims) -> str:
         )
     if claims.atoms is not None and claims.atoms != len(structure):
         raise UnusableStructure(
-            f"contradicts itself: it gives {claims.atoms} atoms a cell, and what it lists makes {len(structure)}"
+            f"contradicts itself: it gives {plural(claims.atoms, 'atom')} a cell, and what it lists makes "
+            f"{len(structure)}"
         )
     note, missing_mass = "", 0.0
     if claims.formula is not None:

@@ -13,7 +13,7 @@ from pymatgen.core import Element, Structure
 
 from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
 from xanesflow.core.sites import ELEMENTS
-from xanesflow.core.text import first_few, listing, printable
+from xanesflow.core.text import first_few, listing, plural, printable, quoted
 from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
 from xanesflow.structures.examples import load_examples
@@ -175,7 +175,7 @@ def read_element(given: str) -> str:
     """
     symbol = given.strip().capitalize()
     if not Element.is_valid_symbol(symbol) or symbol in ("D", "T"):
-        raise WrongCallError(f"'{printable(given, 200)}' is not an element; write a symbol, such as Cu.")
+        raise WrongCallError(f"{quoted(given)} is not an element; write a symbol, such as Cu.")
     return symbol
 
 
@@ -234,7 +234,8 @@ def _element(material: Material, given: str | None, site: int | None) -> str:
     atoms = material.elements
     if site is not None and site >= len(atoms):
         raise WrongCallError(
-            f"There is no site {site}: {material.formula} has {len(atoms)} atoms, counted 0 to {len(atoms) - 1}."
+            f"There is no site {site}: {material.formula} has {plural(len(atoms), 'atom')}, counted 0 to "
+            f"{len(atoms) - 1}."
             if len(atoms) > 1 else f"There is no site {site}: the cell of {material.formula} has one atom, site 0."
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 from pymatgen.core import Element, Lattice
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import MAX_EDGE_A
 from xanesflow.structures.place_atoms import FULL, ListedAtom
 
@@ -179,7 +180,7 @@ def read_atoms(table: Table, *, partly_occupied: bool = False) -> tuple[list[Lis
     if not atoms:
         raise UnusableStructure("has no atoms")
     if changed:
-        notes.append(f"{len(changed)} coordinates are taken as thirds, such as {changed[0]}")
+        notes.append(f"{plural(len(changed), 'coordinate')} taken as thirds, such as {changed[0]}")
     if any(value not in (*_NOTHING, "0") for value in table.column("_atom_site_attached_hydrogens")):
         notes.append("hydrogen that it attaches to other atoms has no places and is left out")
     if table.has("_atom_site_moment_label") or table.has("_atom_site_moment_crystalaxis_x"):

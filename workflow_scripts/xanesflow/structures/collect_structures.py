@@ -20,7 +20,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of
 from xanesflow.core.tables import count_reasons, write_rejected
-from xanesflow.core.text import first_of
+from xanesflow.core.text import first_of, plural
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import load_entries
 from xanesflow.structures.cost import cost_of_sites, describe_cost, summarise_cost
@@ -121,7 +121,8 @@ def collect_structures(
         }.get(source, f"the folder {directory}")
         bad = [each for each in left_out if each.reason != "no_absorber"]
         raise XanesflowError(
-            f"{subset}: no site of {element} in {where}, where {len(read)} structures were read ({counts})"
+            f"{subset}: no site of {element} in {where}, where "
+            f"{plural(len(read), 'structure was', 'structures were')} read ({counts})"
             + (f", and the first that cannot be used is {bad[0].material_id}: {bad[0].detail}" if bad else "")
             + f"; add a structure with {element}, or remove {subset} from `subsets`."
         )
@@ -143,7 +144,8 @@ def collect_structures(
         log.info("%s: %d near-duplicates of other structures (%s) are %s", subset, len(twins), which, done)
     log.info("%s", describe_cost(summarise_cost(subset, table)))
     left = f"{len(left_out)} left out: {counts}" if left_out else "none left out"
-    log.info("%s: %d sites in %d structures, %s", subset, len(sites), len(materials), left)
+    number = f"{plural(len(sites), 'site')} in {plural(len(materials), 'structure')}"
+    log.info("%s: %s, %s", subset, number, left)
 
 
 def _read_queried(
@@ -202,8 +204,8 @@ def _only(
         missing = [each for each in missing if not _is_of_another_element(each, element)]
     if missing:
         raise XanesflowError(
-            f"structures.only names {', '.join(missing)}, which is not among the {len(read)} structures that were "
-            "read; correct the id, or remove it."
+            f"structures.only names {', '.join(missing)}, which is not among the {plural(len(read), 'structure')} "
+            "that were read; correct the id, or remove it."
         )
     return [each for each in read if {each.material_id, parent_of(each.material_id)} & set(only)]
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import chunk_of
+from xanesflow.core.text import plural
 from xanesflow.structures.cost import hours_of_any_site
 
 log = logging.getLogger(__name__)
@@ -39,4 +40,5 @@ def copy_site_table(
         pq.write_table(table, temporary, compression="zstd")
     with atomic_path(shared_sites) as temporary:
         sites.to_parquet(temporary, index=False)
-    log.info("%d sites of %d materials are shared with %s", len(sites), sites["material_id"].nunique(), theory)
+    number, materials = plural(len(sites), "site"), plural(sites["material_id"].nunique(), "material")
+    log.info("shared with %s: %s of %s", theory, number, materials)

@@ -23,6 +23,7 @@ from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import Site, Subset
+from xanesflow.core.text import plural
 from xanesflow.structures.material import Material, SiteCost
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def summarise_cost(subset: str, site_table: pd.DataFrame) -> dict[str, str | int
 def describe_cost(row: Mapping[str, str | int | float]) -> str:
     """A row of the cost table as one line for a log."""
     cluster = f"{row['cluster_atoms_median']:.0f} atoms in a cluster (median)"
-    sites = f"{row['subset']}: {row['sites']:,} sites, {cluster}, expected cost"
+    sites = f"{row['subset']}: {plural(int(row['sites']), 'site')}, {cluster}, expected cost"
     total, most, longest = (float(row[key]) for key in ("core_hours", "core_hours_90", "core_hours_longest"))
     if np.isnan(total):
         return f"{sites} unknown: {row['basis']}"
@@ -153,7 +154,8 @@ def estimate_cost(site_tables: Mapping[str, Path], output: Path) -> None:
     known = table["core_hours"].notna()
     without = f", without {', '.join(table['subset'][~known])}" if not known.all() else ""
     total = _time(float(table["core_hours"].sum()))
-    log.info("Together: %s sites, expected cost %s on one core%s", f"{table['sites'][known].sum():,}", total, without)
+    sites = plural(int(table["sites"][known].sum()), "site")
+    log.info("Together: %s, expected cost %s on one core%s", sites, total, without)
 
 
 def _time(hours: float) -> str:

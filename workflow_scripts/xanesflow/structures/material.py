@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from xanesflow.core.sites import parent_of
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, plural
 
 if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen takes half a second
     from pymatgen.core import Structure
@@ -112,7 +112,7 @@ def not_the_absorber(elements: Sequence[str], site_index: int, element: str) -> 
         element: symbol of the absorber.
     """
     if site_index >= len(elements):
-        return f"site {site_index} lies outside the structure, which has {len(elements)} atoms"
+        return f"site {site_index} lies outside the structure, which has {plural(len(elements), 'atom')}"
     if elements[site_index] != element:
         return f"site {site_index} of POSCAR is {elements[site_index]}, not {element}"
     return ""

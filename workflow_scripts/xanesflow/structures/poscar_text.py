@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 
 
 def plain_poscar(text: str) -> str:
@@ -120,8 +121,8 @@ def _check_rows(lines: list[str]) -> None:
         rows += 1
     if rows < announced:
         raise UnusableStructure(
-            f"is cut off: it announces {announced} atoms and has {rows} rows of positions; add what is missing, or "
-            "correct the numbers of atoms"
+            f"is cut off: it announces {plural(announced, 'atom')} and has {plural(rows, 'row')} of positions; add "
+            "what is missing, or correct the numbers of atoms"
         )
     for row, line in enumerate(lines[start : start + announced]):
         if len(_numbers(line)) < 3:

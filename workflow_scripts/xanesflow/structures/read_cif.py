@@ -15,6 +15,7 @@ import spglib
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import Claims, checked
 from xanesflow.structures.cif_atoms import Table, read_atoms, read_lattice
 from xanesflow.structures.cif_symmetry import StatedSymmetry, candidates, read_symmetry
@@ -184,7 +185,7 @@ def _chosen(
 
 def _ambiguous(different: list[tuple[Operations, Structure, list[str]]], said: StatedSymmetry) -> str:
     several = " or ".join(
-        f"{structure.composition.reduced_formula} with {len(structure)} atoms a cell and "
+        f"{structure.composition.reduced_formula} with {plural(len(structure), 'atom')} a cell and "
         f"{float(structure.density):.2f} g/cm³ in {operations.name}"
         for operations, structure, _ in different[:3]
     )

@@ -8,6 +8,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import check_numbers, checked
 
 
@@ -40,7 +41,7 @@ def read_vasprun(text: str) -> tuple[Structure, str]:
     matrix = _rows(final, "./crystal/varray[@name='basis']/v")
     fractions = _rows(final, "./varray[@name='positions']/v")
     if matrix.shape != (3, 3) or len(fractions) != len(symbols):
-        raise UnusableStructure(f"names {len(symbols)} atoms and gives {len(fractions)} positions")
+        raise UnusableStructure(f"names {plural(len(symbols), 'atom')} and gives {plural(len(fractions), 'position')}")
     check_numbers(matrix, fractions)
     return checked(Structure(Lattice(matrix), [{"r": "Zr"}.get(each, each) for each in symbols], fractions))
 

@@ -9,7 +9,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, plural
 from xanesflow.structures.check_structure import check_numbers, checked
 
 VACUUM_A = 25.0
@@ -35,7 +35,7 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     announced = int(count)
     if len(lines) < announced + 2:
         raise UnusableStructure(
-            f"is cut off: it announces {announced:,} atoms and has {len(lines) - 2:,} rows of positions"
+            f"is cut off: it announces {plural(announced, 'atom')} and has {plural(len(lines) - 2, 'row')} of positions"
         )
     if len(lines) > announced + 2:
         further = lines[announced + 2].strip()
@@ -43,7 +43,7 @@ def read_xyz(text: str) -> tuple[Structure, str]:
             raise UnusableStructure("holds several structures; write the one that is wanted to a file of its own")
         if further:
             raise UnusableStructure(
-                f"announces {announced:,} atoms and goes on with '{further[:30]}'; correct the number of atoms"
+                f"announces {plural(announced, 'atom')} and goes on with '{further[:30]}'; correct the number of atoms"
             )
     # ASE does not know deuterium.
     rows = [re.sub(r"^(\s*)[DT](?=\s)", r"\1H", line) for line in lines[2 : announced + 2]]

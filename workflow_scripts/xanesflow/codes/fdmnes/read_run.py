@@ -23,6 +23,7 @@ from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FDMNES
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import plural
 from xanesflow.core.units import BOHR_ANGSTROM
 
 MBARN_IN_BOHR2 = 0.01 / BOHR_ANGSTROM**2
@@ -180,8 +181,8 @@ def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure
     if len(absorbers) != len(groups):
         raise BadRunError(
             "no_output",
-            f"FDMNES found {len(groups)} inequivalent atoms of {element} and left spectra of {len(absorbers)}, so "
-            "which is of which is not known",
+            f"FDMNES found {plural(len(groups), 'inequivalent atom')} of {element} and left spectra of "
+            f"{len(absorbers)}, so which is of which is not known",
         )
     _, _, cell = log.partition("n_atom_uc")
     atoms = [(int(z), np.array(list(map(float, place.split())))) for z, place in _ATOM.findall(cell)]

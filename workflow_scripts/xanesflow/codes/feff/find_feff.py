@@ -14,6 +14,7 @@ from pathlib import Path
 
 from xanesflow.codes.feff.pip_feff import PACKAGE, package_version
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import quoted
 from xanesflow.running.process import run_command
 
 MODULES = ("rdinp", "dmdw", "atomic", "pot", "ldos", "screen", "crpa", "opconsat", "xsph", "fms", "mkgtr", "path",
@@ -88,7 +89,7 @@ def find_program(given: str | None, *, own_scattering: bool = True, far_radius: 
     try:
         parts = shlex.split(given)
     except ValueError as error:
-        raise XanesflowError(f"simulations.feff_command is {given!r}, which is no command ({error}).") from None
+        raise XanesflowError(f"simulations.feff_command is {quoted(given)}, which is no command ({error}).") from None
     words = [_absolute(word) for word in parts]
     if not words or shutil.which(words[0]) is None:
         name = parts[0] if parts else ""
@@ -96,7 +97,8 @@ def find_program(given: str | None, *, own_scattering: bool = True, far_radius: 
         if os.sep in name and Path(words[0]).is_file():
             where = "the file is there, but may not be executed"
         raise XanesflowError(
-            f"There is no program '{name}' ({where}) to run FEFF with: set simulations.feff_command to the script or "
+            f"There is no program {quoted(name)} ({where}) to run FEFF with: set simulations.feff_command to the "
+            "script or "
             f"command that runs your FEFF 9 or 10 in a folder, or to the folder with its modules, {OTHER_WAYS}."
         )
     return Program(given, command=tuple(words))
@@ -136,7 +138,7 @@ def version_of(program: Program) -> str:
     last = [line.strip() for line in said.splitlines() if line.strip()][-1:]
     how = "it did not end" if ended.timed_out else f"it said: {last[0][:200]}" if last else "it said nothing"
     raise XanesflowError(
-        f"'{program.given}' (simulations.feff_command) does not answer as FEFF 9 or 10 does ({how}, exit code "
+        f"{quoted(program.given)} (simulations.feff_command) does not answer as FEFF 9 or 10 does ({how}, exit code "
         f"{ended.code}); try it by hand in a folder with a feff.inp, and fix or replace it."
     )
 

@@ -13,7 +13,7 @@ from xanesflow.codes.feff.pip_feff import MODULES, OWN, PACKAGE
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import listing, plural, printable
+from xanesflow.core.text import listing, plural, quoted
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
@@ -44,7 +44,7 @@ class FeffLook(QuickLook):
         """The options with the cards of the named settings."""
         name = given.get("settings", "paper")
         if name not in SETTINGS:
-            raise WrongCallError(f"--settings {printable(name, 50)} is not known; use {listing(list(SETTINGS))}.")
+            raise WrongCallError(f"--settings {quoted(name)} is not known; use {listing(list(SETTINGS))}.")
         inputs = options["inputs"]
         return {**options, "inputs": {**inputs, "cards": {**inputs["cards"], **SETTINGS[name]}}}
 

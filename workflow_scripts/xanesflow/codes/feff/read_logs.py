@@ -20,7 +20,7 @@ from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.run_files import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, plural
 
 LOG = "feff.out"
 """File with what all modules printed."""
@@ -236,7 +236,7 @@ def check_rows(rows: int, files: Mapping[str, bytes]) -> None:
     if not (points := _POINTS.findall(log_of(files))):
         return
     if rows < min(int(points[-1]) - _VERTICAL_POINTS, 0.6 * int(points[-1])):
-        raise BadRunError("truncated", f"xmu.dat has {rows} rows, but FEFF computed {points[-1]} energies")
+        raise BadRunError("truncated", f"xmu.dat has {plural(rows, 'row')}, but FEFF computed {points[-1]} energies")
 
 
 def check_cluster(log: str, feff_inp: bytes | None) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xanesflow.codes.read_text import text_of
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import plural
 from xanesflow.core.units import BOHR_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -59,7 +60,7 @@ def parse_xmu(content: bytes) -> Xmu:
     if not body:
         raise BadRunError("truncated", "xmu.dat ends before its first row")
     if not text.endswith("\n") or len(body[-1].split()) < COLUMNS:
-        raise BadRunError("truncated", f"xmu.dat ends within a line, after {len(body) - 1} whole rows")
+        raise BadRunError("truncated", f"xmu.dat ends within a line, after {plural(len(body) - 1, 'whole row')}")
     normalisation = _NORMALISATION.search("\n".join(header))
     if normalisation is None:
         raise BadRunError("unreadable", "the header of xmu.dat does not hold the edge step (xsedge+ 50)")
@@ -104,7 +105,9 @@ def _rows(lines: list[str]) -> Array:
     for number, line in enumerate(lines, start=1):
         words = _FUSED_EXPONENT.sub(r"\1E\2", line).split()
         if len(words) != COLUMNS:
-            raise BadRunError("unreadable", f"row {number} of xmu.dat has {len(words)} numbers, not {COLUMNS}")
+            raise BadRunError(
+                "unreadable", f"row {number} of xmu.dat has {plural(len(words), 'number')}, not {COLUMNS}"
+            )
         rows.append([_number(word) for word in words])
     return np.array(rows)
 

@@ -9,6 +9,7 @@ from pymatgen.core import Element, Structure
 from xanesflow.codes.feff8l.fermi_level import traits_of
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster, Potential
 from xanesflow.core.errors import BadSiteError, XanesflowError
+from xanesflow.core.text import plural
 
 CLUSTER_RADIUS = 9.0
 """Å; wider than the sphere of multiple scattering, since the potentials of atoms at its rim depend on neighbours."""
@@ -34,7 +35,9 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
         XanesflowError: the structure has no such site.
     """
     if not 0 <= site_index < len(structure):
-        raise XanesflowError(f"site {site_index} lies outside the structure, which has {len(structure)} atoms")
+        raise XanesflowError(
+            f"site {site_index} lies outside the structure, which has {plural(len(structure), 'atom')}"
+        )
     absorber = structure[site_index]
     neighbors = structure.get_sites_in_sphere(absorber.coords, radius)
     positions = np.array([site.coords - absorber.coords for site in neighbors])
@@ -54,7 +57,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
     if len(elements) > _MAX_POTENTIALS:
         raise BadSiteError(
             "too_many_elements",
-            f"{len(elements)} elements lie around site {site_index}, and FEFF 8 takes {_MAX_POTENTIALS}",
+            f"{plural(len(elements), 'element')} around site {site_index}, and FEFF 8 takes {_MAX_POTENTIALS}",
         )
     # The formula gives the counts. The absorber's is nearly zero if other atoms of its element represent the element.
     kinds = [Element.from_Z(int(numbers[0])), *(Element.from_Z(z) for z in elements)]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from xanesflow.core.text import plural
+
 CoreHole = Literal["off", "on", "average"]
 FermiLevel = Literal["learned", "scf"]
 
@@ -86,7 +88,7 @@ class Rung:
     def __str__(self) -> str:
         if self.scf_radius is None:
             return "no self-consistent field"
-        return f"SCF {self.scf_radius:g} Å, {self.scf_iterations} iterations, mixing {self.mixing:g}"
+        return f"SCF {self.scf_radius:g} Å, {plural(self.scf_iterations, 'iteration')}, mixing {self.mixing:g}"
 
 
 def ladder(settings: EngineSettings) -> list[Rung]:

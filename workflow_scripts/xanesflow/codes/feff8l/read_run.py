@@ -13,6 +13,7 @@ from xanesflow.codes.feff.read_xmu import Xmu, check_not_zero
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import plural
 
 COLUMNS = 3  # energy, mu, mu0
 
@@ -67,7 +68,7 @@ def parse_xmu(content: bytes) -> Xmu:
     if not lines:
         raise BadRunError("truncated", "xmu.dat ends before its first row")
     if not text.endswith("\n"):
-        raise BadRunError("truncated", f"xmu.dat ends within a line, after {len(lines) - 1} whole rows")
+        raise BadRunError("truncated", f"xmu.dat ends within a line, after {plural(len(lines) - 1, 'whole row')}")
     rows = _rows(lines)
     energy_ev, mu, mu0 = rows.T
     if not np.isfinite(rows).all():
@@ -82,7 +83,9 @@ def parse_xmu(content: bytes) -> Xmu:
 def _rows(lines: list[list[str]]) -> Array:
     for number, words in enumerate(lines, start=1):
         if len(words) != COLUMNS:
-            raise BadRunError("unreadable", f"row {number} of xmu.dat has {len(words)} numbers, not {COLUMNS}")
+            raise BadRunError(
+                "unreadable", f"row {number} of xmu.dat has {plural(len(words), 'number')}, not {COLUMNS}"
+            )
     try:
         return np.array(lines, dtype=np.float64)
     except ValueError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from xanesflow.codes.feff.quick_look import FeffLook
 from xanesflow.codes.feffq.options import SETTINGS
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import listing, printable
+from xanesflow.core.text import listing, quoted
 
 
 class FeffqLook(FeffLook):
@@ -20,5 +20,5 @@ class FeffqLook(FeffLook):
         """The options with the named settings."""
         name = given.get("settings", options["settings"])
         if name not in SETTINGS:
-            raise WrongCallError(f"--settings {printable(name, 50)} is not known; use {listing(list(SETTINGS))}.")
+            raise WrongCallError(f"--settings {quoted(name)} is not known; use {listing(list(SETTINGS))}.")
         return {**options, "settings": name}

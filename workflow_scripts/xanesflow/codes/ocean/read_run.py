@@ -31,7 +31,7 @@ from xanesflow.codes.run_description import RunDescription, check_edge, read_fil
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
-from xanesflow.core.text import listing
+from xanesflow.core.text import listing, plural
 from xanesflow.core.units import BOHR_ANGSTROM
 
 _NAME = re.compile(r"(?:.*/)?absspct_(?P<element>[A-Z][a-z]?)\.(?P<number>\d+)_(?P<level>\d[spd])_(?P<photon>\d+)$")
@@ -217,7 +217,7 @@ def _read(name: str, content: bytes) -> _Spectrum:
     if not rows:
         raise BadRunError("no_output", f"{name} is empty")
     if len(rows[0]) not in _COLUMNS:
-        raise BadRunError("unreadable", f"{name} has {len(rows[0])} columns, where OCEAN writes 5 or 9")
+        raise BadRunError("unreadable", f"{name} has {plural(len(rows[0]), 'column')}, where OCEAN writes 5 or 9")
     if (width := _WIDTH.search(head)) is None:
         raise BadRunError("unreadable", f"the header of {name} does not name the width of its Lorentzian (gam=)")
     if len(rows[-1]) < len(rows[0]):

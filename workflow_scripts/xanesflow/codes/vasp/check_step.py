@@ -17,6 +17,7 @@ from pymatgen.io.vasp.outputs import Oszicar, Vasprun
 
 from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2
 from xanesflow.core.errors import FailedRunError
+from xanesflow.core.text import plural
 
 _SAME_A = 1e-3
 _SAME = 1e-6  # relative tolerance of values that both steps must share
@@ -73,7 +74,7 @@ def check_step(folder: Path) -> Figures:
     if not steps:
         raise FailedRunError("truncated", "vasprun.xml holds no electronic step")
     if not vasprun.converged_electronic:
-        raise FailedRunError("not_converged", f"the electrons did not converge within {steps} steps")
+        raise FailedRunError("not_converged", f"the electrons did not converge within {plural(steps, 'step')}")
     fermi = vasprun.efermi
     if fermi is None or not (math.isfinite(fermi) and math.isfinite(energy)):
         raise FailedRunError("not_a_number", f"the energy is {energy} eV, the Fermi energy {fermi} eV")
@@ -82,7 +83,9 @@ def check_step(folder: Path) -> Figures:
     incar = Incar.from_file(folder / "INCAR")
     bands = int(vasprun.parameters.get("NBANDS", 0))
     if bands < int(incar.get("NBANDS", 0)):
-        raise FailedRunError("engine_failed", f"VASP took {bands} bands where INCAR asks for {incar['NBANDS']}")
+        raise FailedRunError(
+            "engine_failed", f"VASP took {plural(bands, 'band')} where INCAR asks for {incar['NBANDS']}"
+        )
     if vasprun.parameters.get("ISPIN", 1) != 1:
         raise FailedRunError("engine_failed", "VASP computed a spin-polarised state")
     species = _species(folder / "POSCAR")
@@ -128,7 +131,7 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
     if hole != [2, 1, 1, 0] or not incar.get("CH_LSPEC"):
         raise FailedRunError("wrong_absorber", "INCAR asks for no hole in the 1s level of the first species")
     if (number := _species(folder / "POSCAR")[0]) != 1:
-        raise FailedRunError("wrong_absorber", f"the species with the hole has {number} atoms, not one")
+        raise FailedRunError("wrong_absorber", f"the species with the hole has {plural(number, 'atom')}, not one")
     if absorber is not None:
         first = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure[0]
         distance = first.lattice.get_all_distances([absorber], [first.frac_coords])[0, 0]
@@ -158,7 +161,9 @@ def _check_table(folder: Path, incar: Incar) -> None:
         raise FailedRunError("no_output", "OUTCAR holds no imaginary part of the dielectric function")
     asked = int(incar.get("CH_NEDOS", len(energies)))
     if len(energies) < asked:
-        raise FailedRunError("truncated", f"the dielectric function has {len(energies)} of {asked} energies")
+        raise FailedRunError(
+            "truncated", f"the dielectric function has {len(energies)} of {plural(asked, 'energy', 'energies')}"
+        )
     if not (np.isfinite(energies).all() and np.isfinite(components).all()):
         raise FailedRunError("not_a_number", "the dielectric function holds values that are no numbers")
     if not components[:, :3].any():

@@ -26,7 +26,7 @@ from pymatgen.io.vasp.inputs import Incar
 from xanesflow.codes.vasp.step_job import CORRECTIONS
 from xanesflow.core.errors import RefusedError
 from xanesflow.core.files import write_text
-from xanesflow.core.text import listing
+from xanesflow.core.text import listing, plural
 
 FREE = frozenset(
     {
@@ -135,7 +135,8 @@ class Guarded(ErrorHandler):
         allowed = min(new or 0, self.max_bands)
         if allowed <= used:
             raise RefusedError(
-                f"{used} bands are too few, and inputs.vasp.max_bands allows {self.max_bands}", "too_many_bands"
+                f"{plural(used, 'band is', 'bands are')} too few, and inputs.vasp.max_bands allows {self.max_bands}",
+                "too_many_bands",
             )
         return allowed
 

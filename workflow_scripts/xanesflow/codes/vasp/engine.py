@@ -26,6 +26,7 @@ from xanesflow.codes.vasp.write_inputs import Vasp
 from xanesflow.core.errors import FailedRunError, NoInputError, XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.text import quoted
 
 _OTHER_WAYS = (
     "Without VASP, use the embedded engine (subsets of FEFF8L), or write VASP's inputs with `snakemake inputs` and run "
@@ -161,7 +162,8 @@ class VaspEngine(_Step):
         words = shlex.split(self.options.command)
         if not words or which(words[0]) is None:
             raise XanesflowError(
-                f"VASP cannot be run: simulations.vasp_command is {self.options.command!r}, and there is no program "
+                f"VASP cannot be run: simulations.vasp_command is {quoted(self.options.command)}, and there is no "
+                "program "
                 f"{words[0] if words else ''} on the PATH; name the command that starts VASP, such as srun vasp_std. "
                 f"{_OTHER_WAYS}"
             )

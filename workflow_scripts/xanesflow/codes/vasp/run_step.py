@@ -27,6 +27,7 @@ from xanesflow.codes.vasp.corrections import Guarded, read_corrections
 from xanesflow.codes.vasp.step_job import GROUND_STATE, RESULT, STARTS, Job
 from xanesflow.core.errors import FailedRunError, NotStartedError
 from xanesflow.core.files import write_text
+from xanesflow.core.text import plural, quoted
 from xanesflow.running.process import SIGNAL, from_outside
 
 STDOUT, STDERR = "vasp.out", "std_err.txt"
@@ -102,7 +103,7 @@ def _why(error: CustodianError, folder: Path, job: Job, vasp: Any) -> Exception:
     said = last_words(folder)
     if code and not (folder / "OUTCAR").exists():
         command = " ".join(job.command)
-        return NotStartedError(f"{command!r} ended with exit code {code} before VASP wrote anything: {said}")
+        return NotStartedError(f"{quoted(command)} ended with exit code {code} before VASP wrote anything: {said}")
     last = (read_corrections(folder) or [{}])[-1]
     errors = ", ".join(last.get("errors", []))
     if "Frozen job" in errors:
@@ -111,7 +112,7 @@ def _why(error: CustodianError, folder: Path, job: Job, vasp: Any) -> Exception:
         return FailedRunError("killed", f"VASP ran out of memory: {said}")
     if isinstance(error, MaxCorrectionsError | MaxCorrectionsPerJobError) or "refused" in last:
         reason = "not_converged" if "Unconverged" in errors else last.get("reason", "engine_failed")
-        gave_up = f"{job.max_errors} corrections did not help, the last of {errors}"
+        gave_up = f"{plural(job.max_errors, 'correction')} did not help, the last of {errors}"
         return FailedRunError(reason, f"{errors}: {last['refused']}" if "refused" in last else gave_up)
     return _broken_off(folder, job, code, said)
 

@@ -21,6 +21,7 @@ from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_fol
 from xanesflow.codes.supercell import make_supercell
 from xanesflow.codes.vasp.potcar import SPEC, valence_electrons
 from xanesflow.core.errors import NoInputError, XanesflowError
+from xanesflow.core.text import plural
 
 
 class Vasp:
@@ -83,7 +84,7 @@ class Vasp:
                 bands = status["errors"]["n_bands"]
                 raise NoInputError(
                     "too_many_bands",
-                    f"the core hole in a supercell of {len(supercell)} atoms needs {bands} bands, more than "
+                    f"the core hole in a supercell of {plural(len(supercell), 'atom')} needs {bands} bands, more than "
                     f"inputs.vasp.max_bands, {self._max_bands}",
                 )
         return {}

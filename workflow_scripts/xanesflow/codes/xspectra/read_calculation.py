@@ -12,6 +12,7 @@ from xraydb import xray_edge
 from xanesflow.codes.read_text import text_of
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import plural
 
 _VERSION = re.compile(r"Program XSpectra\s+v\.?\s*(\S+)")
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[EeDd][-+]?\d+)?"
@@ -108,7 +109,7 @@ def _fault(text: str, data: str) -> tuple[str, str]:
         return f"the Lanczos recursion did not converge ({failed[0]})", "not_converged"
     points, good = len(re.findall(r"! k-point #", text)), len(re.findall(r"=> CONVERGED at iter", text))
     if points and good < points:
-        return f"the Lanczos recursion converged at {good} of {points} k-points", "not_converged"
+        return f"the Lanczos recursion converged at {good} of {plural(points, 'k-point')}", "not_converged"
     if not data.strip():
         return "the spectrum (xanes.dat) is missing or empty", "no_output"
     return "", ""

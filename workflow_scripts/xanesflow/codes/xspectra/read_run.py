@@ -26,7 +26,7 @@ from xanesflow.codes.xspectra.lanczos import from_plain, spectrum_of
 from xanesflow.codes.xspectra.read_calculation import Calculation, is_output, read_calculation
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
-from xanesflow.core.text import listing
+from xanesflow.core.text import listing, plural
 
 ANYWHERE = ("*.in", "*.out", "*.dat", "*/*.in", "*/*.out", "*/*.dat", "run.json")
 """Files of a run outside Lightshow's tree, where names are free."""
@@ -70,7 +70,7 @@ def read_own_run(files: Mapping[str, bytes], element: str, processing: CommonPro
         raise BadRunError("wrong_absorber", f"the absorber is {saved['element']}, not {element}")
     wide = max(width, processing.width_ev)
     values = spectrum_of(chains, energy_ev=OWN_ENERGIES_EV, width_ev=wide, **zero)
-    how = f"average over polarisations from {len(chains)} recursions by the symmetry of the site"
+    how = f"average over polarisations from {plural(len(chains), 'recursion')} by the symmetry of the site"
     return RawSpectrum(OWN_ENERGIES_EV, values, wide, "the Fermi level with the hole", how, edge_ev=edge)
 
 

@@ -30,6 +30,7 @@ from xanesflow.codes.xspectra.step_plan import check_memory
 from xanesflow.codes.xspectra.write_run import field_input, xanes_input
 from xanesflow.core.errors import FailedRunError
 from xanesflow.core.files import write_text
+from xanesflow.core.text import plural
 
 _CORE_EV = 0.0  # XSpectra only copies it from the restart file and takes its own
 
@@ -174,7 +175,7 @@ def check_recursions(printed: str, number: int, axis: int) -> None:
     if good < number:
         raise FailedRunError(
             "not_converged",
-            f"{good} of {number} recursions converged for light along {light}; more steps may help "
+            f"{good} of {plural(number, 'recursion')} converged for light along {light}; more steps may help "
             "(simulations.xspectra.steps)",
         )
 

@@ -14,6 +14,7 @@ from xanesflow.codes.xspectra.hole_cell import HoleCell, hole_cell
 from xanesflow.codes.xspectra.lanczos import inequivalent_pairs
 from xanesflow.codes.xspectra.options import XspectraRunOptions
 from xanesflow.core.errors import FailedRunError, XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.running.memory import free_memory_mb
 
 _A3_AN_ATOM = 11.4  # of anatase, whose runs the figures below were measured on
@@ -50,9 +51,9 @@ class StepPlan:
         """Return the plan as one line."""
         field, spectrum = ("×".join(map(str, grid)) for grid in (self.field_grid, self.spectrum_grid))
         return (
-            f"{self.atoms} atoms, holes {self.distance_a:.2f} Å apart, {field} k-points in the field and {spectrum} in "
-            f"the spectrum ({len(self.pairs)} recursions by symmetry), about {self.memory_mb:.0f} MB and "
-            f"{self.seconds / 60:.0f} min of one processor"
+            f"{plural(self.atoms, 'atom')}, holes {self.distance_a:.2f} Å apart, {field} k-points in the field and "
+            f"{spectrum} in the spectrum ({plural(len(self.pairs), 'recursion')} by symmetry), about "
+            f"{self.memory_mb:.0f} MB and {self.seconds / 60:.0f} min of one processor"
         )
 
 

@@ -18,7 +18,7 @@ from xanesflow.core.errors import BadArrayError
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
 from xanesflow.core.tables import REJECTED_COLUMNS
-from xanesflow.core.text import first_of, one_line
+from xanesflow.core.text import first_of, one_line, plural
 from xanesflow.dataset.check.findings import Finding
 from xanesflow.dataset.file import STRUCTURES, about_structure, names_in, structure_keys, subset_names
 
@@ -192,7 +192,8 @@ def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> 
             Finding(
                 "shapes",
                 f"{subset.name}/spectra",
-                f"each has {spectra.shape[1]} numbers, but the grid has {len(energy)} energies",
+                f"each has {plural(spectra.shape[1], 'number')}, but the grid has "
+                f"{plural(len(energy), 'energy', 'energies')}",
             )
         )
     if not len(spectra):
@@ -201,7 +202,11 @@ def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> 
         if len(subset.arrays[name]) != len(spectra):
             rows = len(subset.arrays.pop(name))
             report(
-                Finding("shapes", f"{subset.name}/{name}", f"it has {rows} rows, but there are {len(spectra)} spectra")
+                Finding(
+                    "shapes",
+                    f"{subset.name}/{name}",
+                    f"it has {plural(rows, 'row')}, and the spectra have {len(spectra)}",
+                )
             )
 
 

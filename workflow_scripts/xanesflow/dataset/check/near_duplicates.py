@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.sites import PARTS
-from xanesflow.core.text import first_of
+from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.check.contents import Cell, FileContents, SubsetContents
 from xanesflow.dataset.check.findings import Finding
 
@@ -52,8 +52,8 @@ def near_duplicates(contents: FileContents) -> Iterator[Finding]:
                 yield Finding(
                     "near duplicates",
                     name,
-                    f"{len(twins)} of {total} materials in {other} ({sites} sites) are almost equal to one in {one}: "
-                    + first_of([f"{m} to {twin}" for m, twin in twins.items()]),
+                    f"{len(twins)} of {plural(total, 'material')} in {other} ({plural(sites, 'site')}) are almost "
+                    f"equal to one in {one}: " + first_of([f"{m} to {twin}" for m, twin in twins.items()]),
                     fault=False,
                 )
 

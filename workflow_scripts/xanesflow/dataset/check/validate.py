@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xanesflow.core.arrays import ARRAYS
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, parent_of, site_id
-from xanesflow.core.text import first_of, one_line
+from xanesflow.core.text import first_of, one_line, plural, quoted
 from xanesflow.dataset.check.contents import COLUMNS, FileContents, SubsetContents, read_contents
 from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
 from xanesflow.dataset.check.near_duplicates import near_duplicates
@@ -78,10 +78,10 @@ def _validate(file: h5py.File, found: Validation, progress: Callable[[str], None
     progress("all arrays and structures")
     contents = read_contents(file)
     subsets = contents.subsets.values()
-    spectra = f"{sum(map(len, subsets)):,} spectra"
-    structures = f"{len(contents.structures):,} structures"
+    spectra = plural(sum(map(len, subsets)), "spectrum", "spectra")
+    structures = plural(len(contents.structures), "structure")
     found.looked_at = dict.fromkeys(CHECKS, spectra) | {
-        "layout": f"schema version {contents.version}, {len(subsets)} subsets",
+        "layout": f"schema version {contents.version}, {plural(len(subsets), 'subset')}",
         "provenance": "the file's attributes",
         "structures": structures + (", their symmetry determined again" if symmetry else ""),
         "near duplicates": structures,
@@ -137,7 +137,9 @@ def _units(subset: SubsetContents) -> Iterator[Sentence]:
         if unit and name in subset.group:
             given = subset.group[name].attrs.get("units")
             if given != unit:
-                says = f"its attribute `units` is '{given}'" if given is not None else "it has no attribute `units`"
+                says = (
+                    f"its attribute `units` is {quoted(given)}" if given is not None else "it has no attribute `units`"
+                )
                 yield f"{subset.name}/{name}", f"{says}, but must be '{unit}'"
 
 
@@ -146,7 +148,7 @@ def _energies(subset: SubsetContents) -> Iterator[Sentence]:
     if energy is None:
         return
     if len(energy) < 2:
-        yield place, f"the grid has {len(energy)} points"
+        yield place, f"the grid has {plural(len(energy), 'point')}"
         return
     if not np.isfinite(energy).all():
         yield place, f"number {_first(~np.isfinite(energy))} is not finite"
@@ -167,7 +169,10 @@ def _numbers(subset: SubsetContents) -> Iterator[Sentence]:
         if name == "spectra" or name.startswith("features/"):
             bad = ~np.isfinite(values).all(axis=1)
             if bad.any():
-                yield f"{subset.name}/{name}", f"{bad.sum()} rows hold NaN or infinite values: {subset.named(bad)}"
+                yield (
+                    f"{subset.name}/{name}",
+                    f"{plural(bad.sum(), 'row holds', 'rows hold')} NaN or infinite values: {subset.named(bad)}",
+                )
 
 
 def _range(subset: SubsetContents) -> Iterator[Sentence]:
@@ -178,12 +183,12 @@ def _range(subset: SubsetContents) -> Iterator[Sentence]:
     usual, height = 1 / number**2, float(spectra.mean(axis=0).max())
     usually_high = 1 / HEIGHT_FACTOR <= height / usual <= HEIGHT_FACTOR
     for wrong, what in (
-        ((spectra < 0).any(axis=1), "are negative somewhere"),
-        ((spectra == 0).all(axis=1), "are zero everywhere"),
-        ((spectra.max(axis=1) > 10 * usual) & usually_high, "are over ten times as high as a K edge"),
+        ((spectra < 0).any(axis=1), "negative somewhere"),
+        ((spectra == 0).all(axis=1), "zero everywhere"),
+        ((spectra.max(axis=1) > 10 * usual) & usually_high, "over ten times as high as a K edge"),
     ):
         if wrong.any():
-            yield place, f"{wrong.sum()} spectra {what}: {subset.named(wrong)}"
+            yield place, f"{plural(wrong.sum(), 'spectrum is', 'spectra are')} {what}: {subset.named(wrong)}"
     if not usually_high:
         yield (
             place,
@@ -193,7 +198,11 @@ def _range(subset: SubsetContents) -> Iterator[Sentence]:
     _, first, counts = np.unique(spectra, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
         copied = np.isin(np.arange(len(spectra)), first[counts > 1])
-        yield place, f"{counts.sum() - len(counts)} spectra are copies of others: {subset.named(copied)}", False
+        yield (
+            place,
+            f"{plural(counts.sum() - len(counts), 'copy', 'copies')} of other spectra: {subset.named(copied)}",
+            False,
+        )
 
 
 def _sites(subset: SubsetContents) -> Iterator[Sentence]:
@@ -256,7 +265,7 @@ def _rejected(subset: SubsetContents) -> Iterator[Sentence]:
         return
     reasons = columns["reason"].tolist()
     if unknown := sorted(set(reasons) - set(REASONS)):
-        yield place, f"'{unknown[0]}' is no known reason"
+        yield place, f"{quoted(unknown[0])} is no known reason"
     left_out = set(zip(columns["material_id"].tolist(), columns["site_index"].tolist(), strict=True))
     if both := sorted(left_out & set(subset.sites)):
         yield place, f"sites are both in the dataset and left out: {first_of([site_id(*site) for site in both])}"
@@ -321,7 +330,7 @@ def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Itera
                 yield place, "it has no attribute `sha256`"
             elif stored != actual:
                 yield place, "its values are not those that were written: its SHA-256 differs"
-    found.looked_at["hashes"] = f"{len(hashes)} arrays (all structures count as one)"
+    found.looked_at["hashes"] = f"{plural(len(hashes), 'array')} (all structures count as one)"
     if file.attrs.get("content_sha256") != content_hash(hashes):
         yield "", "the content is not what was written: `content_sha256` differs"
 

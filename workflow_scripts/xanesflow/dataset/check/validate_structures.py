@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from xanesflow.core.sites import site_id
-from xanesflow.core.text import first_of
+from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.check.contents import FileContents
 from xanesflow.dataset.check.findings import Finding
 from xanesflow.dataset.file import STRUCTURES
@@ -33,7 +33,7 @@ def check_structures(contents: FileContents) -> Iterator[Finding]:
             if cell is None:  # it cannot be read, which `read_contents` has reported
                 continue
             if site >= len(cell.elements):
-                beyond.append(f"{site_id(material, site)} (of {len(cell.elements)} atoms)")
+                beyond.append(f"{site_id(material, site)} (of {plural(len(cell.elements), 'atom')})")
             elif site >= 0 and cell.elements[site] != subset.element:
                 other.append(f"{site_id(material, site)} is {cell.elements[site]}")
             if counts is not None:
@@ -87,7 +87,9 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
             if isinstance(found, BadStructure):
                 continue
             if (atoms := found.multiplicity(site)) != count:
-                wrong.append(f"{site_id(material, site)} has {count}, but {atoms} atoms are equivalent")
+                wrong.append(
+                    f"{site_id(material, site)} has {count}, but {plural(atoms, 'atom is', 'atoms are')} equivalent"
+                )
             before = first.setdefault((key, found.equivalent[site]), site)
             if before != site:
                 twice.append(f"{site_id(material, site)} and {site_id(material, before)}")

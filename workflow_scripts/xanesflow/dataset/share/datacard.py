@@ -11,6 +11,7 @@ from xanesflow.codes.registry import theory_of
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, Subset, parent_of
 from xanesflow.core.templates import environment
+from xanesflow.core.text import plural
 from xanesflow.dataset.check.contents import FileContents, SubsetContents
 from xanesflow.dataset.check.findings import Validation
 
@@ -33,10 +34,10 @@ def describe_in_a_paragraph(about: Mapping[str, Any], contents: FileContents) ->
     materials = {m for subset in contents.subsets.values() for m, _ in subset.sites}
     return (
         f"{spectra:,} simulated K-edge X-ray absorption near-edge spectra (XANES) of {', '.join(elements)} in "
-        f"{len(materials):,} materials, by {'; '.join(theory_of(theory).title for theory in theories)}. Each is the "
-        "absorption cross section of one symmetry-inequivalent absorber in bohr² on a common grid of absolute photon "
-        "energies. It comes with the crystal structure, features for machine learning, and its part of a split by "
-        "material. Every site that was left out is listed with its reason."
+        f"{plural(len(materials), 'material')}, by {'; '.join(theory_of(theory).title for theory in theories)}. Each "
+        "is the absorption cross section of one symmetry-inequivalent absorber in bohr² on a common grid of absolute "
+        "photon energies. It comes with the crystal structure, features for machine learning, and its part of a split "
+        "by material. Every site that was left out is listed with its reason."
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.text import quoted
 from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
@@ -128,7 +129,7 @@ def _opened(path: str | Path) -> Iterator[h5py.File]:
     try:
         with open_hdf5(path) as file:
             if file.attrs.get("schema") != SCHEMA:
-                raise KeyError(f"its schema is {file.attrs.get('schema')!r}, wanted '{SCHEMA}'")
+                raise KeyError(f"its schema is {quoted(file.attrs.get('schema'))}, wanted '{SCHEMA}'")
             yield file
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise XanesflowError(

@@ -21,6 +21,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Site, Subset, site_id
 from xanesflow.core.tables import read_structures
+from xanesflow.core.text import plural, quoted
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.compute_features import REASON, write_features
 
@@ -88,8 +89,8 @@ def collect_cheap_runs(
             else "."
         )
         raise XanesflowError(
-            f"None of the {len(wanted)} sites of {subset} has a run of {theory}{example} Where runs failed, fix "
-            f"the cause, call `xanesflow retry {element}_{theory}`, and run again."
+            f"None of the {plural(len(wanted), 'site')} of {subset} has a run of {theory}{example} Where runs failed, "
+            f"fix the cause, call `xanesflow retry {element}_{theory}`, and run again."
         )
     # A model's file takes over the settings, so that a new structure can be computed in the same way.
     text = next(iter(settings), "{}")
@@ -104,7 +105,9 @@ def collect_cheap_runs(
     }
     table = pd.DataFrame(order, columns=["material_id", "site_index"])
     write_features(Path(output), table, np.array([rows[site] for site in order]), rejected, attributes)
-    log.info("%s: %d sites of %s have a run of %s, %d have none", name, len(order), subset, theory, len(rejected))
+    log.info(
+        "%s: %s of %s with a run of %s, %d without", name, plural(len(order), "site"), subset, theory, len(rejected)
+    )
     for site in rejected[:5]:
         log.info("  %s, site %d: %s", site.material_id, site.site_index, site.detail)
 
@@ -117,8 +120,10 @@ def _check_one(settings: Mapping[str, Site], theory: str) -> None:
     here, there = json.loads(first), json.loads(second)
     key = next(key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key))
     raise XanesflowError(
-        f"The {theory} runs of {site_id(*one)} and {site_id(*other)} have different settings ({key}: {here.get(key)!r} "
-        f"and {there.get(key)!r}), so no model can learn from both; run snakemake simulations to make them the same."
+        f"The {theory} runs of {site_id(*one)} and {site_id(*other)} have different settings ({key}: "
+        f"{quoted(here.get(key))} "
+        f"and {quoted(there.get(key))}), so no model can learn from both; run snakemake simulations to make them the "
+        "same."
     )
 
 

@@ -18,6 +18,7 @@ from xanesflow.codes.registry import load, run_features, theory_of
 from xanesflow.codes.run_engine import run_engine
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.text import quoted
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.featurize_structures import Features, Progress
 
@@ -57,9 +58,9 @@ class EngineRuns:
         for key in sorted(trained.keys() | here.keys()):
             if trained.get(key) != here.get(key):
                 raise XanesflowError(
-                    f"The model learned from runs of the engine with {key} {trained.get(key)!r}, and here it is "
-                    f"{here.get(key)!r}, so its corrections would be wrong; install the version that it was trained "
-                    "with, or train it again."
+                    f"The model learned from runs of the engine with {key} {quoted(trained.get(key))}, and here it is "
+                    f"{quoted(here.get(key))}, so its corrections would be wrong; install the version that it was "
+                    "trained with, or train it again."
                 )
         self.weights_hash = settings_hash(name, here)
         self.workers = workers

@@ -19,6 +19,7 @@ from scipy.linalg import solve
 
 from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS
 from xanesflow.models.delta.delta_model import components, delta_inputs, input_sizes
 from xanesflow.models.kernel_ridge import kernel_between, standardised_inputs
@@ -65,7 +66,7 @@ def choose_sites(
     candidates = len(features) - len(settled)
     if not 1 <= budget <= candidates:
         raise XanesflowError(
-            f"{budget} sites cannot be chosen: {candidates} sites have features and no run yet; "
+            f"{plural(budget, 'site')} cannot be chosen: with features and no run yet there are {candidates}; "
             f"choose a number from 1 to {candidates}."
         )
 
@@ -77,8 +78,8 @@ def choose_sites(
         rows = np.sort(np.concatenate([settled, drawn]))
         if budget > len(drawn):
             raise XanesflowError(
-                f"{budget} sites cannot be chosen: only {len(drawn)} of {candidates} are candidates, to save memory; "
-                "choose fewer."
+                f"{plural(budget, 'site')} cannot be chosen: of {candidates} only {len(drawn)} were drawn as "
+                "candidates, to save memory; choose fewer."
             )
 
     # Start from the uncertainty that is left once the spectra that already exist are known.

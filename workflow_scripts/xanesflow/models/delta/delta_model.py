@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
+from xanesflow.core.text import plural
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, blocks_of
 from xanesflow.models.delta import alignment
 from xanesflow.models.kernel_ridge import MOST_SITES, KernelRidge, leave_out_materials
@@ -125,7 +126,8 @@ class DeltaModel(TrainedModel):
         return [
             f"difference to {settings['baseline']}, typical shift {found['common_shift_ev']:+.2f} eV; error of the "
             f"shifts of left-out materials {found['shift_error_ev']:.2f} eV; seed {card.seed}",
-            f"fitted to {card.n_train} spectra (validation {card.n_val}), validation error {card.val_mse:.4g} bohr⁴",
+            f"fitted to {plural(card.n_train, 'spectrum', 'spectra')} (validation {card.n_val}), validation error "
+            f"{card.val_mse:.4g} bohr⁴",
         ]
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
@@ -196,7 +198,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     train = _drawn(data, settings)
     if len(train) < FEWEST_PAIRS:
         raise XanesflowError(
-            f"{data.subset} in {data.path} has {len(train)} training sites that have a spectrum and a run of "
+            f"{data.subset} in {data.path} has {plural(len(train), 'training site')} that have a spectrum and a run of "
             f"{settings.cheap_features}, but a delta model needs {FEWEST_PAIRS}; add finished simulations, call "
             "`xanesflow retry` where simulations failed, or set `models.kinds: [expert]`."
         )

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.text import plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import DELTA, ModelCard, TrainedModel
 from xanesflow.models.network.perceptron import SpectrumNetwork
@@ -59,7 +60,7 @@ class Model(TrainedModel):
         return [
             f"layers {layers}, dropout {settings['dropout']}, scaling {card.scaling}, seed {card.seed}"
             + ("" if self.kernel is None else f"; kernel regression, share {settings['kernel_share']:g}"),
-            f"trained on {card.n_train} spectra (validation {card.n_val}) with learning rate "
+            f"trained on {plural(card.n_train, 'spectrum', 'spectra')} (validation {card.n_val}) with learning rate "
             f"{card.learning_rate:.3g}; epoch {card.best_epoch} of {len(card.history)} kept, "
             f"validation error {card.val_mse:.4g} bohr⁴",
         ]
@@ -125,7 +126,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
     tensors, metadata = _read(path)
     if metadata.get("format") != FORMAT:
         raise XanesflowError(
-            f"{path} is no model of this version of xanesflow (its format is {metadata.get('format')!r}, not "
+            f"{path} is no model of this version of xanesflow (its format is {quoted(metadata.get('format'))}, not "
             f"'{FORMAT}'); train it again."
         )
     try:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.range_test import RangeTest, find_rate
 from xanesflow.models.network.resume import SavedTraining
@@ -168,7 +169,8 @@ def _smaller_batch(settings: TrainingSettings, n: int) -> TrainingSettings:
     half = min(settings.batch_size, n) // 2
     if half < SMALLEST_BATCH:
         raise XanesflowError(
-            f"The memory of {settings.device} does not suffice for batches of {settings.batch_size} spectra; train "
+            f"The memory of {settings.device} does not suffice for batches of "
+            f"{plural(settings.batch_size, 'spectrum', 'spectra')}; train "
             "narrower layers (models.widths), or on the cpu (models.device)."
         )
     logger.warning(

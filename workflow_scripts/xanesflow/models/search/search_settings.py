@@ -18,6 +18,7 @@ from xanesflow.config.settings_file import Found
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
+from xanesflow.core.text import plural
 from xanesflow.models.network.fit import fit_model
 from xanesflow.models.network.train import Epoch
 from xanesflow.models.search.results import write_results
@@ -181,8 +182,8 @@ def _best(study: Study, model: str, features: str, data: Sequence[SubsetData], p
     if not complete:
         reason = done[-1].user_attrs.get("reason", "no trial was run")
         raise XanesflowError(
-            f"None of the {len(done)} trials for {model} on {features} could be trained, the last one for this reason: "
-            f"{reason} Change models.search.space."
+            f"None of the {plural(len(done), 'trial')} for {model} on {features} could be trained, the last one for "
+            f"this reason: {reason} Change models.search.space."
         )
     best = min(complete, key=lambda trial: (trial.value, trial.number))
     stored = best.user_attrs["settings"]

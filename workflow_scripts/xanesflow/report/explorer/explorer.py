@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS
 from xanesflow.core.templates import environment
+from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.metrics import deciles, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
@@ -139,8 +140,8 @@ def _pick(
     rest = len(subset) - len(ids)
     if len(rows) - len(evaluated) < rest:
         notes.append(
-            f"{subset.name}: {len(rows) - len(evaluated)} of {rest} other sites: the nearest training sites, and a "
-            "random sample of the rest."
+            f"{subset.name}: {len(rows) - len(evaluated)} of {plural(rest, 'other site')}: the nearest training "
+            "sites, and a random sample of the rest."
         )
     return _Picked(np.array(list(rows), dtype=np.intp), evaluated, notes)
 

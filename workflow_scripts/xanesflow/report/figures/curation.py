@@ -18,6 +18,7 @@ from xanesflow.core.figures import (
     whole_numbers,
 )
 from xanesflow.core.tables import count_reasons
+from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
 FEW = 20
@@ -34,7 +35,9 @@ def draw_curation(spectra: Path, output: Path) -> None:
     curated = read_spectra(spectra)
     counts = count_reasons(curated.rejected)
     number = sum(map(bool, curated.corrections))
-    title = f"{len(curated.spectra)} spectra kept" + (f", {number} of corrected runs" if number else "")
+    title = f"{plural(len(curated.spectra), 'spectrum', 'spectra')} kept" + (
+        f", {number} of corrected runs" if number else ""
+    )
     with figure(output, 8.5 if counts else 5.3, 3.2) as drawn:
         panels = drawn.subplots(1, 2 if counts else 1, width_ratios=[3, 2] if counts else None, squeeze=False)[0]
         left = panels[0]

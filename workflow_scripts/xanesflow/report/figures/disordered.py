@@ -11,6 +11,7 @@ import pandas as pd
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.figures import MODEL, TRUTH, figure
 from xanesflow.core.sites import parent_of
+from xanesflow.core.text import plural
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
 
 PANELS, COLUMNS = 24, 4
@@ -86,7 +87,11 @@ def draw_disordered(spectra: Path, site_table: Path, output: Path) -> None:
                 label = "cells" if number == 0 else "_"
                 axes.plot(curated.energy_ev, 1e3 * spectrum, color=TRUTH, lw=0.6, alpha=0.6, label=label)
             axes.plot(curated.energy_ev, 1e3 * each.mean, color=MODEL, lw=1.8, label="their mean")
-            of = f"{len(each.cells)} of {each.of} cells" if len(each.cells) < each.of else f"{each.of} cells"
+            of = (
+                f"{len(each.cells)} of {plural(each.of, 'cell')}"
+                if len(each.cells) < each.of
+                else plural(each.of, "cell")
+            )
             axes.set_title(f"{each.formula}, {of}\n{each.name}", fontsize=7, parse_math=False)
             axes.set_ylim(bottom=0.0)
             axes.tick_params(labelsize=6)

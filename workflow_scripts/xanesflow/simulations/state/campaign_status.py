@@ -23,7 +23,7 @@ from xanesflow.config.result_paths import fill, in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
-from xanesflow.core.text import first_of, one_line
+from xanesflow.core.text import first_of, one_line, plural
 from xanesflow.simulations.state.campaign_sites import read_columns, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import (
@@ -226,7 +226,10 @@ def _add_chunks(
     _forecast(status, expected, expected_of_ended, worked, now)
     _remark(status, dead, moved, counted)
     if marked:
-        status.notes.append(f"{status.subset}: {marked} failed sites are marked to be computed again by `snakemake`.")
+        status.notes.append(
+            f"{status.subset}: {plural(marked, 'failed site is', 'failed sites are')} marked to be computed again by "
+            "`snakemake`."
+        )
 
 
 def _forecast(status: SubsetStatus, expected: float, expected_of_ended: float, worked: float, now: float) -> None:
@@ -271,8 +274,8 @@ def _remark(status: SubsetStatus, dead: list[ChunkState], moved: int, counted: l
         )
     if moved:
         status.notes.append(
-            f"{status.subset}: the site table is newer than the progress files of {moved} of {status.chunks} chunks, "
-            "so the counts are approximate until `snakemake` has run these chunks."
+            f"{status.subset}: the site table is newer than the progress files of {moved} of "
+            f"{plural(status.chunks, 'chunk')}, so the counts are approximate until `snakemake` has run these chunks."
         )
     if counted:
         status.notes.append(

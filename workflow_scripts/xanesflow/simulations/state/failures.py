@@ -105,7 +105,7 @@ def list_failures(chunks: list[Path], output: Path, *, subset: str) -> None:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow([column.name for column in fields(FailedSite)])
         writer.writerows(astuple(row) for row in failed)
-    log.info("%s: %s", subset, f"{len(failed)} sites failed: {describe(row.reason for row in failed)}"
+    log.info("%s: %s", subset, f"{plural(len(failed), 'site')} failed: {describe(row.reason for row in failed)}"
              if failed else "no site failed")  # fmt: skip
 
 
@@ -163,7 +163,8 @@ def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | 
     if max_failed is None or len(reasons) <= max(FEW, max_failed * sites):
         return
     raise XanesflowError(
-        f"{subset}: {len(reasons)} of {sites} sites failed, which is {len(reasons) / sites:.1%} and more than the "
+        f"{subset}: {len(reasons)} of {plural(sites, 'site')} failed, which is {len(reasons) / sites:.1%} and more "
+        "than the "
         f"{max_failed:.1%} of simulations.max_failed: {describe(reasons, _MOST_FREQUENT)}; {table} lists them; fix "
         f"the cause, call `xanesflow retry {subset}` and run again, or raise the limit to go on without them."
     )

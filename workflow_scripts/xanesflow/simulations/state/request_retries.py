@@ -12,6 +12,7 @@ from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
+from xanesflow.core.text import quoted
 from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_sites import SubsetSites, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import newest_records
@@ -58,7 +59,9 @@ def request_retries(
     """
     tables = site_tables(directory, subsets or None)
     if unknown := [reason for reason in reasons if reason not in REASONS]:
-        raise XanesflowError(f"'{unknown[0]}' is not a reason why a site fails; failed.csv and the report list them.")
+        raise XanesflowError(
+            f"{quoted(unknown[0])} is not a reason why a site fails; failed.csv and the report list them."
+        )
     wanted = {parse_site_id(site) for site in sites}
     results = directory / paths.RESULTS
     with hold_directory(results):

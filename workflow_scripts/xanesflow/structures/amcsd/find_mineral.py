@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pymatgen.core import Composition, Element, Structure
 
 from xanesflow.core.errors import UnusableStructure, XanesflowError
-from xanesflow.core.text import printable
+from xanesflow.core.text import plural, printable
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import ID, TITLE, Entry, database_path, load_entries
 from xanesflow.structures.amcsd.read_entry import read_entry, sum_formula
@@ -75,7 +75,7 @@ def find_mineral(given: str, *, partly_occupied: bool = False) -> FoundMineral |
             continue
         notes = [_which(printable(given, 60), entry, len(found), len(failed)) if len(found) > 1 else "", note]
         return FoundMineral(entry, structure, "; ".join(filter(None, notes)))
-    which = "the entry" if len(found) == 1 else f"none of the {len(found)} entries"
+    which = "the entry" if len(found) == 1 else f"none of the {plural(len(found), 'entry', 'entries')}"
     cannot = "cannot be used" if len(found) == 1 else "can be used"
     raise XanesflowError(f"{printable(given, 60)}: {which} of the {TITLE} {cannot}: {failed[0]}.")
 

@@ -10,6 +10,7 @@ import gemmi
 from pymatgen.core import Composition, Structure
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 from xanesflow.structures.amcsd.database import Entry, load_entries
 from xanesflow.structures.read_cif import read_cif
 
@@ -53,7 +54,9 @@ def cif_text(entry: Entry) -> str:
     columns = [*places, occupancies] if occupancies else places
     lines += ["_atom_site_occupancy"] if occupancies else []
     if any(len(column) != len(rows) for column in columns):
-        raise UnusableStructure(f"lists {len(rows)} atoms and {min(map(len, columns))} places or occupancies")
+        raise UnusableStructure(
+            f"lists {plural(len(rows), 'atom')} and {plural(min(map(len, columns)), 'place')} or occupancies"
+        )
     lines += [" ".join([*row, *values]) for row, *values in zip(rows, *columns, strict=True)]
     return "\n".join(lines) + "\n"
 

@@ -19,6 +19,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import cell_id, parent_of
 from xanesflow.core.tables import count_reasons
+from xanesflow.core.text import plural
 from xanesflow.structures.amcsd.choose_entries import Filters, choose_entries
 from xanesflow.structures.amcsd.database import FILE_NAME, Entry, database_hash, load_entries
 from xanesflow.structures.amcsd.read_entry import read_entry
@@ -113,7 +114,8 @@ def read_minerals(
         versions=versions(PACKAGES),
     )
     answer.write(manifest)
-    log.info("%s: %d structures of %d entries found; left out: %s", element, len(rows), len(chosen), names)
+    of = plural(len(chosen), "entry", "entries")
+    log.info("%s: %s of %s found; left out: %s", element, plural(len(rows), "structure"), of, names)
     return answer
 
 
@@ -135,7 +137,7 @@ def _read_one(entry: Entry, max_atoms: int | None, disorder: Disorder) -> list[R
     try:
         structure, _ = read_entry(entry, partly_occupied=not disorder.refused)
         if max_atoms is not None and len(structure) > max_atoms:
-            detail = f"its cell has {len(structure)} atoms, more than structures.amcsd.max_atoms"
+            detail = f"its cell has {plural(len(structure), 'atom')}, more than structures.amcsd.max_atoms"
             return [LeftOut(entry.id, "excluded", detail)]
         if structure.is_ordered:
             return [_row(entry.id, structure)]

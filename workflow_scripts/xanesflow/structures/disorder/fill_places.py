@@ -11,6 +11,7 @@ from pymatgen.core import Composition, Species, Structure
 from pymatgen.transformations.standard_transformations import OrderDisorderedStructureTransformation
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import shortest_distance
 from xanesflow.structures.disorder.supercells import EMPTY, Counts, Orbit, Supercell
 
@@ -69,8 +70,8 @@ def fill_at_random(
             fractions = places.frac_coords[kept]
             return Structure(places.lattice, [filled[k] for k in kept], fractions).get_sorted_structure()
     raise UnusableStructure(
-        f"is disordered, and in none of {ATTEMPTS} random fillings of {len(places)} places are all atoms far enough "
-        "from each other, so its occupancies are not independent",
+        f"is disordered, and in none of {ATTEMPTS} random fillings of {plural(len(places), 'place')} are all atoms "
+        "far enough from each other, so its occupancies are not independent",
         "disordered",
     )
 

@@ -118,4 +118,4 @@ def _describe(supercell: Supercell, orbits: list[Orbit]) -> str:
             atoms = [f"{number}" for kind, number in counts.items() if kind != EMPTY]
             rounded.append(f"{describe_shares(orbit.shares)} as {listing(atoms)} of {sum(counts.values())}")
     some = "; ".join(rounded[:4]) + ("; ..." if len(rounded) > 4 else "")
-    return f"{plural(supercell.size, 'primitive cell')} with {supercell.n_atoms} atoms; {some}"
+    return f"{plural(supercell.size, 'primitive cell')} with {plural(supercell.n_atoms, 'atom')}; {some}"

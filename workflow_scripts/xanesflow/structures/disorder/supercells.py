@@ -11,6 +11,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import plural
 
 TOLERANCE = 0.02
 """Largest difference between an occupancy and the share of whole atoms that stands for it."""
@@ -125,7 +126,8 @@ def choose_supercell(cell: Structure, orbits: list[Orbit], max_atoms: int, *, sm
     key = "structures.disorder_cells.max_atoms"
     if not found:
         raise UnusableStructure(
-            f"is disordered, and its primitive cell alone has more than the {max_atoms} atoms that {key} allows",
+            f"is disordered, and its primitive cell alone has more than the {plural(max_atoms, 'atom')} that {key} "
+            "allows",
             "disordered",
         )
     least = min(off for _, off in found.values())
@@ -133,7 +135,7 @@ def choose_supercell(cell: Structure, orbits: list[Orbit], max_atoms: int, *, sm
         counts = next(counts for counts, off in found.values() if off == least)
         worst, _ = max(zip(orbits, counts, strict=True), key=lambda pair: deviation(*pair))
         raise UnusableStructure(
-            f"is disordered, and no cell of up to {max_atoms} atoms holds its occupancies, such as "
+            f"is disordered, and no cell of up to {plural(max_atoms, 'atom')} holds its occupancies, such as "
             f"{describe_shares(worst.shares)}, within {TOLERANCE:g} (the best of them is off by {least:.2f}); a larger "
             f"{key} may",
             "disordered",

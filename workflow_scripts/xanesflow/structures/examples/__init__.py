@@ -20,7 +20,7 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ELEMENTS
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, plural
 from xanesflow.structures.examples.expand_symmetry import PRIMITIVE, distinct, find_setting, operations
 
 FOLDER = Path(__file__).parent
@@ -94,7 +94,9 @@ class Example:
             images = rotations @ np.array(site.coordinates) + translations
             if (atoms := len(distinct(images))) != int(site.wyckoff[:-1]):
                 raise _mistake(
-                    self.id, f"sites, row {row}", f"{site.element} at {site.wyckoff} makes {atoms} atoms per cell"
+                    self.id,
+                    f"sites, row {row}",
+                    f"{site.element} at {site.wyckoff} makes {plural(atoms, 'atom')} per cell",
                 )
             primitive = distinct(images @ to_primitive)
             species += [site.element] * len(primitive)

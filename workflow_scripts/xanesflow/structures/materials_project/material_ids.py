@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS
+from xanesflow.core.text import quoted
 
 # mp-390, mvc-12, mp-390_000 with a site, or letters instead of digits, as in Materials Project's newer ids.
 _ID = re.compile(r"([a-z]{2,5}-(?:\d+|[a-z]+))(?:_\d+)?")
@@ -107,6 +108,6 @@ def _material(text: str, where: str) -> str:
     match = _ID.fullmatch(text)
     if match is None:
         raise XanesflowError(
-            f"{where}: '{text[:40]}' is not a material id; write one such as mp-390, or a site such as mp-390_000."
+            f"{where}: {quoted(text)} is not a material id; write one such as mp-390, or a site such as mp-390_000."
         )
     return one_id(match[1])

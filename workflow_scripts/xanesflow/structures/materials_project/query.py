@@ -19,6 +19,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import count_reasons
+from xanesflow.core.text import plural
 from xanesflow.structures.materials_project.manifest import (
     LeftOut,
     Manifest,
@@ -99,8 +100,8 @@ def query_materials_project(
     before = read_manifest(manifest)
     if before is not None and not refresh and _answers(before, query, structures):
         log.info(
-            "%s: the answer of %s is kept (database %s, %d structures); structures.refresh asks again",
-            query.element, before.asked, before.database_version, len(before.materials),
+            "%s: the answer of %s is kept (database %s, %s); structures.refresh asks again",
+            query.element, before.asked, before.database_version, plural(len(before.materials), "structure"),
         )  # fmt: skip
         for saved in (structures, manifest):  # makes them newer than the list of ids that they answer
             os.utime(saved)
@@ -145,8 +146,8 @@ def query_materials_project(
     answer.write(manifest)
     shutil.rmtree(pages, ignore_errors=True)
     log.info(
-        "%s: %d structures of %d materials found, database %s",
-        query.element, len(rows), listing.found, source.database_version,
+        "%s: %s of %s found, database %s",
+        query.element, plural(len(rows), "structure"), plural(listing.found, "material"), source.database_version,
     )  # fmt: skip
     if changes is not None:
         log.info("%s: since %s %s", query.element, changes["since"], describe_differences(changes))
@@ -286,8 +287,8 @@ def _log_left_out(element: str, left_out: list[LeftOut]) -> None:
     counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
     if counts:
         names = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-        log.warning("%s: %d materials left out: %s", element, len(left_out), names)
+        log.warning("%s: %s left out: %s", element, plural(len(left_out), "material"), names)
 
 
 def _asked_for(query: Query) -> str:
-    return f"the list of {len(query.ids)} ids" if query.ids is not None else ", ".join(query.systems)
+    return f"the list of {plural(len(query.ids), 'id')}" if query.ids is not None else ", ".join(query.systems)
