@@ -154,7 +154,7 @@ def test_what_is_missing_is_told_in_a_sentence(monkeypatch, tmp_path):
     engine = engine_of("XSPECTRA", {"inputs": {"supercell": None}})
     strontium = made_up.rutile()
     strontium.replace(1, "Sr")
-    with pytest.raises(FailedRunError, match=r"no pseudopotential for Sr: .* for O and Ti only") as caught:
+    with pytest.raises(FailedRunError, match=r"no pseudopotential for Sr: .* for O, Ti, V, Cr and Mn only") as caught:
         engine.write_inputs(tmp_path, strontium, 0)
     assert caught.value.reason == "no_potential"
     monkeypatch.setattr(step_plan, "free_memory_mb", lambda: 100.0)
@@ -167,7 +167,10 @@ def test_what_is_missing_is_told_in_a_sentence(monkeypatch, tmp_path):
 
 @needs_programs
 def test_the_pseudopotentials_pass_the_three_tests(tmp_path):
-    for element, hole in (("O", False), ("Ti", False), ("Ti", True)):
+    for element, hole in [
+        ("O", False),
+        *((metal, hole) for metal in ("Ti", "V", "Cr", "Mn") for hole in (False, True)),
+    ]:
         made = make_pseudopotential(element, tmp_path, hole=hole)
         assert abs(made.worst_level_ry) < 0.001 and made.least_overlap > 0.1 and abs(made.worst_ion_ry) < 0.002
     again = make_pseudopotential("Ti", tmp_path, hole=True)

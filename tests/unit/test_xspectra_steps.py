@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from xanesflow.codes.registry import engine_of
+from xanesflow.codes.registry import engine_of, theory_of
 from xanesflow.codes.xspectra import run_hole_step as steps
 from xanesflow.codes.xspectra.engine import XspectraEngine
 from xanesflow.codes.xspectra.hole_cell import hole_cell
@@ -152,3 +152,12 @@ def test_the_cell_of_a_material_is_searched_once(monkeypatch, rutile):
     for site in (0, 1, 0):
         hole_cell(rutile, site, supercell=None, distance_a=5.0)
     assert len(searches) == 1
+
+
+def test_a_run_says_that_it_was_computed_without_magnetism(tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps({"energy_ry": -100.0}))
+    engine = engine_of("XSPECTRA", {"inputs": {"supercell": None}})
+    assert engine.record(tmp_path)["spin"] == "none: computed non-spin-polarised"
+    (tmp_path / "result.json").write_text(json.dumps({"reason": "not_converged", "detail": "no field"}))
+    assert engine.record(tmp_path) == {}
+    assert "non-spin-polarised and without a Hubbard U, also for magnetic oxides" in theory_of("XSPECTRA").limits

@@ -1,4 +1,4 @@
-"""The atoms that pseudopotentials are made of, as inputs of `ld1.x`: O and Ti, neutral and with a hole in 1s.
+"""The atoms that pseudopotentials are made of, as inputs of `ld1.x`: O, Ti, V, Cr and Mn, whole and with a hole in 1s.
 
 All are scalar-relativistic, of PBE, ultrasoft with two projectors a channel, and hold what XSpectra reconstructs the
 all-electron wave near the nucleus with (GIPAW). Radii are in bohr. Other elements need radii of their own that pass the
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import listing
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,12 @@ ATOMS = {
     ),
     "Ti": _metal(22, d=2, s=2, scale=1.0),
     "V": _metal(23, d=3, s=2, scale=0.97),
+    "Cr": _metal(24, d=5, s=1, scale=0.95),
+    "Mn": _metal(25, d=5, s=2, scale=0.88),
 }  # fmt: skip
 """The atoms that this version has."""
+
+_WITH_HOLE = {"Cr": _metal(24, d=5, s=1, scale=0.91)}  # where the radii of the neutral atom give no good overlap
 
 
 def known_atom(element: str) -> Atom:
@@ -88,9 +93,14 @@ def known_atom(element: str) -> Atom:
     """
     if element not in ATOMS:
         raise XanesflowError(
-            f"there is no pseudopotential for {element}: this version makes them for {' and '.join(ATOMS)} only"
+            f"there is no pseudopotential for {element}: this version makes them for {listing(list(ATOMS))} only"
         )
     return ATOMS[element]
+
+
+def _atom(element: str, *, hole: bool) -> Atom:
+    neutral = known_atom(element)
+    return _WITH_HOLE.get(element, neutral) if hole else neutral
 
 
 def atom_input(element: str, *, hole: bool, name: str) -> str:
@@ -104,7 +114,7 @@ def atom_input(element: str, *, hole: bool, name: str) -> str:
     Raises:
         XanesflowError: there is no such atom.
     """
-    atom = known_atom(element)
+    atom = _atom(element, hole=hole)
     d = atom.d_electrons + hole
     return (
         f"{_all_electron(element, atom.valence.format(d=d), hole=hole, switch=3)}"
@@ -123,7 +133,7 @@ def ions_input(element: str, *, hole: bool, name: str) -> str:
         hole: as for `atom_input`.
         name: of the pseudopotential's file.
     """
-    atom = known_atom(element)
+    atom = _atom(element, hole=hole)
     d = atom.d_electrons + hole
     configurations = [each.format(d=d) for each in (atom.valence.split(" 5p")[0], *atom.ions)]
     tests = "".join(f"  configts({k})='{each}'\n" for k, each in enumerate(configurations, start=1))
