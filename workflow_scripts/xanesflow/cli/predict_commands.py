@@ -47,9 +47,10 @@ def predict(
         typer.Option(
             "--model",
             "-m",
-            metavar="CHECKPOINT",
-            help="A checkpoint, a folder with a model's seeds, or one of `xanesflow model export`; may be repeated, "
-            "for the seeds of a model (its ensemble) and for models of other elements or levels of theory.",
+            metavar="MODEL",
+            help="A checkpoint, a folder with a model's seeds, one of `xanesflow model export`, or builtin:Cu_FEFF, which "
+            "comes with xanesflow (`xanesflow model list`); may be repeated, for the seeds of a model (its ensemble) and "
+            "for models of other elements or levels of theory.",
             show_default=False,
         ),
     ],
@@ -141,7 +142,7 @@ def predict(
     Of several structures, the good ones are predicted and the others are listed with reasons. Exit code 2 if nothing
     can be predicted, or if a named file cannot be used.
 
-    Example: xanesflow predict structures/ --model results/models/expert_m3gnet_Cu_FEFF -o spectra.h5
+    Example: xanesflow predict cuprite --model builtin:Cu_FEFF -o spectra.csv
     """
     with report_input_errors():
         wanted = {"--site": site is not None, "--disorder": disorder != "refuse"}
@@ -192,16 +193,30 @@ def predict(
             sys.exit(2)
 
 
-model_app = typer.Typer(no_args_is_help=True, help="Trained models: describe one, or export it to share.")
+model_app = typer.Typer(
+    no_args_is_help=True, help="Trained models: list those that come along, describe one, or export it to share."
+)
 
 Models = Annotated[
     list[Path],
     typer.Argument(
-        metavar="CHECKPOINT...",
-        help="Checkpoints, a folder with a model's seeds, or an exported one.",
+        metavar="MODEL...",
+        help="Checkpoints, a folder with a model's seeds, an exported one, or builtin:Cu_FEFF.",
         show_default=False,
     ),
 ]
+
+
+@model_app.command(name="list")
+def list_models() -> None:
+    """List the models that come with xanesflow: what each predicts, and how good it is.
+
+    Example: xanesflow model list
+    """
+    with report_input_errors():
+        from xanesflow.cli.show_model import list_builtin
+
+        list_builtin(results())
 
 
 @model_app.command()
@@ -246,6 +261,9 @@ def export(
     creator: Annotated[
         str | None, typer.Option(help="Who made it; by default who made the dataset.", show_default=False)
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Round the weights to 16 bits: half the size.", show_default=False)
+    ] = False,
 ) -> None:
     """Write a model as a folder to share: all seeds, error bars, model card and hashes, without paths of this machine.
 
@@ -256,6 +274,12 @@ def export(
             from xanesflow.prediction.export_model import export_model
 
         folder = export_model(
-            models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
+            models,
+            out,
+            calibrations=calibration or [],
+            predictions=predictions or [],
+            licence=licence,
+            creator=creator,
+            half=half,
         )
         say(results(), f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")

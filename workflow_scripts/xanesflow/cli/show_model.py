@@ -1,4 +1,4 @@
-"""`xanesflow model info`: describes trained models."""
+"""`xanesflow model list` and `xanesflow model info`: describe trained models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from xanesflow.cli.terminal import say
+from xanesflow.prediction.builtin_models import builtin_models
 from xanesflow.prediction.evidence import find_evidence
 from xanesflow.prediction.exported_model import MODEL_FILE, read_about
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
@@ -50,6 +51,20 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
         console.print(table)
         for subset, reason in model.uncalibrated.items():
             say(console, f"{subset}: no error bars: {reason}", style="yellow")
+
+
+def list_builtin(console: Console) -> None:
+    """Print a row for each model that comes with the package, from its model.json."""
+    table = Table(caption="η: how many times smaller the median squared error is than that of the mean spectrum")
+    for name in ("model", "predicts", "features", "trained on", "evaluated on", "η"):
+        table.add_column(name, justify="right" if name in {"trained on", "η"} else "left")
+    for name, folder in builtin_models().items():
+        about = read_about(folder)
+        for subset, each in about["subsets"].items():
+            evidence = each["evidence"]
+            scores = ("-", "-") if evidence is None else (f"{evidence['n']:,}", f"{evidence['eta']:.2f}")
+            table.add_row(name, subset, about["features"], f"{each['n_train']:,}", *scores)
+    console.print(table)
 
 
 def _describe(model: TrainedEnsemble) -> dict[str, Any]:

@@ -15,13 +15,16 @@ from xanesflow.core.text import plural
 DELTA = "delta"
 """The kind of model that predicts the difference to a cheaper level of theory."""
 
+KERNEL = "kernel"
+"""The kind of model that is a kernel regression alone."""
+
 
 @dataclass(frozen=True)
 class ModelCard:
     """What a model is and where it came from; each entry is JSON text in the checkpoint's metadata.
 
     Attributes:
-        kind: `expert`, `universal`, `tuned` or `delta`.
+        kind: `expert`, `universal`, `tuned`, `delta` or `kernel`.
         subset: the subset that the model predicts, such as `Cu_FEFF`; for a universal model the level of theory, such
             as `FEFF`.
         features: such as `m3gnet` or `m3gnet_all+chgnet`.

@@ -13,6 +13,7 @@ _KINDS = {
     "expert": "a network trained on one element at one level of theory",
     "universal": "one network trained on all elements of a level of theory",
     "tuned": "the universal network trained further on one element",
+    "kernel": "a kernel regression of one element at one level of theory",
     "delta": "a correction that turns spectra of a cheaper level of theory into those of a better one",
 }
 

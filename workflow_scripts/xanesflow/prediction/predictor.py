@@ -182,8 +182,8 @@ def predict(
     Args:
         structures: a structure file (POSCAR, CIF, mcif, pymatgen or Materials Project JSON, xyz, extxyz, vasprun.xml;
             compressed or not), a folder of them, a pymatgen Structure, several of these, or a mapping from ids to them.
-        models: one or several checkpoints, or folders of `xanesflow model export`. Seeds of one model form an
-            ensemble; models of several elements and levels of theory can be mixed.
+        models: one or several checkpoints, folders of `xanesflow model export`, or models that come with the package
+            ("builtin:Cu_FEFF"). Seeds of one model form an ensemble; several elements and theories can be mixed.
         subsets: only these, as `Cu_FEFF`; empty: all that the models cover.
         calibrations: files of error bars that do not lie beside their model.
         weights: M3GNet's folder; None: matgl's cache, else a download.

@@ -18,10 +18,12 @@ from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.load_seeds import check_seeds
 from xanesflow.models.model_kinds import ModelCard, TrainedModel
 from xanesflow.models.network.checkpoint import load_checkpoint
+from xanesflow.prediction.builtin_models import path_of
 from xanesflow.prediction.exported_model import MODEL_FILE, check_folder
 
 _WANTED = (
-    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, or one of `xanesflow model export`"
+    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, one of `xanesflow model export`, or one "
+    "that comes with xanesflow (`xanesflow model list`)"
 )
 
 
@@ -67,7 +69,8 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     """Load models; checkpoints that differ only in their seed are one model.
 
     Args:
-        given: checkpoints, folders with `seed*.safetensors`, or folders of `xanesflow model export`.
+        given: checkpoints, folders with `seed*.safetensors`, folders of `xanesflow model export`, or names of models
+            that come with the package (`builtin:Cu_FEFF`).
         calibrations: files of `results/evaluation/calibration`; those beside the models, where the workflow or
             `model export` puts them, are found by themselves.
 
@@ -78,7 +81,7 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     # Group the checkpoints: the seeds of one model share kind, subset and features.
     if not given:
         raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
-    files = list(dict.fromkeys(file for path in given for file in _checkpoints(Path(path))))
+    files = list(dict.fromkeys(file for path in given for file in _checkpoints(path_of(path))))
     groups: dict[tuple[str, str, str], list[tuple[Path, TrainedModel]]] = {}
     for file in files:
         model = load_checkpoint(file)

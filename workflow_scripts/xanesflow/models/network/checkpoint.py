@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.text import plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
-from xanesflow.models.model_kinds import DELTA, ModelCard, TrainedModel
+from xanesflow.models.model_kinds import DELTA, KERNEL, ModelCard, TrainedModel
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.scaling import LIMIT, Scaling
 
@@ -137,6 +137,10 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
             from xanesflow.models.delta.delta_model import DeltaModel  # only imported when it is needed
 
             return DeltaModel.from_tensors(card, energies_ev, tensors)
+        if card.kind == KERNEL:
+            from xanesflow.models.kernel_model import KernelModel
+
+            return KernelModel.from_tensors(card, energies_ev, tensors)
         return Model.from_tensors(card, energies_ev, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
@@ -162,10 +166,15 @@ def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]
     """The arrays and the metadata of a safetensors file, each by name."""
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
     except OSError as error:
         raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
     except SafetensorError as error:
         raise XanesflowError(
             f"{path} is not a model file, or it is damaged ({error}); train the model or copy the file again."
         ) from None
+    half = {
+        name for name, tensor in tensors.items() if tensor.dtype == np.float16
+    }  # of `xanesflow model export --half`
+    return {name: each.astype(np.float32) if name in half else each for name, each in tensors.items()}, metadata

@@ -1,0 +1,115 @@
+"""Make a model that comes with the package: fit it, calibrate its error bars, judge it once, and put it there.
+
+    snakemake dataset --configfile campaigns/builtin_cu.yaml --config 'simulations={archive: feff9-cu.tar.xz}'
+    python studies/make_builtin.py results/dataset/builtin_cu.h5
+    python studies/make_builtin.py results/dataset/builtin_cu.h5 --replace    puts it into the package
+
+A kernel regression is fitted to the training part; the validation part calibrates its error bars; the test part judges
+it. What is there and comes from the same data is not made again. Prints how good it is before and after its numbers are
+rounded to 16 bits, and what is unlike the training sites.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import in_results
+from xanesflow.dataset.read_dataset import load
+from xanesflow.evaluation.error_bars.calibrate import calibrate_model
+from xanesflow.evaluation.metrics import compute_metrics
+from xanesflow.evaluation.predict_spectra import predict_spectra
+from xanesflow.models.kernel_model import KernelModel, fit_kernel_model
+from xanesflow.models.model_kinds import KERNEL
+from xanesflow.models.network.checkpoint import load_if_there, save_checkpoint
+from xanesflow.models.subset_data import SubsetData, read_subset
+from xanesflow.prediction.builtin_models import FOLDER
+from xanesflow.prediction.export_model import export_model
+from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
+
+FEATURES = "chgnet+radial+angular"
+
+
+def main() -> None:
+    """Make what is missing, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--subset", default="Cu_FEFF")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--replace", action="store_true", help="put the model into the package")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    data = read_subset(given.dataset, given.subset, FEATURES)
+    with load(given.dataset) as file:
+        config = str(file.attributes["config"])
+    named = {"model": KERNEL, "features": FEATURES, "subset": given.subset}
+    of = {"model": KERNEL, "features": FEATURES, "of": given.subset, "seed": "0"}
+    checkpoint = in_results(given.results, paths.CHECKPOINT, **of)
+    calibration = in_results(given.results, paths.CALIBRATION, **named)
+    predictions = in_results(given.results, paths.PREDICTIONS, **named)
+
+    # Fit, calibrate and predict the test part, unless that was done for these data.
+    there = load_if_there(checkpoint)
+    if not isinstance(there, KernelModel) or there.card.data_sha256 != data.data_sha256:
+        save_checkpoint(checkpoint, fit_kernel_model(data, config_json=config))
+        for path in (calibration, predictions):
+            path.unlink(missing_ok=True)
+    if not calibration.exists():
+        calibrate_model(given.dataset, [checkpoint], calibration, subset=given.subset, config_json=config)
+    if not predictions.exists():
+        predict_spectra(
+            given.dataset, [checkpoint], predictions, subset=given.subset, calibration=calibration, config_json=config
+        )
+
+    # Export it, and judge what is exported beside what was fitted.
+    exported = given.results / "builtin" / given.subset
+    shutil.rmtree(exported, ignore_errors=True)
+    exported.parent.mkdir(parents=True, exist_ok=True)
+    export_model([checkpoint], exported, half=True)
+    (fitted,), (rounded,) = load_models([checkpoint]), load_models([exported])
+    for part in ("val", "test"):
+        show(part, data, fitted, rounded)
+    size = sum(path.stat().st_size for path in exported.rglob("*") if path.is_file())
+    print(f"{size / 2**20:.1f} MB in {exported}")
+    if given.replace:
+        shutil.rmtree(FOLDER / given.subset, ignore_errors=True)
+        shutil.copytree(exported, FOLDER / given.subset)
+
+
+def show(part: str, data: SubsetData, fitted: TrainedEnsemble, rounded: TrainedEnsemble) -> None:
+    """Print the scores of a part, of all sites and of those that are unlike the training sites."""
+    rows = data.rows(part)
+    truth, mean = data.spectra[rows], data.spectra[data.rows("train")].mean(axis=0)
+    by_model = [model.seed_models[0].predict(data.features[rows]) for model in (fitted, rounded)]
+    for name, predicted in zip(("fitted", "rounded"), by_model, strict=True):
+        scores = compute_metrics(truth, predicted, mean)
+        ratio = ((truth - mean) ** 2).mean(axis=1) / ((truth - predicted) ** 2).mean(axis=1)
+        relative = np.sqrt(((truth - predicted) ** 2).mean(axis=1)) / truth.mean(axis=1)
+        print(
+            f"{part}, {name}: {len(rows)} spectra, eta {scores.eta:.2f}, geometric {np.exp(np.log(ratio).mean()):.2f}, "
+            f"relative RMS {np.median(relative):.4f} (nine in ten below {np.quantile(relative, 0.9):.4f})"
+        )
+    print(
+        f"{part}: rounding changes spectra by {np.abs(by_model[0] - by_model[1]).max() / truth.max():.1e} of the maximum"
+    )
+    sites, calibration = fitted.sites[data.subset], fitted.calibrations[data.subset]
+    distance = sites.distance(data.features[rows])
+    unlike = distance > (sites.limit or np.inf)
+    error = np.sqrt(((truth - by_model[0]) ** 2).mean(axis=1))
+    lower, upper = calibration.bands(by_model[0][None], distance, 0.95)
+    held = ((lower <= truth) & (truth <= upper)).mean(axis=1)
+    for name, some in (("like", ~unlike), ("unlike", unlike)):
+        if some.any():
+            print(
+                f"{part}, {name} the training sites: {some.sum()} spectra, median error {np.median(error[some]):.2e} "
+                f"bohr², {held[some].mean():.1%} of the points in the 95 % bands"
+            )
+
+
+if __name__ == "__main__":
+    main()
