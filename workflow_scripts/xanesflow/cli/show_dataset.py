@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.terminal import messages, say
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import PARTS, site_id
 from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import DatasetFile, load
@@ -72,7 +73,7 @@ def describe(data: DatasetFile) -> dict[str, Any]:
     about = data.attributes
     keys = ("title", "campaign", "creator", "licence", "citation", "created", "schema_version", "content_sha256")
     facts: dict[str, Any] = {"file": str(data.path), **{key: str(about.get(key, "")) for key in keys}}
-    facts["versions"] = json.loads(about.get("versions", "{}"))
+    facts["versions"] = parse_object(str(about.get("versions", "{}")))
     facts["subsets"] = {}
     for name in data:
         subset = data[name]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import say
 from xanesflow.prediction.builtin_models import builtin_models
-from xanesflow.prediction.evidence import find_evidence
+from xanesflow.prediction.evidence import find_evidence, read_evidence
 from xanesflow.prediction.exported_model import MODEL_FILE, read_about
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
@@ -71,19 +71,18 @@ def _describe(model: TrainedEnsemble) -> dict[str, Any]:
     """A model's description in a form that JSON can hold."""
     card = model.card
     folder = model.files[0].parent
-    exported = read_about(folder)["subsets"] if (folder / MODEL_FILE).is_file() else {}
-    found = {} if exported else find_evidence(model)
+    exported = read_evidence(folder) if (folder / MODEL_FILE).is_file() else None
+    found = find_evidence(model) if exported is None else exported
     subsets = {}
     for name, share in card.subsets.items():
         sites = model.sites.get(name)
-        evidence = exported[name]["evidence"] if exported else vars(found[name]) if name in found else None
         subsets[name] = {
             "n_train": share["n_train"],
             "n_val": share["n_val"],
             "data_sha256": share["data_sha256"],
             "error_bars": name in model.calibrations,
             "distance_limit": sites.limit if sites is not None else None,
-            "evidence": evidence,
+            "evidence": vars(found[name]) if name in found else None,
         }
     return {
         "model": card.kind,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xanesflow.core.errors import BadArrayError
+from xanesflow.core.hdf5 import check_array
 
 STRING = h5py.string_dtype("utf-8")
 
@@ -61,6 +61,17 @@ def read_array(group: h5py.Group, name: str, *, exact: bool = False) -> NDArray[
         BadArrayError: it is missing, or has another type or number of axes.
         OSError, RuntimeError, ValueError: the file is damaged.
     """
+    dataset, kind = check_type(group, name, exact=exact), type_of(name).kind
+    return np.asarray(dataset.asstr()[:], dtype=np.str_) if kind == "text" else np.asarray(dataset[:], dtype=kind)
+
+
+def check_type(group: h5py.Group, name: str, *, exact: bool = False) -> h5py.Dataset:
+    """Check the type and the axes of an array, as `read_array` does, without reading it.
+
+    Raises:
+        BadArrayError: it is missing, or has another type or number of axes.
+        SenselessFileError: it cannot have the size that it announces.
+    """
     kind, axes, _ = type_of(name)
     dataset = group.get(name)
     if not isinstance(dataset, h5py.Dataset):
@@ -71,15 +82,5 @@ def read_array(group: h5py.Group, name: str, *, exact: bool = False) -> NDArray[
         raise BadArrayError("types", f"it holds {given}, but must hold {kind}")
     if dataset.ndim != axes:
         raise BadArrayError("shapes", f"it has {dataset.ndim} axes, but must have {axes}")
-    check_size(dataset)
-    return np.asarray(dataset.asstr()[:], dtype=np.str_) if text else np.asarray(dataset[:], dtype=kind)
-
-
-def check_size(dataset: h5py.Dataset) -> None:
-    """Check that the file can hold an array of the stated shape, before memory is allocated for it.
-
-    Raises:
-        OSError: the file is far too small (even if compressed 1000-fold), so the stated shape must be damaged.
-    """
-    if dataset.size and dataset.size * dataset.dtype.itemsize > 1000 * Path(dataset.file.filename).stat().st_size:
-        raise OSError(f"its shape is said to be {dataset.shape}, but the file is too small for that")
+    check_array(dataset)
+    return dataset

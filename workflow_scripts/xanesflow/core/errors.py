@@ -141,6 +141,14 @@ class BadArrayError(LibraryError):
         self.check = check
 
 
+class BadTextError(LibraryError, ValueError):
+    """JSON or YAML that cannot be used; the message is a sentence without its subject, the text."""
+
+
+class SenselessFileError(LibraryError, OSError):
+    """A file whose parts lie about their size or refer to each other without end; the message is a clause."""
+
+
 class GridNotCoveredError(LibraryError, ValueError):
     """The computed energies do not span the grid; the message says by how much."""
 

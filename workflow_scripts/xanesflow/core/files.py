@@ -6,12 +6,14 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core import limits
+from xanesflow.core.errors import SenselessFileError, XanesflowError
 
 
 def temporary_name(target: Path, middle: str) -> str:
@@ -74,6 +76,22 @@ def write_text(target: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `target`, completely or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_small(path: str | Path, most: int = limits.RECORD) -> bytes:
+    """Read a file that should be small.
+
+    Raises:
+        OSError: it cannot be read.
+        SenselessFileError: it is no plain file, or has more than `most` bytes.
+    """
+    with Path(path).open("rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise SenselessFileError("it is no plain file")
+        content = opened.read(most + 1)
+    if len(content) > most:
+        raise SenselessFileError(f"it has more than {most:,} bytes")
+    return content
 
 
 def list_files(paths: Iterable[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The largest files that are read, by kind: far beyond honest files, and small enough to be refused in seconds."""
+"""The largest, deepest and most that is read, by kind of file: far beyond honest files, and refused in seconds."""
 
 STRUCTURE_FILE = 16 * 2**20
 """Bytes of one structure file, packed and unpacked. 100,000 atoms take about 6 MB."""
@@ -9,5 +9,47 @@ ARCHIVE_MEMBER = 64 * 2**20
 ARCHIVE_HEADER = 2**20
 """Bytes of names that a header of a tar announces."""
 
+RECORD = 4 * 2**20
+"""Bytes of a run.json, and of another record that the workflow keeps of a run or a chunk; one has some 5 kB."""
+
+STRUCTURE_FILE = 16 * 2**20
+"""Bytes of a structure file, also unpacked; 100,000 atoms take about 6 MB."""
+
+ATOMS = 20_000
+"""Atoms of a cell; the largest of the published dataset has a few hundred. Symmetry of this many takes seconds."""
+
+MEASURED_FILE = 20_000_000
+"""Bytes of a file of measured spectra, and of its text in columns; a spectrum has about 100 kB."""
+
+MEASURED_UNPACKED = 200_000_000
+"""Bytes of a compressed Athena project, unpacked; one of hundreds of spectra has a few MB."""
+
 ARRAYS_OF_NPZ = 8 * 2**30
 """Bytes of all arrays of a NumPy file, unpacked. The published training data of all subsets has 0.2 GiB."""
+
+NAMES_OF_NPZ = 1000
+"""Arrays of a NumPy file."""
+
+ARRAY_OF_HDF5 = 8 * 2**30
+"""Bytes of one array of an HDF5 file, unpacked."""
+
+SPARE_OF_HDF5 = 64 * 2**20
+"""Bytes that an array of an HDF5 file may have however small the file is; beyond, `PACKING_OF_HDF5` counts."""
+
+PACKING_OF_HDF5 = 50
+"""How many times larger than its file an array may be; compressed spectra and features shrink to a half."""
+
+DEPTH_OF_HDF5 = 8
+"""Groups in one another; the files of the workflow have three."""
+
+OBJECTS_OF_HDF5 = 2_000_000
+"""Groups and arrays of an HDF5 file; a dataset has one for each structure."""
+
+CONFIG_FILE = 2**20
+"""Bytes of a configuration file."""
+
+VALUES_OF_CONFIG = 200_000
+"""Keys and values of a configuration, with each use of an anchor counted again."""
+
+DEPTH_OF_TEXT = 100
+"""Brackets in one another in JSON, YAML and Athena projects; a structure has five."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import h5py
 
 from xanesflow.core.arrays import read_array, write_array
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS, Rejected
 from xanesflow.core.sites import Site
@@ -116,8 +116,10 @@ def read_rejected_group(parent: h5py.Group) -> list[Rejected]:
     """Read what `write_rejected_group` wrote.
 
     Raises:
-        BadArrayError: a column is missing or of another type.
-        ValueError: the columns have different lengths, or a reason is not known.
+        BadArrayError: a column is missing, or has another type or length.
+        ValueError: a reason is not known.
     """
     columns = [read_array(parent, f"rejected/{name}").tolist() for name in REJECTED_COLUMNS]
+    if len({len(column) for column in columns}) > 1:
+        raise BadArrayError("shapes", "its columns have different lengths")
     return [Rejected(*row) for row in zip(*columns, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xanesflow.core.foreign_json import parse_json
 from xanesflow.core.text import plural, quoted
 from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_sites, sites_of_dataset
 from xanesflow.dataset.file import structure_json
@@ -139,7 +139,7 @@ def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: floa
     # Compare structures as JSON values, so that spacing and the order of keys do not count.
     for material in dict.fromkeys(old.material_id[rows].tolist()):
         texts = (structure_json(before.hdf5, name, material), structure_json(after.hdf5, name, material))
-        if texts[0] != texts[1] and json.loads(texts[0]) != json.loads(texts[1]):
+        if texts[0] != texts[1] and parse_json(texts[0]) != parse_json(texts[1]):
             found.structures.append(material)
     for key, was in old.attributes.items():
         if (now := new.attributes.get(key)) != was:
@@ -158,7 +158,8 @@ def _compare_features(old: SubsetView, new: SubsetView, found: SubsetDifference,
         if widths[0] != widths[1]:
             found.remarks.append(f"the features {name} had {widths[0]} numbers for each site and now have {widths[1]}")
             continue
-        if old.data(path).attrs.get("weights_hash") != new.data(path).attrs.get("weights_hash"):
+        hashes = [str(subset.data(path).attrs.get("weights_hash")) for subset in (old, new)]
+        if hashes[0] != hashes[1]:
             found.remarks.append(f"the features {name} were computed with other weights")
         apart = found.table[name][found.table["where"] == BOTH]
         if number := int((~(apart <= tolerance)).sum()):

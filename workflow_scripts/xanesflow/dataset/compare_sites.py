@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.npz import open_npz
 from xanesflow.dataset.feature_files import read_feature_file
 from xanesflow.dataset.read_dataset import SubsetView, load
 
@@ -117,7 +118,7 @@ def compare_with_published(dataset: Path, published: Path, subset: str | None = 
 
 def _featurizers(published: Path, new: Sites) -> list[str]:
     """Featurizers of a dataset that an npz file has too; its unnamed `features` are the only ones of their width."""
-    with np.load(published, allow_pickle=False) as arrays:
+    with open_npz(published) as arrays:  # read before, and so known to be whole
         own = [name for name in new.features if f"features_{name}" in arrays]
         if own or "features" not in arrays:
             return own

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.config.campaign import Campaign
-from xanesflow.core import limits
 from xanesflow.core.arrays import type_of
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
-from xanesflow.core.text import one_line
+from xanesflow.core.npz import open_npz
 from xanesflow.dataset.file import report_damage, structure_json, structure_key
 from xanesflow.dataset.read_dataset import load
 
@@ -114,60 +110,22 @@ def read_feature_file(path: str | Path, subset: str, featurizers: Sequence[str])
 
 
 def _read_npz(path: Path, featurizers: Sequence[str]) -> GivenData:
-    try:
-        opened = np.load(path, allow_pickle=False)
-        if isinstance(opened, np.ndarray):
-            raise XanesflowError(f"{path} holds a single array, not several named ones; write it with np.savez.")
-        _check_sizes(path)
-        with opened:
-            stored = _Stored(path, opened)
-            return GivenData(
-                ids=stored.array("ids", "material_id").tolist(),
-                spectra=stored.array("spectra"),
-                features={name: stored.array(stored.name_of(name, featurizers), "features") for name in featurizers},
-                featurizers={
-                    name: {
-                        "meaning": f"{KNOWN.get(name, name)}; computed elsewhere, taken from a file",
-                        "weights_hash": stored.one_text(f"weights_hash_{name}", stored.one_text("weights_hash")),
-                    }
-                    for name in featurizers
-                },
-                energy_ev=stored.array("energy") if "energy" in opened else None,
-                multiplicity=stored.array("multiplicity") if "multiplicity" in opened else None,
-            )
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise XanesflowError(
-            f"{path} cannot be read as an npz file ({one_line(error)}); write it again with np.savez."
-        ) from None
-
-
-def _check_sizes(path: Path) -> None:
-    """Compare what the arrays of an npz file announce with what it holds, before any memory is asked for.
-
-    Raises:
-        XanesflowError: the arrays are too large.
-        ValueError: an array announces more than the file holds, or its header cannot be read.
-    """
-    announced = 0
-    with zipfile.ZipFile(path) as packed:
-        for info in packed.infolist():
-            with packed.open(info) as member:
-                version = np.lib.format.read_magic(member)
-                reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-                if version not in reads:
-                    raise ValueError(f"{info.filename} has a header of an unknown version")
-                try:
-                    shape, _, dtype = reads[version](member)
-                except (SyntaxError, TokenError, RecursionError, MemoryError):  # raised by NumPy's own parser
-                    raise ValueError(f"the header of {info.filename} is damaged") from None
-                size = 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
-                if size > info.file_size:
-                    raise ValueError(f"{info.filename} announces {size:,} bytes and has {info.file_size:,}")
-                announced += size
-    if announced > limits.ARRAYS_OF_NPZ:
-        raise XanesflowError(
-            f"The arrays of {path} have {announced / 2**30:,.1f} GiB, and at most {limits.ARRAYS_OF_NPZ / 2**30:.0f} "
-            "GiB are read; write a file for each subset."
+    sentence = f"{path} cannot be read as an npz file ({{why}}); write it again with np.savez."
+    with explain_damage(sentence), open_npz(path) as opened:
+        stored = _Stored(path, opened)
+        return GivenData(
+            ids=stored.array("ids", "material_id").tolist(),
+            spectra=stored.array("spectra"),
+            features={name: stored.array(stored.name_of(name, featurizers), "features") for name in featurizers},
+            featurizers={
+                name: {
+                    "meaning": f"{KNOWN.get(name, name)}; computed elsewhere, taken from a file",
+                    "weights_hash": stored.one_text(f"weights_hash_{name}", stored.one_text("weights_hash")),
+                }
+                for name in featurizers
+            },
+            energy_ev=stored.array("energy") if "energy" in opened else None,
+            multiplicity=stored.array("multiplicity") if "multiplicity" in opened else None,
         )
 
 

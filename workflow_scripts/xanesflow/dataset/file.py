@@ -12,11 +12,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from xanesflow.core.arrays import check_size
-from xanesflow.core.errors import XanesflowError
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.errors import BadTextError, SenselessFileError, XanesflowError
+from xanesflow.core.hdf5 import check_array, open_hdf5, plain_attributes
 from xanesflow.core.sites import Subset
-from xanesflow.core.text import one_line, quoted
+from xanesflow.core.text import quoted
 
 SCHEMA = "xanesflow-dataset"
 SCHEMA_VERSION = "1.1"
@@ -52,9 +52,9 @@ def open_dataset(path: str | Path) -> h5py.File:
     try:
         file = open_hdf5(path)
     except OSError as error:
-        said = one_line(error)
-        what = "is cut short" if "truncated" in said else "is damaged"
-        raise XanesflowError(f"{path} {what} ({said}); copy it or build it again.") from None
+        why = what_is_wrong(error)
+        what = "is cut short" if "cut short" in why else f"is damaged ({why})"
+        raise XanesflowError(f"{path} {what}; copy it or build it again.") from None
     try:
         _check_version(file, path)
     except BaseException:
@@ -114,7 +114,19 @@ def structure_json(file: h5py.File, subset: str, material_id: str) -> str:
         raise XanesflowError(
             f"{Path(file.filename).name} holds no structure of {material_id}; see `xanesflow dataset validate`."
         )
-    return str(file[STRUCTURES][key].asstr()[()])
+    return text_of(file[STRUCTURES], key)
+
+
+def text_of(group: h5py.Group, name: str) -> str:
+    """A single text of an open file.
+
+    Raises:
+        SenselessFileError: it is no single text.
+    """
+    item = group[name]
+    if not isinstance(item, h5py.Dataset) or h5py.check_string_dtype(item.dtype) is None or item.shape != ():
+        raise SenselessFileError(f"{group.name.strip('/')}/{name[:80]} is no text")
+    return str(item.asstr()[()])
 
 
 def about_structure(file: h5py.File, key: str) -> dict[str, str]:
@@ -135,11 +147,7 @@ def attributes_of(item: h5py.File | h5py.Dataset) -> dict[str, Any]:
     That hash differs between subsets, and models compare the other attributes of features to check that those of
     several subsets were computed in the same way.
     """
-    return {
-        name: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-        for name, value in item.attrs.items()
-        if name != "sha256"
-    }
+    return {name: value for name, value in plain_attributes(item).items() if name != "sha256"}
 
 
 def datasets_of(group: h5py.Group) -> Iterator[h5py.Dataset]:
@@ -159,7 +167,7 @@ def hash_of(dataset: h5py.Dataset) -> str:
     texts, it covers `str` and the shape, then for each text the number of its UTF-8 bytes in decimal, a colon, and
     the bytes.
     """
-    check_size(dataset)
+    check_array(dataset)
     digest = hashlib.sha256()
     if h5py.check_string_dtype(dataset.dtype) is None:
         digest.update(f"{dataset.dtype.str}{dataset.shape}".encode())
@@ -175,7 +183,7 @@ def hash_of_structures(structures: h5py.Group) -> str:
     """SHA-256 of all structures, sorted by name: name and JSON of each, written as `hash_of` writes texts."""
     digest = hashlib.sha256()
     for name in names_in(structures):
-        for text in (name.encode(), structures[name][()]):
+        for text in (name.encode(), text_of(structures, name).encode()):
             digest.update(b"%d:%s" % (len(text), text))
     return digest.hexdigest()
 
@@ -215,14 +223,16 @@ def report_damage(path: str | Path) -> Iterator[None]:
         if not of_hdf5(error):
             raise
         raise XanesflowError(
-            f"{path} is damaged ({one_line(error)}); copy it or build it again, or see `xanesflow dataset validate`."
-        ) from None
+            f"{path} is damaged ({what_is_wrong(error)}); copy it or build it again, or see "
+            "`xanesflow dataset validate`."
+        ) from error
 
 
 def of_hdf5(error: Exception) -> bool:
-    """Whether an exception was raised within h5py, or by bytes in the file that are not valid text."""
+    """Whether an exception is about a file's content: raised within h5py, or by a text or number in it."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, UnicodeDecodeError) or "h5py" in Path(innermost.f_code.co_filename).parts
+    of_content = isinstance(error, (UnicodeDecodeError, SenselessFileError, BadTextError))
+    return of_content or "h5py" in Path(innermost.f_code.co_filename).parts
 
 
 def names_in(group: h5py.Group) -> list[str]:

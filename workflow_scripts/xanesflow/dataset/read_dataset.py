@@ -11,7 +11,6 @@ with xanesflow.load("results/dataset/cu_archive.h5") as data:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.arrays import read_array
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import BadArrayError, XanesflowError
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
 from xanesflow.core.tables import read_rejected_group
-from xanesflow.core.text import one_line, plural, quoted
+from xanesflow.core.text import plural, quoted
+from xanesflow.dataset.check_form import check_form
 from xanesflow.dataset.file import about_material, attributes_of, open_dataset, structure_json, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
@@ -63,12 +65,16 @@ class DatasetFile:
         self.path = Path(path)
         self._file = open_dataset(path)
         self.subsets: tuple[str, ...] = tuple(subset_names(self._file))
+        self._checked: set[str] = set()
 
     def __getitem__(self, subset: str) -> SubsetView:
         if subset not in self.subsets:
             raise XanesflowError(
                 f"{self.path} has no subset {subset}; it has {', '.join(self.subsets) or 'none'}. Name one of these."
             )
+        if subset not in self._checked:
+            check_form(self.path, self.hdf5[subset], subset)
+            self._checked.add(subset)
         return SubsetView(self, subset)
 
     def __iter__(self) -> Iterator[str]:
@@ -212,22 +218,10 @@ class SubsetView:
         """Read an array of the whole subset, whichever sites this view shows.
 
         Raises:
-            XanesflowError: it is missing, has another type or shape, or not a row for each spectrum.
+            XanesflowError: it is missing.
         """
         self.data(name)
-        try:
-            values = read_array(self.hdf5, name)
-        except BadArrayError as error:
-            raise XanesflowError(
-                f"{self.name} in {self._dataset.path} is not laid out as a dataset of xanesflow ({name}: {error}); "
-                "build it again, or see `xanesflow dataset validate`."
-            ) from None
-        if name != "energy" and len(values) != (n := len(self.data("spectra"))):
-            raise XanesflowError(
-                f"{self.name} in {self._dataset.path} has {n} spectra, but {plural(len(values), 'row')} of "
-                f"{name.rsplit('/', maxsplit=1)[-1]}; build the dataset again (snakemake dataset)."
-            )
-        return values
+        return read_array(self.hdf5, name)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -323,13 +317,9 @@ class SubsetView:
         from pymatgen.core import Structure  # the import takes seconds
 
         text = structure_json(self._dataset.hdf5, self.name, material_id)
-        try:
-            return Structure.from_dict(json.loads(text))
-        except Exception as error:  # pymatgen may raise anything
-            raise XanesflowError(
-                f"The structure of {material_id} in {self._dataset.path} cannot be read ({one_line(error)}); see "
-                "`xanesflow dataset validate`."
-            ) from None
+        sentence = f"The structure of {material_id} in {self._dataset.path} cannot be read ({{why}}); see "
+        with explain_damage(sentence + "`xanesflow dataset validate`."):
+            return Structure.from_dict(parse_object(text))
 
     def about(self, material_id: str) -> dict[str, str]:
         """What is known of a material's structure: `name`, `reference` and, of a cell, `parent`, as far as known."""

@@ -9,11 +9,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.hdf5 import check_schema, read_hdf5
 from xanesflow.core.sites import Subset
-from xanesflow.core.text import quoted
 
 SCHEMA = "xanesflow predictions 1"
 
@@ -153,29 +151,23 @@ def read_predictions(path: str | Path) -> Predictions:
     Raises:
         XanesflowError: the file cannot be read or is not a prediction file.
     """
-    try:
-        with open_hdf5(path) as file:
-            attributes = file.attrs
-            if attributes.get("schema") != SCHEMA:
-                raise KeyError(f"its schema is {quoted(attributes.get('schema'))}, wanted '{SCHEMA}'")
-            return Predictions(
-                model=str(attributes["model"]),
-                features=str(attributes["features"]),
-                subset=str(attributes["subset"]),
-                part=str(attributes["part"]),
-                n_train=int(attributes["n_train"]),
-                seeds=[int(seed) for seed in file["seeds"][:]],
-                ids=list(file["ids"].asstr()[:]),
-                energy_ev=file["energy"][:],
-                spectra=file["spectra"][:],
-                predictions=file["predictions"][:],
-                by_seed=file["predictions_by_seed"][:],
-                baseline=file["baseline"][:],
-                uncertainty=_read_uncertainty(file["uncertainty"]) if "uncertainty" in file else None,
-                uncalibrated=str(attributes.get("uncalibrated", "")),
-            )
-    except (OSError, KeyError) as error:
-        raise XanesflowError(
-            f"{path} is not a prediction file of xanesflow ({error.args[0] if error.args else error}); delete it "
-            "and run snakemake evaluation."
-        ) from None
+    sentence = f"{path} is not a prediction file of xanesflow ({{why}}); delete it and run snakemake evaluation."
+    with read_hdf5(path, sentence) as file:
+        check_schema(file, SCHEMA)
+        attributes = file.attrs
+        return Predictions(
+            model=str(attributes["model"]),
+            features=str(attributes["features"]),
+            subset=str(attributes["subset"]),
+            part=str(attributes["part"]),
+            n_train=int(attributes["n_train"]),
+            seeds=[int(seed) for seed in file["seeds"][:]],
+            ids=list(file["ids"].asstr()[:]),
+            energy_ev=file["energy"][:],
+            spectra=file["spectra"][:],
+            predictions=file["predictions"][:],
+            by_seed=file["predictions_by_seed"][:],
+            baseline=file["baseline"][:],
+            uncertainty=_read_uncertainty(file["uncertainty"]) if "uncertainty" in file else None,
+            uncalibrated=str(attributes.get("uncalibrated", "")),
+        )

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.core.arrays import read_array, write_array
-from xanesflow.core.errors import BadArrayError, XanesflowError
+from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_rejected_group, write_rejected_group
@@ -144,24 +145,20 @@ def read_features(path: str | Path) -> SiteFeatures:
         XanesflowError: it does not exist, or is not such a file.
     """
     path = Path(path)
-    try:
-        with open_hdf5(path) as file:
-            attributes = dict(file.attrs)
-            return SiteFeatures(
-                material_id=read_array(file, "material_id"),
-                site_index=read_array(file, "site_index"),
-                features=read_array(file, "features"),
-                featurizer=attributes["featurizer"],
-                meaning=attributes["meaning"],
-                weights_hash=attributes["weights_hash"],
-                versions=json.loads(attributes["versions"]),
-                rejected=read_rejected_group(file),
-                attributes=attributes,
-            )
-    except (OSError, KeyError, TypeError, BadArrayError) as error:
-        raise XanesflowError(
-            f"{path} is not a readable file of features ({error}): compute it again with the target `features`."
-        ) from error
+    sentence = f"{path} is not a readable file of features ({{why}}): compute it again with the target `features`."
+    with read_hdf5(path, sentence) as file:
+        attributes = dict(file.attrs)
+        return SiteFeatures(
+            material_id=read_array(file, "material_id"),
+            site_index=read_array(file, "site_index"),
+            features=read_array(file, "features"),
+            featurizer=attributes["featurizer"],
+            meaning=attributes["meaning"],
+            weights_hash=attributes["weights_hash"],
+            versions=parse_object(attributes["versions"]),
+            rejected=read_rejected_group(file),
+            attributes=attributes,
+        )
 
 
 def _compute_texts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.files import atomic_path
+from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.tensors_file import read_tensors
 from xanesflow.interpretation.figures_of_merit import metrics_of
 from xanesflow.interpretation.rank_aae.judge_axes import AxisScores, best_seed
 from xanesflow.interpretation.site_descriptors import RANKED
@@ -117,12 +117,8 @@ def read_scores(path: Path) -> dict[str, AxisScores]:
     Raises:
         XanesflowError: the file is no trained seed of RankAAE.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            parts = json.loads((file.metadata() or {})["scores"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise XanesflowError(f"{path} is no trained seed of RankAAE ({error}); delete it and run again.") from None
-    return {
-        part: AxisScores(**given | {"spearman": np.array(given["spearman"], dtype=np.float64)})
-        for part, given in parts.items()
-    }
+    with explain_damage(f"{path} is no trained seed of RankAAE ({{why}}); delete it and run again."):
+        return {
+            part: AxisScores(**given | {"spearman": np.array(given["spearman"], dtype=np.float64)})
+            for part, given in parse_object(read_tensors(path)[1]["scores"]).items()
+        }

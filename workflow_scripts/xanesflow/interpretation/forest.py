@@ -132,8 +132,16 @@ class Forest:
 
         Raises:
             KeyError: an array is missing.
+            ValueError: a node refers to one before it.
         """
-        return cls(**{name: arrays[name] for name in cls.__annotations__})
+        found = cls(**{name: arrays[name] for name in cls.__annotations__})
+        # Each node comes before those below it, so that a walk down ends.
+        nodes, own = len(found.feature), np.arange(len(found.feature))
+        inner = found.feature >= 0
+        for below in (found.left, found.right):
+            if not ((below[inner] > own[inner]) & (below[inner] < nodes)).all():
+                raise ValueError
+        return found
 
 
 def _rounded_down(threshold: Floats) -> npt.NDArray[np.float32]:

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
+from pydantic import TypeAdapter
 from safetensors.numpy import save_file
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage, what_is_wrong
+from xanesflow.core.errors import SenselessFileError, XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.foreign_json import parse_json, parse_object
+from xanesflow.core.tensors_file import read_tensors
 from xanesflow.core.text import quoted
 from xanesflow.interpretation.domain import Domain
 from xanesflow.interpretation.fit_reader import FittedReader, arrays_of, fit_reader, from_arrays
@@ -137,33 +140,33 @@ def load_interpreter(path: Path) -> Interpreter:
     arrays, texts = _read(path)
     if texts.get("format") != FORMAT:
         raise XanesflowError(
-            f"{path} is no interpreter of this version (its format is {quoted(texts.get('format'))}); name a file of "
-            "results/interpretation/models, made by snakemake interpretation."
+            f"{path} is no interpreter of this version (its format is {quoted(texts.get('format'))}); name a file "
+            "of results/interpretation/models, made by snakemake interpretation."
         )
-    try:
-        card = json.loads(texts["card"])
-        card |= {"elements": tuple(card["elements"]), "not_known": tuple(card["not_known"])}
+    with explain_damage(f"The interpreter {path} is damaged ({{why}}); make it again."):
+        card = TypeAdapter(Card).validate_python(parse_object(texts["card"]))
+        names = ("mean", "scale", "low", "high", "prior")
         targets = Targets(
-            tuple(json.loads(texts["names"])),
-            **{name: arrays[f"targets.{name}"] for name in ("mean", "scale", "low", "high", "prior")},
-            classes={name: tuple(each) for name, each in json.loads(texts["classes"]).items()},
+            tuple(map(str, parse_json(texts["names"]))),
+            **{name: arrays[f"targets.{name}"] for name in names},
+            classes={name: tuple(map(int, each)) for name, each in parse_object(texts["classes"]).items()},
         )
-        temperatures = json.loads(texts["temperatures"])
-        readers = {view: from_arrays(card["model"], view, arrays, temperatures[view], targets) for view in VIEWS}
+        temperatures = parse_object(texts["temperatures"])
+        readers = {view: from_arrays(card.model, view, arrays, temperatures[view], targets) for view in VIEWS}
         domain = Domain.from_arrays({n.removeprefix("domain."): v for n, v in arrays.items() if n[:7] == "domain."})
-        seen, ids, formulas = arrays["seen"].astype(np.float64), json.loads(texts["ids"]), json.loads(texts["formulas"])
-        return Interpreter(Card(**card), targets, readers, domain, seen, arrays["values"], ids, formulas)
-    except (KeyError, TypeError, ValueError) as error:
-        raise XanesflowError(f"The interpreter {path} is damaged ({error}); make it again.") from None
+        seen = arrays["seen"].astype(np.float64)
+        ids, formulas = (list(map(str, parse_json(texts[name]))) for name in ("ids", "formulas"))
+        if len({len(each) for each in (seen, arrays["values"], ids, formulas)}) > 1:
+            raise ValueError
+        return Interpreter(card, targets, readers, domain, seen, arrays["values"], ids, formulas)
 
 
 def _read(path: Path) -> tuple[Mapping[str, npt.NDArray[Any]], dict[str, str]]:
     try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        return read_tensors(path)
+    except SenselessFileError as error:
+        raise XanesflowError(f"{path} is no interpreter, or it is damaged ({error}); make it again.") from None
     except OSError as error:
         raise XanesflowError(
-            f"The interpreter {path} cannot be read ({error}); run snakemake interpretation first."
+            f"The interpreter {path} cannot be read ({what_is_wrong(error)}); run snakemake interpretation first."
         ) from None
-    except SafetensorError as error:
-        raise XanesflowError(f"{path} is no interpreter, or it is damaged ({error}); make it again.") from None

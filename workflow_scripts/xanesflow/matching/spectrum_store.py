@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.files import atomic_path, user_cache
+from xanesflow.core.npz import open_npz
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +49,16 @@ class StoredSpectrum:
     background: Floats
     failure: str = ""
     record: Mapping[str, Any] | None = None
+
+    def usable(self) -> bool:
+        """Whether the arrays are a spectrum: of one length, finite, with rising energies; or there is a failure."""
+        curves = np.array([self.energy_ev, self.cross_section, self.background]) if self._of_one_length() else None
+        if curves is None or not curves.size:
+            return bool(self.failure) and curves is not None
+        return not self.failure and bool(np.isfinite(curves).all() and (np.diff(curves[0]) > 0).all())
+
+    def _of_one_length(self) -> bool:
+        return self.energy_ev.ndim == 1 and self.energy_ev.shape == self.cross_section.shape == self.background.shape
 
     @classmethod
     def failed(cls, why: str) -> StoredSpectrum:
@@ -107,12 +117,13 @@ class SpectrumStore:
     def get(self, key: str) -> StoredSpectrum | None:
         """The spectrum of a key; None if there is none, or its file is damaged."""
         try:
-            with np.load(self._path(key), allow_pickle=False) as file:
+            with open_npz(self._path(key)) as file:
                 energy, spectrum, background = (file[name].astype(np.float64) for name in _COLUMNS)
                 record = json.loads(str(file["record"])) if "record" in file else None
-                return StoredSpectrum(energy, spectrum, background, str(file["failure"]), record)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                found = StoredSpectrum(energy, spectrum, background, str(file["failure"])[:1000], record)
+        except Exception:  # not there, or damaged: NumPy raises all kinds of errors
             return read_library(self._library).get(key)
+        return found if found.usable() else None
 
     def put(self, key: str, spectrum: StoredSpectrum) -> None:
         """Keep a spectrum."""

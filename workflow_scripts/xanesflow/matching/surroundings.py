@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
 from xanesflow.core.files import write_text
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.interpretation.describe_structure import oxidation_states
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.spectrum_store import structure_hash
@@ -32,6 +33,9 @@ class Surroundings:
 
     oxidation_state: float | None
     coordination: float | None
+
+
+_KEPT = tuple(each.name for each in fields(Surroundings))
 
 
 def is_metallic(structure: Structure) -> bool:
@@ -60,8 +64,9 @@ def describe_surroundings(candidate: Candidate, folder: Path | None = None) -> S
     path = folder / "surroundings" / f"v{_VERSION}" / name if folder else None
     if path is not None:
         try:
-            return Surroundings(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            kept = parse_object(path.read_text(encoding="utf-8"))
+            return Surroundings(*(None if kept[name] is None else float(kept[name]) for name in _KEPT))
+        except (OSError, ValueError, TypeError, KeyError):
             pass
     structure = candidate.structure()
     atoms = sum(multiplicity for _, multiplicity in candidate.sites)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions_file import read_predictions
+from xanesflow.prediction.exported_model import MODEL_FILE, read_about
 from xanesflow.prediction.trained_models import TrainedEnsemble
 
 
@@ -63,6 +66,19 @@ def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()
     return {subset: each for subset in model.subsets if (each := found.get(subset)) is not None}
 
 
+def read_evidence(folder: Path) -> dict[str, Evidence]:
+    """The scores that an exported model records, by subset; a subset without any is missing.
+
+    Raises:
+        XanesflowError: its `model.json` is missing, damaged or of another version.
+    """
+    about = read_about(folder)
+    with explain_damage(f"{folder / MODEL_FILE} is damaged ({{why}}); export the model again."):
+        given = {name: each["evidence"] for name, each in about["subsets"].items()}
+        known = TypeAdapter(Evidence)
+        return {name: known.validate_python(each) for name, each in given.items() if each is not None}
+
+
 def _beside(model: TrainedEnsemble, subset: str) -> Path:
     results = model.files[0].absolute().parent.parent.parent
     return in_results(results, paths.PREDICTIONS, model=model.card.kind, features=model.card.features, subset=subset)
@@ -70,11 +86,8 @@ def _beside(model: TrainedEnsemble, subset: str) -> Path:
 
 def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:
     """Whether predictions were made by these checkpoints and no other."""
-    try:
-        with open_hdf5(path) as file:
-            used = json.loads(file.attrs["inputs_sha256"])
-    except (OSError, KeyError, ValueError) as error:
-        raise XanesflowError(f"{path} is not a prediction file of xanesflow ({error}); leave it out.") from None
+    with read_hdf5(path, f"{path} is not a prediction file of xanesflow ({{why}}); leave it out.") as file:
+        used = parse_object(str(file.attrs["inputs_sha256"]))
     return {sha for name, sha in used.items() if name.endswith(".safetensors")} == set(hashes.values())
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import new_folder, sha256_file, write_hashes, write_text
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.dataset.build import CITATION
 from xanesflow.dataset.share.licences import licence_text
 from xanesflow.dataset.share.scrub import Scrubber, check_package
@@ -133,7 +133,7 @@ def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:
 
 def _copy_calibration(source: Path, target: Path, model: TrainedEnsemble, owner: Ensemble, scrubber: Scrubber) -> None:
     """Write a subset's calibration for the exported checkpoints, whose hashes differ from the originals'."""
-    with open_hdf5(source) as file:
+    with read_hdf5(source, f"{source} is not a calibration of xanesflow ({{why}}); leave it out.") as file:
         made = {name: str(file.attrs[name]) for name in ("created", "versions") if name in file.attrs}
         if "config" in file.attrs:
             made["config"] = scrubber.config(str(file.attrs["config"]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import HASHES, sha256_file
+from xanesflow.core.damage import explain_damage
+from xanesflow.core.errors import SenselessFileError, XanesflowError
+from xanesflow.core.files import HASHES, read_small, sha256_file
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.text import quoted
 
 MODEL_FILE = "model.json"
@@ -43,18 +44,14 @@ def read_about(folder: Path) -> dict[str, Any]:
         XanesflowError: it is missing, damaged or of another version.
     """
     path = folder / MODEL_FILE
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        found = about["format"]
+    with explain_damage(f"{path} is damaged ({{why}}); {_AGAIN}."):
+        about = parse_object(read_small(path))
+        found = str(about["format"])
         if found == FORMAT and not all(isinstance(name, str) for name in about["checkpoints"].values()):
-            raise ValueError("its checkpoints are not names of files")
-    except OSError as error:
-        raise XanesflowError(f"{path} cannot be read ({error.strerror}); {_AGAIN}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise XanesflowError(f"{path} is damaged ({error}); {_AGAIN}.") from None
+            raise SenselessFileError("its checkpoints are not names of files")
     if found != FORMAT:
         raise XanesflowError(f"{path} has the format {quoted(found)}, not '{FORMAT}'; export the model again.")
-    return dict(about)
+    return about
 
 
 def read_hashes(folder: Path) -> dict[str, str]:
@@ -64,14 +61,12 @@ def read_hashes(folder: Path) -> dict[str, str]:
         XanesflowError: the list cannot be read, or it names files outside of the folder.
     """
     path = folder / HASHES
-    try:
-        lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    with explain_damage(f"{path} cannot be read ({{why}}); {_AGAIN}."):
+        lines = [line.split("  ", 1) for line in read_small(path).decode().splitlines() if line.strip()]
         hashes = {name: sha for sha, name in lines}
-    except (OSError, ValueError) as error:
-        raise XanesflowError(f"{path} cannot be read ({error}); {_AGAIN}.") from None
     for name in hashes:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise XanesflowError(f"{path} names {name}, which lies outside of the folder; {_AGAIN}.")
+            raise XanesflowError(f"{path} names {name[:80]}, which lies outside of the folder; {_AGAIN}.")
     if MODEL_FILE not in hashes:
         raise XanesflowError(f"{path} does not name {MODEL_FILE}; {_AGAIN}.")
     return hashes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.files import atomic_path
+from xanesflow.core.npz import open_npz
 
 CachedFeatures = NDArray[np.float32] | str
 """Features (sites, d) of a structure, or why there are none."""
@@ -35,12 +35,12 @@ class FeatureCache:
     def get(self, keys: Sequence[str]) -> list[CachedFeatures] | None:
         """Features that `put` stored for exactly this batch; None if there are none, or their file is damaged."""
         try:
-            with np.load(self._path(keys), allow_pickle=False) as file:
+            with open_npz(self._path(keys)) as file:
                 reasons, ends = file["reasons"].tolist(), file["ends"]
                 rows = np.split(file["rows"], ends[:-1])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return [reason or each for reason, each in zip(reasons, rows, strict=True)]
+        except Exception:  # not there, or damaged: NumPy raises all kinds of errors
             return None
-        return [reason or each for reason, each in zip(reasons, rows, strict=True)]
 
     def put(self, keys: Sequence[str], answers: Sequence[CachedFeatures]) -> None:
         """Store the features of a batch."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import h5py
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.foreign_json import parse_json
+from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.core.tables import read_rejected_group
-from xanesflow.core.text import one_line
 from xanesflow.prediction.average import Averages
 from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.prediction import Prediction
@@ -24,27 +23,23 @@ def read_prediction(path: str | Path) -> Prediction:
         XanesflowError: the file cannot be read, is not a prediction, or has another version.
     """
     path = Path(path)
-    try:
-        with open_hdf5(path) as file:
-            schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
-            if schema != SCHEMA:
-                raise XanesflowError(f"{path} is an HDF5 file, but not a prediction of xanesflow; name one.")
-            if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
-                raise XanesflowError(
-                    f"{path} has schema version {version or 'none'}, and this xanesflow reads "
-                    f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; predict again."
-                )
-            names = [name for name in file if name != "rejected"]
-            made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}
-            return Prediction(
-                {name: _read_subset(name, file[name]) for name in names},
-                read_rejected_group(file),
-                json.loads(file.attrs["remarks"]),
-                made,
+    with read_hdf5(path, f"{path} cannot be read as a prediction ({{why}}); predict again.") as file:
+        schema, version = (str(file.attrs.get(name, "")) for name in ("schema", "schema_version"))
+        if schema != SCHEMA:
+            raise XanesflowError(f"{path} is an HDF5 file, but not a prediction of xanesflow; name one.")
+        if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
+            raise XanesflowError(
+                f"{path} has schema version {version[:20] or 'none'}, and this xanesflow reads "
+                f"{SCHEMA_VERSION.split('.', maxsplit=1)[0]}.x; predict again."
             )
-    except (OSError, KeyError, ValueError, AttributeError) as error:
-        said = one_line(error)
-        raise XanesflowError(f"{path} cannot be read as a prediction ({said}); predict again.") from None
+        names = [name for name in file if name != "rejected"]
+        made = {k: v for k, v in file.attrs.items() if k not in {"schema", "schema_version", "remarks"}}
+        return Prediction(
+            {name: _read_subset(name, file[name]) for name in names},
+            read_rejected_group(file),
+            parse_json(str(file.attrs["remarks"])),
+            made,
+        )
 
 
 def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:

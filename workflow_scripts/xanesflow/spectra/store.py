@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_rejected_group, write_rejected_group
 from xanesflow.spectra.rejected_examples import RejectedExample, read_examples, write_examples
@@ -77,23 +77,19 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
     Raises:
         XanesflowError: the file does not hold curated spectra.
     """
-    try:
-        with open_hdf5(path) as file:
-            return CuratedSpectra(
-                subset=str(file.attrs["subset"]),
-                energy_ev=read_array(file, "energy"),
-                spectra=read_array(file, "spectra"),
-                material_id=read_array(file, "material_id").tolist(),
-                site_index=read_array(file, "site_index"),
-                multiplicity=read_array(file, "multiplicity"),
-                rejected=read_rejected_group(file),
-                corrections=read_array(file, "corrections").tolist(),
-                settings=read_array(file, "settings").tolist() if "settings" in file else (),
-                described=json.loads(file.attrs.get("described", "{}")),
-                examples=read_examples(file),
-                envelope=read_array(file, "envelope") if "envelope" in file else None,
-            )
-    except (OSError, KeyError, BadArrayError) as error:
-        raise XanesflowError(
-            f"{path} is not a complete file of curated spectra ({error}); delete it and run again."
-        ) from None
+    sentence = f"{path} is not a complete file of curated spectra ({{why}}); delete it and run again."
+    with read_hdf5(path, sentence) as file:
+        return CuratedSpectra(
+            subset=str(file.attrs["subset"]),
+            energy_ev=read_array(file, "energy"),
+            spectra=read_array(file, "spectra"),
+            material_id=read_array(file, "material_id").tolist(),
+            site_index=read_array(file, "site_index"),
+            multiplicity=read_array(file, "multiplicity"),
+            rejected=read_rejected_group(file),
+            corrections=read_array(file, "corrections").tolist(),
+            settings=read_array(file, "settings").tolist() if "settings" in file else (),
+            described=parse_object(str(file.attrs.get("described", "{}"))),
+            examples=read_examples(file),
+            envelope=read_array(file, "envelope") if "envelope" in file else None,
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.arrays import read_array
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import BadArrayError
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
 from xanesflow.core.tables import REJECTED_COLUMNS
-from xanesflow.core.text import first_of, one_line, plural
+from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.check.findings import Finding
-from xanesflow.dataset.file import STRUCTURES, about_structure, names_in, structure_keys, subset_names
+from xanesflow.dataset.file import STRUCTURES, about_structure, names_in, structure_keys, subset_names, text_of
 
 COLUMNS = ("energy", "spectra", "material_id", "site_index", "multiplicity", "split", "corrections")
 """Arrays of a subset, besides its features."""
@@ -151,10 +152,12 @@ def read_contents(file: h5py.File) -> FileContents:
     structures = file[STRUCTURES]
     for name in names_in(structures):
         try:
-            contents.structures[name] = _cell(json.loads(structures[name][()]), about_structure(file, name))
+            text = text_of(structures, name)
+            contents.structures[name] = _cell(parse_object(text), about_structure(file, name))
         except (*UNREADABLE, AttributeError) as error:
             contents.unreadable.add(name)
-            report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({one_line(error)})"))
+            why = str(error) if type(error) is ValueError else what_is_wrong(error)
+            report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({why})"))
     return contents
 
 
@@ -218,7 +221,7 @@ def _read(group: h5py.Group, name: str, report: Callable[[Finding], None]) -> ND
     except BadArrayError as error:
         report(Finding(error.check, place, str(error)))
     except UNREADABLE as error:
-        report(Finding("layout", place, f"it cannot be read ({one_line(error)})"))
+        report(Finding("layout", place, f"it cannot be read ({what_is_wrong(error)})"))
     return None
 
 

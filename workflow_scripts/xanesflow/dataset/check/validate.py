@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.core.arrays import ARRAYS
+from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.errors import BadTextError
+from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.hdf5 import plain_attributes
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, parent_of, site_id
-from xanesflow.core.text import first_of, one_line, plural, quoted
+from xanesflow.core.text import first_of, plural, quoted
 from xanesflow.dataset.check.contents import COLUMNS, FileContents, SubsetContents, read_contents
 from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
 from xanesflow.dataset.check.near_duplicates import near_duplicates
@@ -128,7 +131,7 @@ def _damage_found(found: Validation) -> Iterator[None]:
         if not of_hdf5(error):
             raise
         found.looked_at.setdefault("layout", "as far as the file can be read")
-        found.findings.append(Finding("layout", "", f"the file is damaged ({one_line(error)})"))
+        found.findings.append(Finding("layout", "", f"the file is damaged ({what_is_wrong(error)})"))
 
 
 def _units(subset: SubsetContents) -> Iterator[Sentence]:
@@ -136,7 +139,7 @@ def _units(subset: SubsetContents) -> Iterator[Sentence]:
         unit = ARRAYS[name].units
         if unit and name in subset.group:
             given = subset.group[name].attrs.get("units")
-            if given != unit:
+            if str(given) != unit:
                 says = (
                     f"its attribute `units` is {quoted(given)}" if given is not None else "it has no attribute `units`"
                 )
@@ -271,8 +274,8 @@ def _rejected(subset: SubsetContents) -> Iterator[Sentence]:
         yield place, f"sites are both in the dataset and left out: {first_of([site_id(*site) for site in both])}"
     counted = {"kept": len(subset), **Counter(reasons)}
     try:
-        said = json.loads(subset.group.attrs["counts"])
-    except (KeyError, TypeError, ValueError):
+        said = parse_object(str(subset.group.attrs["counts"]))
+    except (KeyError, ValueError):
         yield subset.name, "its attribute `counts` is missing or no JSON"
         return
     if said != counted:
@@ -294,14 +297,16 @@ def _provenance(file: h5py.File, contents: FileContents) -> Iterator[Sentence]:
         if not str(file.attrs.get(name, "")):
             yield "", f"the attribute `{name}` is missing or empty"
     readers: dict[str, Callable[[str], Any]] = {
-        "created": datetime.fromisoformat, "versions": json.loads, "config": json.loads, "inputs_sha256": json.loads,
+        "created": datetime.fromisoformat,
+        **dict.fromkeys(("versions", "config", "inputs_sha256"), parse_object),
     }  # fmt: skip
     for name, read in readers.items():
         try:
             if name in file.attrs:
                 read(str(file.attrs[name]))
         except ValueError as error:
-            yield "", f"the attribute `{name}` cannot be read: {one_line(error)}"
+            why = str(error) if isinstance(error, BadTextError) else "is no time"
+            yield "", f"the attribute `{name}` cannot be read: it {why}"
     for subset in contents.subsets.values():
         for name in subset.arrays:
             for attribute in ("weights_hash", "meaning") if name.startswith("features/") else ():
@@ -322,16 +327,16 @@ def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Itera
             try:
                 actual = hash_of_structures(item) if isinstance(item, h5py.Group) else hash_of(item)
             except (OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-                yield place, f"it cannot be read ({one_line(error)})"
+                yield place, f"it cannot be read ({what_is_wrong(error)})"
                 continue
-            stored = item.attrs.get("sha256")
+            stored = plain_attributes(item).get("sha256")
             hashes[place] = actual
             if stored is None:
                 yield place, "it has no attribute `sha256`"
             elif stored != actual:
                 yield place, "its values are not those that were written: its SHA-256 differs"
     found.looked_at["hashes"] = f"{plural(len(hashes), 'array')} (all structures count as one)"
-    if file.attrs.get("content_sha256") != content_hash(hashes):
+    if str(file.attrs.get("content_sha256")) != content_hash(hashes):
         yield "", "the content is not what was written: `content_sha256` differs"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import site_id
 from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.check.contents import FileContents
@@ -66,7 +66,7 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
     from xanesflow.structures.material import BadStructure, Material, describe
 
     try:
-        symprec = float(json.loads(contents.file.attrs["config"])["structures"]["symprec"])
+        symprec = float(parse_object(str(contents.file.attrs["config"]))["structures"]["symprec"])
     except (KeyError, TypeError, ValueError):
         symprec = SYMPREC
     described: dict[str, Material | BadStructure] = {}

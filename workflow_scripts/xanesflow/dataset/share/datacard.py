@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from xanesflow.codes.registry import theory_of
+from xanesflow.core.foreign_json import parse_json
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, Subset, parent_of
 from xanesflow.core.templates import environment
@@ -140,7 +140,7 @@ def _theories(config: Mapping[str, Any], contents: FileContents, *, taken: bool)
 
 def _json(text: Any) -> dict[str, Any]:
     try:
-        read = json.loads(str(text))
+        read = parse_json(str(text))
     except ValueError:
         return {}
     return read if isinstance(read, dict) else {}

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import new_folder
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import MATERIAL_ID, Subset
 from xanesflow.core.tables import REJECTED_COLUMNS
 from xanesflow.core.text import quoted
-from xanesflow.dataset.file import STRUCTURES, names_in
+from xanesflow.dataset.file import STRUCTURES, names_in, text_of
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
 from xanesflow.measured.write_athena import athena_text
 
@@ -158,5 +159,5 @@ def _write_structures(path: Path, data: DatasetFile, subsets: set[str]) -> None:
         for name in names_in(group):
             material, _, subset = name.partition("@")
             if material in wanted and (not subset or subset in subsets):
-                line = {"name": name, "structure": json.loads(group[name].asstr()[()])}
+                line = {"name": name, "structure": parse_object(text_of(group, name))}
                 file.write(json.dumps(line, sort_keys=True) + "\n")

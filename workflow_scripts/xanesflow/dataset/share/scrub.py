@@ -19,6 +19,7 @@ import h5py
 
 from xanesflow.core.arrays import STRING
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.foreign_json import parse_json
 from xanesflow.dataset.file import hash_of, names_in, seal
 
 LOCAL, SECRET = "<local>", "<secret>"
@@ -51,7 +52,7 @@ class Scrubber:
 
     def __init__(self, config: str) -> None:
         try:
-            self._config = json.loads(config)
+            self._config = parse_json(config)
         except ValueError:
             self._config = {}
         places = {str(Path.cwd()), str(Path.home()), *_places(self._config)}
@@ -63,7 +64,7 @@ class Scrubber:
     def config(self, text: str) -> str:
         """The configuration (JSON) with every path and command of the user's machine replaced."""
         try:
-            return json.dumps(self._values(json.loads(text), ""), sort_keys=True)
+            return json.dumps(self._values(parse_json(text), ""), sort_keys=True)
         except ValueError:
             return self.text(text)
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.hdf5 import open_hdf5
-from xanesflow.core.text import quoted
+from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.hdf5 import check_schema, read_hdf5
 from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
@@ -126,19 +126,13 @@ def read_owner_and_sites(path: str | Path) -> tuple[Ensemble, TrainingSites | No
 @contextmanager
 def _opened(path: str | Path) -> Iterator[h5py.File]:
     """Open a calibration; report what it lacks as an XanesflowError, also what the block finds missing."""
-    try:
-        with open_hdf5(path) as file:
-            if file.attrs.get("schema") != SCHEMA:
-                raise KeyError(f"its schema is {quoted(file.attrs.get('schema'))}, wanted '{SCHEMA}'")
-            yield file
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise XanesflowError(
-            f"{path} is not a calibration of xanesflow ({error.args[0] if error.args else error}); {_AGAIN}."
-        ) from None
+    with read_hdf5(path, f"{path} is not a calibration of xanesflow ({{why}}); {_AGAIN}.") as file:
+        check_schema(file, SCHEMA)
+        yield file
 
 
 def _owner(file: h5py.File) -> Ensemble:
-    checkpoints = {int(seed): sha for seed, sha in json.loads(file.attrs["checkpoints_sha256"]).items()}
+    checkpoints = {int(seed): sha for seed, sha in parse_object(str(file.attrs["checkpoints_sha256"])).items()}
     model, features, subset = (str(file.attrs[name]) for name in ("model", "features", "subset"))
     return Ensemble(model, features, subset, checkpoints)
 

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import TypeAdapter
 from safetensors.numpy import save_file
 
 from xanesflow.config.training_settings import TrainingSettings
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage, what_is_wrong
+from xanesflow.core.errors import SenselessFileError, XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.foreign_json import parse_json
+from xanesflow.core.sites import Subset
+from xanesflow.core.tensors_file import read_tensors
 from xanesflow.core.text import plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import DELTA, KERNEL, ModelCard, TrainedModel
@@ -129,21 +133,44 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
             f"{path} is no model of this version of xanesflow (its format is {quoted(metadata.get('format'))}, not "
             f"'{FORMAT}'); train it again."
         )
-    try:
+    with explain_damage(f"The model file {path} is damaged ({{why}}); train it again."):
         entries = [entry.name for entry in fields(ModelCard) if entry.name in metadata or entry.name not in _LATER]
-        card = ModelCard(**{name: json.loads(metadata[name]) for name in entries})
+        card = TypeAdapter(ModelCard).validate_python({name: parse_json(metadata[name]) for name in entries})
         energies_ev = {subset: tensors[_energy_key(card, subset)] for subset in card.subsets}
         if card.kind == DELTA:
             from xanesflow.models.delta.delta_model import DeltaModel  # only imported when it is needed
 
-            return DeltaModel.from_tensors(card, energies_ev, tensors)
-        if card.kind == KERNEL:
+            model: TrainedModel = DeltaModel.from_tensors(card, energies_ev, tensors)
+        elif card.kind == KERNEL:
             from xanesflow.models.kernel_model import KernelModel
 
-            return KernelModel.from_tensors(card, energies_ev, tensors)
-        return Model.from_tensors(card, energies_ev, tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
+            model = KernelModel.from_tensors(card, energies_ev, tensors)
+        else:
+            model = Model.from_tensors(card, energies_ev, tensors)
+        _try(model)
+        return model
+
+
+def _try(model: TrainedModel) -> None:
+    """Describe and use a model once: arrays of other shapes, or without numbers, fail here and not in the work.
+
+    Raises:
+        Exception: the model is damaged.
+    """
+    model.how_trained()
+    card, width = model.card, sum(model.card.feature_dimensions.values())
+    for name, share in card.subsets.items():
+        energy = model.energies_ev[str(Subset.parse(name))]
+        if int(share["n_train"]) < 0 or int(share["n_val"]) < 0 or not isinstance(share["data_sha256"], str):
+            raise ValueError
+        if energy.ndim != 1 or len(energy) < 2 or not (np.diff(energy) > 0).all() or not np.isfinite(energy).all():
+            raise ValueError
+        with np.errstate(all="ignore"):
+            found = model._spectra(np.zeros((1, width), dtype=np.float32))
+        if found.shape != (1, len(energy)) or not np.isfinite(found).all():
+            raise ValueError
+    if card.seed < 0 or not all(isinstance(each, dict) for each in card.featurizers.values()):
+        raise ValueError
 
 
 def load_if_there(path: Path) -> TrainedModel | None:
@@ -165,16 +192,15 @@ def _energy_key(card: ModelCard, subset: str) -> str:
 def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
     """The arrays and the metadata of a safetensors file, each by name."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except OSError as error:
-        raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
-    except SafetensorError as error:
+        tensors, metadata = read_tensors(path)
+    except SenselessFileError as error:
         raise XanesflowError(
             f"{path} is not a model file, or it is damaged ({error}); train the model or copy the file again."
         ) from None
-    half = {
-        name for name, tensor in tensors.items() if tensor.dtype == np.float16
-    }  # of `xanesflow model export --half`
+    except OSError as error:
+        raise XanesflowError(
+            f"The model file {path} cannot be read ({what_is_wrong(error)}); train the model first."
+        ) from None
+    # Of `xanesflow model export --half`
+    half = {name for name, tensor in tensors.items() if tensor.dtype == np.float16}
     return {name: each.astype(np.float32) if name in half else each for name, each in tensors.items()}, metadata

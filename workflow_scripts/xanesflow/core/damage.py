@@ -1,0 +1,62 @@
+"""Say in plain words why a file cannot be used, whatever the libraries that read it raise."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xanesflow.core.errors import BadTextError, LibraryError, XanesflowError
+from xanesflow.core.text import one_line
+
+_MISSING = re.compile(r"(?:object|attribute:?|name) ['\"](.{1,80}?)['\"](?: doesn't exist|\)|$)")
+
+
+@contextmanager
+def explain_damage(sentence: str) -> Iterator[None]:
+    """End the reading of a foreign file with one sentence, whatever its content makes a library raise.
+
+    Use it around the reading alone, so that faults of the work on what was read keep their tracebacks.
+
+    Args:
+        sentence: for the user; `{why}` in it is replaced by `what_is_wrong`.
+
+    Raises:
+        XanesflowError: the block raised an error.
+    """
+    try:
+        yield
+    except (XanesflowError, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise XanesflowError(sentence.replace("{why}", what_is_wrong(error))) from error
+
+
+def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911 - one answer for each kind of error
+    """Why a file cannot be used, as a clause; the words of Python and its libraries help nobody."""
+    said = str(error)
+    if isinstance(error, BadTextError):
+        return f"a text in it {one_line(said, 300)}"
+    if isinstance(error, LibraryError):
+        return one_line(said, 300)
+    if "truncated file" in said:
+        return "it is cut short"
+    if "signature not found" in said:
+        return "it is no HDF5 file"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    if isinstance(error, KeyError) and (match := _MISSING.search(said)):
+        return f"it has no '{match[1]}'"
+    if isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str):
+        return f"it has no '{one_line(error.args[0], 80)}'" if error.args[0].isidentifier() else one_line(said, 200)
+    if isinstance(error, json.JSONDecodeError):
+        return "a part of it is no JSON"
+    if isinstance(error, UnicodeDecodeError):
+        return "a text in it is not UTF-8"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(error, RecursionError):
+        return "its parts are nested too deep"
+    return "a part of it has another form than it should"

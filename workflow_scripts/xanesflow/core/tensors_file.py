@@ -1,0 +1,25 @@
+"""Read safetensors files, with which trained models are kept: named arrays and named texts, and no code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from xanesflow.core.errors import SenselessFileError
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """The arrays and the texts of a file, each by name.
+
+    Raises:
+        OSError: it cannot be opened.
+        SenselessFileError: it is no such file, or its header does not fit its content.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, TypeError, ValueError):
+        raise SenselessFileError("it is no file of tensors, or its header does not fit its content") from None
