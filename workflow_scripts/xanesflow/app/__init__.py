@@ -1,17 +1,17 @@
 """The local page of `xanesflow app`: structures and spectra in the browser. It computes nothing itself.
 
-A **view** is a module with `layout(page)` and `callbacks(page)`; `page` is the `page.Page` that all views share.
+A **view** is a module with `layout(page)` and `callbacks(page)`; `page` is the `shared_page.Page` that all views share.
 Callbacks must be quick and import nothing heavy (numpy, pymatgen and larch live in the workers only), so they
 
 - **ask** what takes a second: `page.queue.ask("read_structure", given)` runs in a process of its own and returns its
   answer. Bad input raises XanesflowError; show `str(error)` beside the field, in an element of class `error`;
 - **queue** what takes longer: `page.queue.add(session(), "compute_spectra", title, given)`. The store `jobs` holds the
-  session's jobs (`WorkQueue.shown`) and changes whenever one of them does, in every tab and after a reload; make your view
-  a function of it. `page.queue.result(session(), id)` is what the work has shown so far, and `cards.job_card` draws a
+  session's jobs (`WorkQueue.shown`) and changes whenever one of them does, in every tab and after a reload; draw
+  your view from it. `page.queue.result(session(), id)` is what the work has shown so far, and `cards.job_card` draws a
   job with progress, cancel and downloads.
 
-**Work** is a function `(work: Work) -> dict` of a module `*_work`, listed in `work.KINDS`. It calls the library and may
-call `work.say(share, sentence)`, `work.show(result)` for a first part of the result, and write files for the reader
+**Work** is a function `(work: Work) -> dict` of a module `*_work`, listed in `kinds.KINDS`. It calls the library and
+may call `work.say(share, sentence)`, `work.show(result)` for a first part of the result, and write files for the reader
 below `work.files`: `/download/JOB/NAME` gives them, and `cards.job_card` lists them. Let the command's own writer
 write them, so that the page and the terminal give the same bytes. What it returns is the result: plain JSON, with
 `"terminal"`: the words of the command that gives the same (`xanesflow` first).

@@ -2,17 +2,97 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from dash import html
+from dash import Input, Output, dcc, html
+from flask import Response, send_file
 
-from xanesflow.app.page import Page
+from xanesflow.app import cards
+from xanesflow.app.shared_page import Page
+from xanesflow.config import result_paths as paths
+from xanesflow.core.errors import XanesflowError, sentence_about
+from xanesflow.core.text import plural
+
+_COLUMNS = {
+    "subset": "subset", "sites": "sites", "done": "done", "running": "at work", "n_failed": "failed",
+    "waiting": "waiting", "left_out": "left out", "used": "core hours", "expected": "expected", "ends": "ends",
+}  # fmt: skip
+_SECONDS = 30
 
 
 def layout(page: Page) -> Any:
     """The view."""
-    return html.P("The campaign comes here.")
+    campaign = page.settings.campaign
+    if campaign is None:
+        return [
+            html.H2("No campaign is shown"),
+            html.P("Start the page in the working directory of a campaign, or name one: xanesflow app --campaign DIR."),
+        ]
+    return [
+        html.H2(f"Campaign in {campaign}"),
+        html.P(html.Button("Read again", id="campaign-read", type="button"), className="row"),
+        cards.error("campaign-error"),
+        html.Div(id="campaign-shown"),
+        dcc.Interval(id="campaign-tick", interval=1000 * _SECONDS, disabled=True),
+    ]
 
 
 def callbacks(page: Page) -> None:
-    """Register its callbacks."""
+    """Register its callbacks, and the address of the report."""
+    campaign = page.settings.campaign
+    if campaign is None:
+        return
+
+    @page.app.callback(
+        Output("campaign-shown", "children"),
+        Output("campaign-error", "children"),
+        Output("campaign-tick", "disabled"),
+        Input("tab-campaign", "n_clicks"),
+        Input("campaign-read", "n_clicks"),
+        Input("campaign-tick", "n_intervals"),
+        prevent_initial_call=True,
+    )
+    def _(_tab: Any, _button: Any, _ticks: Any) -> tuple[Any, str, bool]:
+        try:
+            found = page.queue.ask("read_campaign", {"campaign": str(campaign)})
+        except (XanesflowError, OSError) as error:
+            return None, sentence_about(error), True
+        return _shown(found), "", False
+
+    @page.app.server.get("/campaign/report", endpoint="report")
+    def _() -> Response:
+        path = Path(campaign) / paths.REPORT
+        if not path.is_file():
+            return Response("This campaign has no report yet.\n", 404, mimetype="text/plain")
+        answer = send_file(path.resolve(), mimetype="text/html")
+        answer.headers["Content-Security-Policy"] = "sandbox allow-scripts allow-downloads; frame-ancestors 'none'"
+        return answer
+
+
+def _shown(found: dict[str, Any]) -> Any:
+    rows = []
+    for row in found["rows"]:
+        share = (row["done"] + row["n_failed"]) / max(row["sites"], 1)
+        texts = {**row, "used": row["hours"][0], "expected": row["hours"][1]}
+        cells = [f"{value:,}" if isinstance(value := texts[key], int) else value for key in _COLUMNS]
+        bar = html.Progress(value=f"{share:.4f}", max="1", **{"aria-label": f"Ended sites of {row['subset']}"})
+        rows.append([*cells, bar])
+    report = html.A("Open the report", href="/campaign/report", target="_blank", rel="noopener", className="report")
+    parts = [
+        html.P(found["forecast"]),
+        cards.table([*_COLUMNS.values(), "progress"], rows),
+        html.P(f"Stages: {found['stages']}.", className="soft"),
+        html.P(report if found["report"] else "There is no report yet.", className="row"),
+        *(html.P(each, className="remark") for each in found["notes"]),
+    ]
+    if found["reasons"]:
+        counts = [[subset, reason, f"{number:,}"] for subset, reason, number in found["reasons"]]
+        more = f", the first {len(found['failed'])} are shown" if found["n_failed"] > len(found["failed"]) else ""
+        parts += [
+            html.H2("What failed, and why"),
+            cards.table(["subset", "reason", "sites"], counts),
+            html.P(f"{plural(found['n_failed'], 'failed site')} listed{more}.", className="soft"),
+            cards.table(["site", "subset", "reason", "detail"], found["failed"]),
+        ]
+    return [*parts, cards.terminal(found["terminal"])]

@@ -8,8 +8,8 @@ from typing import Any
 
 from dash import dcc, html
 
-from xanesflow.app import work_queue as wq
 from xanesflow.core.text import clock, without_controls
+from xanesflow.running import work_queue as wq
 
 _GRAPH: dict[str, Any] = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
@@ -109,6 +109,29 @@ def job_card(
         html.P([act(*each, name, str(job["title"])) for each in acts or [("cancel", "Cancel")]], className="row")
     )
     return html.Li(parts, className=f"job {state.replace(' ', '-')}")
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[Any]], told: Sequence[Mapping[str, Any]] = ()) -> html.Div:
+    """A table; cells that are numbers, also as text, stand right.
+
+    Args:
+        names: of the columns.
+        rows: cells: text, or components.
+        told: further properties of the rows.
+    """
+    right = [bool(rows) and all(_is_number(row[k]) for row in rows) for k in range(len(names))]
+    head = [html.Th(name, scope="col", className="number" * right[k]) for k, name in enumerate(names)]
+    body = [
+        html.Tr(
+            [html.Td(cell, className="number" * right[k]) for k, cell in enumerate(row)], **(told[n] if told else {})
+        )
+        for n, row in enumerate(rows)
+    ]
+    return html.Div(html.Table([html.Thead(html.Tr(head)), html.Tbody(body)]), className="scroll", hidden=not rows)
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float) or (isinstance(cell, str) and not cell.strip("0123456789.,-−+±% ?"))
 
 
 def act(verb: str, label: str, job: str, title: str) -> html.Button:

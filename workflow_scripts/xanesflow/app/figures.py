@@ -30,6 +30,12 @@ def trace(
     }  # fmt: skip
 
 
+def band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str) -> list[dict[str, Any]]:
+    """An error band: the space between two curves."""
+    edge = {"x": x, "mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip", "showlegend": False}
+    return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": "rgba(0,114,178,0.22)"}]
+
+
 def spectra(
     traces: Sequence[Mapping[str, Any]], y_title: str, *, empty: str, x_title: str = "Photon energy (eV)"
 ) -> dict[str, Any]:

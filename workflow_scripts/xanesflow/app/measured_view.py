@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import html
 
-from xanesflow.app.page import Page
+from xanesflow.app.shared_page import Page
 
 
 def layout(page: Page) -> Any:

@@ -12,13 +12,13 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set
 from flask import Flask, Response, jsonify, request, send_file
 
 from xanesflow.app import campaign_view, measured_view, structure_view
-from xanesflow.app.page import Page, Settings
+from xanesflow.app.kinds import HEAVY, KINDS
 from xanesflow.app.security import Access, session
+from xanesflow.app.shared_page import Page, Settings
 from xanesflow.app.uploads import Uploads
-from xanesflow.app.work import sentence_about
-from xanesflow.app.work_queue import DONE, STOPPED, WorkQueue
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.text import plural
+from xanesflow.running.work_queue import DONE, STOPPED, WorkQueue
 
 VIEWS = (
     ("structure", "Structure → spectrum", structure_view),
@@ -38,7 +38,7 @@ def make_page(settings: Settings, access: Access) -> Page:
     flask = Flask("xanesflow.app")
     access.protect(flask)
     uploads = Uploads(settings.folder / "uploads")
-    queue = WorkQueue(settings.folder / "work", at_a_time=settings.at_a_time, most=settings.most)
+    queue = WorkQueue(settings.folder / "work", KINDS, heavy=HEAVY, at_a_time=settings.at_a_time, most=settings.most)
     app = Dash(
         "xanesflow.app",
         server=flask,

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 
 from xanesflow.app import cards, figures
-from xanesflow.app.page import Page
 from xanesflow.app.security import session
-from xanesflow.app.work import sentence_about
-from xanesflow.core.errors import XanesflowError
+from xanesflow.app.shared_page import Page
+from xanesflow.codes.single_sites import single_site_theories
+from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.limits import STRUCTURE_FILE
 from xanesflow.core.text import plural
 
 KINDS = ("compute_spectra", "predict_spectra")
 
-THEORIES = {
-    "FEFF8L": "Embedded engine: seconds a site",
-    "FEFFQ": "FEFF 10 at small radii: up to a minute a site",
-    "FEFF": "FEFF 10 as published: minutes to hours a site",
-}
 SHOWN = {"cross_section": "cross section", "background": "with background", "normalised": "normalised"}
 DISORDER = {"refuse": "refuse", "ordered": "order by electrostatic energy", "random": "fill 4 cells at random"}
 
 
 def layout(page: Page) -> Any:
     """The view."""
-    methods = THEORIES | {f"model:{k}": f"Model {name}" for k, name in enumerate(page.settings.models)}
+    computed = sorted(single_site_theories(), key=lambda each: each.core_hours or math.inf)
+    methods = {each.name: each.title for each in computed}
+    methods |= {f"model:{k}": f"model {Path(name).name}" for k, name in enumerate(page.settings.models)}
     left = [
         html.H2("1. Structure"),
         cards.drop("structure-files", "structure", "A structure file: CIF, POSCAR, JSON, xyz or vasprun.xml"),
@@ -53,7 +51,7 @@ def layout(page: Page) -> Any:
             [
                 html.H2("2. Spectrum"),
                 _choice("structure-element", "Absorber", {}, "", inline=True),
-                _choice("structure-method", "By", methods, "FEFF8L"),
+                _choice("structure-method", "By", methods, computed[0].name),
                 _choice("structure-disorder", "Partly occupied sites", DISORDER, "refuse", inline=True),
                 html.P(id="structure-time", className="soft", role="status"),
                 html.Button("Compute", id="structure-compute", type="button", className="main"),
@@ -227,25 +225,19 @@ def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[
 
 
 def _found_table(found: dict[str, Any]) -> Any:
+    """What a search found, each with a button that takes it."""
     rows = [
-        html.Tr(
-            [
-                html.Td(html.Button(row[0], id={"take": row[0]}, type="button", className="quiet")),
-                *(html.Td(each) for each in row[1:4]),
-                html.Td(row[4], className="soft"),
-            ]
-        )
-        for row in found["found"]
+        [html.Button(row[0], id={"take": row[0]}, type="button", className="quiet"), *row[1:]] for row in found["found"]
     ]
-    head = html.Tr([html.Th(each, scope="col") for each in ("take", "formula", "name", "measured at", "reference")])
     more = "" if found["number"] == len(rows) else f", the first {len(rows)} are shown; write more words"
     return [
         html.P(f"{plural(found['number'], 'structure')} found{more}.", className="soft"),
-        html.Div(html.Table([html.Thead(head), html.Tbody(rows)]), className="scroll"),
+        cards.table(["take", "formula", "name", "measured at", "reference"], rows),
     ]
 
 
 def _about(found: dict[str, Any]) -> Any:
+    """What the structure is: facts, notes, its cell, and its sites."""
     a, b, c, *angles = found["cell"]
     facts = {
         "space group": found["group"],
@@ -255,63 +247,30 @@ def _about(found: dict[str, Any]) -> Any:
         "read from": found["source"],
     }
     sites = [
-        html.Tr(
-            [
-                html.Td(f"{site['element']} {site['index']}"),
-                html.Td(str(site["multiplicity"]), className="number"),
-                html.Td(site["neighbours"]),
-            ],
-            tabIndex="0",
-            **{"data-site": f"0-{site['index']}"},
-        )
-        for site in found["sites"]
+        [f"{site['element']} {site['index']}", site["multiplicity"], site["neighbours"]] for site in found["sites"]
     ]
-    head = html.Tr(
-        [
-            html.Th("site", scope="col"),
-            html.Th("atoms", scope="col", className="number"),
-            html.Th("neighbours", scope="col"),
-        ]
-    )
+    told = [{"tabIndex": "0", "data-site": f"0-{site['index']}"} for site in found["sites"]]
+    drawn = dcc.Graph(
+        figure=figures.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
+        config={"displayModeBar": False, "responsive": True}, style={"height": "300px"}, clear_on_unhover=True,
+    )  # fmt: skip
     return [
         html.H3(found["formula"]),
         html.Dl([part for name, said in facts.items() for part in (html.Dt(name), html.Dd(said))]),
         *(html.P(each, className="remark") for each in found["notes"]),
-        html.Div(
-            dcc.Graph(
-                figure=figures.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
-                config={"displayModeBar": False, "responsive": True}, style={"height": "300px"}, clear_on_unhover=True,
-            ),
-            role="img", **{"aria-label": f"Cell of {found['formula']}", "data-cell": "1"},
-        ),
-        html.Div(html.Table([html.Thead(head), html.Tbody(sites)]), className="scroll"),
-    ]  # fmt: skip
-
-
-def _rows(job: str, result: dict[str, Any], *, on: bool) -> Any:
-    """Whether a result is drawn, and a row for each of its sites."""
-    rows = [
-        html.Tr(
-            [
-                html.Td(row["site"]),
-                html.Td(f"{row['edge']:.2f}" if row.get("edge") else "", className="number"),
-                html.Td(f"{row['maximum']:.2f}" if "maximum" in row else row["error"], className="number"),
-                html.Td(f"{row['seconds']:.1f}", className="number"),
-            ],
-            tabIndex="0",
-            **{"data-site": row["key"]},
-        )
-        for row in result.get("rows", ())
+        html.Div(drawn, role="img", **{"aria-label": f"Cell of {found['formula']}", "data-cell": "1"}),
+        cards.table(["site", "atoms", "neighbours"], sites, told),
     ]
-    head = html.Tr(
-        [
-            html.Th(each, scope="col", className="number" * (each != "site"))
-            for each in ("site", "edge (eV)", "maximum (eV)", "seconds")
-        ]
-    )
+
+
+def _rows(job: str, result: dict[str, Any], *, on: bool) -> list[Any]:
+    """Whether a result is drawn, and a row for each of its sites."""
+    columns = result.get("columns", [])
+    rows = [[row["site"], *(row[name] for name in columns)] for row in result.get("rows", ())]
+    told = [{"tabIndex": "0", "data-site": row["key"]} for row in result.get("rows", ())]
     return [
         dcc.Checklist({"on": "draw"}, ["on"] if on else [], id={"overlay": job}, inline=True),
-        html.Div(html.Table([html.Thead(head), html.Tbody(rows)]), className="scroll", hidden=not rows),
+        cards.table(["site", *columns], rows, told),
     ]
 
 
@@ -335,6 +294,9 @@ def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites:
             energy = mean["normalised_energy" if shown == "normalised" else "energy"]
             name = job["title"] if several else "average" if len(result["curves"]) > 1 else result["curves"][0]["name"]
             traces.append(figures.trace(energy, [scale * value for value in mean[key]], name, first, 2.4))
+            if key == "cross_section" and mean.get("band"):
+                low, high = ([scale * value for value in ends] for ends in mean["band"])
+                traces += figures.band(energy, low, high, first)
             if shown == "background" and mean.get("background"):
                 values = [scale * value for value in mean["background"]]
                 name = f"background{' of ' + job['title'] if several else ''}"

@@ -10,17 +10,17 @@ from typing import Any
 from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xanesflow.app.work import Work
 from xanesflow.codes.quick_look import QuickLook, SiteSpectrum, check_quick_look, quick_look_of
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.provenance import versions
-from xanesflow.core.sites import ELEMENTS
+from xanesflow.core.sites import ELEMENTS, Subset
 from xanesflow.core.text import plural
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
+from xanesflow.running.do_work import Work
 from xanesflow.spectra.compute_sites import SiteResult, compute_sites, cores
 from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_table
 from xanesflow.structures.cell_picture import nearest_neighbours, picture_of
@@ -205,15 +205,12 @@ def _shown(
     rows, curves = [], []
     for outcome in there:
         site, result = outcome.site, outcome.result
-        row = {
-            "site": site.name,
-            "key": f"{site.cell}-{site.index}",
-            "error": outcome.error,
-            "seconds": outcome.seconds,
-        }
+        row = {"site": site.name, "key": f"{site.cell}-{site.index}", "edge (eV)": "", "maximum (eV)": outcome.error}
+        row["seconds"] = f"{outcome.seconds:.1f}" if outcome.seconds else "kept"
         if result is not None:
             edge = look.edge_ev(result)
-            row |= {"edge": edge, "maximum": float(result.energy_ev[result.cross_section.argmax()])}
+            row["edge (eV)"] = "" if edge is None else f"{edge:.2f}"
+            row["maximum (eV)"] = f"{result.energy_ev[result.cross_section.argmax()]:.2f}"
             curves.append(
                 {
                     "name": site.name, "key": row["key"], "energy": result.energy_ev.round(4).tolist(),
@@ -231,13 +228,63 @@ def _shown(
             mean |= {"normalised_energy": normal.energy_ev.tolist(), "normalised": normal.values.tolist()}
             mean["background"] = normal.background.tolist()
     words = ["xanesflow", "xanes", Path(given["files"][0]).name if "files" in given else given["name"]]
-    words += ["--element", request.element, "--normalised"]
-    for name, value in {"theory": given["theory"], **given["options"], "disorder": given.get("disorder")}.items():
-        if value not in (None, "FEFF8L", "refuse"):
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return {"rows": rows, "curves": curves, "mean": mean, "basis": look.basis, "terminal": words}
+    words += ["--element", request.element, "--theory", given["theory"], "--normalised"]
+    words += ["--disorder", given["disorder"]] * (given["disorder"] != "refuse")
+    columns = ["edge (eV)", "maximum (eV)", "seconds"]
+    return {"rows": rows, "columns": columns, "curves": curves, "mean": mean, "basis": look.basis, "terminal": words}
 
 
 def predict_spectra(work: Work) -> dict[str, Any]:
-    """The spectra of a trained model, as `xanesflow predict` computes and writes them."""
-    raise XanesflowError("This comes soon.")
+    """The spectra that a trained model predicts, as `xanesflow predict` computes and writes them.
+
+    `given` has `files` or `name`, `disorder`, `element`, and `model`, as the page's command named it.
+    """
+    from xanesflow.prediction.predict_files import predict_structures
+    from xanesflow.prediction.trained_models import load_models
+
+    given = work.given
+    work.say(0.0, "reading the structure and the model")
+    found = _read(given)  # a name that is read here is no file
+    named = Path(given["files"][0]).name if "files" in given else given["name"]
+    covered = [subset for model in load_models([given["model"]]) for subset in model.subsets]
+    wanted = [subset for subset in covered if Subset.parse(subset).element == given["element"]]
+    if not wanted:
+        raise XanesflowError(f"The model predicts no {given['element']}; it covers {', '.join(covered)}.")
+    if "files" not in given:
+        os.chdir(work.files)
+    table = work.files / f"{found.name}_{given['element']}_predicted.csv"
+    predicted = predict_structures(
+        [Path(named)], [given["model"]], table, subsets=wanted, symprec=SYMPREC, disorder=Disorder(given["disorder"]),
+        progress=lambda what, done, of: work.say(done / max(of, 1), f"{what}: {done} of {of}"), workers=1,
+    )  # fmt: skip
+    rows, curves, mean = [], [], None
+    for each in predicted.subsets.values():
+        bands = each.band_68
+        for k in range(len(each)):
+            site = f"{given['element']} {each.site_index[k]} (×{each.multiplicity[k]})"
+            row = {"site": site, "key": f"0-{each.site_index[k]}"}
+            row["maximum (eV)"] = f"{each.energy_ev[each.spectra[k].argmax()]:.2f}"
+            row["error (10⁻³ bohr²)"] = "?" if each.error is None else f"±{1e3 * each.error[k]:.3f}"
+            row["training sites"] = "" if each.unlike is None else "unlike all" if each.unlike[k] else "near"
+            rows.append(row)
+            band = None if bands is None else bands[:, k].tolist()
+            curves.append({"name": site, "key": row["key"], **_curve(each.energy_ev, each.spectra[k], band)})
+        if each.averages.material_id:
+            band = None if each.averages.band_68 is None else each.averages.band_68[:, -1].tolist()
+            mean = _curve(each.energy_ev, each.averages.spectra[-1], band)
+    words = ["xanesflow", "predict", named, "--model", given["model"], "--output", table.name]
+    words += [part for subset in wanted for part in ("--subset", subset)]
+    words += ["--disorder", given["disorder"]] * (given["disorder"] != "refuse")
+    parameters = {name: value for name, value in given.items() if name != "files"}
+    parameters |= {"symprec": SYMPREC, "subsets": wanted, "made": predicted.made, "command": words}
+    write_text(table.with_suffix(".json"), json.dumps(parameters, indent=1, default=str))
+    columns = ["maximum (eV)", "error (10⁻³ bohr²)", "training sites"]
+    basis = ", ".join(f"{each.model} model of {name} on {each.features}" for name, each in predicted.subsets.items())
+    return {
+        "rows": rows, "columns": columns, "curves": curves, "mean": mean, "basis": basis, "terminal": words,
+        "remarks": [*predicted.remarks, *(each.detail for each in predicted.rejected)],
+    }  # fmt: skip
+
+
+def _curve(energy: Any, spectrum: Any, band: Any) -> dict[str, Any]:
+    return {"energy": energy.tolist(), "cross_section": spectrum.tolist(), "background": None, "band": band}

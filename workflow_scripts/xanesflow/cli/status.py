@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,18 +15,17 @@ from rich.text import Text
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import plural
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
+from xanesflow.simulations.state.describe_status import (
+    core_hours_text,
+    describe_stages,
+    forecast,
+    listed_counts,
+    when_text,
+)
 
 REFRESH = 2.0
 """Smallest number of seconds between two updates; after a slow update, ten times its duration passes."""
-
-_DAY = 86400
-FORECAST = (
-    "if the number of sites at work stays the same, and the others take as long, compared with what was expected, as "
-    "those that ended"
-)
-"""The assumption of the forecast."""
 
 
 def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console) -> None:
@@ -65,42 +63,18 @@ def render(status: CampaignStatus, directory: Path) -> RenderableType:
     at = datetime.fromtimestamp(status.now).strftime("%Y-%m-%d %H:%M:%S")
     parts: list[RenderableType] = [Text(f"{directory.resolve()} at {at}", style="bold"), _table(status)]
     parts += [
-        Text(f"{each.subset} failed: {_listed(each.failed)}", style="red") for each in status.subsets if each.failed
+        Text(f"{each.subset} failed: {listed_counts(each.failed)}", style="red")
+        for each in status.subsets
+        if each.failed
     ]
     parts += [
-        Text(f"{each.subset} left out before: {_listed(each.rejected)}") for each in status.subsets if each.rejected
+        Text(f"{each.subset} left out before: {listed_counts(each.rejected)}")
+        for each in status.subsets
+        if each.rejected
     ]
     parts += [Text(forecast(status)), Text(f"Stages: {describe_stages(status)}")]
     notes = [*(note for each in status.subsets for note in each.notes), *status.notes]
     return Group(*parts, *(Text(f"Note: {note}", style="yellow") for note in notes))
-
-
-def forecast(status: CampaignStatus) -> str:
-    """When all sites will be simulated, or why that is not known."""
-    total = status.total()
-    if total.sites and total.done + total.n_failed >= total.sites:
-        return f"All sites have ended: {total.done:,} good, {total.n_failed:,} failed."
-    if not total.running:
-        return "According to the chunks, no site is at work now; continue with `snakemake`."
-    at_work = f"{total.running} {'site is' if total.running == 1 else 'sites are'} at work"
-    if status.ends is None:
-        return f"{at_work}; no forecast yet, because no run has ended and no run times are expected."
-    return f"{at_work}; all sites will be simulated {_when(status.ends, status.now)}, {FORECAST}."
-
-
-def describe_stages(status: CampaignStatus) -> str:
-    """`structures done, simulations of 3 of 10 subsets, spectra missing, ...`."""
-    listed = []
-    for stage in status.subsets[0].stages:
-        states = [each.stages.get(stage, "missing") for each in status.subsets]
-        done = states.count("done")
-        if done == len(states):
-            listed.append(f"{stage} done")
-        else:
-            outdated = f" ({states.count('outdated')} outdated)" if "outdated" in states else ""
-            some = f"of {done} of {plural(len(states), 'subset')}" if done else "missing"
-            listed.append(f"{stage} {some}{outdated}")
-    return ", ".join([*listed, *(f"{stage} {state}" for stage, state in status.stages.items())])
 
 
 def _table(status: CampaignStatus) -> Table:
@@ -120,28 +94,8 @@ def _table(status: CampaignStatus) -> Table:
 def _row(each: SubsetStatus, now: float) -> list[str]:
     failed = f"[red]{each.n_failed:,}[/]" if each.n_failed else "0"
     numbers = [f"{number:,}" for number in (each.sites, each.done, each.running)]
-    hours = [_hours(each.core_hours_used), _hours(each.core_hours_expected)]
+    hours = [core_hours_text(each.core_hours_used), core_hours_text(each.core_hours_expected)]
     return [
         each.subset, *numbers, failed, f"{sum(each.rejected.values()):,}", f"{each.packed}/{each.chunks}",
-        *(["imported", ""] if each.imported else hours), "" if each.ends is None else _when(each.ends, now),
+        *(["imported", ""] if each.imported else hours), "" if each.ends is None else when_text(each.ends, now),
     ]  # fmt: skip
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} {reason}" for reason, number in counts.items())
-
-
-def _hours(hours: float | None) -> str:
-    if hours is None:
-        return "?"
-    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
-
-
-def _when(at: float, now: float) -> str:
-    """`in 5 min`, `17:30`, `Sun 04:00`, `2027-02-05`."""
-    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
-    if at - now < 3600:
-        return f"in {max(at - now, 0) / 60:.0f} min"
-    if moment.date() == today.date():
-        return f"{moment:%H:%M}"
-    return f"{moment:%a %H:%M}" if at - now < 6 * _DAY else f"{moment:%Y-%m-%d}"

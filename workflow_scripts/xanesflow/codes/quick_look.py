@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.registry import function_of, load, theories, theory_of
+from xanesflow.codes.registry import function_of, load, theory_of
+from xanesflow.codes.single_sites import single_site_theories
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing, quoted
@@ -151,8 +152,7 @@ def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
     Raises:
         WrongCallError: they cannot, or it has not.
     """
-    # A step that sites share, or a shift of energies by campaign, needs the workflow.
-    able = [each for each in theories() if each.engine and each.reader and not (each.shared_folder or each.processing)]
+    able = single_site_theories()
     theory = next((each for each in able if each.name == name), None)
     if theory is None:
         raise WrongCallError(

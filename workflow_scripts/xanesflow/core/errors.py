@@ -7,10 +7,12 @@ reaches a user as a traceback.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import Any
 
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.text import without_controls
+from xanesflow.core.text import one_line, without_controls
 
 
 class LibraryError(Exception):
@@ -198,3 +200,18 @@ class TryAgainError(LibraryError):
     def __init__(self, message: str, wait_s: float | None = None) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+def sentence_about(error: Exception) -> str:
+    """The sentence that commands and page say about an error; a fault of xanesflow also prints its traceback."""
+    if isinstance(error, XanesflowError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f" ({Path(str(error.filename)).name})" if error.filename else ""
+        return f"The system said: {error.strerror or error}{where}; fix that and try again."
+    if isinstance(error, MemoryError):
+        return "This needs more memory than there is; free some, or give less at a time."
+    traceback.print_exception(error)
+    return (
+        f"This is a fault of xanesflow, not of yours; please report it: {type(error).__name__} {one_line(error, 200)}."
+    )

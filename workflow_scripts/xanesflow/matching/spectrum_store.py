@@ -134,7 +134,7 @@ class SpectrumStore:
                 cross_section=spectrum.cross_section.astype(np.float32),
                 background=spectrum.background.astype(np.float32),
                 failure=np.array(spectrum.failure, dtype=np.str_),
-                **({} if spectrum.record is None else {"record": np.array(json.dumps(spectrum.record), dtype=np.str_)}),
+                record=np.array(json.dumps(spectrum.record), dtype=np.str_),
             )
 
     def _path(self, key: str) -> Path:

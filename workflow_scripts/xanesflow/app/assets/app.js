@@ -4,22 +4,20 @@
   const $ = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
   // Tabs, by mouse and by keyboard; the address remembers the chosen one.
-  const choose = (tab, focus) => {
-    if (!tab) return;
+  const choose = (tab) => {
     $('[role="tab"]').forEach((each) => {
       const on = each === tab;
       each.setAttribute("aria-selected", on);
       each.tabIndex = on ? 0 : -1;
       document.getElementById(each.getAttribute("aria-controls")).hidden = !on;
     });
-    if (focus) tab.focus();
     history.replaceState(null, "", "#" + tab.id.slice(4));
     window.dispatchEvent(new Event("resize"));
   };
   document.addEventListener("keydown", (event) => {
     const tabs = $('[role="tab"]'), at = tabs.indexOf(event.target);
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (at >= 0 && step) choose(tabs[(at + step + tabs.length) % tabs.length], true);
+    if (at >= 0 && step) { const next = tabs[(at + step + tabs.length) % tabs.length]; next.focus(); next.click(); }
   });
 
   // Fields for files.
@@ -66,7 +64,7 @@
     const tabs = $('[role="tab"]');
     if (tabs.length && !tabs[0].dataset.ready) {
       tabs[0].dataset.ready = "1";
-      choose(document.getElementById("tab-" + location.hash.slice(1)) || tabs[0], false);
+      (document.getElementById("tab-" + location.hash.slice(1)) || tabs[0]).click();
     }
   }).observe(document, { childList: true, subtree: true });
 
@@ -74,7 +72,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest('[role="tab"], [data-copy], [data-image]');
     if (!button) return;
-    if (button.role === "tab" || button.getAttribute("role") === "tab") choose(button, false);
+    if (button.getAttribute("role") === "tab") choose(button);
     if (button.dataset.copy) {
       const told = button.textContent;
       navigator.clipboard.writeText(button.dataset.copy).then(() => { button.textContent = "Copied"; });

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from xanesflow.app import work
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.files import write_text
 from xanesflow.core.text import plural
+from xanesflow.running.do_work import OUTCOME, PROGRESS, RESULT, do_work
 
 WAITING, AT_WORK, DONE, FAILED, CANCELLED, STOPPED = "waiting", "at work", "done", "failed", "cancelled", "stopped"
 """States of a job; stopped: the server ended before the work did."""
@@ -40,7 +40,7 @@ class QueuedJob:
     Attributes:
         id: 32 hexadecimal digits.
         session: whose it is.
-        kind: one of `work.KINDS`.
+        kind: one of the queue's.
         title: for people.
         given: what the work gets.
         state: see above.
@@ -72,16 +72,20 @@ class WorkQueue:
 
     Args:
         folder: of all jobs, each in a folder of its own.
+        kinds: for each kind of work its function `(work: Work) -> dict`, as `module:function`.
+        heavy: modules that are imported once; workers are copies of the process that has them.
         at_a_time: pieces of work at once.
         most: unfinished pieces of a session.
     """
 
-    def __init__(self, folder: Path, *, at_a_time: int, most: int) -> None:
-        self.folder, self._most = folder, most
+    def __init__(
+        self, folder: Path, kinds: Mapping[str, str], *, heavy: Sequence[str] = (), at_a_time: int, most: int
+    ) -> None:
+        self.folder, self._kinds, self._most = folder, kinds, most
         self._change = threading.Condition()
         self._asking = threading.Semaphore(_ASKED)
         self._processes = mp.get_context("forkserver")
-        self._processes.set_forkserver_preload(list(work.HEAVY))
+        self._processes.set_forkserver_preload(list(heavy))
         self._jobs: dict[str, QueuedJob] = {}
         self._closed = False
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ class WorkQueue:
                     raise XanesflowError(f"This takes longer than {_ASK_SECONDS:.0f} s, so it was stopped; give less.")
                 if error:
                     raise XanesflowError(error)
-                found: dict[str, Any] = json.loads((place / work.RESULT).read_text(encoding="utf-8"))
+                found: dict[str, Any] = json.loads((place / RESULT).read_text(encoding="utf-8"))
                 return found
             finally:
                 shutil.rmtree(place, ignore_errors=True)
@@ -124,7 +128,7 @@ class WorkQueue:
 
         Args:
             session: whose it is.
-            kind: one of `work.KINDS`.
+            kind: one of the queue's.
             title: for people.
             given: plain JSON.
             files: uploads that it reads: the job keeps copies, and `given` gets lists of their paths by these names.
@@ -170,19 +174,19 @@ class WorkQueue:
 
     def result(self, session: str, job_id: object) -> dict[str, Any]:
         """What a job has shown so far; empty before it shows anything."""
-        return self._read(self.get(session, job_id).id, work.RESULT)
+        return self._read(self.get(session, job_id).id, RESULT)
 
     def shown(self, session: str) -> list[dict[str, Any]]:
         """The fields of a session's jobs, with `share` (0 to 1), `said`, and `parts`, which changes as results do."""
         found = []
         for job in self.jobs(session):
-            progress = {} if job.over else self._read(job.id, work.PROGRESS)
+            progress = {} if job.over else self._read(job.id, PROGRESS)
             found.append(
                 {
                     **{name: value for name, value in asdict(job).items() if name not in ("session", "given")},
                     "share": 1.0 if job.state == DONE else progress.get("share", 0.0),
                     "said": progress.get("said", ""),
-                    "parts": _changed(self.folder / job.id / work.RESULT),
+                    "parts": _changed(self.folder / job.id / RESULT),
                 }
             )
         return found
@@ -204,7 +208,7 @@ class WorkQueue:
         with self._change:
             job = self.get(session, job_id)
             if job.over:
-                for name in (work.OUTCOME, work.PROGRESS):
+                for name in (OUTCOME, PROGRESS):
                     (self.folder / job.id / name).unlink(missing_ok=True)
                 job.state, job.error, job.begun, job.ended = WAITING, "", 0.0, 0.0
                 self._keep(job)
@@ -242,7 +246,7 @@ class WorkQueue:
             try:
                 error = self._run(self.folder / job.id, job.kind, job.given, partial(_is_over, job))
             except Exception as failure:
-                error = work.sentence_about(failure)
+                error = sentence_about(failure)
             shutil.rmtree(self.folder / job.id / "scratch", ignore_errors=True)
             with self._change:
                 if error is not None and not job.over:
@@ -256,14 +260,14 @@ class WorkQueue:
 
     def _run(self, place: Path, kind: str, given: dict[str, Any], stop: Callable[[], bool]) -> str | None:
         """Do work in a process; returns its error, empty if there is none, None if `stop` said so."""
-        process = self._processes.Process(target=work.do_work, args=(str(place), kind, given))
+        process = self._processes.Process(target=do_work, args=(str(place), self._kinds[kind], given))
         process.start()
         try:
             while process.is_alive():
                 if stop():
                     return None
                 process.join(_POLL)
-            outcome = self._read(place.name, work.OUTCOME)
+            outcome = self._read(place.name, OUTCOME)
             if not outcome:
                 code = process.exitcode or 0
                 return _LOST.format(f" by signal {-code}" if code < 0 else "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from dash import Dash
 
 from xanesflow.app.uploads import Uploads
-from xanesflow.app.work_queue import WorkQueue
+from xanesflow.running.work_queue import WorkQueue
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""What workers do for the view Campaign: they read how far it has come. Nothing is started or changed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import fill
+from xanesflow.core.text import printable
+from xanesflow.running.do_work import Work
+from xanesflow.simulations.state.campaign_status import campaign_status
+from xanesflow.simulations.state.describe_status import core_hours_text, describe_stages, forecast, when_text
+
+_MOST = 200  # failed sites that are shown
+
+
+def read_campaign(work: Work) -> dict[str, Any]:
+    """How far the campaign in `given["campaign"]` has come, as `xanesflow status` says it, and what failed and why."""
+    directory = Path(work.given["campaign"])
+    status = campaign_status(directory)
+    rows = []
+    for each in (*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])):
+        hours = [core_hours_text(each.core_hours_used), core_hours_text(each.core_hours_expected)]
+        rows.append(
+            {
+                **{name: getattr(each, name) for name in ("subset", "sites", "done", "running", "n_failed", "waiting")},
+                "left_out": sum(each.rejected.values()),
+                "hours": ["imported", ""] if each.imported else hours,
+                "ends": "" if each.ends is None else when_text(each.ends, status.now),
+            }
+        )
+    reasons = [[each.subset, reason, number] for each in status.subsets for reason, number in each.failed.items()]
+    failed = [row for each in status.subsets for row in _failed(directory, each.subset)]
+    return {
+        "rows": rows,
+        "reasons": reasons,
+        "failed": failed[:_MOST],
+        "n_failed": len(failed),
+        "forecast": forecast(status),
+        "stages": describe_stages(status),
+        "notes": [*(note for each in status.subsets for note in each.notes), *status.notes],
+        "report": (directory / paths.REPORT).is_file(),
+        "terminal": ["xanesflow", "status", directory.name],
+    }
+
+
+def _failed(directory: Path, subset: str) -> list[list[str]]:
+    """Site, subset, reason and detail of each failed site that a subset's failed.csv lists."""
+    path = directory / fill(paths.FAILED_SITES, subset=subset)
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as opened:
+        return [[row["site"], subset, row["reason"], printable(row["detail"], 300)] for row in csv.DictReader(opened)]
