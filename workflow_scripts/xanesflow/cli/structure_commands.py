@@ -113,6 +113,14 @@ def xanes(
             show_default=False,
         ),
     ] = None,
+    align: Annotated[
+        Literal["experiment"] | None,
+        typer.Option(
+            "--align",
+            help="Move the energies to where experiment has them, by element, metal or compound, and oxidation state.",
+            show_default=False,
+        ),
+    ] = None,
     symprec: Annotated[
         float,
         typer.Option(
@@ -136,12 +144,14 @@ def xanes(
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
     with report_errors():
+        from xanesflow.cli.align import shift_of
         from xanesflow.cli.choose_site import make_request
         from xanesflow.cli.compute_spectra import quick_look
         from xanesflow.cli.write_normalised import read_broadening
         from xanesflow.codes.quick_look import check_quick_look, quick_look_of
         from xanesflow.config.campaign import Campaign
         from xanesflow.config.model import Config
+        from xanesflow.core.errors import WrongCallError
         from xanesflow.structures.disorder.represent import Disorder
 
         options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
@@ -149,6 +159,9 @@ def xanes(
         check_quick_look(theory, given)
         broadening = read_broadening(broaden) if broaden else None
         request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
+        if align and core_hole not in (None, "off"):
+            raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
+        shift = shift_of(request, theory) if align else None
         defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
         look = quick_look_of(theory, defaults, given)
         quick_look(
@@ -159,6 +172,7 @@ def xanes(
             keep=keep,
             normalised=normalised,
             broadening=broadening,
+            shift=shift,
             console=messages(),
             results=results(),
         )

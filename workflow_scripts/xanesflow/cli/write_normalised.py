@@ -51,13 +51,16 @@ def _rising(kind: str) -> Kind:
     return "lorentzian" if kind == "lorentzian" else "arctangent"
 
 
-def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None) -> bool:
+def write_normalised(
+    path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None, *, aligned: str = ""
+) -> bool:
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
     Args:
         path: the table.
         outcomes: of all sites.
         broadening: of the normalised spectrum; None: none.
+        aligned: how the energies were moved; empty: they are as computed.
 
     Returns:
         Whether it was written; it is not, if a site failed or the level of theory gives no background.
@@ -72,7 +75,8 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
     names = ["energy_ev", "cross_section", "background", "normalised"]
     lines = [
-        "energies absolute, in eV; cross sections in bohr^2, mean of the sites; background: without the neighbours"
+        f"energies absolute, in eV{aligned and f', {aligned}'}",
+        "cross sections in bohr^2, mean of the sites; background: without the neighbours",
     ]
     lines.append("normalised: divided by the step of the background, as xanesflow measured does with measured spectra")
     if broadening is not None:
