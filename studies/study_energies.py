@@ -35,8 +35,8 @@ SHIFTS_EV = np.arange(-14.0, 6.0, 0.25)
 QUICK_SPREAD_EV = 0.33
 """Scatter of quick FEFF's energies against FEFF's at the paper's settings (docs/studies/quick-feff.md)."""
 
-PUBLISHED = {"cuo-tenorite": ("mp-1692", {0: 1}), "amcsd-0008598": ("mp-23733", None)}
-"""Standards among the published Cu runs: material, and how many atoms each site stands for; None: all of its sites."""
+PUBLISHED = {"cuo-tenorite": "mp-1692", "amcsd-0008598": "mp-23733"}
+"""Standards among the published Cu runs, tenorite and azurite, and their materials."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,8 @@ def computed(data: Path, dataset: Path, quick: Path | None) -> Iterator[Computed
     with load(dataset) as file:
         copper = file["Cu_FEFF"]
         spectra, ids = copper.read("spectra"), list(copper.ids)
-        weights = copper.read("multiplicity")
-        for name, (material, _) in PUBLISHED.items():
+        weights = np.asarray(copper.multiplicity)
+        for name, material in PUBLISHED.items():
             rows = [k for k, site in enumerate(ids) if site.rpartition("_")[0] == material]
             mean = np.average(spectra[rows], axis=0, weights=weights[rows])
             yield Computed(name, "Cu", "FEFF 9", copper.energy, mean)
