@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from xanesflow.cli.align import describe_shift, moved
 from xanesflow.cli.show_spectra import announce, live_display, summary
 from xanesflow.cli.terminal import say
 from xanesflow.codes.quick_look import QuickLook
@@ -16,6 +18,9 @@ from xanesflow.measured.broaden import Broadening
 from xanesflow.spectra.compute_sites import compute_sites, cores
 from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_athena, write_table
 from xanesflow.structures.choose_site import Request
+
+if TYPE_CHECKING:
+    from xanesflow.matching.choice_model import Expected
 
 
 def quick_look(
@@ -28,6 +33,7 @@ def quick_look(
     keep: Path | None = None,
     normalised: bool = False,
     broadening: Broadening | None = None,
+    shift: Expected | None = None,
     console: Console,
     results: Console,
 ) -> list[Path]:
@@ -42,6 +48,7 @@ def quick_look(
         keep: folder for the folders of the runs; None: they are removed.
         normalised: whether to write the background and the spectrum normalised by it, too.
         broadening: of the normalised spectrum, which is then written; None: it is not broadened.
+        shift: by which all spectra are moved to the energies of experiment; None: they stay as computed.
         console: for progress and remarks.
         results: for the closing table and the paths.
 
@@ -76,17 +83,21 @@ def quick_look(
         if len(failed) == 1:
             raise XanesflowError(f"There is no spectrum of {failed[0].site.name}: {failed[0].error}.")
         raise XanesflowError(f"None of the {len(failed)} sites has a spectrum, for the reasons above.")
+    if shift is not None:
+        outcomes = moved(outcomes, shift.mean_ev)
     spectra = common_grid(outcomes, average=request.whole)
     table, *plots = [folder / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
+    aligned = "" if shift is None else describe_shift(shift)
     if athena:
-        tables = write_athena(table, request, look, outcomes, spectra)
+        tables = write_athena(table, request, look, outcomes, spectra, aligned=aligned)
     else:
-        write_table(table, request, look, outcomes, spectra)
+        write_table(table, request, look, outcomes, spectra, aligned=aligned)
         tables = [table]
     draw_plot(plots, request, spectra)
     results.print(summary(outcomes, look, spectra))
     for sentence in remarks(request, look, outcomes, spectra):
         say(console, sentence, style="yellow")
+    aligned = "" if shift is None else describe_shift(shift)
     say(console, f"Theory: {look.basis}.")
     written = [*tables, *plots]
     if normalised or broadening is not None:

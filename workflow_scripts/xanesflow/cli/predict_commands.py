@@ -48,9 +48,9 @@ def predict(
             "--model",
             "-m",
             metavar="MODEL",
-            help="A checkpoint, a folder with a model's seeds, one of `xanesflow model export`, or builtin:Cu_FEFF, which "
-            "comes with xanesflow (`xanesflow model list`); may be repeated, for the seeds of a model (its ensemble) and "
-            "for models of other elements or levels of theory.",
+            help="A checkpoint, a folder with a model's seeds, one of `xanesflow model export`, or builtin:Cu_FEFF, "
+            "which comes with xanesflow (`xanesflow model list`); may be repeated, for the seeds of a model (its "
+            "ensemble) and for models of other elements or levels of theory.",
             show_default=False,
         ),
     ],

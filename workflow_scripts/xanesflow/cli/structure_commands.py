@@ -114,6 +114,14 @@ def xanes(
         typer.Option("--normalised", help="Also write the background and the spectrum normalised by it."),
     ] = False,
     broaden: Broaden = None,
+    align: Annotated[
+        Literal["experiment"] | None,
+        typer.Option(
+            "--align",
+            help="Move the energies to where experiment has them, by element, metal or compound, and oxidation state.",
+            show_default=False,
+        ),
+    ] = None,
     symprec: Annotated[
         float,
         typer.Option(
@@ -137,10 +145,12 @@ def xanes(
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
     with report_errors():
+        from xanesflow.cli.align import shift_of
         from xanesflow.cli.compute_spectra import quick_look
         from xanesflow.codes.quick_look import check_quick_look, quick_look_of
         from xanesflow.config.campaign import Campaign
         from xanesflow.config.model import Config
+        from xanesflow.core.errors import WrongCallError
         from xanesflow.matching.write_normalised import read_broadening
         from xanesflow.structures.choose_site import make_request
         from xanesflow.structures.disorder.represent import Disorder
@@ -150,6 +160,9 @@ def xanes(
         check_quick_look(theory, given)
         broadening = read_broadening(broaden) if broaden else None
         request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
+        if align and core_hole not in (None, "off"):
+            raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
+        shift = shift_of(request, theory) if align else None
         defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
         look = quick_look_of(theory, defaults, given)
         quick_look(
@@ -161,6 +174,7 @@ def xanes(
             keep=keep,
             normalised=normalised,
             broadening=broadening,
+            shift=shift,
             console=messages(),
             results=results(),
         )

@@ -64,13 +64,16 @@ def normalised_mean(outcomes: Sequence[SiteResult]) -> NormalisedSpectrum | None
     return average_sites(spectra, [outcome.site.multiplicity for outcome in outcomes])
 
 
-def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None) -> bool:
+def write_normalised(
+    path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None, *, aligned: str = ""
+) -> bool:
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
     Args:
         path: the table; one that ends with .dat has two columns for Athena, energy and the last of these.
         outcomes: of all sites.
         broadening: of the normalised spectrum; None: none.
+        aligned: how the energies were moved; empty: they are as computed.
 
     Returns:
         Whether it was written; it is not, if a site failed or the level of theory gives no background.
@@ -78,7 +81,7 @@ def write_normalised(path: Path, outcomes: Sequence[SiteResult], broadening: Bro
     mean = normalised_mean(outcomes)
     if mean is None:
         return False
-    write_spectrum(path, mean, broadening, element=outcomes[0].site.element)
+    write_spectrum(path, mean, broadening, element=outcomes[0].site.element, aligned=aligned)
     return True
 
 
@@ -89,6 +92,7 @@ def write_spectrum(
     *,
     element: str,
     background: str = "without the neighbours",
+    aligned: str = "",
 ) -> None:
     """Write a material's normalised spectrum as CSV, or as .dat for Athena; see `write_normalised`.
 
@@ -98,11 +102,13 @@ def write_spectrum(
         broadening: of the normalised spectrum; None: none.
         element: symbol of the absorber.
         background: what the background is.
+        aligned: how the energies were moved; empty: they are as computed.
     """
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
     names = ["energy_ev", "cross_section", "background", "normalised"]
     lines = [
-        f"energies absolute, in eV; cross sections in bohr^2, mean of the sites; background: {background}",
+        f"energies absolute, in eV{aligned and f', {aligned}'}",
+        f"cross sections in bohr^2, mean of the sites; background: {background}",
         "normalised: divided by the step of the background, as xanesflow measured does with measured spectra",
     ]
     if broadening is not None:

@@ -22,8 +22,8 @@ from xanesflow.prediction.builtin_models import path_of
 from xanesflow.prediction.exported_model import MODEL_FILE, check_folder
 
 _WANTED = (
-    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, one of `xanesflow model export`, or one "
-    "that comes with xanesflow (`xanesflow model list`)"
+    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, one of `xanesflow model export`, or "
+    "one that comes with xanesflow (`xanesflow model list`)"
 )
 
 

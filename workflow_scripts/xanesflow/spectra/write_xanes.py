@@ -122,9 +122,24 @@ def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
 
 
 def write_table(
-    path: Path, request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra
+    path: Path,
+    request: Request,
+    look: QuickLook,
+    outcomes: Sequence[SiteResult],
+    spectra: Spectra,
+    *,
+    aligned: str = "",
 ) -> None:
-    """Write the spectra as CSV, below lines that begin with `#` and say how they were computed."""
+    """Write the spectra as CSV, below lines that begin with `#` and say how they were computed.
+
+    Args:
+        path: the table.
+        request: structure and element.
+        look: level of theory.
+        outcomes: of the sites.
+        spectra: on a common grid.
+        aligned: how the energies were moved; empty: they are as computed.
+    """
     lines = [
         *_origin(request, look),
         *(f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes),
@@ -132,7 +147,7 @@ def write_table(
     if len(spectra.sites) > 1:
         lines.append(f"energies: multiples of {STEP_EV:g} eV; the spectra are interpolated linearly")
     weighted = "; average: weighted with the multiplicities" if spectra.average is not None else ""
-    lines.append(f"energy_eV in eV, absolute; cross sections in bohr^2{weighted}")
+    lines.append(f"energy_eV in eV, absolute{aligned and f', {aligned}'}; cross sections in bohr^2{weighted}")
     columns = [spectra.energy_ev, *(mu for _, mu in spectra.sites)]
     names = ["energy_eV", *(site.label for site, _ in spectra.sites)]
     if spectra.average is not None:
@@ -147,7 +162,13 @@ def write_table(
 
 
 def write_athena(
-    path: Path, request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra
+    path: Path,
+    request: Request,
+    look: QuickLook,
+    outcomes: Sequence[SiteResult],
+    spectra: Spectra,
+    *,
+    aligned: str = "",
 ) -> list[Path]:
     """Write each spectrum as a file of two columns; see `athena_text`.
 
@@ -157,6 +178,7 @@ def write_athena(
         look: level of theory.
         outcomes: of the sites.
         spectra: on a common grid.
+        aligned: how the energies were moved; empty: they are as computed.
 
     Returns:
         The files.
@@ -168,7 +190,8 @@ def write_athena(
     written = []
     for name, what, mu in files:
         written.append(path.with_name(f"{path.stem}_{name}.dat"))
-        write_text(written[-1], athena_text(spectra.energy_ev, mu, request.element, [*_origin(request, look), what]))
+        lines = [*_origin(request, look), what, *([aligned] if aligned else [])]
+        write_text(written[-1], athena_text(spectra.energy_ev, mu, request.element, lines))
     return written
 
 

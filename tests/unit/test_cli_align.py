@@ -1,0 +1,84 @@
+"""`xanesflow xanes --align experiment`: how far energies are moved, and that every file says so."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from feff_runs import rocksalt
+from pymatgen.core import Lattice, Structure
+from typer.testing import CliRunner
+
+from xanesflow.cli import app, compute_sites
+from xanesflow.codes.quick_look import SiteSpectrum
+from xanesflow.core.errors import WrongCallError
+from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_calibration
+from xanesflow.matching.experiment_energies import expected_shift, known_theories
+from xanesflow.structures.material import describe
+
+ENERGY = 8970 + 0.1 * np.arange(521)
+
+
+def call(*words):
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["xanes", *map(str, words)])
+    assert "Traceback" not in done.output
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """An engine that gives a step with an edge in its record at once."""
+    background = 1e-3 * (0.5 + np.arctan(ENERGY - 8985) / np.pi)
+    field = {"converged": True, "iterations": 8, "last_change_ev": 0.01}
+    record = {"rung": "SCF 2.6 Å", "rung_number": 1, "convergence": field, "fermi_ev": -3.0}
+    result = SiteSpectrum(ENERGY, background, record, background)
+    monkeypatch.setattr(compute_sites, "compute_site", lambda *_: result)
+
+
+def shift(theory, structure, element):
+    material = describe("x", structure, symprec=0.01)
+    first = material.elements.index(element)
+    return expected_shift(theory, element, material, [(first, material.multiplicity(first))])
+
+
+def test_metals_have_their_own_shift_and_compounds_one_that_rises_with_the_oxidation_state():
+    known = read_calibration("FEFF8L")
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.615), ["Cu"], [[0, 0, 0]])
+    assert shift("FEFF8L", copper, "Cu") == known.expected["metal"]["Cu"]
+    manganese = known.expected["compound"]["Mn"]
+    oxides = {
+        2: rocksalt("Mn", 4.44),
+        4: Structure.from_spacegroup(
+            "P4_2/mnm", Lattice.tetragonal(4.40, 2.87), ["Mn", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
+        ),
+    }
+    for state, oxide in oxides.items():
+        expected = manganese.mean_ev + known.slope_ev * (min(state, HIGHEST) - PIVOT)
+        assert shift("FEFF8L", oxide, "Mn").mean_ev == pytest.approx(expected)
+    assert shift("FEFF8L", oxides[2], "Mn").sd_ev == manganese.sd_ev
+
+
+def test_levels_of_theory_without_a_comparison_are_refused():
+    with pytest.raises(WrongCallError, match=r"Energies of VASP were never compared with experiment.* FEFF8L"):
+        shift("VASP", rocksalt("Ni"), "Ni")
+    assert "measured" not in known_theories()
+
+
+def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
+    code, _, plain = call("cu-fcc", "--output", tmp_path / "plain")
+    assert code == 0 and "to experiment" not in plain
+    code, _, said = call("cu-fcc", "--align", "experiment", "--normalised", "--output", tmp_path / "moved")
+    known = read_calibration("FEFF8L").expected["metal"]["Cu"]
+    sentence = f"energies moved by {known.mean_ev:+.2f} ± {known.sd_ev:.1f} eV to experiment"
+    assert code == 0 and sentence in said
+    files = [next((tmp_path / each).glob("*_xanes.csv")) for each in ("plain", "moved")]
+    one, other = (pd.read_csv(file, comment="#") for file in files)
+    assert other["energy_eV"].to_numpy() == pytest.approx(one["energy_eV"].to_numpy() + known.mean_ev, abs=1e-3)
+    (beside,) = (tmp_path / "moved").glob("*_normalised.csv")
+    for file in (files[1], beside):
+        assert sentence in file.read_text()
+    assert "to experiment" not in files[0].read_text()
+
+
+def test_energies_with_a_core_hole_are_not_known(at_once, tmp_path):
+    words = ("--align", "experiment", "--core-hole", "on", "--output", tmp_path)
+    code, _, said = call("cu-fcc", *words)
+    assert code == 2 and "knows no energies with a core hole" in said

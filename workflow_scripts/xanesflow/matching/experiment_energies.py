@@ -1,0 +1,63 @@
+"""Where experiment has a computed spectrum: the shift that spectra of known compounds needed.
+
+Computed energies are absolute, but not those of a beamline: metals lie some 8 eV too high, compounds less, the less
+the higher their oxidation state (docs/studies/energies.md). What is known of the embedded engine is part of the
+calibration of matches; of other levels of theory it stands in `energies/`.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+
+from xanesflow.core.errors import WrongCallError
+from xanesflow.core.text import listing
+from xanesflow.interpretation.describe_structure import oxidation_states
+from xanesflow.matching.choice_model import CALIBRATIONS, Expected, read_calibration
+from xanesflow.matching.surroundings import is_metallic
+from xanesflow.structures.material import Material
+
+ENERGIES = Path(__file__).parent / "energies"
+
+_COMPUTED = "measured"  # the calibration that is of no level of theory
+
+
+def known_theories() -> list[str]:
+    """Levels of theory whose energies were compared with experiment."""
+    names = {path.stem for folder in (CALIBRATIONS, ENERGIES) for path in folder.glob("*.json")}
+    return sorted(names - {_COMPUTED})
+
+
+def expected_shift(theory: str, element: str, material: Material, sites: Sequence[tuple[int, int]]) -> Expected:
+    """What must be added to computed energies of a material, and how far off that is for one compound in three.
+
+    Args:
+        theory: level of theory.
+        element: symbol of the absorber.
+        material: whose class (metal or compound) and oxidation state decide.
+        sites: 0-based index of each absorber, and the number of atoms that it stands for.
+
+    Raises:
+        WrongCallError: the level of theory was never compared with experiment.
+    """
+    if theory not in known_theories():
+        raise WrongCallError(
+            f"Energies of {theory} were never compared with experiment, so they cannot be aligned; use "
+            f"{listing(known_theories())}, or leave out --align."
+        )
+    calibration = read_calibration(theory, ENERGIES if (ENERGIES / f"{theory}.json").is_file() else CALIBRATIONS)
+    structure = Structure.from_dict(json.loads(material.structure))
+    metal, state = is_metallic(structure), None
+    if not metal:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            states = oxidation_states(structure)[0]
+        if states:
+            indices, numbers = zip(*sites, strict=True)
+            state = float(np.average([states[index] for index in indices], weights=numbers))
+    return calibration.expects(element, metal=metal, oxidation_state=state)
