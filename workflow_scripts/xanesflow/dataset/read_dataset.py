@@ -26,7 +26,7 @@ from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import PARTS, Subset, parse_site_id, site_id
 from xanesflow.core.tables import read_rejected_group
-from xanesflow.core.text import one_line, plural, quoted
+from xanesflow.core.text import in_words, plural, quoted
 from xanesflow.dataset.file import about_material, attributes_of, open_dataset, structure_json, subset_names
 from xanesflow.dataset.lazy_rows import Array
 
@@ -327,7 +327,7 @@ class SubsetView:
             return Structure.from_dict(json.loads(text))
         except Exception as error:  # pymatgen may raise anything
             raise XanesflowError(
-                f"The structure of {material_id} in {self._dataset.path} cannot be read ({one_line(error)}); see "
+                f"The structure of {material_id} in {self._dataset.path} cannot be read ({in_words(error)}); see "
                 "`xanesflow dataset validate`."
             ) from None
 

@@ -13,7 +13,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.sites import Subset
-from xanesflow.core.text import quoted
+from xanesflow.core.text import in_words, quoted
 
 SCHEMA = "xanesflow predictions 1"
 
@@ -176,6 +176,5 @@ def read_predictions(path: str | Path) -> Predictions:
             )
     except (OSError, KeyError) as error:
         raise XanesflowError(
-            f"{path} is not a prediction file of xanesflow ({error.args[0] if error.args else error}); delete it "
-            "and run snakemake evaluation."
+            f"{path} is not a prediction file of xanesflow ({in_words(error)}); delete it and run snakemake evaluation."
         ) from None

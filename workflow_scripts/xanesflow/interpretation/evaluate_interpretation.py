@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.text import in_words
 from xanesflow.interpretation.figures_of_merit import metrics_of
 from xanesflow.interpretation.rank_aae.judge_axes import AxisScores, best_seed
 from xanesflow.interpretation.site_descriptors import RANKED
@@ -121,7 +122,9 @@ def read_scores(path: Path) -> dict[str, AxisScores]:
         with safe_open(path, framework="numpy") as file:
             parts = json.loads((file.metadata() or {})["scores"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise XanesflowError(f"{path} is no trained seed of RankAAE ({error}); delete it and run again.") from None
+        raise XanesflowError(
+            f"{path} is no trained seed of RankAAE ({in_words(error)}); delete it and run again."
+        ) from None
     return {
         part: AxisScores(**given | {"spearman": np.array(given["spearman"], dtype=np.float64)})
         for part, given in parts.items()

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.text import quoted
+from xanesflow.core.text import in_words, quoted
 from xanesflow.interpretation.domain import Domain
 from xanesflow.interpretation.fit_reader import FittedReader, arrays_of, fit_reader, from_arrays
 from xanesflow.interpretation.targets import Targets
@@ -154,7 +154,7 @@ def load_interpreter(path: Path) -> Interpreter:
         seen, ids, formulas = arrays["seen"].astype(np.float64), json.loads(texts["ids"]), json.loads(texts["formulas"])
         return Interpreter(Card(**card), targets, readers, domain, seen, arrays["values"], ids, formulas)
     except (KeyError, TypeError, ValueError) as error:
-        raise XanesflowError(f"The interpreter {path} is damaged ({error}); make it again.") from None
+        raise XanesflowError(f"The interpreter {path} is damaged ({in_words(error)}); make it again.") from None
 
 
 def _read(path: Path) -> tuple[Mapping[str, npt.NDArray[Any]], dict[str, str]]:
@@ -163,7 +163,9 @@ def _read(path: Path) -> tuple[Mapping[str, npt.NDArray[Any]], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except OSError as error:
         raise XanesflowError(
-            f"The interpreter {path} cannot be read ({error}); run snakemake interpretation first."
+            f"The interpreter {path} cannot be read ({in_words(error)}); run snakemake interpretation first."
         ) from None
     except SafetensorError as error:
-        raise XanesflowError(f"{path} is no interpreter, or it is damaged ({error}); make it again.") from None
+        raise XanesflowError(
+            f"{path} is no interpreter, or it is damaged ({in_words(error)}); make it again."
+        ) from None

@@ -13,6 +13,7 @@ from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.hdf5 import open_hdf5
+from xanesflow.core.text import in_words
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.prediction.trained_models import TrainedEnsemble
@@ -74,7 +75,9 @@ def _is_of(path: Path, hashes: Mapping[int, str]) -> bool:
         with open_hdf5(path) as file:
             used = json.loads(file.attrs["inputs_sha256"])
     except (OSError, KeyError, ValueError) as error:
-        raise XanesflowError(f"{path} is not a prediction file of xanesflow ({error}); leave it out.") from None
+        raise XanesflowError(
+            f"{path} is not a prediction file of xanesflow ({in_words(error)}); leave it out."
+        ) from None
     return {sha for name, sha in used.items() if name.endswith(".safetensors")} == set(hashes.values())
 
 

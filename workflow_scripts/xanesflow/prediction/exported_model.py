@@ -8,7 +8,7 @@ from typing import Any
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import HASHES, sha256_file
-from xanesflow.core.text import quoted
+from xanesflow.core.text import in_words, quoted
 
 MODEL_FILE = "model.json"
 FORMAT = "xanesflow model folder 1"
@@ -51,7 +51,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise XanesflowError(f"{path} cannot be read ({error.strerror}); {_AGAIN}.") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise XanesflowError(f"{path} is damaged ({error}); {_AGAIN}.") from None
+        raise XanesflowError(f"{path} is damaged ({in_words(error)}); {_AGAIN}.") from None
     if found != FORMAT:
         raise XanesflowError(f"{path} has the format {quoted(found)}, not '{FORMAT}'; export the model again.")
     return dict(about)
@@ -68,7 +68,7 @@ def read_hashes(folder: Path) -> dict[str, str]:
         lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         hashes = {name: sha for sha, name in lines}
     except (OSError, ValueError) as error:
-        raise XanesflowError(f"{path} cannot be read ({error}); {_AGAIN}.") from None
+        raise XanesflowError(f"{path} cannot be read ({in_words(error)}); {_AGAIN}.") from None
     for name in hashes:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise XanesflowError(f"{path} names {name}, which lies outside of the folder; {_AGAIN}.")

@@ -18,6 +18,7 @@ from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_rejected_group, write_rejected_group
+from xanesflow.core.text import in_words
 from xanesflow.spectra.rejected_examples import RejectedExample, read_examples, write_examples
 
 
@@ -95,5 +96,5 @@ def read_spectra(path: str | Path) -> CuratedSpectra:
             )
     except (OSError, KeyError, BadArrayError) as error:
         raise XanesflowError(
-            f"{path} is not a complete file of curated spectra ({error}); delete it and run again."
+            f"{path} is not a complete file of curated spectra ({in_words(error)}); delete it and run again."
         ) from None

@@ -18,7 +18,7 @@ from xanesflow.core.errors import BadArrayError
 from xanesflow.core.sites import Site, site_id
 from xanesflow.core.sites import Subset as SubsetName
 from xanesflow.core.tables import REJECTED_COLUMNS
-from xanesflow.core.text import first_of, one_line, plural
+from xanesflow.core.text import first_of, in_words, plural
 from xanesflow.dataset.check.findings import Finding
 from xanesflow.dataset.file import STRUCTURES, about_structure, names_in, structure_keys, subset_names
 
@@ -154,7 +154,7 @@ def read_contents(file: h5py.File) -> FileContents:
             contents.structures[name] = _cell(json.loads(structures[name][()]), about_structure(file, name))
         except (*UNREADABLE, AttributeError) as error:
             contents.unreadable.add(name)
-            report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({one_line(error)})"))
+            report(Finding("structures", f"{STRUCTURES}/{name}", f"it is no structure of pymatgen ({in_words(error)})"))
     return contents
 
 
@@ -218,7 +218,7 @@ def _read(group: h5py.Group, name: str, report: Callable[[Finding], None]) -> ND
     except BadArrayError as error:
         report(Finding(error.check, place, str(error)))
     except UNREADABLE as error:
-        report(Finding("layout", place, f"it cannot be read ({one_line(error)})"))
+        report(Finding("layout", place, f"it cannot be read ({in_words(error)})"))
     return None
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xanesflow.core.arrays import ARRAYS
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, parent_of, site_id
-from xanesflow.core.text import first_of, one_line, plural, quoted
+from xanesflow.core.text import first_of, in_words, one_line, plural, quoted
 from xanesflow.dataset.check.contents import COLUMNS, FileContents, SubsetContents, read_contents
 from xanesflow.dataset.check.findings import CHECKS, Finding, Validation
 from xanesflow.dataset.check.near_duplicates import near_duplicates
@@ -128,7 +128,7 @@ def _damage_found(found: Validation) -> Iterator[None]:
         if not of_hdf5(error):
             raise
         found.looked_at.setdefault("layout", "as far as the file can be read")
-        found.findings.append(Finding("layout", "", f"the file is damaged ({one_line(error)})"))
+        found.findings.append(Finding("layout", "", f"the file is damaged ({in_words(error)})"))
 
 
 def _units(subset: SubsetContents) -> Iterator[Sentence]:
@@ -322,7 +322,7 @@ def _hashes(file: h5py.File, contents: FileContents, found: Validation) -> Itera
             try:
                 actual = hash_of_structures(item) if isinstance(item, h5py.Group) else hash_of(item)
             except (OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-                yield place, f"it cannot be read ({one_line(error)})"
+                yield place, f"it cannot be read ({in_words(error)})"
                 continue
             stored = item.attrs.get("sha256")
             hashes[place] = actual

@@ -13,7 +13,7 @@ import numpy as np
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.hdf5 import open_hdf5
-from xanesflow.core.text import quoted
+from xanesflow.core.text import in_words, quoted
 from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
@@ -132,9 +132,7 @@ def _opened(path: str | Path) -> Iterator[h5py.File]:
                 raise KeyError(f"its schema is {quoted(file.attrs.get('schema'))}, wanted '{SCHEMA}'")
             yield file
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise XanesflowError(
-            f"{path} is not a calibration of xanesflow ({error.args[0] if error.args else error}); {_AGAIN}."
-        ) from None
+        raise XanesflowError(f"{path} is not a calibration of xanesflow ({in_words(error)}); {_AGAIN}.") from None
 
 
 def _owner(file: h5py.File) -> Ensemble:

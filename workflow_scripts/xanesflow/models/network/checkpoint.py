@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.core.text import plural, quoted
+from xanesflow.core.text import in_words, plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import DELTA, ModelCard, TrainedModel
 from xanesflow.models.network.perceptron import SpectrumNetwork
@@ -139,7 +139,7 @@ def load_checkpoint(path: str | Path) -> TrainedModel:
             return DeltaModel.from_tensors(card, energies_ev, tensors)
         return Model.from_tensors(card, energies_ev, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise XanesflowError(f"The model file {path} is damaged ({error}); train it again.") from None
+        raise XanesflowError(f"The model file {path} is damaged ({in_words(error)}); train it again.") from None
 
 
 def load_if_there(path: Path) -> TrainedModel | None:
@@ -164,8 +164,10 @@ def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except OSError as error:
-        raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
+        raise XanesflowError(
+            f"The model file {path} cannot be read ({in_words(error)}); train the model first."
+        ) from None
     except SafetensorError as error:
         raise XanesflowError(
-            f"{path} is not a model file, or it is damaged ({error}); train the model or copy the file again."
+            f"{path} is not a model file, or it is damaged ({in_words(error)}); train the model or copy the file again."
         ) from None
