@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from pymatgen.core import Composition
 
-from xanesflow.core.energy_grid import Array
 from xanesflow.core.figures import CROSS_SECTION, ENERGY, figure, in_thousandths, write_note
-from xanesflow.core.sites import site_id
+from xanesflow.core.sites import Subset, site_id
 from xanesflow.core.text import subscripts
 from xanesflow.report.figures.curation import FEW
 from xanesflow.spectra.store import read_spectra
@@ -21,7 +21,9 @@ APART = 0.75
 
 
 def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> None:
-    """Draw the spectra of a subset above each other, the one with the lowest edge at the bottom.
+    """Draw the spectra of a subset above each other: from the bottom the pure element, then compounds of two, three ...
+
+    Among compounds of as many elements, those with a larger share of the absorber come first.
 
     Args:
         spectra: a subset's curated spectra.
@@ -34,7 +36,8 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
         write_note(output, f"{curated.subset} has {n} spectra; up to {FEW - 1} are drawn by name.")
         return
     known = {} if structures is None else _compounds(structures)
-    order = np.argsort([edge(curated.energy_ev, each) for each in curated.spectra], kind="stable")
+    element = Subset.parse(curated.subset).element
+    order = sorted(range(n), key=lambda row: _place(known.get(curated.material_id[row]), element))
     level = float(curated.spectra[:, -1].mean())
     colours = colormaps["viridis"](np.linspace(0.0, 0.82, n))
     with figure(output, 5.6, 1.5 + 0.36 * n) as drawn:
@@ -44,7 +47,7 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
             axes.plot(curated.energy_ev, raised, color=colours[place], lw=1.3)
             site = site_id(curated.material_id[row], int(curated.site_index[row]))
             axes.annotate(
-                f"{known.get(curated.material_id[row], '')}\n{site}".strip(),
+                f"{_named(known.get(curated.material_id[row]))}\n{site}".strip(),
                 (curated.energy_ev[-1], raised[-1]),
                 (6, 0),
                 textcoords="offset points",
@@ -61,16 +64,19 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
         axes.locator_params(axis="x", nbins=6)
 
 
-def edge(energy_ev: Array, spectrum: Array) -> float:
-    """Where a spectrum first reaches half of its mean over the last quarter of its energies, in eV."""
-    half = spectrum[-len(spectrum) // 4 :].mean() / 2
-    return float(energy_ev[int(np.argmax(spectrum >= half))])
+def _compounds(structures: Path) -> Mapping[str, tuple[str, str]]:
+    """Formula and name, which may be empty, of each material."""
+    table = pd.read_parquet(structures, columns=["material_id", "formula", "name"]).fillna("")
+    return {str(material): (str(formula), str(name)) for material, formula, name in table.itertuples(index=False)}
 
 
-def _compounds(structures: Path) -> Mapping[str, str]:
-    """Formula and, where it has one, name of each material."""
-    table = pd.read_parquet(structures, columns=["material_id", "formula", "name"])
-    return {
-        str(material): ", ".join(filter(None, (subscripts(str(formula)), str(name))))
-        for material, formula, name in table.fillna("").itertuples(index=False)
-    }
+def _named(compound: tuple[str, str] | None) -> str:
+    return "" if compound is None else ", ".join(filter(None, (subscripts(compound[0]), compound[1])))
+
+
+def _place(compound: tuple[str, str] | None, element: str) -> tuple[int, float]:
+    """Number of elements, then the share of others than the absorber."""
+    if compound is None:
+        return 0, 0.0
+    composition = Composition(compound[0])
+    return len(composition), 1.0 - composition.get_atomic_fraction(element)

@@ -64,8 +64,8 @@ def in_a_sentence(found: Sequence[Judged]) -> str:
     nearer = sum(each.error < each.of_baseline for each in found)
     ratio = float(np.median([each.of_baseline / each.error for each in found]))
     return (
-        f"nearer than the mean training spectrum at {nearer} of {plural(len(found), 'spectrum', 'spectra')}; "
-        f"median ratio of the errors {ratio:.2f}"
+        f"nearer than the mean training spectrum at {nearer} of {plural(len(found), 'spectrum', 'spectra')}\n"
+        f"median ratio of the two errors: {ratio:.2f}"
     )
 
 
@@ -100,9 +100,9 @@ def _draw_spectra(shown: Sequence[Judged], output: Path) -> None:
             axes.set_title(f"{each.subset.split('_')[0]} in {each.site}", fontsize=8, parse_math=False)
             axes.locator_params(axis="x", nbins=4)
             axes.tick_params(labelsize=7)
-            axes.set_ylim(bottom=0.0)
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
+        panels[0].set_ylim(bottom=0.0)
         drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
         drawn.supxlabel(ENERGY, fontsize=9)
         drawn.supylabel("Cross section / its mean", fontsize=9)
