@@ -110,6 +110,11 @@ if "--lint" not in sys.argv:
         logger.warning(warning)
 
 
+def for_models_together(pattern):
+    """Paths from `pattern`, which names no subset, for every model; none of a campaign with one subset."""
+    return list(dict.fromkeys(CAMPAIGN.for_all_models(pattern))) if len(SUBSETS) > 1 else []
+
+
 def model_figure(name, category):
     """A figure of one model on one subset, as an output that Snakemake's own report shows too."""
     labels = {"figure": name, "model": "{model}", "features": "{features}"}

@@ -4,8 +4,15 @@ from xanesflow.evaluation.table_one import has_paper_value
 
 rule draw_curation:
     input:
-        paths.SPECTRA,
+        spectra=paths.SPECTRA,
+        structures=[] if CONFIG.dataset.from_files else [paths.STRUCTURES],
     output:
+        named=report(
+            fill(paths.SUBSET_FIGURE, figure="named"),
+            caption="../report/named.rst",
+            category="Curation",
+            labels={"subset": "{subset}", "figure": "few spectra by name"},
+        ),
         kept=report(
             fill(paths.SUBSET_FIGURE, figure="curation"),
             caption="../report/curation.rst",
@@ -85,6 +92,53 @@ rule draw_evaluation:
         "Drawing the errors of {wildcards.model} on {wildcards.features} of {wildcards.subset}"
     script:
         "../workflow_scripts/draw_evaluation.py"
+
+
+rule draw_together:
+    input:
+        lambda wildcards: [
+            fill(
+                paths.PREDICTIONS, model=wildcards.model, features=wildcards.features, subset=name
+            )
+            for name in SUBSETS
+        ],
+    output:
+        spectra=report(
+            fill(paths.TOGETHER_FIGURE, figure="spectra"),
+            caption="../report/together.rst",
+            category="Evaluation",
+            labels={
+                "figure": "spectra of all subsets",
+                "model": "{model}",
+                "features": "{features}",
+            },
+        ),
+        errors=report(
+            fill(paths.TOGETHER_FIGURE, figure="errors"),
+            caption="../report/together.rst",
+            category="Evaluation",
+            labels={
+                "figure": "errors of all subsets",
+                "model": "{model}",
+                "features": "{features}",
+            },
+        ),
+    log:
+        log_of("draw_together", "{model}_{features}"),
+    benchmark:
+        benchmark_of("draw_together", "{model}_{features}")
+    wildcard_constraints:
+        model="|".join([*KINDS, *SIMPLE_MODELS]),
+    conda:
+        "../envs/xanesflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_time(2000),
+        runtime=more_each_time(10),
+    message:
+        "Drawing {wildcards.model} on {wildcards.features} on all subsets together"
+    script:
+        "../workflow_scripts/draw_together.py"
 
 
 rule draw_comparison:
@@ -226,6 +280,7 @@ rule make_report:
         significance=paths.SIGNIFICANCE,
         curation=expand(fill(paths.SUBSET_FIGURE, figure="curation"), subset=SUBSETS),
         left_out=expand(fill(paths.SUBSET_FIGURE, figure="left_out"), subset=SUBSETS),
+        named=expand(fill(paths.SUBSET_FIGURE, figure="named"), subset=SUBSETS),
         unmatched=expand(paths.UNMATCHED, subset=SUBSETS),
         disordered=(
             expand(fill(paths.SUBSET_FIGURE, figure="disordered"), subset=SUBSETS)
@@ -250,6 +305,8 @@ rule make_report:
         codes=expand(paths.CODES_TABLE, element=CAMPAIGN.compared_elements),
         code_figures=expand(paths.CODES_FIGURE, element=CAMPAIGN.compared_elements),
         convergence=expand(paths.CONVERGENCE_FIGURE, subset=CAMPAIGN.tried_subsets),
+        together_spectra=for_models_together(fill(paths.TOGETHER_FIGURE, figure="spectra")),
+        together_errors=for_models_together(fill(paths.TOGETHER_FIGURE, figure="errors")),
         errors=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="errors")),
         spectra=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="spectra")),
         energies=CAMPAIGN.for_all_models(fill(paths.MODEL_FIGURE, figure="energies")),
@@ -288,6 +345,7 @@ rule make_report:
         all_subsets=CAMPAIGN.all_subsets,
         models=CAMPAIGN.for_models("{model} on {features}, {subset}"),
         titles=CAMPAIGN.for_all_models("{model} on {features}, {subset}"),
+        together=for_models_together("{model} on {features}"),
         trainings=CAMPAIGN.for_trainings("{model} on {features}, {of}"),
         deltas=CAMPAIGN.for_trainings("{model} on {features}, {of}", kind="delta"),
         benchmarks=paths.BENCHMARKS,

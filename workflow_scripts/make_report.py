@@ -20,6 +20,8 @@ with rule_log(snakemake):
         significance=Path(given.significance),
         curation_figures=paths_by(params.subsets, given.curation),
         curation_examples=paths_by(params.subsets, given.left_out),
+        named=paths_by(params.subsets, given.named),
+        together=paths_by(params.together, given.together_spectra, given.together_errors),
         unmatched=paths_by(params.subsets, given.unmatched),
         disordered=dict(zip(params.subsets, map(Path, given.disordered), strict=False)),
         models=[ModelFigures(title, *map(Path, paths)) for title, *paths in figures],

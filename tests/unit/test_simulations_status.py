@@ -187,7 +187,7 @@ def test_a_site_table_that_grew_is_told_and_one_that_is_damaged_too(campaign):
     campaign.write("Sr", "Ca", "Ba", "Mg")
     status = status_of(campaign)
     assert (status.sites, status.done, status.waiting) == (4, 3, 1)
-    assert "the site table is newer than the progress files of 1 of 1 chunks" in status.notes[0]
+    assert "the site table is newer than the progress files of 1 of 1 chunk" in status.notes[0]
     campaign.site_table.write_bytes(b"PAR1 no table")
     (note,) = status_of(campaign).notes
     assert "Cu_FEFF8L_sites.parquet cannot be read" in note and "run `snakemake structures`" in note

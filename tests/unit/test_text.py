@@ -1,8 +1,12 @@
 """Helpers for sentences."""
 
-import pytest
+import re
 
-from xanesflow.core.text import clock, first_few, first_of, listing, one_line, plural, printable
+import numpy as np
+import pytest
+from pymatgen.core import Structure
+
+from xanesflow.core.text import clock, first_few, first_of, in_words, listing, one_line, plural, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,39 @@ def test_a_name_can_stand_on_a_terminal():
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.9, "1:05"), (3665, "1:01:05")])
 def test_a_duration_as_a_clock_shows_it(seconds, shown):
     assert clock(seconds) == shown
+
+
+def test_large_numbers_have_commas_and_verbs_agree_too():
+    assert plural(12345, "site") == "12,345 sites"
+    assert plural(1, "row holds", "rows hold") == "1 row holds" and plural(2, "row holds", "rows hold") == "2 rows hold"
+
+
+def test_what_a_message_quotes_is_short_printable_and_on_one_line():
+    assert quoted("Cu\n_FEFF\x1b[31m") == "'Cu _FEFF\ufffd[31m'"
+    assert len(quoted("x" * 500)) == 82 and quoted("x" * 500).endswith("...'") and quoted("ends.") == "'ends.'"
+    assert quoted(["a", 1]) == "['a', 1]" and quoted(None) == "None" and len(quoted(list(range(500)))) == 80
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        lambda: next(iter([[]]))[0],
+        lambda: np.linalg.inv(np.zeros((3, 3))),
+        lambda: Structure(np.eye(3), ["Cu", "O"], [[0, 0, 0]]),
+        lambda: int(None),
+        lambda: None.lattice,
+        lambda: np.concatenate([]),
+    ],
+)
+def test_what_only_programmers_understand_does_not_reach_a_user(raised):
+    with pytest.raises(Exception) as caught:
+        raised()
+    said = in_words(caught.value)
+    assert re.search("is missing, is of another kind|must be independent", said), said
+
+
+def test_what_a_library_says_in_words_stays():
+    assert in_words(ValueError("could not convert string to float: 'x'.")) == "could not convert string to float: 'x'"
+    assert (
+        in_words(KeyError("lattice")) == "'lattice' is missing" and in_words(KeyError("it has none")) == "it has none"
+    )

@@ -19,6 +19,7 @@ from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site
+from xanesflow.core.text import in_words
 
 RECORD = "run.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same runs give the same bytes
@@ -155,4 +156,6 @@ def _opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as packed:
             yield packed
     except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
-        raise XanesflowError(f"{path} is not a whole chunk of runs ({error}); delete it and run again.") from error
+        raise XanesflowError(
+            f"{path} is not a whole chunk of runs ({in_words(error)}); delete it and run again."
+        ) from error

@@ -100,6 +100,7 @@ CODES_TABLE = "results/report/codes_{element}.csv"
 CODES_FIGURE = "results/report/figures/codes_{element}.svg"
 COMPARISON_FIGURE = "results/report/figures/comparison.svg"
 SUBSET_FIGURE = "results/report/figures/{figure}_{subset}.svg"
+TOGETHER_FIGURE = "results/report/figures/together_{figure}_{model}_{features}.svg"
 MODEL_FIGURE = "results/report/figures/{figure}_{model}_{features}_{subset}.svg"
 
 # Not part of the report: predictions for structures that were not simulated

@@ -20,7 +20,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.core.text import one_line, plural, printable
+from xanesflow.core.text import in_words, plural, printable
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features
@@ -203,7 +203,7 @@ def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list
             structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # pymatgen may raise anything for a malformed structure
             raise XanesflowError(
-                f"The structure of {material} in {source} cannot be read ({one_line(error, 160)}); copy the file or "
+                f"The structure of {material} in {source} cannot be read ({in_words(error)}); copy the file or "
                 "build it again."
             ) from None
         rows.append((material, text, structure.composition.reduced_formula, len(structure)))

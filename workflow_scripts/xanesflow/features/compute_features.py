@@ -26,7 +26,7 @@ from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_rejected_group, write_rejected_group
-from xanesflow.core.text import plural
+from xanesflow.core.text import in_words, plural
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
 
@@ -171,7 +171,7 @@ def _compute_texts(
         try:
             structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # one bad structure must not stop the others
-            failed = FeatureFailure(f"Its structure cannot be read ({type(error).__name__}: {error}).")
+            failed = FeatureFailure(f"Its structure cannot be read ({in_words(error)}).")
             answers.update(dict.fromkeys(((material, site) for site in wanted[material]), failed))
             continue
         structures[material] = structure

@@ -20,7 +20,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.core.text import quoted
+from xanesflow.core.text import in_words, quoted
 
 Features = NDArray[np.float32]
 """(atoms, dimension), in the structure's own order of atoms."""
@@ -194,7 +194,7 @@ def _try(build_graph: Callable[[Structure], Any], structure: Structure) -> Any:
 
 def failure(error: Exception) -> FeatureFailure:
     """Why a structure has no features, as one sentence."""
-    reason = str(error) if isinstance(error, NotFeaturizableError) else f"{type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, NotFeaturizableError) else in_words(error)
     return FeatureFailure(reason[:1].upper() + reason[1:].rstrip(".") + ".")
 
 

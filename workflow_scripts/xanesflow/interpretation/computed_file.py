@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.core.errors import BadRunError, XanesflowError
-from xanesflow.core.text import plural, printable
+from xanesflow.core.text import in_words, plural, printable
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
     try:
         values = np.loadtxt(lines[1:], delimiter=",", ndmin=2) if lines[1:] else np.zeros((0, len(columns)))
     except ValueError as error:
-        raise XanesflowError(f"{name} is not a whole table of numbers ({error}); write it again.") from None
+        raise XanesflowError(f"{name} is not a whole table of numbers ({in_words(error)}); write it again.") from None
     energy = values[:, 0]
     if values.shape[1:] != (len(columns),) or len(energy) < 2 or (np.diff(energy) <= 0).any():
         raise XanesflowError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.sites import parent_of
+from xanesflow.core.text import subscripts
 from xanesflow.prediction.data import Predicted, SubsetPrediction
 
 FIGURES, PAGES = (".svg", ".png", ".pdf"), (".html",)
@@ -21,8 +22,6 @@ PANELS = 12
 
 PAGE_PANELS = 60
 """Most materials on a page, where you can scroll."""
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +76,7 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
     warned = "  (unlike the training data)" if each.unlike is not None and each.unlike[rows].any() else ""
     element, theory = each.subset.split("_")
     return _Panel(
-        f"{each.formula[rows[0]].translate(_SUBSCRIPTS)} · {material} · {element} K, {theory}{warned}",
+        f"{subscripts(each.formula[rows[0]])} · {material} · {element} K, {theory}{warned}",
         each.energy_ev,
         [_site_name(each, row, material, element) for row in rows],
         1e3 * each.spectra[rows],

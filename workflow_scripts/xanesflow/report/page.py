@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import pandas as pd
 
+from xanesflow.core.figures import read_note
 from xanesflow.core.files import write_text
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import REASONS
@@ -79,6 +80,8 @@ def make_report(
     intervals: Path | None = None,
     significance: Path | None = None,
     curation_examples: Mapping[str, Path] | None = None,
+    named: Mapping[str, Path] | None = None,
+    together: Mapping[str, tuple[Path, Path]] | None = None,
     comparison: Path | None = None,
     unseen_elements: Mapping[str, Path] | None = None,
     status: CampaignStatus | None = None,
@@ -101,6 +104,8 @@ def make_report(
         metrics: metrics.csv.
         curation_figures: SVG by subset.
         curation_examples: SVG by subset of spectra that were left out; None: none are shown.
+        named: SVG by subset of its spectra with the names of their compounds, for subsets of few spectra.
+        together: two SVG of each model by its title, as `expert on m3gnet`: spectra and errors of all subsets together.
         unmatched: CSV by subset of the sites that only the split files or only the spectra have.
         models: figures of each model on each subset.
         learning_curves: figure of each training by its title, as `universal on m3gnet, FEFF`.
@@ -140,6 +145,11 @@ def make_report(
         drawings = {name: (figure, (curation_examples or {}).get(name)) for name, figure in curation_figures.items()}
         subsets = [_subset(name, file[name], *drawings[name], unmatched[name]) for name in drawings]
 
+    names_shown = {name: path for name, path in (named or {}).items() if read_note(path) is None}
+    for subset in subsets:
+        subset["named"] = subset["name"] in names_shown
+    joined = {title: pair for title, pair in (together or {}).items() if read_note(pair[0]) is None}
+
     # Every figure goes into the page itself, so that it needs no other file.
     deltas = unseen_elements or {}
     page = (
@@ -154,6 +164,8 @@ def make_report(
             dataset=dataset.name,
             models_part=of_models,
             subsets=subsets,
+            named={name: picture(path) for name, path in names_shown.items()},
+            together={title: tuple(map(picture, pair)) for title, pair in joined.items()},
             comparison=picture(comparison) if comparison else None,
             models=[
                 _figures(figures) | {"few": 0 < judged.get(figures.title, 0) < FEW_DRAWN}

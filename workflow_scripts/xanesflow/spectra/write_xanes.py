@@ -17,7 +17,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
-from xanesflow.core.text import plural
+from xanesflow.core.text import plural, subscripts
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.structures.choose_site import Absorber, Request
@@ -230,7 +230,7 @@ def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None
             axes.set(
                 xlabel="Photon energy (eV)",
                 ylabel="Cross section (10⁻³ bohr²)",
-                title=f"{_formula(request.material.formula)}, {request.element} K edge",
+                title=f"{subscripts(request.material.formula)}, {request.element} K edge",
                 xlim=(spectra.energy_ev[0], spectra.energy_ev[-1]),
             )
             axes.set_ylim(bottom=0.0)
@@ -255,8 +255,3 @@ def _curves(axes: Axes, spectra: Spectra) -> None:
             axes.plot(energy_ev, 1e3 * mu, color=colour, lw=1.0, label=site.name)
     if spectra.average is not None:
         axes.plot(energy_ev, 1e3 * spectra.average, color=TRUTH, lw=2.2, label="average")
-
-
-def _formula(formula: str) -> str:
-    """A formula with its numbers as subscripts."""
-    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

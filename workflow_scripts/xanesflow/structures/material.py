@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from xanesflow.core.sites import parent_of
-from xanesflow.core.text import one_line, plural
+from xanesflow.core.text import in_words, plural
 
 if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen takes half a second
     from pymatgen.core import Structure
@@ -97,7 +97,7 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
         equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
     except Exception as error:  # spglib fails on near-degenerate cells; their spectra are still good
         equivalent = list(range(len(structure)))
-        note = f"symmetry not found ({one_line(error, 160)}), so each atom counts as its own site"
+        note = f"symmetry not found ({in_words(error)}), so each atom counts as its own site"
     elements = tuple(site.specie.symbol for site in structure)
     as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
     return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)

@@ -9,7 +9,7 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import one_line
+from xanesflow.core.text import in_words, one_line
 from xanesflow.structures.check_structure import Claims, check_numbers, checked
 
 
@@ -73,8 +73,7 @@ def _build(content: dict[str, Any]) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:
-        problem = f"{type(error).__name__} {one_line(error)}"
-        raise UnusableStructure(f"is not what Structure.as_dict writes ({problem})") from error
+        raise UnusableStructure(f"is not what Structure.as_dict writes: {in_words(error)}") from error
     check_numbers(matrix, fractions)
     return Structure(Lattice(matrix), species, fractions)
 

@@ -9,7 +9,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import one_line, plural
+from xanesflow.core.text import in_words, plural
 from xanesflow.structures.check_structure import check_numbers, checked
 
 VACUUM_A = 25.0
@@ -52,7 +52,7 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     except Exception as error:  # ASE raises all kinds of errors
         raise UnusableStructure(
             "is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong "
-            f"({one_line(error, 120)})"
+            f"({in_words(error)})"
         ) from error
     if not isinstance(atoms, Atoms):
         raise UnusableStructure("holds several structures")

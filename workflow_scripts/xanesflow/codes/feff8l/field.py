@@ -13,6 +13,7 @@ from xanesflow.codes.feff8l.convergence import Convergence
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
 from xanesflow.codes.feff8l.read_pad import WIDTH, pack, unpack
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import in_words
 
 _HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
 _FERMI = 1
@@ -152,5 +153,5 @@ def _read_header(path: Path) -> tuple[list[str], int, int, NDArray[np.float64]]:
         if len(values) != _HEADER_REALS:
             raise ValueError("the header has another length")
     except (OSError, StopIteration, IndexError, ValueError) as error:
-        raise XanesflowError(f"pot.pad of FEFF 8 cannot be used: {type(error).__name__} {error}") from None
+        raise XanesflowError(f"pot.pad of FEFF 8 cannot be used: {in_words(error)}") from None
     return lines, start, stop, values

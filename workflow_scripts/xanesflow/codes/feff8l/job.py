@@ -15,7 +15,7 @@ from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster
 from xanesflow.codes.feff8l.xanes import compute_cluster, write_result
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import one_line
+from xanesflow.core.text import in_words
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -55,7 +55,7 @@ def read_job(folder: Path) -> tuple[Feff8lCluster, EngineSettings]:
         job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Feff8lCluster.from_dict(job["cluster"]), EngineSettings.from_dict(job["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise XanesflowError(f"{path} cannot be read as a job of the engine: {one_line(error)}") from None
+        raise XanesflowError(f"{path} cannot be read as a job of the engine: {in_words(error)}") from None
 
 
 def run_job(folder: Path) -> None:

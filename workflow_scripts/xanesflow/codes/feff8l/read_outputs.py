@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import one_line
+from xanesflow.core.text import in_words
 
 BOHR_ANGSTROM = 0.52917721067
 HARTREE_EV = 27.211386
@@ -105,9 +105,7 @@ def read_atomic(folder: Path) -> Atomic:
             atomic_numbers=file.atomic_numbers,
         )
     except (OSError, ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise XanesflowError(
-            f"{path.name} or xsect.json of FEFF 8 cannot be used: {type(error).__name__} {error}"
-        ) from None
+        raise XanesflowError(f"{path.name} or xsect.json of FEFF 8 cannot be used: {in_words(error)}") from None
     _check(atomic, ne)
     return atomic
 
@@ -116,7 +114,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise XanesflowError(f"{path.name} of FEFF 8 is missing or damaged: {one_line(error)}") from None
+        raise XanesflowError(f"{path.name} of FEFF 8 is missing or damaged: {in_words(error)}") from None
 
 
 def _check(atomic: Atomic, ne: int) -> None:

@@ -208,7 +208,7 @@ def _check_shapes(subset: SubsetContents, report: Callable[[Finding], None]) -> 
                 Finding(
                     "shapes",
                     f"{subset.name}/{name}",
-                    f"it has {plural(rows, 'row')}, and the spectra have {len(spectra)}",
+                    f"it has {plural(rows, 'row')}, but there are {len(spectra)} spectra",
                 )
             )
 

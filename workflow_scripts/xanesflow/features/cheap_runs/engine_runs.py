@@ -18,7 +18,7 @@ from xanesflow.codes.registry import load, run_features, theory_of
 from xanesflow.codes.run_engine import run_engine
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.core.text import quoted
+from xanesflow.core.text import in_words, quoted
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.featurize_structures import Features, Progress
 
@@ -53,7 +53,9 @@ class EngineRuns:
         try:
             self._options = load(self._theory.options).of_run(trained)
         except (KeyError, TypeError, ValueError) as error:
-            raise XanesflowError(f"The model does not say how its runs of the engine were made ({error}).") from None
+            raise XanesflowError(
+                f"The model does not say how its runs of the engine were made ({in_words(error)})."
+            ) from None
         here = json.loads(json.dumps(load(self._theory.engine)(self._options).settings()))
         for key in sorted(trained.keys() | here.keys()):
             if trained.get(key) != here.get(key):

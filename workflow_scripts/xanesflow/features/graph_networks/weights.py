@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import in_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +103,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise XanesflowError(f"The weights {file} cannot be read: {error}.") from error
+        raise XanesflowError(f"The weights {file} cannot be read: {in_words(error)}.") from error
     except Exception as error:
         raise XanesflowError(
             f"The weights {file} are damaged, or hold more than tensors ({type(error).__name__} while reading): "

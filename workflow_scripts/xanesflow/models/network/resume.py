@@ -19,7 +19,7 @@ from safetensors.torch import load_file, safe_open, save_file
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, sha256_text
-from xanesflow.core.text import one_line
+from xanesflow.core.text import in_words
 from xanesflow.models.network.training_state import TrainingRun
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class SavedTraining:
             run.restore(tensors, values)
         except (KeyError, ValueError, RuntimeError) as error:  # some of it may be restored by now
             raise XanesflowError(
-                f"{path} is damaged ({one_line(error, 160)}); delete it, and the training begins anew."
+                f"{path} is damaged ({in_words(error)}); delete it, and the training begins anew."
             ) from None
         logger.info("Continuing after epoch %d, from %s.", len(run.epochs), path)
 

@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.provenance import versions
+from xanesflow.core.text import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def open_study(path: str | Path, name: str, identity: Mapping[str, Any]) -> Stud
         raise
     except Exception as error:  # Optuna does not check what it reads, so it may raise anything
         raise XanesflowError(
-            f"The study {path} is damaged, or no study of Optuna {optuna.__version__} ({type(error).__name__}: {error})"
+            f"The study {path} is damaged, or no study of Optuna {optuna.__version__} ({in_words(error)})"
             "; delete it, and `snakemake search` begins anew."
         ) from None
 

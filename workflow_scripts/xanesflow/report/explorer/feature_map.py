@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.text import in_words
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 
@@ -181,4 +182,4 @@ def read_map(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=COLUMNS)
     except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(f"{path} is not a feature map ({error}); delete it and run snakemake.") from None
+        raise XanesflowError(f"{path} is not a feature map ({in_words(error)}); delete it and run snakemake.") from None

@@ -1,0 +1,82 @@
+"""Draws few spectra above each other, each with its compound and site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from pymatgen.core import Composition
+
+from xanesflow.core.figures import CROSS_SECTION, ENERGY, figure, in_thousandths, write_note
+from xanesflow.core.sites import Subset, site_id
+from xanesflow.core.text import subscripts
+from xanesflow.report.figures.curation import FEW
+from xanesflow.spectra.store import read_spectra
+
+APART = 0.75
+"""Distance of two neighbouring spectra, in units of their mean at high energies."""
+
+
+def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> None:
+    """Draw the spectra of a subset above each other: from the bottom the pure element, then compounds of two, three ...
+
+    Among compounds of as many elements, those with a larger share of the absorber come first.
+
+    Args:
+        spectra: a subset's curated spectra.
+        structures: its table of structures, for formulas and names of compounds; None: there is none.
+        output: SVG to write; with no spectra, or so many that they would hide each other, it says so.
+    """
+    curated = read_spectra(spectra)
+    n = len(curated.spectra)
+    if not 0 < n < FEW:
+        write_note(output, f"{curated.subset} has {n} spectra; up to {FEW - 1} are drawn by name.")
+        return
+    known = {} if structures is None else _compounds(structures)
+    element = Subset.parse(curated.subset).element
+    order = sorted(range(n), key=lambda row: _place(known.get(curated.material_id[row]), element))
+    level = float(curated.spectra[:, -1].mean())
+    colours = colormaps["viridis"](np.linspace(0.0, 0.82, n))
+    with figure(output, 5.6, 1.5 + 0.36 * n) as drawn:
+        axes = drawn.subplots()
+        for place, row in enumerate(order):
+            raised = curated.spectra[row] + place * APART * level
+            axes.plot(curated.energy_ev, raised, color=colours[place], lw=1.3)
+            site = site_id(curated.material_id[row], int(curated.site_index[row]))
+            axes.annotate(
+                f"{_named(known.get(curated.material_id[row]))}\n{site}".strip(),
+                (curated.energy_ev[-1], raised[-1]),
+                (6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7.5,
+                color=colours[place],
+                parse_math=False,
+            )
+        axes.set(xlabel=ENERGY, ylabel=f"{CROSS_SECTION}, offset", xlim=(curated.energy_ev[0], curated.energy_ev[-1]))
+        axes.set_title(curated.subset)
+        axes.margins(y=0.02)
+        axes.set_ylim(bottom=0.0)
+        in_thousandths(axes.yaxis)
+        axes.locator_params(axis="x", nbins=6)
+
+
+def _compounds(structures: Path) -> Mapping[str, tuple[str, str]]:
+    """Formula and name, which may be empty, of each material."""
+    table = pd.read_parquet(structures, columns=["material_id", "formula", "name"]).fillna("")
+    return {str(material): (str(formula), str(name)) for material, formula, name in table.itertuples(index=False)}
+
+
+def _named(compound: tuple[str, str] | None) -> str:
+    return "" if compound is None else ", ".join(filter(None, (subscripts(compound[0]), compound[1])))
+
+
+def _place(compound: tuple[str, str] | None, element: str) -> tuple[int, float]:
+    """Number of elements, then the share of others than the absorber."""
+    if compound is None:
+        return 0, 0.0
+    composition = Composition(compound[0])
+    return len(composition), 1.0 - composition.get_atomic_fraction(element)
