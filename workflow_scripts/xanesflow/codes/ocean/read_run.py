@@ -131,11 +131,11 @@ def describe(spectra: list[_Spectrum], given: OceanInput) -> RunDescription:
         () if given.found else ("there is no input here; the names of the spectra say what they are",)
     )
     if given.gaussian_ev:
-        remarks += (
+        remarks.append(
             f"OCEAN broadened by a Gaussian of {given.gaussian_ev:g} eV (gauss_broaden) besides; it does not count in "
-            "the common width, and moves OCEAN's energies up",
+            "the common width, and moves OCEAN's energies up"
         )
-    return RunDescription("OCEAN", spectra[0].version, ", ".join(sorted(absorbers)), edge, photons, remarks)
+    return RunDescription("OCEAN", spectra[0].version, ", ".join(sorted(absorbers)), edge, photons, tuple(remarks))
 
 
 def average(
