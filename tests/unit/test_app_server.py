@@ -17,6 +17,7 @@ import xanesflow
 from xanesflow.app.security import Access
 from xanesflow.app.server import make_page
 from xanesflow.app.shared_page import Settings
+from xanesflow.app.structure_view import _given
 from xanesflow.app.uploads import Uploads
 from xanesflow.cli import app
 from xanesflow.core.errors import XanesflowError
@@ -252,14 +253,29 @@ def test_a_file_that_is_too_large_gets_the_commands_sentence_whatever_the_browse
 def test_files_of_a_job_go_to_its_own_session_only(page):
     one, two = client(page), client(page)
     session = one.get_cookie("xanesflow_8050", domain="localhost").value.split(".")[0]
-    page.queue._kinds |= KINDS if isinstance(page.queue._kinds, dict) else {}
+    page.queue._kinds = KINDS
     job = ended(page.queue, page.queue.add(session, "add", "a sum", {"a": 1, "b": 2}), session)
     got = one.get(f"/download/{job.id}/sum.txt")
     assert (got.status_code, got.data) == (200, b"a sum")
     assert "attachment" in got.headers["Content-Disposition"]
-    for path in (f"{job.id}/job.json", f"{job.id}/..%2Fjob.json", f"..%2F{job.id}/sum.txt", "x/y"):
-        assert one.get(f"/download/{path}").status_code == 404
+    for path in (
+        f"{job.id}/job.json",
+        f"{job.id}/..%2Fjob.json",
+        f"{job.id}/%2e%2e/job.json",
+        f"..%2F{job.id}/x",
+        "x/y",
+    ):
+        answer = one.get(f"/download/{path}")
+        assert answer.status_code == 404 or b"_dash-config" in answer.data  # not a file, but the page itself
     assert two.get(f"/download/{job.id}/sum.txt").status_code == 404
+
+
+def test_what_a_browser_sends_beside_names_and_ids_is_left_out(page):
+    sent = {"given": {"name": "cuprite", "disorder": "refuse", "files": ["/etc/passwd"], "cache": "/tmp"}}
+    given, files = _given(page, sent, "Cu", "FEFF8L")
+    assert "files" not in given
+    assert given["cache"] == str(page.settings.cache)
+    assert files == {}
 
 
 def test_a_name_that_is_a_path_opens_no_file(page, tmp_path):

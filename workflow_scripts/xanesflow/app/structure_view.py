@@ -131,7 +131,7 @@ def callbacks(page: Page) -> None:
         elif isinstance(asked, dict) and ctx.triggered[0]["value"]:
             given |= {"name": asked["take"]}
         elif asked == "structure-disorder" and before:
-            given = {**before["given"], **given}
+            given = {**_named(before), **given}
         else:
             return no_update, no_update, no_update
         try:
@@ -179,7 +179,7 @@ def callbacks(page: Page) -> None:
         prevent_initial_call=True,
     )
     def _(_clicks: int, element: str | None, method: str, structure: Any) -> tuple[str, Any]:
-        if not structure or not element:
+        if not (structure or {}).get("found") or not element:
             return "Give a structure first, with an element whose K edge can be computed.", no_update
         try:
             given, files = _given(page, structure, element, method)
@@ -199,8 +199,8 @@ def callbacks(page: Page) -> None:
         Input("structure-shown", "value"),
         Input("structure-sites", "value"),
     )
-    def _(jobs: Any, overlaid: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
-        own = [job for job in jobs or [] if job["kind"] in KINDS]
+    def _(_jobs: Any, _drawn: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
+        own = [job for job in page.queue.shown(session()) if job["kind"] in KINDS]
         off = {each["id"]["overlay"] for each in ctx.inputs_list[1] if not each.get("value")}
         results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
         cards_ = [
@@ -214,6 +214,11 @@ def callbacks(page: Page) -> None:
         return cards_, _figure(drawn, results, shown, with_sites=bool(sites))
 
 
+def _named(structure: Any) -> dict[str, Any]:
+    """What the browser says was given. Anything else that it sends, such as a path, is left out."""
+    return {key: str(value) for key, value in structure["given"].items() if key in ("upload", "name", "disorder")}
+
+
 def _files(page: Page, given: dict[str, Any]) -> dict[str, list[Path]]:
     """The uploads that a worker reads."""
     return {"files": [page.uploads.path(session(), given["upload"])]} if "upload" in given else {}
@@ -221,7 +226,7 @@ def _files(page: Page, given: dict[str, Any]) -> dict[str, list[Path]]:
 
 def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[str, Any], dict[str, list[Path]]]:
     """What the worker gets that computes or predicts, and the files that it reads."""
-    given = {**structure["given"], "element": element}
+    given = {**_named(structure), "element": element}
     files = _files(page, given)
     kind, _, number = method.partition(":")
     if kind == "model":
