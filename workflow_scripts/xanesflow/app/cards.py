@@ -11,7 +11,12 @@ from dash import dcc, html
 from xanesflow.core.text import clock, without_controls
 from xanesflow.running import work_queue as wq
 
-_GRAPH: dict[str, Any] = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+_GRAPH: Any = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+
+
+def told(**names: str) -> dict[str, Any]:
+    """Properties with hyphens: `told(aria_label="Cell")`."""
+    return {name.replace("_", "-"): value for name, value in names.items()}
 
 
 def drop(store: str, purpose: str, label: str, *, several: bool = False) -> html.Div:
@@ -23,10 +28,10 @@ def drop(store: str, purpose: str, label: str, *, several: bool = False) -> html
         label: says what to give.
         several: whether more than one file may be given.
     """
-    told = {"data-purpose": purpose, "data-store": store, "data-several": "1" if several else "", "data-label": label}
+    about = told(data_purpose=purpose, data_store=store, data_several="1" if several else "", data_label=label)
     return html.Div(
         [
-            html.Div(className="file", **told),  # app.js puts the field into it, which Dash has not
+            html.Div(className="file", **about),  # app.js puts the field into it, which Dash has not
             html.P(className="error", role="alert", id=f"{store}-refused"),
             dcc.Store(id=store),
         ],
@@ -48,13 +53,13 @@ def graph(name: str, label: str, height: int = 420) -> html.Div:
         height: in pixels.
     """
     buttons = [
-        html.Button(form.upper(), type="button", className="quiet", **{"data-image": form, "data-graph": name})
+        html.Button(form.upper(), type="button", className="quiet", **told(data_image=form, data_graph=name))
         for form in ("svg", "png")
     ]
     return html.Div(
         [
             html.Div(
-                dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"}), role="img", **{"aria-label": label}
+                dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"}), role="img", **told(aria_label=label)
             ),
             html.P(["Figure as ", *buttons], className="row"),
         ],
@@ -69,7 +74,7 @@ def terminal(words: Sequence[str]) -> html.Div:
         [
             html.Span("The same in a terminal"),
             html.Code(line),
-            html.Button("Copy", type="button", className="quiet", **{"data-copy": line}),
+            html.Button("Copy", type="button", className="quiet", **told(data_copy=line)),
         ],
         className="terminal",
     )
@@ -94,7 +99,7 @@ def job_card(
         html.P([html.Span(f"{state}{took}", className="state"), " ", str(job["said"])], className="row", role="status"),
     ]
     if not over:
-        parts.append(html.Progress(value=str(job["share"]), max="1", **{"aria-label": f"Progress of {job['title']}"}))
+        parts.append(html.Progress(value=str(job["share"]), max="1", **told(aria_label=f"Progress of {job['title']}")))
     if job["error"]:
         parts.append(html.P(str(job["error"]), className="error", role="alert"))
     parts += [html.P(each, className="remark") for each in result.get("remarks", ())]
@@ -111,23 +116,25 @@ def job_card(
     return html.Li(parts, className=f"job {state.replace(' ', '-')}")
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[Any]], told: Sequence[Mapping[str, Any]] = ()) -> html.Div:
+def table(
+    label: str, names: Sequence[str], rows: Sequence[Sequence[Any]], about: Sequence[Mapping[str, Any]] = ()
+) -> html.Div:
     """A table; cells that are numbers, also as text, stand right.
 
     Args:
+        label: what it lists.
         names: of the columns.
         rows: cells: text, or components.
-        told: further properties of the rows.
+        about: further properties of the rows.
     """
     right = [bool(rows) and all(_is_number(row[k]) for row in rows) for k in range(len(names))]
     head = [html.Th(name, scope="col", className="number" * right[k]) for k, name in enumerate(names)]
     body = [
-        html.Tr(
-            [html.Td(cell, className="number" * right[k]) for k, cell in enumerate(row)], **(told[n] if told else {})
-        )
-        for n, row in enumerate(rows)
+        html.Tr([html.Td(cell, className="number" * right[k]) for k, cell in enumerate(row)], **more)
+        for row, more in zip(rows, about or [{}] * len(rows), strict=True)
     ]
-    return html.Div(html.Table([html.Thead(html.Tr(head)), html.Tbody(body)]), className="scroll", hidden=not rows)
+    whole = html.Table([html.Thead(html.Tr(head)), html.Tbody(body)])
+    return html.Div(whole, className="scroll", hidden=not rows, role="region", tabIndex="0", **told(aria_label=label))
 
 
 def _is_number(cell: Any) -> bool:
@@ -137,5 +144,5 @@ def _is_number(cell: Any) -> bool:
 def act(verb: str, label: str, job: str, title: str) -> html.Button:
     """A button that does something with a job; `server` has the callback for all of them."""
     return html.Button(
-        label, id={"act": verb, "job": job}, type="button", className="quiet", **{"aria-label": f"{label}: {title}"}
+        label, id={"act": verb, "job": job}, type="button", className="quiet", **told(aria_label=f"{label}: {title}")
     )

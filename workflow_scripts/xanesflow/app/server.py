@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, cast
 
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from flask import Flask, Response, jsonify, request, send_file
 
-from xanesflow.app import campaign_view, measured_view, structure_view
+from xanesflow.app import campaign_view, cards, measured_view, structure_view
 from xanesflow.app.kinds import HEAVY, KINDS
 from xanesflow.app.security import Access, session
 from xanesflow.app.shared_page import Page, Settings
@@ -41,7 +41,7 @@ def make_page(settings: Settings, access: Access) -> Page:
     queue = WorkQueue(settings.folder / "work", KINDS, heavy=HEAVY, at_a_time=settings.at_a_time, most=settings.most)
     app = Dash(
         "xanesflow.app",
-        server=flask,
+        server=cast(Any, flask),
         assets_folder=str(Path(__file__).parent / "assets"),
         serve_locally=True,
         title="xanesflow",
@@ -67,20 +67,21 @@ _INDEX = """<!DOCTYPE html>
 def _layout(page: Page) -> html.Div:
     tabs = [
         html.Button(
-            label, id=f"tab-{name}", type="button", role="tab", className="tab",
-            **{"aria-selected": "false" if k else "true", "aria-controls": f"panel-{name}"},
+            label, id=f"tab-{name}", type="button", role="tab", className="view",
+            **cards.told(aria_selected="false" if k else "true", aria_controls=f"panel-{name}"),
         )
         for k, (name, label, _) in enumerate(VIEWS)
     ]  # fmt: skip
     panels = [
         html.Section(
-            view.layout(page), id=f"panel-{name}", role="tabpanel", hidden=bool(k), **{"aria-labelledby": f"tab-{name}"}
+            view.layout(page), id=f"panel-{name}", role="tabpanel", hidden=bool(k),
+            **cards.told(aria_labelledby=f"tab-{name}"),
         )
         for k, (name, _, view) in enumerate(VIEWS)
-    ]
+    ]  # fmt: skip
     return html.Div(
         [
-            html.Header([html.H1("xanesflow"), html.Div(tabs, role="tablist", **{"aria-label": "Views"})]),
+            html.Header([html.H1("xanesflow"), html.Div(tabs, role="tablist", **cards.told(aria_label="Views"))]),
             html.P(id="trouble", className="error", role="alert"),
             html.P(id="kept", className="remark", role="status"),
             html.Main(panels),

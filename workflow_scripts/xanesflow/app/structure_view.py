@@ -19,7 +19,7 @@ from xanesflow.core.text import plural
 KINDS = ("compute_spectra", "predict_spectra")
 
 SHOWN = {"cross_section": "cross section", "background": "with background", "normalised": "normalised"}
-DISORDER = {"refuse": "refuse", "ordered": "order by electrostatic energy", "random": "fill 4 cells at random"}
+DISORDER = {"refuse": "refused", "ordered": "ordered by electrostatic energy", "random": "filled at random, 4 cells"}
 
 
 def layout(page: Page) -> Any:
@@ -44,7 +44,7 @@ def layout(page: Page) -> Any:
             className="field",
         ),
         cards.error("structure-error"),
-        html.Div(id="structure-found", role="region", tabIndex="0", **{"aria-label": "What was found"}),
+        html.Div(id="structure-found"),
         dcc.Store(id="structure", storage_type="session"),
         html.Div(id="structure-about"),
         html.Div(
@@ -52,7 +52,12 @@ def layout(page: Page) -> Any:
                 html.H2("2. Spectrum"),
                 _choice("structure-element", "Absorber", {}, "", inline=True),
                 _choice("structure-method", "By", methods, computed[0].name),
-                _choice("structure-disorder", "Partly occupied sites", DISORDER, "refuse", inline=True),
+                html.Details(
+                    [
+                        html.Summary("Partly occupied sites"),
+                        _choice("structure-disorder", "They are", DISORDER, "refuse"),
+                    ]
+                ),
                 html.P(id="structure-time", className="soft", role="status"),
                 html.Button("Compute", id="structure-compute", type="button", className="main"),
                 cards.error("structure-refused"),
@@ -73,7 +78,7 @@ def layout(page: Page) -> Any:
             ],
             className="row",
         ),
-        html.Div(cards.graph("structure-spectra", "Spectra"), **{"data-lights": "1"}),
+        html.Div(cards.graph("structure-spectra", "Spectra"), **cards.told(data_lights="1")),
         html.Ul(id="structure-jobs", className="jobs"),
     ]
     return html.Div([html.Div(left), html.Div(right)], className="columns")
@@ -118,7 +123,7 @@ def callbacks(page: Page) -> None:
         State("structure", "data"),
         prevent_initial_call=True,
     )
-    def _(files: Any, _taken: Any, disorder: str, before: Any) -> tuple[Any, str, Any]:
+    def _(files: Any, _taken: Any, disorder: str, before: Any) -> tuple[Any, Any, Any]:
         asked = ctx.triggered_id
         given: dict[str, Any] = {"disorder": disorder}
         if asked == "structure-files" and files:
@@ -126,7 +131,7 @@ def callbacks(page: Page) -> None:
         elif isinstance(asked, dict) and ctx.triggered[0]["value"]:
             given |= {"name": asked["take"]}
         elif asked == "structure-disorder" and before:
-            given = {**before["given"], **given}
+            given = {**_named(before), **given}
         else:
             return no_update, no_update, no_update
         try:
@@ -174,12 +179,13 @@ def callbacks(page: Page) -> None:
         prevent_initial_call=True,
     )
     def _(_clicks: int, element: str | None, method: str, structure: Any) -> tuple[str, Any]:
-        if not structure or not element:
+        if not (structure or {}).get("found") or not element:
             return "Give a structure first, with an element whose K edge can be computed.", no_update
         try:
             given, files = _given(page, structure, element, method)
             kind = KINDS[method.startswith("model:")]
-            title = f"{structure['found']['formula']}, {element} K edge, {given.get('theory') or given['model']}"
+            found, by = structure["found"], given.get("theory") or Path(given["model"]).name
+            title = f"{found['formula']} ({found['name']}), {element} K edge, {by}"
             job = page.queue.add(session(), kind, title, given, files)
         except (XanesflowError, OSError) as error:
             return sentence_about(error), no_update
@@ -193,8 +199,8 @@ def callbacks(page: Page) -> None:
         Input("structure-shown", "value"),
         Input("structure-sites", "value"),
     )
-    def _(jobs: Any, overlaid: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
-        own = [job for job in jobs or [] if job["kind"] in KINDS]
+    def _(_jobs: Any, _drawn: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
+        own = [job for job in page.queue.shown(session()) if job["kind"] in KINDS]
         off = {each["id"]["overlay"] for each in ctx.inputs_list[1] if not each.get("value")}
         results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
         cards_ = [
@@ -208,6 +214,11 @@ def callbacks(page: Page) -> None:
         return cards_, _figure(drawn, results, shown, with_sites=bool(sites))
 
 
+def _named(structure: Any) -> dict[str, Any]:
+    """What the browser says was given. Anything else that it sends, such as a path, is left out."""
+    return {key: str(value) for key, value in structure["given"].items() if key in ("upload", "name", "disorder")}
+
+
 def _files(page: Page, given: dict[str, Any]) -> dict[str, list[Path]]:
     """The uploads that a worker reads."""
     return {"files": [page.uploads.path(session(), given["upload"])]} if "upload" in given else {}
@@ -215,7 +226,7 @@ def _files(page: Page, given: dict[str, Any]) -> dict[str, list[Path]]:
 
 def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[str, Any], dict[str, list[Path]]]:
     """What the worker gets that computes or predicts, and the files that it reads."""
-    given = {**structure["given"], "element": element}
+    given = {**_named(structure), "element": element}
     files = _files(page, given)
     kind, _, number = method.partition(":")
     if kind == "model":
@@ -227,12 +238,16 @@ def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[
 def _found_table(found: dict[str, Any]) -> Any:
     """What a search found, each with a button that takes it."""
     rows = [
-        [html.Button(row[0], id={"take": row[0]}, type="button", className="quiet"), *row[1:]] for row in found["found"]
+        [
+            html.Button(row[0], id={"take": row[0]}, type="button", className="quiet"),
+            [html.B(row[1]), f" {', '.join(filter(None, row[2:4]))}", html.Div(row[4], className="soft small")],
+        ]
+        for row in found["found"]
     ]
     more = "" if found["number"] == len(rows) else f", the first {len(rows)} are shown; write more words"
     return [
         html.P(f"{plural(found['number'], 'structure')} found{more}.", className="soft"),
-        cards.table(["take", "formula", "name", "measured at", "reference"], rows),
+        cards.table("Structures found", ["take", "structure and reference"], rows),
     ]
 
 
@@ -249,7 +264,7 @@ def _about(found: dict[str, Any]) -> Any:
     sites = [
         [f"{site['element']} {site['index']}", site["multiplicity"], site["neighbours"]] for site in found["sites"]
     ]
-    told = [{"tabIndex": "0", "data-site": f"0-{site['index']}"} for site in found["sites"]]
+    about = [{"tabIndex": "0", "data-site": f"0-{site['index']}"} for site in found["sites"]]
     drawn = dcc.Graph(
         figure=figures.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
         config={"displayModeBar": False, "responsive": True}, style={"height": "300px"}, clear_on_unhover=True,
@@ -258,19 +273,19 @@ def _about(found: dict[str, Any]) -> Any:
         html.H3(found["formula"]),
         html.Dl([part for name, said in facts.items() for part in (html.Dt(name), html.Dd(said))]),
         *(html.P(each, className="remark") for each in found["notes"]),
-        html.Div(drawn, role="img", **{"aria-label": f"Cell of {found['formula']}", "data-cell": "1"}),
-        cards.table(["site", "atoms", "neighbours"], sites, told),
+        html.Div(drawn, role="img", **cards.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
+        cards.table("Absorbing sites", ["site", "atoms", "neighbours"], sites, about),
     ]
 
 
 def _rows(job: str, result: dict[str, Any], *, on: bool) -> list[Any]:
     """Whether a result is drawn, and a row for each of its sites."""
     columns = result.get("columns", [])
-    rows = [[row["site"], *(row[name] for name in columns)] for row in result.get("rows", ())]
-    told = [{"tabIndex": "0", "data-site": row["key"]} for row in result.get("rows", ())]
+    rows = [[row["site"], *(row.get(name, "") for name in columns)] for row in result.get("rows", ())]
+    about = [{"tabIndex": "0", "data-site": row["key"]} for row in result.get("rows", ())]
     return [
         dcc.Checklist({"on": "draw"}, ["on"] if on else [], id={"overlay": job}, inline=True),
-        cards.table(["site", *columns], rows, told),
+        cards.table("Sites", ["site", *columns], rows, about),
     ]
 
 

@@ -26,7 +26,7 @@ WAITING, AT_WORK, DONE, FAILED, CANCELLED, STOPPED = "waiting", "at work", "done
 
 _NOTHING: Mapping[str, Sequence[Path]] = {}
 _POLL = 0.05  # seconds
-_ASK_SECONDS, _ASKED = 60.0, 4
+_ASK_SECONDS, _ASKED = 180.0, 4
 _DAYS = 30.0
 _ID = re.compile("[0-9a-f]{32}")
 _LOST = "The process that did this was killed{}; the machine may have run out of memory. Start it again."

@@ -63,11 +63,11 @@ def expected_time(request: Request, look: QuickLook, workers: int) -> str:
     if not expected:
         return ""
     altogether = max(sum(expected) / workers, *expected)
-    longest = f", the longest site {_about(max(expected))}" if len(expected) > 1 else ""
-    return f"Expected time: {_about(altogether)}{longest}, more if the machine is busy or slow."
+    longest = f", the longest site {_about_time(max(expected))}" if len(expected) > 1 else ""
+    return f"Expected time: {_about_time(altogether)}{longest}, more if the machine is busy or slow."
 
 
-def _about(seconds: float) -> str:
+def _about_time(seconds: float) -> str:
     """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
     if seconds < 90:
         return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"

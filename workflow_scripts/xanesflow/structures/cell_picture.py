@@ -41,7 +41,7 @@ def picture_of(structure: Structure) -> CellPicture:
     """Draw an ordered structure: its atoms, images of those on faces, edges and corners, and bonds.
 
     Atoms are bonded if they are no farther apart than 1.15 times the sum of their covalent radii (Cordero et al.,
-    Dalton Trans. 2008, 2832, as ASE has them).
+    Dalton Trans. 2008, 2832, as ASE has them). In a compound, two metals are never bonded.
     """
     from ase.data import atomic_numbers, covalent_radii
 
@@ -61,6 +61,9 @@ def picture_of(structure: Structure) -> CellPicture:
     if len(index) <= 4 * MOST_ATOMS:
         apart = np.linalg.norm(position[:, None] - position[None], axis=2)
         near = np.triu(apart < _LONGER * (radii[:, None] + radii[None]), 1)
+        metal = np.array([bool(site.specie.is_metal) for site in structure])[index]
+        if not metal.all():
+            near &= ~(metal[:, None] & metal[None])
         bonds = np.argwhere(near)
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=3)))
     pairs = [(a, b) for a, b in itertools.combinations(corners, 2) if np.abs(a - b).sum() == 1]

@@ -127,9 +127,7 @@ def describe(spectra: list[_Spectrum], given: OceanInput) -> RunDescription:
         raise BadRunError("wrong_absorber", "neither an input nor the names of the spectra say which edge was computed")
     edge = "K" if levels == {"1s"} else ", ".join(sorted(levels - {"1s"}))
     photons = tuple(f"{_photon(given, n).text} (photon {n})" for n in sorted({each.photon for each in spectra}))
-    remarks: tuple[str, ...] = (
-        () if given.found else ("there is no input here; the names of the spectra say what they are",)
-    )
+    remarks = [] if given.found else ["there is no input here; the names of the spectra say what they are"]
     if given.gaussian_ev:
         remarks.append(
             f"OCEAN broadened by a Gaussian of {given.gaussian_ev:g} eV (gauss_broaden) besides; it does not count in "

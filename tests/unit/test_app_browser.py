@@ -1,0 +1,250 @@
+"""The page in a real browser: from a structure to its spectrum, bad files, reloads, by keyboard, light and dark."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from structure_files import cif
+from typer.testing import CliRunner
+
+from xanesflow.cli import app
+
+CHROMIUM = shutil.which("chromium")
+LONG = 120_000  # ms that even a busy machine does not need
+WIDE, NARROW = {"width": 1400, "height": 1000}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A page at a free port; gives its address, its folder, and its process."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium to test the page with (Debian: apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("app")
+    command = [sys.executable, "-m", "xanesflow", "app", "--port", "0", "--no-browser", "--folder", folder / "state"]
+    started = subprocess.Popen(
+        [*command, "--cache", folder / "cache"], stdout=subprocess.PIPE, text=True, cwd=folder,
+        env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    try:
+        yield started.stdout.readline().strip(), folder, started
+    finally:
+        started.terminate()
+        started.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (requirements-dev.txt)")
+    if CHROMIUM is None:
+        pytest.skip("no chromium to test the page with (Debian: apt-get install chromium)")
+    arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """Open the page; afterwards see that the console said nothing, and that nothing came from elsewhere."""
+    address, contexts, said, fetched = server[0], [], [], []
+
+    def opened(**more):
+        contexts.append(browser.new_context(**{"viewport": WIDE, **more}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(LONG)
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: fetched.append(request.url))
+        page.goto(address)
+        page.wait_for_selector("#structure-files-field")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    own = address.partition("?")[0]
+    assert [url for url in fetched if not url.startswith((own, "data:", f"blob:{own}"))] == []
+    assert [text for text in said if "400 (BAD REQUEST)" not in text] == []  # a refused file
+
+
+@pytest.fixture(scope="module")
+def cuprite(server, browser):
+    """A page on which the spectrum of cuprite was found, taken and computed; others see it too."""
+    page = browser.new_context(viewport=WIDE).new_page()
+    page.set_default_timeout(LONG)
+    page.goto(server[0])
+    page.fill("#structure-words", "cuprite")
+    page.press("#structure-words", "Enter")
+    page.click("#structure-found button >> text=cu2o-cuprite")
+    page.wait_for_selector("#structure-about tr[data-site]")
+    page.wait_for_function("document.querySelector('#structure-time').textContent.includes('Expected time')")
+    page.click("#structure-compute")
+    page.wait_for_selector(".job.done")
+    yield page
+    page.context.close()
+
+
+def lines_drawn(page):
+    return page.evaluate("document.querySelector('#structure-spectra .js-plotly-plot').data.map(each => each.y.length)")
+
+
+def test_a_structure_is_found_described_and_its_spectrum_computed(cuprite):
+    about = cuprite.inner_text("#structure-about")
+    for said in ("Cu2O", "Pn-3m (no. 224)", "6.110 g/cm³", "2 O at 1.85 Å", "Kirfel"):
+        assert said in about
+    assert cuprite.locator("#structure-cell canvas").count() > 0
+    assert cuprite.inner_text(".job.done h3") == "Cu2O (cu2o-cuprite), Cu K edge, FEFF8L"
+    assert lines_drawn(cuprite)[0] > 100
+    cuprite.click("text=normalised")
+    cuprite.wait_for_function("document.querySelector('#structure-spectra').textContent.includes('Normalised')")
+    normal = cuprite.evaluate("document.querySelector('#structure-spectra .js-plotly-plot').data[0].y")
+    assert normal[-1] == pytest.approx(1.0, abs=0.2)
+    cuprite.click("text=with background")
+    cuprite.wait_for_function("document.querySelector('#structure-spectra .js-plotly-plot').data.length === 2")
+    cuprite.click("label:has-text('cross section')")
+
+
+def test_its_files_are_those_of_the_command_that_it_names(cuprite, tmp_path, monkeypatch):
+    words = cuprite.inner_text(".job.done .terminal code").split()
+    assert words[:3] == ["xanesflow", "xanes", "cu2o-cuprite"]
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0, done.output
+    for name in ("cu2o-cuprite_Cu_xanes.csv", "cu2o-cuprite_Cu_xanes_normalised.csv"):
+        with cuprite.expect_download() as got:
+            cuprite.click(f".job.done a:text-is('{name}')")
+        page, own = (pd.read_csv(each, comment="#") for each in (got.value.path(), tmp_path / name))
+        assert list(page.columns) == list(own.columns)
+        np.testing.assert_allclose(page.to_numpy(), own.to_numpy(), rtol=1e-12)
+    with cuprite.expect_download() as got:
+        cuprite.click("#panel-structure button[data-image=svg]")
+    assert b"<svg" in open(got.value.path(), "rb").read()[:200]  # noqa: PTH123, SIM115
+
+
+def test_a_kept_spectrum_is_not_computed_again_and_has_the_same_numbers(cuprite):
+    first = cuprite.evaluate("document.querySelector('#structure-spectra .js-plotly-plot').data[0].y")
+    cuprite.click("#structure-compute")
+    cuprite.wait_for_function("document.querySelectorAll('.job.done').length === 2")
+    newest = cuprite.locator(".job").first
+    assert "kept" in newest.inner_text()
+    again = cuprite.evaluate("document.querySelector('#structure-spectra .js-plotly-plot').data[0].y")
+    np.testing.assert_allclose(again, first, rtol=1e-6)  # what is kept has 4 bytes a number
+    newest.locator("text=Remove").click()
+    cuprite.wait_for_function("document.querySelectorAll('.job').length === 1")
+
+
+def test_a_file_is_read_as_it_is_and_a_site_that_is_pointed_at_lights_up(cuprite, open_page, tmp_path):
+    page = open_page()
+    path = tmp_path / "given.cif"
+    path.write_text(cif("Cu 0 0 0", "O 0.5 0.5 0.5"))
+    page.set_input_files("#structure-files-field", path)
+    page.wait_for_selector("#structure-about tr[data-site]")
+    assert "given.cif" in page.inner_text("#structure-about")
+    row = page.locator("#structure-about tr[data-site]").first
+    row.hover()
+    assert "lit" in row.get_attribute("class")
+
+
+BAD = {
+    "empty.cif": b"",
+    "binary.cif": bytes(range(256)) * 20,
+    "no_atoms.cif": b"data_x\n_cell_length_a 4\n",
+    "<img src=x onerror=window.harm=1>.cif": b"data_",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_gets_the_commands_sentence_beside_the_field(name, open_page, tmp_path, monkeypatch):
+    page = open_page()
+    page.set_input_files("#structure-files-field", {"name": name, "mimeType": "text/plain", "buffer": BAD[name]})
+    page.wait_for_function("document.querySelector('#structure-error').textContent")
+    safe = re.sub(r"[^\w.+-]+", "_", name, flags=re.ASCII)
+    (tmp_path / safe).write_bytes(BAD[name])
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(app, ["xanes", safe]).stderr
+    assert page.inner_text("#structure-error").split() == said.split()
+    assert page.evaluate("window.harm") is None
+
+
+def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent(open_page):
+    page = open_page()
+    page.evaluate(
+        """() => { const file = new File(["x"], "huge.cif"); Object.defineProperty(file, "size", {value: 2 ** 31});
+        const drop = document.querySelector("#panel-structure .drop"), event = new Event("drop", {bubbles: true});
+        event.dataTransfer = {files: [file]}; drop.dispatchEvent(event); }"""
+    )
+    page.wait_for_function("document.querySelector('#structure-files-refused').textContent")
+    said = page.inner_text("#structure-files-refused")
+    assert said == "huge.cif has 2,147,483,648 bytes, and the limit is 16,777,216."
+
+
+def test_words_that_nothing_holds_are_refused_in_the_commands_sentence(open_page):
+    page = open_page()
+    page.fill("#structure-words", "/etc/passwd")
+    page.click("#structure-search")
+    page.wait_for_function("document.querySelector('#structure-error').textContent")
+    assert page.inner_text("#structure-error") == (
+        "No example and no mineral holds /etc/passwd; write fewer or other words."
+    )
+
+
+def test_work_goes_on_through_a_reload_is_seen_in_a_second_tab_and_can_be_cancelled(cuprite, server):
+    cuprite.check("input[type=radio][value=FEFF]")
+    cuprite.click("#structure-compute")
+    cuprite.wait_for_selector(".job.at-work")
+    cuprite.reload()
+    cuprite.wait_for_selector(".job.at-work")
+    second = cuprite.context.new_page()
+    second.set_default_timeout(LONG)
+    second.goto(server[0].partition("?")[0])
+    second.wait_for_selector(".job.at-work progress")
+    second.click(".job.at-work button:has-text('Cancel')")
+    second.wait_for_selector(".job.cancelled")
+    cuprite.wait_for_selector(".job.cancelled")
+    second.close()
+    cuprite.click(".job.cancelled button:has-text('Remove')")
+    cuprite.wait_for_function("document.querySelectorAll('.job').length === 1")
+    assert cuprite.locator("#structure-about h3").inner_text() == "Cu2O"  # the tab remembers its structure
+
+
+def test_the_keyboard_alone_reaches_everything(open_page):
+    page = open_page()
+    page.focus("#tab-structure")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-measured"
+    assert page.is_visible("#panel-measured")
+    assert not page.is_visible("#panel-structure")
+    page.keyboard.press("ArrowLeft")
+    reached = set()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    assert {"structure-files-field", "structure-words", "structure-search"} <= reached
+    page.focus("#structure-words")
+    page.keyboard.type("bunsenite")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#structure-found button")
+    page.focus("#structure-found button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#structure-about tr[data-site]")
+    page.focus("#structure-compute")
+
+
+@pytest.mark.parametrize(("size", "scheme"), product((WIDE, NARROW), ("light", "dark")))
+def test_contrast_and_labels_are_good_and_nothing_is_cut_off(cuprite, size, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    cuprite.set_viewport_size(size)
+    cuprite.emulate_media(color_scheme=scheme)
+    for tab in ("structure", "measured", "campaign"):
+        cuprite.click(f"#tab-{tab}")
+        found = axe.Axe().run(cuprite, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        assert found.response["violations"] == [], found.generate_report()
+        assert cuprite.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    cuprite.click("#tab-structure")

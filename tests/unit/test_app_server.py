@@ -1,0 +1,314 @@
+"""The page without a browser: who may enter, what may be sent, and the queue of work."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from queued_work import KINDS
+from typer.testing import CliRunner
+
+import xanesflow
+from xanesflow.app.security import Access
+from xanesflow.app.server import make_page
+from xanesflow.app.shared_page import Settings
+from xanesflow.app.structure_view import _given
+from xanesflow.app.uploads import Uploads
+from xanesflow.cli import app
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.limits import STRUCTURE_FILE
+from xanesflow.running.lock_holder import process_start
+from xanesflow.running.work_queue import CANCELLED, DONE, FAILED, STOPPED, WAITING, WorkQueue
+
+TOKEN = "a token that nobody guesses"
+LONG = 120  # seconds that even a busy machine does not need
+
+
+def until(true, what="it"):
+    end = time.monotonic() + LONG
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come about in {LONG} s")
+
+
+@pytest.fixture
+def queue(tmp_path):
+    made = WorkQueue(tmp_path / "work", KINDS, at_a_time=2, most=4)
+    yield made
+    made.close()
+
+
+def ended(queue, job, session="one"):
+    return until(lambda: queue.get(session, job.id).over and queue.get(session, job.id), job.title)
+
+
+def test_work_is_done_in_another_process_and_its_result_and_files_are_kept(queue):
+    job = queue.add("one", "add", "a sum", {"a": 1, "b": 2})
+    assert ended(queue, job).state == DONE
+    assert queue.result("one", job.id) == {"sum": 3}
+    assert [path.read_text() for path in queue.files("one", job.id).values()] == ["a sum"]
+    (shown,) = queue.shown("one")
+    assert (shown["title"], shown["share"]) == ("a sum", 1.0)
+    assert "given" not in shown  # a page gets no path
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("refuse", "This cannot be used; give something else."),
+        ("fill_disk", "The system said: No space left on device (result.json); fix that and try again."),
+        ("die", "was killed by signal 9"),
+        ("crash", "a fault of xanesflow, not of yours; please report it: ZeroDivisionError by hand"),
+    ],
+)
+def test_work_that_fails_says_why_and_the_next_is_done(queue, kind, said):
+    job = ended(queue, queue.add("one", kind, kind, {}))
+    assert job.state == FAILED
+    assert said in job.error
+    assert ended(queue, queue.add("one", "add", "next", {"a": 1, "b": 1})).state == DONE
+
+
+def test_asking_answers_or_raises_and_leaves_nothing_behind(queue, tmp_path):
+    given = tmp_path / "given.txt"
+    given.write_text("asked")
+    assert queue.ask("read", {}, {"files": [given]}) == {"text": "asked"}
+    with pytest.raises(XanesflowError, match="give something else"):
+        queue.ask("refuse", {})
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_a_job_keeps_its_files_so_that_it_can_be_done_again(queue, tmp_path):
+    given = tmp_path / "given.txt"
+    given.write_text("first")
+    job = queue.add("one", "read", "reading", {}, {"files": [given]})
+    ended(queue, job)
+    given.unlink()
+    queue.again("one", job.id)
+    assert ended(queue, job).state == DONE
+    assert queue.result("one", job.id) == {"text": "first"}
+
+
+def test_cancelling_ends_the_process_and_what_waits_goes_on(tmp_path):
+    queue = WorkQueue(tmp_path / "work", KINDS, at_a_time=1, most=4)
+    try:
+        job = queue.add("one", "sleep", "long", {})
+        later = queue.add("one", "add", "short", {"a": 0, "b": 0})
+        worker, _ = until(lambda: queue.result("one", job.id).get("pids"))
+        assert later.state == WAITING
+        queue.cancel("one", job.id)
+        assert queue.get("one", job.id).state == CANCELLED
+        assert ended(queue, later).state == DONE
+        assert process_start(worker) is None
+        queue.remove("one", job.id)
+        assert not (tmp_path / "work" / job.id).exists()
+    finally:
+        queue.close()
+
+
+def test_sessions_see_only_their_own_and_may_not_fill_the_queue(queue):
+    jobs = [queue.add("one", "sleep", "long", {}) for _ in range(4)]
+    with pytest.raises(XanesflowError, match="4 pieces of work wait already"):
+        queue.add("one", "sleep", "one more", {})
+    other = queue.add("two", "add", "short", {"a": 1, "b": 1})
+    assert queue.jobs("two") == [other]
+    for ask in (queue.get, queue.result, queue.files, queue.cancel, queue.again, queue.remove):
+        with pytest.raises(XanesflowError, match="no such work"):
+            ask("two", jobs[0].id)
+    with pytest.raises(XanesflowError):
+        queue.get("one", "../../etc")
+
+
+def test_a_queue_that_is_stopped_keeps_what_is_done_and_says_what_is_not(tmp_path):
+    queue = WorkQueue(tmp_path / "work", KINDS, at_a_time=1, most=4)
+    done = ended(queue, queue.add("one", "add", "short", {"a": 1, "b": 2}))
+    slept = queue.add("one", "sleep", "long", {})
+    until(lambda: queue.result("one", slept.id))
+    queue.close()
+    (tmp_path / "work" / "half").mkdir()
+    (tmp_path / "work" / "half" / "job.json").write_text('{"id": 3')
+    again = WorkQueue(tmp_path / "work", KINDS, at_a_time=1, most=4)
+    try:
+        assert again.result("one", done.id) == {"sum": 3}
+        assert again.get("one", slept.id).state == STOPPED
+        assert "The server was stopped" in again.get("one", slept.id).error
+        assert not (tmp_path / "work" / "half").exists()
+    finally:
+        again.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists processes in /proc")
+def test_a_killed_server_leaves_no_process_and_its_work_counts_as_stopped(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from queued_work import KINDS\n"
+        "from xanesflow.running.work_queue import WorkQueue\n"
+        "if __name__ == '__main__':\n"
+        f"    queue = WorkQueue(Path({str(tmp_path / 'work')!r}), KINDS, at_a_time=1, most=4)\n"
+        "    queue.add('one', 'sleep', 'long', {})\n"
+        "    time.sleep(600)\n"
+    )
+    script = tmp_path / "serve.py"
+    script.write_text(code)
+    path = os.pathsep.join([str(Path(xanesflow.__file__).parents[1]), str(Path(__file__).parents[1] / "support")])
+    server = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path})
+    try:
+        (result,) = until(lambda: list((tmp_path / "work").glob("*/result.json")))
+        worker, _ = json.loads(result.read_text())["pids"]
+        server.kill()
+        server.wait()
+        until(lambda: process_start(worker) is None, "the end of the worker")
+    finally:
+        server.kill()
+    again = WorkQueue(tmp_path / "work", KINDS, at_a_time=1, most=4)
+    again.close()
+    assert [job.state for job in again.jobs("one")] == [STOPPED]
+
+
+@pytest.fixture
+def page(tmp_path):
+    access = Access(frozenset({"localhost", "localhost:8050"}), TOKEN, "xanesflow_8050", alone=False)
+    made = make_page(Settings(tmp_path / "app", cache=tmp_path / "cache"), access)
+    yield made
+    made.queue.close()
+
+
+def client(page, token=TOKEN):
+    made = page.app.server.test_client()
+    if token:
+        assert made.get(f"/?token={token}").status_code == 303
+    return made
+
+
+@pytest.mark.parametrize("path", ["/", "/_dash-layout", "/assets/app.js", "/download/a/b", "/campaign/report"])
+def test_nothing_is_shown_without_the_token(page, path):
+    stranger = client(page, token="")
+    answer = stranger.get(path)
+    assert answer.status_code == 403
+    assert b"enter the token" in answer.data
+    assert stranger.get("/?token=wrong").status_code == 403
+    stranger.set_cookie("xanesflow_8050", "own.0123456789abcdef", domain="localhost")
+    assert stranger.get(path).status_code == 403
+
+
+def test_the_token_opens_the_page_and_does_not_stay_in_the_address(page):
+    answer = client(page, token="").get(f"/?token={TOKEN}")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert TOKEN not in cookie
+    posted = client(page, token="").post("/enter", data={"token": TOKEN})
+    assert posted.status_code == 303
+
+
+def test_other_names_and_other_pages_are_refused(page):
+    known = client(page)
+    assert known.get("/").status_code == 200
+    assert known.get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert known.get("/", headers={"Host": "127.0.0.1:9999"}).status_code == 403
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:9999"):
+        assert known.post("/_dash-update-component", json={}, headers={"Origin": origin}).status_code == 403
+    own = known.post("/upload/structure?name=a", data=b"", headers={"Origin": "http://localhost:8050"})
+    assert own.status_code == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_says_so(page):
+    answer = client(page).get("/")
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_uploads_are_kept_apart_within_limits_and_found_by_their_id_only(page, tmp_path):
+    one, two = client(page), client(page)
+    kept = one.post("/upload/structure?name=../../../tmp/x/..%5Cevil.cif", data=b"data_").get_json()
+    assert kept["name"] == "evil.cif"
+    (file,) = (tmp_path / "app" / "uploads").glob("*/*/*")
+    assert file.name == "evil.cif"
+    assert two.post("/upload/nothing?name=a", data=b"").status_code == 404
+    session = file.parents[1].name
+    assert page.uploads.path(session, kept["id"]) == file
+    for wrong in ("../" + kept["id"], "..", "", "/etc", "0" * 32, None):
+        with pytest.raises(XanesflowError, match="not kept any more"):
+            page.uploads.path(session, wrong)
+    with pytest.raises(XanesflowError):
+        page.uploads.path("another", kept["id"])
+
+
+def test_a_file_that_is_too_large_gets_the_commands_sentence_whatever_the_browser_says(page, tmp_path):
+    known = client(page)
+    said = known.post("/upload/structure?name=big.cif&bytes=2147483648").get_json()["error"]
+    assert said == f"big.cif has 2,147,483,648 bytes, and the limit is {STRUCTURE_FILE:,}."
+    uploads = Uploads(tmp_path / "up", {"small": (10, lambda name, size: f"{name}: {size} are too many")})
+    with pytest.raises(XanesflowError, match="a: 11 are too many"):
+        uploads.receive("s", "small", "a", 3, io.BytesIO(b"x" * 50))
+    assert not list((tmp_path / "up" / "s").iterdir())
+
+
+def test_files_of_a_job_go_to_its_own_session_only(page):
+    one, two = client(page), client(page)
+    session = one.get_cookie("xanesflow_8050", domain="localhost").value.split(".")[0]
+    page.queue._kinds = KINDS
+    job = ended(page.queue, page.queue.add(session, "add", "a sum", {"a": 1, "b": 2}), session)
+    got = one.get(f"/download/{job.id}/sum.txt")
+    assert (got.status_code, got.data) == (200, b"a sum")
+    assert "attachment" in got.headers["Content-Disposition"]
+    for path in (
+        f"{job.id}/job.json",
+        f"{job.id}/..%2Fjob.json",
+        f"{job.id}/%2e%2e/job.json",
+        f"..%2F{job.id}/x",
+        "x/y",
+    ):
+        answer = one.get(f"/download/{path}")
+        assert answer.status_code == 404 or b"_dash-config" in answer.data  # not a file, but the page itself
+    assert two.get(f"/download/{job.id}/sum.txt").status_code == 404
+
+
+def test_what_a_browser_sends_beside_names_and_ids_is_left_out(page):
+    sent = {"given": {"name": "cuprite", "disorder": "refuse", "files": ["/etc/passwd"], "cache": "/tmp"}}
+    given, files = _given(page, sent, "Cu", "FEFF8L")
+    assert "files" not in given
+    assert given["cache"] == str(page.settings.cache)
+    assert files == {}
+
+
+def test_a_name_that_is_a_path_opens_no_file(page, tmp_path):
+    (tmp_path / "secret.cif").write_text("data_secret")
+    with pytest.raises(XanesflowError, match="no example or mineral with that name"):
+        page.queue.ask("read_structure", {"name": str(tmp_path / "secret.cif"), "disorder": "refuse"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "0.0.0.0"], "needs --token"),
+        (["--host", "0.0.0.0", "--token", "short"], "16 characters or more"),
+        (["--name", "x.example.org"], "--name belongs to --host"),
+        (["--campaign", "nowhere"], "nowhere has no folder results"),
+        (["--host", "203.0.113.7", "--token", "x" * 20], "Nothing can listen at 203.0.113.7"),
+    ],
+)
+def test_wrong_options_are_refused_in_a_sentence(arguments, said, tmp_path):
+    found = CliRunner().invoke(app, ["app", "--no-browser", "--folder", str(tmp_path), *arguments])
+    assert found.exit_code in (1, 2)
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_the_command_says_what_to_install_where_dash_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr("xanesflow.cli.start_app.find_spec", lambda name: None)
+    found = CliRunner().invoke(app, ["app", "--no-browser", "--folder", str(tmp_path)])
+    assert "The page needs dash and waitress: install them with `pip install xanesflow[app]`." in found.stderr
+
+
+def test_the_server_needs_no_heavy_import_before_it_answers():
+    heavy = "('numpy', 'pymatgen', 'torch', 'pandas')"
+    code = f"import sys, xanesflow.app.server; print([name for name in sys.modules if name in {heavy}])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
