@@ -56,7 +56,7 @@ def run(task: Iterable[object] | Callable[[], object], folder: Path) -> End:
             used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-            signal.alarm(6 * SECONDS)
+            signal.alarm(120 * SECONDS)  # for one that waits; the machine may be busy
             code, output = _call(task)
             printed.write_text(output, encoding="utf-8", errors="replace")
         os._exit(code)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
+from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import function_of, load, theory_of
 from xanesflow.codes.single_sites import single_site_theories
@@ -107,7 +108,8 @@ class QuickLook:
         """
         paths = (folder / name for name in self.theory.files)
         files = {path.name: path.read_bytes() for path in paths if path.is_file()}
-        read = load(self.theory.reader)(FinishedRun("", site_index, files), None, element=element, structure=None)
+        with explain_bad_run():
+            read = load(self.theory.reader)(FinishedRun("", site_index, files), None, element=element, structure=None)
         record = self.engine.record(folder)
         return SiteSpectrum(read.energy_ev, read.cross_section, record, getattr(read, "background", None))
 

@@ -15,11 +15,14 @@ from typing import Any
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.codes.registry import theory_of
-from xanesflow.core.errors import BadRunError, XanesflowError
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.errors import BadRunError, SenselessFileError, XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site
-from xanesflow.core.text import in_words
+from xanesflow.core.text import one_line
 
 RECORD = "run.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same runs give the same bytes
@@ -110,8 +113,8 @@ def read_chunk(path: str | Path, theory: str, *, shared: bool = False) -> Iterat
             elif name == f"{place.folder}/{RECORD}":
                 records[site] = name
         for site in sorted(runs.keys() | records.keys()):
-            record = json.loads(packed.read(records[site])) if site in records else {}
-            yield FinishedRun(*site, {file: packed.read(name) for file, name in runs.get(site, {}).items()}, record)
+            record = read_record(packed, records[site]) if site in records else {}
+            yield FinishedRun(*site, {file: _read(packed, name) for file, name in runs.get(site, {}).items()}, record)
 
 
 def sites_in_chunk(path: str | Path, theory: str) -> set[Site]:
@@ -147,7 +150,24 @@ def read_records(path: str | Path, theory: str) -> Iterator[tuple[Site, dict[str
             folder, _, file = name.rpartition("/")
             place = place_of(folder, theory) if file == RECORD else None
             if place is not None and place.site_index is not None:
-                yield (place.material_id, place.site_index), json.loads(packed.read(name))
+                yield (place.material_id, place.site_index), read_record(packed, name)
+
+
+def read_record(packed: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    """Read a run.json, or another record of that form.
+
+    Raises:
+        SenselessFileError, BadTextError: it is too large, or no JSON object.
+    """
+    return parse_object(_read(packed, name, limits.RECORD))
+
+
+def _read(packed: zipfile.ZipFile, name: str, most: int = limits.RUN_FILE) -> bytes:
+    with packed.open(name) as opened:
+        content = opened.read(most + 1)
+    if len(content) > most:
+        raise SenselessFileError(f"{name[:80]} has more than {most:,} bytes")
+    return content
 
 
 @contextmanager
@@ -155,7 +175,6 @@ def _opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as packed:
             yield packed
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError) as error:
-        raise XanesflowError(
-            f"{path} is not a whole chunk of runs ({in_words(error)}); delete it and run again."
-        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
+        why = one_line(error) if isinstance(error, zipfile.BadZipFile) else what_is_wrong(error)
+        raise XanesflowError(f"{path} is not a whole chunk of runs ({why}); delete it and run again.") from error

@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from xanesflow.config.base import commented
 from xanesflow.config.model import Config
 from xanesflow.config.old_keys import rename_old_keys
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.errors import BadTextError, XanesflowError
+from xanesflow.core.files import read_small
+from xanesflow.core.foreign_json import check_values
+from xanesflow.core.foreign_yaml import parse_yaml
 from xanesflow.core.text import quoted
 
 SCHEMA_FILE = "config.schema.json"
@@ -35,6 +39,10 @@ def load_config(values: Mapping[str, Any]) -> Config:
     Raises:
         XanesflowError: a key, type or value is wrong; the message has one sentence for each, with its place.
     """
+    try:
+        check_values(values)
+    except BadTextError as error:
+        raise XanesflowError(f"The configuration {error}; see config.yaml for its form.") from None
     renamed, warnings = rename_old_keys(_nulls(dict(values)))
     for warning in warnings:
         log.warning("%s", warning)
@@ -57,9 +65,10 @@ def read_config_file(path: str | Path) -> Config:
         XanesflowError: the file cannot be read, is not YAML, or holds a wrong value.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+        values = parse_yaml(read_small(path, limits.CONFIG_FILE).decode()) or {}
+    except (OSError, ValueError) as error:
+        why = str(error) if isinstance(error, BadTextError) else what_is_wrong(error)
+        raise XanesflowError(f"{path} cannot be read as YAML: it {why.removeprefix('it ')}.") from None
     if not isinstance(values, dict):
         raise XanesflowError(
             f"{path} holds {type(values).__name__} {quoted(str(values))} where keys with values belong; see "

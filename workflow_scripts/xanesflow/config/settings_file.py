@@ -14,8 +14,11 @@ from typing import Any
 import yaml
 
 from xanesflow.config.search_space import RANGE_TEST, check_setting
-from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import write_text
+from xanesflow.core import limits
+from xanesflow.core.errors import BadTextError, XanesflowError
+from xanesflow.core.files import read_small, write_text
+from xanesflow.core.foreign_json import parse_json
+from xanesflow.core.foreign_yaml import parse_yaml
 from xanesflow.core.text import one_line
 
 FORMAT = "xanesflow search 1"
@@ -71,7 +74,7 @@ def read_found(path: str | Path) -> Found:
         XanesflowError: the file is missing, no search wrote it, or it holds something that is not a setting.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_small(path, limits.CONFIG_FILE).decode()
     except FileNotFoundError:
         raise XanesflowError(
             f"{path} of models.settings_files does not exist (looked from {Path.cwd()}); make it with `snakemake "
@@ -87,8 +90,8 @@ def read_found(path: str | Path) -> Found:
         )
     model, features = str(origin.pop("model")), str(origin.pop("features"))
     try:
-        settings = _settings(yaml.safe_load(text), model)
-    except (XanesflowError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        settings = _settings(parse_yaml(text), model)
+    except (XanesflowError, BadTextError, KeyError, TypeError, AttributeError) as error:
         what = str(error) if isinstance(error, XanesflowError) else "it does not have the form of `snakemake search`"
         raise XanesflowError(
             f"{path} of models.settings_files is damaged: {one_line(what)}; make it again with `snakemake search`."
@@ -101,8 +104,8 @@ def _origin(text: str) -> dict[str, Any] | None:
     for line in text.splitlines():
         if line.startswith(_MARK):
             try:
-                origin = json.loads(line.removeprefix(_MARK))
-            except json.JSONDecodeError:
+                origin = parse_json(line.removeprefix(_MARK))
+            except BadTextError:
                 return None
             known = isinstance(origin, dict) and origin.pop("format", None) == FORMAT
             return origin if known and {"model", "features"} <= origin.keys() else None

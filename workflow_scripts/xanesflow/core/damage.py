@@ -55,6 +55,12 @@ def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911 - one answer fo
         return "a part of it is no JSON"
     if isinstance(error, UnicodeDecodeError):
         return "a text in it is not UTF-8"
+    if match := re.search(
+        r"could not convert string to float: (.{1,60})|invalid literal for int\(\).*: (.{1,60})", said
+    ):
+        return f"{match[1] or match[2]} is no number"
+    if type(error).__name__ == "LinAlgError":
+        return "numbers that must be independent, such as lattice vectors, are not"
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     if isinstance(error, RecursionError):

@@ -6,6 +6,9 @@ STRUCTURE_FILE = 16 * 2**20
 ARCHIVE_MEMBER = 64 * 2**20
 """Bytes of one file of a run, in a folder or packed. A file of a FEFF run has some 10 kB."""
 
+RUN_FILE = 2**30
+"""Bytes of one file in a chunk of finished runs; an OUTCAR of a large supercell has some 100 MB."""
+
 ARCHIVE_HEADER = 2**20
 """Bytes of names that a header of a tar announces."""
 
@@ -15,8 +18,8 @@ RECORD = 4 * 2**20
 STRUCTURE_FILE = 16 * 2**20
 """Bytes of a structure file, also unpacked; 100,000 atoms take about 6 MB."""
 
-ATOMS = 20_000
-"""Atoms of a cell; the largest of the published dataset has a few hundred. Symmetry of this many takes seconds."""
+ATOMS = 5_000
+"""Atoms of a cell; the largest of the published dataset has a few hundred. Finding the symmetry of this many takes some 8 s."""
 
 MEASURED_FILE = 20_000_000
 """Bytes of a file of measured spectra, and of its text in columns; a spectrum has about 100 kB."""

@@ -49,9 +49,10 @@ def open_npz(path: str | Path) -> Iterator[Any]:
             if info.file_size > spare and info.file_size > limits.PACKING_OF_HDF5 * info.compress_size:
                 raise SenselessFileError(f"{info.filename[:60]} is packed {info.file_size // info.compress_size}-fold")
     if announced > limits.ARRAYS_OF_NPZ:
+        most = limits.ARRAYS_OF_NPZ / 2**30
         raise SenselessFileError(
-            f"its arrays have {announced / 2**30:,.1f} GiB, and at most {limits.ARRAYS_OF_NPZ / 2**30:.0f} GiB are read; "
-            "write a file for each subset"
+            f"its arrays have {announced / 2**30:,.1f} GiB, and at most {most:.0f} GiB are read; write a file for each "
+            "subset"
         )
     with np.load(path, allow_pickle=False) as opened:
         yield opened

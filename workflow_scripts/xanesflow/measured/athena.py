@@ -7,7 +7,6 @@ module splits the few forms that occur into words, and executes nothing.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.text import plural
 from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.measured_spectrum import Floats, Stored
@@ -146,7 +146,7 @@ def _group(key: str, args: Mapping[str, Any], x: Floats, y: Floats, *, degree: b
 
 
 def _from_json(text: str) -> Iterator[tuple[str, dict[str, Any], Floats, Floats]]:
-    project = json.loads(text)
+    project = parse_object(text)
     for key, group in project.items():
         if not key.startswith("_____") and isinstance(group, dict) and "x" in group:
             args = group.get("args", {})

@@ -6,12 +6,10 @@ import stat
 import zlib
 from pathlib import Path
 
+from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 
-MOST_BYTES = 20_000_000
-"""Largest file, and largest text in columns; a spectrum has about 100 kB, a compressed project of hundreds a few MB."""
-
-MOST_UNPACKED = 200_000_000
+MOST_BYTES, MOST_UNPACKED = limits.MEASURED_FILE, limits.MEASURED_UNPACKED
 
 _KINDS = (
     (b"PK\x03\x04", "a zip archive (or an Excel sheet)"),

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
+from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.lightshow_tree import Place, place_of
 from xanesflow.codes.registry import load, theories
 from xanesflow.codes.run_description import RunDescription
 from xanesflow.codes.theory import Theory
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import BadRunError, UnusableStructure, XanesflowError
+from xanesflow.core.files import read_small
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.structures.material import not_the_absorber
@@ -68,14 +72,15 @@ def check_folder(folder: Path) -> Verdict:
     by_content = place is None and bool(theory.recognise)
     found = RunDescription(theory.title.split(",")[0])
     try:
-        if theory.describe_folder:
-            found = load(theory.describe_folder)(folder)
-        check = load(theory.check_folder)
-        if place is None:
-            checked = check(folder)
-        else:
-            structure, site_index = _structure(place), max(place.site_index or 0, 0)
-            checked = check(folder, element=place.element, structure=structure, site_index=site_index)
+        with explain_bad_run():
+            if theory.describe_folder:
+                found = load(theory.describe_folder)(folder)
+            check = load(theory.check_folder)
+            if place is None:
+                checked = check(folder)
+            else:
+                structure, site_index = _structure(place), max(place.site_index or 0, 0)
+                checked = check(folder, element=place.element, structure=structure, site_index=site_index)
     except BadRunError as error:
         return Verdict(folder, found, by_content, error.reason, error.detail)
     return Verdict(folder, found if checked is None else checked, by_content)
@@ -116,9 +121,9 @@ def _structure(place: Place) -> Structure | None:
     if not path.is_file():
         return None
     try:
-        structure = parse_poscar(path.read_text(encoding="ascii"))
+        structure = parse_poscar(read_small(path, limits.STRUCTURE_FILE).decode("ascii"))
     except (UnusableStructure, OSError, UnicodeDecodeError) as error:
-        said = str(error) if isinstance(error, UnusableStructure) else "cannot be read"
+        said = str(error) if isinstance(error, UnusableStructure) else f"cannot be read ({what_is_wrong(error)})"
         raise BadRunError("no_structure", f"POSCAR {said}") from None
     if place.site_index == WHOLE_MATERIAL:
         return structure

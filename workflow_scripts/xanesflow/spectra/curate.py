@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
+from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import check_readable, function_of, processing_of, reader_of, theory_of
 from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
@@ -303,7 +304,8 @@ def read_spectra_of_chunk(
         # Read the run with the reader of its theory. Its curve must cover the grid and be nowhere negative.
         try:
             check_record(run)
-            read_one = read(run, of_material, element=subset.element, structure=parsed[run.material_id])
+            with explain_bad_run():
+                read_one = read(run, of_material, element=subset.element, structure=parsed[run.material_id])
             spectrum = onto_grid(
                 read_one.energy_ev, read_one.cross_section, start_ev=start_ev, max_flat_start_ev=max_flat_start_ev
             )

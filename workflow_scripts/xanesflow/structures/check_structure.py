@@ -17,6 +17,7 @@ import numpy as np
 from pymatgen.core import Composition, Element, Lattice, Structure
 from scipy.spatial import cKDTree
 
+from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 
@@ -32,7 +33,7 @@ The shortest known bonds: Cr-Cr fivefold 0.62, U=O 0.67, V=O 0.72, C#C 0.79, O2 
 MAX_EDGE_A = 1000.0
 MIN_VOLUME_A3 = 1e-3
 MAX_FRACTION = 1000.0
-MAX_ATOMS = 200_000
+MAX_ATOMS = limits.ATOMS
 
 DENSITY_TOLERANCE = 0.03
 MEASURED_DENSITY_TOLERANCE = 0.25

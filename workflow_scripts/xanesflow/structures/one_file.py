@@ -13,12 +13,12 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
+from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.limits import STRUCTURE_FILE
 from xanesflow.structures.file_forms import form_by_name, name_in, without_packing
 from xanesflow.structures.read_structure import read_structure
 
-FILE_LIMIT = STRUCTURE_FILE
+FILE_LIMIT = limits.STRUCTURE_FILE
 
 _OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAGIC = {rb"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", rb"\xfd7zXZ\x00": ".xz"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pymatgen.core import Structure
 
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import in_words
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.poscar_text import plain_poscar
 
@@ -42,7 +42,7 @@ def parse_poscar(text: str) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:  # pymatgen raises all kinds of errors
-        problem = "it ends too early, or a line is too short" if isinstance(error, IndexError) else in_words(error)
+        problem = "it ends too early, or a line is too short" if isinstance(error, IndexError) else what_is_wrong(error)
         raise UnusableStructure(f"cannot be read: {problem}") from error
     if not poscar.true_names:  # VASP 4 wrote no names; pymatgen then takes H, He, Li ...
         raise UnusableStructure(

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 
@@ -112,6 +113,8 @@ def _check_rows(lines: list[str]) -> None:
     start, announced = _rows_of_positions(lines)
     if not announced:
         return
+    if announced > limits.ATOMS:
+        raise UnusableStructure(f"announces {announced:,} atoms, and the limit is {limits.ATOMS:,}")
     if announced > len(lines):
         raise UnusableStructure(f"cannot be read: it announces {announced:,} atoms and has {len(lines):,} lines")
     rows = 0

@@ -14,6 +14,7 @@ import gemmi
 import spglib
 from pymatgen.core import Lattice, Structure
 
+from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import Claims, checked
@@ -23,6 +24,7 @@ from xanesflow.structures.place_atoms import ListedAtom, place_atoms
 from xanesflow.structures.same_crystal import same_crystal
 from xanesflow.structures.space_groups import Operations
 
+_MOST_REMARKS = 12
 _MANY = 400  # atoms, up to which two readings of a file are compared as crystals
 
 
@@ -53,7 +55,9 @@ def read_cif(text: str, *, partly_occupied: bool = False) -> tuple[Structure, st
     said = read_symmetry(table)
     groups, why = candidates(said, claims)
     structure, more = _choose(groups, said, Listed(atoms, lattice, claims))
-    return structure, "; ".join(dict.fromkeys([*notes, *([why] if why else []), *more]))
+    remarks = list(dict.fromkeys([*notes, *([why] if why else []), *more]))
+    further = [f"and {plural(len(remarks) - _MOST_REMARKS, 'more remark')}"] if len(remarks) > _MOST_REMARKS else []
+    return structure, "; ".join([*remarks[:_MOST_REMARKS], *further])
 
 
 def _the_structure(text: str) -> Table:
@@ -67,6 +71,8 @@ def _the_structure(text: str) -> Table:
     if len(found) > 1:
         raise UnusableStructure(f"holds {len(found)} structures; write each to a file of its own")
     if found:
+        if (listed := len(found[0].column("_atom_site_fract_x"))) > limits.ATOMS:
+            raise UnusableStructure(f"lists {listed:,} atoms, and the limit is {limits.ATOMS:,}")
         if found[0].twice:
             raise UnusableStructure(f"gives {found[0].twice} twice in one data_ block; leave one of them")
         return found[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
-from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import in_words, one_line
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.errors import BadTextError, UnusableStructure
+from xanesflow.core.foreign_json import parse_json
+from xanesflow.core.text import one_line
 from xanesflow.structures.check_structure import Claims, check_numbers, checked
 
 
@@ -26,9 +28,9 @@ def read_json(text: str, *, partly_occupied: bool = False) -> tuple[Structure, s
         UnusableStructure: it is neither, or the document contradicts its structure.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnusableStructure(f"is no JSON: {one_line(error)}") from error
+        content = parse_json(text)
+    except BadTextError as error:
+        raise UnusableStructure(one_line(error)) from error
     content = _the_document(content)
     if not isinstance(content, dict):
         raise UnusableStructure(f"holds a {_json_name(content)}, not a pymatgen Structure or a document with one")
@@ -66,6 +68,9 @@ def _json_name(content: Any) -> str:
 
 
 def _build(content: dict[str, Any]) -> Structure:
+    sites = content.get("sites")
+    if isinstance(sites, list) and len(sites) > limits.ATOMS:
+        raise UnusableStructure(f"has {len(sites):,} atoms, and the limit is {limits.ATOMS:,}")
     try:
         matrix = np.array(content["lattice"]["matrix"], dtype=float).reshape(3, 3)
         species = [{_element(part): float(part["occu"]) for part in site["species"]} for site in content["sites"]]
@@ -73,7 +78,7 @@ def _build(content: dict[str, Any]) -> Structure:
     except UnusableStructure:
         raise
     except Exception as error:
-        raise UnusableStructure(f"is not what Structure.as_dict writes: {in_words(error)}") from error
+        raise UnusableStructure(f"is not what Structure.as_dict writes ({what_is_wrong(error)})") from error
     check_numbers(matrix, fractions)
     return Structure(Lattice(matrix), species, fractions)
 

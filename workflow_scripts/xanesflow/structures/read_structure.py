@@ -10,8 +10,9 @@ import warnings
 
 from pymatgen.core import Structure
 
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import in_words, printable
+from xanesflow.core.text import printable
 from xanesflow.structures.check_structure import checked
 from xanesflow.structures.poscar import parse_poscar
 from xanesflow.structures.read_cif import read_cif
@@ -54,7 +55,7 @@ def read_structure(content: bytes, form: str, *, partly_occupied: bool = False) 
     except MemoryError as error:
         raise UnusableStructure("cannot be read: it needs more memory than there is") from error
     except Exception as error:  # a broken file makes libraries raise all kinds of errors
-        raise UnusableStructure(f"cannot be read: {in_words(error)}") from error
+        raise UnusableStructure(f"cannot be read: {what_is_wrong(error)}") from error
 
 
 def _text(content: bytes) -> str:

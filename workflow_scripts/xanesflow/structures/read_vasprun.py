@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
+from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import in_words, plural
 from xanesflow.structures.check_structure import check_numbers, checked
@@ -38,6 +39,8 @@ def read_vasprun(text: str) -> tuple[Structure, str]:
         raise UnusableStructure(
             "holds no final structure (finalpos), so it is of a run that has not ended, or no vasprun.xml; take CONTCAR"
         )
+    if len(symbols) > limits.ATOMS:
+        raise UnusableStructure(f"has {len(symbols):,} atoms, and the limit is {limits.ATOMS:,}")
     matrix = _rows(final, "./crystal/varray[@name='basis']/v")
     fractions = _rows(final, "./varray[@name='positions']/v")
     if matrix.shape != (3, 3) or len(fractions) != len(symbols):

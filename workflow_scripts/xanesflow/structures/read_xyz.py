@@ -8,8 +8,10 @@ import re
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import in_words, plural
+from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import check_numbers, checked
 
 VACUUM_A = 25.0
@@ -33,6 +35,8 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     if not count.isdecimal() or len(count) > 9 or not int(count):
         raise UnusableStructure(f"is no xyz file: its first line is '{count[:30]}' and not the number of atoms")
     announced = int(count)
+    if announced > limits.ATOMS:
+        raise UnusableStructure(f"announces {announced:,} atoms, and the limit is {limits.ATOMS:,}")
     if len(lines) < announced + 2:
         raise UnusableStructure(
             f"is cut off: it announces {plural(announced, 'atom')} and has {plural(len(lines) - 2, 'row')} of positions"
@@ -52,7 +56,7 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     except Exception as error:  # ASE raises all kinds of errors
         raise UnusableStructure(
             "is no xyz file: a row is not an element's symbol and a place in Å, or its second line is wrong "
-            f"({in_words(error)})"
+            f"({what_is_wrong(error)})"
         ) from error
     if not isinstance(atoms, Atoms):
         raise UnusableStructure("holds several structures")

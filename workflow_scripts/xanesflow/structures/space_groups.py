@@ -73,7 +73,9 @@ def parse_operations(listed: Sequence[str]) -> Operations:
     Raises:
         UnusableStructure: one is not an operation, or some of the group are missing.
     """
-    found = dict.fromkeys(parse_operation(text) for text in listed)
+    if len(dict.fromkeys(listed)) > 4 * MOST_OPERATIONS:  # an operation may be written in some ways
+        raise UnusableStructure(f"lists {len(listed):,} symmetry operations, more than any space group has")
+    found = dict.fromkeys(parse_operation(text) for text in dict.fromkeys(listed))
     order = tuple(found)
     if len(order) > MOST_OPERATIONS:
         raise UnusableStructure(f"lists {len(order)} symmetry operations, more than any space group has")

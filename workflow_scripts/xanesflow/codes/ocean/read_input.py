@@ -10,6 +10,7 @@ import numpy as np
 from pymatgen.core import Element
 
 from xanesflow.codes.read_text import text_of
+from xanesflow.core import limits
 
 _LEVELS = "spdf"
 _EDGE_WORDS = 3  # atom or minus the atomic number, n, l
@@ -90,7 +91,7 @@ def _numbers(text: str, key: str) -> list[float]:
     for word in match[1].split() if match else []:
         times, star, value = word.rpartition("*")
         try:
-            found += [float(value.replace("d", "e"))] * (int(times) if star else 1)
+            found += [float(value.replace("d", "e"))] * min(int(times) if star else 1, limits.ATOMS)
         except ValueError:
             return []
     return found

@@ -7,6 +7,7 @@ on, because runs from elsewhere may have any set-up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ from xanesflow.codes.archive import Member, gunzip
 from xanesflow.codes.vasp.check_step import check_core_hole, check_step
 from xanesflow.codes.vasp.step_job import MUST_AGREE
 from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import BadRunError, FailedRunError
+from xanesflow.core.files import read_small
 
 GROUND_STATE, CORE_HOLE = "ground state (VASP/SCF)", "core hole"
 
@@ -75,14 +79,14 @@ def step_files(folder: Path) -> dict[str, bytes]:
         packed = path.with_name(f"{name}.gz")
         try:
             if path.is_file():
-                files[name] = path.read_bytes()
+                files[name] = read_small(path, VASP_LIMIT)
             elif packed.is_file():
-                member = gunzip(Member(packed.name, packed.read_bytes()), limit=VASP_LIMIT)
+                member = gunzip(Member(packed.name, read_small(packed, VASP_LIMIT)), limit=VASP_LIMIT)
                 if member.problem:
                     raise BadRunError("unreadable", f"{packed.name}: {member.problem}")
                 files[name] = member.content
         except OSError as error:
-            raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
+            raise BadRunError("unreadable", f"{name} cannot be read ({what_is_wrong(error)})") from None
     return files
 
 
@@ -149,15 +153,32 @@ def _lay_out(files: Mapping[str, bytes], folder: Path) -> Path:
         if not files.get(name, b"").strip():
             raise FailedRunError("no_output", f"{name} is missing or empty")
         content = files[name]
+        _check_harmless(name, content)
         # Leave out a table that pymatgen takes seconds to parse, as we read it from OUTCAR.
         (folder / name).write_bytes(without_dielectric_function(content) if name == "vasprun.xml" else content)
     return folder
 
 
+def _check_harmless(name: str, content: bytes) -> None:
+    """Refuse what would make pymatgen ask for memory without end, or for files elsewhere.
+
+    Raises:
+        FailedRunError: unreadable.
+    """
+    if name == "vasprun.xml" and (b"<!DOCTYPE" in content or b"<!ENTITY" in content):
+        raise FailedRunError("unreadable", "vasprun.xml declares entities, which VASP never does")
+    if name == "INCAR" and any(int(times) > limits.ATOMS for times in re.findall(rb"(\d{1,30})\s*\*", content)):
+        raise FailedRunError("unreadable", f"INCAR repeats a value more than {limits.ATOMS:,} times")
+    if name == "POSCAR":
+        counts = [int(word[:30]) for line in content.split(b"\n")[5:7] for word in line.split() if word.isdigit()]
+        if sum(counts) > content.count(b"\n") + 1:
+            raise FailedRunError("unreadable", f"POSCAR announces {sum(counts):,} atoms, which it has not")
+
+
 def _why(error: Exception, step: str) -> BadRunError:
     if isinstance(error, FailedRunError):
         return BadRunError(error.reason, f"{step}: {error}")
-    if isinstance(error, MemoryError | OSError):
+    if isinstance(error, OSError):
         raise error
     # pymatgen raises errors of any type.
     return BadRunError("unreadable", f"{step}: INCAR or POSCAR is not what VASP reads ({type(error).__name__})")

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xanesflow.core.errors import NotCalibratedError, XanesflowError
+from xanesflow.core.errors import NotCalibratedError, SenselessFileError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.hdf5 import check_schema, read_hdf5
@@ -95,7 +95,7 @@ def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibra
         if reason := str(attributes["reason"]):
             raise NotCalibratedError(reason)
         if not np.array_equal(file["levels"][:], LEVELS):
-            raise KeyError("its levels are not those of this version")
+            raise SenselessFileError("its levels are not those of this version")
         found = Calibration(
             scale=ErrorScale(
                 file["weights"][:], file["residuals"][:], file["spread"][:], float(attributes["typical_distance"])
@@ -142,6 +142,9 @@ def _sites(file: h5py.File) -> TrainingSites | None:
         return None
     limit = file.attrs.get("distance_limit")  # a calibration of xanesflow 0.1 may lack it
     mean, scale, axes, points = (file[f"sites/{name}"][:] for name in SITES)
+    fits = mean.shape == scale.shape == axes.shape[1:] and points.ndim == 2
+    if not fits or (len(points) and points.shape[1] != len(axes)):
+        raise SenselessFileError("its training sites are not places along its axes")
     return TrainingSites(mean, scale, axes, points, None if limit is None else float(limit))
 
 

@@ -14,7 +14,6 @@ progress files, which only count, are smaller and quicker to read than a line fo
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -23,11 +22,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import run_folder
-from xanesflow.codes.run_zip import RECORD, ChunkWriter, read_records
+from xanesflow.codes.run_zip import RECORD, ChunkWriter, read_record, read_records
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, temporary_name
 from xanesflow.core.sites import Site, Subset, chunk_name, site_id
@@ -172,7 +170,7 @@ class FinishedRuns:
     def _read(self, packed: zipfile.ZipFile, site: Site) -> FinishedRun | None:
         folder = self._folder(site)
         try:
-            record: dict[str, Any] = json.loads(packed.read(f"{folder}/{RECORD}"))
+            record = read_record(packed, f"{folder}/{RECORD}")
             return FinishedRun(*site, {name: packed.read(f"{folder}/{name}") for name in record["files"]}, record)
         except _DAMAGED:
             return None

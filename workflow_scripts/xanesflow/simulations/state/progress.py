@@ -22,7 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
-from xanesflow.core.files import temporary_name, write_text
+from xanesflow.core.files import read_small, temporary_name, write_text
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import Site, chunk_name, site_id
 from xanesflow.core.text import one_line
 from xanesflow.running import slurm
@@ -146,9 +147,9 @@ def read_progress(path: Path) -> ChunkState | None:
     Raises:
         OSError: it does not exist or cannot be read.
     """
-    content = path.read_bytes()
+    content = read_small(path)
     try:
-        state = ChunkState(**json.loads(content))
+        state = ChunkState(**parse_object(content))
         numbers = [state.sites, state.done, state.core_seconds, state.updated, *state.failed.values()]
         whole = all(isinstance(number, int | float) for number in numbers)
     except (ValueError, TypeError, AttributeError):

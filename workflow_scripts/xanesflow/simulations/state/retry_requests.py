@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xanesflow.core.files import write_text
+from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.files import read_small, write_text
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import chunk_name
 
 log = logging.getLogger(__name__)
@@ -98,10 +100,11 @@ def _is_open(path: Path, folder: Path, chunk: int) -> bool:
 
 def _read(path: Path) -> tuple[dict[str, str], set[str]]:
     try:
-        request = json.loads(path.read_text(encoding="utf-8"))
-        return dict(request["again"]), set(request["leave"])
+        request = parse_object(read_small(path))
+        return {str(site): str(reason) for site, reason in request["again"].items()}, set(map(str, request["leave"]))
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        log.warning("%s is damaged (%s) and requests nothing; call `xanesflow retry` again.", path, error)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        why = what_is_wrong(error)
+        log.warning("%s is damaged (%s) and requests nothing; call `xanesflow retry` again.", path, why)
     return {}, set()
