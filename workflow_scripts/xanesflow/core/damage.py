@@ -34,7 +34,7 @@ def explain_damage(sentence: str) -> Iterator[None]:
         raise XanesflowError(sentence.replace("{why}", what_is_wrong(error))) from error
 
 
-def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911 - one answer for each kind of error
+def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911, PLR0912 - one answer for each kind of error
     """Why a file cannot be used, as a clause; the words of Python and its libraries help nobody."""
     said = str(error)
     if isinstance(error, BadTextError):

@@ -85,7 +85,7 @@ def nearest_neighbours(structure: Structure, index: int) -> str:
             float(np.linalg.norm(each["site"].coords - structure[index].coords))
         )
     words = []
-    for symbol, each in sorted(distances.items()):
-        first, last = f"{min(each):.2f}", f"{max(each):.2f}"
-        words.append(f"{len(each)} {symbol} at {first if first == last else f'{first} to {last}'} Å")
+    for symbol, of_symbol in sorted(distances.items()):
+        first, last = f"{min(of_symbol):.2f}", f"{max(of_symbol):.2f}"
+        words.append(f"{len(of_symbol)} {symbol} at {first if first == last else f'{first} to {last}'} Å")
     return ", ".join(words)
