@@ -155,7 +155,7 @@ def sizes(run: dict[str, Any], iterations: tuple[float, float, float] | None = N
 
 
 def fit_parts(runs: list[dict[str, Any]]) -> np.ndarray:
-    """Fit the seconds of field, scattering and the rest, with the runs' own iterations."""
+    """Fit the seconds of field, scattering and the rest, with the runs' own iterations; each run counts the same."""
     each = np.array([sizes(run) for run in runs])
     field, scattering = (np.array([run["seconds"][name] for run in runs]) for name in ("pot", OWN))
     rest = np.array([sum(run["seconds"].values()) for run in runs]) - field - scattering
@@ -164,7 +164,7 @@ def fit_parts(runs: list[dict[str, Any]]) -> np.ndarray:
         return np.log(each[:, 1:3] @ np.exp(logarithms) / field)
 
     of_field = np.exp(least_squares(off, np.log([0.05, 1e-5])).x)
-    return np.array([rest.mean(), *of_field, scattering.sum() / each[:, 3].sum()])
+    return np.array([rest.mean(), *of_field, (scattering / each[:, 3]).mean()])
 
 
 def tell(predicted: np.ndarray, measured: np.ndarray) -> None:
