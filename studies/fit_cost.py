@@ -1,10 +1,11 @@
 """Learn what a run of FEFF costs: the constants of `xanesflow.codes.feff.core_hours`.
 
-    python studies/fit_cost.py ARCHIVE [--times studies/feff10_times.jsonl]
+    python studies/fit_cost.py [ARCHIVE] [--times studies/feff10_times.jsonl]
 
-ARCHIVE is the published archive of finished Cu runs of FEFF 9.9.1; the feff.out of each run records when it started and
-ended, on one core, and how many iterations its field took. The times are those of studies/measure_feff10.py: processor
-seconds of the FEFF 10 of pip by module, at many settings. Both models are cross-validated by material.
+ARCHIVE, without which only the second model is fitted, is the published archive of finished Cu runs of FEFF 9.9.1; the
+feff.out of each run records when it started and ended, on one core, and how many iterations its field took. The times
+are those of studies/measure_feff10.py: processor seconds of the FEFF 10 of pip by module, at many settings. Both models
+are cross-validated by material.
 """
 
 from __future__ import annotations
@@ -35,15 +36,17 @@ DRAWS, DRAWN = 2000, 100
 def main() -> None:
     """Fit both models, and print the tables of docs/studies/cost.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", type=Path)
+    parser.add_argument("archive", type=Path, nargs="?")
     parser.add_argument("--times", type=Path, default=Path(__file__).with_name("feff10_times.jsonl"))
     given = parser.parse_args()
-    clusters, hours, iterations, materials = read(given.archive)
-    of_feff_9(clusters, hours, materials)
-    shell = np.array([each.open_shell for each in clusters])
-    means = [float(iterations[shell == one].mean()) for one in (False, True)]
-    print(f"\nmean iterations of {len(iterations)} runs: {means[0]:.1f}, with one of Ti..Ni {means[1]:.1f}")
-    of_pip([json.loads(line) for line in given.times.read_text().splitlines()], means)
+    means = (cost.PIP_ITERATIONS, cost.PIP_ITERATIONS_OPEN)
+    if given.archive:
+        clusters, hours, iterations, materials = read(given.archive)
+        of_feff_9(clusters, hours, materials)
+        shell = np.array([each.open_shell for each in clusters])
+        means = float(iterations[~shell].mean()), float(iterations[shell].mean())
+        print(f"\nmean iterations of {len(iterations)} runs: {means[0]:.1f}, with one of Ti..Ni {means[1]:.1f}")
+    of_pip([scaled(json.loads(line)) for line in given.times.read_text().splitlines()], means)
 
 
 def read(archive: Path) -> tuple[list[Cluster], np.ndarray, np.ndarray, np.ndarray]:
@@ -109,34 +112,50 @@ def totals(predicted: np.ndarray, hours: np.ndarray, materials: np.ndarray) -> n
     return np.array([expected / measured for expected, measured in drawn])
 
 
-def of_pip(runs: list[dict[str, Any]], iterations: list[float]) -> None:
-    """The FEFF 10 of pip: sums of what its parts cost, each part a multiple of a size that is known before the run."""
+def scaled(run: dict[str, Any]) -> dict[str, Any]:
+    """A run with its seconds as on a calm machine."""
+    return run | {"seconds": {name: seconds / run.get("slower", 1.0) for name, seconds in run["seconds"].items()}}
+
+
+def of_pip(runs: list[dict[str, Any]], compounds: tuple[float, float]) -> None:
+    """The FEFF 10 of pip: sums of what its parts cost, each part a multiple of a size that is known before the run.
+
+    `compounds` has the mean iterations of the field, without and with one of Ti..Ni; that of elements is from `runs`.
+    """
     runs = [run for run in runs if run["exit_code"] == 0]
     measured = np.array([sum(run["seconds"].values()) for run in runs])
     materials = np.array([run["material"] for run in runs])
     print(f"\nFEFF 10 of pip: {len(runs)} runs of {len(set(materials))} materials, {measured.sum():,.0f} s")
     predicted = np.empty(len(runs))
     for train, test in LeaveOneGroupOut().split(measured, groups=materials):
-        constants = fit_parts([runs[k] for k in train])
+        known = [runs[k] for k in train]
+        constants, iterations = fit_parts(known), (*compounds, of_elements(known))
         predicted[test] = [sum(constants * sizes(runs[k], iterations)) for k in test]
     tell(predicted, measured)
     for run, expected, took in zip(runs, predicted, measured, strict=True):
         print(f"| {run['run']} | {run['iterations']} | {took:.0f} | {expected:.0f} |")
     print("PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS =", ", ".join(f"{each:.3g}" for each in fit_parts(runs)))
+    print(f"PIP_ITERATIONS_ELEMENT = {of_elements(runs):.1f}")
     stored = [seconds_of_pip(Cluster(**run["cluster"])) for run in runs]
     print(f"those stored expect {sum(stored) / measured.sum():.2f} of the measured seconds")
 
 
-def sizes(run: dict[str, Any], iterations: list[float] | None = None) -> np.ndarray:
+def of_elements(runs: list[dict[str, Any]]) -> float:
+    """Mean iterations of the field where there is one element."""
+    return float(np.mean([run["iterations"] for run in runs if Cluster(**run["cluster"]).one_element]))
+
+
+def sizes(run: dict[str, Any], iterations: tuple[float, float, float] | None = None) -> np.ndarray:
     """What the four constants multiply; with the run's own iterations, or with the mean ones."""
     cluster = run["cluster"]
-    number = run["iterations"] if iterations is None else iterations[cluster["open_shell"]]
+    kind = 2 if Cluster(**cluster).one_element else int(cluster["open_shell"])
+    number = run["iterations"] if iterations is None else iterations[kind]
     field = number * len(cluster["scf_rows"]), number * sum(n**2 for n in cluster["scf_rows"])
     return np.array([1.0, *field, cluster["energies"] * cluster["fms_rows"] ** 2])
 
 
 def fit_parts(runs: list[dict[str, Any]]) -> np.ndarray:
-    """Fit the seconds of field, scattering and the rest, with the runs' own iterations."""
+    """Fit the seconds of field, scattering and the rest, with the runs' own iterations; each run counts the same."""
     each = np.array([sizes(run) for run in runs])
     field, scattering = (np.array([run["seconds"][name] for run in runs]) for name in ("pot", OWN))
     rest = np.array([sum(run["seconds"].values()) for run in runs]) - field - scattering
@@ -145,7 +164,7 @@ def fit_parts(runs: list[dict[str, Any]]) -> np.ndarray:
         return np.log(each[:, 1:3] @ np.exp(logarithms) / field)
 
     of_field = np.exp(least_squares(off, np.log([0.05, 1e-5])).x)
-    return np.array([rest.mean(), *of_field, scattering.sum() / each[:, 3].sum()])
+    return np.array([rest.mean(), *of_field, (scattering / each[:, 3]).mean()])
 
 
 def tell(predicted: np.ndarray, measured: np.ndarray) -> None:

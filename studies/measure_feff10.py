@@ -8,7 +8,8 @@ eight metals at settings drawn by chance (seed 0), the cheapest first. One row f
 started again.
 
 studies/fit_cost.py fits the cost model to the rows. Seconds are those of the processor, as a shared machine makes the
-wall longer.
+wall longer. A very busy machine makes these longer too, up to threefold. So a standard run is made in between, and each
+row says how many times slower it was (`slower`) than among the first rows, of a calmer machine.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ FMS_A = (4.0, 4.5, 5.0, 5.5, 6.0, 7.0)
 GRIDS = ("0 4 0.08", "0 4 0.06", "0 5 0.05", "0 6 0.04")
 LONGEST_S = 120
 """Drawn runs that should take longer are left out."""
+STANDARD = "v-bcc V SCF 3.0 FMS 5.0 k_grid 0 6 0.04"
+STANDARD_S = 4.29
+RUNS_BETWEEN = 4
 
 Run = tuple[str, str, Structure, int, dict[str, Any], Path | None]
 
@@ -60,8 +64,12 @@ def main() -> None:
     given = parser.parse_args()
     done = {json.loads(line)["run"] for line in given.out.read_text().splitlines()} if given.out.exists() else set()
     runs = filter(None, chain.from_iterable(zip_longest(quick_runs(given.archive), drawn_runs())))
-    for run in islice((each for each in runs if each[0] not in done), given.most):
-        row = measure(run)
+    standard = next(each for each in drawn_runs() if each[0] == STANDARD)
+    slower = 1.0
+    for number, run in enumerate(islice((each for each in runs if each[0] not in done), given.most)):
+        if number % RUNS_BETWEEN == 0:
+            slower = sum(measure(standard)["seconds"].values()) / STANDARD_S
+        row = measure(run) | {"slower": round(slower, 2)}
         with given.out.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(row, flush=True)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import xanesflow
 from xanesflow.cli import app
+from xanesflow.codes.feff.reference import REFERENCE
 from xanesflow.core.errors import XanesflowError
 
 
@@ -28,12 +29,14 @@ def dataset(*arguments):
 def test_info_tells_what_is_in_it(path):
     code, said = dataset("info", path)
     assert code == 0 and "Cu_FEFF" in said and "1 no_output" in said and "chgnet (3), m3gnet (4)" in said
+    assert "Cu_FEFF reference: Cite FEFF with these spectra: FEFF 10 as J. J. Kas" in " ".join(said.split())
     code, said = dataset("info", path, "--json")
     told = json.loads(said)
     assert told["subsets"]["Ni_FEFF"] == {
         "spectra": 13, "materials": 13, "split": {"train": 9, "val": 2, "test": 2},
         "energy_ev": {"first": 8332.181, "last": 8367.181, "points": 141},
         "features": {"chgnet": 3, "m3gnet": 4}, "rejected": {"no_output": 1},
+        "reference": REFERENCE,
     }  # fmt: skip
     assert len(told["content_sha256"]) == 64
 

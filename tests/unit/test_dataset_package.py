@@ -45,6 +45,13 @@ def test_the_package_holds_the_dataset_and_all_that_belongs_to_it(packaged):
     assert validate(packaged / "small.h5").valid
 
 
+def test_file_and_datacard_say_how_feff_is_cited(packaged):
+    assert (packaged / "README.md").read_text().count("J. Synchrotron Rad. 28, 1801 (2021)") == 1
+    with h5py.File(packaged / "small.h5") as file:
+        for name in (name for name in file if name.endswith("_FEFF")):
+            assert "Cite FEFF" in file[name]["spectra"].attrs["reference"]
+
+
 def test_the_datacard_lists_the_papers_of_the_structures(tmp_path):
     source = copy_of_dataset(tmp_path, "small.h5")
     with h5py.File(source, "a") as file:

@@ -9,6 +9,7 @@ import pytest
 from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import Rejected
 from xanesflow.dataset.splits import balanced_split, check_site_count, check_split, read_split_files, split_sites
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
@@ -103,6 +104,21 @@ def test_wrong_files_are_told_by_file_and_line(tmp_path, train, val, told):
             (tmp_path / f"Cu_FEFF_{part}.txt").write_bytes(as_bytes)
     with pytest.raises(XanesflowError, match=told):
         read_split_files(tmp_path, "Cu_FEFF")
+
+
+def test_where_runs_failed_the_sentence_on_too_few_spectra_names_retry(tmp_path):
+    curated = CuratedSpectra(
+        subset="Cu_FEFF",
+        energy_ev=np.arange(141.0),
+        spectra=np.ones((1, 141)),
+        material_id=["mp-1"],
+        site_index=np.array([0]),
+        multiplicity=np.ones(1, dtype=np.int64),
+        rejected=[Rejected("mp-2", 0, "timed_out", "it did not end within 60 s and was stopped")],
+    )
+    write_spectra(tmp_path / "s.h5", curated, {})
+    with pytest.raises(XanesflowError, match=r"too few for a split.* `xanesflow retry Cu_FEFF` computes failed sites"):
+        split_sites(tmp_path / "s.h5", tmp_path / "o.csv", tmp_path / "u.csv", subset="Cu_FEFF", files=None, seed=0)
 
 
 def test_what_files_and_spectra_do_not_share_is_listed_on_both_sides(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import stand_in_feff
 from fake_engine import Campaign
 from feff_runs import GRID_START_EV
+from pip_modules import write_modules
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.feff.engine import FeffEngine
@@ -79,10 +80,11 @@ def test_without_feff_one_sentence_names_it_and_the_other_ways(tmp_path, monkeyp
 
 def test_a_folder_of_modules_is_taken_in_their_order_and_must_be_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stand_in_feff.write_modules(tmp_path / "bin", tmp_path)
+    write_modules(tmp_path / "bin")
     (tmp_path / "bin/README").write_text("no module")
     found = [path.rpartition("/")[2] for path in find_program("bin").modules]
-    assert found == [name for name in MODULES if name in stand_in_feff.MODULES] and set(NEEDED) <= set(found)
+    there = {path.name for path in (tmp_path / "bin").iterdir()}
+    assert found == [name for name in MODULES if name in there] and set(NEEDED) <= set(found)
     assert version_of(find_program("bin")) == "10.0.0"
     (tmp_path / "bin/fms").chmod(0o644)
     (tmp_path / "bin/pot").unlink()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pip_modules import write_modules
 
 from xanesflow.codes.feff import pip_feff
 from xanesflow.codes.feff.attempt import AttemptOutcome
@@ -88,16 +89,6 @@ def test_it_is_feff_10_and_a_good_run(theirs):
     assert version_of(find_program(None)) == "10.0.0"
     spectrum = read_run(read_folder(theirs))
     assert spectrum.atomic_number == 29 and spectrum.shell == "K"
-
-
-def test_kept_memory_changes_no_bit(theirs, after_xsph):
-    plain = {**os.environ, "FEFF10_WORKER_DIR": "."}
-    for name in ("fms", "mkgtr", "path", "genfmt", "ff2x"):
-        command = [sys.executable, "-m", "feff10._worker"]
-        subprocess.run(
-            command, cwd=after_xsph, env=plain | {"FEFF10_WORKER_STAGE": name}, stdout=subprocess.DEVNULL, check=True
-        )
-    assert (after_xsph / "xmu.dat").read_bytes() == (theirs / "xmu.dat").read_bytes()
 
 
 def test_our_scattering_is_feffs(theirs, after_xsph, monkeypatch):
@@ -191,12 +182,32 @@ def test_modules_that_a_card_asks_for_are_run_too():
     assert pip_feff.modules_for(more) == expected
 
 
-def site(folder, text, *, program=None, time_limit=600.0):
+def site(folder, text, *, program=None, time_limit=600.0, corrections=5):
     """A site's folder with the FEFF of pip."""
     folder.mkdir()
     (folder / "feff.inp").write_text(text)
-    write_job(SiteRun(folder, program or find_program(None), time_limit, 5, False))
+    write_job(SiteRun(folder, program or find_program(None), time_limit, corrections, False))
     return folder
+
+
+def test_modules_of_a_folder_run_one_by_one_and_kept_memory_changes_no_bit(theirs, tmp_path):
+    """The folder's modules are the package's, without what `pip_feff` adds."""
+    plain = site(tmp_path / "site", COPPER, program=find_program(str(write_modules(tmp_path / "bin"))))
+    assert run_site(plain)
+    assert (plain / "xmu.dat").read_bytes() == (theirs / "xmu.dat").read_bytes()
+    result = json.loads((plain / "result.json").read_text())
+    assert (result["attempts"], result["corrections"], result["own_scattering"]) == (1, [], False)
+    assert list(result["module_seconds"]) == pip_feff.modules_for(COPPER)
+
+
+def test_of_modules_the_first_that_stops_with_exit_code_0_is_the_last_too(tmp_path):
+    refused = COPPER.replace("SCF 3.0 0 100 0.2 3", "SCF 3.0 0 100 0.9 3")
+    program = find_program(str(write_modules(tmp_path / "bin")))
+    stopped = site(tmp_path / "site", refused, program=program, corrections=0)
+    assert not run_site(stopped)
+    result = json.loads((stopped / "result.json").read_text())
+    assert result["detail"].endswith("FEFF refused the convergence factor ca1 of the card SCF")
+    assert "xsph" not in (stopped / "attempt-1/feff.out").read_text()
 
 
 def test_a_run_that_takes_too_long_is_stopped_with_its_module(tmp_path):

@@ -1,10 +1,18 @@
-"""The FEFF 10 of pip in the workflow, on clusters of a few atoms: from a folder of structures to spectra."""
+"""The FEFF 10 of pip in the workflow, on clusters of a few atoms: from structures or an archive to the report."""
 
 import json
+import re
+import shutil
 import sys
+import zipfile
+from functools import partial
 
-from feff_runs import rocksalt
+import numpy as np
+import pytest
+from feff_runs import cuprite, perovskite, rocksalt
+from pack_archives import pack
 from pymatgen.core import Lattice, Structure
+from test_kill_moments import kill_at, logged
 from typer.testing import CliRunner
 from workflow import run, write_config
 from xraydb import atomic_mass, mu_elam
@@ -57,27 +65,101 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_mus
     assert (status["subset"], status["done"], status["failed"]) == ("Cu_FEFF", 2, {"isolated_atom": 1})
 
 
-def test_the_feff_10_of_pip_makes_spectra_on_a_machine_without_any_feff(tmp_path):
-    """A cluster of thirteen atoms, so that it takes seconds; what it should give is known from tables of X-ray data."""
-    (tmp_path / "mine").mkdir()
-    COPPER.to(str(tmp_path / "mine/copper.cif"), fmt="cif")
+STRUCTURES = {"copper": COPPER, "oxide": rocksalt(), "cuprite": cuprite(), "perovskite": perovskite()}
+OF_PIP = {"structures": {"source": "directory", "directory": "mine"}, "simulations": {"source": "run"}}
+RUNS, SPECTRA = "results/simulations/Cu_FEFF/0000.zip", "results/spectra/Cu_FEFF.h5"
+
+
+def configure(directory, **sections):
+    """A campaign of four sites; there are too few for a balanced split."""
     write_config(
-        tmp_path,
+        directory,
         subsets=["Cu_FEFF"],
         chunks=1,
-        structures={"source": "directory", "directory": "mine"},
         inputs={"feff": {"cards": CARDS, "radius": 3.0}},
-        simulations={"source": "run"},
         curation={"envelope": {"FEFF": None}},
+        features={"models": ["radial"]},
+        **sections,
     )
-    run(tmp_path, "spectra")
-    (finished,) = read_chunk(tmp_path / "results/simulations/Cu_FEFF/0000.zip", "FEFF")
-    assert finished.record["command"].startswith("FEFF 10 of pip (feff10-rs ") and finished.record["own_scattering"]
-    curated = read_spectra(tmp_path / "results/spectra/Cu_FEFF.h5")
-    ((spectrum,), energy) = curated.spectra, curated.energy_ev
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory):
+    """A campaign of the FEFF of pip that was killed after its first site and then ran to its spectra.
+
+    Directory, which no test may change; runs that were finished when it was killed; what the second call printed.
+    """
+    directory = tmp_path_factory.mktemp("feff")
+    (directory / "mine").mkdir()
+    for name, structure in STRUCTURES.items():
+        structure.to(str(directory / f"mine/{name}.cif"), fmt="cif")
+    configure(directory, **OF_PIP)
+    log = directory / "results/logs/simulate_chunk/Cu_FEFF_0000.log"
+    moment = partial(logged, log, "chunk 0: 1/4")
+    kill_at(directory, moment, directory / RUNS, "spectra", "--cores", "1", seconds=1200)
+    kept = (directory / RUNS).parent / "kept/0000"
+    before = [each for path in sorted(kept.glob("[!.]*.zip")) for each in read_chunk(path, "FEFF")]
+    return directory, before, run(directory, "spectra")
+
+
+def test_a_killed_campaign_goes_on_without_computing_a_finished_site_again(campaign):
+    directory, before, printed = campaign
+    assert 1 <= len(before) < len(STRUCTURES)
+    counts = f"{len(STRUCTURES) - len(before)} computed, {len(before)} kept from before, 0 failed"
+    assert f"Cu_FEFF chunk 0: 4 sites: {counts}" in printed
+    after = {each.site: each for each in read_chunk(directory / RUNS, "FEFF")}
+    assert len(after) == len(STRUCTURES)
+    for each in before:
+        assert after[each.site].record == each.record and dict(after[each.site].files) == dict(each.files)
+    assert sorted(read_spectra(directory / SPECTRA).material_id) == sorted(STRUCTURES)
+    assert "Nothing to be done" in run(directory, "spectra")
+
+
+def test_the_spectra_of_the_feff_10_of_pip_have_the_tabulated_absorption(campaign):
+    """What copper, a cluster of thirteen atoms, should give far above the edge is known from tables of X-ray data."""
+    directory = campaign[0]
+    for each in read_chunk(directory / RUNS, "FEFF"):
+        assert each.record["command"].startswith("FEFF 10 of pip (feff10-rs ") and each.record["own_scattering"]
+    curated = read_spectra(directory / SPECTRA)
+    energy = curated.energy_ev
+    spectrum = curated.spectra[list(curated.material_id).index("copper")]
     # The K shell's part of the tabulated absorption at the end of the grid: the total less that of the other shells.
     below, above = mu_elam("Cu", 8970.0), mu_elam("Cu", float(energy[-1]))
     of_the_shell = above - below * (8970.0 / float(energy[-1])) ** 3  # cm²/g
     expected = of_the_shell * atomic_mass("Cu") / 6.02214076e23 / 0.529177e-8**2
     assert abs(spectrum[-20:].mean() / expected - 1) < 0.15
-    assert spectrum[0] < 0.2 * expected and "Nothing to be done" in run(tmp_path, "spectra")
+    assert spectrum[0] < 0.2 * expected
+
+
+@pytest.mark.parametrize("form", ["folder", "tar.xz"])
+def test_an_archive_of_runs_of_the_real_feff_gives_the_same_spectra(tmp_path, campaign, form):
+    """In Lightshow's tree, with no record of ours."""
+    directory = campaign[0]
+    with zipfile.ZipFile(directory / RUNS) as packed:
+        files = {name: packed.read(name) for name in packed.namelist() if not name.endswith("run.json")}
+    assert {name.rpartition("/")[2] for name in files} == {"POSCAR", "feff.inp", "feff.out", "xmu.dat"}
+    pack(form, tmp_path / "runs", files)
+    configure(tmp_path, simulations={"source": "archive", "archive": "runs"})
+    run(tmp_path, "spectra")
+    ours, theirs = (read_spectra(folder / SPECTRA) for folder in (tmp_path, directory))
+    np.testing.assert_array_equal(ours.material_id, theirs.material_id)
+    np.testing.assert_array_equal(ours.spectra, theirs.spectra)
+    assert ours.rejected == [] and not any(ours.corrections)
+
+
+def test_the_report_of_a_campaign_of_the_real_feff(tmp_path, campaign):
+    """In a copy of the campaign, where no site is computed again; two of them train, which teaches a model nothing."""
+    directory = tmp_path / "campaign"
+    shutil.copytree(campaign[0], directory)
+    (directory / "splits").mkdir()
+    curated = read_spectra(directory / SPECTRA)
+    ids = [f"{m}_{i:03d}\n" for m, i in zip(curated.material_id, curated.site_index, strict=True)]
+    for part, lines in {"train": ids[:2], "val": ids[2:3], "test": ids[3:]}.items():
+        (directory / f"splits/Cu_FEFF_{part}.txt").write_text("".join(lines))
+    configure(directory, **OF_PIP, splits={"files": "splits"})
+    printed = run(directory)
+    assert not re.search(r"^simulate_chunk ", printed, re.MULTILINE)
+    page = (directory / "results/report/report.html").read_text()
+    assert "Cu_FEFF" in page and "FEFF 10.0.0" in page
+    said = CliRunner().invoke(app, ["dataset", "info", str(directory / "results/dataset/test.h5")]).output
+    assert "SCF 3 0" in said and "FMS 4 0" in said

@@ -37,10 +37,13 @@ def processes_in(directory):
     return found
 
 
-def kill_at(directory, moment, output, *arguments, main_only=False, fork_scripts=True):
-    """Start the workflow and SIGKILL it (and all its jobs, unless `main_only`) at a moment before `output` is there."""
+def kill_at(directory, moment, output, *arguments, main_only=False, fork_scripts=True, seconds=300):
+    """Start the workflow and SIGKILL it (and all its jobs, unless `main_only`) at a moment before `output` is there.
+
+    The moment must come within some seconds.
+    """
     process = start(directory, *arguments, fork_scripts=fork_scripts)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + seconds
     while not moment():
         assert process.poll() is None, f"it ended by itself: {process.stdout.read()[-3000:]}"
         assert time.monotonic() < deadline

@@ -18,6 +18,9 @@ from xanesflow.core.sites import PARTS, site_id
 from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import DatasetFile, load
 
+_DESCRIBED = ("settings", "reference")
+"""Of a subset's attributes: the physics settings of its runs, and how to cite the code."""
+
 
 def show_info(path: Path, console: Console, *, as_json: bool) -> None:
     """Print what a dataset holds.
@@ -50,8 +53,8 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
         )
     console.print(table)
     for name, each in facts["subsets"].items():
-        if "settings" in each:
-            say(console, f"{name} settings: {each['settings']}")
+        for key in [key for key in _DESCRIBED if key in each]:
+            say(console, f"{name} {key}: {each[key]}")
 
 
 def show_ids(path: Path, subset: str | None, part: str | None, console: Console) -> None:
@@ -89,7 +92,7 @@ def describe(data: DatasetFile) -> dict[str, Any]:
             },
             "features": {feature: subset.features(feature).shape[1] for feature in subset.feature_names},
             "rejected": dict(Counter(each.reason for each in subset.rejected()).most_common()),
-            **{key: said for key, said in subset.attributes.items() if key == "settings"},
+            **{key: said for key, said in subset.attributes.items() if key in _DESCRIBED},
         }
     return facts
 

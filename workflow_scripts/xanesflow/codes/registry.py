@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from xanesflow.codes.feff.reference import REFERENCE
 from xanesflow.codes.run_files import FEFF_LOGS, RUN_FILES, VASP_FILES, XSPECTRA_FILES
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import XanesflowError
@@ -54,6 +55,7 @@ FEFF = Theory(
     cost_options=("command", "inputs"),
     cost_basis="fitted to runs of the FEFF 10 of pip, or of FEFF 9.9.1 for a FEFF of your own",
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
+    reference=REFERENCE,
     envelope_sigma=2.5,
     run_features="feff",
     ladder={
@@ -147,6 +149,7 @@ FEFFQ = Theory(
     cost_options=("settings",),
     cost_basis="fitted to runs of the FEFF 10 of pip",
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
+    reference=REFERENCE,
     limits="Spectra of quick FEFF are an approximation to those of FEFF at larger radii.",
     envelope_sigma=2.5,
     run_features="feffq",

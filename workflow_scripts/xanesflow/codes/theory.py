@@ -64,6 +64,7 @@ class Theory:
         broadening: of the spectra, one phrase.
         energy_reference: of the spectra, one phrase.
         limits: a sentence on its limits for the datacard.
+        reference: a sentence on how to cite the code, and on its licence; the dataset and the datacard quote it.
         envelope_sigma: default of `curation.envelope`; None: no envelope.
         tuned_from: default of `models.tuned_from`; empty: its own universal model.
         run_features: name of the features that its runs give to delta models; empty: delta models cannot use it.
@@ -121,6 +122,7 @@ class Theory:
     broadening: str = "as the code gives it"
     energy_reference: str = "absolute photon energy as the code gives it"
     limits: str = ""
+    reference: str = ""
     envelope_sigma: float | None = None
     tuned_from: str = ""
     run_features: str = ""

@@ -3,7 +3,7 @@
 /                       attributes: schema, schema_version, title, creator, licence, citation, created, versions,
                         config, content_sha256
 /<subset>/energy        (141,) eV, absolute
-/<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization]
+/<subset>/spectra       (n, 141) bohr² [units, energy_reference, broadening, normalization, reference]
 /<subset>/material_id, site_index, multiplicity, split   (n,)
 /<subset>/corrections   (n,) what was changed in a run's inputs until it succeeded; empty if nothing was
 /<subset>/settings      (n,) physics settings of a run that differ from those of most; only if some do
@@ -138,6 +138,7 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
         "energy_reference": theory.energy_reference,
         "broadening": theory.broadening,
         "normalization": "none",
+        **({"reference": theory.reference} if theory.reference else {}),
         **described,
     }
     write_array(group, "energy", curated.energy_ev)

@@ -23,6 +23,9 @@ from xanesflow.spectra.store import read_spectra
 
 log = logging.getLogger(__name__)
 
+_MAY_SUCCEED = frozenset({"killed", "timed_out", "engine_failed"})
+"""Reasons of failed runs that another run may not meet."""
+
 FRACTIONS = (0.8, 0.1, 0.1)
 
 
@@ -196,7 +199,12 @@ def split_sites(
         lacking += [
             (*site, f"named for {part}, without a spectrum") for site, part in named.items() if site not in part_of
         ]
-    check_split(part_of, subset)
+    try:
+        check_split(part_of, subset)
+    except XanesflowError as error:
+        if any(each.reason in _MAY_SUCCEED for each in curated.rejected):
+            raise XanesflowError(f"{error} `xanesflow retry {subset}` computes failed sites again.") from None
+        raise
     for name, rows, columns in (
         (output, [(*site, part) for site, part in part_of.items()], ["material_id", "site_index", "split"]),
         (unmatched, lacking, ["material_id", "site_index", "lacks"]),

@@ -9,7 +9,7 @@ before carbon. Making such a system, which costs as its size squared, takes long
     seconds = c + iterations · Σ over potentials (p₀ + p₂ n²) + energies · f₂ m²,
 
 n the rows of a potential's sphere and m those of the card FMS. The number of iterations is not known; its mean is
-larger for structures with an open-shell 3d metal.
+larger for compounds with an open-shell 3d metal, and smaller for elements.
 
 So much for the FEFF 10 of pip. A FEFF of the user's own was fitted to the published runs of FEFF 9, all at the same
 settings, by
@@ -33,6 +33,9 @@ from scipy.spatial.distance import cdist
 
 PIP_ITERATIONS, PIP_ITERATIONS_OPEN = 15.7, 21.4
 """Mean iterations of the published runs of FEFF 9.9.1 at Cu sites, without and with one of Ti..Ni in the structure."""
+
+PIP_ITERATIONS_ELEMENT = 12.6
+"""Mean iterations of the runs of studies/feff10_times.jsonl in elements."""
 
 PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS = 1.84, 0.0538, 9.46e-6, 2.1e-8
 """c, p₀, p₂ and f₂ of the FEFF 10 of pip with xanesflow's scattering, in processor seconds of one core (2026)."""
@@ -72,6 +75,11 @@ class Cluster:
     scf_rows: tuple[int, ...]
     energies: int
     open_shell: bool
+
+    @property
+    def one_element(self) -> bool:
+        """Whether there is one element in the cluster: the absorber's potential and one more."""
+        return len(self.scf_rows) <= 2
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -153,6 +161,8 @@ def _numbers(words: str) -> list[float]:
 def seconds_of_pip(cluster: Cluster) -> float:
     """Processor seconds of a run of the FEFF 10 of pip with xanesflow's scattering."""
     iterations = PIP_ITERATIONS_OPEN if cluster.open_shell else PIP_ITERATIONS
+    if cluster.one_element:
+        iterations = PIP_ITERATIONS_ELEMENT
     field = sum(PIP_FIELD + PIP_FIELD_ROWS * rows**2 for rows in cluster.scf_rows)
     return PIP_FIXED + iterations * field + cluster.energies * PIP_FMS_ROWS * cluster.fms_rows**2
 
