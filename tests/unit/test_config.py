@@ -12,7 +12,7 @@ from shared_data import PROJECT
 
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.config.campaign import Campaign
-from xanesflow.config.load import SCHEMA_FILE, default_yaml, json_schema, load_config
+from xanesflow.config.load import SCHEMA_FILE, default_yaml, json_schema, load_config, read_config_file
 from xanesflow.config.model import Config
 from xanesflow.config.named_files import check_directory, check_split_files
 from xanesflow.core.errors import XanesflowError
@@ -285,6 +285,23 @@ def test_runs_of_ones_own_structures_and_of_the_examples_can_be_asked_for(tmp_pa
 def test_an_archive_that_is_not_named_is_told_when_it_is_needed(archive):
     with pytest.raises(XanesflowError, match=r"simulations\.archive is not set.*Cu_FEFF.*--configfile"):
         Campaign(load_config({**CU, "simulations": {"archive": archive}})).archive_of("Cu_FEFF")
+
+
+def test_a_configuration_file_is_read_by_itself(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("subsets: [Cu_FEFF]\n")
+    assert read_config_file(path).subsets == ["Cu_FEFF"]
+    path.write_text("")
+    assert read_config_file(path) == Config()
+
+
+@pytest.mark.parametrize("content", [b"subsets: [Cu_FEFF", b"\tx: 1", b"\xff\xfe\x00", b"- a\n- b\n", None])
+def test_a_configuration_file_that_is_no_yaml_is_told_by_its_name(tmp_path, content):
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(XanesflowError, match=r"mine\.yaml"):
+        read_config_file(path)
 
 
 def test_what_snakemake_predict_takes_follows_from_the_kinds_of_models(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from dataset_files import write_dataset
 
-from xanesflow.config.load import default_yaml, load_config
+from xanesflow.config.load import default_yaml, load_config, read_config_file
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.check.validate import validate
 from xanesflow.dataset.share.package import package_dataset
@@ -65,6 +65,13 @@ def test_a_mistake_below_an_old_key_is_told_with_the_new_name():
         load_config({"simulations": {"engine": {"lmax": 3}}})
     with pytest.raises(XanesflowError, match=r"'models' is 3"):
         load_config({"models": 3})
+
+
+def test_a_file_with_an_old_key_is_read(tmp_path, caplog):
+    path = tmp_path / "mine.yaml"
+    path.write_text("subsets: [Cu_FEFF]\nmodels: {kinds: [delta], baseline: Cu_FEFF8L}\n")
+    assert read_config_file(path).models.delta_from == "Cu_FEFF8L"
+    assert "models.baseline is now models.delta_from" in caplog.text
 
 
 def test_a_dataset_that_was_recorded_with_old_keys_is_checked_and_packaged(tmp_path):

@@ -17,7 +17,7 @@ from shared_data import PROJECT
 from test_models_data import add_subset, make_dataset
 
 import xanesflow.models.search.search_settings as module
-from xanesflow.config.load import load_config
+from xanesflow.config.load import read_config_file
 from xanesflow.config.search_space import SearchSpace
 from xanesflow.config.settings_file import read_found
 from xanesflow.config.training_settings import TrainingSettings
@@ -313,7 +313,7 @@ def test_the_file_is_a_configuration_and_says_where_it_comes_from(tmp_path):
     again = read_found(tmp_path / "best.yaml")
     assert again == found
     assert again.origin["versions"]["optuna"] == optuna.__version__
-    models = load_config(yaml.safe_load((tmp_path / "best.yaml").read_text())).models
+    models = read_config_file(tmp_path / "best.yaml").models
     assert models.widths == {"Cu_FEFF": list(found.settings["widths"])}
     assert models.batch_size == {"Cu_FEFF": found.settings["batch_size"]}
     assert models.settings == {"Cu_FEFF": {k: found.settings[k] for k in ("dropout", "learning_rate")}}

@@ -4,10 +4,9 @@ import re
 import subprocess
 
 import pytest
-import yaml
 from shared_data import PROJECT
 
-from xanesflow.config.load import load_config
+from xanesflow.config.load import read_config_file
 
 RULES = [
     (path.name, rule)
@@ -67,4 +66,4 @@ def test_every_campaign_is_a_valid_configuration():
     campaigns = list((PROJECT / "campaigns").glob("*.yaml"))
     assert campaigns
     for path in campaigns:
-        assert load_config(yaml.safe_load(path.read_text())).subsets
+        assert read_config_file(path).subsets

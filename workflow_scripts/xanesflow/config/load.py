@@ -6,8 +6,10 @@ import difflib
 import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from xanesflow.config.base import commented
@@ -45,6 +47,23 @@ def load_config(values: Mapping[str, Any]) -> Config:
             by_place.setdefault(_place(one), _sentence(one))
         deepest = [p for p in by_place if not any(p == other[: len(p)] for other in by_place if other != p)]
         raise XanesflowError("\n".join(by_place[p] for p in deepest)) from None
+
+
+def read_config_file(path: str | Path) -> Config:
+    """Read and check a configuration file by itself, without Snakemake.
+
+    Raises:
+        XanesflowError: the file cannot be read, is not YAML, or holds a wrong value.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise XanesflowError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise XanesflowError(
+            f"{path} holds {type(values).__name__} {str(values)[:40]!r} where keys with values belong; see config.yaml."
+        )
+    return load_config(values)
 
 
 def default_yaml() -> str:
