@@ -26,12 +26,15 @@ from xanesflow.codes.feff8l.job import write_job
 from xanesflow.codes.feff8l.options import Rung
 from xanesflow.codes.feff8l.programs import run_program
 from xanesflow.codes.feff8l.read_outputs import read_atomic
-from xanesflow.codes.feff8l.scattering import Scattering, dense_traces
+from xanesflow.codes.feff8l.scattering import Scattering
 from xanesflow.codes.feff8l.spectrum import fms_cluster
 from xanesflow.codes.feff8l.write_inputs import ask_for_xanes, feff_inp
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.material import describe
+
+sys.path.append(str(Path(__file__).parents[1] / "tests/support"))
+from dense_scattering import dense_traces
 
 COMMAND = [sys.executable, "-m", "xanesflow.codes.feff8l", "run"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from shared_data import shared
 SLOWEST_FIRST = ("slurm", "workflow", "unit")
 """Folders in the order in which their files are given to the processes that share them (make test), so that at the end
 none waits for the longest."""
+
+gc.disable()  # while the libraries are imported, nothing is there to be collected
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but never look through all that the libraries have made."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

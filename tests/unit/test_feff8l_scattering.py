@@ -8,12 +8,13 @@ from itertools import product
 
 import numpy as np
 import pytest
+from dense_scattering import dense_traces, propagators
 from scipy.spatial.transform import Rotation
 from scipy.special import spherical_jn, spherical_yn
 
 from xanesflow.codes.feff8l import scattering as module
 from xanesflow.codes.feff8l.harmonics import channel_l, real_harmonics
-from xanesflow.codes.feff8l.scattering import Scattering, dense_traces, propagators
+from xanesflow.codes.feff8l.scattering import Scattering
 from xanesflow.codes.feff8l.symmetry import TOLERANCE_BOHR, find_sign_group
 
 MOMENTA = np.sqrt(2 * (np.array([0.25, 0.45, 0.7, 1.0, 1.6]) + 0.06j))  # 7 to 44 eV, with core hole and loss

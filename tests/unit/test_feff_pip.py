@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dense_scattering import dense_traces
 from pip_modules import write_modules
 
 from xanesflow.codes.feff import pip_feff
@@ -21,7 +22,6 @@ from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
 from xanesflow.codes.feff.scatter import own_case, scatter
 from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
 from xanesflow.codes.feff8l.read_pad import read_packed
-from xanesflow.codes.feff8l.scattering import dense_traces
 from xanesflow.core.errors import XanesflowError
 
 FCC = 3.61 / 2

@@ -1,7 +1,6 @@
 """A job that a killed run left at work is waited for, and what it left half written is cleared away."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -40,17 +39,6 @@ def test_the_second_process_of_a_job_waits_and_writes_last(tmp_path, caplog):
     assert f"process {first.pid} on" in caplog.text
     assert first.wait() == 0
     assert (tmp_path / "out.txt").read_text() == "all of it"
-
-
-def test_what_a_killed_process_left_is_cleared_away_and_nothing_else(tmp_path):
-    (tmp_path / ".other.x.tmp.txt").write_text("of another job")
-    first = start(tmp_path, 60)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    assert len(list(tmp_path.glob(".out.*"))) == 1
-    with hold_job(tmp_path / "job.lock", [tmp_path / "out.txt"]):
-        assert not list(tmp_path.glob(".out.*"))
-    assert (tmp_path / ".other.x.tmp.txt").exists()
 
 
 def test_a_folders_state_changes_with_any_file_below_it(tmp_path):

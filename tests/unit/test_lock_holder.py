@@ -111,6 +111,18 @@ def test_what_the_dead_held_is_taken_over_and_what_the_living_hold_is_not(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_forked_child_leaves_the_claim_to_its_parent(tmp_path):
+    claim = Claim(tmp_path / "job.holder")
+    claim.take()
+    if not (child := os.fork()):
+        claim.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert claim.read()[0].process == os.getpid()
+    claim.close()
+    assert claim.read() is None
+
+
 def test_of_many_that_take_over_one_dead_holder_only_one_gets_it(tmp_path, monkeypatch):
     path = tmp_path / "job.holder"
     for _ in range(20):

@@ -240,7 +240,9 @@ def test_a_network_too_large_for_the_device_is_a_bad_trial_and_no_reason_to_stop
         return fit_model(kind, name, data, settings, **others)
 
     monkeypatch.setattr(module, "fit_model", train)
-    found = search(tmp_path, {"batch_size": [4, 8], "scaling": ["paper", "standardise"]}, trials=9, pruner="none")
+    small = TrainingSettings(widths=(8,), max_epochs=1)
+    space = {"batch_size": [4, 8], "scaling": ["paper", "standardise"]}
+    found = search(tmp_path, space, trials=9, pruner="none", settings=small)
     assert found.settings["batch_size"] == 8
     told = {(row["batch_size"], row["state"], row["reason"]) for row in rows(tmp_path)}
     assert told == {("4", "ended_early", "the device has too little memory for it"), ("8", "complete", "")}

@@ -10,7 +10,7 @@ from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.models.network.perceptron import SpectrumNetwork, keep_mask
 from xanesflow.models.network.range_test import FALLBACK_RATE, range_test, suggest_rate
-from xanesflow.models.network.train import train_network
+from xanesflow.models.network.train import train_networks
 from xanesflow.models.network.training_state import batches
 
 
@@ -26,6 +26,10 @@ def small(**changes):
     return TrainingSettings(
         **{"widths": (32,), "batch_size": 16, "dropout": 0.0, "max_epochs": 30, "learning_rate": 1e-2, **changes}
     )
+
+
+def train_network(train, val, settings, report=None, *, start=None):
+    return train_networks(train, val, settings, [settings.seed], report, starts=None if start is None else [start])[0]
 
 
 def test_network_is_what_numpy_computes_from_its_weights():

@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from test_models_data import add_subset, change, make_dataset
+from test_models_training import train_network
 
 from xanesflow.config.load import load_config
 from xanesflow.config.training_settings import TrainingSettings
@@ -16,7 +17,6 @@ from xanesflow.evaluation.evaluate import evaluate_models
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.fit import train_model
-from xanesflow.models.network.train import train_network
 
 SMALL = TrainingSettings(widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=5, seed=2)
 SUBSETS = ["Cu_FEFF", "Ti_FEFF"]

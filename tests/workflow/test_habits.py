@@ -3,10 +3,8 @@
 import re
 import subprocess
 
-import forked_snakemake
 import pytest
 from shared_data import PROJECT
-from workflow import environment
 
 from xanesflow.config.load import read_config_file
 
@@ -49,12 +47,6 @@ def test_no_file_is_longer_than_a_reader_bears():
     for name in listed:
         if name.endswith((".py", ".smk", "Snakefile")) and (PROJECT / name).exists():
             assert len((PROJECT / name).read_text().splitlines()) <= 400, name
-
-
-def test_snakemakes_linter_finds_nothing(tmp_path):
-    words = ["--snakefile", str(PROJECT / "Snakefile"), "--lint"]
-    code, printed = forked_snakemake.call(words, folder=tmp_path, environment=environment(), seconds=600)
-    assert code == 0, printed
 
 
 def test_what_the_readme_calls_is_there_for_who_clones():

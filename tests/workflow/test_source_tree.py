@@ -2,8 +2,6 @@
 
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from shared_data import PROJECT
@@ -34,16 +32,6 @@ def test_no_file_names_a_place_of_one_machine(tracked):
 def test_nothing_that_a_run_makes_is_tracked(tracked):
     made = [path for path in tracked if {"results", ".snakemake"} & set(path.relative_to(PROJECT).parts)]
     assert not made
-
-
-def test_the_rules_are_formatted():
-    snakefmt = Path(sys.executable).parent / "snakefmt"
-    if not snakefmt.exists():
-        pytest.skip("snakefmt is not installed")
-    checked = subprocess.run(
-        [snakefmt, "--check", "Snakefile", "rules"], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_snakemakes_linter_finds_nothing_in_a_campaign_of_ones_own(tmp_path, runs):

@@ -98,7 +98,7 @@ def build_dataset(
                 "creator": creator,
                 "licence": licence,
                 "citation": CITATION,
-                **provenance([], ["h5py", "pymatgen", "torch", "matgl", "chgnet", "dscribe"], config),
+                **provenance([], ["h5py", "pymatgen", "torch", "chgnet", "dscribe"], config),
                 "inputs_sha256": json.dumps(inputs, sort_keys=True),
             }
         )

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +37,6 @@ class FeatureFailure:
     """Takes the place of a structure's features; `reason` says in one sentence why there are none."""
 
     reason: str
-
-
-class Graph(Protocol):
-    """What `build_graph` makes: anything that can be sent to another process and knows its size."""
-
-    @property
-    def size(self) -> int:
-        """What the network's memory grows with, such as the number of bonds."""
-
-    @property
-    def isolated(self) -> NDArray[np.int64]:
-        """The atoms without a bond."""
 
 
 class Featurizer(ABC):

@@ -20,7 +20,6 @@ PACKAGES = (
     "h5py",
     "pymatgen",
     "torch",
-    "matgl",
     "chgnet",
     "scikit-learn",
     "matplotlib",

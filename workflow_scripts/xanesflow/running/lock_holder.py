@@ -153,11 +153,11 @@ class Claim:
             return Holder("an unknown machine", "", 0, 0, None, ""), changed
 
     def close(self) -> None:
-        """Give the claim up."""
+        """Give the claim up; a forked child leaves it to its parent."""
         self._stop.set()
-        if self._own and (found := self.read()) and found[0].token == self._own.token:
+        own, self._own = self._own, None
+        if own and own.process == os.getpid() and (found := self.read()) and found[0].token == own.token:
             self.path.unlink(missing_ok=True)
-        self._own = None
 
     def __enter__(self) -> Claim:
         return self

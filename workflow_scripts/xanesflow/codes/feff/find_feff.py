@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from xanesflow.codes.feff.pip_feff import PACKAGE, package_version
+from xanesflow.codes.feff.pip_feff import MODULES, PACKAGE, package_version
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import quoted
 from xanesflow.running.process import run_command
-
-MODULES = ("rdinp", "dmdw", "atomic", "pot", "ldos", "screen", "crpa", "opconsat", "xsph", "fms", "mkgtr", "path",
-           "genfmt", "ff2x", "sfconv", "compton", "eels", "rhorrp")  # fmt: skip
-"""Programs of FEFF 9 and 10, in the order in which its own script runs them."""
 
 NEEDED = ("rdinp", "pot", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
 """The modules that a XANES calculation needs in every version."""

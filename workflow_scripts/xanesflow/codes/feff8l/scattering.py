@@ -10,7 +10,7 @@ Four things make it fast and leave the physics unchanged:
   order in their t, while the others scatter to all orders on the way there and back;
 - single precision, which keeps some five digits at the condition number of the system.
 
-`dense_traces` solves the same problem without any of these, for tests and the benchmark.
+Tests and a benchmark compare it with the dense solution of the same problem (tests/support/dense_scattering.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from xanesflow.codes.feff8l.harmonics import channel_l, hankel, n_channels, parities, real_harmonics, triple_integrals
+from xanesflow.codes.feff8l.harmonics import channel_l, hankel, parities, real_harmonics, triple_integrals
 from xanesflow.codes.feff8l.symmetry import SignGroup, find_sign_group
 
 Floats = NDArray[np.float64]
@@ -56,42 +56,6 @@ def bond_factors(vectors: Floats, l_max: int) -> Floats:
             4 * pi * np.einsum("abc,uc->uba", integrals[..., channels] * sign[..., None], harmonics[:, channels])
         )
     return factors
-
-
-def propagators(momentum: complex, vectors: Floats, l_max: int) -> Complexes:
-    """G[L', L] for each vector, (u, (l_max + 1)², (l_max + 1)²), in double precision."""
-    outgoing = hankel(momentum * np.linalg.norm(vectors, axis=1), 2 * l_max)
-    return np.asarray(1j * np.einsum("cuab,cu->uab", bond_factors(vectors, l_max), outgoing, optimize=True))
-
-
-def dense_traces(
-    momenta: Complexes, t: tuple[Complexes, ...], positions: Floats, kinds: Integers, l_max: int
-) -> Complexes:
-    """The trace of the absorber's dipole block, (ne,), from the whole matrix in complex128.
-
-    Args:
-        momenta: (ne,) complex wave numbers, 1/bohr.
-        t: for each potential, (at least l_max + 1, ne).
-        positions: (n, 3) in bohr, the absorber first.
-        kinds: (n,) index of each atom's potential.
-        l_max: largest l.
-    """
-    n, nl = len(positions), n_channels(l_max)
-    j, i = np.nonzero(~np.eye(n, dtype=bool))
-    vectors = positions[j] - positions[i]
-    factors = bond_factors(vectors, l_max)
-    lengths = np.linalg.norm(vectors, axis=1)
-    l = channel_l(l_max)
-    traces = np.empty(len(momenta), dtype=np.complex128)
-    for e, momentum in enumerate(momenta):
-        outgoing = hankel(momentum * lengths, 2 * l_max)
-        g = np.zeros((n, n, nl, nl), dtype=np.complex128)
-        g[j, i] = 1j * np.einsum("cuab,cu->uab", factors, outgoing)
-        matrix = g.transpose(0, 2, 1, 3).reshape(n * nl, n * nl)
-        scatter = np.concatenate([t[kind][l, e] for kind in kinds])
-        solution = np.linalg.solve(np.eye(n * nl) - matrix * scatter, matrix[:, 1:4])
-        traces[e] = np.trace(solution[1:4])
-    return traces
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,6 @@ Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 Report = Callable[[Epoch, float], None]
 
 
-def train_network(
-    train: Arrays,
-    val: Arrays,
-    settings: TrainingSettings,
-    report: Report | None = None,
-    *,
-    start: Mapping[str, Tensor] | None = None,
-) -> Training:
-    """Train one network; see `train_networks`."""
-    starts = None if start is None else [start]
-    return train_networks(train, val, settings, [settings.seed], report, starts=starts)[0]
-
-
 def train_networks(
     train: Arrays,
     val: Arrays,
