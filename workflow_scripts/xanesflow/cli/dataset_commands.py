@@ -102,7 +102,7 @@ def plot(
 ) -> None:
     """Plot spectra of sites, or mean ± standard deviation of each subset.
 
-    Example: xanesflow dataset plot results/dataset/demo.h5 mp-390_000 -o mp-390.png
+    Example: xanesflow dataset plot results/dataset/demo.h5 cuo-tenorite_000 -o cuo.png
     """
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import plot_dataset
