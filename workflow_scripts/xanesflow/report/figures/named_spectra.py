@@ -18,7 +18,7 @@ from xanesflow.core.text import one_line, subscripts
 from xanesflow.report.figures.curation import FEW
 from xanesflow.spectra.store import read_spectra
 
-APART = 0.75
+APART = 0.8
 """Distance of two neighbouring spectra, in units of their mean at high energies."""
 
 
@@ -43,17 +43,19 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
     level = float(curated.spectra[:, -1].mean())
     colours = colormaps["viridis"](np.linspace(0.0, 0.72, n))
     with figure(output, 5.6, 1.5 + 0.36 * n) as drawn:
-        cast(ConstrainedLayoutEngine, drawn.get_layout_engine()).set(
-            rect=(0.0, 0.0, 0.66, 1.0)
-        )  # the rest is for names
+        left_of_names = (0.0, 0.0, 0.66, 1.0)
+        cast(ConstrainedLayoutEngine, drawn.get_layout_engine()).set(rect=left_of_names)
         axes = drawn.subplots()
+        lowest = 0.0
         for place, row in enumerate(order):
             raised = curated.spectra[row] + place * APART * level
             axes.plot(curated.energy_ev, raised, color=colours[place], lw=1.3)
             site = site_id(curated.material_id[row], int(curated.site_index[row]))
+            height = max(float(raised[-1]), lowest)
+            lowest = height + 0.65 * APART * level  # names keep apart even where spectra end close together
             said = axes.annotate(
                 f"{_named(known.get(curated.material_id[row]))}\n{site}".strip(),
-                (curated.energy_ev[-1], raised[-1]),
+                (curated.energy_ev[-1], height),
                 (6, 0),
                 textcoords="offset points",
                 va="center",
