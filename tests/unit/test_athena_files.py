@@ -99,6 +99,25 @@ def test_a_dataset_is_exported_as_a_file_for_each_site(tmp_path):
     assert "Athena" in (tmp_path / "out/README.txt").read_text()
 
 
+@pytest.mark.parametrize("layout", ["athena", "csv", "npz", "npy"])
+def test_spectra_are_exported_normalised_in_each_format(tmp_path, layout):
+    path = write_dataset(tmp_path)
+    common = ("dataset", "export", path, "--format", layout, "-s", "Cu_FEFF", "--normalised", "--out", tmp_path / "out")
+    assert call(*common)[0] == 0
+    with xanesflow.load(path) as data:
+        cu = data["Cu_FEFF"]
+        wanted, energy, site = cu.spectra[3] / cu.spectra[3][-40:].mean(), cu.energy, cu.ids[3]
+    folder = tmp_path / "out/Cu_FEFF"
+    if layout == "athena":
+        same_numbers(folder / f"{site}.dat", energy, wanted)
+    elif layout == "csv":
+        assert np.allclose(pd.read_csv(folder / "spectra.csv", index_col=0).loc[site], wanted)
+    else:
+        found = np.load(folder / "spectra.npy") if layout == "npy" else np.load(tmp_path / "out/Cu_FEFF.npz")["spectra"]
+        assert np.allclose(found[3], wanted)
+    assert "normalised" in (tmp_path / "out/README.txt").read_text()
+
+
 def test_an_id_that_leads_out_of_the_folder_is_refused(tmp_path):
     path = write_dataset(tmp_path)
     with h5py.File(path, "r+") as file:

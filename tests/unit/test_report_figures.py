@@ -4,13 +4,18 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from xanesflow.core.figures import read_note
 from xanesflow.core.reasons import Rejected
+from xanesflow.core.text import plural
 from xanesflow.evaluation.predictions_file import Predictions, write_predictions
 from xanesflow.report.figures.comparison import draw_comparison
 from xanesflow.report.figures.curation import draw_curation
 from xanesflow.report.figures.model_errors import draw_evaluation
+from xanesflow.report.figures.named_spectra import draw_named_spectra
+from xanesflow.report.figures.together import draw_together, in_a_sentence, judged_together
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
@@ -127,6 +132,67 @@ def test_what_curation_left_is_drawn_with_its_numbers(tmp_path, n, rejected):
     draw_curation(tmp_path / "s.h5", tmp_path / "s.svg")
     text = (tmp_path / "s.svg").read_text()
     assert spotless([text])
-    assert f"{n} spectra kept" in text and (f"{len(rejected)} left out" if rejected else "none left out") in text
+    assert (
+        f"{plural(n, 'spectrum', 'spectra')} kept" in text
+        and (f"{len(rejected)} left out" if rejected else "none left out") in text
+    )
     assert ("no_output" in text) == bool(rejected)
     assert ("spectra kept, 2 of corrected runs" in text) == (n > 1)
+
+
+def test_few_spectra_are_drawn_from_the_element_to_its_poorest_compound_each_with_its_name(tmp_path):
+    compounds = {"b-oxide": ("Cu2O", "cuprite"), "a-mix": ("CaCuO2", ""), "d-metal": ("Cu", "copper"), "c": ("CuO", "")}
+    rows = [(material, "{}", formula, 2, name, "") for material, (formula, name) in compounds.items()]
+    columns = ["material_id", "structure", "formula", "n_atoms", "name", "reference"]
+    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "structures.parquet")
+    index = np.zeros(4, dtype=np.int64)
+    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, some_predictions(4).spectra, list(compounds), index, index + 1, [])
+    write_spectra(tmp_path / "s.h5", curated, {})
+    draw_named_spectra(tmp_path / "s.h5", tmp_path / "structures.parquet", tmp_path / "s.svg")
+    text = (tmp_path / "s.svg").read_text()
+    places = [text.index(f">{site}_000<") for site in ("d-metal", "b-oxide", "c", "a-mix")]
+    assert spotless([text]) and places == sorted(places) and ">Cu₂O, cuprite<" in text and ">Cu, copper<" in text
+    draw_named_spectra(tmp_path / "s.h5", None, tmp_path / "t.svg")
+    assert ">c_000<" in (tmp_path / "t.svg").read_text()
+
+
+def test_many_spectra_are_not_drawn_by_name(tmp_path):
+    index = np.zeros(20, dtype=np.int64)
+    materials = [f"mp-{k}" for k in range(20)]
+    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, some_predictions(20).spectra, materials, index, index + 1, [])
+    write_spectra(tmp_path / "s.h5", curated, {})
+    draw_named_spectra(tmp_path / "s.h5", None, tmp_path / "s.svg")
+    assert "20 spectra" in read_note(tmp_path / "s.svg")
+
+
+def test_subsets_of_few_evaluated_spectra_are_judged_together(tmp_path):
+    """Errors of 3 % of the level against 10 % at two spectra, and 20 % against 10 % at the third."""
+    level = np.linspace(1.0, 2.0, 141)
+    cu = replace(
+        some_predictions(2),
+        spectra=np.array([level, 2 * level]),
+        predictions=np.array([1.03 * level, 2 * 1.03 * level]),
+        baseline=1.1 * level,
+    )
+    ni = replace(cu, subset="Ni_FEFF", ids=["mp-7_001"], spectra=cu.spectra[:1], predictions=1.2 * cu.spectra[:1])
+    found = judged_together([cu, ni])
+    assert [each.site for each in found] == ["mp-0_000", "mp-1_000", "mp-7_001"]
+    of_level = np.sqrt(np.mean(level**2)) / level.mean()
+    assert [each.error for each in found] == pytest.approx([0.03 * of_level, 0.03 * of_level, 0.2 * of_level])
+    assert found[0].of_baseline == pytest.approx(0.1 * of_level) and found[0].spectrum.mean() == pytest.approx(1)
+    assert "at 2 of 3 spectra" in in_a_sentence(found) and "3.33" in in_a_sentence(found)
+    paths = []
+    for each in (cu, ni):
+        paths.append(tmp_path / f"{each.subset}.h5")
+        write_predictions(paths[-1], replace(each, by_seed=each.predictions[None]), {})
+    draw_together(paths, spectra=tmp_path / "s.svg", errors=tmp_path / "e.svg")
+    assert spotless([(tmp_path / name).read_text() for name in ("s.svg", "e.svg")])
+    assert "Ni in mp-7_001" in (tmp_path / "s.svg").read_text() and read_note(tmp_path / "e.svg") is None
+
+
+def test_subsets_with_enough_spectra_are_not_judged_together(tmp_path):
+    for n, name in ((5, "a.h5"), (2, "b.h5"), (0, "c.h5")):
+        write_predictions(tmp_path / name, some_predictions(n), {})
+    for names in (("a.h5", "b.h5"), ("c.h5", "c.h5")):
+        draw_together([tmp_path / name for name in names], spectra=tmp_path / "s.svg", errors=tmp_path / "e.svg")
+        assert read_note(tmp_path / "s.svg") and read_note(tmp_path / "e.svg")

@@ -36,9 +36,12 @@ def make(tmp_path):
         calibration=None,
         disordered=False,
         error=None,
+        few=False,
     ):
         figure = tmp_path / "figure.svg"
         figure.write_text(SVG)
+        note = tmp_path / "note.svg"
+        write_note(note, "too many to name")
         errors = figure
         if error is not None:
             errors = tmp_path / "errors.svg"
@@ -76,6 +79,8 @@ def make(tmp_path):
             metrics=tmp_path / "metrics.csv",
             curation_figures={"Cu_FEFF": figure},
             unmatched={"Cu_FEFF": tmp_path / "u.csv"},
+            named={"Cu_FEFF": figure if few else note},
+            together={"expert on m3gnet": (figure, figure) if few else (note, note)},
             models=[ModelFigures("expert on m3gnet, Cu_FEFF", errors, *[figure] * 3)],
             learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure} | dict.fromkeys(deltas, figure),
             unseen_elements=dict.fromkeys(deltas, figure),
@@ -116,6 +121,15 @@ def test_of_a_few_spectra_only_these_are_drawn(make):
     assert "Results on fewer than 5 spectra" in page and "<figcaption>expert on m3gnet, Cu_FEFF</figcaption>" in page
     assert page.count("data:image/svg+xml;base64,") == 3 and "How large the errors are" not in page
     assert "Results on fewer" not in make(n_test=5)
+
+
+def test_few_spectra_come_first_with_their_names_and_models_are_judged_on_all_together(make):
+    page = make(n_train=5, n_test=2, few=True)
+    assert page.index("Cu_FEFF: Cu K edge.") < page.index("How good are the models?")
+    assert "<b>5 training and\n2 evaluated spectra</b>" in page and "Scores of each subset alone" in page
+    assert "Expert on m3gnet, on all subsets together" in page and "Results on fewer" not in page
+    many = make()
+    assert "The spectra</" not in many and "together</h3>" not in many and "too many to name" not in many
 
 
 def test_models_side_by_side_are_shown_where_there_are_several(make):

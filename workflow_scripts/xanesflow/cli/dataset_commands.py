@@ -102,7 +102,7 @@ def plot(
 ) -> None:
     """Plot spectra of sites, or mean ± standard deviation of each subset.
 
-    Example: xanesflow dataset plot results/dataset/demo.h5 mp-390_000 -o mp-390.png
+    Example: xanesflow dataset plot results/dataset/demo.h5 cuo-tenorite_000 -o cuo.png
     """
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import plot_dataset
@@ -127,6 +127,9 @@ def export(
     subset: Annotated[
         list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.", show_default=False)
     ] = None,
+    normalised: Annotated[
+        bool, typer.Option("--normalised", help="Divide each spectrum by its mean over the last 10 eV.")
+    ] = False,
 ) -> None:
     """Write a dataset as plain NumPy files (without pickles), CSV or files for Athena, which cannot read HDF5.
 
@@ -136,7 +139,7 @@ def export(
         from xanesflow.cli.terminal import say
         from xanesflow.dataset.share.export_dataset import export_dataset
 
-        number = export_dataset(file, out, layout=layout, subsets=subset or [])
+        number = export_dataset(file, out, layout=layout, subsets=subset or [], normalised=normalised)
         say(results(), f"{plural(number, 'file')} written to {out}; README.txt there describes them")
 
 

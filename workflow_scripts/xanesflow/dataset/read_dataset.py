@@ -3,7 +3,7 @@
 with xanesflow.load("results/dataset/cu_archive.h5") as data:
     cu = data["Cu_FEFF"]
     cu.spectra[0]                    # one spectrum, (141,) bohr²
-    cu["mp-390_000"].structure()     # pymatgen's
+    cu["mp-1005792_008"].structure() # pymatgen's
     train = cu.part("train")         # a view, as are cu[10:20] and cu[mask]
     train.spectra[:], train.features("m3gnet")[:]
     train.torch("m3gnet"), train.pandas()

@@ -89,7 +89,9 @@ def in_order(
     if good.sum() < len(good) / 2:
         raise XanesflowError(f"{name}: most points of the signal are no numbers; check --columns.")
     if not good.all():
-        remarks.append(f"{plural(int((~good).sum()), 'point')} left out, where the file has no numbers")
+        remarks.append(
+            f"{plural(int((~good).sum()), 'point that is no number', 'points that are no numbers')} left out"
+        )
     energy, curves = energy[good], [curve[good] for curve in curves]
     if several_scans(energy):
         raise XanesflowError(f"{name} holds several scans one below the other; give each a file of its own.")

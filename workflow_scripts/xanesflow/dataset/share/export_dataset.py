@@ -18,7 +18,7 @@ from xanesflow.core.tables import REJECTED_COLUMNS
 from xanesflow.core.text import quoted
 from xanesflow.dataset.file import STRUCTURES, names_in, text_of
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView, load
-from xanesflow.measured.write_athena import athena_text
+from xanesflow.measured.write_athena import CROSS_SECTION, athena_text
 
 Layout = Literal["npy", "npz", "csv", "athena"]
 
@@ -62,7 +62,15 @@ structure, from 0. The structure of a site is <material id>@<subset> if there is
 """
 
 
-def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets: list[str] | None = None) -> int:
+NORMALISED_EV = 10.0
+"""A normalised spectrum has a mean of 1 over so many eV at its end. Before the edge it has no background."""
+
+NORMALISED = f"Each spectrum is normalised: divided by its mean over its last {NORMALISED_EV:g} eV, without a unit.\n"
+
+
+def export_dataset(
+    path: str | Path, out: str | Path, *, layout: Layout, subsets: list[str] | None = None, normalised: bool = False
+) -> int:
     """Write a dataset as a folder of plain files.
 
     Args:
@@ -70,6 +78,7 @@ def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets
         out: the folder; it appears once everything is written.
         layout: `npy`, `npz`, `csv` or `athena`; the README.txt in the folder explains the files.
         subsets: export only these; None for all.
+        normalised: whether to divide each spectrum by its mean over its last `NORMALISED_EV`.
 
     Returns:
         The number of files.
@@ -82,32 +91,45 @@ def export_dataset(path: str | Path, out: str | Path, *, layout: Layout, subsets
         about = {key: data.attributes[key] for key in sorted(data.attributes)}
         for subset in chosen:
             if layout == "athena":
-                _write_athena(folder, subset, str(about.get("title", "")))
+                _write_athena(folder, subset, str(about.get("title", "")), normalised=normalised)
             else:
-                _write_subset(folder, subset, layout)
+                _write_subset(folder, subset, layout, normalised=normalised)
         _write_structures(folder / "structures.jsonl", data, {subset.name for subset in chosen})
         (folder / "dataset.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        (folder / "README.txt").write_text(f"{about.get('title', '')}\n\n{README[layout]}{COMMON}", encoding="utf-8")
+        (folder / "README.txt").write_text(
+            f"{about.get('title', '')}\n\n{README[layout]}{NORMALISED if normalised else ''}{COMMON}", encoding="utf-8"
+        )
         return sum(each.is_file() for each in folder.rglob("*"))
 
 
-def _write_subset(folder: Path, subset: SubsetView, layout: Layout) -> None:
+def _spectra(subset: SubsetView, *, normalised: bool) -> NDArray[np.float64]:
+    """The spectra (n, 141), in bohr² or normalised."""
+    spectra = subset.spectra[:]
+    if not normalised:
+        return spectra
+    last = subset.energy > subset.energy[-1] - NORMALISED_EV
+    return np.asarray(spectra / spectra[:, last].mean(axis=1, keepdims=True))
+
+
+def _write_subset(folder: Path, subset: SubsetView, layout: Layout, *, normalised: bool) -> None:
     name = subset.name
     rejected = _rejected(subset)
     if layout == "npz":
-        np.savez(folder / f"{name}.npz", allow_pickle=False, **_arrays(subset))
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **_arrays(subset, normalised=normalised))
         rejected.to_csv(folder / f"{name}_rejected.csv", index=False)
         return
     (folder / name).mkdir()
     rejected.to_csv(folder / name / "rejected.csv", index=False)
     if layout == "npy":
-        for array, values in _arrays(subset).items():
+        for array, values in _arrays(subset, normalised=normalised).items():
             np.save(folder / name / f"{array}.npy", values, allow_pickle=False)
         return
     index = pd.Index(subset.ids, name="site_id")
     subset.pandas().to_csv(folder / name / "sites.csv")
     energies = [repr(energy) for energy in subset.energy.tolist()]
-    pd.DataFrame(subset.spectra[:], index=index, columns=energies).to_csv(folder / name / "spectra.csv")
+    pd.DataFrame(_spectra(subset, normalised=normalised), index=index, columns=energies).to_csv(
+        folder / name / "spectra.csv"
+    )
     for featurizer in subset.feature_names:
         values = subset.features(featurizer)[:]
         columns = [f"{featurizer}_{k}" for k in range(values.shape[1])]
@@ -115,18 +137,19 @@ def _write_subset(folder: Path, subset: SubsetView, layout: Layout) -> None:
         table.to_csv(folder / name / f"features_{featurizer}.csv")
 
 
-def _write_athena(folder: Path, subset: SubsetView, title: str) -> None:
+def _write_athena(folder: Path, subset: SubsetView, title: str, *, normalised: bool) -> None:
     """Write a file of two columns for each site, and what was left out."""
     (folder / subset.name).mkdir()
     element = Subset.parse(subset.name).element
-    energy, spectra = subset.energy, subset.spectra[:]
+    energy, spectra = subset.energy, _spectra(subset, normalised=normalised)
+    unit = f"absorption, its mean over the last {NORMALISED_EV:g} eV is 1" if normalised else CROSS_SECTION
     for row, (site, material) in enumerate(zip(subset.ids, subset.material_id.tolist(), strict=True)):
         if not MATERIAL_ID.fullmatch(material):
             raise XanesflowError(
                 f"The id {quoted(material)} in {subset.name} cannot name a file; export with --format npz instead."
             )
         about = [f"dataset: {title}", f"subset: {subset.name}", f"site: {site}"]
-        text = athena_text(energy, spectra[row], element, about)
+        text = athena_text(energy, spectra[row], element, about, unit=unit)
         (folder / subset.name / f"{site}.dat").write_text(text, encoding="utf-8")
     _rejected(subset).to_csv(folder / subset.name / "rejected.csv", index=False)
 
@@ -136,10 +159,10 @@ def _rejected(subset: SubsetView) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=REJECTED_COLUMNS)
 
 
-def _arrays(subset: SubsetView) -> dict[str, NDArray[np.generic]]:
+def _arrays(subset: SubsetView, *, normalised: bool) -> dict[str, NDArray[np.generic]]:
     return {
         "energy": subset.energy,
-        "spectra": subset.spectra[:],
+        "spectra": _spectra(subset, normalised=normalised),
         "site_id": np.asarray(subset.ids, dtype=np.str_),
         "material_id": subset.material_id,
         "site_index": subset.site_index,

@@ -66,8 +66,8 @@ def choose_sites(
     candidates = len(features) - len(settled)
     if not 1 <= budget <= candidates:
         raise XanesflowError(
-            f"{plural(budget, 'site')} cannot be chosen: with features and no run yet there are {candidates}; "
-            f"choose a number from 1 to {candidates}."
+            f"{plural(budget, 'site')} cannot be chosen: {plural(candidates, 'site has', 'sites have')} features "
+            f"and no run yet; choose a number from 1 to {candidates}."
         )
 
     # With too many sites for memory, draw the candidates at random. Sites with runs always stay.

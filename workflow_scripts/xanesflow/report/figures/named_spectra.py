@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from pymatgen.core import Composition
 
 from xanesflow.core.figures import CROSS_SECTION, ENERGY, figure, in_thousandths, write_note
 from xanesflow.core.sites import Subset, site_id
-from xanesflow.core.text import subscripts
+from xanesflow.core.text import one_line, subscripts
 from xanesflow.report.figures.curation import FEW
 from xanesflow.spectra.store import read_spectra
 
-APART = 0.75
+APART = 0.8
 """Distance of two neighbouring spectra, in units of their mean at high energies."""
 
 
@@ -39,16 +41,21 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
     element = Subset.parse(curated.subset).element
     order = sorted(range(n), key=lambda row: _place(known.get(curated.material_id[row]), element))
     level = float(curated.spectra[:, -1].mean())
-    colours = colormaps["viridis"](np.linspace(0.0, 0.82, n))
+    colours = colormaps["viridis"](np.linspace(0.0, 0.72, n))
     with figure(output, 5.6, 1.5 + 0.36 * n) as drawn:
+        left_of_names = (0.0, 0.0, 0.66, 1.0)
+        cast(ConstrainedLayoutEngine, drawn.get_layout_engine()).set(rect=left_of_names)
         axes = drawn.subplots()
+        lowest = 0.0
         for place, row in enumerate(order):
             raised = curated.spectra[row] + place * APART * level
             axes.plot(curated.energy_ev, raised, color=colours[place], lw=1.3)
             site = site_id(curated.material_id[row], int(curated.site_index[row]))
-            axes.annotate(
+            height = max(float(raised[-1]), lowest)
+            lowest = height + 0.65 * APART * level  # names keep apart even where spectra end close together
+            said = axes.annotate(
                 f"{_named(known.get(curated.material_id[row]))}\n{site}".strip(),
-                (curated.energy_ev[-1], raised[-1]),
+                (curated.energy_ev[-1], height),
                 (6, 0),
                 textcoords="offset points",
                 va="center",
@@ -56,6 +63,7 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
                 color=colours[place],
                 parse_math=False,
             )
+            said.set_in_layout(False)
         axes.set(xlabel=ENERGY, ylabel=f"{CROSS_SECTION}, offset", xlim=(curated.energy_ev[0], curated.energy_ev[-1]))
         axes.set_title(curated.subset)
         axes.margins(y=0.02)
@@ -71,7 +79,12 @@ def _compounds(structures: Path) -> Mapping[str, tuple[str, str]]:
 
 
 def _named(compound: tuple[str, str] | None) -> str:
-    return "" if compound is None else ", ".join(filter(None, (subscripts(compound[0]), compound[1])))
+    return "" if compound is None else ", ".join(filter(None, (subscripts(compound[0]), _short(compound[1]))))
+
+
+def _short(name: str) -> str:
+    """A compound's name without what is added after a comma, as the conditions at which it exists."""
+    return one_line(name.split(", ", maxsplit=1)[0], 30)
 
 
 def _place(compound: tuple[str, str] | None, element: str) -> tuple[int, float]:
