@@ -52,7 +52,7 @@ class StepPlan:
         return (
             f"{self.atoms} atoms, holes {self.distance_a:.2f} Å apart, {field} k-points in the field and {spectrum} in "
             f"the spectrum ({len(self.pairs)} recursions by symmetry), about {self.memory_mb:.0f} MB and "
-            f"{self.seconds / 60:.0f} min of one processor"
+            f"{max(1, round(self.seconds / 60))} min of one processor"
         )
 
 
