@@ -153,3 +153,4 @@ def test_all_theories_of_a_site_are_compared_and_drawn(dataset, tmp_path):
         f"{table['spearman'][0]:.3f} / {table['rms'][0]:.3f}" in page
         and ">mp-1_000</text>" in (tmp_path / "c.svg").read_text()
     )
+    assert "at the one shared site, each pair" in page

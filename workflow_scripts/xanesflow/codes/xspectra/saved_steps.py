@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,8 @@ class SavedSteps:
         """Remove the folder of a run that is finished."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            with suppress(OSError):  # steps of other runs are there
+                self._folder.parent.rmdir()
 
 
 def _hash(texts: Iterable[str]) -> str:

@@ -53,7 +53,7 @@ class StepPlan:
         return (
             f"{plural(self.atoms, 'atom')}, holes {self.distance_a:.2f} Å apart, {field} k-points in the field and "
             f"{spectrum} in the spectrum ({plural(len(self.pairs), 'recursion')} by symmetry), about "
-            f"{self.memory_mb:.0f} MB and {self.seconds / 60:.0f} min of one processor"
+            f"{self.memory_mb:.0f} MB and {max(1, round(self.seconds / 60))} min of one processor"
         )
 
 
