@@ -104,7 +104,7 @@ def hostile_cifs() -> Iterator[tuple[str, str]]:
         "200,000 atoms",
         _cif(a="900", atoms="".join(f"Cu{n} {n % 60 / 60} {n // 60 % 60 / 60} {n / 2e5}\n" for n in range(200_000))),
     )
-    yield "200,001 atoms at one place", _cif(atoms="Cu1 0 0 0\n" * 200_001)
+    yield "5,001 atoms at one place", _cif(atoms="Cu1 0 0 0\n" * 5_001)
     yield (
         "20,000 atoms in a group of 192",
         _cif(a="300", group="F d -3 m", atoms="".join(f"Cu{n} {n / 2e4} 0.1 0.2\n" for n in range(20_000))),
@@ -264,3 +264,55 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "4 GB of spaces", start + block * 4096 + packer.flush()
     yield "100,000 members", gzip.compress(b"7112 1\n") * 100_000
     yield "half a member", gzip.compress(b" " * 2**20, 9)[:500]
+
+
+def hostile_yaml() -> Iterator[tuple[str, str]]:
+    """Configurations without end."""
+    anchors = "a0: &a0 {x: 1}\n" + "".join(
+        f"a{n}: &a{n} {{{', '.join(f'k{k}: *a{n - 1}' for k in range(9))}}}\n" for n in range(1, 12)
+    )
+    yield "anchors of anchors", anchors
+    yield "a list that holds itself", "subsets: &a [*a]\n"
+    yield "a mapping that holds itself", "subsets: &a {b: *a}\n"
+    yield "nested lists", "subsets: " + nested()
+    yield "nested objects", "subsets: " + nested("{a: ", "}")
+    yield "nested dashes", "subsets:\n" + "- " * 20_000 + "1\n"
+    yield "nested lines", "".join(" " * n + f"a{n}:\n" for n in range(700))
+    yield "many keys", "".join(f"k{n}: 1\n" for n in range(50_000))
+    yield "2 MB", "# " + "x" * 2_000_000
+    yield "a list", "- 1\n"
+    yield "a text", "hello"
+    yield "a number of a million digits", "chunks: " + "9" * 900_000
+    yield "an object of Python", "campaign: !!python/object/apply:os.system ['touch x']\n"
+    yield "a tag", "campaign: !x 1\n"
+    yield "a date", "campaign: 2001-99-99\n"
+    yield "two documents", "a: 1\n---\nb: 1\n"
+    yield "a key that is a list", "? [1]\n: 2\n"
+    yield "nothing", ""
+    yield "controls", "campaign: \x00\x1b[2J\n"
+    yield "bytes", "campaign: !!binary '///'\n"
+    yield "a merge", "<<: 1\n"
+    for key in (
+        "subsets",
+        "campaign",
+        "structures",
+        "simulations",
+        "features",
+        "models",
+        "chunks",
+        "measured",
+        "predict",
+    ):
+        for value in (
+            "[[]]",
+            "{a: 1}",
+            "1.0e+999",
+            ".nan",
+            "-1",
+            "[null]",
+            "''",
+            "~",
+            "{{}: 1}",
+            "99999999999999999999",
+        ):
+            yield f"{key}: {value}", f"{key}: {value}\n"

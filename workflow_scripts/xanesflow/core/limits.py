@@ -16,7 +16,7 @@ STRUCTURE_FILE = 16 * 2**20
 """Bytes of a structure file, also unpacked; 100,000 atoms take about 6 MB."""
 
 ATOMS = 5_000
-"""Atoms of a cell; the largest of the published dataset has a few hundred. Finding the symmetry of this many takes some 8 s."""
+"""Atoms of a cell; the largest of the published dataset has a few hundred. The symmetry of 4,096 takes up to 6 s."""
 
 MEASURED_FILE = 20_000_000
 """Bytes of a file of measured spectra, and of its text in columns; a spectrum has about 100 kB."""
