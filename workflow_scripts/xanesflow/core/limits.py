@@ -51,5 +51,8 @@ CONFIG_FILE = 2**20
 VALUES_OF_CONFIG = 200_000
 """Keys and values of a configuration, with each use of an anchor counted again."""
 
+INDENT_OF_YAML = 400
+"""Spaces and dashes before the first word of a line of YAML."""
+
 DEPTH_OF_TEXT = 100
 """Brackets in one another in JSON, YAML and Athena projects; a structure has five."""
