@@ -1,4 +1,4 @@
-"""Folders of finished runs that no code wrote: damaged copies of good ones, and files that ask for more than there is."""
+"""Folders of finished runs that no code wrote: damaged copies of good ones, and files that ask for far too much."""
 
 from __future__ import annotations
 

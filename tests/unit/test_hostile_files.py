@@ -14,16 +14,13 @@ from feff_runs import poscar, rocksalt
 from hostile_arrays import damaged_bytes, hostile_hdf5, hostile_npz, hostile_safetensors
 from hostile_commands import try_all
 from hostile_runs import hostile_runs
+from hostile_structures import hostile_cifs, hostile_poscars, hostile_vaspruns, hostile_xyz
 from hostile_texts import (
     bombs,
     damaged_texts,
-    hostile_cifs,
     hostile_columns,
     hostile_json,
-    hostile_poscars,
     hostile_projects,
-    hostile_vaspruns,
-    hostile_xyz,
     hostile_yaml,
 )
 from measured_files import ENERGY, mu, perl_group, project, xdi
