@@ -21,6 +21,9 @@ ATOMS = 5_000
 MEASURED_FILE = 20_000_000
 """Bytes of a file of measured spectra, and of its text in columns; a spectrum has about 100 kB."""
 
+MEASURED_LINES = 200_000
+"""Lines of a text in columns; the longest scans have some 10,000."""
+
 MEASURED_UNPACKED = 200_000_000
 """Bytes of a compressed Athena project, unpacked; one of hundreds of spectra has a few MB."""
 
