@@ -132,11 +132,23 @@ def changes_of_attributes(name: str, key: str) -> Iterator[tuple[str, Callable[[
     values = {
         "nested lists": nested(depth=60_000 // 2),
         "nested objects": nested('{"a":', "}", 10_000),
-        "a number": 7, "no number": np.nan, "a list": [1, 2, 3], "an empty list": np.zeros(0), "nothing": h5py.Empty("f8"),
-        "bytes": np.void(b"\xff\xfe"), "no JSON": "{", "JSON of a list": "[1]", "JSON of null": "null", "JSON of a text": '"x"',
-        "JSON of other keys": '{"a": {"b": [1]}}', "JSON of numbers": '{"a": 1e999}', "controls": "\x1b[2J\x07\r=cmd|x", "60 kB": "x" * 60_000,
-        "records": np.zeros(1, dtype=[("a", "f8")]), "digits": "9" * 60_000,
-    }  # fmt: skip
+        "a number": 7,
+        "no number": np.nan,
+        "a list": [1, 2, 3],
+        "an empty list": np.zeros(0),
+        "nothing": h5py.Empty("f8"),
+        "bytes": np.void(b"\xff\xfe"),
+        "no JSON": "{",
+        "JSON of a list": "[1]",
+        "JSON of null": "null",
+        "JSON of a text": '"x"',
+        "JSON of other keys": '{"a": {"b": [1]}}',
+        "JSON of numbers": '{"a": 1e999}',
+        "controls": "\x1b[2J\x07\r=cmd|x",
+        "60 kB": "x" * 60_000,
+        "records": np.zeros(1, dtype=[("a", "f8")]),
+        "digits": "9" * 60_000,
+    }
     for said, value in values.items():
         yield said, lambda file, value=value: file[name].attrs.__setitem__(key, value)
     yield "nothing at all", lambda file: file[name].attrs.__delitem__(key)
@@ -208,14 +220,29 @@ def hostile_npy() -> Iterator[tuple[str, bytes]]:
     np.save(buffer, np.array([Bomb()], dtype=object), allow_pickle=True)
     yield "a pickle", buffer.getvalue()
     for said, header in {
-        "10^10 rows": _header("(10000000000,)"), "10^30 rows": _header(f"({10**30},)"), "negative rows": _header("(-3,)"),
-        "10^5 axes": _header("(" + "1," * 100_000 + ")"), "a shape of texts": _header("('a',)"), "rows of True": _header("(True,)"),
-        "a type nested deep": _header(descr="[('a', " * 90 + "'<f8'" + ")]" * 90), "an expression": _header("(" + "-" * 5000 + "1,)"),
-        "calls": _header("(__import__('os').system('touch ../run'),)"), "brackets": nested("(", ")", 5000), "braces": nested("{", "}", 200),
-        "no dictionary": "[1]", "a text of 10^9 letters": _header(descr="'<U999999999'"), "no such type": _header(descr="'<q9'"),
-        "objects": _header(descr="'|O'"), "dates": _header(descr="'<M8[s]'"), "nothing": "", "a fraction": _header("(1.5,)"), "other keys": "{'a': 1}",
-        "a list order": _header(order="[]"), "empty type": _header(descr="''"), "records": _header(descr="[('a','<f8')]"),
-    }.items():  # fmt: skip
+        "10^10 rows": _header("(10000000000,)"),
+        "10^30 rows": _header(f"({10**30},)"),
+        "negative rows": _header("(-3,)"),
+        "10^5 axes": _header("(" + "1," * 100_000 + ")"),
+        "a shape of texts": _header("('a',)"),
+        "rows of True": _header("(True,)"),
+        "a type nested deep": _header(descr="[('a', " * 90 + "'<f8'" + ")]" * 90),
+        "an expression": _header("(" + "-" * 5000 + "1,)"),
+        "calls": _header("(__import__('os').system('touch ../run'),)"),
+        "brackets": nested("(", ")", 5000),
+        "braces": nested("{", "}", 200),
+        "no dictionary": "[1]",
+        "a text of 10^9 letters": _header(descr="'<U999999999'"),
+        "no such type": _header(descr="'<q9'"),
+        "objects": _header(descr="'|O'"),
+        "dates": _header(descr="'<M8[s]'"),
+        "nothing": "",
+        "a fraction": _header("(1.5,)"),
+        "other keys": "{'a': 1}",
+        "a list order": _header(order="[]"),
+        "empty type": _header(descr="''"),
+        "records": _header(descr="[('a','<f8')]"),
+    }.items():
         yield said, npy(header, bytes(24))
     yield "a header that ends", b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b"{"
     yield "a version", b"\x93NUMPY\x09\x00abc"
@@ -232,9 +259,16 @@ def hostile_npz(good: Path, folder: Path) -> Iterator[tuple[str, Path]]:
             _zip(path, members | {name: content})
             yield f"{name}: {said}", path
         for said, value in {
-            "nan": np.full(5, np.nan), "texts": np.array(["a", "\x1b[2J"]), "no rows": np.zeros(0), "a number": np.array(1.0), "bytes": np.array([b"\xff"]),
-            "huge": np.full((3, 141), 1e308), "complex": np.full((3, 2), 1j), "one axis more": np.zeros((2, 3, 4)), "ids": np.array(["mp-1_000"] * 3),
-        }.items():  # fmt: skip
+            "nan": np.full(5, np.nan),
+            "texts": np.array(["a", "\x1b[2J"]),
+            "no rows": np.zeros(0),
+            "a number": np.array(1.0),
+            "bytes": np.array([b"\xff"]),
+            "huge": np.full((3, 141), 1e308),
+            "complex": np.full((3, 2), 1j),
+            "one axis more": np.zeros((2, 3, 4)),
+            "ids": np.array(["mp-1_000"] * 3),
+        }.items():
             buffer = io.BytesIO()
             np.save(buffer, value)
             _zip(path, members | {name: buffer.getvalue()})
@@ -269,9 +303,17 @@ def hostile_safetensors(good: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     said = header["__metadata__"]
     for key in said:
         for name, value in {
-            "nested lists": nested(), "a list": "[1]", "null": "null", "a number": "-1", "a text": '"x\x1b[2J"', "no JSON": "{", "an object": '{"a": 1}',
-            "nan": "NaN", "10^30": str(10**30), "digits": "9" * 10_000,
-        }.items():  # fmt: skip
+            "nested lists": nested(),
+            "a list": "[1]",
+            "null": "null",
+            "a number": "-1",
+            "a text": '"x\x1b[2J"',
+            "no JSON": "{",
+            "an object": '{"a": 1}',
+            "nan": "NaN",
+            "10^30": str(10**30),
+            "digits": "9" * 10_000,
+        }.items():
             yield f"{key}: {name}", write(header | {"__metadata__": said | {key: value}})
         yield f"without {key}", write(header | {"__metadata__": {k: v for k, v in said.items() if k != key}})
     for key in header:

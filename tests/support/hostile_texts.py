@@ -1,4 +1,4 @@
-"""Text files that no honest program writes: structures, measured spectra, and JSON and YAML nested without end."""
+"""Text files that no honest program writes: measured spectra, projects, and JSON and YAML nested without end."""
 
 from __future__ import annotations
 
@@ -85,114 +85,6 @@ def damaged_texts(text: str, count: int, seed: int) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-_ATOMS = "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
-
-
-def _cif(*, a: str = "4.2", group: str = "P 1", atoms: str = "Cu1 0 0 0\nO1 0.5 0.5 0.5\n", more: str = "") -> str:
-    cell = "".join(
-        f"_cell_length_{axis} {a}\n_cell_angle_{name} 90\n" for axis, name in zip("abc", _ANGLES, strict=True)
-    )
-    return f"data_x\n{cell}_space_group_name_H-M_alt '{group}'\n{more}{_ATOMS}{atoms}"
-
-
-_ANGLES = ("alpha", "beta", "gamma")
-
-
-def hostile_cifs() -> Iterator[tuple[str, str]]:
-    """Crystals without end."""
-    yield (
-        "200,000 atoms",
-        _cif(a="900", atoms="".join(f"Cu{n} {n % 60 / 60} {n // 60 % 60 / 60} {n / 2e5}\n" for n in range(200_000))),
-    )
-    yield "200,001 atoms at one place", _cif(atoms="Cu1 0 0 0\n" * 200_001)
-    yield (
-        "20,000 atoms in a group of 192",
-        _cif(a="300", group="F d -3 m", atoms="".join(f"Cu{n} {n / 2e4} 0.1 0.2\n" for n in range(20_000))),
-    )
-    yield (
-        "5,000 atoms at one place in a group of 192",
-        _cif(a="30", group="F d -3 m", atoms="Cu1 0.11 0.12 0.13\n" * 5000),
-    )
-    yield (
-        "20,000 atoms, overlapping",
-        _cif(a="5", atoms="".join(f"Cu{n} {n % 30 / 30} {n // 30 % 30 / 30} {n / 2e4}\n" for n in range(20_000))),
-    )
-    yield "100,000 operations", _cif(more="loop_\n_space_group_symop_operation_xyz\n" + "x,y,z\n" * 100_000)
-    operations = "".join(f"'x+{n}/9999,y,z'\n" for n in range(5000))
-    yield "5,000 operations", _cif(more="loop_\n_space_group_symop_operation_xyz\n" + operations)
-    yield "a power of powers", _cif(more="loop_\n_space_group_symop_operation_xyz\nx,y,z+9**9**9\n")
-    yield "a loop of 100,000 columns", "data_x\nloop_\n" + "".join(f"_a{n}\n" for n in range(100_000)) + "1 " * 100_000
-    yield "100,000 blocks", "".join(f"data_{n}\n_a 1\n" for n in range(100_000))
-    yield "50,000 blocks with atoms", "".join(f"data_{n}\n{_ATOMS}Cu 0 0 0\n" for n in range(50_000))
-    yield "nested lists of CIF 2", "#\\#CIF_2.0\ndata_x\n_a " + nested()
-    yield "save frames", "data_x\n" + "save_a\n" * 50_000
-    yield "a text of 10 MB", "data_x\n_a\n;" + "x" * 10_000_000 + "\n;\n" + _cif()[7:]
-    yield "a text without end", "data_x\n_a\n;" + "x\n" * 1_000_000
-    yield "a number of a million digits", _cif(a="4." + "1" * 1_000_000)
-    yield "a label of a million letters", _cif(atoms="Cu" + "x" * 1_000_000 + " 0 0 0\n")
-    yield "a group of a million letters", _cif(group="P" * 1_000_000)
-    yield "a formula of a million letters", _cif(more="_chemical_formula_sum '" + "Cu " * 300_000 + "'\n")
-    yield "a formula of brackets", _cif(more="_chemical_formula_sum '" + nested("(", ")", inside="Cu") + "'\n")
-    yield (
-        "an occupancy of 1e999",
-        _cif()
-        .replace("_fract_z\n", "_fract_z\n_atom_site_occupancy\n")
-        .replace("0 0 0", "0 0 0 1e999")
-        .replace("0.5\n", "0.5 nan\n"),
-    )
-    for number in NUMBERS:
-        yield f"a cell of {number}", _cif(a=number)
-        yield f"a place of {number}", _cif(atoms=f"Cu1 {number} 0 0\n")
-    yield "controls", _cif(group="P 1\x1b[2J\x07", atoms="Cu\x1b]0;x\x07 0 0 0\n")
-
-
-def hostile_poscars() -> Iterator[tuple[str, str]]:
-    """POSCARs whose counts lie."""
-    for count in ("999999999", "99999999999999999999", "-1", "1e9", "nan", "0", "1 " * 100_000, "2*3", "0x10", "1_000"):
-        yield f"{count[:12]} atoms", f"x\n1\n4 0 0\n0 4 0\n0 0 4\nCu\n{count}\nDirect\n0 0 0\n"
-    for scale in NUMBERS:
-        yield f"a scale of {scale}", f"x\n{scale}\n4 0 0\n0 4 0\n0 0 4\nCu\n1\nDirect\n0 0 0\n"
-        yield f"a cell of {scale}", f"x\n1\n{scale} 0 0\n0 4 0\n0 0 4\nCu\n1\nDirect\n0 0 0\n"
-        yield f"a place of {scale}", f"x\n1\n4 0 0\n0 4 0\n0 0 4\nCu\n1\nDirect\n{scale} 0 0\n"
-    names = " ".join(["Cu"] * 200_000)
-    yield "200,000 elements", f"x\n1\n4 0 0\n0 4 0\n0 0 4\n{names}\n{'1 ' * 200_000}\nDirect\n" + "0 0 0\n" * 200_000
-    yield "a line of 10 MB", "x" * 10_000_000 + "\n1\n4 0 0\n0 4 0\n0 0 4\nCu\n1\nDirect\n0 0 0\n"
-    yield "velocities", "x\n1\n4 0 0\n0 4 0\n0 0 4\nCu\n1\nDirect\n0 0 0\n\n" + "0 0 0\n" * 500_000
-
-
-def hostile_xyz() -> Iterator[tuple[str, str]]:
-    """xyz files whose counts, lattices and properties lie."""
-    rows = "Cu 0 0 0\nO 2 0 0\n"
-    for count in ("999999999", "9" * 30, "-1", "1e3", "٣", "2.0"):
-        yield f"{count[:10]} atoms", f"{count}\n\n{rows}"
-    for said in (
-        'Lattice="1e999 0 0 0 4 0 0 0 4"', 'Lattice="4 0 0 0 4 0"', 'Lattice="nan 0 0 0 4 0 0 0 4"', 'Lattice="' + "4 " * 99_999 + '"',
-        "Properties=species:S:1:pos:R:999999999", "Properties=species:S:1:pos:R:-3", "Properties=pos:R:3", "Properties=species:I:1:pos:R:3",
-        "Properties=species:S:1:pos:R:3:species:S:1", 'a="' + "[" * 50_000, "a=" + nested(), "a=" + nested("{", "}"), 'pbc="' + "T " * 9999 + '"',
-        'Lattice="4 0 0 0 4 0 0 0 4" pbc="F F F"', "=" * 100_000, '"' * 9_999, "_JSON " + nested(), "a=_JSON" + nested(),
-    ):  # fmt: skip
-        yield said[:40], f"2\n{said}\n{rows}"
-    for place in NUMBERS:
-        yield f"a place of {place}", f"2\n\nCu 0 0 0\nO {place} 0 0\n"
-    yield "100,000 atoms at one place", "100000\n\n" + "Cu 0 0 0\n" * 100_000
-
-
-def hostile_vaspruns() -> Iterator[tuple[str, str]]:
-    """XML with entities, depth and counts without end."""
-    laughs = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
-    yield (
-        "entities of entities",
-        f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]><modeling>&l9;</modeling>',
-    )
-    yield "an entity of a file", '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><modeling>&e;</modeling>'
-    yield "nested deep", "<modeling>" + nested("<a>", "</a>") + "</modeling>"
-    yield "an end that is missing", "<modeling>" + "<a>" * DEEP
-    yield "100,000 attributes", "<modeling " + " ".join(f'a{n}="1"' for n in range(100_000)) + "/>"
-    atoms = "<atominfo><array name='atoms'><set>" + "<rc><c>Cu</c></rc>" * 200_001 + "</set></array></atominfo>"
-    yield "200,001 atoms", f"<modeling>{atoms}<structure name='finalpos'/></modeling>"
-    yield "an encoding", '<?xml version="1.0" encoding="utf-7"?><modeling/>'
-
-
 def hostile_columns(good: str) -> Iterator[tuple[str, str]]:
     """Columns, XDI headers and Athena projects without end."""
     yield "one line of 5 MB", "1 " * 2_500_000
@@ -222,6 +114,7 @@ def hostile_columns(good: str) -> Iterator[tuple[str, str]]:
 def hostile_projects(good: str) -> Iterator[tuple[str, str]]:
     """Athena projects, in Perl and JSON."""
     head = good[: good.index("$old_group")] if "$old_group" in good else good[:200]
+    columns = f'"x": {[*range(7000, 7400)]}, "y": {[*range(400)]}'
     mark = '{"_____header1": "# Athena project file", '
     yield (
         "lists within lists",
@@ -248,11 +141,11 @@ def hostile_projects(good: str) -> Iterator[tuple[str, str]]:
     yield "JSON with a deep array", f'{mark}"a": {{"x": {nested(depth=60)}, "y": {nested(depth=60)}}}}}'
     yield (
         "JSON with values that are lists",
-        f'{mark}"a": {{"args": {{"label": [1], "bkg_e0": [], "bkg_z": {{}}}}, "x": {[*range(7000, 7400)]}, "y": {[*range(400)]}}}}}',
+        f'{mark}"a": {{"args": {{"label": [1], "bkg_e0": [], "bkg_z": {{}}}}, {columns}}}}}',
     )
     yield (
         "JSON with args nested deep",
-        f'{mark}"a": {{"args": {nested(depth=900)}, "x": {[*range(7000, 7400)]}, "y": {[*range(400)]}}}}}',
+        f'{mark}"a": {{"args": {nested(depth=900)}, {columns}}}}}',
     )
 
 
@@ -264,3 +157,55 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "4 GB of spaces", start + block * 4096 + packer.flush()
     yield "100,000 members", gzip.compress(b"7112 1\n") * 100_000
     yield "half a member", gzip.compress(b" " * 2**20, 9)[:500]
+
+
+def hostile_yaml() -> Iterator[tuple[str, str]]:
+    """Configurations without end."""
+    anchors = "a0: &a0 {x: 1}\n" + "".join(
+        f"a{n}: &a{n} {{{', '.join(f'k{k}: *a{n - 1}' for k in range(9))}}}\n" for n in range(1, 12)
+    )
+    yield "anchors of anchors", anchors
+    yield "a list that holds itself", "subsets: &a [*a]\n"
+    yield "a mapping that holds itself", "subsets: &a {b: *a}\n"
+    yield "nested lists", "subsets: " + nested()
+    yield "nested objects", "subsets: " + nested("{a: ", "}")
+    yield "nested dashes", "subsets:\n" + "- " * 20_000 + "1\n"
+    yield "nested lines", "".join(" " * n + f"a{n}:\n" for n in range(700))
+    yield "many keys", "".join(f"k{n}: 1\n" for n in range(50_000))
+    yield "2 MB", "# " + "x" * 2_000_000
+    yield "a list", "- 1\n"
+    yield "a text", "hello"
+    yield "a number of a million digits", "chunks: " + "9" * 900_000
+    yield "an object of Python", "campaign: !!python/object/apply:os.system ['touch x']\n"
+    yield "a tag", "campaign: !x 1\n"
+    yield "a date", "campaign: 2001-99-99\n"
+    yield "two documents", "a: 1\n---\nb: 1\n"
+    yield "a key that is a list", "? [1]\n: 2\n"
+    yield "nothing", ""
+    yield "controls", "campaign: \x00\x1b[2J\n"
+    yield "bytes", "campaign: !!binary '///'\n"
+    yield "a merge", "<<: 1\n"
+    for key in (
+        "subsets",
+        "campaign",
+        "structures",
+        "simulations",
+        "features",
+        "models",
+        "chunks",
+        "measured",
+        "predict",
+    ):
+        for value in (
+            "[[]]",
+            "{a: 1}",
+            "1.0e+999",
+            ".nan",
+            "-1",
+            "[null]",
+            "''",
+            "~",
+            "{{}: 1}",
+            "99999999999999999999",
+        ):
+            yield f"{key}: {value}", f"{key}: {value}\n"

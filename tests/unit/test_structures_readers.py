@@ -100,7 +100,7 @@ BAD = {
                   "without volume"),
     "no atoms": ("a.json", as_json(rutile(), sites=[]), "no_structure", "has no atoms"),
     "no atoms in a CIF": ("a.cif", cif(), "no_structure", "no atoms"),
-    "no atoms in a POSCAR": ("a.vasp", cell(CUBE), "no_structure", "at least 1 site"),
+    "no atoms in a POSCAR": ("a.vasp", cell(CUBE), "no_structure", "announces no atoms"),
     "no structure in a CIF": ("a.cif", "data_x\n_publ_author Me\n", "no_structure", "holds no structure"),
     "two structures": ("a.cif", cif("Cu 0 0 0") + cif("Ni 0 0 0"), "no_structure", "holds 2 structures"),
     "partial": ("a.cif", cif("Cu 0 0 0 0.5", "O .5 .5 .5 1", columns=OCCUPIED), "disordered", "Cu:0.5"),
@@ -129,8 +129,8 @@ BAD = {
     "number": ("a.json", "3", "no_structure", "a number, not"),
     "other object": ("a.json", "{}", "no_structure", "without @class"),
     "no JSON": ("a.json", "{", "no_structure", "is no JSON"),
-    "deep JSON": ("a.json", "[" * 10**5, "no_structure", "is no JSON"),
-    "half a structure": ("a.json", '{"@class": "Structure"}', "no_structure", "KeyError 'lattice'"),
+    "deep JSON": ("a.json", "[" * 10**5, "no_structure", "is nested too deep"),
+    "half a structure": ("a.json", '{"@class": "Structure"}', "no_structure", "it has no 'lattice'"),
 }  # fmt: skip
 
 

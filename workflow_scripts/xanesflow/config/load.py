@@ -25,6 +25,8 @@ from xanesflow.core.text import quoted
 SCHEMA_FILE = "config.schema.json"
 """The JSON schema next to config.yaml, with which editors check and complete a campaign file."""
 
+_MOST_SHOWN, _MOST_COMPARED = 20, 300  # mistakes of a file
+
 log = logging.getLogger("xanesflow")
 
 
@@ -51,11 +53,14 @@ def load_config(values: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         # A union (a number, or a mapping of numbers) gives an error for each member. The error at the deepest place is
         # about the member that the user meant, and the first error at a place says enough.
-        by_place: dict[tuple[str, ...], str] = {}
-        for one in error.errors():
-            by_place.setdefault(_place(one), _sentence(one))
+        by_place: dict[tuple[str, ...], Any] = {}
+        for one in error.errors(include_url=False)[:_MOST_COMPARED]:
+            by_place.setdefault(_place(one), one)
         deepest = [p for p in by_place if not any(p == other[: len(p)] for other in by_place if other != p)]
-        raise XanesflowError("\n".join(by_place[p] for p in deepest)) from None
+        lines = [_sentence(by_place[p]) for p in deepest[:_MOST_SHOWN]]
+        if len(deepest) > _MOST_SHOWN:
+            lines.append("These are the first mistakes of more.")
+        raise XanesflowError("\n".join(lines)) from None
 
 
 def read_config_file(path: str | Path) -> Config:

@@ -26,6 +26,8 @@ def parse_json(text: str | bytes) -> Any:
         plain = text if isinstance(text, str) else text.decode()
         check_depth(plain)
         return json.loads(plain)
+    except BadTextError:
+        raise
     except UnicodeDecodeError:
         raise BadTextError("is not UTF-8") from None
     except RecursionError:

@@ -19,10 +19,13 @@ STRUCTURE_FILE = 16 * 2**20
 """Bytes of a structure file, also unpacked; 100,000 atoms take about 6 MB."""
 
 ATOMS = 5_000
-"""Atoms of a cell; the largest of the published dataset has a few hundred. Finding the symmetry of this many takes some 8 s."""
+"""Atoms of a cell; the largest of the published dataset has a few hundred. The symmetry of 4,096 takes up to 6 s."""
 
 MEASURED_FILE = 20_000_000
 """Bytes of a file of measured spectra, and of its text in columns; a spectrum has about 100 kB."""
+
+MEASURED_LINES = 200_000
+"""Lines of a text in columns; the longest scans have some 10,000."""
 
 MEASURED_UNPACKED = 200_000_000
 """Bytes of a compressed Athena project, unpacked; one of hundreds of spectra has a few MB."""
@@ -53,6 +56,9 @@ CONFIG_FILE = 2**20
 
 VALUES_OF_CONFIG = 200_000
 """Keys and values of a configuration, with each use of an anchor counted again."""
+
+INDENT_OF_YAML = 400
+"""Spaces and dashes before the first word of a line of YAML."""
 
 DEPTH_OF_TEXT = 100
 """Brackets in one another in JSON, YAML and Athena projects; a structure has five."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from xanesflow.codes.vasp.potcar import NO_LIBRARY, SPEC, assemble, hash_of, library, read_potcar
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.text import quoted
 from xanesflow.inputs.write_chunk import MANIFESTS
 
 _LIMIT = 256 * 2**20
+_PACKING = 200  # how many times smaller zips of inputs may be than what they hold
 """Largest size of one file in bytes; inputs are far smaller."""
 
 
@@ -93,6 +94,11 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 def _members(path: Path, packed: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     """The files of a zip whose names are safe to write."""
+    announced = sum(info.file_size for info in packed.infolist())
+    if announced > max(_LIMIT, _PACKING * path.stat().st_size):
+        raise XanesflowError(
+            f"{path} would unpack to {announced / 2**30:,.1f} GiB, far more than inputs of its size; it is left alone."
+        )
     for info in packed.infolist():
         name = info.filename
         parts = name.split("/")
@@ -132,12 +138,22 @@ def _check_same(target: Path, content: bytes) -> None:
         )
 
 
+def _manifest(path: Path, packed: zipfile.ZipFile, name: str) -> tuple[str, dict[str, dict[str, str]]]:
+    """Functional and recorded POTCARs of a manifest."""
+    with explain_damage(f"{path} is damaged at {name[:80]} ({{why}}); make it again."):
+        given = parse_object(packed.read(name))
+        potcars = {str(title): dict(recorded or {}) for title, recorded in given["potcars"].items()}
+        if not all({"sha256", "titel"} <= recorded.keys() for recorded in potcars.values() if recorded):
+            raise ValueError
+        return str(given["settings"]["potcar_functional"]), potcars
+
+
 def _potcars(zips: list[Path], out: Path) -> Iterator[tuple[Path, list[str], str]]:
     """Check each POTCAR to write; yields its path, the titles in it and the set that they come from."""
     for path in zips:
         with _opened(path) as packed:
             names = packed.namelist()
-            manifests = [json.loads(packed.read(n)) for n in names if n.startswith(f"{MANIFESTS}/")]
+            manifests = [_manifest(path, packed, n) for n in names if n.startswith(f"{MANIFESTS}/")]
             specs = [n for n in names if n.endswith(f"/{SPEC}")]
             if not specs:
                 continue
@@ -145,9 +161,8 @@ def _potcars(zips: list[Path], out: Path) -> Iterator[tuple[Path, list[str], str
                 raise XanesflowError(
                     f"{path} holds no manifest, which would name the POTCARs that it needs; leave out --potcar."
                 )
-            manifest: dict[str, Any] = manifests[0]
-            functional = str(manifest["settings"]["potcar_functional"])
-            for title, recorded in manifest["potcars"].items():
+            functional, potcars = manifests[0]
+            for title, recorded in potcars.items():
                 text = read_potcar(title, functional)
                 if text is not None and recorded and hash_of(text) != recorded["sha256"]:
                     raise XanesflowError(
@@ -155,7 +170,7 @@ def _potcars(zips: list[Path], out: Path) -> Iterator[tuple[Path, list[str], str
                         f"({recorded['titel']}); use that one, or leave out --potcar."
                     )
             for name in specs:
-                titles = packed.read(name).decode().split()
+                titles = packed.read(name).decode("utf-8", "replace").split()
                 target = (out / PurePosixPath(name)).with_name("POTCAR")
                 _check_place(out, target, path)
                 if target.exists():

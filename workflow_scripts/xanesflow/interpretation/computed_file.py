@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.core import limits
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import BadRunError, XanesflowError
-from xanesflow.core.text import in_words, plural, printable
+from xanesflow.core.files import read_small
+from xanesflow.core.text import plural, printable
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +45,7 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
         XanesflowError: it is one, but cannot be used.
     """
     try:
-        content = path.read_bytes()
+        content = read_small(path, limits.MEASURED_FILE)
     except OSError:
         return None  # whoever reads measured files says why
     text = content.decode("utf-8", errors="replace")
@@ -60,7 +63,9 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
     try:
         values = np.loadtxt(lines[1:], delimiter=",", ndmin=2) if lines[1:] else np.zeros((0, len(columns)))
     except ValueError as error:
-        raise XanesflowError(f"{name} is not a whole table of numbers ({in_words(error)}); write it again.") from None
+        raise XanesflowError(
+            f"{name} is not a whole table of numbers ({what_is_wrong(error)}); write it again."
+        ) from None
     energy = values[:, 0]
     if values.shape[1:] != (len(columns),) or len(energy) < 2 or (np.diff(energy) <= 0).any():
         raise XanesflowError(

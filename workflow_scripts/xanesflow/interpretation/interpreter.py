@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from safetensors.numpy import save_file
 
 from xanesflow.core.damage import explain_damage, what_is_wrong
+from xanesflow.core.energy_grid import N_POINTS
 from xanesflow.core.errors import SenselessFileError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_json, parse_object
@@ -158,7 +159,14 @@ def load_interpreter(path: Path) -> Interpreter:
         ids, formulas = (list(map(str, parse_json(texts[name]))) for name in ("ids", "formulas"))
         if len({len(each) for each in (seen, arrays["values"], ids, formulas)}) > 1:
             raise ValueError
-        return Interpreter(card, targets, readers, domain, seen, arrays["values"], ids, formulas)
+        found = Interpreter(card, targets, readers, domain, seen, arrays["values"], ids, formulas)
+        # Use it once: arrays that do not fit each other fail here and not in the work.
+        step = np.linspace(0.0, 1.0, N_POINTS)[None]
+        for view, reader in readers.items():
+            reader.values(see(step, view), targets)
+        domain.p_values(see(step, "aligned"))
+        found.nearest(see(step, "aligned"), 1)
+        return found
 
 
 def _read(path: Path) -> tuple[Mapping[str, npt.NDArray[Any]], dict[str, str]]:

@@ -69,6 +69,10 @@ def not_too_long(text: str, name: str) -> None:
         raise XanesflowError(
             f"{name} has {len(text) / 1e6:.0f} MB of text, far more than a spectrum needs; give fewer columns."
         )
+    if (lines := text.count("\n")) > limits.MEASURED_LINES:
+        raise XanesflowError(
+            f"{name} has {lines:,} lines, and at most {limits.MEASURED_LINES:,} are read; average neighbouring points."
+        )
 
 
 def _unpacked(data: bytes, name: str) -> bytes:

@@ -111,6 +111,8 @@ def _check_head(lines: list[str]) -> None:
 def _check_rows(lines: list[str]) -> None:
     """Refuse a file that announces more atoms than it has; for huge numbers pymatgen would use up all memory."""
     start, announced = _rows_of_positions(lines)
+    if not announced and start:
+        raise UnusableStructure("announces no atoms")
     if not announced:
         return
     if announced > limits.ATOMS:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from monty.io import zopen
@@ -79,7 +79,7 @@ def read_potcar(title: str, functional: str) -> str | None:
     from pymatgen.io.vasp.inputs import PotcarSingle
 
     folder = library()
-    if folder is None:
+    if folder is None or not re.fullmatch(r"\w[\w.+-]*", title) or ".." in PurePath(functional).parts:
         return None
     folders = PotcarSingle.functional_dir | SETTINGS.get("PMG_VASP_PSP_SUB_DIRS", {})
     below = folder / folders.get(functional, functional)

@@ -1,0 +1,169 @@
+"""Files made to harm, fed to every command that reads such a file: each ends in seconds, and in one sentence."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_files import write_dataset
+from feff_runs import poscar, rocksalt
+from hostile_arrays import damaged_bytes, hostile_hdf5, hostile_npz, hostile_safetensors
+from hostile_commands import try_all
+from hostile_runs import hostile_runs
+from hostile_structures import hostile_cifs, hostile_poscars, hostile_vaspruns, hostile_xyz
+from hostile_texts import (
+    bombs,
+    damaged_texts,
+    hostile_columns,
+    hostile_json,
+    hostile_projects,
+    hostile_yaml,
+)
+from measured_files import ENERGY, mu, perl_group, project, xdi
+from structure_files import as_json, cif
+from trained_campaign import campaign
+
+from xanesflow.config.load import read_config_file
+from xanesflow.dataset.feature_files import read_feature_file
+
+SEED = 29
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported():
+    """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
+    for name in (
+        *("ase.io.extxyz", "matplotlib.backends.backend_svg", "matplotlib.figure", "pandas", "pymatgen.io.vasp"),
+        *("cli.choose_site", "cli.compute_spectra", "cli.measured", "cli.show_dataset", "cli.show_model"),
+        *("dataset.check.validate", "dataset.compare_releases", "dataset.share.export_dataset", "measured.draw"),
+        *("prediction.predict_files", "simulations.check_runs", "structures.read_vasprun", "structures.read_xyz"),
+    ):
+        import_module(
+            name if name.split(".")[0] in ("ase", "matplotlib", "pandas", "pymatgen") else f"xanesflow.{name}"
+        )
+
+
+def sample(cases, count):
+    """Some of many cases, chosen by chance but always the same."""
+    return random.Random(SEED).sample(cases := list(cases), min(count, len(cases)))
+
+
+def text_files(folder: Path, name: str, texts, command: Callable[[Path], list]):
+    """A case for each text or content, written to a file of this name."""
+    folder.mkdir(exist_ok=True)
+    for said, text in texts:
+        path = folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+        yield f"{name}, {said}", path, command(path)
+
+
+def structure_cases(folder):
+    good = as_json(rocksalt())
+    damaged = [*damaged_texts(cif("Cu 0 0 0", "O .5 .5 .5"), 12, SEED)]
+    for name, texts in {
+        "x.cif": [*hostile_cifs(), *enumerate(damaged)],
+        "x.vasp": [*sample(hostile_poscars(), 16), *enumerate(damaged_texts(poscar(rocksalt()), 12, SEED))],
+        "x.xyz": sample(hostile_xyz(), 16),
+        "x.json": [*sample(hostile_json(json.loads(good)), 14)],
+        "vasprun.xml": hostile_vaspruns(),
+        "POSCAR.gz": bombs(),
+    }.items():
+        yield from text_files(folder, name, texts, lambda path: ["xanes", path, "-e", "Cu", "-s", "999999999"])
+
+
+def measured_cases(folder):
+    good = xdi(folder.parent / "good.xdi", "mu", ENERGY, mu(), element="Fe").read_text()
+    athena = project(folder.parent / "good.prj", perl_group("abcde", "iron", ENERGY, mu()), packed=False).read_text()
+    for name, texts in {
+        "x.xdi": [*sample(hostile_columns(good), 24), *enumerate(damaged_texts(good, 16, SEED))],
+        "x.prj": [*hostile_projects(athena), *enumerate(damaged_texts(athena, 10, SEED)), *bombs()],
+    }.items():
+        yield from text_files(folder, name, texts, lambda path: ["measured", path, "-o", "x.csv"])
+    for said, path, _ in text_files(folder, "y.xdi", sample(hostile_columns(good), 6), lambda path: []):
+        yield said, path, ["mix", path, path, "-e", "Fe"]
+        yield said, path, ["match", path, path, "--measured", "-e", "Fe"]
+        yield said, path, ["pca", path, path, "-e", "Fe"]
+
+
+def dataset_cases(folder):
+    good = write_dataset(folder.parent, subsets=("Cu_FEFF",), name="good.h5")
+    commands = [
+        lambda path: ["dataset", "info", path],
+        lambda path: ["dataset", "ids", path],
+        lambda path: ["dataset", "export", path, "-o", "out", "-f", "csv"],
+        lambda path: ["dataset", "diff", good, path, "-o", "d.csv"],
+        lambda path: ["dataset", "plot", path, "-o", "a.svg"],
+        lambda path: lambda: read_feature_file(path, "Cu_FEFF", ["chgnet"]),
+    ]
+    folder.mkdir()
+    for number, (said, path) in enumerate(hostile_hdf5(good, folder, 48, SEED)):
+        yield said, path, commands[number % len(commands)](path)
+        if number % 6 == 0:
+            yield said, path, ["dataset", "validate", path]
+    damaged = enumerate(damaged_bytes(good.read_bytes(), 12, SEED))
+    yield from text_files(folder, "damaged.h5", damaged, lambda path: ["dataset", "info", path])
+
+
+def array_cases(folder):
+    folder.mkdir()
+    good = folder.parent / "Cu_FEFF.npz"
+    sites = {"ids": np.array(["mp-1_000", "mp-2_000"]), "spectra": np.ones((2, 141)), "energy": np.arange(141.0)}
+    np.savez(good, features=np.ones((2, 3), np.float32), **sites)
+    for said, path in sample(zip_names(hostile_npz(good, folder)), 40):
+        yield said, path, lambda path=path: read_feature_file(path, "Cu_FEFF", ["chgnet"])
+
+
+def zip_names(cases):
+    """Cases whose files all have the same name, each as a copy under a name of its own."""
+    for number, (said, path) in enumerate(cases):
+        copy = path.with_name(f"{number}{path.suffix}")
+        shutil.copy(path, copy)
+        yield said, copy
+
+
+def model_cases(folder):
+    shutil.copytree(campaign(), folder)
+    models, structure = folder / "models/expert_radial_Cu_FEFF", folder / "POSCAR"
+    structure.write_text(poscar(rocksalt()))
+    (folder / "keep").mkdir()
+    good = Path(shutil.copy(models / "seed0.safetensors", folder / "keep"))
+    for number, (said, path) in enumerate(hostile_safetensors(good, models)):
+        if number % 9 == 0:
+            yield said, path, ["model", "info", path]
+            yield said, path, ["predict", structure, "-m", path]
+    shutil.copy(good, models)
+    for what in ("calibration", "predictions"):
+        path = folder / f"evaluation/{what}/expert_radial_Cu_FEFF.h5"
+        good = Path(shutil.copy(path, folder / "keep"))
+        for said, _ in hostile_hdf5(good, path.parent, 10, SEED):
+            yield said, path, ["model", "export", models, "-o", "out"]
+        shutil.copy(good, path)
+
+
+def run_cases(folder):
+    for said, files in hostile_runs(4, SEED):
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="surrogatepass")
+        yield said, folder, ["check", folder]
+
+
+def config_cases(folder):
+    for said, path, _ in text_files(folder, "config.yaml", hostile_yaml(), lambda path: []):
+        yield said, path, lambda path=path: read_config_file(path)
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [structure_cases, measured_cases, dataset_cases, array_cases, model_cases, run_cases, config_cases],
+    ids=lambda cases: cases.__name__,
+)
+def test_every_hostile_file_ends_in_a_sentence(tmp_path, cases):
+    bad = try_all(cases(tmp_path / "in"), tmp_path)
+    assert not bad, "\n".join(f"{name}: {end.output}" for name, end in bad.items())
