@@ -59,7 +59,7 @@ def graph(name: str, label: str, height: int = 420) -> html.Div:
     return html.Div(
         [
             html.Div(
-                dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"}), role="img", **told(aria_label=label)
+                dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"}), role="figure", **told(aria_label=label)
             ),
             html.P(["Figure as ", *buttons], className="row"),
         ],

@@ -273,7 +273,7 @@ def _about(found: dict[str, Any]) -> Any:
         html.H3(found["formula"]),
         html.Dl([part for name, said in facts.items() for part in (html.Dt(name), html.Dd(said))]),
         *(html.P(each, className="remark") for each in found["notes"]),
-        html.Div(drawn, role="img", **cards.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
+        html.Div(drawn, role="figure", **cards.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
         cards.table("Absorbing sites", ["site", "atoms", "neighbours"], sites, about),
     ]
 
