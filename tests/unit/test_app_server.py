@@ -10,22 +10,30 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_engine import WorkingDirectory
 from queued_work import KINDS
 from typer.testing import CliRunner
 
 import xanesflow
+from xanesflow.app import campaign_view
+from xanesflow.app.campaign_work import read_campaign
 from xanesflow.app.security import Access
 from xanesflow.app.server import make_page
 from xanesflow.app.shared_page import Settings
 from xanesflow.app.structure_view import _given
 from xanesflow.app.uploads import Uploads
 from xanesflow.cli import app
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.limits import STRUCTURE_FILE
+from xanesflow.running.do_work import Work
 from xanesflow.running.lock_holder import process_start
 from xanesflow.running.work_queue import CANCELLED, DONE, FAILED, STOPPED, WAITING, WorkQueue
+from xanesflow.simulations.state.failures import list_failures
 
 TOKEN = "a token that nobody guesses"
+SUBSET = "Cu_FEFF8L"
 LONG = 120  # seconds that even a busy machine does not need
 
 
@@ -100,12 +108,12 @@ def test_cancelling_ends_the_process_and_what_waits_goes_on(tmp_path):
     try:
         job = queue.add("one", "sleep", "long", {})
         later = queue.add("one", "add", "short", {"a": 0, "b": 0})
-        worker, _ = until(lambda: queue.result("one", job.id).get("pids"))
+        pids = until(lambda: queue.result("one", job.id).get("pids"))
         assert later.state == WAITING
         queue.cancel("one", job.id)
         assert queue.get("one", job.id).state == CANCELLED
         assert ended(queue, later).state == DONE
-        assert process_start(worker) is None
+        until(lambda: not any(map(process_start, pids)), "the end of the worker and of what it started")
         queue.remove("one", job.id)
         assert not (tmp_path / "work" / job.id).exists()
     finally:
@@ -159,10 +167,10 @@ def test_a_killed_server_leaves_no_process_and_its_work_counts_as_stopped(tmp_pa
     server = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path})
     try:
         (result,) = until(lambda: list((tmp_path / "work").glob("*/result.json")))
-        worker, _ = json.loads(result.read_text())["pids"]
+        pids = json.loads(result.read_text())["pids"]
         server.kill()
         server.wait()
-        until(lambda: process_start(worker) is None, "the end of the worker")
+        until(lambda: not any(map(process_start, pids)), "the end of the worker and of what it started")
     finally:
         server.kill()
     again = WorkQueue(tmp_path / "work", KINDS, at_a_time=1, most=4)
@@ -282,6 +290,35 @@ def test_a_name_that_is_a_path_opens_no_file(page, tmp_path):
     (tmp_path / "secret.cif").write_text("data_secret")
     with pytest.raises(XanesflowError, match="no example or mineral with that name"):
         page.queue.ask("read_structure", {"name": str(tmp_path / "secret.cif"), "disorder": "refuse"})
+
+
+def test_a_campaign_is_shown_as_status_counts_it_and_its_report_in_a_box_of_its_own(tmp_path):
+    campaign = WorkingDirectory(tmp_path, core_hours=2.0).write("Sr", "Ca", "Ba")
+    packed = campaign.run(do={"Sr": "crash"})
+    list_failures([packed], campaign.folder / fill(paths.FAILED_SITES, subset=SUBSET), subset=SUBSET)
+    found = read_campaign(Work(tmp_path, {"campaign": str(campaign.folder)}))
+    (row,) = found["rows"]
+    assert (row["sites"], row["done"], row["n_failed"], row["waiting"]) == (3, 2, 1, 0)
+    assert found["reasons"] == [[SUBSET, "engine_failed", 1]]
+    assert [each[2] for each in found["failed"]] == ["engine_failed"]
+    assert found["forecast"] == "All sites have ended: 2 good, 1 failed."
+    assert "engine_failed" in str(campaign_view._shown(found))
+
+    settings = Settings(tmp_path / "app", campaign=campaign.folder)
+    page = make_page(settings, Access(frozenset({"localhost"}), TOKEN, "xanesflow_8050", alone=True))
+    try:
+        known = client(page)
+        assert known.get("/campaign/report").status_code == 404
+        report = campaign.folder / paths.REPORT
+        report.parent.mkdir(parents=True)
+        report.write_text("<script>1</script>")
+        answer = known.get("/campaign/report")
+        assert answer.data == b"<script>1</script>"
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts")
+        assert "allow-same-origin" not in answer.headers["Content-Security-Policy"]
+        assert client(page, token="").get("/campaign/report").status_code == 403
+    finally:
+        page.queue.close()
 
 
 @pytest.mark.parametrize(
