@@ -132,6 +132,7 @@ def _listen(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen()  # who reads the address can connect at once
     except (OSError, OverflowError) as error:
         found.close()
         why = getattr(error, "strerror", None) or error
