@@ -321,6 +321,17 @@ def test_a_campaign_is_shown_as_status_counts_it_and_its_report_in_a_box_of_its_
         page.queue.close()
 
 
+def test_structures_are_found_by_their_elements(page):
+    found = page.queue.ask("search_structures", {"words": "", "elements": "Fe, Ti O"})
+    formulas = [row[1] for row in found["found"]]
+    assert found["number"] >= 2
+    assert all({"Fe", "Ti", "O"} <= set(re.findall("[A-Z][a-z]?", each)) for each in formulas)
+    with pytest.raises(XanesflowError, match="'Xx' is not an element"):
+        page.queue.ask("search_structures", {"words": "", "elements": "Xx"})
+    with pytest.raises(XanesflowError, match="Write a part of a name"):
+        page.queue.ask("search_structures", {"words": " ", "elements": ""})
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

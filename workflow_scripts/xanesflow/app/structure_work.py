@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,9 @@ def read_structure(work: Work) -> dict[str, Any]:
 
 
 def search_structures(work: Work) -> dict[str, Any]:
-    """Examples and minerals that hold all words of `given["words"]`."""
-    examples, minerals = find_structures(work.given["words"].split(), work.given.get("element"))
+    """Examples and minerals that hold all words of `given["words"]` and all elements of `given["elements"]`."""
+    elements = re.findall(r"[^\W\d_]+", work.given["elements"])
+    examples, minerals = find_structures(work.given["words"].split(), elements)
     rows = [[each.id, each.formula, each.name, "example", " ".join(each.reference.split())] for each in examples]
     for each in minerals:
         partly = ", partly occupied" if each.partly_occupied else ""
