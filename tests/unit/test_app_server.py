@@ -9,23 +9,34 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from fake_engine import WorkingDirectory
+from feff_runs import bent_chain, poscar
 from queued_work import KINDS
+from trained_campaign import model_of
 from typer.testing import CliRunner
 
 import xanesflow
+from xanesflow.app import campaign_view
+from xanesflow.app.campaign_work import read_campaign
 from xanesflow.app.security import Access
 from xanesflow.app.server import make_page
 from xanesflow.app.shared_page import Settings
-from xanesflow.app.structure_view import _given
+from xanesflow.app.structure_view import _figure, _given
 from xanesflow.app.uploads import Uploads
 from xanesflow.cli import app
+from xanesflow.config import result_paths as paths
+from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.limits import STRUCTURE_FILE
+from xanesflow.running.do_work import Work
 from xanesflow.running.lock_holder import process_start
 from xanesflow.running.work_queue import CANCELLED, DONE, FAILED, STOPPED, WAITING, WorkQueue
+from xanesflow.simulations.state.failures import list_failures
 
 TOKEN = "a token that nobody guesses"
+SUBSET = "Cu_FEFF8L"
 LONG = 120  # seconds that even a busy machine does not need
 
 
@@ -100,12 +111,12 @@ def test_cancelling_ends_the_process_and_what_waits_goes_on(tmp_path):
     try:
         job = queue.add("one", "sleep", "long", {})
         later = queue.add("one", "add", "short", {"a": 0, "b": 0})
-        worker, _ = until(lambda: queue.result("one", job.id).get("pids"))
+        pids = until(lambda: queue.result("one", job.id).get("pids"))
         assert later.state == WAITING
         queue.cancel("one", job.id)
         assert queue.get("one", job.id).state == CANCELLED
         assert ended(queue, later).state == DONE
-        assert process_start(worker) is None
+        until(lambda: not any(map(process_start, pids)), "the end of the worker and of what it started")
         queue.remove("one", job.id)
         assert not (tmp_path / "work" / job.id).exists()
     finally:
@@ -159,10 +170,10 @@ def test_a_killed_server_leaves_no_process_and_its_work_counts_as_stopped(tmp_pa
     server = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path})
     try:
         (result,) = until(lambda: list((tmp_path / "work").glob("*/result.json")))
-        worker, _ = json.loads(result.read_text())["pids"]
+        pids = json.loads(result.read_text())["pids"]
         server.kill()
         server.wait()
-        until(lambda: process_start(worker) is None, "the end of the worker")
+        until(lambda: not any(map(process_start, pids)), "the end of the worker and of what it started")
     finally:
         server.kill()
     again = WorkQueue(tmp_path / "work", KINDS, at_a_time=1, most=4)
@@ -282,6 +293,70 @@ def test_a_name_that_is_a_path_opens_no_file(page, tmp_path):
     (tmp_path / "secret.cif").write_text("data_secret")
     with pytest.raises(XanesflowError, match="no example or mineral with that name"):
         page.queue.ask("read_structure", {"name": str(tmp_path / "secret.cif"), "disorder": "refuse"})
+
+
+def test_a_campaign_is_shown_as_status_counts_it_and_its_report_in_a_box_of_its_own(tmp_path):
+    campaign = WorkingDirectory(tmp_path, core_hours=2.0).write("Sr", "Ca", "Ba")
+    packed = campaign.run(do={"Sr": "crash"})
+    list_failures([packed], campaign.folder / fill(paths.FAILED_SITES, subset=SUBSET), subset=SUBSET)
+    found = read_campaign(Work(tmp_path, {"campaign": str(campaign.folder)}))
+    (row,) = found["rows"]
+    assert (row["sites"], row["done"], row["n_failed"], row["waiting"]) == (3, 2, 1, 0)
+    assert found["reasons"] == [[SUBSET, "engine_failed", 1]]
+    assert [each[2] for each in found["failed"]] == ["engine_failed"]
+    assert found["forecast"] == "All sites have ended: 2 good, 1 failed."
+    assert "engine_failed" in str(campaign_view._shown(found))
+
+    settings = Settings(tmp_path / "app", campaign=campaign.folder)
+    page = make_page(settings, Access(frozenset({"localhost"}), TOKEN, "xanesflow_8050", alone=True))
+    try:
+        known = client(page)
+        assert known.get("/campaign/report").status_code == 404
+        report = campaign.folder / paths.REPORT
+        report.parent.mkdir(parents=True)
+        report.write_text("<script>1</script>")
+        answer = known.get("/campaign/report")
+        assert answer.data == b"<script>1</script>"
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts")
+        assert "allow-same-origin" not in answer.headers["Content-Security-Policy"]
+        assert client(page, token="").get("/campaign/report").status_code == 403
+    finally:
+        page.queue.close()
+
+
+def test_a_model_predicts_what_the_command_predicts_with_its_error_band(page, tmp_path, monkeypatch):
+    (tmp_path / "chain.vasp").write_text(poscar(bent_chain()))
+    given = {"disorder": "refuse", "element": "Cu", "model": str(model_of())}
+    job = page.queue.add("one", "predict_spectra", "predict", given, {"files": [tmp_path / "chain.vasp"]})
+    assert ended(page.queue, job).error == ""
+    found = page.queue.result("one", job.id)
+    monkeypatch.chdir(tmp_path)
+    assert found["terminal"][:2] == ["xanesflow", "predict"]
+    done = CliRunner().invoke(app, found["terminal"][1:])
+    assert done.exit_code == 0, done.output
+    table = "chain_Cu_predicted.csv"
+    own, shown = (pd.read_csv(each, comment="#") for each in (tmp_path / table, page.queue.files("one", job.id)[table]))
+    pd.testing.assert_frame_equal(own, shown)
+    assert len(found["rows"]) == len(found["curves"]) == 3
+    low, high = found["mean"]["band"]
+    assert all(a < b < c for a, b, c in zip(low, found["mean"]["cross_section"], high, strict=True))
+    drawn = _figure([{"id": job.id, "title": "x"}], {job.id: found}, "cross_section", with_sites=True)
+    assert [len(each["x"]) for each in drawn["data"]] == [141] * (3 + 1 + 2)
+    refused = page.queue.add(
+        "one", "predict_spectra", "x", {**given, "element": "O"}, {"files": [tmp_path / "chain.vasp"]}
+    )
+    assert ended(page.queue, refused).error == "The model predicts no O; it covers Cu_FEFF."
+
+
+def test_structures_are_found_by_their_elements(page):
+    found = page.queue.ask("search_structures", {"words": "", "elements": "Fe, Ti O"})
+    formulas = [row[1] for row in found["found"]]
+    assert found["number"] >= 2
+    assert all({"Fe", "Ti", "O"} <= set(re.findall("[A-Z][a-z]?", each)) for each in formulas)
+    with pytest.raises(XanesflowError, match="'Xx' is not an element"):
+        page.queue.ask("search_structures", {"words": "", "elements": "Xx"})
+    with pytest.raises(XanesflowError, match="Write a part of a name"):
+        page.queue.ask("search_structures", {"words": " ", "elements": ""})
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def layout(page: Page) -> Any:
             html.P("Start the page in the working directory of a campaign, or name one: xanesflow app --campaign DIR."),
         ]
     return [
-        html.H2(f"Campaign in {campaign}"),
+        html.H2(f"Campaign {campaign.resolve().name}"),
         html.P(html.Button("Read again", id="campaign-read", type="button"), className="row"),
         cards.error("campaign-error"),
         html.Div(id="campaign-shown"),

@@ -42,7 +42,7 @@ def read_campaign(work: Work) -> dict[str, Any]:
         "stages": describe_stages(status),
         "notes": [*(note for each in status.subsets for note in each.notes), *status.notes],
         "report": (directory / paths.REPORT).is_file(),
-        "terminal": ["xanesflow", "status", directory.name],
+        "terminal": ["xanesflow", "status", directory.resolve().name],
     }
 
 

@@ -56,11 +56,10 @@ def graph(name: str, label: str, height: int = 420) -> html.Div:
         html.Button(form.upper(), type="button", className="quiet", **told(data_image=form, data_graph=name))
         for form in ("svg", "png")
     ]
+    drawn = dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"})
     return html.Div(
         [
-            html.Div(
-                dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"}), role="img", **told(aria_label=label)
-            ),
+            html.Div(drawn, role="figure", **told(aria_label=label)),
             html.P(["Figure as ", *buttons], className="row"),
         ],
         className="figure",

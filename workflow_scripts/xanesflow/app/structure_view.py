@@ -32,10 +32,12 @@ def layout(page: Page) -> Any:
         cards.drop("structure-files", "structure", "A structure file: CIF, POSCAR, JSON, xyz or vasprun.xml"),
         html.Div(
             [
-                html.Label("… or search examples and minerals", htmlFor="structure-words"),
+                html.Label("… or search examples and minerals: name, formula", htmlFor="structure-words"),
+                dcc.Input("", "text", id="structure-words", placeholder="cuprite"),
+                html.Label("with all of the elements", htmlFor="structure-elements"),
                 html.Div(
                     [
-                        dcc.Input("", "text", id="structure-words", placeholder="cuprite, Cu2O, Fe Ti O"),
+                        dcc.Input("", "text", id="structure-elements", placeholder="Cu O"),
                         html.Button("Search", id="structure-search", type="button"),
                     ],
                     className="row",
@@ -103,12 +105,14 @@ def callbacks(page: Page) -> None:
         Output("structure-error", "children"),
         Input("structure-search", "n_clicks"),
         Input("structure-words", "n_submit"),
+        Input("structure-elements", "n_submit"),
         State("structure-words", "value"),
+        State("structure-elements", "value"),
         prevent_initial_call=True,
     )
-    def _(_clicks: int, _enters: int, words: str) -> tuple[Any, str]:
+    def _(_clicks: int, _enter: int, _again: int, words: str, elements: str) -> tuple[Any, str]:
         try:
-            found = page.queue.ask("search_structures", {"words": words or ""})
+            found = page.queue.ask("search_structures", {"words": words or "", "elements": elements or ""})
         except (XanesflowError, OSError) as error:
             return None, sentence_about(error)
         return _found_table(found), ""
@@ -273,7 +277,7 @@ def _about(found: dict[str, Any]) -> Any:
         html.H3(found["formula"]),
         html.Dl([part for name, said in facts.items() for part in (html.Dt(name), html.Dd(said))]),
         *(html.P(each, className="remark") for each in found["notes"]),
-        html.Div(drawn, role="img", **cards.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
+        html.Div(drawn, role="figure", **cards.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
         cards.table("Absorbing sites", ["site", "atoms", "neighbours"], sites, about),
     ]
 

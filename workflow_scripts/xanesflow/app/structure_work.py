@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xanesflow.codes.quick_look import QuickLook, SiteSpectrum, check_quick_look, quick_look_of
+from xanesflow.codes.quick_look import QuickLook, check_quick_look, quick_look_of
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
@@ -18,11 +19,11 @@ from xanesflow.core.files import write_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.sites import ELEMENTS, Subset
 from xanesflow.core.text import plural
-from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
+from xanesflow.matching.kept_spectra import compute_or_take
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
 from xanesflow.running.do_work import Work
 from xanesflow.spectra import write_xanes
-from xanesflow.spectra.compute_sites import SiteResult, compute_sites, cores
+from xanesflow.spectra.compute_sites import SiteResult, cores
 from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_table
 from xanesflow.structures.cell_picture import nearest_neighbours, picture_of
 from xanesflow.structures.choose_site import (
@@ -102,8 +103,9 @@ def read_structure(work: Work) -> dict[str, Any]:
 
 
 def search_structures(work: Work) -> dict[str, Any]:
-    """Examples and minerals that hold all words of `given["words"]`."""
-    examples, minerals = find_structures(work.given["words"].split(), work.given.get("element"))
+    """Examples and minerals that hold all words of `given["words"]` and all elements of `given["elements"]`."""
+    elements = re.findall(r"[^\W\d_]+", work.given["elements"])
+    examples, minerals = find_structures(work.given["words"].split(), elements)
     rows = [[each.id, each.formula, each.name, "example", " ".join(each.reference.split())] for each in examples]
     for each in minerals:
         partly = ", partly occupied" if each.partly_occupied else ""
@@ -139,43 +141,27 @@ def compute_spectra(work: Work) -> dict[str, Any]:
     `given` has `files` or `name`, `disorder`, `element`, `theory`, its `options`, and `cache` (a folder or None).
     """
     given = work.given
-    look = _look(given)
-    look.engine.settings()
     work.say(0.0, "reading the structure")
-    request = _request(given)
-    store = SpectrumStore(given["theory"], given["cache"] and Path(given["cache"]), shipped=Path())
-    settings = look.engine.settings()
-    cells = zip(request.structures, request.materials, strict=True)
-    hashes = {cell: structure_hash(each.structure) for cell, each in cells}
-    keys = {site: spectrum_key(hashes[site.cell], site.index, settings) for site in request.sites}
-    outcomes = {site: SiteResult(site, kept, "", 0.0) for site in request.sites if (kept := _kept(store, keys[site]))}
-    lacking = [site for site in request.sites if site not in outcomes]
+    look, request = _look(given), _request(given)
+    outcomes: dict[Absorber, SiteResult] = {}
 
-    def tell(message: str) -> None:
-        work.say(
-            len(outcomes) / len(request.sites), f"{len(outcomes)} of {plural(len(request.sites), 'site')}{message}"
-        )
+    def tell(message: str = "") -> None:
+        all_sites = len(request.sites)
+        work.say(len(outcomes) / all_sites, f"{len(outcomes)} of {plural(all_sites, 'site')}{message}")
 
     def done(outcome: SiteResult) -> None:
         outcomes[outcome.site] = outcome
-        result = outcome.result
-        if result is not None and result.background is not None:
-            spectrum = StoredSpectrum(result.energy_ev, result.cross_section, result.background, "", result.record)
-            store.put(keys[outcome.site], spectrum)
         work.show(_shown(given, request, look, outcomes))
-        tell("")
+        tell()
 
-    tell("")
-    compute_sites(
-        request.structures, lacking, look, workers=max(1, min(cores(), len(lacking))), done=done,
+    tell()
+    ended = compute_or_take(
+        request, look, given["cache"] and Path(given["cache"]), done=done,
         show_message=lambda site, message: tell(f", {site.name}: {message}"),
     )  # fmt: skip
-    ended = [outcomes[site] for site in request.sites]
     shown = _shown(given, request, look, outcomes)
-    failed = [outcome for outcome in ended if outcome.result is None]
-    if len(failed) == len(ended):
-        work.show(shown)
-        raise XanesflowError(f"There is no spectrum of {failed[0].site.name}: {failed[0].error}.")
+    if not shown["curves"]:
+        raise XanesflowError(f"There is no spectrum of {ended[0].site.name}: {ended[0].error}.")
 
     # The files are the command's own.
     spectra = common_grid(ended, average=request.whole)
@@ -186,18 +172,11 @@ def compute_spectra(work: Work) -> dict[str, Any]:
     draw_plot(plots, request, spectra)
     write_normalised(table.with_name(f"{table.stem}_normalised.csv"), ended, None)
     parameters = {name: value for name, value in given.items() if name not in ("cache", "files")}
-    parameters |= {"symprec": SYMPREC, "engine": settings, "structures_sha256": list(hashes.values())}
+    parameters |= {"symprec": SYMPREC, "engine": look.engine.settings()}
+    parameters |= {"structures": [json.loads(each.structure) for each in request.materials]}
     parameters |= {"command": shown["terminal"], "versions": versions(look.packages)}
     write_text(work.files / f"{table.stem}.json", json.dumps(parameters, indent=1, default=list))
     return {**shown, "remarks": remarks(request, look, ended, spectra)}
-
-
-def _kept(store: SpectrumStore, key: str) -> SiteSpectrum | None:
-    """A spectrum that was computed before, with what the engine said then."""
-    found = store.get(key)
-    if found is None or found.failure or found.record is None:
-        return None
-    return SiteSpectrum(found.energy_ev, found.cross_section, found.record, found.background)
 
 
 def _shown(

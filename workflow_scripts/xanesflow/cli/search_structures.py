@@ -32,7 +32,7 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
     if not words:
         _show_examples(element, console)
         return
-    examples, minerals = find_structures(words, element)
+    examples, minerals = find_structures(words, [element] if element else [])
     table = Table("id", "formula", "name", "measured at", "reference")
     for column in table.columns[:2]:
         column.no_wrap = True

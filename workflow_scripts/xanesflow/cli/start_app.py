@@ -106,7 +106,8 @@ def start(
         )
         hosts = frozenset(each.lower() for name in own for each in (name, f"{name}:{port}"))
         settings = Settings(
-            folder=place, cache=cache, at_a_time=at_a_time, models=tuple(models),
+            folder=place, cache=cache and cache.resolve(), at_a_time=at_a_time,
+            models=tuple(str(Path(each).resolve()) if Path(each).exists() else each for each in models),
             campaign=campaign or (here if (here / "results").is_dir() else None),
         )  # fmt: skip
         page = make_page(settings, Access(hosts, token, f"xanesflow_{port}", alone=group.host is None))
@@ -132,6 +133,7 @@ def _listen(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen()  # who reads the address can connect at once
     except (OSError, OverflowError) as error:
         found.close()
         why = getattr(error, "strerror", None) or error

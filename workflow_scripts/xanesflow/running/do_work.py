@@ -7,6 +7,7 @@ import json
 import multiprocessing as mp
 import multiprocessing.connection as mpc
 import os
+import signal
 import tempfile
 import threading
 import warnings
@@ -53,6 +54,7 @@ class Work:
 
 def do_work(folder: str, function: str, given: dict[str, Any]) -> None:
     """Call `module:function` with the work; the target of a process. Writes result and outcome, whole or not at all."""
+    os.setsid()  # what it starts is of its group, and ends with it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work = Work(Path(folder), given)
     scratch = work.folder / "scratch"
@@ -69,8 +71,8 @@ def do_work(folder: str, function: str, given: dict[str, Any]) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process with the one that started it; what this one started ends by `kill_on_exit`."""
+    """End this process with the one that started it, and its group; programs of engines end by `kill_on_exit`."""
     parent = mp.parent_process()
     if parent is not None:
         mpc.wait([parent.sentinel])
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)

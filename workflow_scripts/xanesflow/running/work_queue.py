@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing as mp
+import os
 import re
 import secrets
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -273,6 +275,9 @@ class WorkQueue:
                 return _LOST.format(f" by signal {-code}" if code < 0 else "")
             return str(outcome["error"])
         finally:
+            assert process.pid  # the group of 0 would be this process's own
+            with suppress(ProcessLookupError):  # it has not made its group yet, or nothing of it is left
+                os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.join()
             process.close()

@@ -79,13 +79,12 @@ def nearest_neighbours(structure: Structure, index: int) -> str:
         found = CrystalNN().get_nn_info(structure, index)
     except Exception:  # no Voronoi cell, no neighbour within the cutoff, ...
         return ""
-    distances = defaultdict(list)
+    distances: dict[str, list[float]] = defaultdict(list)
     for each in found:
-        distances[each["site"].specie.symbol].append(
-            float(np.linalg.norm(each["site"].coords - structure[index].coords))
-        )
+        apart = np.linalg.norm(each["site"].coords - structure[index].coords)
+        distances[each["site"].specie.symbol].append(float(apart))
     words = []
-    for symbol, of_symbol in sorted(distances.items()):
-        first, last = f"{min(of_symbol):.2f}", f"{max(of_symbol):.2f}"
-        words.append(f"{len(of_symbol)} {symbol} at {first if first == last else f'{first} to {last}'} Å")
+    for symbol, those in sorted(distances.items()):
+        first, last = f"{min(those):.2f}", f"{max(those):.2f}"
+        words.append(f"{len(those)} {symbol} at {first if first == last else f'{first} to {last}'} Å")
     return ", ".join(words)

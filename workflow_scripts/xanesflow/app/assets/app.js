@@ -61,12 +61,17 @@
 
   new MutationObserver(() => {
     $(".file:empty").forEach(makeField);
+    // Dash calls its choices options of a list, and puts radio buttons into them; these are choices enough.
+    $('[role="option"], [role="listbox"]').filter((each) => each.querySelector("input")).forEach((each) => {
+      ["role", "aria-selected", "aria-multiselectable"].forEach((name) => each.removeAttribute(name));
+    });
+    $("label[aria-selected]").forEach((each) => each.removeAttribute("aria-selected"));
     const tabs = $('[role="tab"]');
     if (tabs.length && !tabs[0].dataset.ready) {
       tabs[0].dataset.ready = "1";
       (document.getElementById("tab-" + location.hash.slice(1)) || tabs[0]).click();
     }
-  }).observe(document, { childList: true, subtree: true });
+  }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-selected", "role"] });
 
   // Buttons that need no server.
   document.addEventListener("click", (event) => {
