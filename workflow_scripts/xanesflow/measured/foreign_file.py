@@ -7,9 +7,7 @@ import zlib
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
-
-MOST_BYTES = 20_000_000
-"""Largest file, and largest text in columns; a spectrum has about 100 kB, a compressed project of hundreds a few MB."""
+from xanesflow.core.limits import MEASURED_FILE, measured_file_too_large
 
 MOST_UNPACKED = 200_000_000
 
@@ -45,11 +43,8 @@ def read_text(path: Path) -> str:
             raise XanesflowError(f"{name} is a folder; name the files in it.")
         if not stat.S_ISREG(found.st_mode):
             raise XanesflowError(f"{name} is not a regular file; give a file with a spectrum.")
-        if found.st_size > MOST_BYTES:
-            raise XanesflowError(
-                f"{name} has {found.st_size / 1e6:.0f} MB, far more than spectra need (at most "
-                f"{MOST_BYTES / 1e6:.0f} MB are read); give a file with spectra, as text."
-            )
+        if found.st_size > MEASURED_FILE:
+            raise XanesflowError(measured_file_too_large(name, found.st_size))
         data = path.read_bytes()
     except FileNotFoundError:
         raise XanesflowError(f"The file {name} does not exist; check its name.") from None
@@ -67,7 +62,7 @@ def not_too_long(text: str, name: str) -> None:
     Raises:
         XanesflowError: it is too long.
     """
-    if len(text) > MOST_BYTES:
+    if len(text) > MEASURED_FILE:
         raise XanesflowError(
             f"{name} has {len(text) / 1e6:.0f} MB of text, far more than a spectrum needs; give fewer columns."
         )
