@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from xanesflow.cli.measured_options import (
+    E0,
+    AbsorberElement,
+    Columns,
+    DSpacing,
+    EnergyUnit,
+    Groups,
+    Mode,
+    Post,
+    Pre,
+    normalise_options,
+    read_options,
+)
 from xanesflow.cli.terminal import messages, report_errors, results
 
 
@@ -34,24 +47,15 @@ def interpret(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="All values with their bars, .csv.", show_default=False),
     ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group", "-g", metavar="LABEL", help="A group of an Athena project; may be repeated.", show_default=False
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="ROLE=N,...", help="What the columns hold, as energy=1,i0=2,it=3.", show_default=False),
-    ] = None,
-    mode: Annotated[
-        Literal["transmission", "fluorescence", "reference", "mu", "normalised"] | None,
-        typer.Option(help="The signal to take, if the file has several.", show_default=False),
-    ] = None,
-    element: Annotated[
-        str | None,
-        typer.Option("--element", "-e", metavar="SYMBOL", help="The absorber, as Fe.", show_default=False),
-    ] = None,
+    group: Groups = None,
+    columns: Columns = None,
+    mode: Mode = None,
+    energy_unit: EnergyUnit = None,
+    d_spacing: DSpacing = None,
+    element: AbsorberElement = None,
+    e0: E0 = None,
+    pre: Pre = None,
+    post: Post = None,
 ) -> None:
     """Read what a site is like from its spectrum: oxidation state, coordination, distances, with error bars.
 
@@ -61,14 +65,15 @@ def interpret(
     Example: xanesflow interpret scan.xdi --output site.csv
     """
     with report_errors():
+        reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, d_spacing=d_spacing, group=group)
+        normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
         from xanesflow.cli.interpret import show_interpretation
-        from xanesflow.measured import Normalisation, Reading
 
         show_interpretation(
             files,
             model,
-            Reading(columns, mode, groups=tuple(group or ())),
-            Normalisation(element=element),
+            reading,
+            normalisation,
             output=output,
             messages=messages(),
             results=results(),
