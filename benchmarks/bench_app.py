@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import requests
 
 TOKEN = "only for this measurement"
@@ -98,6 +99,26 @@ def below(process: int) -> list[int]:
     return found + [one for child in found for one in below(child)]
 
 
+def handle_rows(page: Page, server: int) -> list[tuple[str, float]]:
+    """What moving E0 of a made-up scan of iron costs."""
+    energy = np.concatenate([np.arange(6960, 7100, 5.0), np.arange(7100, 7160, 0.5), np.arange(7160, 7700, 3.0)])
+    values = 0.4 + 1.3 * (0.5 + np.arctan((energy - 7120) / 0.8) / np.pi)
+    text = "# energy mu\n" + "".join(f"{each} {value}\n" for each, value in zip(energy, values, strict=True))
+    kept = page.http.post(f"{page.own}/upload/measured", params={"name": "scan.dat"}, data=text).json()
+    shown = page.call("measured-files.data", {"measured-files.data": [kept]})
+    spent, begin = processor_seconds(server), time.monotonic()
+    for number in range(30):
+        values_of = {f"{name}.value": each["value"] for name, each in shown.items() if "value" in each}
+        asked = {**values_of, "measured-e0.value": 7121 + number / 10, "measured.data": shown["measured"]["data"]}
+        shown = {**shown, **page.call("measured-e0.value", asked)}
+        assert "given" in str(shown["measured-about"]), shown["measured-error"]
+    whole = time.monotonic() - begin
+    return [
+        ("a handle: processor of the server", (processor_seconds(server) - spent) / 30),
+        ("a handle: seconds", whole / 30),
+    ]
+
+
 def main() -> None:
     sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with tempfile.TemporaryDirectory() as folder:
@@ -133,6 +154,8 @@ def main() -> None:
             for _ in range(30):
                 first.call("tick.n_intervals", {})
             rows.append(("a look at the queue: processor", (processor_seconds(server.pid) - spent) / 30))
+
+            rows += handle_rows(first, server.pid)
 
             begin = time.monotonic()
             pages = [Page(address) for _ in range(sessions)]

@@ -2,28 +2,16 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
+from iron_spectra import keep_spectra, measured
 from measured_files import E0, ENERGY, table, xdi
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.matching.candidates import find_candidates
-from xanesflow.matching.compute_candidates import make_engine, plan_spectra
-from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum
 from xanesflow.matching.write_match import COLUMNS
 
 NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
-
-
-def step(away):
-    return 0.5 + np.arctan(away / 0.8) / np.pi
-
-
-def measured(peak, energy=ENERGY):
-    """A normalised spectrum with a white line `peak` eV after its edge."""
-    return step(energy - E0) + 0.8 * np.exp(-((energy - E0 - peak) ** 2) / 18)
 
 
 def call(*arguments):
@@ -44,13 +32,7 @@ def sentence(*arguments, code=1):
 def cache(tmp_path_factory):
     """Kept spectra of examples, each with a white line elsewhere, 3 eV above where they are measured."""
     folder = tmp_path_factory.mktemp("cache")
-    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L")
-    energy = np.arange(7095.0, 7170.0, 0.1)
-    for number, name in enumerate(NAMES):
-        candidates, _ = find_candidates([name], "Fe")
-        for site in plan_spectra(candidates, engine, store).sites:
-            values = measured(4.0 + 3 * number, energy - 3.0)
-            store.put(site.key, StoredSpectrum(energy, 2e-3 * values, 2e-3 * step(energy - 3 - E0)))
+    keep_spectra(folder, *NAMES)
     return folder
 
 

@@ -44,19 +44,20 @@ def error(name: str) -> html.P:
     return html.P(id=name, className="error", role="alert")
 
 
-def graph(name: str, label: str, height: int = 420) -> html.Div:
+def graph(name: str, label: str, height: int = 420, **config: Any) -> html.Div:
     """A figure with its downloads as SVG and PNG.
 
     Args:
         name: id of the graph.
         label: what it shows, for those who do not see it, and the name of the files.
         height: in pixels.
+        config: further settings of plotly.
     """
     buttons = [
         html.Button(form.upper(), type="button", className="quiet", **told(data_image=form, data_graph=name))
         for form in ("svg", "png")
     ]
-    drawn = dcc.Graph(id=name, config=_GRAPH, style={"height": f"{height}px"})
+    drawn = dcc.Graph(id=name, config=_GRAPH | config, style={"height": f"{height}px"})
     return html.Div(
         [
             html.Div(drawn, role="figure", **told(aria_label=label)),

@@ -10,16 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.terminal import say
-from xanesflow.config.result_paths import INTERPRETER, fill
+from xanesflow.config.result_paths import trained_interpreters
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import plural
 from xanesflow.interpretation.interpret_spectra import Interpretation, interpret_files, write_values
 from xanesflow.interpretation.interpreter import load_interpreter
-from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.measured import Normalisation, Reading
 from xanesflow.measured.foreign_file import on_one_line
-
-_PREFERRED = ("blend", "trees", "network")
 
 
 def show_interpretation(
@@ -59,16 +56,13 @@ def _only_model() -> Path:
     Raises:
         WrongCallError: there is none, or there are several subsets to choose from.
     """
-    for model in _PREFERRED:
-        pattern = Path(fill(INTERPRETER, interpreter=model, subset="*", split="campaign", seed="*"))
-        paths = sorted(pattern.parent.glob(pattern.name))
+    for paths in trained_interpreters():
         subsets = {path.stem.split("-")[1] for path in paths} - {"all"}
         if len(subsets) > 1:
             raise WrongCallError(
                 f"There are interpreters of {', '.join(sorted(subsets))}; choose one with --model FILE."
             )
-        if paths:
-            return next((path for path in paths if path.stem.split("-")[1] in subsets), paths[0])
+        return next((path for path in paths if path.stem.split("-")[1] in subsets), paths[0])
     raise WrongCallError(
         "There is no interpreter in results/interpretation/models; run snakemake interpretation here, or name one with "
         "--model FILE."
@@ -79,29 +73,10 @@ def _show(found: Interpretation, messages: Console, results: Console) -> None:
     table = Table("", "value", "90 % bar", "without the spectrum", "", title=escape(on_one_line(found.source)))
     table.title_justify = "left"
     for read in found.values:
-        descriptor = DESCRIPTORS[read.descriptor]
-        unit = "" if descriptor.unit == "1" else f" {descriptor.unit}"
-        places = 2 if descriptor.unit != "Å" else 3
-        said = "no more than the prior" if read.no_more_than_prior else ""
-        if read.classes and not said:
-            said = ", ".join(f"{value}: {share:.0%}" for value, share in read.classes if share >= 0.05)
-        table.add_row(
-            descriptor.title,
-            f"{read.value:.{places}f}{unit}",
-            f"{read.low:.{places}f} to {read.high:.{places}f}",
-            f"{read.prior_low:.{places}f} to {read.prior_high:.{places}f}",
-            said,
-        )
+        table.add_row(*read.cells)
     results.print(table)
-    near = "; ".join(f"{site} ({formula}, {distance:.3f})" for site, formula, distance in found.nearest)
-    say(results, f"Nearest simulated sites (root mean square distance): {near}")
+    say(results, found.nearest_sites)
     for remark in found.remarks:
         say(messages, f"{found.source}: {remark}", style="yellow")
     if found.foreign:
-        say(
-            messages,
-            f"{found.source} is unlike all spectra that were simulated (p = {found.p_value:.3f}): the values above say "
-            "nothing about it. Its site may be of a kind that the interpreter never saw, such as a metal or sulfide "
-            "for one that learned from oxides.",
-            style="bold red",
-        )
+        say(messages, found.warning, style="bold red")

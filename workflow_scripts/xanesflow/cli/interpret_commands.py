@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.measured_options import AbsorberElement, Columns, Groups, Mode, normalise_options, read_options
+from xanesflow.cli.measured_options import (
+    E0,
+    AbsorberElement,
+    Columns,
+    DSpacing,
+    EnergyUnit,
+    Groups,
+    Mode,
+    Post,
+    Pre,
+    normalise_options,
+    read_options,
+)
 from xanesflow.cli.terminal import messages, report_errors, results
 
 
@@ -38,7 +50,12 @@ def interpret(
     group: Groups = None,
     columns: Columns = None,
     mode: Mode = None,
+    energy_unit: EnergyUnit = None,
+    d_spacing: DSpacing = None,
     element: AbsorberElement = None,
+    e0: E0 = None,
+    pre: Pre = None,
+    post: Post = None,
 ) -> None:
     """Read what a site is like from its spectrum: oxidation state, coordination, distances, with error bars.
 
@@ -48,13 +65,15 @@ def interpret(
     Example: xanesflow interpret scan.xdi --output site.csv
     """
     with report_errors():
+        reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, d_spacing=d_spacing, group=group)
+        normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
         from xanesflow.cli.interpret import show_interpretation
 
         show_interpretation(
             files,
             model,
-            read_options(columns=columns, mode=mode, group=group),
-            normalise_options(element=element),
+            reading,
+            normalisation,
             output=output,
             messages=messages(),
             results=results(),

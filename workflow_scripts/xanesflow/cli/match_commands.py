@@ -10,6 +10,7 @@ import typer
 from xanesflow.cli.measured_options import (
     E0,
     Columns,
+    DSpacing,
     EnergyUnit,
     Exclude,
     Groups,
@@ -112,6 +113,7 @@ def match(
     columns: Columns = None,
     mode: Mode = None,
     energy_unit: EnergyUnit = None,
+    d_spacing: DSpacing = None,
     e0: E0 = None,
     pre: Pre = None,
     post: Post = None,
@@ -122,7 +124,9 @@ def match(
     Example: xanesflow match scan.dat minerals --element Fe --contains Fe,O --page match.html
     """
     with report_errors():
-        reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
+        reading = read_options(
+            columns=columns, mode=mode, energy_unit=energy_unit, d_spacing=d_spacing, group=group, exclude=exclude
+        )
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
         from xanesflow.cli.show_match import Outputs, Wanted, show_match
         from xanesflow.matching.candidates import Narrowing, read_symbols

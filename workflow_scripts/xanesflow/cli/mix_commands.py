@@ -11,6 +11,7 @@ from xanesflow.cli.measured_options import (
     E0,
     AbsorberElement,
     Columns,
+    DSpacing,
     EnergyUnit,
     Exclude,
     Groups,
@@ -67,6 +68,7 @@ def mix(
     columns: Columns = None,
     mode: Mode = None,
     energy_unit: EnergyUnit = None,
+    d_spacing: DSpacing = None,
     e0: E0 = None,
     pre: Pre = None,
     post: Post = None,
@@ -77,7 +79,9 @@ def mix(
     Example: xanesflow mix scan.dat standards/ --max 2 --output mix.csv
     """
     with report_errors():
-        reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
+        reading = read_options(
+            columns=columns, mode=mode, energy_unit=energy_unit, d_spacing=d_spacing, group=group, exclude=exclude
+        )
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
         if cache and not computed:
             raise WrongCallError("--cache keeps computed spectra, and only --computed uses these; leave it out.")
@@ -105,6 +109,7 @@ def pca(
     columns: Columns = None,
     mode: Mode = None,
     energy_unit: EnergyUnit = None,
+    d_spacing: DSpacing = None,
     e0: E0 = None,
     pre: Pre = None,
     post: Post = None,
@@ -115,7 +120,9 @@ def pca(
     Example: xanesflow pca scans/ --plot pca.svg
     """
     with report_errors():
-        reading = read_options(columns=columns, mode=mode, energy_unit=energy_unit, group=group, exclude=exclude)
+        reading = read_options(
+            columns=columns, mode=mode, energy_unit=energy_unit, d_spacing=d_spacing, group=group, exclude=exclude
+        )
         normalisation = normalise_options(e0=e0, element=element, pre=pre, post=post)
         from xanesflow.cli.show_mix import show_pca
 

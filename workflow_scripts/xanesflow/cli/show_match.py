@@ -2,67 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.files import list_files
-from xanesflow.core.text import plural, printable
-from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
-from xanesflow.matching.choice_model import MatchCalibration, read_calibration
-from xanesflow.matching.compute_candidates import (
-    Site,
-    SpectrumPlan,
-    compute_missing,
-    default_theory,
-    make_engine,
-    plan_spectra,
-)
-from xanesflow.matching.rank_candidates import Match, check_edge, match_spectrum
-from xanesflow.matching.ranking import Reference
-from xanesflow.matching.references import (
-    MEASURED,
-    computed_references,
-    material_spectra,
-    measured_references,
-    predicted_spectra,
-)
-from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, default_folder
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
-from xanesflow.spectra.compute_sites import cores
+from xanesflow.core.text import printable
+from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
+from xanesflow.matching.rank_candidates import Match, match_spectrum
+from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading
+from xanesflow.measured.read_measured import read_several
 
 _SHOWN = 10
-_SOON_MINUTES = 0.1
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which candidates, and where their spectra come from.
-
-    Attributes:
-        structures: as on the command line.
-        theory: level of theory to compute with.
-        models: files of models that predict; empty: the candidates are computed.
-        measured: whether the candidates are measured spectra.
-        narrowing: which candidates are kept.
-        cache: folder of kept spectra; None: the user's.
-        workers: sites at a time; None: one for each core.
-    """
-
-    structures: tuple[str, ...]
-    theory: str = field(default_factory=default_theory)
-    models: tuple[Path, ...] = ()
-    measured: bool = False
-    narrowing: Narrowing = field(default_factory=Narrowing)
-    cache: Path | None = None
-    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +52,8 @@ def show_match(
     element = one_element(spectra)
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
-    references, calibration, left_out = get_references(element, wanted, messages, own_of(file, spectra))
+    with listening(messages) as listener:
+        references, calibration, left_out = get_references(element, wanted, own_of(file, spectra), listener)
     matches = []
     with Progress(console=messages, transient=True, disable=len(spectra) == 1 or not messages.is_terminal) as progress:
         for spectrum in progress.track(spectra, description="matching"):
@@ -114,98 +73,27 @@ def read_scans(
     Raises:
         XanesflowError: there is no usable spectrum.
     """
-    if len(files) == 1 and not files[0].is_dir():
-        return read_measured(files[0], reading, normalisation)
-    spectra: list[MeasuredSpectrum] = []
-    failed: list[str] = []
-    for path in list_files(files):
-        try:
-            spectra += read_measured(path, reading, normalisation)
-        except XanesflowError as error:
-            failed.append(str(error))
-    for sentence in failed:
-        say(messages, f"Left out: {sentence}", style="yellow")
-    if not spectra:
-        raise XanesflowError(f"None of the {plural(len(failed), 'file')} can be used, for the reasons above.")
-    return spectra
-
-
-def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
-    """The element whose K edge all scans are of.
-
-    Raises:
-        XanesflowError: they are of several elements, or of another edge.
-    """
-    for spectrum in spectra:
-        check_edge(spectrum)
-    elements = {spectrum.element for spectrum in spectra}
-    if len(elements) > 1:
-        raise XanesflowError(f"The scans are of {' and '.join(sorted(elements))}; use those of one element at a time.")
-    return elements.pop()
-
-
-def own_of(file: Path, spectra: Sequence[MeasuredSpectrum]) -> tuple[Path, set[str]] | None:
-    """What must not be a candidate for itself: the spectra of a file. In a folder, a scan may explain the others."""
-    return None if file.is_dir() else (file, {each.source for each in spectra})
-
-
-def get_references(
-    element: str, wanted: Wanted, messages: Console, own: tuple[Path, set[str]] | None
-) -> tuple[list[Reference], MatchCalibration, list[str]]:
-    """The candidates with their spectra, what was learned about them, and sentences on those left out.
-
-    Raises:
-        XanesflowError: there are none.
-    """
-    if wanted.measured:
-        references, failed = measured_references([Path(each) for each in wanted.structures], element, own=own)
-        say(messages, f"{plural(len(references), 'measured spectrum', 'measured spectra')} of {element}")
-        return references, read_calibration(MEASURED), failed
-    calibration = read_calibration(wanted.theory)
-    candidates, refused = find_candidates(wanted.structures, element, wanted.narrowing)
-    spectra = compute_candidates(candidates, wanted, messages)
-    folder = wanted.cache or default_folder()
-    found, failed = material_spectra(candidates, *spectra)
-    if wanted.models:
-        found, lacking = predicted_spectra(candidates, found, wanted.models)
-        failed += lacking
-        say(messages, "Predicted spectra are normalised by the engine's background; the certainty was learned from "
-            f"{wanted.theory} and may not hold for this model.", style="yellow")  # fmt: skip
-    return computed_references(candidates, found, folder), calibration, refused + failed
-
-
-def compute_candidates(
-    candidates: Sequence[Candidate], wanted: Wanted, messages: Console
-) -> tuple[SpectrumPlan, dict[str, StoredSpectrum]]:
-    """Say what it costs, then get the spectra of all sites."""
-    engine = make_engine(wanted.theory)
-    store = SpectrumStore(wanted.theory, wanted.cache)
-    plan = plan_spectra(candidates, engine, store)
-    missing, workers = plan.missing, wanted.workers or cores()
-    minutes = plan.minutes(workers)
-    kept = len(plan.sites) - len(missing)
-    about = "" if minutes is None else f", about {_minutes(minutes)}" if missing else ""
-    say(
-        messages,
-        f"{plural(len(candidates), 'candidate')} with {plural(len(plan.sites), 'site')}: {kept} kept, "
-        f"{len(missing)} to compute with {wanted.theory}{about}",
-        style="bold",
+    return read_several(
+        files, reading, normalisation, leave_out=lambda sentence: say(messages, f"Left out: {sentence}", style="yellow")
     )
-    if not missing:
-        return plan, dict(plan.known)
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task("computing", total=len(missing))
-
-        def done(site: Site, spectrum: StoredSpectrum) -> None:
-            progress.advance(task)
-            if spectrum.failure:
-                say(messages, f"✗ {site.material_id}, site {site.index}: {spectrum.failure}", style="red")
-
-        return plan, compute_missing(plan, engine, store, workers=workers, done=done)
 
 
-def _minutes(minutes: float) -> str:
-    return f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute" if minutes > _SOON_MINUTES else "some seconds"
+@contextmanager
+def listening(messages: Console) -> Iterator[Listener]:
+    """Show what is said, and a bar while candidates are computed."""
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        tasks: list[TaskID] = []
+
+        def progress(done: int, of: int) -> None:
+            if not tasks:
+                tasks.append(bar.add_task("computing", total=of))
+            bar.update(tasks[0], completed=done)
+
+        yield Listener(
+            lambda sentence: say(messages, sentence, style="bold"),
+            lambda sentence: say(messages, sentence, style="yellow"),
+            progress,
+        )
 
 
 def refuse_overwriting(path: Path, spectra: Sequence[Path], structures: Sequence[str] = ()) -> None:

@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from xanesflow.cli.show_match import Wanted, get_references, one_element, own_of, read_scans, refuse_overwriting
+from xanesflow.cli.show_match import listening, read_scans, refuse_overwriting
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.draw_match import check_plot
-from xanesflow.matching.mixtures import Mixture, MixtureFit, Standard, fit_mixtures
-from xanesflow.matching.references import computed_standards, measured_references
+from xanesflow.matching.get_references import get_standards, one_element, own_of
+from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
 from xanesflow.matching.write_match import check_output
 from xanesflow.measured import Normalisation, Reading
 
@@ -67,7 +67,11 @@ def show_mix(
     _check([file, *standards_at], wanted.output, wanted.plot, wanted.standards)
     spectra = read_scans([file], reading, normalisation, messages)
     element = one_element(spectra)
-    standards, remark = _standards(element, wanted, messages, own_of(file, spectra))
+    with listening(messages) as listener:
+        standards, remark = get_standards(
+            element, wanted.standards, own_of(file, spectra), listener,
+            max_shift_ev=wanted.max_shift, computed=wanted.computed, cache=wanted.cache,
+        )  # fmt: skip
     if remark:
         say(messages, remark, style="yellow")
     fits = []
@@ -132,28 +136,6 @@ def show_pca(
 
         draw_components(plot, found)
         say(results, str(plot))
-
-
-def _standards(
-    element: str, wanted: MixWanted, messages: Console, own: tuple[Path, set[str]] | None
-) -> tuple[list[Standard], str]:
-    """The standards, and a remark on how far they can be trusted."""
-    if wanted.computed:
-        references, calibration, failed = get_references(
-            element, Wanted(wanted.standards, cache=wanted.cache), messages, own
-        )
-        standards = computed_standards(references, element, calibration)
-        share = calibration.known.get("right_pair")
-        often = "" if share is None else f"; in trials, the right pair came first in only {share:.0%}"
-        remark = f"Computed standards do not identify mixtures{often}. Use measured standards for that."
-    else:
-        references, failed = measured_references([Path(each) for each in wanted.standards], element, own=own)
-        reach = (-wanted.max_shift, wanted.max_shift)
-        standards = [Standard(each.id, each.curve.energy_ev, each.curve.values, reach) for each in references]
-        remark = ""
-    for sentence in failed:
-        say(messages, f"Left out: {sentence}", style="yellow")
-    return standards, remark
 
 
 def _check(files: Sequence[Path], output: Path | None, plot: Path | None, structures: Sequence[str] = ()) -> None:

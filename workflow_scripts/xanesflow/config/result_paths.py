@@ -130,3 +130,16 @@ def log_of(rule: str, wildcards: str = "") -> str:
 def benchmark_of(rule: str, wildcards: str = "") -> str:
     """Path of Snakemake's measurements of a rule's jobs; `wildcards` distinguish the jobs."""
     return f"{BENCHMARKS}/{rule}/{wildcards}.tsv" if wildcards else f"{BENCHMARKS}/{rule}.tsv"
+
+
+def trained_interpreters(directory: Path = Path()) -> list[list[Path]]:
+    """The interpreters of a campaign: a list for each kind of model that there is, the preferred kind first.
+
+    Args:
+        directory: the campaign's working directory.
+    """
+    patterns = [
+        directory / fill(INTERPRETER, interpreter=model, subset="*", split="campaign", seed="*")
+        for model in ("blend", "trees", "network")
+    ]
+    return list(filter(None, (sorted(each.parent.glob(each.name)) for each in patterns)))

@@ -15,6 +15,7 @@ from xanesflow.core.files import atomic_path
 from xanesflow.interpretation.computed_file import FileSpectrum, read_computed
 from xanesflow.interpretation.domain import LEVEL
 from xanesflow.interpretation.interpreter import Interpreter
+from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.views import half_step, see_measured
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
 from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, tabulated_ev
@@ -57,6 +58,23 @@ class DescriptorValue:
         """Whether the bar is as wide as what one knows without the spectrum."""
         return self.high - self.low >= self.prior_high - self.prior_low
 
+    @property
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """Title, value, bar, prior and what the classes say, for a table."""
+        descriptor = DESCRIPTORS[self.descriptor]
+        unit = "" if descriptor.unit == "1" else f" {descriptor.unit}"
+        places = 2 if descriptor.unit != "Å" else 3
+        said = "no more than the prior" if self.no_more_than_prior else ""
+        if self.classes and not said:
+            said = ", ".join(f"{value}: {share:.0%}" for value, share in self.classes if share >= 0.05)
+        return (
+            descriptor.title,
+            f"{self.value:.{places}f}{unit}",
+            f"{self.low:.{places}f} to {self.high:.{places}f}",
+            f"{self.prior_low:.{places}f} to {self.prior_high:.{places}f}",
+            said,
+        )
+
 
 @dataclass(frozen=True)
 class Interpretation:
@@ -80,6 +98,23 @@ class Interpretation:
     def foreign(self) -> bool:
         """Whether the spectrum is unlike all that was simulated, so that nothing can be said about its site."""
         return self.p_value < LEVEL
+
+    @property
+    def warning(self) -> str:
+        """A sentence for a foreign spectrum; empty for others."""
+        if not self.foreign:
+            return ""
+        return (
+            f"{self.source} is unlike all spectra that were simulated (p = {self.p_value:.3f}): the values above say "
+            "nothing about it. Its site may be of a kind that the interpreter never saw, such as a metal or sulfide "
+            "for one that learned from oxides."
+        )
+
+    @property
+    def nearest_sites(self) -> str:
+        """The nearest simulated sites, in a sentence."""
+        near = "; ".join(f"{site} ({formula}, {distance:.3f})" for site, formula, distance in self.nearest)
+        return f"Nearest simulated sites (root mean square distance): {near}"
 
 
 def interpret_files(

@@ -9,7 +9,7 @@ from pathlib import Path
 from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 
-MOST_BYTES, MOST_UNPACKED = limits.MEASURED_FILE, limits.MEASURED_UNPACKED
+MOST_UNPACKED = limits.MEASURED_UNPACKED
 
 _KINDS = (
     (b"PK\x03\x04", "a zip archive (or an Excel sheet)"),
@@ -43,11 +43,8 @@ def read_text(path: Path) -> str:
             raise XanesflowError(f"{name} is a folder; name the files in it.")
         if not stat.S_ISREG(found.st_mode):
             raise XanesflowError(f"{name} is not a regular file; give a file with a spectrum.")
-        if found.st_size > MOST_BYTES:
-            raise XanesflowError(
-                f"{name} has {found.st_size / 1e6:.0f} MB, far more than spectra need (at most "
-                f"{MOST_BYTES / 1e6:.0f} MB are read); give a file with spectra, as text."
-            )
+        if found.st_size > limits.MEASURED_FILE:
+            raise XanesflowError(limits.measured_file_too_large(name, found.st_size))
         data = path.read_bytes()
     except FileNotFoundError:
         raise XanesflowError(f"The file {name} does not exist; check its name.") from None
@@ -65,7 +62,7 @@ def not_too_long(text: str, name: str) -> None:
     Raises:
         XanesflowError: it is too long.
     """
-    if len(text) > MOST_BYTES:
+    if len(text) > limits.MEASURED_FILE:
         raise XanesflowError(
             f"{name} has {len(text) / 1e6:.0f} MB of text, far more than a spectrum needs; give fewer columns."
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import sha256_file
+from xanesflow.core.files import list_files, sha256_file
+from xanesflow.core.text import plural
 from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
@@ -31,6 +32,39 @@ def read_measured(
         XanesflowError: it cannot be read, leaves open what its columns hold, or has no usable spectrum.
     """
     return [normalise(scan, normalisation) for scan in read_scans(Path(path), reading or Reading())]
+
+
+def read_several(
+    paths: Sequence[Path],
+    reading: Reading | None = None,
+    normalisation: Normalisation | None = None,
+    *,
+    leave_out: Callable[[str], object],
+) -> list[MeasuredSpectrum]:
+    """Read files and the files of folders; of several, those that cannot be used are left out.
+
+    Args:
+        paths: files and folders.
+        reading: as for `read_measured`.
+        normalisation: as for `read_measured`.
+        leave_out: gets a sentence for each file that is left out.
+
+    Raises:
+        XanesflowError: there is no usable spectrum.
+    """
+    if len(paths) == 1 and not paths[0].is_dir():
+        return read_measured(paths[0], reading, normalisation)
+    spectra: list[MeasuredSpectrum] = []
+    failed = 0
+    for path in list_files(paths):
+        try:
+            spectra += read_measured(path, reading, normalisation)
+        except XanesflowError as error:
+            failed += 1
+            leave_out(str(error))
+    if not spectra:
+        raise XanesflowError(f"None of the {plural(failed, 'file')} can be used, for the reasons above.")
+    return spectra
 
 
 def read_scans(path: Path, reading: Reading) -> Iterator[Scan]:

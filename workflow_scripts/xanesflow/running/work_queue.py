@@ -149,7 +149,9 @@ class WorkQueue:
             try:
                 place.mkdir()
                 for key, paths in files.items():
-                    job.given[key] = [str(_copied(path, place / "input" / str(k))) for k, path in enumerate(paths)]
+                    job.given[key] = [
+                        str(_copied(path, place / "input" / key / str(k))) for k, path in enumerate(paths)
+                    ]
                 self._keep(job)
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,202 @@
+"""Get the candidates that scans are compared with, and their spectra: computed, predicted, or measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import plural
+from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
+from xanesflow.matching.choice_model import MatchCalibration, read_calibration
+from xanesflow.matching.compute_candidates import (
+    Site,
+    SpectrumPlan,
+    compute_missing,
+    default_theory,
+    make_engine,
+    plan_spectra,
+)
+from xanesflow.matching.mixtures import MAX_SHIFT_EV, Standard
+from xanesflow.matching.rank_candidates import check_edge
+from xanesflow.matching.ranking import Reference
+from xanesflow.matching.references import (
+    MEASURED,
+    computed_references,
+    computed_standards,
+    material_spectra,
+    measured_references,
+    predicted_spectra,
+)
+from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, default_folder
+from xanesflow.measured import MeasuredSpectrum
+from xanesflow.spectra.compute_sites import cores
+
+_SOON_MINUTES = 0.1
+
+Own = tuple[Path, Collection[str]] | None
+"""File and sources of the spectra that are to be explained, which are no candidates for themselves."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which candidates, and where their spectra come from.
+
+    Attributes:
+        structures: as on the command line.
+        theory: level of theory to compute with.
+        models: files of models that predict; empty: the candidates are computed.
+        measured: whether the candidates are measured spectra.
+        narrowing: which candidates are kept.
+        cache: folder of kept spectra; None: the user's.
+        workers: sites at a time; None: one for each core.
+    """
+
+    structures: tuple[str, ...]
+    theory: str = field(default_factory=default_theory)
+    models: tuple[Path, ...] = ()
+    measured: bool = False
+    narrowing: Narrowing = field(default_factory=Narrowing)
+    cache: Path | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What hears how the work goes on.
+
+    Attributes:
+        say: gets sentences on what is done.
+        warn: gets cautions, and sentences on what failed.
+        progress: gets how many sites are done, and of how many.
+    """
+
+    say: Callable[[str], object] = lambda sentence: None
+    warn: Callable[[str], object] = lambda sentence: None
+    progress: Callable[[int, int], object] = lambda done, of: None
+
+
+def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
+    """The element whose K edge all scans are of.
+
+    Raises:
+        XanesflowError: they are of several elements, or of another edge.
+    """
+    for spectrum in spectra:
+        check_edge(spectrum)
+    elements = {spectrum.element for spectrum in spectra}
+    if len(elements) > 1:
+        raise XanesflowError(f"The scans are of {' and '.join(sorted(elements))}; use those of one element at a time.")
+    return elements.pop()
+
+
+def own_of(file: Path, spectra: Sequence[MeasuredSpectrum]) -> Own:
+    """What must not be a candidate for itself: the spectra of a file. In a folder, a scan may explain the others."""
+    return None if file.is_dir() else (file, {each.source for each in spectra})
+
+
+def get_references(
+    element: str, wanted: Wanted, own: Own, listener: Listener
+) -> tuple[list[Reference], MatchCalibration, list[str]]:
+    """The candidates with their spectra, what was learned about them, and sentences on those left out.
+
+    Args:
+        element: symbol of the absorber.
+        wanted: which.
+        own: what is no candidate for itself.
+        listener: hears of it.
+
+    Raises:
+        XanesflowError: there are none.
+    """
+    if wanted.measured:
+        references, failed = measured_references([Path(each) for each in wanted.structures], element, own=own)
+        listener.say(f"{plural(len(references), 'measured spectrum', 'measured spectra')} of {element}")
+        return references, read_calibration(MEASURED), failed
+    calibration = read_calibration(wanted.theory)
+    candidates, refused = find_candidates(wanted.structures, element, wanted.narrowing)
+    spectra = _compute(candidates, wanted, listener)
+    folder = wanted.cache or default_folder()
+    found, failed = material_spectra(candidates, *spectra)
+    if wanted.models:
+        found, lacking = predicted_spectra(candidates, found, wanted.models)
+        failed += lacking
+        listener.warn(
+            "Predicted spectra are normalised by the engine's background; the certainty was learned from "
+            f"{wanted.theory} and may not hold for this model."
+        )
+    return computed_references(candidates, found, folder), calibration, refused + failed
+
+
+def get_standards(
+    element: str,
+    given: tuple[str, ...],
+    own: Own,
+    listener: Listener,
+    *,
+    max_shift_ev: float = MAX_SHIFT_EV,
+    computed: bool = False,
+    cache: Path | None = None,
+) -> tuple[list[Standard], str]:
+    """The standards of a mixture, and a remark on how far they can be trusted.
+
+    Args:
+        element: symbol of the absorber.
+        given: files and folders of measured spectra; structures if they are computed.
+        own: what is no standard for itself.
+        listener: is warned of those left out.
+        max_shift_ev: how far measured standards may be shifted.
+        computed: whether the standards are structures.
+        cache: of computed spectra.
+
+    Raises:
+        XanesflowError: there are none.
+    """
+    if computed:
+        references, calibration, failed = get_references(element, Wanted(given, cache=cache), own, listener)
+        standards = computed_standards(references, element, calibration)
+        share = calibration.known.get("right_pair")
+        often = "" if share is None else f"; in trials, the right pair came first in only {share:.0%}"
+        remark = f"Computed standards do not identify mixtures{often}. Use measured standards for that."
+    else:
+        references, failed = measured_references([Path(each) for each in given], element, own=own)
+        reach = (-max_shift_ev, max_shift_ev)
+        standards = [Standard(each.id, each.curve.energy_ev, each.curve.values, reach) for each in references]
+        remark = ""
+    for sentence in failed:
+        listener.warn(f"Left out: {sentence}")
+    return standards, remark
+
+
+def _compute(
+    candidates: Sequence[Candidate], wanted: Wanted, listener: Listener
+) -> tuple[SpectrumPlan, dict[str, StoredSpectrum]]:
+    """Say what it costs, then get the spectra of all sites."""
+    engine = make_engine(wanted.theory)
+    store = SpectrumStore(wanted.theory, wanted.cache)
+    plan = plan_spectra(candidates, engine, store)
+    missing, workers = plan.missing, wanted.workers or cores()
+    minutes = plan.minutes(workers)
+    kept = len(plan.sites) - len(missing)
+    about = "" if minutes is None else f", about {_minutes(minutes)}" if missing else ""
+    listener.say(
+        f"{plural(len(candidates), 'candidate')} with {plural(len(plan.sites), 'site')}: {kept} kept, "
+        f"{len(missing)} to compute with {wanted.theory}{about}"
+    )
+    if not missing:
+        return plan, dict(plan.known)
+    ended = 0
+
+    def done(site: Site, spectrum: StoredSpectrum) -> None:
+        nonlocal ended
+        ended += 1
+        listener.progress(ended, len(missing))
+        if spectrum.failure:
+            listener.warn(f"✗ {site.material_id}, site {site.index}: {spectrum.failure}")
+
+    return plan, compute_missing(plan, engine, store, workers=workers, done=done)
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute" if minutes > _SOON_MINUTES else "some seconds"
