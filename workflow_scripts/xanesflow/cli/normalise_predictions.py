@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xanesflow.cli.show_match import Wanted, compute_candidates
+from xanesflow.cli.show_match import listening
 from xanesflow.cli.terminal import say
 from xanesflow.matching.candidates import find_candidates
+from xanesflow.matching.get_references import Wanted, compute_candidates
 from xanesflow.matching.references import material_spectra, normalise_averages
 from xanesflow.matching.write_normalised import write_spectrum
 from xanesflow.measured.broaden import Broadening
@@ -53,7 +54,8 @@ def normalise_predictions(
         element = predicted.subset.split("_")[0]
         candidates, _ = find_candidates(wanted.structures, element)
         candidates = [each for each in candidates if each.id in ids]
-        spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, messages))
+        with listening(messages) as listener:
+            spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, listener))
         for sentence in failed:
             say(messages, f"Not normalised: {sentence}", style="yellow")
         for material, spectrum in normalise_averages(predicted, spectra).items():

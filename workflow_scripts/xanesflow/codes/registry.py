@@ -1,20 +1,18 @@
 """The levels of theory: one record (`codes.theory.Theory`) for each, and functions that read the records.
 
 Only this file, `codes/<theory>/` and the tuple of names in `core/sites.py` know a theory by its name. All other code
-calls `theory_of(name)` and reads the record. Records name code as `module:object`, so an import of the registry loads
-no simulation code, pymatgen or pandas. To add a theory, see `xanesflow.codes`.
+calls `theory_of(name)` and reads the record. Records name code as `module:object`, so that it loads when it is used.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from xanesflow.codes.feff.reference import REFERENCE
-from xanesflow.codes.run_files import FEFF_LOGS, RUN_FILES, VASP_FILES, XSPECTRA_FILES
+from xanesflow.codes.run_files import FEFF_LOGS, FEFF_REFERENCE, RUN_FILES, VASP_FILES, XSPECTRA_FILES
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ADDED_THEORIES, known_theories
@@ -55,7 +53,7 @@ FEFF = Theory(
     cost_options=("command", "inputs"),
     cost_basis="fitted to runs of the FEFF 10 of pip, or of FEFF 9.9.1 for a FEFF of your own",
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
-    reference=REFERENCE,
+    reference=FEFF_REFERENCE,
     envelope_sigma=2.5,
     run_features="feff",
     ladder={
@@ -149,7 +147,7 @@ FEFFQ = Theory(
     cost_options=("settings",),
     cost_basis="fitted to runs of the FEFF 10 of pip",
     broadening="core-hole lifetime and quasiparticle self-energy as computed by FEFF; nothing added",
-    reference=REFERENCE,
+    reference=FEFF_REFERENCE,
     limits="Spectra of quick FEFF are an approximation to those of FEFF at larger radii.",
     envelope_sigma=2.5,
     run_features="feffq",
@@ -309,8 +307,7 @@ def run_features() -> dict[str, str]:
 
 def load(target: str) -> Any:
     """Import an object that a record names as `module:object`."""
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return resolve_name(target)
 
 
 def engine_of(name: str, options: Mapping[str, Any]) -> Engine:

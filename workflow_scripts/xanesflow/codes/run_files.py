@@ -17,3 +17,11 @@ XSPECTRA_FILES = (
     *(f"dipole[1-9]/xanes.{end}" for end in ("in", "out", "dat")),
 )
 """Files of the ground state and of a site's run of XSpectra that later stages and a reviewer need."""
+
+FEFF_REFERENCE = (
+    "Cite FEFF with these spectra: FEFF 10 as J. J. Kas, F. D. Vila, C. D. Pemmaraju, T. S. Tan and J. J. Rehr, "
+    "J. Synchrotron Rad. 28, 1801 (2021), FEFF 9 as J. J. Rehr, J. J. Kas, F. D. Vila, M. P. Prange and K. Jorissen, "
+    "Phys. Chem. Chem. Phys. 12, 5503 (2010). FEFF 10.0 is copyrighted by the FEFF Project, University of Washington, "
+    "and SLAC National Accelerator Laboratory (2020), and open source under its own licence."
+)
+"""How FEFF wants to be cited."""

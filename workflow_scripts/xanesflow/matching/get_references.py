@@ -116,7 +116,7 @@ def get_references(
         return references, read_calibration(MEASURED), failed
     calibration = read_calibration(wanted.theory)
     candidates, refused = find_candidates(wanted.structures, element, wanted.narrowing)
-    spectra = _compute(candidates, wanted, listener)
+    spectra = compute_candidates(candidates, wanted, listener)
     folder = wanted.cache or default_folder()
     found, failed = material_spectra(candidates, *spectra)
     if wanted.models:
@@ -169,7 +169,7 @@ def get_standards(
     return standards, remark
 
 
-def _compute(
+def compute_candidates(
     candidates: Sequence[Candidate], wanted: Wanted, listener: Listener
 ) -> tuple[SpectrumPlan, dict[str, StoredSpectrum]]:
     """Say what it costs, then get the spectra of all sites."""
