@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import xanesflow
 from xanesflow.cli import app
-from xanesflow.codes.feff.reference import REFERENCE
+from xanesflow.codes.run_files import FEFF_REFERENCE as REFERENCE
 from xanesflow.core.errors import XanesflowError
 
 
