@@ -165,15 +165,10 @@ def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]
     """The arrays and the metadata of a safetensors file, each by name."""
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except OSError as error:
         raise XanesflowError(f"The model file {path} cannot be read ({error}); train the model first.") from None
     except SafetensorError as error:
         raise XanesflowError(
             f"{path} is not a model file, or it is damaged ({error}); train the model or copy the file again."
         ) from None
-    half = {
-        name for name, tensor in tensors.items() if tensor.dtype == np.float16
-    }  # of `xanesflow model export --half`
-    return {name: each.astype(np.float32) if name in half else each for name, each in tensors.items()}, metadata
