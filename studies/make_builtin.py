@@ -4,9 +4,9 @@
     python studies/make_builtin.py results/dataset/builtin_cu.h5
     python studies/make_builtin.py results/dataset/builtin_cu.h5 --replace    puts it into the package
 
-A kernel regression is fitted to the training part; the validation part says whether learnt weights help and calibrates
-the error bars; the test part judges it. What is there and comes from the same data is not made again. Prints how good
-it is before and after its numbers are rounded to 16 bits, and what is unlike the training sites.
+A kernel regression is fitted to the training part; the validation part calibrates its error bars; the test part judges
+it. What is there and comes from the same data is not made again. Prints how good the model is, and what is unlike the
+training sites.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from xanesflow.dataset.read_dataset import load
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predict_spectra import predict_spectra
-from xanesflow.models import kernel_ridge
 from xanesflow.models.kernel_model import KernelModel, fit_kernel_model
 from xanesflow.models.model_kinds import KERNEL
 from xanesflow.models.network.checkpoint import load_if_there, save_checkpoint
@@ -57,7 +56,7 @@ def main() -> None:
     # Fit, calibrate and predict the test part, unless that was done for these data.
     there = load_if_there(checkpoint)
     if not isinstance(there, KernelModel) or there.card.data_sha256 != data.data_sha256:
-        save_checkpoint(checkpoint, best_of(data, config))
+        save_checkpoint(checkpoint, fit_kernel_model(data, config_json=config))
         for path in (calibration, predictions):
             path.unlink(missing_ok=True)
     if not calibration.exists():
@@ -67,14 +66,14 @@ def main() -> None:
             given.dataset, [checkpoint], predictions, subset=given.subset, calibration=calibration, config_json=config
         )
 
-    # Export it, and judge what is exported beside what was fitted.
+    # Export it, and judge what is exported.
     exported = given.results / "builtin" / given.subset
     shutil.rmtree(exported, ignore_errors=True)
     exported.parent.mkdir(parents=True, exist_ok=True)
-    export_model([checkpoint], exported, half=True)
-    (fitted,), (rounded,) = load_models([checkpoint]), load_models([exported])
+    export_model([checkpoint], exported)
+    (model,) = load_models([exported])
     for part in ("val", "test"):
-        show(part, data, fitted, rounded)
+        show(part, data, model)
     size = sum(path.stat().st_size for path in exported.rglob("*") if path.is_file())
     print(f"{size / 2**20:.1f} MB in {exported}")
     if given.replace:
@@ -82,45 +81,23 @@ def main() -> None:
         shutil.copytree(exported, FOLDER / given.subset)
 
 
-def best_of(data: SubsetData, config: str) -> KernelModel:
-    """With weights that were learnt or without, whichever is better on the validation part."""
-    kernel_ridge.SELECTION_SITES = 2000  # enough to choose length and noise by, in an eighth of the time
-    models = [fit_kernel_model(data, learn=learn, config_json=config) for learn in (False, True)]
-    mean = data.spectra[data.rows("train")].mean(axis=0)
-    ratios = [geometric(data, "val", model, mean) for model in models]
-    for model, ratio in zip(models, ratios, strict=True):
-        print(f"validation part, geometric {ratio:.2f}: {model.how_trained()[0]}", flush=True)
-    return models[int(np.argmax(ratios))]
-
-
-def geometric(data: SubsetData, part: str, model: KernelModel, mean: np.ndarray) -> float:
-    """Geometric mean of how many times smaller the squared error is than that of the mean spectrum."""
-    rows = data.rows(part)
-    truth = data.spectra[rows]
-    errors = [((truth - each) ** 2).mean(axis=1) for each in (mean, model.predict(data.features[rows]))]
-    return float(np.exp(np.log(errors[0] / errors[1]).mean()))
-
-
-def show(part: str, data: SubsetData, fitted: TrainedEnsemble, rounded: TrainedEnsemble) -> None:
+def show(part: str, data: SubsetData, model: TrainedEnsemble) -> None:
     """Print the scores of a part, of all sites and of those that are unlike the training sites."""
     rows = data.rows(part)
     truth, mean = data.spectra[rows], data.spectra[data.rows("train")].mean(axis=0)
-    by_model = [model.seed_models[0].predict(data.features[rows]) for model in (fitted, rounded)]
-    for name, predicted in zip(("fitted", "rounded"), by_model, strict=True):
-        scores = compute_metrics(truth, predicted, mean)
-        ratio = ((truth - mean) ** 2).mean(axis=1) / ((truth - predicted) ** 2).mean(axis=1)
-        relative = np.sqrt(((truth - predicted) ** 2).mean(axis=1)) / truth.mean(axis=1)
-        print(
-            f"{part}, {name}: {len(rows)} spectra, eta {scores.eta:.2f}, geometric {np.exp(np.log(ratio).mean()):.2f}, "
-            f"relative RMS {np.median(relative):.4f} (nine in ten below {np.quantile(relative, 0.9):.4f})"
-        )
-    change = np.abs(by_model[0] - by_model[1]).max() / truth.max()
-    print(f"{part}: rounding changes spectra by up to {change:.1e} of the maximum")
-    sites, calibration = fitted.sites[data.subset], fitted.calibrations[data.subset]
+    predicted = model.seed_models[0].predict(data.features[rows])
+    ratio = ((truth - mean) ** 2).mean(axis=1) / ((truth - predicted) ** 2).mean(axis=1)
+    error = np.sqrt(((truth - predicted) ** 2).mean(axis=1))
+    relative = error / truth.mean(axis=1)
+    print(
+        f"{part}: {len(rows)} spectra, eta {compute_metrics(truth, predicted, mean).eta:.2f}, geometric "
+        f"{np.exp(np.log(ratio).mean()):.2f}, relative RMS {np.median(relative):.4f} (nine in ten below "
+        f"{np.quantile(relative, 0.9):.4f})"
+    )
+    sites, calibration = model.sites[data.subset], model.calibrations[data.subset]
     distance = sites.distance(data.features[rows])
     unlike = distance > (sites.limit or np.inf)
-    error = np.sqrt(((truth - by_model[0]) ** 2).mean(axis=1))
-    lower, upper = calibration.bands(by_model[0][None], distance, 0.95)
+    lower, upper = calibration.bands(predicted[None], distance, 0.95)
     held = ((lower <= truth) & (truth <= upper)).mean(axis=1)
     for name, some in (("like", ~unlike), ("unlike", unlike)):
         if some.any():

@@ -13,7 +13,6 @@ from test_models_data import add_subset, make_dataset
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
-from xanesflow.models import column_weights
 from xanesflow.models import kernel_ridge as module
 from xanesflow.models.kernel_model import fit_kernel_model
 from xanesflow.models.kernel_ridge import KernelRidge, leave_out_materials
@@ -116,29 +115,6 @@ def test_sites_of_one_material_are_too_few():
         KernelRidge.fit(features, spectra, np.full(20, "mp-1"), BLOCKS)
 
 
-def test_learnt_weights_are_small_for_columns_that_say_nothing_and_make_it_better(monkeypatch):
-    monkeypatch.setattr(column_weights, "STEPS", 40)
-    monkeypatch.setattr(column_weights, "RATE", 0.1)
-    features, spectra, materials = sites(300)
-    plain, learnt = (
-        KernelRidge.fit(features[:200], spectra[:200], materials[:200], BLOCKS, learn=learn) for learn in (False, True)
-    )
-    weights = learnt.block_scale / plain.block_scale
-    assert weights[[0, 1, 6]].min() > 1.2 * weights[[2, 3, 4, 5, 7, 8]].max()  # `sites` uses these three columns alone
-    errors = [((model.predict(features[200:]) - spectra[200:]) ** 2).mean() for model in (plain, learnt)]
-    assert errors[1] < 0.7 * errors[0]
-    again = KernelRidge.fit(features[:200], spectra[:200], materials[:200], BLOCKS, learn=True)
-    assert np.array_equal(again.block_scale, learnt.block_scale)
-
-
-def test_too_few_materials_leave_all_weights_alike():
-    features, spectra, materials = sites(60)
-    few = materials[:40]
-    assert len(set(few)) < column_weights.FEWEST_MATERIALS
-    weights = column_weights.learn_weights(features[:40], spectra[:40].astype(float), few)
-    assert np.array_equal(weights, np.ones(9))
-
-
 def test_a_kernel_regression_alone_is_a_model_too(tmp_path):
     dataset = make_dataset(tmp_path / "d.h5")
     data = read_subset(dataset, "Cu_FEFF", "m3gnet+chgnet")
@@ -146,7 +122,7 @@ def test_a_kernel_regression_alone_is_a_model_too(tmp_path):
     save_checkpoint(tmp_path / "k.safetensors", model)
     again = load_checkpoint(tmp_path / "k.safetensors")
     train = data.rows("train")
-    kernel = KernelRidge.fit(data.features[train], data.spectra[train], data.materials[train], [3, 2], learn=True)
+    kernel = KernelRidge.fit(data.features[train], data.spectra[train], data.materials[train], [3, 2])
     assert np.array_equal(again.predict(data.features), kernel.predict(data.features))
     assert again.card.kind == "kernel" and "kernel regression (Matérn 3/2, length" in again.describe()
 

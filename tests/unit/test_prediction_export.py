@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 from feff_runs import layered, perovskite, poscar
-from safetensors.numpy import load_file, save
 from trained_campaign import campaign, model_of
 from typer.testing import CliRunner
 
@@ -17,7 +16,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.features.featurizers import get_featurizer
-from xanesflow.prediction.export_model import export_model, halved
+from xanesflow.prediction.export_model import export_model
 from xanesflow.prediction.trained_models import load_models
 
 
@@ -52,24 +51,6 @@ def test_it_holds_no_path_of_this_machine_and_the_hashes_of_all_its_files(export
         content = (exported / name).read_bytes()
         assert b"/data/of/somebody" not in content and str(campaign()).encode() not in content
     assert b"/data/of/somebody" in (model_of() / "seed0.safetensors").read_bytes()
-
-
-def test_half_the_size_predicts_nearly_the_same_with_the_same_error_bars(exported, tmp_path):
-    half = export_model([model_of()], tmp_path / "half", half=True)
-    whole, rounded = (xanesflow.predict({"a": layered()}, each)["Cu_FEFF"] for each in (exported, half))
-    assert rounded.spectra == pytest.approx(whole.spectra, abs=1e-3 * whole.spectra.max())
-    assert not np.array_equal(rounded.spectra, whole.spectra)
-    assert np.array_equal(rounded.distance, whole.distance) and rounded.limit == whole.limit
-    assert "rounded to 16 bits" in (half / "README.md").read_text()
-    assert "16 bits" not in (exported / "README.md").read_text()
-    weights = [np.asarray(load_file(each / "seed0.safetensors")["network.0.weight"]) for each in (exported, half)]
-    assert weights[1].dtype == np.float16 and weights[1] == pytest.approx(weights[0], rel=1e-3, abs=1e-7)
-
-
-def test_numbers_too_large_for_half_the_size_are_refused(tmp_path):
-    content = save({"coefficients": np.full((2, 2), 1e5)}, {"format": "x"})
-    with pytest.raises(XanesflowError, match="coefficients of the model holds numbers too large for 16 bits"):
-        halved(content)
 
 
 def test_the_same_model_gives_the_same_bytes(exported, tmp_path):

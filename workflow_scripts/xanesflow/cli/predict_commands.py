@@ -261,9 +261,6 @@ def export(
     creator: Annotated[
         str | None, typer.Option(help="Who made it; by default who made the dataset.", show_default=False)
     ] = None,
-    half: Annotated[
-        bool, typer.Option("--half", help="Round the weights to 16 bits: half the size.", show_default=False)
-    ] = False,
 ) -> None:
     """Write a model as a folder to share: all seeds, error bars, model card and hashes, without paths of this machine.
 
@@ -274,12 +271,6 @@ def export(
             from xanesflow.prediction.export_model import export_model
 
         folder = export_model(
-            models,
-            out,
-            calibrations=calibration or [],
-            predictions=predictions or [],
-            licence=licence,
-            creator=creator,
-            half=half,
+            models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
         )
         say(results(), f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")

@@ -35,10 +35,9 @@ class KernelModel(TrainedModel):
         return self.kernel.predict(features)
 
     def how_trained(self) -> list[str]:  # noqa: D102
-        card = self.card
+        card, kernel = self.card, self.kernel
         return [
-            f"kernel regression (Matérn 3/2, length {self.kernel.length:g}, noise {self.kernel.noise:g}"
-            f"{', learnt weights of the features' if card.settings['learn'] else ''}), seed {card.seed}",
+            f"kernel regression (Matérn 3/2, length {kernel.length:g}, noise {kernel.noise:g}), seed {card.seed}",
             f"fitted to {card.n_train} spectra (validation {card.n_val}), validation error {card.val_mse:.4g} bohr⁴",
         ]
 
@@ -60,14 +59,11 @@ class KernelModel(TrainedModel):
         return cls(card, energies_ev, kernel)
 
 
-def fit_kernel_model(
-    data: SubsetData, *, learn: bool = True, seed: int = 0, config_json: str | None = None
-) -> KernelModel:
+def fit_kernel_model(data: SubsetData, *, seed: int = 0, config_json: str | None = None) -> KernelModel:
     """Fit a kernel regression to the training part; the validation part only says how good it is.
 
     Args:
         data: a subset.
-        learn: whether the weights of the features are learnt.
         seed: of the draws.
         config_json: the campaign's configuration, to be stored in the checkpoint.
 
@@ -81,11 +77,9 @@ def fit_kernel_model(
         )
     begin = time.monotonic()
     blocks = list(data.feature_dimensions.values())
-    kernel = KernelRidge.fit(
-        data.features[train], data.spectra[train], data.materials[train], blocks, learn=learn, seed=seed
-    )
+    kernel = KernelRidge.fit(data.features[train], data.spectra[train], data.materials[train], blocks, seed=seed)
     val_mse = float(((kernel.predict(data.features[val]) - data.spectra[val]) ** 2).mean())
-    settings = {"seed": seed, "learn": learn}
+    settings = {"seed": seed}
     card = ModelCard(
         kind=KERNEL,
         subset=data.subset,

@@ -62,7 +62,7 @@ class KernelRidge:
 
     Attributes:
         mean, scale: (d,) each; features enter as `(features - mean) * scale`, then they are clipped (see `_inputs`).
-        block_scale: (d,) factor of each feature: of its block, and its own if weights were learnt.
+        block_scale: (d,) factor of the block to which each feature belongs.
         points: (n, d) float32, inputs of the training sites.
         coefficients: (n, 141) in bohr².
         mean_spectrum: (141,) mean spectrum of the training sites, bohr².
@@ -87,10 +87,9 @@ class KernelRidge:
         blocks: Sequence[int],
         *,
         weights: Sequence[float] | None = None,
-        learn: bool = False,
         seed: int = 0,
     ) -> KernelRidge:
-        """Fit to training sites. Length, noise and weights are chosen on these sites alone.
+        """Fit to training sites. Length and noise are chosen on these sites alone.
 
         Args:
             features: (n, d).
@@ -98,8 +97,7 @@ class KernelRidge:
             materials: (n,) the material of each site; at least two different ones.
             blocks: number of columns of each featurizer, in order.
             weights: extra factor for each block in distances; None means 1 for all.
-            learn: whether each column's weight in distances is learnt (`column_weights`).
-            seed: seed for drawing materials if there are more than SELECTION_SITES or MOST_SITES sites, or to learn.
+            seed: seed for drawing materials if there are more than SELECTION_SITES or MOST_SITES sites.
 
         Raises:
             XanesflowError: all sites belong to one material.
@@ -124,11 +122,6 @@ class KernelRidge:
         points = _inputs(values, mean, scale, block_scale)
         mean_spectrum = spectra.mean(axis=0)
         targets = (spectra - mean_spectrum).astype(np.float64)
-        if learn:
-            from xanesflow.models.column_weights import learn_weights  # imports torch
-
-            block_scale = block_scale * learn_weights(points, targets, names, seed=seed)
-            points = _inputs(values, mean, scale, block_scale)
         length, noise = _choose(points, targets, names, seed)
         coefficients = cho_solve(cho_factor(_matrix(points, length, noise), lower=True, overwrite_a=True), targets)
         return cls(mean, scale, block_scale, points, coefficients, mean_spectrum, length, noise)

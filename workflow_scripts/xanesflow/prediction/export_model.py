@@ -8,9 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import load, save
-
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import new_folder, sha256_file, write_hashes, write_text
 from xanesflow.core.hdf5 import read_hdf5
@@ -39,7 +36,6 @@ def export_model(
     predictions: Sequence[str | Path] = (),
     licence: str | None = None,
     creator: str | None = None,
-    half: bool = False,
 ) -> Path:
     """Write a model as a folder that `predict` reads; the same model gives the same bytes.
 
@@ -51,8 +47,6 @@ def export_model(
             model's campaign are found by themselves.
         licence: SPDX name; None: that of the campaign's dataset, else `LICENCE`.
         creator: who made the model; None: who made the campaign's dataset, else `CREATOR`.
-        half: whether matrices are rounded to 16 bits, which halves the size. Error bars and scores stay those of the
-            model before.
 
     Returns:
         The folder.
@@ -78,15 +72,14 @@ def export_model(
         for seed_model, file in zip(model.seed_models, model.files, strict=True):
             seed = seed_model.card.seed
             copy = temporary / f"seed{seed}.safetensors"
-            content = halved(file.read_bytes()) if half else file.read_bytes()
-            copy.write_bytes(scrubbed_checkpoint(content, scrubber))
+            copy.write_bytes(scrubbed_checkpoint(file.read_bytes(), scrubber))
             hashes[seed] = sha256_file(copy)
         for subset, path in model.calibration_files.items():
             owner = Ensemble(model.card.kind, model.card.features, subset, hashes)
             _copy_calibration(path, temporary / "calibration" / f"{subset}.h5", model, owner, scrubber)
 
         # The description for programs, and the card and licence for people.
-        about = _about(model, predictions, licence=licence, creator=creator) | {"half": half}
+        about = _about(model, predictions, licence=licence, creator=creator)
         about = json.loads(scrubber.text(json.dumps(about)))
         write_text(temporary / MODEL_FILE, json.dumps(about, indent=1, sort_keys=True) + "\n")
         write_text(temporary / "README.md", model_card(about))
@@ -97,22 +90,6 @@ def export_model(
         check_package(files, scrubber)
         write_hashes(temporary, files)
     return folder
-
-
-def halved(content: bytes) -> bytes:
-    """A safetensors file whose matrices have 16 bits a number; vectors, such as energies, stay as they are.
-
-    Raises:
-        XanesflowError: a number is too large for 16 bits.
-    """
-    length = int.from_bytes(content[:_LENGTH], "little")
-    metadata = json.loads(content[_LENGTH : _LENGTH + length]).get("__metadata__", {})
-    tensors = {}
-    for name, values in load(content).items():
-        tensors[name] = values.astype(np.float16) if values.ndim > 1 else values
-        if not np.isfinite(tensors[name]).all():
-            raise XanesflowError(f"{name} of the model holds numbers too large for 16 bits; export it without --half.")
-    return save(tensors, metadata)
 
 
 def scrubbed_checkpoint(content: bytes, scrubber: Scrubber) -> bytes:

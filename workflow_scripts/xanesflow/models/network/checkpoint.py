@@ -192,7 +192,7 @@ def _energy_key(card: ModelCard, subset: str) -> str:
 def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
     """The arrays and the metadata of a safetensors file, each by name."""
     try:
-        tensors, metadata = read_tensors(path)
+        return read_tensors(path)
     except SenselessFileError as error:
         raise XanesflowError(
             f"{path} is not a model file, or it is damaged ({error}); train the model or copy the file again."
@@ -201,6 +201,3 @@ def _read(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]
         raise XanesflowError(
             f"The model file {path} cannot be read ({what_is_wrong(error)}); train the model first."
         ) from None
-    # Of `xanesflow model export --half`
-    half = {name for name, tensor in tensors.items() if tensor.dtype == np.float16}
-    return {name: each.astype(np.float32) if name in half else each for name, each in tensors.items()}, metadata

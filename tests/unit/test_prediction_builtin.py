@@ -1,0 +1,70 @@
+"""Models that come with the package: small, whole, named by `builtin:`, and near what FEFF computes."""
+
+import numpy as np
+import pytest
+from feff_runs import rocksalt
+from scipy.stats import spearmanr
+from shared_data import shared
+from typer.testing import CliRunner
+
+import xanesflow
+from xanesflow.cli import app
+from xanesflow.core.errors import XanesflowError
+from xanesflow.prediction.builtin_models import FOLDER, builtin_models
+from xanesflow.prediction.trained_models import load_models
+from xanesflow.structures.examples import load_examples
+
+MOST_BYTES = 8 * 2**20
+
+
+def call(*words):
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [*map(str, words)])
+    assert "Traceback" not in done.output
+    return done.exit_code, done.output
+
+
+def cuprite():
+    return next(each.structure() for each in load_examples() if each.id == "cu2o-cuprite")
+
+
+def test_each_is_whole_and_all_are_small_and_listed():
+    assert list(builtin_models()) == ["builtin:Cu_FEFF"]
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MOST_BYTES
+    (model,) = load_models(["builtin:Cu_FEFF"])
+    assert model.subsets == ["Cu_FEFF"] and model.calibrations and not model.uncalibrated
+    code, said = call("model", "list")
+    eta = load_about()["subsets"]["Cu_FEFF"]["evidence"]["eta"]
+    assert code == 0 and "builtin:Cu_FEFF" in said and f"{eta:.2f}" in said
+
+
+def load_about():
+    from xanesflow.prediction.exported_model import read_about
+
+    return read_about(FOLDER / "Cu_FEFF")
+
+
+def test_cuprite_is_predicted_near_what_feff_computes():
+    stored = np.load(shared("feff10-reference.npz"))
+    at = stored["ids"].tolist().index("cu2o-cuprite_000")
+    found = xanesflow.predict(cuprite(), "builtin:Cu_FEFF")["Cu_FEFF"]
+    expected = np.interp(found.energy_ev, stored["grid"][at], stored["mu_grid"][at])
+    assert spearmanr(found.spectra[0], expected).statistic > 0.95
+    assert np.sqrt(np.mean((found.spectra[0] - expected) ** 2)) < 0.1 * expected.mean()
+    assert found.band_95 is not None and not found.unlike.any()
+
+
+def test_the_command_predicts_a_mineral_by_its_name(tmp_path):
+    code, said = call("predict", "cuprite", "--model", "builtin:Cu_FEFF", "-o", tmp_path / "cuprite.csv")
+    assert code == 0 and "kernel Cu_FEFF" in said, said
+    assert "lower_95" in (tmp_path / "cuprite.csv").read_text()
+
+
+def test_other_elements_and_other_names_are_refused_in_a_sentence(tmp_path):
+    with pytest.raises(XanesflowError, match="NiO holds Ni, O and the models are of Cu"):
+        xanesflow.predict(rocksalt("Ni"), "builtin:Cu_FEFF")
+    with pytest.raises(
+        XanesflowError, match="No model builtin:Ni_FEFF comes with xanesflow, only builtin:Cu_FEFF; name"
+    ):
+        xanesflow.predict(rocksalt("Ni"), "builtin:Ni_FEFF")
+    code, said = call("predict", "nio-rocksalt", "--model", "builtin:Cu_FEFF")
+    assert code == 2 and "the models are of Cu" in said
