@@ -42,7 +42,7 @@ def draw_curves(path: str | Path, models: Sequence[TrainedModel]) -> None:
         axes = drawn.subplots(1, panels, squeeze=False)[0]
         for card in cards:
             _learning_curve(axes[0], card, first=card is cards[0])
-        axes[0].set(xlabel="epoch", ylabel="mean squared error (bohr⁴)", yscale="log")
+        axes[0].set(xlabel="Epoch", ylabel="Mean squared error (bohr⁴)", yscale="log")
         axes[0].legend()
         if tested is not None:
             _range_test(axes[1], tested)
