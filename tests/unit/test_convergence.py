@@ -79,6 +79,14 @@ def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
     assert "as good as 3" in (tmp_path / "a.yaml").read_text()
     draw_convergence(tmp_path / "t.csv", tmp_path / "f.svg", spearman=0.99, rms=0.05)
     assert "Spearman to the finest" in (tmp_path / "f.svg").read_text()
+    # Two values that are the same calculation do not show that it is converged.
+    compare_rungs(
+        [rungs[0], RungFile(rungs[0].key, 2, rungs[-1].runs), rungs[-1]], subset="Ti_EXCITING",
+        structures=tmp_path / "structures.parquet", energy_start_ev=4964.504, max_flat_start_ev=10.0,
+        processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=tmp_path / "t.csv", answer=tmp_path / "a.yaml",
+        as_config=as_config,
+    )  # fmt: skip
+    assert "points: 2 (no coarser value is converged, so try finer ones)" in (tmp_path / "a.yaml").read_text()
     # The finest value failed: nothing is known, and the answer names no value.
     with ChunkWriter([rungs[-1].runs]) as writer:
         record = {"seconds": 1.0, "outcome": "failed", "reason": "not_converged", "detail": "no field"}

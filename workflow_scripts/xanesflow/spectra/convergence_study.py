@@ -26,6 +26,7 @@ from xanesflow.spectra.similarity import compare_spectra
 
 log = logging.getLogger(__name__)
 
+_SAME_RMS = 1e-9
 COLUMNS = ("site", "key", "value", "finest", "spearman", "rms", "shift_ev", "seconds", "converged", "failed")
 
 
@@ -158,23 +159,29 @@ def compare_rungs(
         all(row["spearman"] >= spearman and row["rms"] <= rms for row in rows if row["rung"] == k)
         for k in range(len(rungs))
     ]
+    # Lengths that round to the same grid are one calculation, and no evidence that the coarser one suffices.
+    same = [all(row["rms"] < _SAME_RMS for row in rows if row["rung"] == k) for k in range(len(rungs))]
     converged = [all(good[j] for j in range(k, finest[rung.key] + 1)) for k, rung in enumerate(rungs)]
     for row in rows:
         row["converged"] = converged[row["rung"]]
     with atomic_path(table) as temporary:
         pd.DataFrame(rows)[list(COLUMNS)].to_csv(temporary, index=False)
-    _write_answer(answer, rungs, converged, subset=subset, as_config=as_config)
+    _write_answer(answer, rungs, converged, same, subset=subset, as_config=as_config)
 
 
 def _write_answer(
     answer: Path,
     rungs: Sequence[RungFile],
     converged: Sequence[bool],
+    same: Sequence[bool],
     *,
     subset: str,
     as_config: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    """Write the coarsest converged value of each option as a config file, with a comment on each."""
+    """Write the coarsest converged value of each option as a config file, with a comment on each.
+
+    `same` says of each rung whether its spectra are those of the finest one.
+    """
     chosen: dict[str, Any] = {}
     said = []
     finest = {rung.key: k for k, rung in enumerate(rungs)}
@@ -186,7 +193,7 @@ def _write_answer(
             log.warning("%s: where %s is converged is %s", subset, key, how)
             continue
         chosen[key] = rungs[first].value
-        only_finest = first == last
+        only_finest = all(same[first:last])
         how = "no coarser value is converged, so try finer ones" if only_finest else f"as good as {rungs[last].value}"
         said.append(f"# {key}: {rungs[first].value} ({how})")
         log.info("%s: %s is converged at %s: %s", subset, key, rungs[first].value, how)
