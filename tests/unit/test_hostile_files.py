@@ -1,6 +1,7 @@
 """Files made to harm, fed to every command that reads such a file: each ends in seconds, and in one sentence."""
 
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -159,9 +160,20 @@ def config_cases(folder):
         yield said, path, lambda path=path: read_config_file(path)
 
 
+ALL = os.environ.get("XANESFLOW_HOSTILE_FILES") == "all"
+LONG = pytest.mark.skipif(not ALL, reason="takes minutes; set XANESFLOW_HOSTILE_FILES=all")
+
+
 @pytest.mark.parametrize(
     "cases",
-    [structure_cases, measured_cases, dataset_cases, array_cases, model_cases, run_cases, config_cases],
+    [
+        array_cases,
+        config_cases,
+        *(
+            pytest.param(each, marks=LONG)
+            for each in (structure_cases, measured_cases, dataset_cases, model_cases, run_cases)
+        ),
+    ],
     ids=lambda cases: cases.__name__,
 )
 def test_every_hostile_file_ends_in_a_sentence(tmp_path, cases):
