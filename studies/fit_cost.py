@@ -163,7 +163,8 @@ def fit_parts(runs: list[dict[str, Any]]) -> np.ndarray:
     def off(logarithms: np.ndarray) -> np.ndarray:
         return np.log(each[:, 1:3] @ np.exp(logarithms) / field)
 
-    of_field = np.exp(least_squares(off, np.log([0.05, 1e-5])).x)
+    # Robust, as a busy machine is noisy.
+    of_field = np.exp(least_squares(off, np.log([0.05, 1e-5]), loss="soft_l1", f_scale=0.1).x)
     return np.array([rest.mean(), *of_field, (scattering / each[:, 3]).mean()])
 
 

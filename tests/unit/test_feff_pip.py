@@ -247,20 +247,14 @@ def test_a_field_that_does_not_converge_is_given_more_iterations(tmp_path, capfd
     assert read_run(files).atomic_number == 29
 
 
-def test_the_first_module_that_fails_is_the_last_and_is_named(tmp_path):
-    bad = COPPER.replace("0 0 0 0\n", "0 0 0 0\n0.1 0.1 0.1 1\n")
+@pytest.mark.parametrize("overlap", ["", "FOLP 0 0.8"])
+def test_the_first_module_that_fails_is_the_last_and_the_card_folp_that_it_advises_changes_nothing(tmp_path, overlap):
+    """So FOLP is no correction; FEFF names potential 0."""
+    bad = COPPER.replace("0 0 0 0\n", "0 0 0 0\n0.2 0.2 0.2 1\n").replace("POTENTIALS", f"{overlap}\nPOTENTIALS")
     printed, code = run(tmp_path / "run", text=bad)
-    assert code != 0
+    assert " FOLP for POTENTIAL type   0 is too big." in printed and code != 0
     assert "xanesflow: pot failed with exit code" in printed and "Calculating cross-section" not in printed
     assert not (tmp_path / "run/xmu.dat").exists()
-
-
-@pytest.mark.parametrize("overlap", ["", "FOLP 0 0.8"])
-def test_the_card_folp_that_feff_advises_changes_nothing(tmp_path, overlap):
-    """So it is no correction; FEFF names potential 0."""
-    bad = COPPER.replace("0 0 0 0\n", "0 0 0 0\n0.2 0.2 0.2 1\n").replace("POTENTIALS", f"{overlap}\nPOTENTIALS")
-    printed, _ = run(tmp_path / "run", text=bad)
-    assert " FOLP for POTENTIAL type   0 is too big." in printed
 
 
 def test_all_ends_with_its_parent(tmp_path):

@@ -34,10 +34,10 @@ from scipy.spatial.distance import cdist
 PIP_ITERATIONS, PIP_ITERATIONS_OPEN = 15.7, 21.4
 """Mean iterations of the published runs of FEFF 9.9.1 at Cu sites, without and with one of Ti..Ni in the structure."""
 
-PIP_ITERATIONS_ELEMENT = 12.6
+PIP_ITERATIONS_ELEMENT = 12.7
 """Mean iterations of the runs of studies/feff10_times.jsonl in elements."""
 
-PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS = 1.84, 0.0538, 9.46e-6, 2.1e-8
+PIP_FIXED, PIP_FIELD, PIP_FIELD_ROWS, PIP_FMS_ROWS = 1.71, 0.0595, 9.13e-6, 1.62e-8
 """c, p₀, p₂ and f₂ of the FEFF 10 of pip with xanesflow's scattering, in processor seconds of one core (2026)."""
 
 OWN_CONSTANT, OWN_FMS, OWN_SCF, OWN_OPEN_SHELL = -19.4564, 1.2111, 0.4495, 0.1955
