@@ -80,6 +80,7 @@ def layout(page: Page) -> Any:
             ],
             className="row",
         ),
+        dcc.Checklist({}, [], id="structure-drawn"),
         html.Div(cards.graph("structure-spectra", "Spectra"), **cards.told(data_lights="1")),
         html.Ul(id="structure-jobs", className="jobs"),
     ]
@@ -197,25 +198,34 @@ def callbacks(page: Page) -> None:
 
     @app.callback(
         Output("structure-jobs", "children"),
+        Output("structure-drawn", "options"),
+        Output("structure-drawn", "value"),
+        Input("jobs", "data"),
+        State("structure-drawn", "options"),
+        State("structure-drawn", "value"),
+    )
+    def _(_jobs: Any, before: Any, drawn: Any) -> tuple[Any, Any, Any]:
+        own = [job for job in page.queue.shown(session()) if job["kind"] in KINDS]
+        results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
+        shown = [
+            cards.job_card(job, result, list(page.queue.files(session(), job["id"])), more=[_rows(job["id"], result)])
+            for job, result in zip(own, results.values(), strict=True)
+        ]
+        options = {job["id"]: job["title"] for job in own if results[job["id"]].get("curves")}
+        new = [name for name in options if name not in (before or {})]
+        return shown, options, [name for name in options if name in new or name in (drawn or [])]
+
+    @app.callback(
         Output("structure-spectra", "figure"),
         Input("jobs", "data"),
-        Input({"overlay": ALL}, "value"),
+        Input("structure-drawn", "value"),
         Input("structure-shown", "value"),
         Input("structure-sites", "value"),
     )
-    def _(_jobs: Any, _drawn: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
-        own = [job for job in page.queue.shown(session()) if job["kind"] in KINDS]
-        off = {each["id"]["overlay"] for each in ctx.inputs_list[1] if not each.get("value")}
+    def _(_jobs: Any, drawn: list[str] | None, shown: str, sites: list[str]) -> Any:
+        own = [job for job in page.queue.shown(session()) if job["id"] in (drawn or [])]
         results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
-        cards_ = [
-            cards.job_card(
-                job, results[job["id"]], list(page.queue.files(session(), job["id"])),
-                more=_rows(job["id"], results[job["id"]], on=job["id"] not in off),
-            )
-            for job in own
-        ]  # fmt: skip
-        drawn = [job for job in own if job["id"] not in off and results[job["id"]].get("curves")]
-        return cards_, _figure(drawn, results, shown, with_sites=bool(sites))
+        return _figure(own, results, shown, with_sites=bool(sites))
 
 
 def _named(structure: Any) -> dict[str, Any]:
@@ -282,15 +292,12 @@ def _about(found: dict[str, Any]) -> Any:
     ]
 
 
-def _rows(job: str, result: dict[str, Any], *, on: bool) -> list[Any]:
-    """Whether a result is drawn, and a row for each of its sites."""
+def _rows(job: str, result: dict[str, Any]) -> Any:
+    """A row for each site of a result."""
     columns = result.get("columns", [])
     rows = [[row["site"], *(row.get(name, "") for name in columns)] for row in result.get("rows", ())]
-    about = [{"tabIndex": "0", "data-site": row["key"]} for row in result.get("rows", ())]
-    return [
-        dcc.Checklist({"on": "draw"}, ["on"] if on else [], id={"overlay": job}, inline=True),
-        cards.table("Sites", ["site", *columns], rows, about),
-    ]
+    about = [{"tabIndex": "0", "data-site": f"{job}:{row['key']}"} for row in result.get("rows", ())]
+    return cards.table("Sites", ["site", *columns], rows, about)
 
 
 def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites: bool) -> dict[str, Any]:
@@ -301,13 +308,14 @@ def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites:
         result, several = results[job["id"]], len(jobs) > 1
         mean = result.get("mean")
         first = figures.COLOURS[number % len(figures.COLOURS)] if several else figures.INK
-        curves = (
-            result["curves"] if (with_sites and shown != "normalised" and len(result["curves"]) > 1) or not mean else []
-        )
+        one_by_one = with_sites and len(result["curves"]) > 1
+        curves = result["curves"] if shown != "normalised" and (one_by_one or not mean) else []
         for k, curve in enumerate(curves):
             colour = first if several else figures.COLOURS[k % len(figures.COLOURS)]
             values = [scale * value for value in curve["cross_section"]]
-            traces.append(figures.trace(curve["energy"], values, curve["name"], colour, 1.2, site=curve["key"]))
+            traces.append(
+                figures.trace(curve["energy"], values, curve["name"], colour, 1.2, site=f"{job['id']}:{curve['key']}")
+            )
         if (mean and shown in mean) or (mean and shown == "background"):
             key = "normalised" if shown == "normalised" else "cross_section"
             energy = mean["normalised_energy" if shown == "normalised" else "energy"]
@@ -321,4 +329,5 @@ def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites:
                 name = f"background{' of ' + job['title'] if several else ''}"
                 traces.append(figures.trace(mean["normalised_energy"], values, name, first, 1.2, line={"dash": "dash"}))
     title = "Normalised absorption" if shown == "normalised" else "Cross section (10⁻³ bohr²)"
-    return figures.spectra(traces, title, empty="Spectra that you compute are drawn here.")
+    nothing = "Spectra that you compute are drawn here."
+    return figures.spectra(traces, title, empty="These are not normalised (yet)." if jobs else nothing)
