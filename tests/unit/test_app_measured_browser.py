@@ -157,3 +157,14 @@ def test_ambiguous_columns_are_answered_in_the_form_and_bad_files_refused_beside
     page.click("#measured-read")
     says(page, "#measured-about", "transmission, columns")
     page.wait_for_function("document.querySelector('#measured-error').innerText === ''")
+
+
+def test_contrast_and_labels_are_good(page, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    send(page, "files", *(xdi(tmp_path / f"s{n}.xdi", "mu", ENERGY, measured(4.0 + n)) for n in range(2)))
+    says(page, "#measured-about", "Fe K, as stated")
+    page.evaluate("document.querySelectorAll('#panel-measured details').forEach(each => { each.open = true; })")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        assert found.response["violations"] == [], found.generate_report()
