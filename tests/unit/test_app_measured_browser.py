@@ -75,7 +75,7 @@ def newest(page, title):
     return page.inner_text("#measured-jobs > li:first-child")
 
 
-def test_from_a_scan_to_a_match_a_mixture_and_a_site(page, tmp_path):  # noqa: PLR0915 - one way through the page
+def test_from_a_scan_to_a_match_a_mixture_and_a_site(page, tmp_path):
     send(page, "files", xdi(tmp_path / "scan.xdi", "mu", ENERGY, 0.3 + 1.3 * measured(4.0)))
     says(page, "#measured-about", "Fe K, as stated")
     e0 = number(page, "e0")
@@ -123,8 +123,7 @@ def test_from_a_scan_to_a_match_a_mixture_and_a_site(page, tmp_path):  # noqa: P
     # Interpret: no model reads iron, one reads copper.
     page.click("text=Interpret: what is")
     says(page, "#measured-no-model", "There is no interpreter for Fe")
-    page.click("#measured-interpret")
-    says(page, "#measured-refused", "snakemake interpretation")
+    assert not page.is_visible("#measured-interpret")
     send(page, "files", xdi(tmp_path / "cu.xdi", "mutrans", COPPER, mu(COPPER, e0=8990.0), element="Cu"))
     says(page, "#measured-about", "Cu K, as stated")
     page.wait_for_selector("#measured-model input", state="attached")
@@ -157,3 +156,14 @@ def test_ambiguous_columns_are_answered_in_the_form_and_bad_files_refused_beside
     page.click("#measured-read")
     says(page, "#measured-about", "transmission, columns")
     page.wait_for_function("document.querySelector('#measured-error').innerText === ''")
+
+
+def test_contrast_and_labels_are_good(page, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    send(page, "files", *(xdi(tmp_path / f"s{n}.xdi", "mu", ENERGY, measured(4.0 + n)) for n in range(2)))
+    says(page, "#measured-about", "Fe K, as stated")
+    page.evaluate("document.querySelectorAll('#panel-measured details').forEach(each => { each.open = true; })")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        assert found.response["violations"] == [], found.generate_report()

@@ -148,16 +148,13 @@ def answer(job: str, result: dict[str, Any], laid: int) -> Iterable[Any]:
     readings = result.get("readings", ())
     for reading in readings[:_MOST_SHOWN]:
         yield html.H4(reading["source"])
-        yield html.Div(
-            cards.table(
-                f"What the site of {reading['source']} is like",
-                ["", "value", "90 % bar", "without the spectrum", "", "bar in prior"],
-                [
-                    [each[0], *(cell.replace(" ", "\u00a0") for cell in each[1:4]), each[4], _bar(*numbers)]
-                    for each, numbers in zip(reading["cells"], reading["numbers"], strict=True)
-                ],
-            ),
-            className="foreign" if reading["warning"] else "",
+        yield cards.table(
+            f"What the site of {reading['source']} is like",
+            ["", "value", "90 % bar", "without the spectrum", "", "bar in prior"],
+            [
+                [each[0], *(cell.replace(" ", "\u00a0") for cell in each[1:4]), each[4], _bar(*numbers)]
+                for each, numbers in zip(reading["cells"], reading["numbers"], strict=True)
+            ],
         )
         yield html.P(reading["warning"], className="error")
         yield html.P(reading["nearest"], className="soft")

@@ -118,8 +118,11 @@ def layout(page: Page) -> Any:
         [
             html.Summary("Interpret: what is its site like?"),
             html.P(id="measured-no-model", className="soft"),
-            _choice("model", "Model", {}, ""),
-            _button("interpret", "Interpret"),
+            html.Div(
+                [_choice("model", "Model", {}, ""), _button("interpret", "Interpret")],
+                id="measured-interpretable",
+                hidden=True,
+            ),
         ]
     )
     left = [
@@ -241,12 +244,13 @@ def _of_answers(page: Page) -> None:
         Output("measured-model", "options"),
         Output("measured-model", "value"),
         Output("measured-no-model", "children"),
+        Output("measured-interpretable", "hidden"),
         Input("measured", "data"),
     )
-    def _(measured: Any) -> tuple[list[str], str | None, str]:
+    def _(measured: Any) -> tuple[list[str], str | None, str, bool]:
         element = (measured or {}).get("found", {}).get("shown", {}).get("element", "")
         names = [each.name for each in _models(page) if re.search(f"-({element}_[^-]*|all)-", each.name)]
-        return names, next(iter(names), None), "" if names else _NO_MODEL.format(element)
+        return names, next(iter(names), None), "" if names else _NO_MODEL.format(element), not names
 
     @app.callback(
         output=[Output("measured-refused", "children"), Output("acted", "data", allow_duplicate=True)],

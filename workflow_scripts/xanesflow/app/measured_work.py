@@ -31,7 +31,7 @@ from xanesflow.matching.get_references import (
     one_element,
     own_of,
 )
-from xanesflow.matching.mixtures import Mixture, fit_mixtures
+from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.ranking import Row
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
@@ -215,7 +215,7 @@ def match_scans(work: Work) -> dict[str, Any]:
     references, calibration, left_out = get_references(
         one_element(spectra), wanted, own_of(files.place, spectra), listener
     )
-    matches = []
+    matches: list[Match] = []
     for spectrum in spectra:
         work.say(0.9 + 0.1 * len(matches) / len(spectra), f"{len(matches)} of {plural(len(spectra), 'scan')} matched")
         matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
@@ -223,7 +223,7 @@ def match_scans(work: Work) -> dict[str, Any]:
     words: list[object] = [files.place, *candidates, *["--measured"] * wanted.measured]
     words += ["--contains", contains] * bool(contains) + ["--max-atoms", most] * (most is not None)
     words += chain.from_iterable((f"--{option}", name) for option, name in names.items())
-    result = {"names": list(_RANKED), "remarks": remarks, "terminal": _terminal("match", given, words)}
+    result: dict[str, Any] = {"names": list(_RANKED), "remarks": remarks, "terminal": _terminal("match", given, words)}
     if len(matches) > 1:
         rows = [(n, match.rows[0], [_short(match.spectrum.source)]) for n, match in enumerate(matches)]
         result["names"] = ["scan", *_RANKED[1:], "what can be said"]
@@ -293,7 +293,7 @@ def mix_scans(work: Work) -> dict[str, Any]:
     most, sum_to_one = given["most"], given["sum_to_one"]
     files, spectra, remarks, listener = _begin(work)
     standards, _ = get_standards(one_element(spectra), files.standards, own_of(files.place, spectra), listener)
-    fits = []
+    fits: list[MixtureFit] = []
     for spectrum in spectra:
         work.say(len(fits) / len(spectra), f"{len(fits)} of {plural(len(spectra), 'scan')} fitted")
         fits.append(fit_mixtures(spectrum, standards, most=most, sum_to_one=sum_to_one))

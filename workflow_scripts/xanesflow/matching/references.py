@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from xanesflow.matching.ranking import Reference
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
-from xanesflow.prediction.data import SubsetPrediction
-from xanesflow.prediction.predictor import Predictor
+
+if TYPE_CHECKING:
+    from xanesflow.prediction.data import SubsetPrediction
 
 MEASURED = "measured"
 """Takes the place of a level of theory where the candidates are measured spectra."""
@@ -92,6 +94,8 @@ def predicted_spectra(
     Raises:
         XanesflowError: the model cannot be read, or it predicts the element at no level or at several.
     """
+    from xanesflow.prediction.predictor import Predictor  # slow to import
+
     element = candidates[0].element
     known = [each for each in candidates if each.id in spectra]
     predicted = Predictor(models).predict({each.id: each.structure() for each in known})
