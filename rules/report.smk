@@ -136,7 +136,7 @@ rule draw_together:
         mem_mb=more_each_time(2000),
         runtime=more_each_time(10),
     message:
-        "Drawing {wildcards.model} on {wildcards.features} on all subsets together"
+        "Drawing all subsets together by {wildcards.model} on {wildcards.features}"
     script:
         "../workflow_scripts/draw_together.py"
 

@@ -38,6 +38,7 @@ STAGES = {
     "report": {
         "draw_curation": "Drawing what curation",
         "draw_evaluation": "Drawing the errors",
+        "draw_together": "Drawing all subsets together",
         "draw_uncertainty": "Drawing the error bars",
         "describe_sites": "Describing all sites",
         "map_features": "Placing all sites",
