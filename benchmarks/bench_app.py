@@ -146,9 +146,8 @@ def main() -> None:
 
             spent = processor_seconds(server.pid)
             for shown in ["normalised", "background", "cross_section"] * 10:
-                first.call(
-                    "structure-shown.value", {"structure-shown.value": shown, "structure-sites.value": ["sites"]}
-                )
+                values = {"structure-shown.value": shown, "structure-drawn.value": [job["id"]]}
+                first.call("structure-shown.value", {**values, "structure-sites.value": ["sites"]})
             rows.append(("a switch: processor", (processor_seconds(server.pid) - spent) / 30))
             spent = processor_seconds(server.pid)
             for _ in range(30):
