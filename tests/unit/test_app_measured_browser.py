@@ -75,7 +75,7 @@ def newest(page, title):
     return page.inner_text("#measured-jobs > li:first-child")
 
 
-def test_from_a_scan_to_a_match_a_mixture_and_a_site(page, tmp_path):  # noqa: PLR0915 - one way through the page
+def test_from_a_scan_to_a_match_a_mixture_and_a_site(page, tmp_path):
     send(page, "files", xdi(tmp_path / "scan.xdi", "mu", ENERGY, 0.3 + 1.3 * measured(4.0)))
     says(page, "#measured-about", "Fe K, as stated")
     e0 = number(page, "e0")
