@@ -174,7 +174,9 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait(60)
-        time.sleep(2)
+        end = time.monotonic() + 30
+        while any(Path(f"/proc/{one}").exists() for one in started) and time.monotonic() < end:
+            time.sleep(0.2)
         rows.append(("processes left behind", float(sum(Path(f"/proc/{one}").exists() for one in started))))
     for name, value in rows:
         print(f"{name:40} {value:10.3f}")

@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_engine import WorkingDirectory
+from feff_runs import bent_chain, poscar
 from queued_work import KINDS
+from trained_campaign import model_of
 from typer.testing import CliRunner
 
 import xanesflow
@@ -20,7 +23,7 @@ from xanesflow.app.campaign_work import read_campaign
 from xanesflow.app.security import Access
 from xanesflow.app.server import make_page
 from xanesflow.app.shared_page import Settings
-from xanesflow.app.structure_view import _given
+from xanesflow.app.structure_view import _figure, _given
 from xanesflow.app.uploads import Uploads
 from xanesflow.cli import app
 from xanesflow.config import result_paths as paths
@@ -319,6 +322,30 @@ def test_a_campaign_is_shown_as_status_counts_it_and_its_report_in_a_box_of_its_
         assert client(page, token="").get("/campaign/report").status_code == 403
     finally:
         page.queue.close()
+
+
+def test_a_model_predicts_what_the_command_predicts_with_its_error_band(page, tmp_path, monkeypatch):
+    (tmp_path / "chain.vasp").write_text(poscar(bent_chain()))
+    given = {"disorder": "refuse", "element": "Cu", "model": str(model_of())}
+    job = page.queue.add("one", "predict_spectra", "predict", given, {"files": [tmp_path / "chain.vasp"]})
+    assert ended(page.queue, job).error == ""
+    found = page.queue.result("one", job.id)
+    monkeypatch.chdir(tmp_path)
+    assert found["terminal"][:2] == ["xanesflow", "predict"]
+    done = CliRunner().invoke(app, found["terminal"][1:])
+    assert done.exit_code == 0, done.output
+    table = "chain_Cu_predicted.csv"
+    own, shown = (pd.read_csv(each, comment="#") for each in (tmp_path / table, page.queue.files("one", job.id)[table]))
+    pd.testing.assert_frame_equal(own, shown)
+    assert len(found["rows"]) == len(found["curves"]) == 3
+    low, high = found["mean"]["band"]
+    assert all(a < b < c for a, b, c in zip(low, found["mean"]["cross_section"], high, strict=True))
+    drawn = _figure([{"id": job.id, "title": "x"}], {job.id: found}, "cross_section", with_sites=True)
+    assert [len(each["x"]) for each in drawn["data"]] == [141] * (3 + 1 + 2)
+    refused = page.queue.add(
+        "one", "predict_spectra", "x", {**given, "element": "O"}, {"files": [tmp_path / "chain.vasp"]}
+    )
+    assert ended(page.queue, refused).error == "The model predicts no O; it covers Cu_FEFF."
 
 
 def test_structures_are_found_by_their_elements(page):

@@ -7,17 +7,17 @@ Callbacks must be quick and import nothing heavy (numpy, pymatgen and larch live
   answer. Bad input raises XanesflowError; show `str(error)` beside the field, in an element of class `error`;
 - **queue** what takes longer: `page.queue.add(session(), "compute_spectra", title, given)`. The store `jobs` holds the
   session's jobs (`WorkQueue.shown`) and changes whenever one of them does, in every tab and after a reload; draw
-  your view from it. `page.queue.result(session(), id)` is what the work has shown so far, and `cards.job_card` draws a
+  your view from it. `page.queue.result(session(), id)` is what the work has shown so far, and `pieces.job_card` draws a
   job with progress, cancel and downloads.
 
-**Work** is a function `(work: Work) -> dict` of a module `*_work`, listed in `kinds.KINDS`. It calls the library and
+**Work** is a function `(work: Work) -> dict` of a module `*_work`, listed in `tasks.KINDS`. It calls the library and
 may call `work.say(share, sentence)`, `work.show(result)` for a first part of the result, and write files for the reader
-below `work.files`: `/download/JOB/NAME` gives them, and `cards.job_card` lists them. Let the command's own writer
+below `work.files`: `/download/JOB/NAME` gives them, and `pieces.job_card` lists them. Let the command's own writer
 write them, so that the page and the terminal give the same bytes. What it returns is the result: plain JSON, with
 `"terminal"`: the words of the command that gives the same (`xanesflow` first).
 
-**Files** come from an element `cards.drop(purpose, ...)`: the browser sends each to `/upload/PURPOSE`, and the store of
+**Files** come from an element `pieces.drop(purpose, ...)`: a browser sends each to `/upload/PURPOSE`, and the store of
 that drop then holds `[{"id", "name"}]`; `page.uploads.path(session(), id)` finds one. No path of a browser is opened.
 
-**Figures** are plain dictionaries from `figures.py`, in a `cards.graph(id)`, which brings SVG and PNG by itself.
+**Figures** are plain dictionaries from `plots.py`, in a `pieces.graph(id)`, which brings SVG and PNG by itself.
 """

@@ -8,7 +8,7 @@ from typing import Any
 from dash import Input, Output, dcc, html
 from flask import Response, send_file
 
-from xanesflow.app import cards
+from xanesflow.app import pieces
 from xanesflow.app.shared_page import Page
 from xanesflow.config import result_paths as paths
 from xanesflow.core.errors import XanesflowError, sentence_about
@@ -32,7 +32,7 @@ def layout(page: Page) -> Any:
     return [
         html.H2(f"Campaign {campaign.resolve().name}"),
         html.P(html.Button("Read again", id="campaign-read", type="button"), className="row"),
-        cards.error("campaign-error"),
+        pieces.error("campaign-error"),
         html.Div(id="campaign-shown"),
         dcc.Interval(id="campaign-tick", interval=1000 * _SECONDS, disabled=True),
     ]
@@ -76,12 +76,12 @@ def _shown(found: dict[str, Any]) -> Any:
         share = (row["done"] + row["n_failed"]) / max(row["sites"], 1)
         texts = {**row, "used": row["hours"][0], "expected": row["hours"][1]}
         cells = [f"{value:,}" if isinstance(value := texts[key], int) else value for key in _COLUMNS]
-        bar = html.Progress(value=f"{share:.4f}", max="1", **cards.told(aria_label=f"Ended sites of {row['subset']}"))
+        bar = html.Progress(value=f"{share:.4f}", max="1", **pieces.told(aria_label=f"Ended sites of {row['subset']}"))
         rows.append([*cells, bar])
     report = html.A("Open the report", href="/campaign/report", target="_blank", rel="noopener", className="report")
     parts = [
         html.P(found["forecast"]),
-        cards.table("Progress", [*_COLUMNS.values(), "progress"], rows),
+        pieces.table("Progress", [*_COLUMNS.values(), "progress"], rows),
         html.P(f"Stages: {found['stages']}.", className="soft"),
         html.P(report if found["report"] else "There is no report yet.", className="row"),
         *(html.P(each, className="remark") for each in found["notes"]),
@@ -91,8 +91,8 @@ def _shown(found: dict[str, Any]) -> Any:
         more = f", the first {len(found['failed'])} are shown" if found["n_failed"] > len(found["failed"]) else ""
         parts += [
             html.H2("What failed, and why"),
-            cards.table("Reasons", ["subset", "reason", "sites"], counts),
+            pieces.table("Reasons", ["subset", "reason", "sites"], counts),
             html.P(f"{plural(found['n_failed'], 'failed site')} listed{more}.", className="soft"),
-            cards.table("Failed sites", ["site", "subset", "reason", "detail"], found["failed"]),
+            pieces.table("Failed sites", ["site", "subset", "reason", "detail"], found["failed"]),
         ]
-    return [*parts, cards.terminal(found["terminal"])]
+    return [*parts, pieces.terminal(found["terminal"])]

@@ -11,10 +11,10 @@ from typing import Any, cast
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from flask import Flask, Response, jsonify, request, send_file
 
-from xanesflow.app import campaign_view, cards, measured_view, structure_view
-from xanesflow.app.kinds import HEAVY, KINDS
+from xanesflow.app import campaign_view, measured_view, pieces, structure_view
 from xanesflow.app.security import Access, session
 from xanesflow.app.shared_page import Page, Settings
+from xanesflow.app.tasks import HEAVY, KINDS
 from xanesflow.app.uploads import Uploads
 from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.text import plural
@@ -68,20 +68,20 @@ def _layout(page: Page) -> html.Div:
     tabs = [
         html.Button(
             label, id=f"tab-{name}", type="button", role="tab", className="view",
-            **cards.told(aria_selected="false" if k else "true", aria_controls=f"panel-{name}"),
+            **pieces.told(aria_selected="false" if k else "true", aria_controls=f"panel-{name}"),
         )
         for k, (name, label, _) in enumerate(VIEWS)
     ]  # fmt: skip
     panels = [
         html.Section(
             view.layout(page), id=f"panel-{name}", role="tabpanel", hidden=bool(k),
-            **cards.told(aria_labelledby=f"tab-{name}"),
+            **pieces.told(aria_labelledby=f"tab-{name}"),
         )
         for k, (name, _, view) in enumerate(VIEWS)
     ]  # fmt: skip
     return html.Div(
         [
-            html.Header([html.H1("xanesflow"), html.Div(tabs, role="tablist", **cards.told(aria_label="Views"))]),
+            html.Header([html.H1("xanesflow"), html.Div(tabs, role="tablist", **pieces.told(aria_label="Views"))]),
             html.P(id="trouble", className="error", role="alert"),
             html.P(id="kept", className="remark", role="status"),
             html.Main(panels),

@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 
-from xanesflow.app import cards, figures
+from xanesflow.app import pieces, plots
 from xanesflow.app.security import session
 from xanesflow.app.shared_page import Page
 from xanesflow.codes.single_sites import single_site_theories
@@ -29,7 +29,7 @@ def layout(page: Page) -> Any:
     methods |= {f"model:{k}": f"model {Path(name).name}" for k, name in enumerate(page.settings.models)}
     left = [
         html.H2("1. Structure"),
-        cards.drop("structure-files", "structure", "A structure file: CIF, POSCAR, JSON, xyz or vasprun.xml"),
+        pieces.drop("structure-files", "structure", "A structure file: CIF, POSCAR, JSON, xyz or vasprun.xml"),
         html.Div(
             [
                 html.Label("… or search examples and minerals: name, formula", htmlFor="structure-words"),
@@ -45,7 +45,7 @@ def layout(page: Page) -> Any:
             ],
             className="field",
         ),
-        cards.error("structure-error"),
+        pieces.error("structure-error"),
         html.Div(id="structure-found"),
         dcc.Store(id="structure", storage_type="session"),
         html.Div(id="structure-about"),
@@ -62,7 +62,7 @@ def layout(page: Page) -> Any:
                 ),
                 html.P(id="structure-time", className="soft", role="status"),
                 html.Button("Compute", id="structure-compute", type="button", className="main"),
-                cards.error("structure-refused"),
+                pieces.error("structure-refused"),
             ],
             id="structure-next",
             hidden=True,
@@ -80,7 +80,8 @@ def layout(page: Page) -> Any:
             ],
             className="row",
         ),
-        html.Div(cards.graph("structure-spectra", "Spectra"), **cards.told(data_lights="1")),
+        dcc.Checklist({}, [], id="structure-drawn"),
+        html.Div(pieces.graph("structure-spectra", "Spectra"), **pieces.told(data_lights="1")),
         html.Ul(id="structure-jobs", className="jobs"),
     ]
     return html.Div([html.Div(left), html.Div(right)], className="columns")
@@ -197,25 +198,34 @@ def callbacks(page: Page) -> None:
 
     @app.callback(
         Output("structure-jobs", "children"),
+        Output("structure-drawn", "options"),
+        Output("structure-drawn", "value"),
+        Input("jobs", "data"),
+        State("structure-drawn", "options"),
+        State("structure-drawn", "value"),
+    )
+    def _(_jobs: Any, before: Any, drawn: Any) -> tuple[Any, Any, Any]:
+        own = [job for job in page.queue.shown(session()) if job["kind"] in KINDS]
+        results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
+        shown = [
+            pieces.job_card(job, result, list(page.queue.files(session(), job["id"])), more=[_rows(job["id"], result)])
+            for job, result in zip(own, results.values(), strict=True)
+        ]
+        options = {job["id"]: job["title"] for job in own if results[job["id"]].get("curves")}
+        new = [name for name in options if name not in (before or {})]
+        return shown, options, [name for name in options if name in new or name in (drawn or [])]
+
+    @app.callback(
         Output("structure-spectra", "figure"),
         Input("jobs", "data"),
-        Input({"overlay": ALL}, "value"),
+        Input("structure-drawn", "value"),
         Input("structure-shown", "value"),
         Input("structure-sites", "value"),
     )
-    def _(_jobs: Any, _drawn: list[Any], shown: str, sites: list[str]) -> tuple[Any, Any]:
-        own = [job for job in page.queue.shown(session()) if job["kind"] in KINDS]
-        off = {each["id"]["overlay"] for each in ctx.inputs_list[1] if not each.get("value")}
+    def _(_jobs: Any, drawn: list[str] | None, shown: str, sites: list[str]) -> Any:
+        own = [job for job in page.queue.shown(session()) if job["id"] in (drawn or [])]
         results = {job["id"]: page.queue.result(session(), job["id"]) for job in own}
-        cards_ = [
-            cards.job_card(
-                job, results[job["id"]], list(page.queue.files(session(), job["id"])),
-                more=_rows(job["id"], results[job["id"]], on=job["id"] not in off),
-            )
-            for job in own
-        ]  # fmt: skip
-        drawn = [job for job in own if job["id"] not in off and results[job["id"]].get("curves")]
-        return cards_, _figure(drawn, results, shown, with_sites=bool(sites))
+        return _figure(own, results, shown, with_sites=bool(sites))
 
 
 def _named(structure: Any) -> dict[str, Any]:
@@ -251,7 +261,7 @@ def _found_table(found: dict[str, Any]) -> Any:
     more = "" if found["number"] == len(rows) else f", the first {len(rows)} are shown; write more words"
     return [
         html.P(f"{plural(found['number'], 'structure')} found{more}.", className="soft"),
-        cards.table("Structures found", ["take", "structure and reference"], rows),
+        pieces.table("Structures found", ["take", "structure and reference"], rows),
     ]
 
 
@@ -270,27 +280,24 @@ def _about(found: dict[str, Any]) -> Any:
     ]
     about = [{"tabIndex": "0", "data-site": f"0-{site['index']}"} for site in found["sites"]]
     drawn = dcc.Graph(
-        figure=figures.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
+        figure=plots.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
         config={"displayModeBar": False, "responsive": True}, style={"height": "300px"}, clear_on_unhover=True,
     )  # fmt: skip
     return [
         html.H3(found["formula"]),
         html.Dl([part for name, said in facts.items() for part in (html.Dt(name), html.Dd(said))]),
         *(html.P(each, className="remark") for each in found["notes"]),
-        html.Div(drawn, role="figure", **cards.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
-        cards.table("Absorbing sites", ["site", "atoms", "neighbours"], sites, about),
+        html.Div(drawn, role="figure", **pieces.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
+        pieces.table("Absorbing sites", ["site", "atoms", "neighbours"], sites, about),
     ]
 
 
-def _rows(job: str, result: dict[str, Any], *, on: bool) -> list[Any]:
-    """Whether a result is drawn, and a row for each of its sites."""
+def _rows(job: str, result: dict[str, Any]) -> Any:
+    """A row for each site of a result."""
     columns = result.get("columns", [])
     rows = [[row["site"], *(row.get(name, "") for name in columns)] for row in result.get("rows", ())]
-    about = [{"tabIndex": "0", "data-site": row["key"]} for row in result.get("rows", ())]
-    return [
-        dcc.Checklist({"on": "draw"}, ["on"] if on else [], id={"overlay": job}, inline=True),
-        cards.table("Sites", ["site", *columns], rows, about),
-    ]
+    about = [{"tabIndex": "0", "data-site": f"{job}:{row['key']}"} for row in result.get("rows", ())]
+    return pieces.table("Sites", ["site", *columns], rows, about)
 
 
 def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites: bool) -> dict[str, Any]:
@@ -300,25 +307,27 @@ def _figure(jobs: list[Any], results: dict[str, Any], shown: str, *, with_sites:
     for number, job in enumerate(jobs):
         result, several = results[job["id"]], len(jobs) > 1
         mean = result.get("mean")
-        first = figures.COLOURS[number % len(figures.COLOURS)] if several else figures.INK
-        curves = (
-            result["curves"] if (with_sites and shown != "normalised" and len(result["curves"]) > 1) or not mean else []
-        )
+        first = plots.COLOURS[number % len(plots.COLOURS)] if several else plots.INK
+        one_by_one = with_sites and len(result["curves"]) > 1
+        curves = result["curves"] if shown != "normalised" and (one_by_one or not mean) else []
         for k, curve in enumerate(curves):
-            colour = first if several else figures.COLOURS[k % len(figures.COLOURS)]
+            colour = first if several else plots.COLOURS[k % len(plots.COLOURS)]
             values = [scale * value for value in curve["cross_section"]]
-            traces.append(figures.trace(curve["energy"], values, curve["name"], colour, 1.2, site=curve["key"]))
+            traces.append(
+                plots.trace(curve["energy"], values, curve["name"], colour, 1.2, site=f"{job['id']}:{curve['key']}")
+            )
         if (mean and shown in mean) or (mean and shown == "background"):
             key = "normalised" if shown == "normalised" else "cross_section"
             energy = mean["normalised_energy" if shown == "normalised" else "energy"]
             name = job["title"] if several else "average" if len(result["curves"]) > 1 else result["curves"][0]["name"]
-            traces.append(figures.trace(energy, [scale * value for value in mean[key]], name, first, 2.4))
+            traces.append(plots.trace(energy, [scale * value for value in mean[key]], name, first, 2.4))
             if key == "cross_section" and mean.get("band"):
                 low, high = ([scale * value for value in ends] for ends in mean["band"])
-                traces += figures.band(energy, low, high, first)
+                traces += plots.band(energy, low, high, first)
             if shown == "background" and mean.get("background"):
                 values = [scale * value for value in mean["background"]]
                 name = f"background{' of ' + job['title'] if several else ''}"
-                traces.append(figures.trace(mean["normalised_energy"], values, name, first, 1.2, line={"dash": "dash"}))
+                traces.append(plots.trace(mean["normalised_energy"], values, name, first, 1.2, line={"dash": "dash"}))
     title = "Normalised absorption" if shown == "normalised" else "Cross section (10⁻³ bohr²)"
-    return figures.spectra(traces, title, empty="Spectra that you compute are drawn here.")
+    nothing = "Spectra that you compute are drawn here."
+    return plots.spectra(traces, title, empty="These are not normalised (yet)." if jobs else nothing)

@@ -106,7 +106,8 @@ def start(
         )
         hosts = frozenset(each.lower() for name in own for each in (name, f"{name}:{port}"))
         settings = Settings(
-            folder=place, cache=cache, at_a_time=at_a_time, models=tuple(models),
+            folder=place, cache=cache and cache.resolve(), at_a_time=at_a_time,
+            models=tuple(str(Path(each).resolve()) if Path(each).exists() else each for each in models),
             campaign=campaign or (here if (here / "results").is_dir() else None),
         )  # fmt: skip
         page = make_page(settings, Access(hosts, token, f"xanesflow_{port}", alone=group.host is None))

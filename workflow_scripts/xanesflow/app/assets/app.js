@@ -96,10 +96,13 @@
     if (site === lit) return;
     lit = site;
     $('[data-lights] .js-plotly-plot').forEach((figure) => {
-      const there = figure.data.some((trace) => trace.meta && trace.meta.site === site);
+      // A row of a result names its job, as `job:site`; a row of the structure stands for that site of every result.
+      const same = (trace) => !!site && !!trace.meta && !!trace.meta.site &&
+        (trace.meta.site === site || trace.meta.site.endsWith(":" + site));
+      const there = figure.data.some(same);
       const lines = figure.data.map((trace, k) => [trace, k]).filter(([trace]) => trace.meta && trace.meta.width);
       if (!lines.length) return;
-      const own = ([trace]) => trace.meta.site === site;
+      const own = ([trace]) => same(trace);
       window.Plotly.restyle(figure, {
         opacity: lines.map((each) => (!there || own(each) ? 1 : 0.2)),
         "line.width": lines.map((each) => each[0].meta.width * (there && own(each) ? 2 : 1)),

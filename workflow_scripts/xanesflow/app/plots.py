@@ -80,6 +80,8 @@ def cell(picture: Mapping[str, Any], absorber: str) -> dict[str, Any]:
         _lines(picture["edges"], "rgba(128,128,128,0.9)", 2),
         _lines([[places[a], places[b]] for a, b in picture["bonds"]], "rgba(128,128,128,0.55)", 6),
     ]
+    extent = max(max(axis) - min(axis) for axis in zip(*picture["edges"][0], *picture["edges"][-1], strict=True))
+    size = max(4.0, min(14.0, 75 / max(extent, 1.0)))  # of a marker, in pixels, in a figure 300 pixels high
     for symbol in dict.fromkeys(picture["symbols"]):
         own = [k for k, each in enumerate(picture["symbols"]) if each == symbol]
         x, y, z = zip(*(places[k] for k in own), strict=True)
@@ -90,7 +92,7 @@ def cell(picture: Mapping[str, Any], absorber: str) -> dict[str, Any]:
                 "customdata": [f"0-{indices[k]}" if hit else "" for k in own],
                 "text": [f"{symbol} {indices[k]}" for k in own], "hovertemplate": "%{text}<extra></extra>",
                 "marker": {
-                    "size": 13 if hit else 9, "color": ATOMS.get(symbol, "#9a9a9a"), "opacity": 1,
+                    "size": size if hit else 0.7 * size, "color": ATOMS.get(symbol, "#9a9a9a"), "opacity": 1,
                     "line": {"width": 2 if hit else 0, "color": "#888"},
                 },
             }
