@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import html, no_update
 
-from xanesflow.app import cards, figures
+from xanesflow.app import pieces, plots
 
 HANDLES = {
     "e0": "E0",
@@ -70,7 +70,7 @@ def _panels(
     above: list[Any], below: list[Any], titles: tuple[str, str], *, empty: str, share: float = 0.44
 ) -> dict[str, Any]:
     """A figure of two panels over one another with one energy axis."""
-    figure = figures.spectra([*above, *({**each, "yaxis": "y2"} for each in below)], titles[0], empty=empty)
+    figure = plots.spectra([*above, *({**each, "yaxis": "y2"} for each in below)], titles[0], empty=empty)
     drawn = figure["layout"]
     drawn["yaxis2"] = {**drawn["yaxis"], "title": {"text": titles[1]}, "domain": [0, share - 0.05]}
     drawn["yaxis"] = {**drawn["yaxis"], "domain": [share + 0.03, 1]}
@@ -83,17 +83,17 @@ def _figure(shown: Any) -> dict[str, Any]:
     titles, empty = ("as measured", "normalised"), "Scans that you give are drawn here."
     if not shown:
         return _panels([], [], titles, empty=empty)
-    energy, e0, (blue, orange) = shown["energy"], shown["e0"], figures.COLOURS[:2]
+    energy, e0, (blue, orange) = shown["energy"], shown["e0"], plots.COLOURS[:2]
     behind = next((k for k, each in enumerate(energy) if each >= e0), 0)
     dash = {"line": {"dash": "dash"}}
     above = [
-        figures.trace(energy, shown["mu"], "as measured", figures.INK, 1.8),
-        figures.trace(energy, shown["pre_edge"], "before the edge", blue, 1.4, **dash),
-        figures.trace(energy[behind:], shown["post_edge"][behind:], "after the edge", orange, 1.4, **dash),
+        plots.trace(energy, shown["mu"], "as measured", plots.INK, 1.8),
+        plots.trace(energy, shown["pre_edge"], "before the edge", blue, 1.4, **dash),
+        plots.trace(energy[behind:], shown["post_edge"][behind:], "after the edge", orange, 1.4, **dash),
     ]
     below = [
-        figures.trace(energy, shown["normalised"], "normalised", figures.COLOURS[5], 1.2),
-        figures.trace(energy, shown["flattened"], "flattened", figures.INK, 1.8),
+        plots.trace(energy, shown["normalised"], "normalised", plots.COLOURS[5], 1.2),
+        plots.trace(energy, shown["flattened"], "flattened", plots.INK, 1.8),
     ]
     figure = _panels(above[: 1 if shown["fixed"] else 3], below, titles, empty=empty)
     shapes = [
@@ -103,7 +103,7 @@ def _figure(shown: Any) -> dict[str, Any]:
         }
         for name, colour in (("pre", blue), ("post", orange))
     ]  # fmt: skip
-    line = {"color": figures.COLOURS[2], "width": 2.5}
+    line = {"color": plots.COLOURS[2], "width": 2.5}
     shapes.append({"type": "line", "x0": e0, "x1": e0, "y0": 0, "y1": 1, "yref": "paper", "line": line})
     figure["layout"] |= {
         "shapes": [] if shown["fixed"] else shapes, "uirevision": shown["source"], "editrevision": time.time(),
@@ -118,10 +118,10 @@ def overlay(result: dict[str, Any], number: int) -> dict[str, Any]:
     energy, values, fitted = curve["energy"], curve["values"], row["fitted"]
     rest: list[Any] = [None if fit is None else value - fit for value, fit in zip(values, fitted, strict=True)]
     above = [
-        figures.trace(energy, values, curve["source"], figures.INK, 2.4),
-        figures.trace(energy, fitted, row["name"], figures.COLOURS[1], 1.8),
+        plots.trace(energy, values, curve["source"], plots.INK, 2.4),
+        plots.trace(energy, fitted, row["name"], plots.COLOURS[1], 1.8),
     ]
-    below = [figures.trace(energy, rest, "difference", figures.COLOURS[0], 1.4, showlegend=False)]
+    below = [plots.trace(energy, rest, "difference", plots.COLOURS[0], 1.4, showlegend=False)]
     figure = _panels(above, below, ("normalised", "difference"), empty="", share=0.3)
     figure["layout"]["legend"] |= {"y": 0.34}
     figure["layout"]["uirevision"] = curve["source"]
@@ -137,18 +137,18 @@ def answer(job: str, result: dict[str, Any], laid: int) -> Iterable[Any]:
             [
                 html.Button(
                     row["cells"][0] or str(n + 1), id={"lay": job, "row": n}, type="button", className="quiet",
-                    **cards.told(aria_label=f"Lay {row['name']} over the scan", aria_pressed=str(n == laid).lower()),
+                    **pieces.told(aria_label=f"Lay {row['name']} over the scan", aria_pressed=str(n == laid).lower()),
                 ),
                 *row["cells"][1:],
             ]
             for n, row in enumerate(rows)
         ]  # fmt: skip
         told = [{"className": "laid" if n == laid else ""} for n in range(len(rows))]
-        yield cards.table("What is laid over the scan", ["lay over", *result["names"][1:]], cells, told)
+        yield pieces.table("What is laid over the scan", ["lay over", *result["names"][1:]], cells, told)
     readings = result.get("readings", ())
     for reading in readings[:_MOST_SHOWN]:
         yield html.H4(reading["source"])
-        yield cards.table(
+        yield pieces.table(
             f"What the site of {reading['source']} is like",
             ["", "value", "90 % bar", "without the spectrum", "", "bar in prior"],
             [
@@ -175,4 +175,4 @@ def _bar(value: float, low: float, high: float, prior_low: float, prior_high: fl
         return html.Span(className=name, style=style)
 
     parts = [part("prior", prior_low, prior_high), part("bar", low, high), part("value", value, value)]
-    return html.Div(parts, className="bars", **cards.told(aria_hidden="true"))
+    return html.Div(parts, className="bars", **pieces.told(aria_hidden="true"))

@@ -9,7 +9,7 @@ from typing import Any
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from xanesflow.app import cards
+from xanesflow.app import pieces
 from xanesflow.app.measured_shown import HANDLES, answer, overlay, seen
 from xanesflow.app.measured_shown import numbers as shown_numbers
 from xanesflow.app.security import session
@@ -94,7 +94,7 @@ def layout(page: Page) -> Any:
                 ],
                 className="field",
             ),
-            cards.drop("measured-structures", "structure", "… and structure files of your own", several=True),
+            pieces.drop("measured-structures", "structure", "… and structure files of your own", several=True),
             html.P(id="measured-structures-kept", className="soft"),
             _field("contains", "Elements that the sample contains", placeholder="Fe,O"),
             _field("max_atoms", "Most atoms in the cell", "number", min=1, step=1),
@@ -105,7 +105,7 @@ def layout(page: Page) -> Any:
     standards = html.Details(
         [
             html.Summary("Mix: which of my standards make it up?"),
-            cards.drop("measured-standards", "measured", "Measured spectra of known samples", several=True),
+            pieces.drop("measured-standards", "measured", "Measured spectra of known samples", several=True),
             html.P(id="measured-standards-kept", className="soft"),
             _field("most", "Most standards in a combination", "number", value=3, min=1, max=4, step=1),
             dcc.Checklist({"sum": "fractions add up to 1"}, [], id="measured-sum"),
@@ -127,8 +127,8 @@ def layout(page: Page) -> Any:
     )
     left = [
         html.H2("1. Scans"),
-        cards.drop("measured-files", "measured", "Measured scans: XDI, Athena, .nor or columns", several=True),
-        cards.error("measured-error"),
+        pieces.drop("measured-files", "measured", "Measured scans: XDI, Athena, .nor or columns", several=True),
+        pieces.error("measured-error"),
         form,
         dcc.Store(id="measured", storage_type="session"),
         html.Div(
@@ -140,7 +140,7 @@ def layout(page: Page) -> Any:
                 match,
                 standards,
                 interpret,
-                cards.error("measured-refused"),
+                pieces.error("measured-refused"),
             ],
             id="measured-next",
             hidden=True,
@@ -148,9 +148,9 @@ def layout(page: Page) -> Any:
     ]
     right = [
         html.H2("Spectrum"),
-        cards.graph("measured-spectrum", "Scan and its normalisation", 520, edits={"shapePosition": True}),
+        pieces.graph("measured-spectrum", "Scan and its normalisation", 520, edits={"shapePosition": True}),
         html.Div(
-            [html.H2("Answer"), cards.graph("measured-answer", "Measured spectrum and what was laid over it")],
+            [html.H2("Answer"), pieces.graph("measured-answer", "Measured spectrum and what was laid over it")],
             id="measured-answered",
             hidden=True,
         ),
@@ -301,7 +301,7 @@ def _of_answers(page: Page) -> None:
         if not laid or laid["job"] not in drawn or (drawn[0] != laid["job"] and own[0]["id"] != laid["newest"]):
             laid = {"job": drawn[0], "row": 0, "newest": own[0]["id"]} if drawn else None
         drawing = [
-            cards.job_card(
+            pieces.job_card(
                 job, results[job["id"]], list(page.queue.files(session(), job["id"])),
                 [*answer(job["id"], results[job["id"]], laid["row"] if laid and laid["job"] == job["id"] else -1)],
             )
