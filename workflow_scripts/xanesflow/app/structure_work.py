@@ -22,9 +22,8 @@ from xanesflow.core.text import plural
 from xanesflow.matching.kept_spectra import compute_or_take
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
 from xanesflow.running.do_work import Work
-from xanesflow.spectra import write_xanes
 from xanesflow.spectra.compute_sites import SiteResult, cores
-from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_table
+from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_athena, write_table
 from xanesflow.structures.cell_picture import nearest_neighbours, picture_of
 from xanesflow.structures.choose_site import (
     HEAVIEST,
@@ -167,8 +166,7 @@ def compute_spectra(work: Work) -> dict[str, Any]:
     spectra = common_grid(ended, average=request.whole)
     table, *plots = [work.files / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
     write_table(table, request, look, ended, spectra)
-    if write_athena := getattr(write_xanes, "write_athena", None):
-        write_athena(table, request, look, ended, spectra)
+    write_athena(table, request, look, ended, spectra)
     draw_plot(plots, request, spectra)
     write_normalised(table.with_name(f"{table.stem}_normalised.csv"), ended, None)
     parameters = {name: value for name, value in given.items() if name not in ("cache", "files")}
