@@ -39,7 +39,7 @@ def _imported():
     """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
     for name in (
         *("ase.io.extxyz", "matplotlib.backends.backend_svg", "matplotlib.figure", "pandas", "pymatgen.io.vasp"),
-        *("cli.choose_site", "cli.compute_spectra", "cli.measured", "cli.show_dataset", "cli.show_model"),
+        *("structures.choose_site", "cli.compute_spectra", "cli.measured", "cli.show_dataset", "cli.show_model"),
         *("dataset.check.validate", "dataset.compare_releases", "dataset.share.export_dataset", "measured.draw"),
         *("prediction.predict_files", "simulations.check_runs", "structures.read_vasprun", "structures.read_xyz"),
     ):
