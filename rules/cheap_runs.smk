@@ -26,7 +26,7 @@ if CAMPAIGN.computed_cheap_subsets:
             mem_mb=more_each_time(2000),
             runtime=more_each_time(10),
         params:
-            theory=lambda wildcards: theory_name(wildcards.subset),
+            theory=lambda wildcards: Subset.parse(wildcards.subset).theory,
             n_chunks=lambda wildcards: CAMPAIGN.n_chunks(wildcards.subset),
         message:
             "Copying the site table for {wildcards.subset}"

@@ -49,11 +49,6 @@ wildcard_constraints:
     chunk=r"\d{4}",
 
 
-def theory_name(subset):
-    """The level of theory of a subset."""
-    return Subset.parse(subset).theory
-
-
 def updated(files):
     """Outputs that a job updates, so Snakemake does not delete the good ones first."""
     return [update(file) for file in files]

@@ -30,7 +30,7 @@ if CAMPAIGN.run_subsets:
         threads: 2
         resources:
             mem_mb=lambda wildcards, threads, attempt: chunk_memory(
-                theory_name(wildcards.subset), cores=threads, attempt=attempt
+                Subset.parse(wildcards.subset).theory, cores=threads, attempt=attempt
             ),
             runtime=more_each_time(720),
         params:

@@ -26,7 +26,7 @@ rule write_inputs:
         mem_mb=more_each_time(1500),
         runtime=more_each_time(120),
     params:
-        options=lambda wildcards: CONFIG.inputs.of(theory_name(wildcards.subset)),
+        options=lambda wildcards: CONFIG.inputs.of(Subset.parse(wildcards.subset).theory),
     message:
         "Writing the inputs of chunk {wildcards.chunk} of {wildcards.subset}"
     script:

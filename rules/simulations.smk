@@ -66,7 +66,7 @@ if CAMPAIGN.run_subsets:
         threads: 4
         resources:
             mem_mb=lambda wildcards, threads, attempt: chunk_memory(
-                theory_name(wildcards.subset), cores=threads, attempt=attempt
+                Subset.parse(wildcards.subset).theory, cores=threads, attempt=attempt
             ),
             # A usual value until the site table exists.
             runtime=lambda wildcards, threads, attempt: chunk_minutes(

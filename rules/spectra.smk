@@ -29,7 +29,9 @@ rule curate_spectra:
         runtime=more_each_time(60),
     params:
         energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
-        envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(theory_name(wildcards.subset)),
+        envelope_sigma=lambda wildcards: CONFIG.curation.envelope.get(
+            Subset.parse(wildcards.subset).theory
+        ),
         max_flat_start_ev=CONFIG.curation.max_flat_start,
         processing=lambda wildcards: CAMPAIGN.processing_of(wildcards.subset),
         inputs=lambda wildcards: CAMPAIGN.compared_inputs(wildcards.subset),

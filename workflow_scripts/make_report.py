@@ -12,6 +12,7 @@ with rule_log(snakemake):
     given, params = snakemake.input, snakemake.params
     figures = zip(params.titles, given.errors, given.spectra, given.energies, given.heatmap, strict=True)
     of_error_bars = zip(params.models, given.reliability, given.sparsification, given.bands, strict=True)
+    maps = paths_by(params.features, given.maps)
     make_report(
         Path(snakemake.output[0]),
         dataset=Path(given.dataset),
@@ -34,12 +35,7 @@ with rule_log(snakemake):
         convergence=paths_by(params.tried, given.convergence),
         comparison=path_or_none(given.comparison),
         benchmarks=Path(params.benchmarks),
-        explorer=ExplorerFiles(
-            dataset=Path(given.dataset),
-            predictions=[Path(path) for path in given.predictions],
-            chemistry=Path(given.chemistry),
-            maps=paths_by(params.features, given.maps),
-        ),
+        explorer=ExplorerFiles(Path(given.dataset), list(map(Path, given.predictions)), Path(given.chemistry), maps),
         interpretation=Path(given.chemistry).parent if params.interpretation else None,
         measured=Path(given.measured[0]).parent if given.measured else None,
         runs=summarize_runs(Path(), params.all_subsets) if params.simulated else None,

@@ -7,11 +7,12 @@ from feff_runs import rocksalt
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
-from xanesflow.cli import app, compute_sites
+from xanesflow.cli import app
 from xanesflow.codes.quick_look import SiteSpectrum
 from xanesflow.core.errors import WrongCallError
 from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_calibration
 from xanesflow.matching.experiment_energies import expected_shift, known_theories
+from xanesflow.spectra import compute_sites
 from xanesflow.structures.material import describe
 
 ENERGY = 8970 + 0.1 * np.arange(521)

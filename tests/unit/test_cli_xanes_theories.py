@@ -75,8 +75,8 @@ def test_the_real_feff_computes_a_site_and_shows_its_stages(tmp_path):
         (["--theory", "FEFF", "--core-hole", "on"], "--core-hole is an option of FEFF8L, not of FEFF"),
         (["--theory", "FEFF", "--fms-radius", "4"], "--fms-radius is an option of FEFF8L, not of FEFF"),
         (["--settings", "quick"], "--settings is an option of FEFF and FEFFQ, not of FEFF8L"),
-        (["--theory", "FEFF", "--settings", "fast"], "--settings fast is not known; use paper and quick."),
-        (["--theory", "VASP"], "--theory VASP is not one that computes single sites; use FEFF"),
+        (["--theory", "FEFF", "--settings", "fast"], "--settings 'fast' is not known; use paper and quick."),
+        (["--theory", "VASP"], "--theory 'VASP' is not one that computes single sites; use FEFF"),
         (["--theory", "feff\x1b"], "is not one that computes single sites"),
     ],
 )

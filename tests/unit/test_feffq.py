@@ -169,5 +169,5 @@ def test_a_forecast_knows_both_settings_and_the_site():
 def test_settings_that_are_not_known_are_refused_by_the_command():
     record, options = theory_of("FEFFQ"), {"settings": "fast", "time_limit": 60.0, "max_corrections": 0}
     assert FeffqLook(record, options, {"settings": "near"}).options["settings"] == "near"
-    with pytest.raises(WrongCallError, match="--settings slow is not known; use fast and near"):
+    with pytest.raises(WrongCallError, match="--settings 'slow' is not known; use fast and near"):
         FeffqLook(record, options, {"settings": "slow"})

@@ -143,7 +143,7 @@ def test_a_network_reads_too_and_unknown_descriptors_have_no_weight(data, monkey
 def test_one_class_only_gets_no_probabilities_and_few_sites_no_interpreter(interpreter, data):
     assert "oxidation_state" in interpreter.targets.names and list(interpreter.targets.classes) == ["cn"]
     few = made_up_sites(20)
-    with pytest.raises(XanesflowError, match=r"Cu_FEFF has 14 training and 4 validation sites.*needs 30 and 8"):
+    with pytest.raises(XanesflowError, match=r"Cu_FEFF has 14 training sites and 4 validation sites.*needs 30 and 8"):
         _report(few)
     unknown = made_up_sites(60)
     unknown.values[:] = np.nan

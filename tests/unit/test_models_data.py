@@ -86,7 +86,7 @@ def test_data_hash_follows_the_subset_and_not_the_file(tmp_path):
         ("features/m3gnet", np.zeros((3, 3), "f4"), ["40 spectra", "3 rows of m3gnet", "Cu_FEFF"]),
         ("features/m3gnet", np.full((40, 3), np.nan, "f4"), ["m3gnet features of mp-0_000", "finite"]),
         ("spectra", np.full((40, 7), np.inf), ["spectra", "finite"]),
-        ("spectra", np.ones((40, 6)), ["(40, 6)", "7 energies"]),
+        ("spectra", np.ones((40, 6)), ["6 numbers", "7 energies"]),
         ("split", ["train"] * 39 + ["teest"], ["'teest'", "train, val, test"]),
         ("split", np.zeros(40), ["not laid out"]),
     ],

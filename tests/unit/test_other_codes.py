@@ -166,7 +166,7 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
         ("XSPECTRA", lambda: made_up.xspectra(WIDTH) | {"dipole3/xanes.in": "edge='K'"}, "no_output",
          "a polarisation is missing"),
         ("XSPECTRA", lambda: {k: v.replace("CONVERGED", "Estimated") for k, v in made_up.xspectra(WIDTH).items()},
-         "not_converged", "converged at 0 of 1 k-points"),
+         "not_converged", "converged at 0 of 1 k-point"),
         ("XSPECTRA", lambda: {k: v.replace("0.00000000", "NaN") for k, v in made_up.xspectra(WIDTH).items()},
          "not_a_number", "printed NaN"),
         ("FDMNES", lambda: made_up.fdmnes(WIDTH, ended=False), "truncated", "ends before its time"),

@@ -82,6 +82,7 @@ def test_without_examples_the_figure_says_so(tmp_path, rejected):
 def test_the_part_of_the_page_tells_reasons_by_subset_and_what_is_not_known():
     subset = {"name": "Cu_FEFF", "kept": 90, "materials": 40, "parts": {"train": 80}, "energy": (1.0, 2.0), "total": 10}
     subset |= {"rejected": {"no_output": 4, "<b>odd</b>": 6}, "unmatched": {}, "figure": "data:x", "examples": "data:y"}
+    subset |= {"named": None}
     render = environment("xanesflow.report").get_template("curation.html").render
     page = render(
         subsets=[subset], reasons={"no_output": "none"}, reasons_found=["no_output", "<b>odd</b>"], from_files=False

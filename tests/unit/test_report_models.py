@@ -28,6 +28,9 @@ def pair(better, worse, p, *, share=0.8, ratio=1.5):
     return vars(Comparison(*both, 416, 300, ratio, 1.2, 1.9, share, p / 3, p))
 
 
+render = environment("xanesflow.report").get_template("models.html").render
+
+
 @pytest.fixture
 def part(tmp_path):
     """Make the part of the page as data, and as text without line breaks."""
@@ -39,7 +42,11 @@ def part(tmp_path):
             if rows:
                 pd.DataFrame(rows).to_csv(paths[-1], index=False)
         data = models_part(*paths)
-        page = environment("xanesflow.report").get_template("models.html").render(models_part=data, comparison=None)
+        page = (
+            environment("xanesflow.report")
+            .get_template("models.html")
+            .render(models_part=data, comparison=None, together={})
+        )
         return data, html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page).split()))
 
     return make
@@ -93,7 +100,11 @@ def test_one_model_alone_says_that_there_is_nothing_to_compare(part):
 def test_names_are_escaped(tmp_path):
     pd.DataFrame([metrics_row("<script>alert(1)</script>", 5.0)]).to_csv(tmp_path / "m.csv", index=False)
     data = models_part(tmp_path / "m.csv", None, None)
-    page = environment("xanesflow.report").get_template("models.html").render(models_part=data, comparison=None)
+    page = (
+        environment("xanesflow.report")
+        .get_template("models.html")
+        .render(models_part=data, comparison=None, together={})
+    )
     assert "<script" not in page and "&lt;script&gt;" in page
 
 

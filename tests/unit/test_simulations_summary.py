@@ -80,7 +80,7 @@ def test_failures_attempts_and_corrections_are_told_by_chunk(campaign, tmp_path)
     page, text = text_of(summaries, tmp_path)
     assert "Cu_FEFF8L 0001 1 0 1 timed_out 0.0167 0.5 2 321" in text, "with its job's wall hours and memory"
     assert text.index("Cu_FEFF8L 0001") < text.index("Cu_FEFF8L 0000"), "chunks with failures first"
-    assert "&lt;b&gt;no end" in page and "1 failed sites" in text and "numpy 2.4.6, xanesflow 0.1.0" in text
+    assert "&lt;b&gt;no end" in page and "1 failed site" in text and "numpy 2.4.6, xanesflow 0.1.0" in text
 
 
 def test_of_imported_runs_what_is_not_known_is_said(campaign, tmp_path):

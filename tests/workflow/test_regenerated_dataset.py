@@ -90,4 +90,4 @@ def test_a_share_of_the_published_dataset_comes_out_as_published(tmp_path, publi
     common = here[here["where"] == "both"]
     assert sorted(common.index) == sorted((tmp_path / "splits/Cu_FEFF_val.txt").read_text().split())
     assert (common["spectrum"] < 1e-8).all() and (common["m3gnet"] < 1e-5).all() and len(common) == 2
-    assert f"2 of the {len(np.load(arrays)['ids'])} sites of Cu_FEFF_val.npz are in" in done.output
+    assert f"2 of {len(np.load(arrays)['ids'])} sites of Cu_FEFF_val.npz in" in done.output

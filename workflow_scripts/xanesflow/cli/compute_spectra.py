@@ -97,12 +97,11 @@ def quick_look(
     results.print(summary(outcomes, look, spectra))
     for sentence in remarks(request, look, outcomes, spectra):
         say(console, sentence, style="yellow")
-    aligned = "" if shift is None else describe_shift(shift)
-    say(console, f"Theory: {look.basis}.")
+    say(console, f"Theory: {look.basis}{aligned and f'; {aligned}'}.")
     written = [*tables, *plots]
     if normalised or broadening is not None:
         beside = table.with_name(f"{table.stem}_normalised{'.dat' if athena else '.csv'}")
-        if write_normalised(beside, outcomes, broadening):
+        if write_normalised(beside, outcomes, broadening, aligned=aligned):
             written.append(beside)
         else:
             say(console, "Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
