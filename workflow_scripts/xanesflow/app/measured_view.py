@@ -168,11 +168,41 @@ def callbacks(page: Page) -> None:
 
 
 def _of_scans(page: Page) -> None:
+    """Three callbacks: in one, what moves while files are read would end the reading."""
     app = page.app
+
+    def read(now: dict[str, Any]) -> dict[str, Any]:
+        """What the library says of the scans, or its sentence."""
+        try:
+            paths = [page.uploads.path(session(), each["id"]) for each in now["files"]]
+            found = page.queue.ask("read_scans", {"how": now["how"], "only": now.get("only")}, {"scans": paths})
+        except (XanesflowError, OSError) as error:
+            return {"error": sentence_about(error), "failed": {}, "groups": []}
+        return dict(found)
+
+    @app.callback(
+        output=Output("measured", "data", allow_duplicate=True),
+        inputs={
+            "files": Input("measured-files", "data"),
+            "clicks": Input("measured-read", "n_clicks"),
+            "before": State("measured", "data"),
+            "form": {name: State(f"measured-{name}", "value") for name in FORM},
+        },
+        prevent_initial_call=True,
+    )
+    def _(*, files: Any, clicks: Any, before: Any, form: Any) -> dict[str, Any]:
+        how = {name: value for name, value in form.items() if value not in ("", None, [])}
+        if ctx.triggered_id == "measured-files":
+            how.pop("groups", None)
+        else:
+            files = (before or {}).get("files")
+        if not files:
+            raise PreventUpdate
+        now = {"files": files, "how": how}
+        return {**now, "found": read(now)}
 
     @app.callback(
         output={
-            "store": Output("measured", "data"),
             "error": Output("measured-error", "children"),
             "numbers": {name: Output(f"measured-{name}", "value") for name in HANDLES},
             "off": {name: Output(f"measured-{name}", "disabled") for name in HANDLES},
@@ -187,44 +217,36 @@ def _of_scans(page: Page) -> None:
             "form": Output("measured-form", "open"),
             "hidden": Output("measured-next", "hidden"),
         },
+        inputs={"measured": Input("measured", "data")},
+    )
+    def _(*, measured: Any) -> dict[str, Any]:
+        measured = measured or {}
+        failed = measured.get("found", {}).get("failed") and "only" not in measured
+        return seen(measured, form=bool(failed))
+
+    @app.callback(
+        output=Output("measured", "data", allow_duplicate=True),
         inputs={
-            "files": Input("measured-files", "data"),
-            "clicks": [Input("measured-read", "n_clicks"), Input("measured-reset", "n_clicks")],
+            "reset": Input("measured-reset", "n_clicks"),
             "numbers": {name: Input(f"measured-{name}", "value") for name in HANDLES},
             "moved": Input("measured-spectrum", "relayoutData"),
             "shown": Input("measured-shown", "value"),
-            "before": Input("measured", "data"),
-            "form": {name: State(f"measured-{name}", "value") for name in FORM},
+            "before": State("measured", "data"),
         },
+        prevent_initial_call=True,
     )
-    def _(*, files: Any, clicks: Any, numbers: Any, moved: Any, shown: Any, before: Any, form: Any) -> dict[str, Any]:
-        before = before or {}
-        if ctx.triggered_id in (None, "measured"):
-            return {**seen(before), "store": no_update}
-        asked = str(ctx.triggered_id).removeprefix("measured-")
-        how = {name: value for name, value in form.items() if value not in ("", None, [])}
-        if asked == "files" and files:
-            now = {"files": files, "how": {name: how[name] for name in how if name != "groups"}}
-        elif asked == "read" and before.get("files"):
-            now = {"files": before["files"], "how": how}
-        elif before.get("found", {}).get("shown"):
-            how = _handled(asked, before, numbers, moved)
-            at = [int(each) for each in shown.split("-")] if asked == "shown" else before["found"]["shown"]["at"]
-            if how == before["how"] and at == before["found"]["shown"]["at"]:
-                raise PreventUpdate
-            now = {**before, "how": how, "only": at}
-        else:
+    def _(*, reset: Any, numbers: Any, moved: Any, shown: Any, before: Any) -> dict[str, Any]:
+        if not (before or {}).get("found", {}).get("shown"):
             raise PreventUpdate
-        try:
-            paths = [page.uploads.path(session(), each["id"]) for each in now["files"]]
-            found = page.queue.ask("read_scans", {"how": now["how"], "only": now.get("only")}, {"scans": paths})
-        except (XanesflowError, OSError) as error:
-            found = {"error": sentence_about(error), "failed": {}, "groups": []}
-        if "only" in now:
-            kept = {**before["found"], "error": " ".join([*found["failed"].values(), found.get("error", "")]).strip()}
-            found = {**kept, "shown": found["shown"]} if "shown" in found else kept
-        now = {"files": now["files"], "how": now["how"], "found": found}
-        return {**seen(now, form=bool("only" not in now and found["failed"])), "store": now}
+        asked = str(ctx.triggered_id).removeprefix("measured-")
+        how = _handled(asked, before, numbers, moved)
+        at = [int(each) for each in shown.split("-")] if asked == "shown" else before["found"]["shown"]["at"]
+        if how == before["how"] and at == before["found"]["shown"]["at"]:
+            raise PreventUpdate
+        found = read({**before, "how": how, "only": at})
+        said = " ".join([*found["failed"].values(), found.get("error", "")]).strip()
+        kept = {**before["found"], "error": said, "shown": found.get("shown", before["found"]["shown"])}
+        return {"files": before["files"], "how": how, "only": at, "found": kept}
 
 
 def _of_answers(page: Page) -> None:
