@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Structure
 
-from xanesflow.core.text import clock, first_few, first_of, in_words, listing, one_line, plural, printable, quoted
+from xanesflow.core.damage import in_words
+from xanesflow.core.text import clock, first_few, first_of, listing, one_line, plural, printable, quoted
 
 
 @pytest.mark.parametrize(

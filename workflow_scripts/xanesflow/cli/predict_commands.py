@@ -156,13 +156,14 @@ def predict(
         if file_format == "athena" and output is None:
             raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
         with _quick_imports():
-            from xanesflow.cli.normalise_predictions import normalise_predictions
             from xanesflow.cli.show_predictions import show_prediction
-            from xanesflow.matching.write_normalised import read_broadening
             from xanesflow.structures.disorder.represent import Disorder
 
         normalise = None
         if output is not None and (normalised or broaden):
+            from xanesflow.cli.normalise_predictions import normalise_predictions
+            from xanesflow.matching.write_normalised import read_broadening
+
             normalise = partial(
                 normalise_predictions,
                 structures=structures,

@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from xanesflow.core.errors import BadTextError, LibraryError, XanesflowError
-from xanesflow.core.text import one_line
+from xanesflow.core.text import one_line, quoted
 
 _MISSING = re.compile(r"(?:object|attribute:?|name) ['\"](.{1,80}?)['\"](?: doesn't exist|\)|$)")
+_DEPENDENT = "numbers that must be independent, such as lattice vectors, are not"
+_PROGRAMMERS = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, NameError)
+_PYTHON = re.compile(
+    r"\blen\(|[=!]=|\w=\w|\bto unpack\b|\barrays?\b|\bNoneType\b|\bobject\b|\bargument|\bdtype\b|\bshape\b"
+)
 
 
 @contextmanager
@@ -60,9 +65,29 @@ def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911, PLR0912 - one 
     ):
         return f"{match[1] or match[2]} is no number"
     if type(error).__name__ == "LinAlgError":
-        return "numbers that must be independent, such as lattice vectors, are not"
+        return _DEPENDENT
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "its parts are nested too deep"
     return "a part of it has another form than it should"
+
+
+def in_words(error: Exception, length: int = 160) -> str:
+    """What a library's exception says, or our own words where only programmers understand it, inside a sentence.
+
+    For files whose faults a library names well, as pymatgen and FEFF's readers do; else `what_is_wrong`.
+
+    Args:
+        error: raised by a library that reads a user's file.
+        length: most characters.
+    """
+    if isinstance(error, KeyError) and error.args:
+        said = one_line(error.args[0], length)
+        return said if " " in said else f"{quoted(said)} is missing"
+    if type(error).__name__ == "LinAlgError":
+        return _DEPENDENT
+    said = one_line(error, length)
+    if isinstance(error, _PROGRAMMERS) or _PYTHON.search(said):
+        return "a value is missing, is of another kind than expected, or contradicts another"
+    return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -20,30 +19,6 @@ def one_line(said: object, length: int | None = None, *, stop: bool = False) -> 
     if not text and isinstance(said, BaseException):
         text = type(said).__name__
     return text if length is None or len(text) <= length else text[: length - 3] + "..."
-
-
-_PROGRAMMERS = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, NameError)
-_PYTHON = re.compile(
-    r"\blen\(|[=!]=|\w=\w|\bto unpack\b|\barrays?\b|\bNoneType\b|\bobject\b|\bargument|\bdtype\b|\bshape\b"
-)
-
-
-def in_words(error: Exception, length: int = 160) -> str:
-    """What a library's exception says, or our own words where only programmers understand it, inside a sentence.
-
-    Args:
-        error: raised by a library that reads a user's file.
-        length: most characters.
-    """
-    if isinstance(error, KeyError) and error.args:
-        said = one_line(error.args[0], length)
-        return said if " " in said else f"{quoted(said)} is missing"
-    if type(error).__name__ == "LinAlgError":
-        return "numbers that must be independent, such as lattice vectors, are not"
-    said = one_line(error, length)
-    if isinstance(error, _PROGRAMMERS) or _PYTHON.search(said):
-        return "a value is missing, is of another kind than expected, or contradicts another"
-    return said
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

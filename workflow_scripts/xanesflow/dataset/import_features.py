@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
+from xanesflow.core.damage import in_words
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, energy_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import DIMENSIONS
@@ -20,7 +21,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, parse_site_id
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
-from xanesflow.core.text import in_words, plural, printable
+from xanesflow.core.text import plural, printable
 from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features

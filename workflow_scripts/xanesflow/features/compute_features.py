@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.core.arrays import read_array, write_array
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
@@ -26,7 +27,7 @@ from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_rejected_group, write_rejected_group
-from xanesflow.core.text import in_words, plural
+from xanesflow.core.text import plural
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
 

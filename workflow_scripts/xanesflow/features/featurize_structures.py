@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.core.text import in_words, quoted
+from xanesflow.core.text import quoted
 
 Features = NDArray[np.float32]
 """(atoms, dimension), in the structure's own order of atoms."""

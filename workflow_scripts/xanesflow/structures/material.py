@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from xanesflow.core.damage import in_words
 from xanesflow.core.sites import parent_of
-from xanesflow.core.text import in_words, plural
+from xanesflow.core.text import plural
 
 if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen takes half a second
     from pymatgen.core import Structure

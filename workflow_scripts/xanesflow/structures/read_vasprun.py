@@ -8,8 +8,9 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core import limits
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import in_words, plural
+from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import check_numbers, checked
 
 

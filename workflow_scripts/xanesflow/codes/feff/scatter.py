@@ -21,8 +21,8 @@ from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_nu
 from xanesflow.codes.feff8l.read_outputs import BOHR_ANGSTROM
 from xanesflow.codes.feff8l.read_pad import pack
 from xanesflow.codes.feff8l.scattering import Scattering
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import in_words
 
 Complexes = NDArray[np.complex128]
 

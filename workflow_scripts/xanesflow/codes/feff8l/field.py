@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from xanesflow.codes.feff8l.convergence import Convergence
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
 from xanesflow.codes.feff8l.read_pad import WIDTH, pack, unpack
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import in_words
 
 _HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
 _FERMI = 1

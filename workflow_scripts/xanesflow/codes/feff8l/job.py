@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster
 from xanesflow.codes.feff8l.xanes import compute_cluster, write_result
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import in_words
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import in_words
 
 BOHR_ANGSTROM = 0.52917721067
 HARTREE_EV = 27.211386

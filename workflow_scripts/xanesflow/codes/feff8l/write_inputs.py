@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.options import Rung
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import in_words
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from pymatgen.core import Structure
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import load, run_features, theory_of
 from xanesflow.codes.run_engine import run_engine
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.core.text import in_words, quoted
+from xanesflow.core.text import quoted
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.featurize_structures import Features, Progress
 

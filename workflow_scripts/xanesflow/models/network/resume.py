@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open, save_file
 
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, sha256_text
-from xanesflow.core.text import in_words
 from xanesflow.models.network.training_state import TrainingRun
 
 logger = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.provenance import versions
-from xanesflow.core.text import in_words
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from xanesflow.core.damage import in_words
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
-from xanesflow.core.text import in_words
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 
