@@ -6,9 +6,8 @@ has a share of the predictions of networks, `models.kernel_share`.
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,26 +79,10 @@ def fit_kernel_model(data: SubsetData, *, seed: int = 0, config_json: str | None
     kernel = KernelRidge.fit(data.features[train], data.spectra[train], data.materials[train], blocks, seed=seed)
     val_mse = float(((kernel.predict(data.features[val]) - data.spectra[val]) ** 2).mean())
     settings = {"seed": seed}
-    card = ModelCard(
-        kind=KERNEL,
-        subset=data.subset,
-        features=data.features_name,
-        feature_dimensions=data.feature_dimensions,
-        featurizers=data.featurizers,
-        settings=settings,
-        scaling="standardise",
-        spectra_factor=1.0,
-        dataset_sha256=data.file_sha256,
-        data_sha256=data.data_sha256,
-        n_train=len(train),
-        n_val=len(val),
-        best_epoch=1,
-        learning_rate=0.0,
-        val_mse=val_mse,
-        seconds=round(time.monotonic() - begin, 1),
-        history=[],
-        versions=versions(["torch", "scipy", "scikit-learn"]),
-        config=json.loads(config_json) if config_json else None,
-        asked=settings,
+    made_with = versions(["torch", "scipy", "scikit-learn"])
+    card = ModelCard.of_regression(
+        KERNEL, data, settings, n_train=len(train), versions=made_with, config_json=config_json
     )
+    seconds = round(time.monotonic() - begin, 1)
+    card = replace(card, best_epoch=1, val_mse=val_mse, seconds=seconds, asked=settings)
     return KernelModel(card, {data.subset: data.energy_ev}, kernel)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
+
+if TYPE_CHECKING:
+    from xanesflow.models.subset_data import SubsetData
 
 DELTA = "delta"
 """The kind of model that predicts the difference to a cheaper level of theory."""
@@ -85,6 +89,40 @@ class ModelCard:
     def seed(self) -> int:
         """The seed of the training."""
         return int(self.settings["seed"])
+
+    @classmethod
+    def of_regression(
+        cls,
+        kind: str,
+        data: SubsetData,
+        settings: dict[str, Any],
+        *,
+        n_train: int,
+        versions: dict[str, str],
+        config_json: str | None,
+    ) -> ModelCard:
+        """Describe a model that is fitted at once, not by epochs; its validation error and time follow from the fit."""
+        return cls(
+            kind=kind,
+            subset=data.subset,
+            features=data.features_name,
+            feature_dimensions=data.feature_dimensions,
+            featurizers=data.featurizers,
+            settings=settings,
+            scaling="standardise",
+            spectra_factor=1.0,
+            dataset_sha256=data.file_sha256,
+            data_sha256=data.data_sha256,
+            n_train=n_train,
+            n_val=len(data.rows("val")),
+            best_epoch=0,
+            learning_rate=0.0,
+            val_mse=0.0,
+            seconds=0.0,
+            history=[],
+            versions=versions,
+            config=json.loads(config_json) if config_json else None,
+        )
 
 
 @dataclass(frozen=True, eq=False)

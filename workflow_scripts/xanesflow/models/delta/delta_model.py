@@ -22,7 +22,6 @@ A third regression, on the structure alone, serves sites whose cheap run failed,
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -249,26 +248,13 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         "lengths": [kernel.length for kernel in (shift, difference, structure)],
         "noises": [kernel.noise for kernel in (shift, difference, structure)],
     }
-    card = ModelCard(
-        kind=DELTA,
-        subset=data.subset,
-        features=data.features_name,
-        feature_dimensions=data.feature_dimensions,
-        featurizers=data.featurizers,
-        settings={**settings.as_dict(), "found": found},
-        scaling="standardise",
-        spectra_factor=1.0,
-        dataset_sha256=data.file_sha256,
-        data_sha256=data.data_sha256,
+    card = ModelCard.of_regression(
+        DELTA,
+        data,
+        {**settings.as_dict(), "found": found},
         n_train=len(train),
-        n_val=len(val),
-        best_epoch=0,
-        learning_rate=0.0,
-        val_mse=0.0,
-        seconds=0.0,
-        history=[],
         versions=made_with(),
-        config=json.loads(config_json) if config_json else None,
+        config_json=config_json,
     )
     error = np.sqrt(np.mean(structure_errors**2, axis=0))
     model = DeltaModel(card, {data.subset: data.energy_ev}, shift, difference, structure, spread, error, mean, axes)
