@@ -23,7 +23,7 @@ def forecast(status: CampaignStatus) -> str:
         return f"All sites have ended: {total.done:,} good, {total.n_failed:,} failed."
     if not total.running:
         return "According to the chunks, no site is at work now; continue with `snakemake`."
-    at_work = f"{total.running} {'site is' if total.running == 1 else 'sites are'} at work"
+    at_work = f"{plural(total.running, 'site is', 'sites are')} at work"
     if status.ends is None:
         return f"{at_work}; no forecast yet, because no run has ended and no run times are expected."
     return f"{at_work}; all sites will be simulated {when_text(status.ends, status.now)}, {FORECAST}."

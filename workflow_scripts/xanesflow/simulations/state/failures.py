@@ -164,7 +164,6 @@ def check_failures(table: Path, *, subset: str, sites: int, max_failed: float | 
         return
     raise XanesflowError(
         f"{subset}: {len(reasons)} of {plural(sites, 'site')} failed, which is {len(reasons) / sites:.1%} and more "
-        "than the "
-        f"{max_failed:.1%} of simulations.max_failed: {describe(reasons, _MOST_FREQUENT)}; {table} lists them; fix "
-        f"the cause, call `xanesflow retry {subset}` and run again, or raise the limit to go on without them."
+        f"than the {max_failed:.1%} of simulations.max_failed: {describe(reasons, _MOST_FREQUENT)}; {table} lists "
+        f"them; fix the cause, call `xanesflow retry {subset}` and run again, or raise the limit to go on without them."
     )
