@@ -105,12 +105,14 @@ def handle_rows(page: Page, server: int) -> list[tuple[str, float]]:
     values = 0.4 + 1.3 * (0.5 + np.arctan((energy - 7120) / 0.8) / np.pi)
     text = "# energy mu\n" + "".join(f"{each} {value}\n" for each, value in zip(energy, values, strict=True))
     kept = page.http.post(f"{page.own}/upload/measured", params={"name": "scan.dat"}, data=text).json()
-    shown = page.call("measured-files.data", {"measured-files.data": [kept]})
+    scans = page.call("measured-files.data", {"measured-files.data": [kept]})["measured"]["data"]
+    shown = page.call("measured.data", {"measured.data": scans})
     spent, begin = processor_seconds(server), time.monotonic()
     for number in range(30):
         values_of = {f"{name}.value": each["value"] for name, each in shown.items() if "value" in each}
-        asked = {**values_of, "measured-e0.value": 7121 + number / 10, "measured.data": shown["measured"]["data"]}
-        shown = {**shown, **page.call("measured-e0.value", asked)}
+        asked = {**values_of, "measured-e0.value": 7121 + number / 10, "measured.data": scans}
+        scans = page.call("measured-e0.value", asked)["measured"]["data"]
+        shown = page.call("measured.data", {"measured.data": scans})
         assert "given" in str(shown["measured-about"]), shown["measured-error"]
     whole = time.monotonic() - begin
     return [
