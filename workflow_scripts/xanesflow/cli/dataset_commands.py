@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from xanesflow.cli.options import AsJson, NewFolder
 from xanesflow.cli.terminal import report_input_errors, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural
@@ -17,7 +18,6 @@ from xanesflow.core.text import plural
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A dataset, results/dataset/<campaign>.h5.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)]
 
 
 @contextmanager
@@ -51,9 +51,7 @@ def info(file: File, *, as_json: AsJson = False) -> None:
 def ids(
     file: File,
     *,
-    subset: Annotated[
-        str | None, typer.Option("--subset", metavar="NAME", help="Only this one, as Cu_FEFF.", show_default=False)
-    ] = None,
+    subset: Annotated[str | None, typer.Option(metavar="NAME", help="Only this one, as Cu_FEFF.")] = None,
     part: Annotated[
         Literal["train", "val", "test"] | None, typer.Option("--part", help="Only this part of the split.")
     ] = None,
@@ -93,9 +91,7 @@ def plot(
         typer.Argument(metavar="[SITE...]", help="Sites, as mp-390_000; by default each subset's mean and spread."),
     ] = None,
     *,
-    subset: Annotated[
-        list[str] | None, typer.Option("--subset", "-s", help="Only of these, as Cu_FEFF.", show_default=False)
-    ] = None,
+    subset: Annotated[list[str] | None, typer.Option("--subset", "-s", help="Only of these, as Cu_FEFF.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="SVG, PNG or PDF.")] = Path(
         "spectra.svg"
     ),
@@ -114,7 +110,7 @@ def plot(
 def export(
     file: File,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that does not exist yet.")],
+    out: NewFolder,
     layout: Annotated[
         Literal["npy", "npz", "csv", "athena"],
         typer.Option(
@@ -124,9 +120,7 @@ def export(
             "each site, named by the site.",
         ),
     ] = "npy",
-    subset: Annotated[
-        list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.", show_default=False)
-    ] = None,
+    subset: Annotated[list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.")] = None,
     normalised: Annotated[
         bool, typer.Option("--normalised", help="Divide each spectrum by its mean over the last 10 eV.")
     ] = False,
@@ -154,14 +148,10 @@ def diff(
         float, typer.Option("--tolerance", "-t", min=0.0, help="Relative to a spectrum's maximum, or a feature's size.")
     ] = 1e-6,
     subset: Annotated[
-        str | None,
-        typer.Option(
-            "--subset", "-s", help="Which the arrays are of, if their file's name does not say.", show_default=False
-        ),
+        str | None, typer.Option("--subset", "-s", help="Which the arrays are of, if their file's name does not say.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="CSV with a row for each site.", show_default=False),
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="CSV with a row for each site.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

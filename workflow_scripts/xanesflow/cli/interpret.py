@@ -9,21 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import say
 from xanesflow.config.result_paths import trained_interpreters
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import plural
 from xanesflow.interpretation.interpret_spectra import Interpretation, interpret_files, write_values
 from xanesflow.interpretation.interpreter import load_interpreter
-from xanesflow.measured import Normalisation, Reading
 from xanesflow.measured.foreign_file import on_one_line
 
 
 def show_interpretation(
     files: Sequence[Path],
     model: Path | None,
-    reading: Reading,
-    normalisation: Normalisation,
+    how: HowToRead,
     *,
     output: Path | None,
     messages: Console,
@@ -40,7 +39,7 @@ def show_interpretation(
         if any(output.resolve() == file.resolve() for file in files):
             raise WrongCallError(f"{output} is one of the spectra, which are never overwritten; name another.")
     interpreter = load_interpreter(model or _only_model())
-    found = interpret_files(files, interpreter, reading, normalisation)
+    found = interpret_files(files, interpreter, *how)
     card = interpreter.card
     say(messages, f"{card.model} of {card.name}, {plural(card.n_train, 'simulated site')}")
     for each in found:

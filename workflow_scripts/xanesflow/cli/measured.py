@@ -9,18 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, merge_spectra, read_measured
+from xanesflow.measured import MeasuredSpectrum, merge_spectra, read_measured
 from xanesflow.measured.describe_spectrum import describe_spectrum
 from xanesflow.measured.foreign_file import on_one_line
 
 
 def show_measured(
     files: Sequence[Path],
-    reading: Reading,
-    normalisation: Normalisation,
+    how: HowToRead,
     *,
     merge: bool,
     output: Path | None,
@@ -34,12 +34,12 @@ def show_measured(
         XanesflowError: a file cannot be used, or a result cannot be written.
     """
     _check_results(len(files), files, merge=merge, output=output, plot=plot)
-    spectra = [spectrum for file in files for spectrum in read_measured(file, reading, normalisation)]
+    spectra = [spectrum for file in files for spectrum in read_measured(file, *how)]
     if merge:
         if len(spectra) < 2:
             raise WrongCallError("--merge needs at least two spectra; give more files or groups, or leave it out.")
         count = len(spectra)
-        spectra = [merge_spectra(spectra, normalisation)]
+        spectra = [merge_spectra(spectra, how.normalisation)]
         say(messages, f"{plural(count, 'scan')} merged")
 
     results.print(_table(spectra))

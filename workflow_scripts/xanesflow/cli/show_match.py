@@ -12,12 +12,13 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import printable
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
 from xanesflow.matching.rank_candidates import Match, match_spectrum
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading
+from xanesflow.measured import MeasuredSpectrum
 from xanesflow.measured.read_measured import read_several
 
 _SHOWN = 10
@@ -36,9 +37,8 @@ def show_match(
     file: Path,
     wanted: Wanted,
     outputs: Outputs,
+    how: HowToRead,
     *,
-    reading: Reading,
-    normalisation: Normalisation,
     messages: Console,
     results: Console,
 ) -> None:
@@ -48,7 +48,7 @@ def show_match(
         XanesflowError: a scan or a candidate cannot be used, or a result cannot be written.
     """
     _check_outputs(file, wanted, outputs)
-    spectra = read_scans([file], reading, normalisation, messages)
+    spectra = read_scans([file], how, messages)
     element = one_element(spectra)
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
@@ -65,17 +65,13 @@ def show_match(
     _write(matches, outputs, results)
 
 
-def read_scans(
-    files: Sequence[Path], reading: Reading, normalisation: Normalisation, messages: Console
-) -> list[MeasuredSpectrum]:
+def read_scans(files: Sequence[Path], how: HowToRead, messages: Console) -> list[MeasuredSpectrum]:
     """The spectra of files and of the files of folders; of several, those that cannot be used are named.
 
     Raises:
         XanesflowError: there is no usable spectrum.
     """
-    return read_several(
-        files, reading, normalisation, leave_out=lambda sentence: say(messages, f"Left out: {sentence}", style="yellow")
-    )
+    return read_several(files, *how, leave_out=lambda sentence: say(messages, f"Left out: {sentence}", style="yellow"))
 
 
 @contextmanager

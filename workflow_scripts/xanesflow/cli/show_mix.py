@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from xanesflow.cli.options import HowToRead
 from xanesflow.cli.show_match import listening, read_scans, refuse_overwriting
 from xanesflow.cli.terminal import say
 from xanesflow.core.errors import WrongCallError, XanesflowError
@@ -19,7 +20,6 @@ from xanesflow.matching.draw_match import check_plot
 from xanesflow.matching.get_references import get_standards, one_element, own_of
 from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
 from xanesflow.matching.write_match import check_output
-from xanesflow.measured import Normalisation, Reading
 
 _SHOWN = 10
 
@@ -52,9 +52,8 @@ class MixWanted:
 def show_mix(
     file: Path,
     wanted: MixWanted,
+    how: HowToRead,
     *,
-    reading: Reading,
-    normalisation: Normalisation,
     messages: Console,
     results: Console,
 ) -> None:
@@ -65,7 +64,7 @@ def show_mix(
     """
     standards_at = () if wanted.computed else map(Path, wanted.standards)
     _check([file, *standards_at], wanted.output, wanted.plot, wanted.standards)
-    spectra = read_scans([file], reading, normalisation, messages)
+    spectra = read_scans([file], how, messages)
     element = one_element(spectra)
     with listening(messages) as listener:
         standards, remark = get_standards(
@@ -97,9 +96,8 @@ def show_pca(
     files: Sequence[Path],
     output: Path | None,
     plot: Path | None,
+    how: HowToRead,
     *,
-    reading: Reading,
-    normalisation: Normalisation,
     messages: Console,
     results: Console,
 ) -> None:
@@ -111,7 +109,7 @@ def show_pca(
     from xanesflow.matching.components import find_components
 
     _check(files, output, plot)
-    spectra = read_scans(files, reading, normalisation, messages)
+    spectra = read_scans(files, how, messages)
     found = find_components(spectra)
     table = Table("component", "share of the sum of squares", "indicator", "largest misfit of a scan")
     for k in range(min(len(found.variance), _SHOWN)):
