@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.cli.terminal import report_errors
 
 
 @report_errors()
@@ -77,5 +77,5 @@ def app(
 
     start(
         port=port, folder=folder, campaign=campaign, models=model or [], cache=cache, at_a_time=at_a_time,
-        browser=not no_browser, group=OpenTo(host, token, tuple(name or ())), console=messages(), results=results(),
+        browser=not no_browser, group=OpenTo(host, token, tuple(name or ())),
     )  # fmt: skip

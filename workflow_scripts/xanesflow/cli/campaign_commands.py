@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.options import AsJson
-from xanesflow.cli.terminal import messages, report_errors, results, say
+from xanesflow.cli.terminal import messages, print_result, report_errors, results
 from xanesflow.core.text import plural
 
 SameDirectory = Annotated[Path | None, typer.Option("--directory", "-d", metavar="DIR", help="The same as DIRECTORY.")]
@@ -45,10 +45,9 @@ def init(
     from xanesflow.cli.init import write_campaign
 
     names = write_campaign(directory)
-    say(results(), f"Written into {directory}: {', '.join(names)}.")
-    say(
-        results(),
-        f"You can run it at once; config.yaml shows the other ways to start. Next: cd {directory} && snakemake -n",
+    print_result(f"Written into {directory}: {', '.join(names)}.")
+    print_result(
+        f"You can run it at once; config.yaml shows the other ways to start. Next: cd {directory} && snakemake -n"
     )
 
 
@@ -70,7 +69,7 @@ def unpack(
     from xanesflow.inputs.unpack import unpack as lay_out
 
     written, there = lay_out(zips, out, potcar=potcar)
-    say(results(), f"{plural(written, 'file')} written to {out}" + (f", {there} were there before" if there else ""))
+    print_result(f"{plural(written, 'file')} written to {out}" + (f", {there} were there before" if there else ""))
 
 
 @report_errors()
@@ -90,7 +89,7 @@ def status(
     from xanesflow.cli.status import show_status
     from xanesflow.cli.working_directory import working_directory
 
-    show_status(working_directory(directory, directory_option), watch=watch, as_json=as_json, console=results())
+    show_status(working_directory(directory, directory_option), watch=watch, as_json=as_json)
 
 
 @report_errors()
@@ -119,7 +118,7 @@ def retry(
     from xanesflow.cli.working_directory import directory_and_subsets
 
     folder, subsets = directory_and_subsets(words or [], directory)
-    mark(folder, subsets, reasons=reason or [], sites=site or [], console=results())
+    mark(folder, subsets, reasons=reason or [], sites=site or [])
 
 
 @report_errors()
@@ -144,7 +143,7 @@ def plan(
     """
     from xanesflow.cli.plan import show_plan
 
-    show_plan(directory, subset, budget, features=features or [], output=output, console=results(), progress=messages())
+    show_plan(directory, subset, budget, features=features or [], output=output)
 
 
 @report_errors()
@@ -166,7 +165,7 @@ def check(
     """  # fmt: skip
     from xanesflow.cli.check import show_check
 
-    if not show_check(folders, results(), workers=workers, refused_only=refused, as_json=as_json):
+    if not show_check(folders, workers=workers, refused_only=refused, as_json=as_json):
         sys.exit(1)
 
 
@@ -202,4 +201,4 @@ def install_profile(
     folder = Path(get_appdirs().user_config_dir)
     path, remarks = install_slurm(folder, partition=partition, account=account, force=force)
     for sentence in (f"Written: {path}", *remarks, f"Use it in any directory: snakemake --profile {name}"):
-        say(results(), sentence)
+        print_result(sentence)

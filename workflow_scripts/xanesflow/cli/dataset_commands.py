@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.options import AsJson, NewFolder
-from xanesflow.cli.terminal import report_input_errors, results
+from xanesflow.cli.terminal import print_result, report_input_errors
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural
 
@@ -44,7 +44,7 @@ def info(file: File, *, as_json: AsJson = False) -> None:
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_info
 
-        show_info(file, results(), as_json=as_json)
+        show_info(file, as_json=as_json)
 
 
 @dataset_app.command()
@@ -60,7 +60,7 @@ def ids(
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_ids
 
-        show_ids(file, subset, part, results())
+        show_ids(file, subset, part)
 
 
 @dataset_app.command("validate")
@@ -79,7 +79,7 @@ def validate_file(
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_validation
 
-        if not show_validation(file, results(), symmetry=symmetry, as_json=as_json):
+        if not show_validation(file, symmetry=symmetry, as_json=as_json):
             sys.exit(1)
 
 
@@ -103,7 +103,7 @@ def plot(
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import plot_dataset
 
-        plot_dataset(file, sites or [], subset or [], output, results())
+        plot_dataset(file, sites or [], subset or [], output)
 
 
 @dataset_app.command()
@@ -130,11 +130,10 @@ def export(
     Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
     """
     with _report_file_errors(file, out):
-        from xanesflow.cli.terminal import say
         from xanesflow.dataset.share.export_dataset import export_dataset
 
         number = export_dataset(file, out, layout=layout, subsets=subset or [], normalised=normalised)
-        say(results(), f"{plural(number, 'file')} written to {out}; README.txt there describes them")
+        print_result(f"{plural(number, 'file')} written to {out}; README.txt there describes them")
 
 
 @dataset_app.command()
@@ -173,9 +172,9 @@ def diff(
             raise WrongCallError("--subset says what published arrays (.npz) are of; leave it out for two datasets.")
         if second.suffix == ".npz":
             differs = show_difference_from_published(
-                first, second, results(), subset=subset, tolerance=tolerance, output=output, as_json=as_json
+                first, second, subset=subset, tolerance=tolerance, output=output, as_json=as_json
             )
         else:
-            differs = show_difference(first, second, results(), tolerance=tolerance, output=output, as_json=as_json)
+            differs = show_difference(first, second, tolerance=tolerance, output=output, as_json=as_json)
         if differs:
             sys.exit(1)

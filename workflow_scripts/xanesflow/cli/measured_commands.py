@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xanesflow.cli.options import Cache, HowToRead, Plot, SitesAtATime, reads_measured
-from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.cli.terminal import report_errors
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing
 
@@ -36,7 +36,7 @@ def measured(
     """
     from xanesflow.cli.measured import show_measured
 
-    show_measured(files, how, merge=merge, output=output, plot=plot, messages=messages(), results=results())
+    show_measured(files, how, merge=merge, output=output, plot=plot)
 
 
 @report_errors()
@@ -73,7 +73,7 @@ def interpret(
     """
     from xanesflow.cli.interpret import show_interpretation
 
-    show_interpretation(files, model, how, output=output, messages=messages(), results=results())
+    show_interpretation(files, model, how, output=output)
 
 
 @report_errors()
@@ -140,7 +140,7 @@ def match(
     wanted = Wanted(
         tuple(structures), theory or default_theory(), tuple(model or ()), measured, narrowing, cache, workers
     )
-    show_match(file, wanted, Outputs(output, page, plot), how, messages=messages(), results=results())
+    show_match(file, wanted, Outputs(output, page, plot), how)
 
 
 @report_errors()
@@ -183,7 +183,7 @@ def mix(
     from xanesflow.cli.show_mix import MixWanted, show_mix
 
     wanted = MixWanted(tuple(standards), most, sum_to_one, max_shift, computed, cache, output, plot)
-    show_mix(file, wanted, how, messages=messages(), results=results())
+    show_mix(file, wanted, how)
 
 
 @report_errors()
@@ -201,4 +201,4 @@ def pca(
     """
     from xanesflow.cli.show_mix import show_pca
 
-    show_pca(files, output, plot, how, messages=messages(), results=results())
+    show_pca(files, output, plot, how)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.options import AsJson, Broaden, Disordered, NewFolder, Symprec
-from xanesflow.cli.terminal import messages, report_input_errors, results, say
+from xanesflow.cli.terminal import print_result, report_input_errors
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing
 
@@ -151,15 +151,12 @@ def predict(
             broadening=read_broadening(broaden) if broaden else None,
             cache=cache,
             workers=workers,
-            messages=messages(),
         )
     if not show_prediction(
         structures,
         model,
         output,
         plot,
-        messages=messages(),
-        results=results(),
         athena=file_format == "athena",
         subsets=subset or [],
         calibrations=calibration or [],
@@ -188,7 +185,7 @@ def list_models() -> None:
     """
     from xanesflow.cli.show_model import list_builtin
 
-    list_builtin(results())
+    list_builtin()
 
 
 @model_app.command()
@@ -201,7 +198,7 @@ def info(models: Models, *, as_json: AsJson = False) -> None:
     with _quick_imports():
         from xanesflow.cli.show_model import show_models
 
-    show_models(models, results(), as_json=as_json)
+    show_models(models, as_json=as_json)
 
 
 @model_app.command()
@@ -231,4 +228,4 @@ def export(
     folder = export_model(
         models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
     )
-    say(results(), f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")
+    print_result(f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from xanesflow.cli.options import Broaden, Disordered, SitesAtATime, Symprec
-from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.cli.terminal import report_errors
 
 
 @report_errors()
@@ -136,8 +136,6 @@ def xanes(
         normalised=normalised,
         broadening=broadening,
         shift=shift,
-        console=messages(),
-        results=results(),
     )
 
 
@@ -173,4 +171,4 @@ def examples(
     """
     from xanesflow.cli.search_structures import show_found
 
-    show_found(words or [], element, results())
+    show_found(words or [], element)
