@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from xanesflow.cli.terminal import print_result
-from xanesflow.core.files import atomic_path
+from xanesflow.core.tables import write_csv
 from xanesflow.core.text import first_of, plural, quoted
 from xanesflow.dataset.compare_releases import Difference, SubsetDifference, compare
 from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_with_published
@@ -151,5 +151,4 @@ def _deviations(table: pd.DataFrame) -> list[str]:
 
 def _write(output: Path, table: pd.DataFrame) -> None:
     """Write the table with the subset as its first column."""
-    with atomic_path(output) as temporary:
-        table[["subset", *table.columns.drop("subset")]].to_csv(temporary, index=False)
+    write_csv(output, table[["subset", *table.columns.drop("subset")]])

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.tables import write_rows
 from xanesflow.core.text import plural
 from xanesflow.matching.draw_match import draw_match
 from xanesflow.matching.get_references import Listener, Wanted, get_references
 from xanesflow.matching.rank_candidates import Match, check_edge, match_spectrum
-from xanesflow.matching.write_match import write_matches, write_table
+from xanesflow.matching.write_match import write_matches
 from xanesflow.measured import MeasuredSpectrum, Normalisation, read_measured
 
 log = logging.getLogger("xanesflow")
@@ -56,7 +57,7 @@ def match_files(
     outputs.figures.mkdir(parents=True, exist_ok=True)
     for number, match in enumerate(matches):
         draw_match(outputs.figures / f"{number:04d}.svg", match)
-    write_table(outputs.left_out, ("file", "detail"), left_out)
+    write_rows(outputs.left_out, ("file", "detail"), left_out)
     write_matches(outputs.record, matches)
     write_matches(outputs.ranking, matches)
 
