@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import xanesflow
 from xanesflow.cli import app
-from xanesflow.codes.quick_look import SiteSpectrum, quick_look_of
+from xanesflow.codes.quick_look import quick_look_of
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.measured import Normalisation, Reading, read_measured

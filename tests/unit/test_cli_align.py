@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
-from xanesflow.codes.quick_look import SiteSpectrum
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import WrongCallError
 from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_calibration
 from xanesflow.matching.experiment_energies import expected_shift, known_theories

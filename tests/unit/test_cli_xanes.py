@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 import xanesflow
 from xanesflow.cli import app, show_spectra
 from xanesflow.codes.feff8l import EngineSettings
-from xanesflow.codes.quick_look import SiteSpectrum
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import XanesflowError
 from xanesflow.spectra import compute_sites, write_xanes
 from xanesflow.structures import choose_site

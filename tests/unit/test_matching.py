@@ -7,7 +7,6 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
-from xanesflow.matching import compute_candidates
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
 from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration, softmax
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
@@ -23,6 +22,7 @@ from xanesflow.matching.spectrum_store import (
     write_library,
 )
 from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
+from xanesflow.spectra import compute_sites
 
 ENERGY = np.arange(7080.0, 7170.0, 0.25)
 EDGE = 7120.0
@@ -214,7 +214,7 @@ def test_what_may_work_another_time_is_not_kept(tmp_path, monkeypatch, error, fa
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(compute_candidates, "run_site", fail)
+    monkeypatch.setattr(compute_sites, "compute_site", fail)
     (found,) = compute_missing(plan, engine, store, workers=1).values()
     assert failure in found.failure
     assert len(plan_spectra([candidate], engine, store).missing) == 1

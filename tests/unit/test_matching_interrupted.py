@@ -10,7 +10,7 @@ import pytest
 from fake_engine import FakeEngine
 from feff_runs import perovskite
 
-from xanesflow.matching import compute_candidates
+from xanesflow.codes import run_engine
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.compute_candidates import compute_missing, plan_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore
@@ -37,7 +37,7 @@ def match(candidates, tmp_path, monkeypatch):
         energy = np.linspace(8970.0, 9020.0, 51)
         return SimpleNamespace(energy_ev=energy, cross_section=energy / 9000, background=np.ones(51))
 
-    monkeypatch.setattr(compute_candidates, "reader_of", lambda theory: read)
+    monkeypatch.setattr(run_engine, "reader_of", lambda theory: read)
     (tmp_path / "marks").mkdir()
 
     def compute(workers=1, **do):

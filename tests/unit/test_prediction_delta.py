@@ -11,6 +11,7 @@ from feff_runs import perovskite
 
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import NoSpectrumError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
@@ -36,7 +37,7 @@ def engine(theory, settings, structure, site_index):
     spectrum = edge(ENERGY, np.array([START_EV + 9.0]), np.array([0.7]))[0]
     convergence = {"converged": True, "last_change_ev": 0.1, "iterations": 4}
     record = {"field": dict.fromkeys(FIELD, 0.3), "edge_ev": 0.2, "convergence": convergence}
-    return ENERGY, spectrum, record
+    return SiteSpectrum(ENERGY, spectrum, record)
 
 
 def campaign(folder, settings=SETTINGS, name="feff8l"):

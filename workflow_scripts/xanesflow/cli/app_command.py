@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.cli.terminal import report_errors
 
 
+@report_errors()
 def app(
     *,
     port: Annotated[
@@ -18,10 +19,7 @@ def app(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--folder",
-            metavar="DIR",
-            help="Where uploads and work are kept; by default in the user's cache folder.",
-            show_default=False,
+            "--folder", metavar="DIR", help="Where uploads and work are kept; by default in the user's cache folder."
         ),
     ] = None,
     campaign: Annotated[
@@ -31,7 +29,6 @@ def app(
             "-d",
             metavar="DIR",
             help="Working directory of the campaign that the page shows; by default this one, if it has results.",
-            show_default=False,
         ),
     ] = None,
     model: Annotated[
@@ -41,46 +38,34 @@ def app(
             "-m",
             metavar="CHECKPOINT",
             help="A model that the page offers, as for `xanesflow predict`; may be repeated.",
-            show_default=False,
         ),
     ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
-            "--cache",
             metavar="DIR",
             help="Where computed spectra are kept, as for `xanesflow match`; by default the user's cache folder.",
-            show_default=False,
         ),
     ] = None,
     at_a_time: Annotated[int, typer.Option("--at-a-time", min=1, metavar="N", help="Pieces of work at once.")] = 1,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     host: Annotated[
         str | None,
-        typer.Option(
-            "--host",
-            metavar="ADDRESS",
-            help="For a group: listen there, as 0.0.0.0; needs --token.",
-            show_default=False,
-        ),
+        typer.Option("--host", metavar="ADDRESS", help="For a group: listen there, as 0.0.0.0; needs --token."),
     ] = None,
     token: Annotated[
         str | None,
         typer.Option(
-            "--token",
             metavar="TEXT",
             envvar="XANESFLOW_APP_TOKEN",
             help="For a group: what one must know to enter, 16 characters or more.",
-            show_default=False,
         ),
     ] = None,
     name: Annotated[
         list[str] | None,
         typer.Option(
-            "--name",
             metavar="HOST[:PORT]",
             help="For a group: a name under which browsers find the page, as xanes.example.org; may be repeated.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -88,10 +73,9 @@ def app(
 
     Stop it with Ctrl-C. Example: xanesflow app
     """
-    with report_errors():
-        from xanesflow.cli.start_app import OpenTo, start
+    from xanesflow.cli.start_app import OpenTo, start
 
-        start(
-            port=port, folder=folder, campaign=campaign, models=model or [], cache=cache, at_a_time=at_a_time,
-            browser=not no_browser, group=OpenTo(host, token, tuple(name or ())), console=messages(), results=results(),
-        )  # fmt: skip
+    start(
+        port=port, folder=folder, campaign=campaign, models=model or [], cache=cache, at_a_time=at_a_time,
+        browser=not no_browser, group=OpenTo(host, token, tuple(name or ())),
+    )  # fmt: skip

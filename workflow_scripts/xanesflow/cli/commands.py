@@ -10,10 +10,7 @@ from xanesflow import __version__
 from xanesflow.cli.app_command import app as app_command
 from xanesflow.cli.campaign_commands import check, demo, init, plan, profile_app, retry, status, unpack
 from xanesflow.cli.dataset_commands import dataset_app
-from xanesflow.cli.interpret_commands import interpret
-from xanesflow.cli.match_commands import match
-from xanesflow.cli.measured_commands import measured
-from xanesflow.cli.mix_commands import mix, pca
+from xanesflow.cli.measured_commands import interpret, match, measured, mix, pca
 from xanesflow.cli.predict_commands import model_app, predict
 from xanesflow.cli.structure_commands import examples, structures_app, xanes
 from xanesflow.cli.terminal import results, say

@@ -6,11 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from xanesflow.cli.align import describe_shift, moved
 from xanesflow.cli.show_spectra import announce, live_display, summary
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import messages, print_message, print_result, results
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.matching.write_normalised import write_normalised
@@ -34,8 +32,6 @@ def quick_look(
     normalised: bool = False,
     broadening: Broadening | None = None,
     shift: Expected | None = None,
-    console: Console,
-    results: Console,
 ) -> list[Path]:
     """Compute the requested spectra and write them.
 
@@ -49,8 +45,6 @@ def quick_look(
         normalised: whether to write the background and the spectrum normalised by it, too.
         broadening: of the normalised spectrum, which is then written; None: it is not broadened.
         shift: by which all spectra are moved to the energies of experiment; None: they stay as computed.
-        console: for progress and remarks.
-        results: for the closing table and the paths.
 
     Returns:
         The files written.
@@ -65,8 +59,8 @@ def quick_look(
         _check_writable(keep, "--keep")
         _check_not_there(keep, request)
     at_a_time = min(workers or cores(), len(request.sites))
-    announce(request, look, at_a_time, console)
-    with live_display(len(request.sites), console) as display:
+    announce(request, look, at_a_time)
+    with live_display(len(request.sites), messages()) as display:
         outcomes = compute_sites(
             request.structures,
             request.sites,
@@ -94,19 +88,19 @@ def quick_look(
         write_table(table, request, look, outcomes, spectra, aligned=aligned)
         tables = [table]
     draw_plot(plots, request, spectra)
-    results.print(summary(outcomes, look, spectra))
+    results().print(summary(outcomes, look, spectra))
     for sentence in remarks(request, look, outcomes, spectra):
-        say(console, sentence, style="yellow")
-    say(console, f"Theory: {look.basis}{aligned and f'; {aligned}'}.")
+        print_message(sentence, style="yellow")
+    print_message(f"Theory: {look.basis}{aligned and f'; {aligned}'}.")
     written = [*tables, *plots]
     if normalised or broadening is not None:
         beside = table.with_name(f"{table.stem}_normalised{'.dat' if athena else '.csv'}")
         if write_normalised(beside, outcomes, broadening, aligned=aligned):
             written.append(beside)
         else:
-            say(console, "Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
+            print_message("Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
     for path in written:
-        say(results, str(path))
+        print_result(str(path))
     return written
 
 

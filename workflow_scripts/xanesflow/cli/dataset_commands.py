@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.terminal import report_input_errors, results
+from xanesflow.cli.options import AsJson, NewFolder
+from xanesflow.cli.terminal import print_result, report_input_errors
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A dataset, results/dataset/<campaign>.h5.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)]
 
 
 @contextmanager
@@ -44,16 +44,14 @@ def info(file: File, *, as_json: AsJson = False) -> None:
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_info
 
-        show_info(file, results(), as_json=as_json)
+        show_info(file, as_json=as_json)
 
 
 @dataset_app.command()
 def ids(
     file: File,
     *,
-    subset: Annotated[
-        str | None, typer.Option("--subset", metavar="NAME", help="Only this one, as Cu_FEFF.", show_default=False)
-    ] = None,
+    subset: Annotated[str | None, typer.Option(metavar="NAME", help="Only this one, as Cu_FEFF.")] = None,
     part: Annotated[
         Literal["train", "val", "test"] | None, typer.Option("--part", help="Only this part of the split.")
     ] = None,
@@ -62,7 +60,7 @@ def ids(
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_ids
 
-        show_ids(file, subset, part, results())
+        show_ids(file, subset, part)
 
 
 @dataset_app.command("validate")
@@ -81,7 +79,7 @@ def validate_file(
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import show_validation
 
-        if not show_validation(file, results(), symmetry=symmetry, as_json=as_json):
+        if not show_validation(file, symmetry=symmetry, as_json=as_json):
             sys.exit(1)
 
 
@@ -93,9 +91,7 @@ def plot(
         typer.Argument(metavar="[SITE...]", help="Sites, as mp-390_000; by default each subset's mean and spread."),
     ] = None,
     *,
-    subset: Annotated[
-        list[str] | None, typer.Option("--subset", "-s", help="Only of these, as Cu_FEFF.", show_default=False)
-    ] = None,
+    subset: Annotated[list[str] | None, typer.Option("--subset", "-s", help="Only of these, as Cu_FEFF.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="SVG, PNG or PDF.")] = Path(
         "spectra.svg"
     ),
@@ -107,14 +103,14 @@ def plot(
     with _report_file_errors(file):
         from xanesflow.cli.show_dataset import plot_dataset
 
-        plot_dataset(file, sites or [], subset or [], output, results())
+        plot_dataset(file, sites or [], subset or [], output)
 
 
 @dataset_app.command()
 def export(
     file: File,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that does not exist yet.")],
+    out: NewFolder,
     layout: Annotated[
         Literal["npy", "npz", "csv", "athena"],
         typer.Option(
@@ -124,9 +120,7 @@ def export(
             "each site, named by the site.",
         ),
     ] = "npy",
-    subset: Annotated[
-        list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.", show_default=False)
-    ] = None,
+    subset: Annotated[list[str] | None, typer.Option("--subset", "-s", help="Only these, as Cu_FEFF.")] = None,
     normalised: Annotated[
         bool, typer.Option("--normalised", help="Divide each spectrum by its mean over the last 10 eV.")
     ] = False,
@@ -136,11 +130,10 @@ def export(
     Example: xanesflow dataset export results/dataset/demo.h5 --format csv --out demo_csv
     """
     with _report_file_errors(file, out):
-        from xanesflow.cli.terminal import say
         from xanesflow.dataset.share.export_dataset import export_dataset
 
         number = export_dataset(file, out, layout=layout, subsets=subset or [], normalised=normalised)
-        say(results(), f"{plural(number, 'file')} written to {out}; README.txt there describes them")
+        print_result(f"{plural(number, 'file')} written to {out}; README.txt there describes them")
 
 
 @dataset_app.command()
@@ -154,14 +147,10 @@ def diff(
         float, typer.Option("--tolerance", "-t", min=0.0, help="Relative to a spectrum's maximum, or a feature's size.")
     ] = 1e-6,
     subset: Annotated[
-        str | None,
-        typer.Option(
-            "--subset", "-s", help="Which the arrays are of, if their file's name does not say.", show_default=False
-        ),
+        str | None, typer.Option("--subset", "-s", help="Which the arrays are of, if their file's name does not say.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="CSV with a row for each site.", show_default=False),
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="CSV with a row for each site.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -183,9 +172,9 @@ def diff(
             raise WrongCallError("--subset says what published arrays (.npz) are of; leave it out for two datasets.")
         if second.suffix == ".npz":
             differs = show_difference_from_published(
-                first, second, results(), subset=subset, tolerance=tolerance, output=output, as_json=as_json
+                first, second, subset=subset, tolerance=tolerance, output=output, as_json=as_json
             )
         else:
-            differs = show_difference(first, second, results(), tolerance=tolerance, output=output, as_json=as_json)
+            differs = show_difference(first, second, tolerance=tolerance, output=output, as_json=as_json)
         if differs:
             sys.exit(1)

@@ -5,30 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.options import HowToRead
+from xanesflow.cli.terminal import print_message, print_result, results
 from xanesflow.config.result_paths import trained_interpreters
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import plural
 from xanesflow.interpretation.interpret_spectra import Interpretation, interpret_files, write_values
 from xanesflow.interpretation.interpreter import load_interpreter
-from xanesflow.measured import Normalisation, Reading
 from xanesflow.measured.foreign_file import on_one_line
 
 
-def show_interpretation(
-    files: Sequence[Path],
-    model: Path | None,
-    reading: Reading,
-    normalisation: Normalisation,
-    *,
-    output: Path | None,
-    messages: Console,
-    results: Console,
-) -> None:
+def show_interpretation(files: Sequence[Path], model: Path | None, how: HowToRead, *, output: Path | None) -> None:
     """Read, show and write.
 
     Raises:
@@ -40,14 +30,14 @@ def show_interpretation(
         if any(output.resolve() == file.resolve() for file in files):
             raise WrongCallError(f"{output} is one of the spectra, which are never overwritten; name another.")
     interpreter = load_interpreter(model or _only_model())
-    found = interpret_files(files, interpreter, reading, normalisation)
+    found = interpret_files(files, interpreter, *how)
     card = interpreter.card
-    say(messages, f"{card.model} of {card.name}, {plural(card.n_train, 'simulated site')}")
+    print_message(f"{card.model} of {card.name}, {plural(card.n_train, 'simulated site')}")
     for each in found:
-        _show(each, messages, results)
+        _show(each)
     if output is not None:
         write_values(output, found)
-        say(results, str(output))
+        print_result(str(output))
 
 
 def _only_model() -> Path:
@@ -69,14 +59,14 @@ def _only_model() -> Path:
     )
 
 
-def _show(found: Interpretation, messages: Console, results: Console) -> None:
+def _show(found: Interpretation) -> None:
     table = Table("", "value", "90 % bar", "without the spectrum", "", title=escape(on_one_line(found.source)))
     table.title_justify = "left"
     for read in found.values:
         table.add_row(*read.cells)
-    results.print(table)
-    say(results, found.nearest_sites)
+    results().print(table)
+    print_result(found.nearest_sites)
     for remark in found.remarks:
-        say(messages, f"{found.source}: {remark}", style="yellow")
+        print_message(f"{found.source}: {remark}", style="yellow")
     if found.foreign:
-        say(messages, found.warning, style="bold red")
+        print_message(found.warning, style="bold red")

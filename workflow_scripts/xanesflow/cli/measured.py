@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.options import HowToRead
+from xanesflow.cli.terminal import print_message, print_result, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, merge_spectra, read_measured
+from xanesflow.measured import MeasuredSpectrum, merge_spectra, read_measured
 from xanesflow.measured.describe_spectrum import describe_spectrum
 from xanesflow.measured.foreign_file import on_one_line
 
 
 def show_measured(
-    files: Sequence[Path],
-    reading: Reading,
-    normalisation: Normalisation,
-    *,
-    merge: bool,
-    output: Path | None,
-    plot: Path | None,
-    messages: Console,
-    results: Console,
+    files: Sequence[Path], how: HowToRead, *, merge: bool, output: Path | None, plot: Path | None
 ) -> None:
     """Read, normalise, show and write measured spectra.
 
@@ -34,30 +26,30 @@ def show_measured(
         XanesflowError: a file cannot be used, or a result cannot be written.
     """
     _check_results(len(files), files, merge=merge, output=output, plot=plot)
-    spectra = [spectrum for file in files for spectrum in read_measured(file, reading, normalisation)]
+    spectra = [spectrum for file in files for spectrum in read_measured(file, *how)]
     if merge:
         if len(spectra) < 2:
             raise WrongCallError("--merge needs at least two spectra; give more files or groups, or leave it out.")
         count = len(spectra)
-        spectra = [merge_spectra(spectra, normalisation)]
-        say(messages, f"{plural(count, 'scan')} merged")
+        spectra = [merge_spectra(spectra, how.normalisation)]
+        print_message(f"{plural(count, 'scan')} merged")
 
-    results.print(_table(spectra))
+    results().print(_table(spectra))
     for spectrum in spectra:
         for remark in spectrum.remarks:
-            say(messages, f"{spectrum.source}: {remark}" if len(spectra) > 1 else remark, style="yellow")
+            print_message(f"{spectrum.source}: {remark}" if len(spectra) > 1 else remark, style="yellow")
 
     # Files are written last, so that an error there does not hide the table.
     if output is not None:
         from xanesflow.measured.write_measured import write_spectra
 
         write_spectra(output, spectra)
-        say(results, str(output))
+        print_result(str(output))
     if plot is not None:
         from xanesflow.measured.draw import draw_spectra
 
         draw_spectra(plot, spectra)
-        say(results, str(plot))
+        print_result(str(plot))
 
 
 def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: Path | None, plot: Path | None) -> None:

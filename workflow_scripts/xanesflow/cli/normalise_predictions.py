@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from xanesflow.cli.show_match import listening
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_message
 from xanesflow.matching.candidates import find_candidates
 from xanesflow.matching.get_references import Wanted, compute_candidates
 from xanesflow.matching.references import material_spectra, normalise_averages
@@ -25,7 +23,6 @@ def normalise_predictions(
     *,
     cache: Path | None = None,
     workers: int | None = None,
-    messages: Console,
 ) -> list[Path]:
     """Write each material's mean with the engine's background, normalised by it and, if asked, broadened.
 
@@ -39,7 +36,6 @@ def normalise_predictions(
         broadening: of the normalised spectra; None: none.
         cache: folder of kept spectra; None: the user's.
         workers: sites that are computed at a time; None: one for each core.
-        messages: for progress and remarks.
 
     Returns:
         The tables.
@@ -54,10 +50,10 @@ def normalise_predictions(
         element = predicted.subset.split("_")[0]
         candidates, _ = find_candidates(wanted.structures, element)
         candidates = [each for each in candidates if each.id in ids]
-        with listening(messages) as listener:
+        with listening() as listener:
             spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, listener))
         for sentence in failed:
-            say(messages, f"Not normalised: {sentence}", style="yellow")
+            print_message(f"Not normalised: {sentence}", style="yellow")
         for material, spectrum in normalise_averages(predicted, spectra).items():
             beside = output.with_name(f"{output.stem}_{material}_{name}_normalised.csv")
             path = output / name / f"{material}_normalised.dat" if output.is_dir() else beside

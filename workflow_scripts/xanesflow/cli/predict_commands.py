@@ -12,10 +12,23 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.measured_options import Broaden
-from xanesflow.cli.terminal import messages, report_input_errors, results, say
+from xanesflow.cli.options import AsJson, Broaden, Disordered, NewFolder, Symprec
+from xanesflow.cli.terminal import print_result, report_input_errors
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing
+
+ErrorBars = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Error bars (results/evaluation/calibration/...h5), if they do not lie beside the model."
+    ),
+]
+Models = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="MODEL...", help="Checkpoints, a folder with a model's seeds, an exported one, or builtin:Cu_FEFF."
+    ),
+]
 
 
 @contextmanager
@@ -32,13 +45,13 @@ def _quick_imports() -> Iterator[None]:
         gc.enable()
 
 
+@report_input_errors()
 def predict(
     structures: Annotated[
         list[Path],
         typer.Argument(
             metavar="STRUCTURE...",
             help="Files (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), folders, examples, minerals.",
-            show_default=False,
         ),
     ],
     *,
@@ -51,12 +64,10 @@ def predict(
             help="A checkpoint, a folder with a model's seeds, one of `xanesflow model export`, or builtin:Cu_FEFF, "
             "which comes with xanesflow (`xanesflow model list`); may be repeated, for the seeds of a model (its "
             "ensemble) and for models of other elements or levels of theory.",
-            show_default=False,
         ),
     ],
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File for the spectra, .csv or .h5.", show_default=False),
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File for the spectra, .csv or .h5.")
     ] = None,
     file_format: Annotated[
         Literal["athena"] | None,
@@ -64,31 +75,23 @@ def predict(
             "--format",
             "-f",
             help="athena: --output is a new folder, with a file of two columns for each site, named by the site.",
-            show_default=False,
         ),
     ] = None,
     plot: Annotated[
-        Path | None,
-        typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png, .pdf or .html.", show_default=False),
+        Path | None, typer.Option("--plot", "-p", metavar="FILE", help="A figure, .svg, .png, .pdf or .html.")
     ] = None,
     subset: Annotated[
-        list[str] | None,
-        typer.Option("--subset", "-s", help="Only this, as Cu_FEFF; may be repeated.", show_default=False),
+        list[str] | None, typer.Option("--subset", "-s", help="Only this, as Cu_FEFF; may be repeated.")
     ] = None,
     site: Annotated[
         int | None,
         typer.Option(
-            "--site",
             metavar="INDEX",
             min=0,
             help="Only this atom of each structure, counted from 0; by default all inequivalent ones.",
-            show_default=False,
         ),
     ] = None,
-    disorder: Annotated[
-        Literal["refuse", "ordered", "random"],
-        typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
-    ] = "refuse",
+    disorder: Disordered = "refuse",
     normalised: Annotated[
         bool,
         typer.Option(
@@ -103,39 +106,17 @@ def predict(
         typer.Option(
             metavar="DIR",
             help="Where the engine's spectra are kept, for --normalised; by default the user's cache folder.",
-            show_default=False,
         ),
     ] = None,
-    calibration: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Error bars (results/evaluation/calibration/...h5), if they do not lie beside the model.",
-            show_default=False,
-        ),
-    ] = None,
+    calibration: ErrorBars = None,
     weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="M3GNet's weights; by default matgl's cache or a download.", show_default=False
-        ),
+        Path | None, typer.Option(metavar="DIR", help="M3GNet's weights; by default matgl's cache or a download.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:<number>, for the features.")] = "cpu",
     workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers", "-w", metavar="N", min=1, help="Processes; by default as many as help.", show_default=False
-        ),
+        int | None, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes; by default as many as help.")
     ] = None,
-    symprec: Annotated[
-        float,
-        typer.Option(
-            metavar="ANGSTROM",
-            min=1e-6,
-            max=0.5,
-            help="Tolerance of symmetry, which decides whether atoms are equivalent.",
-        ),
-    ] = 0.01,
+    symprec: Symprec = 0.01,
 ) -> None:
     """Predict the XANES of structures with trained models: each site, and the average of each material.
 
@@ -144,134 +125,107 @@ def predict(
 
     Example: xanesflow predict cuprite --model builtin:Cu_FEFF -o spectra.csv
     """
-    with report_input_errors():
-        wanted = {"--site": site is not None, "--disorder": disorder != "refuse"}
-        if (normalised or broaden) and (given := [name for name, is_given in wanted.items() if is_given]):
-            raise WrongCallError(
-                f"Whole, ordered materials are normalised, so {listing(given)} cannot be used with --normalised; leave "
-                "out one or the other."
-            )
-        if (normalised or broaden) and output is None:
-            raise WrongCallError("--normalised writes its tables beside the spectra; name their file with --output.")
-        if file_format == "athena" and output is None:
-            raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
-        with _quick_imports():
-            from xanesflow.cli.show_predictions import show_prediction
-            from xanesflow.structures.disorder.represent import Disorder
+    wanted = {"--site": site is not None, "--disorder": disorder != "refuse"}
+    if (normalised or broaden) and (given := [name for name, is_given in wanted.items() if is_given]):
+        raise WrongCallError(
+            f"Whole, ordered materials are normalised, so {listing(given)} cannot be used with --normalised; leave "
+            "out one or the other."
+        )
+    if (normalised or broaden) and output is None:
+        raise WrongCallError("--normalised writes its tables beside the spectra; name their file with --output.")
+    if file_format == "athena" and output is None:
+        raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
+    with _quick_imports():
+        from xanesflow.cli.show_predictions import show_prediction
+        from xanesflow.structures.disorder.represent import Disorder
 
-        normalise = None
-        if output is not None and (normalised or broaden):
-            from xanesflow.cli.normalise_predictions import normalise_predictions
-            from xanesflow.matching.write_normalised import read_broadening
+    normalise = None
+    if output is not None and (normalised or broaden):
+        from xanesflow.cli.normalise_predictions import normalise_predictions
+        from xanesflow.matching.write_normalised import read_broadening
 
-            normalise = partial(
-                normalise_predictions,
-                structures=structures,
-                output=output,
-                broadening=read_broadening(broaden) if broaden else None,
-                cache=cache,
-                workers=workers,
-                messages=messages(),
-            )
-        if not show_prediction(
-            structures,
-            model,
-            output,
-            plot,
-            messages=messages(),
-            results=results(),
-            athena=file_format == "athena",
-            subsets=subset or [],
-            calibrations=calibration or [],
-            weights=weights,
-            device=device,
+        normalise = partial(
+            normalise_predictions,
+            structures=structures,
+            output=output,
+            broadening=read_broadening(broaden) if broaden else None,
+            cache=cache,
             workers=workers,
-            symprec=symprec,
-            site=site,
-            disorder=Disorder(disorder),
-            normalise=normalise,
-        ):
-            sys.exit(2)
+        )
+    if not show_prediction(
+        structures,
+        model,
+        output,
+        plot,
+        athena=file_format == "athena",
+        subsets=subset or [],
+        calibrations=calibration or [],
+        weights=weights,
+        device=device,
+        workers=workers,
+        symprec=symprec,
+        site=site,
+        disorder=Disorder(disorder),
+        normalise=normalise,
+    ):
+        sys.exit(2)
 
 
 model_app = typer.Typer(
     no_args_is_help=True, help="Trained models: list those that come along, describe one, or export it to share."
 )
 
-Models = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="MODEL...",
-        help="Checkpoints, a folder with a model's seeds, an exported one, or builtin:Cu_FEFF.",
-        show_default=False,
-    ),
-]
-
 
 @model_app.command(name="list")
+@report_input_errors()
 def list_models() -> None:
     """List the models that come with xanesflow: what each predicts, and how good it is.
 
     Example: xanesflow model list
     """
-    with report_input_errors():
-        from xanesflow.cli.show_model import list_builtin
+    from xanesflow.cli.show_model import list_builtin
 
-        list_builtin(results())
+    list_builtin()
 
 
 @model_app.command()
-def info(
-    models: Models,
-    *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For scripts: one JSON document.", show_default=False)
-    ] = False,
-) -> None:
+@report_input_errors()
+def info(models: Models, *, as_json: AsJson = False) -> None:
     """Describe a model: network, features, training data, error bars, and how good it is.
 
     Example: xanesflow model info results/models/expert_m3gnet_Cu_FEFF
     """
-    with report_input_errors():
-        with _quick_imports():
-            from xanesflow.cli.show_model import show_models
+    with _quick_imports():
+        from xanesflow.cli.show_model import show_models
 
-        show_models(models, results(), as_json=as_json)
+    show_models(models, as_json=as_json)
 
 
 @model_app.command()
+@report_input_errors()
 def export(
     models: Models,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder that does not exist yet.")],
-    calibration: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Error bars that do not lie beside the model.", show_default=False),
-    ] = None,
+    out: NewFolder,
+    calibration: ErrorBars = None,
     predictions: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
             help="Prediction files (results/evaluation/predictions/...h5) that do not lie beside the model.",
-            show_default=False,
         ),
     ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="SPDX name; by default that of the campaign's dataset.", show_default=False)
-    ] = None,
-    creator: Annotated[
-        str | None, typer.Option(help="Who made it; by default who made the dataset.", show_default=False)
-    ] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX name; by default that of the campaign's dataset.")] = None,
+    creator: Annotated[str | None, typer.Option(help="Who made it; by default who made the dataset.")] = None,
 ) -> None:
     """Write a model as a folder to share: all seeds, error bars, model card and hashes, without paths of this machine.
 
     Example: xanesflow model export results/models/expert_m3gnet_Cu_FEFF --out cu_xanes
     """
-    with report_input_errors():
-        with _quick_imports():
-            from xanesflow.prediction.export_model import export_model
+    with _quick_imports():
+        from xanesflow.prediction.export_model import export_model
 
-        folder = export_model(
-            models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
-        )
-        say(results(), f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")
+    folder = export_model(
+        models, out, calibrations=calibration or [], predictions=predictions or [], licence=licence, creator=creator
+    )
+    print_result(f"{folder}: to predict with it: xanesflow predict STRUCTURE... --model {folder}")

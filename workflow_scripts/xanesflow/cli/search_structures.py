@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_result, results
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import plural
 from xanesflow.structures.amcsd.database import TITLE
@@ -17,20 +16,19 @@ from xanesflow.structures.examples import load_examples
 from xanesflow.structures.find_structures import find_structures
 
 
-def show_found(words: Sequence[str], element: str | None, console: Console) -> None:
+def show_found(words: Sequence[str], element: str | None) -> None:
     """Print the examples and minerals that hold all words; without words, the examples.
 
     Args:
         words: parts of id, formula, name or reference, whatever their case.
         element: only those with this element; None: all.
-        console: for the table.
 
     Raises:
         WrongCallError: nothing holds all words.
         XanesflowError: the database of minerals is missing.
     """
     if not words:
-        _show_examples(element, console)
+        _show_examples(element)
         return
     examples, minerals = find_structures(words, [element] if element else [])
     table = Table("id", "formula", "name", "measured at", "reference")
@@ -44,16 +42,15 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
         name = f"{entry.mineral or entry.formula}{', partly occupied' if entry.partly_occupied else ''}"
         reference = escape(entry.reference)
         table.add_row(entry.id, entry.formula.replace(" ", ""), escape(name), str(entry.conditions), reference)
-    console.print(table)
-    say(console, f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
+    results().print(table)
+    print_result(f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
 
 
-def _show_examples(element: str | None, console: Console) -> None:
+def _show_examples(element: str | None) -> None:
     """Print the example library.
 
     Args:
         element: only those with this absorber; None: all.
-        console: for the table.
 
     Raises:
         WrongCallError: no example has this absorber.
@@ -69,5 +66,5 @@ def _show_examples(element: str | None, console: Console) -> None:
     for each in examples:
         absorbers = ", ".join(f"{symbol} ({number})" for symbol, number in each.inequivalent.items())
         table.add_row(each.id, each.formula, escape(each.name), each.space_group, absorbers)
-    console.print(table)
-    say(console, "`xanesflow structures search WORD` finds minerals too, by parts of name, formula or reference.")
+    results().print(table)
+    print_result("`xanesflow structures search WORD` finds minerals too, by parts of name, formula or reference.")

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xanesflow.cli.terminal import messages, say
+from xanesflow.cli.terminal import messages, print_result, results
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import PARTS, site_id
 from xanesflow.core.text import plural
@@ -22,7 +21,7 @@ _DESCRIBED = ("settings", "reference")
 """Of a subset's attributes: the physics settings of its runs, and how to cite the code."""
 
 
-def show_info(path: Path, console: Console, *, as_json: bool) -> None:
+def show_info(path: Path, *, as_json: bool) -> None:
     """Print what a dataset holds.
 
     Raises:
@@ -31,12 +30,12 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
     with load(path) as data:
         facts = describe(data)
     if as_json:
-        say(console, json.dumps(facts, indent=1))
+        print_result(json.dumps(facts, indent=1))
         return
-    say(console, str(facts["title"]), style="bold")
+    print_result(str(facts["title"]), style="bold")
     for key in ("file", "creator", "licence", "citation", "created", "schema_version", "content_sha256"):
-        say(console, f"{key.replace('_', ' ')}: {facts[key]}")
-    say(console, "versions: " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
+        print_result(f"{key.replace('_', ' ')}: {facts[key]}")
+    print_result("versions: " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
     table = Table()
     for name in ("subset", "spectra", "materials", *PARTS, "grid (eV)", "features", "left out"):
         table.add_column(name, justify="left" if name in {"subset", "grid (eV)", "features", "left out"} else "right")
@@ -51,13 +50,13 @@ def show_info(path: Path, console: Console, *, as_json: bool) -> None:
             escape(", ".join(f"{feature} ({numbers})" for feature, numbers in each["features"].items())),
             escape(", ".join(f"{number:,} {reason}" for reason, number in each["rejected"].items())),
         )
-    console.print(table)
+    results().print(table)
     for name, each in facts["subsets"].items():
         for key in [key for key in _DESCRIBED if key in each]:
-            say(console, f"{name} {key}: {each[key]}")
+            print_result(f"{name} {key}: {each[key]}")
 
 
-def show_ids(path: Path, subset: str | None, part: str | None, console: Console) -> None:
+def show_ids(path: Path, subset: str | None, part: str | None) -> None:
     """Print id, subset and part of each site, in the order of the file.
 
     Raises:
@@ -68,7 +67,7 @@ def show_ids(path: Path, subset: str | None, part: str | None, console: Console)
             sites = data[name]
             for material, site, split in zip(sites.material_id, sites.site_index, sites.split, strict=True):
                 if part in (None, split):
-                    say(console, f"{site_id(material, int(site))} {name} {split}")
+                    print_result(f"{site_id(material, int(site))} {name} {split}")
 
 
 def describe(data: DatasetFile) -> dict[str, Any]:
@@ -97,7 +96,7 @@ def describe(data: DatasetFile) -> dict[str, Any]:
     return facts
 
 
-def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bool) -> bool:
+def show_validation(path: Path, *, symmetry: bool, as_json: bool) -> bool:
     """Print what a validation found.
 
     Returns:
@@ -112,7 +111,7 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
     with messages().status("checking") as shown:  # visible on a terminal only
         found = validate(path, symmetry=symmetry, progress=lambda what: shown.update(f"checking {escape(what)}"))
     if as_json:
-        say(console, json.dumps(found.as_plain(), indent=1))
+        print_result(json.dumps(found.as_plain(), indent=1))
         return found.valid
     table = Table()
     for name in ("check", "result", "of", "what is checked"):
@@ -126,15 +125,15 @@ def show_validation(path: Path, console: Console, *, symmetry: bool, as_json: bo
         elif remarks:
             result, style = f"ok, {plural(remarks, 'remark')}", "yellow"
         table.add_row(check, f"[{style}]{result}[/]", escape(looked_at), CHECKS[check])
-    console.print(table)
+    results().print(table)
     for each in found.findings:
-        say(console, f"{each.check}: {each}", style="red" if each.fault else "yellow")
+        print_result(f"{each.check}: {each}", style="red" if each.fault else "yellow")
     number = len(found.faults)
-    say(console, f"{path}: " + ("valid" if found.valid else plural(number, "fault")))
+    print_result(f"{path}: " + ("valid" if found.valid else plural(number, "fault")))
     return found.valid
 
 
-def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], output: Path, console: Console) -> None:
+def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], output: Path) -> None:
     """Draw spectra of a dataset, and print what was drawn.
 
     Raises:
@@ -144,4 +143,4 @@ def plot_dataset(path: Path, sites: Sequence[str], subsets: Sequence[str], outpu
 
     with load(path) as data:
         drawn = draw_spectra(data, sites, subsets, output)
-    say(console, f"{output}: {drawn}")
+    print_result(f"{output}: {drawn}")

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
-from xanesflow.cli.terminal import say
-from xanesflow.core.files import atomic_path
+from xanesflow.cli.terminal import print_result
+from xanesflow.core.tables import write_csv
 from xanesflow.core.text import first_of, plural, quoted
 from xanesflow.dataset.compare_releases import Difference, SubsetDifference, compare
 from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, compare_with_published
@@ -18,15 +17,12 @@ from xanesflow.dataset.compare_sites import BOTH, ONLY_NEW, ONLY_OLD, SPECTRUM, 
 _SHOWN = 10  # sites, materials or findings in a list
 
 
-def show_difference(
-    old: Path, new: Path, console: Console, *, tolerance: float, output: Path | None, as_json: bool
-) -> bool:
+def show_difference(old: Path, new: Path, *, tolerance: float, output: Path | None, as_json: bool) -> bool:
     """Print what differs between two releases.
 
     Args:
         old: dataset of the old release.
         new: dataset of the new release.
-        console: to print on.
         tolerance: largest deviation that counts as equal.
         output: CSV to write, a row for each site; None: none.
         as_json: whether to print one JSON document.
@@ -41,26 +37,26 @@ def show_difference(
     if output is not None and found.subsets:
         _write(output, pd.concat([each.table.assign(subset=name) for name, each in found.subsets.items()]))
     if as_json:
-        say(console, json.dumps(found.as_plain(), indent=1))
+        print_result(json.dumps(found.as_plain(), indent=1))
     else:
-        _say_difference(found, console)
+        _say_difference(found)
     return bool(found)
 
 
-def _say_difference(found: Difference, console: Console) -> None:
+def _say_difference(found: Difference) -> None:
     for names, what in ((found.added, "added"), (found.removed, "removed")):
         for name in names:
-            say(console, f"{name}: subset {what}")
+            print_result(f"{name}: subset {what}")
     for name, subset in found.subsets.items():
         if subset:
             for sentence in (*_sentences(subset), *_deviations(subset.table)):
-                say(console, f"{name}: {sentence}")
+                print_result(f"{name}: {sentence}")
     for key, (was, now) in found.description.items():
-        say(console, f"{key}: was {quoted(was)}, now {quoted(now)}")
+        print_result(f"{key}: was {quoted(was)}, now {quoted(now)}")
     if not found:
-        say(console, "no difference")
+        print_result("no difference")
     if found.made:
-        say(console, f"(They were made differently: {', '.join(found.made)}.)")
+        print_result(f"(They were made differently: {', '.join(found.made)}.)")
 
 
 def _sentences(subset: SubsetDifference) -> list[str]:
@@ -94,21 +90,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def show_difference_from_published(
-    dataset: Path,
-    published: Path,
-    console: Console,
-    *,
-    subset: str | None,
-    tolerance: float,
-    output: Path | None,
-    as_json: bool,
+    dataset: Path, published: Path, *, subset: str | None, tolerance: float, output: Path | None, as_json: bool
 ) -> bool:
     """Print how far a dataset is from published arrays.
 
     Args:
         dataset: the dataset.
         published: npz with the arrays of one subset.
-        console: to print on.
         subset: which; None: the one that the name of `published` begins with.
         tolerance: largest deviation that counts as equal.
         output: CSV to write, a row for each site; None: none.
@@ -132,18 +120,17 @@ def show_difference_from_published(
             for name, values in common.dropna(axis=1, how="all").items()
         }
         facts = {"subset": name, "common": counts[BOTH], "missing": counts[ONLY_OLD], "extra": counts[ONLY_NEW]}
-        say(console, json.dumps({**facts, "deviations": spread, "equal": not differs}, indent=1))
+        print_result(json.dumps({**facts, "deviations": spread, "equal": not differs}, indent=1))
         return differs
-    say(
-        console,
+    print_result(
         f"{name}: {counts[BOTH]} of {plural(counts[BOTH] + counts[ONLY_OLD], 'site')} of {published.name} in "
-        f"{dataset.name}, {counts[ONLY_OLD]} missing; only in the dataset: {counts[ONLY_NEW]}",
+        f"{dataset.name}, {counts[ONLY_OLD]} missing; only in the dataset: {counts[ONLY_NEW]}"
     )
     for sentence in _deviations(table):
-        say(console, f"{name}: {sentence}")
+        print_result(f"{name}: {sentence}")
     missing = table["site"][table["where"] == ONLY_OLD].tolist()
     if missing:
-        say(console, f"{name}: missing: {first_of(missing, _SHOWN)}")
+        print_result(f"{name}: missing: {first_of(missing, _SHOWN)}")
     return differs
 
 
@@ -164,5 +151,4 @@ def _deviations(table: pd.DataFrame) -> list[str]:
 
 def _write(output: Path, table: pd.DataFrame) -> None:
     """Write the table with the subset as its first column."""
-    with atomic_path(output) as temporary:
-        table[["subset", *table.columns.drop("subset")]].to_csv(temporary, index=False)
+    write_csv(output, table[["subset", *table.columns.drop("subset")]])

@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, TaskID
+from rich.progress import TaskID
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.options import HowToRead
+from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import printable
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
 from xanesflow.matching.rank_candidates import Match, match_spectrum
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading
+from xanesflow.measured import MeasuredSpectrum
 from xanesflow.measured.read_measured import read_several
 
 _SHOWN = 10
@@ -32,56 +32,43 @@ class Outputs:
     plot: Path | None = None
 
 
-def show_match(
-    file: Path,
-    wanted: Wanted,
-    outputs: Outputs,
-    *,
-    reading: Reading,
-    normalisation: Normalisation,
-    messages: Console,
-    results: Console,
-) -> None:
+def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> None:
     """Match one scan or several, show the answers, and write them.
 
     Raises:
         XanesflowError: a scan or a candidate cannot be used, or a result cannot be written.
     """
     _check_outputs(file, wanted, outputs)
-    spectra = read_scans([file], reading, normalisation, messages)
+    spectra = read_scans([file], how)
     element = one_element(spectra)
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
-    with listening(messages) as listener:
+    with listening() as listener:
         references, calibration, left_out = get_references(element, wanted, own_of(file, spectra), listener)
     matches = []
-    with Progress(console=messages, transient=True, disable=len(spectra) == 1 or not messages.is_terminal) as progress:
+    with progress_bar(wanted=len(spectra) > 1) as progress:
         for spectrum in progress.track(spectra, description="matching"):
             matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
     if len(matches) == 1:
-        _show_one(matches[0], messages, results)
+        _show_one(matches[0])
     else:
-        results.print(_series_table(matches))
-    _write(matches, outputs, results)
+        results().print(_series_table(matches))
+    _write(matches, outputs)
 
 
-def read_scans(
-    files: Sequence[Path], reading: Reading, normalisation: Normalisation, messages: Console
-) -> list[MeasuredSpectrum]:
+def read_scans(files: Sequence[Path], how: HowToRead) -> list[MeasuredSpectrum]:
     """The spectra of files and of the files of folders; of several, those that cannot be used are named.
 
     Raises:
         XanesflowError: there is no usable spectrum.
     """
-    return read_several(
-        files, reading, normalisation, leave_out=lambda sentence: say(messages, f"Left out: {sentence}", style="yellow")
-    )
+    return read_several(files, *how, leave_out=lambda sentence: print_message(f"Left out: {sentence}", style="yellow"))
 
 
 @contextmanager
-def listening(messages: Console) -> Iterator[Listener]:
+def listening() -> Iterator[Listener]:
     """Show what is said, and a bar while candidates are computed."""
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+    with progress_bar() as bar:
         tasks: list[TaskID] = []
 
         def progress(done: int, of: int) -> None:
@@ -90,8 +77,8 @@ def listening(messages: Console) -> Iterator[Listener]:
             bar.update(tasks[0], completed=done)
 
         yield Listener(
-            lambda sentence: say(messages, sentence, style="bold"),
-            lambda sentence: say(messages, sentence, style="yellow"),
+            lambda sentence: print_message(sentence, style="bold"),
+            lambda sentence: print_message(sentence, style="yellow"),
             progress,
         )
 
@@ -127,23 +114,21 @@ def _check_outputs(file: Path, wanted: Wanted, outputs: Outputs) -> None:
             raise WrongCallError(str(error)) from None
 
 
-def _show_one(match: Match, messages: Console, results: Console) -> None:
+def _show_one(match: Match) -> None:
     for remark in match.spectrum.remarks:
-        say(messages, f"About the scan: {remark}", style="yellow")
-    results.print(_table(match))
+        print_message(f"About the scan: {remark}", style="yellow")
+    results().print(_table(match))
     if len(match.rows) > _SHOWN:
-        say(results, f"… and {len(match.rows) - _SHOWN} more; --output writes all.")
+        print_result(f"… and {len(match.rows) - _SHOWN} more; --output writes all.")
     for sentence in match.left_out[:_SHOWN]:
-        say(messages, f"Left out: {sentence}", style="yellow")
+        print_message(f"Left out: {sentence}", style="yellow")
     if len(match.left_out) > _SHOWN:
-        say(
-            messages,
-            f"… and {len(match.left_out) - _SHOWN} more left out; --output FILE.json lists all.",
-            style="yellow",
+        print_message(
+            f"… and {len(match.left_out) - _SHOWN} more left out; --output FILE.json lists all.", style="yellow"
         )
     for sentence in match.warnings:
-        say(messages, sentence, style="yellow")
-    say(results, match.conclusion, style="bold")
+        print_message(sentence, style="yellow")
+    print_result(match.conclusion, style="bold")
 
 
 def _table(match: Match) -> Table:
@@ -185,7 +170,7 @@ def _series_table(matches: Sequence[Match]) -> Table:
     return table
 
 
-def _write(matches: Sequence[Match], outputs: Outputs, results: Console) -> None:
+def _write(matches: Sequence[Match], outputs: Outputs) -> None:
     """Write the files last, so that an error there does not hide the answer."""
     if outputs.output is not None:
         from xanesflow.matching.write_match import write_match, write_matches
@@ -194,12 +179,12 @@ def _write(matches: Sequence[Match], outputs: Outputs, results: Console) -> None
             write_match(outputs.output, matches[0])
         else:
             write_matches(outputs.output, matches)
-        say(results, str(outputs.output))
+        print_result(str(outputs.output))
     if outputs.page is not None:
         from xanesflow.matching.match_page import write_page
 
         write_page(outputs.page, matches[0])
-        say(results, str(outputs.page))
+        print_result(str(outputs.page))
     if outputs.plot is not None:
         from xanesflow.matching.draw_match import draw_match, draw_matches
 
@@ -207,4 +192,4 @@ def _write(matches: Sequence[Match], outputs: Outputs, results: Console) -> None
             draw_match(outputs.plot, matches[0])
         else:
             draw_matches(outputs.plot, matches)
-        say(results, str(outputs.plot))
+        print_result(str(outputs.plot))

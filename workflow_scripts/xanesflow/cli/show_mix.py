@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
+from xanesflow.cli.options import HowToRead
 from xanesflow.cli.show_match import listening, read_scans, refuse_overwriting
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.draw_match import check_plot
 from xanesflow.matching.get_references import get_standards, one_element, own_of
 from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
 from xanesflow.matching.write_match import check_output
-from xanesflow.measured import Normalisation, Reading
 
 _SHOWN = 10
 
@@ -49,15 +47,7 @@ class MixWanted:
     plot: Path | None = None
 
 
-def show_mix(
-    file: Path,
-    wanted: MixWanted,
-    *,
-    reading: Reading,
-    normalisation: Normalisation,
-    messages: Console,
-    results: Console,
-) -> None:
+def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
     """Fit combinations to one scan or several, show and write them.
 
     Raises:
@@ -65,44 +55,33 @@ def show_mix(
     """
     standards_at = () if wanted.computed else map(Path, wanted.standards)
     _check([file, *standards_at], wanted.output, wanted.plot, wanted.standards)
-    spectra = read_scans([file], reading, normalisation, messages)
+    spectra = read_scans([file], how)
     element = one_element(spectra)
-    with listening(messages) as listener:
+    with listening() as listener:
         standards, remark = get_standards(
             element, wanted.standards, own_of(file, spectra), listener,
             max_shift_ev=wanted.max_shift, computed=wanted.computed, cache=wanted.cache,
         )  # fmt: skip
     if remark:
-        say(messages, remark, style="yellow")
+        print_message(remark, style="yellow")
     fits = []
-    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task("fitting", total=len(spectra))
-        for spectrum in spectra:
+    with progress_bar() as progress:
+        for spectrum in progress.track(spectra, description="fitting"):
             fits.append(fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one))
-            progress.advance(task)
-    results.print(_table(fits))
+    results().print(_table(fits))
     if wanted.output is not None:
         from xanesflow.matching.write_mix import write_mixtures
 
         write_mixtures(wanted.output, fits, remark)
-        say(results, str(wanted.output))
+        print_result(str(wanted.output))
     if wanted.plot is not None:
         from xanesflow.matching.write_mix import draw_mixtures
 
         draw_mixtures(wanted.plot, fits)
-        say(results, str(wanted.plot))
+        print_result(str(wanted.plot))
 
 
-def show_pca(
-    files: Sequence[Path],
-    output: Path | None,
-    plot: Path | None,
-    *,
-    reading: Reading,
-    normalisation: Normalisation,
-    messages: Console,
-    results: Console,
-) -> None:
+def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how: HowToRead) -> None:
     """Find the principal components of scans, show and write them.
 
     Raises:
@@ -111,17 +90,16 @@ def show_pca(
     from xanesflow.matching.components import find_components
 
     _check(files, output, plot)
-    spectra = read_scans(files, reading, normalisation, messages)
+    spectra = read_scans(files, how)
     found = find_components(spectra)
     table = Table("component", "share of the sum of squares", "indicator", "largest misfit of a scan")
     for k in range(min(len(found.variance), _SHOWN)):
         table.add_row(
             str(k + 1), f"{found.variance[k]:.3g}", f"{found.indicator[k]:.3g}", f"{found.misfit(k + 1).max():.4f}"
         )
-    results.print(table)
+    results().print(table)
     number = found.significant
-    say(
-        results,
+    print_result(
         f"{plural(number, 'component')} {'is' if number == 1 else 'are'} above the noise of "
         f"{plural(len(spectra), 'scan')}.",
         style="bold",
@@ -130,12 +108,12 @@ def show_pca(
         from xanesflow.matching.write_mix import write_components
 
         write_components(output, found)
-        say(results, str(output))
+        print_result(str(output))
     if plot is not None:
         from xanesflow.matching.write_mix import draw_components
 
         draw_components(plot, found)
-        say(results, str(plot))
+        print_result(str(plot))
 
 
 def _check(files: Sequence[Path], output: Path | None, plot: Path | None, structures: Sequence[str] = ()) -> None:

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_result, results
 from xanesflow.prediction.builtin_models import builtin_models
 from xanesflow.prediction.evidence import find_evidence, read_evidence
 from xanesflow.prediction.exported_model import MODEL_FILE, read_about
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
 
-def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> None:
+def show_models(given: Sequence[Path], *, as_json: bool) -> None:
     """Print a description of each model.
 
     Args:
         given: checkpoints, folders of seeds, or exported folders.
-        console: to print on.
         as_json: print one JSON document.
 
     Raises:
@@ -30,11 +28,11 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
     """
     models = load_models(given)
     if as_json:
-        say(console, json.dumps([_describe(model) for model in models], indent=1))
+        print_result(json.dumps([_describe(model) for model in models], indent=1))
         return
     for model in models:
-        say(console, f"{model.name}, seeds {', '.join(map(str, model.hashes))}", style="bold")
-        say(console, model.seed_models[0].describe())
+        print_result(f"{model.name}, seeds {', '.join(map(str, model.hashes))}", style="bold")
+        print_result(model.seed_models[0].describe())
         table = Table()
         for name in ("subset", "trained on", "error bars", "distance limit", "evaluated on", "η"):
             table.add_column(name, justify="left" if name in {"subset", "error bars", "evaluated on"} else "right")
@@ -48,12 +46,12 @@ def show_models(given: Sequence[Path], console: Console, *, as_json: bool) -> No
                 "-" if evidence is None else f"{evidence['part']}, {evidence['n']:,}",
                 "-" if evidence is None else f"{evidence['eta']:.2f}",
             )
-        console.print(table)
+        results().print(table)
         for subset, reason in model.uncalibrated.items():
-            say(console, f"{subset}: no error bars: {reason}", style="yellow")
+            print_result(f"{subset}: no error bars: {reason}", style="yellow")
 
 
-def list_builtin(console: Console) -> None:
+def list_builtin() -> None:
     """Print a row for each model that comes with the package, from its model.json."""
     table = Table(caption="η: how many times smaller the median squared error is than that of the mean spectrum")
     for name in ("model", "predicts", "features", "trained on", "evaluated on", "η"):
@@ -64,7 +62,7 @@ def list_builtin(console: Console) -> None:
             evidence = each["evidence"]
             scores = ("-", "-") if evidence is None else (f"{evidence['n']:,}", f"{evidence['eta']:.2f}")
             table.add_row(name, subset, about["features"], f"{each['n_train']:,}", *scores)
-    console.print(table)
+    results().print(table)
 
 
 def _describe(model: TrainedEnsemble) -> dict[str, Any]:

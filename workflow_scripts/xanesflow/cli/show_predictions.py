@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.core.text import plural
 from xanesflow.prediction.data import SubsetPrediction
@@ -32,8 +30,6 @@ def show_prediction(
     output: Path | None,
     plot: Path | None,
     *,
-    messages: Console,
-    results: Console,
     normalise: Callable[[Prediction], list[Path]] | None = None,
     **options: Any,
 ) -> bool:
@@ -44,8 +40,6 @@ def show_prediction(
         models: see `prediction.trained_models.load_models`.
         output: file or folder to write; None: only the table is shown.
         plot: figure to write; None: no figure.
-        messages: for progress and remarks.
-        results: for the table and the paths.
         normalise: writes the spectra in units of their edge step and returns the files; None: they are not written.
         options: of `prediction.predict_files.predict_structures`.
 
@@ -55,29 +49,29 @@ def show_prediction(
     Raises:
         XanesflowError: nothing can be predicted.
     """
-    with _progress(messages) as progress:
+    with _progress() as progress:
         found = predict_structures(structures, models, output, plot=plot, progress=progress, **options)
-    results.print(_table(found))
+    results().print(_table(found))
     if len(found) > _SHOWN:
         what = "the file has all of them" if output is not None else "write all of them with --output"
-        say(results, f"The first {_SHOWN} of {plural(len(found), 'site')}; {what}.")
+        print_result(f"The first {_SHOWN} of {plural(len(found), 'site')}; {what}.")
     for remark in found.remarks:
-        say(messages, remark, style="yellow")
-    _show_rejected(found, output, messages)
+        print_message(remark, style="yellow")
+    _show_rejected(found, output)
     normalised = [] if normalise is None else normalise(found)
     for path in filter(None, (output, plot, *normalised)):
-        say(results, str(path))
+        print_result(str(path))
     return not found.rejected or all(path.is_dir() for path in structures)
 
 
-def _show_rejected(found: Prediction, output: Path | None, console: Console) -> None:
+def _show_rejected(found: Prediction, output: Path | None) -> None:
     if not found.rejected:
         return
     where = f"; all are in {rejected_beside(output)}" if output is not None and len(found.rejected) > _SHOWN else ""
-    say(console, f"{describe_rejected(found.rejected)}{where}:", style="yellow")
+    print_message(f"{describe_rejected(found.rejected)}{where}:", style="yellow")
     for each in found.rejected[:_SHOWN]:
         site = "" if each.site_index == WHOLE_MATERIAL else f", site {each.site_index}"
-        say(console, f"  {each.material_id}{site}: {each.detail}")
+        print_message(f"  {each.material_id}{site}: {each.detail}")
 
 
 def _table(found: Prediction) -> Table:
@@ -114,10 +108,10 @@ def _cells(each: SubsetPrediction, row: int) -> list[str]:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
+def _progress() -> Iterator[Progress]:
     """A bar for each step, on a terminal only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with progress_bar(*columns) as bars:
         tasks: dict[str, Any] = {}
 
         def update(what: str, done: int, of: int) -> None:

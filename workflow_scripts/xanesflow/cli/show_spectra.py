@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_message, progress_bar, say
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.text import plural
 from xanesflow.spectra.compute_sites import SiteResult
@@ -18,18 +18,18 @@ from xanesflow.spectra.write_xanes import Spectra, expected_time
 from xanesflow.structures.choose_site import Absorber, Request
 
 
-def announce(request: Request, look: QuickLook, workers: int, console: Console) -> None:
+def announce(request: Request, look: QuickLook, workers: int) -> None:
     """Print what will be computed, how long it should take, and notes on it."""
     what = request.sites[0].name
     if request.whole:
         atoms, sites = request.material.elements.count(request.element), len(request.sites)
         cells = f"each of {plural(len(request.materials), 'cell')}" if len(request.materials) > 1 else "the cell"
         what = f"{plural(sites, 'inequivalent site')}, {atoms} in {cells}"
-    say(console, f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
+    print_message(f"{request.material.formula}, {request.element} K edge: {what}", style="bold")
     if expected := expected_time(request, look, workers):
-        say(console, expected)
+        print_message(expected)
     for note in (*request.notes, *look.notes(request.element)):
-        say(console, f"Note: {note}", style="yellow")
+        print_message(f"Note: {note}", style="yellow")
 
 
 class Display:
@@ -78,7 +78,7 @@ def live_display(sites: int, console: Console) -> Iterator[Display]:
         TextColumn("{task.fields[message]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar(*columns, console=console) as progress:
         yield Display(sites, console, progress)
 
 

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from rich.console import Console
-
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_message, print_result
 from xanesflow.core.errors import WrongCallError, XanesflowError
 
 LOOPBACK = "127.0.0.1"
@@ -61,8 +59,6 @@ def start(
     at_a_time: int,
     browser: bool,
     group: OpenTo,
-    console: Console,
-    results: Console,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
@@ -75,8 +71,6 @@ def start(
         at_a_time: pieces of work at once.
         browser: whether to open the address.
         group: who else may enter.
-        console: for remarks.
-        results: for the address.
 
     Raises:
         XanesflowError: a package is missing, the port or the folder is taken, or options do not go together.
@@ -113,13 +107,13 @@ def start(
         page = make_page(settings, Access(hosts, token, f"xanesflow_{port}", alone=group.host is None))
         address = f"http://{LOOPBACK if group.host in (None, '0.0.0.0') else group.host}:{port}/"
         opened = address if group.token else f"{address}?token={token}"
-        say(results, opened)
-        say(console, "The page is open at this address until you press Ctrl-C.")
+        print_result(opened)
+        print_message("The page is open at this address until you press Ctrl-C.")
         if browser:
             threading.Timer(0.3, webbrowser.open, [opened]).start()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         serve(page, listening)
-    say(console, "The page is closed; unfinished work can be started again the next time.")
+    print_message("The page is closed; unfinished work can be started again the next time.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,12 +8,12 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from xanesflow.cli.terminal import say
+from xanesflow.cli.terminal import print_result, results
 from xanesflow.core.errors import WrongCallError
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 from xanesflow.simulations.state.describe_status import (
@@ -28,14 +28,13 @@ REFRESH = 2.0
 """Smallest number of seconds between two updates; after a slow update, ten times its duration passes."""
 
 
-def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console) -> None:
+def show_status(directory: Path, *, watch: bool, as_json: bool) -> None:
     """Print the progress of the campaign in a working directory.
 
     Args:
         directory: the working directory.
         watch: update the display until Ctrl-C.
         as_json: print one JSON document instead, for scripts.
-        console: to print on.
 
     Raises:
         WrongCallError: the options do not go together.
@@ -44,14 +43,14 @@ def show_status(directory: Path, *, watch: bool, as_json: bool, console: Console
     if as_json and watch:
         raise WrongCallError("--json prints once and --watch prints continually; use one of them.")
     if as_json:
-        say(console, json.dumps(as_plain(campaign_status(directory)), indent=1))
+        print_result(json.dumps(as_plain(campaign_status(directory)), indent=1))
         return
     if not watch:
-        console.print(render(campaign_status(directory), directory))
+        results().print(render(campaign_status(directory), directory))
         return
-    if not console.is_terminal:
+    if not results().is_terminal:
         raise WrongCallError("--watch needs a terminal; elsewhere, call `xanesflow status` as often as you like.")
-    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=False) as live:
+    with suppress(KeyboardInterrupt), Live(console=results(), auto_refresh=False, transient=False) as live:
         while True:
             begin = time.monotonic()
             live.update(render(campaign_status(directory), directory), refresh=True)

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.measured_options import Broaden
-from xanesflow.cli.terminal import messages, report_errors, results
+from xanesflow.cli.options import Broaden, Disordered, SitesAtATime, Symprec
+from xanesflow.cli.terminal import report_errors
 
 
+@report_errors()
 def xanes(
     structure: Annotated[
         str,
@@ -18,7 +19,6 @@ def xanes(
             metavar="STRUCTURE",
             help="A file (POSCAR, CIF, JSON, xyz, vasprun.xml; also compressed), an example's id, as nio-rocksalt, "
             "or a mineral: its name, a formula, or an id, as amcsd-0000143.",
-            show_default=False,
         ),
     ],
     *,
@@ -29,7 +29,6 @@ def xanes(
             "-e",
             metavar="SYMBOL",
             help="The absorber, as Cu; you can omit it if the structure has one 3d metal (Ti to Cu).",
-            show_default=False,
         ),
     ] = None,
     site: Annotated[
@@ -40,7 +39,6 @@ def xanes(
             metavar="INDEX",
             min=0,
             help="Only this atom, counted from 0; by default all inequivalent atoms of the element and their average.",
-            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -66,76 +64,40 @@ def xanes(
     settings: Annotated[
         str | None,
         typer.Option(
-            "--settings",
             metavar="NAME",
             help="Of FEFF: paper, as the published dataset (the default), or quick, smaller radii in a minute or so. "
             "Of FEFFQ: fast (the default) or near.",
-            show_default=False,
         ),
     ] = None,
     core_hole: Annotated[
         Literal["off", "on", "average"] | None,
-        typer.Option(
-            "--core-hole",
-            help="Of FEFF8L: ground state (the default), full 1s hole, or the mean of both (twice the time).",
-            show_default=False,
-        ),
+        typer.Option(help="Of FEFF8L: ground state (the default), full 1s hole, or the mean of both (twice the time)."),
     ] = None,
     fms_radius: Annotated[
         float | None,
         typer.Option(
-            "--fms-radius",
             metavar="ANGSTROM",
             min=2.0,
             max=9.0,
             help="Of FEFF8L: radius of full multiple scattering; larger is slower. By default 5.5.",
-            show_default=False,
         ),
     ] = None,
     keep: Annotated[
-        Path | None,
-        typer.Option(
-            "--keep", metavar="DIR", help="Keep the folder of each run there, as DIR/Cu_000.", show_default=False
-        ),
+        Path | None, typer.Option(metavar="DIR", help="Keep the folder of each run there, as DIR/Cu_000.")
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            "-w",
-            metavar="N",
-            min=1,
-            help="Sites computed at a time; by default one for each core.",
-            show_default=False,
-        ),
-    ] = None,
+    workers: SitesAtATime = None,
     normalised: Annotated[
-        bool,
-        typer.Option("--normalised", help="Also write the background and the spectrum normalised by it."),
+        bool, typer.Option("--normalised", help="Also write the background and the spectrum normalised by it.")
     ] = False,
     broaden: Broaden = None,
     align: Annotated[
         Literal["experiment"] | None,
         typer.Option(
-            "--align",
-            help="Move the energies to where experiment has them, by element, metal or compound, and oxidation state.",
-            show_default=False,
+            help="Move the energies to where experiment has them, by element, metal or compound, and oxidation state."
         ),
     ] = None,
-    symprec: Annotated[
-        float,
-        typer.Option(
-            "--symprec",
-            metavar="ANGSTROM",
-            min=1e-6,
-            max=0.5,
-            help="Tolerance of symmetry, which decides whether atoms are equivalent.",
-        ),
-    ] = 0.01,
-    disorder: Annotated[
-        Literal["refuse", "ordered", "random"],
-        typer.Option(help="Partly occupied sites: refuse them, order them by electrostatic energy, or fill 4 cells."),
-    ] = "refuse",
+    symprec: Symprec = 0.01,
+    disorder: Disordered = "refuse",
 ) -> None:
     """Compute the K-edge XANES of a structure, and write it as a table (CSV, or for Athena) and a plot (PNG, SVG).
 
@@ -144,40 +106,37 @@ def xanes(
 
     Example: xanesflow xanes nio-rocksalt --element Ni
     """  # fmt: skip
-    with report_errors():
-        from xanesflow.cli.align import shift_of
-        from xanesflow.cli.compute_spectra import quick_look
-        from xanesflow.codes.quick_look import check_quick_look, quick_look_of
-        from xanesflow.config.campaign import Campaign
-        from xanesflow.config.model import Config
-        from xanesflow.core.errors import WrongCallError
-        from xanesflow.matching.write_normalised import read_broadening
-        from xanesflow.structures.choose_site import make_request
-        from xanesflow.structures.disorder.represent import Disorder
+    from xanesflow.cli.align import shift_of
+    from xanesflow.cli.compute_spectra import quick_look
+    from xanesflow.codes.quick_look import check_quick_look, quick_look_of
+    from xanesflow.config.campaign import Campaign
+    from xanesflow.config.model import Config
+    from xanesflow.core.errors import WrongCallError
+    from xanesflow.matching.write_normalised import read_broadening
+    from xanesflow.structures.choose_site import make_request
+    from xanesflow.structures.disorder.represent import Disorder
 
-        options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
-        given = {name: value for name, value in options.items() if value is not None}
-        check_quick_look(theory, given)
-        broadening = read_broadening(broaden) if broaden else None
-        request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
-        if align and core_hole not in (None, "off"):
-            raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
-        shift = shift_of(request, theory) if align else None
-        defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
-        look = quick_look_of(theory, defaults, given)
-        quick_look(
-            request,
-            look,
-            output,
-            athena=file_format == "athena",
-            workers=workers,
-            keep=keep,
-            normalised=normalised,
-            broadening=broadening,
-            shift=shift,
-            console=messages(),
-            results=results(),
-        )
+    options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
+    given = {name: value for name, value in options.items() if value is not None}
+    check_quick_look(theory, given)
+    broadening = read_broadening(broaden) if broaden else None
+    request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
+    if align and core_hole not in (None, "off"):
+        raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
+    shift = shift_of(request, theory) if align else None
+    defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
+    look = quick_look_of(theory, defaults, given)
+    quick_look(
+        request,
+        look,
+        output,
+        athena=file_format == "athena",
+        workers=workers,
+        keep=keep,
+        normalised=normalised,
+        broadening=broadening,
+        shift=shift,
+    )
 
 
 structures_app = typer.Typer(no_args_is_help=True, help="Structures that come along: examples and minerals.")
@@ -189,24 +148,20 @@ def _structures() -> None:
 
 
 @structures_app.command("search")
+@report_errors()
 def examples(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="WORD",
             help="Parts of a name, formula, author or title; all must be there. Without any: the examples.",
-            show_default=False,
         ),
     ] = None,
     *,
     element: Annotated[
         str | None,
         typer.Option(
-            "--element",
-            "-e",
-            metavar="SYMBOL",
-            help="Only those with this element; without words, with this absorber.",
-            show_default=False,
+            "--element", "-e", metavar="SYMBOL", help="Only those with this element; without words, with this absorber."
         ),
     ] = None,
 ) -> None:
@@ -214,7 +169,6 @@ def examples(
 
     Example: xanesflow structures search hematite
     """
-    with report_errors():
-        from xanesflow.cli.search_structures import show_found
+    from xanesflow.cli.search_structures import show_found
 
-        show_found(words or [], element, results())
+    show_found(words or [], element)

@@ -6,10 +6,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.text import Text
 
 from xanesflow.core.errors import WrongCallError, XanesflowError
@@ -22,17 +24,33 @@ _WIDTH = 120  # columns of output that does not go to a terminal
 
 def messages() -> Console:
     """The console for progress, remarks and errors."""
-    return _console(stderr=True)
+    return _console(sys.stderr)
 
 
 def results() -> Console:
     """The console for the results of a command."""
-    return _console(stderr=False)
+    return _console(sys.stdout)
+
+
+def print_message(sentence: str, style: str | None = None) -> None:
+    """Print a sentence on what is done, a remark or an error; see `say`."""
+    say(messages(), sentence, style)
+
+
+def print_result(sentence: str, style: str | None = None) -> None:
+    """Print a sentence that is a result; see `say`."""
+    say(results(), sentence, style)
 
 
 def say(console: Console, sentence: str, style: str | None = None) -> None:
     """Print a sentence literally: brackets are not markup, and without a terminal it stays on one line."""
     console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def progress_bar(*columns: ProgressColumn, wanted: bool = True, console: Console | None = None) -> Progress:
+    """A bar beside the messages, which disappears when its block ends; shown on a terminal only."""
+    console = console or messages()
+    return Progress(*columns, console=console, transient=True, disable=not wanted or not console.is_terminal)
 
 
 @contextmanager
@@ -54,10 +72,10 @@ def report_errors() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         _end(f"The system said: {error.strerror or error}{where}; fix that and try again.", 1)
     except KeyboardInterrupt:
-        say(messages(), "stopped")
+        print_message("stopped")
         sys.exit(STOPPED)
     except Exception:
-        say(messages(), traceback.format_exc())
+        print_message(traceback.format_exc())
         _end("This is a fault of xanesflow, not of yours; please report it.", 1)
 
 
@@ -80,12 +98,13 @@ class _SafeConsole(Console):
 
 
 def _end(sentence: str, code: int) -> None:
-    say(messages(), sentence, style="red")
+    print_message(sentence, style="red")
     sys.exit(code)
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
+@lru_cache(maxsize=2)
+def _console(stream: TextIO) -> Console:
+    """The one console of a stream, so that what is printed and a progress bar do not disturb each other."""
     if isinstance(stream, TextIOWrapper):
         with suppress(ValueError):  # a terminal without Å shows a question mark
             stream.reconfigure(errors="replace")

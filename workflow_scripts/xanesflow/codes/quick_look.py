@@ -7,42 +7,19 @@ is at work, how the field converged) names a subclass in its record.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.codes.damaged_run import explain_bad_run
-from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import function_of, load, theory_of
+from xanesflow.codes.run_engine import SiteSpectrum, read_folder
 from xanesflow.codes.single_sites import single_site_theories
 from xanesflow.codes.theory import Theory
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing, quoted
 
-Floats = NDArray[np.float64]
-
 _TAIL = 4096  # bytes at the end of a log, which hold its last line
-
-
-@dataclass(frozen=True)
-class SiteSpectrum:
-    """The spectrum of a site.
-
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section in bohr².
-        record: what the engine says about the run.
-        background: (n,) cross section without scattering by the neighbours, bohr²; None: the theory has none.
-    """
-
-    energy_ev: Floats
-    cross_section: Floats
-    record: Mapping[str, Any] = field(default_factory=dict)
-    background: Floats | None = None
 
 
 class QuickLook:
@@ -100,18 +77,13 @@ class QuickLook:
         whole = [line.strip() for line in lines if line.endswith("\n") and line.strip()]
         return whole[-1] if whole else ""
 
-    def read(self, folder: Path, element: str, site_index: int) -> SiteSpectrum:
+    def read(self, folder: Path, structure: Structure, site_index: int) -> SiteSpectrum:
         """Read and check the spectrum of a finished run.
 
         Raises:
             BadRunError: the run cannot be used.
         """
-        paths = (folder / name for name in self.theory.files)
-        files = {path.name: path.read_bytes() for path in paths if path.is_file()}
-        with explain_bad_run():
-            read = load(self.theory.reader)(FinishedRun("", site_index, files), None, element=element, structure=None)
-        record = self.engine.record(folder)
-        return SiteSpectrum(read.energy_ev, read.cross_section, record, getattr(read, "background", None))
+        return read_folder(self.engine, folder, structure, site_index)
 
     def edge_ev(self, spectrum: SiteSpectrum) -> float | None:
         """Energy of the edge; None: not known."""

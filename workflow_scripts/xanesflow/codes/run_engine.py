@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 
+from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.engine import Engine
+from xanesflow.codes.finished_run import FinishedRun
+from xanesflow.codes.registry import reader_of, theory_of
 from xanesflow.core.errors import FailedRunError
-from xanesflow.running.process import Ended, run_command
+from xanesflow.running.process import run_command
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SiteSpectrum:
+    """The spectrum of a site.
+
+    Attributes:
+        energy_ev: (n,) absolute photon energies.
+        cross_section: (n,) absorption cross section in bohr².
+        record: what the engine says about the run.
+        background: (n,) cross section without scattering by the neighbours, bohr²; None: the theory has none.
+    """
+
+    energy_ev: Floats
+    cross_section: Floats
+    record: Mapping[str, Any] = field(default_factory=dict)
+    background: Floats | None = None
 
 
 def run_engine(
     engine: Engine, structure: Structure, site_index: int, folder: Path, stop: threading.Event | None = None
-) -> Ended:
-    """Write the inputs of a site and run its engine. Whether the run is good, `Engine.validate` says.
+) -> None:
+    """Write the inputs of a site, run its engine, and check that the run is good.
 
     Args:
         engine: computes the site.
@@ -25,7 +52,7 @@ def run_engine(
         stop: ends the run when it is set.
 
     Raises:
-        FailedRunError: the run did not end in time.
+        FailedRunError: the run is not good, was killed, or did not end in time.
         XanesflowError: the engine cannot compute the site; says why.
         StoppedError: `stop` was set.
     """
@@ -34,4 +61,26 @@ def run_engine(
     ended = run_command(engine.command(folder), folder, log=log, time_limit=engine.time_limit, stop=stop)
     if ended.timed_out:
         raise FailedRunError("timed_out", f"it did not end within {engine.time_limit:.0f} s")
-    return ended
+    if ended.from_outside:
+        raise FailedRunError("killed", f"it was {ended.from_outside}")
+    engine.validate(folder)
+
+
+def read_folder(engine: Engine, folder: Path, structure: Structure, site_index: int) -> SiteSpectrum:
+    """Read the spectrum of a good run.
+
+    Args:
+        engine: that ran.
+        folder: of the run.
+        structure: that it was run for.
+        site_index: 0-based index of the absorber.
+
+    Raises:
+        BadRunError: the run cannot be used.
+    """
+    paths = (folder / name for name in theory_of(engine.theory).files)
+    run = FinishedRun("", site_index, {path.name: path.read_bytes() for path in paths if path.is_file()})
+    element = structure[site_index].specie.symbol
+    with explain_bad_run():
+        read = reader_of(engine.theory)(run, None, element=element, structure=structure)
+    return SiteSpectrum(read.energy_ev, read.cross_section, engine.record(folder), getattr(read, "background", None))

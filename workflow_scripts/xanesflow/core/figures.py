@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -56,6 +57,22 @@ def figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
             drawn.savefig(temporary, dpi=150, metadata=_NO_METADATA if svg else None)
             if svg:
                 temporary.write_text(shorten_svg(temporary.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def panels(drawn: Any, number: int, columns: int, **options: Any) -> list[Axes]:
+    """Divide a figure into `number` panels in rows of up to `columns`; places that are left over stay empty.
+
+    Args:
+        drawn: figure or part of one.
+        number: at least 1.
+        columns: most in a row.
+        options: of `Figure.subplots`.
+    """
+    columns = min(columns, number)
+    every = drawn.subplots(-(-number // columns), columns, squeeze=False, **options).ravel()
+    for axes in every[number:]:
+        axes.set_axis_off()
+    return list(every[:number])
 
 
 def shorten_svg(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
@@ -64,10 +65,28 @@ def read_site_list(path: str | Path) -> set[Site]:
     return found
 
 
-def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table of results as CSV, with numbers of four digits."""
+def write_csv(path: str | Path, table: pd.DataFrame, float_format: str | None = None) -> None:
+    """Write a table as CSV without its index, whole or not at all; by default with numbers in full precision."""
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+        table.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")
+
+
+def write_rows(
+    path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any] | Sequence[Any]], missing: str = ""
+) -> None:
+    """Write rows as CSV with numbers in full precision, whole or not at all.
+
+    Args:
+        path: of the file.
+        columns: their names.
+        rows: each by column, or in the order of the columns.
+        missing: takes the place of what a row by column lacks.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([row.get(name, missing) for name in columns] if isinstance(row, Mapping) else row)
 
 
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
@@ -76,11 +95,11 @@ def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
 
     rows = [(r.material_id, r.site_index, r.reason, r.detail) for r in sorted(rejected)]
     table = pd.DataFrame(rows, columns=REJECTED_COLUMNS).astype({"site_index": "int64"})
+    if Path(path).suffix == ".csv":
+        write_csv(path, table)
+        return
     with atomic_path(path) as temporary:
-        if Path(path).suffix == ".csv":
-            table.to_csv(temporary, index=False)
-        else:
-            table.to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False)
 
 
 def read_rejected(path: str | Path) -> list[Rejected]:

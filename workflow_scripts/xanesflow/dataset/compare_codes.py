@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import site_id
+from xanesflow.core.tables import write_csv
 from xanesflow.dataset.compare_theories import BY_NAME, PAIRED, compare_theories
 from xanesflow.dataset.read_dataset import DatasetFile
 from xanesflow.spectra.similarity import compare_spectra
@@ -40,6 +40,5 @@ def compare_codes(dataset: Path, subsets: Sequence[str], output: Path) -> pd.Dat
                 found = compare_spectra(curves[0], curves[1])
                 rows.append((site, one, other, found.shift_ev, found.cosine, found.spearman, found.rms))
     table = pd.DataFrame(rows, columns=list(CODE_COLUMNS))
-    with atomic_path(output) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(output, table)
     return table

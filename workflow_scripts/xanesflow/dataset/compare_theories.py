@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.core.files import atomic_path
+from xanesflow.core.tables import write_csv
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, SubsetView
 from xanesflow.spectra.similarity import compare_spectra
@@ -44,8 +44,7 @@ def compare_theories(dataset: str | Path, one: str, other: str, output: str | Pa
     with DatasetFile(dataset) as file:
         table = _compare(file, one, other)
     if output is not None:
-        with atomic_path(output) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(output, table)
     return table
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import BAND, CROSS_SECTION, ENERGY, MODEL, figure
+from xanesflow.core.figures import BAND, CROSS_SECTION, ENERGY, MODEL, figure, panels
 from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import DatasetFile, SiteView, SubsetView
 
@@ -52,8 +52,7 @@ def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str]
             names = ", ".join(subset.name for subset in chosen)
             raise XanesflowError(f"{data.path} has no site {each} in {names}; `xanesflow dataset export` lists them.")
     with figure(output, 5.2, 1 + 2.6 * len(shown)) as drawn:
-        rows = drawn.subplots(len(shown), 1, squeeze=False)[:, 0]
-        for axes, (name, there) in zip(rows, shown.items(), strict=True):
+        for axes, (name, there) in zip(panels(drawn, len(shown), 1), shown.items(), strict=True):
             _draw_sites(axes, name, there)
     number = sum(map(len, shown.values()))
     return f"{plural(number, 'spectrum', 'spectra')} of {', '.join(shown)}"
@@ -71,10 +70,7 @@ def _draw_means(subsets: Sequence[SubsetView], output: Path) -> str:
     columns = min(len(subsets), 2)
     rows = -(-len(subsets) // columns)
     with figure(output, 4.6 * columns, 0.4 + 2.6 * rows) as drawn:
-        grid = drawn.subplots(rows, columns, squeeze=False).ravel()
-        for axes in grid[len(subsets) :]:
-            axes.set_visible(False)
-        for axes, subset in zip(grid, subsets, strict=False):
+        for axes, subset in zip(panels(drawn, len(subsets), columns), subsets, strict=True):
             spectra = 1e3 * subset.spectra[:]
             bounds = np.percentile(spectra, [16, 84], axis=0)
             axes.fill_between(subset.energy, *bounds, color=BAND, lw=0, label="68 % of them")

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path, write_text
+from xanesflow.core.files import write_text
 from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
-from xanesflow.core.tables import read_site_list
+from xanesflow.core.tables import read_site_list, write_csv
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
@@ -209,8 +209,7 @@ def split_sites(
         (output, [(*site, part) for site, part in part_of.items()], ["material_id", "site_index", "split"]),
         (unmatched, lacking, ["material_id", "site_index", "lacks"]),
     ):
-        with atomic_path(name) as temporary:
-            pd.DataFrame(sorted(rows), columns=columns).to_csv(temporary, index=False)
+        write_csv(name, pd.DataFrame(sorted(rows), columns=columns))
     counts = Counter(part_of.values())
     log.info("%s: %s", subset, ", ".join(f"{counts[part]} {part}" for part in PARTS))
     for what, number in Counter(what for _, _, what in lacking).items():

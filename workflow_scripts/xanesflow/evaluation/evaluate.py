@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import ELEMENTS, Subset
+from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.scores import write_scores
 from xanesflow.evaluation.intervals import write_intervals
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN, NO_SPECTRA, compute_metrics
@@ -22,21 +21,9 @@ from xanesflow.evaluation.significance import write_comparisons
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
-    "model",
-    "features",
-    "element",
-    "theory",
-    "n_train",
-    "n_test",
-    "xi",
-    "xi_baseline",
-    "eta",
-    "w_e",
-    "w_s",
-    "mse_mean",
-    "seed",
-    "part",
-)
+    "model", "features", "element", "theory", "n_train", "n_test", "xi", "xi_baseline", "eta", "w_e", "w_s",
+    "mse_mean", "seed", "part",
+)  # fmt: skip
 """Columns of metrics.csv. `n_train` counts the subset's own training spectra, whose mean is the baseline (a universal
 model saw those of the other subsets too). `n_test` counts the spectra of `part`. xi, xi_baseline and mse_mean are in
 bohr⁴. An undefined figure is nan."""
@@ -87,10 +74,7 @@ def evaluate_models(
     _warn_if_few(found for _, found in by_model.values())
     ordered = [by_model[key][1] for key in sorted(by_model, key=_order)]
     rows = [row for each in ordered for row in _rows(each)]
-    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(output_csv, COLUMNS, rows)
     if calibration_csv is not None:
         write_scores(ordered, calibration_csv)
     if intervals_csv is not None:

@@ -7,7 +7,6 @@ materials and a fixed seed. They are the same for all models of a subset, so the
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import Subset
+from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.metrics import NO_SPECTRA, compute_metrics, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions
@@ -30,31 +29,10 @@ _SEED = 20240919
 _BLOCK = 2_000_000  # drawn sites at a time
 
 COLUMNS = (
-    "model",
-    "features",
-    "element",
-    "theory",
-    "part",
-    "n_train",
-    "n_test",
-    "n_materials",
-    "eta",
-    "eta_low",
-    "eta_high",
-    "w_e",
-    "w_e_low",
-    "w_e_high",
-    "w_s",
-    "w_s_low",
-    "w_s_high",
-    "seeds",
-    "eta_seed_min",
-    "eta_seed_max",
-    "eta_seed_sd",
-    "paper_eta",
-    "verdict",
-    "caution",
-)
+    "model", "features", "element", "theory", "part", "n_train", "n_test", "n_materials", "eta", "eta_low",
+    "eta_high", "w_e", "w_e_low", "w_e_high", "w_s", "w_s_low", "w_s_high", "seeds", "eta_seed_min", "eta_seed_max",
+    "eta_seed_sd", "paper_eta", "verdict", "caution",
+)  # fmt: skip
 """Columns of intervals.csv: one row for each model, features and subset, for the mean over its seeds. `low` and `high`
 are the ends of the 95 % intervals, nan with fewer than two materials. `eta_seed_sd` is the standard deviation (n - 1)
 over the seeds. `paper_eta` and `verdict` (see `table_one`) are filled if the result is of the paper's kind; `caution`
@@ -165,10 +143,7 @@ def write_intervals(found: Sequence[Predictions], output_csv: str | Path) -> lis
     """
     subsets = {each.subset for each in found}
     rows = [_row(each, subsets) for each in found]
-    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(output_csv, COLUMNS, rows)
     return rows
 
 

@@ -8,7 +8,6 @@ medians ξ, with a bootstrap interval over materials (see `intervals`).
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -19,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import Subset
+from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.intervals import draw_materials, drawn_medians, interval
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -79,10 +78,7 @@ def write_comparisons(found: Sequence[Predictions], output_csv: str | Path) -> l
     for each in found:
         by_subset.setdefault(each.subset, []).append(each)
     rows = [row for models in by_subset.values() for row in compare_models(models)]
-    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, [column.name for column in fields(Comparison)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(vars(row) for row in rows)
+    write_rows(output_csv, [column.name for column in fields(Comparison)], map(vars, rows))
     return rows
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.damage import explain_damage
-from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.tables import write_csv
 from xanesflow.core.tensors_file import read_tensors
 from xanesflow.interpretation.figures_of_merit import metrics_of
 from xanesflow.interpretation.rank_aae.judge_axes import AxisScores, best_seed
@@ -76,8 +76,7 @@ def evaluate_interpretation(
 def _write(path: Path, table: pd.DataFrame) -> None:
     if "n_test" in table:
         table = table.astype({"n_test": "int64"})
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(path, table)
 
 
 def _axes(files: Sequence[Path]) -> list[dict[str, Any]]:

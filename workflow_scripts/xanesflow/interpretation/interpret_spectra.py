@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path
+from xanesflow.core.tables import write_rows
 from xanesflow.interpretation.computed_file import FileSpectrum, read_computed
 from xanesflow.interpretation.domain import LEVEL
 from xanesflow.interpretation.interpreter import Interpreter
@@ -205,10 +204,9 @@ def interpret(seen: Floats, interpreter: Interpreter, source: str, remarks: Sequ
 
 def write_values(path: Path, found: Sequence[Interpretation]) -> None:
     """Write a row for each spectrum and descriptor, with `OUTPUT_COLUMNS`; `foreign` is True or False."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(OUTPUT_COLUMNS)
-        for each in found:
-            for read in each.values:
-                numbers = (read.value, read.low, read.high, read.prior_low, read.prior_high)
-                writer.writerow([each.source, read.descriptor, *(f"{number:.6g}" for number in numbers), each.foreign])
+    rows = []
+    for each in found:
+        for read in each.values:
+            numbers = (read.value, read.low, read.high, read.prior_low, read.prior_high)
+            rows.append([each.source, read.descriptor, *(f"{number:.6g}" for number in numbers), each.foreign])
+    write_rows(path, OUTPUT_COLUMNS, rows)

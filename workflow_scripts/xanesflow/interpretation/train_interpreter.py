@@ -9,6 +9,7 @@ import pandas as pd
 
 from xanesflow.core.files import atomic_path
 from xanesflow.core.provenance import provenance
+from xanesflow.core.tables import write_csv
 from xanesflow.interpretation.interpreter import Interpreter
 from xanesflow.interpretation.read_test_part import measure_robustness, predict_test
 from xanesflow.interpretation.training_data import read_training_data
@@ -59,8 +60,7 @@ def train_interpreter(
     with atomic_path(predictions) as temporary:
         read.to_parquet(temporary, index=False, compression="zstd")
     robust = measure_robustness(interpreter, data)
-    with atomic_path(robustness) as temporary:
-        robust.to_csv(temporary, index=False)
+    write_csv(robustness, robust)
     interpreter.save(output)
     log.info("%s of %s, split %s: %d training sites", model, name, split, interpreter.card.n_train)
 

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine
-from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.registry import computed, engine_of, reader_of, theories, theory_of
-from xanesflow.codes.run_engine import run_engine
-from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
-from xanesflow.core.text import listing, one_line
+from xanesflow.codes.quick_look import QuickLook
+from xanesflow.codes.registry import computed, engine_of, theories, theory_of
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import listing
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.choice_model import CALIBRATIONS
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
-
-_POLL = 0.2  # seconds
-_PASSING = ("timed_out", "killed", "engine_failed")
-"""Failures that another try may not have, such as for want of memory or disk; they are not kept."""
+from xanesflow.spectra.compute_sites import SiteResult, compute_sites
+from xanesflow.structures.choose_site import Absorber
 
 
 def default_theory() -> str:
@@ -122,7 +114,8 @@ def compute_missing(
 ) -> dict[str, StoredSpectrum]:
     """Compute the missing spectra and keep each as soon as it is there.
 
-    A site that fails does not stop the others. However this function ends, it stops what it started.
+    A site that fails does not stop the others. However this function ends, it stops what it started. Failures that
+    another try may not have are not kept.
 
     Args:
         plan: as `plan_spectra` made it.
@@ -135,68 +128,33 @@ def compute_missing(
         All spectra of the plan, by key.
     """
     spectra = dict(plan.known)
-    for site, spectrum, passing in _run_all(plan.missing, engine, workers):
+    sites = {Absorber(site.element, site.index, 1, number): site for number, site in enumerate(plan.missing)}
+    structures = {each.cell: Structure.from_dict(json.loads(site.structure)) for each, site in sites.items()}
+
+    def end(outcome: SiteResult) -> None:
+        site, result = sites[outcome.site], outcome.result
+        lasting = not outcome.passing
+        if result is None:
+            spectrum = StoredSpectrum.failed(outcome.error)
+        elif result.background is None:
+            lasting = False
+            spectrum = StoredSpectrum.failed(
+                f"{engine.theory} gives no background, so its spectra cannot be normalised by themselves; use another "
+                "level of theory"
+            )
+        else:
+            spectrum = StoredSpectrum(result.energy_ev, result.cross_section, result.background)
         spectra[site.key] = spectrum
-        if not passing:
+        if lasting:
             store.put(site.key, spectrum)
         done(site, spectrum)
+
+    compute_sites(structures, list(sites), _EngineLook(engine), workers=max(workers, 1), done=end)
     return spectra
 
 
-def _run_all(sites: Sequence[Site], engine: Engine, workers: int) -> Iterator[tuple[Site, StoredSpectrum, bool]]:
-    stop = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
-        pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="site")
-        try:
-            running = {
-                pool.submit(_outcome, site, engine, Path(scratch) / str(number), stop): site
-                for number, site in enumerate(sites)
-            }
-            while running:
-                ended, _ = wait(running, _POLL, FIRST_COMPLETED)
-                for future in ended:
-                    yield (running.pop(future), *future.result())
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+class _EngineLook(QuickLook):
+    """Computes with an engine as it is."""
 
-
-def _outcome(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> tuple[StoredSpectrum, bool]:
-    """The spectrum of a site, and whether another try may end otherwise."""
-    try:
-        return run_site(site, engine, folder, stop), False
-    except FailedRunError as error:
-        return StoredSpectrum.failed(one_line(error)), error.reason in _PASSING
-    except StoppedError:
-        return StoredSpectrum.failed("stopped"), True
-    except (XanesflowError, OSError) as error:
-        return StoredSpectrum.failed(one_line(error)), True
-    except Exception as error:
-        said = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
-        return StoredSpectrum.failed(said), True
-
-
-def run_site(site: Site, engine: Engine, folder: Path, stop: threading.Event) -> StoredSpectrum:
-    """Compute a site in a folder.
-
-    Raises:
-        FailedRunError: the run gave no good spectrum.
-        XanesflowError: the program cannot run, or the theory's spectra have no background.
-        StoppedError: `stop` was set.
-    """
-    structure = Structure.from_dict(json.loads(site.structure))
-    folder.mkdir(parents=True)
-    ended = run_engine(engine, structure, site.index, folder, stop)
-    if ended.from_outside:
-        raise FailedRunError("killed", f"it was {ended.from_outside}")
-    engine.validate(folder)
-    names = (name for name in theory_of(engine.theory).files if (folder / name).is_file())
-    run = FinishedRun(site.material_id, site.index, {name: (folder / name).read_bytes() for name in names})
-    spectrum = reader_of(engine.theory)(run, None, element=site.element, structure=structure)
-    background = getattr(spectrum, "background", None)
-    if background is None:
-        raise XanesflowError(
-            f"{engine.theory} gives no background, so its spectra cannot be normalised by themselves; use another "
-            "level of theory"
-        )
-    return StoredSpectrum(spectrum.energy_ev, spectrum.cross_section, np.asarray(background, dtype=np.float64))
+    def __init__(self, engine: Engine) -> None:
+        self.theory, self.engine = theory_of(engine.theory), engine

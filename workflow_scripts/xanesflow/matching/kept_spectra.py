@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
+from xanesflow.codes.quick_look import QuickLook
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
 from xanesflow.spectra.compute_sites import SiteResult, compute_sites, cores
 from xanesflow.structures.choose_site import Absorber, Request

@@ -9,7 +9,7 @@ the natural width of its features say the same, so the criterion and the interva
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
@@ -152,17 +152,10 @@ def fit_mixtures(
     for members in chosen:
         found.append(_refine([standards[i] for i in members], energy, values, points=points, sum_to_one=sum_to_one))
     best = sorted((each for each in found if np.all(each.fractions > 0)), key=lambda each: each.criterion)
-    ranked = tuple(Mixture(rank, *_fields(each)) for rank, each in enumerate(best, 1))
+    ranked = tuple(replace(each, rank=rank) for rank, each in enumerate(best, 1))
     if not ranked:
         raise XanesflowError(f"No combination of the {plural(len(standards), 'standard')} resembles {spectrum.source}.")
     return MixtureFit(spectrum, energy, values, ranked)
-
-
-def _fields(mixture: Mixture) -> tuple[tuple[str, ...], Floats, Floats, Floats, Floats, float, float, Floats]:
-    return (
-        mixture.standards, mixture.fractions, mixture.low, mixture.high, mixture.shifts_ev, mixture.rms,
-        mixture.criterion, mixture.fitted,
-    )  # fmt: skip
 
 
 def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[Floats, Floats]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.provenance import versions
+from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.ranking import Row
@@ -55,7 +54,7 @@ def write_match(path: Path, match: Match) -> None:
     check_output(path)
     rows = [row_values(row, match.spectrum.element) for row in match.rows]
     if path.suffix.lower() == ".csv":
-        write_table(path, COLUMNS, rows)
+        write_rows(path, COLUMNS, rows)
     else:
         write_text(path, json.dumps(as_record(match), indent=1, ensure_ascii=False) + "\n")
 
@@ -73,18 +72,9 @@ def write_matches(path: Path, matches: Sequence[Match]) -> None:
             for match in matches
             for row in match.rows
         ]
-        write_table(path, ("scan", *COLUMNS), rows)
+        write_rows(path, ("scan", *COLUMNS), rows)
     else:
         write_text(path, json.dumps([as_record(each) for each in matches], indent=1, ensure_ascii=False) + "\n")
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as CSV."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def as_record(match: Match) -> dict[str, Any]:

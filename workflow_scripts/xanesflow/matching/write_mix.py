@@ -11,11 +11,12 @@ import numpy as np
 
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.files import write_text
+from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components
 from xanesflow.matching.draw_match import COLOURS, check_plot
 from xanesflow.matching.mixtures import Mixture, MixtureFit
-from xanesflow.matching.write_match import check_output, write_table
+from xanesflow.matching.write_match import check_output
 
 COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion")
 
@@ -50,7 +51,7 @@ def write_mixtures(path: Path, fits: Sequence[MixtureFit], remark: str = "") -> 
             for fit in fits
             for mixture in fit.mixtures
         ]
-        write_table(path, (("scan",) if several else ()) + COLUMNS, rows)
+        write_rows(path, (("scan",) if several else ()) + COLUMNS, rows)
         return
     records = [_record(fit, remark) for fit in fits]
     write_text(path, json.dumps(records[0] if len(records) == 1 else records, indent=1, ensure_ascii=False) + "\n")
@@ -132,7 +133,7 @@ def write_components(path: Path, found: Components) -> None:
             dict(zip(columns, (printable(name), *np.round(scores[:shown], 6), round(float(rms), 6)), strict=True))
             for name, scores, rms in zip(found.sources, found.scores, misfit, strict=True)
         ]
-        write_table(path, columns, rows)
+        write_rows(path, columns, rows)
         return
     record = {
         "sources": list(found.sources),

@@ -97,12 +97,13 @@ def _count_shown(panels: list[_Panel], total: int) -> str:
 
 def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
     from xanesflow.core.figures import BAND, MODEL, TRUTH, figure  # matplotlib is slow to import
+    from xanesflow.core.figures import panels as divide
 
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     rows = -(-len(panels) // columns)
     with figure(path, 5.5 if columns == 1 else 4.2 * columns, 3.7 if columns == 1 else 2.9 * rows) as drawn:
-        every = drawn.subplots(rows, columns, squeeze=False).ravel()
-        for axes, panel in zip(every, panels, strict=False):
+        every = divide(drawn, len(panels), columns)
+        for axes, panel in zip(every, panels, strict=True):
             if panel.band is not None:
                 axes.fill_between(panel.energy_ev, *panel.band, color=BAND, alpha=0.6, lw=0, label="95 % band")
             if len(panel.sites) > 1 or panel.average is None:
@@ -115,8 +116,6 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
             axes.set_xlim(panel.energy_ev[0], panel.energy_ev[-1])
             axes.set_ylim(bottom=0.0)
             axes.ticklabel_format(useOffset=False)
-        for axes in every[len(panels) :]:
-            axes.set_axis_off()
         every[0].legend(loc="lower right")
         drawn.supxlabel("Photon energy (eV)")
         drawn.supylabel("Cross section (10⁻³ bohr²)")

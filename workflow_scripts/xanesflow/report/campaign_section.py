@@ -14,17 +14,7 @@ from xanesflow.simulations.state.summary import ChunkSummary, SubsetSummary
 MOST_CHUNKS, MOST_FAILURES = 100, 50
 """Most rows that the page lists; more would hide what matters, and the campaign's files have them all."""
 
-PACKAGES = (
-    "scipy",
-    "pandas",
-    "h5py",
-    "pymatgen",
-    "torch",
-    "chgnet",
-    "scikit-learn",
-    "matplotlib",
-    "snakemake",
-)
+PACKAGES = ("scipy", "pandas", "h5py", "pymatgen", "torch", "chgnet", "scikit-learn", "matplotlib", "snakemake")
 """Packages whose versions the page shows, in addition to those that the files record."""
 
 Summaries = Mapping[str, tuple[SubsetSummary, list[ChunkSummary]]]

@@ -14,14 +14,16 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
-from xanesflow.codes.run_engine import run_engine
+from xanesflow.codes.quick_look import QuickLook
+from xanesflow.codes.run_engine import SiteSpectrum, run_engine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.text import one_line
 from xanesflow.structures.choose_site import Absorber
 
 _POLL = 0.15  # seconds
 _SHOWN = 200  # characters of a message
+_PASSING = ("timed_out", "killed", "engine_failed")
+"""Reasons of failed runs for which another try may not fail."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class SiteResult:
         result: its spectrum; None if it failed.
         error: why it failed, without a full stop; empty if it has a spectrum.
         seconds: time that it took.
+        passing: whether it failed for something that another try may not meet, such as want of memory or disk.
     """
 
     site: Absorber
     result: SiteSpectrum | None
     error: str
     seconds: float
+    passing: bool = False
 
 
 def cores() -> int:
@@ -121,22 +125,23 @@ def compute_site(
         StoppedError: `stop` was set.
     """
     run_engine(look.engine, structure, site.index, folder, stop)
-    look.engine.validate(folder)
-    return look.read(folder, site.element, site.index)
+    return look.read(folder, structure, site.index)
 
 
 def _outcome(structure: Structure, site: Absorber, look: QuickLook, folder: Path, stop: threading.Event) -> SiteResult:
     begin = time.monotonic()
-    result, failure = None, ""
+    result, failure, passing = None, "", True
     try:
         folder.mkdir()
         result = compute_site(structure, site, look, folder, stop)
     except StoppedError:
         failure = "stopped"
-    except (FailedRunError, XanesflowError) as error:
+    except FailedRunError as error:
+        failure, passing = one_line(error), error.reason in _PASSING
+    except XanesflowError as error:
         failure = one_line(error)
     except OSError as error:
         failure = f"the system said: {error.strerror or error}"
     except Exception as error:
         failure = f"a fault of xanesflow, please report it: {type(error).__name__} {one_line(error)}"
-    return SiteResult(site, result, failure, time.monotonic() - begin)
+    return SiteResult(site, result, failure, time.monotonic() - begin, passing and result is None)

@@ -18,8 +18,9 @@ from xanesflow.codes.registry import processing_of
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.energy_grid import Array, energy_grid
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path, write_text
+from xanesflow.core.files import write_text
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
+from xanesflow.core.tables import write_csv
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.spectra.curate import read_spectra_of_chunk
 from xanesflow.spectra.similarity import compare_spectra
@@ -164,8 +165,7 @@ def compare_rungs(
     converged = [all(good[j] for j in range(k, finest[rung.key] + 1)) for k, rung in enumerate(rungs)]
     for row in rows:
         row["converged"] = converged[row["rung"]]
-    with atomic_path(table) as temporary:
-        pd.DataFrame(rows)[list(COLUMNS)].to_csv(temporary, index=False)
+    write_csv(table, pd.DataFrame(rows)[list(COLUMNS)])
     _write_answer(answer, rungs, converged, same, subset=subset, as_config=as_config)
 
 

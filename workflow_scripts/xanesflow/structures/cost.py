@@ -20,9 +20,9 @@ import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.registry import function_of, theory_of
-from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import Site, Subset
+from xanesflow.core.tables import write_csv
 from xanesflow.core.text import plural
 from xanesflow.structures.material import Material, SiteCost
 
@@ -147,8 +147,7 @@ def estimate_cost(site_tables: Mapping[str, Path], output: Path) -> None:
     """
     rows = [summarise_cost(subset, pd.read_parquet(path)) for subset, path in site_tables.items()]
     table = pd.DataFrame(rows, columns=COST_COLUMNS)
-    with atomic_path(output) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+    write_csv(output, table, "%.6g")
     for row in rows:
         log.info("%s", describe_cost(row))
     known = table["core_hours"].notna()

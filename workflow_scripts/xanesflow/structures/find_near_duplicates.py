@@ -12,9 +12,9 @@ from typing import Any
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.tables import write_csv
 from xanesflow.structures.material import Material
 
 LENGTH, PLACE, ANGLE_DEGREES = 0.1, 0.15, 3.0
@@ -92,5 +92,4 @@ def write_near_duplicates(path: Path, found: Iterable[NearDuplicate], *, left_ou
     import pandas as pd  # slow to import
 
     rows = [(each.material_id, each.same_as, each.apart, each.why, left_out) for each in found]
-    with atomic_path(path) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False, float_format="%.4f")
+    write_csv(path, pd.DataFrame(rows, columns=COLUMNS), "%.4f")

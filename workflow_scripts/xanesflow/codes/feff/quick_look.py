@@ -9,9 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pymatgen.core import Structure
+
 from xanesflow.codes.feff.pip_feff import MODULES, OWN, PACKAGE
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
+from xanesflow.codes.quick_look import QuickLook
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing, plural, quoted
 
@@ -62,9 +65,9 @@ class FeffLook(QuickLook):
             stage += f", iteration {iterations[-1]}"
         return stage if len(attempts) == 1 else f"attempt {len(attempts)}: {stage}"
 
-    def read(self, folder: Path, element: str, site_index: int) -> SiteSpectrum:
+    def read(self, folder: Path, structure: Structure, site_index: int) -> SiteSpectrum:
         """As `QuickLook`, with the edge in the record."""
-        spectrum = super().read(folder, element, site_index)
+        spectrum = super().read(folder, structure, site_index)
         lines = (folder / "xmu.dat").read_text(encoding="utf-8", errors="replace").splitlines()
         rows = [line.split()[:3] for line in lines if not line.lstrip().startswith("#")]
         edge, *_ = min(rows, key=lambda row: abs(float(row[2])))  # columns: photon energy, energy, k

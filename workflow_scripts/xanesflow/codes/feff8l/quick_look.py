@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.quick_look import QuickLook, SiteSpectrum
+from xanesflow.codes.quick_look import QuickLook
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.sites import ELEMENTS
 
 _ENDS = ("done in", "ERROR:")  # last lines of a log, which the command reports itself

@@ -14,6 +14,7 @@ import yaml
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, write_hashes, write_text
 from xanesflow.core.sites import site_id
+from xanesflow.core.tables import write_csv
 from xanesflow.dataset.check.contents import FileContents, read_contents
 from xanesflow.dataset.check.findings import Validation
 from xanesflow.dataset.check.validate import validate
@@ -72,8 +73,7 @@ def _write_texts(
     """Write all files except the HDF5 and the hashes; return their paths."""
     tables = {"sites.csv": _sites(contents), "rejected.csv": _rejected(contents)}
     for name, table in tables.items():
-        with atomic_path(folder / name) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(folder / name, table)
     campaign = str(about["campaign"])
     paragraph = describe_in_a_paragraph(about, contents)
     texts = {

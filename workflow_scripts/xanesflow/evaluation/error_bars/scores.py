@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import Subset
+from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import LEVELS, materials_of
 from xanesflow.evaluation.metrics import spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty
@@ -19,28 +18,10 @@ from xanesflow.evaluation.predictions_file import Predictions, Uncertainty
 Floats = npt.NDArray[np.float64]
 
 COLUMNS = (
-    "model",
-    "features",
-    "element",
-    "theory",
-    "part",
-    "members",
-    "fitted",
-    "n_fit",
-    "n_fit_materials",
-    "n",
-    "n_materials",
-    "coverage_68",
-    "coverage_95",
-    "miscalibration_area",
-    "spectra_below_95",
-    "rank_correlation",
-    "ause",
-    "ause_random",
-    "half_width_68",
-    "half_width_95",
-    "reason",
-)
+    "model", "features", "element", "theory", "part", "members", "fitted", "n_fit", "n_fit_materials", "n",
+    "n_materials", "coverage_68", "coverage_95", "miscalibration_area", "spectra_below_95", "rank_correlation",
+    "ause", "ause_random", "half_width_68", "half_width_95", "reason",
+)  # fmt: skip
 """Columns of calibration.csv; see `ErrorBarScores`. `fitted` says what the error bars were fitted to (`val`,
 `cross-fitted`, or empty if `reason` says why there are none). `n_fit` and `n_fit_materials` count the spectra and
 materials of the fit, `n` and `n_materials` those of the test. `members` is the number of seeds."""
@@ -152,12 +133,8 @@ def write_scores(found: Iterable[Predictions], output_csv: str | Path) -> None:
         found: predictions; those without a calibration, such as a simple model's, have no row.
         output_csv: the table.
     """
-    with atomic_path(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n", restval="nan")
-        writer.writeheader()
-        for one in found:
-            if one.uncertainty is not None or one.uncalibrated:
-                writer.writerow(_row(one))
+    rows = [_row(one) for one in found if one.uncertainty is not None or one.uncalibrated]
+    write_rows(output_csv, COLUMNS, rows, missing="nan")
 
 
 def _row(found: Predictions) -> dict[str, str | int | float]:

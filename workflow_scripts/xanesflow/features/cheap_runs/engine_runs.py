@@ -10,20 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import load, run_features, theory_of
-from xanesflow.codes.run_engine import run_engine
+from xanesflow.codes.run_engine import SiteSpectrum, read_folder, run_engine
 from xanesflow.core.damage import in_words
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.text import quoted
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
 from xanesflow.features.featurize_structures import Features, Progress
-
-Floats = NDArray[np.float64]
 
 
 class EngineRuns:
@@ -97,7 +93,7 @@ class EngineRuns:
         return found
 
 
-def run_site(theory: str, options: Any, structure: Structure, site_index: int) -> tuple[Floats, Floats, dict[str, Any]]:
+def run_site(theory: str, options: Any, structure: Structure, site_index: int) -> SiteSpectrum:
     """Run a site as the workflow does, in a temporary folder.
 
     Args:
@@ -106,30 +102,20 @@ def run_site(theory: str, options: Any, structure: Structure, site_index: int) -
         structure: an ordered structure.
         site_index: 0-based index of the absorber.
 
-    Returns:
-        (n,) absolute energies in eV, (n,) cross sections in bohr², and what the engine records.
-
     Raises:
         FailedRunError, XanesflowError: the site has no spectrum; says why.
     """
-    record = theory_of(theory)
-    engine = load(record.engine)(options)
+    engine = load(theory_of(theory).engine)(options)
     with tempfile.TemporaryDirectory(prefix="xanesflow_") as scratch:
-        folder = Path(scratch)
-        run_engine(engine, structure, site_index, folder)
-        engine.validate(folder)
-        files = {path.name: path.read_bytes() for name in record.files if (path := folder / name).is_file()}
-        run = FinishedRun("", site_index, files)
-        element = structure[site_index].specie.symbol
-        spectrum = load(record.reader)(run, None, element=element, structure=structure)
-        return spectrum.energy_ev, spectrum.cross_section, engine.record(folder)
+        run_engine(engine, structure, site_index, Path(scratch))
+        return read_folder(engine, Path(scratch), structure, site_index)
 
 
 def _columns(site: tuple[Structure, int], *, name: str, theory: str, options: Any, start_ev: float) -> Row | str:
     """The columns of one site, or why there are none."""
     try:
-        energy_ev, cross_section, record = run_site(theory, options, *site)
-        return columns_of(name, energy_ev, cross_section, record, start_ev)
+        run = run_site(theory, options, *site)
+        return columns_of(name, run.energy_ev, run.cross_section, run.record, start_ev)
     except FailedRunError as error:
         return error.detail
     except XanesflowError as error:

@@ -106,7 +106,7 @@ def plan_sites(
 
 def write_plan(path: str | Path, plan: Plan) -> None:
     """Write the table of sites as CSV."""
-    write_csv(path, plan.table)
+    write_csv(path, plan.table, "%.4g")
 
 
 def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[str, SiteFeatures]:

@@ -69,7 +69,7 @@ def train_delta(
                 "%d training sites, draw %d: η %.2f, structure alone %.2f, cheap runs moved in energy %.2f", *row[1:]
             )
         if curve is not None:
-            write_csv(curve, points)
+            write_csv(curve, points, "%.4g")
         if figure is not None:
             draw_learning_curve(figure, points, f"delta of {subset}, {features}")
     return models

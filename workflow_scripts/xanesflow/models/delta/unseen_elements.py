@@ -60,7 +60,7 @@ def score_unseen_elements(
     found = unseen_elements(data, DeltaSettings(cheap_features, seed), elements, most=MOST_ELEMENTS)
     for row in found.itertuples():
         logger.info("without %s: %d test sites, %d training sites, η %.2f, structure alone %.2f", *row[1:])
-    write_csv(table, found)
+    write_csv(table, found, "%.4g")
     draw_unseen_elements(drawing, found, f"delta of {subset}, {features}")
     return found
 

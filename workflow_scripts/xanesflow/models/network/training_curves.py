@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
-from xanesflow.core.files import atomic_path
+from xanesflow.core.tables import write_rows
 from xanesflow.models.model_kinds import ModelCard, TrainedModel
 
 
@@ -21,11 +20,9 @@ def write_history(path: str | Path, models: Sequence[TrainedModel]) -> None:
         path: the CSV file.
         models: one model, trained with each seed.
     """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow(["seed", "epoch", "train_mse", "val_mse", "kept"])
-        for card in (model.card for model in models):
-            writer.writerows([card.seed, *row, row[0] == card.best_epoch] for row in card.history)
+    cards = [model.card for model in models]
+    rows = [(card.seed, *row, row[0] == card.best_epoch) for card in cards for row in card.history]
+    write_rows(path, ("seed", "epoch", "train_mse", "val_mse", "kept"), rows)
 
 
 def draw_curves(path: str | Path, models: Sequence[TrainedModel]) -> None:

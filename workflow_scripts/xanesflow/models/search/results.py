@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from xanesflow.config.search_space import SearchSpace
 from xanesflow.config.settings_file import Found, write_found
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
-from xanesflow.core.files import atomic_path
+from xanesflow.core.tables import write_rows
 from xanesflow.models.search.study import finished
 
 FEWEST_FOR_IMPORTANCES = 8  # trials; from fewer, importances mean nothing
@@ -65,17 +64,16 @@ def write_trials(path: str | Path, trials: Sequence[FrozenTrial], settings: Sequ
     setting), seconds, reason why it ended early.
     """
     used = [] if "learning_rate" in settings else ["learning_rate"]
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened, lineterminator="\n")
-        head = ["trial", "state", "val_mse", "best_epoch", "epochs"]
-        writer.writerow([*head, *settings, *used, "seconds", "reason"])
-        for number, trial in enumerate(trials, start=1):
-            noted, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
-            row = [number, "complete" if complete else "ended_early", trial.value if complete else ""]
-            row += [noted.get(name, "") for name in ("best_epoch", "epochs")]
-            row += [_text(noted["settings"][name]) for name in settings] + [noted.get(name, "") for name in used]
-            seconds = trial.duration.total_seconds() if trial.duration else 0.0
-            writer.writerow([*row, round(seconds, 1), noted.get("reason", "")])
+    rows = []
+    for number, trial in enumerate(trials, start=1):
+        noted, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
+        row = [number, "complete" if complete else "ended_early", trial.value if complete else ""]
+        row += [noted.get(name, "") for name in ("best_epoch", "epochs")]
+        row += [_text(noted["settings"][name]) for name in settings] + [noted.get(name, "") for name in used]
+        seconds = trial.duration.total_seconds() if trial.duration else 0.0
+        rows.append([*row, round(seconds, 1), noted.get("reason", "")])
+    head = ["trial", "state", "val_mse", "best_epoch", "epochs"]
+    write_rows(path, [*head, *settings, *used, "seconds", "reason"], rows)
 
 
 def draw_search(path: str | Path, study: Study, title: str) -> None:

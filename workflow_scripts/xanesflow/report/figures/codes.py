@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xanesflow.core.figures import figure
+from xanesflow.core.figures import figure, panels
 from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.dataset.read_dataset import DatasetFile
 
@@ -38,8 +38,7 @@ def draw_codes(dataset: Path, subsets: Sequence[str], *, table: Path, output: Pa
     most = found.groupby("site").size().sort_values(ascending=False, kind="stable")
     sites = list(most.index[:SHOWN])
     with DatasetFile(dataset) as file, figure(output, 9.5, 3.4 * -(-len(sites) // 3)) as drawn:
-        panels = drawn.subplots(-(-len(sites) // 3), min(3, len(sites)), squeeze=False).ravel()
-        for axes, site in zip(panels, sites, strict=False):
+        for axes, site in zip(panels(drawn, len(sites), 3), sites, strict=True):
             here = found[found["site"] == site]
             names = [name for name in subsets if name in {*here["one"], *here["other"]}]
             shift = {row.other: row.shift_ev for row in here.itertuples() if row.one == names[0]}
@@ -52,8 +51,6 @@ def draw_codes(dataset: Path, subsets: Sequence[str], *, table: Path, output: Pa
             axes.set_title(site, fontsize=7, parse_math=False)
             axes.set_yticks([])
             axes.tick_params(labelsize=6)
-        for axes in panels[len(sites) :]:
-            axes.set_axis_off()
         drawn.supxlabel("Photon energy (eV), each shifted to the lowest curve; scaled to a mean of 1", fontsize=8)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from xanesflow.core.figures import TRUTH, figure
+from xanesflow.core.figures import TRUTH, figure, panels
 from xanesflow.evaluation.evaluate import ENSEMBLE
 from xanesflow.evaluation.table_one import obstacle, paper_eta
 
@@ -50,14 +50,12 @@ def draw_comparison(metrics: Path, output: Path, *, intervals: Path | None = Non
     rows = -(-len(subsets) // columns)
     height = _BAR * len(features) * (len(models) + 1) + 0.55
     with figure(output, 1.2 + 2.9 * columns, 0.4 + rows * height) as drawn:
-        panels = drawn.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for axes, subset in zip(panels, subsets, strict=False):
+        every = panels(drawn, len(subsets), columns, sharey=True)
+        for axes, subset in zip(every, subsets, strict=True):
             _panel(axes, table[table["subset"] == subset], features, models, marks)
             axes.set_title(subset)
-        for axes in panels[len(subsets) :]:
-            axes.set_axis_off()
         shown: dict[str, Artist] = {}
-        for axes in panels:
+        for axes in every:
             shown |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
         handles, labels = list(shown.values()), list(shown)
         drawn.legend(handles, labels, loc="outside upper center", ncols=len(labels))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.figures import MODEL, TRUTH, figure
+from xanesflow.core.figures import MODEL, TRUTH, figure, panels
 from xanesflow.core.sites import parent_of
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
@@ -79,26 +79,19 @@ def draw_disordered(spectra: Path, site_table: Path, output: Path) -> None:
         return
     shown = crystals[:PANELS]
     columns = min(COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
-    with figure(output, 0.8 + 2.3 * max(columns, 2), 0.9 + 1.9 * rows) as drawn:
-        panels = drawn.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-        for axes, each in zip(panels, shown, strict=False):
+    with figure(output, 0.8 + 2.3 * max(columns, 2), 0.9 + 1.9 * -(-len(shown) // columns)) as drawn:
+        every = panels(drawn, len(shown), columns, sharex=True)
+        for axes, each in zip(every, shown, strict=True):
             for number, spectrum in enumerate(each.cells):
                 label = "cells" if number == 0 else "_"
                 axes.plot(curated.energy_ev, 1e3 * spectrum, color=TRUTH, lw=0.6, alpha=0.6, label=label)
             axes.plot(curated.energy_ev, 1e3 * each.mean, color=MODEL, lw=1.8, label="their mean")
-            of = (
-                f"{len(each.cells)} of {plural(each.of, 'cell')}"
-                if len(each.cells) < each.of
-                else plural(each.of, "cell")
-            )
+            of = ("" if len(each.cells) == each.of else f"{len(each.cells)} of ") + plural(each.of, "cell")
             axes.set_title(f"{each.formula}, {of}\n{each.name}", fontsize=7, parse_math=False)
             axes.set_ylim(bottom=0.0)
             axes.tick_params(labelsize=6)
             axes.ticklabel_format(useOffset=False)
-        for axes in panels[len(shown) :]:
-            axes.set_axis_off()
-        panels[0].legend(loc="lower right", fontsize=6)
+        every[0].legend(loc="lower right", fontsize=6)
         drawn.supxlabel("Photon energy (eV)", fontsize=8)
         drawn.supylabel("Cross section (10⁻³ bohr²)", fontsize=8)
         if len(crystals) > len(shown):

@@ -20,6 +20,7 @@ from xanesflow.core.figures import (
     TRUTH,
     figure,
     in_thousandths,
+    panels,
     whole_numbers,
     write_note,
 )
@@ -92,8 +93,8 @@ def draw_tenths(
     lines = -(-len(shown) // 5)
     columns = -(-len(shown) // lines)
     with figure(output, max(4.0, 0.75 + 1.75 * columns), 0.8 + 1.75 * lines) as drawn:
-        panels = drawn.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for number, (axes, row) in enumerate(zip(panels, shown, strict=False), start=1):
+        every = panels(drawn, len(shown), columns, sharex=True, sharey=True)
+        for number, (axes, row) in enumerate(zip(every, shown, strict=True), start=1):
             for (name, band), depth in zip((bands or {}).items(), (0.35, 0.8), strict=False):
                 axes.fill_between(data.energy_ev, *band[:, row], color=BAND, alpha=depth, lw=0, label=name)
             axes.plot(data.energy_ev, data.spectra[row], color=TRUTH, lw=1.1, label="simulated")
@@ -102,10 +103,8 @@ def draw_tenths(
             axes.text(0.97, 0.04, notes[row], transform=axes.transAxes, ha="right", fontsize=7)
             axes.locator_params(axis="x", nbins=4)
             axes.tick_params(labelsize=7, labelbottom=number > len(shown) - columns)
-        for axes in panels[len(shown) :]:
-            axes.set_axis_off()
-        in_thousandths(panels[0].yaxis)
-        drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
+        in_thousandths(every[0].yaxis)
+        drawn.legend(*every[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
         drawn.supxlabel(ENERGY, fontsize=9)
         drawn.supylabel(CROSS_SECTION, fontsize=9)
 
@@ -150,11 +149,11 @@ def draw_heatmap(drawn: Figure, data: Predictions) -> None:
     largest = max(values.max() for values in maps.values())
     colours = LogNorm(vmin=max(largest, 1e-30) * 1e-3, vmax=max(largest, 1e-30), clip=True)
     palette = mpl.colormaps["cividis"].resampled(30)  # ten colours a decade: few colours pack well
-    panels = drawn.subplots(1, len(maps), sharey=True, squeeze=False)[0]
+    every = panels(drawn, len(maps), len(maps), sharey=True)
     ends = (data.energy_ev[0], data.energy_ev[-1], 100, 0)
-    for axes, (name, values) in zip(panels, maps.items(), strict=True):
+    for axes, (name, values) in zip(every, maps.items(), strict=True):
         image = axes.imshow(values, aspect="auto", extent=ends, norm=colours, cmap=palette, interpolation="none")
         axes.set(title=name, xlabel=ENERGY)
         axes.grid(visible=False)
-    panels[0].set_ylabel("Spectra, best to worst prediction (%)")
-    drawn.colorbar(image, ax=panels.tolist(), label="Absolute error (bohr²)", extend="min")
+    every[0].set_ylabel("Spectra, best to worst prediction (%)")
+    drawn.colorbar(image, ax=every, label="Absolute error (bohr²)", extend="min")

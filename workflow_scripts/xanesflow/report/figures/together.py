@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.figures import BASELINE, ENERGY, MODEL, TRUTH, figure, write_note
+from xanesflow.core.figures import BASELINE, ENERGY, MODEL, TRUTH, figure, panels, write_note
 from xanesflow.core.text import plural
 from xanesflow.evaluation.metrics import spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, read_predictions
@@ -90,20 +90,17 @@ def draw_together(predictions: Sequence[Path], *, spectra: Path, errors: Path) -
 
 def _draw_spectra(shown: Sequence[Judged], output: Path) -> None:
     columns = min(COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
-    with figure(output, 0.6 + 2.3 * columns, 0.8 + 1.75 * rows) as drawn:
-        panels = drawn.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-        for axes, each in zip(panels, shown, strict=False):
+    with figure(output, 0.6 + 2.3 * columns, 0.8 + 1.75 * -(-len(shown) // columns)) as drawn:
+        every = panels(drawn, len(shown), columns, sharey=True)
+        for axes, each in zip(every, shown, strict=True):
             axes.plot(each.energy_ev, each.baseline, color=BASELINE, lw=0.8, ls=":", label="mean training spectrum")
             axes.plot(each.energy_ev, each.spectrum, color=TRUTH, lw=1.2, label="simulated")
             axes.plot(each.energy_ev, each.prediction, color=MODEL, lw=1.2, ls="--", label="predicted")
             axes.set_title(f"{each.subset.split('_')[0]} in {each.site}", fontsize=8, parse_math=False)
             axes.locator_params(axis="x", nbins=4)
             axes.tick_params(labelsize=7)
-        for axes in panels[len(shown) :]:
-            axes.set_axis_off()
-        panels[0].set_ylim(bottom=0.0)
-        drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
+        every[0].set_ylim(bottom=0.0)
+        drawn.legend(*every[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
         drawn.supxlabel(ENERGY, fontsize=9)
         drawn.supylabel("Cross section / its mean", fontsize=9)
 

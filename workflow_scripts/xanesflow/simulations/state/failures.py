@@ -12,9 +12,9 @@ from typing import Any
 
 from xanesflow.codes.run_zip import read_records
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Subset, site_id
+from xanesflow.core.tables import write_rows
 from xanesflow.core.text import plural
 
 log = logging.getLogger(__name__)
@@ -101,10 +101,7 @@ def list_failures(chunks: list[Path], output: Path, *, subset: str) -> None:
     failed = sorted(
         read_failures(chunks, Subset.parse(subset).theory), key=lambda row: (row.material_id, row.site_index)
     )
-    with atomic_path(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow([column.name for column in fields(FailedSite)])
-        writer.writerows(astuple(row) for row in failed)
+    write_rows(output, [column.name for column in fields(FailedSite)], map(astuple, failed))
     log.info("%s: %s", subset, f"{plural(len(failed), 'site')} failed: {describe(row.reason for row in failed)}"
              if failed else "no site failed")  # fmt: skip
 
