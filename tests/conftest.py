@@ -13,8 +13,8 @@ SLOWEST_FIRST = ("slurm", "workflow", "unit")
 """Folders in the order in which their files are given to the processes that share them (make test), so that at the end
 none waits for the longest."""
 
-# Libraries read these when they are loaded. Processes share the cores, and the systems of tests are small: with a thread
-# a core they would spend most of their time on waiting for each other.
+# Libraries read these when they are loaded. Several processes share the cores, and the systems of tests are small: more
+# threads would spend most of the time on waiting for each other.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 gc.disable()  # while the libraries are imported, nothing is there to be collected
