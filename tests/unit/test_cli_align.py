@@ -1,25 +1,28 @@
-"""`xanesflow xanes --align experiment`: how far energies are moved, and that every file says so."""
+"""`--align experiment` of `xanes` and `predict`: how far energies are moved, and that every file says so."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from feff_runs import rocksalt
 from pymatgen.core import Lattice, Structure
+from trained_campaign import model_of
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import WrongCallError
+from xanesflow.matching import experiment_energies
 from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_calibration
 from xanesflow.matching.experiment_energies import expected_shift, known_theories
+from xanesflow.prediction.read import read_prediction
 from xanesflow.spectra import compute_sites
 from xanesflow.structures.material import describe
 
 ENERGY = 8970 + 0.1 * np.arange(521)
 
 
-def call(*words):
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["xanes", *map(str, words)])
+def call(*words, command="xanes"):
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [command, *map(str, words)])
     assert "Traceback" not in done.output
     return done.exit_code, done.stdout, done.stderr
 
@@ -83,3 +86,42 @@ def test_energies_with_a_core_hole_are_not_known(at_once, tmp_path):
     words = ("--align", "experiment", "--core-hole", "on", "--output", tmp_path)
     code, _, said = call("cu-fcc", *words)
     assert code == 2 and "knows no energies with a core hole" in said
+
+
+def predict(*words):
+    return call("cu2o-cuprite", "cu-fcc", "--model", model_of(), *words, command="predict")
+
+
+def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):
+    known = read_calibration("FEFF", experiment_energies.ENERGIES)
+    metal, oxide = known.expected["metal"]["Cu"].mean_ev, known.expected["compound"]["Cu"].mean_ev
+    expected = {"cu-fcc": metal, "cu2o-cuprite": oxide + known.slope_ev * (1 - PIVOT)}
+    assert metal < oxide - 2
+    for name in ("plain.h5", "moved.h5", "plain.csv", "moved.csv"):
+        code, _, said = predict("-o", tmp_path / name, *(["--align", "experiment"] if "moved" in name else []))
+        assert code == 0, said
+    plain, moved = (read_prediction(tmp_path / f"{name}.h5")["Cu_FEFF"] for name in ("plain", "moved"))
+    assert moved.spectra == pytest.approx(plain.spectra) and moved.energy_ev == pytest.approx(plain.energy_ev)
+    assert plain.shift_ev == {} and moved.shift_ev == pytest.approx(expected)
+    tables = [pd.read_csv(tmp_path / f"{name}.csv", comment="#") for name in ("plain", "moved")]
+    by = (tables[1]["energy_eV"] - tables[0]["energy_eV"]).groupby(tables[0]["material_id"]).agg(["min", "max"])
+    for name, shift_ev in expected.items():
+        assert by.loc[name].to_numpy() == pytest.approx(shift_ev, abs=1e-3)
+    assert "moved to experiment, each material by its shift, right to ±" in (tmp_path / "moved.csv").read_text()
+
+
+def test_predictions_for_athena_move_too(tmp_path):
+    for name, words in {"plain": (), "moved": ("--align", "experiment")}.items():
+        assert predict("-o", tmp_path / name, "--format", "athena", *words)[0] == 0
+    files = [next((tmp_path / name / "Cu_FEFF").glob("cu-fcc*.dat")) for name in ("plain", "moved")]
+    one, other = map(np.loadtxt, files)
+    shift_ev = read_calibration("FEFF", experiment_energies.ENERGIES).expected["metal"]["Cu"].mean_ev
+    assert other[:, 0] - one[:, 0] == pytest.approx(shift_ev, abs=1e-3) and other[:, 1] == pytest.approx(one[:, 1])
+    assert "moved to experiment" in files[1].read_text()
+
+
+def test_models_of_a_theory_without_a_comparison_are_refused_before_the_work(monkeypatch, tmp_path):
+    monkeypatch.setattr(experiment_energies, "known_theories", lambda: ["FEFFQ"])
+    code, _, said = predict("--align", "experiment", "-o", tmp_path / "out.csv")
+    assert code == 2 and "Energies of FEFF were never compared with experiment" in said
+    assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from xanesflow.cli.show_match import listening
 from xanesflow.cli.terminal import print_message
-from xanesflow.matching.candidates import find_candidates
+from xanesflow.core.sites import Subset
+from xanesflow.matching.candidates import candidate_of
 from xanesflow.matching.get_references import Wanted, compute_candidates
 from xanesflow.matching.references import material_spectra, normalise_averages
 from xanesflow.matching.write_normalised import write_spectrum
@@ -17,7 +18,6 @@ from xanesflow.prediction.data import Predicted
 
 def normalise_predictions(
     found: Predicted,
-    structures: Sequence[Path],
     output: Path,
     broadening: Broadening | None,
     *,
@@ -30,7 +30,6 @@ def normalise_predictions(
 
     Args:
         found: the prediction.
-        structures: that it was made for, as on the command line.
         output: file of the prediction, and the tables are called `<its stem>_<material>_<subset>_normalised.csv`; or
             its folder of files for Athena, and they are `<subset>/<material>_normalised.dat` there.
         broadening: of the normalised spectra; None: none.
@@ -41,15 +40,13 @@ def normalise_predictions(
         The tables.
 
     Raises:
-        XanesflowError: a structure cannot be read any more, or the engine cannot run.
+        XanesflowError: the engine cannot run.
     """
-    wanted = Wanted(tuple(map(str, structures)), cache=cache, workers=workers)
+    wanted = Wanted((), cache=cache, workers=workers)
     written = []
     for name, predicted in found.subsets.items():
-        ids = set(predicted.averages.material_id)
-        element = predicted.subset.split("_")[0]
-        candidates, _ = find_candidates(wanted.structures, element)
-        candidates = [each for each in candidates if each.id in ids]
+        element = Subset.parse(name).element
+        candidates = [candidate_of(found.materials[each], element) for each in predicted.averages.material_id]
         with listening() as listener:
             spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, listener))
         for sentence in failed:
@@ -58,6 +55,14 @@ def normalise_predictions(
             beside = output.with_name(f"{output.stem}_{material}_{name}_normalised.csv")
             path = output / name / f"{material}_normalised.dat" if output.is_dir() else beside
             background = f"by {wanted.theory}, without the neighbours"
-            write_spectrum(path, spectrum, broadening, element=element, background=background)
+            shift_ev = predicted.shift_ev.get(material, 0.0)
+            write_spectrum(
+                path,
+                replace(spectrum, energy_ev=spectrum.energy_ev + shift_ev, edge_ev=spectrum.edge_ev + shift_ev),
+                broadening,
+                element=element,
+                background=background,
+                aligned=str(found.made.get("energies", "")),
+            )
             written.append(path)
     return written

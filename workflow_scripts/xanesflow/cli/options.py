@@ -17,6 +17,12 @@ from xanesflow.core.text import quoted
 if TYPE_CHECKING:
     from xanesflow.measured import Normalisation, Reading
 
+Align = Annotated[
+    Literal["experiment"] | None,
+    typer.Option(
+        help="Move the energies to where experiment has them, by element, metal or compound, and oxidation state."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.")]
 Broaden = Annotated[
     str | None,

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.options import AsJson, Broaden, Disordered, NewFolder, Symprec
+from xanesflow.cli.options import Align, AsJson, Broaden, Disordered, NewFolder, Symprec
 from xanesflow.cli.terminal import print_result, report_input_errors
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import listing
@@ -101,6 +101,7 @@ def predict(
         ),
     ] = False,
     broaden: Broaden = None,
+    align: Align = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +140,13 @@ def predict(
         from xanesflow.cli.show_predictions import show_prediction
         from xanesflow.structures.disorder.represent import Disorder
 
+    if align:
+        from xanesflow.core.sites import Subset
+        from xanesflow.matching.experiment_energies import align_prediction, check_alignable
+        from xanesflow.prediction.trained_models import choose_subsets, load_models
+
+        for name in choose_subsets(load_models(model, calibration or []), subset or []):
+            check_alignable(Subset.parse(name).theory)
     normalise = None
     if output is not None and (normalised or broaden):
         from xanesflow.cli.normalise_predictions import normalise_predictions
@@ -146,7 +154,6 @@ def predict(
 
         normalise = partial(
             normalise_predictions,
-            structures=structures,
             output=output,
             broadening=read_broadening(broaden) if broaden else None,
             cache=cache,
@@ -167,6 +174,7 @@ def predict(
         site=site,
         disorder=Disorder(disorder),
         normalise=normalise,
+        align=align_prediction if align else None,
     ):
         sys.exit(2)
 

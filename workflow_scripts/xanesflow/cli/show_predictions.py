@@ -99,7 +99,7 @@ def _cells(each: SubsetPrediction, row: int) -> list[str]:
         f"{each.subset.split('_')[0]} {each.site_index[row]}",
         str(each.multiplicity[row]),
         escape(f"{each.model} {each.subset}"),
-        f"{each.energy_ev[top]:.2f}",
+        f"{each.energies_of(each.material_id[row])[top]:.2f}",
         f"{1e3 * spectrum[top]:.3f}",
         "-" if each.error is None else f"±{1e3 * each.error[row]:.3f}",
         "-" if each.distance is None else f"{each.distance[row]:.2f}",

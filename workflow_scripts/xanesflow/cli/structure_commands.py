@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.options import Broaden, Disordered, SitesAtATime, Symprec
+from xanesflow.cli.options import Align, Broaden, Disordered, SitesAtATime, Symprec
 from xanesflow.cli.terminal import report_errors
 
 
@@ -90,12 +90,7 @@ def xanes(
         bool, typer.Option("--normalised", help="Also write the background and the spectrum normalised by it.")
     ] = False,
     broaden: Broaden = None,
-    align: Annotated[
-        Literal["experiment"] | None,
-        typer.Option(
-            help="Move the energies to where experiment has them, by element, metal or compound, and oxidation state."
-        ),
-    ] = None,
+    align: Align = None,
     symprec: Symprec = 0.01,
     disorder: Disordered = "refuse",
 ) -> None:

@@ -110,7 +110,7 @@ def find_candidates(
         if element not in material.elements:
             without += 1
         elif _is_kept(material, narrowing):
-            candidate = _candidate(name, material, element)
+            candidate = candidate_of(material, element, name)
             before = found.setdefault(candidate.id, candidate)
             if before.material.structure != material.structure:
                 refused.append(f"{candidate.id} ({candidate.formula}): another structure has this id; rename one.")
@@ -165,7 +165,8 @@ def _is_kept(material: Material, narrowing: Narrowing) -> bool:
     return small and narrowing.contains <= set(material.elements)
 
 
-def _candidate(name: str, material: Material, element: str) -> Candidate:
+def candidate_of(material: Material, element: str, name: str = "") -> Candidate:
+    """A material with its inequivalent absorbers."""
     firsts = sorted({material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == element})
     sites = tuple((index, material.multiplicity(index)) for index in firsts)
     return Candidate(material.material_id, name, element, material, sites)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import site_id
 from xanesflow.core.text import plural
 from xanesflow.prediction.average import Averages
+from xanesflow.structures.material import Material
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +49,8 @@ class SubsetPrediction:
         averages: spectra of whole materials.
         structure_alone: (n,) whether the cheap run of a delta model failed at the site; the model then predicts the
             site from the structure alone, with separate error bars. None for other kinds of models.
+        shift_ev: by material, what is added to `energy_ev` to have its spectra where experiment has them; empty: they
+            stand at the energies of the model's level of theory.
     """
 
     subset: str
@@ -68,6 +72,7 @@ class SubsetPrediction:
     uncalibrated: str
     averages: Averages
     structure_alone: NDArray[np.bool_] | None = None
+    shift_ev: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.material_id)
@@ -79,6 +84,10 @@ class SubsetPrediction:
     def ids(self) -> list[str]:
         """Names of the sites, as `mp-390_000`."""
         return [site_id(material, int(site)) for material, site in zip(self.material_id, self.site_index, strict=True)]
+
+    def energies_of(self, material: str) -> Floats:
+        """(141,) energies in eV of the spectra of a material."""
+        return self.energy_ev + self.shift_ev.get(material, 0.0)
 
     @property
     def unlike(self) -> NDArray[np.bool_] | None:
@@ -117,12 +126,14 @@ class Predicted:
         rejected: what was left out and why; a `site_index` of -1 means the whole material.
         remarks: what a user should know, one sentence each.
         made: provenance: models with their hashes, featurizers, versions.
+        materials: the structures by id; none of a prediction that was read from a file.
     """
 
     subsets: dict[str, SubsetPrediction]
     rejected: list[Rejected]
     remarks: list[str]
     made: dict[str, Any] = field(default_factory=dict)
+    materials: Mapping[str, Material] = field(default_factory=dict)
 
     def __getitem__(self, subset: str) -> SubsetPrediction:
         if subset not in self.subsets:

@@ -77,7 +77,7 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
     element, theory = each.subset.split("_")
     return _Panel(
         f"{subscripts(each.formula[rows[0]])} · {material} · {element} K, {theory}{warned}",
-        each.energy_ev,
+        each.energies_of(material),
         [_site_name(each, row, material, element) for row in rows],
         1e3 * each.spectra[rows],
         None if k is None else 1e3 * means.spectra[k],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def predict_structures(
     config_json: str | None = None,
     site: int | None = None,
     disorder: Disorder = REFUSE,
+    align: Callable[[Prediction], Prediction] | None = None,
 ) -> Prediction:
     """Predict spectra, and write them and the list of what was left out, each whole or not at all.
 
@@ -64,6 +65,7 @@ def predict_structures(
         config_json: the configuration, to be stored with the result.
         site: only this atom of each structure, counted from 0; None: all inequivalent ones.
         disorder: what becomes of disordered crystals.
+        align: moves the energies of what was predicted; None: they are those of the models' levels of theory.
 
     Raises:
         XanesflowError: nothing can be predicted; the message says why.
@@ -95,6 +97,8 @@ def predict_structures(
         raise
 
     # The cache goes last, once every file is written.
+    if align is not None:
+        found = align(found)
     if config_json is not None:
         found = replace(found, made={**found.made, "config": config_json})
     if output is not None:

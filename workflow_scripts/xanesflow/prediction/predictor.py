@@ -105,11 +105,7 @@ class Predictor:
             return lambda done, of: progress(what, done, of) if progress is not None else None
 
         materials, rejected = read_structures(
-            structures,
-            symprec=symprec,
-            workers=self.workers,
-            progress=step("structures read"),
-            disorder=disorder,
+            structures, symprec=symprec, workers=self.workers, progress=step("structures read"), disorder=disorder
         )
 
         # Each model predicts the subsets that it covers; sites without features are left out with their reasons.
@@ -137,7 +133,8 @@ class Predictor:
         ordered = {name: found[name] for name in chosen if name in found}
         used = [model for model in self.models if set(model.subsets) & set(ordered)]
         remarks = _of_cheap_runs(ordered, self._source.without_run, used) + _remarks(materials, ordered, used, elements)
-        return Prediction(ordered, rejected, remarks, self._made(used, symprec))
+        by_id = {each.material_id: each for each in materials}
+        return Prediction(ordered, rejected, remarks, self._made(used, symprec), by_id)
 
     def _made(self, models: Sequence[TrainedEnsemble], symprec: float) -> dict[str, Any]:
         packages: set[str] = {"torch", "spglib"}

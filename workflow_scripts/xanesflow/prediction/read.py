@@ -46,6 +46,12 @@ def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:
     optional = {key: group[key][:] if key in group else None for key in OPTIONAL}
     means = group["averages"]
     limit = group.attrs.get("distance_limit")
+    shifts = {
+        material: float(shift)
+        for part in (group, means)
+        if "shift" in part
+        for material, shift in zip(part["material_id"].asstr()[:], part["shift"][:], strict=True)
+    }
     return SubsetPrediction(
         subset=name,
         model=str(group.attrs["model"]),
@@ -66,5 +72,6 @@ def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:
             means["spectra"][:],
             *(means[key][:] if key in means else None for key in BANDS),
         ),
+        shift_ev=shifts,
         **optional,
     )

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -27,7 +27,7 @@ TABLES, HDF5 = (".csv",), (".h5", ".hdf5")
 
 BANDS = ("band_68", "band_95")
 OPTIONAL = (*BANDS, "error", "error_95", "distance")
-_UNITS = {"energy": "eV", "distance": "1"}
+_UNITS = {"energy": "eV", "shift": "eV", "distance": "1"}
 
 
 def check_output(path: str | Path, *, athena: bool = False) -> None:
@@ -79,12 +79,13 @@ def write_athena_folder(folder: str | Path, prediction: Predicted) -> None:
     with new_folder(folder) as temporary:
         for name, each in prediction.subsets.items():
             (temporary / name).mkdir()
-            several = [k for k, sites in enumerate(each.averages.n_sites) if sites > 1]
-            spectra = dict(zip(each.ids, each.spectra, strict=True))
-            spectra |= {f"{each.averages.material_id[k]}_average": each.averages.spectra[k] for k in several}
-            for site, spectrum in spectra.items():
+            spectra = list(zip(each.ids, each.material_id, each.spectra, strict=True))
+            for k in np.flatnonzero(each.averages.n_sites > 1):
+                material = each.averages.material_id[k]
+                spectra.append((f"{material}_average", material, each.averages.spectra[k]))
+            for site, material, spectrum in spectra:
                 about = [f"{name} predicted by {each.model} on {each.features}", f"site: {site}", *made]
-                text = athena_text(each.energy_ev, spectrum, Subset.parse(name).element, about)
+                text = athena_text(each.energies_of(material), spectrum, Subset.parse(name).element, about)
                 (temporary / name / f"{site}.dat").write_text(text, encoding="utf-8")
 
 
@@ -141,7 +142,7 @@ def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
 
 def _long(
     each: SubsetPrediction,
-    head: Mapping[str, object],
+    head: Mapping[str, Any],
     spectra: np.ndarray,
     bands: dict[str, np.ndarray | None],
     tail: Mapping[str, object],
@@ -151,7 +152,7 @@ def _long(
     n, m = spectra.shape
     columns: dict[str, object] = {"subset": np.repeat(each.subset, n * m)}
     columns |= {name: np.repeat(np.asarray(values), m) for name, values in head.items()}
-    columns["energy_eV"] = np.tile(each.energy_ev, n)
+    columns["energy_eV"] = np.concatenate([each.energies_of(material) for material in head["material_id"]])
     columns["cross_section"] = spectra.ravel()
     for name, ends in bands.items():
         if ends is not None:
@@ -178,11 +179,15 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
             _write_numbers(group, name, values)
     if each.unlike is not None:
         group.create_dataset("unlike", data=each.unlike)
+    if each.shift_ev:
+        _write_numbers(group, "shift", np.array([each.shift_ev[name] for name in each.material_id]))
     means = group.create_group("averages")
     means.create_dataset("material_id", data=each.averages.material_id, dtype=text)
     means.create_dataset("n_sites", data=each.averages.n_sites)
     means.create_dataset("n_atoms", data=each.averages.n_atoms)
     _write_numbers(means, "spectra", each.averages.spectra)
+    if each.shift_ev:
+        _write_numbers(means, "shift", np.array([each.shift_ev[name] for name in each.averages.material_id]))
     for name in BANDS:
         if (values := getattr(each.averages, name)) is not None:
             _write_numbers(means, name, values)
