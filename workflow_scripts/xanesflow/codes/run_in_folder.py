@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
+from xanesflow.core.files import write_text
 
 RESULT = "result.json"
 """The file that a job writes when it has checked its own outputs."""
@@ -17,6 +18,8 @@ RESULT = "result.json"
 
 def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callable[[Path], int]) -> int:
     """Do the job of the current folder. If an error stops it, the last line is `ERROR: ` and the message.
+
+    Why a run failed stands in result.json, too.
 
     Args:
         arguments: of the command line; only `run` is valid.
@@ -32,6 +35,9 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
         return 2
     try:
         return work(Path.cwd())
+    except FailedRunError as error:
+        write_text(Path.cwd() / RESULT, json.dumps({"reason": error.reason, "detail": str(error)}))
+        sys.stdout.write(f"ERROR: {error}\n")
     except XanesflowError as error:
         sys.stdout.write(f"ERROR: {error}\n")
     except OSError as error:

@@ -166,8 +166,7 @@ def _is_kept(material: Material, narrowing: Narrowing) -> bool:
 
 
 def _candidate(name: str, material: Material, element: str) -> Candidate:
-    firsts = sorted({material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == element})
-    sites = tuple((index, material.multiplicity(index)) for index in firsts)
+    sites = tuple((index, material.multiplicity(index)) for index in material.inequivalent(element))
     return Candidate(material.material_id, name, element, material, sites)
 
 

@@ -181,8 +181,8 @@ def compute_candidates(
     kept = len(plan.sites) - len(missing)
     about = "" if minutes is None else f", about {_minutes(minutes)}" if missing else ""
     listener.say(
-        f"{plural(len(candidates), 'candidate')} with {plural(len(plan.sites), 'site')}: {kept} kept, "
-        f"{len(missing)} to compute with {wanted.theory}{about}"
+        f"{plural(len(candidates), 'candidate')} of {candidates[0].element} with {plural(len(plan.sites), 'site')}: "
+        f"{len(missing)} to compute with {wanted.theory}{about}, {kept} kept"
     )
     if not missing:
         return plan, dict(plan.known)

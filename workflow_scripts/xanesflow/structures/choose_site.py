@@ -137,8 +137,7 @@ def make_request(
     chosen = _element(materials[0], element, site)
     sites: list[Absorber] = []
     for cell, material in enumerate(materials, first):
-        inequivalent = {material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == chosen}
-        firsts = sorted(inequivalent) if site is None else [site]
+        firsts = material.inequivalent(chosen) if site is None else [site]
         sites += [Absorber(chosen, i, material.multiplicity(i), cell) for i in firsts]
     notes = [sentence for sentence in (found.note, *(material.note for material in materials)) if sentence]
     return Request(

@@ -45,6 +45,10 @@ class Material:
         parent = parent_of(self.material_id)
         return "" if parent == self.material_id else parent
 
+    def inequivalent(self, *elements: str) -> list[int]:
+        """The first atom of each set of equivalent ones of some elements, in the structure's order."""
+        return [first for first in sorted(set(self.equivalent)) if self.elements[first] in elements]
+
     def multiplicity(self, site_index: int) -> int:
         """How many symmetry-equivalent atoms of the cell a site stands for, itself included."""
         return self.equivalent.count(self.equivalent[site_index])
