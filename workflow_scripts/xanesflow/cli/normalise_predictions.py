@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from xanesflow.cli.show_match import listening
 from xanesflow.cli.terminal import print_message
-from xanesflow.matching.candidates import find_candidates
+from xanesflow.matching.candidates import candidate_of
 from xanesflow.matching.get_references import Wanted, compute_candidates
 from xanesflow.matching.references import material_spectra, normalise_averages
 from xanesflow.matching.write_normalised import write_spectrum
@@ -17,7 +16,6 @@ from xanesflow.prediction.data import Predicted
 
 def normalise_predictions(
     found: Predicted,
-    structures: Sequence[Path],
     output: Path,
     broadening: Broadening | None,
     *,
@@ -30,7 +28,6 @@ def normalise_predictions(
 
     Args:
         found: the prediction.
-        structures: that it was made for, as on the command line.
         output: file of the prediction, and the tables are called `<its stem>_<material>_<subset>_normalised.csv`; or
             its folder of files for Athena, and they are `<subset>/<material>_normalised.dat` there.
         broadening: of the normalised spectra; None: none.
@@ -41,15 +38,15 @@ def normalise_predictions(
         The tables.
 
     Raises:
-        XanesflowError: a structure cannot be read any more, or the engine cannot run.
+        XanesflowError: the engine cannot run.
     """
-    wanted = Wanted(tuple(map(str, structures)), cache=cache, workers=workers)
+    wanted = Wanted((), cache=cache, workers=workers)
     written = []
     for name, predicted in found.subsets.items():
-        ids = set(predicted.averages.material_id)
-        element = predicted.subset.split("_")[0]
-        candidates, _ = find_candidates(wanted.structures, element)
-        candidates = [each for each in candidates if each.id in ids]
+        ids, element = set(predicted.averages.material_id), predicted.subset.split("_")[0]
+        candidates = [candidate_of("", each, element) for each in found.materials if each.material_id in ids]
+        if not candidates:
+            continue
         with listening() as listener:
             spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, listener))
         for sentence in failed:

@@ -146,7 +146,6 @@ def predict(
 
         normalise = partial(
             normalise_predictions,
-            structures=structures,
             output=output,
             broadening=read_broadening(broaden) if broaden else None,
             cache=cache,

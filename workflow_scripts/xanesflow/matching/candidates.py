@@ -110,7 +110,7 @@ def find_candidates(
         if element not in material.elements:
             without += 1
         elif _is_kept(material, narrowing):
-            candidate = _candidate(name, material, element)
+            candidate = candidate_of(name, material, element)
             before = found.setdefault(candidate.id, candidate)
             if before.material.structure != material.structure:
                 refused.append(f"{candidate.id} ({candidate.formula}): another structure has this id; rename one.")
@@ -165,7 +165,8 @@ def _is_kept(material: Material, narrowing: Narrowing) -> bool:
     return small and narrowing.contains <= set(material.elements)
 
 
-def _candidate(name: str, material: Material, element: str) -> Candidate:
+def candidate_of(name: str, material: Material, element: str) -> Candidate:
+    """A structure with the inequivalent atoms of an element; `name` is that of the mineral or compound."""
     sites = tuple((index, material.multiplicity(index)) for index in material.inequivalent(element))
     return Candidate(material.material_id, name, element, material, sites)
 

@@ -13,6 +13,7 @@ from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import site_id
 from xanesflow.core.text import plural
 from xanesflow.prediction.average import Averages
+from xanesflow.structures.material import Material
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,12 +118,14 @@ class Predicted:
         rejected: what was left out and why; a `site_index` of -1 means the whole material.
         remarks: what a user should know, one sentence each.
         made: provenance: models with their hashes, featurizers, versions.
+        materials: the structures that were read; none if the prediction comes from a file.
     """
 
     subsets: dict[str, SubsetPrediction]
     rejected: list[Rejected]
     remarks: list[str]
     made: dict[str, Any] = field(default_factory=dict)
+    materials: tuple[Material, ...] = ()
 
     def __getitem__(self, subset: str) -> SubsetPrediction:
         if subset not in self.subsets:

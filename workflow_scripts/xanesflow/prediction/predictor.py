@@ -137,7 +137,7 @@ class Predictor:
         ordered = {name: found[name] for name in chosen if name in found}
         used = [model for model in self.models if set(model.subsets) & set(ordered)]
         remarks = _of_cheap_runs(ordered, self._source.without_run, used) + _remarks(materials, ordered, used, elements)
-        return Prediction(ordered, rejected, remarks, self._made(used, symprec))
+        return Prediction(ordered, rejected, remarks, self._made(used, symprec), tuple(materials))
 
     def _made(self, models: Sequence[TrainedEnsemble], symprec: float) -> dict[str, Any]:
         packages: set[str] = {"torch", "spglib"}
