@@ -1,5 +1,6 @@
 # make demo           runs the whole workflow on this machine, from structures to a report, in some minutes
-# make setup          installs the pinned packages into .venv (the other targets do so too if it is missing)
+# make setup          installs the pinned packages into .venv (the other targets do so too if it is missing); Python
+#                     compiles a module when it is first imported, as compiling all 23,000 takes a minute
 # make test           runs the tests in four processes, because tests of the cluster mostly wait
 # make lint           runs ruff, mypy, snakefmt and snakemake --lint
 # make check-install  installs and runs xanesflow without a checkout, in an empty environment: pip install, xanesflow
@@ -21,7 +22,7 @@ $(READY): requirements.txt requirements-dev.txt requirements-lightshow.txt pypro
 	@echo "Setting up $(VENV): about 200 packages, a few minutes the first time ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools wheel
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-lightshow.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from shared_data import shared
 SLOWEST_FIRST = ("slurm", "workflow", "unit")
 """Folders in the order in which their files are given to the processes that share them (make test), so that at the end
 none waits for the longest."""
+
+# Libraries read these when they are loaded. Several processes share the cores, and the systems of tests are small: more
+# threads would spend most of the time on waiting for each other.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 gc.disable()  # while the libraries are imported, nothing is there to be collected
 

@@ -89,10 +89,8 @@ def stand_in() -> str:
     with FileLock(folder.with_suffix(".lock")):
         if not program.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
-            # Libraries read these when they are loaded; Snakemake sets them for each job, to 1 unless a rule differs.
-            one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-            command, environment = [sys.executable, __file__, address, str(tests)], {**os.environ, **one_thread}
-            server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
+            command = [sys.executable, __file__, address, str(tests)]
+            server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             server.stdout.readline()  # it listens
             program.write_text(STAND_IN.format(python=sys.executable, address=address))
             program.chmod(0o755)

@@ -2,7 +2,6 @@
 
 import types
 
-import matgl
 import torch
 
 from xanesflow.features.graph_networks.matgl_sum import ENERGY_SCALE, REFERENCE_ENERGIES, check_energy, rock_salt
@@ -10,6 +9,8 @@ from xanesflow.features.graph_networks.matgl_sum import ENERGY_SCALE, REFERENCE_
 
 def reference_model(folder):
     """matgl's `Potential` from a folder with model.json, model.pt and state.pt; its energy of rock salt is checked."""
+    import matgl  # it and Lightning take seconds, in each process that collects the tests
+
     potential = matgl.load_model(folder)
     for layer in potential.model.graph_layers:
         assert hasattr(layer.conv, "node_update_"), "matgl's step has another name"

@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -380,6 +382,16 @@ def test_the_command_says_what_to_install_where_dash_is_missing(monkeypatch, tmp
     monkeypatch.setattr("xanesflow.cli.start_app.find_spec", lambda name: None)
     found = CliRunner().invoke(app, ["app", "--no-browser", "--folder", str(tmp_path)])
     assert "The page needs dash and waitress: install them with `pip install xanesflow[app]`." in found.stderr
+
+
+def test_the_server_does_not_wait_for_the_process_that_imports_heavy_libraries(queue, monkeypatch):
+    imported = threading.Event()
+    slow = SimpleNamespace(Process=lambda target: SimpleNamespace(start=lambda: imported.wait(LONG)))
+    monkeypatch.setattr(queue, "_processes", slow)
+    begin = time.monotonic()
+    queue.warm_up()
+    imported.set()
+    assert time.monotonic() - begin < LONG / 2
 
 
 def test_the_server_needs_no_heavy_import_before_it_answers():

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from xanesflow.core.errors import BadTextError, LibraryError, XanesflowError
-from xanesflow.core.text import one_line, quoted
+from xanesflow.core.text import one_line
 
 _MISSING = re.compile(r"(?:object|attribute:?|name) ['\"](.{1,80}?)['\"](?: doesn't exist|\)|$)")
-_DEPENDENT = "numbers that must be independent, such as lattice vectors, are not"
 _PROGRAMMERS = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, NameError)
 _PYTHON = re.compile(
     r"\blen\(|[=!]=|\w=\w|\bto unpack\b|\barrays?\b|\bNoneType\b|\bobject\b|\bargument|\bdtype\b|\bshape\b"
@@ -39,8 +38,14 @@ def explain_damage(sentence: str) -> Iterator[None]:
         raise XanesflowError(sentence.replace("{why}", what_is_wrong(error))) from error
 
 
-def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911, PLR0912 - one answer for each kind of error
-    """Why a file cannot be used, as a clause; the words of Python and its libraries help nobody."""
+def what_is_wrong(error: BaseException, *, quote: bool = False) -> str:  # noqa: PLR0911, PLR0912 - one answer a kind
+    """Why a file cannot be used, as a clause; the words of Python and its libraries help nobody.
+
+    Args:
+        error: raised by whatever read the file.
+        quote: whether to say what the library says where there is no better answer and programmers alone would not
+            understand it; for pymatgen, spglib and FEFF's readers, which name faults well.
+    """
     said = str(error)
     if isinstance(error, BadTextError):
         return f"a text in it {one_line(said, 300)}"
@@ -55,7 +60,8 @@ def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911, PLR0912 - one 
     if isinstance(error, KeyError) and (match := _MISSING.search(said)):
         return f"it has no '{match[1]}'"
     if isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str):
-        return f"it has no '{one_line(error.args[0], 80)}'" if error.args[0].isidentifier() else one_line(said, 200)
+        name = one_line(error.args[0], 160)
+        return f"it has no '{name[:80]}'" if name.isidentifier() else name
     if isinstance(error, json.JSONDecodeError):
         return "a part of it is no JSON"
     if isinstance(error, UnicodeDecodeError):
@@ -65,29 +71,11 @@ def what_is_wrong(error: BaseException) -> str:  # noqa: PLR0911, PLR0912 - one 
     ):
         return f"{match[1] or match[2]} is no number"
     if type(error).__name__ == "LinAlgError":
-        return _DEPENDENT
+        return "numbers that must be independent, such as lattice vectors, are not"
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "its parts are nested too deep"
+    if quote and not isinstance(error, _PROGRAMMERS) and not _PYTHON.search(said):
+        return one_line(error, 160)
     return "a part of it has another form than it should"
-
-
-def in_words(error: Exception, length: int = 160) -> str:
-    """What a library's exception says, or our own words where only programmers understand it, inside a sentence.
-
-    For files whose faults a library names well, as pymatgen and FEFF's readers do; else `what_is_wrong`.
-
-    Args:
-        error: raised by a library that reads a user's file.
-        length: most characters.
-    """
-    if isinstance(error, KeyError) and error.args:
-        said = one_line(error.args[0], length)
-        return said if " " in said else f"{quoted(said)} is missing"
-    if type(error).__name__ == "LinAlgError":
-        return _DEPENDENT
-    said = one_line(error, length)
-    if isinstance(error, _PROGRAMMERS) or _PYTHON.search(said):
-        return "a value is missing, is of another kind than expected, or contradicts another"
-    return said

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, energy_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import DIMENSIONS
@@ -204,7 +204,7 @@ def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list
             structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # pymatgen may raise anything for a malformed structure
             raise XanesflowError(
-                f"The structure of {material} in {source} cannot be read ({in_words(error)}); copy the file or "
+                f"The structure of {material} in {source} cannot be read ({what_is_wrong(error)}); copy the file or "
                 "build it again."
             ) from None
         rows.append((material, text, structure.composition.reduced_formula, len(structure)))

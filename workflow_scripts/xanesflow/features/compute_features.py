@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.core.arrays import read_array, write_array
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
@@ -172,7 +172,7 @@ def _compute_texts(
         try:
             structure = Structure.from_dict(json.loads(text))
         except Exception as error:  # one bad structure must not stop the others
-            failed = FeatureFailure(f"Its structure cannot be read ({in_words(error)}).")
+            failed = FeatureFailure(f"Its structure cannot be read ({what_is_wrong(error)}).")
             answers.update(dict.fromkeys(((material, site) for site in wanted[material]), failed))
             continue
         structures[material] = structure

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.text import quoted
@@ -183,7 +183,7 @@ def _try(build_graph: Callable[[Structure], Any], structure: Structure) -> Any:
 
 def failure(error: Exception) -> FeatureFailure:
     """Why a structure has no features, as one sentence."""
-    reason = str(error) if isinstance(error, NotFeaturizableError) else in_words(error)
+    reason = str(error) if isinstance(error, NotFeaturizableError) else what_is_wrong(error, quote=True)
     return FeatureFailure(reason[:1].upper() + reason[1:].rstrip(".") + ".")
 
 

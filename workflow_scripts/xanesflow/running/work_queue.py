@@ -97,8 +97,13 @@ class WorkQueue:
             thread.start()
 
     def warm_up(self) -> None:
-        """Start the process that imports the heavy libraries."""
-        self._processes.Process(target=int).start()
+        """Start the process that imports the heavy libraries, without waiting for it."""
+        threading.Thread(target=self._import_heavy, daemon=True).start()
+
+    def _import_heavy(self) -> None:
+        """Start a worker that does nothing; this takes until the heavy libraries are imported."""
+        with suppress(OSError):  # a full disk; the first work says so
+            self._processes.Process(target=int).start()
 
     def ask(self, kind: str, given: dict[str, Any], files: Mapping[str, Sequence[Path]] = _NOTHING) -> dict[str, Any]:
         """Do a short piece of work now, and return its result; arguments as for `add`.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.sites import parent_of
 from xanesflow.core.text import plural
 
@@ -102,7 +102,7 @@ def describe(material_id: str, structure: Structure, *, symprec: float) -> Mater
         equivalent = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms.tolist()
     except Exception as error:  # spglib fails on near-degenerate cells; their spectra are still good
         equivalent = list(range(len(structure)))
-        note = f"symmetry not found ({in_words(error)}), so each atom counts as its own site"
+        note = f"symmetry not found ({what_is_wrong(error, quote=True)}), so each atom counts as its own site"
     elements = tuple(site.specie.symbol for site in structure)
     as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
     return Material(material_id, as_json, structure.composition.reduced_formula, elements, tuple(equivalent), note)

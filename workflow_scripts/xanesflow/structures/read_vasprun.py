@@ -8,7 +8,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core import limits
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import check_numbers, checked
@@ -29,7 +29,8 @@ def read_vasprun(text: str) -> tuple[Structure, str]:
         root = ElementTree.fromstring(text.encode())
     except ElementTree.ParseError as error:
         raise UnusableStructure(
-            f"is cut off or no vasprun.xml ({in_words(error)}); of a run that has not ended take CONTCAR"
+            f"is cut off or no vasprun.xml ({what_is_wrong(error, quote=True)}); of a run that has not ended take "
+            "CONTCAR"
         ) from error
     symbols = [
         str(row.findtext("c") or "").strip()

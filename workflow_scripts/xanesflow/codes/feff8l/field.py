@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xanesflow.codes.feff8l.convergence import Convergence
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
 from xanesflow.codes.feff8l.read_pad import WIDTH, pack, unpack
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 
 _HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
@@ -153,5 +153,5 @@ def _read_header(path: Path) -> tuple[list[str], int, int, NDArray[np.float64]]:
         if len(values) != _HEADER_REALS:
             raise ValueError("the header has another length")
     except (OSError, StopIteration, IndexError, ValueError) as error:
-        raise XanesflowError(f"pot.pad of FEFF 8 cannot be used: {in_words(error)}") from None
+        raise XanesflowError(f"pot.pad of FEFF 8 cannot be used: {what_is_wrong(error, quote=True)}") from None
     return lines, start, stop, values

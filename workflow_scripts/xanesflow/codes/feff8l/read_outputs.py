@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 
 BOHR_ANGSTROM = 0.52917721067
@@ -105,7 +105,9 @@ def read_atomic(folder: Path) -> Atomic:
             atomic_numbers=file.atomic_numbers,
         )
     except (OSError, ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise XanesflowError(f"{path.name} or xsect.json of FEFF 8 cannot be used: {in_words(error)}") from None
+        raise XanesflowError(
+            f"{path.name} or xsect.json of FEFF 8 cannot be used: {what_is_wrong(error, quote=True)}"
+        ) from None
     _check(atomic, ne)
     return atomic
 
@@ -114,7 +116,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise XanesflowError(f"{path.name} of FEFF 8 is missing or damaged: {in_words(error)}") from None
+        raise XanesflowError(
+            f"{path.name} of FEFF 8 is missing or damaged: {what_is_wrong(error, quote=True)}"
+        ) from None
 
 
 def _check(atomic: Atomic, ne: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.options import Rung
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 
 
@@ -116,5 +116,5 @@ def ask_for_xanes(folder: Path, *, k_step: float = 0.06, k_max: float = 3.4) -> 
         values = json.loads(path.read_text(encoding="utf-8"))
         values.update(ispec=1, xkstep=k_step, xkmax=k_max)
     except (OSError, ValueError, AttributeError) as error:
-        raise XanesflowError(f"xsph.json of FEFF 8 is damaged: {in_words(error)}") from None
+        raise XanesflowError(f"xsph.json of FEFF 8 is damaged: {what_is_wrong(error, quote=True)}") from None
     path.write_text(json.dumps(values), encoding="utf-8")

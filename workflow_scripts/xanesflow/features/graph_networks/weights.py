@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise XanesflowError(f"The weights {file} cannot be read: {in_words(error)}.") from error
+        raise XanesflowError(f"The weights {file} cannot be read: {what_is_wrong(error)}.") from error
     except Exception as error:
         raise XanesflowError(
             f"The weights {file} are damaged, or hold more than tensors ({type(error).__name__} while reading): "

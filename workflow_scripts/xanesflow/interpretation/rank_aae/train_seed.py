@@ -67,12 +67,26 @@ def train_seed(
         XanesflowError: there are too few sites.
     """
     data = read_training_data(dataset, sites, name, split)
+    made = provenance([dataset, sites], ("torch", "h5py"), config_json)
+    fit_seed(data, seed=seed, output=output, predictions=predictions, plan=plan, made=made)
+
+
+def fit_seed(
+    data: TrainingData,
+    *,
+    seed: int,
+    output: Path,
+    predictions: Path,
+    made: dict[str, str],
+    plan: RankAaePlan | None = None,
+) -> None:
+    """Train one seed on sites that are read already; the other arguments are those of `train_seed`."""
     values = data.values[:, [list(DESCRIPTORS).index(each) for each in RANKED]]
     spectra = resample(see(data.spectra, "whole"))
     train = data.rows("train")
     unranked = [each for k, each in enumerate(RANKED) if np.isfinite(values[train, k]).sum() < FEWEST_KNOWN]
     if unranked:
-        log.info("%s: too few sites are known to rank %s, so these axes stay free", name, ", ".join(unranked))
+        log.info("%s: too few sites are known to rank %s, so these axes stay free", data.name, ", ".join(unranked))
     net = train_rank_aae(spectra[train], values[train], seed=seed, plan=plan)
 
     # An axis may point either way; thresholds and the map from axis to descriptor come from the training part.
@@ -96,7 +110,7 @@ def train_seed(
         "scores": json.dumps(
             {part: {k: np.asarray(v).tolist() for k, v in vars(each).items()} for part, each in scores.items()}
         ),
-        "made": json.dumps(provenance([dataset, sites], ("torch", "h5py"), config_json)),
+        "made": json.dumps(made),
     }
     with atomic_path(output) as temporary:
         save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, temporary, metadata=texts)

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open, save_file
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, sha256_text
 from xanesflow.models.network.training_state import TrainingRun
@@ -86,7 +86,7 @@ class SavedTraining:
             run.restore(tensors, values)
         except (KeyError, ValueError, RuntimeError) as error:  # some of it may be restored by now
             raise XanesflowError(
-                f"{path} is damaged ({in_words(error)}); delete it, and the training begins anew."
+                f"{path} is damaged ({what_is_wrong(error)}); delete it, and the training begins anew."
             ) from None
         logger.info("Continuing after epoch %d, from %s.", len(run.epochs), path)
 

@@ -22,7 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.provenance import versions
@@ -77,8 +77,8 @@ def open_study(path: str | Path, name: str, identity: Mapping[str, Any]) -> Stud
         raise
     except Exception as error:  # Optuna does not check what it reads, so it may raise anything
         raise XanesflowError(
-            f"The study {path} is damaged, or no study of Optuna {optuna.__version__} ({in_words(error)})"
-            "; delete it, and `snakemake search` begins anew."
+            f"The study {path} is damaged, or no study of Optuna {optuna.__version__} "
+            f"({what_is_wrong(error, quote=True)}); delete it, and `snakemake search` begins anew."
         ) from None
 
     # Begin a new study, or continue one that the same version of Optuna began.

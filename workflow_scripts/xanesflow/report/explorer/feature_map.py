@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from xanesflow.core.damage import in_words
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
@@ -182,4 +182,6 @@ def read_map(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=COLUMNS)
     except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(f"{path} is not a feature map ({in_words(error)}); delete it and run snakemake.") from None
+        raise XanesflowError(
+            f"{path} is not a feature map ({what_is_wrong(error)}); delete it and run snakemake."
+        ) from None
