@@ -47,17 +47,11 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
 
 @dataclass
 class FolderStep:
-    """What engines share whose command is `python -m xanesflow.codes.<package> run` (see `codes.engine`).
+    """What engines share whose command is `python -m xanesflow.codes.<package> run` (see `codes.engine`)."""
 
-    Attributes:
-        options: of the engine.
-        package: of the engine.
-        log_name: file for what the command prints.
-    """
-
-    options: Any
-    package: ClassVar[str]
-    log_name: str = field(default="run.log", init=False)
+    options: Any  # of the engine
+    package: ClassVar[str]  # of the engine
+    log_name: str = field(default="run.log", init=False)  # file for what the command prints
 
     @property
     def theory(self) -> str:

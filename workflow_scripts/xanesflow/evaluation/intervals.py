@@ -43,19 +43,12 @@ Row = dict[str, str | int | float]
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """Figures of one model for each of k draws of materials.
+    """Figures of one model for each of k draws of materials."""
 
-    Attributes:
-        xi: (k,) median mean squared error, bohr⁴.
-        xi_baseline: (k,) the same of the baseline, NaN without one.
-        w_e: (k,) share of spectra that the model predicts better than the baseline.
-        w_s: (k,) share of points that the model predicts better than the baseline.
-    """
-
-    xi: Floats
-    xi_baseline: Floats
-    w_e: Floats
-    w_s: Floats
+    xi: Floats  # (k,) median mean squared error, bohr⁴
+    xi_baseline: Floats  # (k,) the same of the baseline, NaN without one
+    w_e: Floats  # (k,) share of spectra that the model predicts better than the baseline
+    w_s: Floats  # (k,) share of points that the model predicts better than the baseline
 
     @property
     def eta(self) -> Floats:

@@ -51,40 +51,23 @@ _ARRAYS = tuple(entry.name for entry in fields(Uncertainty))[3:]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a prediction file holds; all spectra in bohr².
+    """What a prediction file holds; all spectra in bohr²."""
 
-    Attributes:
-        model: kind of the model, `expert`, `universal` or `tuned`, or a simple model's name.
-        features: such as `m3gnet`.
-        subset: such as `Cu_FEFF`.
-        part: `test` or `val`.
-        n_train: training spectra of this subset, whose mean is the baseline; a universal model saw those of other
-            subsets too.
-        seeds: k seeds of the model.
-        ids: n names of sites, such as `mp-390_000`; none if the part is empty.
-        energy_ev: (141,) absolute energies in eV.
-        spectra: (n, 141) simulated.
-        predictions: (n, 141) mean over the seeds.
-        by_seed: (k, n, 141) predicted by each seed.
-        baseline: (141,) mean training spectrum of the subset; NaN if it has none.
-        uncertainty: error bars; None if there are none.
-        uncalibrated: why there are none, in a sentence; empty if there are.
-    """
-
-    model: str
-    features: str
-    subset: str
-    part: str
+    model: str  # kind of the model, `expert`, `universal` or `tuned`, or a simple model's name
+    features: str  # such as `m3gnet`
+    subset: str  # such as `Cu_FEFF`
+    part: str  # `test` or `val`
+    # training spectra of this subset, whose mean is the baseline; a universal model saw those of other subsets too
     n_train: int
-    seeds: list[int]
-    ids: list[str]
-    energy_ev: npt.NDArray[np.float64]
-    spectra: npt.NDArray[np.float64]
-    predictions: npt.NDArray[np.float64]
-    by_seed: npt.NDArray[np.float64]
-    baseline: npt.NDArray[np.float64]
-    uncertainty: Uncertainty | None = field(default=None)
-    uncalibrated: str = field(default="")
+    seeds: list[int]  # k seeds of the model
+    ids: list[str]  # n names of sites, such as `mp-390_000`; none if the part is empty
+    energy_ev: npt.NDArray[np.float64]  # (141,) absolute energies in eV
+    spectra: npt.NDArray[np.float64]  # (n, 141) simulated
+    predictions: npt.NDArray[np.float64]  # (n, 141) mean over the seeds
+    by_seed: npt.NDArray[np.float64]  # (k, n, 141) predicted by each seed
+    baseline: npt.NDArray[np.float64]  # (141,) mean training spectrum of the subset; NaN if it has none
+    uncertainty: Uncertainty | None = field(default=None)  # error bars; None if there are none
+    uncalibrated: str = field(default="")  # why there are none, in a sentence; empty if there are
 
 
 def write_predictions(output: str | Path, result: Predictions, made: dict[str, str]) -> None:

@@ -23,23 +23,14 @@ from xanesflow.prediction.trained_models import TrainedEnsemble
 
 @dataclass(frozen=True)
 class Evidence:
-    """Scores of an ensemble on one part of a subset.
+    """Scores of an ensemble on one part of a subset."""
 
-    Attributes:
-        part: `test` or `val`.
-        n: number of spectra.
-        eta: how many times smaller the median error is than that of the mean training spectrum.
-        xi: median over the spectra of the mean squared error, bohr⁴.
-        w_e: share of spectra where the model beats the mean training spectrum.
-        held_95: share of points inside the 95 % bands; None without error bars.
-    """
-
-    part: str
-    n: int
-    eta: float
-    xi: float
-    w_e: float
-    held_95: float | None
+    part: str  # `test` or `val`
+    n: int  # number of spectra
+    eta: float  # how many times smaller the median error is than that of the mean training spectrum
+    xi: float  # median over the spectra of the mean squared error, bohr⁴
+    w_e: float  # share of spectra where the model beats the mean training spectrum
+    held_95: float | None  # share of points inside the 95 % bands; None without error bars
 
 
 def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:

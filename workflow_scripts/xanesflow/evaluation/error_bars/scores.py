@@ -29,45 +29,28 @@ materials of the fit, `n` and `n_materials` those of the test. `members` is the 
 
 @dataclass(frozen=True)
 class ErrorBarScores:
-    """Figures of error bars; NaN if there are too few spectra to define one.
+    """Figures of error bars; NaN if there are too few spectra to define one."""
 
-    Attributes:
-        coverage_68: share of the points inside the 68 % bands.
-        coverage_95: the same for the 95 % bands.
-        miscalibration_area: mean over the levels 1 % to 99 % of the difference between a level and the share of the
-            points inside its bands: the area between the reliability diagram and its diagonal.
-        spectra_below_95: share of the spectra whose error is below `Uncertainty.error_95`, which 95 % should be.
-        rank_correlation: Spearman's, between expected and true error of the spectra (root mean squares).
-        ause: area under the sparsification error curve (see `sparsification`); 0 is the best.
-        ause_random: its average for spectra in random order.
-        half_width_68: mean half width of the 68 % bands in bohr².
-        half_width_95: the same for the 95 % bands.
-    """
-
-    coverage_68: float
-    coverage_95: float
+    coverage_68: float  # share of the points inside the 68 % bands
+    coverage_95: float  # the same for the 95 % bands
+    # mean over the levels 1 % to 99 % of the difference between a level and the share of the points inside its bands:
+    # the area between the reliability diagram and its diagonal
     miscalibration_area: float
-    spectra_below_95: float
-    rank_correlation: float
-    ause: float
-    ause_random: float
-    half_width_68: float
-    half_width_95: float
+    spectra_below_95: float  # share of the spectra whose error is below `Uncertainty.error_95`, which 95 % should be
+    rank_correlation: float  # Spearman's, between expected and true error of the spectra (root mean squares)
+    ause: float  # area under the sparsification error curve (see `sparsification`); 0 is the best
+    ause_random: float  # its average for spectra in random order
+    half_width_68: float  # mean half width of the 68 % bands in bohr²
+    half_width_95: float  # the same for the 95 % bands
 
 
 @dataclass(frozen=True, eq=False)
 class Sparsification:
-    """Mean error of the spectra that are left when the worst are taken out, in units of the mean error of all.
+    """Mean error of the spectra that are left when the worst are taken out, in units of the mean error of all."""
 
-    Attributes:
-        removed: (n,) share that was taken out: 0, 1/n, …
-        curve: (n,) if the largest expected errors are taken out first.
-        oracle: (n,) if the largest true errors are taken out first.
-    """
-
-    removed: Floats
-    curve: Floats
-    oracle: Floats
+    removed: Floats  # (n,) share that was taken out: 0, 1/n, …
+    curve: Floats  # (n,) if the largest expected errors are taken out first
+    oracle: Floats  # (n,) if the largest true errors are taken out first
 
     @property
     def ause(self) -> float:
