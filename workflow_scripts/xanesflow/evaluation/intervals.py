@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.sites import Subset
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.metrics import NO_SPECTRA, compute_metrics, spectrum_mse
@@ -141,15 +140,11 @@ def write_intervals(found: Sequence[Predictions], output_csv: str | Path) -> lis
 
 
 def _row(found: Predictions, subsets: set[str]) -> Row:
-    subset, nan = Subset.parse(found.subset), float("nan")
+    nan = float("nan")
     materials = materials_of(found.ids)
     figures = compute_metrics(found.spectra, found.predictions, found.baseline) if found.ids else NO_SPECTRA
     row: Row = {
-        "model": found.model,
-        "features": found.features,
-        "element": subset.element,
-        "theory": subset.theory,
-        "part": found.part,
+        **found.about,
         "n_train": found.n_train,
         "n_test": figures.n,
         "n_materials": len(set(materials)),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.files import atomic_path
-from xanesflow.core.hdf5 import check_schema, read_hdf5
+from xanesflow.core.hdf5 import check_schema, read_hdf5, write_numbers
 from xanesflow.core.sites import Subset
 
 SCHEMA = "xanesflow predictions 1"
@@ -69,6 +69,13 @@ class Predictions:
     uncertainty: Uncertainty | None = field(default=None)  # error bars; None if there are none
     uncalibrated: str = field(default="")  # why there are none, in a sentence; empty if there are
 
+    @property
+    def about(self) -> dict[str, str]:
+        """Model, features, element, theory and part, as the tables of figures call them."""
+        subset = Subset.parse(self.subset)
+        of_model = {"model": self.model, "features": self.features}
+        return {**of_model, "element": subset.element, "theory": subset.theory, "part": self.part}
+
 
 def write_predictions(output: str | Path, result: Predictions, made: dict[str, str]) -> None:
     """Write predictions, whole or not at all.
@@ -78,17 +85,12 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
         result: what it holds.
         made: attributes on how it was made (`xanesflow.core.provenance`).
     """
-    subset = Subset.parse(result.subset)
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
             {
                 "schema": SCHEMA,
-                "model": result.model,
-                "features": result.features,
+                **result.about,
                 "subset": result.subset,
-                "element": subset.element,
-                "theory": subset.theory,
-                "part": result.part,
                 "n_train": result.n_train,
                 "uncalibrated": result.uncalibrated,
                 **made,
@@ -96,16 +98,14 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
         )
         file.create_dataset("ids", data=result.ids, dtype=h5py.string_dtype())
         file["seeds"] = np.array(result.seeds, dtype=np.int64)
-        file["energy"] = result.energy_ev
-        file["energy"].attrs["units"] = "eV"
+        write_numbers(file, "energy", result.energy_ev, "eV")
         for name, values in {
             "spectra": result.spectra,
             "predictions": result.predictions,
             "predictions_by_seed": result.by_seed,
             "baseline": result.baseline,
         }.items():
-            file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
-            file[name].attrs["units"] = "bohr^2"
+            write_numbers(file, name, values, "bohr^2")
         if result.uncertainty is not None:
             _write_uncertainty(file.create_group("uncertainty"), result.uncertainty)
 
@@ -113,9 +113,7 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
 def _write_uncertainty(group: h5py.Group, bars: Uncertainty) -> None:
     group.attrs.update({"fitted": bars.fitted, "n_spectra": bars.n_spectra, "n_materials": bars.n_materials})
     for name in _ARRAYS:
-        values = getattr(bars, name)
-        group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
-        group[name].attrs["units"] = "1" if name in ("distance", "confidence") else "bohr^2"
+        write_numbers(group, name, getattr(bars, name), "1" if name in ("distance", "confidence") else "bohr^2")
 
 
 def _read_uncertainty(group: h5py.Group) -> Uncertainty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -55,6 +56,17 @@ def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()
         if subset not in found and path.is_file() and _is_of(path, model.hashes):
             found[subset] = _read(path)[1]
     return {subset: each for subset in model.subsets if (each := found.get(subset)) is not None}
+
+
+def describe_subset(model: TrainedEnsemble, subset: str, evidence: Evidence | None) -> dict[str, Any]:
+    """What a model knows of one of its subsets, in a form that JSON can hold."""
+    share, sites = model.card.subsets[subset], model.sites.get(subset)
+    return {
+        **{key: share[key] for key in ("n_train", "n_val", "data_sha256")},
+        "error_bars": subset in model.calibrations,
+        "distance_limit": sites.limit if sites is not None else None,
+        "evidence": vars(evidence) if evidence is not None else None,
+    }
 
 
 def read_evidence(folder: Path) -> dict[str, Evidence]:

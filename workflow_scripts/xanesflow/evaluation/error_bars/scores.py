@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.sites import Subset
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import LEVELS, materials_of
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -121,13 +120,9 @@ def write_scores(found: Iterable[Predictions], output_csv: str | Path) -> None:
 
 
 def _row(found: Predictions) -> dict[str, str | int | float]:
-    subset, bars = Subset.parse(found.subset), found.uncertainty
+    bars = found.uncertainty
     row: dict[str, str | int | float] = {
-        "model": found.model,
-        "features": found.features,
-        "element": subset.element,
-        "theory": subset.theory,
-        "part": found.part,
+        **found.about,
         "members": len(found.seeds),
         "fitted": bars.fitted if bars else "",
         "n_fit": bars.n_spectra if bars else 0,
