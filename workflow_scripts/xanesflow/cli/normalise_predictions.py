@@ -47,6 +47,8 @@ def normalise_predictions(
     for name, predicted in found.subsets.items():
         element = Subset.parse(name).element
         candidates = [candidate_of(found.materials[each], element) for each in predicted.averages.material_id]
+        if not candidates:
+            continue
         with listening() as listener:
             spectra, failed = material_spectra(candidates, *compute_candidates(candidates, wanted, listener))
         for sentence in failed:

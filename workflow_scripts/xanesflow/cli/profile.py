@@ -23,38 +23,23 @@ _LOOKS = 180  # seconds, the longest time after which the executor checks its jo
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition of a cluster.
+    """A partition of a cluster."""
 
-    Attributes:
-        name: of the partition.
-        default: whether jobs that name no partition go there.
-        hours: time limit of a job; None: no limit.
-        gpu: whether it has GPUs.
-    """
-
-    name: str
-    default: bool
-    hours: float | None
-    gpu: bool
+    name: str  # of the partition
+    default: bool  # whether jobs that name no partition go there
+    hours: float | None  # time limit of a job; None: no limit
+    gpu: bool  # whether it has GPUs
 
 
 @dataclass(frozen=True)
 class SlurmCluster:
-    """What a cluster reports about itself.
+    """What a cluster reports about itself."""
 
-    Attributes:
-        partitions: those that are up.
-        accounting: whether it keeps accounts, so that sacct and sacctmgr answer.
-        accounts: those that this user may charge.
-        default_account: of this user.
-        remembers: seconds for which squeue lists a job after its end.
-    """
-
-    partitions: tuple[Partition, ...]
-    accounting: bool
-    accounts: tuple[str, ...]
-    default_account: str | None
-    remembers: int | None
+    partitions: tuple[Partition, ...]  # those that are up
+    accounting: bool  # whether it keeps accounts, so that sacct and sacctmgr answer
+    accounts: tuple[str, ...]  # those that this user may charge
+    default_account: str | None  # of this user
+    remembers: int | None  # seconds for which squeue lists a job after its end
 
 
 def install_slurm(folder: Path, *, partition: str | None, account: str | None, force: bool) -> tuple[Path, list[str]]:

@@ -74,23 +74,14 @@ _ERROR = "ERROR: "
 
 @dataclass
 class Stage:
-    """One stage of the workflow.
+    """One stage of the workflow."""
 
-    Attributes:
-        name: such as `structures`.
-        jobs: number of its jobs in this run; 0: none.
-        ended: number of them that have ended well.
-        failed: whether one of them failed.
-        begin: clock when its first job began; None: not yet.
-        end: clock when its last job ended; None: not yet.
-    """
-
-    name: str
-    jobs: int = 0
-    ended: int = 0
-    failed: bool = False
-    begin: float | None = None
-    end: float | None = None
+    name: str  # such as `structures`
+    jobs: int = 0  # number of its jobs in this run; 0: none
+    ended: int = 0  # number of them that have ended well
+    failed: bool = False  # whether one of them failed
+    begin: float | None = None  # clock when its first job began; None: not yet
+    end: float | None = None  # clock when its last job ended; None: not yet
 
     @property
     def done(self) -> bool:

@@ -24,27 +24,16 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class MixWanted:
-    """What to fit, and the files to write.
+    """What to fit, and the files to write."""
 
-    Attributes:
-        standards: as on the command line.
-        most: largest number of standards in a combination.
-        sum_to_one: whether fractions must add up to 1.
-        max_shift: of measured standards, in eV.
-        computed: whether the standards are structures.
-        cache: of computed spectra.
-        output: table to write.
-        plot: figure to write.
-    """
-
-    standards: tuple[str, ...]
-    most: int = 3
-    sum_to_one: bool = False
-    max_shift: float = 1.0
-    computed: bool = False
-    cache: Path | None = None
-    output: Path | None = None
-    plot: Path | None = None
+    standards: tuple[str, ...]  # as on the command line
+    most: int = 3  # largest number of standards in a combination
+    sum_to_one: bool = False  # whether fractions must add up to 1
+    max_shift: float = 1.0  # of measured standards, in eV
+    computed: bool = False  # whether the standards are structures
+    cache: Path | None = None  # of computed spectra
+    output: Path | None = None  # table to write
+    plot: Path | None = None  # figure to write
 
 
 def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:

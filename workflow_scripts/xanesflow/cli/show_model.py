@@ -11,7 +11,7 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import print_result, results
 from xanesflow.prediction.builtin_models import builtin_models
-from xanesflow.prediction.evidence import find_evidence, read_evidence
+from xanesflow.prediction.evidence import describe_subset, find_evidence, read_evidence
 from xanesflow.prediction.exported_model import MODEL_FILE, read_about
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
@@ -71,17 +71,6 @@ def _describe(model: TrainedEnsemble) -> dict[str, Any]:
     folder = model.files[0].parent
     exported = read_evidence(folder) if (folder / MODEL_FILE).is_file() else None
     found = find_evidence(model) if exported is None else exported
-    subsets = {}
-    for name, share in card.subsets.items():
-        sites = model.sites.get(name)
-        subsets[name] = {
-            "n_train": share["n_train"],
-            "n_val": share["n_val"],
-            "data_sha256": share["data_sha256"],
-            "error_bars": name in model.calibrations,
-            "distance_limit": sites.limit if sites is not None else None,
-            "evidence": vars(found[name]) if name in found else None,
-        }
     return {
         "model": card.kind,
         "of": card.subset,
@@ -90,5 +79,5 @@ def _describe(model: TrainedEnsemble) -> dict[str, Any]:
         "checkpoints_sha256": {str(seed): sha for seed, sha in model.hashes.items()},
         "dataset_sha256": card.dataset_sha256,
         "versions": card.versions,
-        "subsets": subsets,
+        "subsets": {name: describe_subset(model, name, found.get(name)) for name in card.subsets},
     }

@@ -23,17 +23,11 @@ _SHORTEST_TOKEN = 16
 
 @dataclass(frozen=True)
 class OpenTo:
-    """How others than the user may enter.
+    """How others than the user may enter."""
 
-    Attributes:
-        host: address to listen at; None: only this machine, only this user.
-        token: what one must know.
-        names: under which browsers find the page, with a port if it is not the usual one.
-    """
-
-    host: str | None
-    token: str | None
-    names: tuple[str, ...]
+    host: str | None  # address to listen at; None: only this machine, only this user
+    token: str | None  # what one must know
+    names: tuple[str, ...]  # under which browsers find the page, with a port if it is not the usual one
 
     def check(self) -> None:
         """Check that the options go together.

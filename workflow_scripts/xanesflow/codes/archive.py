@@ -47,17 +47,11 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive.
+    """One file of an archive."""
 
-    Attributes:
-        name: its path in the archive, with `/`, without a leading `./`.
-        content: its bytes; empty where there is a problem.
-        problem: why it was not read, in one sentence; empty if it was.
-    """
-
-    name: str
-    content: bytes
-    problem: str = ""
+    name: str  # its path in the archive, with `/`, without a leading `./`
+    content: bytes  # its bytes; empty where there is a problem
+    problem: str = ""  # why it was not read, in one sentence; empty if it was
 
 
 _READ, _NOTE = "read", "note"

@@ -41,57 +41,35 @@ _AVOGADRO = 6.02214076e23
 
 @dataclass(frozen=True)
 class CommonProcessing:
-    """How the spectra of a subset are brought to the common scale.
+    """How the spectra of a subset are brought to the common scale."""
 
-    Attributes:
-        section: of the configuration, for messages, such as `curation.ocean`.
-        element: the absorber.
-        width_ev: full width of the Lorentzian that all spectra have in the end.
-        shift_ev: added to the code's energies; None: the rule of the half jump.
-        total_energy_shift_ev: added where the total energies place the spectrum; None: `shift_ev` counts.
-    """
-
-    section: str
-    element: str
-    width_ev: float
-    shift_ev: float | None
+    section: str  # of the configuration, for messages, such as `curation.ocean`
+    element: str  # the absorber
+    width_ev: float  # full width of the Lorentzian that all spectra have in the end
+    shift_ev: float | None  # added to the code's energies; None: the rule of the half jump
+    # added where the total energies place the spectrum; None: `shift_ev` counts
     total_energy_shift_ev: float | None = None
 
 
 @dataclass(frozen=True)
 class RawSpectrum:
-    """A spectrum as a code gives it, averaged over polarisations.
+    """A spectrum as a code gives it, averaged over polarisations."""
 
-    Attributes:
-        energy_ev: (n,) in the code's own scale of energies.
-        cross_section: (n,) of the absorber in bohr².
-        width_ev: full width of the Lorentzian that it already has at its edge.
-        zero: what the code counts its energies from, for the record.
-        how: how the average over polarisations was taken, for the record.
-        edge_ev: absolute energy of the zero by the difference of total energies; None: not known.
-    """
-
-    energy_ev: Array
-    cross_section: Array
-    width_ev: float
-    zero: str
-    how: str = ""
-    edge_ev: float | None = None
+    energy_ev: Array  # (n,) in the code's own scale of energies
+    cross_section: Array  # (n,) of the absorber in bohr²
+    width_ev: float  # full width of the Lorentzian that it already has at its edge
+    zero: str  # what the code counts its energies from, for the record
+    how: str = ""  # how the average over polarisations was taken, for the record
+    edge_ev: float | None = None  # absolute energy of the zero by the difference of total energies; None: not known
 
 
 @dataclass(frozen=True)
 class CommonSpectrum:
-    """A spectrum at absolute energies and of the common width (`engine.ComputedSpectrum`).
+    """A spectrum at absolute energies and of the common width (`engine.ComputedSpectrum`)."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) in bohr².
-        steps: what was done to the code's spectrum, one sentence.
-    """
-
-    energy_ev: Array
-    cross_section: Array
-    steps: str
+    energy_ev: Array  # (n,) absolute photon energies
+    cross_section: Array  # (n,) in bohr²
+    steps: str  # what was done to the code's spectrum, one sentence
 
 
 class CommonReader(ABC):

@@ -12,19 +12,12 @@ from xanesflow.core.sites import Site
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run of a chunk.
+    """A finished run of a chunk."""
 
-    Attributes:
-        material_id: its material.
-        site_index: 0-based index of the absorber into the material's structure.
-        files: content of the files that exist, by name (`feff.inp`, `feff.out`, `xmu.dat`).
-        record: content of run.json.
-    """
-
-    material_id: str
-    site_index: int
-    files: Mapping[str, bytes]
-    record: Mapping[str, Any] = field(default_factory=dict)
+    material_id: str  # its material
+    site_index: int  # 0-based index of the absorber into the material's structure
+    files: Mapping[str, bytes]  # content of the files that exist, by name (`feff.inp`, `feff.out`, `xmu.dat`)
+    record: Mapping[str, Any] = field(default_factory=dict)  # content of run.json
 
     @property
     def site(self) -> Site:

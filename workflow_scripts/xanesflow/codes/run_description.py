@@ -15,23 +15,14 @@ _DEEPEST = 2  # folders below that of the run which hold its files
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What a run is, as far as its files say it.
+    """What a run is, as far as its files say it."""
 
-    Attributes:
-        code: such as `exciting`.
-        version: of the code; empty: the files do not say.
-        absorber: symbol of the element; empty: the files do not say.
-        edge: such as `K`; empty: the files do not say.
-        polarisations: of the light, such as `1 0 0`; empty: the code averages itself.
-        remarks: sentences on what a user should know although the run is good.
-    """
-
-    code: str
-    version: str = ""
-    absorber: str = ""
-    edge: str = ""
-    polarisations: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    code: str  # such as `exciting`
+    version: str = ""  # of the code; empty: the files do not say
+    absorber: str = ""  # symbol of the element; empty: the files do not say
+    edge: str = ""  # such as `K`; empty: the files do not say
+    polarisations: tuple[str, ...] = ()  # of the light, such as `1 0 0`; empty: the code averages itself
+    remarks: tuple[str, ...] = ()  # sentences on what a user should know although the run is good
 
     def about_element(self) -> tuple[str, ...]:
         """Return the remarks, and one more if the absorber is none of the eight metals."""

@@ -24,18 +24,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SiteSpectrum:
-    """The spectrum of a site.
+    """The spectrum of a site."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section in bohr².
-        record: what the engine says about the run.
-        background: (n,) cross section without scattering by the neighbours, bohr²; None: the theory has none.
-    """
-
-    energy_ev: Floats
-    cross_section: Floats
-    record: Mapping[str, Any] = field(default_factory=dict)
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) absorption cross section in bohr²
+    record: Mapping[str, Any] = field(default_factory=dict)  # what the engine says about the run
+    # (n,) cross section without scattering by the neighbours, bohr²; None: the theory has none
     background: Floats | None = None
 
 

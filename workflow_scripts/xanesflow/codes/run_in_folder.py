@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
+from xanesflow.core.files import write_text
 
 RESULT = "result.json"
 """The file that a job writes when it has checked its own outputs."""
@@ -17,6 +18,8 @@ RESULT = "result.json"
 
 def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callable[[Path], int]) -> int:
     """Do the job of the current folder. If an error stops it, the last line is `ERROR: ` and the message.
+
+    Why a run failed stands in result.json, too.
 
     Args:
         arguments: of the command line; only `run` is valid.
@@ -32,6 +35,9 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
         return 2
     try:
         return work(Path.cwd())
+    except FailedRunError as error:
+        write_text(Path.cwd() / RESULT, json.dumps({"reason": error.reason, "detail": str(error)}))
+        sys.stdout.write(f"ERROR: {error}\n")
     except XanesflowError as error:
         sys.stdout.write(f"ERROR: {error}\n")
     except OSError as error:
@@ -41,17 +47,11 @@ def run_in_folder(arguments: list[str], *, package: str, job: str, work: Callabl
 
 @dataclass
 class FolderStep:
-    """What engines share whose command is `python -m xanesflow.codes.<package> run` (see `codes.engine`).
+    """What engines share whose command is `python -m xanesflow.codes.<package> run` (see `codes.engine`)."""
 
-    Attributes:
-        options: of the engine.
-        package: of the engine.
-        log_name: file for what the command prints.
-    """
-
-    options: Any
-    package: ClassVar[str]
-    log_name: str = field(default="run.log", init=False)
+    options: Any  # of the engine
+    package: ClassVar[str]  # of the engine
+    log_name: str = field(default="run.log", init=False)  # file for what the command prints
 
     @property
     def theory(self) -> str:

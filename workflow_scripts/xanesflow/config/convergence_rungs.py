@@ -18,17 +18,11 @@ from xanesflow.core.text import quoted
 
 @dataclass(frozen=True)
 class ConvergenceRung:
-    """One value of one option.
+    """One value of one option."""
 
-    Attributes:
-        key: such as `simulations.xspectra.spectrum_length`.
-        value: that it gets.
-        options: of the engine with it.
-    """
-
-    key: str
-    value: Any
-    options: dict[str, Any]
+    key: str  # such as `simulations.xspectra.spectrum_length`
+    value: Any  # that it gets
+    options: dict[str, Any]  # of the engine with it
 
 
 def convergence_subset(campaign: Campaign) -> str:

@@ -28,18 +28,12 @@ _BY_MODEL = ("widths", "batch_size")
 
 @dataclass(frozen=True)
 class Found:
-    """The best settings of a model.
+    """The best settings of a model."""
 
-    Attributes:
-        model: a subset, for its expert, or `universal`.
-        features: such as `m3gnet`.
-        settings: the searched settings, fields of `TrainingSettings`.
-        origin: what the file records about the search: data hash, trials, seed, versions.
-    """
-
-    model: str
-    features: str
-    settings: dict[str, Any]
+    model: str  # a subset, for its expert, or `universal`
+    features: str  # such as `m3gnet`
+    settings: dict[str, Any]  # the searched settings, fields of `TrainingSettings`
+    # what the file records about the search: data hash, trials, seed, versions
     origin: dict[str, Any] = field(default_factory=dict)
 
 

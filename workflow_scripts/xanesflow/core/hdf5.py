@@ -81,6 +81,12 @@ def check_array(dataset: h5py.Dataset) -> None:
         raise SenselessFileError(f"its shape is said to be {shape}, but the file is too small for that")
 
 
+def write_numbers(group: h5py.Group, name: str, values: np.ndarray, units: str) -> None:
+    """Write an array with its unit, compressed where it is a table."""
+    group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 and values.size else None)
+    group[name].attrs["units"] = units
+
+
 def plain_attributes(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
     """All attributes of a part of a file: texts, numbers and lists of them.
 

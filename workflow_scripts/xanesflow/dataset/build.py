@@ -47,19 +47,12 @@ CITATION = "OmniXAS: A Universal Deep-Learning Framework for Materials X-ray Abs
 
 @dataclass(frozen=True)
 class SubsetFiles:
-    """The files from which the dataset takes one subset.
+    """The files from which the dataset takes one subset."""
 
-    Attributes:
-        spectra: HDF5 of curated spectra.
-        structures: Parquet of structures.
-        split: CSV that `split_sites` wrote.
-        features: HDF5 file of each featurizer, by its name.
-    """
-
-    spectra: Path
-    structures: Path
-    split: Path
-    features: Mapping[str, Path]
+    spectra: Path  # HDF5 of curated spectra
+    structures: Path  # Parquet of structures
+    split: Path  # CSV that `split_sites` wrote
+    features: Mapping[str, Path]  # HDF5 file of each featurizer, by its name
 
 
 def build_dataset(

@@ -25,19 +25,12 @@ SPECTRUM = "spectrum"
 
 @dataclass(frozen=True, eq=False)
 class Sites:
-    """A subset as arrays.
+    """A subset as arrays."""
 
-    Attributes:
-        ids: n site ids, such as `mp-390_000`.
-        energy_ev: (m,) absolute energies; None: not known.
-        spectra: (n, m) in bohr².
-        features: (n, d) by featurizer.
-    """
-
-    ids: Sequence[str]
-    energy_ev: NDArray[np.float64] | None
-    spectra: NDArray[np.float64]
-    features: Mapping[str, NDArray[np.float32]]
+    ids: Sequence[str]  # n site ids, such as `mp-390_000`
+    energy_ev: NDArray[np.float64] | None  # (m,) absolute energies; None: not known
+    spectra: NDArray[np.float64]  # (n, m) in bohr²
+    features: Mapping[str, NDArray[np.float32]]  # (n, d) by featurizer
 
 
 def sites_of_dataset(subset: SubsetView) -> Sites:

@@ -107,26 +107,9 @@ def _rows(found: Predictions) -> list[Row]:
     }
     if len(by_seed) > 1:
         by_seed[ENSEMBLE] = found.predictions
-    subset = Subset.parse(found.subset)
     rows: list[Row] = []
     for seed, predictions in by_seed.items():
         figures = compute_metrics(found.spectra, predictions, found.baseline) if found.ids else NO_SPECTRA
-        rows.append(
-            {
-                "model": found.model,
-                "features": found.features,
-                "element": subset.element,
-                "theory": subset.theory,
-                "n_train": found.n_train,
-                "n_test": figures.n,
-                "xi": figures.xi,
-                "xi_baseline": figures.xi_baseline,
-                "eta": figures.eta,
-                "w_e": figures.w_e,
-                "w_s": figures.w_s,
-                "mse_mean": figures.mse_mean,
-                "seed": seed,
-                "part": found.part,
-            }
-        )
+        numbers = {name: value for name, value in vars(figures).items() if name != "n"}
+        rows.append({**found.about, "n_train": found.n_train, "n_test": figures.n, **numbers, "seed": seed})
     return rows

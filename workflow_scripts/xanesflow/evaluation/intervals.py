@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.sites import Subset
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.metrics import NO_SPECTRA, compute_metrics, spectrum_mse
@@ -43,19 +42,12 @@ Row = dict[str, str | int | float]
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """Figures of one model for each of k draws of materials.
+    """Figures of one model for each of k draws of materials."""
 
-    Attributes:
-        xi: (k,) median mean squared error, bohr⁴.
-        xi_baseline: (k,) the same of the baseline, NaN without one.
-        w_e: (k,) share of spectra that the model predicts better than the baseline.
-        w_s: (k,) share of points that the model predicts better than the baseline.
-    """
-
-    xi: Floats
-    xi_baseline: Floats
-    w_e: Floats
-    w_s: Floats
+    xi: Floats  # (k,) median mean squared error, bohr⁴
+    xi_baseline: Floats  # (k,) the same of the baseline, NaN without one
+    w_e: Floats  # (k,) share of spectra that the model predicts better than the baseline
+    w_s: Floats  # (k,) share of points that the model predicts better than the baseline
 
     @property
     def eta(self) -> Floats:
@@ -148,15 +140,11 @@ def write_intervals(found: Sequence[Predictions], output_csv: str | Path) -> lis
 
 
 def _row(found: Predictions, subsets: set[str]) -> Row:
-    subset, nan = Subset.parse(found.subset), float("nan")
+    nan = float("nan")
     materials = materials_of(found.ids)
     figures = compute_metrics(found.spectra, found.predictions, found.baseline) if found.ids else NO_SPECTRA
     row: Row = {
-        "model": found.model,
-        "features": found.features,
-        "element": subset.element,
-        "theory": subset.theory,
-        "part": found.part,
+        **found.about,
         "n_train": found.n_train,
         "n_test": figures.n,
         "n_materials": len(set(materials)),

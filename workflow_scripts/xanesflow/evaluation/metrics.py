@@ -21,25 +21,16 @@ FEW_TRAIN, FEW_TEST = 100, 20
 class Metrics:
     """Figures of one model on one part.
 
-    Attributes:
-        n: number of spectra.
-        xi: median over the spectra of a spectrum's mean squared error, bohr⁴.
-        xi_baseline: the same of the baseline, bohr⁴.
-        eta: xi_baseline / xi; how many times better the model is than the baseline.
-        w_e: share of spectra where the model's mean squared error is below the baseline's.
-        w_s: share of single points (spectra × energies) where the model's absolute error is below the baseline's.
-        mse_mean: mean over the spectra of the mean squared error, bohr⁴.
-
     An undefined figure is NaN: all of them without spectra, and those that need the baseline without one.
     """
 
-    n: int
-    xi: float
-    xi_baseline: float
-    eta: float
-    w_e: float
-    w_s: float
-    mse_mean: float
+    n: int  # number of spectra
+    xi: float  # median over the spectra of a spectrum's mean squared error, bohr⁴
+    xi_baseline: float  # the same of the baseline, bohr⁴
+    eta: float  # xi_baseline / xi; how many times better the model is than the baseline
+    w_e: float  # share of spectra where the model's mean squared error is below the baseline's
+    w_s: float  # share of single points (spectra × energies) where the model's absolute error is below the baseline's
+    mse_mean: float  # mean over the spectra of the mean squared error, bohr⁴
 
 
 NO_SPECTRA = Metrics(0, *[float("nan")] * 6)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.core.files import atomic_path
-from xanesflow.core.hdf5 import check_schema, read_hdf5
+from xanesflow.core.hdf5 import check_schema, read_hdf5, write_numbers
 from xanesflow.core.sites import Subset
 
 SCHEMA = "xanesflow predictions 1"
@@ -51,40 +51,30 @@ _ARRAYS = tuple(entry.name for entry in fields(Uncertainty))[3:]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a prediction file holds; all spectra in bohr².
+    """What a prediction file holds; all spectra in bohr²."""
 
-    Attributes:
-        model: kind of the model, `expert`, `universal` or `tuned`, or a simple model's name.
-        features: such as `m3gnet`.
-        subset: such as `Cu_FEFF`.
-        part: `test` or `val`.
-        n_train: training spectra of this subset, whose mean is the baseline; a universal model saw those of other
-            subsets too.
-        seeds: k seeds of the model.
-        ids: n names of sites, such as `mp-390_000`; none if the part is empty.
-        energy_ev: (141,) absolute energies in eV.
-        spectra: (n, 141) simulated.
-        predictions: (n, 141) mean over the seeds.
-        by_seed: (k, n, 141) predicted by each seed.
-        baseline: (141,) mean training spectrum of the subset; NaN if it has none.
-        uncertainty: error bars; None if there are none.
-        uncalibrated: why there are none, in a sentence; empty if there are.
-    """
-
-    model: str
-    features: str
-    subset: str
-    part: str
+    model: str  # kind of the model, `expert`, `universal` or `tuned`, or a simple model's name
+    features: str  # such as `m3gnet`
+    subset: str  # such as `Cu_FEFF`
+    part: str  # `test` or `val`
+    # training spectra of this subset, whose mean is the baseline; a universal model saw those of other subsets too
     n_train: int
-    seeds: list[int]
-    ids: list[str]
-    energy_ev: npt.NDArray[np.float64]
-    spectra: npt.NDArray[np.float64]
-    predictions: npt.NDArray[np.float64]
-    by_seed: npt.NDArray[np.float64]
-    baseline: npt.NDArray[np.float64]
-    uncertainty: Uncertainty | None = field(default=None)
-    uncalibrated: str = field(default="")
+    seeds: list[int]  # k seeds of the model
+    ids: list[str]  # n names of sites, such as `mp-390_000`; none if the part is empty
+    energy_ev: npt.NDArray[np.float64]  # (141,) absolute energies in eV
+    spectra: npt.NDArray[np.float64]  # (n, 141) simulated
+    predictions: npt.NDArray[np.float64]  # (n, 141) mean over the seeds
+    by_seed: npt.NDArray[np.float64]  # (k, n, 141) predicted by each seed
+    baseline: npt.NDArray[np.float64]  # (141,) mean training spectrum of the subset; NaN if it has none
+    uncertainty: Uncertainty | None = field(default=None)  # error bars; None if there are none
+    uncalibrated: str = field(default="")  # why there are none, in a sentence; empty if there are
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Model, features, element, theory and part, as the tables of figures call them."""
+        subset = Subset.parse(self.subset)
+        of_model = {"model": self.model, "features": self.features}
+        return {**of_model, "element": subset.element, "theory": subset.theory, "part": self.part}
 
 
 def write_predictions(output: str | Path, result: Predictions, made: dict[str, str]) -> None:
@@ -95,17 +85,12 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
         result: what it holds.
         made: attributes on how it was made (`xanesflow.core.provenance`).
     """
-    subset = Subset.parse(result.subset)
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
             {
                 "schema": SCHEMA,
-                "model": result.model,
-                "features": result.features,
+                **result.about,
                 "subset": result.subset,
-                "element": subset.element,
-                "theory": subset.theory,
-                "part": result.part,
                 "n_train": result.n_train,
                 "uncalibrated": result.uncalibrated,
                 **made,
@@ -113,16 +98,14 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
         )
         file.create_dataset("ids", data=result.ids, dtype=h5py.string_dtype())
         file["seeds"] = np.array(result.seeds, dtype=np.int64)
-        file["energy"] = result.energy_ev
-        file["energy"].attrs["units"] = "eV"
+        write_numbers(file, "energy", result.energy_ev, "eV")
         for name, values in {
             "spectra": result.spectra,
             "predictions": result.predictions,
             "predictions_by_seed": result.by_seed,
             "baseline": result.baseline,
         }.items():
-            file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
-            file[name].attrs["units"] = "bohr^2"
+            write_numbers(file, name, values, "bohr^2")
         if result.uncertainty is not None:
             _write_uncertainty(file.create_group("uncertainty"), result.uncertainty)
 
@@ -130,9 +113,7 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
 def _write_uncertainty(group: h5py.Group, bars: Uncertainty) -> None:
     group.attrs.update({"fitted": bars.fitted, "n_spectra": bars.n_spectra, "n_materials": bars.n_materials})
     for name in _ARRAYS:
-        values = getattr(bars, name)
-        group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
-        group[name].attrs["units"] = "1" if name in ("distance", "confidence") else "bohr^2"
+        write_numbers(group, name, getattr(bars, name), "1" if name in ("distance", "confidence") else "bohr^2")
 
 
 def _read_uncertainty(group: h5py.Group) -> Uncertainty:

@@ -48,15 +48,12 @@ class ShellFeaturizer(Featurizer):
         workers: processes.
         batch_atoms: atoms per batch.
 
-    Attributes:
-        cutoff: the farthest neighbour, Å.
-
     Raises:
         XanesflowError: the device is not known.
     """
 
     packages = ("numpy", "pymatgen-core", "scipy")
-    cutoff: float
+    cutoff: float  # the farthest neighbour, Å
 
     def __init__(self, *, device: str = "cpu", workers: int = 1, batch_atoms: int | None = None) -> None:
         super().__init__(device=device, workers=workers, batch_atoms=batch_atoms or 128)

@@ -25,17 +25,11 @@ _ENERGY_LIMIT_EV = 1e6
 
 @dataclass(frozen=True, eq=False)
 class FileSpectrum:
-    """A computed spectrum.
+    """A computed spectrum."""
 
-    Attributes:
-        source: the file's name, with the column for a table of several.
-        energy_ev: (n,) rising, as the code gives them.
-        cross_section: (n,).
-    """
-
-    source: str
-    energy_ev: Floats
-    cross_section: Floats
+    source: str  # the file's name, with the column for a table of several
+    energy_ev: Floats  # (n,) rising, as the code gives them
+    cross_section: Floats  # (n,)
 
 
 def read_computed(path: Path) -> list[FileSpectrum] | None:

@@ -33,33 +33,20 @@ def method() -> str:
 
 @dataclass(frozen=True)
 class SiteDescription:
-    """What a structure says about one absorber; a number is None if it is not known.
+    """What a structure says about one absorber; a number is None if it is not known."""
 
-    Attributes:
-        formula: reduced formula of the material; empty if its structure is not known.
-        oxidation_state: a fraction if it comes from the composition of a mixed-valence material.
-        oxidation_from: `bond valence`, `composition` (balance of charges), `element` (a pure element), or empty.
-        cn: number of nearest neighbours (CrystalNN).
-        oxygens: how many of these are oxygen.
-        ocn: mean number of nearest neighbours of the nearest neighbours.
-        nn_mean: mean distance of the nearest neighbours in Å.
-        nn_std: population standard deviation of these distances in Å.
-        min_nn_nn: smallest distance between two nearest neighbours in Å; None also for a single neighbour.
-        bond_valence_sum: of all atoms within 4 Å, in e.
-        detail: sentences that say why something is not known; empty if all is known.
-    """
-
-    formula: str = ""
-    oxidation_state: float | None = None
-    oxidation_from: str = ""
-    cn: int | None = None
-    oxygens: int | None = None
-    ocn: float | None = None
-    nn_mean: float | None = None
-    nn_std: float | None = None
+    formula: str = ""  # reduced formula of the material; empty if its structure is not known
+    oxidation_state: float | None = None  # a fraction if it comes from the composition of a mixed-valence material
+    oxidation_from: str = ""  # `bond valence`, `composition` (balance of charges), `element` (a pure element), or empty
+    cn: int | None = None  # number of nearest neighbours (CrystalNN)
+    oxygens: int | None = None  # how many of these are oxygen
+    ocn: float | None = None  # mean number of nearest neighbours of the nearest neighbours
+    nn_mean: float | None = None  # mean distance of the nearest neighbours in Å
+    nn_std: float | None = None  # population standard deviation of these distances in Å
+    # smallest distance between two nearest neighbours in Å; None also for a single neighbour
     min_nn_nn: float | None = None
-    bond_valence_sum: float | None = None
-    detail: str = ""
+    bond_valence_sum: float | None = None  # of all atoms within 4 Å, in e
+    detail: str = ""  # sentences that say why something is not known; empty if all is known
 
 
 def describe_structure(structure: Any, indices: Iterable[int]) -> dict[int, SiteDescription]:

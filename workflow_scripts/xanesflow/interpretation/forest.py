@@ -16,22 +16,14 @@ _ROWS = 256  # rows that are evaluated together
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Regression trees whose leaves hold several numbers.
+    """Regression trees whose leaves hold several numbers."""
 
-    Attributes:
-        roots: (t,) the first node of each tree.
-        feature: (n,) the input that a node asks for; -1 in a leaf.
-        threshold: (n,) a row goes left if its input is at most this.
-        left: (n,) the node to the left; in a leaf its row among `values`.
-        right: (n,) the node to the right.
-        values: (leaves, k) what each leaf predicts, of the order of 1, so that half precision is enough.
-    """
-
-    roots: npt.NDArray[np.int32]
-    feature: npt.NDArray[np.int16]
-    threshold: npt.NDArray[np.float32]
-    left: npt.NDArray[np.int32]
-    right: npt.NDArray[np.int32]
+    roots: npt.NDArray[np.int32]  # (t,) the first node of each tree
+    feature: npt.NDArray[np.int16]  # (n,) the input that a node asks for; -1 in a leaf
+    threshold: npt.NDArray[np.float32]  # (n,) a row goes left if its input is at most this
+    left: npt.NDArray[np.int32]  # (n,) the node to the left; in a leaf its row among `values`
+    right: npt.NDArray[np.int32]  # (n,) the node to the right
+    # (leaves, k) what each leaf predicts, of the order of 1, so that half precision is enough
     values: npt.NDArray[np.float16]
 
     @classmethod

@@ -32,25 +32,15 @@ _PLATEAU_EV = 15.0
 
 @dataclass(frozen=True)
 class DescriptorValue:
-    """One descriptor of one spectrum.
+    """One descriptor of one spectrum."""
 
-    Attributes:
-        descriptor: its name.
-        value: what was read.
-        low: lower end of the 90 % bar.
-        high: its upper end.
-        prior_low: 5 % quantile of the sites that the interpreter learned from.
-        prior_high: their 95 % quantile.
-        classes: the likeliest classes with their probabilities; empty if it has none.
-    """
-
-    descriptor: str
-    value: float
-    low: float
-    high: float
-    prior_low: float
-    prior_high: float
-    classes: tuple[tuple[int, float], ...] = ()
+    descriptor: str  # its name
+    value: float  # what was read
+    low: float  # lower end of the 90 % bar
+    high: float  # its upper end
+    prior_low: float  # 5 % quantile of the sites that the interpreter learned from
+    prior_high: float  # their 95 % quantile
+    classes: tuple[tuple[int, float], ...] = ()  # the likeliest classes with their probabilities; empty if it has none
 
     @property
     def no_more_than_prior(self) -> bool:
@@ -77,21 +67,14 @@ class DescriptorValue:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What one spectrum says about its site.
+    """What one spectrum says about its site."""
 
-    Attributes:
-        source: the file's name.
-        p_value: how often a simulated spectrum is as unusual as this one.
-        values: of each descriptor.
-        nearest: id and formula of the nearest simulated sites, and their root mean square distance in plateaus.
-        remarks: sentences for the user.
-    """
-
-    source: str
-    p_value: float
-    values: tuple[DescriptorValue, ...]
+    source: str  # the file's name
+    p_value: float  # how often a simulated spectrum is as unusual as this one
+    values: tuple[DescriptorValue, ...]  # of each descriptor
+    # id and formula of the nearest simulated sites, and their root mean square distance in plateaus
     nearest: tuple[tuple[str, str, float], ...]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # sentences for the user
 
     @property
     def foreign(self) -> bool:

@@ -7,21 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One number that describes a site.
+    """One number that describes a site."""
 
-    Attributes:
-        name: its column.
-        title: for people.
-        unit: `1` if it has none.
-        method: how it is computed.
-        classes: whether it is also told apart as classes, with probabilities.
-    """
-
-    name: str
-    title: str
-    unit: str
-    method: str
-    classes: bool = False
+    name: str  # its column
+    title: str  # for people
+    unit: str  # `1` if it has none
+    method: str  # how it is computed
+    classes: bool = False  # whether it is also told apart as classes, with probabilities
 
 
 _ALL = (

@@ -34,27 +34,16 @@ FEWEST_TRAINING, FEWEST_VALIDATION = 30, 8
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Sites of one subset or of several.
+    """Sites of one subset or of several."""
 
-    Attributes:
-        name: the subset, or `all`.
-        elements: of its absorbers, ascending.
-        ids: n names of sites, such as `mp-390_000`.
-        formulas: n reduced formulas.
-        subsets: (n,) the subset of each.
-        spectra: (n, 141) on the grid of the subset.
-        values: (n, 9) descriptors in the order of `DESCRIPTORS`; NaN where one is not known.
-        part: (n,) train, val or test.
-    """
-
-    name: str
-    elements: tuple[str, ...]
-    ids: list[str]
-    formulas: list[str]
-    subsets: npt.NDArray[np.str_]
-    spectra: Floats
-    values: Floats
-    part: npt.NDArray[np.str_]
+    name: str  # the subset, or `all`
+    elements: tuple[str, ...]  # of its absorbers, ascending
+    ids: list[str]  # n names of sites, such as `mp-390_000`
+    formulas: list[str]  # n reduced formulas
+    subsets: npt.NDArray[np.str_]  # (n,) the subset of each
+    spectra: Floats  # (n, 141) on the grid of the subset
+    values: Floats  # (n, 9) descriptors in the order of `DESCRIPTORS`; NaN where one is not known
+    part: npt.NDArray[np.str_]  # (n,) train, val or test
 
     def rows(self, part: str) -> npt.NDArray[np.intp]:
         """The rows of a part, ascending."""

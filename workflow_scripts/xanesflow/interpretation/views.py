@@ -37,17 +37,11 @@ _FWHM = 2 * np.sqrt(2 * np.log(2))
 
 @dataclass(frozen=True)
 class Distortion:
-    """Unknown properties of a spectrum that training draws at random.
+    """Unknown properties of a spectrum that training draws at random."""
 
-    Attributes:
-        shift_ev: largest shift of energies, either way.
-        fwhm_ev: largest full width at half maximum of a Gaussian, in eV.
-        noise: standard deviation of the noise, relative to the plateau.
-    """
-
-    shift_ev: float = SHIFT_EV
-    fwhm_ev: float = 2.0
-    noise: float = 0.01
+    shift_ev: float = SHIFT_EV  # largest shift of energies, either way
+    fwhm_ev: float = 2.0  # largest full width at half maximum of a Gaussian, in eV
+    noise: float = 0.01  # standard deviation of the noise, relative to the plateau
 
 
 UNKNOWN_CALIBRATION = Distortion()

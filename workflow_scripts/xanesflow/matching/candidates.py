@@ -23,20 +23,13 @@ EXAMPLES, MINERALS = "examples", "minerals"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A structure that may be the sample's.
+    """A structure that may be the sample's."""
 
-    Attributes:
-        id: of the structure, as `nio-rocksalt` or `amcsd-0000143`.
-        name: of the mineral or compound; empty if it is not known.
-        element: symbol of the absorber.
-        material: the structure and its symmetry.
-        sites: 0-based index of each inequivalent absorber and the number of atoms that it stands for.
-    """
-
-    id: str
-    name: str
-    element: str
-    material: Material
+    id: str  # of the structure, as `nio-rocksalt` or `amcsd-0000143`
+    name: str  # of the mineral or compound; empty if it is not known
+    element: str  # symbol of the absorber
+    material: Material  # the structure and its symmetry
+    # 0-based index of each inequivalent absorber and the number of atoms that it stands for
     sites: tuple[tuple[int, int], ...]
 
     @property
@@ -51,15 +44,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Which candidates are kept.
+    """Which candidates are kept."""
 
-    Attributes:
-        contains: symbols that each must hold.
-        max_atoms: largest number of atoms in the cell; None: any.
-    """
-
-    contains: frozenset[str] = frozenset()
-    max_atoms: int | None = None
+    contains: frozenset[str] = frozenset()  # symbols that each must hold
+    max_atoms: int | None = None  # largest number of atoms in the cell; None: any
 
 
 def read_symbols(text: str) -> frozenset[str]:
@@ -166,9 +154,8 @@ def _is_kept(material: Material, narrowing: Narrowing) -> bool:
 
 
 def candidate_of(material: Material, element: str, name: str = "") -> Candidate:
-    """A material with its inequivalent absorbers."""
-    firsts = sorted({material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == element})
-    sites = tuple((index, material.multiplicity(index)) for index in firsts)
+    """A structure with the inequivalent atoms of an element; `name` is that of the mineral or compound."""
+    sites = tuple((index, material.multiplicity(index)) for index in material.inequivalent(element))
     return Candidate(material.material_id, name, element, material, sites)
 
 

@@ -22,28 +22,18 @@ LEAST_NOISE = 0.001
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Principal components of n spectra at m energies; the mean is not taken off, as users of Athena expect.
+    """Principal components of n spectra at m energies; the mean is not taken off, as users of Athena expect."""
 
-    Attributes:
-        sources: n names of the scans.
-        energy_ev: (m,) absolute photon energies.
-        spectra: (n, m) normalised.
-        components: (k, m) orthonormal, the most important first.
-        scores: (n, k) of the scans.
-        variance: (k,) share of the sum of squares of each component.
-        indicator: (k,) Malinowski's factor indicator IND for the first 1, 2, … components; least at the number that
-            stands out of the noise, if the scans are many (NaN for the last).
-        noise: root mean square of the scans' noise, or `LEAST_NOISE`, in units of the edge step.
-    """
-
-    sources: tuple[str, ...]
-    energy_ev: Floats
-    spectra: Floats
-    components: Floats
-    scores: Floats
-    variance: Floats
+    sources: tuple[str, ...]  # n names of the scans
+    energy_ev: Floats  # (m,) absolute photon energies
+    spectra: Floats  # (n, m) normalised
+    components: Floats  # (k, m) orthonormal, the most important first
+    scores: Floats  # (n, k) of the scans
+    variance: Floats  # (k,) share of the sum of squares of each component
+    # (k,) Malinowski's factor indicator IND for the first 1, 2, … components; least at the number that stands out of
+    # the noise, if the scans are many (NaN for the last)
     indicator: Floats
-    noise: float
+    noise: float  # root mean square of the scans' noise, or `LEAST_NOISE`, in units of the edge step
 
     @property
     def significant(self) -> int:

@@ -27,36 +27,22 @@ def default_theory() -> str:
 
 @dataclass(frozen=True)
 class Site:
-    """A site of a candidate.
+    """A site of a candidate."""
 
-    Attributes:
-        structure: pymatgen's JSON.
-        material_id: the candidate's id.
-        element: symbol of the absorber.
-        index: 0-based index of the absorber.
-        key: of its spectrum in the store.
-    """
-
-    structure: str
-    material_id: str
-    element: str
-    index: int
-    key: str
+    structure: str  # pymatgen's JSON
+    material_id: str  # the candidate's id
+    element: str  # symbol of the absorber
+    index: int  # 0-based index of the absorber
+    key: str  # of its spectrum in the store
 
 
 @dataclass(frozen=True, eq=False)
 class SpectrumPlan:
-    """The spectra of some candidates: which are known, and which must be computed.
+    """The spectra of some candidates: which are known, and which must be computed."""
 
-    Attributes:
-        theory: level of theory.
-        sites: of all candidates, in their order.
-        known: spectra by key.
-    """
-
-    theory: str
-    sites: tuple[Site, ...]
-    known: dict[str, StoredSpectrum]
+    theory: str  # level of theory
+    sites: tuple[Site, ...]  # of all candidates, in their order
+    known: dict[str, StoredSpectrum]  # spectra by key
 
     @property
     def missing(self) -> list[Site]:

@@ -41,40 +41,24 @@ Own = tuple[Path, Collection[str]] | None
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which candidates, and where their spectra come from.
+    """Which candidates, and where their spectra come from."""
 
-    Attributes:
-        structures: as on the command line.
-        theory: level of theory to compute with.
-        models: files of models that predict; empty: the candidates are computed.
-        measured: whether the candidates are measured spectra.
-        narrowing: which candidates are kept.
-        cache: folder of kept spectra; None: the user's.
-        workers: sites at a time; None: one for each core.
-    """
-
-    structures: tuple[str, ...]
-    theory: str = field(default_factory=default_theory)
-    models: tuple[Path, ...] = ()
-    measured: bool = False
-    narrowing: Narrowing = field(default_factory=Narrowing)
-    cache: Path | None = None
-    workers: int | None = None
+    structures: tuple[str, ...]  # as on the command line
+    theory: str = field(default_factory=default_theory)  # level of theory to compute with
+    models: tuple[Path, ...] = ()  # files of models that predict; empty: the candidates are computed
+    measured: bool = False  # whether the candidates are measured spectra
+    narrowing: Narrowing = field(default_factory=Narrowing)  # which candidates are kept
+    cache: Path | None = None  # folder of kept spectra; None: the user's
+    workers: int | None = None  # sites at a time; None: one for each core
 
 
 @dataclass(frozen=True)
 class Listener:
-    """What hears how the work goes on.
+    """What hears how the work goes on."""
 
-    Attributes:
-        say: gets sentences on what is done.
-        warn: gets cautions, and sentences on what failed.
-        progress: gets how many sites are done, and of how many.
-    """
-
-    say: Callable[[str], object] = lambda sentence: None
-    warn: Callable[[str], object] = lambda sentence: None
-    progress: Callable[[int, int], object] = lambda done, of: None
+    say: Callable[[str], object] = lambda sentence: None  # gets sentences on what is done
+    warn: Callable[[str], object] = lambda sentence: None  # gets cautions, and sentences on what failed
+    progress: Callable[[int, int], object] = lambda done, of: None  # gets how many sites are done, and of how many
 
 
 def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
@@ -181,8 +165,8 @@ def compute_candidates(
     kept = len(plan.sites) - len(missing)
     about = "" if minutes is None else f", about {_minutes(minutes)}" if missing else ""
     listener.say(
-        f"{plural(len(candidates), 'candidate')} with {plural(len(plan.sites), 'site')}: {kept} kept, "
-        f"{len(missing)} to compute with {wanted.theory}{about}"
+        f"{plural(len(candidates), 'candidate')} of {candidates[0].element} with {plural(len(plan.sites), 'site')}: "
+        f"{len(missing)} to compute with {wanted.theory}{about}, {kept} kept"
     )
     if not missing:
         return plan, dict(plan.known)

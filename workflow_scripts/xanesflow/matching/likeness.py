@@ -28,49 +28,30 @@ _GRID = np.arange(-40.0, 50.0, _FINE_EV)
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What candidates are compared with.
+    """What candidates are compared with."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies, `STEP_EV` apart.
-        values: (n,) the normalised, flattened spectrum.
-        half_step_ev: where it last crosses one half.
-    """
-
-    energy_ev: Floats
-    values: Floats
-    half_step_ev: float
+    energy_ev: Floats  # (n,) absolute photon energies, `STEP_EV` apart
+    values: Floats  # (n,) the normalised, flattened spectrum
+    half_step_ev: float  # where it last crosses one half
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A candidate's normalised spectrum.
+    """A candidate's normalised spectrum."""
 
-    Attributes:
-        energy_ev: (m,) rising, absolute photon energies.
-        values: (m,) without unit.
-        edge_ev: the edge on the same energies, from which widths and the stretch are counted.
-    """
-
-    energy_ev: Floats
-    values: Floats
-    edge_ev: float
+    energy_ev: Floats  # (m,) rising, absolute photon energies
+    values: Floats  # (m,) without unit
+    edge_ev: float  # the edge on the same energies, from which widths and the stretch are counted
 
 
 @dataclass(frozen=True)
 class SpectrumCorrection:
-    """What makes all computed spectra more like measured ones.
+    """What makes all computed spectra more like measured ones."""
 
-    Attributes:
-        stretch: factor of energies relative to the edge; computed features lie too close together.
-        width_at_edge: factor of the width up to the edge.
-        width_far: factor of the width far above it.
-        rise_ev: energy above the edge over which the factor rises by 1.
-    """
-
-    stretch: float = 1.0
-    width_at_edge: float = 1.0
-    width_far: float = 1.0
-    rise_ev: float = 15.0
+    stretch: float = 1.0  # factor of energies relative to the edge; computed features lie too close together
+    width_at_edge: float = 1.0  # factor of the width up to the edge
+    width_far: float = 1.0  # factor of the width far above it
+    rise_ev: float = 15.0  # energy above the edge over which the factor rises by 1
 
 
 @dataclass(frozen=True)
@@ -92,23 +73,14 @@ class Bounds:
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """A candidate's spectrum laid over a measured one.
+    """A candidate's spectrum laid over a measured one."""
 
-    Attributes:
-        shift_ev: added to the candidate's energies.
-        width_ev: standard deviation of the Gaussian that it was broadened with, before the correction's factor.
-        rms: root of the mean squared difference, in units of the edge step.
-        spearman: rank correlation.
-        derivative_correlation: Pearson's correlation of the derivatives.
-        fitted: (n,) the candidate's spectrum at the target's energies; NaN where it does not reach.
-    """
-
-    shift_ev: float
-    width_ev: float
-    rms: float
-    spearman: float
-    derivative_correlation: float
-    fitted: Floats
+    shift_ev: float  # added to the candidate's energies
+    width_ev: float  # standard deviation of the Gaussian that it was broadened with, before the correction's factor
+    rms: float  # root of the mean squared difference, in units of the edge step
+    spearman: float  # rank correlation
+    derivative_correlation: float  # Pearson's correlation of the derivatives
+    fitted: Floats  # (n,) the candidate's spectrum at the target's energies; NaN where it does not reach
 
 
 def target_of(spectrum: MeasuredSpectrum) -> Target:

@@ -21,21 +21,13 @@ _FROM_EV, _DEGREE = 12.0, 1
 
 @dataclass(frozen=True, eq=False)
 class NormalisedSpectrum:
-    """A computed spectrum in units of its own edge step.
+    """A computed spectrum in units of its own edge step."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies, `STEP_EV` apart.
-        values: (n,) zero far below the edge, about one far above it.
-        cross_section: (n,) in bohr².
-        background: (n,) the same without scattering by the neighbours.
-        edge_ev: where the background reaches half of its largest value.
-    """
-
-    energy_ev: Floats
-    values: Floats
-    cross_section: Floats
-    background: Floats
-    edge_ev: float
+    energy_ev: Floats  # (n,) absolute photon energies, `STEP_EV` apart
+    values: Floats  # (n,) zero far below the edge, about one far above it
+    cross_section: Floats  # (n,) in bohr²
+    background: Floats  # (n,) the same without scattering by the neighbours
+    edge_ev: float  # where the background reaches half of its largest value
 
 
 def average_sites(spectra: Sequence[StoredSpectrum], multiplicities: Sequence[int]) -> NormalisedSpectrum:

@@ -44,63 +44,37 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Standard:
-    """A spectrum of a known sample.
+    """A spectrum of a known sample."""
 
-    Attributes:
-        name: of the standard.
-        energy_ev: (n,) rising, absolute photon energies.
-        values: (n,) normalised.
-        shift_ev: lowest and highest shift.
-    """
-
-    name: str
-    energy_ev: Floats
-    values: Floats
-    shift_ev: tuple[float, float] = (-MAX_SHIFT_EV, MAX_SHIFT_EV)
+    name: str  # of the standard
+    energy_ev: Floats  # (n,) rising, absolute photon energies
+    values: Floats  # (n,) normalised
+    shift_ev: tuple[float, float] = (-MAX_SHIFT_EV, MAX_SHIFT_EV)  # lowest and highest shift
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A fitted combination of k standards.
+    """A fitted combination of k standards."""
 
-    Attributes:
-        rank: from 1 on.
-        standards: k names.
-        fractions: (k,)
-        low: (k,) lower ends of the 95 % intervals.
-        high: (k,) their upper ends.
-        shifts_ev: (k,) of the standards.
-        rms: root of the mean squared difference, in units of the edge step.
-        criterion: Bayesian information criterion; smaller is better, and a difference of 6 is strong evidence.
-        fitted: (n,) at the energies fitted.
-    """
-
-    rank: int
-    standards: tuple[str, ...]
-    fractions: Floats
-    low: Floats
-    high: Floats
-    shifts_ev: Floats
-    rms: float
-    criterion: float
-    fitted: Floats
+    rank: int  # from 1 on
+    standards: tuple[str, ...]  # k names
+    fractions: Floats  # (k,)
+    low: Floats  # (k,) lower ends of the 95 % intervals
+    high: Floats  # (k,) their upper ends
+    shifts_ev: Floats  # (k,) of the standards
+    rms: float  # root of the mean squared difference, in units of the edge step
+    criterion: float  # Bayesian information criterion; smaller is better, and a difference of 6 is strong evidence
+    fitted: Floats  # (n,) at the energies fitted
 
 
 @dataclass(frozen=True, eq=False)
 class MixtureFit:
-    """All combinations tried for a spectrum.
+    """All combinations tried for a spectrum."""
 
-    Attributes:
-        spectrum: the measured one.
-        energy_ev: (n,) energies fitted.
-        values: (n,) the normalised spectrum there.
-        mixtures: the best first.
-    """
-
-    spectrum: MeasuredSpectrum
-    energy_ev: Floats
-    values: Floats
-    mixtures: tuple[Mixture, ...]
+    spectrum: MeasuredSpectrum  # the measured one
+    energy_ev: Floats  # (n,) energies fitted
+    values: Floats  # (n,) the normalised spectrum there
+    mixtures: tuple[Mixture, ...]  # the best first
 
 
 def fit_mixtures(

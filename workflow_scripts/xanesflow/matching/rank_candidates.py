@@ -16,27 +16,16 @@ from xanesflow.measured import MeasuredSpectrum
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """The answer for one measured spectrum.
+    """The answer for one measured spectrum."""
 
-    Attributes:
-        spectrum: the measured one.
-        target: the part of it that was compared.
-        theory: level of theory of the candidates, or `measured`.
-        rows: the candidates, the most probable first.
-        conclusion: what can be said, in a sentence.
-        warnings: sentences on what is known to fail here.
-        left_out: sentences on candidates without a spectrum.
-        known: shares measured on the known standards (`MatchCalibration.known`).
-    """
-
-    spectrum: MeasuredSpectrum
-    target: Target
-    theory: str
-    rows: tuple[Row, ...]
-    conclusion: str
-    warnings: tuple[str, ...]
-    left_out: tuple[str, ...]
-    known: dict[str, float]
+    spectrum: MeasuredSpectrum  # the measured one
+    target: Target  # the part of it that was compared
+    theory: str  # level of theory of the candidates, or `measured`
+    rows: tuple[Row, ...]  # the candidates, the most probable first
+    conclusion: str  # what can be said, in a sentence
+    warnings: tuple[str, ...]  # sentences on what is known to fail here
+    left_out: tuple[str, ...]  # sentences on candidates without a spectrum
+    known: dict[str, float]  # shares measured on the known standards (`MatchCalibration.known`)
 
 
 def expected_of(reference: Reference, element: str, calibration: MatchCalibration) -> Expected:

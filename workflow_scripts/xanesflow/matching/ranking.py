@@ -10,25 +10,15 @@ from xanesflow.matching.surroundings import Surroundings
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A candidate's spectrum, computed or measured.
+    """A candidate's spectrum, computed or measured."""
 
-    Attributes:
-        id: of the candidate.
-        name: of the mineral, compound or sample; may be empty.
-        formula: reduced; empty if it is not known.
-        curve: its normalised spectrum.
-        metal: whether it is a metal or an alloy.
-        carbonate: whether it is a carbonate.
-        surroundings: of the absorber; None if they are not known.
-    """
-
-    id: str
-    name: str
-    formula: str
-    curve: Curve
-    metal: bool = False
-    carbonate: bool = False
-    surroundings: Surroundings | None = None
+    id: str  # of the candidate
+    name: str  # of the mineral, compound or sample; may be empty
+    formula: str  # reduced; empty if it is not known
+    curve: Curve  # its normalised spectrum
+    metal: bool = False  # whether it is a metal or an alloy
+    carbonate: bool = False  # whether it is a carbonate
+    surroundings: Surroundings | None = None  # of the absorber; None if they are not known
 
     @property
     def short_name(self) -> str:
@@ -38,16 +28,9 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A ranked candidate.
+    """A ranked candidate."""
 
-    Attributes:
-        rank: from 1 on.
-        reference: the candidate.
-        likeness: how well it fits.
-        certainty: probability that it is the right one, if the right one is among the candidates.
-    """
-
-    rank: int
-    reference: Reference
-    likeness: Likeness
-    certainty: float
+    rank: int  # from 1 on
+    reference: Reference  # the candidate
+    likeness: Likeness  # how well it fits
+    certainty: float  # probability that it is the right one, if the right one is among the candidates

@@ -34,21 +34,13 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, eq=False)
 class StoredSpectrum:
-    """The computed spectrum of a site, or why it has none.
+    """The computed spectrum of a site, or why it has none."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section in bohr².
-        background: (n,) the same without scattering by the neighbours.
-        failure: why there is no spectrum; empty if there is one.
-        record: what the engine says about the run; None: it was not kept.
-    """
-
-    energy_ev: Floats
-    cross_section: Floats
-    background: Floats
-    failure: str = ""
-    record: Mapping[str, Any] | None = None
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) absorption cross section in bohr²
+    background: Floats  # (n,) the same without scattering by the neighbours
+    failure: str = ""  # why there is no spectrum; empty if there is one
+    record: Mapping[str, Any] | None = None  # what the engine says about the run; None: it was not kept
 
     def usable(self) -> bool:
         """Whether the arrays are a spectrum: of one length, finite, with rising energies; or there is a failure."""

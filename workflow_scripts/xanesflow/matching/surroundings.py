@@ -24,15 +24,10 @@ _IN_METALS = ("B", "C", "Si", "Ge")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Of the absorbers of a material, averaged over its sites.
+    """Of the absorbers of a material, averaged over its sites."""
 
-    Attributes:
-        oxidation_state: None if it is not known.
-        coordination: number of nearest neighbours.
-    """
-
-    oxidation_state: float | None
-    coordination: float | None
+    oxidation_state: float | None  # None if it is not known
+    coordination: float | None  # number of nearest neighbours
 
 
 _KEPT = tuple(each.name for each in fields(Surroundings))

@@ -31,23 +31,14 @@ _WORD = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A group of a project.
+    """A group of a project."""
 
-    Attributes:
-        key: Athena's own name, five letters.
-        label: what the user calls it.
-        x: (n,) energies, not shifted.
-        y: (n,) µ.
-        values: the stored parameters by name.
-        degree: whether the stored order is a degree (Larch) rather than a number of coefficients (Athena).
-    """
-
-    key: str
-    label: str
-    x: Floats
-    y: Floats
-    values: Mapping[str, Any]
-    degree: bool
+    key: str  # Athena's own name, five letters
+    label: str  # what the user calls it
+    x: Floats  # (n,) energies, not shifted
+    y: Floats  # (n,) µ
+    values: Mapping[str, Any]  # the stored parameters by name
+    degree: bool  # whether the stored order is a degree (Larch) rather than a number of coefficients (Athena)
 
     def number(self, name: str) -> float | None:
         """A stored number; None if it is missing or not a number."""

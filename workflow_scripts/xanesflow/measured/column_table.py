@@ -30,25 +30,15 @@ _XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w ]+?)\s*:\s*(.*)")
 
 @dataclass(frozen=True, eq=False)
 class ColumnTable:
-    """The numbers of a file and what its header says.
+    """The numbers of a file and what its header says."""
 
-    Attributes:
-        values: (rows, columns), NaN where a field holds no number.
-        labels: a name for each column, or empty.
-        units: a unit for each label, empty if the file gives none.
-        fields: XDI's `Family.key: value` lines, keys in lower case.
-        header: lines above the numbers, without their comment signs.
-        decimal: point or comma.
-        remarks: sentences for the user.
-    """
-
-    values: Floats
-    labels: tuple[str, ...]
-    units: tuple[str, ...]
-    fields: Mapping[str, str]
-    header: tuple[str, ...]
-    decimal: str
-    remarks: tuple[str, ...] = ()
+    values: Floats  # (rows, columns), NaN where a field holds no number
+    labels: tuple[str, ...]  # a name for each column, or empty
+    units: tuple[str, ...]  # a unit for each label, empty if the file gives none
+    fields: Mapping[str, str]  # XDI's `Family.key: value` lines, keys in lower case
+    header: tuple[str, ...]  # lines above the numbers, without their comment signs
+    decimal: str  # point or comma
+    remarks: tuple[str, ...] = ()  # sentences for the user
 
 
 def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
@@ -138,17 +128,11 @@ def _value(cell: str, *, comma: bool) -> float:
 
 @dataclass
 class _Run:
-    """Consecutive rows with the same number of columns.
+    """Consecutive rows with the same number of columns."""
 
-    Attributes:
-        rows: their cells.
-        first: number of the first line.
-        before: lines of anything else since the last run.
-    """
-
-    rows: list[list[str]]
-    first: int
-    before: int
+    rows: list[list[str]]  # their cells
+    first: int  # number of the first line
+    before: int  # lines of anything else since the last run
 
 
 def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bool) -> tuple[list[list[str]], int, int]:

@@ -63,50 +63,29 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Stored:
-    """Normalisation that an Athena project holds for a group.
+    """Normalisation that an Athena project holds for a group."""
 
-    Attributes:
-        e0_ev: its edge, on the shifted energies.
-        pre: absolute energies in eV.
-        post: absolute energies in eV.
-        order: degree of the polynomial after the edge.
-        step: the edge step, if it was fixed by hand.
-    """
-
-    e0_ev: float
-    pre: Range | None = None
-    post: Range | None = None
-    order: int | None = None
-    step: float | None = None
+    e0_ev: float  # its edge, on the shifted energies
+    pre: Range | None = None  # absolute energies in eV
+    post: Range | None = None  # absolute energies in eV
+    order: int | None = None  # degree of the polynomial after the edge
+    step: float | None = None  # the edge step, if it was fixed by hand
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A spectrum as it was read: rising energies in eV, finite values, not normalised yet.
+    """A spectrum as it was read: rising energies in eV, finite values, not normalised yet."""
 
-    Attributes:
-        energy_ev: (n,) photon energies in eV, rising.
-        mu: (n,) µ or, in mode `normalised`, the normalised spectrum.
-        mode: what `mu` was computed from.
-        source: the file's name, with the group's label for a project.
-        element: as the file states it, or None.
-        edge: as the file states it, or None.
-        flattened: (n,) as the file gives it, or None.
-        stored: a project's normalisation, or None.
-        parameters: how it was read, for the record.
-        remarks: sentences for the user.
-    """
-
-    energy_ev: Floats
-    mu: Floats
-    mode: Mode
-    source: str
-    element: str | None = None
-    edge: str | None = None
-    flattened: Floats | None = None
-    stored: Stored | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    energy_ev: Floats  # (n,) photon energies in eV, rising
+    mu: Floats  # (n,) µ or, in mode `normalised`, the normalised spectrum
+    mode: Mode  # what `mu` was computed from
+    source: str  # the file's name, with the group's label for a project
+    element: str | None = None  # as the file states it, or None
+    edge: str | None = None  # as the file states it, or None
+    flattened: Floats | None = None  # (n,) as the file gives it, or None
+    stored: Stored | None = None  # a project's normalisation, or None
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # how it was read, for the record
+    remarks: tuple[str, ...] = ()  # sentences for the user
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,27 +48,16 @@ _BAD_COUNTS = 0.1  # up to this share of points without a positive count is left
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """Columns of a file made into a spectrum, as many points as the file has rows.
+    """Columns of a file made into a spectrum, as many points as the file has rows."""
 
-    Attributes:
-        x: (n,) energies or angles as the file gives them.
-        x_is_angle: whether the column is named as an angle.
-        x_unit: as the file states it, or empty.
-        mu: (n,) NaN where it cannot be computed.
-        mode: what `mu` was computed from.
-        flattened: (n,) or None.
-        used: columns by role, for the record.
-        remarks: sentences for the user.
-    """
-
-    x: Floats
-    x_is_angle: bool
-    x_unit: str
-    mu: Floats
-    mode: Mode
-    flattened: Floats | None
-    used: Mapping[str, str]
-    remarks: tuple[str, ...]
+    x: Floats  # (n,) energies or angles as the file gives them
+    x_is_angle: bool  # whether the column is named as an angle
+    x_unit: str  # as the file states it, or empty
+    mu: Floats  # (n,) NaN where it cannot be computed
+    mode: Mode  # what `mu` was computed from
+    flattened: Floats | None  # (n,) or None
+    used: Mapping[str, str]  # columns by role, for the record
+    remarks: tuple[str, ...]  # sentences for the user
 
 
 def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode | None) -> Signal:

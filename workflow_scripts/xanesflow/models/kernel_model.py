@@ -22,13 +22,9 @@ from xanesflow.models.subset_data import SubsetData
 
 @dataclass(frozen=True, eq=False)
 class KernelModel(TrainedModel):
-    """A kernel regression of the spectra of one subset.
+    """A kernel regression of the spectra of one subset."""
 
-    Attributes:
-        kernel: the regression.
-    """
-
-    kernel: KernelRidge
+    kernel: KernelRidge  # the regression
 
     def _spectra(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         return self.kernel.predict(features)

@@ -40,15 +40,10 @@ TREES: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted simple model.
+    """A fitted simple model."""
 
-    Attributes:
-        predict: (n, k) inputs -> (n, 141) spectra in bohr².
-        settings: the chosen settings, as plain values that JSON can hold.
-    """
-
-    predict: Callable[[npt.NDArray[np.floating]], Floats]
-    settings: dict[str, Any]
+    predict: Callable[[npt.NDArray[np.floating]], Floats]  # (n, k) inputs -> (n, 141) spectra in bohr²
+    settings: dict[str, Any]  # the chosen settings, as plain values that JSON can hold
 
 
 def fit_linear(train: Part, val: Part) -> Fitted:

@@ -20,35 +20,22 @@ from xanesflow.dataset.read_dataset import load
 
 @dataclass(frozen=True, eq=False)
 class SubsetData:
-    """One subset with one choice of features.
+    """One subset with one choice of features."""
 
-    Attributes:
-        path: the dataset file.
-        subset: such as `Cu_FEFF`.
-        features_name: such as `m3gnet` or `m3gnet_all+chgnet`.
-        energy_ev: (141,) absolute energies in eV.
-        spectra: (n, 141) in bohr².
-        features: (n, d) float32; the blocks of several featurizers are in the order of the name.
-        split: (n,) `train`, `val` or `test`.
-        ids: n site ids, such as `mp-390_000`.
-        feature_dimensions: numbers per site of each featurizer, in order.
-        featurizers: the dataset's attributes of each featurizer, including the hash of its weights.
-        file_sha256: hash of the dataset file.
-        data_sha256: hash of the arrays here. Unlike the file's hash, it stays the same if the file is built again from
-            the same data, or if another subset changes. So it shows whether a model still fits its data.
-    """
-
-    path: Path
-    subset: str
-    features_name: str
-    energy_ev: npt.NDArray[np.float64]
-    spectra: npt.NDArray[np.float64]
-    features: npt.NDArray[np.float32]
-    split: npt.NDArray[np.str_]
-    ids: list[str]
-    feature_dimensions: dict[str, int]
+    path: Path  # the dataset file
+    subset: str  # such as `Cu_FEFF`
+    features_name: str  # such as `m3gnet` or `m3gnet_all+chgnet`
+    energy_ev: npt.NDArray[np.float64]  # (141,) absolute energies in eV
+    spectra: npt.NDArray[np.float64]  # (n, 141) in bohr²
+    features: npt.NDArray[np.float32]  # (n, d) float32; the blocks of several featurizers are in the order of the name
+    split: npt.NDArray[np.str_]  # (n,) `train`, `val` or `test`
+    ids: list[str]  # n site ids, such as `mp-390_000`
+    feature_dimensions: dict[str, int]  # numbers per site of each featurizer, in order
+    # the dataset's attributes of each featurizer, including the hash of its weights
     featurizers: dict[str, dict[str, Any]]
-    file_sha256: str
+    file_sha256: str  # hash of the dataset file
+    # hash of the arrays here. Unlike the file's hash, it stays the same if the file is built again from the same
+    # data, or if another subset changes. So it shows whether a model still fits its data.
     data_sha256: str
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -23,23 +24,14 @@ from xanesflow.prediction.trained_models import TrainedEnsemble
 
 @dataclass(frozen=True)
 class Evidence:
-    """Scores of an ensemble on one part of a subset.
+    """Scores of an ensemble on one part of a subset."""
 
-    Attributes:
-        part: `test` or `val`.
-        n: number of spectra.
-        eta: how many times smaller the median error is than that of the mean training spectrum.
-        xi: median over the spectra of the mean squared error, bohr⁴.
-        w_e: share of spectra where the model beats the mean training spectrum.
-        held_95: share of points inside the 95 % bands; None without error bars.
-    """
-
-    part: str
-    n: int
-    eta: float
-    xi: float
-    w_e: float
-    held_95: float | None
+    part: str  # `test` or `val`
+    n: int  # number of spectra
+    eta: float  # how many times smaller the median error is than that of the mean training spectrum
+    xi: float  # median over the spectra of the mean squared error, bohr⁴
+    w_e: float  # share of spectra where the model beats the mean training spectrum
+    held_95: float | None  # share of points inside the 95 % bands; None without error bars
 
 
 def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:
@@ -64,6 +56,17 @@ def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()
         if subset not in found and path.is_file() and _is_of(path, model.hashes):
             found[subset] = _read(path)[1]
     return {subset: each for subset in model.subsets if (each := found.get(subset)) is not None}
+
+
+def describe_subset(model: TrainedEnsemble, subset: str, evidence: Evidence | None) -> dict[str, Any]:
+    """What a model knows of one of its subsets, in a form that JSON can hold."""
+    share, sites = model.card.subsets[subset], model.sites.get(subset)
+    return {
+        **{key: share[key] for key in ("n_train", "n_val", "data_sha256")},
+        "error_bars": subset in model.calibrations,
+        "distance_limit": sites.limit if sites is not None else None,
+        "evidence": vars(evidence) if evidence is not None else None,
+    }
 
 
 def read_evidence(folder: Path) -> dict[str, Evidence]:

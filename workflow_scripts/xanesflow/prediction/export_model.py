@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from xanesflow.dataset.share.licences import licence_text
 from xanesflow.dataset.share.scrub import Scrubber, check_package
 from xanesflow.evaluation.error_bars.calibration import Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import write_calibration
-from xanesflow.prediction.evidence import find_evidence
+from xanesflow.prediction.evidence import describe_subset, find_evidence
 from xanesflow.prediction.exported_model import FORMAT, MODEL_FILE
 from xanesflow.prediction.model_card import model_card
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
@@ -128,15 +127,11 @@ def _about(
     dataset = campaign.get("dataset", {})
     evidence = find_evidence(model, predictions)
     subsets = {}
-    for name, share in card.subsets.items():
+    for name in card.subsets:
         energy = model.seed_models[0].energy_of(name)
-        sites = model.sites.get(name)
         subsets[name] = {
-            **{key: share[key] for key in ("n_train", "n_val", "data_sha256")},
+            **describe_subset(model, name, evidence.get(name)),
             "energy_ev": {"first": float(energy[0]), "last": float(energy[-1]), "points": len(energy)},
-            "evidence": asdict(evidence[name]) if name in evidence else None,
-            "error_bars": name in model.calibrations,
-            "distance_limit": sites.limit if sites is not None else None,
         }
     return {
         "format": FORMAT,

@@ -224,14 +224,12 @@ def _sites_of(materials: Iterable[Material], elements: set[str], site: int | Non
     """By material, the first of each set of equivalent atoms of some elements; or only the named atom, if it is one."""
     found: dict[str, list[int]] = {}
     for material in materials:
-        if site is not None:
-            found |= {material.material_id: [site]} if material.elements[site] in elements else {}
-            continue
-        firsts = {
-            first for symbol, first in zip(material.elements, material.equivalent, strict=True) if symbol in elements
-        }
-        if firsts:
-            found[material.material_id] = sorted(firsts)
+        if site is None:
+            atoms = material.inequivalent(*elements)
+        else:
+            atoms = [site] if material.elements[site] in elements else []
+        if atoms:
+            found[material.material_id] = atoms
     return found
 
 

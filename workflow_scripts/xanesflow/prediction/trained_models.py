@@ -29,25 +29,15 @@ _WANTED = (
 
 @dataclass(frozen=True, eq=False)
 class TrainedEnsemble:
-    """All seeds of one model, ready to predict.
+    """All seeds of one model, ready to predict."""
 
-    Attributes:
-        seed_models: one model for each seed, in the order of the seeds.
-        files: their checkpoints.
-        hashes: SHA-256 of the checkpoint by seed.
-        calibrations: error bars by subset.
-        sites: positions of the training sites by subset, with or without error bars.
-        uncalibrated: by subset, a sentence that says why there are no error bars.
-        calibration_files: by subset, the file that error bars and training sites come from.
-    """
-
-    seed_models: tuple[TrainedModel, ...]
-    files: tuple[Path, ...]
-    hashes: dict[int, str]
-    calibrations: dict[str, Calibration]
-    sites: dict[str, TrainingSites]
-    uncalibrated: dict[str, str]
-    calibration_files: dict[str, Path]
+    seed_models: tuple[TrainedModel, ...]  # one model for each seed, in the order of the seeds
+    files: tuple[Path, ...]  # their checkpoints
+    hashes: dict[int, str]  # SHA-256 of the checkpoint by seed
+    calibrations: dict[str, Calibration]  # error bars by subset
+    sites: dict[str, TrainingSites]  # positions of the training sites by subset, with or without error bars
+    uncalibrated: dict[str, str]  # by subset, a sentence that says why there are no error bars
+    calibration_files: dict[str, Path]  # by subset, the file that error bars and training sites come from
 
     @property
     def card(self) -> ModelCard:

@@ -13,6 +13,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, new_folder
+from xanesflow.core.hdf5 import write_numbers
 from xanesflow.core.sites import WHOLE_MATERIAL, Subset, parent_of
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.prediction.data import Predicted, SubsetPrediction
@@ -27,7 +28,6 @@ TABLES, HDF5 = (".csv",), (".h5", ".hdf5")
 
 BANDS = ("band_68", "band_95")
 OPTIONAL = (*BANDS, "error", "error_95", "distance")
-_UNITS = {"energy": "eV", "shift": "eV", "distance": "1"}
 
 
 def check_output(path: str | Path, *, athena: bool = False) -> None:
@@ -168,31 +168,26 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
         group.attrs["distance_limit"] = each.limit
     text = h5py.string_dtype()
     group.create_dataset("seeds", data=np.array(each.seeds, dtype=np.int64))
-    group.create_dataset("material_id", data=each.material_id, dtype=text)
-    group.create_dataset("formula", data=each.formula, dtype=text)
-    group.create_dataset("site_index", data=each.site_index)
-    group.create_dataset("multiplicity", data=each.multiplicity)
-    _write_numbers(group, "energy", each.energy_ev)
-    _write_numbers(group, "spectra", each.spectra)
+    for name in ("material_id", "formula"):
+        group.create_dataset(name, data=getattr(each, name), dtype=text)
+    for name in ("site_index", "multiplicity"):
+        group.create_dataset(name, data=getattr(each, name))
+    write_numbers(group, "energy", each.energy_ev, "eV")
+    write_numbers(group, "spectra", each.spectra, "bohr^2")
     for name in OPTIONAL:
         if (values := getattr(each, name)) is not None:
-            _write_numbers(group, name, values)
+            write_numbers(group, name, values, "1" if name == "distance" else "bohr^2")
     if each.unlike is not None:
         group.create_dataset("unlike", data=each.unlike)
     if each.shift_ev:
-        _write_numbers(group, "shift", np.array([each.shift_ev[name] for name in each.material_id]))
+        write_numbers(group, "shift", np.array([each.shift_ev[name] for name in each.material_id]), "eV")
     means = group.create_group("averages")
     means.create_dataset("material_id", data=each.averages.material_id, dtype=text)
     means.create_dataset("n_sites", data=each.averages.n_sites)
     means.create_dataset("n_atoms", data=each.averages.n_atoms)
-    _write_numbers(means, "spectra", each.averages.spectra)
+    write_numbers(means, "spectra", each.averages.spectra, "bohr^2")
     if each.shift_ev:
-        _write_numbers(means, "shift", np.array([each.shift_ev[name] for name in each.averages.material_id]))
+        write_numbers(means, "shift", np.array([each.shift_ev[name] for name in each.averages.material_id]), "eV")
     for name in BANDS:
         if (values := getattr(each.averages, name)) is not None:
-            _write_numbers(means, name, values)
-
-
-def _write_numbers(group: h5py.Group, name: str, values: np.ndarray) -> None:
-    group.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 and values.size else None)
-    group[name].attrs["units"] = _UNITS.get(name, "bohr^2")
+            write_numbers(means, name, values, "bohr^2")

@@ -33,38 +33,23 @@ FEW_DRAWN = 5
 
 @dataclass(frozen=True)
 class ModelFigures:
-    """Figures of one model on one subset, as files.
+    """Figures of one model on one subset, as files."""
 
-    Attributes:
-        title: as `expert on m3gnet, Cu_FEFF`.
-        errors: histogram of the spectra's errors.
-        spectra: one spectrum of each decile.
-        energies: error at each energy.
-        heatmap: error of each spectrum at each energy.
-    """
-
-    title: str
-    errors: Path
-    spectra: Path
-    energies: Path
-    heatmap: Path
+    title: str  # as `expert on m3gnet, Cu_FEFF`
+    errors: Path  # histogram of the spectra's errors
+    spectra: Path  # one spectrum of each decile
+    energies: Path  # error at each energy
+    heatmap: Path  # error of each spectrum at each energy
 
 
 @dataclass(frozen=True)
 class ErrorBarFigures:
-    """Figures of one model's error bars on one subset, as files.
+    """Figures of one model's error bars on one subset, as files."""
 
-    Attributes:
-        title: as `expert on m3gnet, Cu_FEFF`.
-        reliability: share of points inside the bands.
-        sparsification: whether expected errors separate good from bad predictions.
-        bands: spectra with their bands.
-    """
-
-    title: str
-    reliability: Path
-    sparsification: Path
-    bands: Path
+    title: str  # as `expert on m3gnet, Cu_FEFF`
+    reliability: Path  # share of points inside the bands
+    sparsification: Path  # whether expected errors separate good from bad predictions
+    bands: Path  # spectra with their bands
 
 
 def make_report(

@@ -49,23 +49,14 @@ _TAKING_OVER = 60.0  # seconds after which a process that was taking over a clai
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds a lock.
+    """A process that holds a lock."""
 
-    Attributes:
-        host: name of its machine.
-        machine: boot and process namespace, which are equal if two processes can see each other; empty if not known.
-        process: its id.
-        started: its start in clock ticks since boot, because ids are reused; 0 if not known.
-        slurm_job: id of its Slurm job.
-        token: unique to this claim.
-    """
-
-    host: str
-    machine: str
-    process: int
-    started: int
-    slurm_job: str | None
-    token: str
+    host: str  # name of its machine
+    machine: str  # boot and process namespace, which are equal if two processes can see each other; empty if not known
+    process: int  # its id
+    started: int  # its start in clock ticks since boot, because ids are reused; 0 if not known
+    slurm_job: str | None  # id of its Slurm job
+    token: str  # unique to this claim
 
     @classmethod
     def own(cls) -> Holder:

@@ -28,17 +28,11 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended.
+    """How a command ended."""
 
-    Attributes:
-        code: exit code, 128 + n after signal n.
-        seconds: from its start to its end.
-        timed_out: whether it was stopped at its time limit.
-    """
-
-    code: int
-    seconds: float
-    timed_out: bool
+    code: int  # exit code, 128 + n after signal n
+    seconds: float  # from its start to its end
+    timed_out: bool  # whether it was stopped at its time limit
 
     @property
     def from_outside(self) -> str:

@@ -37,31 +37,18 @@ _STOPPED = "The server was stopped before this was done; start it again, what wa
 
 @dataclass
 class QueuedJob:
-    """A piece of work in the queue.
+    """A piece of work in the queue."""
 
-    Attributes:
-        id: 32 hexadecimal digits.
-        session: whose it is.
-        kind: one of the queue's.
-        title: for people.
-        given: what the work gets.
-        state: see above.
-        error: why it failed, in a sentence.
-        made: when it was asked for, seconds since 1970.
-        begun: when its process began; 0 before.
-        ended: when it ended; 0 before.
-    """
-
-    id: str
-    session: str
-    kind: str
-    title: str
-    given: dict[str, Any]
-    state: str = WAITING
-    error: str = ""
-    made: float = field(default_factory=time.time)
-    begun: float = 0.0
-    ended: float = 0.0
+    id: str  # 32 hexadecimal digits
+    session: str  # whose it is
+    kind: str  # one of the queue's
+    title: str  # for people
+    given: dict[str, Any]  # what the work gets
+    state: str = WAITING  # see above
+    error: str = ""  # why it failed, in a sentence
+    made: float = field(default_factory=time.time)  # when it was asked for, seconds since 1970
+    begun: float = 0.0  # when its process began; 0 before
+    ended: float = 0.0  # when it ended; 0 before
 
     @property
     def over(self) -> bool:

@@ -28,21 +28,14 @@ _BATCH = 32  # runs that a process takes at once
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a run is good, and if not, why.
+    """Whether a run is good, and if not, why."""
 
-    Attributes:
-        folder: the run's folder.
-        found: what the run is, as far as its files say it.
-        by_content: whether only its content says what it is, as names are free outside Lightshow's tree for most codes.
-        reason: one of `xanesflow.core.reasons.REASONS`; empty if the run is good.
-        detail: one sentence on the reason.
-    """
-
-    folder: Path
-    found: RunDescription
+    folder: Path  # the run's folder
+    found: RunDescription  # what the run is, as far as its files say it
+    # whether only its content says what it is, as names are free outside Lightshow's tree for most codes
     by_content: bool
-    reason: str = ""
-    detail: str = ""
+    reason: str = ""  # one of `xanesflow.core.reasons.REASONS`; empty if the run is good
+    detail: str = ""  # one sentence on the reason
 
 
 def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verdict]:

@@ -225,7 +225,7 @@ def import_archive(
             elif other:
                 left_out.append(Rejected(material_id, site_index, "other_structure", other))
             else:
-                found = _absorbers(checked, parsed.element) if inventory.one_run else [site_index]
+                found = checked.inequivalent(parsed.element) if inventory.one_run else [site_index]
                 sites += [(checked, each) for each in found]
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
@@ -281,11 +281,6 @@ def _wanted_folder(inventory: _Inventory) -> str:
     return "" if folder == "." else folder.replace("{element}", inventory.element) + "/"
 
 
-def _absorbers(material: Material, element: str) -> list[int]:
-    """The inequivalent absorbers of a material, by their first atom."""
-    return [kind for kind in sorted(set(material.equivalent)) if material.elements[kind] == element]
-
-
 def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
     """Why a run belongs to another structure than its material's; empty if it does not."""
     if run.root == root:
@@ -316,7 +311,7 @@ def _report_missing_sites(sites: list[tuple[Material, int]], rejected: list[Reje
     missing = [
         site_id(material.material_id, kind)
         for material in {m.material_id: m for m, _ in sites}.values()
-        for kind in _absorbers(material, element)
+        for kind in material.inequivalent(element)
         if kind not in found[material.material_id] and (material.material_id, kind) not in accounted
     ]
     if missing:

@@ -28,20 +28,13 @@ _PASSING = ("timed_out", "killed", "engine_failed")
 
 @dataclass(frozen=True)
 class SiteResult:
-    """Outcome of a site.
+    """Outcome of a site."""
 
-    Attributes:
-        site: the atom.
-        result: its spectrum; None if it failed.
-        error: why it failed, without a full stop; empty if it has a spectrum.
-        seconds: time that it took.
-        passing: whether it failed for something that another try may not meet, such as want of memory or disk.
-    """
-
-    site: Absorber
-    result: SiteSpectrum | None
-    error: str
-    seconds: float
+    site: Absorber  # the atom
+    result: SiteSpectrum | None  # its spectrum; None if it failed
+    error: str  # why it failed, without a full stop; empty if it has a spectrum
+    seconds: float  # time that it took
+    # whether it failed for something that another try may not meet, such as want of memory or disk
     passing: bool = False
 
 

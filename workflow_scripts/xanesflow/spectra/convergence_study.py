@@ -33,17 +33,11 @@ COLUMNS = ("site", "key", "value", "finest", "spearman", "rms", "shift_ev", "sec
 
 @dataclass(frozen=True)
 class RungFile:
-    """The runs of a rung.
+    """The runs of a rung."""
 
-    Attributes:
-        key: option.
-        value: that it had.
-        runs: zip of its runs.
-    """
-
-    key: str
-    value: Any
-    runs: Path
+    key: str  # option
+    value: Any  # that it had
+    runs: Path  # zip of its runs
 
 
 def choose_sites(site_table: Path, named: Sequence[str]) -> list[Site]:

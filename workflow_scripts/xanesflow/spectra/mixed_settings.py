@@ -21,15 +21,10 @@ Settings = tuple[str, ...]
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The physics settings of a run.
+    """The physics settings of a run."""
 
-    Attributes:
-        settings: as its inputs have them.
-        imported: whether the run was imported, and not computed by this campaign.
-    """
-
-    settings: Settings
-    imported: bool
+    settings: Settings  # as its inputs have them
+    imported: bool  # whether the run was imported, and not computed by this campaign
 
 
 def other_settings(

@@ -23,23 +23,14 @@ PER_REASON = 6
 
 @dataclass(frozen=True)
 class RejectedExample:
-    """A spectrum that was left out.
+    """A spectrum that was left out."""
 
-    Attributes:
-        material_id: its material.
-        site_index: 0-based index of the absorber into the structure.
-        reason: why it was left out.
-        detail: one sentence on this site.
-        spectrum: (141,) bohr² on the subset's grid, NaN where nothing was computed.
-        badness: the examples with the largest values are stored.
-    """
-
-    material_id: str
-    site_index: int
-    reason: str
-    detail: str
-    spectrum: Array
-    badness: float = 0.0
+    material_id: str  # its material
+    site_index: int  # 0-based index of the absorber into the structure
+    reason: str  # why it was left out
+    detail: str  # one sentence on this site
+    spectrum: Array  # (141,) bohr² on the subset's grid, NaN where nothing was computed
+    badness: float = 0.0  # the examples with the largest values are stored
 
 
 def spectrum_anyway(run: FinishedRun, theory: str, start_ev: float) -> Array | None:

@@ -32,19 +32,12 @@ _COARSE_EV, _FINE_EV = 0.24, 0.02
 
 @dataclass(frozen=True)
 class Similarity:
-    """How similar two spectra are.
+    """How similar two spectra are."""
 
-    Attributes:
-        shift_ev: to be added to the energies of the second spectrum.
-        cosine: between the two at this shift; 1 for the same shape.
-        spearman: their rank correlation at this shift.
-        rms: root mean square of their difference at this shift, each scaled to a mean of 1.
-    """
-
-    shift_ev: float
-    cosine: float
-    spearman: float
-    rms: float
+    shift_ev: float  # to be added to the energies of the second spectrum
+    cosine: float  # between the two at this shift; 1 for the same shape
+    spearman: float  # their rank correlation at this shift
+    rms: float  # root mean square of their difference at this shift, each scaled to a mean of 1
 
 
 def compared_part(energy_ev: Array, values: Array) -> slice:

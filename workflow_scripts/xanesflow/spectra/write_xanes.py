@@ -35,17 +35,11 @@ _NAMED = 12  # most sites that the legend names; more are all drawn grey
 
 @dataclass(frozen=True)
 class Spectra:
-    """Spectra on a common energy grid.
+    """Spectra on a common energy grid."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        sites: each atom with its (n,) cross section in bohr².
-        average: (n,) weighted with the multiplicities; None if a site of the element is missing.
-    """
-
-    energy_ev: Floats
-    sites: tuple[tuple[Absorber, Floats], ...]
-    average: Floats | None
+    energy_ev: Floats  # (n,) absolute photon energies
+    sites: tuple[tuple[Absorber, Floats], ...]  # each atom with its (n,) cross section in bohr²
+    average: Floats | None  # (n,) weighted with the multiplicities; None if a site of the element is missing
 
 
 def expected_time(request: Request, look: QuickLook, workers: int) -> str:

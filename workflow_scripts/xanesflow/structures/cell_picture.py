@@ -20,21 +20,13 @@ _ON_FACE, _LONGER = 0.02, 1.15  # fraction of a cell; bonds are at most so much 
 
 @dataclass(frozen=True, eq=False)
 class CellPicture:
-    """What to draw.
+    """What to draw."""
 
-    Attributes:
-        symbols: of the n atoms.
-        indices: (n,) 0-based atom of the structure that each is, or is an image of.
-        positions: (n, 3) Cartesian, in Å.
-        bonds: (m, 2) numbers of drawn atoms.
-        edges: (12, 2, 3) ends of the cell's edges, in Å.
-    """
-
-    symbols: tuple[str, ...]
-    indices: NDArray[np.int64]
-    positions: Floats
-    bonds: NDArray[np.int64]
-    edges: Floats
+    symbols: tuple[str, ...]  # of the n atoms
+    indices: NDArray[np.int64]  # (n,) 0-based atom of the structure that each is, or is an image of
+    positions: Floats  # (n, 3) Cartesian, in Å
+    bonds: NDArray[np.int64]  # (m, 2) numbers of drawn atoms
+    edges: Floats  # (12, 2, 3) ends of the cell's edges, in Å
 
 
 def picture_of(structure: Structure) -> CellPicture:

@@ -43,23 +43,14 @@ COUNT_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Claims:
-    """What a file states about its crystal besides cell, symmetry and atoms; None if it states nothing.
+    """What a file states about its crystal besides cell, symmetry and atoms; None if it states nothing."""
 
-    Attributes:
-        formula: its sum formula as written.
-        units: formula units in the cell, Z.
-        density: as computed, in g/cm³.
-        measured_density: in g/cm³.
-        volume: of the cell, in Å³.
-        atoms: number of atoms in the cell.
-    """
-
-    formula: str | None = None
-    units: float | None = None
-    density: float | None = None
-    measured_density: float | None = None
-    volume: float | None = None
-    atoms: int | None = None
+    formula: str | None = None  # its sum formula as written
+    units: float | None = None  # formula units in the cell, Z
+    density: float | None = None  # as computed, in g/cm³
+    measured_density: float | None = None  # in g/cm³
+    volume: float | None = None  # of the cell, in Å³
+    atoms: int | None = None  # number of atoms in the cell
 
     @property
     def counts_atoms(self) -> bool:

@@ -28,18 +28,12 @@ _LIST = "`xanesflow structures search` lists the examples, and with a word miner
 
 @dataclass(frozen=True)
 class Absorber:
-    """An atom whose spectrum is computed.
+    """An atom whose spectrum is computed."""
 
-    Attributes:
-        element: its symbol.
-        index: 0-based index into the structure.
-        multiplicity: number of symmetry-equivalent atoms of the cell that it stands for, itself included.
-        cell: number of the cell among those that represent a disordered crystal, from 1; 0: the crystal is ordered.
-    """
-
-    element: str
-    index: int
-    multiplicity: int
+    element: str  # its symbol
+    index: int  # 0-based index into the structure
+    multiplicity: int  # number of symmetry-equivalent atoms of the cell that it stands for, itself included
+    # number of the cell among those that represent a disordered crystal, from 1; 0: the crystal is ordered
     cell: int = 0
 
     @property
@@ -64,48 +58,29 @@ class Absorber:
 
 @dataclass(frozen=True)
 class Given:
-    """A structure as it was read, before its symmetry is known.
+    """A structure as it was read, before its symmetry is known."""
 
-    Attributes:
-        given: what the user named.
-        name: of the structure, fit for a file's name.
-        source: where it comes from, for the header of the table.
-        structure: the crystal.
-        note: how it was read; empty if there is nothing to say.
-    """
-
-    given: str
-    name: str
-    source: str
-    structure: Structure
-    note: str
+    given: str  # what the user named
+    name: str  # of the structure, fit for a file's name
+    source: str  # where it comes from, for the header of the table
+    structure: Structure  # the crystal
+    note: str  # how it was read; empty if there is nothing to say
 
 
 @dataclass(frozen=True)
 class Request:
-    """A structure and its atoms whose spectra are computed.
+    """A structure and its atoms whose spectra are computed."""
 
-    Attributes:
-        name: of the structure, fit for a file's name.
-        source: where the structure comes from, for the header of the table.
-        materials: the structure with its symmetry, or the cells that represent a disordered crystal.
-        structures: the same as pymatgen Structures, by `Absorber.cell`.
-        element: the absorber's symbol.
-        sites: the atoms, in the structure's order.
-        whole: whether the sites stand for all atoms of the element, so that their average is the material's spectrum.
-        notes: what the user should know about structure and element, one sentence each.
-        symprec: tolerance in Å with which the symmetry was found.
-    """
-
-    name: str
-    source: str
-    materials: tuple[Material, ...]
-    structures: Mapping[int, Structure]
-    element: str
-    sites: tuple[Absorber, ...]
+    name: str  # of the structure, fit for a file's name
+    source: str  # where the structure comes from, for the header of the table
+    materials: tuple[Material, ...]  # the structure with its symmetry, or the cells that represent a disordered crystal
+    structures: Mapping[int, Structure]  # the same as pymatgen Structures, by `Absorber.cell`
+    element: str  # the absorber's symbol
+    sites: tuple[Absorber, ...]  # the atoms, in the structure's order
+    # whether the sites stand for all atoms of the element, so that their average is the material's spectrum
     whole: bool
-    notes: tuple[str, ...]
-    symprec: float
+    notes: tuple[str, ...]  # what the user should know about structure and element, one sentence each
+    symprec: float  # tolerance in Å with which the symmetry was found
 
     @property
     def material(self) -> Material:
@@ -137,8 +112,7 @@ def make_request(
     chosen = _element(materials[0], element, site)
     sites: list[Absorber] = []
     for cell, material in enumerate(materials, first):
-        inequivalent = {material.equivalent[i] for i, symbol in enumerate(material.elements) if symbol == chosen}
-        firsts = sorted(inequivalent) if site is None else [site]
+        firsts = material.inequivalent(chosen) if site is None else [site]
         sites += [Absorber(chosen, i, material.multiplicity(i), cell) for i in firsts]
     notes = [sentence for sentence in (found.note, *(material.note for material in materials)) if sentence]
     return Request(

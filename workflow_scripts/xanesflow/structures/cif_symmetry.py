@@ -29,23 +29,14 @@ _SYSTEM = ("_space_group_crystal_system", "_symmetry_cell_setting")
 
 @dataclass(frozen=True)
 class StatedSymmetry:
-    """What a file states about its symmetry; empty or None if it states nothing.
+    """What a file states about its symmetry; empty or None if it states nothing."""
 
-    Attributes:
-        listed: the group of the operations that it lists.
-        hall: the group of its Hall symbol.
-        settings: all settings that its Hermann-Mauguin symbol may mean.
-        name: that symbol as written.
-        tag: the item that holds the name.
-        number: of the space group.
-    """
-
-    listed: Operations | None
-    hall: Operations | None
-    settings: list[Operations]
-    name: str
-    tag: str
-    number: int | None
+    listed: Operations | None  # the group of the operations that it lists
+    hall: Operations | None  # the group of its Hall symbol
+    settings: list[Operations]  # all settings that its Hermann-Mauguin symbol may mean
+    name: str  # that symbol as written
+    tag: str  # the item that holds the name
+    number: int | None  # of the space group
 
     @property
     def number_named(self) -> int | None:

@@ -108,10 +108,7 @@ def collect_structures(
             detail = f"{material.formula} holds no {element}"
             left_out.append(Rejected(material.material_id, -1, "no_absorber", detail))
         else:
-            kinds = sorted(
-                {k for k, symbol in zip(material.equivalent, material.elements, strict=True) if symbol == element}
-            )
-            sites += [(material, kind) for kind in kinds]
+            sites += [(material, first) for first in material.inequivalent(element)]
     counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
     if not sites:
         where = {

@@ -28,19 +28,12 @@ COLUMNS = ["material_id", "same_as", "places_differ", "why", "left_out"]
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A material that is the crystal of another one.
+    """A material that is the crystal of another one."""
 
-    Attributes:
-        material_id: its id.
-        same_as: the material that stands for it, or could.
-        apart: root mean square difference of the places, in (V / atoms)^(1/3).
-        why: the other one stands for it, such as `its id comes first`.
-    """
-
-    material_id: str
-    same_as: str
-    apart: float
-    why: str
+    material_id: str  # its id
+    same_as: str  # the material that stands for it, or could
+    apart: float  # root mean square difference of the places, in (V / atoms)^(1/3)
+    why: str  # the other one stands for it, such as `its id comes first`
 
     def rejected(self) -> Rejected:
         """The row of the rejected table."""

@@ -17,33 +17,26 @@ if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen tak
 
 @dataclass(frozen=True)
 class Material:
-    """A structure that could be read, with its symmetry.
+    """A structure that could be read, with its symmetry."""
 
-    Attributes:
-        material_id: its name, such as `mp-390`.
-        structure: pymatgen's JSON; a string, because it is passed between processes and stored in files.
-        formula: reduced formula.
-        elements: symbol of each atom, in the structure's order.
-        equivalent: for each atom the index of its first symmetry-equivalent atom.
-        note: remarks for the user; empty if there are none.
-        name: of the mineral or compound; empty if there is none.
-        reference: the publication of the structure; empty if it is not known.
-    """
-
-    material_id: str
-    structure: str
-    formula: str
-    elements: tuple[str, ...]
-    equivalent: tuple[int, ...]
-    note: str = ""
-    name: str = ""
-    reference: str = ""
+    material_id: str  # its name, such as `mp-390`
+    structure: str  # pymatgen's JSON; a string, because it is passed between processes and stored in files
+    formula: str  # reduced formula
+    elements: tuple[str, ...]  # symbol of each atom, in the structure's order
+    equivalent: tuple[int, ...]  # for each atom the index of its first symmetry-equivalent atom
+    note: str = ""  # remarks for the user; empty if there are none
+    name: str = ""  # of the mineral or compound; empty if there is none
+    reference: str = ""  # the publication of the structure; empty if it is not known
 
     @property
     def parent(self) -> str:
         """The disordered crystal that this cell represents; empty for other materials."""
         parent = parent_of(self.material_id)
         return "" if parent == self.material_id else parent
+
+    def inequivalent(self, *elements: str) -> list[int]:
+        """The first atom of each set of equivalent ones of some elements, in the structure's order."""
+        return [first for first in sorted(set(self.equivalent)) if self.elements[first] in elements]
 
     def multiplicity(self, site_index: int) -> int:
         """How many symmetry-equivalent atoms of the cell a site stands for, itself included."""
@@ -52,29 +45,18 @@ class Material:
 
 @dataclass(frozen=True)
 class BadStructure:
-    """A structure file that cannot be used.
+    """A structure file that cannot be used."""
 
-    Attributes:
-        material_id: the name that it would have.
-        detail: why, in one sentence.
-        reason: one of `xanesflow.core.reasons.REASONS`.
-    """
-
-    material_id: str
-    detail: str
-    reason: str = "no_structure"
+    material_id: str  # the name that it would have
+    detail: str  # why, in one sentence
+    reason: str = "no_structure"  # one of `xanesflow.core.reasons.REASONS`
 
 
 class SiteCost(NamedTuple):
-    """What a site's simulation is expected to cost.
+    """What a site's simulation is expected to cost."""
 
-    Attributes:
-        cluster_atoms: atoms within 9 Å of the absorber, itself included.
-        core_hours: expected core hours; NaN where no run times are known.
-    """
-
-    cluster_atoms: int
-    core_hours: float
+    cluster_atoms: int  # atoms within 9 Å of the absorber, itself included
+    core_hours: float  # expected core hours; NaN where no run times are known
 
 
 def describe(material_id: str, structure: Structure, *, symprec: float) -> Material | BadStructure:

@@ -32,24 +32,16 @@ MOST_SHARED = 1.05
 
 @dataclass(frozen=True)
 class ListedAtom:
-    """A row of a file's atoms.
+    """A row of a file's atoms."""
 
-    Attributes:
-        label: as the file gives it.
-        symbol: of its element.
-        place: fractional coordinates (3,).
-        last_digit: what one unit of the last digit of each coordinate is worth, or six standard uncertainties if that
-            is more (3,); 0 where it is exact.
-        multiplicity: of its position as the file gives it, None if it does not.
-        occupancy: up to 1.
-    """
-
-    label: str
-    symbol: str
-    place: np.ndarray
+    label: str  # as the file gives it
+    symbol: str  # of its element
+    place: np.ndarray  # fractional coordinates (3,)
+    # what one unit of the last digit of each coordinate is worth, or six standard uncertainties if that is more (3,);
+    # 0 where it is exact
     last_digit: np.ndarray
-    multiplicity: float | None = None
-    occupancy: float = 1.0
+    multiplicity: float | None = None  # of its position as the file gives it, None if it does not
+    occupancy: float = 1.0  # up to 1
 
 
 def place_atoms(atoms: list[ListedAtom], lattice: Lattice, operations: Operations) -> tuple[Structure, list[str]]:

@@ -29,19 +29,13 @@ _EXTENSION = re.compile(r"\s*[:;]\s*([12hr])$|\s+([hr])$|\s*([zs])$", re.IGNOREC
 
 @dataclass(frozen=True)
 class Operations:
-    """A group of symmetry operations in one setting.
+    """A group of symmetry operations in one setting."""
 
-    Attributes:
-        name: for messages, such as `F d -3 m:2`; the tables' name if a file lists the operations.
-        number: of the space group, 1 to 230.
-        order: the same operations in the order of the file or the tables.
-        members: rotation, row by row, and translation in 24ths of the axes (below 24), of each operation.
-    """
-
-    name: str
-    number: int
+    name: str  # for messages, such as `F d -3 m:2`; the tables' name if a file lists the operations
+    number: int  # of the space group, 1 to 230
+    # rotation, row by row, and translation in 24ths of the axes (below 24), of each operation
     members: frozenset[tuple[int, ...]]
-    order: tuple[tuple[int, ...], ...]
+    order: tuple[tuple[int, ...], ...]  # the same operations in the order of the file or the tables
 
     @property
     def rotations(self) -> np.ndarray:

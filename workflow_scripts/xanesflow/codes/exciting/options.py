@@ -8,16 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExcitingOptions:
-    """The section `inputs.exciting` of the configuration.
+    """The section `inputs.exciting` of the configuration."""
 
-    Attributes:
-        energy_window: first and last absolute energy in Hartree, by absorber.
-        kpoint_length: in Å; enough k-points to repeat the cell to a crystal of this size.
-        e_range: eV above the Fermi level that the bands must cover.
-        gqmax: largest |G+q| in 1/Bohr.
-    """
-
-    energy_window: Mapping[str, Sequence[float]]
-    kpoint_length: float
-    e_range: float
-    gqmax: float
+    energy_window: Mapping[str, Sequence[float]]  # first and last absolute energy in Hartree, by absorber
+    kpoint_length: float  # in Å; enough k-points to repeat the cell to a crystal of this size
+    e_range: float  # eV above the Fermi level that the bands must cover
+    gqmax: float  # largest |G+q| in 1/Bohr

@@ -25,21 +25,13 @@ _LOADER = {126, 127}  # exit codes of a program that could not be started
 
 @dataclass(frozen=True)
 class AttemptOutcome:
-    """How an attempt ended.
+    """How an attempt ended."""
 
-    Attributes:
-        reason: one of `xanesflow.core.reasons.REASONS`; empty if the attempt is good.
-        detail: one sentence that explains the reason.
-        exit_code: of FEFF, or of its last module that ran.
-        seconds: duration.
-        fault: what went wrong, if FEFF said it.
-    """
-
-    reason: str
-    detail: str
-    exit_code: int
-    seconds: float
-    fault: Fault | None = None
+    reason: str  # one of `xanesflow.core.reasons.REASONS`; empty if the attempt is good
+    detail: str  # one sentence that explains the reason
+    exit_code: int  # of FEFF, or of its last module that ran
+    seconds: float  # duration
+    fault: Fault | None = None  # what went wrong, if FEFF said it
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry for run.json."""

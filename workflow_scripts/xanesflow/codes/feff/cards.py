@@ -11,21 +11,13 @@ _DEFAULTS = ("", "0", "30", "0.2", "1")  # FEFF's own, for values that the card 
 
 @dataclass(frozen=True)
 class Scf:
-    """The card SCF.
+    """The card SCF."""
 
-    Attributes:
-        radius_a: Å around each atom within which the field scatters.
-        solid: 0 for solids, 1 for molecules.
-        iterations: the most that FEFF may take, up to 100.
-        ca1: convergence factor, the share of the new density in the mixed one.
-        mixed: iterations of simple mixing before Broyden's method begins.
-    """
-
-    radius_a: float
-    solid: str
-    iterations: int
-    ca1: float
-    mixed: str
+    radius_a: float  # Å around each atom within which the field scatters
+    solid: str  # 0 for solids, 1 for molecules
+    iterations: int  # the most that FEFF may take, up to 100
+    ca1: float  # convergence factor, the share of the new density in the mixed one
+    mixed: str  # iterations of simple mixing before Broyden's method begins
 
     def __str__(self) -> str:
         return f"SCF {self.radius_a:g} {self.solid} {self.iterations} {self.ca1:g} {self.mixed}"

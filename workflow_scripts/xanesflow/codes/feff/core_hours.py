@@ -57,23 +57,15 @@ _XANES = (8.0, 0.05)  # FEFF's own largest k and step
 
 @dataclass(frozen=True)
 class Cluster:
-    """What of a site decides FEFF's time.
+    """What of a site decides FEFF's time."""
 
-    Attributes:
-        atoms: within `inputs.feff.radius`, the absorber included.
-        fms_atoms: within the card FMS.
-        fms_rows: rows of the linear system of the full multiple scattering.
-        scf_rows: rows of the system of each unique potential's sphere; empty without a card SCF.
-        energies: of the spectrum.
-        open_shell: whether the structure is a compound of one of Ti..Ni; in the metals the field needs no more
-            iterations than elsewhere.
-    """
-
-    atoms: int
-    fms_atoms: int
-    fms_rows: int
-    scf_rows: tuple[int, ...]
-    energies: int
+    atoms: int  # within `inputs.feff.radius`, the absorber included
+    fms_atoms: int  # within the card FMS
+    fms_rows: int  # rows of the linear system of the full multiple scattering
+    scf_rows: tuple[int, ...]  # rows of the system of each unique potential's sphere; empty without a card SCF
+    energies: int  # of the spectrum
+    # whether the structure is a compound of one of Ti..Ni; in the metals the field needs no more iterations than
+    # elsewhere
     open_shell: bool
 
     @property

@@ -47,17 +47,11 @@ _LAST_LINES = 3
 
 @dataclass(frozen=True)
 class FailedModule:
-    """The first module that failed.
+    """The first module that failed."""
 
-    Attributes:
-        name: as FEFF names its program (`pot`).
-        code: its exit code, 128 + n after signal n.
-        said: what it printed.
-    """
-
-    name: str
-    code: int
-    said: str
+    name: str  # as FEFF names its program (`pot`)
+    code: int  # its exit code, 128 + n after signal n
+    said: str  # what it printed
 
     @property
     def sentence(self) -> str:

@@ -33,21 +33,13 @@ LEAST_RADIUS_A = 3.0
 
 @dataclass(frozen=True)
 class Correction:
-    """A change of feff.inp.
+    """A change of feff.inp."""
 
-    Attributes:
-        card: of feff.inp.
-        value: name of the value that changes.
-        before: old value.
-        after: new value.
-        why: kind of the fault that it corrects.
-    """
-
-    card: str
-    value: str
-    before: float | str
-    after: float
-    why: str
+    card: str  # of feff.inp
+    value: str  # name of the value that changes
+    before: float | str  # old value
+    after: float  # new value
+    why: str  # kind of the fault that it corrects
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry for run.json; the corrections of all engines have `what`, `from` and `to`."""

@@ -34,17 +34,11 @@ _VERTICAL_POINTS = 40  # more than FEFF ever puts off the axis of real energies
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong in a run, as FEFF itself says.
+    """What went wrong in a run, as FEFF itself says."""
 
-    Attributes:
-        kind: a word by which `handlers` choose a correction.
-        reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence.
-    """
-
-    kind: str
-    reason: str
-    detail: str
+    kind: str  # a word by which `handlers` choose a correction
+    reason: str  # one of `xanesflow.core.reasons.REASONS`
+    detail: str  # one sentence
 
 
 _FAULTS = (

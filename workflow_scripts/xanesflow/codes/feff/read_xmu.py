@@ -24,23 +24,14 @@ _FUSED_EXPONENT = re.compile(r"(\d)([+-]\d{3})\b")  # Fortran writes 1.2E-101 as
 
 @dataclass(frozen=True)
 class Xmu:
-    """The content of xmu.dat.
+    """The content of xmu.dat."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section in bohr².
-        chi: (n,) fine structure, mu - mu0 in units of the edge step.
-        atomic_number: of the absorber; None if the header does not name it.
-        shell: of the core hole, such as `K`; None if the header does not name it.
-        background: (n,) the cross section in bohr² without scattering by the neighbours.
-    """
-
-    energy_ev: Array
-    cross_section: Array
-    chi: Array
-    atomic_number: int | None
-    shell: str | None
-    background: Array
+    energy_ev: Array  # (n,) absolute photon energies
+    cross_section: Array  # (n,) absorption cross section in bohr²
+    chi: Array  # (n,) fine structure, mu - mu0 in units of the edge step
+    atomic_number: int | None  # of the absorber; None if the header does not name it
+    shell: str | None  # of the core hole, such as `K`; None if the header does not name it
+    background: Array  # (n,) the cross section in bohr² without scattering by the neighbours
 
 
 def parse_xmu(content: bytes) -> Xmu:

@@ -34,25 +34,15 @@ _MODULE_SECONDS = re.compile(r"^xanesflow: (\w+): ([\d.]+) s$", re.MULTILINE)  #
 
 @dataclass
 class SiteRun:
-    """A site with all its attempts.
+    """A site with all its attempts."""
 
-    Attributes:
-        folder: of the site, with its feff.inp.
-        program: FEFF.
-        time_limit: seconds for all attempts together.
-        max_corrections: attempts after the first.
-        smaller_radius: whether the radius of the self-consistent field may be reduced.
-        outcomes: one for each attempt so far.
-        corrections: changes of feff.inp so far.
-    """
-
-    folder: Path
-    program: Program
-    time_limit: float
-    max_corrections: int
-    smaller_radius: bool
-    outcomes: list[AttemptOutcome] = field(default_factory=list)
-    corrections: list[Correction] = field(default_factory=list)
+    folder: Path  # of the site, with its feff.inp
+    program: Program  # FEFF
+    time_limit: float  # seconds for all attempts together
+    max_corrections: int  # attempts after the first
+    smaller_radius: bool  # whether the radius of the self-consistent field may be reduced
+    outcomes: list[AttemptOutcome] = field(default_factory=list)  # one for each attempt so far
+    corrections: list[Correction] = field(default_factory=list)  # changes of feff.inp so far
     _begin: float = field(default_factory=time.monotonic)
 
     @property

@@ -23,15 +23,10 @@ _SAME_SHELL_A = 1e-4  # atoms whose distances differ by less are sorted by eleme
 
 @dataclass(frozen=True)
 class FeffCluster:
-    """Atoms around an absorber, sorted by distance; the absorber is the first.
+    """Atoms around an absorber, sorted by distance; the absorber is the first."""
 
-    Attributes:
-        symbols: (n,) elements.
-        positions_a: (n, 3) in Å, the absorber at the origin.
-    """
-
-    symbols: tuple[str, ...]
-    positions_a: NDArray[np.float64]
+    symbols: tuple[str, ...]  # (n,) elements
+    positions_a: NDArray[np.float64]  # (n, 3) in Å, the absorber at the origin
 
 
 class Feff:

@@ -17,21 +17,13 @@ FIRST_ITERATIONS = 3
 
 @dataclass(frozen=True)
 class Convergence:
-    """How the self-consistent field developed.
+    """How the self-consistent field developed."""
 
-    Attributes:
-        iterations: number of iterations done.
-        fermi_levels_ev: Fermi level after each.
-        last_change_ev: by how much the last iteration moved it; infinite after a single iteration.
-        ended_early: pot stopped before the last requested iteration because its own criterion was met.
-        converged: pot ended early, or the last change is below 0.3 eV, a fifth of a K edge's width.
-    """
-
-    iterations: int
-    fermi_levels_ev: tuple[float, ...]
-    last_change_ev: float
-    ended_early: bool
-    converged: bool
+    iterations: int  # number of iterations done
+    fermi_levels_ev: tuple[float, ...]  # Fermi level after each
+    last_change_ev: float  # by how much the last iteration moved it; infinite after a single iteration
+    ended_early: bool  # pot stopped before the last requested iteration because its own criterion was met
+    converged: bool  # pot ended early, or the last change is below 0.3 eV, a fifth of a K edge's width
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite last change becomes None."""

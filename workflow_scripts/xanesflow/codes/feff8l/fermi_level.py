@@ -44,15 +44,10 @@ _TRIVALENT = 3  # lanthanoids and actinoids
 
 @dataclass(frozen=True)
 class LearnedLevel:
-    """The model's prediction for a site.
+    """The model's prediction for a site."""
 
-    Attributes:
-        added_ev: FEFF 9's Fermi level minus that of the field.
-        weight: trust in the prediction, from 0 (the site resembles no training site) to 1.
-    """
-
-    added_ev: float
-    weight: float
+    added_ev: float  # FEFF 9's Fermi level minus that of the field
+    weight: float  # trust in the prediction, from 0 (the site resembles no training site) to 1
 
 
 @dataclass(frozen=True)

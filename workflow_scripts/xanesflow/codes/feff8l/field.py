@@ -49,21 +49,13 @@ _RADIUS = re.compile(rf"Overlap\s+0\s+{_NUMBER}")
 
 @dataclass(frozen=True)
 class Field:
-    """The self-consistent field, as pot reports it.
+    """The self-consistent field, as pot reports it."""
 
-    Attributes:
-        header: the 13 reals at the head of pot.pad (hartree, bohr).
-        convergence: how the Fermi level developed.
-        start_ev: Fermi level of the overlapped free atoms.
-        charges: charge transfer of each potential, electrons.
-        norman_radius: of the absorber, Å.
-    """
-
-    header: tuple[float, ...]
-    convergence: Convergence
-    start_ev: float
-    charges: tuple[float, ...]
-    norman_radius: float
+    header: tuple[float, ...]  # the 13 reals at the head of pot.pad (hartree, bohr)
+    convergence: Convergence  # how the Fermi level developed
+    start_ev: float  # Fermi level of the overlapped free atoms
+    charges: tuple[float, ...]  # charge transfer of each potential, electrons
+    norman_radius: float  # of the absorber, Å
 
     @property
     def fermi_ev(self) -> float:

@@ -73,17 +73,11 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class Rung:
-    """Settings of the self-consistent field for one attempt.
+    """Settings of the self-consistent field for one attempt."""
 
-    Attributes:
-        scf_radius: as in `EngineSettings`; None: overlapped free atoms without a self-consistent field.
-        scf_iterations: as in `EngineSettings`.
-        mixing: share of the new density in the first iterations (SCF card, ca).
-    """
-
-    scf_radius: float | None
-    scf_iterations: int
-    mixing: float
+    scf_radius: float | None  # as in `EngineSettings`; None: overlapped free atoms without a self-consistent field
+    scf_iterations: int  # as in `EngineSettings`
+    mixing: float  # share of the new density in the first iterations (SCF card, ca)
 
     def __str__(self) -> str:
         if self.scf_radius is None:

@@ -15,23 +15,14 @@ _COUNTS = 7  # integers at the beginning of the first line
 
 @dataclass(frozen=True)
 class PhaseFile:
-    """What the file holds, in hartree and bohr.
+    """What the file holds, in hartree and bohr."""
 
-    Attributes:
-        counts: the first integers of the file: nsp, ne, ne1, ne3, nph, ihole, ik0.
-        energy: (ne,) complex energies.
-        reference: (ne,) complex reference energies.
-        phases: for each potential (l_max + 1, ne) complex phase shifts.
-        atomic_numbers: Z of each potential.
-        matrix_elements: (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2.
-    """
-
-    counts: tuple[int, ...]
-    energy: NDArray[np.complex128]
-    reference: NDArray[np.complex128]
-    phases: tuple[NDArray[np.complex128], ...]
-    atomic_numbers: tuple[int, ...]
-    matrix_elements: NDArray[np.complex128]
+    counts: tuple[int, ...]  # the first integers of the file: nsp, ne, ne1, ne3, nph, ihole, ik0
+    energy: NDArray[np.complex128]  # (ne,) complex energies
+    reference: NDArray[np.complex128]  # (ne,) complex reference energies
+    phases: tuple[NDArray[np.complex128], ...]  # for each potential (l_max + 1, ne) complex phase shifts
+    atomic_numbers: tuple[int, ...]  # Z of each potential
+    matrix_elements: NDArray[np.complex128]  # (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2
 
 
 def read_phase_file(path: Path) -> PhaseFile:

@@ -24,40 +24,23 @@ class Atomic:
 
     The first `n_axis` energies lie on the line E + iΓ, the others on the vertical line above the Fermi level.
     Energies are in hartree above the potential's zero, lengths in bohr, cross sections in Å².
-
-    Attributes:
-        energy: (ne,) complex energies.
-        reference: (ne,) complex reference energies (interstitial potential with self-energy).
-        n_axis: number of energies on the line E + iΓ.
-        fermi_index: 0-based index of the mesh point at the Fermi level.
-        phases: complex phase shifts of each potential, (l_max + 1, ne).
-        matrix_elements: (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2.
-        edge_step: (ne,) atomic cross section (xsnorm), Å².
-        background: (ne,) complex atomic cross section on the contour (dum1 + i dum2), Å².
-        s02: amplitude factor from pot.
-        fermi: Fermi level.
-        edge: absolute energy of the edge.
-        gamma: half the width of the core hole: the imaginary part Γ of the first energies.
-        positions: (natt, 3) of the cluster's atoms, the absorber first.
-        potential_of: (natt,) index of each atom's potential; the absorber's is 0.
-        atomic_numbers: Z of each potential.
     """
 
-    energy: NDArray[np.complex128]
-    reference: NDArray[np.complex128]
-    n_axis: int
-    fermi_index: int
-    phases: tuple[NDArray[np.complex128], ...]
-    matrix_elements: NDArray[np.complex128]
-    edge_step: NDArray[np.float64]
-    background: NDArray[np.complex128]
-    s02: float
-    fermi: float
-    edge: float
-    gamma: float
-    positions: NDArray[np.float64]
-    potential_of: NDArray[np.int64]
-    atomic_numbers: tuple[int, ...]
+    energy: NDArray[np.complex128]  # (ne,) complex energies
+    reference: NDArray[np.complex128]  # (ne,) complex reference energies (interstitial potential with self-energy)
+    n_axis: int  # number of energies on the line E + iΓ
+    fermi_index: int  # 0-based index of the mesh point at the Fermi level
+    phases: tuple[NDArray[np.complex128], ...]  # complex phase shifts of each potential, (l_max + 1, ne)
+    matrix_elements: NDArray[np.complex128]  # (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2
+    edge_step: NDArray[np.float64]  # (ne,) atomic cross section (xsnorm), Å²
+    background: NDArray[np.complex128]  # (ne,) complex atomic cross section on the contour (dum1 + i dum2), Å²
+    s02: float  # amplitude factor from pot
+    fermi: float  # Fermi level
+    edge: float  # absolute energy of the edge
+    gamma: float  # half the width of the core hole: the imaginary part Γ of the first energies
+    positions: NDArray[np.float64]  # (natt, 3) of the cluster's atoms, the absorber first
+    potential_of: NDArray[np.int64]  # (natt,) index of each atom's potential; the absorber's is 0
+    atomic_numbers: tuple[int, ...]  # Z of each potential
 
     @property
     def momentum(self) -> NDArray[np.complex128]:

@@ -65,22 +65,14 @@ class _Plan:
     Kept channels scatter to all orders. The rows are all channels, the kept ones first; the columns are the kept ones.
     Each matrix element is an unnormalised sum over the orbit of the column's atom, which amounts to a similarity
     transform of the symmetric matrix.
-
-    Attributes:
-        places: (order, rows, columns) indices into the list [g, -g, 0] of all propagators' elements.
-        kind: (rows,) potential of each row's atom.
-        l: (rows,) of each row's channel.
-        size: (rows,) number of atoms in the row's orbit.
-        n_kept: number of columns.
-        absorber: rows of the absorber's dipole channels in this representation.
     """
 
-    places: Integers
-    kind: Integers
-    l: Integers
-    size: Integers
-    n_kept: int
-    absorber: list[int]
+    places: Integers  # (order, rows, columns) indices into the list [g, -g, 0] of all propagators' elements
+    kind: Integers  # (rows,) potential of each row's atom
+    l: Integers  # (rows,) of each row's channel
+    size: Integers  # (rows,) number of atoms in the row's orbit
+    n_kept: int  # number of columns
+    absorber: list[int]  # rows of the absorber's dipole channels in this representation
 
 
 class Scattering:

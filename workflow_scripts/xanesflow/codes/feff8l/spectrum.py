@@ -23,19 +23,12 @@ _LOWEST_HEIGHT_EV = 0.1  # lower points of the vertical line add nothing to the 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A K-edge absorption spectrum.
+    """A K-edge absorption spectrum."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section in bohr².
-        background: (n,) the same without scattering by the neighbours.
-        n_solved: number of energies at which scattering was solved.
-    """
-
-    energy_ev: Floats
-    cross_section: Floats
-    background: Floats
-    n_solved: int
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) absorption cross section in bohr²
+    background: Floats  # (n,) the same without scattering by the neighbours
+    n_solved: int  # number of energies at which scattering was solved
 
 
 def fms_cluster(atomic: Atomic, radius: float) -> tuple[Floats, NDArray[np.int64]]:

@@ -24,17 +24,11 @@ _INNER_ATOMS = 24  # number of inner atoms among whose positions axes are search
 
 @dataclass(frozen=True)
 class SignGroup:
-    """Operations that change signs of coordinates.
+    """Operations that change signs of coordinates."""
 
-    Attributes:
-        frame: (3, 3), the rows are the axes; `positions @ frame.T` gives positions in this frame.
-        signs: (order, 3) of ±1, the identity first.
-        images: (order, n) index of the atom onto which each operation maps each atom.
-    """
-
-    frame: Floats
-    signs: NDArray[np.int64]
-    images: NDArray[np.int64]
+    frame: Floats  # (3, 3), the rows are the axes; `positions @ frame.T` gives positions in this frame
+    signs: NDArray[np.int64]  # (order, 3) of ±1, the identity first
+    images: NDArray[np.int64]  # (order, n) index of the atom onto which each operation maps each atom
 
 
 def find_sign_group(positions: Floats, kinds: NDArray[np.int64]) -> SignGroup:

@@ -17,34 +17,22 @@ from xanesflow.core.errors import XanesflowError
 
 @dataclass(frozen=True)
 class Potential:
-    """A kind of atoms that share one potential.
+    """A kind of atoms that share one potential."""
 
-    Attributes:
-        atomic_number: Z.
-        symbol: of the element.
-        count: number of atoms of the material's formula that it represents.
-    """
-
-    atomic_number: int
-    symbol: str
-    count: float
+    atomic_number: int  # Z
+    symbol: str  # of the element
+    count: float  # number of atoms of the material's formula that it represents
 
 
 @dataclass(frozen=True)
 class Feff8lCluster:
-    """Atoms around an absorber.
+    """Atoms around an absorber."""
 
-    Attributes:
-        positions: (n, 3) in Å, the absorber first and at the origin, then by distance.
-        potentials: the absorber's first, then one for each element around it.
-        potential_of: (n,) index of each atom's potential.
-        traits: features of crystal and absorber for the learned Fermi level (see `fermi_level.describe`); None: there
-            is no model for the absorber's element.
-    """
-
-    positions: NDArray[np.float64]
-    potentials: tuple[Potential, ...]
-    potential_of: NDArray[np.int64]
+    positions: NDArray[np.float64]  # (n, 3) in Å, the absorber first and at the origin, then by distance
+    potentials: tuple[Potential, ...]  # the absorber's first, then one for each element around it
+    potential_of: NDArray[np.int64]  # (n,) index of each atom's potential
+    # features of crystal and absorber for the learned Fermi level (see `fermi_level.describe`); None: there is no
+    # model for the absorber's element
     traits: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:

@@ -50,19 +50,12 @@ class Attempt:
 
 @dataclass(frozen=True)
 class XanesResult:
-    """The K-edge XANES of a site.
+    """The K-edge XANES of a site."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section in bohr².
-        background: (n,) the same without scattering by the neighbours.
-        record: provenance: rung, attempts, convergence of the field, Fermi level, edge, settings, seconds.
-    """
-
-    energy_ev: Floats
-    cross_section: Floats
-    background: Floats
-    record: dict[str, Any]
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) absorption cross section in bohr²
+    background: Floats  # (n,) the same without scattering by the neighbours
+    record: dict[str, Any]  # provenance: rung, attempts, convergence of the field, Fermi level, edge, settings, seconds
 
 
 def compute_xanes(

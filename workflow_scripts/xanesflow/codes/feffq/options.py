@@ -53,17 +53,11 @@ SETTINGS: Mapping[str, QuickSettings] = {
 
 @dataclass(frozen=True)
 class FeffqOptions:
-    """How quick FEFF is run.
+    """How quick FEFF is run."""
 
-    Attributes:
-        settings: name of the settings.
-        time_limit: seconds for all attempts at a site.
-        max_corrections: attempts after the first.
-    """
-
-    settings: QuickName = "fast"
-    time_limit: float = 3600.0
-    max_corrections: int = 3
+    settings: QuickName = "fast"  # name of the settings
+    time_limit: float = 3600.0  # seconds for all attempts at a site
+    max_corrections: int = 3  # attempts after the first
 
     @classmethod
     def of_run(cls, settings: Mapping[str, Any]) -> FeffqOptions:

@@ -27,23 +27,14 @@ class Photon:
 
 @dataclass(frozen=True)
 class OceanInput:
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        found: whether there is an input.
-        absorbers: symbols of the elements whose edge is computed.
-        levels: of the holes, such as `1s`.
-        volume: of the cell in bohr³; None: the input does not say.
-        photons: by number.
-        gaussian_ev: `bse.core.gauss_broaden` of OCEAN 3; 0: none.
-    """
-
-    found: bool
-    absorbers: tuple[str, ...]
-    levels: tuple[str, ...]
-    volume: float | None
-    photons: dict[int, Photon]
-    gaussian_ev: float = 0.0
+    found: bool  # whether there is an input
+    absorbers: tuple[str, ...]  # symbols of the elements whose edge is computed
+    levels: tuple[str, ...]  # of the holes, such as `1s`
+    volume: float | None  # of the cell in bohr³; None: the input does not say
+    photons: dict[int, Photon]  # by number
+    gaussian_ev: float = 0.0  # `bse.core.gauss_broaden` of OCEAN 3; 0: none
 
 
 def read_input(files: Mapping[str, bytes]) -> OceanInput:

@@ -6,7 +6,6 @@ all, the exit code is `kill_on_exit.NOT_STARTED`, and only the reason is printed
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -14,8 +13,7 @@ import warnings
 from pathlib import Path
 
 from xanesflow.codes.run_in_folder import run_in_folder
-from xanesflow.codes.vasp.step_job import JOB, RESULT
-from xanesflow.core.files import write_text
+from xanesflow.codes.vasp.step_job import JOB
 from xanesflow.running.kill_on_exit import NOT_STARTED
 
 
@@ -33,10 +31,9 @@ def _work(folder: Path) -> int:
     except NotStartedError as error:
         sys.stdout.write(f"{error}\n")
         return NOT_STARTED
-    except FailedRunError as error:
-        write_text(folder / RESULT, json.dumps({"reason": error.reason, "detail": str(error)}))
-        sys.stdout.write(f"VASP said: {last_words(folder)}\nERROR: {error}\n")
-        return 1
+    except FailedRunError:
+        sys.stdout.write(f"VASP said: {last_words(folder)}\n")
+        raise
     sys.stdout.write(f"good: E0 = {figures['energy_ev']:.6f} eV\n")
     return 0
 

@@ -25,31 +25,18 @@ _SAME = 1e-6  # relative tolerance of values that both steps must share
 
 @dataclass(frozen=True)
 class Figures:
-    """The recorded figures of a good step.
+    """The recorded figures of a good step."""
 
-    Attributes:
-        vasp_version: as vasprun.xml names it.
-        energy_ev: E0 of OSZICAR's last line, the total energy for vanishing smearing.
-        fermi_ev: Fermi energy.
-        bands: number of bands.
-        k_points: number of irreducible k-points.
-        electronic_steps: of the last ionic step, which is the only one.
-        cutoff_ev: plane waves up to this energy (ENCUT).
-        volume_a3: of the supercell in Å³.
-        atoms: in the supercell.
-        potcar_titles: of the POTCARs, as VASP names them, each once.
-    """
-
-    vasp_version: str
-    energy_ev: float
-    fermi_ev: float
-    bands: int
-    k_points: int
-    electronic_steps: int
-    cutoff_ev: float
-    volume_a3: float
-    atoms: int
-    potcar_titles: tuple[str, ...]
+    vasp_version: str  # as vasprun.xml names it
+    energy_ev: float  # E0 of OSZICAR's last line, the total energy for vanishing smearing
+    fermi_ev: float  # Fermi energy
+    bands: int  # number of bands
+    k_points: int  # number of irreducible k-points
+    electronic_steps: int  # of the last ionic step, which is the only one
+    cutoff_ev: float  # plane waves up to this energy (ENCUT)
+    volume_a3: float  # of the supercell in Å³
+    atoms: int  # in the supercell
+    potcar_titles: tuple[str, ...]  # of the POTCARs, as VASP names them, each once
 
 
 def check_step(folder: Path) -> Figures:

@@ -13,19 +13,12 @@ _KEYS = ("core_level", "broadening", "shift")
 
 @dataclass(frozen=True)
 class Processing:
-    """The constants for the spectra of an element.
+    """The constants for the spectra of an element."""
 
-    Attributes:
-        core_level_ev: ε_core, the energy of the absorber's 1s level in its POTCAR.
-        broadening_ev: full width of the Lorentzian at half its maximum.
-        shift_ev: empirical shift, which corrects the error of the total energies.
-        start_ev: first energy of the dataset's grid.
-    """
-
-    core_level_ev: float
-    broadening_ev: float
-    shift_ev: float
-    start_ev: float
+    core_level_ev: float  # ε_core, the energy of the absorber's 1s level in its POTCAR
+    broadening_ev: float  # full width of the Lorentzian at half its maximum
+    shift_ev: float  # empirical shift, which corrects the error of the total energies
+    start_ev: float  # first energy of the dataset's grid
 
 
 def processing_of(subset: str, values: Mapping[str, float], *, start_ev: float) -> Processing:

@@ -26,17 +26,11 @@ _FILLED_EV = 1.0  # absorption further than this below the Fermi level cannot be
 
 @dataclass(frozen=True)
 class VaspSpectrum:
-    """A broadened spectrum on VASP's grid, up to the end of its bands.
+    """A broadened spectrum on VASP's grid, up to the end of its bands."""
 
-    Attributes:
-        energy_ev: (n,) absolute photon energies.
-        cross_section: (n,) absorption cross section of the absorber in bohr².
-        edge_ev: the first energy with absorption before the broadening.
-    """
-
-    energy_ev: Array
-    cross_section: Array
-    edge_ev: float
+    energy_ev: Array  # (n,) absolute photon energies
+    cross_section: Array  # (n,) absorption cross section of the absorber in bohr²
+    edge_ev: float  # the first energy with absorption before the broadening
 
 
 def cross_section(energies_ev: Array, epsilon2: Array, volume_a3: float) -> Array:

@@ -37,34 +37,21 @@ _SAME_A = 0.02  # coordinates of a POSCAR may have few digits
 
 @dataclass(frozen=True)
 class Step:
-    """A good ground state.
+    """A good ground state."""
 
-    Attributes:
-        figures: as in its run.json (`check_step.Figures`).
-        incar: its tags.
-    """
-
-    figures: Mapping[str, Any]
-    incar: Mapping[str, Any]
+    figures: Mapping[str, Any]  # as in its run.json (`check_step.Figures`)
+    incar: Mapping[str, Any]  # its tags
 
 
 @dataclass(frozen=True)
 class CoreHole:
-    """The data of a spectrum.
+    """The data of a spectrum."""
 
-    Attributes:
-        energies_ev: (n,) relative to the core level.
-        epsilon2: (n,) imaginary part of the dielectric function, the mean of xx, yy and zz.
-        fermi_ev: Fermi energy of the core hole step: the bottom of its conduction band, which holds the electron.
-        delta_scf_ev: total energy of the core hole step minus that of the ground state.
-        volume_a3: of the supercell in Å³.
-    """
-
-    energies_ev: NDArray[np.float64]
-    epsilon2: NDArray[np.float64]
-    fermi_ev: float
-    delta_scf_ev: float
-    volume_a3: float
+    energies_ev: NDArray[np.float64]  # (n,) relative to the core level
+    epsilon2: NDArray[np.float64]  # (n,) imaginary part of the dielectric function, the mean of xx, yy and zz
+    fermi_ev: float  # Fermi energy of the core hole step: the bottom of its conduction band, which holds the electron
+    delta_scf_ev: float  # total energy of the core hole step minus that of the ground state
+    volume_a3: float  # of the supercell in Å³
 
 
 def step_files(folder: Path) -> dict[str, bytes]:

@@ -20,24 +20,15 @@ MUST_AGREE = ("ENCUT", "PREC", "LREAL", "ISMEAR", "SIGMA", "GGA", "LASPH", "ADDG
 
 @dataclass(frozen=True)
 class Job:
-    """The job of a folder.
+    """The job of a folder."""
 
-    Attributes:
-        command: starts VASP.
-        max_errors: corrections before custodian gives up.
-        max_bands: largest NBANDS that a correction may set.
-        frozen_after: seconds without output after which VASP counts as hung.
-        poll: seconds between two checks that it still runs.
-        monitor_every: seconds between two checks of its output.
-        absorber: fractional coordinates (3,) of the core hole in the supercell; None: the ground state.
-    """
-
-    command: tuple[str, ...]
-    max_errors: int
-    max_bands: int
-    frozen_after: float
-    poll: float
-    monitor_every: float
+    command: tuple[str, ...]  # starts VASP
+    max_errors: int  # corrections before custodian gives up
+    max_bands: int  # largest NBANDS that a correction may set
+    frozen_after: float  # seconds without output after which VASP counts as hung
+    poll: float  # seconds between two checks that it still runs
+    monitor_every: float  # seconds between two checks of its output
+    # fractional coordinates (3,) of the core hole in the supercell; None: the ground state
     absorber: list[float] | None = None
 
     def write(self, folder: Path, **besides: Any) -> None:

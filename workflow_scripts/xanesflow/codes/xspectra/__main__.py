@@ -5,27 +5,19 @@ Exit code 0: the step is good; 1: it is not, and result.json says why; 2: a wron
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from pathlib import Path
 
 from xanesflow.codes.run_in_folder import run_in_folder
-from xanesflow.codes.xspectra.hole_job import JOB, RESULT
-from xanesflow.core.files import write_text
+from xanesflow.codes.xspectra.hole_job import JOB
 
 
 def _work(folder: Path) -> int:
     warnings.simplefilter("ignore")
     from xanesflow.codes.xspectra.run_hole_step import run_hole_step
-    from xanesflow.core.errors import FailedRunError
 
-    try:
-        result = run_hole_step(folder)
-    except FailedRunError as error:
-        write_text(folder / RESULT, json.dumps({"reason": error.reason, "detail": str(error)}))
-        sys.stdout.write(f"ERROR: {error}\n")
-        return 1
+    result = run_hole_step(folder)
     sys.stdout.write(f"good: total energy {result['energy_ry']:.6f} Ry\n")
     return 0
 

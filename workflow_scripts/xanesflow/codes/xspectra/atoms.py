@@ -15,29 +15,17 @@ from xanesflow.core.text import listing
 
 @dataclass(frozen=True)
 class Atom:
-    """The input of an atom.
+    """The input of an atom."""
 
-    Attributes:
-        charge: of the nucleus.
-        filled: the electrons inside the 1s shell's, such as `2s2 2p6 3s2 3p6`.
-        valence: with its electrons where the atom is neutral; `{d}` takes the electron of the hole.
-        d_electrons: of the open shell that takes it, in the neutral atom; 0: the atom is never an absorber.
-        rcloc: radius of the local potential.
-        rcore: radius inside which the core charge is smooth.
-        waves: the lines of the pseudopotential: `label n l occupation energy rcut rcutus`.
-        projectors: the lines of the reconstruction.
-        ions: valence of two other configurations, for the test of total energies.
-    """
-
-    charge: int
-    filled: str
-    valence: str
-    d_electrons: int
-    rcloc: float
-    rcore: float
-    waves: tuple[str, ...]
-    projectors: tuple[str, ...]
-    ions: tuple[str, ...]
+    charge: int  # of the nucleus
+    filled: str  # the electrons inside the 1s shell's, such as `2s2 2p6 3s2 3p6`
+    valence: str  # with its electrons where the atom is neutral; `{d}` takes the electron of the hole
+    d_electrons: int  # of the open shell that takes it, in the neutral atom; 0: the atom is never an absorber
+    rcloc: float  # radius of the local potential
+    rcore: float  # radius inside which the core charge is smooth
+    waves: tuple[str, ...]  # the lines of the pseudopotential: `label n l occupation energy rcut rcutus`
+    projectors: tuple[str, ...]  # the lines of the reconstruction
+    ions: tuple[str, ...]  # valence of two other configurations, for the test of total energies
 
 
 def _metal(charge: int, *, d: int, s: int, scale: float) -> Atom:

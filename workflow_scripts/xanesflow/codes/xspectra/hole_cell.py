@@ -26,17 +26,11 @@ _STAND_IN = "Xe"  # for the absorber, when the symmetry with the hole is looked 
 
 @dataclass(frozen=True)
 class HoleCell:
-    """A cell with one absorber, in the orientation of the crystal.
+    """A cell with one absorber, in the orientation of the crystal."""
 
-    Attributes:
-        structure: its atoms; the absorber comes first.
-        rotations: Cartesian rotations of the cell that leave the absorber where it is.
-        distance_a: from the hole to its nearest image, in Å.
-    """
-
-    structure: Structure
-    rotations: list[Array]
-    distance_a: float
+    structure: Structure  # its atoms; the absorber comes first
+    rotations: list[Array]  # Cartesian rotations of the cell that leave the absorber where it is
+    distance_a: float  # from the hole to its nearest image, in Å
 
     def grid(self, length_a: float) -> tuple[int, int, int]:
         """Return the number of k-points along each vector that repeat the cell to a crystal of a size in Å."""

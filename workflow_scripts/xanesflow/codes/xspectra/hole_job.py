@@ -15,39 +15,23 @@ JOB, RESULT, GROUND_STATE, LANCZOS = "job.json", "result.json", "ground_state.js
 
 @dataclass(frozen=True)
 class HoleJob:
-    """The job of a folder.
+    """The job of a folder."""
 
-    Attributes:
-        command: words before the programs.
-        element: of the absorber.
-        structure: of the cell, as a dictionary of pymatgen; the absorber comes first.
-        cutoffs: of waves and charge in Ry.
-        field_grid: k-points of the field.
-        spectrum_grid: k-points of the spectrum; None: the ground state.
-        spectrum_shift: 1 where these are moved by half a step.
-        pairs: k-point, axis and number of pairs that follow from it.
-        half_width_ev: half width for which the recursion converges.
-        steps: most Lanczos steps.
-        metals: whether a ground state without gap is good.
-        max_corrections: further attempts at the field.
-        steps_folder: where finished steps are kept until the run is finished (see `saved_steps`); None: nowhere.
-        keep_steps: whether they stay there afterwards.
-    """
-
-    command: list[str]
-    element: str
-    structure: dict[str, Any]
-    cutoffs: tuple[float, float]
-    field_grid: tuple[int, int, int]
-    spectrum_grid: tuple[int, int, int] | None
-    spectrum_shift: tuple[int, int, int]
-    pairs: list[tuple[int, int, int]]
-    half_width_ev: float
-    steps: int
-    metals: bool
-    max_corrections: int
+    command: list[str]  # words before the programs
+    element: str  # of the absorber
+    structure: dict[str, Any]  # of the cell, as a dictionary of pymatgen; the absorber comes first
+    cutoffs: tuple[float, float]  # of waves and charge in Ry
+    field_grid: tuple[int, int, int]  # k-points of the field
+    spectrum_grid: tuple[int, int, int] | None  # k-points of the spectrum; None: the ground state
+    spectrum_shift: tuple[int, int, int]  # 1 where these are moved by half a step
+    pairs: list[tuple[int, int, int]]  # k-point, axis and number of pairs that follow from it
+    half_width_ev: float  # half width for which the recursion converges
+    steps: int  # most Lanczos steps
+    metals: bool  # whether a ground state without gap is good
+    max_corrections: int  # further attempts at the field
+    # where finished steps are kept until the run is finished (see `saved_steps`); None: nowhere
     steps_folder: str | None = None
-    keep_steps: bool = False
+    keep_steps: bool = False  # whether they stay there afterwards
 
     def write(self, folder: Path) -> None:
         """Write job.json."""

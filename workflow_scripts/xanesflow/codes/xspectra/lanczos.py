@@ -27,19 +27,12 @@ _SAME_POINT = 1e-4  # steps of the grid
 
 @dataclass(frozen=True)
 class Chain:
-    """The Lanczos chain of one k-point and polarisation.
+    """The Lanczos chain of one k-point and polarisation."""
 
-    Attributes:
-        weight: part of the average over k-points and polarisations that it stands for.
-        norm: of the first vector.
-        a: (m,) diagonal in Ry.
-        b: (m - 1,) beside it in Ry.
-    """
-
-    weight: float
-    norm: float
-    a: Array
-    b: Array
+    weight: float  # part of the average over k-points and polarisations that it stands for
+    norm: float  # of the first vector
+    a: Array  # (m,) diagonal in Ry
+    b: Array  # (m - 1,) beside it in Ry
 
 
 def signed_axes(rotations: Sequence[Array]) -> list[Array]:

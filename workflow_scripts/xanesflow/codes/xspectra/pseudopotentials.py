@@ -37,23 +37,14 @@ _DATE = re.compile(r'\bdate="[^"]*"')
 
 @dataclass(frozen=True)
 class Pseudopotential:
-    """A pseudopotential that passed the tests.
+    """A pseudopotential that passed the tests."""
 
-    Attributes:
-        name: of its file in the folder, such as `Ti.fch.upf`.
-        sha256: of the file, without its date.
-        core_ry: what must be added to an energy of `pw.x` for this atom: all electrons minus pseudopotential.
-        worst_level_ry: largest difference of an eigenvalue.
-        least_overlap: smallest eigenvalue of 1 + QG.
-        worst_ion_ry: largest difference of an ion's energy.
-    """
-
-    name: str
-    sha256: str
-    core_ry: float
-    worst_level_ry: float
-    least_overlap: float
-    worst_ion_ry: float
+    name: str  # of its file in the folder, such as `Ti.fch.upf`
+    sha256: str  # of the file, without its date
+    core_ry: float  # what must be added to an energy of `pw.x` for this atom: all electrons minus pseudopotential
+    worst_level_ry: float  # largest difference of an eigenvalue
+    least_overlap: float  # smallest eigenvalue of 1 + QG
+    worst_ion_ry: float  # largest difference of an ion's energy
 
 
 def make_pseudopotential(element: str, folder: Path, *, hole: bool, program: str = "ld1.x") -> Pseudopotential:

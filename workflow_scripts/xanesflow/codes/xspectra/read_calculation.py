@@ -31,35 +31,20 @@ END = "END JOB XSpectra"
 
 @dataclass(frozen=True)
 class Calculation:
-    """One calculation, of one polarisation.
+    """One calculation, of one polarisation."""
 
-    Attributes:
-        name: of its output, relative to the run's folder.
-        version: of XSpectra.
-        absorber: symbol of the element; empty: the files do not say.
-        edge: such as `K`.
-        direction: (3,) of the light, Cartesian, of unit length.
-        polarisation: the direction as the input gives it.
-        half_width_ev: half width of the Lorentzian; None: not constant.
-        energy_zero_ev: in the band structure, from which energies count; None: the output does not say.
-        fault: why it cannot be used; empty: it can.
-        reason: of the fault, one of `xanesflow.core.reasons.REASONS`.
-        energy_ev: (n,) relative to `energy_zero_ev`.
-        cross_section: (n,) in bohr².
-    """
-
-    name: str
-    version: str
-    absorber: str
-    edge: str
-    direction: tuple[float, float, float]
-    polarisation: str
-    half_width_ev: float | None
-    energy_zero_ev: float | None
-    fault: str
-    reason: str
-    energy_ev: Array
-    cross_section: Array
+    name: str  # of its output, relative to the run's folder
+    version: str  # of XSpectra
+    absorber: str  # symbol of the element; empty: the files do not say
+    edge: str  # such as `K`
+    direction: tuple[float, float, float]  # (3,) of the light, Cartesian, of unit length
+    polarisation: str  # the direction as the input gives it
+    half_width_ev: float | None  # half width of the Lorentzian; None: not constant
+    energy_zero_ev: float | None  # in the band structure, from which energies count; None: the output does not say
+    fault: str  # why it cannot be used; empty: it can
+    reason: str  # of the fault, one of `xanesflow.core.reasons.REASONS`
+    energy_ev: Array  # (n,) relative to `energy_zero_ev`
+    cross_section: Array  # (n,) in bohr²
 
 
 def is_output(content: bytes) -> bool:

@@ -34,19 +34,12 @@ _DONE = "convergence has been achieved"
 
 @dataclass(frozen=True)
 class ConvergedField:
-    """A converged field.
+    """A converged field."""
 
-    Attributes:
-        energy_ry: total energy.
-        fermi_ev: Fermi level.
-        smearing_ry: contribution of the smearing to the energy; large for a metal.
-        version: of Quantum ESPRESSO.
-    """
-
-    energy_ry: float
-    fermi_ev: float
-    smearing_ry: float
-    version: str
+    energy_ry: float  # total energy
+    fermi_ev: float  # Fermi level
+    smearing_ry: float  # contribution of the smearing to the energy; large for a metal
+    version: str  # of Quantum ESPRESSO
 
 
 def read_field(printed: str) -> ConvergedField:

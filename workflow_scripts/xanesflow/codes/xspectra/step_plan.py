@@ -25,27 +25,16 @@ _CHAIN_S = 0.007  # seconds of a recursion by n²; 24 atoms take 4 s
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The plan of a site.
+    """The plan of a site."""
 
-    Attributes:
-        atoms: in the cell.
-        distance_a: from the hole to its nearest image.
-        field_grid: k-points of the field.
-        spectrum_grid: k-points of the spectrum.
-        spectrum_shift: 1 where they are moved by half a step.
-        pairs: (k-point, axis) -> number of pairs that follow from it by symmetry.
-        memory_mb: expected.
-        seconds: of one processor, expected.
-    """
-
-    atoms: int
-    distance_a: float
-    field_grid: tuple[int, int, int]
-    spectrum_grid: tuple[int, int, int]
-    spectrum_shift: tuple[int, int, int]
-    pairs: dict[tuple[int, int], int]
-    memory_mb: float
-    seconds: float
+    atoms: int  # in the cell
+    distance_a: float  # from the hole to its nearest image
+    field_grid: tuple[int, int, int]  # k-points of the field
+    spectrum_grid: tuple[int, int, int]  # k-points of the spectrum
+    spectrum_shift: tuple[int, int, int]  # 1 where they are moved by half a step
+    pairs: dict[tuple[int, int], int]  # (k-point, axis) -> number of pairs that follow from it by symmetry
+    memory_mb: float  # expected
+    seconds: float  # of one processor, expected
 
     def sentence(self) -> str:
         """Return the plan as one line."""

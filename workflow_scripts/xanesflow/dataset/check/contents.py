@@ -35,19 +35,12 @@ UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 @dataclass(frozen=True)
 class Cell:
-    """The parts of a structure that the checks need.
+    """The parts of a structure that the checks need."""
 
-    Attributes:
-        elements: symbol of each atom, in order.
-        volume: volume of the cell in Å³.
-        data: the structure as pymatgen's dictionary.
-        about: its name, reference and parent, as far as the file has them.
-    """
-
-    elements: tuple[str, ...]
-    volume: float
-    data: dict[str, Any]
-    about: dict[str, str] = field(default_factory=dict)
+    elements: tuple[str, ...]  # symbol of each atom, in order
+    volume: float  # volume of the cell in Å³
+    data: dict[str, Any]  # the structure as pymatgen's dictionary
+    about: dict[str, str] = field(default_factory=dict)  # its name, reference and parent, as far as the file has them
 
     @cached_property
     def formula(self) -> str:
@@ -59,19 +52,13 @@ class Cell:
 
 @dataclass
 class SubsetContents:
-    """A subset, with those of its arrays that are intact.
+    """A subset, with those of its arrays that are intact."""
 
-    Attributes:
-        name: such as `Cu_FEFF`.
-        group: its group in the open file.
-        arrays: arrays by name, including `features/<featurizer>`. All but the energies have one row for each site.
-        rejected: the four columns of the rejected table; None if one is missing.
-    """
-
-    name: str
-    group: h5py.Group
+    name: str  # such as `Cu_FEFF`
+    group: h5py.Group  # its group in the open file
+    # arrays by name, including `features/<featurizer>`. All but the energies have one row for each site.
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    rejected: dict[str, NDArray[Any]] | None = None
+    rejected: dict[str, NDArray[Any]] | None = None  # the four columns of the rejected table; None if one is missing
 
     @property
     def element(self) -> str:
@@ -112,22 +99,14 @@ class SubsetContents:
 
 @dataclass
 class FileContents:
-    """A dataset file: its subsets and structures.
-
-    Attributes:
-        version: schema version.
-        subsets: subsets by name.
-        structures: the structures that could be read, by name in the file.
-        unreadable: names of the structures that could not be read.
-        findings: everything that is missing or cannot be read.
-    """
+    """A dataset file: its subsets and structures."""
 
     file: h5py.File
-    version: str
-    subsets: dict[str, SubsetContents] = field(default_factory=dict)
-    structures: dict[str, Cell] = field(default_factory=dict)
-    unreadable: set[str] = field(default_factory=set)
-    findings: list[Finding] = field(default_factory=list)
+    version: str  # schema version
+    subsets: dict[str, SubsetContents] = field(default_factory=dict)  # subsets by name
+    structures: dict[str, Cell] = field(default_factory=dict)  # the structures that could be read, by name in the file
+    unreadable: set[str] = field(default_factory=set)  # names of the structures that could not be read
+    findings: list[Finding] = field(default_factory=list)  # everything that is missing or cannot be read
 
     def structure_of(self, subset: str, material_id: str) -> str | None:
         """Name of the structure to which a subset's site indices of a material refer; None if there is none."""

@@ -27,19 +27,12 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found.
+    """One thing that a check found."""
 
-    Attributes:
-        check: one of `CHECKS`.
-        place: subset, array or structure in the file; empty for the file as a whole.
-        sentence: what is wrong, or what you should know.
-        fault: whether the finding makes the dataset invalid.
-    """
-
-    check: str
-    place: str
-    sentence: str
-    fault: bool = True
+    check: str  # one of `CHECKS`
+    place: str  # subset, array or structure in the file; empty for the file as a whole
+    sentence: str  # what is wrong, or what you should know
+    fault: bool = True  # whether the finding makes the dataset invalid
 
     def __str__(self) -> str:
         return f"{self.place}: {self.sentence}" if self.place else self.sentence

@@ -39,19 +39,12 @@ SCORES_AT_AN_ENERGY = 2000
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What a calibration belongs to.
+    """What a calibration belongs to."""
 
-    Attributes:
-        model: kind, such as `expert`.
-        features: such as `m3gnet`.
-        subset: such as `Cu_FEFF`.
-        checkpoints: SHA-256 of each seed's checkpoint.
-    """
-
-    model: str
-    features: str
-    subset: str
-    checkpoints: dict[int, str]
+    model: str  # kind, such as `expert`
+    features: str  # such as `m3gnet`
+    subset: str  # such as `Cu_FEFF`
+    checkpoints: dict[int, str]  # SHA-256 of each seed's checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,25 +53,16 @@ class Calibration:
 
     Its methods take `by_seed` (k, n, m), the spectra in bohr² that k seeds predict for n sites, and `distance` (n,)
     from these sites to the nearest training site, which `sites` computes from their features.
-
-    Attributes:
-        scale: expected error σ.
-        points: (99, m) how many σ to each side hold the shares `LEVELS` of the points at each energy.
-        spectra: (99,) how many times its expected error a spectrum's error is at most, for the shares `LEVELS` of the
-            spectra.
-        n_spectra: number of spectra that it was fitted to.
-        n_materials: number of their materials.
-        sites: the sites that the ensemble learned from; None: not known.
-        owner: the ensemble that it was fitted for; None: not known.
     """
 
-    scale: ErrorScale
-    points: Floats
+    scale: ErrorScale  # expected error σ
+    points: Floats  # (99, m) how many σ to each side hold the shares `LEVELS` of the points at each energy
+    # (99,) how many times its expected error a spectrum's error is at most, for the shares `LEVELS` of the spectra
     spectra: Floats
-    n_spectra: int
-    n_materials: int
-    sites: TrainingSites | None = field(default=None)
-    owner: Ensemble | None = field(default=None)
+    n_spectra: int  # number of spectra that it was fitted to
+    n_materials: int  # number of their materials
+    sites: TrainingSites | None = field(default=None)  # the sites that the ensemble learned from; None: not known
+    owner: Ensemble | None = field(default=None)  # the ensemble that it was fitted for; None: not known
 
     @classmethod
     def fit(

@@ -13,7 +13,7 @@ import numpy as np
 from xanesflow.core.errors import NotCalibratedError, SenselessFileError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
-from xanesflow.core.hdf5 import check_schema, read_hdf5
+from xanesflow.core.hdf5 import check_schema, read_hdf5, write_numbers
 from xanesflow.evaluation.error_bars.calibration import LEVELS, Calibration, Ensemble
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
@@ -75,8 +75,7 @@ def write_calibration(
             ("points", found.points, "sigma"),
             ("spectra", found.spectra, "sigma"),
         ):
-            file.create_dataset(name, data=values, compression="gzip" if values.ndim > 1 else None)
-            file[name].attrs["units"] = unit
+            write_numbers(file, name, values, unit)
 
 
 def read_calibration(path: str | Path, owner: Ensemble | None = None) -> Calibration:

@@ -25,18 +25,12 @@ class ErrorScale:
     log σ²(site, E) = log v(E) + t₀ + t₁ log(d / d̄ + 0.3) + t₂ log(S + 0.1) + t₃ log(s²(E) / w(E) + 0.1), with d the
     distance to the nearest training site, s² the variance over the seeds and S the mean of s² / w over the energies.
     t₁, t₂ and t₃ are not negative: a larger distance or spread never lowers the expected error.
-
-    Attributes:
-        weights: (4,) t₀ to t₃; t₂ and t₃ are 0 if the seeds never differ, or if there is one seed.
-        residuals: (m,) v, mean square in bohr⁴ of the residuals that it was fitted to, smoothed in energy.
-        spread: (m,) w, mean variance over the seeds in bohr⁴, smoothed in energy; 0 if they never differ.
-        typical_distance: d̄, median of the distances that it was fitted to.
     """
 
-    weights: Floats
-    residuals: Floats
-    spread: Floats
-    typical_distance: float
+    weights: Floats  # (4,) t₀ to t₃; t₂ and t₃ are 0 if the seeds never differ, or if there is one seed
+    residuals: Floats  # (m,) v, mean square in bohr⁴ of the residuals that it was fitted to, smoothed in energy
+    spread: Floats  # (m,) w, mean variance over the seeds in bohr⁴, smoothed in energy; 0 if they never differ
+    typical_distance: float  # d̄, median of the distances that it was fitted to
 
     @classmethod
     def fit(cls, by_seed: Floats, distance: Floats, spectra: Floats, n_materials: int) -> ErrorScale:

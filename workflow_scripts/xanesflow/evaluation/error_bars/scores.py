@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.sites import Subset
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import LEVELS, materials_of
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -29,45 +28,28 @@ materials of the fit, `n` and `n_materials` those of the test. `members` is the 
 
 @dataclass(frozen=True)
 class ErrorBarScores:
-    """Figures of error bars; NaN if there are too few spectra to define one.
+    """Figures of error bars; NaN if there are too few spectra to define one."""
 
-    Attributes:
-        coverage_68: share of the points inside the 68 % bands.
-        coverage_95: the same for the 95 % bands.
-        miscalibration_area: mean over the levels 1 % to 99 % of the difference between a level and the share of the
-            points inside its bands: the area between the reliability diagram and its diagonal.
-        spectra_below_95: share of the spectra whose error is below `Uncertainty.error_95`, which 95 % should be.
-        rank_correlation: Spearman's, between expected and true error of the spectra (root mean squares).
-        ause: area under the sparsification error curve (see `sparsification`); 0 is the best.
-        ause_random: its average for spectra in random order.
-        half_width_68: mean half width of the 68 % bands in bohr².
-        half_width_95: the same for the 95 % bands.
-    """
-
-    coverage_68: float
-    coverage_95: float
+    coverage_68: float  # share of the points inside the 68 % bands
+    coverage_95: float  # the same for the 95 % bands
+    # mean over the levels 1 % to 99 % of the difference between a level and the share of the points inside its bands:
+    # the area between the reliability diagram and its diagonal
     miscalibration_area: float
-    spectra_below_95: float
-    rank_correlation: float
-    ause: float
-    ause_random: float
-    half_width_68: float
-    half_width_95: float
+    spectra_below_95: float  # share of the spectra whose error is below `Uncertainty.error_95`, which 95 % should be
+    rank_correlation: float  # Spearman's, between expected and true error of the spectra (root mean squares)
+    ause: float  # area under the sparsification error curve (see `sparsification`); 0 is the best
+    ause_random: float  # its average for spectra in random order
+    half_width_68: float  # mean half width of the 68 % bands in bohr²
+    half_width_95: float  # the same for the 95 % bands
 
 
 @dataclass(frozen=True, eq=False)
 class Sparsification:
-    """Mean error of the spectra that are left when the worst are taken out, in units of the mean error of all.
+    """Mean error of the spectra that are left when the worst are taken out, in units of the mean error of all."""
 
-    Attributes:
-        removed: (n,) share that was taken out: 0, 1/n, …
-        curve: (n,) if the largest expected errors are taken out first.
-        oracle: (n,) if the largest true errors are taken out first.
-    """
-
-    removed: Floats
-    curve: Floats
-    oracle: Floats
+    removed: Floats  # (n,) share that was taken out: 0, 1/n, …
+    curve: Floats  # (n,) if the largest expected errors are taken out first
+    oracle: Floats  # (n,) if the largest true errors are taken out first
 
     @property
     def ause(self) -> float:
@@ -138,13 +120,9 @@ def write_scores(found: Iterable[Predictions], output_csv: str | Path) -> None:
 
 
 def _row(found: Predictions) -> dict[str, str | int | float]:
-    subset, bars = Subset.parse(found.subset), found.uncertainty
+    bars = found.uncertainty
     row: dict[str, str | int | float] = {
-        "model": found.model,
-        "features": found.features,
-        "element": subset.element,
-        "theory": subset.theory,
-        "part": found.part,
+        **found.about,
         "members": len(found.seeds),
         "fitted": bars.fitted if bars else "",
         "n_fit": bars.n_spectra if bars else 0,

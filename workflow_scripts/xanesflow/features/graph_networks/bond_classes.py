@@ -30,15 +30,10 @@ _ODD = (-7046029254386353131, -4417276706812531889)
 
 @dataclass(frozen=True)
 class BondClasses:
-    """The kind of each bond.
+    """The kind of each bond."""
 
-    Attributes:
-        of_bond: (bonds,) int64, the number of each bond's kind, from 0.
-        example: (kinds,) int64, the first bond of each kind.
-    """
-
-    of_bond: Tensor
-    example: Tensor
+    of_bond: Tensor  # (bonds,) int64, the number of each bond's kind, from 0
+    example: Tensor  # (kinds,) int64, the first bond of each kind
 
 
 class BondSorter:

@@ -17,25 +17,15 @@ _SAME_PLACE = 1e-8
 
 @dataclass(frozen=True)
 class BondGraph:
-    """Atoms and directed bonds of one structure; every bond appears in both directions; bonds are sorted by source.
+    """Atoms and directed bonds of one structure; every bond appears in both directions; bonds are sorted by source."""
 
-    Attributes:
-        atomic_numbers: (atoms,) int64, in the structure's order.
-        source: (bonds,) int64, the atom i where a bond starts.
-        destination: (bonds,) int64, the atom j where it ends.
-        image: (bonds, 3) int64, the lattice translation of atom j.
-        distance: (bonds,) float64, r_ij in Å.
-        direction: (bonds, 3) float64, the unit vector from i to j.
-        isolated: int64, the atoms without a bond.
-    """
-
-    atomic_numbers: NDArray[np.int64]
-    source: NDArray[np.int64]
-    destination: NDArray[np.int64]
-    image: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    direction: NDArray[np.float64]
-    isolated: NDArray[np.int64]
+    atomic_numbers: NDArray[np.int64]  # (atoms,) int64, in the structure's order
+    source: NDArray[np.int64]  # (bonds,) int64, the atom i where a bond starts
+    destination: NDArray[np.int64]  # (bonds,) int64, the atom j where it ends
+    image: NDArray[np.int64]  # (bonds, 3) int64, the lattice translation of atom j
+    distance: NDArray[np.float64]  # (bonds,) float64, r_ij in Å
+    direction: NDArray[np.float64]  # (bonds, 3) float64, the unit vector from i to j
+    isolated: NDArray[np.int64]  # int64, the atoms without a bond
 
     @property
     def size(self) -> int:

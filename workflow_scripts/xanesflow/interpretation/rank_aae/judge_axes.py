@@ -17,21 +17,13 @@ _CN = 1  # column of the coordination number among the ranked descriptors
 
 @dataclass(frozen=True, eq=False)
 class AxisScores:
-    """How good the axes are on some sites.
+    """How good the axes are on some sites."""
 
-    Attributes:
-        spearman: (k,) of each steered axis with its descriptor.
-        f1: of CN 4, 5, 6, by thresholds on its axis.
-        with_free: largest correlation (Spearman, absolute) of a steered axis with the free one.
-        between: largest correlation between two steered axes.
-        reconstruction: mean absolute error of reconstructed spectra, in units of the plateau.
-    """
-
-    spearman: Floats
-    f1: float
-    with_free: float
-    between: float
-    reconstruction: float
+    spearman: Floats  # (k,) of each steered axis with its descriptor
+    f1: float  # of CN 4, 5, 6, by thresholds on its axis
+    with_free: float  # largest correlation (Spearman, absolute) of a steered axis with the free one
+    between: float  # largest correlation between two steered axes
+    reconstruction: float  # mean absolute error of reconstructed spectra, in units of the plateau
 
     def figures(self) -> Floats:
         """Figures that enter the score of a seed, larger is better: the mean of `spearman`, and the four others.

@@ -26,19 +26,12 @@ _LEAST_RATE = 0.02
 
 @dataclass(frozen=True)
 class RankAaePlan:
-    """How long and with what rates RankAAE is trained.
+    """How long and with what rates RankAAE is trained."""
 
-    Attributes:
-        epochs: of the adversarial training.
-        decoder_epochs: of the decoder alone, after it.
-        batch: rows of a batch.
-        rate: unit of the learning rates.
-    """
-
-    epochs: int = 1500
-    decoder_epochs: int = 300
-    batch: int = 1024
-    rate: float = 1e-3
+    epochs: int = 1500  # of the adversarial training
+    decoder_epochs: int = 300  # of the decoder alone, after it
+    batch: int = 1024  # rows of a batch
+    rate: float = 1e-3  # unit of the learning rates
 
 
 def train_rank_aae(spectra: Floats, descriptors: Floats, *, seed: int, plan: RankAaePlan | None = None) -> RankAae:

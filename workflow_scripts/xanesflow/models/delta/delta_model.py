@@ -62,17 +62,11 @@ _ARRAYS = ("spread_ev", "structure_error", "mean", "axes")
 
 @dataclass(frozen=True)
 class DeltaSettings:
-    """How a delta model is fitted.
+    """How a delta model is fitted."""
 
-    Attributes:
-        cheap_features: features that hold the cheap run, such as `feff8l`; the last block of the model's features.
-        seed: seed for drawing the training materials, if `share` is below 1.
-        share: share of the training materials to learn from.
-    """
-
-    cheap_features: str
-    seed: int = 0
-    share: float = 1.0
+    cheap_features: str  # features that hold the cheap run, such as `feff8l`; the last block of the model's features
+    seed: int = 0  # seed for drawing the training materials, if `share` is below 1
+    share: float = 1.0  # share of the training materials to learn from
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as a checkpoint stores them; there `cheap_features` has the name `baseline`."""

@@ -28,21 +28,15 @@ COLUMNS = ["rank", "material_id", "site_index", "formula", "core_hours", "varian
 
 @dataclass(frozen=True)
 class Plan:
-    """The chosen sites.
+    """The chosen sites."""
 
-    Attributes:
-        table: `COLUMNS`, the most informative site first. `variance_left` is the share of the variance that is left.
-            Sites that have been simulated come first, with rank 0, so the table lists all sites to simulate, finished
-            ones included.
-        without_features: sites that could not be considered, because features are missing.
-        done: number of sites that have been simulated, whether their spectrum was good or left out.
-        sites: number of all sites of the subset.
-    """
-
+    # `COLUMNS`, the most informative site first. `variance_left` is the share of the variance that is left. Sites
+    # that have been simulated come first, with rank 0, so the table lists all sites to simulate, finished ones
+    # included.
     table: pd.DataFrame
-    without_features: list[str]
-    done: int
-    sites: int
+    without_features: list[str]  # sites that could not be considered, because features are missing
+    done: int  # number of sites that have been simulated, whether their spectrum was good or left out
+    sites: int  # number of all sites of the subset
 
 
 def plan_sites(

@@ -25,19 +25,13 @@ TESTS = 3
 
 @dataclass(frozen=True)
 class RangeTest:
-    """The result of a range test.
+    """The result of a range test."""
 
-    Attributes:
-        rates: learning rate of each step.
-        losses: running mean of the loss after each step, relative to that of the untrained network on the same batch.
-        suggestion: the learning rate to train with.
-        found: False if the loss never fell; then the suggestion is just Adam's default.
-    """
-
-    rates: tuple[float, ...]
+    rates: tuple[float, ...]  # learning rate of each step
+    # running mean of the loss after each step, relative to that of the untrained network on the same batch
     losses: tuple[float, ...]
-    suggestion: float
-    found: bool
+    suggestion: float  # the learning rate to train with
+    found: bool  # False if the loss never fell; then the suggestion is just Adam's default
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values that JSON can hold."""

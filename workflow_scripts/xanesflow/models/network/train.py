@@ -29,24 +29,15 @@ SMALLEST_BATCH = 2
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """A finished training.
+    """A finished training."""
 
-    Attributes:
-        network: the network with the weights of the best epoch, on the CPU, in evaluation mode.
-        epochs: all epochs, in order.
-        best_epoch: the epoch whose weights were kept.
-        learning_rate: the learning rate used.
-        range_test: the range test that found the learning rate; None if the settings gave it.
-        seconds: total time of all seeds.
-        settings: the settings used; the batch size may be smaller than requested, if memory did not suffice.
-    """
-
-    network: SpectrumNetwork
-    epochs: tuple[Epoch, ...]
-    best_epoch: int
-    learning_rate: float
-    range_test: RangeTest | None
-    seconds: float
+    network: SpectrumNetwork  # the network with the weights of the best epoch, on the CPU, in evaluation mode
+    epochs: tuple[Epoch, ...]  # all epochs, in order
+    best_epoch: int  # the epoch whose weights were kept
+    learning_rate: float  # the learning rate used
+    range_test: RangeTest | None  # the range test that found the learning rate; None if the settings gave it
+    seconds: float  # total time of all seeds
+    # the settings used; the batch size may be smaller than requested, if memory did not suffice
     settings: TrainingSettings
 
 

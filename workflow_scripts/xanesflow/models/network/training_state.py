@@ -21,23 +21,14 @@ from xanesflow.models.network.perceptron import SpectrumNetwork
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training part by one seed.
+    """One pass over the training part by one seed."""
 
-    Attributes:
-        number: from 1.
-        train_loss: mean squared error over the pass, with dropout and the batches' own statistics, network units.
-        val_loss: mean squared error on the validation part afterwards, network units.
-        best: number of the epoch with the lowest validation loss so far; with the schedule one_cycle, the last epoch.
-        seconds: time since the training began.
-        seed: the seed.
-    """
-
-    number: int
-    train_loss: float
-    val_loss: float
-    best: int
-    seconds: float
-    seed: int = 0
+    number: int  # from 1
+    train_loss: float  # mean squared error over the pass, with dropout and the batches' own statistics, network units
+    val_loss: float  # mean squared error on the validation part afterwards, network units
+    best: int  # number of the epoch with the lowest validation loss so far; with the schedule one_cycle, the last epoch
+    seconds: float  # time since the training began
+    seed: int = 0  # the seed
 
 
 class TrainingRun:

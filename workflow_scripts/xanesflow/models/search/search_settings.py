@@ -31,21 +31,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """The plan of a search; the section `models.search` of the configuration.
+    """The plan of a search; the section `models.search` of the configuration."""
 
-    Attributes:
-        space: the settings to search, and their values.
-        trials: total number of trials.
-        hours: no new trial starts once the finished ones took this long together; None means no limit.
-        pruner: `percentile` (see `xanesflow.models.search.study.prepare_next`) or `none`.
-        seed: seed of the choices.
-    """
-
-    space: SearchSpace
-    trials: int
+    space: SearchSpace  # the settings to search, and their values
+    trials: int  # total number of trials
+    # no new trial starts once the finished ones took this long together; None means no limit
     hours: float | None = None
-    pruner: str = "percentile"
-    seed: int = 0
+    pruner: str = "percentile"  # `percentile` (see `xanesflow.models.search.study.prepare_next`) or `none`
+    seed: int = 0  # seed of the choices
 
 
 def search_settings(

@@ -92,17 +92,11 @@ def explorer_data(files: ExplorerFiles) -> tuple[dict[str, Any], list[str]]:
 
 @dataclass(frozen=True, eq=False)
 class _Picked:
-    """The sites of a subset that are on the page.
+    """The sites of a subset that are on the page."""
 
-    Attributes:
-        rows: of the subset, the evaluated ones first.
-        evaluated: row in the prediction files of each evaluated one.
-        notes: sentences on what was left out.
-    """
-
-    rows: NDArray[np.intp]
-    evaluated: NDArray[np.intp]
-    notes: list[str]
+    rows: NDArray[np.intp]  # of the subset, the evaluated ones first
+    evaluated: NDArray[np.intp]  # row in the prediction files of each evaluated one
+    notes: list[str]  # sentences on what was left out
 
 
 def _pick(

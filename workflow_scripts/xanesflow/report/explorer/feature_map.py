@@ -41,15 +41,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Sites in two dimensions.
+    """Sites in two dimensions."""
 
-    Attributes:
-        points: (n, 2) float32; NaN for sites that were not placed.
-        method: `umap` or `principal components`.
-    """
-
-    points: NDArray[np.float32]
-    method: str
+    points: NDArray[np.float32]  # (n, 2) float32; NaN for sites that were not placed
+    method: str  # `umap` or `principal components`
 
 
 def map_features(dataset: Path, output: Path, *, features: str, workers: int = 1) -> None:

@@ -19,21 +19,13 @@ PANELS, COLUMNS = 24, 4
 
 @dataclass(frozen=True, eq=False)
 class Crystal:
-    """A disordered crystal: the spectra of its cells and their mean.
+    """A disordered crystal: the spectra of its cells and their mean."""
 
-    Attributes:
-        name: its id.
-        formula: reduced formula of a cell.
-        cells: (k, 141) mean of each cell over its absorbers, bohr².
-        mean: (141,) of the cells, weighted with their absorbers.
-        of: number of cells; those with a site that has no spectrum are not among the k.
-    """
-
-    name: str
-    formula: str
-    cells: Array
-    mean: Array
-    of: int
+    name: str  # its id
+    formula: str  # reduced formula of a cell
+    cells: Array  # (k, 141) mean of each cell over its absorbers, bohr²
+    mean: Array  # (141,) of the cells, weighted with their absorbers
+    of: int  # number of cells; those with a site that has no spectrum are not among the k
 
 
 def disordered_crystals(curated: CuratedSpectra, sites: pd.DataFrame) -> list[Crystal]:

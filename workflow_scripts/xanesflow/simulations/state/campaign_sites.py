@@ -21,15 +21,10 @@ _SITES = "_sites.parquet"
 
 @dataclass(frozen=True)
 class SubsetSites:
-    """The sites of a subset.
+    """The sites of a subset."""
 
-    Attributes:
-        chunks: sites by the number of their chunk; empty chunks are left out.
-        core_hours: expected core hours of each chunk; NaN: not known.
-    """
-
-    chunks: dict[int, list[Site]]
-    core_hours: dict[int, float]
+    chunks: dict[int, list[Site]]  # sites by the number of their chunk; empty chunks are left out
+    core_hours: dict[int, float]  # expected core hours of each chunk; NaN: not known
 
 
 def site_tables(directory: Path, subsets: Iterable[str] | None = None) -> dict[str, Path]:

@@ -44,41 +44,25 @@ _LISTED = 5  # chunks that a note names
 
 @dataclass
 class SubsetStatus:
-    """How far a subset has come; counts are of sites.
+    """How far a subset has come; counts are of sites."""
 
-    Attributes:
-        subset: such as `Cu_FEFF`.
-        sites: in its site table.
-        done: with a good run.
-        running: now.
-        failed: by reason, in the order of the documented list.
-        rejected: sites or whole materials that were left out before the simulations, by reason.
-        imported: whether the runs come from an archive, so that nothing is computed.
-        chunks: chunks that hold sites.
-        packed: chunks whose zip exists.
-        core_hours_used: by all runs that have ended, good and failed, as far as known.
-        core_hours_expected: for all sites; None: not known.
-        core_hours_left: for the sites still to do; None: not known.
-        ends: when the subset is done at the present pace, seconds since 1970; None: nothing is running, or not known.
-        stages: state of each stage's files.
-        notes: one sentence for each thing that is not as it should be.
-    """
-
-    subset: str
-    sites: int = 0
-    done: int = 0
-    running: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
+    subset: str  # such as `Cu_FEFF`
+    sites: int = 0  # in its site table
+    done: int = 0  # with a good run
+    running: int = 0  # now
+    failed: dict[str, int] = field(default_factory=dict)  # by reason, in the order of the documented list
+    # sites or whole materials that were left out before the simulations, by reason
     rejected: dict[str, int] = field(default_factory=dict)
-    imported: bool = False
-    chunks: int = 0
-    packed: int = 0
-    core_hours_used: float = 0.0
-    core_hours_expected: float | None = None
-    core_hours_left: float | None = None
+    imported: bool = False  # whether the runs come from an archive, so that nothing is computed
+    chunks: int = 0  # chunks that hold sites
+    packed: int = 0  # chunks whose zip exists
+    core_hours_used: float = 0.0  # by all runs that have ended, good and failed, as far as known
+    core_hours_expected: float | None = None  # for all sites; None: not known
+    core_hours_left: float | None = None  # for the sites still to do; None: not known
+    # when the subset is done at the present pace, seconds since 1970; None: nothing is running, or not known
     ends: float | None = None
-    stages: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    stages: dict[str, str] = field(default_factory=dict)  # state of each stage's files
+    notes: list[str] = field(default_factory=list)  # one sentence for each thing that is not as it should be
 
     @property
     def n_failed(self) -> int:
@@ -93,21 +77,13 @@ class SubsetStatus:
 
 @dataclass
 class CampaignStatus:
-    """How far a campaign has come.
+    """How far a campaign has come."""
 
-    Attributes:
-        subsets: in the order of their names.
-        ends: when all simulations are done at the present pace, seconds since 1970; None: not known.
-        stages: state of the files of those stages that serve the whole campaign.
-        notes: as in `SubsetStatus`, on the whole campaign.
-        now: when this was read, seconds since 1970.
-    """
-
-    subsets: list[SubsetStatus]
-    ends: float | None
-    stages: dict[str, str]
-    notes: list[str]
-    now: float
+    subsets: list[SubsetStatus]  # in the order of their names
+    ends: float | None  # when all simulations are done at the present pace, seconds since 1970; None: not known
+    stages: dict[str, str]  # state of the files of those stages that serve the whole campaign
+    notes: list[str]  # as in `SubsetStatus`, on the whole campaign
+    now: float  # when this was read, seconds since 1970
 
     def total(self) -> SubsetStatus:
         """All subsets together, without stages and notes."""

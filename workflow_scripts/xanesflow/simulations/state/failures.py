@@ -27,31 +27,18 @@ _MOST_FREQUENT = 3
 
 @dataclass(frozen=True)
 class FailedSite:
-    """A row of failed.csv; the attributes are its columns.
+    """A row of failed.csv; the attributes are its columns."""
 
-    Attributes:
-        material_id: its material.
-        site_index: 0-based index of the absorber into the structure.
-        site: both in one name, such as `mp-390_000`.
-        reason: one of `xanesflow.core.reasons.REASONS`.
-        detail: one sentence on this site.
-        attempts: how often the last run tried, with corrected inputs.
-        log_tail: last lines of its log, separated by ` | `.
-        host: machine of the run.
-        seconds: how long it took.
-        started: when it began, as ISO 8601.
-    """
-
-    material_id: str
-    site_index: int
-    site: str
-    reason: str
-    detail: str
-    attempts: int
-    log_tail: str
-    host: str
-    seconds: float
-    started: str
+    material_id: str  # its material
+    site_index: int  # 0-based index of the absorber into the structure
+    site: str  # both in one name, such as `mp-390_000`
+    reason: str  # one of `xanesflow.core.reasons.REASONS`
+    detail: str  # one sentence on this site
+    attempts: int  # how often the last run tried, with corrected inputs
+    log_tail: str  # last lines of its log, separated by ` | `
+    host: str  # machine of the run
+    seconds: float  # how long it took
+    started: str  # when it began, as ISO 8601
 
 
 def failed_site(material_id: str, site_index: int, record: Mapping[str, Any]) -> FailedSite | None:

@@ -44,15 +44,10 @@ _MESSAGE = 500  # characters
 
 
 class RunOutcome(NamedTuple):
-    """What the counts need to know of a run that has ended.
+    """What the counts need to know of a run that has ended."""
 
-    Attributes:
-        reason: why it failed, one of `xanesflow.core.reasons.REASONS`; empty: it did not fail.
-        core_seconds: its seconds times the cores that it used.
-    """
-
-    reason: str
-    core_seconds: float
+    reason: str  # why it failed, one of `xanesflow.core.reasons.REASONS`; empty: it did not fail
+    core_seconds: float  # its seconds times the cores that it used
 
 
 def outcome_of(record: Mapping[str, Any]) -> RunOutcome:
@@ -66,45 +61,27 @@ def outcome_of(record: Mapping[str, Any]) -> RunOutcome:
 
 @dataclass
 class ChunkState:
-    """How far a chunk has come, as its progress file records it.
+    """How far a chunk has come, as its progress file records it."""
 
-    Attributes:
-        subset: such as `Cu_FEFF8L`.
-        chunk: its number.
-        sites: how many sites it has.
-        sites_sha256: which sites these are (see `hash_sites`).
-        state: whether its process is running, has finished, or has stopped with `message`.
-        done: sites with a good run.
-        failed: reason -> number of sites.
-        core_seconds: of all runs, including those of earlier attempts.
-        running: site -> when it began, seconds since 1970.
-        workers: sites computed at a time.
-        started: when the process began with the chunk, seconds since 1970.
-        updated: when this was written, seconds since 1970.
-        host: machine of the process.
-        process: its id there.
-        process_start: when the system started it, in the system's ticks, as ids are reused; None: not known.
-        slurm_job_id: the Slurm job in which it runs; None: none.
-        message: why it stopped early.
-    """
-
-    subset: str
-    chunk: int
-    sites: int
-    sites_sha256: str
+    subset: str  # such as `Cu_FEFF8L`
+    chunk: int  # its number
+    sites: int  # how many sites it has
+    sites_sha256: str  # which sites these are (see `hash_sites`)
+    # whether its process is running, has finished, or has stopped with `message`
     state: Literal["running", "finished", "stopped"] = "running"
-    done: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
-    core_seconds: float = 0.0
-    running: dict[str, float] = field(default_factory=dict)
-    workers: int = 1
-    started: float = field(default_factory=time.time)
-    updated: float = field(default_factory=time.time)
-    host: str = field(default_factory=socket.gethostname)
-    process: int = field(default_factory=os.getpid)
+    done: int = 0  # sites with a good run
+    failed: dict[str, int] = field(default_factory=dict)  # reason -> number of sites
+    core_seconds: float = 0.0  # of all runs, including those of earlier attempts
+    running: dict[str, float] = field(default_factory=dict)  # site -> when it began, seconds since 1970
+    workers: int = 1  # sites computed at a time
+    started: float = field(default_factory=time.time)  # when the process began with the chunk, seconds since 1970
+    updated: float = field(default_factory=time.time)  # when this was written, seconds since 1970
+    host: str = field(default_factory=socket.gethostname)  # machine of the process
+    process: int = field(default_factory=os.getpid)  # its id there
+    # when the system started it, in the system's ticks, as ids are reused; None: not known
     process_start: int | None = None
-    slurm_job_id: str | None = None
-    message: str = ""
+    slurm_job_id: str | None = None  # the Slurm job in which it runs; None: none
+    message: str = ""  # why it stopped early
 
     @property
     def ended(self) -> int:

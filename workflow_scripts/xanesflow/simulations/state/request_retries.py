@@ -22,21 +22,13 @@ from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_
 
 @dataclass(frozen=True)
 class Failed:
-    """A failed run.
+    """A failed run."""
 
-    Attributes:
-        subset: such as `Cu_FEFF8L`.
-        chunk: its chunk.
-        site: its site.
-        reason: why it failed.
-        run: its name in a retry request (`name_run`).
-    """
-
-    subset: str
-    chunk: int
-    site: Site
-    reason: str
-    run: str
+    subset: str  # such as `Cu_FEFF8L`
+    chunk: int  # its chunk
+    site: Site  # its site
+    reason: str  # why it failed
+    run: str  # its name in a retry request (`name_run`)
 
 
 def request_retries(

@@ -14,19 +14,12 @@ ROOM_K, AIR_GPA = 298.0, 0.0
 
 @dataclass(frozen=True)
 class Filters:
-    """Which entries of the chemical systems are taken; None: all.
+    """Which entries of the chemical systems are taken; None: all."""
 
-    Attributes:
-        max_atoms: largest number of atoms in the cell that the database gives.
-        temperature: lowest and highest in K; an entry that states none counts as 298 K.
-        pressure: lowest and highest in GPa; an entry that states none counts as 0.
-        year: of the oldest paper.
-    """
-
-    max_atoms: int | None = None
-    temperature: tuple[float, float] | None = None
-    pressure: tuple[float, float] | None = None
-    year: int | None = None
+    max_atoms: int | None = None  # largest number of atoms in the cell that the database gives
+    temperature: tuple[float, float] | None = None  # lowest and highest in K; an entry that states none counts as 298 K
+    pressure: tuple[float, float] | None = None  # lowest and highest in GPa; an entry that states none counts as 0
+    year: int | None = None  # of the oldest paper
 
     def refuse(self, entry: Entry) -> str:
         """Why an entry is left out by what it states, in words; empty if it is taken. `max_atoms` comes later."""

@@ -25,17 +25,11 @@ AMBIENT_GPA = 0.001
 
 @dataclass(frozen=True)
 class Conditions:
-    """What an entry states about its measurement.
+    """What an entry states about its measurement."""
 
-    Attributes:
-        temperature_k: in K; None if it states none, which mostly means room temperature.
-        pressure_gpa: in GPa; None if it states none, which mostly means air.
-        uncertain: the paper is about other temperatures or pressures, and the entry does not state its own.
-    """
-
-    temperature_k: float | None
-    pressure_gpa: float | None
-    uncertain: bool
+    temperature_k: float | None  # in K; None if it states none, which mostly means room temperature
+    pressure_gpa: float | None  # in GPa; None if it states none, which mostly means air
+    uncertain: bool  # the paper is about other temperatures or pressures, and the entry does not state its own
 
     @property
     def ambient(self) -> bool:

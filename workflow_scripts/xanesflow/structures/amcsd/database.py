@@ -48,39 +48,22 @@ ORDER BY publication_authors.rowid
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the database, as it stands there.
+    """An entry of the database, as it stands there."""
 
-    Attributes:
-        number: AMCSD's own, its `_database_code_amcsd`.
-        mineral: name of the mineral or compound; empty if it has none.
-        formula: such as `Ca Mg (C O3)2`.
-        space_group: Hermann-Mauguin symbol.
-        operations: JSON list of the symmetry operations, such as `-x,y,1/2-z`.
-        cell: a, b, c in Å and the angles in degrees, as text.
-        volume: of the cell in Å³, as text.
-        density: in g/cm³, as text.
-        sites: JSON list of the atoms' labels.
-        packed: the packed columns x, y, z and occupancy.
-        text: the paper's title, followed by lines on the sample.
-        authors: in the paper's order.
-        journal: name, volume and pages.
-        year: of the paper.
-    """
-
-    number: int
-    mineral: str
-    formula: str
-    space_group: str
-    operations: str
-    cell: tuple[str, ...]
-    volume: str
-    density: str
-    sites: str
-    packed: tuple[str, ...]
-    text: str
-    authors: tuple[str, ...]
-    journal: str
-    year: int
+    number: int  # AMCSD's own, its `_database_code_amcsd`
+    mineral: str  # name of the mineral or compound; empty if it has none
+    formula: str  # such as `Ca Mg (C O3)2`
+    space_group: str  # Hermann-Mauguin symbol
+    operations: str  # JSON list of the symmetry operations, such as `-x,y,1/2-z`
+    cell: tuple[str, ...]  # a, b, c in Å and the angles in degrees, as text
+    volume: str  # of the cell in Å³, as text
+    density: str  # in g/cm³, as text
+    sites: str  # JSON list of the atoms' labels
+    packed: tuple[str, ...]  # the packed columns x, y, z and occupancy
+    text: str  # the paper's title, followed by lines on the sample
+    authors: tuple[str, ...]  # in the paper's order
+    journal: str  # name, volume and pages
+    year: int  # of the paper
 
     @property
     def id(self) -> str:

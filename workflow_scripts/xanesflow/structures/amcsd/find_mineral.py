@@ -18,17 +18,11 @@ from xanesflow.structures.amcsd.read_entry import read_entry, sum_formula
 
 @dataclass(frozen=True)
 class FoundMineral:
-    """An entry that a name stands for.
+    """An entry that a name stands for."""
 
-    Attributes:
-        entry: the entry.
-        structure: its crystal.
-        note: which of how many entries it is, and how it was read; empty if there is nothing to say.
-    """
-
-    entry: Entry
-    structure: Structure
-    note: str
+    entry: Entry  # the entry
+    structure: Structure  # its crystal
+    note: str  # which of how many entries it is, and how it was read; empty if there is nothing to say
 
     @property
     def source(self) -> str:

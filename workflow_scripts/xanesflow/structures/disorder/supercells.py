@@ -35,15 +35,10 @@ Counts = tuple[dict[str, int], ...]
 
 @dataclass(frozen=True)
 class Orbit:
-    """Symmetry-equivalent places of the primitive cell.
+    """Symmetry-equivalent places of the primitive cell."""
 
-    Attributes:
-        places: their indices.
-        shares: occupancy by element, `EMPTY` among them; the sum is 1.
-    """
-
-    places: tuple[int, ...]
-    shares: dict[str, float]
+    places: tuple[int, ...]  # their indices
+    shares: dict[str, float]  # occupancy by element, `EMPTY` among them; the sum is 1
 
     @property
     def partly_occupied(self) -> bool:
@@ -53,19 +48,13 @@ class Orbit:
 
 @dataclass(frozen=True)
 class Supercell:
-    """A supercell with the number of whole atoms on each orbit.
+    """A supercell with the number of whole atoms on each orbit."""
 
-    Attributes:
-        matrix: its vectors in terms of the primitive cell's, three rows of integers.
-        counts: for each orbit, the number of atoms of each element in the supercell, `EMPTY` among them.
-        off: largest difference between an occupancy and its share of whole atoms.
-        width: length in Å of the shortest vector between two images of an atom.
-    """
-
-    matrix: tuple[tuple[int, ...], ...]
+    matrix: tuple[tuple[int, ...], ...]  # its vectors in terms of the primitive cell's, three rows of integers
+    # for each orbit, the number of atoms of each element in the supercell, `EMPTY` among them
     counts: tuple[dict[str, int], ...]
-    off: float
-    width: float
+    off: float  # largest difference between an occupancy and its share of whole atoms
+    width: float  # length in Å of the shortest vector between two images of an atom
 
     @property
     def size(self) -> int:

@@ -48,29 +48,19 @@ class OccupiedSite:
 
 @dataclass(frozen=True)
 class Example:
-    """A structure from the literature.
+    """A structure from the literature."""
 
-    Attributes:
-        id: name for file names, such as `tio2-rutile`.
-        formula: chemical formula.
-        name: of the mineral or compound.
-        space_group: Hermann-Mauguin symbol that names setting and origin choice, such as `Fd-3m:2`.
-        lattice: a, b, c in Å and the angles in degrees of the conventional cell.
-        sites: the atoms of the asymmetric unit.
-        inequivalent: number of symmetry-inequivalent sites of each 3d metal.
-        nearest: for each 3d metal, its partner element and the range in Å of the distance to the nearest such atom.
-        reference: source of the numbers.
-    """
-
-    id: str
-    formula: str
-    name: str
-    space_group: str
+    id: str  # name for file names, such as `tio2-rutile`
+    formula: str  # chemical formula
+    name: str  # of the mineral or compound
+    space_group: str  # Hermann-Mauguin symbol that names setting and origin choice, such as `Fd-3m:2`
+    # a, b, c in Å and the angles in degrees of the conventional cell
     lattice: tuple[float, float, float, float, float, float]
-    sites: tuple[OccupiedSite, ...]
-    inequivalent: Mapping[str, int]
+    sites: tuple[OccupiedSite, ...]  # the atoms of the asymmetric unit
+    inequivalent: Mapping[str, int]  # number of symmetry-inequivalent sites of each 3d metal
+    # for each 3d metal, its partner element and the range in Å of the distance to the nearest such atom
     nearest: Mapping[str, tuple[str, float, float]]
-    reference: str
+    reference: str  # source of the numbers
 
     def structure(self) -> Structure:
         """Build the primitive cell, the same to the last digit on each call.

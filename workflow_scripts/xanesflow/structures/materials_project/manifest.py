@@ -17,27 +17,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Query:
-    """The query for one element.
+    """The query for one element."""
 
-    Attributes:
-        element: symbol of the absorber.
-        systems: chemical systems such as `Cu-O-*`, where * is any other element; not used with `ids`.
-        theoretical: None: all; False: only materials known from experiment; True: only the others.
-        energy_above_hull: largest energy above the hull in eV/atom; None: any.
-        max_atoms: largest number of atoms in the cell; None: any.
-        include: ids to add whatever the filters say.
-        exclude: ids to leave out.
-        ids: take exactly these ids instead of systems and filters; None: systems.
-    """
-
-    element: str
-    systems: tuple[str, ...]
-    theoretical: bool | None = None
-    energy_above_hull: float | None = None
-    max_atoms: int | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    ids: tuple[str, ...] | None = None
+    element: str  # symbol of the absorber
+    systems: tuple[str, ...]  # chemical systems such as `Cu-O-*`, where * is any other element; not used with `ids`
+    theoretical: bool | None = None  # None: all; False: only materials known from experiment; True: only the others
+    energy_above_hull: float | None = None  # largest energy above the hull in eV/atom; None: any
+    max_atoms: int | None = None  # largest number of atoms in the cell; None: any
+    include: tuple[str, ...] = ()  # ids to add whatever the filters say
+    exclude: tuple[str, ...] = ()  # ids to leave out
+    ids: tuple[str, ...] | None = None  # take exactly these ids instead of systems and filters; None: systems
 
     @classmethod
     def of(
@@ -77,37 +66,21 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The answer to a query.
+    """The answer to a query."""
 
-    Attributes:
-        element: symbol of the absorber.
-        request: name of the request that this answers (`request_of`).
-        asked: time of the request, ISO 8601 in UTC.
-        endpoint: address of the server.
-        database_version: Materials Project's own.
-        query: `Query.as_json`.
-        found: number of materials that the query found.
-        structures_sha256: hash of the Parquet file of structures.
-        materials: id -> `last_updated`, `structure_sha256`.
-        moved: requested id -> current id of the material.
-        left_out: materials that are not among the structures, with the reasons.
-        changes: `differences` to the manifest before; None: there was none.
-        versions: of the software.
-    """
-
-    element: str
-    request: str
-    asked: str
-    endpoint: str
-    database_version: str
-    query: dict[str, Any]
-    found: int
-    structures_sha256: str
-    materials: dict[str, dict[str, str]]
-    moved: dict[str, str]
-    left_out: list[LeftOut]
-    changes: dict[str, Any] | None
-    versions: dict[str, str] = field(default_factory=dict)
+    element: str  # symbol of the absorber
+    request: str  # name of the request that this answers (`request_of`)
+    asked: str  # time of the request, ISO 8601 in UTC
+    endpoint: str  # address of the server
+    database_version: str  # Materials Project's own
+    query: dict[str, Any]  # `Query.as_json`
+    found: int  # number of materials that the query found
+    structures_sha256: str  # hash of the Parquet file of structures
+    materials: dict[str, dict[str, str]]  # id -> `last_updated`, `structure_sha256`
+    moved: dict[str, str]  # requested id -> current id of the material
+    left_out: list[LeftOut]  # materials that are not among the structures, with the reasons
+    changes: dict[str, Any] | None  # `differences` to the manifest before; None: there was none
+    versions: dict[str, str] = field(default_factory=dict)  # of the software
 
     def write(self, path: str | Path) -> None:
         """Write the manifest as JSON, in the order of the attributes."""

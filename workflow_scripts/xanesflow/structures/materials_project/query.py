@@ -42,25 +42,15 @@ PACKAGES = ("mp-api", "emmet-core", "pymatgen", "pymatgen-core")
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What a query found, before the structures are downloaded.
+    """What a query found, before the structures are downloaded."""
 
-    Attributes:
-        query: `Query.as_json`.
-        endpoint: address of the server.
-        database_version: Materials Project's own.
-        found: number of materials that the query found.
-        ids: the materials whose structures to download.
-        moved: requested id -> current id of the material.
-        left_out: materials that are excluded or do not exist.
-    """
-
-    query: dict[str, Any]
-    endpoint: str
-    database_version: str
-    found: int
-    ids: list[str]
-    moved: dict[str, str]
-    left_out: list[LeftOut]
+    query: dict[str, Any]  # `Query.as_json`
+    endpoint: str  # address of the server
+    database_version: str  # Materials Project's own
+    found: int  # number of materials that the query found
+    ids: list[str]  # the materials whose structures to download
+    moved: dict[str, str]  # requested id -> current id of the material
+    left_out: list[LeftOut]  # materials that are excluded or do not exist
 
 
 def query_materials_project(

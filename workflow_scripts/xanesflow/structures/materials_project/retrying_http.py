@@ -32,22 +32,14 @@ LATER = "the same command continues from the pages that are there"
 
 @dataclass(frozen=True)
 class RetrySettings:
-    """How long to wait for a server.
+    """How long to wait for a server."""
 
-    Attributes:
-        attempts: largest number of attempts at a request.
-        backoff_s: seconds before the second attempt; the wait doubles before each further one.
-        longest_wait_s: longest wait in seconds that the server may ask for (Retry-After); a longer one ends the
-            attempts.
-        silence_s: seconds without a byte after which an attempt fails.
-        answer_s: seconds that a whole answer may take.
-    """
-
-    attempts: int = 6
-    backoff_s: float = 2.0
+    attempts: int = 6  # largest number of attempts at a request
+    backoff_s: float = 2.0  # seconds before the second attempt; the wait doubles before each further one
+    # longest wait in seconds that the server may ask for (Retry-After); a longer one ends the attempts
     longest_wait_s: float = 600.0
-    silence_s: float = 60.0
-    answer_s: float = 300.0
+    silence_s: float = 60.0  # seconds without a byte after which an attempt fails
+    answer_s: float = 300.0  # seconds that a whole answer may take
 
 
 class RetryingAdapter(HTTPAdapter):
