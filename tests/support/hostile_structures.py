@@ -126,3 +126,49 @@ def hostile_vaspruns() -> Iterator[tuple[str, str]]:
     atoms = "<atominfo><array name='atoms'><set>" + "<rc><c>Cu</c></rc>" * 200_001 + "</set></array></atominfo>"
     yield "200,001 atoms", f"<modeling>{atoms}<structure name='finalpos'/></modeling>"
     yield "an encoding", '<?xml version="1.0" encoding="utf-7"?><modeling/>'
+
+
+def _disordered(*rows: str, a: str = "4.2", group: str = "P 1") -> str:
+    cell = "".join(
+        f"_cell_length_{axis} {a}\n_cell_angle_{name} 90\n" for axis, name in zip("abc", _ANGLES, strict=True)
+    )
+    columns = "".join(f"_atom_site_{name}\n" for name in f"label type_symbol {_PLACE} occupancy".split())
+    return f"data_x\n{cell}_space_group_name_H-M_alt '{group}'\nloop_\n{columns}" + "\n".join(rows) + "\n"
+
+
+_PLACE = "fract_x fract_y fract_z"
+
+
+def hostile_disorder() -> Iterator[tuple[str, str]]:
+    """Disordered crystals whose cells would hold any number of places, charges or orderings."""
+    metals = ["Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Mo", "W", "Ru", "Re", "Os", "Ir", "Pt"]
+    oxygen = "O1 O .5 .5 .5 1"
+    for share in ("0.001", "0.01", "0.02", "0.1", "0.999", "0.3333", "0.50001", "1e-320", "1.04", "-0.5", "2"):
+        yield f"an occupancy of {share}", _disordered(f"Cu1 Cu 0 0 0 {share}", oxygen)
+        yield f"all occupancies {share}", _disordered(f"Cu1 Cu 0 0 0 {share}", f"O1 O .5 .5 .5 {share}")
+    for number in (3, 8, 16):
+        several = [f"{name}1 {name} 0 0 0 {1 / number:.6f}" for name in metals[:number]]
+        yield f"{number} elements at one place", _disordered(*several, oxygen, group="F m -3 m")
+        yield f"{number} elements at one place in P 1", _disordered(*several, oxygen)
+    yield "occupancies above one", _disordered(*["Cu1 Cu 0 0 0 0.9"] * 9)
+    yield "1,000 rows at one place", _disordered(*[f"Cu{n} Cu 0 0 0 0.001" for n in range(1000)])
+    yield (
+        "5,000 half atoms",
+        _disordered(*[f"Cu{n} Cu {n % 17 / 17} {n // 17 % 17 / 17} {n // 289 / 18} .5" for n in range(5000)], a="60"),
+    )
+    yield (
+        "1,000 half atoms, each of its own occupancy",
+        _disordered(*[f"Cu{n} Cu {n % 10 / 10} {n // 10 % 10 / 10} {n // 100 / 10} .{n + 1:04d}" for n in range(999)],
+                    a="30"),
+    )  # fmt: skip
+    yield "places 0.3 Å apart", _disordered(*[f"Cu{n} Cu {n * 0.07:.2f} 0 0 .5" for n in range(14)], oxygen)
+    yield "a cell of 900 Å", _disordered("Cu1 Cu 0 0 0 .5", a="900")
+    yield (
+        "a crystal of 192 places",
+        _disordered("Cu1 Cu .11 .12 .13 .05", "O1 O .3 .3 .3 .05", group="F d -3 m", a="30"),
+    )
+    yield "half of everything", _disordered(*[f"{name}{n} {name} {n / 16} .5 0 .5" for n, name in enumerate(metals)],
+                                            a="40")  # fmt: skip
+    yield "alternatives", _disordered("Cu1 Cu 0 0 0 .5 -1").replace("pancy\n", "pancy\n_atom_site_disorder_group\n")
+    yield "controls", _disordered("Cu\x1b[2J Cu 0 0 0 .5")
+    yield "elements that are none", _disordered("X1 Vac 0 0 0 .5", "Cu1 Cu 0 0 0 .5")

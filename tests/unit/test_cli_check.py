@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+import time
 
 from curated_runs import curate, import_runs
 from feff_runs import cuprite, perovskite, poscar, rocksalt, run_files, write_files, write_run
@@ -130,3 +131,15 @@ def test_real_runs_of_feff_9_are_judged_with_their_structure(tmp_path):
     assert whole > 100
     assert (code, lines[-1]) == (1, f"{whole + 2} runs: {whole} good, 2 refused (2 no_output)")
     assert all("mp-1101124" in line for line in lines if line.startswith("refused"))
+
+
+def test_a_spectrum_of_5_gb_is_refused_unread_and_the_other_run_is_checked(tmp_path):
+    write_run(tmp_path, "mp-1", cuprite(), 0)
+    huge = write_run(tmp_path, "mp-2", cuprite(), 0) / "xmu.dat"
+    with huge.open("r+b") as opened:
+        opened.truncate(5_000_000_000)  # of which the disk keeps only what was written
+    begun = time.process_time()
+    code, lines = check(tmp_path)
+    assert code == 1 and time.process_time() - begun < 5
+    assert any("5,000,000,000 bytes" in line and line.startswith("refused") for line in lines), lines
+    assert lines[-1].startswith("2 runs: 1 good, 1 refused")

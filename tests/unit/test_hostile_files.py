@@ -32,20 +32,20 @@ from xanesflow.config.load import read_config_file
 from xanesflow.dataset.feature_files import read_feature_file
 
 SEED = 29
+LIBRARIES = ("ase", "larch", "matplotlib", "pandas", "pymatgen", "xraydb")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _imported():
     """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
     for name in (
-        *("ase.io.extxyz", "matplotlib.backends.backend_svg", "matplotlib.figure", "pandas", "pymatgen.io.vasp"),
+        *("ase.io.extxyz", "larch.xafs", "matplotlib.backends.backend_svg", "matplotlib.figure", "pandas"),
+        *("pymatgen.io.vasp", "xraydb"),
         *("structures.choose_site", "cli.compute_spectra", "cli.measured", "cli.show_dataset", "cli.show_model"),
         *("dataset.check.validate", "dataset.compare_releases", "dataset.share.export_dataset", "measured.draw"),
         *("prediction.predict_files", "simulations.check_runs", "structures.read_vasprun", "structures.read_xyz"),
     ):
-        import_module(
-            name if name.split(".")[0] in ("ase", "matplotlib", "pandas", "pymatgen") else f"xanesflow.{name}"
-        )
+        import_module(name if name.split(".")[0] in LIBRARIES else f"xanesflow.{name}")
 
 
 def sample(cases, count):

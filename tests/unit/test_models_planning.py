@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from delta_data import DIMENSIONS, START_EV, eta, world
+from rich.console import Console
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
+from xanesflow.cli.plan import show_plan
+from xanesflow.config import result_paths as paths
+from xanesflow.config.load import load_config
+from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import read_site_list
@@ -135,6 +142,28 @@ def test_sites_whose_runs_were_left_out_are_not_chosen_again_but_give_no_informa
     )
     better = plan_sites(campaign, "Cu_FEFF", 1).table["variance_left"].iloc[-1]
     assert then.table["variance_left"].iloc[2] > better
+
+
+def test_the_command_shows_its_progress_and_gives_advice_that_the_workflow_takes(campaign):
+    """Sites of imported runs cannot be simulated here, so the advice is another one."""
+    said, seen = [], []
+    for imported in (False, True):
+        if imported:
+            path = campaign / fill(paths.REJECTED_RUNS, subset="Cu_FEFF")
+            path.parent.mkdir(parents=True)
+            path.touch()
+        out, bar = (Console(file=io.StringIO(), width=200, force_terminal=live) for live in (False, True))
+        show_plan(campaign, "Cu_FEFF", 1, features=[], output=campaign / "plan.csv", console=out, progress=bar)
+        said.append(out.file.getvalue())
+        seen.append(bar.file.getvalue())
+    assert all("Choosing 1 site of Cu_FEFF" in text for text in seen)
+    assert "1 of 12 sites chosen (0 have been simulated)" in said[0]
+    assert f"simulations: {{sites: {{Cu_FEFF: {campaign / 'plan.csv'}}}}}" in " ".join(said[0].split())
+    assert "simulations: {" not in said[1] and "add their runs to the archive (simulations.archive)" in said[1]
+    advised = {"sites": {"Cu_FEFF": str(campaign / "plan.csv")}}
+    load_config({"subsets": ["Cu_FEFF"], "simulations": {"source": "run", **advised}})
+    with pytest.raises(XanesflowError, match="sites"):
+        load_config({"subsets": ["Cu_FEFF"], "simulations": {"source": "import", "archive": "runs", **advised}})
 
 
 def test_what_is_known_counts_as_if_it_had_been_chosen_one_by_one():

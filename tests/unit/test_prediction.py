@@ -51,6 +51,12 @@ def folder(tmp_path):
     return place
 
 
+def test_what_python_shows_of_a_prediction_is_one_line(predictor):
+    found = predictor.predict({"mp-1": rocksalt(), "zinc": rocksalt("Zn")})
+    for shown in (repr(found), str(found), repr(found["Cu_FEFF"])):
+        assert len(shown) < 120 and "\n" not in shown and "1 site of Cu_FEFF" in shown, shown
+
+
 def test_sites_of_the_test_part_get_the_spectra_and_error_bars_that_evaluation_gives_them(predictor):
     wanted = read_predictions(campaign() / "evaluation/predictions/expert_radial_Cu_FEFF.h5")
     structures = {parse_site_id(name)[0]: structures_of()[parse_site_id(name)[0]] for name in wanted.ids}

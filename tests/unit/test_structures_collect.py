@@ -52,6 +52,20 @@ def mixed(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(("duplicates", "simulated"), [("keep", ["a", "b", "c"]), ("merge", ["a"])])
+def test_three_identical_crystals_are_one_where_that_is_asked_for(tmp_path, duplicates, simulated):
+    """Under three ids, in three cells: the primitive one, the conventional one, and one with its atoms reordered."""
+    cubic = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.26), ["Cu", "O"], [[0] * 3, [0.5] * 3])
+    cells = {"a": cubic.get_primitive_structure(), "b": cubic, "c": Structure.from_sites(cubic.sites[::-1])}
+    write_files(tmp_path / "in", {f"{name}.vasp": poscar(cell) for name, cell in cells.items()})
+    near = tmp_path / "near.csv"
+    found = Collected(tmp_path / "in", tmp_path, duplicates=duplicates, near_duplicates=near)
+    assert sorted(found.sites["material_id"]) == simulated
+    listed = pd.read_csv(near)
+    assert sorted(listed["material_id"]) == ["b", "c"] and set(listed["same_as"]) == {"a"}
+    assert found.reasons == ({} if duplicates == "keep" else {("b", -1): "duplicate", ("c", -1): "duplicate"})
+
+
 @pytest.mark.parametrize(
     ("structure", "multiplicities"),
     [

@@ -17,6 +17,9 @@ from xanesflow.core.text import plural, printable
 MOST_FILES = 1000
 """Files of a session that are kept; a folder of 500 scans fits twice."""
 
+MOST_BYTES = 2 * 2**30
+"""Bytes of a session's files together."""
+
 _DAYS = 7.0
 _BLOCK = 2**18
 _ID = re.compile("[0-9a-f]{32}")
@@ -52,12 +55,14 @@ class Uploads:
         shown = printable(re.split(r"[/\\]", name)[-1], 200) or "file"
         if size > most:
             raise XanesflowError(too_large(shown, size))
-        own = self.folder / session
-        if own.is_dir() and sum(1 for _ in own.iterdir()) >= MOST_FILES:
+        if not self._has_room(session, size):
             self.forget(session, days=0.01)
-            if sum(1 for _ in own.iterdir()) >= MOST_FILES:
-                raise XanesflowError(f"More than {plural(MOST_FILES, 'file')} at a time are too many; send fewer.")
-        place = own / secrets.token_hex(16)
+            if not self._has_room(session, size):
+                raise XanesflowError(
+                    f"More than {plural(MOST_FILES, 'file')}, or {MOST_BYTES // 2**30} GiB, at a time are too many; "
+                    "send fewer."
+                )
+        place = self.folder / session / secrets.token_hex(16)
         place.mkdir(parents=True)
         try:
             with (place / _safe(shown)).open("wb") as kept:
@@ -81,6 +86,11 @@ class Uploads:
         if not found:
             raise XanesflowError("This file is not kept any more; choose it again.")
         return found[0]
+
+    def _has_room(self, session: str, size: int) -> bool:
+        """Whether a session may keep another file of a size."""
+        sizes = [path.stat().st_size for path in (self.folder / session).glob("*/*")]
+        return len(sizes) < MOST_FILES and sum(sizes) + size <= MOST_BYTES
 
     def forget(self, session: str = "*", days: float = _DAYS) -> None:
         """Remove files that are older."""

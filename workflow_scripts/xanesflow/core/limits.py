@@ -1,8 +1,5 @@
 """The largest, deepest and most that is read, by kind of file: far beyond honest files, and refused in seconds."""
 
-STRUCTURE_FILE = 16 * 2**20
-"""Bytes of one structure file, packed and unpacked. 100,000 atoms take about 6 MB."""
-
 MEASURED_FILE = 20_000_000
 """Bytes of a file with measured spectra; one has about 100 kB, a compressed project of hundreds a few MB."""
 
@@ -20,6 +17,9 @@ RECORD = 4 * 2**20
 
 STRUCTURE_FILE = 16 * 2**20
 """Bytes of a structure file, also unpacked; 100,000 atoms take about 6 MB."""
+
+PLACES = 2_000
+"""Places, whole or partly occupied, of a disordered crystal and of each cell that represents it."""
 
 ATOMS = 5_000
 """Atoms of a cell; the largest of the published dataset has a few hundred. The symmetry of 4,096 takes up to 6 s."""

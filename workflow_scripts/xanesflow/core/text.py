@@ -53,8 +53,7 @@ def printable(text: str, length: int | None = None) -> str:
         text: as a user or a file's name gave it.
         length: most characters; None: no limit.
     """
-    decoded = text.encode(errors="surrogateescape").decode(errors="replace")
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in decoded)[:length]
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)[:length]
 
 
 def quoted(given: object, most: int = 80) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
@@ -21,7 +22,7 @@ from xanesflow.core.text import plural
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, load
 from xanesflow.interpretation.charges import CHARGE, read_charges
-from xanesflow.interpretation.describe_structure import SiteDescription, describe_structure, method, named
+from xanesflow.interpretation.describe_structure import SiteDescription, describe_structure, method
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 
 _NUMBERS = ("oxidation_state", "ocn", "nn_mean", "nn_std", "min_nn_nn", "bond_valence_sum", CHARGE)
@@ -153,7 +154,7 @@ def _describe(work: _Work) -> dict[str, tuple[Any, ...]]:
             structure = Structure.from_dict(json.loads(work.text))
             found = describe_structure(structure, work.sites)
         except Exception as error:  # pymatgen raises errors of many kinds
-            unread = SiteDescription(detail=f"The structure cannot be read ({named(error)}).")
+            unread = SiteDescription(detail=f"The structure cannot be read ({what_is_wrong(error)}).")
             found = dict.fromkeys(work.sites, unread)
     return {str(index): astuple(described) for index, described in found.items()}
 
@@ -193,4 +194,6 @@ def read_descriptions(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=list(COLUMNS))
     except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(f"{path} is not a table of sites ({named(error)}); delete it and run snakemake.") from None
+        raise XanesflowError(
+            f"{path} is not a table of sites ({what_is_wrong(error)}); delete it and run snakemake."
+        ) from None

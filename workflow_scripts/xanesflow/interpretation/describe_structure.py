@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.core.damage import what_is_wrong
+
 METHOD = (
     "oxidation state: bond valence (BVAnalyzer), else composition; neighbours: CrystalNN 1, those of equivalent atoms "
     "once; bond-valence sum: O'Keeffe and Brese within 4 A"
@@ -76,20 +78,19 @@ def oxidation_states(structure: Any) -> tuple[list[float], str, str]:
     """Oxidation state of each atom of a pymatgen structure (none if they are not known), their source, and why not."""
     from pymatgen.core.bond_valence import BVAnalyzer
 
+    from xanesflow.structures.charges import balancing_charges
+
     if len(structure.composition) == 1:
         return [0.0] * len(structure), ELEMENT, ""
     try:
         found = BVAnalyzer(max_permutations=MAX_PERMUTATIONS).get_valences(structure)
         return [float(value) for value in found], BOND_VALENCE, ""
     except Exception as error:  # elements without parameters, no assignment that balances, ...
-        why = named(error)
-    try:
-        guesses = structure.composition.oxi_state_guesses(max_sites=-1)
-    except Exception as error:
-        return [], "", f"No oxidation state: bond valences failed ({why}), the composition too ({named(error)})."
-    if not guesses:
+        why = what_is_wrong(error, quote=True)
+    charges = balancing_charges(structure.composition)
+    if not charges:
         return [], "", f"No oxidation state: bond valences failed ({why}), and no charges balance the composition."
-    return [float(guesses[0][site.specie.symbol]) for site in structure], COMPOSITION, ""
+    return [charges[site.specie.symbol] for site in structure], COMPOSITION, ""
 
 
 @dataclass
@@ -133,7 +134,7 @@ def _surroundings(structure: Any, neighbours: _Neighbours, index: int) -> tuple[
         around = neighbours.of(index)
         centre = structure[index].coords
     except Exception as error:  # no Voronoi cell, no neighbour within the cutoff, ...
-        return {}, f"No coordination number: CrystalNN failed ({named(error)})."
+        return {}, f"No coordination number: CrystalNN failed ({what_is_wrong(error, quote=True)})."
     if not around:
         return {"cn": 0, "oxygens": 0}, "No distances: CrystalNN finds no neighbour."
     places = np.array([place for _, place, _ in around])
@@ -150,11 +151,11 @@ def _surroundings(structure: Any, neighbours: _Neighbours, index: int) -> tuple[
     try:
         found["ocn"] = float(np.mean([neighbours.number_of(atom) for _, _, atom in around]))
     except Exception as error:
-        failed.append(f"No coordination of the neighbours: CrystalNN failed ({named(error)}).")
+        failed.append(f"No coordination of the neighbours: CrystalNN failed ({what_is_wrong(error, quote=True)}).")
     try:
         found["bond_valence_sum"] = _bond_valence_sum(structure, index)
     except Exception as error:  # an element without parameters
-        failed.append(f"No bond-valence sum ({named(error)}).")
+        failed.append(f"No bond-valence sum ({what_is_wrong(error, quote=True)}).")
     return found, " ".join(failed)
 
 
@@ -166,9 +167,3 @@ def _bond_valence_sum(structure: Any, index: int) -> float:
     if not math.isfinite(found):
         raise ValueError("it is not finite")
     return found
-
-
-def named(error: Exception) -> str:
-    """Type and message of an error, within a sentence."""
-    said = " ".join(str(error).split())[:120].rstrip(".!")
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -22,7 +22,7 @@ _LONGEST_NAMES = 20_000  # letters in a line of names
 _MOST_DAMAGED = 3  # lines in a row
 
 _COMMENT = "#;%!*$<"
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?")
 _MISSING = frozenset(("nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "--", "null", "none", "1.#ind", "1.#qnan"))
 _NUMERIC_LINE = re.compile(r"[\"+\-.\d][\deEdD+\-.,;\s\"]*")
 _XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w ]+?)\s*:\s*(.*)")
@@ -52,7 +52,7 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
     Raises:
         XanesflowError: it has no table, several tables, or commas that can be read in two ways.
     """
-    lines = re.sub(r"[ \t]{3,}", "  ", text).split("\n")
+    lines = re.sub(r"[^\S\n]{3,}", "  ", text).split("\n")
     numeric = [line for line in lines if _NUMERIC_LINE.fullmatch(line.strip())][:3000]
     separator, comma = _separation(numeric, lines, name, decimal)
     rows, first, left_out = _largest_block(lines, separator, name, comma=comma)
@@ -199,11 +199,11 @@ def _names(
         bare = bare[2:] if line.startswith("#L ") else bare
         if len(bare) > _LONGEST_NAMES:
             continue
-        bare = re.sub(r"\s+([(\[][^)\]]*[)\]])", r"\1", bare)
+        bare = re.sub(r"\s{1,2}([(\[][^)\]]*[)\]])", r"\1", bare)
         for pattern in (r"\s*,\s*", r"\s*;\s*", r"\t+", r"\s{2,}", separator):
             names = [part.strip().strip("\"'") for part in re.split(pattern, bare)]
             if len(names) == columns and sum(bool(re.match("[^\\d\\W]", each)) for each in names) > columns / 2:
-                found = [re.fullmatch(r"(.*?)\s*(?:[(\[]([^)\]]*)[)\]]|/\s*(k?eV))?", each) for each in names]
+                found = [re.fullmatch(r"(.*?)\s{0,2}(?:[(\[]([^)\]]*)[)\]]|/\s*(k?eV))?", each) for each in names]
                 labels = tuple(
                     match[1] if match and match[1] else each for match, each in zip(found, names, strict=True)
                 )

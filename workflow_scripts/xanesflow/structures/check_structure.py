@@ -101,14 +101,14 @@ def check_claims(structure: Structure, claims: Claims) -> str:
 
 def read_formula(text: str) -> Composition | None:
     """Read a sum formula, deuterium as hydrogen; None if the text is not a sum formula."""
-    plain = re.sub(r"\s+\d*[+-]$", "", text.strip())
+    plain = re.sub(r" \d*[+-]$", "", text.strip())
     parts = plain.replace(",", " ").split()
     if not parts or len(plain) > 500:
         return None
     amounts: dict[str, float] = {}
     for part in parts:
         # Element symbols with a number each; NiO and Ni1O1 too.
-        if not re.fullmatch(r"(?:[A-Z][a-z]?(?:\d+\.?\d*|\.\d+)?)+", part):
+        if not re.fullmatch(r"(?:[A-Z][a-z]?(?:\d+(?:\.\d*)?|\.\d+)?)+", part):
             return None
         for symbol, amount in re.findall(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?", part):
             if not Element.is_valid_symbol(symbol):

@@ -16,12 +16,13 @@ from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import MAX_EDGE_A
 from xanesflow.structures.place_atoms import FULL, ListedAtom
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
 _FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 _NOTHING = ("", "?", ".")
 HEAVIEST = 103
 """Largest atomic number that is accepted: lawrencium, beyond all known crystals."""
 _AXES = "xyz"
+_NEGLIGIBLE = 5e-4  # occupancy; no cell holds so few atoms
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def read_atoms(table: Table, *, partly_occupied: bool = False) -> tuple[list[Lis
         element, note = read_element(symbol, label, is_label=is_label)
         notes += [note] if note else []
         filled = _occupancy(occupancy, label)
-        if filled <= 0:
+        if filled < _NEGLIGIBLE:
             notes.append(f"{label[:20]} has occupancy {occupancy} and is left out")
             continue
         values, last_digits = zip(*(_coordinate(text, label) for text in place), strict=True)
@@ -201,7 +202,7 @@ def _occupancy(text: str, label: str) -> float:
     if text == "?":
         return 1.0
     value = number_of(text)
-    if value is None or value > 1.05:
+    if value is None or not 0 <= value <= 1.05:
         raise UnusableStructure(f"gives '{text[:20]}' as occupancy of its atom {label[:20]}, which is none from 0 to 1")
     return value
 

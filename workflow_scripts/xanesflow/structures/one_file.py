@@ -86,10 +86,10 @@ def form_of(name: str, content: bytes) -> str:
         return "json"
     if b"<modeling>" in start[:300]:
         return "vasprun"
-    if re.match(rb"\d+[ \t]*\r?\n[^\r\n]*\r?\n\s*[A-Z][a-z]?([ \t]+[+-]?\d*\.?\d+\S*){3}", start):
+    if re.match(rb"\d+[ \t]*\r?\n[^\r\n]*\r?\n\s*[A-Z][a-z]?([ \t]+[+-]?\.?\d\S*){3}", start):
         return "xyz"
     lines = content.replace(b"\r", b"\n")
-    cif = re.search(rb"^\s*data_", lines, re.MULTILINE) and re.search(rb"^\s*(_|loop_)", lines, re.MULTILINE)
+    cif = re.search(rb"^[ \t]*data_", lines, re.MULTILINE) and re.search(rb"^[ \t]*(_|loop_)", lines, re.MULTILINE)
     return "cif" if cif else "poscar"
 
 

@@ -86,7 +86,7 @@ def _no_cif(text: str, problem: str) -> str:
     version = (
         " (it calls itself CIF 2.0, of which lists and triple quotes are not read)" if "CIF_2" in text[:40] else ""
     )
-    match = re.match(r"string(?::(\d+))?[^ ]*:? (.*)", problem.replace("\n", " "))
+    match = re.match(r"string(?::(\d+)\b)?[^ ]* (.*)", problem.replace("\n", " "))
     line, what = (match[1], match[2]) if match else (None, problem)
     if "expected block header" in what:
         return "holds no structure: there is no data_ line before its first item"

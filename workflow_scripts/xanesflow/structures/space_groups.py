@@ -23,8 +23,8 @@ GRID = gemmi.Op.DEN
 MOST_OPERATIONS = 192
 
 _PART = re.compile(r"[+-]?(?:[xyz]|\d+/\d+|\d*\.\d+|\d)(?:[+-](?:[xyz]|\d+/\d+|\d*\.\d+|\d))*")
-_ORIGIN = re.compile(r"[\s(,]*\borigin\s*(?:choice|no\.?)?\s*([12])\)?$", re.IGNORECASE)
-_EXTENSION = re.compile(r"\s*[:;]\s*([12hr])$|\s+([hr])$|\s*([zs])$", re.IGNORECASE)
+_ORIGIN = re.compile(r"(?<![\s(,])[\s(,]*\borigin ?(?:choice ?|no\.? ?)?([12])\)?$", re.IGNORECASE)
+_EXTENSION = re.compile(r" ?[:;] ?([12hr])$| ([hr])$| ?([zs])$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

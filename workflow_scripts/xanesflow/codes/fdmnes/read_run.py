@@ -33,7 +33,7 @@ _END = "Have a beautiful day"
 _THRESHOLD = re.compile(r"Threshold:\s+(\w+)\s+([A-Z]+)(\d*) edge")
 _REVISION = re.compile(r"FDMNES program, Revision\s+(.+)")
 _HOLE = re.compile(r"Gamma_hole\s*=\s*([\d.]+)")
-_ATOM = re.compile(r"^\s+(\d+)((?:\s+[-+]?\d+\.\d+){3})\s+\d+\s*$", re.MULTILINE)
+_ATOM = re.compile(r"^[ \t]+(\d+)((?:[ \t]+[-+]?\d+\.\d+){3})[ \t]+\d+[ \t]*\r?$", re.MULTILINE)
 _KIND = re.compile(r"ipr =\s*(\d+), Z =\s*(\d+), natomsym =\s*\d+\s+igr.*\n((?:\s+\d+.*\n)+)")
 _SAME = 1e-3  # fractional coordinates of the log have ten digits, those of an input fewer
 

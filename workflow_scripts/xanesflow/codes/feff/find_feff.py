@@ -26,7 +26,7 @@ OTHER_WAYS = (
 )
 """What you can do without FEFF; ends error messages."""
 
-_VERSION = re.compile(r"Launching FEFF version\s+(?:FEFF)?\s*(\d\S*)")
+_VERSION = re.compile(r"Launching FEFF version\s+(?:FEFF\s*)?(\d\S*)")
 _TIME_LIMIT_S = 120.0
 _QUESTION = """TITLE which version are you
 EDGE K

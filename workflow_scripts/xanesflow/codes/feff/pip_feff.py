@@ -52,7 +52,7 @@ _KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "67108864",
 }
-_ALL_OFF = re.compile(r"^\s*CONTROL(\s+0){6}\s*$", re.MULTILINE | re.IGNORECASE)
+_ALL_OFF = re.compile(r"^[^\S\n]*CONTROL([^\S\n]+0){6}[^\S\n]*$", re.MULTILINE | re.IGNORECASE)
 _CRASH_FLAG = ".feff.error"  # a module writes it at its start and deletes it at a normal end
 _SIGNAL = 128
 _MU = 3  # column of xmu.dat
@@ -77,7 +77,8 @@ def modules_for(feff_inp: str) -> list[str]:
     """The modules that a feff.inp needs, in their order; only `rdinp` if its CONTROL turns all others off."""
     if _ALL_OFF.search(feff_inp):
         return ["rdinp"]
-    there = {match[1].upper() for match in re.finditer(r"^\s*([A-Za-z]{4})", feff_inp, re.MULTILINE)}  # as FEFF reads
+    # FEFF too reads four letters of a card.
+    there = {match[1].upper() for match in re.finditer(r"^[^\S\n]*([A-Za-z]{4})", feff_inp, re.MULTILINE)}
     return [name for name, cards in MODULES.items() if not cards or there & {card[:4] for card in cards}]
 
 

@@ -9,7 +9,7 @@ from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.core.errors import BadRunError
 
 _HEADER = "Charge transfer"
-_ABSORBER = re.compile(r"^[^\n]*\n\s+0\s+(-?\d+\.\d+)\s*$", re.MULTILINE)
+_ABSORBER = re.compile(r"^[^\n]*\n[^\S\n]+0[^\S\n]+(-?\d+\.\d+)[^\S\n]*$", re.MULTILINE)
 
 
 def charge_of_run(run: FinishedRun) -> float | None:

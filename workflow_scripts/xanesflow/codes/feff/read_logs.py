@@ -26,7 +26,7 @@ LOG = "feff.out"
 """File with what all modules printed."""
 
 _FMS = "FMS calculation of full Green's function"
-_FMS_RADIUS = re.compile(r"^\s*FMS\s+([\d.]+)", re.MULTILINE | re.IGNORECASE)
+_FMS_RADIUS = re.compile(r"^[^\S\n]*FMS[^\S\n]+([\d.]+)", re.MULTILINE | re.IGNORECASE)
 _FMS_ATOMS = re.compile(r"FMS for a cluster of\s*(\d+) atoms")
 _POINTS = re.compile(r"^Using\s+(\d+) energy points", re.MULTILINE)
 _VERTICAL_POINTS = 40  # more than FEFF ever puts off the axis of real energies
@@ -88,12 +88,16 @@ _RUNTIME = re.compile(r"^At line (\d+) of file (\S+)[^\n]*\nFortran runtime erro
 _STOP = re.compile(r"^ *STOP\b", re.MULTILINE)
 _CLOSE_SIGN = "TWO ATOMS VERY CLOSE TOGETHER"
 _CLOSE = re.compile(
-    _CLOSE_SIGN + r".*\n *atoms +(\d+) +(\d+) +distance +(\S+) .*\n.*?(?:Z= *(\d+))?\s*\n.*?(?:Z= *(\d+))?\s*$",
+    _CLOSE_SIGN
+    + r".*\n *atoms +(\d+) +(\d+) +distance +(\S+) .*\n"
+    + r".*?(?:Z= *(\d+)[^\S\n]*)?\n.*?(?:Z= *(\d+)[^\S\n]*)?$",
     re.MULTILINE,
 )
 _SHORTEST_BOND_A = 0.7  # below that of H-H
-_MISSES_A_FILE = re.compile(r"[^\n]*(?:Error opening file|[Cc]annot open file|OPEN returned error|CHOPEN)[^\n]*")
-_LAST_WORDS = re.compile(r"([^\n]+)\n[^\S\n]*([A-Z]{4,}(?:-\d+)?)[^\S\n]*$", re.MULTILINE)
+_MISSES_A_FILE = re.compile(
+    r"^[^\n]*(?:Error opening file|[Cc]annot open file|OPEN returned error|CHOPEN)[^\n]*", re.MULTILINE
+)
+_LAST_WORDS = re.compile(r"^([^\n]+)\n[^\S\n]*([A-Z]{4,}(?:-\d+)?)[^\S\n]*$", re.MULTILINE)
 
 
 def log_of(files: Mapping[str, bytes]) -> str:

@@ -28,7 +28,7 @@ from xanesflow.core.errors import BadRunError
 
 _HEAD = 2000  # bytes of xmu.dat that name the program
 _VERSION = re.compile(r"Feff\s*([\d.]+\w*)", re.IGNORECASE)
-_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d+).*?\b([KLMN]\d?)\s+shell")
+_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d{1,4})(?!\d).{0,200}?\b([KLMN]\d?)\s+shell")
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 
 

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 COLUMNS = 6  # omega, e, k, mu, mu0, chi
 
 _NORMALISATION = re.compile(r"xsedge\+\s*\d+\s*,\s*used to normalize mu\s+(\S+)")
-_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d+).*?\b([KLMN]\d?)\s+shell")
+_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d{1,4})(?!\d).{0,200}?\b([KLMN]\d?)\s+shell")
 _FUSED_EXPONENT = re.compile(r"(\d)([+-]\d{3})\b")  # Fortran writes 1.2E-101 as 1.2-101
 
 

@@ -43,7 +43,7 @@ _LINE = 80  # packed characters in a line
 
 _NUMBER = r"(-?[\d.]+(?:E[+-]?\d+)?)"
 _START = re.compile(rf"mu_old=\s*{_NUMBER}")
-_CHARGE = re.compile(rf"^\s+\d+\s+{_NUMBER}\s*$", re.MULTILINE)
+_CHARGE = re.compile(rf"^[^\S\n]+\d+[^\S\n]+{_NUMBER}[^\S\n]*$", re.MULTILINE)
 _RADIUS = re.compile(rf"Overlap\s+0\s+{_NUMBER}")
 
 

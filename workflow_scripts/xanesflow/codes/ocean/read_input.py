@@ -70,7 +70,7 @@ def read_input(files: Mapping[str, bytes]) -> OceanInput:
     if len(numbers["acell"]) == 3 and len(numbers["rprim"]) == 9:
         cell = np.array(numbers["rprim"]).reshape(3, 3) * np.array(numbers["acell"])[:, None]
         volume = abs(float(np.linalg.det(cell)))
-    match = re.search(r"gauss_broaden\s*\{?\s*(\d*\.?\d+)", text, re.IGNORECASE)
+    match = re.search(r"gauss_broaden\s*(?:\{\s*)?(\d+(?:\.\d*)?|\.\d+)", text, re.IGNORECASE)
     gaussian_ev = float(match[1]) if match else 0.0
     return OceanInput(True, tuple(sorted(absorbers)), tuple(sorted(levels)), volume, photons, gaussian_ev)
 

@@ -16,6 +16,7 @@ from pymatgen.io.vasp.inputs import Incar, Poscar
 from pymatgen.io.vasp.outputs import Oszicar, Vasprun
 
 from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import FailedRunError
 from xanesflow.core.text import plural
 
@@ -165,7 +166,7 @@ def _read_vasprun(path: Path) -> Vasprun:
     except XMLSyntaxError:
         raise FailedRunError("truncated", "vasprun.xml ends before its time or is damaged") from None
     except Exception as error:  # pymatgen raises whatever it ran into
-        raise FailedRunError("unreadable", f"vasprun.xml is not what VASP writes: {type(error).__name__}") from None
+        raise FailedRunError("unreadable", f"vasprun.xml is not what VASP writes: {what_is_wrong(error)}") from None
 
 
 def _last_energy(path: Path) -> float:

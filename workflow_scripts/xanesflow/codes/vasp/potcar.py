@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 SPEC = "POTCAR.spec"
 """File with the titles of the POTCARs, one on each line, in the order of POSCAR."""
 
-_TITLE = re.compile(r"TITEL\s*=\s*(.+?)\s*$", re.MULTILINE)
+_TITLE = re.compile(r"TITEL *= *(\S.*)")
 HOW = "set PMG_VASP_PSP_DIR to its folder, in the environment or by `pmg config --add PMG_VASP_PSP_DIR FOLDER`"
 NO_LIBRARY = f"No library of POTCARs is configured; {HOW}, or leave out --potcar."
 
@@ -98,7 +98,7 @@ def describe_potcars(titles: Iterable[str], functional: str) -> dict[str, dict[s
         text = read_potcar(title, functional)
         if text is not None:
             line = _TITLE.search(text)
-            described[title] = {"titel": line[1] if line else "", "sha256": hash_of(text)}
+            described[title] = {"titel": line[1].rstrip() if line else "", "sha256": hash_of(text)}
     return described
 
 

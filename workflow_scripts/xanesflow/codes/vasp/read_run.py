@@ -93,6 +93,6 @@ def describe_folder(folder: Path) -> RunDescription:
     poscar = files.get("POSCAR", b"").decode("utf-8", errors="replace").splitlines()
     absorber = re.match(r"\s*([A-Z][a-z]?)\b", poscar[5]) if len(poscar) > 5 else None
     incar = files.get("INCAR", b"").decode("utf-8", errors="replace")
-    tags = {key.upper(): value for key, value in re.findall(r"(\w+)\s*=\s*(\S+)", incar)}
+    tags = {key.upper(): value for key, value in re.findall(r"\b(\w+)\s*=\s*(\S+)", incar)}
     edge = "K" if (tags.get("CLN"), tags.get("CLL")) == ("1", "0") else ""
     return RunDescription("VASP", version[1] if version else "", absorber[1] if absorber else "", edge)

@@ -168,7 +168,7 @@ def _why(error: Exception, step: str) -> BadRunError:
     if isinstance(error, OSError):
         raise error
     # pymatgen raises errors of any type.
-    return BadRunError("unreadable", f"{step}: INCAR or POSCAR is not what VASP reads ({type(error).__name__})")
+    return BadRunError("unreadable", f"{step}: INCAR or POSCAR is not what VASP reads ({what_is_wrong(error)})")
 
 
 def _check_absorber(folder: Path, element: str, structure: Structure | None, site_index: int) -> None:

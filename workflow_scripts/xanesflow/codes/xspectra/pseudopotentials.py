@@ -29,8 +29,8 @@ LEAST_OVERLAP = 0.02
 """Smallest eigenvalue of 1 + QG."""
 
 _SECONDS = 120.0  # an atom takes less than one
-_ENERGY = re.compile(r"^\s*(Etot|Etotps)\s*=\s*(-?[\d.]+) Ry", re.MULTILINE)
-_LEVEL = re.compile(r"^\s*\d+ \d+\s+(\d[SPDF])\s+\d+\(\s*(-?[\d.]+)\)\s+\S+\s+\S+\s+(-?[\d.]+)\s*$", re.MULTILINE)
+_ENERGY = re.compile(r"^[^\S\n]*(Etot|Etotps)[^\S\n]*=\s*(-?[\d.]+) Ry", re.MULTILINE)
+_LEVEL = re.compile(r"^[^\S\n]*\d+ \d+ +(\d[SPDF]) +\d+\( *(-?[\d.]+)\) +\S+ +\S+ +(-?[\d.]+) *$", re.MULTILINE)
 _ION = re.compile(r"Delta E=\s*(-?[\d.]+) Ry")
 _DATE = re.compile(r'\bdate="[^"]*"')
 
@@ -128,7 +128,7 @@ def least_overlap(upf: str) -> float:
         upf: text of the file in UPF 2.
     """
     mesh = _numbers(upf, "PP_RAB")
-    betas = re.findall(r"<PP_BETA\.(\d+)([^>]*)>(.*?)</PP_BETA\.\1>", upf, re.DOTALL)
+    betas = re.findall(r"<PP_BETA\.(\d+)\b([^>]*)>(.*?)</PP_BETA\.\1>", upf, re.DOTALL)
     momenta, waves = [], []
     for _, head, body in betas:
         momenta.append(int(re.search(r'angular_momentum="\s*(\d+)', head)[1]))  # type: ignore[index]

@@ -20,8 +20,8 @@ _POLARISATION = re.compile(rf"xepsilon\s*\[(crystal|cart)\w* coordinates\]:\s*({
 _AXIS = re.compile(rf"a\([123]\) = \(\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\)")
 _SPECIES = re.compile(r"PseudoPot\. #\s*(\d+) for\s+([A-Z][a-z]?)\s")
 _CORE_EV = re.compile(rf"Core level energy \[eV\]:\s*({_NUMBER})")
-_ASKED = re.compile(r"^\s*edge\s*=\s*['\"]\s*(\w+)", re.MULTILINE | re.IGNORECASE)
-_HEAD_OF_DATA = re.compile(r"^#.*?(xiabs|[Bb]roadening).*?:\s*([-+.\dEe]+)", re.MULTILINE)
+_ASKED = re.compile(r"^[^\S\n]*edge\s*=\s*['\"]\s*(\w+)", re.MULTILINE | re.IGNORECASE)
+_HEAD_OF_DATA = re.compile(r"^#.{0,200}?(xiabs|[Bb]roadening).{0,200}?:\s*([-+.\dEe]+)", re.MULTILINE)
 _ENERGY_ZERO = re.compile(rf"(?:energy-zero of the spectrum|xe0) \[eV\]:\s*({_NUMBER})")
 _SAME_LEVEL = 0.02  # part by which tables of 1s levels differ
 _SHOWN = 4096  # characters that name the program

@@ -106,8 +106,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
         raise XanesflowError(f"The weights {file} cannot be read: {what_is_wrong(error)}.") from error
     except Exception as error:
         raise XanesflowError(
-            f"The weights {file} are damaged, or hold more than tensors ({type(error).__name__} while reading): "
-            "get the published file again."
+            f"The weights {file} are damaged, or hold more than tensors: get the published file again."
         ) from error
     if not isinstance(content, dict):
         raise XanesflowError(f"The weights {file} hold no table of tensors: get the published file again.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NUMBER = r"(\d+\.?\d*|\.\d+)"
+_NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
 _TEMPERATURE = rf"{_NUMBER}\s*(K|(?:deg(?:rees?|\.)?\s*)?C)\b"
 _PRESSURE = rf"{_NUMBER}\s*(GPa|MPa|kPa|kbars?|kb|bars?|atm)\b"
 _IN_GPA = {"GPa": 1.0, "MPa": 1e-3, "kPa": 1e-6, "kbar": 0.1, "kb": 0.1, "bar": 1e-4, "atm": 1.01325e-4}

@@ -15,6 +15,9 @@ from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import ID, TITLE, Entry, database_path, load_entries
 from xanesflow.structures.amcsd.read_entry import read_entry, sum_formula
 
+_LONGEST = 80  # letters of a formula that is looked for
+_FORMULA = re.compile(r"(?:(?:[A-Z][a-z]?|[()])(?:\d+(?:\.\d*)?|\.\d+)?)+")
+
 
 @dataclass(frozen=True)
 class FoundMineral:
@@ -98,9 +101,7 @@ def _of_formula(entries: Iterable[Entry], given: str) -> list[Entry]:
     """The entries of a formula, such as TiO2; an element alone counts too."""
     text = given.replace(" ", "")
     symbols = re.findall(r"[A-Z][a-z]?", text)
-    if not symbols or not re.fullmatch(r"(?:(?:[A-Z][a-z]?|[()])\d*\.?\d*)+", text):
-        return []
-    if not all(map(Element.is_valid_symbol, symbols)):
+    if len(text) > _LONGEST or not _FORMULA.fullmatch(text) or not all(map(Element.is_valid_symbol, symbols)):
         return []
     wanted = _reduced(text)
     elements = frozenset("H" if symbol == "D" else symbol for symbol in symbols)
@@ -118,7 +119,7 @@ def _best_first(entries: list[Entry]) -> list[Entry]:
 def _reduced(formula: str) -> str | None:
     try:
         return str(Composition(formula.replace(" ", "")).reduced_formula)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, ArithmeticError):
         return None
 
 

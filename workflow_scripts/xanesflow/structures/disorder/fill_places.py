@@ -12,6 +12,7 @@ from pymatgen.transformations.standard_transformations import OrderDisorderedStr
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
+from xanesflow.structures.charges import balancing_charges
 from xanesflow.structures.check_structure import shortest_distance
 from xanesflow.structures.disorder.supercells import EMPTY, Counts, Orbit, Supercell
 
@@ -121,14 +122,13 @@ def fill_by_energy(
         for kind, number in of_orbit.items():
             if kind != EMPTY:
                 total[kind] = total.get(kind, 0) + number
-    guesses = Composition(total).oxi_state_guesses(max_sites=-1) if len(total) > 1 else ()
-    if not guesses:
+    charges = balancing_charges(Composition(total))
+    if not charges:
         raise UnusableStructure(
             "is disordered, and its elements have no usual charges that add up to zero, so `ordered` cannot compare "
             "electrostatic energies; `random` fills it",
             "disordered",
         )
-    charges = {kind: float(charge) for kind, charge in guesses[0].items()}
     parts = [{kind: n for kind, n in of_orbit.items() if n} for of_orbit in counts]
     for part in parts:
         alike = {charges.get(kind, 0.0) for kind in part}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 
@@ -76,8 +77,12 @@ def primitive_cell(structure: Structure) -> tuple[Structure, list[Orbit]]:
     """The primitive cell of a disordered crystal, and its places by symmetry.
 
     Raises:
-        UnusableStructure: its symmetry cannot be found.
+        UnusableStructure: its symmetry cannot be found, or it has more than `limits.PLACES` places.
     """
+    if len(structure) > limits.PLACES:
+        raise UnusableStructure(
+            f"is disordered and has {len(structure):,} places, and the limit is {limits.PLACES:,}", "disordered"
+        )
     try:
         cell = SpacegroupAnalyzer(structure, symprec=SYMPREC).find_primitive() or structure
         first = SpacegroupAnalyzer(cell, symprec=SYMPREC).get_symmetry_dataset().equivalent_atoms
@@ -108,17 +113,20 @@ def choose_supercell(cell: Structure, orbits: list[Orbit], max_atoms: int, *, sm
     """
     per_cell = sum(len(orbit.places) * (1.0 - orbit.shares.get(EMPTY, 0.0)) for orbit in orbits)
     found: dict[int, tuple[Counts, float]] = {}
-    for size in range(1, int((max_atoms + 0.5) / max(per_cell, 0.1)) + 1):
+    most = min(int((max_atoms + 0.5) / max(per_cell, 0.1)), max_atoms, limits.PLACES // len(cell))
+    for size in range(1, most + 1):
         counts = tuple(whole_numbers(orbit.shares, size * len(orbit.places)) for orbit in orbits)
-        if n_atoms(counts) <= max_atoms:
+        if 0 < n_atoms(counts) <= max_atoms:
             found[size] = counts, max(map(deviation, orbits, counts))
     key = "structures.disorder_cells.max_atoms"
     if not found:
-        raise UnusableStructure(
-            f"is disordered, and its primitive cell alone has more than the {plural(max_atoms, 'atom')} that {key} "
-            "allows",
-            "disordered",
+        why = (
+            f"its primitive cell alone has more than {limits.PLACES:,} places, or than the "
+            f"{plural(max_atoms, 'atom')} that {key} allows"
+            if most < 1 or per_cell > max_atoms
+            else f"its occupancies are so low that not even {plural(most, 'primitive cell')} hold an atom"
         )
+        raise UnusableStructure(f"is disordered, and {why}", "disordered")
     least = min(off for _, off in found.values())
     if least > TOLERANCE:
         counts = next(counts for counts, off in found.values() if off == least)
