@@ -1,6 +1,8 @@
 # Not a stage on the way to the report: tries options of a code on a few sites, and says where it is converged.
 from xanesflow.config.convergence_rungs import convergence_subset, rungs_of
 
+RUNGS = or_workflow_error(rungs_of, CAMPAIGN) if CONFIG.convergence.subset else []
+
 
 rule convergence:
     input:
@@ -36,9 +38,7 @@ if CAMPAIGN.run_subsets:
         params:
             kept=paths.RUNG_KEPT,
             sites=CONFIG.convergence.sites,
-            engine=lambda wildcards: or_workflow_error(rungs_of, CAMPAIGN)[
-                int(wildcards.rung)
-            ].options,
+            engine=lambda wildcards: RUNGS[int(wildcards.rung)].options,
         message:
             "Trying option {wildcards.rung} of {wildcards.subset}"
         script:
@@ -49,7 +49,7 @@ if CAMPAIGN.run_subsets:
             structures=paths.STRUCTURES,
             runs=lambda wildcards: [
                 fill(paths.RUNG, subset=wildcards.subset, rung=f"{k:02d}")
-                for k in range(len(or_workflow_error(rungs_of, CAMPAIGN)))
+                for k in range(len(RUNGS))
             ],
         output:
             table=paths.CONVERGENCE_TABLE,
@@ -73,8 +73,8 @@ if CAMPAIGN.run_subsets:
             mem_mb=more_each_time(2000),
             runtime=more_each_time(30),
         params:
-            options=lambda wildcards: [rung.key for rung in or_workflow_error(rungs_of, CAMPAIGN)],
-            tried=lambda wildcards: [rung.value for rung in or_workflow_error(rungs_of, CAMPAIGN)],
+            options=[rung.key for rung in RUNGS],
+            tried=[rung.value for rung in RUNGS],
             energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
             max_flat_start_ev=CONFIG.curation.max_flat_start,
             processing=lambda wildcards: CAMPAIGN.processing_of(wildcards.subset),

@@ -74,7 +74,7 @@ def test_a_wrong_path_is_told_in_a_sentence(tmp_path):
     for name, said in {
         "nowhere": "nowhere does not exist (looked from",
         "runs.tar": "runs.tar is not a folder; name folders with runs",
-        "empty": "empty holds no run: there is no feff.inp, feff.out, xmu.dat of FEFF in it or below it, and no VASP/",
+        "empty": "empty holds no run: nothing in it or below it is a run of FEFF 9 or 10 (feff.inp, feff.out",
     }.items():
         code, lines = check(tmp_path / name)
         assert code == 1 and len(lines) == 1 and said in lines[0]

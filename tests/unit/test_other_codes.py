@@ -80,7 +80,7 @@ def test_json_says_all_of_each_run():
     found = json.loads(output)
     assert exit_code == 1 and (found["good"], found["refused"]) == (8, 4) and len(found["runs"]) == 12
     ocean = next(run for run in found["runs"] if run["folder"].endswith("Cu_dipole_quadrupole"))
-    assert ocean["polarisations"] == ["dipole 1 0 0 (photon 1)", "quad 1 0 0 (photon 2)"] and ocean["good"]
+    assert ocean["polarisations"] == ["1 0 0 (photon 1)", "1 0 0 with quadrupole terms (photon 2)"] and ocean["good"]
 
 
 def test_the_size_of_real_spectra_is_the_tabulated_jump():
@@ -186,7 +186,7 @@ def test_the_direction_of_a_photon_is_read_or_unknown():
 
     given = {"photon1": b"dipole\ncartesian 0 3 4\nend", "photon2": b"quad\ncartesian 0 0 0\nend", "photon3": b"dipole"}
     assert [each.text for each in read_input(given).photons.values()] == [
-        "dipole 0 3 4", "quad in an unknown direction", "dipole in an unknown direction",
+        "0 3 4", "an unknown direction with quadrupole terms", "an unknown direction",
     ]  # fmt: skip
 
 

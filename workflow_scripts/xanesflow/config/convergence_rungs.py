@@ -74,13 +74,14 @@ def _changed(config: Config, key: str, value: Any) -> Campaign:
         place = place.get(name) if isinstance(place, dict) else None
     if not isinstance(place, dict) or last not in place:
         raise XanesflowError(f"convergence.ladder names {key}, which is no option of the configuration; correct it.")
-    place[last] = value
+    before, place[last] = place[last], value
     try:
         return Campaign(Config.model_validate(values))
     except ValidationError as error:
         said = error.errors()[0]["msg"]
         raise XanesflowError(
-            f"convergence.ladder gives {key} the value {quoted(value)}, which is wrong: {said}."
+            f"convergence.ladder gives {key} the value {quoted(value)}, which is wrong: {said}; the configuration has "
+            f"{quoted(before)}."
         ) from None
 
 

@@ -20,6 +20,7 @@ from xanesflow.core.errors import BadRunError, UnusableStructure, XanesflowError
 from xanesflow.core.files import read_small
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.text import listing
 from xanesflow.structures.material import not_the_absorber
 from xanesflow.structures.poscar import parse_poscar
 
@@ -155,9 +156,8 @@ def _runs_in(folder: Path) -> list[Path]:
         if any(theory.recognise for theory in here):
             below.clear()  # such a run has folders of its own
     if not runs:
-        missing = ", and ".join(_what_is_missing(theory) for theory in _checked() if not theory.recognise)
-        names = [theory.title.split(",")[0] for theory in _checked() if theory.recognise]
-        raise XanesflowError(f"{folder} holds no run: {missing}, and nothing that {', '.join(names)} left.")
+        forms = listing([_how_it_is_known(theory) for theory in _checked()], "or")
+        raise XanesflowError(f"{folder} holds no run: nothing in it or below it is a run of {forms}.")
     return runs
 
 
@@ -179,9 +179,10 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def _what_is_missing(theory: Theory) -> str:
-    """What a folder lacks to be a run at a level of theory."""
-    if theory.only_in_tree:
-        return f"no {theory.folder}/<site>_<element>"
-    most = ", ".join(theory.files[:3])  # enough to recognise a run
-    return f"there is no {most} of {theory.name} in it or below it"
+def _how_it_is_known(theory: Theory) -> str:
+    """Name a level of theory, and what its runs are found by if it is not any file that the code wrote."""
+    name = theory.title.split(",")[0].split(":")[0]
+    if theory.recognise:
+        return name
+    found_by = f"{theory.folder}/<site>_<element>" if theory.only_in_tree else ", ".join(theory.files[:3])
+    return f"{name} ({found_by})"

@@ -13,12 +13,13 @@ from xanesflow.codes.read_text import text_of
 from xanesflow.core import limits
 
 _LEVELS = "spdf"
+_OPERATORS = {"dipole": "", "quad": " with quadrupole terms"}
 _EDGE_WORDS = 3  # atom or minus the atomic number, n, l
 
 
 @dataclass(frozen=True)
 class Photon:
-    """One photon: operator (dipole, quad), Cartesian direction, and its file's words."""
+    """One photon: operator (dipole, quad), Cartesian direction, and both in words."""
 
     operator: str
     direction: tuple[float, float, float]
@@ -97,6 +98,7 @@ def _photon(text: str) -> Photon:
     except ValueError:
         vector = ()
     if not any(vector):
-        return Photon(operator, (1.0, 0.0, 0.0), f"{operator} in an unknown direction")
+        return Photon(operator, (1.0, 0.0, 0.0), f"an unknown direction{_OPERATORS.get(operator, f', {operator}')}")
     x, y, z = vector
-    return Photon(operator, (x, y, z), f"{operator} {' '.join(f'{value:g}' for value in vector)}")
+    direction = " ".join(f"{value:g}" for value in vector)
+    return Photon(operator, (x, y, z), f"{direction}{_OPERATORS.get(operator, f', {operator}')}")
