@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 Source = Literal["directory", "examples", "materials_project", "amcsd"]
 
-_BATCH = 50  # structures sent to a worker at once
-
 
 def collect_structures(
     *,
@@ -161,9 +159,7 @@ def _read_queried(
         asked = {answer.moved.get(each, each) for each in read_ids(id_files)} | set(answer.query["include"])
         rows = [row for row in rows if row[0] in asked]
         left_out = [each for each in left_out if each.material_id in asked]
-    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    read = map_in_processes(partial(_describe_batch, symprec=symprec), batches, workers)
-    described = [material for batch in read for material in batch]
+    described = map_in_processes(partial(_describe, symprec=symprec), rows, workers)
     found: list[Material | BadStructure] = [_named(each, answer.materials) for each in described]
     found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
     return sorted(found, key=lambda each: each.material_id)
@@ -212,8 +208,9 @@ def _is_of_another_element(material_id: str, element: str) -> bool:
     return any(entry.id == material_id and element not in entry.elements for entry in load_entries())
 
 
-def _describe_batch(rows: list[tuple[str, str]], *, symprec: float) -> list[Material | BadStructure]:
-    return [describe(name, Structure.from_dict(json.loads(text)), symprec=symprec) for name, text in rows]
+def _describe(row: tuple[str, str], *, symprec: float) -> Material | BadStructure:
+    material_id, text = row
+    return describe(material_id, Structure.from_dict(json.loads(text)), symprec=symprec)
 
 
 def _read(

@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 PACKAGES = ("larixite", "gemmi", "pymatgen", "pymatgen-core")
 
-_BATCH = 50  # entries sent to a worker at once
-
 Row = tuple[str, str, str, int]
 """Id, pymatgen's JSON, formula and number of atoms of a structure."""
 
@@ -72,11 +70,10 @@ def read_minerals(
     # Read them, and leave out what is disordered, incomplete, contradicts itself or is too large.
     rows: list[Row] = []
     materials: dict[str, dict[str, str]] = {}
-    batches = [entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH)]
     by_id = {entry.id: entry for entry in entries}
-    read = partial(_read_batch, max_atoms=filters.max_atoms, disorder=disorder)
-    for batch in map_in_processes(read, batches, workers):
-        for row in batch:
+    read = partial(_read_one, max_atoms=filters.max_atoms, disorder=disorder)
+    for outcome in map_in_processes(read, entries, workers):
+        for row in outcome:
             if isinstance(row, LeftOut):
                 left_out.append(row)
             else:
@@ -128,11 +125,7 @@ def _about(entry: Entry, structure: str) -> dict[str, str]:
     }
 
 
-def _read_batch(entries: list[Entry], *, max_atoms: int | None, disorder: Disorder) -> list[Row | LeftOut]:
-    return [row for entry in entries for row in _read_one(entry, max_atoms, disorder)]
-
-
-def _read_one(entry: Entry, max_atoms: int | None, disorder: Disorder) -> list[Row] | list[LeftOut]:
+def _read_one(entry: Entry, *, max_atoms: int | None, disorder: Disorder) -> list[Row] | list[LeftOut]:
     """The rows of an entry: its structure, or the cells that represent it; or why there is none."""
     try:
         structure, _ = read_entry(entry, partly_occupied=not disorder.refused)

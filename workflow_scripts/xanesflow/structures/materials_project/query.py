@@ -243,26 +243,21 @@ def _read(
         if each not in documents
     ]
     served = [(each, documents[each].get("structure")) for each in ids if each in documents]
-    batches = [served[start : start + 50] for start in range(0, len(served), 50)]
-    for batch in map_in_processes(_read_batch, batches, workers):
-        for row in batch:
-            if isinstance(row, LeftOut):
-                left_out.append(row)
-            else:
-                rows.append(row)
-                updated = documents[row[0]].get("last_updated")
-                if isinstance(updated, dict):  # a date in the form of MongoDB's JSON
-                    updated = updated.get("$date")
-                materials[row[0]] = {"last_updated": str(updated or ""), "structure_sha256": sha256_text(row[1])}
+    for row in map_in_processes(_read_document, served, workers):
+        if isinstance(row, LeftOut):
+            left_out.append(row)
+        else:
+            rows.append(row)
+            updated = documents[row[0]].get("last_updated")
+            if isinstance(updated, dict):  # a date in the form of MongoDB's JSON
+                updated = updated.get("$date")
+            materials[row[0]] = {"last_updated": str(updated or ""), "structure_sha256": sha256_text(row[1])}
     return rows, materials, left_out
 
 
-def _read_batch(served: list[tuple[str, Any]]) -> list[tuple[str, str, str, int] | LeftOut]:
-    return [_read_document(material_id, structure) for material_id, structure in served]
-
-
-def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] | LeftOut:
+def _read_document(document: tuple[str, Any]) -> tuple[str, str, str, int] | LeftOut:
     """Make a row of the file of structures: only elements, positions and cell of the served structure."""
+    material_id, served = document
     if not served:
         return LeftOut(material_id, "no_structure", "its document at Materials Project has no structure")
     try:
