@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of
-from xanesflow.core.tables import count_reasons, write_rejected
+from xanesflow.core.tables import list_reasons, write_rejected
 from xanesflow.core.text import first_of, plural
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import load_entries
@@ -101,13 +101,13 @@ def collect_structures(
     sites: list[tuple[Material, int]] = []
     for material in read:
         if isinstance(material, BadStructure):
-            left_out.append(Rejected(material.material_id, -1, material.reason, material.detail))
+            left_out.append(material.rejected())
         elif element not in material.elements:
             detail = f"{material.formula} holds no {element}"
             left_out.append(Rejected(material.material_id, -1, "no_absorber", detail))
         else:
             sites += [(material, first) for first in material.inequivalent(element)]
-    counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
+    counts = list_reasons(left_out)
     if not sites:
         where = {
             "examples": "the example library",
@@ -161,8 +161,7 @@ def _read_queried(
         left_out = [each for each in left_out if each.material_id in asked]
     described = map_in_processes(partial(_describe, symprec=symprec), rows, workers)
     found: list[Material | BadStructure] = [_named(each, answer.materials) for each in described]
-    found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
-    return sorted(found, key=lambda each: each.material_id)
+    return sorted([*found, *left_out], key=lambda each: each.material_id)
 
 
 def _near_duplicates(source: Source, read: list[Material | BadStructure], element: str) -> list[NearDuplicate]:
