@@ -46,7 +46,7 @@ def test_the_ranking_is_written_and_shown(scan, cache, tmp_path):
     csv, record, page, figure = outputs
     code, out, err = call("match", scan, *NAMES, "--cache", cache, "-o", csv, "--page", page, "-p", figure)
     assert code == 0, err
-    assert "4 candidates with 4 sites: 4 kept, 0 to compute" in err
+    assert "4 candidates of Fe with 4 sites: 0 to compute with FEFF8L, 4 kept" in err
     rows = pd.read_csv(csv)
     assert tuple(rows.columns) == COLUMNS
     assert rows["rank"].tolist() == [1, 2, 3, 4]

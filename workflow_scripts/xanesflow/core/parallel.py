@@ -19,7 +19,7 @@ def map_in_processes(function: Callable[[Item], Result], items: Iterable[Item], 
     The processes are those of joblib's loky. Unlike multiprocessing's spawn, they do not run the main module again,
     which in a Snakemake script would restart the whole computation. Unlike its fork, they do not copy running threads.
     They also end by themselves if their parent is killed. They start only when the first items have taken
-    `ALONE_SECONDS` in this process and more items are left.
+    `ALONE_SECONDS` in this process and more items are left; joblib sends quick items in batches.
 
     Args:
         function: defined at the top level of a module (or a `functools.partial` of such a function).

@@ -116,13 +116,17 @@ def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
     return {reason: counts[reason] for reason in REASONS if counts[reason]}
 
 
-def describe_counts(kept: int, rejected: Iterable[Rejected], *, what: tuple[str, str] = ("spectrum", "spectra")) -> str:
+def list_reasons(rejected: Iterable[Rejected]) -> str:
+    """`2 no_output, 1064 outside_envelope`; empty if nothing was rejected."""
+    return ", ".join(f"{number} {reason}" for reason, number in count_reasons(rejected).items())
+
+
+def describe_counts(
+    kept: int, rejected: Collection[Rejected], *, what: tuple[str, str] = ("spectrum", "spectra")
+) -> str:
     """Write counts as a sentence: `3767 spectra kept, 1066 left out: 2 no_output, 1064 outside_envelope`."""
-    counts = count_reasons(rejected)
-    if not counts:
-        return f"{plural(kept, *what)} kept, none left out"
-    listed = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-    return f"{plural(kept, *what)} kept, {sum(counts.values())} left out: {listed}"
+    left_out = f"{len(rejected)} left out: {list_reasons(rejected)}" if rejected else "none left out"
+    return f"{plural(kept, *what)} kept, {left_out}"
 
 
 def write_rejected_group(parent: h5py.Group, rejected: Sequence[Rejected]) -> None:

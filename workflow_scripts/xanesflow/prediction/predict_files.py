@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import count_reasons, describe_counts, write_rejected
+from xanesflow.core.tables import describe_counts, list_reasons, write_rejected
 from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
@@ -130,5 +130,4 @@ def _processes(structures: Sequence[Path]) -> int:
 
 def describe_rejected(rejected: Sequence[Rejected]) -> str:
     """`3 left out: 2 disordered, 1 no_absorber`."""
-    counts = count_reasons(rejected)
-    return f"{len(rejected)} left out: " + ", ".join(f"{number} {reason}" for reason, number in counts.items())
+    return f"{len(rejected)} left out: {list_reasons(rejected)}"

@@ -24,8 +24,6 @@ from xanesflow.core.text import listing
 from xanesflow.structures.material import not_the_absorber
 from xanesflow.structures.poscar import parse_poscar
 
-_BATCH = 32  # runs that a process takes at once
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -55,9 +53,7 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
         XanesflowError: a folder does not exist, cannot be listed or holds no run; the error names it.
     """
     runs = list(dict.fromkeys(run for folder in folders for run in _runs_in(folder)))
-    batches = [runs[start : start + _BATCH] for start in range(0, len(runs), _BATCH)]
-    for verdicts in map_in_processes(_check_all, batches, workers):
-        yield from verdicts
+    yield from map_in_processes(check_folder, runs, workers)
 
 
 def check_folder(folder: Path) -> Verdict:
@@ -78,10 +74,6 @@ def check_folder(folder: Path) -> Verdict:
     except BadRunError as error:
         return Verdict(folder, found, by_content, error.reason, error.detail)
     return Verdict(folder, found if checked is None else checked, by_content)
-
-
-def _check_all(folders: list[Path]) -> list[Verdict]:
-    return [check_folder(folder) for folder in folders]
 
 
 def _checked() -> list[Theory]:

@@ -28,8 +28,6 @@ from xanesflow.structures.site_table import write_site_table, write_structures
 
 log = logging.getLogger(__name__)
 
-_BATCH = 64  # structures sent to a worker at once
-
 
 @dataclass
 class _FoundRun:
@@ -245,15 +243,14 @@ def _read_structures(
     """The structure of each material with a POSCAR at its root, by material id."""
     members = {material_id: poscars[root] for material_id, root in roots.items() if root in poscars}
     texts = [(material_id, member.content) for material_id, member in members.items() if not member.problem]
-    batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
-    results = map_in_processes(partial(_read_batch, symprec=symprec), batches, workers)
-    read = {material.material_id: material for batch in results for material in batch}
+    materials = map_in_processes(partial(_read_one, symprec=symprec), texts, workers)
+    read = {material.material_id: material for material in materials}
     unread = {k: BadStructure(k, f"POSCAR: {m.problem}") for k, m in members.items() if m.problem}
     return read | unread
 
 
-def _read_batch(batch: list[tuple[str, bytes]], *, symprec: float) -> list[Material | BadStructure]:
-    return [read_poscar(material_id, text, symprec=symprec) for material_id, text in batch]
+def _read_one(poscar: tuple[str, bytes], *, symprec: float) -> Material | BadStructure:
+    return read_poscar(*poscar, symprec=symprec)
 
 
 def _check_run(

@@ -19,7 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of
-from xanesflow.core.tables import count_reasons, write_rejected
+from xanesflow.core.tables import list_reasons, write_rejected
 from xanesflow.core.text import first_of, plural
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import load_entries
@@ -36,8 +36,6 @@ from xanesflow.structures.site_table import write_site_table, write_structures
 log = logging.getLogger(__name__)
 
 Source = Literal["directory", "examples", "materials_project", "amcsd"]
-
-_BATCH = 50  # structures sent to a worker at once
 
 
 def collect_structures(
@@ -103,13 +101,13 @@ def collect_structures(
     sites: list[tuple[Material, int]] = []
     for material in read:
         if isinstance(material, BadStructure):
-            left_out.append(Rejected(material.material_id, -1, material.reason, material.detail))
+            left_out.append(material.rejected())
         elif element not in material.elements:
             detail = f"{material.formula} holds no {element}"
             left_out.append(Rejected(material.material_id, -1, "no_absorber", detail))
         else:
             sites += [(material, first) for first in material.inequivalent(element)]
-    counts = ", ".join(f"{number} {reason}" for reason, number in count_reasons(left_out).items())
+    counts = list_reasons(left_out)
     if not sites:
         where = {
             "examples": "the example library",
@@ -161,12 +159,9 @@ def _read_queried(
         asked = {answer.moved.get(each, each) for each in read_ids(id_files)} | set(answer.query["include"])
         rows = [row for row in rows if row[0] in asked]
         left_out = [each for each in left_out if each.material_id in asked]
-    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    read = map_in_processes(partial(_describe_batch, symprec=symprec), batches, workers)
-    described = [material for batch in read for material in batch]
+    described = map_in_processes(partial(_describe, symprec=symprec), rows, workers)
     found: list[Material | BadStructure] = [_named(each, answer.materials) for each in described]
-    found += [BadStructure(each.material_id, each.detail, each.reason) for each in left_out]
-    return sorted(found, key=lambda each: each.material_id)
+    return sorted([*found, *left_out], key=lambda each: each.material_id)
 
 
 def _near_duplicates(source: Source, read: list[Material | BadStructure], element: str) -> list[NearDuplicate]:
@@ -212,8 +207,9 @@ def _is_of_another_element(material_id: str, element: str) -> bool:
     return any(entry.id == material_id and element not in entry.elements for entry in load_entries())
 
 
-def _describe_batch(rows: list[tuple[str, str]], *, symprec: float) -> list[Material | BadStructure]:
-    return [describe(name, Structure.from_dict(json.loads(text)), symprec=symprec) for name, text in rows]
+def _describe(row: tuple[str, str], *, symprec: float) -> Material | BadStructure:
+    material_id, text = row
+    return describe(material_id, Structure.from_dict(json.loads(text)), symprec=symprec)
 
 
 def _read(

@@ -36,8 +36,6 @@ COST_COLUMNS = [
 CLUSTER_RADIUS = 9.0
 """Radius in Å of the clusters that are counted where the theory does not count its own."""
 
-_BATCH = 64  # structures sent to a worker at once
-
 
 def cluster_atoms(structure: Structure, sites: Sequence[int], radius: float = CLUSTER_RADIUS) -> np.ndarray:
     """Number of atoms within `radius` Å of each site, the absorber included, as in FEFF's cluster."""
@@ -84,24 +82,16 @@ def cost_of_sites(
     absorbers: dict[tuple[str, str], list[int]] = {}
     for material, site_index in sites:
         absorbers.setdefault((material.material_id, material.structure), []).append(site_index)
-    work = [(structure, indices) for (_, structure), indices in absorbers.items()]
-    batches = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
-    workers = workers if len(batches) > 1 else 1
-    costs = [
-        cost
-        for batch in map_in_processes(partial(_cost_batch, theory=theory, options=options), batches, workers)
-        for cost in batch
-    ]
+    work = ((structure, indices) for (_, structure), indices in absorbers.items())
+    found = map_in_processes(partial(_costs_in, theory=theory, options=options), work, workers)
+    costs = [cost for in_structure in found for cost in in_structure]
     keys = [(material_id, i) for (material_id, _), indices in absorbers.items() for i in indices]
     return dict(zip(keys, costs, strict=True))
 
 
-def _cost_batch(batch: list[tuple[str, list[int]]], *, theory: str, options: Mapping[str, Any]) -> list[SiteCost]:
-    return [
-        cost
-        for structure, sites in batch
-        for cost in expected_costs(Structure.from_dict(json.loads(structure)), sites, theory, options)
-    ]
+def _costs_in(absorbers: tuple[str, list[int]], *, theory: str, options: Mapping[str, Any]) -> list[SiteCost]:
+    structure, sites = absorbers
+    return expected_costs(Structure.from_dict(json.loads(structure)), sites, theory, options)
 
 
 def summarise_cost(subset: str, site_table: pd.DataFrame) -> dict[str, str | int | float]:

@@ -24,8 +24,6 @@ from xanesflow.structures.same_crystal import same_crystal, same_structure
 
 log = logging.getLogger(__name__)
 
-_BATCH = 16  # files sent to a worker at once
-
 Described = list[Material | BadStructure]
 """What a file holds: a material, the cells that represent it, or why it cannot be used."""
 
@@ -64,10 +62,9 @@ def read_directory(
     """
     path = Path(path)
     listing = list_structures(path, called)
-    batches = [listing.files[start : start + _BATCH] for start in range(0, len(listing.files), _BATCH)]
     read: list[Described] = []
-    for batch in map_in_processes(partial(_read_batch, symprec=symprec, disorder=disorder), batches, workers):
-        read += batch
+    for described in map_in_processes(partial(_read_file, symprec=symprec, disorder=disorder), listing.files, workers):
+        read.append(described)
         if progress is not None:
             progress(len(read), len(listing.files))
     unusable = {bad.material_id: bad for bad in listing.bad}
@@ -87,10 +84,6 @@ def _each_id_once(found: list[Material | BadStructure]) -> list[Material | BadSt
         detail = f"a file and a cell that represents the disordered {parent_of(name)} are both called {name}; rename it"
         once.append(same[0] if len(same) == 1 else BadStructure(name, detail, "duplicate_id"))
     return once
-
-
-def _read_batch(files: list[StructureFile], *, symprec: float, disorder: Disorder) -> list[Described]:
-    return [_read_file(file, symprec=symprec, disorder=disorder) for file in files]
 
 
 def _read_file(file: StructureFile, *, symprec: float, disorder: Disorder) -> Described:

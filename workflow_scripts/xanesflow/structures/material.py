@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.sites import parent_of
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import WHOLE_MATERIAL, parent_of
 from xanesflow.core.text import plural
 
 if TYPE_CHECKING:  # planning needs the records of this module, and pymatgen takes half a second
@@ -45,11 +46,15 @@ class Material:
 
 @dataclass(frozen=True)
 class BadStructure:
-    """A structure file that cannot be used."""
+    """A structure that cannot be used, or is not wanted."""
 
     material_id: str  # the name that it would have
     detail: str  # why, in one sentence
     reason: str = "no_structure"  # one of `xanesflow.core.reasons.REASONS`
+
+    def rejected(self) -> Rejected:
+        """The row of the rejected table."""
+        return Rejected(self.material_id, WHOLE_MATERIAL, self.reason, self.detail)
 
 
 class SiteCost(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from xanesflow.structures.material import Material, SiteCost
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pymatgen.core import Structure
 
 STRUCTURE_COLUMNS = ["material_id", "structure", "formula", "n_atoms"]
 ABOUT_COLUMNS = ["name", "reference"]
@@ -21,6 +23,15 @@ SITE_COLUMNS = [
     "material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk", "cluster_atoms", "core_hours", "parent",
 ]  # fmt: skip
 
+StructureRow = tuple[str, str, str, int]
+"""A structure with the `STRUCTURE_COLUMNS`."""
+
+
+def structure_row(material_id: str, structure: Structure) -> StructureRow:
+    """A structure as `write_structure_rows` writes it."""
+    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
+    return material_id, as_json, structure.composition.reduced_formula, len(structure)
+
 
 def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
     """Write structures as Parquet, one row for each material, in the order of their ids, with `ABOUT_COLUMNS`."""
@@ -28,7 +39,7 @@ def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
     _write(path, rows, [*STRUCTURE_COLUMNS, *ABOUT_COLUMNS])
 
 
-def write_structure_rows(path: str | Path, rows: Iterable[tuple[str, str, str, int]]) -> None:
+def write_structure_rows(path: str | Path, rows: Iterable[StructureRow]) -> None:
     """Write structures as Parquet, from rows with the `STRUCTURE_COLUMNS`."""
     _write(path, rows, STRUCTURE_COLUMNS)
 

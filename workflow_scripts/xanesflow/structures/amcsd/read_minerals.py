@@ -10,31 +10,24 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from pymatgen.core import Structure
-
 from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
-from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import cell_id, parent_of
-from xanesflow.core.tables import count_reasons
+from xanesflow.core.tables import list_reasons
 from xanesflow.core.text import plural
 from xanesflow.structures.amcsd.choose_entries import Filters, choose_entries
 from xanesflow.structures.amcsd.database import FILE_NAME, Entry, database_hash, load_entries
 from xanesflow.structures.amcsd.read_entry import read_entry
 from xanesflow.structures.disorder.represent import REFUSE, Disorder, fill
-from xanesflow.structures.materials_project.manifest import LeftOut, Manifest
-from xanesflow.structures.site_table import write_structure_rows
+from xanesflow.structures.material import BadStructure
+from xanesflow.structures.materials_project.manifest import Manifest
+from xanesflow.structures.site_table import StructureRow, structure_row, write_structure_rows
 
 log = logging.getLogger(__name__)
 
 PACKAGES = ("larixite", "gemmi", "pymatgen", "pymatgen-core")
-
-_BATCH = 50  # entries sent to a worker at once
-
-Row = tuple[str, str, str, int]
-"""Id, pymatgen's JSON, formula and number of atoms of a structure."""
 
 
 def read_minerals(
@@ -66,25 +59,23 @@ def read_minerals(
         XanesflowError: larixite is missing, or no entry can be used.
     """
     chosen = choose_entries(load_entries(), systems)
-    left_out = [LeftOut(entry.id, "excluded", why) for entry in chosen if (why := filters.refuse(entry))]
+    left_out = [BadStructure(entry.id, why, "excluded") for entry in chosen if (why := filters.refuse(entry))]
     refused = {each.material_id for each in left_out}
     entries = [entry for entry in chosen if entry.id not in refused]
     # Read them, and leave out what is disordered, incomplete, contradicts itself or is too large.
-    rows: list[Row] = []
+    rows: list[StructureRow] = []
     materials: dict[str, dict[str, str]] = {}
-    batches = [entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH)]
     by_id = {entry.id: entry for entry in entries}
-    read = partial(_read_batch, max_atoms=filters.max_atoms, disorder=disorder)
-    for batch in map_in_processes(read, batches, workers):
-        for row in batch:
-            if isinstance(row, LeftOut):
+    read = partial(_read_one, max_atoms=filters.max_atoms, disorder=disorder)
+    for outcome in map_in_processes(read, entries, workers):
+        for row in outcome:
+            if isinstance(row, BadStructure):
                 left_out.append(row)
             else:
                 rows.append(row)
                 parent = parent_of(row[0])
                 materials[row[0]] = _about(by_id[parent], row[1]) | ({} if parent == row[0] else {"parent": parent})
-    counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
-    names = ", ".join(f"{number} {reason}" for reason, number in counts.items()) or "none"
+    names = list_reasons(each.rejected() for each in left_out) or "none"
     if not rows:
         raise XanesflowError(
             f"The American Mineralogist Crystal Structure Database has no usable structure for {element} in "
@@ -128,24 +119,18 @@ def _about(entry: Entry, structure: str) -> dict[str, str]:
     }
 
 
-def _read_batch(entries: list[Entry], *, max_atoms: int | None, disorder: Disorder) -> list[Row | LeftOut]:
-    return [row for entry in entries for row in _read_one(entry, max_atoms, disorder)]
-
-
-def _read_one(entry: Entry, max_atoms: int | None, disorder: Disorder) -> list[Row] | list[LeftOut]:
+def _read_one(entry: Entry, *, max_atoms: int | None, disorder: Disorder) -> list[StructureRow] | list[BadStructure]:
     """The rows of an entry: its structure, or the cells that represent it; or why there is none."""
     try:
         structure, _ = read_entry(entry, partly_occupied=not disorder.refused)
         if max_atoms is not None and len(structure) > max_atoms:
             detail = f"its cell has {plural(len(structure), 'atom')}, more than structures.amcsd.max_atoms"
-            return [LeftOut(entry.id, "excluded", detail)]
+            return [BadStructure(entry.id, detail, "excluded")]
         if structure.is_ordered:
-            return [_row(entry.id, structure)]
-        return [_row(cell_id(entry.id, number), cell) for number, (cell, _) in enumerate(fill(structure, disorder), 1)]
+            return [structure_row(entry.id, structure)]
+        return [
+            structure_row(cell_id(entry.id, number), cell)
+            for number, (cell, _) in enumerate(fill(structure, disorder), 1)
+        ]
     except UnusableStructure as error:
-        return [LeftOut(entry.id, error.reason, f"the entry {error}")]
-
-
-def _row(material_id: str, structure: Structure) -> Row:
-    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
-    return material_id, as_json, structure.composition.reduced_formula, len(structure)
+        return [BadStructure(entry.id, f"the entry {error}", error.reason)]

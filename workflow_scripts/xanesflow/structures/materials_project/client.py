@@ -17,7 +17,8 @@ from mp_api.client.core.utils import validate_api_key, validate_endpoint
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import one_line
-from xanesflow.structures.materials_project.manifest import LeftOut, Query
+from xanesflow.structures.material import BadStructure
+from xanesflow.structures.materials_project.manifest import Query
 from xanesflow.structures.materials_project.material_ids import one_id
 from xanesflow.structures.materials_project.retrying_http import RetryingAdapter, RetrySettings
 
@@ -104,7 +105,7 @@ class MaterialsProjectClient:
             found |= {str(document["material_id"]) for document in documents}
         return sorted(found)
 
-    def list_ids(self, ids: Sequence[str]) -> tuple[list[str], dict[str, str], list[LeftOut]]:
+    def list_ids(self, ids: Sequence[str]) -> tuple[list[str], dict[str, str], list[BadStructure]]:
         """Look up material ids.
 
         Materials Project merges materials. An old id may then be a calculation (task id) of another material.
@@ -132,8 +133,8 @@ class MaterialsProjectClient:
             documents = self._search("core", material_ids=list(some), deprecated=True, fields=["material_id"])
             deprecated |= {str(document["material_id"]) for document in documents}
         left_out = [
-            LeftOut(
-                each, "not_found", f"{SERVER} has " + ("deprecated it" if each in deprecated else "no such material")
+            BadStructure(
+                each, f"{SERVER} has " + ("deprecated it" if each in deprecated else "no such material"), "not_found"
             )
             for each in lost
         ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from xanesflow.core.files import write_text
 from xanesflow.core.text import first_few
+from xanesflow.structures.material import BadStructure
 from xanesflow.structures.materials_project.material_ids import one_id
 
 SCHEMA = 1
@@ -56,15 +57,6 @@ class Query:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A requested material that is not among the structures; `reason` is one of `core.reasons.REASONS`."""
-
-    material_id: str
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class Manifest:
     """The answer to a query."""
 
@@ -78,7 +70,7 @@ class Manifest:
     structures_sha256: str  # hash of the Parquet file of structures
     materials: dict[str, dict[str, str]]  # id -> `last_updated`, `structure_sha256`
     moved: dict[str, str]  # requested id -> current id of the material
-    left_out: list[LeftOut]  # materials that are not among the structures, with the reasons
+    left_out: list[BadStructure]  # materials that are not among the structures, with the reasons
     changes: dict[str, Any] | None  # `differences` to the manifest before; None: there was none
     versions: dict[str, str] = field(default_factory=dict)  # of the software
 
@@ -94,7 +86,7 @@ def read_manifest(path: str | Path) -> Manifest | None:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         if values.pop("schema") != SCHEMA:
             return None
-        values["left_out"] = [LeftOut(**each) for each in values["left_out"]]
+        values["left_out"] = [BadStructure(**each) for each in values["left_out"]]
         return Manifest(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

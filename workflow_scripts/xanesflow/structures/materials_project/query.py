@@ -17,11 +17,10 @@ from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.files import sha256_file, sha256_text, write_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
-from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import count_reasons
+from xanesflow.core.tables import list_reasons
 from xanesflow.core.text import plural
+from xanesflow.structures.material import BadStructure
 from xanesflow.structures.materials_project.manifest import (
-    LeftOut,
     Manifest,
     Query,
     describe_differences,
@@ -30,7 +29,7 @@ from xanesflow.structures.materials_project.manifest import (
 )
 from xanesflow.structures.materials_project.retrying_http import RetrySettings
 from xanesflow.structures.read_structure import read_structure
-from xanesflow.structures.site_table import write_structure_rows
+from xanesflow.structures.site_table import StructureRow, structure_row, write_structure_rows
 
 if TYPE_CHECKING:
     from xanesflow.structures.materials_project.client import MaterialsProjectClient
@@ -50,7 +49,7 @@ class QueryResult:
     found: int  # number of materials that the query found
     ids: list[str]  # the materials whose structures to download
     moved: dict[str, str]  # requested id -> current id of the material
-    left_out: list[LeftOut]  # materials that are excluded or do not exist
+    left_out: list[BadStructure]  # materials that are excluded or do not exist
 
 
 def query_materials_project(
@@ -109,7 +108,9 @@ def query_materials_project(
     documents = _documents(source, listing, pages, query.element, page_size)
     rows, materials, unusable = _read(documents, listing.ids, workers)
     left_out = sorted([*listing.left_out, *unusable], key=lambda each: each.material_id)
-    _log_left_out(query.element, left_out)
+    if left_out:
+        counts = list_reasons(each.rejected() for each in left_out)
+        log.warning("%s: %s left out: %s", query.element, plural(len(left_out), "material"), counts)
     if not rows:
         raise XanesflowError(
             f"Materials Project has no usable structure for {query.element} that {_asked_for(query)} asks for "
@@ -156,7 +157,7 @@ def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | No
     path = pages / "listing.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        saved = QueryResult(**{**values, "left_out": [LeftOut(**each) for each in values["left_out"]]})
+        saved = QueryResult(**{**values, "left_out": [BadStructure(**each) for each in values["left_out"]]})
         same = (saved.query, saved.endpoint, saved.database_version)
         if same == (query.as_json(), source.endpoint, source.database_version):
             log.info("%s: continuing an interrupted download", query.element)
@@ -172,7 +173,7 @@ def _listing(source: MaterialsProjectClient, query: Query, before: Manifest | No
 def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) -> QueryResult:
     # The materials by id or by system, and those to add.
     moved: dict[str, str] = {}
-    left_out: list[LeftOut] = []
+    left_out: list[BadStructure] = []
     if query.ids is None:
         ids = source.list_systems(query)
     else:
@@ -192,7 +193,7 @@ def _ask(source: MaterialsProjectClient, query: Query, before: Manifest | None) 
     for now, named in unwanted.items():
         if now in ids:
             detail = "structures.materials_project.exclude names it" + (f" as {named}" if named != now else "")
-            left_out.append(LeftOut(now, "excluded", detail))
+            left_out.append(BadStructure(now, detail, "excluded"))
     for old, now in sorted(moved.items()):
         log.info("%s: %s is %s now", query.element, old, now)
     return QueryResult(
@@ -233,51 +234,38 @@ def _saved_page(path: Path, ask: Callable[[], list[dict[str, Any]]]) -> list[dic
 
 def _read(
     documents: dict[str, dict[str, Any]], ids: Sequence[str], workers: int
-) -> tuple[list[tuple[str, str, str, int]], dict[str, dict[str, str]], list[LeftOut]]:
+) -> tuple[list[StructureRow], dict[str, dict[str, str]], list[BadStructure]]:
     """Rows of the file of structures, the manifest's materials, and the materials that cannot be used."""
-    rows: list[tuple[str, str, str, int]] = []
+    rows: list[StructureRow] = []
     materials: dict[str, dict[str, str]] = {}
     left_out = [
-        LeftOut(each, "not_found", "Materials Project lists it but has no document of it")
+        BadStructure(each, "Materials Project lists it but has no document of it", "not_found")
         for each in ids
         if each not in documents
     ]
     served = [(each, documents[each].get("structure")) for each in ids if each in documents]
-    batches = [served[start : start + 50] for start in range(0, len(served), 50)]
-    for batch in map_in_processes(_read_batch, batches, workers):
-        for row in batch:
-            if isinstance(row, LeftOut):
-                left_out.append(row)
-            else:
-                rows.append(row)
-                updated = documents[row[0]].get("last_updated")
-                if isinstance(updated, dict):  # a date in the form of MongoDB's JSON
-                    updated = updated.get("$date")
-                materials[row[0]] = {"last_updated": str(updated or ""), "structure_sha256": sha256_text(row[1])}
+    for row in map_in_processes(_read_document, served, workers):
+        if isinstance(row, BadStructure):
+            left_out.append(row)
+        else:
+            rows.append(row)
+            updated = documents[row[0]].get("last_updated")
+            if isinstance(updated, dict):  # a date in the form of MongoDB's JSON
+                updated = updated.get("$date")
+            materials[row[0]] = {"last_updated": str(updated or ""), "structure_sha256": sha256_text(row[1])}
     return rows, materials, left_out
 
 
-def _read_batch(served: list[tuple[str, Any]]) -> list[tuple[str, str, str, int] | LeftOut]:
-    return [_read_document(material_id, structure) for material_id, structure in served]
-
-
-def _read_document(material_id: str, served: Any) -> tuple[str, str, str, int] | LeftOut:
+def _read_document(document: tuple[str, Any]) -> StructureRow | BadStructure:
     """Make a row of the file of structures: only elements, positions and cell of the served structure."""
+    material_id, served = document
     if not served:
-        return LeftOut(material_id, "no_structure", "its document at Materials Project has no structure")
+        return BadStructure(material_id, "its document at Materials Project has no structure")
     try:
         structure, _ = read_structure(json.dumps(served).encode(), "json")
     except UnusableStructure as error:
-        return LeftOut(material_id, error.reason, f"its structure at Materials Project {error}")
-    as_json = json.dumps(structure.as_dict(verbosity=0), sort_keys=True)
-    return material_id, as_json, structure.composition.reduced_formula, len(structure)
-
-
-def _log_left_out(element: str, left_out: list[LeftOut]) -> None:
-    counts = count_reasons(Rejected(each.material_id, -1, each.reason, each.detail) for each in left_out)
-    if counts:
-        names = ", ".join(f"{number} {reason}" for reason, number in counts.items())
-        log.warning("%s: %s left out: %s", element, plural(len(left_out), "material"), names)
+        return BadStructure(material_id, f"its structure at Materials Project {error}", error.reason)
+    return structure_row(material_id, structure)
 
 
 def _asked_for(query: Query) -> str:
