@@ -44,7 +44,7 @@ LIBRARIES = (
     "scipy.stats",
     "sklearn.decomposition",
     "snakemake.script",
-    "torch",
+    "torch._dynamo",  # an optimiser imports it when it first steps
     "umap",
 )
 """What many scripts import."""

@@ -224,9 +224,8 @@ def test_runs_of_every_element_are_read(element):
 def test_feff_inp_gives_absorber_edge_and_distances():
     number, edge, distances = parse_feff_inp(GOOD["feff.inp"].decode())
     expected = sorted(n.nn_distance for n in STRUCTURE.get_neighbors(STRUCTURE[SITE], 6.0))
-    assert (number, edge, len(distances)) == (29, "K", 12)
-    assert np.allclose(distances, expected[:12], atol=1e-5)
-    assert len(parse_feff_inp(GOOD["feff.inp"].decode(), neighbours=None)[2]) == len(expected)
+    assert (number, edge, len(distances)) == (29, "K", len(expected))
+    assert np.allclose(distances, expected, atol=1e-5)
 
 
 # Real failures of FEFF 10 (their README tells what was done), the reason, and what tells more than it. In

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -24,13 +25,18 @@ from xanesflow.simulations.state.retry_requests import request_path
 FAILING = {"Sr": "crash", "Ca": "nothing", "Ba": "kill", "Mg": "kill"}
 
 
-@pytest.fixture
-def campaign(tmp_path):
-    """A chunk of six sites, of which two failed for good and two in passing."""
-    campaign = WorkingDirectory(tmp_path).write("Sr", "Ca", "Ba", "Mg", "La", "Y")
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    campaign = WorkingDirectory(tmp_path_factory.mktemp("computed")).write("Sr", "Ca", "Ba", "Mg", "La", "Y")
     campaign.run(do=FAILING)
     campaign.computed()
-    return campaign
+    return campaign.folder
+
+
+@pytest.fixture
+def campaign(tmp_path, computed):
+    """A chunk of six sites, of which two failed for good and two in passing; a copy for each test."""
+    return WorkingDirectory(shutil.copytree(computed, tmp_path, dirs_exist_ok=True))
 
 
 def outcomes(path):

@@ -53,10 +53,3 @@ def test_a_run_writes_nothing_into_the_source_tree(tmp_path, runs):
     assert (tmp_path / "campaign/results/structures/Cu_FEFF.parquet").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["campaign"]
     assert {path for name in ("results", ".snakemake") for path in (PROJECT / name).rglob("*")} <= before
-
-
-def test_snakemakes_own_report_needs_no_network(finished, tmp_path, monkeypatch):
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
-    run(finished, "--report", str(tmp_path / "snakemake.html"))
-    assert (tmp_path / "snakemake.html").stat().st_size > 100_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
@@ -50,7 +51,8 @@ _PHYSICS = {
 and the radius of the cluster are not among them."""
 
 
-def read_cards(text: str) -> dict[str, tuple[str, ...]]:
+@lru_cache(maxsize=1)  # several checks of a run ask, one after the other
+def read_cards(text: str) -> Mapping[str, tuple[str, ...]]:
     """Read the cards of a feff.inp.
 
     Args:
@@ -112,7 +114,7 @@ def physics_of_run(run: FinishedRun) -> tuple[str, ...] | None:
     text = text_of("feff.inp", run.files.get("feff.inp", b""))
     if not text.strip():
         return None
-    cards = read_cards(text)
+    cards = dict(read_cards(text))
     corrections = [each for each in run.record.get("corrections") or () if isinstance(each, Mapping)]
     radii = [each["from"] for each in corrections if each.get("what") == "SCF radius" and "from" in each]
     if radii and "SCF" in cards:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,16 +12,13 @@ from xanesflow.core.errors import BadRunError
 Array = NDArray[np.float64]
 
 
-def parse_feff_inp(text: str, neighbours: int | None = 12) -> tuple[int | None, str | None, Array]:
-    """Read absorber, edge and nearest distances from feff.inp.
-
-    Args:
-        text: the file.
-        neighbours: how many distances to return; None: all.
+@lru_cache(maxsize=1)  # several checks of a run ask, one after the other
+def parse_feff_inp(text: str) -> tuple[int | None, str | None, Array]:
+    """Read absorber, edge and distances from the text of feff.inp.
 
     Returns:
-        Atomic number of potential 0, name of the edge (`K`, `L3`; `HOLE 1` is K), and the distances in Å of the
-        nearest atoms from the absorber, sorted; None or empty where the file lacks them.
+        Atomic number of potential 0, name of the edge (`K`, `L3`; `HOLE 1` is K), and the distances in Å of all other
+        atoms from the absorber, sorted, read-only; None or empty where the file lacks them.
 
     Raises:
         BadRunError: unreadable.
@@ -49,5 +48,6 @@ def parse_feff_inp(text: str, neighbours: int | None = 12) -> tuple[int | None, 
     if not coordinates:
         return atomic_number, edge, np.empty(0)
     points = np.array(coordinates)
-    distances = np.sort(np.linalg.norm(points - points[absorber], axis=1))
-    return atomic_number, edge, distances[1:] if neighbours is None else distances[1 : neighbours + 1]
+    distances = np.sort(np.linalg.norm(points - points[absorber], axis=1))[1:]
+    distances.flags.writeable = False
+    return atomic_number, edge, distances

@@ -29,6 +29,7 @@ from xanesflow.core.errors import BadRunError
 _HEAD = 2000  # bytes of xmu.dat that name the program
 _VERSION = re.compile(r"Feff\s*([\d.]+\w*)", re.IGNORECASE)
 _ABSORBER = re.compile(r"Abs\s+Z=\s*(\d{1,4})(?!\d).{0,200}?\b([KLMN]\d?)\s+shell")
+_NEIGHBOURS = 12  # distances that tell a site
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 
 
@@ -166,8 +167,8 @@ def check_absorber(
 ) -> None:
     """Check that a run is the K edge of `element` (None: of the same absorber in all files) at a site of the structure.
 
-    The first twelve distances from the absorber in feff.inp's cluster must be those of the site, to 0.01 Å. This finds
-    runs whose folder numbers the sites of another version of the structure.
+    The first `_NEIGHBOURS` distances from the absorber in feff.inp's cluster must be those of the site, to 0.01 Å. This
+    finds runs whose folder numbers the sites of another version of the structure.
 
     Raises:
         BadRunError: wrong_absorber or unreadable.
@@ -177,6 +178,7 @@ def check_absorber(
     distances: Array | None = None
     if feff_inp is not None and feff_inp.strip():
         atomic_number, edge, distances = parse_feff_inp(text_of("feff.inp", feff_inp))
+        distances = distances[:_NEIGHBOURS]
         found["feff.inp"] = (atomic_number, edge)
     wanted, wanted_edge = Element(element).Z if element else None, "K" if element else None
     if element is None and "feff.inp" in found:
