@@ -51,3 +51,10 @@ class Row:
     reference: Reference
     likeness: Likeness
     certainty: float
+
+    @property
+    def cells(self) -> list[str]:
+        """What tables show of it: oxidation state, shift (eV), width (eV), RMS, certainty."""
+        fit, around = self.likeness, self.reference.surroundings
+        state = "" if around is None or around.oxidation_state is None else f"{around.oxidation_state:+.3g}"
+        return [state, f"{fit.shift_ev:+.2f}", f"{fit.width_ev:.2f}", f"{fit.rms:.3f}", f"{self.certainty:.0%}"]
