@@ -34,7 +34,8 @@ class Page:
     def call(self, changed: str, values: dict[str, Any]) -> dict[str, Any]:
         """Call the callback that an input triggers."""
         found = next(each for each in self.callbacks if any(_name(one) == changed for one in each["inputs"]))
-        outputs = [dict(zip(("id", "property"), one.rsplit(".", 1), strict=True)) for one in _outputs(found["output"])]
+        named = [] if found["no_output"] else _outputs(found["output"])
+        outputs = [dict(zip(("id", "property"), one.rsplit(".", 1), strict=True)) for one in named]
 
         def filled(which: str) -> list[Any]:
             given = []
@@ -44,12 +45,14 @@ class Page:
             return given
 
         body = {
-            "output": found["output"], "outputs": outputs if found["output"].startswith("..") else outputs[0],
+            "output": found["output"],
+            "outputs": outputs if found["no_output"] or found["output"].startswith("..") else outputs[0],
             "inputs": filled("inputs"), "state": filled("state"), "changedPropIds": [changed],
         }  # fmt: skip
         answer = self.http.post(f"{self.own}/_dash-update-component", json=body)
         answer.raise_for_status()
-        return dict(answer.json()["response"]) if answer.content else {}
+        said = answer.json() if answer.content else {}
+        return {**said.get("sideUpdate", {}), **said.get("response", {})}
 
     def compute(self, structure: dict[str, Any], element: str) -> str:
         """Compute a spectrum by the first method that the page offers; returns the job's id."""
@@ -60,7 +63,7 @@ class Page:
         answer = self.call("structure-compute.n_clicks", values)
         refused = answer["structure-refused"]["children"]
         assert not refused, refused
-        return str(next(value["data"] for name, value in answer.items() if name.startswith("acted")))
+        return str(answer["acted"]["data"])
 
     def wait(self, seconds: float = 3600) -> list[dict[str, Any]]:
         """The session's jobs, once all are over."""

@@ -13,7 +13,7 @@ from measured_files import ENERGY, mu, perl_group, project, table, xdi
 from shared_data import shared
 from typer.testing import CliRunner
 
-from xanesflow.app import measured_shown, measured_view, measured_work
+from xanesflow.app import measured_shown, measured_work
 from xanesflow.cli import app
 from xanesflow.interpretation import readers
 from xanesflow.interpretation.interpreter import Interpreter
@@ -212,18 +212,18 @@ def test_handles_move_what_is_under_them_and_nothing_else():
     assert numbers == {"e0": 7120.0, "pre_0": -150, "pre_1": -30, "post_0": 45.0, "post_1": 570.0}
 
     def moved(told):
-        return measured_view._handled("spectrum", before, numbers, told)
+        return measured_shown.handled("spectrum", before, numbers, told)
 
     assert moved({"shapes[2].x0": 7123.456}) == {**before["how"], "e0": 7123.46}
     # The found range is 0.4 eV off what was asked for; the handle moves by as much as the pointer does.
     assert moved({"shapes[0].x0": 6979.6, "shapes[0].x1": 7089.8})["pre"] == [-140.0, -30]
     assert moved({"shapes[1].x1": 7120.0 + 500})["post"] == [45.0, 500.0]
     assert moved({"xaxis.range[0]": 7000.0, "autosize": True}) == before["how"]
-    wider = measured_view._handled("post_1", before, {**numbers, "post_1": 400}, None)
+    wider = measured_shown.handled("post_1", before, {**numbers, "post_1": 400}, None)
     assert wider["post"] == [45.0, 400]
-    assert "pre" not in measured_view._handled("pre_0", before, {**numbers, "pre_0": None}, None)
-    assert measured_view._handled("reset", before, numbers, None) == {"columns": "energy=1,mu=2"}
-    assert measured_view._handled("pre_0", before, numbers, None) == before["how"]
+    assert "pre" not in measured_shown.handled("pre_0", before, {**numbers, "pre_0": None}, None)
+    assert measured_shown.handled("reset", before, numbers, None) == {"columns": "energy=1,mu=2"}
+    assert measured_shown.handled("pre_0", before, numbers, None) == before["how"]
 
 
 @pytest.mark.parametrize("element", ["Cu", "Fe", "Ni"])

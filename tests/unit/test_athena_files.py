@@ -20,7 +20,7 @@ from xanesflow.measured import Normalisation, Reading, read_measured
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.prediction.read import read_prediction
 from xanesflow.spectra.compute_sites import SiteResult
-from xanesflow.spectra.write_xanes import common_grid, write_athena
+from xanesflow.spectra.write_xanes import common_grid, write_spectra
 from xanesflow.structures.choose_site import Absorber, make_request
 
 
@@ -58,7 +58,9 @@ def test_xanes_writes_a_file_for_each_site_and_their_average(tmp_path):
         for n, site in enumerate(request.sites)
     ]
     look = type("Look", (), {"basis": "a test", "engine": look.engine, "packages": (), "describe": lambda _, r: "ok"})()
-    files = write_athena(tmp_path / "a_xanes.csv", request, look, outcomes, common_grid(outcomes, average=True))
+    files = write_spectra(
+        tmp_path / "a_xanes.csv", request, look, outcomes, common_grid(outcomes, average=True), athena=True
+    )
     names = [f"a_xanes_{site.folder}.dat" for site in request.sites]
     assert [path.name for path in files] == [*names, "a_xanes_average.dat"] and len(names) == 2
     for path, outcome in zip(files[:-1], outcomes, strict=True):
@@ -67,7 +69,8 @@ def test_xanes_writes_a_file_for_each_site_and_their_average(tmp_path):
     mean = np.average([each.result.cross_section for each in outcomes], axis=0, weights=weights)
     assert "# structure:" in files[-1].read_text() and "weighted" in files[-1].read_text()
     same_numbers(files[-1], grid, mean)
-    alone = write_athena(tmp_path / "b.csv", request, look, outcomes[:1], common_grid(outcomes[:1], average=True))
+    one = common_grid(outcomes[:1], average=True)
+    alone = write_spectra(tmp_path / "b.csv", request, look, outcomes[:1], one, athena=True)
     assert [path.name for path in alone] == [f"b_{Absorber('Mn', request.sites[0].index, 1).folder}.dat"]
 
 

@@ -11,13 +11,8 @@ from flask import Response, send_file
 from xanesflow.app import pieces
 from xanesflow.app.shared_page import Page
 from xanesflow.config import result_paths as paths
-from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.text import plural
 
-_COLUMNS = {
-    "subset": "subset", "sites": "sites", "done": "done", "running": "at work", "n_failed": "failed",
-    "waiting": "waiting", "left_out": "left out", "used": "core hours", "expected": "expected", "ends": "ends",
-}  # fmt: skip
 _SECONDS = 30
 
 
@@ -31,7 +26,7 @@ def layout(page: Page) -> Any:
         ]
     return [
         html.H2(f"Campaign {campaign.resolve().name}"),
-        html.P(html.Button("Read again", id="campaign-read", type="button"), className="row"),
+        pieces.button("campaign-read", "Read again"),
         pieces.error("campaign-error"),
         html.Div(id="campaign-shown"),
         dcc.Interval(id="campaign-tick", interval=1000 * _SECONDS, disabled=True),
@@ -44,21 +39,17 @@ def callbacks(page: Page) -> None:
     if campaign is None:
         return
 
-    @page.app.callback(
+    @page.callback(
         Output("campaign-shown", "children"),
-        Output("campaign-error", "children"),
         Output("campaign-tick", "disabled"),
         Input("tab-campaign", "n_clicks"),
         Input("campaign-read", "n_clicks"),
         Input("campaign-tick", "n_intervals"),
+        error="campaign-error",
         prevent_initial_call=True,
     )
-    def _(_tab: Any, _button: Any, _ticks: Any) -> tuple[Any, str, bool]:
-        try:
-            found = page.queue.ask("read_campaign", {"campaign": str(campaign)})
-        except (XanesflowError, OSError) as error:
-            return None, sentence_about(error), True
-        return _shown(found), "", False
+    def _(_tab: Any, _button: Any, _ticks: Any) -> tuple[Any, bool]:
+        return _shown(page.queue.ask("read_campaign", {"campaign": str(campaign)})), False
 
     @page.app.server.get("/campaign/report", endpoint="report")
     def _() -> Response:
@@ -71,20 +62,20 @@ def callbacks(page: Page) -> None:
 
 
 def _shown(found: dict[str, Any]) -> Any:
-    rows = []
-    for row in found["rows"]:
-        share = (row["done"] + row["n_failed"]) / max(row["sites"], 1)
-        texts = {**row, "used": row["hours"][0], "expected": row["hours"][1]}
-        cells = [f"{value:,}" if isinstance(value := texts[key], int) else value for key in _COLUMNS]
-        bar = html.Progress(value=f"{share:.4f}", max="1", **pieces.told(aria_label=f"Ended sites of {row['subset']}"))
-        rows.append([*cells, bar])
+    rows = [
+        [
+            *row.values(),
+            html.Progress(value=f"{ended:.4f}", max="1", **pieces.told(aria_label=f"Ended sites of {row['subset']}")),
+        ]
+        for row, ended in zip(found["rows"], found["ended"], strict=True)
+    ]
     report = html.A("Open the report", href="/campaign/report", target="_blank", rel="noopener", className="report")
     parts = [
         html.P(found["forecast"]),
-        pieces.table("Progress", [*_COLUMNS.values(), "progress"], rows),
+        pieces.table("Progress", [*found["rows"][0], "progress"], rows),
         html.P(f"Stages: {found['stages']}.", className="soft"),
-        html.P(report if found["report"] else "There is no report yet.", className="row"),
-        *(html.P(each, className="remark") for each in found["notes"]),
+        html.P(report if found["report"] else "There is no report yet."),
+        *pieces.remarks(found["notes"]),
     ]
     if found["reasons"]:
         counts = [[subset, reason, f"{number:,}"] for subset, reason, number in found["reasons"]]

@@ -11,7 +11,7 @@ from xanesflow.config.result_paths import fill
 from xanesflow.core.text import printable
 from xanesflow.running.do_work import Work
 from xanesflow.simulations.state.campaign_status import campaign_status
-from xanesflow.simulations.state.describe_status import core_hours_text, describe_stages, forecast, when_text
+from xanesflow.simulations.state.describe_status import describe_stages, forecast, status_cells
 
 _MOST = 200  # failed sites that are shown
 
@@ -20,22 +20,12 @@ def read_campaign(work: Work) -> dict[str, Any]:
     """How far the campaign in `given["campaign"]` has come, as `xanesflow status` says it, and what failed and why."""
     directory = Path(work.given["campaign"])
     status = campaign_status(directory)
-    rows = []
-    for each in (*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])):
-        hours = [core_hours_text(each.core_hours_used), core_hours_text(each.core_hours_expected)]
-        rows.append(
-            {
-                **{name: getattr(each, name) for name in ("subset", "sites", "done", "running", "n_failed", "waiting")},
-                "left_out": sum(each.rejected.values()),
-                "hours": ["imported", ""] if each.imported else hours,
-                "ends": "" if each.ends is None else when_text(each.ends, status.now),
-            }
-        )
-    reasons = [[each.subset, reason, number] for each in status.subsets for reason, number in each.failed.items()]
+    whole = [*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])]
     failed = [row for each in status.subsets for row in _failed(directory, each.subset)]
     return {
-        "rows": rows,
-        "reasons": reasons,
+        "rows": [status_cells(each, status.now) for each in whole],
+        "ended": [(each.done + each.n_failed) / max(each.sites, 1) for each in whole],
+        "reasons": [[each.subset, reason, number] for each in status.subsets for reason, number in each.failed.items()],
         "failed": failed[:_MOST],
         "n_failed": len(failed),
         "forecast": forecast(status),

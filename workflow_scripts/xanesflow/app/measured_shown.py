@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -10,16 +11,12 @@ from dash import html, no_update
 
 from xanesflow.app import pieces, plots
 
-HANDLES = {
-    "e0": "E0",
-    "pre_0": "Before the edge, from",
-    "pre_1": "to",
-    "post_0": "After the edge, from",
-    "post_1": "to",
-}
+RANGES = {"pre": "Before the edge, eV from E0", "post": "After the edge, eV from E0"}
+HANDLES = ("e0", *(f"{name}_{end}" for name in RANGES for end in (0, 1)))
 """What can be moved in the figure, or written as a number."""
 
 _MOST_SHOWN = 20
+_NEAR = (-50.0, 150.0)  # eV from E0, of the panel with the normalised scan
 
 
 def numbers(measured: dict[str, Any]) -> dict[str, Any]:
@@ -27,9 +24,45 @@ def numbers(measured: dict[str, Any]) -> dict[str, Any]:
     how, shown = measured.get("how", {}), measured.get("found", {}).get("shown")
     if not shown:
         return dict.fromkeys(HANDLES)
-    values = {name: how.get(name) or [round(each, 1) for each in shown[name]] for name in ("pre", "post")}
+    values = {name: how.get(name) or [round(each, 1) for each in shown[name]] for name in RANGES}
     ranges = {f"{name}_{end}": value for name, pair in values.items() for end, value in enumerate(pair)}
     return {"e0": how.get("e0") or round(shown["e0"], 2), **ranges}
+
+
+def handled(asked: str, before: dict[str, Any], given: dict[str, Any], moved: Any) -> dict[str, Any]:
+    """How scans are normalised after a handle was moved or a number written.
+
+    Args:
+        asked: `reset`, `spectrum` (a handle was moved), one of `HANDLES`, or anything else, which changes nothing.
+        before: the store.
+        given: what the fields hold.
+        moved: what the figure says of the move.
+    """
+    how, shown = dict(before["how"]), before["found"]["shown"]
+    ends = {name: list(how.get(name) or shown[name]) for name in RANGES}
+    if asked == "reset":
+        return {name: value for name, value in how.items() if name not in ("e0", *ends)}
+    if asked == "spectrum":
+        for key, value in (moved or {}).items():
+            if not (match := re.fullmatch(r"shapes\[([012])\]\.x([01])", key)):
+                continue
+            name, side = (*RANGES, "e0")[int(match[1])], int(match[2])
+            if name == "e0":
+                if abs(value - shown["e0"]) > 0.005:
+                    how["e0"] = round(value, 2)
+            elif abs(away := value - shown["e0"] - shown[name][side]) > 0.05:
+                ends[name][side] = round(ends[name][side] + away, 1)
+                how[name] = sorted(ends[name])
+    elif asked in HANDLES and given[asked] != numbers(before)[asked]:
+        name, _, end = asked.partition("_")
+        if given[asked] is None:
+            how.pop(name, None)
+        elif end:
+            ends[name][int(end)] = given[asked]
+            how[name] = ends[name]
+        else:
+            how[name] = given[asked]
+    return how
 
 
 def seen(measured: dict[str, Any], *, form: bool = False) -> dict[str, Any]:
@@ -41,14 +74,13 @@ def seen(measured: dict[str, Any], *, form: bool = False) -> dict[str, Any]:
     groups, elements = found.get("groups", []), found.get("elements", [])
     about: list[Any] = []
     if shown:
-        about = [html.H3(shown["source"])] + [html.P(f"{each}.", className="remark") for each in shown["remarks"]]
-        if len(elements) > 1:
-            said = f"The scans are of {' and '.join(elements)}; use those of one element at a time."
-            about.insert(0, html.P(said, className="error"))
-        if found["unread"]:
-            about.append(html.P(found["unread"], className="remark"))
-        facts = [part for name, said in shown["facts"] for part in (html.Dt(name), html.Dd(said))]
-        about.append(html.Dl(facts))
+        said = f"The scans are of {' and '.join(elements)}; use those of one element at a time."
+        about = [
+            *pieces.remarks([said] * (len(elements) > 1), "error"),
+            html.H3(shown["source"]),
+            *pieces.remarks([*(f"{each}." for each in shown["remarks"]), found["unread"]]),
+            pieces.facts(shown["facts"]),
+        ]
     return {
         "error": "\n".join(filter(None, [*error, found.get("error")])),
         "numbers": numbers(measured),
@@ -66,23 +98,10 @@ def seen(measured: dict[str, Any], *, form: bool = False) -> dict[str, Any]:
     }
 
 
-def _panels(
-    above: list[Any], below: list[Any], titles: tuple[str, str], *, empty: str, share: float = 0.44
-) -> dict[str, Any]:
-    """A figure of two panels over one another with one energy axis."""
-    figure = plots.spectra([*above, *({**each, "yaxis": "y2"} for each in below)], titles[0], empty=empty)
-    drawn = figure["layout"]
-    drawn["yaxis2"] = {**drawn["yaxis"], "title": {"text": titles[1]}, "domain": [0, share - 0.05]}
-    drawn["yaxis"] = {**drawn["yaxis"], "domain": [share + 0.03, 1]}
-    drawn["xaxis"] |= {"anchor": "y2"}
-    return figure
-
-
 def _figure(shown: Any) -> dict[str, Any]:
-    """The scan as measured with its lines, and normalised; E0 and the ranges are shapes that can be moved."""
-    titles, empty = ("as measured", "normalised"), "Scans that you give are drawn here."
+    """The scan as measured with its lines, and normalised near its edge; E0 and the ranges are shapes to be moved."""
     if not shown:
-        return _panels([], [], titles, empty=empty)
+        return plots.spectra([], "", empty="Scans that you give are drawn here.")
     energy, e0, (blue, orange) = shown["energy"], shown["e0"], plots.COLOURS[:2]
     behind = next((k for k, each in enumerate(energy) if each >= e0), 0)
     dash = {"line": {"dash": "dash"}}
@@ -95,16 +114,18 @@ def _figure(shown: Any) -> dict[str, Any]:
         plots.trace(energy, shown["normalised"], "normalised", plots.COLOURS[5], 1.2),
         plots.trace(energy, shown["flattened"], "flattened", plots.INK, 1.8),
     ]
-    figure = _panels(above[: 1 if shown["fixed"] else 3], below, titles, empty=empty)
+    near = (max(e0 + _NEAR[0], energy[0]), min(e0 + _NEAR[1], energy[-1]))
+    titles = ("µ as measured", "Normalised")
+    figure = plots.panels(above[: 1 if shown["fixed"] else 3], below, titles, share=0.42, near=near)
+    place = {"y0": 0, "y1": 1, "yref": "y domain"}
     shapes = [
         {
-            "type": "rect", "x0": e0 + shown[name][0], "x1": e0 + shown[name][1], "y0": 0, "y1": 1, "yref": "paper",
+            "type": "rect", "x0": e0 + shown[name][0], "x1": e0 + shown[name][1], **place,
             "fillcolor": colour, "opacity": 0.16, "line": {"width": 1, "color": colour}, "layer": "below",
         }
         for name, colour in (("pre", blue), ("post", orange))
     ]  # fmt: skip
-    line = {"color": plots.COLOURS[2], "width": 2.5}
-    shapes.append({"type": "line", "x0": e0, "x1": e0, "y0": 0, "y1": 1, "yref": "paper", "line": line})
+    shapes.append({"type": "line", "x0": e0, "x1": e0, **place, "line": {"color": plots.COLOURS[2], "width": 2.5}})
     figure["layout"] |= {
         "shapes": [] if shown["fixed"] else shapes, "uirevision": shown["source"], "editrevision": time.time(),
     }  # fmt: skip
@@ -122,21 +143,19 @@ def overlay(result: dict[str, Any], number: int) -> dict[str, Any]:
         plots.trace(energy, fitted, row["name"], plots.COLOURS[1], 1.8),
     ]
     below = [plots.trace(energy, rest, "difference", plots.COLOURS[0], 1.4, showlegend=False)]
-    figure = _panels(above, below, ("normalised", "difference"), empty="", share=0.3)
-    figure["layout"]["legend"] |= {"y": 0.34}
+    figure = plots.panels(above, below, ("Normalised", "Difference"), share=0.25)
     figure["layout"]["uirevision"] = curve["source"]
     return figure
 
 
 def answer(job: str, result: dict[str, Any], laid: int) -> Iterable[Any]:
     """The sentence, the table whose rows are laid over the scan, or what was read of a site."""
-    if said := result.get("said"):
-        yield html.P(said, className="answer")
+    yield from pieces.remarks([result.get("said", "")], "answer")
     if rows := result.get("rows"):
         cells = [
             [
                 html.Button(
-                    row["cells"][0] or str(n + 1), id={"lay": job, "row": n}, type="button", className="quiet",
+                    row["cells"][0], id={"lay": job, "row": n}, type="button", className="quiet",
                     **pieces.told(aria_label=f"Lay {row['name']} over the scan", aria_pressed=str(n == laid).lower()),
                 ),
                 *row["cells"][1:],
@@ -156,23 +175,20 @@ def answer(job: str, result: dict[str, Any], laid: int) -> Iterable[Any]:
                 for each, numbers in zip(reading["cells"], reading["numbers"], strict=True)
             ],
         )
-        yield html.P(reading["warning"], className="error")
+        yield from pieces.remarks([reading["warning"]], "error")
         yield html.P(reading["nearest"], className="soft")
-        yield from (html.P(f"{each}.", className="remark") for each in reading["remarks"])
+        yield from pieces.remarks([f"{each}." for each in reading["remarks"]])
     if len(readings) > _MOST_SHOWN:
         yield html.P(f"… and {len(readings) - _MOST_SHOWN} more scans, which the file has.", className="soft")
-    if known := result.get("known"):
-        yield html.P(known, className="soft")
+    yield from pieces.remarks([result.get("known", "")], "soft")
 
 
 def _bar(value: float, low: float, high: float, prior_low: float, prior_high: float) -> html.Div:
     """Value and bar in front of what is known without the spectrum."""
     first, last = min(low, prior_low, value), max(high, prior_high, value)
     scale = 100 / ((last - first) or 1.0)
-
-    def part(name: str, a: float, b: float) -> html.Span:
-        style = {"left": f"{scale * (a - first):.1f}%", "width": f"{scale * (b - a):.1f}%"}
-        return html.Span(className=name, style=style)
-
-    parts = [part("prior", prior_low, prior_high), part("bar", low, high), part("value", value, value)]
+    parts = [
+        html.Span(className=name, style={"left": f"{scale * (a - first):.1f}%", "width": f"{scale * (b - a):.1f}%"})
+        for name, a, b in (("prior", prior_low, prior_high), ("bar", low, high), ("value", value, value))
+    ]
     return html.Div(parts, className="bars", **pieces.told(aria_hidden="true"))

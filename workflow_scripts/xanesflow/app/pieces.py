@@ -1,4 +1,4 @@
-"""Pieces that all views share: a place for files, figures with their downloads, and cards of jobs."""
+"""Pieces that all views share: fields, a place for files, figures with their downloads, tables, and cards of jobs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,28 @@ def told(**names: str) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in names.items()}
 
 
+def field(name: str, label: str, kind: Any = "text", **more: Any) -> html.Div:
+    """A field for a text or number; `more` are properties of `dcc.Input`."""
+    given = dcc.Input(type=kind, id=name, **more)
+    return html.Div([html.Label(label, htmlFor=name), given], className="field")
+
+
+def choice(name: str, label: str, options: Any, value: Any, *, several: bool = False, inline: bool = True) -> Any:
+    """A choice of one or several options; with a label, these are a group."""
+    given = (dcc.Checklist if several else dcc.RadioItems)(options, value, id=name, inline=inline)
+    return html.Fieldset([html.Legend(label), given], className="field") if label else given
+
+
+def button(name: str, label: str, style: str = "") -> html.Button:
+    """A button; `main` is the style of what one does next."""
+    return html.Button(label, id=name, type="button", className=style)
+
+
+def folded(label: str, *inside: Any, **more: Any) -> html.Details:
+    """What is shown if one asks for it."""
+    return html.Details([html.Summary(label), *inside], **more)
+
+
 def drop(store: str, purpose: str, label: str, *, several: bool = False) -> html.Div:
     """A field for files, by choice or by dropping them; its store `store` then holds `[{"id", "name"}]`.
 
@@ -29,19 +51,25 @@ def drop(store: str, purpose: str, label: str, *, several: bool = False) -> html
         several: whether more than one file may be given.
     """
     about = told(data_purpose=purpose, data_store=store, data_several="1" if several else "", data_label=label)
-    return html.Div(
-        [
-            html.Div(className="file", **about),  # app.js puts the field into it, which Dash has not
-            html.P(className="error", role="alert", id=f"{store}-refused"),
-            dcc.Store(id=store),
-        ],
-        className="drop",
-    )
+    # app.js puts the field into the first, which Dash has not, and says in the next two what was sent and what refused.
+    said = [html.P(id=f"{store}-kept", className="soft"), error(f"{store}-refused")]
+    return html.Div([html.Div(className="file", **about), *said, dcc.Store(id=store)], className="drop")
 
 
 def error(name: str) -> html.P:
-    """Where a view shows the sentence about a mistake, as the `children` of this id."""
+    """Where a view shows the sentence about a mistake; see `Page.callback`."""
     return html.P(id=name, className="error", role="alert")
+
+
+def remarks(sentences: Sequence[str], style: str = "remark") -> list[html.P]:
+    """A paragraph for each sentence that is not empty."""
+    role = "alert" if style == "error" else None
+    return [html.P(each, className=style, role=role) for each in sentences if each]
+
+
+def facts(said: Sequence[tuple[str, str]]) -> html.Dl:
+    """Names with what they are."""
+    return html.Dl([part for name, text in said for part in (html.Dt(name), html.Dd(text))])
 
 
 def graph(name: str, label: str, height: int = 420, **config: Any) -> html.Div:
@@ -53,66 +81,54 @@ def graph(name: str, label: str, height: int = 420, **config: Any) -> html.Div:
         height: in pixels.
         config: further settings of plotly.
     """
+    drawn = dcc.Graph(id=name, config=_GRAPH | config, style={"height": f"{height}px"})
     buttons = [
         html.Button(form.upper(), type="button", className="quiet", **told(data_image=form, data_graph=name))
         for form in ("svg", "png")
     ]
-    drawn = dcc.Graph(id=name, config=_GRAPH | config, style={"height": f"{height}px"})
-    return html.Div(
-        [
-            html.Div(drawn, role="figure", **told(aria_label=label)),
-            html.P(["Figure as ", *buttons], className="row"),
-        ],
-        className="figure",
-    )
+    parts = [
+        html.Div(drawn, role="figure", **told(aria_label=label)),
+        html.P(["Figure as ", *buttons], className="row"),
+    ]
+    return html.Div(parts, className="figure")
 
 
 def terminal(words: Sequence[str]) -> html.Div:
     """The command that gives the same, with a button that copies it."""
     line = shlex.join(words)
-    return html.Div(
-        [
-            html.Span("The same in a terminal"),
-            html.Code(line),
-            html.Button("Copy", type="button", className="quiet", **told(data_copy=line)),
-        ],
-        className="terminal",
-    )
+    copy = html.Button("Copy", type="button", className="quiet", **told(data_copy=line))
+    return html.Div([html.Span("The same in a terminal"), html.Code(line), copy], className="terminal")
 
 
-def job_card(
-    job: Mapping[str, Any], result: Mapping[str, Any], files: Sequence[str], more: Sequence[Any] = ()
-) -> html.Li:
+def job_card(job: Mapping[str, Any], more: Sequence[Any] = ()) -> html.Li:
     """A job: what it is, how far it is, and what can be done with it.
 
     Args:
-        job: as `WorkQueue.shown` has it.
-        result: what it has shown so far.
-        files: names of its files.
+        job: as `Page.jobs` has it.
         more: further children, such as a table of sites.
     """
-    name, state = str(job["id"]), job["state"]
+    name, state, title, result = str(job["id"]), job["state"], without_controls(str(job["title"])), job["result"]
     over = state not in (wq.WAITING, wq.AT_WORK)
     took = f" in {clock(job['ended'] - job['begun'])}" if state == wq.DONE else ""
-    parts: list[Any] = [
-        html.H3(without_controls(str(job["title"]))),
-        html.P([html.Span(f"{state}{took}", className="state"), " ", str(job["said"])], className="row", role="status"),
-    ]
+    acts = {"again": "Start again"} if over and state != wq.DONE else {}
+    acts |= {"remove": "Remove"} if over else {"cancel": "Cancel"}
+    buttons = [
+        html.Button(
+            label, id={"act": verb, "job": name}, type="button", className="quiet",
+            **told(aria_label=f"{label}: {title}"),
+        )
+        for verb, label in acts.items()
+    ]  # fmt: skip
+    said = html.P([html.Span(f"{state}{took}", className="state"), " ", str(job["said"])], role="status")
+    parts: list[Any] = [html.H3(title), html.Div([said, *buttons], className="row")]
     if not over:
-        parts.append(html.Progress(value=str(job["share"]), max="1", **told(aria_label=f"Progress of {job['title']}")))
-    if job["error"]:
-        parts.append(html.P(str(job["error"]), className="error", role="alert"))
-    parts += [html.P(each, className="remark") for each in result.get("remarks", ())]
-    parts += more
-    if files:
+        parts.append(html.Progress(value=str(job["share"]), max="1", **told(aria_label=f"Progress of {title}")))
+    parts += [*remarks([job["error"]], "error"), *remarks(result.get("remarks", ())), *more]
+    if files := job["files"]:
         links = [html.A(each, href=f"/download/{name}/{each}", download=each) for each in files]
-        parts.append(html.P(["Files: ", *(part for link in links for part in (link, " "))], className="row"))
+        parts.append(html.P([html.Span("Files"), *links], className="row"))
     if result.get("terminal"):
         parts.append(terminal(result["terminal"]))
-    acts = [("again", "Start again")] * (over and state != wq.DONE) + [("remove", "Remove")] * over
-    parts.append(
-        html.P([act(*each, name, str(job["title"])) for each in acts or [("cancel", "Cancel")]], className="row")
-    )
     return html.Li(parts, className=f"job {state.replace(' ', '-')}")
 
 
@@ -139,10 +155,3 @@ def table(
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float) or (isinstance(cell, str) and not cell.strip("0123456789.,-−+±% ?"))
-
-
-def act(verb: str, label: str, job: str, title: str) -> html.Button:
-    """A button that does something with a job; `server` has the callback for all of them."""
-    return html.Button(
-        label, id={"act": verb, "job": job}, type="button", className="quiet", **told(aria_label=f"{label}: {title}")
-    )

@@ -36,35 +36,61 @@ def band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour
     return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": "rgba(0,114,178,0.22)"}]
 
 
-def spectra(
-    traces: Sequence[Mapping[str, Any]], y_title: str, *, empty: str, x_title: str = "Photon energy (eV)"
-) -> dict[str, Any]:
+def spectra(traces: Sequence[Mapping[str, Any]], y_title: str, *, empty: str) -> dict[str, Any]:
     """A figure of spectra.
 
     Args:
         traces: as `trace` makes them.
         y_title: of the axis.
         empty: what to say in place of no traces.
-        x_title: of the axis.
     """
-    axis = {"showgrid": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "exponentformat": "none"}
+    axis = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "exponentformat": "none", "visible": bool(traces)}
     said = {"text": empty, "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
-    return {
-        "data": list(traces),
-        "layout": {
-            "margin": {"l": 62, "r": 12, "t": 12, "b": 48},
-            "font": {"color": INK, "size": 13},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "xaxis": {**axis, "title": {"text": x_title}, "visible": bool(traces)},
-            "yaxis": {**axis, "title": {"text": y_title}, "visible": bool(traces)},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
-            "showlegend": bool(traces),
-            "hovermode": "closest",
-            "uirevision": y_title,
-            "annotations": [] if traces else [said],
-        },
-    }
+    legend = {"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "bgcolor": "rgba(0,0,0,0)"}
+    layout = {
+        **_layout(y_title), "legend": legend, "margin": {"l": 62, "r": 12, "t": 12, "b": 48},
+        "xaxis": {**axis, "title": {"text": "Photon energy (eV)"}}, "yaxis": {**axis, "title": {"text": y_title}},
+        "showlegend": bool(traces), "hovermode": "closest", "annotations": [] if traces else [said],
+    }  # fmt: skip
+    return {"data": list(traces), "layout": layout}
+
+
+def panels(
+    above: Sequence[Any],
+    below: Sequence[Any],
+    titles: tuple[str, str],
+    *,
+    share: float,
+    near: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """A figure of two panels over one another.
+
+    Args:
+        above: traces of the upper panel.
+        below: traces of the lower panel.
+        titles: of their axes.
+        share: of the height that the lower panel has.
+        near: first and last energy of the lower panel; None: those of the upper one.
+    """
+    axes = {"yaxis": "y2"} if near is None else {"xaxis": "x2", "yaxis": "y2"}
+    figure = spectra([*above, *({**each, **axes} for each in below)], titles[0], empty="")
+    drawn = figure["layout"]
+    gap = 0.08 if near is None else 0.13
+    drawn["yaxis2"] = {**drawn["yaxis"], "title": {"text": titles[1]}, "domain": [0, share]}
+    drawn["yaxis"] = {**drawn["yaxis"], "domain": [share + gap, 1]}
+    if near is None:
+        drawn["xaxis"] |= {"anchor": "y2"}
+    else:
+        drawn["xaxis2"] = {**drawn["xaxis"], "anchor": "y2", "range": list(near)}
+        drawn["yaxis2"] |= {"anchor": "x2"}
+        drawn["xaxis"] = {**drawn["xaxis"], "title": {"text": ""}}
+    return figure
+
+
+def _layout(what: str) -> dict[str, Any]:
+    """What all figures have; how the reader turned or cut one out stays as long as it shows the same."""
+    clear = "rgba(0,0,0,0)"
+    return {"font": {"color": INK, "size": 13}, "paper_bgcolor": clear, "plot_bgcolor": clear, "uirevision": what}
 
 
 def cell(picture: Mapping[str, Any], absorber: str) -> dict[str, Any]:
@@ -80,46 +106,25 @@ def cell(picture: Mapping[str, Any], absorber: str) -> dict[str, Any]:
         own = [k for k, each in enumerate(picture["symbols"]) if each == symbol]
         x, y, z = zip(*(places[k] for k in own), strict=True)
         hit = symbol == absorber
+        marker = {"size": size if hit else 0.7 * size, "color": ATOMS.get(symbol, "#9a9a9a"), "opacity": 1}
         data.append(
             {
                 "type": "scatter3d", "mode": "markers", "name": symbol, "x": x, "y": y, "z": z,
                 "customdata": [f"0-{indices[k]}" if hit else "" for k in own],
                 "text": [f"{symbol} {indices[k]}" for k in own], "hovertemplate": "%{text}<extra></extra>",
-                "marker": {
-                    "size": size if hit else 0.7 * size, "color": ATOMS.get(symbol, "#9a9a9a"), "opacity": 1,
-                    "line": {"width": 2 if hit else 0, "color": "#888"},
-                },
+                "marker": {**marker, "line": {"width": 2 if hit else 0, "color": "#888"}},
             }
         )  # fmt: skip
-    hidden = {"visible": False}
-    scene = {
-        "xaxis": hidden,
-        "yaxis": hidden,
-        "zaxis": hidden,
-        "aspectmode": "data",
-        "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 1.3, "y": 0.9, "z": 0.6}},
-    }
-    layout = {
-        "margin": dict.fromkeys("lrtb", 0),
-        "scene": scene,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": INK},
-        "legend": {"x": 0, "y": 1},
-        "uirevision": "cell",
-    }
-    return {"data": data, "layout": layout}
+    camera = {"projection": {"type": "orthographic"}, "eye": {"x": 1.3, "y": 0.9, "z": 0.6}}
+    axes = {f"{axis}axis": {"visible": False} for axis in "xyz"}
+    scene = {**axes, "aspectmode": "data", "camera": camera}
+    margin = dict.fromkeys("lrtb", 0)
+    return {"data": data, "layout": {**_layout("cell"), "margin": margin, "scene": scene, "legend": {"x": 0, "y": 1}}}
 
 
 def _lines(pairs: Sequence[Any], colour: str, width: float) -> dict[str, Any]:
     x, y, z = ([value for a, b in pairs for value in (a[k], b[k], None)] for k in range(3))
-    line = {"color": colour, "width": width}
     return {
-        "type": "scatter3d",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "z": z,
-        "line": line,
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
+        "type": "scatter3d", "mode": "lines", "x": x, "y": y, "z": z, "line": {"color": colour, "width": width},
+        "hoverinfo": "skip", "showlegend": False,
+    }  # fmt: skip

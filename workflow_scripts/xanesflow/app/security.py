@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from html import escape
+from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, redirect, request
+from flask import session as cookie
 
 COOKIE_DAYS = 30
 
@@ -28,7 +30,7 @@ _SAFE = {
 
 _DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>xanesflow</title><body style="font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:4em auto;padding:0 1em">
-<h1>xanesflow</h1><p>{sentence}</p><form method="post" action="{action}"><label>Token
+<h1>xanesflow</h1><p>{sentence}</p><form method="post" action="/enter"><label>Token
 <input name="token" type="password" autocomplete="off" required></label> <button>Open</button></form></body></html>"""
 _ASK = "Open the address that `xanesflow app` printed, which holds the token, or enter the token here."
 
@@ -52,6 +54,11 @@ class Access:
 
     def protect(self, server: Flask) -> None:
         """Check each request of a server before anything else sees it, and add headers to each answer."""
+        server.secret_key = self.token  # signs the cookie, so that only who knew the token has one
+        server.config.update(
+            SESSION_COOKIE_NAME=self.cookie, SESSION_COOKIE_SAMESITE="Lax", SESSION_REFRESH_EACH_REQUEST=False,
+            PERMANENT_SESSION_LIFETIME=timedelta(days=COOKIE_DAYS),
+        )  # fmt: skip
         server.before_request(self._check)
 
         @server.after_request
@@ -69,36 +76,19 @@ class Access:
         if origin is not None and urlsplit(origin).netloc.lower() not in self.hosts:
             return Response("Another page sent this request, so it is refused.\n", 403, mimetype="text/plain")
         given = request.args.get("token", "") or (request.form.get("token", "") if request.path == "/enter" else "")
-        if given:
-            right = hmac.compare_digest(given.encode(), self.token.encode())
-            return self._enter() if right else self._closed("This is not the token. " + _ASK)
-        g.session = self._session()
-        return None if g.session else self._closed(_ASK)
+        if not given:
+            return None if "session" in cookie else _closed(_ASK)
+        if not hmac.compare_digest(given.encode(), self.token.encode()):
+            return _closed("This is not the token. " + _ASK)
+        cookie.permanent = True
+        cookie.setdefault("session", "own" if self.alone else secrets.token_hex(16))
+        return cast(Response, redirect("/", 303))
 
-    def _session(self) -> str:
-        """The session that the request's cookie proves; empty without one."""
-        name, _, proof = request.cookies.get(self.cookie, "").partition(".")
-        good = re.fullmatch("[0-9a-z]{3,40}", name) and hmac.compare_digest(proof.encode(), self._proof(name).encode())
-        return name if good else ""
 
-    def _proof(self, name: str) -> str:
-        return hmac.new(self.token.encode(), name.encode(), "sha256").hexdigest()
-
-    def _enter(self) -> Response:
-        name = "own" if self.alone else self._session() or secrets.token_hex(16)
-        answer = redirect("/", 303)
-        answer.set_cookie(
-            self.cookie, f"{name}.{self._proof(name)}", httponly=True, samesite="Lax", secure=request.is_secure,
-            max_age=COOKIE_DAYS * 86400,
-        )  # fmt: skip
-        assert isinstance(answer, Response)
-        return answer
-
-    @staticmethod
-    def _closed(sentence: str) -> Response:
-        return Response(_DOOR.format(sentence=escape(sentence), action="/enter"), 403, mimetype="text/html")
+def _closed(sentence: str) -> Response:
+    return Response(_DOOR.format(sentence=escape(sentence)), 403, mimetype="text/html")
 
 
 def session() -> str:
     """The session of the request that is being answered."""
-    return str(g.session)
+    return str(cookie["session"])

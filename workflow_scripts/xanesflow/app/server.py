@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from socket import socket
 from typing import Any, cast
 
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash.exceptions import PreventUpdate
 from flask import Flask, Response, jsonify, request, send_file
 
 from xanesflow.app import campaign_view, measured_view, pieces, structure_view
 from xanesflow.app.security import Access, session
 from xanesflow.app.shared_page import Page, Settings
-from xanesflow.app.tasks import HEAVY, KINDS
 from xanesflow.app.uploads import Uploads
 from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.text import plural
@@ -25,8 +24,24 @@ VIEWS = (
     ("measured", "Measured → answer", measured_view),
     ("campaign", "Campaign", campaign_view),
 )
+
+HEAVY = ("xanesflow.app.structure_work", "xanesflow.app.measured_work")
+"""Imported once, before any worker begins; a worker is a copy of the process that has them."""
+
+KINDS = {
+    **dict.fromkeys(("read_structure", "search_structures", "expect_time", *structure_view.KINDS), HEAVY[0]),
+    **dict.fromkeys(("read_scans", *measured_view.KINDS), HEAVY[1]),
+    "read_campaign": "xanesflow.app.campaign_work",
+}
+"""What workers can do: functions `(work: Work) -> dict`, with their modules."""
+
 QUICK_MS, SLOW_MS = 500, 3000
 """How often a page asks what its jobs do: while some are at work, and else."""
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en"><head>{%metas%}<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>{%title%}</title>{%css%}</head>
+<body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"""
 
 
 def make_page(settings: Settings, access: Access) -> Page:
@@ -37,19 +52,16 @@ def make_page(settings: Settings, access: Access) -> Page:
     """
     flask = Flask("xanesflow.app")
     access.protect(flask)
-    uploads = Uploads(settings.folder / "uploads")
-    queue = WorkQueue(settings.folder / "work", KINDS, heavy=HEAVY, at_a_time=settings.at_a_time, most=settings.most)
+    functions = {name: f"{module}:{name}" for name, module in KINDS.items()}
+    queue = WorkQueue(
+        settings.folder / "work", functions, heavy=HEAVY, at_a_time=settings.at_a_time, most=settings.most
+    )  # fmt: skip
     app = Dash(
-        "xanesflow.app",
-        server=cast(Any, flask),
-        assets_folder=str(Path(__file__).parent / "assets"),
-        serve_locally=True,
-        title="xanesflow",
-        update_title="",
-        on_error=_show_error,
-        index_string=_INDEX,
-    )
-    page = Page(app, queue, uploads, settings)
+        "xanesflow.app", server=cast(Any, flask), assets_folder=str(Path(__file__).parent / "assets"),
+        serve_locally=True, title="xanesflow", update_title="", index_string=_INDEX,
+        on_error=lambda error: set_props("trouble", {"children": sentence_about(error)}),
+    )  # fmt: skip
+    page = Page(app, queue, Uploads(settings.folder / "uploads"), settings)
     _add_routes(flask, page)
     app.layout = _layout(page)
     for _, _, view in VIEWS:
@@ -58,31 +70,21 @@ def make_page(settings: Settings, access: Access) -> Page:
     return page
 
 
-_INDEX = """<!DOCTYPE html>
-<html lang="en"><head>{%metas%}<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>{%title%}</title>{%css%}</head>
-<body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"""
-
-
 def _layout(page: Page) -> html.Div:
-    tabs = [
-        html.Button(
-            label, id=f"tab-{name}", type="button", role="tab", className="view",
-            **pieces.told(aria_selected="false" if k else "true", aria_controls=f"panel-{name}"),
-        )
-        for k, (name, label, _) in enumerate(VIEWS)
-    ]  # fmt: skip
-    panels = [
-        html.Section(
-            view.layout(page), id=f"panel-{name}", role="tabpanel", hidden=bool(k),
-            **pieces.told(aria_labelledby=f"tab-{name}"),
-        )
-        for k, (name, _, view) in enumerate(VIEWS)
-    ]  # fmt: skip
+    tabs, panels = list[Any](), list[Any]()
+    for name, label, view in VIEWS:
+        first = not tabs
+        about = pieces.told(aria_selected=str(first).lower(), aria_controls=f"panel-{name}")
+        tabs.append(html.Button(label, id=f"tab-{name}", type="button", role="tab", className="view", **about))
+        about = pieces.told(aria_labelledby=f"tab-{name}")
+        panels.append(
+            html.Section(view.layout(page), id=f"panel-{name}", role="tabpanel", hidden=not first, **about)
+        )  # fmt: skip
     return html.Div(
         [
             html.Header([html.H1("xanesflow"), html.Div(tabs, role="tablist", **pieces.told(aria_label="Views"))]),
-            html.P(id="trouble", className="error", role="alert"),
+            pieces.error("lost"),  # app.js says there that the server is gone
+            pieces.error("trouble"),
             html.P(id="kept", className="remark", role="status"),
             html.Main(panels),
             dcc.Store(id="jobs"),
@@ -96,40 +98,28 @@ def _callbacks(page: Page) -> None:
     @page.app.callback(
         Output("jobs", "data"),
         Output("tick", "interval"),
+        Output("kept", "children"),
         Input("tick", "n_intervals"),
         Input("acted", "data"),
         State("jobs", "data"),
     )
-    def _(_ticks: int, _acted: Any, before: Any) -> tuple[Any, Any]:
+    def _(_ticks: int, _acted: Any, before: Any) -> tuple[Any, Any, Any]:
         jobs = page.queue.shown(session())
         pause = SLOW_MS if all(job["ended"] for job in jobs) else QUICK_MS
-        return no_update if jobs == before else jobs, pause
-
-    @page.app.callback(Output("kept", "children"), Input("jobs", "data"))
-    def _(jobs: Any) -> str:
-        states = [job["state"] for job in jobs or []]
-        if STOPPED not in states:
-            return ""
-        return (
+        states = [job["state"] for job in jobs]
+        said = (
             f"The server was stopped: {plural(states.count(DONE), 'finished piece')} of work kept, "
             f"{states.count(STOPPED)} not finished, which you can start again."
         )
+        return no_update if jobs == before else jobs, pause, said if STOPPED in states else ""
 
     @page.app.callback(Output("acted", "data"), Input({"act": ALL, "job": ALL}, "n_clicks"), prevent_initial_call=True)
     def _(clicks: list[int | None]) -> Any:
         if not any(clicks) or not isinstance(ctx.triggered_id, dict):
-            return no_update
-        verb, job = ctx.triggered_id["act"], ctx.triggered_id["job"]
-        acts: dict[str, Callable[[str, object], Any]] = {
-            "cancel": page.queue.cancel, "again": page.queue.again, "remove": page.queue.remove,
-        }  # fmt: skip
-        acts[verb](session(), job)
-        return job
-
-
-def _show_error(error: Exception) -> None:
-    """Show the sentence about an error that no view has caught."""
-    set_props("trouble", {"children": sentence_about(error)})
+            raise PreventUpdate
+        acts: Any = {"cancel": page.queue.cancel, "again": page.queue.again, "remove": page.queue.remove}
+        acts[ctx.triggered_id["act"]](session(), ctx.triggered_id["job"])
+        return ctx.triggered_id["job"]
 
 
 def _add_routes(flask: Flask, page: Page) -> None:
@@ -157,7 +147,7 @@ def serve(page: Page, listening: socket) -> None:
     """Answer requests at a bound socket until the process is interrupted, then stop all work."""
     from waitress import create_server
 
-    most = max((limit for limit, _ in page.uploads.limits.values()), default=0) + 2**20
+    most = max(limit for limit, _ in page.uploads.limits.values()) + 2**20
     server = create_server(page.app.server, sockets=[listening], threads=8, max_request_body_size=most, ident=None)
     page.queue.warm_up()
     page.uploads.forget()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
-from dash import Dash
+from dash import Dash, set_props
 
+from xanesflow.app.security import session
 from xanesflow.app.uploads import Uploads
+from xanesflow.core.errors import sentence_about
 from xanesflow.running.work_queue import WorkQueue
 
 
@@ -40,3 +45,44 @@ class Page:
     queue: WorkQueue
     uploads: Uploads
     settings: Settings
+
+    def callback(self, *what: Any, error: str, **more: Any) -> Callable[[Callable[..., Any]], Any]:
+        """As Dash's `callback`; the sentence about an error goes into the element `error`, and nothing else changes."""
+
+        def say(sentence: str) -> None:
+            set_props(error, {"children": sentence})
+
+        def register(function: Callable[..., Any]) -> Any:
+            @wraps(function)
+            def called(*given: Any, **named: Any) -> Any:
+                say("")
+                return function(*given, **named)
+
+            return self.app.callback(*what, on_error=lambda raised: say(sentence_about(raised)), **more)(called)
+
+        return register
+
+    def paths(self, files: Sequence[Mapping[str, str]] | None) -> list[Path]:
+        """The files that a store of a `pieces.drop` holds.
+
+        Raises:
+            XanesflowError: one is not kept any more.
+        """
+        return [self.uploads.path(session(), each["id"]) for each in files or ()]
+
+    def add(self, kind: str, title: str, given: dict[str, Any], files: Mapping[str, Sequence[Path]]) -> None:
+        """Put work into the queue, and show it; see `WorkQueue.add`."""
+        job = self.queue.add(session(), kind, title, given, files)
+        set_props("acted", {"data": job.id})
+
+    def jobs(self, kinds: Sequence[str]) -> list[dict[str, Any]]:
+        """The session's jobs of these kinds as `WorkQueue.shown` has them, with `result` and `files` so far."""
+        own = [job for job in self.queue.shown(session()) if job["kind"] in kinds]
+        return [
+            {
+                **job,
+                "result": self.queue.result(session(), job["id"]),
+                "files": list(self.queue.files(session(), job["id"])),
+            }
+            for job in own
+        ]

@@ -1,4 +1,8 @@
-"""What workers do for the view Structure → spectrum: read and search structures, compute and predict spectra."""
+"""What workers do for the view Structure → spectrum: read and search structures, compute and predict spectra.
+
+`given` has `files` (one path in the page's folder) or `name` (an example or mineral), and `disorder`, as the commands'
+option; for spectra also the `element`, and `theory` with its `options`, or `model`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from xanesflow.matching.kept_spectra import compute_or_take
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
 from xanesflow.running.do_work import Work
 from xanesflow.spectra.compute_sites import SiteResult, cores
-from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_athena, write_table
+from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_spectra
 from xanesflow.structures.cell_picture import nearest_neighbours, picture_of
 from xanesflow.structures.choose_site import (
     HEAVIEST,
@@ -37,33 +41,52 @@ from xanesflow.structures.choose_site import (
     read_named,
 )
 from xanesflow.structures.disorder.represent import Disorder
-from xanesflow.structures.find_structures import find_structures
+from xanesflow.structures.find_structures import find_structures, found_rows
 
 SYMPREC = 0.01
 _MOST_DESCRIBED = 60  # sites whose neighbours are looked for
 _MOST_FOUND = 200
 
 
+def _disorder(given: dict[str, Any]) -> Disorder:
+    return Disorder(given.get("disorder", "refuse"))
+
+
+def _named(given: dict[str, Any]) -> str:
+    """How a command names the structure."""
+    return Path(given["files"][0]).name if "files" in given else str(given["name"])
+
+
 def _read(given: dict[str, Any]) -> Given:
     """The structure that was given: a file in the page's folder, or a name, which opens no file."""
     partly = given.get("disorder", "refuse") != "refuse"
     if "files" not in given:
-        return read_named(str(given["name"]), partly_occupied=partly)
+        return read_named(_named(given), partly_occupied=partly)
     path = Path(given["files"][0])
     os.chdir(path.parent)  # so that messages and tables name the file as the command would
     return read_given(path.name, partly_occupied=partly)
 
 
 def read_structure(work: Work) -> dict[str, Any]:
-    """What a structure is: formula, group, density, sites, and its cell to draw.
-
-    `given` has `files` (one path in the page's folder) or `name` (an example or mineral), and `disorder`.
-    """
+    """What a structure is: formula, group, density, sites, and its cell to draw."""
     found = _read(work.given)
-    materials = describe_given(found, symprec=SYMPREC, disorder=Disorder(work.given.get("disorder", "refuse")))
+    materials = describe_given(found, symprec=SYMPREC, disorder=_disorder(work.given))
     material, structure = materials[0], Structure.from_dict(json.loads(materials[0].structure))
-    firsts = sorted(set(material.equivalent))
+    try:
+        symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC)
+        group = f"{symmetry.get_space_group_symbol()} (no. {symmetry.get_space_group_number()})"
+    except Exception:  # spglib fails on near-degenerate cells; a note says so
+        group = "not found"
+    a, b, c, *angles = structure.lattice.parameters
+    facts = {
+        "space group": group,
+        "density": f"{structure.density:.3f} g/cm³",
+        "cell": f"{a:.4f}, {b:.4f}, {c:.4f} Å; {', '.join(f'{each:.2f}' for each in angles)}°",
+        "atoms in the cell": str(len(structure)),
+        "read from": found.source,
+    }
     able = [each for each in dict.fromkeys(material.elements) if LIGHTEST <= Element(each).Z <= HEAVIEST]
+    firsts = sorted(set(material.equivalent))
     sites = [
         {
             "index": i,
@@ -75,19 +98,10 @@ def read_structure(work: Work) -> dict[str, Any]:
         if material.elements[i] in able
     ]
     drawn = picture_of(structure)
-    try:
-        symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC)
-        group = f"{symmetry.get_space_group_symbol()} (no. {symmetry.get_space_group_number()})"
-    except Exception:  # spglib fails on near-degenerate cells; a note says so
-        group = "not found"
     return {
         "name": found.name,
-        "source": found.source,
         "formula": material.formula,
-        "group": group,
-        "density": float(structure.density),
-        "atoms": len(structure),
-        "cell": [round(float(each), 4) for each in structure.lattice.parameters],
+        "facts": list(facts.items()),
         "notes": [f"{each}." for each in (found.note, *(m.note for m in materials)) if each],
         "elements": sorted(able, key=lambda each: (each not in ELEMENTS, Element(each).Z)),
         "sites": sites,
@@ -105,43 +119,41 @@ def search_structures(work: Work) -> dict[str, Any]:
     """Examples and minerals that hold all words of `given["words"]` and all elements of `given["elements"]`."""
     elements = re.findall(r"[^\W\d_]+", work.given["elements"])
     examples, minerals = find_structures(work.given["words"].split(), elements)
-    rows = [[each.id, each.formula, each.name, "example", " ".join(each.reference.split())] for each in examples]
-    for each in minerals:
-        partly = ", partly occupied" if each.partly_occupied else ""
-        name = f"{each.mineral or each.formula}{partly}"
-        rows.append([each.id, each.formula.replace(" ", ""), name, str(each.conditions), each.reference])
+    rows = found_rows(examples, minerals)
+    for row in rows[: len(examples)]:
+        row[3] = "example"
     return {"found": rows[:_MOST_FOUND], "number": len(rows)}
 
 
-def _look(given: dict[str, Any]) -> QuickLook:
-    """The level of theory, as `xanesflow xanes` makes it."""
+def _asked(given: dict[str, Any]) -> tuple[QuickLook, Request]:
+    """The level of theory, as `xanesflow xanes` makes it, and the sites."""
     check_quick_look(given["theory"], given["options"])
     defaults = Campaign(Config()).engine_options(f"{given['element']}_{given['theory']}")
-    return quick_look_of(given["theory"], defaults, given["options"])
-
-
-def _request(given: dict[str, Any]) -> Request:
-    disorder = Disorder(given.get("disorder", "refuse"))
-    return make_request(_read(given), given["element"], None, symprec=SYMPREC, disorder=disorder)
+    look = quick_look_of(given["theory"], defaults, given["options"])
+    return look, make_request(_read(given), given["element"], None, symprec=SYMPREC, disorder=_disorder(given))
 
 
 def expect_time(work: Work) -> dict[str, Any]:
     """How long the spectra of `given` (as for `compute_spectra`) should take."""
-    request, look = _request(work.given), _look(work.given)
-    return {
-        "said": expected_time(request, look, min(cores(), len(request.sites))),
-        "notes": look.notes(request.element),
-    }
+    look, request = _asked(work.given)
+    said = expected_time(request, look, min(cores(), len(request.sites)))
+    return {"said": said, "notes": look.notes(request.element)}
+
+
+def _write_parameters(path: Path, given: dict[str, Any], **more: Any) -> None:
+    """Write all that decides the numbers, as JSON."""
+    known = {name: value for name, value in given.items() if name not in ("cache", "files")}
+    write_text(path, json.dumps({**known, "symprec": SYMPREC, **more}, indent=1, default=str))
 
 
 def compute_spectra(work: Work) -> dict[str, Any]:
     """The spectra of all sites of an element and their average, as `xanesflow xanes` computes and writes them.
 
-    `given` has `files` or `name`, `disorder`, `element`, `theory`, its `options`, and `cache` (a folder or None).
+    `given["cache"]` is a folder or None.
     """
     given = work.given
     work.say(0.0, "reading the structure")
-    look, request = _look(given), _request(given)
+    look, request = _asked(given)
     outcomes: dict[Absorber, SiteResult] = {}
 
     def tell(message: str = "") -> None:
@@ -165,15 +177,14 @@ def compute_spectra(work: Work) -> dict[str, Any]:
     # The files are the command's own.
     spectra = common_grid(ended, average=request.whole)
     table, *plots = [work.files / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
-    write_table(table, request, look, ended, spectra)
-    write_athena(table, request, look, ended, spectra)
+    for athena in (False, True):
+        write_spectra(table, request, look, ended, spectra, athena=athena)
     draw_plot(plots, request, spectra)
     write_normalised(table.with_name(f"{table.stem}_normalised.csv"), ended, None)
-    parameters = {name: value for name, value in given.items() if name not in ("cache", "files")}
-    parameters |= {"symprec": SYMPREC, "engine": look.engine.settings()}
-    parameters |= {"structures": [json.loads(each.structure) for each in request.materials]}
-    parameters |= {"command": shown["terminal"], "versions": versions(look.packages)}
-    write_text(work.files / f"{table.stem}.json", json.dumps(parameters, indent=1, default=list))
+    _write_parameters(
+        table.with_suffix(".json"), given, engine=look.engine.settings(), command=shown["terminal"],
+        structures=[json.loads(each.structure) for each in request.materials], versions=versions(look.packages),
+    )  # fmt: skip
     return {**shown, "remarks": remarks(request, look, ended, spectra)}
 
 
@@ -191,33 +202,24 @@ def _shown(
             edge = look.edge_ev(result)
             row["edge (eV)"] = "" if edge is None else f"{edge:.2f}"
             row["maximum (eV)"] = f"{result.energy_ev[result.cross_section.argmax()]:.2f}"
-            curves.append(
-                {
-                    "name": site.name, "key": row["key"], "energy": result.energy_ev.round(4).tolist(),
-                    "cross_section": result.cross_section.tolist(),
-                    "background": None if result.background is None else result.background.tolist(),
-                }
-            )  # fmt: skip
+            curves.append({"name": site.name, "key": row["key"], **_curve(result.energy_ev, result.cross_section)})
         rows.append(row)
     mean = None
     if len(there) == len(request.sites) and all(each.result for each in there):
         spectra = common_grid(there, average=request.whole)
-        whole = spectra.sites[0][1] if spectra.average is None else spectra.average
-        mean = {"energy": spectra.energy_ev.tolist(), "cross_section": whole.tolist()}
+        mean = _curve(spectra.energy_ev, spectra.sites[0][1] if spectra.average is None else spectra.average)
         if (normal := normalised_mean(there)) is not None:
             mean |= {"normalised_energy": normal.energy_ev.tolist(), "normalised": normal.values.tolist()}
             mean["background"] = normal.background.tolist()
-    words = ["xanesflow", "xanes", Path(given["files"][0]).name if "files" in given else given["name"]]
-    words += ["--element", request.element, "--theory", given["theory"], "--normalised"]
-    words += ["--disorder", given["disorder"]] * (given["disorder"] != "refuse")
+    words = ["xanes", _named(given), "--element", request.element, "--theory", given["theory"], "--normalised"]
     columns = ["edge (eV)", "maximum (eV)", "seconds"]
-    return {"rows": rows, "columns": columns, "curves": curves, "mean": mean, "basis": look.basis, "terminal": words}
+    return {"rows": rows, "columns": columns, "curves": curves, "mean": mean, "terminal": _terminal(given, words)}
 
 
 def predict_spectra(work: Work) -> dict[str, Any]:
     """The spectra that a trained model predicts, as `xanesflow predict` computes and writes them.
 
-    `given` has `files` or `name`, `disorder`, `element`, and `model`, as the page's command named it.
+    `given["model"]` is as the page's command named it.
     """
     from xanesflow.prediction.predict_files import predict_structures
     from xanesflow.prediction.trained_models import load_models
@@ -225,7 +227,6 @@ def predict_spectra(work: Work) -> dict[str, Any]:
     given = work.given
     work.say(0.0, "reading the structure and the model")
     found = _read(given)  # a name that is read here is no file
-    named = Path(given["files"][0]).name if "files" in given else given["name"]
     covered = [subset for model in load_models([given["model"]]) for subset in model.subsets]
     wanted = [subset for subset in covered if Subset.parse(subset).element == given["element"]]
     if not wanted:
@@ -234,12 +235,11 @@ def predict_spectra(work: Work) -> dict[str, Any]:
         os.chdir(work.files)
     table = work.files / f"{found.name}_{given['element']}_predicted.csv"
     predicted = predict_structures(
-        [Path(named)], [given["model"]], table, subsets=wanted, symprec=SYMPREC, disorder=Disorder(given["disorder"]),
+        [Path(_named(given))], [given["model"]], table, subsets=wanted, symprec=SYMPREC, disorder=_disorder(given),
         progress=lambda what, done, of: work.say(done / max(of, 1), f"{what}: {done} of {of}"), workers=1,
     )  # fmt: skip
     rows, curves, mean = [], [], None
     for each in predicted.subsets.values():
-        bands = each.band_68
         for k in range(len(each)):
             site = f"{given['element']} {each.site_index[k]} (×{each.multiplicity[k]})"
             row = {"site": site, "key": f"0-{each.site_index[k]}"}
@@ -247,24 +247,25 @@ def predict_spectra(work: Work) -> dict[str, Any]:
             row["error (10⁻³ bohr²)"] = "?" if each.error is None else f"±{1e3 * each.error[k]:.3f}"
             row["training sites"] = "" if each.unlike is None else "unlike all" if each.unlike[k] else "near"
             rows.append(row)
-            band = None if bands is None else bands[:, k].tolist()
-            curves.append({"name": site, "key": row["key"], **_curve(each.energy_ev, each.spectra[k], band)})
-        if each.averages.material_id:
-            band = None if each.averages.band_68 is None else each.averages.band_68[:, -1].tolist()
-            mean = _curve(each.energy_ev, each.averages.spectra[-1], band)
-    words = ["xanesflow", "predict", named, "--model", given["model"], "--output", table.name]
-    words += [part for subset in wanted for part in ("--subset", subset)]
-    words += ["--disorder", given["disorder"]] * (given["disorder"] != "refuse")
-    parameters = {name: value for name, value in given.items() if name != "files"}
-    parameters |= {"symprec": SYMPREC, "subsets": wanted, "made": predicted.made, "command": words}
-    write_text(table.with_suffix(".json"), json.dumps(parameters, indent=1, default=str))
-    columns = ["maximum (eV)", "error (10⁻³ bohr²)", "training sites"]
-    basis = ", ".join(f"{each.model} model of {name} on {each.features}" for name, each in predicted.subsets.items())
+            curves.append({"name": site, "key": row["key"], **_curve(each.energy_ev, each.spectra[k])})
+        if (whole := each.averages).material_id:
+            band = None if whole.band_68 is None else whole.band_68[:, -1].tolist()
+            mean = {**_curve(each.energy_ev, whole.spectra[-1]), "band": band}
+    words = ["predict", _named(given), "--model", given["model"], "--output", table.name]
+    words = _terminal(given, [*words, *(part for subset in wanted for part in ("--subset", subset))])
+    _write_parameters(table.with_suffix(".json"), given, subsets=wanted, made=predicted.made, command=words)
     return {
-        "rows": rows, "columns": columns, "curves": curves, "mean": mean, "basis": basis, "terminal": words,
+        "rows": rows, "columns": ["maximum (eV)", "error (10⁻³ bohr²)", "training sites"], "curves": curves,
+        "mean": mean, "terminal": words,
         "remarks": [*predicted.remarks, *(each.detail for each in predicted.rejected)],
     }  # fmt: skip
 
 
-def _curve(energy: Any, spectrum: Any, band: Any) -> dict[str, Any]:
-    return {"energy": energy.tolist(), "cross_section": spectrum.tolist(), "background": None, "band": band}
+def _terminal(given: dict[str, Any], words: list[str]) -> list[str]:
+    """The command that gives the same."""
+    disorder = given.get("disorder", "refuse")
+    return ["xanesflow", *words, *["--disorder", disorder] * (disorder != "refuse")]
+
+
+def _curve(energy: Any, spectrum: Any) -> dict[str, Any]:
+    return {"energy": energy.round(4).tolist(), "cross_section": spectrum.tolist()}

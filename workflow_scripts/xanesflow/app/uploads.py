@@ -6,13 +6,20 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.limits import MEASURED_FILE, STRUCTURE_FILE, measured_file_too_large, structure_file_too_large
 from xanesflow.core.text import plural, printable
+
+LIMITS: dict[str, tuple[int, Callable[[str, int], str]]] = {
+    "structure": (STRUCTURE_FILE, structure_file_too_large),
+    "measured": (MEASURED_FILE, measured_file_too_large),
+}
+"""For each purpose of files the most bytes, and the sentence about a file's name and bytes where there are more."""
 
 MOST_FILES = 1000
 """Files of a session that are kept; a folder of 500 scans fits twice."""
@@ -31,11 +38,11 @@ class Uploads:
 
     Attributes:
         folder: `SESSION/ID/NAME` below it.
-        limits: for each purpose the most bytes, and the sentence about a file's name and bytes where there are more.
+        limits: as `LIMITS`.
     """
 
     folder: Path
-    limits: dict[str, tuple[int, Callable[[str, int], str]]] = field(default_factory=dict)
+    limits: Mapping[str, tuple[int, Callable[[str, int], str]]] = field(default_factory=lambda: LIMITS)
 
     def receive(self, session: str, purpose: str, name: str, size: int, stream: IO[bytes]) -> dict[str, str]:
         """Keep a file; returns its `id` and its `name` for people.

@@ -14,7 +14,7 @@ from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
 from xanesflow.spectra.compute_sites import compute_sites, cores
-from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_athena, write_table
+from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_spectra
 from xanesflow.structures.choose_site import Request
 
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ def quick_look(
     spectra = common_grid(outcomes, average=request.whole)
     table, *plots = [folder / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
     aligned = "" if shift is None else describe_shift(shift)
-    if athena:
-        tables = write_athena(table, request, look, outcomes, spectra, aligned=aligned)
-    else:
-        write_table(table, request, look, outcomes, spectra, aligned=aligned)
-        tables = [table]
+    tables = write_spectra(table, request, look, outcomes, spectra, athena=athena, aligned=aligned)
     draw_plot(plots, request, spectra)
     results().print(summary(outcomes, look, spectra))
     for sentence in remarks(request, look, outcomes, spectra):

@@ -13,7 +13,7 @@ from xanesflow.core.text import plural
 from xanesflow.structures.amcsd.database import TITLE
 from xanesflow.structures.choose_site import read_element
 from xanesflow.structures.examples import load_examples
-from xanesflow.structures.find_structures import find_structures
+from xanesflow.structures.find_structures import find_structures, found_rows
 
 
 def show_found(words: Sequence[str], element: str | None) -> None:
@@ -34,14 +34,8 @@ def show_found(words: Sequence[str], element: str | None) -> None:
     table = Table("id", "formula", "name", "measured at", "reference")
     for column in table.columns[:2]:
         column.no_wrap = True
-    for example in examples:
-        table.add_row(
-            example.id, example.formula, escape(example.name), "", escape(" ".join(example.reference.split()))
-        )
-    for entry in minerals:
-        name = f"{entry.mineral or entry.formula}{', partly occupied' if entry.partly_occupied else ''}"
-        reference = escape(entry.reference)
-        table.add_row(entry.id, entry.formula.replace(" ", ""), escape(name), str(entry.conditions), reference)
+    for found in found_rows(examples, minerals):
+        table.add_row(*map(escape, found))
     results().print(table)
     print_result(f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
 

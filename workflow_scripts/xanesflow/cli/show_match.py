@@ -140,18 +140,12 @@ def _table(match: Match) -> Table:
     for name in ("oxidation", "shift", "width", "RMS", "certainty"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in match.rows[:_SHOWN]:
-        fit, around = row.likeness, row.reference.surroundings
-        state = "" if around is None or around.oxidation_state is None else f"{around.oxidation_state:+.3g}"
         table.add_row(
             str(row.rank),
             escape(printable(row.reference.id, 40)),
             escape(row.reference.formula),
             escape(printable(row.reference.short_name, 32)),
-            state,
-            f"{fit.shift_ev:+.2f}",
-            f"{fit.width_ev:.2f}",
-            f"{fit.rms:.3f}",
-            f"{row.certainty:.0%}",
+            *row.cells,
         )
     return table
 

@@ -16,7 +16,7 @@ from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.draw_match import check_plot
 from xanesflow.matching.get_references import get_standards, one_element, own_of
-from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
+from xanesflow.matching.mixtures import MixtureFit, fit_mixtures
 from xanesflow.matching.write_match import check_output
 
 _SHOWN = 10
@@ -124,21 +124,9 @@ def _table(fits: Sequence[MixtureFit]) -> Table:
     if len(fits) == 1:
         table = Table("", "standards", "fractions (95 %)", "shifts (eV)", "RMS", "criterion")
         for mixture in fits[0].mixtures[:_SHOWN]:
-            table.add_row(str(mixture.rank), *_cells(mixture.standards, mixture))
+            table.add_row(str(mixture.rank), *map(escape, mixture.cells))
         return table
     table = Table("scan", "standards", "fractions (95 %)", "shifts (eV)", "RMS", "criterion")
     for fit in fits:
-        best = fit.mixtures[0]
-        table.add_row(escape(printable(fit.spectrum.source, 40)), *_cells(best.standards, best))
+        table.add_row(escape(printable(fit.spectrum.source, 40)), *map(escape, fit.mixtures[0].cells))
     return table
-
-
-def _cells(names: Sequence[str], mixture: Mixture) -> tuple[str, ...]:
-    parts = zip(mixture.fractions, mixture.low, mixture.high, strict=True)
-    return (
-        escape("\n".join(printable(name, 40) for name in names)),
-        "\n".join(f"{fraction:.3f} ({low:.3f} to {high:.3f})" for fraction, low, high in parts),
-        "\n".join(f"{shift:+.2f}" for shift in mixture.shifts_ev),
-        f"{mixture.rms:.4f}",
-        f"{mixture.criterion:.1f}",
-    )

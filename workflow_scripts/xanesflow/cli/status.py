@@ -17,15 +17,20 @@ from xanesflow.cli.terminal import print_result, results
 from xanesflow.core.errors import WrongCallError
 from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, as_plain, campaign_status
 from xanesflow.simulations.state.describe_status import (
-    core_hours_text,
     describe_stages,
     forecast,
     listed_counts,
-    when_text,
+    status_cells,
 )
 
 REFRESH = 2.0
 """Smallest number of seconds between two updates; after a slow update, ten times its duration passes."""
+
+
+_COLUMNS = {
+    "subset": "subset", "sites": "sites", "done": "done", "at work": "at work", "failed": "failed",
+    "left out": "left out", "chunks": "chunks", "core hours": "core h", "expected": "of", "ends": "ends",
+}  # fmt: skip
 
 
 def show_status(directory: Path, *, watch: bool, as_json: bool) -> None:
@@ -80,7 +85,7 @@ def _table(status: CampaignStatus) -> Table:
     """The table, narrow enough for a terminal of 80 columns: no lines, and no empty column `ends`."""
     whole = [*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])]
     cells = [_row(each, status.now) for each in whole]
-    names = ("subset", "sites", "done", "at work", "failed", "left out", "chunks", "core h", "of", "ends")
+    names = list(_COLUMNS.values())
     shown = [k for k, name in enumerate(names) if name != "ends" or any(row[k] for row in cells)]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for k in shown:
@@ -91,10 +96,6 @@ def _table(status: CampaignStatus) -> Table:
 
 
 def _row(each: SubsetStatus, now: float) -> list[str]:
-    failed = f"[red]{each.n_failed:,}[/]" if each.n_failed else "0"
-    numbers = [f"{number:,}" for number in (each.sites, each.done, each.running)]
-    hours = [core_hours_text(each.core_hours_used), core_hours_text(each.core_hours_expected)]
-    return [
-        each.subset, *numbers, failed, f"{sum(each.rejected.values()):,}", f"{each.packed}/{each.chunks}",
-        *(["imported", ""] if each.imported else hours), "" if each.ends is None else when_text(each.ends, now),
-    ]  # fmt: skip
+    cells = status_cells(each, now)
+    cells["failed"] = f"[red]{cells['failed']}[/]" if each.n_failed else "0"
+    return [cells[name] for name in _COLUMNS]

@@ -67,6 +67,11 @@ DEPTH_OF_TEXT = 100
 """Brackets in one another in JSON, YAML and Athena projects; a structure has five."""
 
 
+def structure_file_too_large(name: str, size: int) -> str:
+    """The sentence about a file that is larger than `STRUCTURE_FILE`."""
+    return f"{name} has {size:,} bytes, and the limit is {STRUCTURE_FILE:,}."
+
+
 def measured_file_too_large(name: str, size: int) -> str:
     """The sentence about a file that is larger than `MEASURED_FILE`."""
     return (

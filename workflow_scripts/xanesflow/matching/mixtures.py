@@ -19,7 +19,7 @@ from scipy.optimize import least_squares, nnls
 from scipy.stats import t as student
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import plural
+from xanesflow.core.text import plural, printable
 from xanesflow.measured import MeasuredSpectrum
 
 Floats = NDArray[np.float64]
@@ -65,6 +65,18 @@ class Mixture:
     rms: float  # root of the mean squared difference, in units of the edge step
     criterion: float  # Bayesian information criterion; smaller is better, and a difference of 6 is strong evidence
     fitted: Floats  # (n,) at the energies fitted
+
+    @property
+    def cells(self) -> list[str]:
+        """What tables show of it: standards, fractions (95 %) and shifts (eV), a line each; RMS and criterion."""
+        parts = zip(self.fractions, self.low, self.high, strict=True)
+        return [
+            "\n".join(printable(name, 40) for name in self.standards),
+            "\n".join(f"{fraction:.3f} ({low:.3f} to {high:.3f})" for fraction, low, high in parts),
+            "\n".join(f"{shift:+.2f}" for shift in self.shifts_ev),
+            f"{self.rms:.4f}",
+            f"{self.criterion:.1f}",
+        ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,3 +34,10 @@ class Row:
     reference: Reference  # the candidate
     likeness: Likeness  # how well it fits
     certainty: float  # probability that it is the right one, if the right one is among the candidates
+
+    @property
+    def cells(self) -> list[str]:
+        """What tables show of it: oxidation state, shift (eV), width (eV), RMS, certainty."""
+        fit, around = self.likeness, self.reference.surroundings
+        state = "" if around is None or around.oxidation_state is None else f"{around.oxidation_state:+.3g}"
+        return [state, f"{fit.shift_ev:+.2f}", f"{fit.width_ev:.2f}", f"{fit.rms:.3f}", f"{self.certainty:.0%}"]

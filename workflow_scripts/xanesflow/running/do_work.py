@@ -8,6 +8,7 @@ import multiprocessing as mp
 import multiprocessing.connection as mpc
 import os
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -18,6 +19,8 @@ from xanesflow.core.errors import sentence_about
 from xanesflow.core.files import write_text
 
 OUTCOME, RESULT, PROGRESS = "outcome.json", "result.json", "progress.json"
+NOT_WRITTEN = 64
+"""Exit status of a process that could not write its outcome, plus the number of the system's error."""
 
 
 class Work:
@@ -58,16 +61,19 @@ def do_work(folder: str, function: str, given: dict[str, Any]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work = Work(Path(folder), given)
     scratch = work.folder / "scratch"
-    scratch.mkdir(exist_ok=True)
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
     warnings.simplefilter("ignore")  # of libraries, for their programmers
     failure = ""
     try:
+        scratch.mkdir(exist_ok=True)
         module, _, name = function.partition(":")
         work.show(getattr(importlib.import_module(module), name)(work))
     except Exception as error:
         failure = sentence_about(error)
-    write_text(work.folder / OUTCOME, json.dumps({"error": failure}))
+    try:
+        write_text(work.folder / OUTCOME, json.dumps({"error": failure}))
+    except OSError as error:  # a full disk holds no sentence about itself
+        sys.exit(NOT_WRITTEN + (error.errno or 0))
 
 
 def _end_with_parent() -> None:

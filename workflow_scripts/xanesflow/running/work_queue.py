@@ -21,7 +21,7 @@ from typing import Any
 from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.files import write_text
 from xanesflow.core.text import plural
-from xanesflow.running.do_work import OUTCOME, PROGRESS, RESULT, do_work
+from xanesflow.running.do_work import NOT_WRITTEN, OUTCOME, PROGRESS, RESULT, do_work
 
 WAITING, AT_WORK, DONE, FAILED, CANCELLED, STOPPED = "waiting", "at work", "done", "failed", "cancelled", "stopped"
 """States of a job; stopped: the server ended before the work did."""
@@ -266,6 +266,8 @@ class WorkQueue:
             outcome = self._read(place.name, OUTCOME)
             if not outcome:
                 code = process.exitcode or 0
+                if code > NOT_WRITTEN:
+                    return sentence_about(OSError(code - NOT_WRITTEN, os.strerror(code - NOT_WRITTEN)))
                 return _LOST.format(f" by signal {-code}" if code < 0 else "")
             return str(outcome["error"])
         finally:

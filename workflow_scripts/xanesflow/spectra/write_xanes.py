@@ -115,29 +115,44 @@ def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
     return Spectra(energy_ev, sites, mean)
 
 
-def write_table(
+def write_spectra(
     path: Path,
     request: Request,
     look: QuickLook,
     outcomes: Sequence[SiteResult],
     spectra: Spectra,
     *,
+    athena: bool = False,
     aligned: str = "",
-) -> None:
-    """Write the spectra as CSV, below lines that begin with `#` and say how they were computed.
+) -> list[Path]:
+    """Write the spectra as one CSV, or for Athena each as a file of two columns; all say how they were computed.
 
     Args:
-        path: the table.
+        path: the table; the names of Athena's files add the site to it, or `average`.
         request: structure and element.
         look: level of theory.
         outcomes: of the sites.
         spectra: on a common grid.
+        athena: whether to write the files for Athena; see `athena_text`.
         aligned: how the energies were moved; empty: they are as computed.
+
+    Returns:
+        The files.
     """
-    lines = [
-        *_origin(request, look),
-        *(f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes),
-    ]
+    said = [f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes]
+    origin = _origin(request, look)
+    if athena:
+        about = dict(zip((outcome.site for outcome in outcomes), said, strict=True))
+        files = [(site.folder, about[site], mu) for site, mu in spectra.sites]
+        if spectra.average is not None and len(files) > 1:
+            files.append(("average", "average of the sites, weighted with the multiplicities", spectra.average))
+        written = [path.with_name(f"{path.stem}_{name}.dat") for name, _, _ in files]
+        for place, (_, what, mu) in zip(written, files, strict=True):
+            lines = [*origin, what, *([aligned] if aligned else [])]
+            write_text(place, athena_text(spectra.energy_ev, mu, request.element, lines))
+        return written
+
+    lines = [*origin, *said]
     if len(spectra.sites) > 1:
         lines.append(f"energies: multiples of {STEP_EV:g} eV; the spectra are interpolated linearly")
     weighted = "; average: weighted with the multiplicities" if spectra.average is not None else ""
@@ -153,40 +168,7 @@ def write_table(
     ]
     text = "\n".join([*("# " + " ".join(line.split()) for line in lines), ",".join(names), *rows])
     write_text(path, text + "\n")
-
-
-def write_athena(
-    path: Path,
-    request: Request,
-    look: QuickLook,
-    outcomes: Sequence[SiteResult],
-    spectra: Spectra,
-    *,
-    aligned: str = "",
-) -> list[Path]:
-    """Write each spectrum as a file of two columns; see `athena_text`.
-
-    Args:
-        path: of the table; each file's name adds the site to it, or `average`.
-        request: structure and element.
-        look: level of theory.
-        outcomes: of the sites.
-        spectra: on a common grid.
-        aligned: how the energies were moved; empty: they are as computed.
-
-    Returns:
-        The files.
-    """
-    said = {outcome.site: f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes}
-    files = [(site.folder, said[site], mu) for site, mu in spectra.sites]
-    if spectra.average is not None and len(files) > 1:
-        files.append(("average", "average of the sites, weighted with the multiplicities", spectra.average))
-    written = []
-    for name, what, mu in files:
-        written.append(path.with_name(f"{path.stem}_{name}.dat"))
-        lines = [*_origin(request, look), what, *([aligned] if aligned else [])]
-        write_text(written[-1], athena_text(spectra.energy_ev, mu, request.element, lines))
-    return written
+    return [path]
 
 
 def _origin(request: Request, look: QuickLook) -> list[str]:

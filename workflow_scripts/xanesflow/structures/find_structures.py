@@ -36,6 +36,15 @@ def find_structures(words: Sequence[str], elements: Sequence[str] = ()) -> tuple
     return examples, minerals
 
 
+def found_rows(examples: Sequence[Example], minerals: Sequence[Entry]) -> list[list[str]]:
+    """What tables show of each: id, formula, name, conditions of the measurement, reference."""
+    rows = [[each.id, each.formula, each.name, "", " ".join(each.reference.split())] for each in examples]
+    for each in minerals:
+        name = f"{each.mineral or each.formula}{', partly occupied' if each.partly_occupied else ''}"
+        rows.append([each.id, each.formula.replace(" ", ""), name, str(each.conditions), each.reference])
+    return rows
+
+
 def _holds(example: Example, words: Sequence[str]) -> bool:
     text = f"{example.id} {example.formula} {example.name} {example.reference}".lower()
     return all(word.lower() in text for word in words)

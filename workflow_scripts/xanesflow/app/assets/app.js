@@ -20,13 +20,34 @@
     if (at >= 0 && step) { const next = tabs[(at + step + tabs.length) % tabs.length]; next.focus(); next.click(); }
   });
 
+  // A server that is gone, or was started anew with another token, is named; what is shown stays.
+  const trouble = (sentence) => {
+    const place = document.getElementById("lost");
+    if (place && place.textContent !== sentence) place.textContent = sentence;
+  };
+  const fetched = window.fetch;
+  window.fetch = async (...given) => {
+    try {
+      const answer = await fetched(...given);
+      trouble(answer.status === 403 ? "The page's server was started anew: open the address that it printed." : "");
+      return answer;
+    } catch (error) {
+      if (error.name !== "AbortError") {
+        trouble("The page's server does not answer. If it was stopped, start `xanesflow app` again; finished work is kept.");
+      }
+      throw error;
+    }
+  };
+
   // Fields for files.
   const say = (place, sentence) => { place.closest(".drop").querySelector(".error").textContent = sentence; };
-  const send = async (place, files) => {
+  const send = async (place, given) => {
     const { purpose, store, several } = place.dataset, kept = [], refused = [];
-    place.setAttribute("aria-busy", "true");
-    say(place, "");
-    for (const file of several ? files : files.slice(0, 1)) {
+    const files = several ? given : given.slice(0, 1);
+    say(place, files.length ? "" : "There is no file in that.");
+    for (const [number, file] of files.entries()) {
+      place.setAttribute("aria-busy", "true");
+      place.dataset.sending = files.length > 1 ? `sending ${number + 1} of ${files.length} files …` : "sending …";
       const query = new URLSearchParams({ name: file.name, bytes: file.size });
       const body = file.size > 2e7 ? "" : file;  // larger than any limit: refused by its size alone
       try {
@@ -38,8 +59,24 @@
       }
     }
     place.removeAttribute("aria-busy");
-    say(place, refused.slice(0, 5).join(" ") + (refused.length > 5 ? ` … and ${refused.length - 5} more.` : ""));
-    if (kept.length) window.dash_clientside.set_props(store, { data: kept });
+    if (refused.length) say(place, refused.slice(0, 5).join(" ") + (refused.length > 5 ? ` … and ${refused.length - 5} more.` : ""));
+    if (!kept.length) return;
+    const names = kept.slice(0, 8).map((each) => each.name).join(", ") + (kept.length > 8 ? ", …" : "");
+    document.getElementById(`${store}-kept`).textContent = kept.length > 1 ? `${kept.length} files: ${names}` : names;
+    window.dash_clientside.set_props(store, { data: kept });
+  };
+  // Files of a drop, with those of its folders, in the order of their names; hidden files are left out.
+  const filesOf = async (entry) => {
+    if (entry.name.startsWith(".")) return [];
+    if (entry.isFile) return [await new Promise((done, failed) => entry.file(done, failed))];
+    const reader = entry.createReader(), found = [];
+    for (;;) {  // a reader gives a hundred at a time
+      const some = await new Promise((done, failed) => reader.readEntries(done, failed));
+      if (!some.length) break;
+      found.push(...some);
+    }
+    found.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+    return (await Promise.all(found.map(filesOf))).flat();
   };
   const makeField = (place) => {
     const input = Object.assign(document.createElement("input"), { type: "file", id: place.dataset.store + "-field" });
@@ -53,7 +90,10 @@
     drop.addEventListener("drop", (event) => {
       event.preventDefault();
       drop.classList.remove("over");
-      send(place, Array.from(event.dataTransfer.files));
+      // Entries are there during the event only, so all are taken before the first is read.
+      const entries = Array.from(event.dataTransfer.items || [], (item) => item.webkitGetAsEntry()).filter(Boolean);
+      const files = Array.from(event.dataTransfer.files || []);
+      Promise.all(entries.map(filesOf)).then((found) => send(place, entries.length ? found.flat() : files));
     });
   };
   window.addEventListener("dragover", (event) => event.preventDefault());

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from xanesflow.core.text import plural
-from xanesflow.simulations.state.campaign_status import CampaignStatus
+from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus
 
 _DAY = 86400
 FORECAST = (
@@ -42,6 +42,21 @@ def describe_stages(status: CampaignStatus) -> str:
             some = f"of {done} of {plural(len(states), 'subset')}" if done else "missing"
             listed.append(f"{stage} {some}{outdated}")
     return ", ".join([*listed, *(f"{stage} {state}" for stage, state in status.stages.items())])
+
+
+def status_cells(each: SubsetStatus, now: float) -> dict[str, str]:
+    """What tables show of a subset: counts of sites, packed chunks, core hours used and expected, and when it ends."""
+    counts = {
+        "sites": each.sites, "done": each.done, "at work": each.running, "failed": each.n_failed,
+        "waiting": each.waiting, "left out": sum(each.rejected.values()),
+    }  # fmt: skip
+    hours = [core_hours_text(each.core_hours_used), core_hours_text(each.core_hours_expected)]
+    used, expected = ["imported", ""] if each.imported else hours
+    return {
+        "subset": each.subset, **{name: f"{number:,}" for name, number in counts.items()},
+        "chunks": f"{each.packed}/{each.chunks}", "core hours": used, "expected": expected,
+        "ends": "" if each.ends is None else when_text(each.ends, now),
+    }  # fmt: skip
 
 
 def listed_counts(counts: Mapping[str, int]) -> str:
