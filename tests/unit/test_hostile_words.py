@@ -36,10 +36,11 @@ def commands_with(name, good):
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
 def test_any_word_ends_in_a_sentence(tmp_path, name):
+    """Each name in a third of the commands, and each command with a third of the names."""
     good = xdi(tmp_path / "good.xdi", "mu", ENERGY, mu(), element="Fe")
     work, bad = tmp_path / "work", []
     work.mkdir()
-    for command in commands_with(name, good):
+    for command in [*commands_with(name, good)][NAMES.index(name) % 3 :: 3]:
         end = run([f"./{each}" if str(each).startswith("-") and each is name else each for each in command], work)
         if fault := fault_of(end):
             bad.append(f"{command}: {fault}: {end.output[-500:]}")

@@ -161,9 +161,10 @@ def test_the_command_shows_its_progress_and_gives_advice_that_the_workflow_takes
     assert f"simulations: {{sites: {{Cu_FEFF: {campaign / 'plan.csv'}}}}}" in " ".join(said[0].split())
     assert "simulations: {" not in said[1] and "add their runs to the archive (simulations.archive)" in said[1]
     advised = {"sites": {"Cu_FEFF": str(campaign / "plan.csv")}}
-    load_config({"subsets": ["Cu_FEFF"], "simulations": {"source": "run", **advised}})
+    structures = {"structures": {"source": "examples"}, "subsets": ["Cu_FEFF"]}
+    load_config({**structures, "simulations": {"source": "run", **advised}})
     with pytest.raises(XanesflowError, match="sites"):
-        load_config({"subsets": ["Cu_FEFF"], "simulations": {"source": "import", "archive": "runs", **advised}})
+        load_config({"subsets": ["Cu_FEFF"], "simulations": {"source": "archive", "archive": "runs", **advised}})
 
 
 def test_what_is_known_counts_as_if_it_had_been_chosen_one_by_one():

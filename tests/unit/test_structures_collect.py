@@ -63,7 +63,7 @@ def test_three_identical_crystals_are_one_where_that_is_asked_for(tmp_path, dupl
     assert sorted(found.sites["material_id"]) == simulated
     listed = pd.read_csv(near)
     assert sorted(listed["material_id"]) == ["b", "c"] and set(listed["same_as"]) == {"a"}
-    assert found.reasons == ({} if duplicates == "keep" else {("b", -1): "duplicate", ("c", -1): "duplicate"})
+    assert found.reasons == ({} if duplicates == "keep" else dict.fromkeys([("b", -1), ("c", -1)], "near_duplicate"))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ ENERGY, CROSS_SECTION = "Photon energy (eV)", "Cross section (10⁻³ bohr²)"
 _NOTE = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="24" font-family="sans-serif"><text y="16">'
 
 _PLACES = re.compile(r' d="[^"]*"|<(?:use|text) [^>]*>')
-_NUMBER = re.compile(r"-?\d+\.\d+")
+_NUMBER = re.compile(r"-?(?<!\d)\d+\.\d+")
 _LONG = 400  # characters of a path
 
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -81,7 +81,7 @@ def shorten_svg(text: str) -> str:
     def shorten(place: re.Match[str]) -> str:
         digits = 1 if place[0].startswith(" d=") and len(place[0]) > _LONG else 2
         rounded = _NUMBER.sub(lambda number: f"{float(number[0]):.{digits}f}".rstrip("0").rstrip("."), place[0])
-        return re.sub(r"\s*([MLCQz])\s*(?=[-\d\"])", r"\1", rounded) if place[0].startswith(" d=") else rounded
+        return re.sub(r"(?<!\s)\s*([MLCQz])\s*(?=[-\d\"])", r"\1", rounded) if place[0].startswith(" d=") else rounded
 
     return re.sub(r">\s+<", "><", _PLACES.sub(shorten, text))
 

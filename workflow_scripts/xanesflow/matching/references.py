@@ -172,7 +172,11 @@ def measured_references(
             else:
                 others += 1
     if not references:
-        what = f"{len(failed)} cannot be used ({failed[0]})" if failed else f"{others} are of other elements or edges"
+        what = (
+            f"{len(failed)} cannot be used ({failed[0].rstrip('.')})"
+            if failed
+            else f"{others} are of other elements or edges"
+        )
         raise XanesflowError(f"No measured spectrum of the K edge of {element} is among the files given: {what}.")
     return references, failed
 

@@ -35,7 +35,7 @@ _ABSOLUTE = re.compile(
 )
 """An absolute path with at least two parts, a path below a home folder, or a Windows path; not the part after ://."""
 
-_ASSIGNED = re.compile(r"(?i)(\w*(?:api_?key|token|secret|password|passwd)\w*\s*[=:]\s*)(?!<secret>)[^\s'\",;]+")
+_ASSIGNED = re.compile(r"(?i)(\b\w*(?:api_?key|token|secret|password|passwd)\w*\s*[=:]\s*)(?!<secret>)[^\s'\",;]+")
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+@")
 _SECRET_VARIABLE = re.compile(r"(?i)api_?key|mapi_key|token|secret|passw")
 
