@@ -51,9 +51,9 @@ def compare_codes(subsets: Mapping[str, CuratedSpectra], structures: Mapping[str
                 continue
             rows.append((site_id(*site), one, other, found.shift_ev, found.cosine, found.spearman, found.rms))
     table = pd.DataFrame(rows, columns=list(CODE_COLUMNS))
-    for (one, other), pair in table.groupby(["one", "other"], sort=False):
+    for (first, second), pair in table.groupby(["one", "other"], sort=False):
         sites, median = plural(len(pair), "shared site"), pair[["spearman", "rms"]].median()
-        log.info("%s and %s: Spearman %.3f, RMS %.3f (%s)", one, other, median["spearman"], median["rms"], sites)
+        log.info("%s, %s: Spearman %.3f, RMS %.3f (%s)", first, second, median["spearman"], median["rms"], sites)
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)
     return table
