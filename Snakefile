@@ -2,11 +2,12 @@
 #
 #   snakemake                          makes everything, up to results/report/report.html
 #   snakemake spectra                  stops after one stage: structures inputs simulations spectra features dataset
-#                                      models evaluation report. Six more targets lead elsewhere: package, the
+#                                      models evaluation report. Seven more targets lead elsewhere: package, the
 #                                      dataset for a repository; predict, spectra of a folder of other structures;
 #                                      search, the best settings of the models; convergence, the options at which a
-#                                      simulation code is converged; interpretation, what spectra say about their sites;
-#                                      and measured, which structures measured spectra belong to
+#                                      simulation code is converged; codes, the spectra of several codes compared;
+#                                      interpretation, what spectra say about their sites; and measured, which
+#                                      structures measured spectra belong to
 #   snakemake results/spectra/Cu_FEFF.h5   makes one file and what it needs
 #
 # The stages follow each other from top to bottom, and each reads only those above it; the cheaper runs under delta models

@@ -48,8 +48,7 @@ if CAMPAIGN.run_subsets:
         input:
             structures=paths.STRUCTURES,
             runs=lambda wildcards: [
-                fill(paths.RUNG, subset=wildcards.subset, rung=f"{k:02d}")
-                for k in range(len(RUNGS))
+                fill(paths.RUNG, subset=wildcards.subset, rung=f"{rung.run:02d}") for rung in RUNGS
             ],
         output:
             table=paths.CONVERGENCE_TABLE,

@@ -1,4 +1,5 @@
 # Figures and the report page. The target `report`, the default, stands in the Snakefile.
+from xanesflow.config.preflight import elements_with_codes
 from xanesflow.evaluation.table_one import has_paper_value
 
 
@@ -198,9 +199,24 @@ rule draw_theories:
         "../workflow_scripts/draw_theories.py"
 
 
+rule codes:
+    input:
+        lambda wildcards: expand(
+            [paths.CODES_TABLE, paths.CODES_FIGURE],
+            element=or_workflow_error(elements_with_codes, CAMPAIGN),
+        ),
+
+
 rule draw_codes:
     input:
-        CAMPAIGN.dataset,
+        spectra=lambda wildcards: expand(
+            paths.SPECTRA, subset=CAMPAIGN.subsets_of(element=wildcards.element)
+        ),
+        structures=lambda wildcards: (
+            []
+            if CONFIG.dataset.from_files
+            else expand(paths.STRUCTURES, subset=CAMPAIGN.subsets_of(element=wildcards.element))
+        ),
     output:
         table=paths.CODES_TABLE,
         figure=report(

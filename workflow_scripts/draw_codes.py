@@ -6,5 +6,10 @@ from xanesflow.config.rule_script import rule_log
 from xanesflow.report.figures.codes import draw_codes
 
 with rule_log(snakemake):
-    output = snakemake.output
-    draw_codes(Path(snakemake.input[0]), snakemake.params.subsets, table=Path(output.table), output=Path(output.figure))
+    output, names = snakemake.output, snakemake.params.subsets
+    draw_codes(
+        {name: Path(path) for name, path in zip(names, snakemake.input.spectra, strict=True)},
+        {name: Path(path) for name, path in zip(names, snakemake.input.structures, strict=False)},
+        table=Path(output.table),
+        output=Path(output.figure),
+    )

@@ -31,7 +31,9 @@ def test_each_rung_changes_one_option_of_the_engine():
     assert [rung.options["ecutwfc"] for rung in rungs] == [25, 40, 30, 30]
     assert [rung.options["inputs"]["supercell"] for rung in rungs] == [None, None, 6, 8.5]
     assert engine_of("XSPECTRA", rungs[1].options).options.ecutwfc == 40
-    assert len(rungs_of(campaign())) == 10, "the code's own ladder"
+    own = rungs_of(campaign())
+    assert len(own) == 10, "the code's own ladder"
+    assert len({rung.run for rung in own}) == 8, "the configured options, once for each of three options, are one run"
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from scipy.stats import spearmanr
 
 from xanesflow.core.sites import pairs_of_theories
 from xanesflow.core.templates import environment
+from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.dataset.compare_theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
-from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
+from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, structure_json
 from xanesflow.report.figures.codes import codes_part, draw_codes
 from xanesflow.report.figures.theories import draw_theories, theories_part
 from xanesflow.spectra.similarity import compare_spectra
+from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
 
@@ -138,7 +140,19 @@ def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path)
 
 def test_all_theories_of_a_site_are_compared_and_drawn(dataset, tmp_path):
     """Against the pair's own comparison, and scipy's difference of spectra that are scaled alike."""
-    draw_codes(dataset, ["Cu_FEFF", "Cu_FEFF8L"], table=tmp_path / "c.csv", output=tmp_path / "c.svg")
+    spectra, structures = {}, {}
+    with h5py.File(dataset) as file:
+        for name in ("Cu_FEFF", "Cu_FEFF8L"):
+            arrays = [file[name][key][:] for key in ("energy", "spectra", "site_index", "multiplicity")]
+            energy, values, *numbers = arrays
+            ids = file[name]["material_id"].asstr()[:].tolist()
+            spectra[name], structures[name] = tmp_path / f"{name}.h5", tmp_path / f"{name}.parquet"
+            write_spectra(spectra[name], CuratedSpectra(name, energy, values, ids, *numbers, rejected=[]), {})
+            texts = {material: structure_json(file, name, material) for material in ("mp-1", "mp-2")}
+            pd.DataFrame(texts.items(), columns=["material_id", "structure"]).to_parquet(structures[name])
+    by_name = compare_codes({name: read_spectra(path) for name, path in spectra.items()}, {}, tmp_path / "n.csv")
+    assert by_name["site"].tolist() == ["mp-1_000", "mp-2_000"], "without structures, and mp-3 has no shape"
+    draw_codes(spectra, structures, table=tmp_path / "c.csv", output=tmp_path / "c.svg")
     table = pd.read_csv(tmp_path / "c.csv")
     pair = compare_theories(dataset, "Cu_FEFF", "Cu_FEFF8L").set_index("material_id").loc["mp-1"]
     assert table["site"].tolist() == ["mp-1_000"] and table["spearman"][0] == pytest.approx(pair["spearman"])

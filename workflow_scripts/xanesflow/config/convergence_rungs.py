@@ -23,6 +23,7 @@ class ConvergenceRung:
     key: str  # such as `simulations.xspectra.spectrum_length`
     value: Any  # that it gets
     options: dict[str, Any]  # of the engine with it
+    run: int  # number of the first rung with the same options, whose runs count for this one too
 
 
 def convergence_subset(campaign: Campaign) -> str:
@@ -58,11 +59,9 @@ def rungs_of(campaign: Campaign) -> list[ConvergenceRung]:
         raise XanesflowError(
             f"convergence.ladder is empty, and {theory} has no ladder of its own; name options to try."
         )
-    return [
-        ConvergenceRung(key, value, _changed(campaign.config, key, value).engine_options(subset))
-        for key, values in ladder.items()
-        for value in values
-    ]
+    steps = [(key, value) for key, values in ladder.items() for value in values]
+    options = [_changed(campaign.config, key, value).engine_options(subset) for key, value in steps]
+    return [ConvergenceRung(*step, of, options.index(of)) for step, of in zip(steps, options, strict=True)]
 
 
 def _changed(config: Config, key: str, value: Any) -> Campaign:

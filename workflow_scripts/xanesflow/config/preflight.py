@@ -27,6 +27,20 @@ def check_working_directory() -> None:
         )
 
 
+def elements_with_codes(campaign: Campaign) -> list[str]:
+    """Return the elements with subsets of several levels of theory.
+
+    Raises:
+        XanesflowError: there is none, so `snakemake codes` has nothing to compare.
+    """
+    if not campaign.compared_elements:
+        raise XanesflowError(
+            f"No element has several levels of theory (subsets: {', '.join(campaign.subsets)}), so there are no codes "
+            "to compare; name more subsets of an element, such as Ti_FEFF8L beside Ti_XSPECTRA."
+        )
+    return campaign.compared_elements
+
+
 def check_named_files(campaign: Campaign) -> None:
     """Check that the files and folders that a configuration names exist.
 

@@ -191,5 +191,6 @@ def _write_answer(
         how = "no coarser value is converged, so try finer ones" if only_finest else f"as good as {rungs[last].value}"
         said.append(f"# {key}: {rungs[first].value} ({how})")
         log.info("%s: %s is converged at %s: %s", subset, key, rungs[first].value, how)
-    head = f"# Options at which {subset} is converged; use it as: snakemake --configfile {answer.name}\n"
+    use = f"snakemake spectra --configfile mine.yaml {answer}"
+    head = f"# Options at which {subset} is converged; add this file to those of your campaign:\n# {use}\n"
     write_text(answer, head + "\n".join(said) + "\n" + yaml.safe_dump(as_config(chosen), sort_keys=False))

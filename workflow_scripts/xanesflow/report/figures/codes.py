@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.figures import figure, panels
-from xanesflow.dataset.compare_codes import compare_codes
-from xanesflow.dataset.read_dataset import DatasetFile
+from xanesflow.core.sites import parse_site_id
+from xanesflow.dataset.compare_codes import compare_codes, rows_by_site
+from xanesflow.spectra.store import read_spectra
 
 SHOWN = 6
 """Number of sites that are drawn: those with the most levels of theory, the best pair of each element first."""
@@ -20,16 +21,17 @@ _COLOURS = ("#222222", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#
 _UP = 1.2
 
 
-def draw_codes(dataset: Path, subsets: Sequence[str], *, table: Path, output: Path) -> None:
+def draw_codes(spectra: Mapping[str, Path], structures: Mapping[str, Path], *, table: Path, output: Path) -> None:
     """Compare all subsets of an element, write the table, and draw the spectra of some sites above each other.
 
     Args:
-        dataset: the dataset file.
-        subsets: of one element, two or more.
+        spectra: file of curated spectra by subset, two or more of one element.
+        structures: Parquet of each subset's structures; empty: sites are paired by name alone.
         table: CSV to write, see `xanesflow.dataset.compare_codes`.
         output: SVG to write.
     """
-    found = compare_codes(dataset, subsets, table)
+    subsets = {name: read_spectra(path) for name, path in spectra.items()}
+    found = compare_codes(subsets, structures, table)
     if found.empty:
         with figure(output, 6.5, 1.2) as drawn:
             drawn.text(0.5, 0.5, f"{', '.join(subsets)} share no site.", ha="center")
@@ -37,14 +39,14 @@ def draw_codes(dataset: Path, subsets: Sequence[str], *, table: Path, output: Pa
     # The sites that most theories have; each theory is shifted to the first one that the site has.
     most = found.groupby("site").size().sort_values(ascending=False, kind="stable")
     sites = list(most.index[:SHOWN])
-    with DatasetFile(dataset) as file, figure(output, 9.5, 3.4 * -(-len(sites) // 3)) as drawn:
+    with figure(output, 9.5, 3.4 * -(-len(sites) // 3)) as drawn:
         for axes, site in zip(panels(drawn, len(sites), 3), sites, strict=True):
             here = found[found["site"] == site]
             names = [name for name in subsets if name in {*here["one"], *here["other"]}]
             shift = {row.other: row.shift_ev for row in here.itertuples() if row.one == names[0]}
             for level, name in enumerate(names):
-                spectrum = file[name][site].spectrum
-                energy = file[name].energy + shift.get(name, 0.0)
+                spectrum = subsets[name].spectra[rows_by_site(subsets[name])[parse_site_id(site)]]
+                energy = subsets[name].energy_ev + shift.get(name, 0.0)
                 colour = _COLOURS[list(subsets).index(name) % len(_COLOURS)]
                 axes.plot(energy, spectrum / spectrum.mean() + _UP * level, color=colour, lw=1)
                 axes.annotate(name, (energy[0], _UP * level + 0.15), color=colour, fontsize=6)
