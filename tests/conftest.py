@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from made_once import SHARED
 from shared_data import shared
 
 SLOWEST_FIRST = (
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(place for place, start in enumerate(SLOWEST_FIRST) if name.startswith(start))
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _folder_of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()
+    SHARED["folder"] = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
