@@ -7,11 +7,15 @@ import os
 from pathlib import Path
 
 import pytest
+from made_once import SHARED
 from shared_data import shared
 
-SLOWEST_FIRST = ("slurm", "workflow", "unit")
-"""Folders in the order in which their files are given to the processes that share them (make test), so that at the end
-none waits for the longest."""
+SLOWEST_FIRST = (
+    "slurm", "workflow", "unit/test_app_browser", "unit/test_feff8l", "unit/test_spectra_curation",
+    "unit/test_simulations_random_faults", "unit/test_xspectra_engine", "",
+)  # fmt: skip
+"""Folders and files in the order in which they are given to the processes that share them (make test), so that at the
+end none waits for the longest."""
 
 # Libraries read these when they are loaded. Several processes share the cores, and the systems of tests are small: more
 # threads would spend most of the time on waiting for each other.
@@ -29,7 +33,18 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests in that order."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.relative_to(here).parts[0]))
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix()
+        return next(place for place, start in enumerate(SLOWEST_FIRST) if name.startswith(start))
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _folder_of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()
+    SHARED["folder"] = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from made_once import made_once
 from pymatgen.core import Lattice, Structure
 from shared_data import shared
 
@@ -26,15 +27,18 @@ def published() -> tuple[list[tuple[str, int]], np.ndarray]:
 @cache
 def published_structures() -> dict[str, Structure]:
     """The structures of the published validation part, from the archive of FEFF runs."""
-    wanted = {f"Cu/{material}/POSCAR" for material, _ in published()[0]}
-    found = {}
-    with tarfile.open(shared("feff9-cu.tar.xz")) as archive:
-        for member in archive:
-            if member.name.removeprefix("./") in wanted:
-                opened = archive.extractfile(member)
-                assert opened is not None
-                found[Path(member.name).parent.name] = Structure.from_str(opened.read().decode(), fmt="poscar")
-    return found
+    source, wanted = shared("feff9-cu.tar.xz"), {f"Cu/{material}/POSCAR" for material, _ in published()[0]}
+
+    def extract(folder: Path) -> None:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                if member.name.removeprefix("./") in wanted:
+                    opened = archive.extractfile(member)
+                    assert opened is not None
+                    (folder / Path(member.name).parent.name).write_bytes(opened.read())
+
+    files = sorted(made_once("poscars", extract).iterdir())
+    return {path.name: Structure.from_str(path.read_text(), fmt="poscar") for path in files}
 
 
 def some_structures(number: int = 12) -> list[Structure]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import h5py
 import numpy as np
 from feff_runs import absorbers, materials
+from made_once import made_once
 from pymatgen.core import Structure
 
 from xanesflow.config.training_settings import TrainingSettings
@@ -74,15 +73,16 @@ def train(results: Path, dataset: Path, subset: str = "Cu_FEFF", seeds: tuple[in
     return folder
 
 
-@cache
 def campaign() -> Path:
-    """Results of a campaign with Cu_FEFF and Ti_FEFF; read only, as it is made once a process."""
-    results = Path(mkdtemp(prefix="xanesflow-tests-"))
-    for element in ("Cu", "Ti"):
-        write_dataset(results / "d.h5", element=element)
-    for element in ("Cu", "Ti"):
-        train(results, results / "d.h5", f"{element}_FEFF")
-    return results
+    """Results of a campaign with Cu_FEFF and Ti_FEFF, which no test may change."""
+
+    def make(results: Path) -> None:
+        for element in ("Cu", "Ti"):
+            write_dataset(results / "d.h5", element=element)
+        for element in ("Cu", "Ti"):
+            train(results, results / "d.h5", f"{element}_FEFF")
+
+    return made_once("trained", make)
 
 
 def model_of(subset: str = "Cu_FEFF") -> Path:

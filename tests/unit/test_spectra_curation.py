@@ -307,10 +307,10 @@ def test_a_file_that_is_not_one_of_spectra_is_told(tmp_path):
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory):
-    """The whole published archive of Cu, imported and curated once (some 10 s on two cores)."""
+    """The whole published archive of Cu, imported and curated once (some 20 s)."""
     archive = shared("feff9-cu.tar.xz")
     folder = tmp_path_factory.mktemp("published")
-    return curate(import_runs(archive, folder, chunks=4, workers=2), folder, envelope=2.5, workers=2)
+    return curate(import_runs(archive, folder, chunks=4), folder, envelope=2.5)
 
 
 def test_of_the_published_archive_3767_spectra_are_kept_and_every_other_site_has_a_reason(published):

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from feff_runs import write_archive
-from filelock import FileLock
+from made_once import made_once
 from workflow import run, write_config
 
 
-def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder of all processes that share the tests (make test), filled by the first of them that asks for it."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, done = base / f"once-{name}", base / f"once-{name}.done"
-    with FileLock(base / f"once-{name}.lock"):
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            done.touch()
-    return folder
-
-
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory) -> Path:
+def runs() -> Path:
     """An archive of 54 self-made Cu runs in 36 materials, as a folder that none may change."""
-    return made_once(tmp_path_factory, "runs", write_archive)
+    return made_once("runs", write_archive)
 
 
 @pytest.fixture(scope="session")
@@ -47,5 +31,5 @@ def finished(tmp_path_factory, runs) -> Path:
         )
         run(directory)
 
-    made = made_once(tmp_path_factory, "finished", make)
+    made = made_once("finished", make)
     return shutil.copytree(made, tmp_path_factory.mktemp("finished") / "campaign")

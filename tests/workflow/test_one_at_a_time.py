@@ -33,8 +33,8 @@ def test_the_same_seed_gives_the_same_models(finished, tmp_path, runs):
     # All before it is made anew in test_kill_moments.
     take_over(finished, tmp_path, "structures", "simulations", "spectra", "features")
     # By processes that were not forked from the ones that made the other: the order of sets differs too.
-    assert "train_expert" in run(tmp_path, "evaluation", fork_scripts=False)
     predictions = "results/evaluation/predictions/expert_chgnet_Cu_FEFF.h5"
+    assert "train_expert" in run(tmp_path, predictions, fork_scripts=False)
     assert_same_arrays(finished / predictions, tmp_path / predictions)
     with h5py.File(tmp_path / predictions) as file:
         first, second = file["predictions_by_seed"][:]

@@ -16,6 +16,7 @@ from xanesflow.spectra.store import read_spectra
 from xanesflow.structures.examples import load_examples
 
 SPECTRA = "results/spectra/Ni_FEFF8L.h5"
+QUICK = {"scf_radius": 2.6, "scf_iterations": 1, "fms_radius": 3.0, "single_radius": 3.0, "l_max": 2}
 LONE_NICKEL = "alone\n1.0\n15 0 0\n0 15 0\n0 0 15\nNi\n1\nDirect\n0 0 0\n"
 
 
@@ -39,7 +40,7 @@ def configure(directory):
         subsets=["Ni_FEFF8L"],
         chunks=1,
         structures={"source": "directory", "directory": "mine"},
-        simulations={"source": "run", "feff8l": {"scf_iterations": 4, "fms_radius": 4.5, "l_max": 2}},
+        simulations={"source": "run", "feff8l": QUICK},
         curation={"envelope": {"FEFF8L": None}},
     )
 
