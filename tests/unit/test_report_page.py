@@ -72,7 +72,8 @@ def make(tmp_path):
             text = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{100 + k}\n"
             (tmp_path / f"benchmarks/train_expert/{k}.tsv").write_text(text)
         if calibration is not None:
-            pd.DataFrame([calibration]).to_csv(tmp_path / "calibration.csv", index=False)
+            calibration = calibration if isinstance(calibration, list) else [calibration]
+            pd.DataFrame(calibration).to_csv(tmp_path / "calibration.csv", index=False)
         make_report(
             tmp_path / "report.html",
             dataset=tmp_path / "d.h5",
@@ -244,3 +245,7 @@ def test_error_bars_are_told_with_their_figures_or_why_there_are_none(make):
     assert "<b>no error bars</b>: 6 spectra of 3 materials are too few." in page
     assert "nan" not in page[page.index('id="error-bars"') : page.index('id="figures"')]
     assert page.count("data:image/svg+xml;base64,") == 6, "figures that say nothing are left out"
+    # Models without error bars beside others are named once each, with their subsets, and have no row of dashes.
+    simple = [{**none, "model": "linear", "element": name} for name in ("Ti", "Cu")]
+    page = make(calibration=[{**row, **figures, "reason": ""}, *simple])
+    assert "linear on m3gnet (Ti_FEFF, Cu_FEFF): <b>no error bars</b>" in page and "<td>–</td>" not in page

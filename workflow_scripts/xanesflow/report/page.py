@@ -118,10 +118,11 @@ def make_report(
     drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
     calibrations = [] if calibration is None else _calibration(pd.read_csv(calibration))
     with_bars = [title_of(row) for row in calibrations if row["fitted"]]
-    without_bars: dict[str, list[str]] = {}
+    without_bars: dict[str, dict[str, list[str]]] = {}  # subsets by reason, and by model and features
     for row in calibrations:
         if row["reason"]:
-            without_bars.setdefault(row["reason"], []).append(title_of(row))
+            of_model = without_bars.setdefault(row["reason"], {})
+            of_model.setdefault(f"{row['model']} on {row['features']}", []).append(row["subset"])
     with_bars = worth_drawing(with_bars, of_models["rows"])
 
     # The dataset says how it was made and what curation left out.
