@@ -251,6 +251,7 @@ def test_candidates_are_found_narrowed_and_described():
     assert is_carbonate(by_id["feco3-calcite"].structure())
     assert not is_carbonate(magnetite.structure())
     narrow, _ = find_candidates(["examples"], "Fe", Narrowing(read_symbols("Ti, O"), 10))
+    assert read_symbols("ti O") == read_symbols("Ti,O")
     assert [each.id for each in narrow] == ["fetio3-ilmenite"]
     with pytest.raises(XanesflowError, match="examples holds no structure of Fe with Xe"):
         find_candidates(["examples"], "Fe", Narrowing(frozenset({"Xe"})))

@@ -28,7 +28,7 @@ FORM = ("columns", "mode", "energy_unit", "d_spacing", "element", "groups")
 _OWN = ("structures", "standards")
 _NO_MODEL = (
     "There is no interpreter for {}: make one with `snakemake interpretation` in the campaign that this page shows "
-    "(`xanesflow app --campaign DIR`)."
+    "(`xanesflow app --campaign DIR`). Until then, Match says what oxidation state the best candidates have."
 )
 
 
@@ -69,8 +69,15 @@ def layout(page: Page) -> Any:
         "Match: which structure is it?",
         pieces.choice("measured-libraries", "Candidates", LIBRARIES, LIBRARIES[:1], several=True),
         pieces.drop("measured-structures", "structure", "… and structure files of your own", several=True),
-        pieces.field("measured-contains", "Elements that the sample contains, if known", placeholder="Fe,O"),
-        pieces.field("measured-max_atoms", "Most atoms in the cell", "number", min=1, step=1, placeholder="any"),
+        pieces.field("measured-contains", "Only candidates that hold at least these elements", placeholder="Fe O"),
+        pieces.field(
+            "measured-max_atoms",
+            "Only cells of at most so many atoms",
+            "number",
+            min=1,
+            step=1,
+            placeholder="any",
+        ),
         pieces.button("measured-match", "Match", "main"),
         open=True,
     )

@@ -228,7 +228,8 @@ def _about(found: dict[str, Any]) -> Any:
     about = [{"tabIndex": "0", "data-site": f"0-{each['index']}"} for each in found["sites"]]
     drawn = dcc.Graph(
         figure=plots.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
-        config={"displayModeBar": False, "responsive": True}, style={"height": "300px"}, clear_on_unhover=True,
+        config={"displayModeBar": False, "responsive": True, "scrollZoom": False},
+        style={"height": "300px"}, clear_on_unhover=True,
     )  # fmt: skip
     return [
         html.H3(found["formula"]),

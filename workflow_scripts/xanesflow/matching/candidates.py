@@ -51,12 +51,12 @@ class Narrowing:
 
 
 def read_symbols(text: str) -> frozenset[str]:
-    """Symbols from `Fe,O`.
+    """Symbols from `Fe,O` or `Fe O`.
 
     Raises:
         WrongCallError: one of them is no element.
     """
-    symbols = [part.strip().capitalize() for part in text.split(",") if part.strip()]
+    symbols = [part.capitalize() for part in text.replace(",", " ").split()]
     wrong = [symbol for symbol in symbols if not Element.is_valid_symbol(symbol)]
     if wrong or not symbols:
         raise WrongCallError(f"--contains {quoted(text)} does not name elements; write symbols, as Fe,O.")
