@@ -57,7 +57,7 @@ def page(browser, served):  # noqa: F811
 
 def opened(context, address):
     tab = context.new_page()
-    tab.set_default_timeout(45_000)
+    tab.set_default_timeout(LONG)
     tab.goto(address)
     tab.wait_for_selector("#structure-files-field")
     return tab
@@ -199,9 +199,10 @@ def test_from_a_scan_to_a_ranked_answer_by_keyboard_alone(page, tmp_path):
 
     page.focus("#tab-structure")
     page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#measured-spectrum >> text=Scans that you give are drawn here.")
     tab_to("#measured-files-field")
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
+        page.keyboard.press("Enter")
     chooser.value.set_files(scan)
     says(page, "#measured-about", "Fe K, as stated")
     tab_to("#measured-e0")
