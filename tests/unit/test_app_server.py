@@ -272,13 +272,8 @@ def test_files_of_a_job_go_to_its_own_session_only(page):
     got = one.get(f"/download/{job.id}/sum.txt")
     assert (got.status_code, got.data) == (200, b"a sum")
     assert "attachment" in got.headers["Content-Disposition"]
-    for path in (
-        f"{job.id}/job.json",
-        f"{job.id}/..%2Fjob.json",
-        f"{job.id}/%2e%2e/job.json",
-        f"..%2F{job.id}/x",
-        "x/y",
-    ):
+    own = [f"{job.id}/{name}" for name in ("job.json", "..%2Fjob.json", "%2e%2e/job.json")]
+    for path in (*own, f"..%2F{job.id}/x", "x/y"):
         answer = one.get(f"/download/{path}")
         assert answer.status_code == 404 or b"_dash-config" in answer.data  # not a file, but the page itself
     assert two.get(f"/download/{job.id}/sum.txt").status_code == 404
