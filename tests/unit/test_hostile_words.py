@@ -29,7 +29,7 @@ def commands_with(name, good):
     yield ["mix", name, good, "-e", "Fe"]
     yield ["measured", good, "--group", name, "-o", "x.csv"]
     yield ["measured", good, "--columns", name, "-o", "x.csv"]
-    yield ["plan", name, "3"]
+    yield ["plan", "--subset", name, "--budget", "3"]
     yield ["dataset", "ids", name]
     yield ["predict", name, "-m", name]
 

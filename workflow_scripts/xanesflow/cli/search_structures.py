@@ -16,6 +16,8 @@ from xanesflow.structures.choose_site import read_element
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.find_structures import find_structures
 
+_MOST = 500  # minerals that are shown
+
 
 def show_found(words: Sequence[str], element: str | None, console: Console) -> None:
     """Print the examples and minerals that hold all words; without words, the examples.
@@ -29,6 +31,7 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
         WrongCallError: nothing holds all words.
         XanesflowError: the database of minerals is missing.
     """
+    words = [word for word in words if word.strip()]
     if not words:
         _show_examples(element, console)
         return
@@ -40,12 +43,13 @@ def show_found(words: Sequence[str], element: str | None, console: Console) -> N
         table.add_row(
             example.id, example.formula, escape(example.name), "", escape(" ".join(example.reference.split()))
         )
-    for entry in minerals:
+    for entry in minerals[:_MOST]:
         name = f"{entry.mineral or entry.formula}{', partly occupied' if entry.partly_occupied else ''}"
         reference = escape(entry.reference)
         table.add_row(entry.id, entry.formula.replace(" ", ""), escape(name), str(entry.conditions), reference)
     console.print(table)
-    say(console, f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
+    shown = f", the first {_MOST} of which are shown; write more words" if len(minerals) > _MOST else ""
+    say(console, f"{plural(len(examples), 'example')}, {len(minerals):,} of the {TITLE}{shown}.")
 
 
 def _show_examples(element: str | None, console: Console) -> None:
