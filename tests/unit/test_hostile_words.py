@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hostile_commands import fault_of, run
+from hostile_commands import fault_of, import_libraries, run
 from measured_files import ENERGY, mu, xdi
 
 from xanesflow.app.uploads import Uploads
@@ -11,6 +11,12 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.config.convergence_rungs import rungs_of
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported():
+    import_libraries()
+
 
 NAMES = (
     *("", " ", ".", "..", "/", "/dev/zero", "/proc/self/mem", "../../etc/passwd", "~", "*", "%s", "{why}", "None"),
