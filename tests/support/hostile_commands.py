@@ -10,6 +10,7 @@ import shutil
 import signal
 import traceback
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,27 @@ NO_WORDS = re.compile(
     r"|convert float|NaN to integer|infinity to integer|Exceeds the limit|allocate|_object_|no sentence$",
 )
 """Words of Python and its libraries, which help no user."""
+
+
+LIBRARIES = (
+    *("ase.io.extxyz", "larch.xafs", "matplotlib.backends.backend_svg", "matplotlib.figure", "pandas"),
+    *("pymatgen.io.vasp", "xraydb"),
+    *(
+        f"xanesflow.{name}"
+        for name in (
+            *("structures.choose_site", "cli.compute_spectra", "cli.measured", "cli.show_dataset", "cli.show_model"),
+            *("dataset.check.validate", "dataset.compare_releases", "dataset.share.export_dataset", "measured.draw"),
+            *("prediction.predict_files", "simulations.check_runs", "structures.read_vasprun", "structures.read_xyz"),
+            *("cli.plan", "cli.search_structures", "cli.show_match", "cli.show_mix"),
+        )
+    ),
+)
+
+
+def import_libraries() -> None:
+    """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
+    for name in LIBRARIES:
+        import_module(name)
 
 
 class End(NamedTuple):

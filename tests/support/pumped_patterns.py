@@ -29,7 +29,7 @@ def patterns_of(path: Path, module: str) -> Iterator[tuple[int, re.Pattern[Any],
         flag = _value(ast.parse(flags[0]).body[0].value, {"re": re}) if flags else 0  # type: ignore[attr-defined]
         pattern = re.compile(_value(node.args[0], names), flag)
         name = re.match(r"(\w+) = re\.compile", source.split("\n")[node.lineno - 1])
-        of_any = re.findall(r"(?<!\bre)\.(fullmatch|match|search|findall|finditer|sub|split)\(", source)
+        of_any = re.findall(r"(?<!\bre)\.(fullmatch|match|search|findall|finditer)\(", source)
         unnamed = of_any if node.func.attr == "compile" else [node.func.attr]
         uses = set(re.findall(rf"\b{name[1]}\.(\w+)", source) if name else unnamed)
         plain = next((use for use in ("fullmatch", "match") if uses == {use}), "search")

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import pytest
 from dataset_files import write_dataset
 from feff_runs import poscar, rocksalt
 from hostile_arrays import damaged_bytes, hostile_hdf5, hostile_npz, hostile_safetensors
-from hostile_commands import try_all
+from hostile_commands import import_libraries, try_all
 from hostile_runs import hostile_runs
 from hostile_structures import hostile_cifs, hostile_disorder, hostile_poscars, hostile_vaspruns, hostile_xyz
 from hostile_texts import (
@@ -36,20 +35,11 @@ from xanesflow.config.load import read_config_file
 from xanesflow.dataset.feature_files import read_feature_file
 
 SEED = 29
-LIBRARIES = ("ase", "larch", "matplotlib", "pandas", "pymatgen", "xraydb")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _imported():
-    """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
-    for name in (
-        *("ase.io.extxyz", "larch.xafs", "matplotlib.backends.backend_svg", "matplotlib.figure", "pandas"),
-        *("pymatgen.io.vasp", "xraydb"),
-        *("structures.choose_site", "cli.compute_spectra", "cli.measured", "cli.show_dataset", "cli.show_model"),
-        *("dataset.check.validate", "dataset.compare_releases", "dataset.share.export_dataset", "measured.draw"),
-        *("prediction.predict_files", "simulations.check_runs", "structures.read_vasprun", "structures.read_xyz"),
-    ):
-        import_module(name if name.split(".")[0] in LIBRARIES else f"xanesflow.{name}")
+    import_libraries()
 
 
 ALL = os.environ.get("XANESFLOW_HOSTILE_FILES") == "all"

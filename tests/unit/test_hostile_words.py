@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hostile_commands import fault_of, run
+from hostile_commands import fault_of, import_libraries, run
 from measured_files import ENERGY, mu, xdi
 
 from xanesflow.app.uploads import Uploads
@@ -11,6 +11,12 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.config.convergence_rungs import rungs_of
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported():
+    import_libraries()
+
 
 NAMES = (
     *("", " ", ".", "..", "/", "/dev/zero", "/proc/self/mem", "../../etc/passwd", "~", "*", "%s", "{why}", "None"),
@@ -29,7 +35,7 @@ def commands_with(name, good):
     yield ["mix", name, good, "-e", "Fe"]
     yield ["measured", good, "--group", name, "-o", "x.csv"]
     yield ["measured", good, "--columns", name, "-o", "x.csv"]
-    yield ["plan", name, "3"]
+    yield ["plan", "--subset", name, "--budget", "3"]
     yield ["dataset", "ids", name]
     yield ["predict", name, "-m", name]
 

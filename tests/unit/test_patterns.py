@@ -11,7 +11,7 @@ from pumped_patterns import patterns_of, pumped
 import xanesflow
 
 PACKAGE = Path(xanesflow.__file__).parent
-LENGTH, SECONDS = 2000, 0.006
+LENGTH, SECONDS = 4000, 0.02
 """A pattern that looks at each sign a few times needs a tenth of it; one that goes back to each sign, some times it."""
 
 

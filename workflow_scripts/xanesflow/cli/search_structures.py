@@ -15,6 +15,8 @@ from xanesflow.structures.choose_site import read_element
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.find_structures import find_structures, found_rows
 
+_MOST = 500  # minerals that are shown
+
 
 def show_found(words: Sequence[str], element: str | None) -> None:
     """Print the examples and minerals that hold all words; without words, the examples.
@@ -27,6 +29,7 @@ def show_found(words: Sequence[str], element: str | None) -> None:
         WrongCallError: nothing holds all words.
         XanesflowError: the database of minerals is missing.
     """
+    words = [word for word in words if word.strip()]
     if not words:
         _show_examples(element)
         return
@@ -34,10 +37,11 @@ def show_found(words: Sequence[str], element: str | None) -> None:
     table = Table("id", "formula", "name", "measured at", "reference")
     for column in table.columns[:2]:
         column.no_wrap = True
-    for found in found_rows(examples, minerals):
+    for found in found_rows(examples, minerals[:_MOST]):
         table.add_row(*map(escape, found))
     results().print(table)
-    print_result(f"{plural(len(examples), 'example')}, {len(minerals)} of the {TITLE}.")
+    shown = f", the first {_MOST} of which are shown; write more words" if len(minerals) > _MOST else ""
+    print_result(f"{plural(len(examples), 'example')}, {len(minerals):,} of the {TITLE}{shown}.")
 
 
 def _show_examples(element: str | None) -> None:

@@ -22,7 +22,7 @@ _POSCAR = re.compile(r"(?P<root>(?:.*/)?(?P<material>[^/]+))/POSCAR")
 def _runs_of(theory: str) -> re.Pattern[str]:
     """Match the path of a site's run, or of a file in it."""
     return re.compile(
-        rf"(?P<root>(?:.*/)?(?P<material>[^/]+))/{theory_of(theory).folder}/"
+        rf"\A(?P<root>(?:.*/)?(?P<material>[^/]+))/{theory_of(theory).folder}/"
         r"(?P<folder>(?P<site>[0-9]{1,9})_(?P<element>[A-Z][a-z]?))(?:/(?P<file>.+))?"
     )
 
@@ -35,7 +35,7 @@ def _shared_runs_of(theory: str) -> re.Pattern[str] | None:
         return None
     step = {"{element}": "/(?P<element>[A-Z][a-z]?)", ".": ""}.get(record.shared_folder, f"/{record.shared_folder}")
     return re.compile(
-        rf"(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/{record.folder}{step}(?:/(?P<file>.+))?"
+        rf"\A(?P<root>(?:(?:.*/)?(?P<parent>[^/]+)/)?(?P<material>[^/]+))/{record.folder}{step}(?:/(?P<file>.+))?"
     )
 
 

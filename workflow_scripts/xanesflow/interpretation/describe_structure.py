@@ -78,7 +78,7 @@ def oxidation_states(structure: Any) -> tuple[list[float], str, str]:
     """Oxidation state of each atom of a pymatgen structure (none if they are not known), their source, and why not."""
     from pymatgen.core.bond_valence import BVAnalyzer
 
-    from xanesflow.structures.charges import balancing_charges
+    from xanesflow.structures.balance_charges import balancing_charges
 
     if len(structure.composition) == 1:
         return [0.0] * len(structure), ELEMENT, ""

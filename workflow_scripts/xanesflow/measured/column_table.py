@@ -203,7 +203,9 @@ def _names(
         for pattern in (r"\s*,\s*", r"\s*;\s*", r"\t+", r"\s{2,}", separator):
             names = [part.strip().strip("\"'") for part in re.split(pattern, bare)]
             if len(names) == columns and sum(bool(re.match("[^\\d\\W]", each)) for each in names) > columns / 2:
-                found = [re.fullmatch(r"(.*?)\s{0,2}(?:[(\[]([^)\]]*)[)\]]|/\s*(k?eV))?", each) for each in names]
+                found = [
+                    re.fullmatch(r"(.{0,200}?)\s{0,2}(?:[(\[]([^)\]]{0,200})[)\]]|/\s*(k?eV))?", each) for each in names
+                ]
                 labels = tuple(
                     match[1] if match and match[1] else each for match, each in zip(found, names, strict=True)
                 )

@@ -160,6 +160,8 @@ def read_given(given: str, *, partly_occupied: bool = False) -> Given:
         WrongCallError: there is none of that name.
         XanesflowError: the file cannot be used.
     """
+    if not given.strip():
+        raise WrongCallError("The name of the structure is empty; write a file, an example or a mineral.")
     path = Path(given)
     try:
         status = path.stat()

@@ -12,7 +12,7 @@ from pymatgen.transformations.standard_transformations import OrderDisorderedStr
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
-from xanesflow.structures.charges import balancing_charges
+from xanesflow.structures.balance_charges import balancing_charges
 from xanesflow.structures.check_structure import shortest_distance
 from xanesflow.structures.disorder.supercells import EMPTY, Counts, Orbit, Supercell
 
