@@ -10,9 +10,10 @@ import pytest
 from interpretation_data import made_up_sites
 from safetensors.numpy import load_file
 from scipy.stats import norm
+from sklearn.gaussian_process.kernels import Matern
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.interpretation import readers, training_data
+from xanesflow.interpretation import kernel, readers, training_data
 from xanesflow.interpretation.bars import Bars
 from xanesflow.interpretation.computed_file import read_computed
 from xanesflow.interpretation.domain import LEVEL, foreign_spectra
@@ -20,6 +21,7 @@ from xanesflow.interpretation.figures_of_merit import f1_of, scores_of
 from xanesflow.interpretation.forest import Forest
 from xanesflow.interpretation.interpret_spectra import interpret
 from xanesflow.interpretation.interpreter import Interpreter, load_interpreter
+from xanesflow.interpretation.kernel import KernelFit
 from xanesflow.interpretation.read_test_part import measure_robustness, predict_test
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.targets import Targets
@@ -229,3 +231,53 @@ def test_a_computed_table_without_rising_energies_is_refused_in_a_sentence(tmp_p
     path.write_text(f"energy_eV,sigma\n{rows}", encoding="utf-8")
     with pytest.raises(XanesflowError, match=r"table\.csv needs rising energies and 2 numbers in each row"):
         read_computed(path)
+
+
+def test_a_kernel_regression_is_that_of_scikit_learn():
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(150, 5)), rng.normal(size=(150, 2))
+    new = rng.normal(size=(40, 5))
+    ours = KernelFit.fit(x, y, noise=0.1, seed=1)
+    some = np.random.default_rng(1).permutation(150)
+    length = np.median(euclidean_distances(x[some])[np.triu_indices(150, 1)])
+    matern = Matern(length_scale=length, nu=1.5)
+    theirs = KernelRidge(kernel="precomputed", alpha=0.1).fit(matern(x), y - y.mean(axis=0))
+    expected = theirs.predict(matern(new, x)) + y.mean(axis=0)
+    assert ours.predict(new) == pytest.approx(expected, abs=1e-3)
+    y[::3, 1] = np.nan  # counts as the mean of the others
+    filled = np.where(np.isnan(y), np.nanmean(y, axis=0), y)
+    unknown, known = (KernelFit.fit(x, each, noise=0.1, seed=1).predict(new) for each in (y, filled))
+    assert unknown == pytest.approx(known)
+
+
+def test_few_landmarks_give_the_least_squares_that_they_span(monkeypatch):
+    monkeypatch.setattr(kernel, "LANDMARKS", 30)
+    rng = np.random.default_rng(0)
+    x, new = rng.uniform(-1, 1, size=(2_500, 2)), rng.uniform(-1, 1, size=(50, 2))
+    y = np.sin(2 * x[:, :1]) + x[:, 1:] ** 2 + 0.1 * rng.normal(size=(2_500, 1))
+    found = KernelFit.fit(x, y, noise=0.02, seed=0)
+    assert len(found.landmarks) == 30 and set(map(tuple, found.landmarks)) <= set(map(tuple, x.astype(np.float32)))
+    matern = Matern(length_scale=float(found.length), nu=1.5)
+    # |K c - y|² + noise n/m c' K' c, with the second term as further rows of a plain least-squares problem.
+    factor = np.linalg.cholesky(matern(found.landmarks))
+    rows = np.concatenate([matern(x, found.landmarks), np.sqrt(0.02 * 2_500 / 30) * factor.T])
+    coefficients = np.linalg.lstsq(rows, np.concatenate([y - y.mean(), np.zeros((30, 1))]), rcond=None)[0]
+    assert found.predict(new) == pytest.approx(y.mean() + matern(new, found.landmarks) @ coefficients, abs=1e-3)
+
+
+def test_a_blend_is_the_mean_of_its_parts_and_comes_back_from_its_arrays(data, monkeypatch):
+    monkeypatch.setitem(readers.TREES, "trees", 5)
+    monkeypatch.setattr(readers, "_LEAST_STEPS", 20)
+    monkeypatch.setattr(readers, "_EPOCHS", 1)
+    targets = Targets.of(data.values)
+    inputs, outputs = see(data.spectra, "whole"), targets.encode(data.values)
+    blend = readers.BlendReader.fit(inputs, outputs, targets, 3)
+    found, spread = blend.predict(inputs[:9])
+    parts = [kind.fit(inputs, outputs, targets, 3).predict(inputs[:9])[0] for kind in readers.PARTS.values()]
+    assert len(parts) == 3 and found == pytest.approx(np.mean(parts, axis=0))
+    assert (spread >= np.std(parts, axis=0) - 1e-9).all()
+    again = readers.BlendReader.from_arrays(blend.arrays(), targets)
+    assert np.array_equal(again.predict(inputs[:9])[0], found)

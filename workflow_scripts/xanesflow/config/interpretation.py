@@ -18,8 +18,8 @@ class InterpretationSection(Section):
     models: Annotated[list[InterpreterModel], Field(min_length=1), AfterValidator(unique)] = Field(
         ["trees", "network", "blend", "rank_aae"],
         description=(
-            "trees: extra trees; network: a small network; blend: the mean of both; rank_aae: an autoencoder whose\n"
-            "axes rank descriptors (minutes a seed)"
+            "trees: extra trees; network: a small network; blend: the mean of both and a kernel regression; rank_aae:\n"
+            "an autoencoder whose axes rank descriptors (minutes a seed)"
         ),
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(

@@ -2,6 +2,6 @@
 
 dataset, runs ──► describe_sites: oxidation state, neighbours, distances, charge of each site
 │
-spectra ──► window ──► interpreter (extra trees, network) ──► values with error bars, classes, domain
+spectra ──► window ──► interpreter (extra trees, network, kernel) ──► values with error bars, classes, domain
 └───► rank_aae: an autoencoder whose axes rank the descriptors
 """

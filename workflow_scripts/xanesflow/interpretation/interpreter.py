@@ -28,7 +28,7 @@ from xanesflow.interpretation.views import View, see
 
 Floats = npt.NDArray[np.float64]
 
-FORMAT = "xanesflow interpreter 1"
+FORMAT = "xanesflow interpreter 2"
 
 VIEWS: tuple[View, ...] = ("whole", "grid", "aligned")
 

@@ -1,4 +1,4 @@
-"""The two models that read descriptors from a spectrum: extra trees, and a small network."""
+"""The models that read descriptors from a spectrum: extra trees, a small network, a kernel regression, their mean."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.interpretation.forest import Forest
+from xanesflow.interpretation.kernel import KernelFit
 from xanesflow.interpretation.one_thread import one_thread
 from xanesflow.interpretation.targets import Targets
 
@@ -20,6 +21,8 @@ TREES: dict[str, Any] = {"trees": 60, "min_leaf": 3, "max_features": 0.3}
 
 MEMBERS, _WIDTH, _DROPOUT, _BATCH, _EPOCHS, _RATE, _DECAY = 2, 192, 0.1, 256, 15, 4e-3, 1e-2
 _LEAST_STEPS = 600
+
+KERNEL_NOISE = 1e-2
 
 
 class SpectrumReader(Protocol):
@@ -104,34 +107,56 @@ class NetworkReader:
 
 
 @dataclass(frozen=True, eq=False)
-class BlendReader:
-    """The mean of extra trees and a network, which are wrong in different ways."""
+class KernelReader:
+    """Kernel regression."""
 
-    trees: TreesReader
-    network: NetworkReader
+    fitted: KernelFit
+
+    @classmethod
+    def fit(cls, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> KernelReader:
+        """Fit to (n, d) inputs and (n, k + classes) outputs."""
+        return cls(KernelFit.fit(inputs, outputs, noise=KERNEL_NOISE, seed=seed))
+
+    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:  # noqa: D102
+        found = self.fitted.predict(inputs)
+        return found, np.zeros_like(found)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
+        return self.fitted.arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, targets: Targets) -> KernelReader:
+        """Read it back."""
+        return cls(KernelFit.from_arrays(arrays))
+
+
+@dataclass(frozen=True, eq=False)
+class BlendReader:
+    """The mean of extra trees, a network and a kernel regression, which are wrong in different ways."""
+
+    parts: Mapping[str, SpectrumReader]
 
     @classmethod
     def fit(cls, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> BlendReader:
-        """Fit both to (n, d) inputs and (n, k + classes) outputs."""
-        parts = (kind.fit(inputs, outputs, targets, seed) for kind in (TreesReader, NetworkReader))
-        return cls(*parts)  # type: ignore[arg-type]
+        """Fit all to (n, d) inputs and (n, k + classes) outputs."""
+        return cls({name: kind.fit(inputs, outputs, targets, seed) for name, kind in PARTS.items()})
 
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:  # noqa: D102
-        (one, spread), (other, _) = self.trees.predict(inputs), self.network.predict(inputs)
-        return (one + other) / 2, np.hypot(spread, (one - other) / 2)
+        read = {name: part.predict(inputs) for name, part in self.parts.items()}
+        found = np.array([values for values, _ in read.values()])
+        return found.mean(axis=0), np.hypot(read["trees"][1], found.std(axis=0))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
-        of_network = {f"network.{key}": value for key, value in self.network.arrays().items()}
-        return of_network | {f"trees.{key}": value for key, value in self.trees.arrays().items()}
+        return {f"{name}.{key}": value for name, part in self.parts.items() for key, value in part.arrays().items()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, targets: Targets) -> BlendReader:
-        """Read both back."""
-        own = [
-            {key.removeprefix(f"{name}."): value for key, value in arrays.items() if key.startswith(f"{name}.")}
-            for name in ("trees", "network")
-        ]
-        return cls(TreesReader.from_arrays(own[0], targets), NetworkReader.from_arrays(own[1], targets))
+        """Read all back."""
+        own = {
+            name: {key.removeprefix(f"{name}."): value for key, value in arrays.items() if key.startswith(f"{name}.")}
+            for name in PARTS
+        }
+        return cls({name: kind.from_arrays(own[name], targets) for name, kind in PARTS.items()})
 
 
 def _fit_member(x: Any, wanted: Any, numbers: int, blocks: tuple[slice, ...]) -> dict[str, npt.NDArray[np.float32]]:
@@ -163,6 +188,13 @@ def _fit_member(x: Any, wanted: Any, numbers: int, blocks: tuple[slice, ...]) ->
             schedule.step()
     return {name: value.detach().numpy().copy() for name, value in net.state_dict().items()}
 
+
+PARTS: dict[str, type[TreesReader] | type[NetworkReader] | type[KernelReader]] = {
+    "trees": TreesReader,
+    "network": NetworkReader,
+    "kernel": KernelReader,
+}
+"""The parts of a blend."""
 
 READERS: dict[str, type[TreesReader] | type[NetworkReader] | type[BlendReader]] = {
     "trees": TreesReader,
