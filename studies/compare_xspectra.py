@@ -48,7 +48,7 @@ def main() -> None:
         for k, (name, (x, y)) in enumerate(curves.items()):
             inside = (x > 4960) & (x < 5000.5)
             axes.plot(x[inside], y[inside] / y[compared_part(x, y)].mean() + 1.1 * k, lw=1.3)
-            axes.annotate(name, (4960.5, 1.1 * k + 0.12), fontsize=8)
+            axes.annotate(name, (4960.5, 1.1 * k + 0.25), fontsize=8)
         axes.set(
             xlabel="energy / eV", ylabel="absorption, scaled to the same mean; shifted upwards", xlim=(4960, 5000.5)
         )

@@ -146,7 +146,7 @@ class XspectraEngine(_HoleStep):
         words = shlex.split(self.options.command)
         for program in (*words[:1], *PROGRAMS):
             if which(program) is None:
-                package = "quantum-espresso" if program in PROGRAMS else "openmpi-bin"
+                package = "quantum-espresso libopenblas0-serial" if program in PROGRAMS else "openmpi-bin"
                 raise XanesflowError(
                     f"XSpectra cannot be run: there is no program {program} on the PATH; install it (Debian: apt-get "
                     f"install --no-install-recommends {package}), or write inputs with `snakemake inputs` and run them "

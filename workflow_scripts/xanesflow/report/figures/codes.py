@@ -49,7 +49,7 @@ def draw_codes(spectra: Mapping[str, Path], structures: Mapping[str, Path], *, t
                 energy = subsets[name].energy_ev + shift.get(name, 0.0)
                 colour = _COLOURS[list(subsets).index(name) % len(_COLOURS)]
                 axes.plot(energy, spectrum / spectrum.mean() + _UP * level, color=colour, lw=1)
-                axes.annotate(name, (energy[0], _UP * level + 0.15), color=colour, fontsize=6)
+                axes.annotate(name, (energy[0], _UP * level + 0.3), color=colour, fontsize=6)
             axes.set_title(site, fontsize=7, parse_math=False)
             axes.set_yticks([])
             axes.tick_params(labelsize=6)
