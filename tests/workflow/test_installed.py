@@ -14,7 +14,10 @@ from shared_data import PROJECT
 
 from xanesflow.running.locks import hold_directory
 
-TWO = ("--config", "subsets=[Cu_FEFF8L]", "structures={only: [cu-fcc, cu2o-cuprite]}")
+QUICK = "{scf_radius: 2.6, scf_iterations: 1, fms_radius: 3.0, single_radius: 3.0, l_max: 2}"
+TWO = (
+    "--config", "subsets=[Cu_FEFF8L]", "structures={only: [cu-fcc, cu2o-cuprite]}", f"simulations={{feff8l: {QUICK}}}",
+)  # fmt: skip
 FIGURE = "results/report/figures/curation_Cu_FEFF8L.svg"
 
 
