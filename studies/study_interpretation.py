@@ -44,6 +44,9 @@ from xanesflow.interpretation.training_data import TrainingData, random_split, r
 SHIFTS_EV = (-1.0, 0.0, 1.0)
 """Columns of the table of robustness."""
 
+TEST_SPLITS = (0, 1, 2)
+"""Splits whose test parts judge; no choice may see a material of any of them."""
+
 INSIDE_SEED = 100
 """Added to the number of a split, for the split of materials that are in no test part."""
 
@@ -188,9 +191,10 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     # Fit what is missing; the same sites are read for every split.
-    whole = [read_training_data(given.dataset, given.sites, given.subset, str(split)) for split in given.splits]
-    for number, split in enumerate(given.splits):
-        data = inside(whole, split) if given.inside else whole[number]
+    splits = sorted({*given.splits, *(TEST_SPLITS if given.inside else ())})
+    whole = {each: read_training_data(given.dataset, given.sites, given.subset, str(each)) for each in splits}
+    for split in given.splits:
+        data = inside([whole[each] for each in TEST_SPLITS], split) if given.inside else whole[split]
         for model in given.models:
             for seed in given.seeds:
                 fit(data, folder / f"{model}-{data.name}-{split}-{seed}", given)
