@@ -111,7 +111,8 @@ def _example(tree: Any, wanted: str = "") -> str:
                 (sign for sign in (*wanted, *"1aA _", *map(chr, range(256))) if _takes((kind, value), sign)), ""
             )
         elif kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-            text += _example(value[2], wanted) * max(value[0], 1)
+            lone = value[0] == 0 and value[2][0][0] is op.LITERAL  # as a decimal point that may be missing
+            text += "" if lone else _example(value[2], wanted) * max(value[0], 1)
         elif kind is op.SUBPATTERN:
             text += _example(value[3], wanted)
         elif kind is op.BRANCH:

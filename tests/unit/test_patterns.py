@@ -62,9 +62,9 @@ def test_no_pattern_goes_back_again_and_again(room):
     assert not slow, "\n".join(slow)
 
 
+@pytest.mark.usefixtures("_timer")
 def test_patterns_that_go_back_are_found():
-    for pattern in (r"\d+\.?\d*x", r"(?:[A-Z]\d*\.?\d*)+y", r"\s*,x", r"^\s*data_"):
+    for pattern in (r"\d+\.?\d*x", r"(?:[A-Z]\d*\.?\d*)+y"):
         compiled = re.compile(pattern, re.MULTILINE)
         use = compiled.search
-        signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
         assert any(seconds_of(use, text) > SECONDS for text in pumped(compiled, LENGTH)), pattern
