@@ -12,6 +12,7 @@ from rich.console import Console
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
+from xanesflow.cli import terminal
 from xanesflow.cli.plan import show_plan
 from xanesflow.config import result_paths as paths
 from xanesflow.config.load import load_config
@@ -144,7 +145,7 @@ def test_sites_whose_runs_were_left_out_are_not_chosen_again_but_give_no_informa
     assert then.table["variance_left"].iloc[2] > better
 
 
-def test_the_command_shows_its_progress_and_gives_advice_that_the_workflow_takes(campaign):
+def test_the_command_shows_its_progress_and_gives_advice_that_the_workflow_takes(campaign, monkeypatch):
     """Sites of imported runs cannot be simulated here, so the advice is another one."""
     said, seen = [], []
     for imported in (False, True):
@@ -153,7 +154,9 @@ def test_the_command_shows_its_progress_and_gives_advice_that_the_workflow_takes
             path.parent.mkdir(parents=True)
             path.touch()
         out, bar = (Console(file=io.StringIO(), width=200, force_terminal=live) for live in (False, True))
-        show_plan(campaign, "Cu_FEFF", 1, features=[], output=campaign / "plan.csv", console=out, progress=bar)
+        monkeypatch.setattr(terminal, "results", lambda console=out: console)
+        monkeypatch.setattr(terminal, "messages", lambda console=bar: console)
+        show_plan(campaign, "Cu_FEFF", 1, features=[], output=campaign / "plan.csv")
         said.append(out.file.getvalue())
         seen.append(bar.file.getvalue())
     assert all("Choosing 1 site of Cu_FEFF" in text for text in seen)
