@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.models.kernel_ridge import kernel_between
+
 Floats = npt.NDArray[np.float64]
 
 LANDMARKS = 2_500
@@ -44,26 +46,25 @@ class KernelFit:
             seed: of the choice of landmarks. The length is the median distance of two rows.
         """
         from scipy.linalg import solve
+        from scipy.spatial.distance import pdist
 
         order = np.random.default_rng(seed).permutation(len(inputs))
         landmarks = inputs[order[:LANDMARKS]].astype(np.float32)
-        some = inputs[order[:_SAMPLE]]
-        between = _distances(some, some)[np.triu_indices(len(some), 1)]
-        length = np.float64(max(float(np.median(between)), 1e-12))
+        length = max(float(np.median(pdist(inputs[order[:_SAMPLE]]))), 1e-12)
         mean = np.nanmean(outputs, axis=0)
         wanted = np.nan_to_num(outputs - mean, nan=0.0)
-        matrix = _kernel(landmarks, landmarks, length) + _JITTER * np.eye(len(landmarks))
+        matrix = kernel_between(landmarks, landmarks, length) + _JITTER * np.eye(len(landmarks))
         matrix *= noise * len(inputs) / len(landmarks)
         right = np.zeros((len(landmarks), outputs.shape[1]))
         for start in range(0, len(inputs), _ROWS):
-            block = _kernel(inputs[start : start + _ROWS], landmarks, length)
+            block = kernel_between(inputs[start : start + _ROWS], landmarks, length)
             matrix += block.T @ block
             right += block.T @ wanted[start : start + _ROWS]
         return cls(landmarks, np.array(length), mean, solve(matrix, right, assume_a="pos"))
 
     def predict(self, inputs: Floats) -> Floats:
         """(n, k) outputs of (n, d) inputs."""
-        return self.mean + _kernel(inputs, self.landmarks, float(self.length)) @ self.coefficients
+        return self.mean + kernel_between(inputs, self.landmarks, float(self.length)) @ self.coefficients
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays by name, to be stored."""
@@ -77,13 +78,3 @@ class KernelFit:
             KeyError: an array is missing.
         """
         return cls(**{name: arrays[name] for name in cls.__annotations__})
-
-
-def _distances(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> Floats:
-    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
-    return np.sqrt(np.maximum(squares, 0.0))
-
-
-def _kernel(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating], length: float) -> Floats:
-    scaled = np.sqrt(3.0) / length * _distances(one.astype(np.float64), other.astype(np.float64))
-    return np.asarray((1 + scaled) * np.exp(-scaled))

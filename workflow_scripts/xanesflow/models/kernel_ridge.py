@@ -159,7 +159,7 @@ def standardised_inputs(features: npt.NDArray[np.floating], blocks: Sequence[int
     return _inputs(values, *_scales(values, blocks))
 
 
-def kernel_between(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], length: float) -> Array:
+def kernel_between(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating], length: float) -> Array:
     """(n, m) Matérn 3/2 kernel of (n, d) and (m, d) points."""
     return _kernel(_distances(left, right), length)
 
@@ -241,7 +241,7 @@ def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt
     return inputs
 
 
-def _distances(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Array:
+def _distances(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Array:
     """(n, d), (m, d) -> (n, m) Euclidean distances."""
     from sklearn.metrics import euclidean_distances  # the import takes half a second, and most models do not need it
 

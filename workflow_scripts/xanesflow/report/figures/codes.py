@@ -39,13 +39,14 @@ def draw_codes(spectra: Mapping[str, Path], structures: Mapping[str, Path], *, t
     # The sites that most theories have; each theory is shifted to the first one that the site has.
     most = found.groupby("site").size().sort_values(ascending=False, kind="stable")
     sites = list(most.index[:SHOWN])
+    row_of = {name: rows_by_site(curated) for name, curated in subsets.items()}
     with figure(output, 9.5, 3.4 * -(-len(sites) // 3)) as drawn:
         for axes, site in zip(panels(drawn, len(sites), 3), sites, strict=True):
             here = found[found["site"] == site]
             names = [name for name in subsets if name in {*here["one"], *here["other"]}]
             shift = {row.other: row.shift_ev for row in here.itertuples() if row.one == names[0]}
             for level, name in enumerate(names):
-                spectrum = subsets[name].spectra[rows_by_site(subsets[name])[parse_site_id(site)]]
+                spectrum = subsets[name].spectra[row_of[name][parse_site_id(site)]]
                 energy = subsets[name].energy_ev + shift.get(name, 0.0)
                 colour = _COLOURS[list(subsets).index(name) % len(_COLOURS)]
                 axes.plot(energy, spectrum / spectrum.mean() + _UP * level, color=colour, lw=1)
