@@ -141,12 +141,7 @@ def predict(
         from xanesflow.structures.disorder.represent import Disorder
 
     if align:
-        from xanesflow.core.sites import Subset
-        from xanesflow.matching.experiment_energies import align_prediction, check_alignable
-        from xanesflow.prediction.trained_models import choose_subsets, load_models
-
-        for name in choose_subsets(load_models(model, calibration or []), subset or []):
-            check_alignable(Subset.parse(name).theory)
+        from xanesflow.matching.experiment_energies import align_prediction, check_subsets
     normalise = None
     if output is not None and (normalised or broaden):
         from xanesflow.cli.normalise_predictions import normalise_predictions
@@ -174,6 +169,7 @@ def predict(
         site=site,
         disorder=Disorder(disorder),
         normalise=normalise,
+        check=check_subsets if align else None,
         align=align_prediction if align else None,
     ):
         sys.exit(2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -44,6 +44,12 @@ def check_alignable(theory: str) -> None:
             f"Energies of {theory} were never compared with experiment, so they cannot be aligned; use "
             f"{listing(known_theories())}, or leave out --align."
         )
+
+
+def check_subsets(subsets: Iterable[str]) -> None:
+    """As `check_alignable`, for the levels of theory of subsets such as `Cu_FEFF`."""
+    for name in subsets:
+        check_alignable(Subset.parse(name).theory)
 
 
 def expected_shift(theory: str, element: str, material: Material, sites: Sequence[tuple[int, int]]) -> Expected:

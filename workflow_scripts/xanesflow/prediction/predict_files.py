@@ -16,6 +16,7 @@ from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Predictor, Progress
+from xanesflow.prediction.trained_models import choose_subsets
 from xanesflow.prediction.write import check_output, rejected_beside, write_athena_folder, write_prediction
 from xanesflow.structures.disorder.represent import REFUSE, Disorder
 
@@ -42,6 +43,7 @@ def predict_structures(
     config_json: str | None = None,
     site: int | None = None,
     disorder: Disorder = REFUSE,
+    check: Callable[[Sequence[str]], None] | None = None,
     align: Callable[[Prediction], Prediction] | None = None,
 ) -> Prediction:
     """Predict spectra, and write them and the list of what was left out, each whole or not at all.
@@ -65,6 +67,7 @@ def predict_structures(
         config_json: the configuration, to be stored with the result.
         site: only this atom of each structure, counted from 0; None: all inequivalent ones.
         disorder: what becomes of disordered crystals.
+        check: refuses subsets before the work, by an XanesflowError; None: none is refused.
         align: moves the energies of what was predicted; None: they are those of the models' levels of theory.
 
     Raises:
@@ -82,10 +85,13 @@ def predict_structures(
     predictor = Predictor(
         models, calibrations=calibrations, weights=weights, device=device, workers=workers or _processes(structures)
     )
+    wanted = list(subsets)
+    if check is not None:
+        check(choose_subsets(predictor.models, wanted))
     try:
         found = predictor.predict(
             structures,
-            subsets=subsets,
+            subsets=wanted,
             symprec=symprec,
             cache=cache,
             progress=progress,
