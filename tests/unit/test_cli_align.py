@@ -100,6 +100,7 @@ def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):
     for name in ("plain.h5", "moved.h5", "plain.csv", "moved.csv"):
         code, _, said = predict("-o", tmp_path / name, *(["--align", "experiment"] if "moved" in name else []))
         assert code == 0, said
+        assert ("Energies are moved to experiment" in said) == ("moved" in name)
     plain, moved = (read_prediction(tmp_path / f"{name}.h5")["Cu_FEFF"] for name in ("plain", "moved"))
     assert moved.spectra == pytest.approx(plain.spectra) and moved.energy_ev == pytest.approx(plain.energy_ev)
     assert plain.shift_ev == {} and moved.shift_ev == pytest.approx(expected)

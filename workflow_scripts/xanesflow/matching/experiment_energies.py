@@ -108,4 +108,5 @@ def align_prediction(found: Prediction) -> Prediction:
         subsets[name] = replace(each, shift_ev=shifts)
     how_sure = listing([f"±{error} eV" for error in sorted(errors, key=float)])
     about = f"moved to experiment, each material by its shift, right to {how_sure} (docs/studies/energies.md)"
-    return replace(found, subsets=subsets, made={**found.made, "energies": about})
+    remarks = [*found.remarks, f"Energies are {about}."]
+    return replace(found, subsets=subsets, remarks=remarks, made={**found.made, "energies": about})
