@@ -147,9 +147,10 @@ class SlurmCampaign:
         return found
 
 
-def wait_until(condition, seconds: float = 90.0) -> None:
-    """Wait for something that must come."""
+def wait_until(condition, seconds: float = 90.0):
+    """Wait for something that must come, and return it."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.1)
+    return found

@@ -147,6 +147,10 @@ class OneNode:
         lines = self.ask("squeue", "-h", "-t", wanted, "-o", "%i|%Z|%k").splitlines()
         return {job: comment for job, where, comment in (line.split("|", 2) for line in lines) if where == str(folder)}
 
+    def job_of(self, folder: Path, chunk: str) -> str:
+        """Id of the running job of a chunk (`Ni_FEFF8L_0003`); empty if there is none, or squeue does not answer."""
+        return next((job for job, comment in self.jobs(folder).items() if comment.endswith(chunk)), "")
+
     def _install(self) -> None:
         if all(shutil.which(name) for name in PROGRAMS):
             return
