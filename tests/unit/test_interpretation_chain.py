@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from xanesflow.cli.commands import app
 from xanesflow.core.templates import environment
+from xanesflow.interpretation import draw_interpretation as figures
 from xanesflow.interpretation import readers
 from xanesflow.interpretation.describe_sites import describe_sites
 from xanesflow.interpretation.draw_interpretation import draw_interpretation
@@ -77,6 +78,20 @@ def test_tables_have_their_columns_and_the_report_its_section(folder):
     assert list(part["figures"]["Cu_FEFF"]) == list(FIGURES) and part["splits"] == 0
     page = environment("xanesflow.report").get_template("interpretation.html").render(interpretation=part)
     assert page.count("<figure>") == len(FIGURES) and "trees_aligned" in page
+
+
+def test_figures_show_the_interpreter_that_the_command_takes(folder, tmp_path, monkeypatch):
+    results = folder / "results/interpretation"
+    trees = results / "predictions/trees-Cu_FEFF-campaign-0.parquet"
+    blend = tmp_path / trees.name.replace("trees", "blend")
+    pd.read_parquet(trees).replace({"model": {"trees": "blend"}}).to_parquet(blend)
+    drawn = []
+    monkeypatch.setattr(figures, "_truth", lambda figure, read, kind: drawn.append((kind, set(read["model"]))))
+    draw_interpretation(
+        "Cu_FEFF", robustness=results / "robustness.csv", axes=results / "axes.csv", predictions=[trees, blend],
+        models=[], outputs={name: tmp_path / f"{name}.svg" for name in FIGURES},
+    )  # fmt: skip
+    assert [(kind, kind in models) for kind, models in drawn] == [("blend", True)]
 
 
 def test_the_command_reads_measured_and_computed_spectra_and_refuses_in_a_sentence(folder, monkeypatch):

@@ -132,6 +132,10 @@ def benchmark_of(rule: str, wildcards: str = "") -> str:
     return f"{BENCHMARKS}/{rule}/{wildcards}.tsv" if wildcards else f"{BENCHMARKS}/{rule}.tsv"
 
 
+BEST_FIRST = ("blend", "trees", "network")
+"""Interpreters that read descriptors with error bars, in the order in which `interpret` and the figures prefer them."""
+
+
 def trained_interpreters(directory: Path = Path()) -> list[list[Path]]:
     """The interpreters of a campaign: a list for each kind of model that there is, the preferred kind first.
 
@@ -139,7 +143,6 @@ def trained_interpreters(directory: Path = Path()) -> list[list[Path]]:
         directory: the campaign's working directory.
     """
     patterns = [
-        directory / fill(INTERPRETER, interpreter=model, subset="*", split="campaign", seed="*")
-        for model in ("blend", "trees", "network")
+        directory / fill(INTERPRETER, interpreter=model, subset="*", split="campaign", seed="*") for model in BEST_FIRST
     ]
     return list(filter(None, (sorted(each.parent.glob(each.name)) for each in patterns)))
