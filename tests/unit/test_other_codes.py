@@ -165,6 +165,8 @@ def test_lorentzians_add_their_widths_so_that_all_codes_end_with_one(tmp_path):
          "there is no es.out"),
         ("XSPECTRA", lambda: made_up.xspectra(WIDTH) | {"dipole3/xanes.in": "edge='K'"}, "no_output",
          "a polarisation is missing"),
+        ("XSPECTRA", lambda: made_up.xspectra(WIDTH) | {"dipole3/xanes.out": ""}, "no_output",
+         "dipole3 has no output of XSpectra, so a polarisation is missing"),
         ("XSPECTRA", lambda: {k: v.replace("CONVERGED", "Estimated") for k, v in made_up.xspectra(WIDTH).items()},
          "not_converged", "converged at 0 of 1 k-point"),
         ("XSPECTRA", lambda: {k: v.replace("0.00000000", "NaN") for k, v in made_up.xspectra(WIDTH).items()},

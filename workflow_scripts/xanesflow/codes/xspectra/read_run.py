@@ -144,9 +144,9 @@ def check_files(
             raise BadRunError(each.reason, f"{each.name}: {each.fault}")
         if each.fault:
             remarks.append(f"{each.name} is not used ({each.fault}); another calculation has its polarisation")
-    asked = {name.rpartition("/")[0] for name in files if name.endswith("/xanes.in") and "dipole" in name}
-    if without := sorted(asked - {each.name.rpartition("/")[0] for each in all_found}):
-        raise BadRunError("no_output", f"{without[0]}/xanes.in has no output next to it, so a polarisation is missing")
+    begun = {name.rpartition("/")[0] for name in files if "dipole" in name.rpartition("/")[0]}
+    if without := sorted(begun - {each.name.rpartition("/")[0] for each in all_found}):
+        raise BadRunError("no_output", f"{without[0]} has no output of XSpectra, so a polarisation is missing")
     remarks += _check_field(files, in_tree=in_tree)
     return replace(found, remarks=tuple(remarks)), list(good.values())
 
