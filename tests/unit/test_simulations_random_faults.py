@@ -79,7 +79,8 @@ def test_random_faults_lose_nothing(tmp_path):
     seed = int(os.environ.get("XANESFLOW_FAULT_SEED", random.SystemRandom().randrange(10**6)))
     print(f"XANESFLOW_FAULT_SEED={seed}")  # noqa: T201
     chance = random.Random(seed)
-    PROCESSES.set_forkserver_preload(["faulty_campaign", "pandas", "pyarrow.parquet"])
+    # With all that a chunk imports, as otherwise most processes would be killed while they are importing.
+    PROCESSES.set_forkserver_preload(["faulty_campaign", "pandas", "pyarrow.parquet", "pymatgen.io.vasp"])
     calm, stormy = tmp_path / "calm", tmp_path / "stormy"
     sites = write_tables(calm)
     assert write_tables(stormy) == sites and len(sites) == 200
