@@ -9,12 +9,15 @@ import json
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Structure
 
+from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.sites import Subset
 from xanesflow.simulations.run_chunk import simulate_chunk
@@ -159,17 +162,17 @@ class Campaign:
     def kept(self) -> Path:
         return self.output().parent / "kept"
 
-    def run(self, chunk: int = 0, workers: int = 2, **options: Any) -> Path:
+    def run(self, chunk: int = 0, workers: int = 2, *, tried_again: bool = False, **options: Any) -> Path:
         """Compute a chunk as a rule does, whose output Snakemake has deleted before."""
         self.output(chunk).unlink(missing_ok=True)
-        self._simulate(self.engine(**options), chunk, workers)
+        self.simulate(self.engine(**options), chunk, workers, tried_again=tried_again)
         return self.output(chunk)
 
-    def _simulate(self, engine: FakeEngine, chunk: int, workers: int) -> None:
+    def simulate(self, engine: FakeEngine, chunk: int, workers: int, *, tried_again: bool = False) -> None:
         simulate_chunk(
             self.structures, self.site_table, self.output(chunk), self.kept,
             subset=self.subset, chunk=chunk, engine=engine, workers=workers, scratch=self.folder / "scratch",
-            only=self.only,
+            only=self.only, tried_again=tried_again,
         )  # fmt: skip
 
     def command(self, *, workers: int = 1, **options: Any) -> list[str]:
@@ -204,9 +207,29 @@ class WorkingDirectory(Campaign):
         return self.folder / f"results/simulations/{self.subset}/{chunk:04d}.zip"
 
 
+def outcomes(chunk: Path) -> dict[str, str]:
+    """The reason of each material's site in a chunk, or `finished`."""
+    return {run.material_id: run.record.get("reason", run.record["outcome"]) for run in read_chunk(chunk, "FEFF8L")}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     sys.path.insert(0, os.fspath(Path(__file__).parent))
     given = json.loads(sys.argv[1])
     kind = WorkingDirectory if given["whole"] else Campaign
-    kind(Path(given["folder"]))._simulate(FakeEngine(**given["engine"]), 0, given["workers"])
+    kind(Path(given["folder"])).simulate(FakeEngine(**given["engine"]), 0, given["workers"])

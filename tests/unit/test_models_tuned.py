@@ -1,14 +1,12 @@
 """A universal model trained on with one subset, of its own level of theory or of another."""
 
 import hashlib
-import json
 from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from test_models_data import add_subset, change, make_dataset
 
 from xanesflow.config.load import load_config
@@ -37,9 +35,9 @@ def trained(tmp_path):
     return dataset, universal
 
 
-def tune(trained, tmp_path, *, subset="Ti_VASP", features="chgnet", settings=SETTINGS):
+def tune(trained, tmp_path, *, features="chgnet", settings=SETTINGS):
     output = tmp_path / "t.safetensors"
-    given = {"subsets": [subset], "features": features, "settings": settings}
+    given = {"subsets": ["Ti_VASP"], "features": features, "settings": settings}
     [model] = train_model("tuned", trained[0], {2: output}, starts={2: trained[1]}, **given)
     return model, output
 
@@ -101,15 +99,6 @@ def test_its_card_names_the_model_that_it_began_with(trained, tmp_path):
     assert model.card.start == {"kind": "universal", "subset": "FEFF", "seed": 2, "sha256": digest}
     assert load_checkpoint(output).card == model.card
     assert load_checkpoint(trained[1]).card.start is None
-
-
-def test_a_checkpoint_from_before_there_were_tuned_models_is_read(trained, tmp_path):
-    with safe_open(trained[1], framework="numpy") as file:
-        metadata = {name: value for name, value in file.metadata().items() if name != "start"}
-    old = tmp_path / "old.safetensors"
-    save_file(load_file(trained[1]), old, metadata=metadata)
-    assert json.loads(metadata["kind"]) == "universal"
-    assert load_checkpoint(old).card == load_checkpoint(trained[1]).card
 
 
 def test_a_universal_model_of_other_features_or_other_weights_of_them_is_refused(trained, tmp_path):

@@ -2,25 +2,19 @@
 
 import numpy as np
 import pytest
+from command_line import call
 from feff_runs import rocksalt
 from scipy.stats import spearmanr
 from shared_data import shared
-from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app
 from xanesflow.core.errors import XanesflowError
 from xanesflow.prediction.builtin_models import FOLDER, builtin_models
+from xanesflow.prediction.exported_model import read_about
 from xanesflow.prediction.trained_models import load_models
 from xanesflow.structures.examples import load_examples
 
 MOST_BYTES = 8 * 2**20
-
-
-def call(*words):
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [*map(str, words)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output
 
 
 def cuprite():
@@ -33,14 +27,8 @@ def test_each_is_whole_and_all_are_small_and_listed():
     (model,) = load_models(["builtin:Cu_FEFF"])
     assert model.subsets == ["Cu_FEFF"] and model.calibrations and not model.uncalibrated
     code, said = call("model", "list")
-    eta = load_about()["subsets"]["Cu_FEFF"]["evidence"]["eta"]
+    eta = read_about(FOLDER / "Cu_FEFF")["subsets"]["Cu_FEFF"]["evidence"]["eta"]
     assert code == 0 and "builtin:Cu_FEFF" in said and f"{eta:.2f}" in said
-
-
-def load_about():
-    from xanesflow.prediction.exported_model import read_about
-
-    return read_about(FOLDER / "Cu_FEFF")
 
 
 def test_cuprite_is_predicted_near_what_feff_computes():

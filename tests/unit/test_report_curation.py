@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.core.energy_grid import envelope
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.templates import environment
 from xanesflow.report.figures.left_out import draw_examples
@@ -43,12 +42,6 @@ def test_examples_and_envelope_come_back_from_the_file(tmp_path):
     assert np.array_equal(one.spectrum, example().spectrum) and np.array_equal(found.envelope, bounds)
     write_spectra(tmp_path / "s.h5", curated([]), {})
     assert read_spectra(tmp_path / "s.h5").examples == [] and read_spectra(tmp_path / "s.h5").envelope is None
-
-
-def test_the_envelope_is_mean_and_c_deviations():
-    spectra = np.array([[1.0, 2.0], [3.0, 2.0]])
-    assert envelope(spectra, 2.5).bounds.tolist() == [[2 - 2.5, 2.0], [2 + 2.5, 2.0]]
-    assert envelope(spectra, None).bounds is None
 
 
 def test_a_refused_run_is_read_as_far_as_it_goes():

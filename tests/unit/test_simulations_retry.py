@@ -7,7 +7,7 @@ import shutil
 import time
 
 import pytest
-from fake_engine import WorkingDirectory
+from fake_engine import WorkingDirectory, outcomes
 from typer.testing import CliRunner
 
 from xanesflow.cli import app
@@ -37,10 +37,6 @@ def computed(tmp_path_factory):
 def campaign(tmp_path, computed):
     """A chunk of six sites, of which two failed for good and two in passing; a copy for each test."""
     return WorkingDirectory(shutil.copytree(computed, tmp_path, dirs_exist_ok=True))
-
-
-def outcomes(path):
-    return {run.material_id: run.record.get("reason", run.record["outcome"]) for run in read_chunk(path, "FEFF8L")}
 
 
 def sites_of(marked):

@@ -9,11 +9,10 @@ import subprocess
 import threading
 import time
 import zipfile
-from pathlib import Path
 from shutil import rmtree
 
 import pytest
-from fake_engine import Campaign
+from fake_engine import Campaign, alive, outcomes, wait_until
 
 from xanesflow.codes.run_zip import ChunkWriter, read_chunk
 from xanesflow.core.errors import StoppedError, XanesflowError
@@ -28,27 +27,9 @@ def campaign(tmp_path):
     return Campaign(tmp_path).write("Sr", "Ca", "Ba")
 
 
-def outcomes(path):
-    """Material -> its reason, or `finished`."""
-    return {run.material_id: run.record.get("reason", run.record["outcome"]) for run in read_chunk(path, "FEFF8L")}
-
-
-def record_of(path, material="m-sr"):
-    return next(run.record for run in read_chunk(path, "FEFF8L") if run.material_id == material)
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def record_of(path):
+    """Of the site beside Sr."""
+    return next(run.record for run in read_chunk(path, "FEFF8L") if run.material_id == "m-sr")
 
 
 def test_a_chunk_holds_lightshows_tree_with_inputs_log_spectrum_and_record(campaign):
@@ -284,34 +265,17 @@ def test_a_program_that_was_killed_or_found_no_memory_is_tried_again_next_time(c
 
 
 def test_a_job_that_is_tried_again_fails_for_killed_sites_and_keeps_the_others(campaign):
-    def attempt(tried_again, **do):
-        run_chunk.simulate_chunk(
-            campaign.structures, campaign.site_table, campaign.output(0), campaign.kept,
-            subset=campaign.subset, chunk=0, engine=campaign.engine(do=do), tried_again=tried_again,
-            scratch=campaign.folder / "scratch",
-        )  # fmt: skip
-        return campaign.computed()
-
     message = "1 of its sites were killed or ran out of memory; the others are kept, and"
     with pytest.raises(XanesflowError, match=message):
-        attempt(True, Sr="memory", Ca="crash")
+        campaign.run(tried_again=True, do={"Sr": "memory", "Ca": "crash"})
     campaign.computed()
-    campaign.output(0).unlink()  # as Snakemake does with what a failed job leaves
-    assert attempt(True) == {"Sr": 1}, "other failures would come again"
-    campaign.output(0).unlink()
-    assert attempt(False) == {}
+    campaign.run(tried_again=True)
+    assert campaign.computed() == {"Sr": 1}, "other failures would come again"
+    campaign.run()
+    assert campaign.computed() == {}
 
 
 FULL = r"Cu_FEFF8L chunk 0: the disk is full.*make room and run again, finished sites are kept\."
-
-
-def test_a_full_disk_that_the_program_tells_stops_the_chunk_and_loses_nothing(campaign):
-    with pytest.raises(XanesflowError, match=FULL):
-        campaign.run(workers=1, do={"Sr": "disk"})
-    assert not campaign.output().exists()
-    assert campaign.computed() == {"Ba": 1, "Ca": 1, "Sr": 1}
-    campaign.run()
-    assert campaign.computed() == {"Sr": 1}
 
 
 def test_a_full_disk_where_runs_are_kept_stops_the_chunk_and_all_that_is_at_work(campaign, monkeypatch):
@@ -335,17 +299,20 @@ def test_a_full_disk_where_runs_are_kept_stops_the_chunk_and_all_that_is_at_work
     assert campaign.computed() == {"Ca": 1, "Sr": 1}
 
 
-def test_a_scratch_disk_that_is_really_full(campaign):
+@pytest.mark.parametrize("how", ["the program tells", "really"])
+def test_a_full_disk_of_the_program_stops_the_chunk_and_loses_nothing(campaign, how):
     scratch = str(campaign.folder / "scratch")
     mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "none", scratch]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
+    if how == "really" and subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("no right to mount a small disk")
     try:
         with pytest.raises(XanesflowError, match=FULL):
-            campaign.run(workers=1, do={"Sr": "fill"})
+            campaign.run(workers=1, do={"Sr": "fill" if how == "really" else "disk"})
     finally:
-        subprocess.run(["umount", scratch], check=True)
-    campaign.computed()
+        if how == "really":
+            subprocess.run(["umount", scratch], check=True)
+    assert not campaign.output().exists()
+    assert campaign.computed() == {"Ba": 1, "Ca": 1, "Sr": 1}
     campaign.run()
     assert campaign.computed() == {"Sr": 1}
 

@@ -25,7 +25,6 @@ from shared_data import shared
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected
-from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import read_spectra
 
 START = GRID_START_EV["Cu"]
@@ -77,12 +76,8 @@ def test_materials_that_lack_the_element_swell_no_table_and_all_tables_are_taken
     imported = import_runs(tmp_path / "runs", tmp_path)
     others = tmp_path / "others.parquet"
     write_rejected(others, [Rejected("a", -1, "no_absorber", "TiO2 holds no Cu"), Rejected("b", -1, "disordered", "x")])
-    curate_spectra(
-        imported["chunks"], subset="Cu_FEFF", structures=imported["structures"], site_table=imported["site_table"],
-        rejected=[imported["rejected"], others], output=tmp_path / "spectra.h5", rejected_csv=tmp_path / "rejected.csv",
-        energy_start_ev=START, envelope_sigma=None,
-    )  # fmt: skip
-    assert reasons(read_spectra(tmp_path / "spectra.h5")) == {("b", -1): "disordered"}
+    curated = curate(imported, tmp_path, rejected=[imported["rejected"], others])
+    assert reasons(curated) == {("b", -1): "disordered"}
     assert pd.read_csv(tmp_path / "rejected.csv")["reason"].tolist() == ["disordered"]
 
 
@@ -270,18 +265,6 @@ def test_own_runs_are_compared_with_the_configured_inputs_and_not_with_each_othe
     assert ids(curated) == ["mp-3_000"]
     assert {each.detail for each in curated.rejected} == {"FMS 9 0, not FMS 8 0"}
     assert len(curate(imported, tmp_path).spectra) == 4
-
-
-def test_a_site_whose_run_is_missing_in_its_chunk_is_not_lost(tmp_path):
-    """As when a job's output was replaced by an older one."""
-    write_run(tmp_path / "runs", "mp-1", rocksalt(), 0)
-    write_run(tmp_path / "runs", "mp-2", cuprite(), 0)
-    imported = import_runs(tmp_path / "runs", tmp_path)
-    write_run(tmp_path / "fewer", "mp-1", rocksalt(), 0)
-    (tmp_path / "other").mkdir()
-    fewer = import_runs(tmp_path / "fewer", tmp_path / "other")
-    curated = curate({**imported, "chunks": fewer["chunks"]}, tmp_path)
-    assert reasons(curated) == {("mp-2", 0): "no_output"}
 
 
 def test_chunks_and_workers_change_nothing(tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from curated_runs import curate
 from fake_engine import Campaign
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
@@ -15,8 +16,6 @@ from xanesflow.codes.registry import check_readable
 from xanesflow.codes.run_zip import ChunkWriter, check_record, read_chunk
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.tables import write_rejected
-from xanesflow.spectra.curate import curate_spectra
-from xanesflow.spectra.store import read_spectra
 
 START = GRID_START_EV["Cu"]
 ENERGY = np.arange(START - 5, START + 45, 0.5)
@@ -107,12 +106,9 @@ def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(
                 writer.add(0, f"{folder}/{name}", content)
             writer.add_record(0, folder, run.record)
     write_rejected(tmp_path / "rejected.parquet", [])
-    curate_spectra(
-        [tmp_path / "good.zip"], subset="Cu_FEFF8L", structures=tmp_path / "structures.parquet",
-        site_table=tmp_path / "sites.parquet", rejected=[tmp_path / "rejected.parquet"], output=tmp_path / "spectra.h5",
-        rejected_csv=tmp_path / "rejected.csv", energy_start_ev=START, envelope_sigma=None,
-    )  # fmt: skip
-    curated = read_spectra(tmp_path / "spectra.h5")
+    tables = {"structures": campaign.structures, "site_table": campaign.site_table}
+    given = {"chunks": [tmp_path / "good.zip"], "subset": "Cu_FEFF8L", "rejected": tmp_path / "rejected.parquet"}
+    curated = curate(given | tables, tmp_path)
     assert curated.material_id == ["m-sr"]
     assert [(r.material_id, r.site_index, r.reason) for r in curated.rejected] == [
         ("m-ba", 1, "isolated_atom"), ("m-ca", 1, "engine_failed"),

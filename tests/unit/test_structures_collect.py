@@ -9,33 +9,21 @@ import pytest
 from feff_runs import bent_chain, cuprite, layered, perovskite, poscar, rocksalt, rutile, write_files
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
+from site_tables import SiteTables
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_of
-from xanesflow.core.tables import read_rejected
 from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.examples import load_examples
 
 
-class Collected:
+class Collected(SiteTables):
     """What a collection wrote."""
 
-    def __init__(self, directory: Path | None, out: Path, *, subset: str = "Cu_FEFF", chunks: int = 3, **options):
-        self.paths = {name: out / f"{name}.parquet" for name in ("structures", "site_table", "rejected")}
+    def __init__(self, directory: Path | None, out: Path, *, subset: str = "Cu_FEFF", **options):
+        super().__init__(out)
         source = "directory" if directory else "examples"
-        collect_structures(source=source, directory=directory, subset=subset, chunks=chunks, **self.paths, **options)
-        self.sites = pd.read_parquet(self.paths["site_table"])
-        self.structures = pd.read_parquet(self.paths["structures"])
-        self.rejected = read_rejected(self.paths["rejected"])
-
-    @property
-    def multiplicities(self) -> dict[tuple[str, int], int]:
-        columns = self.sites[["material_id", "site_index", "multiplicity"]]
-        return {(m, i): n for m, i, n in columns.itertuples(index=False, name=None)}
-
-    @property
-    def reasons(self) -> dict[tuple[str, int], str]:
-        return {(r.material_id, r.site_index): r.reason for r in self.rejected}
+        collect_structures(source=source, directory=directory, subset=subset, chunks=3, **self.paths, **options)
 
 
 DISORDERED = str(CifWriter(Structure(Lattice.cubic(4), [{"Cu": 0.5, "Ni": 0.5}], [[0, 0, 0]])))
@@ -141,10 +129,9 @@ def test_what_a_used_file_was_not_read_as_written_is_logged(tmp_path, caplog):
     assert "a: a.cif: Missing elements H" in caplog.text
 
 
-@pytest.mark.parametrize("workers", [2])
-def test_any_number_of_workers_writes_the_same_bytes(tmp_path, workers):
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path):
     mixed(tmp_path / "in")
-    one, other = Collected(tmp_path / "in", tmp_path / "1"), Collected(tmp_path / "in", tmp_path / "2", workers=workers)
+    one, other = (Collected(tmp_path / "in", tmp_path / str(number), workers=number) for number in (1, 2))
     assert [p.read_bytes() for p in one.paths.values()] == [p.read_bytes() for p in other.paths.values()]
 
 
@@ -162,9 +149,8 @@ def test_without_any_site_it_is_told_how_many_structures_were_read_and_nothing_i
 def test_a_folder_that_is_missing_or_not_named_is_told(tmp_path):
     with pytest.raises(XanesflowError, match=r"structures\.directory is .*nowhere, which does not exist"):
         Collected(tmp_path / "nowhere", tmp_path / "out")
-    paths = {name: tmp_path / name for name in ("structures", "site_table", "rejected")}
     with pytest.raises(XanesflowError, match=r"structures\.directory names none"):
-        collect_structures(source="directory", directory=None, subset="Cu_FEFF", chunks=1, **paths)
+        collect_structures(source="directory", directory=None, subset="Cu_FEFF", chunks=1, **SiteTables(tmp_path).paths)
 
 
 def test_the_example_library_gives_the_sites_of_its_structures_with_the_element(tmp_path):

@@ -10,10 +10,10 @@ import pytest
 from cif_files import PLACES, a_cif, operations_of, shortest
 from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
+from site_tables import SiteTables
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.sites import cell_id, parent_of
-from xanesflow.core.tables import read_rejected
 from xanesflow.dataset.splits import balanced_split, check_split
 from xanesflow.structures.amcsd.choose_entries import Filters
 from xanesflow.structures.amcsd.read_minerals import read_minerals
@@ -141,15 +141,15 @@ def test_cells_of_a_folder_are_materials_that_name_their_crystal(tmp_path):
     assert {each.reason for each in read_directory(folder, symprec=0.01) if each.material_id in ("mix", "again")} == {
         "disordered"
     }
-    tables = {name: tmp_path / f"{name}.parquet" for name in ("structures", "site_table", "rejected")}
+    tables = SiteTables(tmp_path)
     duplicates = tmp_path / "near.csv"
     collect_structures(
         source="directory", directory=folder, subset="Ni_FEFF", chunks=1, near_duplicates=duplicates,
-        disorder=Disorder("random", number=2, max_atoms=16), **tables,
+        disorder=Disorder("random", number=2, max_atoms=16), **tables.paths,
     )  # fmt: skip
-    sites = pd.read_parquet(tables["site_table"])
+    sites = tables.sites
     names = ["again.cell1", "again.cell2", "mix.cell1", "mix.cell2"]
-    assert sorted(set(sites["material_id"]) - {"nio", "twin"}) == names and not read_rejected(tables["rejected"])
+    assert sorted(set(sites["material_id"]) - {"nio", "twin"}) == names and not tables.rejected
     assert {name: parent_of(name) for name in sites["material_id"]} == dict(
         zip(sites["material_id"], sites["parent"].where(sites["parent"] != "", sites["material_id"]), strict=True)
     )

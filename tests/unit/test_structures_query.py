@@ -6,23 +6,12 @@ import pandas as pd
 import pytest
 from feff_runs import cuprite, rocksalt, rutile
 from materials_project_data import ALLOY, COPPER, ask, documents, query
-from materials_project_server import KEY, document, serving
+from materials_project_server import KEY, document
 from pymatgen.core import Structure
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.structures.materials_project.manifest import read_manifest, request_of
 from xanesflow.structures.same_crystal import same_structure
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("MP_API_KEY", KEY)
-
-
-@pytest.fixture
-def server():
-    with serving(documents()) as running:
-        yield running
 
 
 def reasons(manifest):

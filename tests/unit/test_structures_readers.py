@@ -24,7 +24,6 @@ from structure_files import (
 )
 
 from xanesflow.structures.material import BadStructure
-from xanesflow.structures.poscar import read_poscar
 
 SYMBOLS = ("_atom_site_label", "_atom_site_type_symbol", *XYZ)
 
@@ -141,11 +140,6 @@ def test_what_cannot_be_used_is_told_in_one_sentence_and_stops_nothing(tmp_path,
     assert good_and_bad(found) == (["good"], {"a": reason})
     assert said in found["a"].detail and found["a"].detail.startswith(name)
     assert_one_sentence(found["a"])
-
-
-def test_the_archives_reader_says_disordered_and_no_structure_as_before():
-    assert read_poscar("m", b"x", symprec=0.01) == BadStructure("m", read_poscar("m", b"x", symprec=0.01).detail)
-    assert BadStructure("m", "x").reason == "no_structure"
 
 
 def test_the_smallest_distance_is_that_of_all_images(tmp_path):

@@ -15,17 +15,6 @@ from shared_data import PROJECT
 from xanesflow.core.errors import XanesflowError
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("MP_API_KEY", KEY)
-
-
-@pytest.fixture
-def server():
-    with serving(documents()) as running:
-        yield running
-
-
 def told(server, folder, **options):
     with pytest.raises(XanesflowError) as caught:
         ask(server, folder, **options)
@@ -73,27 +62,19 @@ def test_it_waits_as_long_as_the_server_asks(server, tmp_path, wait):
     assert time.monotonic() - begun >= 1
 
 
-def test_a_wait_beyond_reason_is_told_at_once(server, tmp_path):
-    server.faults = [status(429, retry_after="3600")]
-    assert "asks to wait 3600 s; try again then" in told(server, tmp_path)
+LASTING = {
+    "a wait beyond reason": (status(429, retry_after="3600"), "asks to wait 3600 s; try again then"),
+    "a question that the server does not know": (status(400, "no such system"), "does not answer as its client mp-api"),
+    "no key": (status(401), "refuses the API key (HTTP 401); copy the one from your dashboard"),
+    "a refused key": (status(403), "refuses the API key (HTTP 403); copy the one from your dashboard"),
+}
 
 
-def test_a_question_that_the_server_does_not_know_is_not_repeated(server, tmp_path):
-    server.faults = [status(400, "no such system")] * 9
-    assert "does not answer as its client mp-api" in told(server, tmp_path)
+@pytest.mark.parametrize(("answer", "said"), LASTING.values(), ids=LASTING)
+def test_what_another_attempt_would_not_change_is_told_at_once(server, tmp_path, answer, said):
+    server.faults = [answer] * 9
+    assert said in told(server, tmp_path)
     assert len(server.faults) == 8
-
-
-@pytest.mark.parametrize("answer", [401, 403])
-def test_a_refused_key_is_told_at_once(server, tmp_path, answer):
-    server.faults = [status(answer)] * 9
-    assert f"refuses the API key (HTTP {answer}); copy the one from your dashboard" in told(server, tmp_path)
-    assert len(server.faults) == 8
-
-
-def test_a_wrong_key_is_told(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("MP_API_KEY", KEY.swapcase())
-    assert "refuses the API key (HTTP 403)" in told(server, tmp_path)
 
 
 def test_a_key_that_is_none_is_told_before_anything_is_asked(server, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from xanesflow.spectra.similarity import compare_spectra
 from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
+render = environment("xanesflow.report").get_template("theories.html").render
 
 
 def some_spectrum(seed=0, *, shift=0.0, energy=ENERGY_EV):
@@ -116,12 +117,12 @@ def test_the_page_tells_median_worst_and_what_was_not_compared(dataset, tmp_path
     assert ">mp-1_000</text>" in svg and "Shift of Cu_FEFF8L (eV)" in svg
     parts = theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")})
     assert parts[0]["n"] == 1 and parts[0]["worst_site"] == "mp-1_000" and parts[0]["median"] == parts[0]["worst"]
-    page = environment("xanesflow.report").get_template("theories.html").render(theories=parts)
+    page = render(theories=parts)
     assert "1 structures differ" in page and "by name alone" not in page and "nan" not in page
     rows = [("mp-9", 0, BY_NAME, 0.5, 0.99, 0.9)]
     pd.DataFrame(rows, columns=pd.read_csv(tmp_path / "t.csv").columns).to_csv(tmp_path / "n.csv", index=False)
     parts = theories_part({("Cu_FEFF", "Cu_VASP"): (tmp_path / "n.csv", "data:x")})
-    assert "by name alone" in environment("xanesflow.report").get_template("theories.html").render(theories=parts)
+    assert "by name alone" in render(theories=parts)
 
 
 def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path):
@@ -129,13 +130,9 @@ def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path)
         file["Cu_FEFF8L/material_id"][:] = [f"x-{k}" for k in range(4)]
     draw_theories(dataset, "Cu_FEFF", "Cu_FEFF8L", table=tmp_path / "t.csv", output=tmp_path / "f.svg")
     assert "share no site that could be compared" in (tmp_path / "f.svg").read_text()
-    page = (
-        environment("xanesflow.report")
-        .get_template("theories.html")
-        .render(theories=theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")}))
-    )
+    page = render(theories=theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")}))
     assert "4 only in Cu_FEFF;" in page and "<img" not in page
-    assert not environment("xanesflow.report").get_template("theories.html").render(theories=[]).strip()
+    assert not render(theories=[]).strip()
 
 
 def test_all_theories_of_a_site_are_compared_and_drawn(dataset, tmp_path):

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from fake_engine import Campaign
+from fake_engine import Campaign, wait_until
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.running import slurm, walltime
@@ -70,10 +70,7 @@ def test_a_chunk_that_is_asked_to_end_blames_no_site(tmp_path):
     campaign = Campaign(tmp_path).write("Ba", "Ca")
     process = subprocess.Popen(campaign.command(do={"Ca": "wait60"}), stderr=subprocess.PIPE, text=True)
     mark = tmp_path / "marks/Ca 0"
-    deadline = time.monotonic() + 60
-    while not (mark.exists() and mark.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: mark.exists() and mark.read_text())
     os.kill(int(mark.read_text().split()[0]), signal.SIGTERM)
     time.sleep(0.2)
     process.terminate()

@@ -8,6 +8,7 @@ import made_up_runs as made_up
 import numpy as np
 import pandas as pd
 import pytest
+from curated_runs import curate
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.common_scale import tabulated_jump
@@ -23,8 +24,6 @@ from xanesflow.codes.xspectra.run_hole_step import check_recursions
 from xanesflow.codes.xspectra.scf import START, ConvergedField, check_insulator, correct, hole_energy_ev, read_field
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.spectra.curate import curate_spectra
-from xanesflow.spectra.store import read_spectra
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table, write_structures
 
@@ -195,12 +194,9 @@ def test_a_tiny_cell_is_computed_for_real(tmp_path):
     assert hole.record["ground_state_energy_ry"] == ground.record["energy_ry"]
     assert hole.record["pseudopotentials"]["Ti.fch.upf"]["sha256"] and "non-spin-polarised" in hole.record["spin"]
     assert json.loads(hole.files["lanczos.json"])["chains"]
-    curate_spectra(
-        [tmp_path / "0.zip"], subset="Ti_XSPECTRA", structures=structures, site_table=table,
-        rejected=[tmp_path / "rejected.parquet"], output=tmp_path / "s.h5", rejected_csv=tmp_path / "r.csv",
-        energy_start_ev=4964.504, envelope_sigma=None, processing={"broadening": 0.89, "total_energy_shift": -19.0},
-    )  # fmt: skip
-    spectra = read_spectra(tmp_path / "s.h5")
+    given = {"chunks": [tmp_path / "0.zip"], "subset": "Ti_XSPECTRA", "structures": structures, "site_table": table}
+    given["rejected"] = tmp_path / "rejected.parquet"
+    spectra = curate(given, tmp_path, processing={"broadening": 0.89, "total_energy_shift": -19.0})
     assert spectra.spectra[0, 40:].mean() == pytest.approx(tabulated_jump("Ti")[1], rel=0.3)
     assert "by total energies" in spectra.described["processing"]
     assert hole.record["edge_ev"] == pytest.approx(4986, abs=4), "the free atom's 1s to 3d is 4985.5 eV"
