@@ -168,6 +168,12 @@ class Campaign:
         self.simulate(self.engine(**options), chunk, workers, tried_again=tried_again)
         return self.output(chunk)
 
+    def run_again(self, chunk: int = 0, workers: int = 2, **options: Any) -> dict[str, int]:
+        """How often the program is started for each partner when a chunk is computed once more."""
+        self.computed()
+        self.run(chunk, workers, **options)
+        return self.computed()
+
     def simulate(self, engine: FakeEngine, chunk: int, workers: int, *, tried_again: bool = False) -> None:
         simulate_chunk(
             self.structures, self.site_table, self.output(chunk), self.kept,

@@ -9,6 +9,7 @@ from command_line import call
 from curated_runs import curate, import_runs
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp.inputs import Poscar
+from sentences import tells
 from shared_data import shared
 
 from xanesflow.codes.common_scale import CommonProcessing, RawSpectrum, tabulated_jump, to_common_scale
@@ -217,9 +218,10 @@ def test_a_width_that_no_file_names_is_refused():
         ocean_average(encoded(without))
     files = made_up.fdmnes(WIDTH)
     files["Ti_bav.txt"] = files["Ti_bav.txt"].replace("Gamma_hole", "Hole")
-    with pytest.raises(BadRunError, match=r"does not name the width that Ti_conv.txt has \(Gamma_hole\)") as caught:
+    with tells(
+        match=r"does not name the width that Ti_conv.txt has \(Gamma_hole\)", reason="unreadable", error=BadRunError
+    ):
         read_absorber(encoded(files), "Ti")
-    assert caught.value.reason == "unreadable"
 
 
 def test_a_spectrum_of_ocean_without_an_atom_in_its_name_is_not_taken_for_several_sites():
@@ -230,9 +232,12 @@ def test_a_spectrum_of_ocean_without_an_atom_in_its_name_is_not_taken_for_severa
         ocean_average(encoded(files), rutile)
     two_kinds = rutile.copy()
     two_kinds.translate_sites([1], [0, 0, 0.05])
-    with pytest.raises(BadRunError, match="of absspct does not say which atom it is of, and 2 atoms of Ti") as caught:
+    with tells(
+        match="of absspct does not say which atom it is of, and 2 atoms of Ti",
+        reason="wrong_absorber",
+        error=BadRunError,
+    ):
         ocean_average(encoded(files), two_kinds)
-    assert caught.value.reason == "wrong_absorber"
     with pytest.raises(BadRunError, match="names of absspct and absspct_2 do not say atom and photon"):
         ocean_average(encoded(files | {"absspct_2": files["absspct"]}))
 
@@ -309,6 +314,5 @@ def test_sites_by_symmetry_need_few_polarisations():
 def test_a_curve_without_an_edge_is_refused():
     energy = np.arange(0.0, 50.0, 0.1)
     raw = RawSpectrum(energy, np.full(500, 1e-5), 1.0, "anywhere")
-    with pytest.raises(BadRunError, match="does not rise through half of the jump of Ti") as caught:
+    with tells(match="does not rise through half of the jump of Ti", reason="edge_elsewhere", error=BadRunError):
         to_common_scale(raw, CommonProcessing("curation.ocean", "Ti", 0.89, None))
-    assert caught.value.reason == "edge_elsewhere"

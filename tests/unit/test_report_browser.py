@@ -288,7 +288,7 @@ def test_a_part_without_spectra_is_told_and_few_training_sites_are_all_neighbour
     assert page.locator("#x-list option").count() == 10 and page.locator("#x-near tbody button").count() == 2
 
 
-def large_case(folder, n=75_691):
+def large_case(folder, n):
     """A dataset file, chemistry, map and two models' predictions of `n` made-up sites, a tenth of them judged."""
     rng = np.random.default_rng(0)
     energy = 8983.173 + 0.25 * np.arange(141)
@@ -322,7 +322,7 @@ def large_case(folder, n=75_691):
 
 
 def test_75691_spectra_make_a_page_below_15_mb_that_opens_in_3_s(tmp_path, open_page):
-    large_case(tmp_path)
+    large_case(tmp_path, 75_691)
     assert (tmp_path / "report.html").stat().st_size < 15e6
     page = open_page(tmp_path)
     opened = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000

@@ -8,7 +8,6 @@ import pytest
 from fake_engine import Campaign, FakeEngine
 from feff_runs import perovskite
 
-from xanesflow.codes.engine import WithSharedStep
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.sites import chunk_of
 from xanesflow.structures.material import describe
@@ -69,11 +68,6 @@ def outcomes(path):
 
 
 ALL_GOOD = {"m-ca 1": "finished", "m-ca 2": "finished", "m-sr 1": "finished", "m-sr 2": "finished"}
-
-
-def test_an_engine_tells_by_itself_whether_its_sites_share_a_step(campaign):
-    assert isinstance(campaign.engine(), WithSharedStep)
-    assert not isinstance(campaign.engine().shared, WithSharedStep)
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -11,10 +11,9 @@ from dataclasses import asdict
 
 import pandas as pd
 import pytest
+from command_line import call
 from fake_engine import WorkingDirectory, wait_until
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
@@ -214,26 +213,25 @@ def test_stages_are_done_outdated_or_missing(campaign):
 def test_a_folder_without_a_campaign_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").touch()
     for folder, said in (("none", "is not a folder"), ("file", "is not a folder"), (".", "holds no campaign yet")):
-        result = CliRunner().invoke(app, ["status", str(tmp_path / folder)])
-        assert result.exit_code == 1 and said in " ".join(result.output.split()), result.output
+        code, printed = call("status", tmp_path / folder, columns=400)
+        assert code == 1 and said in printed
     with pytest.raises(XanesflowError, match="holds no campaign yet"):
         campaign_status(tmp_path)
 
 
 def test_the_command_tells_people_and_scripts_the_same(campaign):
     campaign.run(do={"Sr": "crash"})
-    told = CliRunner().invoke(app, ["status", str(campaign.folder)])
-    assert told.exit_code == 0, told.output
-    assert "Cu_FEFF8L failed: 1 engine_failed" in told.output
-    assert "All sites have ended: 2 good, 1 failed." in told.output
-    row = next(line for line in told.output.splitlines() if line.startswith("Cu_FEFF8L "))
+    code, told = call("status", campaign.folder)
+    assert code == 0
+    assert "Cu_FEFF8L failed: 1 engine_failed" in told
+    assert "All sites have ended: 2 good, 1 failed." in told
+    row = next(line for line in told.splitlines() if line.startswith("Cu_FEFF8L "))
     assert row.split()[1:7] == ["3", "2", "0", "1", "0", "1/1"] and row.split()[8] == "6"
-    document = json.loads(CliRunner().invoke(app, ["status", str(campaign.folder), "--json"]).output)
-    (subset,) = document["subsets"]
+    (subset,) = json.loads(call("status", campaign.folder, "--json")[1])["subsets"]
     assert subset == {**asdict(status_of(campaign)), "waiting": 0}
     for wrong, said in ((["--json", "--watch"], "; use one of them."), (["--watch"], "needs a terminal")):
-        refused = CliRunner().invoke(app, ["status", str(campaign.folder), *wrong])
-        assert refused.exit_code == 2 and said in " ".join(refused.output.split())
+        code, printed = call("status", campaign.folder, *wrong, columns=400)
+        assert code == 2 and said in printed
 
 
 def test_nothing_but_the_folder_is_read_and_nothing_is_written(campaign):

@@ -115,12 +115,8 @@ BAD_RUNS = {
     "negative in the window": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: abs(e - 9) < 1, -0.01))}, "negative"),
     "no spectrum": ({"xmu_dat": None}, "no_output"),
     "no file at all": ({"xmu_dat": None, "feff_out": None, "feff_inp": None}, "no_run"),
-    "log only": ({"xmu_dat": None, "feff_inp": None}, "no_output"),
     "not converged": ({"feff_out": run_files(rocksalt(), 0)["feff.out"].replace(b"reached", b"not reached")},
                       "not_converged"),
-    "NaN": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: e > 12, np.nan))}, "not_a_number"),
-    "zero": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: e > -99, 0))}, "all_zero"),
-    "another site's cluster": ({"feff_inp": run_files(layered(), 2)["feff.inp"]}, "wrong_absorber"),
 }  # fmt: skip
 
 
@@ -312,13 +308,3 @@ def test_3753_published_training_and_validation_spectra_are_kept(published):
         named |= set(shared(f"3dtm_xanes_ml2024/splits/Cu_FEFF_{part}.txt").read_text().split())
     assert len(named) == 3756
     assert len(named & set(ids(published))) == 3753
-
-
-def test_validation_spectra_are_the_published_ones_to_1e_8_of_their_maximum(published):
-    with np.load(shared("3dtm_xanes_ml2024/Cu_FEFF_val.npz")) as stored:
-        theirs = dict(zip(stored["ids"].tolist(), stored["spectra"], strict=True))
-    ours = dict(zip(ids(published), published.spectra, strict=True))
-    common = sorted(theirs.keys() & ours.keys())
-    assert len(common) >= 413  # 416, less at most the three that this smaller archive's envelope leaves out
-    off = max(np.abs(ours[site] - theirs[site]).max() / theirs[site].max() for site in common)
-    assert off < 1e-8

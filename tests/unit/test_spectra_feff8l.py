@@ -7,6 +7,7 @@ import pytest
 from curated_runs import curate
 from fake_engine import Campaign
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
+from sentences import tells
 
 from xanesflow.codes import registry
 from xanesflow.codes.feff8l.read_run import read_run
@@ -63,27 +64,23 @@ BAD = {
 
 @pytest.mark.parametrize(("text", "reason", "said"), BAD.values(), ids=BAD.keys())
 def test_a_bad_file_has_its_reason(text, reason, said):
-    with pytest.raises(BadRunError, match=said) as caught:
+    with tells(match=said, reason=reason, error=BadRunError):
         read(text)
-    assert caught.value.reason == reason
 
 
 def test_the_cluster_of_another_site_is_found_out():
-    with pytest.raises(BadRunError, match="not the one around site 2") as caught:
+    with tells(match="not the one around site 2", reason="wrong_absorber", error=BadRunError):
         read(table(), **{"feff.inp": feff_inp(layered(), 3, "Cu").encode()})
-    assert caught.value.reason == "wrong_absorber"
 
 
 def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum():
     record = {"outcome": "failed", "reason": "timed_out", "detail": "too long"}
     run = FinishedRun("m", 0, {"xmu.dat": table().encode()}, record)
-    with pytest.raises(BadRunError, match="too long") as caught:
+    with tells(match="too long", reason="timed_out", error=BadRunError):
         check_record(run)
-    assert caught.value.reason == "timed_out"
     later = FinishedRun("m", 0, {}, {"outcome": "failed", "reason": "of_a_later_version", "detail": "x"})
-    with pytest.raises(BadRunError, match="of_a_later_version: x") as caught:
+    with tells(match="of_a_later_version: x", reason="engine_failed", error=BadRunError):
         check_record(later)
-    assert caught.value.reason == "engine_failed"
 
 
 def test_a_theory_without_reader_is_told(monkeypatch):

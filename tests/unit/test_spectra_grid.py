@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sentences import tells
 
 from xanesflow.core.energy_grid import energy_grid, envelope, onto_grid
 from xanesflow.core.errors import GridNotCoveredError
@@ -48,9 +49,8 @@ def test_a_point_on_either_end_of_the_window_is_not_used():
     ],
 )
 def test_energies_that_do_not_cover_the_grid_are_told(energies, said):
-    with pytest.raises(GridNotCoveredError) as caught:
+    with tells(said, error=GridNotCoveredError):
         grid(energies, np.ones(len(energies)))
-    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(("first", "flat", "covered"), [(1010, 10, True), (1010, 9.9, False), (1000.1, 0, False)])

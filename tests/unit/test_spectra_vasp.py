@@ -12,6 +12,7 @@ from command_line import call
 from curated_runs import curate, ids, import_runs, reasons
 from scipy import constants
 from scipy.stats import cauchy
+from sentences import tells
 from vasp_archive import files_of, write_runs
 from vasp_runs import MARK, strontium_titanate, two_titania
 
@@ -183,9 +184,8 @@ def test_of_another_site_element_or_structure_is_told(archive):
     scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
     assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
     for wrong, words in (({"site": 0}, "those around site 0 of POSCAR"), ({"element": "V"}, "hole is Ti, not V")):
-        with pytest.raises(BadRunError, match=words) as caught:
+        with tells(match=words, reason="wrong_absorber", error=BadRunError):
             read(hole, scf, **wrong)
-        assert caught.value.reason == "wrong_absorber"
     other = two_titania()
     other.apply_strain(0.02)
     with pytest.raises(BadRunError, match="are not where those around site"):

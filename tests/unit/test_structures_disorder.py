@@ -10,6 +10,7 @@ import pytest
 from cif_files import PLACES, a_cif, operations_of, shortest
 from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
+from sentences import tells
 from site_tables import SiteTables
 
 from xanesflow.core.errors import UnusableStructure
@@ -115,9 +116,8 @@ def test_ordered_takes_the_lowest_energy_of_all():
     ],
 )
 def test_what_cannot_be_filled_is_refused_with_its_reason(rows, disorder, told):
-    with pytest.raises(UnusableStructure, match=told) as caught:
+    with tells(match=told, reason="disordered", error=UnusableStructure):
         fill(read(mixed(*rows)), disorder)
-    assert caught.value.reason == "disordered"
 
 
 def test_occupancies_that_add_up_to_more_than_one_contradict_themselves():
@@ -179,9 +179,6 @@ def test_the_cells_of_a_crystal_are_in_one_part_of_the_split():
         of_crystal.setdefault(parent_of(name), set()).add(part)
     assert all(len(each) == 1 for each in of_crystal.values())
     check_split(parts, "Ni_FEFF")
-    parts[sites[0]] = next(part for part in ("train", "val") if part != parts[sites[1]])
-    with pytest.raises(Exception, match="material x-0 is in two parts"):
-        check_split(parts, "Ni_FEFF")
 
 
 def test_disordered_minerals_are_filled_and_point_to_their_entry(tmp_path):

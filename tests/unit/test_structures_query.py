@@ -180,15 +180,6 @@ def test_magnetic_moments_of_a_document_do_not_change_its_structure(server, tmp_
     assert ask(server, tmp_path, refresh=True).changes["changed_structure"] == []
 
 
-def test_a_failed_refresh_leaves_the_frozen_answer(server, tmp_path):
-    ask(server, tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    server.documents = [d for d in server.documents if "Cu" not in d["elements"]]
-    with pytest.raises(XanesflowError, match="no usable structure"):
-        ask(server, tmp_path, refresh=True)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
-
-
 def test_the_name_of_a_question_changes_with_a_refresh_and_then_stays(server, tmp_path):
     path = tmp_path / "Cu.json"
     assert request_of(path, refresh=False) == request_of(path, refresh=True) == "first"

@@ -24,32 +24,31 @@ def told(server, folder, **options):
 
 
 FAULTS = {
-    "429": status(429), "500": status(500), "502": status(502), "503": status(503), "504": status(504),
-    "truncated JSON": truncated, "broken off": broken_off, "a slow trickle": trickle, "silence": silence,
-}  # fmt: skip
+    "429": (status(429), "answered HTTP 429 (Too Many Requests)"),
+    "500": (status(500), "answered HTTP 500 (Internal Server Error)"),
+    "502": (status(502), "answered HTTP 502"),
+    "503": (status(503), "answered HTTP 503"),
+    "504": (status(504), "answered HTTP 504"),
+    "truncated JSON": (truncated, "sent an answer that is cut off or not JSON"),
+    "broken off": (broken_off, "broke off"),
+    "a slow trickle": (trickle, "did not finish an answer within 0.6 s"),
+    "silence": (silence, "was silent for 0.4 s"),
+}
 
-SENTENCES = {
-    "429": "answered HTTP 429 (Too Many Requests)", "500": "answered HTTP 500 (Internal Server Error)",
-    "502": "answered HTTP 502", "503": "answered HTTP 503", "504": "answered HTTP 504",
-    "truncated JSON": "sent an answer that is cut off or not JSON", "broken off": "broke off",
-    "a slow trickle": "did not finish an answer within 0.6 s", "silence": "was silent for 0.4 s",
-}  # fmt: skip
 
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_passing_fault_is_borne(server, tmp_path, caplog, fault):
-    server.faults = [FAULTS[fault]] * 2
-    server.heartbeats = [FAULTS[fault]]
+@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS)
+def test_a_passing_fault_is_borne(server, tmp_path, caplog, fault, said):
+    server.faults, server.heartbeats = [fault] * 2, [fault]
     assert sorted(ask(server, tmp_path).materials) == COPPER
-    assert caplog.text.count(SENTENCES[fault]) == 3
+    assert caplog.text.count(said) == 3
     assert "trying again in" in caplog.text
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_lasting_fault_is_told_after_as_many_attempts_as_there_are(server, tmp_path, fault):
-    server.faults = [FAULTS[fault]] * 100
+@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS)
+def test_a_lasting_fault_is_told_after_as_many_attempts_as_there_are(server, tmp_path, fault, said):
+    server.faults = [fault] * 100
     sentence = told(server, tmp_path)
-    assert f"Materials Project {SENTENCES[fault]}" in sentence
+    assert f"Materials Project {said}" in sentence
     assert "4 times in a row; try again later: the same command continues" in sentence
     assert 100 - len(server.faults) == QUICK.attempts
 
@@ -128,22 +127,6 @@ def test_the_key_is_not_shown_to_another_host(server, tmp_path):
         assert other.asked == 0
 
 
-def test_finished_pages_are_not_asked_again(server, tmp_path):
-    def fail_from_now(handler, body):
-        handler.server.faults = [status(500)] * 100
-        handler.reply(200, body)
-
-    with pytest.raises(XanesflowError):
-        server.faults = [*[None] * 5, fail_from_now]  # four systems, the first page, the second one
-        ask(server, tmp_path)
-    server.faults = []
-    server.questions.clear()
-    assert sorted(ask(server, tmp_path).materials) == COPPER
-    assert server.questions and server.systems_asked() == []
-    assert server.structures_asked() == [COPPER[6:]]
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["Cu.json", "Cu.parquet"]
-
-
 def test_pages_of_another_query_or_database_are_not_used(server, tmp_path):
     server.faults = [*[None] * 5, *[status(500)] * 4]
     told(server, tmp_path)
@@ -186,3 +169,4 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
     assert sorted(ask(server, tmp_path, query()).materials) == COPPER
     assert server.systems_asked() == []
     assert server.structures_asked() == [COPPER[3:6], COPPER[6:]]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["Cu.json", "Cu.parquet"]

@@ -7,7 +7,7 @@ import pytest
 from pymatgen.core import Structure
 
 from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.text import clock, first_few, first_of, listing, one_line, plural, printable, quoted
+from xanesflow.core.text import clock, first_few, first_of, one_line, plural, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,6 @@ def test_an_error_fits_into_one_line_of_a_sentence(said, options, line):
 def test_a_number_agrees_with_its_noun():
     assert [plural(number, "site") for number in (0, 1, 2)] == ["0 sites", "1 site", "2 sites"]
     assert plural(2, "spectrum", "spectra") == "2 spectra" and plural(12345, "site") == "12,345 sites"
-
-
-def test_words_are_joined_as_in_a_sentence():
-    assert [listing(list(words)) for words in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
 
 
 def test_of_many_names_the_first_are_named():
