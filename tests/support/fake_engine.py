@@ -1,17 +1,10 @@
-"""An engine of the tests' own: does to a site what the test says, and leaves a mark for each time it was run.
-
-`python fake_engine.py JOB.json` computes one chunk with it, for tests that kill the whole process.
-"""
+"""An engine of the tests' own: does to a site what the test says, and leaves a mark for each time it was run."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -181,12 +174,6 @@ class Campaign:
             only=self.only, tried_again=tried_again,
         )  # fmt: skip
 
-    def command(self, *, workers: int = 1, **options: Any) -> list[str]:
-        """What computes chunk 0 in a process of its own."""
-        whole = isinstance(self, WorkingDirectory)
-        job = {"folder": str(self.folder), "whole": whole, "workers": workers, "engine": asdict(self.engine(**options))}
-        return [sys.executable, __file__, json.dumps(job)]
-
     def computed(self) -> dict[str, int]:
         """How often the program was started for each partner, since this was asked last."""
         counts: dict[str, int] = {}
@@ -216,26 +203,3 @@ class WorkingDirectory(Campaign):
 def outcomes(chunk: Path) -> dict[str, str]:
     """The reason of each material's site in a chunk, or `finished`."""
     return {run.material_id: run.record.get("reason", run.record["outcome"]) for run in read_chunk(chunk, "FEFF8L")}
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
-    sys.path.insert(0, os.fspath(Path(__file__).parent))
-    given = json.loads(sys.argv[1])
-    kind = WorkingDirectory if given["whole"] else Campaign
-    kind(Path(given["folder"])).simulate(FakeEngine(**given["engine"]), 0, given["workers"])

@@ -1,12 +1,12 @@
 """Candidates' spectra survive a match that is killed, and two matches that compute the same ones at once."""
 
-import multiprocessing
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine, alive, wait_until
+from fake_engine import FakeEngine
 from feff_runs import perovskite
+from processes import FORK, alive, wait_until
 
 from xanesflow.codes import run_engine
 from xanesflow.matching.candidates import Candidate
@@ -15,7 +15,6 @@ from xanesflow.matching.spectrum_store import SpectrumStore
 from xanesflow.structures.material import describe
 
 PARTNERS = ("Sr", "Ca", "Ba")
-FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="module")

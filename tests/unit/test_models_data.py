@@ -3,11 +3,12 @@
 import h5py
 import numpy as np
 import pytest
+from subset_groups import write_subset
 
 from xanesflow.config.training_settings import PAPER_EXPERTS, TrainingSettings
 from xanesflow.core.errors import XanesflowError
 from xanesflow.dataset.check.validate import validate
-from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, seal
+from xanesflow.dataset.file import seal
 from xanesflow.models.network.scaling import Scaling
 from xanesflow.models.subset_data import read_subset
 
@@ -25,20 +26,10 @@ def add_subset(path, subset="Cu_FEFF", start_ev=8983.173, *, n=40, n_energies=7,
     both = np.c_[first, (second - 50) / 9]
     spectra = 1e-3 * np.exp(0.3 * both @ rng.normal(size=(5, n_energies)))
     parts = split if split is not None else ["train"] * (n - 12) + ["val"] * 6 + ["test"] * 6
-    with h5py.File(path, "a") as file:
-        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
-        group = file.create_group(subset)
-        group["energy"] = start_ev + 0.25 * np.arange(n_energies)
-        group["spectra"] = spectra
-        group["material_id"] = [f"mp-{i // 2}" for i in range(n)]
-        group["site_index"] = np.arange(n) % 2
-        group["multiplicity"] = np.ones(n, int)
-        group["split"] = list(parts)
-        group["features/m3gnet"] = first
-        group["features/m3gnet"].attrs["weights_hash"] = "abc"
-        group["features/chgnet"] = second
-        file.require_group("structures")
-    return path
+    return write_subset(
+        path, subset, spectra, [f"mp-{i // 2}" for i in range(n)], parts, start_ev=start_ev,
+        site_index=np.arange(n) % 2, features={"m3gnet": (first, "abc"), "chgnet": (second, "")},
+    )  # fmt: skip
 
 
 def change(path, name, values):

@@ -1,6 +1,5 @@
 """One model over all subsets of a level of theory, and what it predicts of each."""
 
-
 import h5py
 import numpy as np
 import pytest

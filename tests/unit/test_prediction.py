@@ -204,9 +204,8 @@ def test_too_few_spectra_for_error_bars_still_tell_what_is_unlike_also_when_expo
 
 def test_the_weights_of_the_featurizer_must_be_those_of_the_training(tmp_path):
     folder = train(tmp_path, write_dataset(tmp_path / "d.h5", weights_hash="c" * 64), seeds=(0,))
-    with pytest.raises(XanesflowError) as told:
+    with tells("c" * 16, get_featurizer("radial").weights_hash[:16]):
         xanesflow.predict(perovskite(), folder)
-    assert "c" * 16 in str(told.value) and get_featurizer("radial").weights_hash[:16] in str(told.value)
 
 
 def test_an_atom_without_neighbours_is_left_out_and_its_material_has_no_average(predictor):

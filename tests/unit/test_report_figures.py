@@ -32,14 +32,12 @@ def some_predictions(n):
     )  # fmt: skip
 
 
-def write_curated(path, materials, rejected=(), corrections=()):
+def write_curated(path, materials, rejected=(), corrections=(), **more):
     """A file of curated spectra of these materials."""
     n = len(materials)
-    index = np.zeros(n, dtype=np.int64)
-    spectra = some_predictions(n).spectra
-    write_spectra(
-        path, CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, materials, index, index + 1, rejected, corrections), {}
-    )
+    index, spectra = np.zeros(n, dtype=np.int64), some_predictions(n).spectra
+    found = CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, materials, index, index + 1, rejected, corrections, **more)
+    write_spectra(path, found, {})
     return path
 
 

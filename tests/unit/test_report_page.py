@@ -1,12 +1,11 @@
 """The report's page, made from files that the test writes."""
 
-import json
 import re
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from subset_groups import write_subset
 
 from xanesflow.core.figures import write_note
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
@@ -47,20 +46,14 @@ def make(tmp_path):
             errors = tmp_path / "errors.svg"
             write_note(errors, error)
         n = n_train + 2
-        with h5py.File(tmp_path / "d.h5", "w") as file:
-            file.attrs.update(
-                title=title,
-                created="2026-01-02",
-                citation="paper",
-                versions=json.dumps({"xanesflow": "0"}),
-                config="{}",
-            )
-            cu = file.create_group("Cu_FEFF")
-            cu.attrs["counts"] = json.dumps({"kept": n, "outside_envelope": 7, "no_run": 3})
-            cu["energy"] = np.linspace(8983, 9018, 141)
-            cu.create_dataset("material_id", data=["mp-1"] * n, dtype=h5py.string_dtype())
-            cu.create_dataset("split", data=["train"] * n_train + ["val", "test"], dtype=h5py.string_dtype())
-            cu.create_dataset("features/m3gnet", data=np.zeros((n, 64))).attrs["weights_hash"] = "a" * 64
+        dataset = tmp_path / "d.h5"
+        dataset.unlink(missing_ok=True)
+        write_subset(
+            dataset, "Cu_FEFF", np.zeros((n, 141)), ["mp-1"] * n, ["train"] * n_train + ["val", "test"],
+            start_ev=8983, features={"m3gnet": (np.zeros((n, 64)), "a" * 64)},
+            counts={"kept": n, "outside_envelope": 7, "no_run": 3}, title=title, created="2026-01-02",
+            citation="paper", versions='{"xanesflow": "0"}', config="{}",
+        )  # fmt: skip
         row = {"features": features, "theory": "FEFF", "n_train": n_train, "n_test": n_test}
         row |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": eta, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9, "seed": 0}
         table = [{**row, "model": model, "element": element, "part": part} for model in models for element in elements]
@@ -76,7 +69,7 @@ def make(tmp_path):
             pd.DataFrame(calibration).to_csv(tmp_path / "calibration.csv", index=False)
         make_report(
             tmp_path / "report.html",
-            dataset=tmp_path / "d.h5",
+            dataset=dataset,
             metrics=tmp_path / "metrics.csv",
             curation_figures={"Cu_FEFF": figure},
             unmatched={"Cu_FEFF": tmp_path / "u.csv"},

@@ -6,10 +6,10 @@ import sys
 import time
 
 import pytest
+from sentences import tells
 
 from xanesflow.codes.lightshow_tree import check_archive
 from xanesflow.core import parallel
-from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 
 SCRIPT = """
@@ -101,9 +101,7 @@ def test_one_worker_starts_nothing_and_works_as_it_is_asked():
 
 def test_an_archive_that_is_not_there_is_told_before_anything_is_planned(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(XanesflowError) as caught:
+    with tells("simulations.archive is runs.tar.xz, which does not exist", f"looked from {tmp_path}", "Cu_FEFF"):
         check_archive("runs.tar.xz", "Cu_FEFF")
-    assert "simulations.archive is runs.tar.xz, which does not exist" in str(caught.value)
-    assert f"looked from {tmp_path}" in str(caught.value) and "Cu_FEFF" in str(caught.value)
     (tmp_path / "runs.tar.xz").touch()
     check_archive("runs.tar.xz", "Cu_FEFF")

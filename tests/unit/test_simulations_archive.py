@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 import zstandard
 from pack_archives import COMPRESS, FORMS, PACKED, pack, patch_zip_directory, tar_bytes, tar_info, zip_with_link
+from sentences import tells
 
 from xanesflow.codes.archive import MEMBER_LIMIT, read_archive
 from xanesflow.core.errors import XanesflowError
@@ -67,15 +68,6 @@ def test_a_leading_dot_and_slash_is_no_part_of_a_name(tmp_path, form):
     assert [name for name, _, _ in read(path)] == list(WANTED)
 
 
-def test_tar_formats_of_all_makers_are_read(tmp_path):
-    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
-        long_name = f"{'x' * 90}/{'y' * 60}/POSCAR"
-        (tmp_path / "POSCAR").write_bytes(b"one")
-        with tarfile.open(tmp_path / "runs.tar", "w", format=form) as packed:
-            packed.add(tmp_path / "POSCAR", long_name)
-        assert read(tmp_path / "runs.tar") == [(long_name, b"one", "")]
-
-
 def test_an_archive_that_is_not_there_is_told(tmp_path):
     with pytest.raises(XanesflowError, match=r"nowhere\.tar does not exist; set simulations\.archive"):
         read(tmp_path / "nowhere.tar")
@@ -109,9 +101,8 @@ def test_an_archive_that_was_cut_is_told_by_its_name(tmp_path, form, share):
         whole = whole.rstrip(b"\0") + bytes(1024)
     path = tmp_path / f"cut.{form}"
     path.write_bytes(whole[: max(int(share * len(whole)), 300)])
-    with pytest.raises(XanesflowError, match=rf"cut\.{form} is (damaged or incomplete|no archive).*") as caught:
+    with tells(match=rf"cut\.{form} is (damaged or incomplete|no archive).*"):
         read(path)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("form", ["tar.gz", "tar.xz", "tar.bz2", "zip"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import feff_runs
 import numpy as np
 import pytest
-from feff_runs import archive_files, cuprite, layered, perovskite, poscar, rocksalt, run_files, rutile, write_run
+from feff_runs import archive_files, cuprite, files_of, layered, perovskite, poscar, rocksalt, rutile, write_run
 from pack_archives import pack, tar_bytes, tar_info
 from pymatgen.core import Lattice, Structure
 from site_tables import SiteTables
@@ -30,14 +30,6 @@ class Imported(SiteTables):
         super().__init__(folder)
         self.chunks = [folder / "runs" / f"{k:04d}.zip" for k in range(chunks)]
         import_archive(archive, subset=subset, chunks=self.chunks, **self.paths, **options)
-
-
-def files_of(material: str, structure: Structure, *sites: int, element: str = "Cu") -> dict[str, bytes]:
-    files = {f"{element}/{material}/POSCAR": poscar(structure).encode()}
-    for site in sites:
-        for name, content in run_files(structure, site, element).items():
-            files[f"{element}/{material}/FEFF-XANES/{site:03d}_{element}/{name}"] = content
-    return files
 
 
 @pytest.fixture

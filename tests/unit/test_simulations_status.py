@@ -4,15 +4,14 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import time
 from dataclasses import asdict
 
 import pandas as pd
 import pytest
 from command_line import call
-from fake_engine import WorkingDirectory, wait_until
+from fake_engine import WorkingDirectory
+from processes import FORK, wait_until
 
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import XanesflowError
@@ -61,7 +60,10 @@ def test_a_finished_chunk_tells_its_sites_failures_and_core_seconds(campaign):
 
 
 def test_a_chunk_at_work_tells_which_sites_and_one_that_was_killed_is_seen_to_be_dead(campaign, monkeypatch):
-    process = subprocess.Popen(campaign.command(do={"Sr": "hang"}), env={**os.environ, "SLURM_JOB_ID": "77"})
+    process = FORK.Process(target=campaign.run, kwargs={"workers": 1, "do": {"Sr": "hang"}})
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    process.start()
+    monkeypatch.delenv("SLURM_JOB_ID")
     try:
         wait_until((campaign.folder / "marks/Sr child").exists)
         wait_until(lambda: (status := status_of(campaign)).running == 1 and status.done == 2)
@@ -70,8 +72,8 @@ def test_a_chunk_at_work_tells_which_sites_and_one_that_was_killed_is_seen_to_be
         assert (status.waiting, status.packed, status.core_hours_expected) == (0, 0, 6.0)
         assert not status.notes
     finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     status = status_of(campaign)
     assert (status.done, status.running, status.waiting) == (2, 0, 1)
     assert "chunk 0000 is no longer running, but never reported an end" in status.notes[0]

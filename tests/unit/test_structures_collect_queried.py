@@ -89,10 +89,10 @@ def test_the_published_lists_name_the_materials_of_a_subset():
 
 
 def test_lists_of_ids_take_ids_sites_comments_and_empty_lines(tmp_path):
-    (tmp_path / "ids.txt").write_text("# mine\nmp-390\n\nmp-30_012  # with a site\nmvc-7\nmp-390_001\nmp-abcde\n")
+    (tmp_path / "ids.txt").write_text("# mine\nmp-390\n\nmp-30_012  # with a site\nmvc-7\nmp-aaaaaapa_001\nmp-abcde\n")
     assert id_files(str(tmp_path / "ids.txt"), "Cu_FEFF") == [str(tmp_path / "ids.txt")]
     assert read_ids([tmp_path / "ids.txt"]) == ["mp-30", "mp-390", "mp-abcde", "mvc-7"]
-    assert check_ids(["mp-2", "mp-1", "mp-2"], "ids") == ["mp-1", "mp-2"]
+    assert check_ids(["mp-390", "mp-1", "mp-aaaaaapa"], "ids") == ["mp-1", "mp-390"]
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import json
 
 import pandas as pd
 import pytest
-from feff_runs import cuprite, rocksalt, rutile
+from feff_runs import cuprite, rocksalt
 from materials_project_data import ALLOY, COPPER, ask, documents, query
-from materials_project_server import KEY, document
+from materials_project_server import document
 from pymatgen.core import Structure
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.structures.materials_project.manifest import read_manifest, request_of
+from xanesflow.structures.materials_project.manifest import read_manifest
 from xanesflow.structures.same_crystal import same_structure
 
 
@@ -178,21 +178,3 @@ def test_magnetic_moments_of_a_document_do_not_change_its_structure(server, tmp_
     for site in server.documents[0]["structure"]["sites"]:
         site["properties"] = {"magmom": 1.5}
     assert ask(server, tmp_path, refresh=True).changes["changed_structure"] == []
-
-
-def test_the_name_of_a_question_changes_with_a_refresh_and_then_stays(server, tmp_path):
-    path = tmp_path / "Cu.json"
-    assert request_of(path, refresh=False) == request_of(path, refresh=True) == "first"
-    first = ask(server, tmp_path)
-    assert request_of(path, refresh=False) == "first"
-    again = request_of(path, refresh=True)
-    assert again == f"refresh of {first.asked}"
-    ask(server, tmp_path, refresh=True, request=again)
-    assert request_of(path, refresh=False) == again
-
-
-def test_a_material_may_lack_the_absorber_and_the_key_stands_nowhere(server, tmp_path):
-    server.documents.append(document("mp-70", rutile("Ni")))
-    assert "mp-70" in ask(server, tmp_path, query(ids=["mp-30", "mp-70"])).materials
-    for path in tmp_path.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes()

@@ -1,16 +1,14 @@
 """What Materials Project may answer instead: each is borne with patience, or told in one sentence without the key."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 
 import pytest
 from materials_project_data import COPPER, QUICK, ask, documents, query
 from materials_project_server import KEY, broken_off, serving, silence, status, trickle, truncated
-from shared_data import PROJECT
+from processes import SPAWN, wait_until
 
 from xanesflow.core.errors import XanesflowError
 
@@ -137,14 +135,6 @@ def test_pages_of_another_query_or_database_are_not_used(server, tmp_path):
     assert [each for page in server.structures_asked() for each in page] == COPPER
 
 
-KILLED = """
-from pathlib import Path
-from materials_project_data import ask
-from types import SimpleNamespace
-ask(SimpleNamespace(endpoint={endpoint!r}), Path({folder!r}))
-"""
-
-
 def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
     reached = []
 
@@ -153,17 +143,12 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
         handler.server.closing.wait(30)
 
     server.faults = [*[None] * 5, hang]
-    paths = [PROJECT / "workflow_scripts", PROJECT / "tests/support"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED.format(endpoint=server.endpoint, folder=str(tmp_path))],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
-    )
-    begun = time.monotonic()
-    while not reached and time.monotonic() - begun < 120:
-        time.sleep(0.05)
+    process = SPAWN.Process(target=ask, args=(SimpleNamespace(endpoint=server.endpoint), tmp_path))
+    process.start()
+    wait_until(lambda: reached, 120)
     process.kill()
-    process.wait()
-    assert reached and not (tmp_path / "Cu.json").exists()
+    process.join()
+    assert not (tmp_path / "Cu.json").exists()
     server.faults = []
     server.questions.clear()
     assert sorted(ask(server, tmp_path, query()).materials) == COPPER

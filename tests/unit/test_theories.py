@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
+from subset_groups import write_subset
 
 from xanesflow.core.sites import pairs_of_theories
 from xanesflow.core.templates import environment
 from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.dataset.compare_theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
-from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, structure_json
+from xanesflow.dataset.file import structure_json
 from xanesflow.report.figures.codes import codes_part, draw_codes
 from xanesflow.report.figures.theories import draw_theories, theories_part
 from xanesflow.spectra.similarity import compare_spectra
@@ -84,20 +85,13 @@ def dataset(tmp_path):
     cell = Structure(Lattice.cubic(4.2), ["Cu", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     other = Structure(Lattice.cubic(4.2), ["O", "Cu"], [[0.5, 0.5, 0.5], [0, 0, 0]])
     path = tmp_path / "d.h5"
-    text = h5py.string_dtype()
-    with h5py.File(path, "w") as file:
-        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
-        materials = ["mp-1", "mp-2", "mp-3", "mp-4", "mp-5"]
-        for name, ids, seed in (("Cu_FEFF", materials[:4], 0), ("Cu_FEFF8L", [*materials[:3], "mp-5"], 10)):
-            spectra = np.array([some_spectrum(k + seed, shift=seed / 10) for k in range(4)])
-            spectra[2] = 0.0
-            group = file.create_group(name)
-            group["energy"], group["spectra"] = ENERGY_EV, spectra
-            group.create_dataset("material_id", data=ids, dtype=text)
-            group.create_dataset("split", data=["train"] * 4, dtype=text)
-            group["site_index"], group["multiplicity"] = np.zeros(4, dtype=int), np.ones(4, dtype=int)
+    for name, last, seed in (("Cu_FEFF", "mp-4", 0), ("Cu_FEFF8L", "mp-5", 10)):
+        spectra = np.array([some_spectrum(k + seed, shift=seed / 10) for k in range(4)])
+        spectra[2] = 0.0
+        write_subset(path, name, spectra, ["mp-1", "mp-2", "mp-3", last], ["train"] * 4, start_ev=ENERGY_EV[0])
+    with h5py.File(path, "a") as file:
         for key, structure in (("mp-1", cell), ("mp-2", cell), ("mp-2@Cu_FEFF8L", other)):
-            file.create_dataset(f"structures/{key}", data=structure.to_json(), dtype=text)
+            file.create_dataset(f"structures/{key}", data=structure.to_json(), dtype=h5py.string_dtype())
     return path
 
 

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 from fake_engine import Campaign
+from sentences import tells
 from vasp_runs import MARK, command, engine, go_wrong, make_library, starts, two_titania
 
 from xanesflow.codes.registry import engine_of
@@ -81,19 +82,20 @@ def test_a_chunk_of_vasp_is_computed_corrected_kept_and_holds_nothing_licensed(c
 )
 def test_what_says_nothing_about_a_site_stops_the_chunk_in_a_sentence(campaign, fault, words):
     go_wrong(campaign.marks, SCF=[fault])
-    with pytest.raises(XanesflowError, match=words) as caught:
+    with tells(match=words):
         campaign.run()
-    assert "\n" not in str(caught.value)
     assert starts(campaign.marks) == {"O2Ti SCF": 1} and not campaign.output().exists()
     assert not list(campaign.kept.rglob("*.zip"))
 
 
 def test_without_vasp_or_potcars_one_sentence_says_what_to_set_and_the_other_ways(campaign, monkeypatch):
-    with pytest.raises(
-        XanesflowError, match=r"simulations\.vasp_command is 'srun-5 vasp_std', and there is no program"
-    ) as c:
+    with tells(
+        "srun-5 on the PATH",
+        "FEFF8L",
+        "snakemake inputs",
+        match=r"simulations\.vasp_command is 'srun-5 vasp_std', and there is no program",
+    ):
         campaign.run(command="srun-5 vasp_std")
-    assert "srun-5 on the PATH" in str(c.value) and "FEFF8L" in str(c.value) and "snakemake inputs" in str(c.value)
     monkeypatch.setattr("pymatgen.core.SETTINGS", {})
     with pytest.raises(XanesflowError, match="no library of POTCARs is configured; set PMG_VASP_PSP_DIR") as caught:
         campaign.run()

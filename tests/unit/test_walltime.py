@@ -3,12 +3,13 @@
 import logging
 import os
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
-from fake_engine import Campaign, wait_until
+from fake_engine import Campaign
+from processes import FORK, wait_until
+from sentences import tells
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.running import slurm, walltime
@@ -67,15 +68,16 @@ def test_a_chunk_whose_time_is_nearly_over_keeps_what_is_done_and_the_next_goes_
 def test_a_chunk_that_is_asked_to_end_blames_no_site(tmp_path):
     """As `scancel` does: all processes of the job get the signal, the engine's own among them."""
     campaign = Campaign(tmp_path).write("Ba", "Ca")
-    process = subprocess.Popen(campaign.command(do={"Ca": "wait60"}), stderr=subprocess.PIPE, text=True)
     mark = tmp_path / "marks/Ca 0"
-    wait_until(lambda: mark.exists() and mark.read_text())
-    os.kill(int(mark.read_text().split()[0]), signal.SIGTERM)
-    time.sleep(0.2)
-    process.terminate()
-    _, said = process.communicate(timeout=30)
-    assert process.returncode != 0
-    assert "stops with 1 of 2 sites done, as it was asked to end (SIGTERM)" in said
+    with FORK.Pool(1) as another:
+        chunk = another.apply_async(campaign.run, kwds={"workers": 1, "do": {"Ca": "wait60"}})
+        wait_until(lambda: mark.exists() and mark.read_text())
+        os.kill(int(mark.read_text().split()[0]), signal.SIGTERM)
+        time.sleep(0.2)
+        (process,) = FORK.active_children()
+        process.terminate()
+        with tells("stops with 1 of 2 sites done, as it was asked to end (SIGTERM)"):
+            chunk.get(timeout=30)
     assert campaign.run_again() == {"Ca": 1}
 
 
