@@ -112,12 +112,13 @@ class FakeEngine:
 class Campaign:
     """Structures, tables and folders of a subset that the fake engine computes.
 
-    Materials are perovskites SrCuO3, CaCuO3 ... named `m-sr`, `m-ca` ...; each has one site, atom 1.
+    Materials are perovskites SrCuO3, CaCuO3 ... named `m-sr`, `m-ca` ...; each has the same sites, atom 1 if not told.
     """
 
     folder: Path
     chunks: int = 1
     subset: str = "Cu_FEFF8L"
+    sites: tuple[int, ...] = (1,)
     core_hours: float | None = None  # expected of each site
     only: Path | None = None  # list of the sites to be computed
 
@@ -132,9 +133,10 @@ class Campaign:
         self.chunks = chunks or self.chunks
         element = Subset.parse(self.subset).element
         materials = [describe(f"m-{p.lower()}", perovskite(element, p), symprec=0.01) for p in partners]
-        costs = {(m.material_id, 1): SiteCost(100, self.core_hours) for m in materials} if self.core_hours else None
+        sites = [(material, site) for material in materials for site in self.sites]
+        costs = {(m.material_id, k): SiteCost(100, self.core_hours) for m, k in sites} if self.core_hours else None
         write_structures(self.structures, materials)
-        write_site_table(self.site_table, [(m, 1) for m in materials], chunks=self.chunks, costs=costs)
+        write_site_table(self.site_table, sites, chunks=self.chunks, costs=costs)
         return self
 
     def engine(self, **options: Any) -> FakeEngine:
@@ -155,10 +157,10 @@ class Campaign:
     def kept(self) -> Path:
         return self.output().parent / "kept"
 
-    def run(self, chunk: int = 0, workers: int = 2, *, tried_again: bool = False, **options: Any) -> Path:
+    def run(self, chunk: int = 0, workers: int = 2, **options: Any) -> Path:
         """Compute a chunk as a rule does, whose output Snakemake has deleted before."""
         self.output(chunk).unlink(missing_ok=True)
-        self.simulate(self.engine(**options), chunk, workers, tried_again=tried_again)
+        self.simulate(self.engine(**options), chunk, workers)
         return self.output(chunk)
 
     def run_again(self, chunk: int = 0, workers: int = 2, **options: Any) -> dict[str, int]:
@@ -167,11 +169,11 @@ class Campaign:
         self.run(chunk, workers, **options)
         return self.computed()
 
-    def simulate(self, engine: FakeEngine, chunk: int, workers: int, *, tried_again: bool = False) -> None:
+    def simulate(self, engine: FakeEngine, chunk: int, workers: int) -> None:
         simulate_chunk(
             self.structures, self.site_table, self.output(chunk), self.kept,
             subset=self.subset, chunk=chunk, engine=engine, workers=workers, scratch=self.folder / "scratch",
-            only=self.only, tried_again=tried_again,
+            only=self.only,
         )  # fmt: skip
 
     def computed(self) -> dict[str, int]:

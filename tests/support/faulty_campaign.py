@@ -64,10 +64,6 @@ def write_tables(folder: Path) -> list[tuple[str, int, str]]:
     return [(f"m-{k}", i, f"{5 + k / 100:.4f}_{i}") for k in range(MATERIALS) for i in range(SITES_A_MATERIAL)]
 
 
-def output(folder: Path, chunk: int) -> Path:
-    return campaign(folder).output(chunk)
-
-
 def compute(folder: Path, chunk: int, time_limit: float = HANGS) -> None:
     """Compute a chunk as its rule does."""
     campaign(folder).simulate(FaultyEngine(str(folder / "marks"), time_limit=time_limit), chunk, WORKERS)

@@ -1,5 +1,6 @@
 """The bridge to Lightshow: each part of it is needed today, and is enough."""
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -64,8 +65,6 @@ def test_folders_of_this_machine_do_not_come_in(monkeypatch, tmp_path):
         lightshow = import_lightshow("parameters.vasp")
         vasp = lightshow.VASPParameters(incar=lightshow.Incar.from_default(neutral=True))
     assert vasp._potcar_directory is None
-    import os
-
     assert os.environ["VASP_POTCAR_DIRECTORY"] == str(tmp_path)
 
 

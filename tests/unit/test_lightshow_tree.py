@@ -1,11 +1,8 @@
-"""Whose a file in Lightshow's tree is, and whether a tree has changed."""
-
-import os
-import time
+"""Whose a file in Lightshow's tree is."""
 
 import pytest
 
-from xanesflow.codes.lightshow_tree import folder_state, place_of, run_folder
+from xanesflow.codes.lightshow_tree import place_of, run_folder
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 
@@ -54,27 +51,9 @@ def test_a_run_of_each_theory_has_its_own_folder(theory):
     folder = run_folder("Cu", "mp-390", 12, theory)
     assert folder == f"Cu/mp-390/{theory}-XANES/012_Cu"
     other = {"FEFF": "FEFF8L", "FEFF8L": "FEFF"}[theory]
-    for file, known in (("xmu.dat", "xmu.dat"), ("feff.inp", "feff.inp"), ("run.json", ""), ("deep/xmu.dat", "")):
+    files = dict.fromkeys(("xmu.dat", "feff.inp"), True) | dict.fromkeys(("run.json", "deep/xmu.dat"), False)
+    for file, is_known in (files | {"log1.dat": theory == "FEFF"}).items():
         place = place_of(f"{folder}/{file}", theory)
-        assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", known)
+        assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", file if is_known else "")
         assert (place.material_id, place.site_index, place.element) == ("mp-390", 12, "Cu")
         assert place_of(f"{folder}/{file}", other) is None
-
-
-def test_feffs_own_logs_are_files_of_its_runs_alone():
-    for theory, known in (("FEFF", "log1.dat"), ("FEFF8L", "")):
-        assert place_of(f"{run_folder('Cu', 'mp-390', 12, theory)}/log1.dat", theory).file == known
-
-
-def test_a_folders_state_changes_with_any_file_below_it(tmp_path):
-    deep = tmp_path / "runs/Cu/mp-1/FEFF-XANES/000_Cu"
-    deep.mkdir(parents=True)
-    (deep / "xmu.dat").write_text("1")
-    states = [folder_state(tmp_path / "runs")]
-    assert folder_state(tmp_path / "runs") == states[0]
-    os.utime(deep / "xmu.dat", ns=(0, time.time_ns() + 10**9))
-    states.append(folder_state(tmp_path / "runs"))
-    (deep / "feff.out").write_text("2")
-    states.append(folder_state(tmp_path / "runs"))
-    assert len(set(states)) == 3
-    assert not folder_state(deep / "xmu.dat")

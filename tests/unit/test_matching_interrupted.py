@@ -19,11 +19,8 @@ PARTNERS = ("Sr", "Ca", "Ba")
 
 @pytest.fixture(scope="module")
 def candidates():
-    found = []
-    for partner in PARTNERS:
-        name = f"m-{partner.lower()}"
-        found.append(Candidate(name, "", "Cu", describe(name, perovskite("Cu", partner), symprec=0.01), ((1, 1),)))
-    return found
+    materials = [describe(f"m-{each.lower()}", perovskite("Cu", each), symprec=0.01) for each in PARTNERS]
+    return [Candidate(each.material_id, "", "Cu", each, ((1, 1),)) for each in materials]
 
 
 @pytest.fixture

@@ -71,13 +71,10 @@ def test_sites_without_a_cheap_run_are_predicted_from_the_structure_with_an_erro
         model.predict(spoiled)
 
 
-def test_fewer_than_twenty_pairs_are_refused_in_one_sentence(data):
+def test_fewer_than_twenty_pairs_and_features_without_the_cheap_run_are_refused(data):
     few = only_train_on(data, data.rows("train")[: FEWEST_PAIRS - 1])
     with pytest.raises(XanesflowError, match=r"has 19 training sites .* needs 20; add finished simulations"):
         fit_delta(few, SETTINGS)
-
-
-def test_features_without_the_cheap_run_are_refused(data):
     with pytest.raises(XanesflowError, match=r"features of the structure and then feff, not radial\+feff8l"):
         fit_delta(data, DeltaSettings("feff"))
 

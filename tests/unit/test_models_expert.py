@@ -107,13 +107,11 @@ def _replaced(content, old, new):
         lambda content: (12).to_bytes(8, "little") + b"[1, 2, 3, 4]",
     ],
 )
-def test_a_damaged_or_foreign_file_is_told_by_name(tmp_path, spoil):
+def test_a_damaged_or_foreign_file_is_told_by_name_and_a_missing_one(tmp_path, spoil):
     path = train(tmp_path)[2]
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(XanesflowError, match=r"m\.safetensors"):
         load_checkpoint(path)
-
-
-def test_a_missing_checkpoint_is_told(tmp_path):
+    path.unlink()
     with pytest.raises(XanesflowError, match="cannot be read"):
-        load_checkpoint(tmp_path / "none.safetensors")
+        load_checkpoint(path)

@@ -12,7 +12,7 @@ import pytest
 from feff_runs import bent_chain, layered, perovskite, poscar, rocksalt
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from sentences import tells
 from trained_campaign import START_EV, campaign, model_of, structures_of, train, write_dataset
 
@@ -236,6 +236,11 @@ def test_a_structure_that_cannot_be_used_is_told_in_a_sentence(predictor, tmp_pa
         predictor.predict(structures(tmp_path))
 
 
+def _half_a_model():
+    content = (model_of() / "seed0.safetensors").read_bytes()
+    return content[: len(content) // 2]
+
+
 def _written(path, content):
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -251,27 +256,13 @@ def test_two_different_structures_of_one_name_are_both_left_out_and_the_same_twi
     assert predictor.predict([paths[0], paths[0]])["Cu_FEFF"].ids == ["x_000"]
 
 
-def _other_safetensors(path):
-    save_file({"weight": np.zeros((3, 3))}, path / "m.safetensors")
-    return path / "m.safetensors"
-
-
-def _pickle(path):
-    (path / "m.pt").write_bytes(pickle.dumps({"a": os.system}))
-    return path / "m.pt"
-
-
-def _cut(path):
-    content = (model_of() / "seed0.safetensors").read_bytes()
-    return _written(path / "seed0.safetensors", content[: len(content) // 2])
-
-
 @pytest.mark.parametrize(
     ("models", "words"),
     [
-        (_other_safetensors, ("m.safetensors", "no model of this version")),
-        (_pickle, ("m.pt", "not a model file")),
-        (_cut, ("seed0.safetensors", "damaged")),
+        (lambda path: _written(path / "m.safetensors", save({"w": np.zeros(3)})),
+         ("m.safetensors", "no model of this version")),
+        (lambda path: _written(path / "m.pt", pickle.dumps({"a": os.system})), ("m.pt", "not a model file")),
+        (lambda path: _written(path / "seed0.safetensors", _half_a_model()), ("seed0.safetensors", "damaged")),
         (lambda path: _written(path / "empty.safetensors", b""), ("not a model file",)),
         (lambda _: campaign() / "d.h5", ("an HDF5 file, such as a dataset, not a model",)),
         (lambda path: path / "nowhere", ("There is no model",)),

@@ -17,10 +17,6 @@ from xanesflow.structures.examples import load_examples
 MOST_BYTES = 8 * 2**20
 
 
-def cuprite():
-    return next(each.structure() for each in load_examples() if each.id == "cu2o-cuprite")
-
-
 def test_each_is_whole_and_all_are_small_and_listed():
     assert list(builtin_models()) == ["builtin:Cu_FEFF"]
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MOST_BYTES
@@ -34,7 +30,8 @@ def test_each_is_whole_and_all_are_small_and_listed():
 def test_cuprite_is_predicted_near_what_feff_computes():
     stored = np.load(shared("feff10-reference.npz"))
     at = stored["ids"].tolist().index("cu2o-cuprite_000")
-    found = xanesflow.predict(cuprite(), "builtin:Cu_FEFF")["Cu_FEFF"]
+    cuprite = next(each.structure() for each in load_examples() if each.id == "cu2o-cuprite")
+    found = xanesflow.predict(cuprite, "builtin:Cu_FEFF")["Cu_FEFF"]
     expected = np.interp(found.energy_ev, stored["grid"][at], stored["mu_grid"][at])
     assert spearmanr(found.spectra[0], expected).statistic > 0.95
     assert np.sqrt(np.mean((found.spectra[0] - expected) ** 2)) < 0.1 * expected.mean()

@@ -31,10 +31,12 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr("snakemake.common.APPDIRS", None)
 
-    def say(program, text):
-        lines = ["#!/bin/sh", "while read -r line; do echo \"$line\"; done <<'END'", text, "END"]
-        (folder / program).write_text("\n".join(lines) + "\n")
+    def write(program, script):
+        (folder / program).write_text(f"#!/bin/sh\n{script}\n")
         (folder / program).chmod(0o755)
+
+    def say(program, text):
+        write(program, f"while read -r line; do echo \"$line\"; done <<'END'\n{text}\nEND")
 
     def install(*arguments):
         code, printed = call("profile", "install", "slurm", *arguments, columns=120)
@@ -44,10 +46,7 @@ def cluster(tmp_path, monkeypatch):
 
     say("sinfo", SINFO)
     say("scontrol", CONFIG.format(storage="slurmdbd", age=300))
-    (folder / "sacctmgr").write_text(
-        '#!/bin/sh\ncase "$*" in *associations*) echo chem; echo phys;; *defaultaccount*) echo phys;; esac\n'
-    )
-    (folder / "sacctmgr").chmod(0o755)
+    write("sacctmgr", 'case "$*" in *associations*) echo chem; echo phys;; *defaultaccount*) echo phys;; esac')
     install.say = say
     return install
 

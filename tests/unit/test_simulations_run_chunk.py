@@ -250,14 +250,6 @@ def test_a_program_that_hangs_is_ended_with_its_children_and_tried_again_next_ti
     assert campaign.computed() == {"Sr": 1}
 
 
-def test_a_job_that_is_tried_again_fails_for_killed_sites_and_keeps_the_others(campaign):
-    message = "1 of its sites were killed or ran out of memory; the others are kept, and"
-    with pytest.raises(XanesflowError, match=message):
-        campaign.run(tried_again=True, do={"Sr": "memory", "Ca": "crash"})
-    assert campaign.run_again(tried_again=True) == {"Sr": 1}, "other failures would come again"
-    assert campaign.run_again() == {}
-
-
 FULL = r"Cu_FEFF8L chunk 0: the disk is full.*make room and run again, finished sites are kept\."
 
 

@@ -115,8 +115,6 @@ BAD_RUNS = {
     "negative in the window": ({"xmu_dat": rows_with(lambda r: where(r, lambda e: abs(e - 9) < 1, -0.01))}, "negative"),
     "no spectrum": ({"xmu_dat": None}, "no_output"),
     "no file at all": ({"xmu_dat": None, "feff_out": None, "feff_inp": None}, "no_run"),
-    "not converged": ({"feff_out": run_files(rocksalt(), 0)["feff.out"].replace(b"reached", b"not reached")},
-                      "not_converged"),
 }  # fmt: skip
 
 

@@ -4,19 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from curated_runs import curate
-from fake_engine import Campaign
-from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
+from feff_runs import GRID_START_EV, feff_inp, layered
 from sentences import tells
 
 from xanesflow.codes import registry
 from xanesflow.codes.feff8l.read_run import read_run
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.registry import check_readable
-from xanesflow.codes.run_zip import ChunkWriter, check_record, read_chunk
+from xanesflow.codes.run_zip import check_record
 from xanesflow.core.errors import BadRunError, XanesflowError
-from xanesflow.core.tables import write_rejected
 
 START = GRID_START_EV["Cu"]
 ENERGY = np.arange(START - 5, START + 45, 0.5)
@@ -89,25 +85,3 @@ def test_a_theory_without_reader_is_told(monkeypatch):
     with pytest.raises(XanesflowError, match="cannot read OCEAN runs, only those of EXCITING, FDMNES, FEFF, FEFF8L, "):
         check_readable("OCEAN")
     registry.theory_of.cache_clear(), registry.theories.cache_clear()
-
-
-def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(tmp_path):
-    """Of a chunk as the fake engine left it, with a spectrum put into one run."""
-    campaign = Campaign(tmp_path).write("Sr", "Ca", "Ba")
-    chunk = campaign.run(do={"Ca": "crash", "Ba": "unusable"})
-    with ChunkWriter([tmp_path / "good.zip"]) as writer:
-        for run in read_chunk(chunk, "FEFF8L"):
-            folder = run_folder("Cu", run.material_id, run.site_index, "FEFF8L")
-            files = {"xmu.dat": table().encode(), "feff.inp": feff_inp(perovskite("Cu", "Sr"), 1, "Cu").encode()}
-            for name, content in (files if run.material_id == "m-sr" else run.files).items():
-                writer.add(0, f"{folder}/{name}", content)
-            writer.add_record(0, folder, run.record)
-    write_rejected(tmp_path / "rejected.parquet", [])
-    tables = {"structures": campaign.structures, "site_table": campaign.site_table}
-    given = {"chunks": [tmp_path / "good.zip"], "subset": "Cu_FEFF8L", "rejected": tmp_path / "rejected.parquet"}
-    curated = curate(given | tables, tmp_path)
-    assert curated.material_id == ["m-sr"]
-    assert [(r.material_id, r.site_index, r.reason) for r in curated.rejected] == [
-        ("m-ba", 1, "isolated_atom"), ("m-ca", 1, "engine_failed"),
-    ]  # fmt: skip
-    assert curated.rejected[1].detail == "exit code 3: line 17 | line 18 | line 19"

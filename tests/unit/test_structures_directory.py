@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,7 +194,6 @@ def without_root():
                 path.chmod(0o755)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="permissions of Unix")
 def test_a_file_or_folder_without_permission_is_told(tmp_path):
     with without_root() as (folder, become_another):
         write_files(folder, {"a.cif": "x", "b/POSCAR": GOOD, "c/POSCAR": GOOD})

@@ -187,12 +187,13 @@ def test_a_cif_with_blocks_of_text_beside_its_structure_is_read(tmp_path):
     assert material.formula == "CuO" and "P1" not in material.note
 
 
-def test_files_in_other_encodings_and_line_ends_are_read(tmp_path):
+def test_other_encodings_and_line_ends_charges_and_letters_behind_an_element_are_understood(tmp_path):
     write_files(tmp_path, {
         "a.cif": b"\xef\xbb\xbf# M\xc3\xbcller\r\n" + cif("Cu1 0 0 0").replace("\n", "\r\n").encode(),
         "b.cif": b"# M\xfcller\n" + cif("Cu1 0 0 0").encode(), "c.vasp": "Müller" + GOOD.replace("\n", "\r\n"),
+        "d.cif": cif("M1 Cu2+ 0 0 0", "A O2- .5 .5 .5", columns=SYMBOLS), "e.cif": cif("CuA 0 0 0", "OW1 .5 .5 .5"),
     })  # fmt: skip
-    assert formulas(read(tmp_path)) == {"a": "Cu", "b": "Cu", "c": "CuO"}
+    assert formulas(read(tmp_path)) == {"a": "Cu", "b": "Cu", "c": "CuO", "d": "CuO", "e": "CuO"}
 
 
 @pytest.mark.parametrize(
@@ -216,10 +217,3 @@ def test_what_a_cif_is_not_read_as_written_stands_in_the_note(tmp_path, text, sa
 def test_thirds_with_few_digits_are_no_matter_of_a_note(tmp_path, rows):
     write_files(tmp_path, {"a.cif": cif(*rows, extra="_symmetry_equiv_pos_as_xyz 'x, y, z'")})
     assert read(tmp_path)["a"].note == ""
-
-
-def test_charges_and_letters_behind_an_element_are_understood(tmp_path):
-    write_files(tmp_path, {
-        "a.cif": cif("M1 Cu2+ 0 0 0", "A O2- .5 .5 .5", columns=SYMBOLS), "b.cif": cif("CuA 0 0 0", "OW1 .5 .5 .5"),
-    })  # fmt: skip
-    assert formulas(read(tmp_path)) == {"a": "CuO", "b": "CuO"}

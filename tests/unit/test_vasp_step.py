@@ -27,19 +27,19 @@ class Bench:
     def __init__(self, folder):
         self.folder, self.marks = folder, folder / "marks"
 
-    def scf(self, *faults, **options):
-        made = engine(self.marks, **options)
-        go_wrong(self.marks, SCF=list(faults))
-        place = self.folder / "SCF"
+    def _begin(self, step, faults, options):
+        go_wrong(self.marks, **{step: list(faults)})
+        place = self.folder / step
         place.mkdir()
+        return engine(self.marks, **options), place
+
+    def scf(self, *faults, **options):
+        made, place = self._begin("SCF", faults, options)
         made.shared.write_inputs(place, two_titania(), WHOLE_MATERIAL)
         return made.shared, place
 
     def hole(self, *faults, site=1, ground_state=None, **options):
-        made = engine(self.marks, **options)
-        go_wrong(self.marks, hole=list(faults))
-        place = self.folder / "hole"
-        place.mkdir()
+        made, place = self._begin("hole", faults, options)
         made.take_shared(
             place, {"energy_ev": -51.0, "cutoff_ev": 400.0, "volume_a3": 75.768, "atoms": 6, "potcars": {},
                     **(ground_state or {})}
