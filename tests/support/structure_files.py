@@ -13,12 +13,13 @@ from xanesflow.structures.folder import read_directory
 from xanesflow.structures.material import BadStructure, Material
 
 GOOD = poscar(rocksalt())
-XYZ = "fract_x fract_y fract_z"
+XYZ = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 CUBE = "4 0 0,0 4 0,0 0 4"
 
 
-def cif(*rows: str, columns=f"label {XYZ}", a="4.0", group="P 1", extra="") -> str:
-    return a_cif(f"{NAME} '{group}'\n{extra}", rows, a=a, columns=columns)
+def cif(*rows: str, columns=("_atom_site_label", *XYZ), a="4.0", group="P 1", extra="") -> str:
+    names = " ".join(columns).replace("_atom_site_", "")
+    return a_cif(f"{NAME} '{group}'\n{extra}", rows, a=a, columns=names)
 
 
 def with_symmetry(structure: Structure) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from delta_data import DIMENSIONS, START_EV, eta, world
 from rich.console import Console
+from sentences import tells
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
@@ -70,9 +71,7 @@ def test_chosen_sites_teach_more_than_random_ones():
 
 def test_more_sites_than_there_are_cannot_be_chosen():
     features = np.random.default_rng(0).normal(size=(10, 4))
-    with pytest.raises(
-        XanesflowError, match=r"8 sites cannot be chosen: 7 sites have features .* choose a number from 1 to 7"
-    ):
+    with tells(match=r"8 sites cannot be chosen: 7 sites have features .* choose a number from 1 to 7"):
         choose_sites(features, {"radial": 4}, list("abcdefghij"), 8, done=[0, 1, 2])
 
 

@@ -11,6 +11,8 @@ from xanesflow.report.figures.left_out import draw_examples
 from xanesflow.spectra.rejected_examples import PER_REASON, RejectedExample, choose_examples, spectrum_anyway
 from xanesflow.spectra.store import read_spectra
 
+BOUNDS = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
+
 
 def write(folder, examples, rejected=(), bounds=None):
     """A file of five spectra, and of what was left out."""
@@ -30,12 +32,11 @@ def test_the_worst_of_each_reason_are_kept():
 
 
 def test_examples_and_envelope_come_back_from_the_file(tmp_path):
-    bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
-    write(tmp_path, [example(7)], bounds=bounds)
+    write(tmp_path, [example(7)], bounds=BOUNDS)
     found = read_spectra(tmp_path / "s.h5")
     (one,) = found.examples
     assert (one.material_id, one.reason, one.detail) == ("mp-7", "outside_envelope", example().detail)
-    assert np.array_equal(one.spectrum, example().spectrum) and np.array_equal(found.envelope, bounds)
+    assert np.array_equal(one.spectrum, example().spectrum) and np.array_equal(found.envelope, BOUNDS)
     write(tmp_path, [])
     assert read_spectra(tmp_path / "s.h5").examples == [] and read_spectra(tmp_path / "s.h5").envelope is None
 
@@ -51,9 +52,8 @@ def test_a_refused_run_is_read_as_far_as_it_goes():
 
 
 def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
-    bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
     gaps = RejectedExample("mp-$x^$", 3, "not_converged", "", np.where(np.arange(141) > 50, 7e-4, np.nan))
-    write(tmp_path, [gaps, example(7), example(8)], bounds=bounds)
+    write(tmp_path, [gaps, example(7), example(8)], bounds=BOUNDS)
     draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
     text = (tmp_path / "f.svg").read_text()
     for told in ("not_converged", "outside_envelope", "mp-7_000", "mp-$x^$_003", "3.00 σ", "envelope"):

@@ -93,6 +93,12 @@ def test_one_model_alone_says_that_there_is_nothing_to_compare(part):
     assert "There is nothing to compare" in page and "No simple models" in page and "nan" not in page
 
 
+def test_names_are_escaped(tmp_path):
+    pd.DataFrame([metrics_row("<script>alert(1)</script>", 5.0)]).to_csv(tmp_path / "m.csv", index=False)
+    page = render(models_part=models_part(tmp_path / "m.csv", None, None), comparison=None, together={})
+    assert "<script" not in page and "&lt;script&gt;" in page
+
+
 def test_of_many_results_the_best_of_each_subset_is_drawn():
     etas = {"expert": 5.0, "tuned": 6.0, "linear": float("nan")}
     rows = [

@@ -80,7 +80,6 @@ ONLY_THERE = {
         ["η of all models on all features", "linear regression", "gradient-boosted trees"],
     ),
     "the validation part": ({"part": "val"}, ["a little too good"]),
-    "a small set": ({"n_train": 50}, ["says nothing about a model"]),
     "a universal model": (
         {"models": ("expert", "universal")}, ["UniversalXAS", "<b>universal</b>", "all subsets of a level of theory"]
     ),

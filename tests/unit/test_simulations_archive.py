@@ -68,6 +68,15 @@ def test_a_leading_dot_and_slash_is_no_part_of_a_name(tmp_path, form):
     assert [name for name, _, _ in read(path)] == list(WANTED)
 
 
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_formats_of_all_makers_are_read(tmp_path, form):
+    long_name = f"{'x' * 90}/{'y' * 60}/POSCAR"
+    (tmp_path / "POSCAR").write_bytes(b"one")
+    with tarfile.open(tmp_path / "runs.tar", "w", format=form) as packed:
+        packed.add(tmp_path / "POSCAR", long_name)
+    assert read(tmp_path / "runs.tar") == [(long_name, b"one", "")]
+
+
 def test_an_archive_that_is_not_there_is_told(tmp_path):
     with pytest.raises(XanesflowError, match=r"nowhere\.tar does not exist; set simulations\.archive"):
         read(tmp_path / "nowhere.tar")

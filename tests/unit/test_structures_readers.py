@@ -25,7 +25,7 @@ from structure_files import (
 
 from xanesflow.structures.material import BadStructure
 
-SYMBOLS = f"label type_symbol {XYZ}"
+SYMBOLS = ("_atom_site_label", "_atom_site_type_symbol", *XYZ)
 
 
 # Wyckoff positions of the International Tables, divided by the centring where the cell is primitive.
@@ -77,7 +77,7 @@ def test_what_is_stored_is_the_same_whatever_file_a_crystal_came_from(tmp_path):
 
 
 ONE = ("Cu 0 0 0 1", "O .5 .5 .5 1")
-OCCUPIED = f"label {XYZ} occupancy"
+OCCUPIED = ("_atom_site_label", *XYZ, "_atom_site_occupancy")
 BAD = {
     "empty": ("a.cif", "", "no_structure", "is empty"),
     "blank": ("a/POSCAR", " \n\n", "no_structure", "is empty"),

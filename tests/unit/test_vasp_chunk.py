@@ -1,7 +1,6 @@
 """VASP as the engine of a chunk, by the stand-in: what is kept, what is licensed, and what stops a chunk."""
 
 import json
-import re
 import zipfile
 
 import pytest
@@ -97,9 +96,9 @@ def test_without_vasp_or_potcars_one_sentence_says_what_to_set_and_the_other_way
     ):
         campaign.run(command="srun-5 vasp_std")
     monkeypatch.setattr("pymatgen.core.SETTINGS", {})
-    with pytest.raises(XanesflowError, match="no library of POTCARs is configured; set PMG_VASP_PSP_DIR") as caught:
+    with tells("no library of POTCARs is configured; set PMG_VASP_PSP_DIR", "FEFF8L"):
         campaign.run()
-    assert "FEFF8L" in str(caught.value) and starts(campaign.marks) == {}
+    assert starts(campaign.marks) == {}
 
 
 def test_the_configuration_gives_the_engine_its_options(tmp_path):
@@ -119,9 +118,8 @@ def test_the_configuration_gives_the_engine_its_options(tmp_path):
 
 @pytest.mark.parametrize("tag", ["ENCUT", "LREAL"])
 def test_steps_whose_energies_could_not_be_compared_are_refused_before_anything_runs(tmp_path, tag):
-    with pytest.raises(XanesflowError, match=rf"must give {tag} the same value, not .* and None") as caught:
+    with tells("total energies places the spectrum", match=rf"must give {tag} the same value, not .* and None"):
         engine(tmp_path, inputs={"scf": {tag: 500}})
-    assert re.search("total energies places the spectrum", str(caught.value))
 
 
 def test_only_what_a_step_depends_on_makes_it_be_computed_again(campaign):

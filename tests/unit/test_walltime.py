@@ -11,7 +11,6 @@ from fake_engine import Campaign
 from processes import FORK, wait_until
 from sentences import tells
 
-from xanesflow.core.errors import XanesflowError
 from xanesflow.running import slurm, walltime
 from xanesflow.running.walltime import MARGIN, Limit
 
@@ -55,10 +54,9 @@ def test_a_chunk_whose_time_is_nearly_over_keeps_what_is_done_and_the_next_goes_
     campaign = Campaign(tmp_path).write("Ba", "Ca", "Sr")
     monkeypatch.setenv(walltime.JOB_END, str(int(time.time()) + 5))
     begin = time.monotonic()
-    with pytest.raises(XanesflowError) as caught:
+    with tells("Cu_FEFF8L chunk 0 stops with 1 of 3 sites done, as its time is nearly over"):
         campaign.run(workers=1, do={"Ca": "hang"})
     assert time.monotonic() - begin < 6
-    assert "Cu_FEFF8L chunk 0 stops with 1 of 3 sites done, as its time is nearly over" in str(caught.value)
     assert campaign.computed() == {"Ba": 1, "Ca": 1}  # Sr was not started any more
     assert not campaign.output().exists() and not list((tmp_path / "scratch").iterdir())
     monkeypatch.delenv(walltime.JOB_END)
