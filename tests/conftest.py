@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _folder_of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     SHARED["folder"] = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """A Materials Project on loopback with the materials of materials_project_data.py, and the key to it."""
+    from materials_project_data import documents
+    from materials_project_server import KEY, serving
+
+    monkeypatch.setenv("MP_API_KEY", KEY)
+    with serving(documents()) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

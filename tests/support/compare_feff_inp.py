@@ -50,8 +50,8 @@ def parse_feff_input(text):
     return read
 
 
-def differences(one, other, *, tolerance_a=1e-4):
-    """The kinds of difference, each with both values; atoms may be `tolerance_a` apart."""
+def differences(one, other):
+    """The kinds of difference, each with both values; atoms may be 1e-4 Å apart."""
     both = [(one.absorber, other.absorber)]
     both += [(one.potentials[z], other.potentials[z]) for z in one.potentials.keys() & other.potentials.keys()]
     pairs = {
@@ -60,15 +60,15 @@ def differences(one, other, *, tolerance_a=1e-4):
         "potentials": (set(one.potentials), set(other.potentials)),
         "l_max": ([a.l_max for a, _ in both], [b.l_max for _, b in both]),
         "stoichiometry": ([a.stoichiometry for a, _ in both], [b.stoichiometry for _, b in both]),
-        "cluster": (_unmatched(one, other, tolerance_a), _unmatched(other, one, tolerance_a)),
+        "cluster": (_unmatched(one, other), _unmatched(other, one)),
     }
     return {kind: f"{a} and {b}" for kind, (a, b) in pairs.items() if (a or b if kind == "cluster" else a != b)}
 
 
-def _unmatched(one, other, tolerance_a):
+def _unmatched(one, other):
     """Positions of the atoms of `one` that have no counterpart of their own in `other`."""
     distances, nearest = cKDTree(other.positions_a).query(one.positions_a)
-    good = (distances <= tolerance_a) & (one.atomic_numbers == other.atomic_numbers[nearest])
+    good = (distances <= 1e-4) & (one.atomic_numbers == other.atomic_numbers[nearest])
     shared = Counter(nearest[good].tolist())
     good &= np.array([shared[int(index)] == 1 for index in nearest])
     return one.positions_a[~good].tolist()

@@ -11,24 +11,20 @@ from xanesflow.spectra.curate import curate_spectra
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
 
 
-def import_runs(archive: Path, folder: Path, *, subset: str = "Cu_FEFF", chunks: int = 2, workers: int = 1) -> dict:
+def import_runs(archive: Path, folder: Path, *, subset: str = "Cu_FEFF", chunks: int = 2) -> dict:
     """Import an archive into `folder`; what curation needs of it."""
     tables = {name: folder / f"{name}.parquet" for name in ("structures", "site_table", "rejected")}
     zips = [folder / f"{k:04d}.zip" for k in range(chunks)]
-    import_archive(archive, subset=subset, chunks=zips, **tables, workers=workers)
+    import_archive(archive, subset=subset, chunks=zips, **tables)
     return {"chunks": zips, "subset": subset, **tables}
 
 
 def curate(imported: dict, folder: Path, *, envelope: float | None = None, **options) -> CuratedSpectra:
-    """Curate what `import_runs` imported, to `folder`/spectra.h5 and `folder`/rejected.csv."""
+    """Curate what `import_runs` imported, to `folder`/spectra.h5 and `folder`/rejected.csv; `options` override it."""
     element = imported["subset"].split("_")[0]
-    options = {"energy_start_ev": GRID_START_EV[element], "envelope_sigma": envelope, **options}
-    curate_spectra(
-        **{**imported, "rejected": [imported["rejected"]]},
-        output=folder / "spectra.h5",
-        rejected_csv=folder / "rejected.csv",
-        **options,
-    )
+    given = {**imported, "rejected": [imported["rejected"]], "envelope_sigma": envelope, **options}
+    paths = {"output": folder / "spectra.h5", "rejected_csv": folder / "rejected.csv"}
+    curate_spectra(**given, **paths, energy_start_ev=GRID_START_EV[element])
     return read_spectra(folder / "spectra.h5")
 
 

@@ -1,20 +1,16 @@
-"""An engine of the tests' own: does to a site what the test says, and leaves a mark for each time it was run.
-
-`python fake_engine.py JOB.json` computes one chunk with it, for tests that kill the whole process.
-"""
+"""An engine of the tests' own: does to a site what the test says, and leaves a mark for each time it was run."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Structure
 
+from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.sites import Subset
 from xanesflow.simulations.run_chunk import simulate_chunk
@@ -116,12 +112,13 @@ class FakeEngine:
 class Campaign:
     """Structures, tables and folders of a subset that the fake engine computes.
 
-    Materials are perovskites SrCuO3, CaCuO3 ... named `m-sr`, `m-ca` ...; each has one site, atom 1.
+    Materials are perovskites SrCuO3, CaCuO3 ... named `m-sr`, `m-ca` ...; each has the same sites, atom 1 if not told.
     """
 
     folder: Path
     chunks: int = 1
     subset: str = "Cu_FEFF8L"
+    sites: tuple[int, ...] = (1,)
     core_hours: float | None = None  # expected of each site
     only: Path | None = None  # list of the sites to be computed
 
@@ -136,9 +133,10 @@ class Campaign:
         self.chunks = chunks or self.chunks
         element = Subset.parse(self.subset).element
         materials = [describe(f"m-{p.lower()}", perovskite(element, p), symprec=0.01) for p in partners]
-        costs = {(m.material_id, 1): SiteCost(100, self.core_hours) for m in materials} if self.core_hours else None
+        sites = [(material, site) for material in materials for site in self.sites]
+        costs = {(m.material_id, k): SiteCost(100, self.core_hours) for m, k in sites} if self.core_hours else None
         write_structures(self.structures, materials)
-        write_site_table(self.site_table, [(m, 1) for m in materials], chunks=self.chunks, costs=costs)
+        write_site_table(self.site_table, sites, chunks=self.chunks, costs=costs)
         return self
 
     def engine(self, **options: Any) -> FakeEngine:
@@ -162,21 +160,21 @@ class Campaign:
     def run(self, chunk: int = 0, workers: int = 2, **options: Any) -> Path:
         """Compute a chunk as a rule does, whose output Snakemake has deleted before."""
         self.output(chunk).unlink(missing_ok=True)
-        self._simulate(self.engine(**options), chunk, workers)
+        self.simulate(self.engine(**options), chunk, workers)
         return self.output(chunk)
 
-    def _simulate(self, engine: FakeEngine, chunk: int, workers: int) -> None:
+    def run_again(self, chunk: int = 0, workers: int = 2, **options: Any) -> dict[str, int]:
+        """How often the program is started for each partner when a chunk is computed once more."""
+        self.computed()
+        self.run(chunk, workers, **options)
+        return self.computed()
+
+    def simulate(self, engine: FakeEngine, chunk: int, workers: int) -> None:
         simulate_chunk(
             self.structures, self.site_table, self.output(chunk), self.kept,
             subset=self.subset, chunk=chunk, engine=engine, workers=workers, scratch=self.folder / "scratch",
             only=self.only,
         )  # fmt: skip
-
-    def command(self, *, workers: int = 1, **options: Any) -> list[str]:
-        """What computes chunk 0 in a process of its own."""
-        whole = isinstance(self, WorkingDirectory)
-        job = {"folder": str(self.folder), "whole": whole, "workers": workers, "engine": asdict(self.engine(**options))}
-        return [sys.executable, __file__, json.dumps(job)]
 
     def computed(self) -> dict[str, int]:
         """How often the program was started for each partner, since this was asked last."""
@@ -204,9 +202,6 @@ class WorkingDirectory(Campaign):
         return self.folder / f"results/simulations/{self.subset}/{chunk:04d}.zip"
 
 
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
-    sys.path.insert(0, os.fspath(Path(__file__).parent))
-    given = json.loads(sys.argv[1])
-    kind = WorkingDirectory if given["whole"] else Campaign
-    kind(Path(given["folder"]))._simulate(FakeEngine(**given["engine"]), 0, given["workers"])
+def outcomes(chunk: Path) -> dict[str, str]:
+    """The reason of each material's site in a chunk, or `finished`."""
+    return {run.material_id: run.record.get("reason", run.record["outcome"]) for run in read_chunk(chunk, "FEFF8L")}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from fake_engine import FakeEngine, WorkingDirectory
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.core.errors import FailedRunError
-from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table, write_structures
 
@@ -34,18 +31,8 @@ cat feff.inp feff.inp > xmu.dat
 """
 
 
-@dataclass
-class FaultyEngine:
-    """Faults are files: `faults/<site>` is taken away by the run that it hits, `bad/<site>` stays."""
-
-    folder: str
-    time_limit: float = 60.0
-    theory: str = "FEFF8L"
-    log_name: str = "feff.out"
-    keep: tuple[str, ...] = ("feff.inp", "feff.out", "xmu.dat")
-
-    def settings(self) -> dict[str, Any]:
-        return {"code": "faulty 1"}
+class FaultyEngine(FakeEngine):
+    """Faults are files beside the marks: `faults/<site>` is taken away by the run that it hits, `bad/<site>` stays."""
 
     def write_inputs(self, folder: Path, structure: Structure, site_index: int) -> None:
         name = f"{structure.lattice.a:.4f}_{site_index}"
@@ -53,15 +40,12 @@ class FaultyEngine:
 
     def command(self, folder: Path) -> list[str]:
         name = (folder / "feff.inp").read_text().split()[0]
-        places = {key: f"{self.folder}/{key.lower()}" for key in ("MARKS", "FAULTS", "BAD")}
+        places = {key: Path(self.marks).with_name(key.lower()) for key in ("MARKS", "FAULTS", "BAD")}
         return ["env", f"NAME={name}", *(f"{key}={place}" for key, place in places.items()), "sh", "-c", PROGRAM]
 
-    def validate(self, folder: Path) -> None:
-        if not (folder / "xmu.dat").exists():
-            raise FailedRunError("no_output", "it left no spectrum")
 
-    def record(self, folder: Path) -> dict[str, Any]:
-        return {}
+def campaign(folder: Path) -> WorkingDirectory:
+    return WorkingDirectory(folder, chunks=CHUNKS, subset=SUBSET)
 
 
 def write_tables(folder: Path) -> list[tuple[str, int, str]]:
@@ -73,23 +57,13 @@ def write_tables(folder: Path) -> list[tuple[str, int, str]]:
         cell = Lattice.orthorhombic(5 + k / 100, 5.3, 4.6)
         materials.append(describe(f"m-{k}", Structure(cell, ["Cu"] * 4 + ["O"] * 4, places), symprec=0.01))
     sites = [(material, k) for material in materials for k in range(SITES_A_MATERIAL)]
-    tables = folder / "results/structures"
-    write_structures(tables / f"{SUBSET}.parquet", materials)
-    write_site_table(tables / f"{SUBSET}_sites.parquet", sites, chunks=CHUNKS)
-    for name in ("marks", "faults", "bad", "scratch"):
+    write_structures(campaign(folder).structures, materials)
+    write_site_table(campaign(folder).site_table, sites, chunks=CHUNKS)
+    for name in ("faults", "bad"):
         (folder / name).mkdir()
     return [(f"m-{k}", i, f"{5 + k / 100:.4f}_{i}") for k in range(MATERIALS) for i in range(SITES_A_MATERIAL)]
 
 
-def output(folder: Path, chunk: int) -> Path:
-    return folder / f"results/simulations/{SUBSET}/{chunk:04d}.zip"
-
-
 def compute(folder: Path, chunk: int, time_limit: float = HANGS) -> None:
     """Compute a chunk as its rule does."""
-    tables, zipped = folder / "results/structures", output(folder, chunk)
-    simulate_chunk(
-        tables / f"{SUBSET}.parquet", tables / f"{SUBSET}_sites.parquet", zipped, zipped.parent / "kept",
-        subset=SUBSET, chunk=chunk, engine=FaultyEngine(str(folder), time_limit), workers=WORKERS,
-        scratch=folder / "scratch",
-    )  # fmt: skip
+    campaign(folder).simulate(FaultyEngine(str(folder / "marks"), time_limit=time_limit), chunk, WORKERS)

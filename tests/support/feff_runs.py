@@ -219,6 +219,15 @@ def write_run(
     return run
 
 
+def files_of(material: str, structure: Structure, *sites: int, element: str = "Cu") -> dict[str, bytes]:
+    """POSCAR and good runs of some sites of a material by their path in an archive."""
+    files = {f"{element}/{material}/POSCAR": poscar(structure).encode()}
+    for site in sites:
+        for name, content in run_files(structure, site, element).items():
+            files[f"{element}/{material}/FEFF-XANES/{site:03d}_{element}/{name}"] = content
+    return files
+
+
 def archive_files(element: str = "Cu", materials_number: int = 36, seed: int = 0) -> dict[str, bytes]:
     """All files of an archive by their path; made once, do not change it."""
     return _archive_files(element, materials_number, seed)
@@ -228,10 +237,7 @@ def archive_files(element: str = "Cu", materials_number: int = 36, seed: int = 0
 def _archive_files(element: str, materials_number: int, seed: int) -> dict[str, bytes]:
     files = {}
     for material, structure in materials(element, materials_number, seed).items():
-        files[f"{element}/{material}/POSCAR"] = poscar(structure).encode()
-        for site in absorbers(structure, element):
-            for name, content in run_files(structure, site, element).items():
-                files[f"{element}/{material}/FEFF-XANES/{site:03d}_{element}/{name}"] = content
+        files |= files_of(material, structure, *absorbers(structure, element), element=element)
     return files
 
 

@@ -13,7 +13,18 @@ from pack_archives import tar_bytes, tar_info
 CHAIN = 3000
 """Headers that follow one another, more than Python's calls may be nested."""
 
-HOSTILE_NAMES = ("mp-1\rmp-2", "mp\x1b[2J", "=cmd|' /C calc'!A0", "-1+1", "@sum", "mp 1", "mp-1_", "a" * 200, "mp-1\n")
+HOSTILE_NAMES = (
+    "mp-1\rmp-2",
+    "mp\x1b[2J",
+    "=cmd|' /C calc'!A0",
+    "-1+1",
+    "@sum",
+    "mp 1",
+    "mp-1_",
+    "a" * 200,
+    "mp-1\n",
+    "mp-1\udcff",
+)
 """Names of materials that would break a line, a terminal or a spreadsheet."""
 
 

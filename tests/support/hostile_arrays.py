@@ -35,6 +35,14 @@ def places_of(path: Path) -> tuple[list[str], list[str], list[tuple[str, str]]]:
     return groups, arrays, attributes
 
 
+def _instead(name: str, put: Callable[[h5py.File], object]) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        put(file)
+
+    return change
+
+
 def _replace(name: str, **given: object) -> Callable[[h5py.File], None]:
     def change(file: h5py.File) -> None:
         attributes = dict(file[name].attrs)
@@ -74,33 +82,20 @@ def changes_of_arrays(name: str, old: h5py.Dataset) -> Iterator[tuple[str, Calla
     yield "huge numbers", _replace(name, data=np.full(shape, 1.7e308))
     yield "no numbers", _replace(name, data=np.full(shape, np.nan))
     yield "negative numbers", _replace(name, data=np.full(shape, -(2**62)))
-    yield "references", lambda file: _references(file, name)
-    yield "a group", lambda file: _group_instead(file, name)
-    yield "nothing at all", lambda file: file.__delitem__(name)
-    yield "a file elsewhere", lambda file: _link(file, name, h5py.ExternalLink("/proc/self/environ", "/a"))
-    yield "a fifo elsewhere", lambda file: _link(file, name, h5py.ExternalLink("fifo", "/a"))
-    yield "itself", lambda file: _link(file, name, h5py.SoftLink(f"/{name}"))
-    yield "bytes of another file", lambda file: _external(file, name)
-
-
-def _references(file: h5py.File, name: str) -> None:
-    del file[name]
-    file.create_dataset(name, data=[file.ref] * 3, dtype=h5py.ref_dtype)
-
-
-def _group_instead(file: h5py.File, name: str) -> None:
-    del file[name]
-    file.create_group(name)
-
-
-def _link(file: h5py.File, name: str, link: object) -> None:
-    del file[name]
-    file[name] = link
-
-
-def _external(file: h5py.File, name: str) -> None:
-    del file[name]
-    file.create_dataset(name, shape=(100,), dtype="u1", external=[("/etc/passwd", 0, 100)])
+    yield (
+        "references",
+        _instead(name, lambda file: file.create_dataset(name, data=[file.ref] * 3, dtype=h5py.ref_dtype)),
+    )
+    yield "a group", _instead(name, lambda file: file.create_group(name))
+    yield "nothing at all", _instead(name, lambda _: None)
+    for said, link in {
+        "a file elsewhere": h5py.ExternalLink("/proc/self/environ", "/a"),
+        "a fifo elsewhere": h5py.ExternalLink("fifo", "/a"),
+        "itself": h5py.SoftLink(f"/{name}"),
+    }.items():
+        yield said, _instead(name, lambda file, link=link: file.__setitem__(name, link))
+    passwords = {"shape": (100,), "dtype": "u1", "external": [("/etc/passwd", 0, 100)]}
+    yield "bytes of another file", _instead(name, lambda file: file.create_dataset(name, **passwords))
 
 
 def changes_of_groups(name: str) -> Iterator[tuple[str, Callable[[h5py.File], None]]]:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cif_files import a_cif
 from hostile_texts import DEEP, NUMBERS, nested
 
-_ATOMS = "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
+_NAME, _PLACE = "_space_group_name_H-M_alt", "fract_x fract_y fract_z"
 
 
 def _cif(*, a: str = "4.2", group: str = "P 1", atoms: str = "Cu1 0 0 0\nO1 0.5 0.5 0.5\n", more: str = "") -> str:
-    cell = "".join(
-        f"_cell_length_{axis} {a}\n_cell_angle_{name} 90\n" for axis, name in zip("abc", _ANGLES, strict=True)
-    )
-    return f"data_x\n{cell}_space_group_name_H-M_alt '{group}'\n{more}{_ATOMS}{atoms}"
-
-
-_ANGLES = ("alpha", "beta", "gamma")
+    return a_cif(f"{_NAME} '{group}'\n{more}", [atoms], a=a, columns=f"label {_PLACE}")
 
 
 def hostile_cifs() -> Iterator[tuple[str, str]]:
@@ -44,7 +39,8 @@ def hostile_cifs() -> Iterator[tuple[str, str]]:
     yield "a power of powers", _cif(more="loop_\n_space_group_symop_operation_xyz\nx,y,z+9**9**9\n")
     yield "a loop of 100,000 columns", "data_x\nloop_\n" + "".join(f"_a{n}\n" for n in range(100_000)) + "1 " * 100_000
     yield "100,000 blocks", "".join(f"data_{n}\n_a 1\n" for n in range(100_000))
-    yield "50,000 blocks with atoms", "".join(f"data_{n}\n{_ATOMS}Cu 0 0 0\n" for n in range(50_000))
+    loop = _cif(atoms="Cu 0 0 0\n").partition("loop_")[2]
+    yield "50,000 blocks with atoms", "".join(f"data_{n}\nloop_{loop}" for n in range(50_000))
     yield "nested lists of CIF 2", "#\\#CIF_2.0\ndata_x\n_a " + nested()
     yield "save frames", "data_x\n" + "save_a\n" * 50_000
     yield "a text of 10 MB", "data_x\n_a\n;" + "x" * 10_000_000 + "\n;\n" + _cif()[7:]
@@ -129,14 +125,7 @@ def hostile_vaspruns() -> Iterator[tuple[str, str]]:
 
 
 def _disordered(*rows: str, a: str = "4.2", group: str = "P 1") -> str:
-    cell = "".join(
-        f"_cell_length_{axis} {a}\n_cell_angle_{name} 90\n" for axis, name in zip("abc", _ANGLES, strict=True)
-    )
-    columns = "".join(f"_atom_site_{name}\n" for name in f"label type_symbol {_PLACE} occupancy".split())
-    return f"data_x\n{cell}_space_group_name_H-M_alt '{group}'\nloop_\n{columns}" + "\n".join(rows) + "\n"
-
-
-_PLACE = "fract_x fract_y fract_z"
+    return a_cif(f"{_NAME} '{group}'", rows, a=a, columns=f"label type_symbol {_PLACE} occupancy")
 
 
 def hostile_disorder() -> Iterator[tuple[str, str]]:

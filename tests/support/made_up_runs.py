@@ -53,7 +53,7 @@ def ocean(width_ev: float, *, photons: int = 3, atoms: int = 2) -> dict[str, str
     return files
 
 
-def exciting(width_ev: float, *, atom: int = 1, edge_name: str = "K") -> dict[str, str]:
+def exciting(width_ev: float, *, atom: int | str = 1) -> dict[str, str]:
     volume = rutile().volume / BOHR_A**3
     energy = np.arange(4840, 4920, 0.1)
     values = epsilon2(edge(energy - 4860, width_ev), energy, volume)
@@ -65,7 +65,7 @@ def exciting(width_ev: float, *, atom: int = 1, edge_name: str = "K") -> dict[st
     files = {
         "input.xml": (
             '<input><structure><species speciesfile="Ti.xml"/><species speciesfile="O.xml"/></structure><xs>'
-            f'<BSE xas="true" xasspecies="1" xasatom="{atom}" xasedge="{edge_name}"/></xs></input>'
+            f'<BSE xas="true" xasspecies="1" xasatom="{atom}" xasedge="K"/></xs></input>'
         ),
         "INFO.OUT": "| EXCITING FLUORINE started =\nConvergence targets achieved. Performing final SCF iteration\n",
         "INFOXS.OUT": (

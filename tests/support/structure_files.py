@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from cif_files import NAME, a_cif
 from feff_runs import poscar, rocksalt, rutile
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
@@ -17,10 +18,8 @@ CUBE = "4 0 0,0 4 0,0 0 4"
 
 
 def cif(*rows: str, columns=("_atom_site_label", *XYZ), a="4.0", group="P 1", extra="") -> str:
-    cell = [f"_cell_length_{x} {a}" for x in "abc"] + [f"_cell_angle_{x} 90" for x in ("alpha", "beta", "gamma")]
-    return "\n".join(
-        ["data_x", *cell, f"_symmetry_space_group_name_H-M '{group}'", extra, "loop_", *columns, *rows, ""]
-    )
+    names = " ".join(columns).replace("_atom_site_", "")
+    return a_cif(f"{NAME} '{group}'\n{extra}", rows, a=a, columns=names)
 
 
 def with_symmetry(structure: Structure) -> str:

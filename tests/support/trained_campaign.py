@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 from feff_runs import absorbers, materials
 from made_once import made_once
 from pymatgen.core import Structure
+from subset_groups import write_subset
 
 from xanesflow.config.training_settings import TrainingSettings
-from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.features import get_featurizer
@@ -44,17 +43,10 @@ def write_dataset(path: Path, *, element: str = "Cu", theory: str = "FEFF", weig
     energy = 0.25 * np.arange(141)
     steps = np.arctan(energy - 9 - 2 * np.tanh(values @ rng.normal(size=(values.shape[1], 1)) / 9)) / np.pi + 0.5
     spectra = 1e-3 * (steps + 0.02 * rng.normal(size=(len(values), 1)) * np.exp(-(((energy - 15) / 5) ** 2)))
-    with h5py.File(path, "a") as file:
-        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
-        group = file.create_group(f"{element}_{theory}")
-        group["energy"] = START_EV[element] + energy
-        group["spectra"] = np.maximum(spectra, 0)
-        group["material_id"], group["site_index"], group["split"] = ids, sites, parts
-        group["multiplicity"] = np.ones(len(ids), int)
-        group["features/radial"] = values
-        group["features/radial"].attrs["weights_hash"] = weights_hash or featurizer.weights_hash
-        file.require_group("structures")
-    return path
+    return write_subset(
+        path, f"{element}_{theory}", np.maximum(spectra, 0), ids, parts, start_ev=START_EV[element], site_index=sites,
+        features={"radial": (values, weights_hash or featurizer.weights_hash)},
+    )  # fmt: skip
 
 
 def train(results: Path, dataset: Path, subset: str = "Cu_FEFF", seeds: tuple[int, ...] = (0, 1)) -> Path:

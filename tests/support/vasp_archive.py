@@ -24,18 +24,15 @@ def write_runs(
     material_id: str,
     structure: Structure,
     sites: Sequence[int],
-    *,
-    element: str = "Ti",
     **faults: list[str],
 ) -> Path:
-    """Write a material's POSCAR, its ground state and the core hole of each site; its folder.
+    """Write the POSCAR of a material of titanium, its ground state and the core hole of each site; its folder.
 
     Args:
         tree: the archive.
         material_id: its id.
         structure: the material.
         sites: 0-based indices of the absorbers.
-        element: of the absorbers.
         faults: what goes wrong with SCF and hole, see stand_in_vasp.py.
     """
     aside = tree.with_name(f"{tree.name}-aside")
@@ -44,11 +41,11 @@ def write_runs(
     library = aside / "library"
     if not library.exists():
         make_library(library)
-    folder = tree / element / material_id
+    folder = tree / "Ti" / material_id
     folder.mkdir(parents=True)
     Poscar(structure).write_file(folder / "POSCAR")
     inputs: dict[str, Any] = InputsSection().of("VASP") | SMALL | {"core_hole": {"CH_NEDOS": POINTS}}
-    Vasp(inputs, element).write(folder, structure, list(sites))
+    Vasp(inputs, "Ti").write(folder, structure, list(sites))
     for step in sorted((folder / "VASP").iterdir(), reverse=True):  # SCF first
         titles = (step / "POTCAR.spec").read_text().split()
         texts = [(library / "POT_GGA_PAW_PBE_54" / title / "POTCAR").read_text() for title in titles]

@@ -24,9 +24,9 @@ SMALL: dict[str, Any] = {"supercell": 4.0, "kpoint_length": 8.0, "core_hole": {"
 """Inputs that take no time: what they ask for would mean little."""
 
 
-def make_library(folder: Path, titles: tuple[str, ...] = ("Ti_sv_GW", "O_GW", "Sr_sv_GW")) -> Path:
+def make_library(folder: Path) -> Path:
     """A library of POTCARs in pymatgen's layout. None of it is VASP's."""
-    for title in titles:
+    for title in ("Ti_sv_GW", "O_GW", "Sr_sv_GW"):
         place = folder / "POT_GGA_PAW_PBE_54" / title
         place.mkdir(parents=True)
         element = title.partition("_")[0]

@@ -1,15 +1,15 @@
 """The bridge to Lightshow: each part of it is needed today, and is enough."""
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from compare_feff_inp import differences, parse_feff_input
+from compare_feff_inp import parse_feff_input
 from input_structures import anatase_backwards, cuprite
 
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
-from xanesflow.config.inputs import InputsSection
 from xanesflow.core.errors import XanesflowError
 
 
@@ -27,18 +27,6 @@ def test_pymatgens_own_feff_inp_still_counts_atoms_of_the_cluster(tmp_path):
     assert amounts != {29: 4.0, 8: 2.0}, (
         "the unit cell's stoichiometry is back: xanesflow/codes/feff/write_inputs.py may go"
     )
-
-
-def test_our_feff_inp_differs_from_pymatgens_in_the_stoichiometry_alone(tmp_path):
-    from xanesflow.codes.feff.write_inputs import Feff
-
-    import_lightshow("parameters.feff").FEFFParameters(radius=9.0, spectrum="XANES").write(
-        tmp_path / "theirs", structure_uc=cuprite(), sites=[0]
-    )
-    Feff(InputsSection().of("FEFF"), "Cu").write(tmp_path, cuprite(), [0])
-    theirs = parse_feff_input((tmp_path / "theirs/000_Cu/feff.inp").read_text())
-    ours = parse_feff_input((tmp_path / "FEFF-XANES/000_Cu/feff.inp").read_text())
-    assert differences(ours, theirs).keys() == {"stoichiometry"}
 
 
 def test_lightshows_own_vasp_defaults_still_fail_on_the_moments(tmp_path):
@@ -77,8 +65,6 @@ def test_folders_of_this_machine_do_not_come_in(monkeypatch, tmp_path):
         lightshow = import_lightshow("parameters.vasp")
         vasp = lightshow.VASPParameters(incar=lightshow.Incar.from_default(neutral=True))
     assert vasp._potcar_directory is None
-    import os
-
     assert os.environ["VASP_POTCAR_DIRECTORY"] == str(tmp_path)
 
 

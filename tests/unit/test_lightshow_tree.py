@@ -51,13 +51,9 @@ def test_a_run_of_each_theory_has_its_own_folder(theory):
     folder = run_folder("Cu", "mp-390", 12, theory)
     assert folder == f"Cu/mp-390/{theory}-XANES/012_Cu"
     other = {"FEFF": "FEFF8L", "FEFF8L": "FEFF"}[theory]
-    for file, known in (("xmu.dat", "xmu.dat"), ("feff.inp", "feff.inp"), ("run.json", ""), ("deep/xmu.dat", "")):
+    files = dict.fromkeys(("xmu.dat", "feff.inp"), True) | dict.fromkeys(("run.json", "deep/xmu.dat"), False)
+    for file, is_known in (files | {"log1.dat": theory == "FEFF"}).items():
         place = place_of(f"{folder}/{file}", theory)
-        assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", known)
+        assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", file if is_known else "")
         assert (place.material_id, place.site_index, place.element) == ("mp-390", 12, "Cu")
         assert place_of(f"{folder}/{file}", other) is None
-
-
-def test_feffs_own_logs_are_files_of_its_runs_alone():
-    for theory, known in (("FEFF", "log1.dat"), ("FEFF8L", "")):
-        assert place_of(f"{run_folder('Cu', 'mp-390', 12, theory)}/log1.dat", theory).file == known

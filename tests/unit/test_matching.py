@@ -39,26 +39,38 @@ def spectrum(energy):
     return step(energy) + lines
 
 
-def target(energy, values):
-    inside = (energy > EDGE - 14) & (energy < EDGE + 30)
-    return Target(energy[inside][::2], values[inside][::2], EDGE)
+WHOLE = Curve(ENERGY, spectrum(ENERGY), EDGE)
 
 
-def gaussian(energy, values, sigma):
-    """Brute force convolution on a fine grid."""
-    fine = np.arange(energy[0] - 40, energy[-1] + 40, 0.05)
-    at = np.interp(fine, energy, values)
+def target(values):
+    inside = (ENERGY > EDGE - 14) & (ENERGY < EDGE + 30)
+    return Target(ENERGY[inside][::2], values[inside][::2], EDGE)
+
+
+def gaussian(sigma):
+    """The spectrum after brute force convolution on a fine grid."""
+    fine = np.arange(ENERGY[0] - 40, ENERGY[-1] + 40, 0.05)
+    at = np.interp(fine, ENERGY, spectrum(ENERGY))
     kernel = np.exp(-((np.arange(-400, 401) * 0.05 / sigma) ** 2) / 2)
     padded = np.pad(at, 400, mode="edge")
-    return np.interp(energy, fine, np.convolve(padded, kernel / kernel.sum(), mode="valid"))
+    return np.interp(ENERGY, fine, np.convolve(padded, kernel / kernel.sum(), mode="valid"))
+
+
+def stored():
+    return StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
+
+
+def nickel(folder):
+    """A candidate, its engine and an empty store, and the plan of what is to be computed."""
+    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
+    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", folder, shipped=folder)
+    return candidate, engine, store, plan_spectra([candidate], engine, store)
 
 
 @pytest.mark.parametrize(("shift", "width"), [(0.0, 0.0), (1.25, 1.5), (-3.5, 2.75)])
 def test_shift_and_width_are_recovered(shift, width):
-    values = spectrum(ENERGY)
-    broad = gaussian(ENERGY, values, width) if width else values
-    measured = target(ENERGY, np.interp(ENERGY - shift, ENERGY, broad))
-    found = fit_candidate(measured, Curve(ENERGY, values, EDGE), Bounds((-5, 3)))
+    broad = gaussian(width) if width else spectrum(ENERGY)
+    found = fit_candidate(target(np.interp(ENERGY - shift, ENERGY, broad)), WHOLE, Bounds((-5, 3)))
     assert (found.shift_ev, found.width_ev) == (shift, width)
     assert found.rms < 2e-3
     assert found.spearman > 0.999
@@ -66,37 +78,31 @@ def test_shift_and_width_are_recovered(shift, width):
 
 
 def test_no_scale_is_free():
-    measured = target(ENERGY, 1.2 * spectrum(ENERGY))
-    found = fit_candidate(measured, Curve(ENERGY, spectrum(ENERGY), EDGE), Bounds((-5, 3)))
-    assert found.rms > 0.1
+    assert fit_candidate(target(1.2 * spectrum(ENERGY)), WHOLE, Bounds((-5, 3))).rms > 0.1
 
 
 def test_an_expected_shift_is_kept_to_unless_the_fit_says_otherwise():
     flat = Curve(ENERGY, np.full(len(ENERGY), 0.5), EDGE)
-    found = fit_candidate(target(ENERGY, spectrum(ENERGY)), flat, Bounds((-5, 3), expected_ev=(-1.0, 1.0)))
+    found = fit_candidate(target(spectrum(ENERGY)), flat, Bounds((-5, 3), expected_ev=(-1.0, 1.0)))
     assert found.shift_ev == -1.0  # a flat line fits equally well everywhere
 
 
 def test_a_short_candidate_is_refused():
-    short = ENERGY < EDGE + 10
+    energy = ENERGY[ENERGY < EDGE + 10]
     with pytest.raises(XanesflowError, match="too soon for the measured edge"):
-        fit_candidate(
-            target(ENERGY, spectrum(ENERGY)), Curve(ENERGY[short], spectrum(ENERGY)[short], EDGE), Bounds((-1, 1))
-        )
+        fit_candidate(target(spectrum(ENERGY)), Curve(energy, spectrum(energy), EDGE), Bounds((-1, 1)))
 
 
 def test_the_correction_stretches_and_broadens_more_above_the_edge():
     stretched = SpectrumCorrection(stretch=1.1)
-    energy, values = correct(Curve(ENERGY, spectrum(ENERGY), EDGE), 0.0, stretched)
+    energy, values = correct(WHOLE, 0.0, stretched)
     assert energy[np.argmax(values)] - EDGE == pytest.approx(
         1.1 * (ENERGY[np.argmax(spectrum(ENERGY))] - EDGE), abs=0.1
     )
     rising = SpectrumCorrection(width_at_edge=0.3, width_far=2.0, rise_ev=10.0)
-    energy, values = correct(Curve(ENERGY, spectrum(ENERGY), EDGE), 2.0, rising)
+    energy, values = correct(WHOLE, 2.0, rising)
     far = np.abs(energy - EDGE - 22) < 1  # 2.0 × 2 eV there, far enough from the edge for a plain Gaussian
-    assert values[far] == pytest.approx(
-        np.interp(energy, ENERGY, gaussian(ENERGY, spectrum(ENERGY), 4.0))[far], abs=0.02
-    )
+    assert values[far] == pytest.approx(np.interp(energy, ENERGY, gaussian(4.0))[far], abs=0.02)
 
 
 def test_weights_are_those_that_made_the_choices():
@@ -110,9 +116,10 @@ def test_weights_are_those_that_made_the_choices():
 
 
 def test_measures_are_smaller_for_the_better_candidate():
-    curve = Curve(ENERGY, spectrum(ENERGY), EDGE)
-    good = fit_candidate(target(ENERGY, spectrum(ENERGY)), curve, Bounds((-2, 2)))
-    bad = fit_candidate(target(ENERGY, spectrum(ENERGY)), Curve(ENERGY, step(ENERGY), EDGE), Bounds((-2, 2)))
+    good, bad = (
+        fit_candidate(target(spectrum(ENERGY)), curve, Bounds((-2, 2)))
+        for curve in (WHOLE, Curve(ENERGY, step(ENERGY), EDGE))
+    )
     expected = Expected(0.0, 1.0, 0.0)
     assert all(a <= b for a, b in zip(measures(good, expected), measures(bad, expected), strict=True))
 
@@ -137,7 +144,7 @@ def test_a_background_becomes_a_step_of_one():
 
 
 def test_sites_count_as_often_as_their_atoms():
-    one = StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
+    one = stored()
     other = StoredSpectrum(ENERGY + 1, 3e-3 * spectrum(ENERGY), 3e-3 * step(ENERGY))
     mean = average_sites([one, other], [3, 1])
     at = int(np.argmin(np.abs(mean.energy_ev - 7140)))
@@ -150,7 +157,7 @@ def test_sites_count_as_often_as_their_atoms():
 
 def test_kept_spectra_are_found_again_and_damage_is_survived(tmp_path):
     store = SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path / "none")
-    kept = StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))
+    kept = stored()
     store.put("a" * 32, kept)
     store.put("b" * 32, StoredSpectrum.failed("no potentials"))
     assert store.get("a" * 32).cross_section == pytest.approx(kept.cross_section, rel=1e-6)
@@ -163,7 +170,7 @@ def test_kept_spectra_are_found_again_and_damage_is_survived(tmp_path):
 
 
 def test_a_library_holds_spectra_to_half_precision(tmp_path):
-    spectra = {"k1": StoredSpectrum(ENERGY, 1e-3 * spectrum(ENERGY), 1e-3 * step(ENERGY))}
+    spectra = {"k1": stored()}
     write_library(tmp_path / "FEFF8L.npz", spectra, step_ev=0.25)
     read = read_library(tmp_path / "FEFF8L.npz")["k1"]
     assert read.cross_section == pytest.approx(spectra["k1"].cross_section, abs=1e-6)
@@ -186,9 +193,7 @@ def test_the_name_of_a_spectrum_depends_on_structure_site_and_settings_only():
 
 
 def test_a_missing_spectrum_is_computed_once_and_is_the_shipped_one(tmp_path):
-    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
-    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path)
-    plan = plan_spectra([candidate], engine, store)
+    candidate, engine, store, plan = nickel(tmp_path)
     assert len(plan.missing) == 1
     assert plan.minutes(1) == pytest.approx(5.4 / 60)
     (computed,) = compute_missing(plan, engine, store, workers=1).values()
@@ -207,9 +212,7 @@ def test_a_missing_spectrum_is_computed_once_and_is_the_shipped_one(tmp_path):
     ],
 )
 def test_what_may_work_another_time_is_not_kept(tmp_path, monkeypatch, error, failure):
-    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
-    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path)
-    plan = plan_spectra([candidate], engine, store)
+    candidate, engine, store, plan = nickel(tmp_path)
 
     def fail(*_):
         raise error
@@ -221,10 +224,9 @@ def test_what_may_work_another_time_is_not_kept(tmp_path, monkeypatch, error, fa
 
 
 def test_a_killed_run_is_called_so(tmp_path, monkeypatch):
-    (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
-    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path, shipped=tmp_path)
+    _, engine, store, plan = nickel(tmp_path)
     monkeypatch.setattr(type(engine), "command", lambda *_: ["sh", "-c", "kill -9 $$"])
-    (found,) = compute_missing(plan_spectra([candidate], engine, store), engine, store, workers=1).values()
+    (found,) = compute_missing(plan, engine, store, workers=1).values()
     assert "ended by signal 9; the machine may have run out of memory" in found.failure
 
 

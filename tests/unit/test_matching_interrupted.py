@@ -1,14 +1,12 @@
 """Candidates' spectra survive a match that is killed, and two matches that compute the same ones at once."""
 
-import multiprocessing
-import os
-import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from feff_runs import perovskite
+from processes import FORK, alive, wait_until
 
 from xanesflow.codes import run_engine
 from xanesflow.matching.candidates import Candidate
@@ -17,16 +15,12 @@ from xanesflow.matching.spectrum_store import SpectrumStore
 from xanesflow.structures.material import describe
 
 PARTNERS = ("Sr", "Ca", "Ba")
-FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="module")
 def candidates():
-    found = []
-    for partner in PARTNERS:
-        name = f"m-{partner.lower()}"
-        found.append(Candidate(name, "", "Cu", describe(name, perovskite("Cu", partner), symprec=0.01), ((1, 1),)))
-    return found
+    materials = [describe(f"m-{each.lower()}", perovskite("Cu", each), symprec=0.01) for each in PARTNERS]
+    return [Candidate(each.material_id, "", "Cu", each, ((1, 1),)) for each in materials]
 
 
 @pytest.fixture
@@ -54,24 +48,18 @@ def started(folder):
     return {each: sum(name == each and what != "child" for name, what in names) for each in PARTNERS}
 
 
-def wait_for(path):
-    deadline = time.monotonic() + 60
-    while not (path.is_file() and path.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_killed_match_loses_only_the_site_that_it_was_computing(match, tmp_path):
     process = FORK.Process(target=match, kwargs={"Ba": "hang"})
     process.start()
-    wait_for(tmp_path / "marks/Ba child")
+    child = tmp_path / "marks/Ba child"
+    wait_until(lambda: child.is_file() and child.read_text())
     process.kill()
     process.join()
     spectra = match()
     assert len(spectra) == 3 and not any(each.failure for each in spectra.values())
     assert started(tmp_path) == {"Sr": 1, "Ca": 1, "Ba": 2}
     hanging = int((tmp_path / "marks/Ba 0").read_text().split()[0])
-    assert not _is_running(hanging)
+    wait_until(lambda: not alive(hanging), 10)
     match()
     assert started(tmp_path) == {"Sr": 1, "Ca": 1, "Ba": 2}
 
@@ -90,14 +78,3 @@ def test_two_matches_may_compute_the_same_spectra_at_once(match, tmp_path):
     assert [each.cross_section[0] for each in spectra.values()] == pytest.approx([8970 / 9000] * 3, rel=1e-6)
     kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
     assert sorted(path.stem for path in kept) == sorted(spectra)
-
-
-def _is_running(pid):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.1)
-    return True

@@ -110,7 +110,7 @@ def test_the_same_spectrum_from_every_format(name, tmp_path):
     json.dumps(dict(spectrum.parameters))
 
 
-def test_normalised_files_stay_as_they_are(tmp_path):
+def test_normalised_files_and_what_you_say_is_normalised_stay_as_they_are(tmp_path):
     reference = read_measured(mass(tmp_path / "mu.dat"))[0]
     header = "# Athena data file -- Demeter version 0.9.26\n# Element.symbol: Fe\n#------\n#  energy norm nbkg flat\n"
     path = table(
@@ -122,14 +122,10 @@ def test_normalised_files_stay_as_they_are(tmp_path):
     assert spectrum.normalised == pytest.approx(reference.normalised, abs=1e-7)
     assert spectrum.flattened == pytest.approx(reference.flattened, abs=1e-7)
     assert spectrum.e0_ev == pytest.approx(reference.e0_ev, abs=1e-3)
-
-
-def test_two_columns_are_normalised_if_you_say_so(tmp_path):
-    reference = read_measured(mass(tmp_path / "mu.dat"))[0]
-    path = table(tmp_path / "scan.dat", ENERGY, reference.normalised)
-    spectrum = read_measured(path, Reading(mode="normalised"))[0]
-    assert spectrum.parameters["mode"] == "normalised"
-    assert spectrum.normalised == pytest.approx(reference.normalised, abs=1e-7)
+    two_columns = table(tmp_path / "scan.dat", ENERGY, reference.normalised)
+    asked = read_measured(two_columns, Reading(mode="normalised"))[0]
+    assert asked.parameters["mode"] == "normalised"
+    assert asked.normalised == pytest.approx(reference.normalised, abs=1e-7)
 
 
 def test_what_is_called_normalised_and_is_not_is_refused(tmp_path):

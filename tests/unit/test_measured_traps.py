@@ -23,9 +23,9 @@ def content(data):
     return lambda path: path.write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
-def within(low, high, step=1.0):
+def within(low, high):
     """A table of the made-up spectrum between two energies about its edge."""
-    energy = np.arange(E0 + low, E0 + high, step)
+    energy = np.arange(E0 + low, E0 + high)
     return lambda path: table(path, energy, mu(energy))
 
 
@@ -212,7 +212,7 @@ def test_remarks_on_what_is_poor_but_usable(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("choice", "expected"),
     [
         (Normalisation(e0_ev=9000), "does not hold --e0 9000"),
         (Normalisation(pre=(-100, 50)), "--pre -100:50"),
@@ -221,16 +221,6 @@ def test_remarks_on_what_is_poor_but_usable(tmp_path):
         (Normalisation(element="Zn"), "Zn K edge"),
         (Normalisation(element="Fe", edge="Q9"), "no element with such an edge"),
         (Normalisation(edge="L3"), "near no L3 edge|--element"),
-    ],
-)
-def test_choices_that_cannot_be_met(options, expected, tmp_path):
-    with pytest.raises(XanesflowError, match=expected):
-        read_measured(table(tmp_path / "a.dat", ENERGY, MU), None, options)
-
-
-@pytest.mark.parametrize(
-    ("reading", "expected"),
-    [
         (Reading(columns="energy=1,gold=2"), "not understood at 'gold=2'"),
         (Reading(columns="energy"), "not understood at 'energy'"),
         (Reading(columns="energy=1,mu=7"), "no column '7'"),
@@ -242,6 +232,7 @@ def test_choices_that_cannot_be_met(options, expected, tmp_path):
         (Reading(exclude=((0, 7690),)), "usable points|too few"),
     ],
 )
-def test_readings_that_cannot_be_met(reading, expected, tmp_path):
+def test_choices_that_cannot_be_met(choice, expected, tmp_path):
+    given = (None, choice) if isinstance(choice, Normalisation) else (choice,)
     with pytest.raises(XanesflowError, match=expected):
-        read_measured(table(tmp_path / "a.dat", ENERGY, MU), reading)
+        read_measured(table(tmp_path / "a.dat", ENERGY, MU), *given)

@@ -1,13 +1,10 @@
 """Training from a dataset file, and the checkpoint that comes of it."""
 
 import csv
-import io
-import pickle
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
 from test_models_data import make_dataset
 
 from xanesflow.config.training_settings import TrainingSettings
@@ -61,20 +58,6 @@ def test_a_checkpoint_says_what_it_is_and_where_it_came_from(tmp_path):
         assert word in model.describe()
 
 
-def test_validation_error_of_the_card_is_that_of_its_predictions_in_bohr4(tmp_path):
-    dataset, model, _ = train(tmp_path)
-    data = read_subset(dataset, "Cu_FEFF", "m3gnet")
-    rows = data.rows("val")
-    error = np.mean((model.predict(data.features[rows]) - data.spectra[rows]) ** 2)
-    assert np.isclose(model.card.val_mse, error, rtol=1e-4)
-
-
-def test_training_twice_writes_the_same_weights(tmp_path):
-    paths = [train(tmp_path / name)[2] for name in "ab"]
-    first, second = (load_file(path) for path in paths)
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
 def test_figure_and_history_are_written(tmp_path):
     train(tmp_path, figure=tmp_path / "f.svg", history=tmp_path / "h.csv")
     svg = (tmp_path / "f.svg").read_text()
@@ -105,12 +88,6 @@ def test_a_model_refuses_features_of_another_size_or_that_are_no_numbers(tmp_pat
         model.predict(np.full((2, 3), np.nan))
 
 
-def _saved_by_torch(tensors):
-    file = io.BytesIO()
-    torch.save(tensors, file)
-    return file.getvalue()
-
-
 def _replaced(content, old, new):
     assert old in content
     return content.replace(old, new)
@@ -121,7 +98,6 @@ def _replaced(content, old, new):
     [
         lambda content: b"",
         lambda content: b"not a model at all, but text",
-        lambda content: content[:40],
         lambda content: content[:-4],
         lambda content: content + b"more",
         lambda content: _replaced(content, b'"F32"', b'"F99"'),
@@ -129,17 +105,13 @@ def _replaced(content, old, new):
         lambda content: _replaced(content, b"network.output.bias", b"network.output.hias"),
         lambda content: _replaced(content, b'"best_epoch":', b'"pest_epoch":'),
         lambda content: (12).to_bytes(8, "little") + b"[1, 2, 3, 4]",
-        lambda content: pickle.dumps({"network": "of a pickle"}),
-        lambda content: _saved_by_torch({"network.output.bias": torch.zeros(7)}),
     ],
 )
-def test_a_damaged_or_foreign_file_is_told_by_name(tmp_path, spoil):
+def test_a_damaged_or_foreign_file_is_told_by_name_and_a_missing_one(tmp_path, spoil):
     path = train(tmp_path)[2]
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(XanesflowError, match=r"m\.safetensors"):
         load_checkpoint(path)
-
-
-def test_a_missing_checkpoint_is_told(tmp_path):
+    path.unlink()
     with pytest.raises(XanesflowError, match="cannot be read"):
-        load_checkpoint(tmp_path / "none.safetensors")
+        load_checkpoint(path)

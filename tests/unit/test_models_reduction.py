@@ -13,11 +13,11 @@ from xanesflow.models.network.scaling import Scaling
 SMALL = TrainingSettings(widths=(8,), batch_size=8, dropout=0.1, max_epochs=3, learning_rate=1e-2)
 
 
-def wide(n, d=60, seed=0, rank=3, noise=1e-3):
-    """(n, d) numbers that lie on `rank` axes but for little noise, with a mean that is no part of them."""
-    rng = np.random.default_rng(seed)
-    axes = np.random.default_rng(9).normal(size=(rank, d))
-    return (50 + rng.normal(size=(n, rank)) * [9, 4, 1][:rank] @ axes + noise * rng.normal(size=(n, d))).astype("f4")
+def wide(n):
+    """(n, 60) numbers that lie on three axes but for little noise, with a mean that is no part of them."""
+    rng = np.random.default_rng(0)
+    axes = np.random.default_rng(9).normal(size=(3, 60))
+    return (50 + rng.normal(size=(n, 3)) * [9, 4, 1] @ axes + 1e-3 * rng.normal(size=(n, 60))).astype("f4")
 
 
 def test_the_axes_are_the_eigenvectors_of_the_covariance_that_hold_99_percent():
@@ -60,27 +60,25 @@ def wide_dataset(path, values):
     return path
 
 
+def train(dataset, path, features="soap"):
+    given = {"subsets": ["Cu_FEFF"], "features": features, "settings": SMALL}
+    return train_model("expert", dataset, {SMALL.seed: path}, **given)[0]
+
+
 def test_other_parts_than_the_training_part_change_nothing_of_the_axes(tmp_path):
     models = []
     for name in "ab":
         values = wide(40)
         if name == "b":
             values[28:] *= 7  # validation and test part
-        path = wide_dataset(tmp_path / f"{name}.h5", values)
-        [model] = train_model(
-            "expert", path, {SMALL.seed: tmp_path / f"{name}.st"}, subsets=["Cu_FEFF"], features="soap", settings=SMALL
-        )
-        models.append(model)
+        models.append(train(wide_dataset(tmp_path / f"{name}.h5", values), tmp_path / f"{name}.st"))
     first, second = (model.scaling for model in models)
     assert np.array_equal(first.projection, second.projection)
     assert np.array_equal(first.feature_mean, second.feature_mean)
 
 
 def test_a_checkpoint_keeps_the_axes(tmp_path):
-    path = wide_dataset(tmp_path / "d.h5", wide(40))
-    [model] = train_model(
-        "expert", path, {SMALL.seed: tmp_path / "m.st"}, subsets=["Cu_FEFF"], features="m3gnet+soap", settings=SMALL
-    )
+    model = train(wide_dataset(tmp_path / "d.h5", wide(40)), tmp_path / "m.st", "m3gnet+soap")
     loaded = load_checkpoint(tmp_path / "m.st")
     values = np.c_[np.ones((40, 3)), wide(40)]
     assert loaded.scaling.projection.shape == (63, 3 + principal_axes(wide(40)[:28]).shape[1])

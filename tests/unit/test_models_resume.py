@@ -5,9 +5,8 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from test_models_data import change, make_dataset
-from test_models_training import arrays, small
+from test_models_training import arrays, same_weights, small
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.models.network.checkpoint import load_checkpoint
@@ -21,6 +20,12 @@ SETTINGS = TrainingSettings(widths=(8,), batch_size=8, max_epochs=4, learning_ra
 
 class Killed(BaseException):
     """What no handler of ours catches, as a signal that ends the process."""
+
+
+def train(settings, seeds, report=None, *, saved=None, depends_on=(), every=0):
+    """Train networks, whose state is saved in a folder."""
+    saved = saved and SavedTraining(saved, dict(depends_on), every=every)
+    return train_networks(TRAIN, VAL, settings, seeds, report, saved=saved)
 
 
 def kill_at(number):
@@ -42,33 +47,25 @@ def kill_at(number):
 def test_after_an_interruption_the_result_is_the_same_bit_by_bit(tmp_path, choice, at):
     settings, seeds = small(**{"dropout": 0.3, "max_epochs": 12, **choice}), [0, 3]
     path = tmp_path / "training_seed0.safetensors"
-    expected = train_networks(TRAIN, VAL, settings, seeds)
+    expected = train(settings, seeds)
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, settings, seeds, kill_at(at), saved=SavedTraining(tmp_path, {"a": 1}, every=0))
+        train(settings, seeds, kill_at(at), saved=tmp_path)
     assert path.exists()
     seen = []
-    found = train_networks(
-        TRAIN,
-        VAL,
-        settings,
-        seeds,
-        lambda epoch, rate: seen.append(epoch),
-        saved=SavedTraining(tmp_path, {"a": 1}, every=0),
-    )
+    found = train(settings, seeds, lambda epoch, rate: seen.append(epoch), saved=tmp_path)
     assert seen[0].number == at, "the epochs before are not trained again"
     assert not path.exists()
     for one, other in zip(expected, found, strict=True):
         without_time = [[(e.number, e.train_loss, e.val_loss, e.best) for e in t.epochs] for t in (one, other)]
         assert without_time[0] == without_time[1]
         assert one.range_test == other.range_test and one.learning_rate == other.learning_rate
-        for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True):
-            assert torch.equal(a, b)
+        assert same_weights(one, other)
 
 
 def test_of_seeds_in_several_threads_those_that_were_done_are_not_trained_again(tmp_path):
     settings = small(dropout=0.3, widths=(12, 8), patience=2, max_epochs=60, learning_rate=3e-2, threads=3)
     seeds = [0, 5, 7]
-    expected = train_networks(TRAIN, VAL, settings, seeds)
+    expected = train(settings, seeds)
     last = {training.settings.seed: len(training.epochs) for training in expected}
     longest = max(last, key=last.get)
     assert min(last.values()) < last[longest], "nothing is tested if all stop at once"
@@ -83,44 +80,30 @@ def test_of_seeds_in_several_threads_those_that_were_done_are_not_trained_again(
             raise Killed
 
     with pytest.raises(Killed):
-        train_networks(
-            TRAIN, VAL, settings, seeds, kill_when_others_are_done, saved=SavedTraining(tmp_path, {}, every=0)
-        )
+        train(settings, seeds, kill_when_others_are_done, saved=tmp_path)
     seen = []
-    found = train_networks(
-        TRAIN,
-        VAL,
-        settings,
-        seeds,
-        lambda epoch, rate: seen.append(epoch.seed),
-        saved=SavedTraining(tmp_path, {}, every=0),
-    )
+    found = train(settings, seeds, lambda epoch, rate: seen.append(epoch.seed), saved=tmp_path)
     assert seen == [longest], "only its last epoch was lost"
     assert not list(tmp_path.iterdir())
-    for one, other in zip(expected, found, strict=True):
-        for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True):
-            assert torch.equal(a, b)
+    assert all(map(same_weights, expected, found))
 
 
 @pytest.mark.parametrize("what", ["another training", "damaged", "cut short"])
 def test_a_state_that_does_not_fit_is_passed_over(tmp_path, what, caplog):
     path, settings = tmp_path / "training_seed0.safetensors", small(max_epochs=4)
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, settings, [0], kill_at(3), saved=SavedTraining(tmp_path, {"a": 1}, every=0))
-    depends_on = {"a": 1}
-    if what == "another training":
-        depends_on = {"a": 2}
-    else:
+        train(settings, [0], kill_at(3), saved=tmp_path)
+    if what != "another training":
         path.write_bytes(b"no state" if what == "damaged" else path.read_bytes()[:-9])
     with caplog.at_level("INFO"):
-        found = train_networks(TRAIN, VAL, settings, [0], saved=SavedTraining(tmp_path, depends_on))
+        found = train(settings, [0], saved=tmp_path, depends_on={"a": 2} if what == "another training" else {})
     assert len(found[0].epochs) == 4
     assert ("another training" if what == "another training" else "begins anew") in caplog.text
 
 
 def test_a_state_is_written_at_most_every_so_often(tmp_path):
     with pytest.raises(Killed):
-        train_networks(TRAIN, VAL, small(), [0], kill_at(3), saved=SavedTraining(tmp_path, {}, every=3600))
+        train(small(), [0], kill_at(3), saved=tmp_path, every=3600)
     assert not list(tmp_path.iterdir())
 
 
@@ -133,20 +116,20 @@ def test_another_seed_or_other_data_train_only_what_they_change(tmp_path, caplog
     dataset = make_dataset(tmp_path / "d.h5")
     outputs = {seed: tmp_path / f"seed{seed}.safetensors" for seed in (0, 1)}
 
-    def train(seeds=(0, 1), settings=SETTINGS):
+    def kept(seeds=(0, 1), settings=SETTINGS):
         caplog.clear()
         given = {seed: outputs.setdefault(seed, tmp_path / f"seed{seed}.safetensors") for seed in seeds}
         models = train_model("expert", dataset, given, subsets=["Cu_FEFF"], features="m3gnet", settings=settings)
         assert [model.card.seed for model in models] == list(seeds)
         return caplog.text.count(": kept")
 
-    assert train() == 0
+    assert kept() == 0
     before = digests(outputs)
-    assert train(seeds=(0, 1, 4)) == 2
+    assert kept(seeds=(0, 1, 4)) == 2
     assert {seed: digests(outputs)[seed] for seed in (0, 1)} == before
-    assert train(settings=TrainingSettings(**{**SETTINGS.as_dict(), "dropout": 0.1, "widths": (8,)})) == 0
+    assert kept(settings=TrainingSettings(**{**SETTINGS.as_dict(), "dropout": 0.1, "widths": (8,)})) == 0
     outputs[0].write_bytes(b"damaged")
-    assert train(seeds=(0, 4)) == 1
+    assert kept(seeds=(0, 4)) == 1
     change(dataset, "Cu_FEFF/spectra", np.full((40, 7), 2e-3))
-    assert train() == 0
+    assert kept() == 0
     assert load_checkpoint(outputs[1]).card.history[-1][0] == 4

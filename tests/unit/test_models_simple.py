@@ -16,16 +16,31 @@ from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.models.simple_models import PENALTIES, fit_linear, fit_trees
 
 
-def parts(n=80, k=4, seed=0, noise=0.0):
-    """Training and validation part of a linear law with 9 energies, and its coefficients."""
-    rng = np.random.default_rng(seed)
-    weights, inputs = rng.normal(size=(k, 9)), rng.normal(size=(n, k))
-    spectra = 5 + inputs @ weights + noise * rng.normal(size=(n, 9))
-    return (inputs[:60], spectra[:60]), (inputs[60:], spectra[60:]), weights
+def parts(k=4, noise=0.0):
+    """Training and validation part of a linear law with 9 energies."""
+    rng = np.random.default_rng(0)
+    weights, inputs = rng.normal(size=(k, 9)), rng.normal(size=(80, k))
+    spectra = 5 + inputs @ weights + noise * rng.normal(size=(80, 9))
+    return (inputs[:60], spectra[:60]), (inputs[60:], spectra[60:])
+
+
+def ridge(train, inputs, penalty):
+    """Ridge regression by its normal equations."""
+    origin, mean = train[0].mean(axis=0), train[1].mean(axis=0)
+    centred = train[0] - origin
+    normal = centred.T @ centred + penalty * 60 * np.eye(50)
+    return (inputs - origin) @ np.linalg.solve(normal, centred.T @ (train[1] - mean)) + mean
+
+
+def predicted(dataset, folder, **options):
+    """What a simple model predicts of Cu_FEFF, read from its file."""
+    given = {"model": "linear", "features": "m3gnet", "subset": "Cu_FEFF", **options}
+    predict_simple_models(dataset, folder / "p.h5", **given)
+    return read_predictions(folder / "p.h5")
 
 
 def test_without_a_penalty_linear_is_least_squares():
-    train, val, _ = parts()
+    train, val = parts()
     fitted = fit_linear(train, val)
     with_one = np.c_[train[0], np.ones(60)]
     wanted, *_ = np.linalg.lstsq(with_one, train[1], rcond=None)
@@ -33,29 +48,13 @@ def test_without_a_penalty_linear_is_least_squares():
     assert np.allclose(fitted.predict(val[0]), np.c_[val[0], np.ones(20)] @ wanted, atol=1e-10)
 
 
-def test_with_a_penalty_linear_solves_the_normal_equations_of_ridge_regression():
-    train, val, _ = parts(k=50, noise=3.0)
+def test_with_a_penalty_linear_is_ridge_regression_with_the_best_one_of_the_validation_part():
+    train, val = parts(k=50, noise=3.0)
     fitted = fit_linear(train, val)
     penalty = fitted.settings["penalty"]
     assert penalty > 0, "nearly as many inputs as spectra, and much noise"
-    origin, mean = train[0].mean(axis=0), train[1].mean(axis=0)
-    centred = train[0] - origin
-    normal = centred.T @ centred + penalty * 60 * np.eye(50)
-    wanted = (val[0] - origin) @ np.linalg.solve(normal, centred.T @ (train[1] - mean)) + mean
-    assert np.allclose(fitted.predict(val[0]), wanted, atol=1e-8)
-
-
-def test_the_penalty_is_the_best_one_of_the_validation_part():
-    train, val, _ = parts(k=50, noise=3.0)
-    chosen = fit_linear(train, val)
-
-    def error(penalty):
-        centred = train[0] - train[0].mean(axis=0)
-        normal = centred.T @ centred + penalty * 60 * np.eye(50)
-        weights = np.linalg.solve(normal, centred.T @ (train[1] - train[1].mean(axis=0)))
-        return np.mean(((val[0] - train[0].mean(axis=0)) @ weights + train[1].mean(axis=0) - val[1]) ** 2)
-
-    assert chosen.settings["penalty"] == min(PENALTIES, key=error)
+    assert np.allclose(fitted.predict(val[0]), ridge(train, val[0], penalty), atol=1e-8)
+    assert penalty == min(PENALTIES, key=lambda each: np.mean((ridge(train, val[0], each) - val[1]) ** 2))
 
 
 def test_trees_find_a_step_that_no_line_can_follow():
@@ -72,9 +71,10 @@ def test_trees_find_a_step_that_no_line_can_follow():
 @pytest.mark.parametrize("model", ["linear", "trees"])
 def test_a_simple_model_writes_the_prediction_file_of_a_model(tmp_path, model):
     path = make_dataset(tmp_path / "d.h5")
-    output = tmp_path / "p.h5"
-    predict_simple_models(path, output, model=model, features="m3gnet+chgnet", subset="Cu_FEFF", config_json="{}")
-    found = read_predictions(output)
+    found, output = (
+        predicted(path, tmp_path, model=model, features="m3gnet+chgnet", config_json="{}"),
+        tmp_path / "p.h5",
+    )
     assert (found.model, found.features, found.part, found.seeds) == (model, "m3gnet+chgnet", "test", [0])
     assert found.predictions.shape == (6, 7) and found.by_seed.shape == (1, 6, 7) and found.n_train == 28
     with h5py.File(path) as file, h5py.File(output) as written:
@@ -97,43 +97,36 @@ def test_test_spectra_and_features_change_nothing_of_a_simple_model(tmp_path, mo
             with h5py.File(path) as file:
                 spectra = file["Cu_FEFF/spectra"][:]
             change(path, "Cu_FEFF/spectra", np.r_[spectra[:34], 7 * spectra[34:]])
-        output = tmp_path / f"{name}_p.h5"
-        predict_simple_models(path, output, model=model, features="soap", subset="Cu_FEFF", part="val")
-        predictions.append(read_predictions(output).predictions)
+        predictions.append(predicted(path, tmp_path, model=model, features="soap", part="val").predictions)
     assert np.array_equal(*predictions)
 
 
 @pytest.mark.parametrize("model", ["linear", "trees"])
 def test_twelve_spectra_a_constant_spectrum_and_a_constant_feature_are_borne(tmp_path, model):
     path = make_dataset(tmp_path / "d.h5", n=12, split=["train"] * 8 + ["val"] * 2 + ["test"] * 2)
-    output = tmp_path / "p.h5"
-    predict_simple_models(path, output, model=model, features="m3gnet", subset="Cu_FEFF")
-    assert np.isfinite(read_predictions(output).predictions).all()
+    assert np.isfinite(predicted(path, tmp_path, model=model).predictions).all()
     with h5py.File(path) as file:
         features = file["Cu_FEFF/features/m3gnet"][:]
     change(path, "Cu_FEFF/features/m3gnet", np.c_[np.full(12, 0.1), features[:, 1:]].astype("f4"))
-    predict_simple_models(path, output, model=model, features="m3gnet", subset="Cu_FEFF")
-    assert np.isfinite(read_predictions(output).predictions).all()
+    assert np.isfinite(predicted(path, tmp_path, model=model).predictions).all()
     change(path, "Cu_FEFF/spectra", np.full((12, 7), 2e-3))
-    predict_simple_models(path, output, model=model, features="m3gnet", subset="Cu_FEFF")
-    assert np.allclose(read_predictions(output).predictions, 2e-3, rtol=1e-9)
+    assert np.allclose(predicted(path, tmp_path, model=model).predictions, 2e-3, rtol=1e-9)
 
 
 @pytest.mark.parametrize("model", ["linear", "trees"])
 def test_a_part_without_spectra_gives_an_empty_file_and_a_warning(tmp_path, caplog, model):
     path = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * 10)
     with caplog.at_level(logging.WARNING):
-        predict_simple_models(path, tmp_path / "p.h5", model=model, features="m3gnet", subset="Cu_FEFF")
+        assert predicted(path, tmp_path, model=model).predictions.shape == (0, 7)
     assert "no spectrum in its test part" in caplog.text
-    assert read_predictions(tmp_path / "p.h5").predictions.shape == (0, 7)
 
 
 def test_bad_data_are_told_in_a_sentence_and_nothing_is_written(tmp_path):
-    path, output = make_dataset(tmp_path / "d.h5", split=["train"] * 40), tmp_path / "p.h5"
+    path = make_dataset(tmp_path / "d.h5", split=["train"] * 40)
     with pytest.raises(XanesflowError, match=r"Cu_FEFF .*too few spectra .*train 40, val 0"):
-        predict_simple_models(path, output, model="linear", features="m3gnet", subset="Cu_FEFF")
+        predicted(path, tmp_path)
     path = make_dataset(tmp_path / "d.h5")
     change(path, "Cu_FEFF/features/m3gnet", np.full((40, 3), np.nan, dtype="f4"))
     with pytest.raises(XanesflowError, match=r"m3gnet features of mp-0_000 .* no finite numbers"):
-        predict_simple_models(path, output, model="trees", features="m3gnet", subset="Cu_FEFF")
-    assert not output.exists()
+        predicted(path, tmp_path, model="trees")
+    assert not (tmp_path / "p.h5").exists()

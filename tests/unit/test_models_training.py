@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from sentences import tells
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
@@ -30,6 +31,12 @@ def small(**changes):
 
 def train_network(train, val, settings, report=None, *, start=None):
     return train_networks(train, val, settings, [settings.seed], report, starts=None if start is None else [start])[0]
+
+
+def same_weights(one, other):
+    """Whether two trainings ended with the same weights, bit by bit."""
+    pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_network_is_what_numpy_computes_from_its_weights():
@@ -72,20 +79,14 @@ def test_each_row_comes_once_and_no_batch_has_a_single_one(n, sizes):
     assert sorted(torch.cat(drawn).tolist()) == list(range(n))
 
 
-def test_training_works_where_one_spectrum_is_left_over():
-    result = train_network(arrays(33), arrays(5, seed=1), small(max_epochs=2))
-    assert len(result.epochs) == 2
-
-
 def test_same_seed_same_weights_bit_by_bit_and_other_seed_others():
     first, again, other = (
         train_network(arrays(50), arrays(9, seed=1), small(max_epochs=4, dropout=0.5, learning_rate=None, seed=s))
         for s in (3, 3, 4)
     )
-    pairs = list(zip(first.network.state_dict().values(), again.network.state_dict().values(), strict=True))
-    assert all(torch.equal(a, b) for a, b in pairs)
+    assert same_weights(first, again)
     assert first.range_test == again.range_test
-    assert not torch.equal(first.network.output.weight, other.network.output.weight)
+    assert not same_weights(first, other)
 
 
 def test_training_leaves_random_state_and_threads_as_they_were():
@@ -118,20 +119,10 @@ def test_learnable_data_are_learned():
     assert baseline / np.median(((outputs - val[1]) ** 2).mean(axis=1)) > 50
 
 
-def test_report_is_called_for_each_epoch_with_best_and_rate():
-    seen = []
-    train_network(arrays(20), arrays(5, seed=1), small(max_epochs=3), lambda epoch, rate: seen.append((epoch, rate)))
-    assert [epoch.number for epoch, _ in seen] == [1, 2, 3]
-    assert {rate for _, rate in seen} == {1e-2}
-    assert all(epoch.best <= epoch.number for epoch, _ in seen)
-
-
 def test_a_loss_that_is_no_number_names_epoch_rate_and_remedy():
     features, spectra = arrays(20)
     spectra[3, 2] = np.float32(3e38)
-    with pytest.raises(
-        XanesflowError, match=r"epoch 1 of seed 0 with learning rate 0\.01; .* smaller `models.learning_rate`"
-    ):
+    with tells(match=r"epoch 1 of seed 0 with learning rate 0\.01; .* smaller `models.learning_rate`"):
         train_network((features, spectra), arrays(5, seed=1), small())
 
 

@@ -5,14 +5,20 @@ import json
 import made_up_runs as made_up
 import numpy as np
 import pytest
+from command_line import call
 from curated_runs import curate, import_runs
+from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp.inputs import Poscar
+from sentences import tells
 from shared_data import shared
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.codes.common_scale import CommonProcessing, RawSpectrum, tabulated_jump, to_common_scale
+from xanesflow.codes.fdmnes.read_run import _name_of_site, read_absorber
+from xanesflow.codes.ocean import read_run as ocean
+from xanesflow.codes.ocean.read_input import read_input
 from xanesflow.codes.polarisations import site_rotations, weights_of
+from xanesflow.codes.run_description import read_files
+from xanesflow.codes.xspectra.read_run import average, check_files
 from xanesflow.core.errors import BadRunError, XanesflowError
 
 KIND = {
@@ -25,9 +31,17 @@ WIDTH = 0.89
 
 
 def check(*arguments):
-    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["check", *map(str, arguments)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output
+    return call("check", *arguments, columns=120)
+
+
+def encoded(files):
+    return {name: text.encode() for name, text in files.items()}
+
+
+def ocean_average(files, structure=None, element="Ti"):
+    """The mean of OCEAN's spectra at the first site."""
+    _, spectra, given = ocean.check_files(files, element=element)
+    return ocean.average(spectra, given, element, structure, 0)
 
 
 def tree(folder, theory, files):
@@ -85,10 +99,6 @@ def test_json_says_all_of_each_run():
 
 def test_the_size_of_real_spectra_is_the_tabulated_jump():
     """Where the runs reach far enough: XSpectra's file is in bohr², FDMNES's in Mbarn of all equivalent atoms."""
-    from xanesflow.codes.fdmnes.read_run import read_absorber
-    from xanesflow.codes.ocean.read_run import average, check_files
-    from xanesflow.codes.run_description import read_files
-
     table = np.loadtxt(shared("codes/xspectra/NiO_Ni_K/NiO.xspectra_dip.dat"))
     inside = (table[:, 0] > 5) & (table[:, 0] < 35)
     assert table[inside, 1].mean() == pytest.approx(tabulated_jump("Ni")[1], rel=0.05)
@@ -96,20 +106,15 @@ def test_the_size_of_real_spectra_is_the_tabulated_jump():
         raw = read_absorber(read_files(shared(f"codes/fdmnes/{name}"), ("*.txt",)), absorber)
         far = raw.energy_ev > tabulated_jump(absorber)[0] + 10
         assert raw.cross_section[far].mean() == pytest.approx(tabulated_jump(absorber)[1], rel=0.15)
-    _, spectra, given = check_files(read_files(shared("codes/ocean/Cu_K"), ("*",)), element="Cu")
-    raw = average(spectra, given, "Cu", None, 0)
+    raw = ocean_average(read_files(shared("codes/ocean/Cu_K"), ("*",)), element="Cu")
     inside = (raw.energy_ev > 5) & (raw.energy_ev < 35)
     assert raw.cross_section[inside].mean() == pytest.approx(tabulated_jump("Cu")[1], rel=0.15)
 
 
 def test_the_nine_columns_of_ocean_give_the_tabulated_jump_above_their_edge():
     """OCEAN 3 places the edge of this run at 18 eV; its own cross section lacks the energy of the edge as a factor."""
-    from xanesflow.codes.ocean.read_run import average, check_files
-    from xanesflow.codes.run_description import read_files
-
     folder = shared("codes/ocean/Cu_dipole_quadrupole")
-    _, spectra, given = check_files(read_files(folder, ("*",)), element="Cu")
-    raw = average(spectra, given, "Cu", None, 0)
+    raw = ocean_average(read_files(folder, ("*",)), element="Cu")
     edge, jump = tabulated_jump("Cu")
     start = raw.energy_ev[np.argmax(raw.cross_section > jump / 2)]
     assert start == pytest.approx(18, abs=1)
@@ -184,19 +189,10 @@ def test_a_run_that_is_not_whole_is_refused_in_the_tree(theory, files, reason, s
 
 
 def test_the_direction_of_a_photon_is_read_or_unknown():
-    from xanesflow.codes.ocean.read_input import read_input
-
     given = {"photon1": b"dipole\ncartesian 0 3 4\nend", "photon2": b"quad\ncartesian 0 0 0\nend", "photon3": b"dipole"}
     assert [each.text for each in read_input(given).photons.values()] == [
         "0 3 4", "an unknown direction with quadrupole terms", "an unknown direction",
     ]  # fmt: skip
-
-
-def ocean_average(files, structure=None, site_index=0):
-    from xanesflow.codes.ocean.read_run import average, check_files
-
-    _, spectra, given = check_files(encoded(files), element="Ti")
-    return average(spectra, given, "Ti", structure, site_index)
 
 
 def test_absolute_energies_of_ocean_give_the_same_cross_section():
@@ -212,7 +208,7 @@ def test_absolute_energies_of_ocean_give_the_same_cross_section():
         if "absspct" in name else text
         for name, text in relative.items()
     }  # fmt: skip
-    one, other = ocean_average(relative), ocean_average(absolute)
+    one, other = ocean_average(encoded(relative)), ocean_average(encoded(absolute))
     assert other.energy_ev - one.energy_ev == pytest.approx(tabulated_jump("Ti")[0], abs=1e-4)
     assert other.cross_section == pytest.approx(one.cross_section, rel=1e-6)
     assert one.zero == "an edge of OCEAN's own" and other.zero == "the edge that OCEAN was given"
@@ -221,14 +217,13 @@ def test_absolute_energies_of_ocean_give_the_same_cross_section():
 def test_a_width_that_no_file_names_is_refused():
     without = {k: v.replace("gam=", "") if "absspct" in k else v for k, v in made_up.ocean(WIDTH).items()}
     with pytest.raises(BadRunError, match=r"header of CNBSE/absspct_Ti.0001_1s_01 does not name the width"):
-        ocean_average(without)
-    from xanesflow.codes.fdmnes.read_run import read_absorber
-
+        ocean_average(encoded(without))
     files = made_up.fdmnes(WIDTH)
     files["Ti_bav.txt"] = files["Ti_bav.txt"].replace("Gamma_hole", "Hole")
-    with pytest.raises(BadRunError, match=r"does not name the width that Ti_conv.txt has \(Gamma_hole\)") as caught:
+    with tells(
+        match=r"does not name the width that Ti_conv.txt has \(Gamma_hole\)", reason="unreadable", error=BadRunError
+    ):
         read_absorber(encoded(files), "Ti")
-    assert caught.value.reason == "unreadable"
 
 
 def test_a_spectrum_of_ocean_without_an_atom_in_its_name_is_not_taken_for_several_sites():
@@ -236,48 +231,46 @@ def test_a_spectrum_of_ocean_without_an_atom_in_its_name_is_not_taken_for_severa
     files["absspct"] = files.pop("CNBSE/absspct_Ti.0001_1s_01")
     rutile = made_up.rutile()  # both Ti are equivalent, so only its photon is missing
     with pytest.raises(BadRunError, match="photons are missing"):
-        ocean_average(files, rutile)
+        ocean_average(encoded(files), rutile)
     two_kinds = rutile.copy()
     two_kinds.translate_sites([1], [0, 0, 0.05])
-    with pytest.raises(BadRunError, match="of absspct does not say which atom it is of, and 2 atoms of Ti") as caught:
-        ocean_average(files, two_kinds)
-    assert caught.value.reason == "wrong_absorber"
+    with tells(
+        match="of absspct does not say which atom it is of, and 2 atoms of Ti",
+        reason="wrong_absorber",
+        error=BadRunError,
+    ):
+        ocean_average(encoded(files), two_kinds)
     with pytest.raises(BadRunError, match="names of absspct and absspct_2 do not say atom and photon"):
-        ocean_average(files | {"absspct_2": files["absspct"]})
+        ocean_average(encoded(files | {"absspct_2": files["absspct"]}))
 
 
 def test_five_columns_of_ocean_do_not_tell_the_version_and_a_gaussian_is_remarked():
-    from xanesflow.codes.ocean.read_run import check_files
-
     files = {
         name: "\n".join(" ".join(line.split()[:5]) if line[0] != "#" else line for line in text.splitlines())
         if "absspct" in name else text
         for name, text in made_up.ocean(WIDTH).items()
     }  # fmt: skip
     files["ocean.in"] += "bse.core.gauss_broaden 0.4\n"
-    found, _, _ = check_files(encoded(files), element="Ti")
+    found, _, _ = ocean.check_files(encoded(files), element="Ti")
     assert found.version == "2, or 3 with Gaussian broadening" and "a Gaussian of 0.4 eV" in found.remarks[0]
 
 
 def test_polarisations_of_xspectra_from_different_zeros_of_energy_are_averaged_at_one():
-    from xanesflow.codes.xspectra.read_run import average, check_files
+    def mean():
+        return average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
 
     files = made_up.xspectra(WIDTH)
-    same = average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
+    same = mean()
     rows = files["dipole2/xanes.dat"].splitlines()
     moved = [row if row[0] == "#" else f"{float(row.split()[0]) - 1.5:.8f} {row.split()[1]}" for row in rows]
     files["dipole2/xanes.dat"] = "\n".join(moved)
     files["dipole2/xanes.out"] = files["dipole2/xanes.out"].replace("[eV]: 6.4", "[eV]: 7.9")
-    other = average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
+    other = mean()
     inside = slice(20, -20)
     assert other.cross_section[inside] == pytest.approx(same.cross_section[inside], rel=1e-6)
     files["dipole2/xanes.out"] = files["dipole2/xanes.out"].replace("energy-zero", "zero")
     with pytest.raises(BadRunError, match="only some of the polarisations name the energy"):
-        average(check_files(encoded(files), element="Ti", in_tree=True)[1], made_up.rutile(), 0)
-
-
-def encoded(files):
-    return {name: text.encode() for name, text in files.items()}
+        mean()
 
 
 def test_two_spectra_of_exciting_in_one_folder_are_not_guessed_between(tmp_path):
@@ -289,10 +282,6 @@ def test_two_spectra_of_exciting_in_one_folder_are_not_guessed_between(tmp_path)
 
 def test_spectra_of_fdmnes_belong_to_the_atoms_in_the_order_of_their_numbers():
     """Eleven inequivalent absorbers: the second is that of Ti_2.txt, not of Ti_10.txt, which sorts before it."""
-    from pymatgen.core import Lattice, Structure
-
-    from xanesflow.codes.fdmnes.read_run import _name_of_site
-
     structure = Structure(Lattice.cubic(30), ["Ti"] * 11, [[k / 20, 0, 0] for k in range(11)])
     cell = "".join(f"    22    {k / 20:.8f}  0.00000000  0.00000000    1\n" for k in range(11))
     kinds = "".join(
@@ -327,6 +316,5 @@ def test_sites_by_symmetry_need_few_polarisations():
 def test_a_curve_without_an_edge_is_refused():
     energy = np.arange(0.0, 50.0, 0.1)
     raw = RawSpectrum(energy, np.full(500, 1e-5), 1.0, "anywhere")
-    with pytest.raises(BadRunError, match="does not rise through half of the jump of Ti") as caught:
+    with tells(match="does not rise through half of the jump of Ti", reason="edge_elsewhere", error=BadRunError):
         to_common_scale(raw, CommonProcessing("curation.ocean", "Ti", 0.89, None))
-    assert caught.value.reason == "edge_elsewhere"

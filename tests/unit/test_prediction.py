@@ -12,8 +12,9 @@ import pytest
 from feff_runs import bent_chain, layered, perovskite, poscar, rocksalt
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
-from safetensors.numpy import save_file
-from trained_campaign import START_EV, campaign, model_of, structures_of, write_dataset
+from safetensors.numpy import save
+from sentences import tells
+from trained_campaign import START_EV, campaign, model_of, structures_of, train, write_dataset
 
 import xanesflow
 from xanesflow.core.errors import NothingPredictedError, XanesflowError
@@ -186,8 +187,6 @@ def test_one_seed_of_two_predicts_without_the_ensembles_error_bars_and_says_why(
 
 
 def test_too_few_spectra_for_error_bars_still_tell_what_is_unlike_also_when_exported(tmp_path):
-    from trained_campaign import train
-
     with h5py.File(write_dataset(tmp_path / "d.h5"), "a") as file:
         split = file["Cu_FEFF/split"].asstr()[:]
         split[np.flatnonzero(split == "val")[5:]] = "test"
@@ -204,12 +203,9 @@ def test_too_few_spectra_for_error_bars_still_tell_what_is_unlike_also_when_expo
 
 
 def test_the_weights_of_the_featurizer_must_be_those_of_the_training(tmp_path):
-    from trained_campaign import train
-
     folder = train(tmp_path, write_dataset(tmp_path / "d.h5", weights_hash="c" * 64), seeds=(0,))
-    with pytest.raises(XanesflowError) as told:
+    with tells("c" * 16, get_featurizer("radial").weights_hash[:16]):
         xanesflow.predict(perovskite(), folder)
-    assert "c" * 16 in str(told.value) and get_featurizer("radial").weights_hash[:16] in str(told.value)
 
 
 def test_an_atom_without_neighbours_is_left_out_and_its_material_has_no_average(predictor):
@@ -236,10 +232,13 @@ def test_an_atom_without_neighbours_is_left_out_and_its_material_has_no_average(
     ids=["other element", "disordered", "no file", "empty folder", "nothing", "odd id", "cut short", "binary"],
 )
 def test_a_structure_that_cannot_be_used_is_told_in_a_sentence(predictor, tmp_path, structures, words):
-    with pytest.raises(XanesflowError) as told:
+    with tells(*words):
         predictor.predict(structures(tmp_path))
-    for word in words:
-        assert word in str(told.value)
+
+
+def _half_a_model():
+    content = (model_of() / "seed0.safetensors").read_bytes()
+    return content[: len(content) // 2]
 
 
 def _written(path, content):
@@ -257,27 +256,13 @@ def test_two_different_structures_of_one_name_are_both_left_out_and_the_same_twi
     assert predictor.predict([paths[0], paths[0]])["Cu_FEFF"].ids == ["x_000"]
 
 
-def _other_safetensors(path):
-    save_file({"weight": np.zeros((3, 3))}, path / "m.safetensors")
-    return path / "m.safetensors"
-
-
-def _pickle(path):
-    (path / "m.pt").write_bytes(pickle.dumps({"a": os.system}))
-    return path / "m.pt"
-
-
-def _cut(path):
-    content = (model_of() / "seed0.safetensors").read_bytes()
-    return _written(path / "seed0.safetensors", content[: len(content) // 2])
-
-
 @pytest.mark.parametrize(
     ("models", "words"),
     [
-        (_other_safetensors, ("m.safetensors", "no model of this version")),
-        (_pickle, ("m.pt", "not a model file")),
-        (_cut, ("seed0.safetensors", "damaged")),
+        (lambda path: _written(path / "m.safetensors", save({"w": np.zeros(3)})),
+         ("m.safetensors", "no model of this version")),
+        (lambda path: _written(path / "m.pt", pickle.dumps({"a": os.system})), ("m.pt", "not a model file")),
+        (lambda path: _written(path / "seed0.safetensors", _half_a_model()), ("seed0.safetensors", "damaged")),
         (lambda path: _written(path / "empty.safetensors", b""), ("not a model file",)),
         (lambda _: campaign() / "d.h5", ("an HDF5 file, such as a dataset, not a model",)),
         (lambda path: path / "nowhere", ("There is no model",)),
@@ -291,16 +276,12 @@ def _cut(path):
          "other data", "twice"],
 )  # fmt: skip
 def test_what_is_no_model_is_told_in_a_sentence(tmp_path, models, words):
-    with pytest.raises(XanesflowError) as told:
+    with tells(*words):
         xanesflow.predict(perovskite(), models(tmp_path))
-    for word in words:
-        assert word in str(told.value)
 
 
 def _seed_of_other_data(path):
     """The checkpoint of another seed and other data."""
-    from trained_campaign import train
-
     with h5py.File(write_dataset(path / "d.h5"), "a") as file:
         file["Cu_FEFF/spectra"][:] *= 1.1
     return train(path, path / "d.h5", seeds=(7,)) / "seed7.safetensors"
@@ -328,10 +309,8 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
     ],
 )
 def test_an_element_or_theory_without_a_model_is_told_with_those_that_have_one(predictor, subset, words):
-    with pytest.raises(XanesflowError) as told:
+    with tells(*words):
         predictor.predict(perovskite(), subsets=[subset])
-    for word in words:
-        assert word in str(told.value)
 
 
 @pytest.mark.parametrize("change", ["version", "schema", "cut", "text"])

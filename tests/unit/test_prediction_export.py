@@ -6,12 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
+from command_line import call
 from feff_runs import layered, perovskite, poscar
 from trained_campaign import campaign, model_of
-from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app
 from xanesflow.core.errors import XanesflowError
 from xanesflow.evaluation.metrics import compute_metrics
 from xanesflow.evaluation.predictions_file import read_predictions
@@ -122,11 +121,6 @@ def _changed(folder, key, value):
 
 
 def test_the_commands_export_a_model_tell_what_it_is_and_predict_with_it(tmp_path):
-    def call(*arguments):
-        done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [*map(str, arguments)])
-        assert "Traceback" not in done.output
-        return done.exit_code, done.output
-
     code, said = call("model", "export", model_of(), "--out", tmp_path / "cu", "--creator", "A <b> & Co")
     assert code == 0 and str(tmp_path / "cu") in said
     assert "A &lt;b&gt; &amp; Co" in (tmp_path / "cu/README.md").read_text()

@@ -5,10 +5,8 @@ import sys
 
 import pytest
 import yaml
+from command_line import call
 from shared_data import PROJECT
-from typer.testing import CliRunner
-
-from xanesflow.cli import app
 
 SINFO = "short*|up|12:00:00|(null)\nlong|up|infinite|(null)\nlong|up|infinite|gpu:a100:4\nold|down|infinite|(null)"
 CONFIG = "AccountingStorageType   = accounting_storage/{storage}\nMinJobAge               = {age} sec"
@@ -33,24 +31,22 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr("snakemake.common.APPDIRS", None)
 
-    def say(program, text):
-        lines = ["#!/bin/sh", "while read -r line; do echo \"$line\"; done <<'END'", text, "END"]
-        (folder / program).write_text("\n".join(lines) + "\n")
+    def write(program, script):
+        (folder / program).write_text(f"#!/bin/sh\n{script}\n")
         (folder / program).chmod(0o755)
 
+    def say(program, text):
+        write(program, f"while read -r line; do echo \"$line\"; done <<'END'\n{text}\nEND")
+
     def install(*arguments):
-        done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["profile", "install", "slurm", *arguments])
-        assert "Traceback" not in done.output
+        code, printed = call("profile", "install", "slurm", *arguments, columns=120)
         path = tmp_path / "config/snakemake/slurm/config.yaml"
         profile = yaml.safe_load(path.read_text()) if path.exists() else None
-        return done.exit_code, done.output, profile
+        return code, printed, profile
 
     say("sinfo", SINFO)
     say("scontrol", CONFIG.format(storage="slurmdbd", age=300))
-    (folder / "sacctmgr").write_text(
-        '#!/bin/sh\ncase "$*" in *associations*) echo chem; echo phys;; *defaultaccount*) echo phys;; esac\n'
-    )
-    (folder / "sacctmgr").chmod(0o755)
+    write("sacctmgr", 'case "$*" in *associations*) echo chem; echo phys;; *defaultaccount*) echo phys;; esac')
     install.say = say
     return install
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from dataset_files import spectra_of, structures_of, write_dataset
+from subset_groups import write_subset
 
 from xanesflow.dataset.read_dataset import load
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -288,25 +289,17 @@ def test_a_part_without_spectra_is_told_and_few_training_sites_are_all_neighbour
     assert page.locator("#x-list option").count() == 10 and page.locator("#x-near tbody button").count() == 2
 
 
-def large_case(folder, n=75_691):
+def large_case(folder, n):
     """A dataset file, chemistry, map and two models' predictions of `n` made-up sites, a tenth of them judged."""
     rng = np.random.default_rng(0)
-    energy = 8983.173 + 0.25 * np.arange(141)
     basis = np.concatenate([spectra_of("Cu", 40, seed=k) for k in range(3)])
     spectra = basis[rng.integers(0, 120, n)] * rng.uniform(0.8, 1.2, (n, 1))
     ids, split = [f"mp-{k}" for k in range(n)], np.array(["train"] * 8 + ["val", "test"])[np.arange(n) % 10]
-    with h5py.File(folder / "d.h5", "w") as file:
-        file.attrs.update(
-            schema="xanesflow-dataset", schema_version="1.1", title="large", created="2026", citation="–",
-            versions='{"xanesflow": "0"}', config="{}",
-        )  # fmt: skip
-        cu = file.create_group("Cu_FEFF")
-        cu.attrs["counts"] = f'{{"kept": {n}}}'
-        cu["energy"], cu["spectra"] = energy, spectra
-        cu["site_index"], cu["multiplicity"] = np.zeros(n, np.int64), np.ones(n, np.int64)
-        cu.create_dataset("material_id", data=ids, dtype=h5py.string_dtype())
-        cu.create_dataset("split", data=split.tolist(), dtype=h5py.string_dtype())
-        cu.create_dataset("features/m3gnet", data=np.zeros((n, 1))).attrs["weights_hash"] = "a" * 64
+    write_subset(
+        folder / "d.h5", "Cu_FEFF", spectra, ids, split.tolist(), start_ev=8983.173, counts={"kept": n},
+        features={"m3gnet": (np.zeros((n, 1)), "a" * 64)}, title="large", created="2026", citation="–",
+        versions='{"xanesflow": "0"}', config="{}",
+    )  # fmt: skip
     frame = pd.DataFrame({"subset": "Cu_FEFF", "material_id": ids, "site_index": 0})
     known = {"formula": "CuO", "oxidation_state": rng.integers(0, 4, n) * 1.0, "oxidation_from": "bond valence"}
     known |= dict.fromkeys(COLUMNS[3:], 1.0) | known | {"cn": rng.integers(2, 9, n), "oxygens": 4, "detail": ""}
@@ -322,7 +315,7 @@ def large_case(folder, n=75_691):
 
 
 def test_75691_spectra_make_a_page_below_15_mb_that_opens_in_3_s(tmp_path, open_page):
-    large_case(tmp_path)
+    large_case(tmp_path, 75_691)
     assert (tmp_path / "report.html").stat().st_size < 15e6
     page = open_page(tmp_path)
     opened = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000

@@ -2,25 +2,22 @@
 
 import numpy as np
 import pytest
+from test_report_figures import write_curated
 
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.core.energy_grid import envelope
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.templates import environment
 from xanesflow.report.figures.left_out import draw_examples
 from xanesflow.spectra.rejected_examples import PER_REASON, RejectedExample, choose_examples, spectrum_anyway
-from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
+from xanesflow.spectra.store import read_spectra
 
-ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
+BOUNDS = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
 
 
-def curated(examples, rejected=(), bounds=None):
-    spectra = np.random.default_rng(0).uniform(5e-4, 1e-3, size=(5, 141))
-    index = np.zeros(5, dtype=np.int64)
-    return CuratedSpectra(
-        "Cu_FEFF", ENERGY_EV, spectra, [f"mp-{k}" for k in range(5)], index, index + 1, rejected,
-        examples=examples, envelope=bounds,
-    )  # fmt: skip
+def write(folder, examples, rejected=(), bounds=None):
+    """A file of five spectra, and of what was left out."""
+    materials = [f"mp-{k}" for k in range(5)]
+    return write_curated(folder / "s.h5", materials, rejected, examples=examples, envelope=bounds)
 
 
 def example(number=0, reason="outside_envelope", badness=3.0, detail="3.00 σ from the mean at 8990.00 eV"):
@@ -35,20 +32,13 @@ def test_the_worst_of_each_reason_are_kept():
 
 
 def test_examples_and_envelope_come_back_from_the_file(tmp_path):
-    bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
-    write_spectra(tmp_path / "s.h5", curated([example(7)], bounds=bounds), {})
+    write(tmp_path, [example(7)], bounds=BOUNDS)
     found = read_spectra(tmp_path / "s.h5")
     (one,) = found.examples
     assert (one.material_id, one.reason, one.detail) == ("mp-7", "outside_envelope", example().detail)
-    assert np.array_equal(one.spectrum, example().spectrum) and np.array_equal(found.envelope, bounds)
-    write_spectra(tmp_path / "s.h5", curated([]), {})
+    assert np.array_equal(one.spectrum, example().spectrum) and np.array_equal(found.envelope, BOUNDS)
+    write(tmp_path, [])
     assert read_spectra(tmp_path / "s.h5").examples == [] and read_spectra(tmp_path / "s.h5").envelope is None
-
-
-def test_the_envelope_is_mean_and_c_deviations():
-    spectra = np.array([[1.0, 2.0], [3.0, 2.0]])
-    assert envelope(spectra, 2.5).bounds.tolist() == [[2 - 2.5, 2.0], [2 + 2.5, 2.0]]
-    assert envelope(spectra, None).bounds is None
 
 
 def test_a_refused_run_is_read_as_far_as_it_goes():
@@ -62,9 +52,8 @@ def test_a_refused_run_is_read_as_far_as_it_goes():
 
 
 def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
-    bounds = np.array([np.full(141, 4e-4), np.full(141, 1e-3)])
     gaps = RejectedExample("mp-$x^$", 3, "not_converged", "", np.where(np.arange(141) > 50, 7e-4, np.nan))
-    write_spectra(tmp_path / "s.h5", curated([gaps, example(7), example(8)], bounds=bounds), {})
+    write(tmp_path, [gaps, example(7), example(8)], bounds=BOUNDS)
     draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
     text = (tmp_path / "f.svg").read_text()
     for told in ("not_converged", "outside_envelope", "mp-7_000", "mp-$x^$_003", "3.00 σ", "envelope"):
@@ -73,7 +62,7 @@ def test_examples_are_drawn_by_reason_with_their_sites(tmp_path):
 
 @pytest.mark.parametrize("rejected", [[], [Rejected("mp-9", 0, "no_output", "")]])
 def test_without_examples_the_figure_says_so(tmp_path, rejected):
-    write_spectra(tmp_path / "s.h5", curated([], rejected), {})
+    write(tmp_path, [], rejected)
     draw_examples(tmp_path / "s.h5", tmp_path / "f.svg")
     said = "no rejected site left a spectrum to draw" if rejected else "nothing was left out"
     assert said in (tmp_path / "f.svg").read_text()

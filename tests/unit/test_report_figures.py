@@ -32,11 +32,20 @@ def some_predictions(n):
     )  # fmt: skip
 
 
-def draw(data, folder):
+def write_curated(path, materials, rejected=(), corrections=(), **more):
+    """A file of curated spectra of these materials."""
+    n = len(materials)
+    index, spectra = np.zeros(n, dtype=np.int64), some_predictions(n).spectra
+    found = CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, materials, index, index + 1, rejected, corrections, **more)
+    write_spectra(path, found, {})
+    return path
+
+
+def draw(data, folder, how=draw_evaluation, names=("errors", "spectra", "energies", "heatmap")):
     folder.mkdir(exist_ok=True)
     write_predictions(folder / "p.h5", data, {})
-    figures = {name: folder / f"{name}.svg" for name in ("errors", "spectra", "energies", "heatmap")}
-    draw_evaluation(folder / "p.h5", **figures)
+    figures = {name: folder / f"{name}.svg" for name in names}
+    how(folder / "p.h5", **figures)
     return {name: path.read_text() for name, path in figures.items()}
 
 
@@ -123,13 +132,10 @@ def test_all_models_stand_side_by_side_with_their_figures(tmp_path):
 @pytest.mark.parametrize("rejected", [[], [Rejected("mp-9", 0, "no_output", "")] * 3])
 @pytest.mark.parametrize("n", [1, 7])
 def test_what_curation_left_is_drawn_with_its_numbers(tmp_path, n, rejected):
-    spectra = some_predictions(n).spectra
-    index = np.zeros(n, dtype=np.int64)
-    materials = [f"mp-{k}" for k in range(n)]
     changed = ["SCF ca1 0.2 -> 0.1"] * 2 + [""] * (n - 2) if n > 1 else []
-    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, spectra, materials, index, index + 1, rejected, changed)
-    write_spectra(tmp_path / "s.h5", curated, {})
-    draw_curation(tmp_path / "s.h5", tmp_path / "s.svg")
+    draw_curation(
+        write_curated(tmp_path / "s.h5", [f"mp-{k}" for k in range(n)], rejected, changed), tmp_path / "s.svg"
+    )
     text = (tmp_path / "s.svg").read_text()
     assert spotless([text])
     assert (
@@ -145,9 +151,7 @@ def test_few_spectra_are_drawn_from_the_element_to_its_poorest_compound_each_wit
     rows = [(material, "{}", formula, 2, name, "") for material, (formula, name) in compounds.items()]
     columns = ["material_id", "structure", "formula", "n_atoms", "name", "reference"]
     pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "structures.parquet")
-    index = np.zeros(4, dtype=np.int64)
-    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, some_predictions(4).spectra, list(compounds), index, index + 1, [])
-    write_spectra(tmp_path / "s.h5", curated, {})
+    write_curated(tmp_path / "s.h5", list(compounds))
     draw_named_spectra(tmp_path / "s.h5", tmp_path / "structures.parquet", tmp_path / "s.svg")
     text = (tmp_path / "s.svg").read_text()
     places = [text.index(f">{site}_000<") for site in ("d-metal", "b-oxide", "c", "a-mix")]
@@ -157,11 +161,7 @@ def test_few_spectra_are_drawn_from_the_element_to_its_poorest_compound_each_wit
 
 
 def test_many_spectra_are_not_drawn_by_name(tmp_path):
-    index = np.zeros(20, dtype=np.int64)
-    materials = [f"mp-{k}" for k in range(20)]
-    curated = CuratedSpectra("Cu_FEFF", ENERGY_EV, some_predictions(20).spectra, materials, index, index + 1, [])
-    write_spectra(tmp_path / "s.h5", curated, {})
-    draw_named_spectra(tmp_path / "s.h5", None, tmp_path / "s.svg")
+    draw_named_spectra(write_curated(tmp_path / "s.h5", [f"mp-{k}" for k in range(20)]), None, tmp_path / "s.svg")
     assert "20 spectra" in read_note(tmp_path / "s.svg")
 
 

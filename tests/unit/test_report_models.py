@@ -42,11 +42,7 @@ def part(tmp_path):
             if rows:
                 pd.DataFrame(rows).to_csv(paths[-1], index=False)
         data = models_part(*paths)
-        page = (
-            environment("xanesflow.report")
-            .get_template("models.html")
-            .render(models_part=data, comparison=None, together={})
-        )
+        page = render(models_part=data, comparison=None, together={})
         return data, html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page).split()))
 
     return make
@@ -99,12 +95,7 @@ def test_one_model_alone_says_that_there_is_nothing_to_compare(part):
 
 def test_names_are_escaped(tmp_path):
     pd.DataFrame([metrics_row("<script>alert(1)</script>", 5.0)]).to_csv(tmp_path / "m.csv", index=False)
-    data = models_part(tmp_path / "m.csv", None, None)
-    page = (
-        environment("xanesflow.report")
-        .get_template("models.html")
-        .render(models_part=data, comparison=None, together={})
-    )
+    page = render(models_part=models_part(tmp_path / "m.csv", None, None), comparison=None, together={})
     assert "<script" not in page and "&lt;script&gt;" in page
 
 

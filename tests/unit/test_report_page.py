@@ -1,12 +1,12 @@
 """The report's page, made from files that the test writes."""
 
-import json
 import re
+from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from subset_groups import write_subset
 
 from xanesflow.core.figures import write_note
 from xanesflow.report.page import ErrorBarFigures, ModelFigures, make_report
@@ -15,84 +15,50 @@ from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetSt
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
+FIGURE, NOTE = Path("figure.svg"), Path("note.svg")
+EXPERT = "expert on m3gnet, Cu_FEFF"
+
+
 @pytest.fixture
-def make(tmp_path):
-    """Make the page of one subset in the dataset from metrics and texts of the caller's."""
+def make(tmp_path, monkeypatch):
+    """Make the page of one subset: of a dataset, rows of metrics and of calibrations, and arguments of make_report."""
+    monkeypatch.chdir(tmp_path)
+    FIGURE.write_text(SVG)
+    write_note(NOTE, "too many to name")
+    Path("benchmarks/train_expert").mkdir(parents=True)
+    for k, seconds in enumerate((10.0, 20.5)):
+        text = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{100 + k}\n"
+        Path(f"benchmarks/train_expert/{k}.tsv").write_text(text)
 
     def page(
-        *,
-        part="test",
-        models=("expert",),
-        elements=("Cu",),
-        features="m3gnet",
-        n_train=600,
-        n_test=50,
-        eta=5.0,
-        lacks=(),
-        title="A title",
-        status=None,
-        comparison=False,
-        deltas=(),
-        calibration=None,
-        disordered=False,
-        error=None,
-        few=False,
-    ):
-        figure = tmp_path / "figure.svg"
-        figure.write_text(SVG)
-        note = tmp_path / "note.svg"
-        write_note(note, "too many to name")
-        errors = figure
-        if error is not None:
-            errors = tmp_path / "errors.svg"
-            write_note(errors, error)
-        n = n_train + 2
-        with h5py.File(tmp_path / "d.h5", "w") as file:
-            file.attrs.update(
-                title=title,
-                created="2026-01-02",
-                citation="paper",
-                versions=json.dumps({"xanesflow": "0"}),
-                config="{}",
-            )
-            cu = file.create_group("Cu_FEFF")
-            cu.attrs["counts"] = json.dumps({"kept": n, "outside_envelope": 7, "no_run": 3})
-            cu["energy"] = np.linspace(8983, 9018, 141)
-            cu.create_dataset("material_id", data=["mp-1"] * n, dtype=h5py.string_dtype())
-            cu.create_dataset("split", data=["train"] * n_train + ["val", "test"], dtype=h5py.string_dtype())
-            cu.create_dataset("features/m3gnet", data=np.zeros((n, 64))).attrs["weights_hash"] = "a" * 64
-        row = {"features": features, "theory": "FEFF", "n_train": n_train, "n_test": n_test}
-        row |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": eta, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9, "seed": 0}
-        table = [{**row, "model": model, "element": element, "part": part} for model in models for element in elements]
-        pd.DataFrame(table).to_csv(tmp_path / "metrics.csv", index=False)
+        *, n_train=600, title="A title", lacks=(), models=("expert",), elements=("Cu",), calibration=(), report=None,
+        **row,
+    ):  # fmt: skip
+        n, dataset = n_train + 2, Path("d.h5")
+        dataset.unlink(missing_ok=True)
+        write_subset(
+            dataset, "Cu_FEFF", np.zeros((n, 141)), ["mp-1"] * n, ["train"] * n_train + ["val", "test"],
+            start_ev=8983, features={"m3gnet": (np.zeros((n, 64)), "a" * 64)},
+            counts={"kept": n, "outside_envelope": 7, "no_run": 3}, title=title, created="2026-01-02",
+            citation="paper", versions='{"xanesflow": "0"}', config="{}",
+        )  # fmt: skip
+        usual = {"features": "m3gnet", "theory": "FEFF", "part": "test", "n_train": n_train, "n_test": 50, "seed": 0}
+        usual |= {"xi": 1e-9, "xi_baseline": 5e-9, "eta": 5.0, "w_e": 0.9, "w_s": 0.7, "mse_mean": 1e-9}
+        table = [{**usual, **row, "model": model, "element": element} for model in models for element in elements]
+        pd.DataFrame(table).to_csv("metrics.csv", index=False)
         rows = [("mp-9", 0, what) for what in lacks]
-        pd.DataFrame(rows, columns=["material_id", "site_index", "lacks"]).to_csv(tmp_path / "u.csv", index=False)
-        (tmp_path / "benchmarks/train_expert").mkdir(parents=True, exist_ok=True)
-        for k, seconds in enumerate((10.0, 20.5)):
-            text = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{100 + k}\n"
-            (tmp_path / f"benchmarks/train_expert/{k}.tsv").write_text(text)
-        if calibration is not None:
-            calibration = calibration if isinstance(calibration, list) else [calibration]
-            pd.DataFrame(calibration).to_csv(tmp_path / "calibration.csv", index=False)
-        make_report(
-            tmp_path / "report.html",
-            dataset=tmp_path / "d.h5",
-            metrics=tmp_path / "metrics.csv",
-            curation_figures={"Cu_FEFF": figure},
-            unmatched={"Cu_FEFF": tmp_path / "u.csv"},
-            named={"Cu_FEFF": figure if few else note},
-            together={"expert on m3gnet": (figure, figure) if few else (note, note)},
-            models=[ModelFigures("expert on m3gnet, Cu_FEFF", errors, *[figure] * 3)],
-            learning_curves={"expert on m3gnet, Cu_FEFF, seed 0": figure} | dict.fromkeys(deltas, figure),
-            unseen_elements=dict.fromkeys(deltas, figure),
-            benchmarks=tmp_path / "benchmarks",
-            status=status,
-            comparison=figure if comparison else None,
-            disordered={"Cu_FEFF": figure} if disordered else {},
-            calibration=None if calibration is None else tmp_path / "calibration.csv",
-            error_bars=[] if calibration is None else [ErrorBarFigures("expert on m3gnet, Cu_FEFF", *[figure] * 3)],
-        )
-        return (tmp_path / "report.html").read_text()
+        pd.DataFrame(rows, columns=["material_id", "site_index", "lacks"]).to_csv("u.csv", index=False)
+        given = {
+            "dataset": dataset, "metrics": Path("metrics.csv"), "curation_figures": {"Cu_FEFF": FIGURE},
+            "unmatched": {"Cu_FEFF": Path("u.csv")}, "named": {"Cu_FEFF": NOTE},
+            "together": {"expert on m3gnet": (NOTE, NOTE)}, "models": [ModelFigures(EXPERT, *[FIGURE] * 4)],
+            "learning_curves": {f"{EXPERT}, seed 0": FIGURE}, "benchmarks": Path("benchmarks"),
+        }  # fmt: skip
+        if calibration:
+            pd.DataFrame(calibration).to_csv("calibration.csv", index=False)
+            given |= {"calibration": Path("calibration.csv"), "error_bars": [ErrorBarFigures(EXPERT, *[FIGURE] * 3)]}
+        make_report(Path("report.html"), **(given | (report or {})))
+        return Path("report.html").read_text()
 
     return page
 
@@ -105,13 +71,42 @@ def test_the_page_loads_nothing_and_holds_all_figures(make):
     assert "<figcaption>expert on m3gnet, Cu_FEFF, seed 0</figcaption>" in page
 
 
-def test_disordered_crystals_have_a_section_where_there_are_some(make):
-    assert "Spectra of the cells of each disordered crystal of Cu_FEFF" in make(disordered=True)
-    assert "isordered crystals" not in make()
+ONLY_THERE = {
+    "disordered crystals": (
+        {"report": {"disordered": {"Cu_FEFF": FIGURE}}}, ["Spectra of the cells of each disordered crystal of Cu_FEFF"]
+    ),
+    "several models": (
+        {"models": ("expert", "linear", "trees"), "report": {"comparison": FIGURE}},
+        ["η of all models on all features", "linear regression", "gradient-boosted trees"],
+    ),
+    "the validation part": ({"part": "val"}, ["a little too good"]),
+    "a universal model": (
+        {"models": ("expert", "universal")}, ["UniversalXAS", "<b>universal</b>", "all subsets of a level of theory"]
+    ),
+    "sites without a spectrum": (
+        {"lacks": ["named for test, without a spectrum"] * 4}, ["4 sites are named for test, without a spectrum"]
+    ),
+    "markup in a name": ({"title": "<script>alert(1)</script>"}, ["&lt;script&gt;"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "said"), ONLY_THERE.values(), ids=ONLY_THERE)
+def test_the_page_says_it_where_it_is_so_and_nowhere_else(make, given, said):
+    page, usual = make(**given), make()
+    assert all(words in page and words not in usual for words in said)
+    assert "<script" not in page
+
+
+def test_the_page_says_what_kind_of_model_is_in_it_what_was_left_out_and_how_long_rules_took(make):
+    page = make()
+    assert "ExpertXAS" in page and "<b>expert</b>" in page
+    assert "<code>outside_envelope</code></td><td>7</td>" in page and "<code>no_run</code></td><td>3</td>" in page
+    assert "<code>train_expert</code></td><td>2</td><td>30.5</td><td>101</td>" in page
 
 
 def test_a_figure_that_could_not_be_drawn_is_a_sentence_without_a_caption(make):
-    page = make(error="A & `b` <i>.")
+    write_note(Path("errors.svg"), "A & `b` <i>.")
+    page = make(report={"models": [ModelFigures(EXPERT, Path("errors.svg"), *[FIGURE] * 3)]})
     assert '<p class="note">A &amp; <code>b</code> &lt;i&gt;.</p>' in page
     assert "How large the errors are" not in page and "From best to worst" in page
     assert page.count("data:image/svg+xml;base64,") == 5
@@ -125,7 +120,8 @@ def test_of_a_few_spectra_only_these_are_drawn(make):
 
 
 def test_few_spectra_come_first_with_their_names_and_models_are_judged_on_all_together(make):
-    page = make(n_train=5, n_test=2, few=True)
+    few = {"named": {"Cu_FEFF": FIGURE}, "together": {"expert on m3gnet": (FIGURE, FIGURE)}}
+    page = make(n_train=5, n_test=2, report=few)
     assert page.index("Cu_FEFF: Cu K edge.") < page.index("How good are the models?")
     assert "<b>5 training and\n2 evaluated spectra</b>" in page and "Scores of each subset alone" in page
     assert "Expert on m3gnet, on all subsets together" in page and "Results on fewer" not in page
@@ -133,29 +129,15 @@ def test_few_spectra_come_first_with_their_names_and_models_are_judged_on_all_to
     assert "The spectra</" not in many and "together</h3>" not in many and "too many to name" not in many
 
 
-def test_models_side_by_side_are_shown_where_there_are_several(make):
-    several = make(models=("expert", "linear", "trees"), comparison=True)
-    assert several.count("data:image/svg+xml;base64,") == 7 and "η of all models on all features" in several
-    assert "linear regression" in several and "gradient-boosted trees" in several
-    alone = make()
-    assert "η of all models on all features" not in alone and "linear regression" not in alone
-
-
 def test_what_cheaper_runs_are_worth_stands_apart_from_the_trainings(make):
     title = "delta on chgnet+feff8l, Cu_FEFF"
-    page = make(deltas=[title])
+    curves = {f"{EXPERT}, seed 0": FIGURE, title: FIGURE}
+    page = make(report={"learning_curves": curves, "unseen_elements": {title: FIGURE}})
     assert page.count("data:image/svg+xml;base64,") == 6 + 2
     worth, trainings = page.split("What the cheaper runs are worth")[1].split("The trainings")
     assert worth.count(f"<figcaption>{title}: ") == 2
     assert title not in trainings
     assert "cheaper runs are worth" not in make()
-
-
-def test_what_was_left_out_is_counted_by_reason(make):
-    page = make(lacks=["named for test, without a spectrum"] * 4)
-    assert "<code>outside_envelope</code></td><td>7</td>" in page
-    assert "<code>no_run</code></td><td>3</td>" in page
-    assert "4 sites are named for test, without a spectrum" in page
 
 
 def test_the_papers_value_stands_only_beside_what_can_be_compared(make):
@@ -172,13 +154,6 @@ def test_the_papers_universal_model_is_compared_only_with_one_of_its_eight_eleme
     assert "<td>2.75</td>" not in make(models=("universal",), elements=eight[1:])
     both = make(models=("expert", "universal"), elements=("Cu",))
     assert "<td>5.19</td>" in both and "<td>2.75</td>" not in both
-
-
-def test_the_page_says_what_each_kind_of_model_in_it_is(make):
-    assert "ExpertXAS" in make() and "UniversalXAS" not in make()
-    both = make(models=("expert", "universal"))
-    assert "<b>expert</b>" in both and "<b>universal</b>" in both
-    assert "all subsets of a level of theory" in both
 
 
 @pytest.mark.parametrize(("n_train", "n_test", "small"), [(99, 50, True), (100, 20, False), (600, 19, True)])
@@ -200,29 +175,12 @@ def test_undefined_figures_are_dashes(make):
     assert "Without any spectrum to evaluate" in page
 
 
-def test_figures_of_the_validation_part_and_of_small_sets_are_told_as_such(make):
-    assert "a little too good" not in make()
-    assert "says nothing about a model" not in make()
-    assert "a little too good" in make(part="val")
-    assert "says nothing about a model" in make(n_train=50)
-
-
-def test_run_times_are_added_up_by_rule(make):
-    assert "<code>train_expert</code></td><td>2</td><td>30.5</td><td>101</td>" in make()
-
-
-def test_names_cannot_become_markup(make):
-    page = make(title="<script>alert(1)</script>")
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-
-
 def test_simulations_are_told_with_failures_and_core_hours(make):
     assert "How did the simulations go?" not in make()
     computed = SubsetStatus("Cu_FEFF8L", 1234, 1200, failed={"timed_out": 30, "killed": 4}, core_hours_used=1.8512)
     computed.core_hours_expected = 2345.6
     imported = SubsetStatus("Ni_FEFF", 10, 10, imported=True)
-    page = make(status=CampaignStatus([computed, imported], None, {}, [], 0.0))
+    page = make(report={"status": CampaignStatus([computed, imported], None, {}, [], 0.0)})
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>.*?</tr>", page)]
     rows = {row[0]: [re.sub(r"</?code>", "", cell) for cell in row[1:]] for row in cells if len(row) == 8}
     assert rows["Cu_FEFF8L"] == ["1234", "1200", "34", "0", "30 timed_out, 4 killed", "1.85", "2,346"]
@@ -236,12 +194,12 @@ def test_error_bars_are_told_with_their_figures_or_why_there_are_none(make):
     row |= {"fitted": "val", "n_fit": 416, "n_fit_materials": 201, "n": 375, "n_materials": 180}
     figures = {"coverage_68": 0.6712, "coverage_95": 0.9487, "miscalibration_area": 0.0123, "spectra_below_95": 0.94}
     figures |= {"rank_correlation": 0.654, "ause": 0.0971, "ause_random": 0.35}
-    page = make(calibration={**row, **figures, "reason": ""})
+    page = make(calibration=[{**row, **figures, "reason": ""}])
     for told in ("416 spectra, validation", "375 spectra, test", "67.1 %", "94.9 %", "0.012", "0.65", "0.097", "0.350"):
         assert f">{told}</td>" in page
     assert page.count("data:image/svg+xml;base64,") == 9
     none = {**row, "fitted": "", "reason": "6 spectra of 3 materials are too few."} | dict.fromkeys(figures, np.nan)
-    page = make(calibration=none)
+    page = make(calibration=[none])
     assert "<b>no error bars</b>: 6 spectra of 3 materials are too few." in page
     assert "nan" not in page[page.index('id="error-bars"') : page.index('id="figures"')]
     assert page.count("data:image/svg+xml;base64,") == 6, "figures that say nothing are left out"

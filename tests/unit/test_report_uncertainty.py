@@ -1,12 +1,14 @@
 """The figures of error bars: always drawn, whatever the numbers, and with why there are none."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+import test_report_figures
 from test_report_figures import some_predictions, spotless
 
-from xanesflow.evaluation.predictions_file import Uncertainty, write_predictions
+from xanesflow.evaluation.predictions_file import Uncertainty
 from xanesflow.report.figures.error_bars import draw_uncertainty
 
 
@@ -21,12 +23,7 @@ def with_bars(n, factor=1.0):
     return replace(data, uncertainty=Uncertainty("val", 50, 40, np.ones(n), sigma, *bands, shares, error, 2 * error))
 
 
-def draw(data, folder):
-    folder.mkdir(exist_ok=True)
-    write_predictions(folder / "p.h5", data, {})
-    figures = {name: folder / f"{name}.svg" for name in ("reliability", "sparsification", "bands")}
-    draw_uncertainty(folder / "p.h5", **figures)
-    return {name: path.read_text() for name, path in figures.items()}
+draw = partial(test_report_figures.draw, how=draw_uncertainty, names=("reliability", "sparsification", "bands"))
 
 
 @pytest.mark.parametrize("n", [1, 2, 25])
@@ -50,7 +47,3 @@ def test_a_model_without_error_bars_and_a_part_without_spectra_are_told(tmp_path
     texts = draw(without, tmp_path / "out")
     assert spotless(texts.values()) and all("6 spectra are too few." in text for text in texts.values())
     assert "has no spectrum in its test part" in draw(with_bars(0), tmp_path / "none")["bands"]
-
-
-def test_the_same_data_give_the_same_bytes(tmp_path):
-    assert draw(with_bars(12), tmp_path / "one") == draw(with_bars(12), tmp_path / "two")

@@ -6,10 +6,10 @@ import sys
 import time
 
 import pytest
+from sentences import tells
 
 from xanesflow.codes.lightshow_tree import check_archive
 from xanesflow.core import parallel
-from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 
 SCRIPT = """
@@ -31,39 +31,34 @@ def run_script(tmp_path, last):
     return done.returncode, done.stdout + done.stderr, log.read_text()
 
 
-def test_a_script_that_ends_well_has_its_log_on_the_terminal_too(tmp_path):
+def test_a_script_that_ends_well_has_its_log_on_the_terminal_too_but_for_what_a_library_warns_of(tmp_path):
     code, shown, log = run_script(tmp_path, "print(config[:20])")
     assert code == 0
     assert "12 spectra kept" in shown and "12 spectra kept" in log
     assert '{"campaign": "3dtm_x' in shown
-
-
-def test_a_librarys_warning_goes_to_the_log_alone(tmp_path):
-    _, shown, log = run_script(tmp_path, "pass")
     assert "a library is chatty" in log and "a library is chatty" not in shown
 
 
-def test_a_users_mistake_is_one_sentence_without_a_traceback(tmp_path):
-    code, shown, log = run_script(tmp_path, "raise XanesflowError('x.zip is damaged; copy it again.')")
+NO_ROOM = "raise OSError(28, 'No space left on device', {})"
+ENDS = {
+    "a user's mistake": (
+        "raise XanesflowError('x.zip is damaged; copy it again.')", ["ERROR: x.zip is damaged; copy it again."]
+    ),
+    "refused by the system": (
+        NO_ROOM.format("'results/x.h5'"), ["ERROR: the system said: No space left on device", "(results/x.h5)"]
+    ),
+    "refused without a file": (NO_ROOM.format("None"), ["ERROR: the system said: No space left on device"]),
+    "a fault of ours": ("1 / 0", ["fault of xanesflow", "ZeroDivisionError", "Traceback"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("last", "words"), ENDS.values(), ids=ENDS)
+def test_what_ends_a_script_is_one_sentence_and_only_a_fault_of_ours_has_its_traceback(tmp_path, last, words):
+    code, shown, log = run_script(tmp_path, last)
     assert code == 1
     for text in (shown, log):
-        assert "ERROR: x.zip is damaged; copy it again." in text and "Traceback" not in text
-
-
-@pytest.mark.parametrize("file", ["'results/x.h5'", "None"])
-def test_what_the_system_refuses_is_told_without_a_traceback(tmp_path, file):
-    code, shown, log = run_script(tmp_path, f"raise OSError(28, 'No space left on device', {file})")
-    assert code == 1
-    for text in (shown, log):
-        assert "ERROR: the system said: No space left on device" in text and "Traceback" not in text
-        assert ("(results/x.h5)" in text) == (file != "None")
-
-
-def test_a_fault_of_ours_keeps_its_traceback(tmp_path):
-    code, shown, log = run_script(tmp_path, "1 / 0")
-    assert code == 1
-    for text in (shown, log):
-        assert "fault of xanesflow" in text and "ZeroDivisionError" in text and "Traceback" in text
+        assert all(word in text for word in words)
+        assert all(word in words for word in ("Traceback", "(results/x.h5)") if word in text)
 
 
 def square(number: int) -> int:
@@ -101,9 +96,7 @@ def test_one_worker_starts_nothing_and_works_as_it_is_asked():
 
 def test_an_archive_that_is_not_there_is_told_before_anything_is_planned(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(XanesflowError) as caught:
+    with tells("simulations.archive is runs.tar.xz, which does not exist", f"looked from {tmp_path}", "Cu_FEFF"):
         check_archive("runs.tar.xz", "Cu_FEFF")
-    assert "simulations.archive is runs.tar.xz, which does not exist" in str(caught.value)
-    assert f"looked from {tmp_path}" in str(caught.value) and "Cu_FEFF" in str(caught.value)
     (tmp_path / "runs.tar.xz").touch()
     check_archive("runs.tar.xz", "Cu_FEFF")

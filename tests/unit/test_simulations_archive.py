@@ -3,10 +3,12 @@
 import os
 import tarfile
 import zipfile
+from itertools import product
 
 import pytest
 import zstandard
 from pack_archives import COMPRESS, FORMS, PACKED, pack, patch_zip_directory, tar_bytes, tar_info, zip_with_link
+from sentences import tells
 
 from xanesflow.codes.archive import MEMBER_LIMIT, read_archive
 from xanesflow.core.errors import XanesflowError
@@ -27,6 +29,14 @@ def wanted(name):
 
 def read(path):
     return [(m.name, m.content, m.problem) for m in read_archive(path, wanted)]
+
+
+def with_a_bit_flipped(path):
+    """The file, changed at a third of its length."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 16
+    path.write_bytes(data)
+    return path
 
 
 def the_only_problem(path):
@@ -58,13 +68,13 @@ def test_a_leading_dot_and_slash_is_no_part_of_a_name(tmp_path, form):
     assert [name for name, _, _ in read(path)] == list(WANTED)
 
 
-def test_tar_formats_of_all_makers_are_read(tmp_path):
-    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
-        long_name = f"{'x' * 90}/{'y' * 60}/POSCAR"
-        (tmp_path / "POSCAR").write_bytes(b"one")
-        with tarfile.open(tmp_path / "runs.tar", "w", format=form) as packed:
-            packed.add(tmp_path / "POSCAR", long_name)
-        assert read(tmp_path / "runs.tar") == [(long_name, b"one", "")]
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_formats_of_all_makers_are_read(tmp_path, form):
+    long_name = f"{'x' * 90}/{'y' * 60}/POSCAR"
+    (tmp_path / "POSCAR").write_bytes(b"one")
+    with tarfile.open(tmp_path / "runs.tar", "w", format=form) as packed:
+        packed.add(tmp_path / "POSCAR", long_name)
+    assert read(tmp_path / "runs.tar") == [(long_name, b"one", "")]
 
 
 def test_an_archive_that_is_not_there_is_told(tmp_path):
@@ -100,9 +110,8 @@ def test_an_archive_that_was_cut_is_told_by_its_name(tmp_path, form, share):
         whole = whole.rstrip(b"\0") + bytes(1024)
     path = tmp_path / f"cut.{form}"
     path.write_bytes(whole[: max(int(share * len(whole)), 300)])
-    with pytest.raises(XanesflowError, match=rf"cut\.{form} is (damaged or incomplete|no archive).*") as caught:
+    with tells(match=rf"cut\.{form} is (damaged or incomplete|no archive).*"):
         read(path)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("form", ["tar.gz", "tar.xz", "tar.bz2", "zip"])
@@ -126,10 +135,7 @@ def test_a_tar_cut_between_two_blocks_is_told(tmp_path, form):
 @pytest.mark.parametrize("form", ["tar.gz", "tar.xz", "tar.bz2", "tar.zst"])
 def test_a_flipped_bit_is_told(tmp_path, form):
     """All packed forms keep a checksum; a plain tar keeps one of its headers only."""
-    path = pack(form, tmp_path / f"bad.{form}", FILES)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 3] ^= 16
-    path.write_bytes(data)
+    path = with_a_bit_flipped(pack(form, tmp_path / f"bad.{form}", FILES))
     with pytest.raises(XanesflowError, match=rf"bad\.{form} is damaged"):
         read(path)
 
@@ -154,14 +160,8 @@ def test_files_and_folders_that_are_only_noted_are_given_without_content(tmp_pat
 
 
 def test_a_damaged_member_of_a_zip_stops_no_other(tmp_path):
-    path = pack("zip", tmp_path / "bad.zip", FILES)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 3] ^= 16
-    path.write_bytes(data)
-    problems = [problem for _, _, problem in read(path)]
-    assert len(problems) == len(read(pack("zip", tmp_path / "good.zip", FILES)))
-    assert [bool(problem) for problem in problems].count(True) == 1
-    assert "it is damaged" in "".join(problems)
+    path = with_a_bit_flipped(pack("zip", tmp_path / "bad.zip", FILES))
+    assert len(read(path)) == len(WANTED) and "it is damaged" in the_only_problem(path)
 
 
 @pytest.mark.parametrize("form", ["tar", "tar.zst"])
@@ -215,24 +215,24 @@ def test_a_name_that_leads_elsewhere_is_not_read_but_told(tmp_path, form, name, 
     assert ("Cu/mp-3/POSCAR", b"good", "") in read(path)
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../../outside", "Cu/mp-3/POSCAR"])
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
-def test_a_link_in_a_tar_is_not_followed_but_told(tmp_path, kind, target):
+TARGETS = ("/etc/passwd", "../../outside", "Cu/mp-3/POSCAR")
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [*product((tarfile.SYMTYPE, tarfile.LNKTYPE), TARGETS),
+     (tarfile.FIFOTYPE, ""), (tarfile.CHRTYPE, ""), (tarfile.BLKTYPE, "")],
+)  # fmt: skip
+def test_a_link_or_device_in_a_tar_is_not_followed_but_told(tmp_path, kind, target):
     path = tmp_path / "runs.tar"
     link = tar_info("Cu/mp-4/POSCAR", kind, target)
     path.write_bytes(tar_bytes([(tar_info("Cu/mp-3/POSCAR"), b"good"), (link, b"")]))
-    assert the_only_problem(path) == f"it is a link to {target}"
+    assert the_only_problem(path) == (f"it is a link to {target}" if target else "it is not a plain file")
 
 
 def test_a_link_in_a_zip_is_not_followed_but_told(tmp_path):
     zip_with_link(tmp_path / "runs.zip", "Cu/mp-4/POSCAR", "/etc/passwd")
     assert the_only_problem(tmp_path / "runs.zip") == "it is a link"
-
-
-@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
-def test_a_device_in_a_tar_is_told(tmp_path, kind):
-    (tmp_path / "runs.tar").write_bytes(tar_bytes([(tar_info("Cu/mp-4/POSCAR", kind), b"")]))
-    assert the_only_problem(tmp_path / "runs.tar") == "it is not a plain file"
 
 
 def test_a_huge_member_is_not_read_but_told(tmp_path):

@@ -8,7 +8,7 @@ import os
 import random
 from collections import Counter
 
-from faulty_campaign import CHUNKS, SUBSET, WORKERS, compute, output, write_tables
+from faulty_campaign import CHUNKS, SUBSET, WORKERS, campaign, compute, write_tables
 
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.simulations.state.campaign_status import campaign_status
@@ -34,7 +34,7 @@ class Faults:
 
     def attempt(self, chunk, *, kill):
         """Begin a chunk as Snakemake does, and kill its process at some moment; whether it came to its end."""
-        output(self.folder, chunk).unlink(missing_ok=True)
+        campaign(self.folder).output(chunk).unlink(missing_ok=True)
         process = PROCESSES.Process(target=compute, args=(self.folder, chunk))
         process.start()
         process.join(self.chance.uniform(0.1, 1.0) if kill else 300)
@@ -46,7 +46,7 @@ class Faults:
 
     def damage(self, chunk):
         """Cut or overwrite one of the files that a chunk keeps."""
-        folder = output(self.folder, chunk).parent
+        folder = campaign(self.folder).output(chunk).parent
         files = [*folder.glob(f"kept/{chunk:04d}/[!.]*.zip"), *folder.glob(f"progress/{chunk:04d}.json")]
         if packed := [path for path in folder.glob(f"kept/{chunk:04d}.zip") if not self.counts["damaged chunk"]]:
             files = packed  # once, as it costs a chunk
@@ -69,7 +69,7 @@ def results(folder):
     """All that a run brings but time, place and process: its files, outcome and reason."""
     found = {}
     for chunk in range(CHUNKS):
-        for run in read_chunk(output(folder, chunk), "FEFF8L"):
+        for run in read_chunk(campaign(folder).output(chunk), "FEFF8L"):
             record = {key: run.record.get(key) for key in ("outcome", "reason", "detail", "input_sha256", "exit_code")}
             found[run.material_id, run.site_index] = (dict(run.files), record)
     return found
@@ -79,7 +79,8 @@ def test_random_faults_lose_nothing(tmp_path):
     seed = int(os.environ.get("XANESFLOW_FAULT_SEED", random.SystemRandom().randrange(10**6)))
     print(f"XANESFLOW_FAULT_SEED={seed}")  # noqa: T201
     chance = random.Random(seed)
-    PROCESSES.set_forkserver_preload(["faulty_campaign", "pandas", "pyarrow.parquet"])
+    # With all that a chunk imports, as otherwise most processes would be killed while they are importing.
+    PROCESSES.set_forkserver_preload(["faulty_campaign", "pandas", "pyarrow.parquet", "pymatgen.io.vasp"])
     calm, stormy = tmp_path / "calm", tmp_path / "stormy"
     sites = write_tables(calm)
     assert write_tables(stormy) == sites and len(sites) == 200

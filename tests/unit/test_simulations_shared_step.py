@@ -2,18 +2,13 @@
 
 import json
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from fake_engine import Campaign, FakeEngine
-from feff_runs import perovskite
 
-from xanesflow.codes.engine import WithSharedStep
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.sites import chunk_of
-from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.structures.material import describe
-from xanesflow.structures.site_table import write_site_table, write_structures
 
 
 class Step(FakeEngine):
@@ -43,23 +38,13 @@ class SharingEngine(FakeEngine):
 
 
 class SharingCampaign(Campaign):
-    """Each material has two sites, 1 and 2."""
-
-    def write(self, *partners, chunks=None):
-        self.chunks = chunks or self.chunks
-        materials = [describe(f"m-{p.lower()}", perovskite("Ti", p), symprec=0.01) for p in partners]
-        write_structures(self.folder / "structures.parquet", materials)
-        sites = [(material, site) for material in materials for site in (1, 2)]
-        write_site_table(self.folder / "sites.parquet", sites, chunks=self.chunks)
-        return self
-
     def engine(self, **options):
         return SharingEngine(str(self.folder / "marks"), **options)
 
 
 @pytest.fixture
 def campaign(tmp_path):
-    return SharingCampaign(tmp_path, subset="Ti_VASP").write("Sr", "Ca")
+    return SharingCampaign(tmp_path, subset="Ti_VASP", sites=(1, 2)).write("Sr", "Ca")
 
 
 def outcomes(path):
@@ -70,11 +55,6 @@ def outcomes(path):
 
 
 ALL_GOOD = {"m-ca 1": "finished", "m-ca 2": "finished", "m-sr 1": "finished", "m-sr 2": "finished"}
-
-
-def test_an_engine_tells_by_itself_whether_its_sites_share_a_step(campaign):
-    assert isinstance(campaign.engine(), WithSharedStep)
-    assert not isinstance(campaign.engine().shared, WithSharedStep)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -126,43 +106,32 @@ def test_a_reason_that_tells_of_more_than_the_step_is_that_of_the_sites(campaign
     assert outcomes(path) == ALL_GOOD | {"m-ca 1": reason, "m-ca 2": reason}
 
 
-def test_a_shared_step_that_was_killed_is_computed_again_with_its_sites(campaign):
-    campaign.run(step={"Ca": "kill"})
-    campaign.computed()
-    assert outcomes(campaign.run()) == ALL_GOOD
-    assert campaign.computed() == {"Ca": 2, "Ca-shared": 1}
-
-
-def test_a_finished_shared_step_is_kept_while_a_site_is_computed_again(campaign):
-    campaign.run(do={"Sr": "kill"})
-    campaign.computed()
-    assert outcomes(campaign.run()) == ALL_GOOD
-    assert campaign.computed() == {"Sr": 2}
-
-
-def test_a_failed_shared_step_is_computed_again_when_one_of_its_sites_is(campaign):
-    campaign.run(step={"Ca": "crash"})
-    campaign.computed()
-    # Other settings of the sites alone.
-    assert outcomes(campaign.run(options={"bands": 7})) == ALL_GOOD
-    assert campaign.computed() == {"Ca": 2, "Ca-shared": 1, "Sr": 2}
+@pytest.mark.parametrize(
+    ("before", "now", "computed"),
+    [
+        ({"step": {"Ca": "kill"}}, {}, {"Ca": 2, "Ca-shared": 1}),
+        ({"do": {"Sr": "kill"}}, {}, {"Sr": 2}),
+        ({"step": {"Ca": "crash"}}, {"options": {"bands": 7}}, {"Ca": 2, "Ca-shared": 1, "Sr": 2}),
+    ],
+    ids=[
+        "the step was killed",
+        "sites were killed and the step is kept",
+        "it failed and its sites have other settings",
+    ],
+)
+def test_what_failed_in_passing_or_is_needed_by_other_sites_is_computed_again(campaign, before, now, computed):
+    campaign.run(**before)
+    assert campaign.run_again(**now) == computed
+    assert outcomes(campaign.output()) == ALL_GOOD
 
 
 def test_a_chunk_that_stopped_keeps_its_shared_steps(campaign):
-    table = (campaign.folder / "structures.parquet", campaign.folder / "sites.parquet")
-    campaign.output().parent.mkdir()
     with pytest.raises(Exception, match="not there or may not be executed"):
-        broken = replace(campaign.engine(), program="/nowhere/program")
-        _simulate(campaign, table, broken)
+        campaign.run(workers=1, program="/nowhere/program")
     assert campaign.computed() == {"Ca-shared": 1}
     assert sorted(p.name for p in (campaign.kept / "0000").glob("*.zip")) == ["m-ca_shared.zip"]
     assert outcomes(campaign.run()) == ALL_GOOD
     assert campaign.computed() == {"Ca": 2, "Sr": 2, "Sr-shared": 1}
-
-
-def _simulate(campaign, table, engine):
-    simulate_chunk(*table, campaign.output(), campaign.kept, subset="Ti_VASP", chunk=0, engine=engine, workers=1,
-                   scratch=campaign.folder / "scratch")  # fmt: skip
 
 
 def test_another_number_of_chunks_moves_the_shared_steps_too(campaign):

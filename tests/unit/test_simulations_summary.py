@@ -13,16 +13,11 @@ from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import MOST_CHUNKS, MOST_FAILURES, campaign_part
 from xanesflow.simulations.state.summary import ChunkSummary, SubsetSummary, add_record, summarize_runs
 
-MADE = {
-    "code": "engine 3",
-    "host": "node7",
-    "versions": {"numpy": "2.4.6", "xanesflow": "0.1.0"},
-    "outcome": "finished",
-}
 
-
-def record(seconds, *, cores=1, started="2026-01-02T10:00:00+00:00", **changes):
-    return {**MADE, "seconds": seconds, "cores": cores, "started": started, "attempts": 1, **changes}
+def record(seconds, **changes):
+    made = {"code": "engine 3", "host": "node7", "versions": {"numpy": "2.4.6", "xanesflow": "0.1.0"}, "cores": 1}
+    made |= {"outcome": "finished", "seconds": seconds, "started": "2026-01-02T10:00:00+00:00", "attempts": 1}
+    return made | changes
 
 
 @pytest.fixture

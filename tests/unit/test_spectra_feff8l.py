@@ -4,19 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_engine import Campaign
-from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
+from feff_runs import GRID_START_EV, feff_inp, layered
+from sentences import tells
 
 from xanesflow.codes import registry
 from xanesflow.codes.feff8l.read_run import read_run
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.registry import check_readable
-from xanesflow.codes.run_zip import ChunkWriter, check_record, read_chunk
+from xanesflow.codes.run_zip import check_record
 from xanesflow.core.errors import BadRunError, XanesflowError
-from xanesflow.core.tables import write_rejected
-from xanesflow.spectra.curate import curate_spectra
-from xanesflow.spectra.store import read_spectra
 
 START = GRID_START_EV["Cu"]
 ENERGY = np.arange(START - 5, START + 45, 0.5)
@@ -64,27 +60,23 @@ BAD = {
 
 @pytest.mark.parametrize(("text", "reason", "said"), BAD.values(), ids=BAD.keys())
 def test_a_bad_file_has_its_reason(text, reason, said):
-    with pytest.raises(BadRunError, match=said) as caught:
+    with tells(match=said, reason=reason, error=BadRunError):
         read(text)
-    assert caught.value.reason == reason
 
 
 def test_the_cluster_of_another_site_is_found_out():
-    with pytest.raises(BadRunError, match="not the one around site 2") as caught:
+    with tells(match="not the one around site 2", reason="wrong_absorber", error=BadRunError):
         read(table(), **{"feff.inp": feff_inp(layered(), 3, "Cu").encode()})
-    assert caught.value.reason == "wrong_absorber"
 
 
 def test_a_failed_run_is_refused_for_what_its_record_says_even_with_a_spectrum():
     record = {"outcome": "failed", "reason": "timed_out", "detail": "too long"}
     run = FinishedRun("m", 0, {"xmu.dat": table().encode()}, record)
-    with pytest.raises(BadRunError, match="too long") as caught:
+    with tells(match="too long", reason="timed_out", error=BadRunError):
         check_record(run)
-    assert caught.value.reason == "timed_out"
     later = FinishedRun("m", 0, {}, {"outcome": "failed", "reason": "of_a_later_version", "detail": "x"})
-    with pytest.raises(BadRunError, match="of_a_later_version: x") as caught:
+    with tells(match="of_a_later_version: x", reason="engine_failed", error=BadRunError):
         check_record(later)
-    assert caught.value.reason == "engine_failed"
 
 
 def test_a_theory_without_reader_is_told(monkeypatch):
@@ -93,28 +85,3 @@ def test_a_theory_without_reader_is_told(monkeypatch):
     with pytest.raises(XanesflowError, match="cannot read OCEAN runs, only those of EXCITING, FDMNES, FEFF, FEFF8L, "):
         check_readable("OCEAN")
     registry.theory_of.cache_clear(), registry.theories.cache_clear()
-
-
-def test_curation_takes_the_good_runs_and_tells_the_failed_ones_by_their_reason(tmp_path):
-    """Of a chunk as the fake engine left it, with a spectrum put into one run."""
-    campaign = Campaign(tmp_path).write("Sr", "Ca", "Ba")
-    chunk = campaign.run(do={"Ca": "crash", "Ba": "unusable"})
-    with ChunkWriter([tmp_path / "good.zip"]) as writer:
-        for run in read_chunk(chunk, "FEFF8L"):
-            folder = run_folder("Cu", run.material_id, run.site_index, "FEFF8L")
-            files = {"xmu.dat": table().encode(), "feff.inp": feff_inp(perovskite("Cu", "Sr"), 1, "Cu").encode()}
-            for name, content in (files if run.material_id == "m-sr" else run.files).items():
-                writer.add(0, f"{folder}/{name}", content)
-            writer.add_record(0, folder, run.record)
-    write_rejected(tmp_path / "rejected.parquet", [])
-    curate_spectra(
-        [tmp_path / "good.zip"], subset="Cu_FEFF8L", structures=tmp_path / "structures.parquet",
-        site_table=tmp_path / "sites.parquet", rejected=[tmp_path / "rejected.parquet"], output=tmp_path / "spectra.h5",
-        rejected_csv=tmp_path / "rejected.csv", energy_start_ev=START, envelope_sigma=None,
-    )  # fmt: skip
-    curated = read_spectra(tmp_path / "spectra.h5")
-    assert curated.material_id == ["m-sr"]
-    assert [(r.material_id, r.site_index, r.reason) for r in curated.rejected] == [
-        ("m-ba", 1, "isolated_atom"), ("m-ca", 1, "engine_failed"),
-    ]  # fmt: skip
-    assert curated.rejected[1].detail == "exit code 3: line 17 | line 18 | line 19"

@@ -9,12 +9,12 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import call
+from sentences import tells
+from site_tables import SiteTables
 
-from xanesflow.cli import app
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import UnusableStructure, XanesflowError
-from xanesflow.core.tables import read_rejected
 from xanesflow.prediction.input_structures import read_structures
 from xanesflow.structures.amcsd import database
 from xanesflow.structures.amcsd.choose_entries import Filters, choose_entries
@@ -115,13 +115,11 @@ def test_labels_are_read_by_the_formula_and_not_as_another_element():
 
 
 def test_partial_occupancy_and_unknown_hydrogen_have_their_reasons():
-    with pytest.raises(UnusableStructure, match="partially occupied") as caught:
+    with tells(match="partially occupied", reason="disordered", error=UnusableStructure):
         read_entry(ENTRIES[18106])
-    assert caught.value.reason == "disordered"
     watery = next(entry for entry in ENTRIES.values() if "Wat" in entry.sites and not entry.partly_occupied)
-    with pytest.raises(UnusableStructure, match="places are not known") as caught:
+    with tells(match="places are not known", reason="hydrogen_unknown", error=UnusableStructure):
         read_entry(watery)
-    assert caught.value.reason == "hydrogen_unknown"
     goethite = find_mineral("goethite")
     assert goethite.structure.composition.reduced_formula == "FeHO2"
 
@@ -129,9 +127,10 @@ def test_partial_occupancy_and_unknown_hydrogen_have_their_reasons():
 @pytest.mark.parametrize("number", [3165, 18023, 10565])  # goethite, theophrastite, manganite
 def test_an_old_entry_that_leaves_hydrogen_out_of_its_formula_too_is_not_an_oxide(number):
     """Found in the database: FeO2, NiO2 and MnO2, which are FeOOH, Ni(OH)2 and MnOOH."""
-    with pytest.raises(UnusableStructure, match=r"lists no hydrogen .* which other entries of") as caught:
+    with tells(
+        match=r"lists no hydrogen .* which other entries of", reason="hydrogen_unknown", error=UnusableStructure
+    ):
         read_entry(ENTRIES[number])
-    assert caught.value.reason == "hydrogen_unknown"
 
 
 @pytest.mark.parametrize(
@@ -196,9 +195,9 @@ def without_larixite(monkeypatch):
 
 def test_without_larixite_there_is_one_sentence(without_larixite):
     assert find_mineral("hematite") is None
-    for call in (load_entries, lambda: find_mineral("amcsd-0000143")):
+    for ask in (load_entries, lambda: find_mineral("amcsd-0000143")):
         with pytest.raises(XanesflowError, match="package larixite, which is not installed; run pip install larixite"):
-            call()
+            ask()
 
 
 def copper(folder, **filters):
@@ -235,20 +234,17 @@ def test_filters_leave_out_with_their_sentence(tmp_path):
 
 def test_entries_become_the_sites_of_a_subset(tmp_path):
     copper(tmp_path)
-    paths = {name: tmp_path / f"{name}.parquet" for name in ("structures", "site_table", "rejected")}
-    queried = (tmp_path / "Cu.parquet", tmp_path / "Cu.json")
+    tables, queried = SiteTables(tmp_path), (tmp_path / "Cu.parquet", tmp_path / "Cu.json")
     ids = ["amcsd-0009326", "amcsd-0000143"]  # cuprite; hematite, which is of another subset
 
     def collect(only):
         collect_structures(
-            source="amcsd", directory=None, subset="Cu_FEFF", chunks=2, queried=queried, only=only,
-            **(paths | {"structures": tmp_path / "collected.parquet"}),
-        )  # fmt: skip
+            source="amcsd", directory=None, subset="Cu_FEFF", chunks=2, queried=queried, only=only, **tables.paths
+        )
 
     collect(ids)
-    sites = pd.read_parquet(paths["site_table"])
-    assert sites[["material_id", "multiplicity"]].to_numpy().tolist() == [["amcsd-0009326", 4]]
-    assert read_rejected(paths["rejected"]) == []
+    assert list(tables.multiplicities.values()) == [4] and tables.ids[0][0] == "amcsd-0009326"
+    assert tables.rejected == []
     with pytest.raises(XanesflowError, match=r"structures\.only names amcsd-9999999"):
         collect([*ids, "amcsd-9999999"])
 
@@ -257,13 +253,13 @@ def test_near_duplicates_are_merged_into_the_newest_at_room_conditions(tmp_path)
     """Hematite at six pressures and by four other papers is one crystal; maghemite and high-pressure forms are not."""
     paths = {"structures": tmp_path / "Fe.parquet", "manifest": tmp_path / "Fe.json"}
     read_minerals(element="Fe", systems=["Fe-O"], filters=Filters(), **paths)
-    names = {name: tmp_path / f"{name}.parquet" for name in ("site_table", "rejected")}
+    tables = SiteTables(tmp_path)
     collect_structures(
         source="amcsd", directory=None, subset="Fe_FEFF", chunks=1, queried=tuple(paths.values()), duplicates="merge",
-        structures=tmp_path / "collected.parquet", **names,
+        **tables.paths,
     )  # fmt: skip
-    stay = set(pd.read_parquet(names["site_table"])["material_id"])
-    rejected = {each.material_id: each for each in read_rejected(names["rejected"])}
+    stay = {material for material, _ in tables.ids}
+    rejected = {each.material_id: each for each in tables.rejected}
     hematite = {entry.id for entry in ENTRIES.values() if entry.mineral == "Hematite" and not entry.partly_occupied}
     assert stay & hematite == {"amcsd-0017806"}
     for other in hematite - {"amcsd-0017806"}:
@@ -301,14 +297,9 @@ def test_a_mineral_stands_wherever_an_example_does():
 
 
 def test_search_lists_examples_and_minerals_with_references():
-    def call(*words):
-        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["structures", "search", *words])
-        assert "Traceback" not in done.output
-        return done.exit_code, done.output
-
-    code, said = call("cuprite")
+    code, said = call("structures", "search", "cuprite", columns=200)
     assert code == 0 and "cu2o-cuprite" in said and "amcsd-0009326" in said and "(1990)" in said
-    code, said = call("hematite", "Blake")
+    code, said = call("structures", "search", "hematite", "Blake", columns=200)
     assert code == 0 and "amcsd-0000143" in said and "amcsd-0017806" not in said
-    code, said = call("xyzzy")
+    code, said = call("structures", "search", "xyzzy", columns=200)
     assert code == 2 and said.count("\n") == 1 and "holds xyzzy" in said

@@ -2,36 +2,26 @@
 
 import json
 
-import pandas as pd
 import pytest
 from feff_runs import rutile
-from materials_project_data import COPPER, ask, documents, query
-from materials_project_server import KEY, document, serving
+from materials_project_data import COPPER, ask, query
+from materials_project_server import document
 from shared_data import shared
+from site_tables import SiteTables
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.tables import read_rejected
 from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.materials_project.material_ids import check_ids, id_files, read_ids
 
 
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("MP_API_KEY", KEY)
-    with serving(documents()) as running:
-        yield running
-
-
 def collect(folder, subset="Cu_FEFF", **options):
     element = subset.split("_")[0]
-    paths = {name: folder / f"{subset}_{name}.parquet" for name in ("structures", "site_table", "rejected")}
+    tables = SiteTables(folder / subset)
     queried = (folder / f"{element}.parquet", folder / f"{element}.json")
     collect_structures(
-        source="materials_project", directory=None, subset=subset, chunks=3, queried=queried, **paths, **options
+        source="materials_project", directory=None, subset=subset, chunks=3, queried=queried, **tables.paths, **options
     )
-    sites = pd.read_parquet(paths["site_table"])
-    rejected = {r.material_id: (r.reason, r.detail) for r in read_rejected(paths["rejected"])}
-    return sites, rejected
+    return tables.sites, {r.material_id: r.reason for r in tables.rejected}
 
 
 def test_every_inequivalent_absorber_is_a_site_with_its_multiplicity(server, tmp_path):
@@ -50,7 +40,7 @@ def test_what_was_left_out_of_the_answer_stands_in_the_rejected_table(server, tm
     ask(server, tmp_path, query(ids=ids, exclude=["mp-361"]))
     sites, rejected = collect(tmp_path)
     assert set(sites["material_id"]) == {"mp-30"}
-    assert {name: reason for name, (reason, _) in rejected.items()} == {
+    assert rejected == {
         "mp-361": "excluded", "mp-50": "no_structure", "mp-70": "no_absorber", "mp-123456": "not_found",
     }  # fmt: skip
 
@@ -99,10 +89,10 @@ def test_the_published_lists_name_the_materials_of_a_subset():
 
 
 def test_lists_of_ids_take_ids_sites_comments_and_empty_lines(tmp_path):
-    (tmp_path / "ids.txt").write_text("# mine\nmp-390\n\nmp-30_012  # with a site\nmvc-7\nmp-390_001\nmp-abcde\n")
+    (tmp_path / "ids.txt").write_text("# mine\nmp-390\n\nmp-30_012  # with a site\nmvc-7\nmp-aaaaaapa_001\nmp-abcde\n")
     assert id_files(str(tmp_path / "ids.txt"), "Cu_FEFF") == [str(tmp_path / "ids.txt")]
     assert read_ids([tmp_path / "ids.txt"]) == ["mp-30", "mp-390", "mp-abcde", "mvc-7"]
-    assert check_ids(["mp-2", "mp-1", "mp-2"], "ids") == ["mp-1", "mp-2"]
+    assert check_ids(["mp-390", "mp-1", "mp-aaaaaapa"], "ids") == ["mp-1", "mp-390"]
 
 
 @pytest.mark.parametrize(

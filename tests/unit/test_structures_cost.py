@@ -14,6 +14,7 @@ from feff_runs import bent_chain, cuprite, perovskite, poscar, rutile, write_fil
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 from shared_data import PROJECT, shared
+from site_tables import SiteTables
 
 from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff.core_hours import Cluster, describe_clusters, hours_of_own, seconds_of_pip
@@ -152,12 +153,12 @@ def test_hours_of_the_feff_of_pip_are_those_that_it_took_at_several_settings():
     assert np.median(off) < 1.3 and off[usual].max() < 2 and took.max() > 20 * took.min() and (~usual).sum() == 1
 
 
-def collected(folder, subset, workers=1):
+def collected(folder, subset):
     """Collect two structures with Cu and give the site table's path."""
     files = {"in/a.vasp": poscar(cuprite()), "in/b.vasp": poscar(bent_chain())}
     write_files(folder, files)
-    paths = {name: folder / f"{subset}_{name}.parquet" for name in ("structures", "site_table", "rejected")}
-    collect_structures(source="directory", directory=folder / "in", subset=subset, chunks=2, workers=workers,
+    paths = SiteTables(folder / subset).paths
+    collect_structures(source="directory", directory=folder / "in", subset=subset, chunks=2,
                        cost_options=Campaign(Config()).cost_options(subset), **paths)  # fmt: skip
     return paths["site_table"]
 

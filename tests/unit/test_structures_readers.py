@@ -24,7 +24,6 @@ from structure_files import (
 )
 
 from xanesflow.structures.material import BadStructure
-from xanesflow.structures.poscar import read_poscar
 
 SYMBOLS = ("_atom_site_label", "_atom_site_type_symbol", *XYZ)
 
@@ -143,11 +142,6 @@ def test_what_cannot_be_used_is_told_in_one_sentence_and_stops_nothing(tmp_path,
     assert_one_sentence(found["a"])
 
 
-def test_the_archives_reader_says_disordered_and_no_structure_as_before():
-    assert read_poscar("m", b"x", symprec=0.01) == BadStructure("m", read_poscar("m", b"x", symprec=0.01).detail)
-    assert BadStructure("m", "x").reason == "no_structure"
-
-
 def test_the_smallest_distance_is_that_of_all_images(tmp_path):
     """Against a search over the images of a compact cell; the file has a skewed cell of the same crystal.
 
@@ -193,12 +187,13 @@ def test_a_cif_with_blocks_of_text_beside_its_structure_is_read(tmp_path):
     assert material.formula == "CuO" and "P1" not in material.note
 
 
-def test_files_in_other_encodings_and_line_ends_are_read(tmp_path):
+def test_other_encodings_and_line_ends_charges_and_letters_behind_an_element_are_understood(tmp_path):
     write_files(tmp_path, {
         "a.cif": b"\xef\xbb\xbf# M\xc3\xbcller\r\n" + cif("Cu1 0 0 0").replace("\n", "\r\n").encode(),
         "b.cif": b"# M\xfcller\n" + cif("Cu1 0 0 0").encode(), "c.vasp": "Müller" + GOOD.replace("\n", "\r\n"),
+        "d.cif": cif("M1 Cu2+ 0 0 0", "A O2- .5 .5 .5", columns=SYMBOLS), "e.cif": cif("CuA 0 0 0", "OW1 .5 .5 .5"),
     })  # fmt: skip
-    assert formulas(read(tmp_path)) == {"a": "Cu", "b": "Cu", "c": "CuO"}
+    assert formulas(read(tmp_path)) == {"a": "Cu", "b": "Cu", "c": "CuO", "d": "CuO", "e": "CuO"}
 
 
 @pytest.mark.parametrize(
@@ -222,10 +217,3 @@ def test_what_a_cif_is_not_read_as_written_stands_in_the_note(tmp_path, text, sa
 def test_thirds_with_few_digits_are_no_matter_of_a_note(tmp_path, rows):
     write_files(tmp_path, {"a.cif": cif(*rows, extra="_symmetry_equiv_pos_as_xyz 'x, y, z'")})
     assert read(tmp_path)["a"].note == ""
-
-
-def test_charges_and_letters_behind_an_element_are_understood(tmp_path):
-    write_files(tmp_path, {
-        "a.cif": cif("M1 Cu2+ 0 0 0", "A O2- .5 .5 .5", columns=SYMBOLS), "b.cif": cif("CuA 0 0 0", "OW1 .5 .5 .5"),
-    })  # fmt: skip
-    assert formulas(read(tmp_path)) == {"a": "CuO", "b": "CuO"}

@@ -1,29 +1,16 @@
 """What Materials Project may answer instead: each is borne with patience, or told in one sentence without the key."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 
 import pytest
 from materials_project_data import COPPER, QUICK, ask, documents, query
 from materials_project_server import KEY, broken_off, serving, silence, status, trickle, truncated
-from shared_data import PROJECT
+from processes import SPAWN, wait_until
 
 from xanesflow.core.errors import XanesflowError
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("MP_API_KEY", KEY)
-
-
-@pytest.fixture
-def server():
-    with serving(documents()) as running:
-        yield running
 
 
 def told(server, folder, **options):
@@ -35,32 +22,31 @@ def told(server, folder, **options):
 
 
 FAULTS = {
-    "429": status(429), "500": status(500), "502": status(502), "503": status(503), "504": status(504),
-    "truncated JSON": truncated, "broken off": broken_off, "a slow trickle": trickle, "silence": silence,
-}  # fmt: skip
+    "429": (status(429), "answered HTTP 429 (Too Many Requests)"),
+    "500": (status(500), "answered HTTP 500 (Internal Server Error)"),
+    "502": (status(502), "answered HTTP 502"),
+    "503": (status(503), "answered HTTP 503"),
+    "504": (status(504), "answered HTTP 504"),
+    "truncated JSON": (truncated, "sent an answer that is cut off or not JSON"),
+    "broken off": (broken_off, "broke off"),
+    "a slow trickle": (trickle, "did not finish an answer within 0.6 s"),
+    "silence": (silence, "was silent for 0.4 s"),
+}
 
-SENTENCES = {
-    "429": "answered HTTP 429 (Too Many Requests)", "500": "answered HTTP 500 (Internal Server Error)",
-    "502": "answered HTTP 502", "503": "answered HTTP 503", "504": "answered HTTP 504",
-    "truncated JSON": "sent an answer that is cut off or not JSON", "broken off": "broke off",
-    "a slow trickle": "did not finish an answer within 0.6 s", "silence": "was silent for 0.4 s",
-}  # fmt: skip
 
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_passing_fault_is_borne(server, tmp_path, caplog, fault):
-    server.faults = [FAULTS[fault]] * 2
-    server.heartbeats = [FAULTS[fault]]
+@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS)
+def test_a_passing_fault_is_borne(server, tmp_path, caplog, fault, said):
+    server.faults, server.heartbeats = [fault] * 2, [fault]
     assert sorted(ask(server, tmp_path).materials) == COPPER
-    assert caplog.text.count(SENTENCES[fault]) == 3
+    assert caplog.text.count(said) == 3
     assert "trying again in" in caplog.text
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_lasting_fault_is_told_after_as_many_attempts_as_there_are(server, tmp_path, fault):
-    server.faults = [FAULTS[fault]] * 100
+@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS)
+def test_a_lasting_fault_is_told_after_as_many_attempts_as_there_are(server, tmp_path, fault, said):
+    server.faults = [fault] * 100
     sentence = told(server, tmp_path)
-    assert f"Materials Project {SENTENCES[fault]}" in sentence
+    assert f"Materials Project {said}" in sentence
     assert "4 times in a row; try again later: the same command continues" in sentence
     assert 100 - len(server.faults) == QUICK.attempts
 
@@ -73,27 +59,19 @@ def test_it_waits_as_long_as_the_server_asks(server, tmp_path, wait):
     assert time.monotonic() - begun >= 1
 
 
-def test_a_wait_beyond_reason_is_told_at_once(server, tmp_path):
-    server.faults = [status(429, retry_after="3600")]
-    assert "asks to wait 3600 s; try again then" in told(server, tmp_path)
+LASTING = {
+    "a wait beyond reason": (status(429, retry_after="3600"), "asks to wait 3600 s; try again then"),
+    "a question that the server does not know": (status(400, "no such system"), "does not answer as its client mp-api"),
+    "no key": (status(401), "refuses the API key (HTTP 401); copy the one from your dashboard"),
+    "a refused key": (status(403), "refuses the API key (HTTP 403); copy the one from your dashboard"),
+}
 
 
-def test_a_question_that_the_server_does_not_know_is_not_repeated(server, tmp_path):
-    server.faults = [status(400, "no such system")] * 9
-    assert "does not answer as its client mp-api" in told(server, tmp_path)
+@pytest.mark.parametrize(("answer", "said"), LASTING.values(), ids=LASTING)
+def test_what_another_attempt_would_not_change_is_told_at_once(server, tmp_path, answer, said):
+    server.faults = [answer] * 9
+    assert said in told(server, tmp_path)
     assert len(server.faults) == 8
-
-
-@pytest.mark.parametrize("answer", [401, 403])
-def test_a_refused_key_is_told_at_once(server, tmp_path, answer):
-    server.faults = [status(answer)] * 9
-    assert f"refuses the API key (HTTP {answer}); copy the one from your dashboard" in told(server, tmp_path)
-    assert len(server.faults) == 8
-
-
-def test_a_wrong_key_is_told(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("MP_API_KEY", KEY.swapcase())
-    assert "refuses the API key (HTTP 403)" in told(server, tmp_path)
 
 
 def test_a_key_that_is_none_is_told_before_anything_is_asked(server, tmp_path, monkeypatch):
@@ -147,22 +125,6 @@ def test_the_key_is_not_shown_to_another_host(server, tmp_path):
         assert other.asked == 0
 
 
-def test_finished_pages_are_not_asked_again(server, tmp_path):
-    def fail_from_now(handler, body):
-        handler.server.faults = [status(500)] * 100
-        handler.reply(200, body)
-
-    with pytest.raises(XanesflowError):
-        server.faults = [*[None] * 5, fail_from_now]  # four systems, the first page, the second one
-        ask(server, tmp_path)
-    server.faults = []
-    server.questions.clear()
-    assert sorted(ask(server, tmp_path).materials) == COPPER
-    assert server.questions and server.systems_asked() == []
-    assert server.structures_asked() == [COPPER[6:]]
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["Cu.json", "Cu.parquet"]
-
-
 def test_pages_of_another_query_or_database_are_not_used(server, tmp_path):
     server.faults = [*[None] * 5, *[status(500)] * 4]
     told(server, tmp_path)
@@ -173,14 +135,6 @@ def test_pages_of_another_query_or_database_are_not_used(server, tmp_path):
     assert [each for page in server.structures_asked() for each in page] == COPPER
 
 
-KILLED = """
-from pathlib import Path
-from materials_project_data import ask
-from types import SimpleNamespace
-ask(SimpleNamespace(endpoint={endpoint!r}), Path({folder!r}))
-"""
-
-
 def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
     reached = []
 
@@ -189,19 +143,15 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
         handler.server.closing.wait(30)
 
     server.faults = [*[None] * 5, hang]
-    paths = [PROJECT / "workflow_scripts", PROJECT / "tests/support"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED.format(endpoint=server.endpoint, folder=str(tmp_path))],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
-    )
-    begun = time.monotonic()
-    while not reached and time.monotonic() - begun < 120:
-        time.sleep(0.05)
+    process = SPAWN.Process(target=ask, args=(SimpleNamespace(endpoint=server.endpoint), tmp_path))
+    process.start()
+    wait_until(lambda: reached, 120)
     process.kill()
-    process.wait()
-    assert reached and not (tmp_path / "Cu.json").exists()
+    process.join()
+    assert not (tmp_path / "Cu.json").exists()
     server.faults = []
     server.questions.clear()
     assert sorted(ask(server, tmp_path, query()).materials) == COPPER
     assert server.systems_asked() == []
     assert server.structures_asked() == [COPPER[3:6], COPPER[6:]]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["Cu.json", "Cu.parquet"]

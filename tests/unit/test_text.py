@@ -7,38 +7,29 @@ import pytest
 from pymatgen.core import Structure
 
 from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.text import clock, first_few, first_of, listing, one_line, plural, printable, quoted
+from xanesflow.core.text import clock, first_few, first_of, one_line, plural, printable, quoted
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("said", "options", "line"),
     [
-        (ValueError("two\n  lines. "), "two lines"),
-        (ValueError(), "ValueError"),
-        (ValueError(" \n"), "ValueError"),
-        ("a word.", "a word"),
-        ("", ""),
+        (ValueError("two\n  lines. "), {}, "two lines"),
+        (ValueError(), {}, "ValueError"),
+        (ValueError(" \n"), {}, "ValueError"),
+        ("a word.", {}, "a word"),
+        ("", {}, ""),
+        ("two\nlines.", {"stop": True}, "two lines."),
+        ("a" * 10, {"length": 10}, "a" * 10),
+        ("a" * 11, {"length": 10}, "a" * 7 + "..."),
     ],
 )
-def test_an_error_fits_into_one_line_of_a_sentence(said, line):
-    assert one_line(said) == line
-
-
-def test_a_sentence_of_its_own_keeps_its_full_stop():
-    assert one_line("two\nlines.", stop=True) == "two lines."
-
-
-def test_a_long_message_is_cut():
-    assert one_line("a" * 10, 10) == "a" * 10 and one_line("a" * 11, 10) == "a" * 7 + "..."
+def test_an_error_fits_into_one_line_of_a_sentence(said, options, line):
+    assert one_line(said, **options) == line
 
 
 def test_a_number_agrees_with_its_noun():
     assert [plural(number, "site") for number in (0, 1, 2)] == ["0 sites", "1 site", "2 sites"]
-    assert plural(2, "spectrum", "spectra") == "2 spectra"
-
-
-def test_words_are_joined_as_in_a_sentence():
-    assert [listing(list(words)) for words in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert plural(2, "spectrum", "spectra") == "2 spectra" and plural(12345, "site") == "12,345 sites"
 
 
 def test_of_many_names_the_first_are_named():
@@ -54,11 +45,6 @@ def test_a_name_can_stand_on_a_terminal():
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.9, "1:05"), (3665, "1:01:05")])
 def test_a_duration_as_a_clock_shows_it(seconds, shown):
     assert clock(seconds) == shown
-
-
-def test_large_numbers_have_commas_and_verbs_agree_too():
-    assert plural(12345, "site") == "12,345 sites"
-    assert plural(1, "row holds", "rows hold") == "1 row holds" and plural(2, "row holds", "rows hold") == "2 rows hold"
 
 
 def test_what_a_message_quotes_is_short_printable_and_on_one_line():

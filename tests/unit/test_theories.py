@@ -6,18 +6,20 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
+from subset_groups import write_subset
 
 from xanesflow.core.sites import pairs_of_theories
 from xanesflow.core.templates import environment
 from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.dataset.compare_theories import BY_NAME, DIFFERENT, NO_SPECTRUM, PAIRED, agree, compare_theories
-from xanesflow.dataset.file import SCHEMA, SCHEMA_VERSION, structure_json
+from xanesflow.dataset.file import structure_json
 from xanesflow.report.figures.codes import codes_part, draw_codes
 from xanesflow.report.figures.theories import draw_theories, theories_part
 from xanesflow.spectra.similarity import compare_spectra
 from xanesflow.spectra.store import CuratedSpectra, read_spectra, write_spectra
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
+render = environment("xanesflow.report").get_template("theories.html").render
 
 
 def some_spectrum(seed=0, *, shift=0.0, energy=ENERGY_EV):
@@ -83,20 +85,13 @@ def dataset(tmp_path):
     cell = Structure(Lattice.cubic(4.2), ["Cu", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     other = Structure(Lattice.cubic(4.2), ["O", "Cu"], [[0.5, 0.5, 0.5], [0, 0, 0]])
     path = tmp_path / "d.h5"
-    text = h5py.string_dtype()
-    with h5py.File(path, "w") as file:
-        file.attrs.update(schema=SCHEMA, schema_version=SCHEMA_VERSION)
-        materials = ["mp-1", "mp-2", "mp-3", "mp-4", "mp-5"]
-        for name, ids, seed in (("Cu_FEFF", materials[:4], 0), ("Cu_FEFF8L", [*materials[:3], "mp-5"], 10)):
-            spectra = np.array([some_spectrum(k + seed, shift=seed / 10) for k in range(4)])
-            spectra[2] = 0.0
-            group = file.create_group(name)
-            group["energy"], group["spectra"] = ENERGY_EV, spectra
-            group.create_dataset("material_id", data=ids, dtype=text)
-            group.create_dataset("split", data=["train"] * 4, dtype=text)
-            group["site_index"], group["multiplicity"] = np.zeros(4, dtype=int), np.ones(4, dtype=int)
+    for name, last, seed in (("Cu_FEFF", "mp-4", 0), ("Cu_FEFF8L", "mp-5", 10)):
+        spectra = np.array([some_spectrum(k + seed, shift=seed / 10) for k in range(4)])
+        spectra[2] = 0.0
+        write_subset(path, name, spectra, ["mp-1", "mp-2", "mp-3", last], ["train"] * 4, start_ev=ENERGY_EV[0])
+    with h5py.File(path, "a") as file:
         for key, structure in (("mp-1", cell), ("mp-2", cell), ("mp-2@Cu_FEFF8L", other)):
-            file.create_dataset(f"structures/{key}", data=structure.to_json(), dtype=text)
+            file.create_dataset(f"structures/{key}", data=structure.to_json(), dtype=h5py.string_dtype())
     return path
 
 
@@ -116,12 +111,12 @@ def test_the_page_tells_median_worst_and_what_was_not_compared(dataset, tmp_path
     assert ">mp-1_000</text>" in svg and "Shift of Cu_FEFF8L (eV)" in svg
     parts = theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")})
     assert parts[0]["n"] == 1 and parts[0]["worst_site"] == "mp-1_000" and parts[0]["median"] == parts[0]["worst"]
-    page = environment("xanesflow.report").get_template("theories.html").render(theories=parts)
+    page = render(theories=parts)
     assert "1 structures differ" in page and "by name alone" not in page and "nan" not in page
     rows = [("mp-9", 0, BY_NAME, 0.5, 0.99, 0.9)]
     pd.DataFrame(rows, columns=pd.read_csv(tmp_path / "t.csv").columns).to_csv(tmp_path / "n.csv", index=False)
     parts = theories_part({("Cu_FEFF", "Cu_VASP"): (tmp_path / "n.csv", "data:x")})
-    assert "by name alone" in environment("xanesflow.report").get_template("theories.html").render(theories=parts)
+    assert "by name alone" in render(theories=parts)
 
 
 def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path):
@@ -129,13 +124,9 @@ def test_without_a_common_site_the_figure_and_the_page_say_so(dataset, tmp_path)
         file["Cu_FEFF8L/material_id"][:] = [f"x-{k}" for k in range(4)]
     draw_theories(dataset, "Cu_FEFF", "Cu_FEFF8L", table=tmp_path / "t.csv", output=tmp_path / "f.svg")
     assert "share no site that could be compared" in (tmp_path / "f.svg").read_text()
-    page = (
-        environment("xanesflow.report")
-        .get_template("theories.html")
-        .render(theories=theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")}))
-    )
+    page = render(theories=theories_part({("Cu_FEFF", "Cu_FEFF8L"): (tmp_path / "t.csv", "data:x")}))
     assert "4 only in Cu_FEFF;" in page and "<img" not in page
-    assert not environment("xanesflow.report").get_template("theories.html").render(theories=[]).strip()
+    assert not render(theories=[]).strip()
 
 
 def test_all_theories_of_a_site_are_compared_and_drawn(dataset, tmp_path):

@@ -2,8 +2,10 @@
 
 import json
 
+import made_up_runs as made_up
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.registry import engine_of, theory_of
 from xanesflow.codes.xspectra import run_hole_step as steps
@@ -65,28 +67,23 @@ class Programs:
         return "\n".join([*rows, " ".join(["0.4"] * 4 * n)]), done.count(0)
 
 
-def job_in(folder, structure, steps_folder, *, spectrum_length=8.0, keep=False):
+def job_in(folder, *, spectrum_length=8.0, keep=False):
+    """The core hole of rutile, whose steps are kept beside its folder."""
     folder.mkdir()
+    steps_folder = folder.with_name("steps")
     engine = engine_of("XSPECTRA", {"inputs": {"supercell": None}, "spectrum_length": spectrum_length})
     engine.keep_steps_in(steps_folder, always=keep)
     engine.keep_steps_in(steps_folder / "elsewhere")  # the first folder counts
     figures = {"energy_ry": -101.0, "fermi_ev": 6.0, "smearing_ry": 0.0, "version": "6.7"}
     (folder / GROUND_STATE).write_text(json.dumps(figures))
-    engine.write_inputs(folder, structure, 0)
+    engine.write_inputs(folder, made_up.rutile(), 0)
     assert HoleJob.read(folder).steps_folder == str(steps_folder)
     return folder
 
 
-@pytest.fixture
-def rutile():
-    import made_up_runs as made_up
-
-    return made_up.rutile()
-
-
-def test_a_killed_run_goes_on_at_its_step(monkeypatch, tmp_path, rutile):
+def test_a_killed_run_goes_on_at_its_step(monkeypatch, tmp_path):
     programs, kept = Programs(monkeypatch), tmp_path / "steps"
-    whole = steps.run_hole_step(job_in(tmp_path / "whole", rutile, kept))
+    whole = steps.run_hole_step(job_in(tmp_path / "whole"))
     assert programs.calls == ["es.in", "xanes1.in", "xanes3.in"] and not whole["resumed"]
     assert not kept.exists(), "a finished run keeps nothing"
     for stops_at, then in (
@@ -96,9 +93,9 @@ def test_a_killed_run_goes_on_at_its_step(monkeypatch, tmp_path, rutile):
     ):
         programs.calls, programs.stops_at = [], stops_at
         with pytest.raises(Killed):
-            steps.run_hole_step(job_in(tmp_path / f"killed{stops_at}", rutile, kept))
+            steps.run_hole_step(job_in(tmp_path / f"killed{stops_at}"))
         programs.calls, programs.stops_at = [], 0
-        folder = job_in(tmp_path / f"again{stops_at}", rutile, kept)
+        folder = job_in(tmp_path / f"again{stops_at}")
         again = steps.run_hole_step(folder)
         assert programs.calls == then and again == whole | {"resumed": stops_at > 1}
         assert (folder / LANCZOS).read_text() == (tmp_path / "whole" / LANCZOS).read_text()
@@ -106,20 +103,18 @@ def test_a_killed_run_goes_on_at_its_step(monkeypatch, tmp_path, rutile):
         assert not kept.exists()
 
 
-def test_runs_of_a_convergence_study_that_differ_in_the_spectrum_share_a_field(monkeypatch, tmp_path, rutile):
-    programs, kept = Programs(monkeypatch), tmp_path / "steps"
-    steps.run_hole_step(job_in(tmp_path / "a", rutile, kept, keep=True))
-    finer = steps.run_hole_step(job_in(tmp_path / "b", rutile, kept, spectrum_length=12.0, keep=True))
+def test_runs_of_a_convergence_study_that_differ_in_the_spectrum_share_a_field(monkeypatch, tmp_path):
+    programs = Programs(monkeypatch)
+    steps.run_hole_step(job_in(tmp_path / "a", keep=True))
+    finer = steps.run_hole_step(job_in(tmp_path / "b", spectrum_length=12.0, keep=True))
     assert programs.calls == ["es.in", *["xanes1.in", "xanes3.in"] * 2] and finer["resumed"]
     programs.calls.clear()
-    steps.run_hole_step(job_in(tmp_path / "c", rutile, kept, spectrum_length=12.0, keep=True))
+    steps.run_hole_step(job_in(tmp_path / "c", spectrum_length=12.0, keep=True))
     assert programs.calls == []
 
 
-def test_even_grids_are_moved_by_half_a_step_where_the_symmetry_allows_it(rutile):
-    from pymatgen.core import Lattice, Structure
-
-    cell = hole_cell(rutile, 0, supercell=[[1, 0, 0], [0, 1, 0], [0, 0, 1]], distance_a=0)
+def test_even_grids_are_moved_by_half_a_step_where_the_symmetry_allows_it():
+    cell = hole_cell(made_up.rutile(), 0, supercell=[[1, 0, 0], [0, 1, 0], [0, 0, 1]], distance_a=0)
     assert cell.shift((4, 4, 2)) == (1, 1, 1) and cell.shift((3, 3, 4)) == (0, 0, 1)
     matrix = cell.structure.lattice.matrix
     moved, still = (inequivalent_pairs((4, 4, 2), shift, matrix, cell.rotations) for shift in ((1, 1, 1), (0, 0, 0)))
@@ -131,7 +126,8 @@ def test_even_grids_are_moved_by_half_a_step_where_the_symmetry_allows_it(rutile
     assert keeps_grid((4, 4, 2), (1, 1, 1), found.structure.lattice.matrix, [np.eye(3)])
 
 
-def test_sites_at_a_time_fit_into_the_memory_together(rutile):
+def test_sites_at_a_time_fit_into_the_memory_together():
+    rutile = made_up.rutile()
     assert sites_that_fit(4, [700, 300, 700, 700], 3000.0) == 4
     assert sites_that_fit(4, [700, 300, 700, 700], 1500.0) == 2
     assert sites_that_fit(4, [700], 100.0) == 4, "a site that does not fit alone is refused in its turn"
@@ -142,7 +138,7 @@ def test_sites_at_a_time_fit_into_the_memory_together(rutile):
     assert engine.memory_mb(rutile, 0) == 0
 
 
-def test_the_cell_of_a_material_is_searched_once(monkeypatch, rutile):
+def test_the_cell_of_a_material_is_searched_once(monkeypatch):
     from xanesflow.codes.xspectra import hole_cell as module
 
     searches = []
@@ -150,7 +146,7 @@ def test_the_cell_of_a_material_is_searched_once(monkeypatch, rutile):
     monkeypatch.setattr(module, "smallest_matrix", lambda *given: searches.append(1) or search(*given))
     module._remembered_matrix.cache_clear()
     for site in (0, 1, 0):
-        hole_cell(rutile, site, supercell=None, distance_a=5.0)
+        hole_cell(made_up.rutile(), site, supercell=None, distance_a=5.0)
     assert len(searches) == 1
 
 
