@@ -119,6 +119,14 @@ def test_learnable_data_are_learned():
     assert baseline / np.median(((outputs - val[1]) ** 2).mean(axis=1)) > 50
 
 
+def test_report_is_called_for_each_epoch_with_best_and_rate():
+    seen = []
+    train_network(arrays(20), arrays(5, seed=1), small(max_epochs=3), lambda epoch, rate: seen.append((epoch, rate)))
+    assert [epoch.number for epoch, _ in seen] == [1, 2, 3]
+    assert {rate for _, rate in seen} == {1e-2}
+    assert all(epoch.best <= epoch.number for epoch, _ in seen)
+
+
 def test_a_loss_that_is_no_number_names_epoch_rate_and_remedy():
     features, spectra = arrays(20)
     spectra[3, 2] = np.float32(3e38)
