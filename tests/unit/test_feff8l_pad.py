@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from xanesflow.codes.feff8l.read_pad import WIDTH, read_packed, unpack
+from xanesflow.codes.feff8l.read_pad import read_packed, unpack
 
 
 def pack(value: float) -> str:
@@ -39,14 +39,8 @@ def test_a_number_worked_out_by_hand_is_read():
 def test_random_reals_of_all_sizes_and_signs_come_out_to_the_precision_of_the_format():
     rng = np.random.default_rng(1)
     values = rng.uniform(-1, 1, 4000) * 10.0 ** rng.integers(-38, 37, 4000)
+    values = np.append(values, [1.0, -1.0, 0.1, -0.1, 9.999999999999, 1e-30, -1e-30, 3.2e34, -8.7e34, 27.211386, 2e-44])
     np.testing.assert_allclose(unpack(pack_all(values)), values, rtol=2e-12, atol=0)
-
-
-@pytest.mark.parametrize(
-    "value", [1.0, -1.0, 0.1, -0.1, 9.999999999999, 1e-30, -1e-30, 3.2e34, -8.7e34, 27.211386, 2e-44]
-)
-def test_tiny_huge_and_negative_reals_are_read(value):
-    np.testing.assert_allclose(unpack(pack(value)), [value], rtol=2e-12, atol=0)
 
 
 def test_zero_is_zero():
@@ -76,15 +70,10 @@ def test_a_number_may_not_be_cut_short():
         read_packed(["!" + pack_all([1, 2])[:-1]], 0)
 
 
-@pytest.mark.parametrize("character", [" ", "!", "$", "\x7f", "\t"])
+@pytest.mark.parametrize("character", [" ", "!", "$", "\x7f", "\t", "é"])
 def test_a_character_outside_the_90_digits_is_refused(character):
     with pytest.raises(ValueError, match="packed"):
         unpack(pack(1.0)[:3] + character + pack(1.0)[4:])
-
-
-def test_text_that_is_no_ascii_is_refused_as_a_value_error():
-    with pytest.raises(ValueError):
-        unpack("R" + "é" * (WIDTH - 1))
 
 
 @pytest.mark.parametrize(("lines", "start"), [(["1 29 Cu"], 0), ([], 0), (["!" + "%" * 8], 1), ([""], 0)])
