@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from xanesflow.codes.feff8l.read_pad import read_packed, unpack
+from xanesflow.codes.feff8l.read_pad import WIDTH, read_packed, unpack
 
 
 def pack(value: float) -> str:
@@ -70,10 +70,15 @@ def test_a_number_may_not_be_cut_short():
         read_packed(["!" + pack_all([1, 2])[:-1]], 0)
 
 
-@pytest.mark.parametrize("character", [" ", "!", "$", "\x7f", "\t", "é"])
+@pytest.mark.parametrize("character", [" ", "!", "$", "\x7f", "\t"])
 def test_a_character_outside_the_90_digits_is_refused(character):
     with pytest.raises(ValueError, match="packed"):
         unpack(pack(1.0)[:3] + character + pack(1.0)[4:])
+
+
+def test_text_that_is_no_ascii_is_refused_as_a_value_error():
+    with pytest.raises(ValueError):
+        unpack("R" + "é" * (WIDTH - 1))
 
 
 @pytest.mark.parametrize(("lines", "start"), [(["1 29 Cu"], 0), ([], 0), (["!" + "%" * 8], 1), ([""], 0)])
