@@ -1,4 +1,4 @@
-"""Commands of xanesflow, called as a user calls them."""
+"""`xanesflow ...` called in the test's own process, on a terminal of 160 columns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ from typer.testing import CliRunner
 from xanesflow.cli import app
 
 
-def call(*words: object, columns: int = 160) -> tuple[int, str]:
-    """Exit code and all that a command printed to a terminal of that width; no traceback is among it."""
-    done = CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [*map(str, words)])
+def call(*words: object, columns: int = 160) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a call, which must not end in a traceback."""
+    done = CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [str(word) for word in words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert "Traceback" not in done.output
-    return done.exit_code, done.output
+    return done.exit_code, done.stdout, done.stderr
+
+
+def answer(*words: object, columns: int = 160) -> tuple[int, str]:
+    """Exit code of a call, and all that it printed, errors after the rest."""
+    code, out, err = call(*words, columns=columns)
+    return code, out + err
+
+
+def sentence(*words: object, code: int) -> str:
+    """The one sentence with which a wrong call ends."""
+    found, out, err = call(*words)
+    assert (found, out) == (code, ""), err
+    assert err.count("\n") == 1 and err.endswith(".\n"), err
+    return err.strip()

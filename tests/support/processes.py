@@ -1,26 +1,57 @@
-"""What tests ask of processes."""
+"""Which processes are alive and where they work, and waiting for what they do."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+Found = TypeVar("Found")
 
 FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
 """For processes that are killed; those that are forked need not import anything."""
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and no mere zombie that nobody asked for."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def working_in(folder: Path) -> list[int]:
+    """Processes, other than this one, that work in a folder or below it."""
+    found = ((each.pid, each.info["cwd"]) for each in psutil.process_iter(["cwd"]))
+    return [pid for pid, cwd in found if cwd and Path(cwd).is_relative_to(folder) and pid != os.getpid()]
+
+
+def start_python(code: str, *arguments: object) -> subprocess.Popen:
+    """Start a process that prints a line when it has come to the point (`first_line`), which is waited for."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    process.first_line = process.stdout.readline().strip()  # type: ignore[attr-defined, union-attr]
+    return process
+
+
+def kill(process: subprocess.Popen) -> None:
+    """SIGKILL a process of `start_python`."""
+    process.kill()
+    process.communicate()
+
+
+def until(true: Callable[[], Found], what: str = "it", seconds: float = 120) -> Found:
+    """Wait until a call gives something true, and return that; a busy machine does not need so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not come about in {seconds} s")

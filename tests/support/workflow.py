@@ -28,6 +28,28 @@ def write_config(directory: Path, **values) -> Path:
     return path
 
 
+def write_import_config(
+    directory: Path, archive: Path | str, *features: str, envelope: float | None = 2.5, **values
+) -> None:
+    """The same for the Cu runs of an archive, with features of these models, or of the default ones."""
+    models = {"features": {"models": list(features)}} if features else {}
+    curation = {"envelope": {"FEFF": envelope}}
+    archives = {"archive": str(archive)}
+    values = {"subsets": ["Cu_FEFF"], "simulations": archives, "curation": curation, **models, **values}
+    write_config(directory, **values)
+
+
+def write_run_config(directory: Path, *subsets: str, simulations: dict | None = None, **values) -> None:
+    """The same for subsets that are computed in one chunk, of the structures in the folder `mine` or of other ones."""
+    values = {"chunks": 1, "structures": {"source": "directory", "directory": "mine"}, **values}
+    write_config(directory, subsets=list(subsets), simulations={"source": "run", **(simulations or {})}, **values)
+
+
+def write_finished_config(directory: Path, runs: Path) -> None:
+    """The configuration of the campaign that ran to its end (fixture `finished`)."""
+    write_import_config(directory, runs, "chgnet", models={**QUICK, "seeds": [0, 1]})
+
+
 def command(directory: Path, *arguments: str) -> list[str]:
     """The call, `arguments` before the config file: --configfile takes all words after it."""
     return [*SNAKEMAKE, *arguments, "--directory", str(directory), "--configfile", str(directory / "campaign.yaml")]

@@ -1,79 +1,42 @@
 """The page in a real browser: from a structure to its spectrum, bad files, reloads, by keyboard, light and dark."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
+from app_in_browser import NARROW, WIDE, assert_good_contrast_and_labels, open_tab, require_chromium, serve, stop
+from command_line import answer, call
 from structure_files import cif
-from typer.testing import CliRunner
-
-from xanesflow.cli import app
-
-CHROMIUM = shutil.which("chromium")
-LONG = 120_000  # ms that even a busy machine does not need
-WIDE, NARROW = {"width": 1400, "height": 1000}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A page at a free port; gives its address, its folder, and its process."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium to test the page with (Debian: apt-get install chromium)")
-    folder = tmp_path_factory.mktemp("app")
-    command = [sys.executable, "-m", "xanesflow", "app", "--port", "0", "--no-browser", "--folder", folder / "state"]
-    started = subprocess.Popen(
-        [*command, "--cache", folder / "cache"], stdout=subprocess.PIPE, text=True, cwd=folder,
-        env={**os.environ, "COLUMNS": "200"},
-    )  # fmt: skip
-    try:
-        yield started.stdout.readline().strip(), folder, started
-    finally:
-        started.terminate()
-        started.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (requirements-dev.txt)")
-    if CHROMIUM is None:
-        pytest.skip("no chromium to test the page with (Debian: apt-get install chromium)")
-    arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield opened
-        opened.close()
+    """Address of a page at a free port."""
+    require_chromium()
+    started, address = serve(tmp_path_factory.mktemp("app"), "--port", 0)
+    yield address
+    stop(started)
 
 
 @pytest.fixture(scope="module")
 def watched(browser, server):
     """A tab for what needs no work done; afterwards the console said nothing, and nothing came from elsewhere."""
-    address, said, fetched = server[0], [], []
-    page = browser.new_context(viewport=WIDE).new_page()
-    page.set_default_timeout(LONG)
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: fetched.append(request.url))
-    page.goto(address)
-    page.wait_for_selector("#structure-files-field")
-    yield page
-    page.context.close()
-    own = address.partition("?")[0]
+    said, fetched = [], []
+    context = browser.new_context(viewport=WIDE)
+    context.on("request", lambda request: fetched.append(request.url))
+    yield open_tab(context, server, said)
+    context.close()
+    own = server.partition("?")[0]
     assert [url for url in fetched if not url.startswith((own, "data:", f"blob:{own}"))] == []
-    assert [text for text in said if "400 (BAD REQUEST)" not in text] == []  # a refused file
+    assert said == []
 
 
 @pytest.fixture(scope="module")
 def cuprite(server, browser):
     """A page on which the spectrum of cuprite was found, taken and computed; others see it too."""
-    page = browser.new_context(viewport=WIDE).new_page()
-    page.set_default_timeout(LONG)
-    page.goto(server[0])
+    page = open_tab(browser.new_context(viewport=WIDE), server)
     page.fill("#structure-words", "cuprite")
     page.press("#structure-words", "Enter")
     page.click("#structure-found button >> text=cu2o-cuprite")
@@ -109,8 +72,7 @@ def test_its_files_are_those_of_the_command_that_it_names(cuprite, tmp_path, mon
     words = cuprite.inner_text(".job.done .terminal code").split()
     assert words[:3] == ["xanesflow", "xanes", "cu2o-cuprite"]
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, words[1:])
-    assert done.exit_code == 0, done.output
+    assert answer(*words[1:])[0] == 0
     for name in ("cu2o-cuprite_Cu_xanes.csv", "cu2o-cuprite_Cu_xanes_normalised.csv"):
         with cuprite.expect_download() as got:
             cuprite.click(f".job.done a:text-is('{name}')")
@@ -160,8 +122,7 @@ def test_a_bad_file_gets_the_commands_sentence_beside_the_field(name, watched, t
     watched.wait_for_function(f"document.querySelector('#structure-error').textContent.includes('{safe}')")
     (tmp_path / safe).write_bytes(BAD[name])
     monkeypatch.chdir(tmp_path)
-    said = CliRunner().invoke(app, ["xanes", safe]).stderr
-    assert watched.inner_text("#structure-error").split() == said.split()
+    assert watched.inner_text("#structure-error").split() == call("xanes", safe)[2].split()
     assert watched.evaluate("window.harm") is None
 
 
@@ -191,9 +152,7 @@ def test_work_goes_on_through_a_reload_is_seen_in_a_second_tab_and_can_be_cancel
     cuprite.wait_for_selector(".job.at-work")
     cuprite.reload()
     cuprite.wait_for_selector(".job.at-work")
-    second = cuprite.context.new_page()
-    second.set_default_timeout(LONG)
-    second.goto(server[0].partition("?")[0])
+    second = open_tab(cuprite.context, server.partition("?")[0])
     second.wait_for_selector(".job.at-work progress")
     second.click(".job.at-work button:has-text('Cancel')")
     second.wait_for_selector(".job.cancelled")
@@ -228,12 +187,10 @@ def test_the_keyboard_alone_reaches_everything(watched):
 
 @pytest.mark.parametrize(("size", "scheme"), product((WIDE, NARROW), ("light", "dark")))
 def test_contrast_and_labels_are_good_and_nothing_is_cut_off(cuprite, size, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     cuprite.set_viewport_size(size)
     cuprite.emulate_media(color_scheme=scheme)
     for tab in ("structure", "measured", "campaign"):
         cuprite.click(f"#tab-{tab}")
-        found = axe.Axe().run(cuprite, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-        assert found.response["violations"] == [], found.generate_report()
+        assert_good_contrast_and_labels(cuprite)
         assert cuprite.evaluate("document.documentElement.scrollWidth <= innerWidth")
     cuprite.click("#tab-structure")

@@ -4,70 +4,53 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from app_in_browser import LONG, WIDE, open_tab, require_chromium, says, serve, stop
 from iron_spectra import keep_spectra, measured
 from measured_files import ENERGY, xdi
+from processes import is_alive
 from small_disk import mounted
 from structure_files import cif
-from test_app_browser import CHROMIUM, LONG, WIDE, browser  # noqa: F401 - a fixture
 
 TOKEN = "known to the tests only"
 SCANS = 500
 
 
-def serve(folder, port, state="state"):
-    """Start the page in a folder, with a token that stays; returns its process."""
-    words = [sys.executable, "-m", "xanesflow", "app", "--port", str(port), "--no-browser", "--folder", state]
-    environment = {**os.environ, "COLUMNS": "200", "XANESFLOW_APP_TOKEN": TOKEN}
-    command = [*words, "--cache", folder / "cache"]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment)
-    assert started.stdout.readline().startswith(f"http://127.0.0.1:{port}/")
-    return started
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def start(folder, port, *options):
+    """Start the page in a folder, with a token that stays; its process."""
+    process, address = serve(folder, "--port", port, *options, XANESFLOW_APP_TOKEN=TOKEN)
+    assert address.startswith(f"http://127.0.0.1:{port}/")
+    return process
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The page: `address`, `folder`, and `process`, which a test may stop and start again."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium to test the page with (Debian: apt-get install chromium)")
-    folder = tmp_path_factory.mktemp("page")
+    require_chromium()
+    folder, port = tmp_path_factory.mktemp("page"), free_port()
     keep_spectra(folder / "cache", "examples")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page = SimpleNamespace(folder=folder, port=port, process=serve(folder, port))
-    page.address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+    address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+    page = SimpleNamespace(folder=folder, port=port, address=address, process=start(folder, port))
     yield page
-    page.process.terminate()
-    page.process.wait(30)
+    stop(page.process)
 
 
 @pytest.fixture
-def page(browser, served):  # noqa: F811
+def page(browser, served):
     """A tab; what the browser says of a server that is gone is not looked at."""
     context = browser.new_context(viewport=WIDE)
-    yield opened(context, served.address)
+    yield open_tab(context, served.address)
     context.close()
-
-
-def opened(context, address):
-    tab = context.new_page()
-    tab.set_default_timeout(LONG)
-    tab.goto(address)
-    tab.wait_for_selector("#structure-files-field")
-    return tab
-
-
-def says(page, selector, text):
-    page.wait_for_function(
-        "([selector, text]) => document.querySelector(selector)?.innerText.includes(text)", arg=[selector, text]
-    )
 
 
 def take(page, name="cuprite"):
@@ -86,16 +69,14 @@ def work_long(page):
     says(page, "#structure-jobs .job.at-work", "1 site")
 
 
-def test_a_full_disk_is_named_beside_the_field_and_all_goes_on_once_there_is_room(browser, tmp_path):  # noqa: F811
+def test_a_full_disk_is_named_beside_the_field_and_all_goes_on_once_there_is_room(browser, tmp_path):
     (tmp_path / "given.cif").write_text(cif("Cu 0 0 0", "O 0.5 0.5 0.5"))
     with mounted(tmp_path / "small", "size=600k") as small:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        process = serve(tmp_path, port, small)
+        port = free_port()
+        process = start(tmp_path, port, "--folder", small)
         context = browser.new_context(viewport=WIDE)
         try:
-            page = opened(context, f"http://127.0.0.1:{port}/?token={TOKEN}")
+            page = open_tab(context, f"http://127.0.0.1:{port}/?token={TOKEN}")
             with pytest.raises(OSError), (small / "other").open("wb") as other:
                 while True:
                     other.write(bytes(4096))
@@ -112,8 +93,7 @@ def test_a_full_disk_is_named_beside_the_field_and_all_goes_on_once_there_is_roo
             says(page, "#structure-about", "given.cif")
         finally:
             context.close()
-            process.terminate()
-            process.wait(30)
+            stop(process)
 
 
 def test_a_drop_of_500_scans_in_folders_is_sent_and_read(page, tmp_path):
@@ -141,7 +121,8 @@ def test_a_drop_of_500_scans_in_folders_is_sent_and_read(page, tmp_path):
 
 def test_a_killed_worker_says_so_and_its_work_can_be_started_again(page, served):
     work_long(page)
-    workers = [each for each in psutil.Process(served.process.pid).children(recursive=True) if _works(each)]
+    below = psutil.Process(served.process.pid).children(recursive=True)
+    workers = [each for each in below if is_alive(each.pid) and os.getpgid(each.pid) == each.pid]  # lead a group each
     assert workers
     for each in workers:
         each.kill()
@@ -155,19 +136,11 @@ def test_a_killed_worker_says_so_and_its_work_can_be_started_again(page, served)
     page.wait_for_function("document.querySelectorAll('#structure-jobs .job').length === 0")
 
 
-def _works(process):
-    """Whether a process is that of some work: it leads a group of its own."""
-    try:
-        return process.is_running() and os.getpgid(process.pid) == process.pid
-    except ProcessLookupError:
-        return False
-
-
 def test_work_outlives_its_tab_and_a_stopped_server_says_what_is_kept(page, served):
     work_long(page)
     context = page.context
     page.close()
-    tab = opened(context, served.address)
+    tab = open_tab(context, served.address)
     tab.wait_for_selector("#structure-jobs .job.at-work")
 
     # The server is stopped under the tab, which says so; what it shows stays.
@@ -177,7 +150,7 @@ def test_work_outlives_its_tab_and_a_stopped_server_says_what_is_kept(page, serv
     assert "Cu2O" in tab.inner_text("#structure-jobs .job.at-work")
 
     # The next server has the work, and the same tab goes on.
-    served.process = serve(served.folder, served.port)
+    served.process = start(served.folder, served.port)
     says(tab, "#kept", "The server was stopped: ")
     assert re.search("1 not finished, which you can start again", tab.inner_text("#kept"))
     assert tab.inner_text("#lost") == ""

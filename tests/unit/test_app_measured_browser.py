@@ -1,55 +1,34 @@
 """Measured → answer in a real browser: from dropped scans to a match, a mixture and a site; questions and bad files."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from app_in_browser import NARROW, WIDE, assert_good_contrast_and_labels, open_tab, require_chromium, says, serve, stop
 from iron_spectra import keep_spectra, measured
 from measured_files import ENERGY, mu, table, xdi
-from test_app_browser import CHROMIUM, LONG, NARROW, WIDE, browser  # noqa: F401 - a fixture
 from test_app_measured import COPPER, campaign  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, campaign):  # noqa: F811
     """The page's address, while its server runs."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium to test the page with (Debian: apt-get install chromium)")
+    require_chromium()
     folder = tmp_path_factory.mktemp("page")
     keep_spectra(folder / "cache", "examples")
-    words = [sys.executable, "-m", "xanesflow", "app", "--port", "0", "--no-browser", "--folder", folder / "state"]
-    words += ["--cache", folder / "cache", "--campaign", campaign]
-    started = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
-    try:
-        yield started.stdout.readline().strip()
-    finally:
-        started.terminate()
-        started.wait(30)
+    started, address = serve(folder, "--port", 0, "--campaign", campaign)
+    yield address
+    stop(started)
 
 
 @pytest.fixture
-def page(browser, server):  # noqa: F811
+def page(browser, server):
     """The view in a tab of its own; afterwards see that the console said nothing."""
     context, said = browser.new_context(viewport=WIDE), []
-    opened = context.new_page()
-    opened.set_default_timeout(LONG)
-    opened.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.goto(server)
-    opened.wait_for_selector("#measured-files-field", state="attached")
+    opened = open_tab(context, server, said)
     opened.click("#tab-measured")
     opened.wait_for_selector("#measured-spectrum >> text=Scans that you give are drawn here.")
     yield opened
     context.close()
-    assert [text for text in said if "400 (BAD REQUEST)" not in text] == []  # a refused file
-
-
-def says(page, selector, text):
-    page.wait_for_function(
-        "([selector, text]) => document.querySelector(selector)?.innerText.includes(text)", arg=[selector, text]
-    )
+    assert said == []
 
 
 def send(page, name, *paths):
@@ -159,11 +138,9 @@ def test_ambiguous_columns_are_answered_in_the_form_and_bad_files_refused_beside
 
 
 def test_contrast_and_labels_are_good(page, tmp_path):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     send(page, "files", *(xdi(tmp_path / f"s{n}.xdi", "mu", ENERGY, measured(4.0 + n)) for n in range(2)))
     says(page, "#measured-about", "Fe K, as stated")
     page.evaluate("document.querySelectorAll('#panel-measured details').forEach(each => { each.open = true; })")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-        assert found.response["violations"] == [], found.generate_report()
+        assert_good_contrast_and_labels(page)

@@ -4,14 +4,13 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import answer
 from dataset_files import write_dataset
 from feff_runs import bent_chain, poscar
 from larch.io import read_ascii
 from trained_campaign import model_of
-from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app
 from xanesflow.codes.quick_look import quick_look_of
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.config.campaign import Campaign
@@ -22,12 +21,6 @@ from xanesflow.prediction.read import read_prediction
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.spectra.write_xanes import common_grid, write_spectra
 from xanesflow.structures.choose_site import Absorber, make_request
-
-
-def call(*arguments):
-    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, [str(each) for each in arguments])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output
 
 
 def same_numbers(file, energy_ev, mu):
@@ -77,23 +70,23 @@ def test_xanes_writes_a_file_for_each_site_and_their_average(tmp_path):
 def test_predict_writes_a_folder_once(tmp_path):
     (tmp_path / "POSCAR_good").write_text(poscar(bent_chain()))
     common = ("predict", tmp_path / "POSCAR_good", "-m", model_of())
-    assert call(*common, "-o", tmp_path / "out.h5")[0] == 0
-    assert call(*common, "-o", tmp_path / "out", "--format", "athena")[0] == 0
+    assert answer(*common, "-o", tmp_path / "out.h5")[0] == 0
+    assert answer(*common, "-o", tmp_path / "out", "--format", "athena")[0] == 0
     wanted = read_prediction(tmp_path / "out.h5")["Cu_FEFF"]
     files = sorted(path.name for path in (tmp_path / "out/Cu_FEFF").iterdir())
     assert files == sorted([*(f"{name}.dat" for name in wanted.ids), "good_average.dat"]) and len(wanted.ids) == 3
     for name, spectrum in zip(wanted.ids, wanted.spectra, strict=True):
         same_numbers(tmp_path / f"out/Cu_FEFF/{name}.dat", wanted.energy_ev, spectrum)
     same_numbers(tmp_path / "out/Cu_FEFF/good_average.dat", wanted.energy_ev, wanted.averages.spectra[0])
-    code, said = call(*common, "-o", tmp_path / "out", "--format", "athena")
+    code, said = answer(*common, "-o", tmp_path / "out", "--format", "athena")
     assert code == 2 and "nothing is overwritten" in said
-    code, said = call(*common, "--format", "athena")
+    code, said = answer(*common, "--format", "athena")
     assert code == 2 and "name it with --output DIR" in said
 
 
 def test_a_dataset_is_exported_as_a_file_for_each_site(tmp_path):
     path = write_dataset(tmp_path)
-    assert call("dataset", "export", path, "--format", "athena", "-s", "Cu_FEFF", "--out", tmp_path / "out")[0] == 0
+    assert answer("dataset", "export", path, "--format", "athena", "-s", "Cu_FEFF", "--out", tmp_path / "out")[0] == 0
     with xanesflow.load(path) as data:
         cu = data["Cu_FEFF"]
         for site, spectrum in zip(cu.ids, cu.spectra[:], strict=True):
@@ -107,7 +100,7 @@ def test_a_dataset_is_exported_as_a_file_for_each_site(tmp_path):
 def test_spectra_are_exported_normalised_in_each_format(tmp_path, layout):
     path = write_dataset(tmp_path)
     common = ("dataset", "export", path, "--format", layout, "-s", "Cu_FEFF", "--normalised", "--out", tmp_path / "out")
-    assert call(*common)[0] == 0
+    assert answer(*common)[0] == 0
     with xanesflow.load(path) as data:
         cu = data["Cu_FEFF"]
         wanted, energy, site = cu.spectra[3] / cu.spectra[3][-40:].mean(), cu.energy, cu.ids[3]
@@ -126,6 +119,6 @@ def test_an_id_that_leads_out_of_the_folder_is_refused(tmp_path):
     path = write_dataset(tmp_path)
     with h5py.File(path, "r+") as file:
         file["Cu_FEFF/material_id"][0] = "../../escaped"
-    code, said = call("dataset", "export", path, "--format", "athena", "--out", tmp_path / "out")
+    code, said = answer("dataset", "export", path, "--format", "athena", "--out", tmp_path / "out")
     assert code == 2 and "'../../escaped' in Cu_FEFF cannot name a file" in said
     assert not (tmp_path / "out").exists() and sorted(tmp_path.iterdir()) == [path]

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import call
 from feff_runs import rocksalt
 from pymatgen.core import Lattice, Structure
 from trained_campaign import model_of
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import WrongCallError
 from xanesflow.matching import experiment_energies
@@ -19,12 +18,6 @@ from xanesflow.spectra import compute_sites
 from xanesflow.structures.material import describe
 
 ENERGY = 8970 + 0.1 * np.arange(521)
-
-
-def call(*words, command="xanes"):
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [command, *map(str, words)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -67,9 +60,9 @@ def test_levels_of_theory_without_a_comparison_are_refused():
 
 
 def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
-    code, _, plain = call("cu-fcc", "--output", tmp_path / "plain")
+    code, _, plain = call("xanes", "cu-fcc", "--output", tmp_path / "plain")
     assert code == 0 and "to experiment" not in plain
-    code, _, said = call("cu-fcc", "--align", "experiment", "--normalised", "--output", tmp_path / "moved")
+    code, _, said = call("xanes", "cu-fcc", "--align", "experiment", "--normalised", "--output", tmp_path / "moved")
     known = read_calibration("FEFF8L").expected["metal"]["Cu"]
     sentence = f"energies moved by {known.mean_ev:+.2f} ± {known.sd_ev:.1f} eV to experiment"
     assert code == 0 and sentence in said
@@ -84,12 +77,12 @@ def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
 
 def test_energies_with_a_core_hole_are_not_known(at_once, tmp_path):
     words = ("--align", "experiment", "--core-hole", "on", "--output", tmp_path)
-    code, _, said = call("cu-fcc", *words)
+    code, _, said = call("xanes", "cu-fcc", *words)
     assert code == 2 and "knows no energies with a core hole" in said
 
 
 def predict(*words):
-    return call("cu2o-cuprite", "cu-fcc", "--model", model_of(), *words, command="predict")
+    return call("predict", "cu2o-cuprite", "cu-fcc", "--model", model_of(), *words)
 
 
 def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):

@@ -4,18 +4,16 @@ import shutil
 import tarfile
 import time
 
+from command_line import answer
 from curated_runs import curate, import_runs
 from feff_runs import cuprite, perovskite, poscar, rocksalt, run_files, write_files, write_run
+from published_runs import files_of_first_materials
 from shared_data import shared
-from typer.testing import CliRunner
-
-from xanesflow.cli import app
 
 
-def check(*arguments):
-    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["check", *map(str, arguments)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output.splitlines()
+def check(*words):
+    code, said = answer("check", *words)
+    return code, said.splitlines()
 
 
 def test_good_runs_in_a_tree_end_with_0(tmp_path):
@@ -118,14 +116,7 @@ def test_the_curation_says_of_the_real_runs_of_feff_10_what_check_says(tmp_path)
 
 def test_real_runs_of_feff_9_are_judged_with_their_structure(tmp_path):
     """The first of the archive; two sites of mp-1101124, which is among them, have inputs and no output."""
-    with tarfile.open(shared("feff9-cu.tar.xz")) as archive:
-        for member in archive:
-            if member.name > "Cu/mp-1102":
-                break
-            if member.isfile():
-                path = tmp_path / member.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(archive.extractfile(member).read())
+    write_files(tmp_path, files_of_first_materials(123))
     whole = len(list(tmp_path.glob("Cu/*/FEFF-XANES/*/xmu.dat")))
     code, lines = check(tmp_path)
     assert whole > 100

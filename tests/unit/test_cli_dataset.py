@@ -1,16 +1,16 @@
 """`xanesflow dataset`: each command on a good file, and one sentence with exit code 2 where there is no dataset."""
 
 import json
+from functools import partial
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import answer
 from dataset_files import copy_of_dataset, write_dataset
-from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app
 from xanesflow.codes.run_files import FEFF_REFERENCE as REFERENCE
 from xanesflow.core.errors import XanesflowError
 
@@ -20,10 +20,7 @@ def path(tmp_path):
     return copy_of_dataset(tmp_path)
 
 
-def dataset(*arguments):
-    done = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["dataset", *map(str, arguments)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output
+dataset = partial(answer, "dataset")
 
 
 def test_info_tells_what_is_in_it(path):

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import call
+from processes import is_alive, until
 from recorded_run import BEFORE_THE_FIRST_JOB, FAILED, RECORDED, SENTENCE
 from rich.console import Console
-from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app, demo
+from xanesflow.cli import demo
 from xanesflow.cli.run_progress import STAGES, RunProgress
 
 ROOT = Path(xanesflow.__file__).parents[2]
@@ -38,15 +39,6 @@ def upto(end):
 
 def counts(progress):
     return {name: (stage.ended, stage.jobs) for name, stage in progress.stages.items() if stage.jobs}
-
-
-def test_a_whole_run():
-    progress = progress_of(RECORDED)
-    assert counts(progress) == {"structures": (2, 2), "simulations": (2, 2), "curation": (2, 2)}
-    assert all(stage.done for stage in progress.stages.values() if stage.jobs)
-    assert (progress.sites_done, progress.sites_total, progress.sites_known) == (4, 4, True)
-    assert progress.failures == progress.site_failures == []
-    assert not progress.nothing_to_do
 
 
 def test_sites_are_counted_not_chunks():
@@ -92,48 +84,31 @@ def test_a_site_without_a_spectrum_is_told_and_fails_nothing():
     assert not progress.failures
 
 
-def test_a_failed_job_is_told_once_by_its_sentence():
-    progress = progress_of(BEFORE_THE_FIRST_JOB + FAILED)
-    assert progress.failures == [SENTENCE]
-    assert progress.stages["structures"].failed
+OF_ITS_LOG = "This is a fault of xanesflow.\nTraceback …\nValueError: too thin"
+KILLED = FAILED.replace("returned non-zero exit status 1.", "died with <Signals.SIGKILL: 9>.").replace("ERROR: ", "")
+COLLECTING = "Collecting the structures of Ni_FEFF8L: failed: "
+FAILURES = {
+    "a sentence": (BEFORE_THE_FIRST_JOB + FAILED, SENTENCE),
+    "no sentence": (BEFORE_THE_FIRST_JOB + FAILED.replace(f"ERROR: {SENTENCE}", OF_ITS_LOG),
+                    COLLECTING + "ValueError: too thin"),
+    "killed": (BEFORE_THE_FIRST_JOB + KILLED, COLLECTING + "it was killed by SIGKILL"),
+    "in use": ('WorkflowError in file "/somewhere/xanesflow/rules/common.smk", line 123:\n'
+               "/demo/results is in use by another process; wait for that run to end.\n"
+               '  File "/somewhere/xanesflow/Snakefile", line 39, in __onstart\n',
+               "/demo/results is in use by another process; wait for that run to end."),
+    "an input is missing": (
+        'MissingInputException in rule curate_spectra in file "/somewhere/xanesflow/rules/spectra.smk", line 10:\n'
+        "Missing input files for rule curate_spectra:\n    affected files:\n        a.zip\n",
+        "Missing input files for rule curate_spectra: affected files: a.zip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sentence"), FAILURES.values(), ids=FAILURES)
+def test_what_fails_is_told_once_in_a_sentence(text, sentence):
+    progress = progress_of(text)
+    assert progress.failures == [sentence]
+    assert progress.stages["structures"].failed == text.startswith(BEFORE_THE_FIRST_JOB)
     assert not progress.stages["simulations"].failed
-
-
-def test_a_failed_job_without_a_sentence_is_told_by_the_end_of_its_log():
-    text = FAILED.replace(f"ERROR: {SENTENCE}", "This is a fault of xanesflow.\nTraceback …\nValueError: too thin")
-    progress = progress_of(BEFORE_THE_FIRST_JOB + text)
-    assert progress.failures == ["Collecting the structures of Ni_FEFF8L: failed: ValueError: too thin"]
-
-
-def test_a_killed_job_is_told():
-    text = FAILED.replace("returned non-zero exit status 1.", "died with <Signals.SIGKILL: 9>.").replace("ERROR: ", "")
-    progress = progress_of(BEFORE_THE_FIRST_JOB + text)
-    assert progress.failures == ["Collecting the structures of Ni_FEFF8L: failed: it was killed by SIGKILL"]
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (
-            'WorkflowError in file "/somewhere/xanesflow/rules/common.smk", line 123:\n'
-            "/demo/results is in use by another process; wait for that run to end.\n"
-            '  File "/somewhere/xanesflow/Snakefile", line 39, in __onstart\n',
-            "/demo/results is in use by another process; wait for that run to end.",
-        ),
-        (
-            'MissingInputException in rule curate_spectra in file "/somewhere/xanesflow/rules/spectra.smk", line 10:\n'
-            "Missing input files for rule curate_spectra:\n    affected files:\n        a.zip\n",
-            "Missing input files for rule curate_spectra: affected files: a.zip",
-        ),
-    ],
-)
-def test_what_keeps_a_run_from_its_beginning_is_told(text, sentence):
-    assert progress_of(text).failures == [sentence]
-
-
-def test_nothing_to_do():
-    progress = progress_of("Building DAG of jobs...\nNothing to be done (all requested files are present).\n")
-    assert progress.nothing_to_do and not progress.failures
 
 
 def test_every_rule_of_the_demo_has_its_stage():
@@ -320,14 +295,6 @@ except KeyboardInterrupt:
 """
 
 
-def alive(pid):
-    """Whether a process is there and no mere zombie that nobody asked for."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere sessions of their own cannot be found")
 @pytest.mark.parametrize(
     ("signals", "deaf"),
@@ -336,10 +303,7 @@ def alive(pid):
 def test_stopping_leaves_nothing_at_work(start, tmp_path, signals, deaf):
     process = start(STUBBORN.format(deaf=deaf))
     stray = tmp_path / "demo/stray"
-    deadline = time.monotonic() + 60
-    while not (stray.is_file() and stray.read_text().endswith(" ")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: process.poll() is None and stray.is_file() and stray.read_text().endswith(" "), "its program")
     for number in signals:
         process.send_signal(number)
         time.sleep(0.5)
@@ -347,7 +311,7 @@ def test_stopping_leaves_nothing_at_work(start, tmp_path, signals, deaf):
     assert process.returncode == 130
     assert err == "stopped; the same command continues where it was\n"
     assert "FAILED" not in out
-    assert not alive(int(stray.read_text()))
+    assert not is_alive(int(stray.read_text()))
 
 
 def test_what_an_earlier_run_left_is_counted(tmp_path):
@@ -359,15 +323,9 @@ def test_what_an_earlier_run_left_is_counted(tmp_path):
     assert (progress.sites_done, progress.sites_total) == (9, 18)
 
 
-def call(*arguments):
-    done = CliRunner().invoke(app, ["demo", *map(str, arguments)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.stderr
-
-
 def test_a_package_without_the_source_tree(monkeypatch, tmp_path):
     monkeypatch.setattr(xanesflow, "__file__", str(tmp_path / "lib/site-packages/xanesflow/__init__.py"))
-    code, err = call("--directory", tmp_path / "out")
+    code, _, err = call("demo", "--directory", tmp_path / "out")
     assert code == 1 and err.count("\n") == 1
     assert "needs the workflow's source tree" in err and "clone the repository" in err
     assert not (tmp_path / "out").exists()
@@ -375,10 +333,10 @@ def test_a_package_without_the_source_tree(monkeypatch, tmp_path):
 
 def test_a_folder_that_is_none_or_in_use(tmp_path):
     (tmp_path / "file").touch()
-    code, err = call("--directory", tmp_path / "file")
+    code, _, err = call("demo", "--directory", tmp_path / "file")
     assert code == 2 and "is not a folder" in err
     with demo.hold_directory(tmp_path / "used"):
-        code, err = call("--directory", tmp_path / "used")
+        code, _, err = call("demo", "--directory", tmp_path / "used")
     assert code == 1 and f"in use by process {os.getpid()}" in err
 
 

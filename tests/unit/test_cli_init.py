@@ -4,23 +4,16 @@ import os
 
 import pytest
 import yaml
+from command_line import call
 from shared_data import PROJECT
-from typer.testing import CliRunner
 
 import xanesflow
-from xanesflow.cli import app
 from xanesflow.cli.init import TEMPLATES
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.source_tree import example_files, workflow_file, workflow_folder
 
 WRITTEN = ["config.yaml", "Snakefile", "profiles/default/config.yaml"]
-
-
-def init(folder):
-    done = CliRunner().invoke(app, ["init", str(folder)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.stdout, done.stderr
 
 
 def files(folder):
@@ -38,7 +31,7 @@ def other_ways():
 def test_it_writes_three_files_that_name_no_place(tmp_path, monkeypatch, name):
     (tmp_path / "notes.txt").write_text("mine")
     monkeypatch.chdir(tmp_path)
-    code, out, _ = init(name)
+    code, out, _ = call("init", name)
     assert code == 0 and "snakemake -n" in out
     assert files(tmp_path / name) - {"notes.txt"} == set(WRITTEN)
     for written in WRITTEN:
@@ -49,7 +42,7 @@ def test_it_writes_three_files_that_name_no_place(tmp_path, monkeypatch, name):
 def test_nothing_is_overwritten(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("mine")
-    code, _, err = init(tmp_path)
+    code, _, err = call("init", tmp_path)
     assert code == 1 and err.count("\n") == 1
     assert f"has {name} already, and nothing is overwritten" in err
     assert files(tmp_path) == {name} and (tmp_path / name).read_text() == "mine"
@@ -57,7 +50,7 @@ def test_nothing_is_overwritten(tmp_path, name):
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").touch()
-    code, _, err = init(tmp_path / "file")
+    code, _, err = call("init", tmp_path / "file")
     assert code == 2 and "is not a folder" in err
 
 

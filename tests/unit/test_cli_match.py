@@ -4,28 +4,13 @@ import json
 
 import pandas as pd
 import pytest
+from command_line import call, sentence
 from iron_spectra import keep_spectra, measured
 from measured_files import E0, ENERGY, table, xdi
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.matching.write_match import COLUMNS
 
 NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
-
-
-def call(*arguments):
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, [str(each) for each in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert "Traceback" not in done.output
-    return done.exit_code, done.stdout, done.stderr
-
-
-def sentence(*arguments, code=1):
-    found, out, err = call(*arguments)
-    assert (found, out) == (code, ""), err
-    assert err.endswith(".\n")
-    return err.strip().split("\n")[-1]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +64,8 @@ def test_a_folder_of_scans_is_a_series(cache, tmp_path):
     rows = pd.read_csv(tmp_path / "o.csv")
     assert rows.groupby("scan")["rank"].max().to_dict() == {"s0.xdi": 4, "s1.xdi": 4, "s2.xdi": 4}
     assert rows[rows["rank"] == 1]["id"].tolist() == ["feo-rocksalt", rows["id"][4], "fe2o3-hematite"]
-    assert "--page shows one spectrum" in sentence("match", folder, *NAMES, "--page", tmp_path / "p.html", code=2)
+    code, _, err = call("match", folder, *NAMES, "--page", tmp_path / "p.html")
+    assert code == 2 and "--page shows one spectrum" in err
 
 
 def test_measured_spectra_can_be_candidates(scan, tmp_path):
@@ -117,21 +103,21 @@ def test_computed_standards_need_a_flag_and_are_warned_about(cache, scan, tmp_pa
     assert "Computed standards do not identify" in json.loads((tmp_path / "m.json").read_text("utf-8"))["remark"]
 
 
-def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path):
+def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):
     empty = tmp_path / "empty"
     empty.mkdir()
     kept = ("--cache", cache)
-    assert "holds no structure" in sentence("match", scan, "nio-rocksalt", *kept)
-    assert "empty" in sentence("match", scan, empty, *kept)
-    assert "There is no structure file nothing" in sentence("match", scan, "nothing", *kept)
-    assert "DFT were never checked" in sentence("match", scan, "fe-bcc", "--theory", "DFT", *kept)
+    assert "holds no structure" in sentence("match", scan, "nio-rocksalt", *kept, code=1)
+    assert "empty" in sentence("match", scan, empty, *kept, code=1)
+    assert "There is no structure file nothing" in sentence("match", scan, "nothing", *kept, code=1)
+    assert "DFT were never checked" in sentence("match", scan, "fe-bcc", "--theory", "DFT", *kept, code=1)
     assert "does not name elements" in sentence("match", scan, "examples", "--contains", "Fx", *kept, code=2)
     assert "must end with .csv or .json" in sentence("match", scan, "fe-bcc", "-o", tmp_path / "o.txt", *kept, code=2)
     assert "must end with .html" in sentence("match", scan, "fe-bcc", "--page", tmp_path / "o.txt", *kept, code=2)
-    assert "holds no files" in sentence("match", scan, empty, "--measured")
+    assert "holds no files" in sentence("match", scan, empty, "--measured", code=1)
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
-    assert "at least two standards" in sentence("mix", scan, other)
-    assert "is the measured spectrum itself" in sentence("mix", scan, scan)
+    assert "at least two standards" in sentence("mix", scan, other, code=1)
+    assert "is the measured spectrum itself" in sentence("mix", scan, scan, code=1)
     assert "only --computed uses" in sentence("mix", scan, other, "--cache", tmp_path / "kept", code=2)
     assert "--contains cannot be used" in sentence("match", scan, other, "--measured", "--contains", "O", code=2)
     kept_table = tmp_path / "standards" / "mine.csv"
@@ -140,11 +126,11 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path):
     for command in (("match", "--measured"), ("mix",)):
         assert "are read; name another" in sentence(*command, scan, kept_table.parent, "-o", kept_table, code=2)
     assert kept_table.read_text(encoding="utf-8") == "mine\n"
-    assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept)
+    assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept, code=1)
     copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
-    assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept)
+    assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept, code=1)
     europium = xdi(tmp_path / "l.xdi", "mu", ENERGY - 140, measured(5.0), element="Eu", edge="L3")
-    assert "only K edges can be compared" in sentence("match", europium, "fe-bcc", *kept)
+    assert "only K edges can be compared" in sentence("match", europium, "fe-bcc", *kept, code=1)
     after = ENERGY > E0 + 20
     late = table(tmp_path / "late.dat", ENERGY[after], measured(4.0)[after])
-    assert sentence("match", late, "fe-bcc", "--element", "Fe", *kept).startswith("late.dat")
+    assert sentence("match", late, "fe-bcc", "--element", "Fe", *kept, code=1).startswith("late.dat")

@@ -5,29 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import call, sentence
 from measured_files import E0, ENERGY, STEP, counts, mu, perl_group, project, table, xdi
 from PIL import Image
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.measured import read_measured
 
 MU = mu()
-
-
-def call(*arguments):
-    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["measured", *(str(each) for each in arguments)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert "Traceback" not in done.output
-    return done.exit_code, done.stdout, done.stderr
-
-
-def sentence(*arguments, code):
-    found, out, err = call(*arguments)
-    assert (found, out) == (code, ""), err
-    assert err.count("\n") == 1
-    assert err.endswith(".\n")
-    return err.strip()
 
 
 @pytest.fixture
@@ -36,7 +20,7 @@ def scan(tmp_path):
 
 
 def test_the_table_says_what_was_found(scan):
-    code, out, err = call(scan)
+    code, out, err = call("measured", scan)
     assert (code, err) == (0, "")
     assert "Fe K, as stated (tabulated at 7112 eV)" in out
     assert "transmission, XDI" in out
@@ -45,7 +29,7 @@ def test_the_table_says_what_was_found(scan):
 
 def test_the_csv_holds_the_spectrum_and_can_be_read_again(scan, tmp_path):
     output = tmp_path / "new" / "scan.csv"
-    code, out, _ = call(scan, "--output", output)
+    code, out, _ = call("measured", scan, "--output", output)
     assert code == 0
     assert str(output) in out
     assert output.read_text().startswith("energy_ev,mu,normalised,flattened\n")
@@ -60,7 +44,7 @@ def test_the_csv_holds_the_spectrum_and_can_be_read_again(scan, tmp_path):
 
 def test_the_json_holds_everything(scan, tmp_path):
     output = tmp_path / "scan.json"
-    assert call(scan, "-o", output, "--pre", "-100:-40", "--exclude", "7400:7420")[0] == 0
+    assert call("measured", scan, "-o", output, "--pre", "-100:-40", "--exclude", "7400:7420")[0] == 0
     found = json.loads(output.read_text())
     spectrum = read_measured(scan)[0]
     assert (found["element"], found["edge"], found["source"]) == ("Fe", "K", "scan.xdi")
@@ -76,7 +60,7 @@ def test_the_json_holds_everything(scan, tmp_path):
 
 def test_figures_are_drawn(scan, tmp_path):
     for name in ("a.png", "a.svg", "a.pdf"):
-        assert call(scan, "--plot", tmp_path / name)[0] == 0
+        assert call("measured", scan, "--plot", tmp_path / name)[0] == 0
     with Image.open(tmp_path / "a.png") as image:
         grey = np.asarray(image.convert("L"))
     assert grey.shape[1] > 1200
@@ -84,13 +68,13 @@ def test_figures_are_drawn(scan, tmp_path):
     text = (tmp_path / "a.svg").read_text()
     assert all(word in text for word in ("before the edge", "after the edge", "flattened", "Fe K edge"))
     first = (tmp_path / "a.svg").read_bytes()
-    assert call(scan, "--plot", tmp_path / "a.svg")[0] == 0
+    assert call("measured", scan, "--plot", tmp_path / "a.svg")[0] == 0
     assert (tmp_path / "a.svg").read_bytes() == first
 
 
 def test_several_files_have_a_row_each(scan, tmp_path):
     other = table(tmp_path / "other.dat", ENERGY, mu(noise=0.07))
-    code, out, err = call(scan, other, "-o", tmp_path / "both.json", "-p", tmp_path / "both.png")
+    code, out, err = call("measured", scan, other, "-o", tmp_path / "both.json", "-p", tmp_path / "both.png")
     assert code == 0
     assert "scan.xdi" in out
     assert err.startswith("other.dat: the noise is")
@@ -100,7 +84,7 @@ def test_several_files_have_a_row_each(scan, tmp_path):
 def test_files_are_merged_on_request(tmp_path):
     noise = np.random.default_rng(0).normal(size=(3, len(MU)))
     scans = [table(tmp_path / f"{n}.dat", ENERGY, MU + 0.01 * each) for n, each in enumerate(noise)]
-    code, out, err = call(*scans, "--merge", "--output", tmp_path / "merged.csv")
+    code, out, err = call("measured", *scans, "--merge", "--output", tmp_path / "merged.csv")
     assert code == 0
     assert "3 scans merged" in err
     assert "spread of repeats" in out
@@ -108,46 +92,34 @@ def test_files_are_merged_on_request(tmp_path):
 
 def test_groups_of_a_project(tmp_path):
     path = project(tmp_path / "a.prj", *(perl_group(k * 5, k, ENERGY, MU, bkg_eshift="2.5") for k in "abc"))
-    assert "3 groups: 'a', 'b', 'c'; say which with --group" in sentence(path, code=1)
-    code, out, _ = call(path, "--group", "b")
+    assert "3 groups: 'a', 'b', 'c'; say which with --group" in sentence("measured", path, code=1)
+    code, out, _ = call("measured", path, "--group", "b")
     assert code == 0
     assert "+2.500 eV, as the project says" in out
     assert "7122.50 eV" in out
-    assert call(path, "-g", "a", "-g", "c", "--merge")[0] == 0
+    assert call("measured", path, "-g", "a", "-g", "c", "--merge")[0] == 0
 
 
 def test_labels_are_no_markup(tmp_path):
     path = project(tmp_path / "a.prj", perl_group("aaaaa", "[red]$x^2$[/red] [link=x]", ENERGY, MU))
-    code, out, _ = call(path, "-p", tmp_path / "a.svg")
+    code, out, _ = call("measured", path, "-p", tmp_path / "a.svg")
     assert code == 0
     assert "[red]$x^2$[/red] [link=x]" in out
     assert "$x^2$" in (tmp_path / "a.svg").read_text()
 
 
 def test_wrong_calls(scan, tmp_path):
-    assert "must end with .csv or .json" in sentence(scan, "-o", "a.txt", code=2)
-    assert "must end with .png" in sentence(scan, "-p", "a.doc", code=2)
-    assert "is not a range" in sentence(scan, "--pre", "10", code=2)
-    assert "is not a range" in sentence(scan, "--exclude", "a:b", code=2)
-    assert "holds one spectrum" in sentence(scan, scan, "-o", tmp_path / "a.csv", code=2)
-    assert "at least two spectra" in sentence(scan, "--merge", code=2)
+    assert "must end with .csv or .json" in sentence("measured", scan, "-o", "a.txt", code=2)
+    assert "must end with .png" in sentence("measured", scan, "-p", "a.doc", code=2)
+    assert "is not a range" in sentence("measured", scan, "--pre", "10", code=2)
+    assert "is not a range" in sentence("measured", scan, "--exclude", "a:b", code=2)
+    assert "holds one spectrum" in sentence("measured", scan, scan, "-o", tmp_path / "a.csv", code=2)
+    assert "at least two spectra" in sentence("measured", scan, "--merge", code=2)
     (tmp_path / "a.csv").mkdir()
-    assert "is a folder" in sentence(scan, "-o", tmp_path / "a.csv", code=2)
+    assert "is a folder" in sentence("measured", scan, "-o", tmp_path / "a.csv", code=2)
     copy = tmp_path / "mine.csv"
     table(copy, ENERGY, MU, header="energy,mu\n", separator=",")
     before = copy.read_bytes()
-    assert "never overwritten" in sentence(copy, "-o", copy, code=2)
+    assert "never overwritten" in sentence("measured", copy, "-o", copy, code=2)
     assert copy.read_bytes() == before
-    assert "does not exist" in sentence(tmp_path / "none.xdi", code=1)
-
-
-def test_help_does_not_import_larch():
-    import subprocess
-    import sys
-
-    program = (
-        "import sys\nfrom xanesflow.cli import app\n"
-        "try:\n    app(['measured', '--help'])\nexcept SystemExit:\n    pass\n"
-        "assert not {'larch', 'xraydb', 'matplotlib', 'scipy'} & set(sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
+    assert "does not exist" in sentence("measured", tmp_path / "none.xdi", code=1)

@@ -6,11 +6,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import answer, sentence
 from measured_files import xdi
 from trained_campaign import campaign, model_of
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.codes.feff8l import XanesResult
 from xanesflow.core.errors import WrongCallError
 from xanesflow.matching.candidates import find_candidates
@@ -92,14 +91,14 @@ OXIDES = ("cu2o-cuprite", "cuo-tenorite")
 def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp_path):
     output = tmp_path / "out.h5"
     arguments = ["predict", *OXIDES, "-m", model_of(), "-o", output, "--broaden", "gaussian:2", "--cache", kept]
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
+    code, said = answer(*arguments)
+    assert code == 0, said
     with h5py.File(output) as file:
         averages, energy = file["Cu_FEFF/averages/spectra"][()], file["Cu_FEFF/energy"][()]
         ids = file["Cu_FEFF/averages/material_id"].asstr()[()].tolist()
     for name in OXIDES:
         path = tmp_path / f"out_{name}_Cu_FEFF_normalised.csv"
-        assert path.name in done.output.replace("\n", "")
+        assert path.name in said.replace("\n", "")
         table = pd.read_csv(path, comment="#")
         expected = np.interp(table["energy_ev"], energy, averages[ids.index(name)])
         assert table["cross_section"].to_numpy() == pytest.approx(expected, rel=1e-5)
@@ -119,8 +118,7 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
 )
 def test_normalised_predictions_that_cannot_be_made_are_refused_first(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["predict", OXIDES[0], "-m", str(model_of()), *arguments])
-    assert done.exit_code == 2 and words in done.output and len(done.output.splitlines()) == 1
+    assert words in sentence("predict", OXIDES[0], "-m", model_of(), *arguments, code=2)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,9 +129,9 @@ def test_candidates_that_a_model_predicts_are_ranked(kept, tmp_path):
     scan = xdi(tmp_path / "scan.xdi", "mu", away, 0.3 + 0.5 + np.arctan((away - 8988) / 0.8) / np.pi)
     output = tmp_path / "out.json"
     arguments = ["match", scan, *OXIDES, "-m", model_of(), "-o", output, "--cache", kept, "--element", "Cu"]
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
-    assert "normalised by the engine's background" in done.output and "may not hold" in done.output
+    code, said = answer(*arguments)
+    assert code == 0, said
+    assert "normalised by the engine's background" in said and "may not hold" in said
     record = json.loads(output.read_text())
     assert {row["id"] for row in record["rows"]} == set(OXIDES)
     # The ranking lays the model's spectra over the scan, not the engine's, which has no structure above the edge.

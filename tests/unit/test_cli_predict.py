@@ -1,20 +1,13 @@
 """`xanesflow predict`: what it writes and shows, and one sentence with exit code 2 where nothing can be predicted."""
 
-import subprocess
-import sys
+from functools import partial
 
 import pytest
+from command_line import answer
 from feff_runs import bent_chain, perovskite, poscar, rocksalt
 from trained_campaign import campaign, model_of
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
-
-
-def predict(*arguments):
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["predict", *map(str, arguments)])
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output
+predict = partial(answer, "predict")
 
 
 @pytest.fixture
@@ -70,23 +63,3 @@ def test_bad_input_ends_with_one_sentence_and_2(tmp_path, monkeypatch, arguments
 def test_a_dataset_is_no_model(good):
     code, said = predict(good, "-m", campaign() / "d.h5")
     assert code == 2 and "d.h5 is an HDF5 file, such as a dataset, not a model" in said
-
-
-def test_help_answers_without_what_is_slow_to_import():
-    script = (
-        "import sys, xanesflow.cli.commands; "
-        "print([m for m in ('torch', 'pymatgen', 'pandas', 'scipy', 'h5py') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_predicting_imports_neither_what_only_training_needs_nor_what_only_writes():
-    """Each of these costs a tenth of a second to a second, and the command is to answer within 4 s."""
-    script = (
-        "import sys, xanesflow.cli.show_predictions, xanesflow.features.graph_networks.m3gnet; names = "
-        "('sklearn', 'matgl', 'torch_geometric', 'matplotlib', 'plotly', 'pandas', 'pyarrow', 'dscribe', 'chgnet'); "
-        "print([m for m in names if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -6,22 +6,22 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import call, sentence
 from feff_runs import poscar, rocksalt
 from PIL import Image
+from processes import until, working_in
 from pymatgen.core import Lattice, Structure
 from rich.console import Console
-from structure_files import as_json, cif, with_symmetry
-from typer.testing import CliRunner
+from structure_files import as_json, with_symmetry
 
 import xanesflow
-from xanesflow.cli import app, show_spectra
+from xanesflow.cli import show_spectra
 from xanesflow.codes.feff8l import EngineSettings
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import XanesflowError
@@ -29,22 +29,6 @@ from xanesflow.spectra import compute_sites, write_xanes
 from xanesflow.structures import choose_site
 
 LIBRARY = str(Path(xanesflow.__file__).parents[1])
-
-
-def call(*arguments):
-    """Exit code, standard output and standard error of a call."""
-    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, [str(each) for each in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert "Traceback" not in done.output
-    return done.exit_code, done.stdout, done.stderr
-
-
-def sentence(*arguments, code):
-    """The one sentence with which a wrong call ends."""
-    found, out, err = call(*arguments)
-    assert (found, out) == (code, ""), err
-    assert err.count("\n") == 1 and err.endswith(".\n"), err
-    return err.strip()
 
 
 def fake_record(*, converged=True, rung=1, iterations=8):
@@ -89,15 +73,9 @@ def read(path):
     return header, pd.read_csv(io.StringIO(text), comment="#")
 
 
-def test_help_is_quick_and_names_every_option():
-    begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "xanesflow", "--help"],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": LIBRARY},
-    )  # fmt: skip
-    assert time.monotonic() - begin < 5  # 0.3 s on an idle machine
-    assert {"xanes", "examples"} <= set(done.stdout.split())
-    assert not re.search(r"\| +(numpy|scipy|pymatgen|matplotlib|pandas)\n", done.stderr)
+def test_help_names_every_command_and_option():
+    code, out, _ = call("--help")
+    assert code == 0 and {"xanes", "examples"} <= set(out.split())
     code, out, _ = call("xanes", "--help")
     assert code == 0
     for option in ("--element", "--site", "--output", "--core-hole", "--fms-radius", "--workers", "--symprec"):
@@ -249,12 +227,7 @@ def test_a_wrong_call_ends_with_one_sentence_and_2(fake, arguments, told):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.cif", cif("Cu1 0 0 0 0.5", columns=("_atom_site_label", *(f"_atom_site_fract_{x}" for x in "xyz"),
-                                               "_atom_site_occupancy")), "partially occupied"),
-        ("a.cif", "data_x\n", "holds no structure"),
         ("notes", "Dear diary\n", "cannot be read"),
-        ("a.json", "{", "is no JSON"),
-        ("a.vasp", "", "is empty"),
         ("picture", "\0\1\2", "binary file"),
     ],
 )  # fmt: skip
@@ -342,12 +315,8 @@ def test_ctrl_c_says_stopped_and_leaves_no_process_and_no_scratch(tmp_path, theo
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 40
-        at_work = []  # FEFF is asked for its version before the folder for the results is made
-        while not at_work and time.monotonic() < deadline:
-            at_work = working_in(scratch) if (tmp_path / "out").exists() else []
-            time.sleep(0.05)
-        assert at_work and process.poll() is None
+        # FEFF is asked for its version before the folder for the results is made.
+        assert until(lambda: (tmp_path / "out").exists() and working_in(scratch)) and process.poll() is None
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     finally:
@@ -356,15 +325,3 @@ def test_ctrl_c_says_stopped_and_leaves_no_process_and_no_scratch(tmp_path, theo
     assert err.splitlines()[-1] == "stopped" and "Traceback" not in err
     assert working_in(scratch) == [] and list(scratch.iterdir()) == []
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def working_in(folder):
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            where = str(entry.readlink())
-        except OSError:
-            continue
-        if where.startswith(str(folder)):
-            found.append(entry.parent.name)
-    return found

@@ -7,11 +7,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import call
 from feff_runs import poscar
 from pymatgen.core import Lattice, Structure
-from typer.testing import CliRunner
 
-from xanesflow.cli import app
 from xanesflow.codes.feff.quick_look import FeffLook
 from xanesflow.codes.quick_look import quick_look_of
 from xanesflow.config.campaign import Campaign
@@ -19,13 +18,6 @@ from xanesflow.config.model import Config
 from xanesflow.core.units import BOHR_ANGSTROM
 
 SHELL = [place for place in product((-1.805, 0, 1.805), repeat=3) if np.count_nonzero(place) == 2]
-
-
-def call(*arguments):
-    """Exit code, standard output and standard error of a call."""
-    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["xanes", *map(str, arguments)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.stdout, done.stderr
 
 
 def thirteen_atoms(folder):
@@ -38,7 +30,7 @@ def thirteen_atoms(folder):
 
 def test_the_real_feff_computes_a_site_and_shows_its_stages(tmp_path):
     arguments = [thirteen_atoms(tmp_path), "--site", 0, "--theory", "FEFF", "--settings", "quick"]
-    code, out, err = call(*arguments, "--output", tmp_path / "out", "--keep", tmp_path / "kept")
+    code, out, err = call("xanes", *arguments, "--output", tmp_path / "out", "--keep", tmp_path / "kept")
     assert code == 0, err
     said = err.splitlines()
     assert re.fullmatch(r"Expected time: about \d+ s, more if the machine is busy or slow\.", said[1])
@@ -65,7 +57,7 @@ def test_the_real_feff_computes_a_site_and_shows_its_stages(tmp_path):
     assert re.search(r"^SCF 3\.5 ", written, re.MULTILINE) and "k_grid 0 4 0.06" in written
 
     # The folder of a run is not written over.
-    code, out, err = call(*arguments, "--output", tmp_path / "out", "--keep", tmp_path / "kept")
+    code, out, err = call("xanes", *arguments, "--output", tmp_path / "out", "--keep", tmp_path / "kept")
     assert (code, out) == (2, "") and "is there already; name another folder with --keep" in err
 
 
@@ -81,7 +73,7 @@ def test_the_real_feff_computes_a_site_and_shows_its_stages(tmp_path):
     ],
 )
 def test_options_of_another_theory_are_refused_in_a_sentence(tmp_path, options, told):
-    code, out, err = call("nio-rocksalt", "-o", tmp_path, *options)
+    code, out, err = call("xanes", "nio-rocksalt", "-o", tmp_path, *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert told in err and "\x1b" not in err
 

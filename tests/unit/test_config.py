@@ -8,6 +8,7 @@ import sys
 import jsonschema
 import pytest
 import yaml
+from feff_runs import GRID_START_EV
 from shared_data import PROJECT
 
 from xanesflow.codes.feff8l.options import EngineSettings
@@ -20,27 +21,21 @@ from xanesflow.core.errors import XanesflowError
 CU = {"subsets": ["Cu_FEFF"]}
 RUN = {"subsets": ["Cu_FEFF8L"], "structures": {"source": "examples"}, "simulations": {"source": "run"}}
 
-# mistake -> the place that must be named, and a part of what must be said of it
+# Mistake -> the place that must be named, and a part of what must be said of it; one of each kind where pydantic finds
+# it (types and bounds of all keys stand in config.schema.json, which is compared below).
 MISTAKES = {
     "unknown key, one letter off": ({"campain": "x"}, "'campain'", "did you mean 'campaign'?"),
     "unknown key in a section": ({"simulations": {"archiv": "x"}}, "'simulations.archiv'", "did you mean 'archive'?"),
-    "unknown key, singular": ({"models": {"kind": ["expert"]}}, "'models.kind'", "did you mean 'kinds'?"),
     "unknown key like no other": ({"xyz": 1}, "'xyz'", "known are campaign, subsets, chunks"),
     "key that is no text": ({1: 2}, "'1'", "keys should be strings"),
     "campaign with a blank": ({"campaign": "my run"}, "'campaign'", '"my run"'),
     "campaign that leaves results/dataset": ({"campaign": "../x"}, "'campaign'", '"../x"'),
-    "campaign that is a number": ({"campaign": 3}, "'campaign'", "string"),
-    "subsets not a list": ({"subsets": "Cu_FEFF"}, "'subsets'", "list"),
-    "no subset": ({"subsets": []}, "'subsets'", "at least 1"),
     "subset twice": ({"subsets": ["Cu_FEFF", "Cu_FEFF"]}, "'subsets'", "twice"),
     "subset without theory": ({"subsets": ["Ti_FEFF", "Cu"]}, "'subsets.1'", "write <element>_<theory>"),
     "subset of unknown theory": ({"subsets": ["Cu_QE"]}, "'subsets.0'", "FEFF, VASP, FEFF8L"),
-    "no chunk": ({"chunks": 0}, "'chunks'", "greater than or equal to 1"),
     "more chunks than files can be open": ({"chunks": 5000}, "'chunks'", "4096"),
     "chunks true": ({"chunks": True}, "'chunks'", "true"),
     "chunks a word": ({"chunks": "many"}, "'chunks'", "integer"),
-    "chunks a fraction": ({"chunks": 2.5}, "'chunks'", "2.5"),
-    "chunks null": ({"chunks": None}, "'chunks'", "null"),
     "chunks of one subset wrong": ({**CU, "chunks": {"Cu_FEFF": 0}}, "'chunks.Cu_FEFF'", "greater than or equal to 1"),
     "chunks of no subset": ({**CU, "chunks": {"Cu_FEF": 3}}, "'chunks.Cu_FEF'", "not a subset"),
     "chunks lack a subset": ({**CU, "chunks": {"Ti_FEFF": 3}}, "chunks has no entry for Cu_FEFF", "add one"),
@@ -49,8 +44,6 @@ MISTAKES = {
     "archive a number": ({"simulations": {"archive": 4}}, "'simulations.archive'", "string"),
     "archive of a subset, number": ({"simulations": {"archive": {"Cu_FEFF": 4}}}, "'simulations.archive.Cu_FEFF'", "4"),
     "section empty": ({"simulations": None}, "'simulations'", "null"),
-    "section a number": ({"simulations": 3}, "'simulations'", "3"),
-    "source unknown": ({"simulations": {"source": "web"}}, "'simulations.source'", "'archive'"),
     "folder not named": ({**RUN, "structures": {"source": "directory"}}, "structures.directory must name a folder", ""),
     "run without structures": ({**RUN, "structures": {}}, "structures.source: archive brings none",
                                "set structures.source to directory, examples or materials_project"),
@@ -58,8 +51,6 @@ MISTAKES = {
                                    "'structures.materials_project.systems.0'", "such as E-O-*"),
     "system of letters": ({"structures": {"materials_project": {"systems": ["E-O-a"]}}},
                           "'structures.materials_project.systems.0'", "E-O-a"),
-    "hull distance negative": ({"structures": {"materials_project": {"energy_above_hull": -1}}},
-                               "'structures.materials_project.energy_above_hull'", "than or equal to 0"),
     "id to include is none": ({"structures": {"materials_project": {"include": ["CuO"]}}},
                               "'structures.materials_project.include.0'", "such as mp-390"),
     "ids of another element": ({**CU, "structures": {"materials_project": {"ids": {"Cu": "a", "Zn": "b"}}}},
@@ -67,7 +58,6 @@ MISTAKES = {
                                "remove the entry, or add the subset"),
     "ids lack an element": ({**CU, "subsets": ["Cu_FEFF", "Ti_FEFF"], "structures": {"materials_project": {"ids":
                             {"Cu": "a"}}}}, "ids has no entry for Ti", "add one"),
-    "ids a number": ({"structures": {"materials_project": {"ids": 4}}}, "'structures.materials_project.ids'", "4"),
     "refresh a word": ({"structures": {"refresh": "maybe"}}, "'structures.refresh'", "boolean"),
     "supercell without volume": ({"inputs": {"xspectra": {"supercell": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}}},
                                  "'inputs.xspectra.supercell'", "span no cell"),
@@ -80,8 +70,6 @@ MISTAKES = {
     "FEFF without XANES": ({"inputs": {"feff": {"cards": {"EXAFS": "20"}}}}, "'inputs.feff.cards'", "XANES"),
     "FEFF of another edge": ({"inputs": {"feff": {"cards": {"XANES": "4", "EDGE": "L3"}}}}, "'inputs.feff.cards'",
                              "it is always K"),
-    "cluster without radius": ({"inputs": {"feff": {"radius": 0}}}, "'inputs.feff.radius'", "greater than 0"),
-    "k-points of no crystal": ({"inputs": {"vasp": {"kpoint_length": 100}}}, "'inputs.vasp.kpoint_length'", "60"),
     "code unknown": ({"inputs": {"vesp": {}}}, "'inputs.vesp'", "did you mean 'vasp'?"),
     "archive of FEFF8L": ({"subsets": ["Cu_FEFF8L"]}, "subset Cu_FEFF8L is computed", "simulations.source: run"),
     "archive with examples": ({**CU, "structures": {"source": "examples"}}, "brings its structures along",
@@ -90,34 +78,24 @@ MISTAKES = {
                                "brings its structures along", "structures.source: directory does not fit it"),
     "engine option unknown": ({"simulations": {"feff8l": {"lmax": 3}}}, "'simulations.feff8l.lmax'", "'l_max'"),
     "engine radius zero": ({"simulations": {"feff8l": {"fms_radius": 0}}}, "'simulations.feff8l.fms_radius'", "than 0"),
-    "core hole unknown": ({"simulations": {"feff8l": {"core_hole": "half"}}}, "'simulations.feff8l.core_hole'",
-                          "'off', 'on' or 'average'"),
-    "l_max of s waves": ({"simulations": {"feff8l": {"l_max": 0}}}, "'simulations.feff8l.l_max'", "than or equal to 1"),
-    "tolerance a word": ({"structures": {"symprec": "tight"}}, "'structures.symprec'", "number"),
     "grid start lacks an element": ({"subsets": ["Zn_FEFF"]}, "curation.energy_start has no entry for Zn", "Zn_FEFF"),
     "grid start of no element": ({"curation": {"energy_start": {"copper": 9}}}, "energy_start.copper'", "pattern"),
     "grid start a word": ({"curation": {"energy_start": {"Cu": "x"}}}, "'curation.energy_start.Cu'", "number"),
-    "envelope negative": ({"curation": {"envelope": {"FEFF": -1}}}, "'curation.envelope.FEFF'", "greater than 0"),
     "envelope not a number": ({"curation": {"envelope": {"FEFF": float("nan")}}}, "'curation.envelope.FEFF'", "NaN"),
     "envelope infinite": ({"curation": {"envelope": {"FEFF": float("inf")}}}, "'curation.envelope.FEFF'", "finite"),
     "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'",
                                  "'FEFF', 'VASP', 'FEFF8L', 'FEFFQ', 'OCEAN', 'EXCITING', 'XSPECTRA' or 'FDMNES'"),
     "featurizer unknown": ({"features": {"models": ["m3gent"]}}, "'features.models.0'", "m3gnet, m3gnet_all, chgnet"),
-    "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "once|twice"),
+    "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "twice"),
     "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),
     "seed negative": ({"splits": {"seed": -1}}, "'splits.seed'", "greater than or equal to 0"),
-    "seed too large": ({"splits": {"seed": 2**32}}, "'splits.seed'", "4294967295"),
-    "seed true": ({"splits": {"seed": True}}, "'splits.seed'", "true"),
     "no seed": ({"models": {"seeds": []}}, "'models.seeds'", "at least 1"),
     "seed twice": ({"models": {"seeds": [1, 1]}}, "'models.seeds'", "twice"),
-    "failures beyond all": ({"simulations": {"max_failed": 1.5}}, "'simulations.max_failed'", "less than or equal"),
-    "failures in words": ({"simulations": {"max_failed": True}}, "'simulations.max_failed'", "number"),
     "dropout of all": ({"models": {"dropout": 1}}, "'models.dropout'", "less than 1"),
-    "batch of one": ({"models": {"batch_size": {"Cu_FEFF": 1}}}, "'models.batch_size.Cu_FEFF'", "2"),
-    "layer of no width": ({"models": {"widths": {"Cu_FEFF": [0]}}}, "'models.widths.Cu_FEFF.0'", "1"),
     "widths a word": ({"models": {"widths": {"Cu_FEFF": "wide"}}}, "'models.widths.Cu_FEFF'", "list"),
-    "learning rate zero": ({"models": {"learning_rate": 0}}, "'models.learning_rate'", "greater than 0"),
-    "judged on the training part": ({"evaluation": {"part": "train"}}, "'evaluation.part'", "'test' or 'val'"),
+    "measured spectra of no element": ({"measured": {"element": "iron"}}, "'measured.element'", "iron"),
+    "measured spectra without candidates": ({"measured": {"files": "campaign.yaml"}}, "measured.candidates is null",
+                                            "so there is nothing to compare them with"),
 }  # fmt: skip
 
 
@@ -128,7 +106,7 @@ def test_a_mistake_is_told_in_one_sentence_with_its_place(values, place, said):
     lines = str(caught.value).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("Configuration: ") and place in lines[0]
-    assert any(part in lines[0] for part in said.split("|"))
+    assert said in lines[0]
     assert lines[0].endswith((".", "?"))
 
 
@@ -158,6 +136,7 @@ def test_the_schema_beside_it_is_the_one_that_the_model_writes():
 def test_an_editor_finds_no_fault_with_a_campaign_and_knows_its_schema(path):
     schema = json.loads((PROJECT / SCHEMA_FILE).read_text())
     jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    assert read_config_file(path).subsets
     named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
     assert (path.parent / named[1]).resolve() == (PROJECT / SCHEMA_FILE).resolve()
     with pytest.raises(jsonschema.ValidationError, match="campain"):
@@ -192,13 +171,8 @@ def test_the_keys_that_users_tools_rely_on_exist():
             value = value[part]
 
 
-@pytest.mark.parametrize(
-    ("element", "start_ev"),
-    [("Ti", 4964.504), ("V", 5464.097), ("Cr", 5989.168), ("Mn", 6537.886), ("Fe", 7111.23), ("Co", 7709.282),
-     ("Ni", 8332.181), ("Cu", 8983.173)],
-)  # fmt: skip
-def test_grids_start_where_the_papers_do(element, start_ev):
-    assert Config().curation.energy_start[element] == start_ev
+def test_grids_start_where_the_papers_do():
+    assert Config().curation.energy_start == GRID_START_EV
 
 
 def test_the_default_is_the_papers_campaign():

@@ -55,6 +55,14 @@ def test_a_ladder_that_leads_nowhere_is_told(given, said):
         rungs_of(campaign(**given))
 
 
+def compare(folder, rungs):
+    compare_rungs(
+        rungs, subset="Ti_EXCITING", structures=folder / "structures.parquet", energy_start_ev=4964.504,
+        max_flat_start_ev=10.0, processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=folder / "t.csv",
+        answer=folder / "a.yaml", as_config=as_config,
+    )  # fmt: skip
+
+
 def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
     """Spectra of one edge, ever sharper: the answer is the coarsest that stays within both limits."""
     material = describe("rutile", made_up.rutile(), symprec=0.01)
@@ -68,11 +76,7 @@ def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
                 writer.add(0, f"Ti/rutile/EXCITING/000_Ti/{name}", text.encode())
             writer.add_record(0, "Ti/rutile/EXCITING/000_Ti", {"seconds": 10.0 * value})
         rungs.append(RungFile("simulations.code.points", value, path))
-    compare_rungs(
-        rungs, subset="Ti_EXCITING", structures=tmp_path / "structures.parquet", energy_start_ev=4964.504,
-        max_flat_start_ev=10.0, processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=tmp_path / "t.csv",
-        answer=tmp_path / "a.yaml", as_config=as_config,
-    )  # fmt: skip
+    compare(tmp_path, rungs)
     table = pd.read_csv(tmp_path / "t.csv")
     assert table["converged"].tolist() == [False, True, True] and table["finest"].tolist() == [3, 3, 3]
     assert table["seconds"].tolist() == [10.0, 20.0, 30.0] and table["spearman"].iloc[2] == pytest.approx(1.0)
@@ -82,22 +86,13 @@ def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
     draw_convergence(tmp_path / "t.csv", tmp_path / "f.svg", spearman=0.99, rms=0.05)
     assert "Spearman to the finest" in (tmp_path / "f.svg").read_text()
     # Two values that are the same calculation do not show that it is converged.
-    compare_rungs(
-        [rungs[0], RungFile(rungs[0].key, 2, rungs[-1].runs), rungs[-1]], subset="Ti_EXCITING",
-        structures=tmp_path / "structures.parquet", energy_start_ev=4964.504, max_flat_start_ev=10.0,
-        processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=tmp_path / "t.csv", answer=tmp_path / "a.yaml",
-        as_config=as_config,
-    )  # fmt: skip
+    compare(tmp_path, [rungs[0], RungFile(rungs[0].key, 2, rungs[-1].runs), rungs[-1]])
     assert "points: 2 (no coarser value is converged, so try finer ones)" in (tmp_path / "a.yaml").read_text()
     # The finest value failed: nothing is known, and the answer names no value.
     with ChunkWriter([rungs[-1].runs]) as writer:
         record = {"seconds": 1.0, "outcome": "failed", "reason": "not_converged", "detail": "no field"}
         writer.add_record(0, "Ti/rutile/EXCITING/000_Ti", record)
-    compare_rungs(
-        rungs, subset="Ti_EXCITING", structures=tmp_path / "structures.parquet", energy_start_ev=4964.504,
-        max_flat_start_ev=10.0, processing={"broadening": 0.89}, spearman=0.99, rms=0.05, table=tmp_path / "t.csv",
-        answer=tmp_path / "a.yaml", as_config=as_config,
-    )  # fmt: skip
+    compare(tmp_path, rungs)
     assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == {}
     assert "not known: 3, its finest value, has no spectrum of a site" in (tmp_path / "a.yaml").read_text()
 

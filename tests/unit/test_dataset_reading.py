@@ -2,8 +2,6 @@
 
 import hashlib
 import pickle
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -116,12 +114,6 @@ def test_what_is_no_dataset_is_told_in_a_sentence(path, tmp_path):
     with h5py.File(copy_of_dataset(tmp_path, "later.h5"), "r+") as file:
         file.attrs["schema_version"] = "1.9"
     assert xanesflow.load(tmp_path / "later.h5").subsets == ("Cu_FEFF", "Ni_FEFF")
-
-
-def test_importing_the_library_loads_nothing_and_loading_a_file_no_pandas():
-    code = "import sys, xanesflow; a = set(sys.modules); xanesflow.load; print('h5py' in a, 'pandas' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
 
 
 def test_the_hash_of_an_array_is_the_documented_one(path):

@@ -106,33 +106,24 @@ def test_wrong_files_are_told_by_file_and_line(tmp_path, train, val, told):
         read_split_files(tmp_path, "Cu_FEFF")
 
 
-def test_where_runs_failed_the_sentence_on_too_few_spectra_names_retry(tmp_path):
+def write_curated(path, sites, rejected=()):
+    spectra, multiplicity = np.ones((len(sites), 141)), np.ones(len(sites), dtype=np.int64)
+    materials, atoms = zip(*sites, strict=True)
     curated = CuratedSpectra(
-        subset="Cu_FEFF",
-        energy_ev=np.arange(141.0),
-        spectra=np.ones((1, 141)),
-        material_id=["mp-1"],
-        site_index=np.array([0]),
-        multiplicity=np.ones(1, dtype=np.int64),
-        rejected=[Rejected("mp-2", 0, "timed_out", "it did not end within 60 s and was stopped")],
+        "Cu_FEFF", np.arange(141.0), spectra, list(materials), np.array(atoms), multiplicity, list(rejected)
     )
-    write_spectra(tmp_path / "s.h5", curated, {})
+    write_spectra(path, curated, {})
+
+
+def test_where_runs_failed_the_sentence_on_too_few_spectra_names_retry(tmp_path):
+    rejected = [Rejected("mp-2", 0, "timed_out", "it did not end within 60 s and was stopped")]
+    write_curated(tmp_path / "s.h5", [("mp-1", 0)], rejected)
     with pytest.raises(XanesflowError, match=r"too few for a split.* `xanesflow retry Cu_FEFF` computes failed sites"):
         split_sites(tmp_path / "s.h5", tmp_path / "o.csv", tmp_path / "u.csv", subset="Cu_FEFF", files=None, seed=0)
 
 
 def test_what_files_and_spectra_do_not_share_is_listed_on_both_sides(tmp_path):
-    sites = [("mp-1", 0), ("mp-1", 3), ("mp-2", 0), ("mp-3", 1)]
-    curated = CuratedSpectra(
-        subset="Cu_FEFF",
-        energy_ev=np.arange(141.0),
-        spectra=np.ones((4, 141)),
-        material_id=[m for m, _ in sites],
-        site_index=np.array([i for _, i in sites]),
-        multiplicity=np.ones(4, dtype=np.int64),
-        rejected=[],
-    )
-    write_spectra(tmp_path / "s.h5", curated, {})
+    write_curated(tmp_path / "s.h5", [("mp-1", 0), ("mp-1", 3), ("mp-2", 0), ("mp-3", 1)])
     for part, text in (("train", "mp-1_000 \n\nmp-1_003\n"), ("val", "mp-2_000\n"), ("test", "mp-8_000\n")):
         (tmp_path / f"Cu_FEFF_{part}.txt").write_text(text)
     split_sites(tmp_path / "s.h5", tmp_path / "o.csv", tmp_path / "u.csv", subset="Cu_FEFF", files=tmp_path, seed=0)

@@ -254,12 +254,6 @@ def test_a_subset_from_a_file_of_features_may_lack_structures(path):
     assert found.valid and "Cu_FEFF: materials have no structure: mp-3" in map(str, found.of("structures"))
 
 
-def test_what_cannot_be_opened_is_no_finding_but_an_error(path):
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(XanesflowError, match="is cut short"):
-        validate(path)
-
-
 PUBLISHED = ["Ti_FEFF", "V_FEFF", "Cr_FEFF", "Co_FEFF", "Ni_FEFF", "Cu_FEFF", "Ti_VASP", "Cu_VASP"]
 
 

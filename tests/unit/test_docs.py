@@ -2,17 +2,15 @@
 
 import ast
 import re
-import subprocess
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
+from shared_data import PROJECT, tracked_files
 
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import ADDED_THEORIES
 
-PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
 LIBRARY = PROJECT / "workflow_scripts/xanesflow"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md")), PROJECT / "profiles/README.md", PROJECT / "CHANGELOG.md"]
@@ -104,13 +102,11 @@ def test_the_glossary_is_short():
 
 
 def test_pages_that_code_and_campaigns_name_are_there():
-    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False)
-    for name in listed.stdout.split():
-        path = PROJECT / name
-        if path.suffix not in {".py", ".smk", ".yaml", ".json", ".md", ".rst", ".toml", ""} or not path.is_file():
+    for path in tracked_files():
+        if path.suffix not in {".py", ".smk", ".yaml", ".json", ".md", ".rst", ".toml", ""}:
             continue
         for named in re.findall(r"(?<![\w./])docs/[\w/.-]+\.(?:md|svg|png)", path.read_text(encoding="utf-8")):
-            assert (PROJECT / named).is_file(), f"{name} names {named}"
+            assert (PROJECT / named).is_file(), f"{name_of(path)} names {named}"
 
 
 def test_scripts_that_pages_name_are_there():

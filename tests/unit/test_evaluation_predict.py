@@ -1,7 +1,6 @@
 """Prediction files and the table made of them."""
 
 import csv
-from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -22,14 +21,18 @@ from xanesflow.models.network.fit import train_model
 SMALL = TrainingSettings(widths=(8,), batch_size=8, dropout=0.0, max_epochs=3, learning_rate=1e-2)
 
 
+def train(dataset, *paths, features="m3gnet", seeds=(0, 1)):
+    files = dict(zip(seeds, paths, strict=False))
+    train_model("expert", dataset, files, subsets=["Cu_FEFF"], features=features, settings=SMALL)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A dataset and the checkpoints of two seeds."""
     folder = tmp_path_factory.mktemp("trained")
     dataset = make_dataset(folder / "d.h5")
     paths = [folder / f"{seed}.safetensors" for seed in (10, 9)]
-    for path, seed in zip(paths, (10, 9), strict=True):
-        train_model("expert", dataset, {seed: path}, subsets=["Cu_FEFF"], features="m3gnet", settings=SMALL)
+    train(dataset, *paths, seeds=(10, 9))
     return dataset, paths
 
 
@@ -63,11 +66,7 @@ def test_the_validation_part_can_be_judged_instead(trained, tmp_path):
 
 def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefined_figures(tmp_path, caplog):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * 10)
-    for seed in (0, 1):
-        settings = replace(SMALL, seed=seed)
-        train_model(
-            "expert", dataset, {seed: tmp_path / f"{seed}"}, subsets=["Cu_FEFF"], features="m3gnet", settings=settings
-        )
+    train(dataset, tmp_path / "0", tmp_path / "1")
     predict_spectra(dataset, [tmp_path / "0", tmp_path / "1"], tmp_path / "p.h5")
     for words in ("train 30, val 10, test 0", "`evaluation.part: val`", "`splits.files: null`"):
         assert words in caplog.text
@@ -81,7 +80,7 @@ def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefine
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_figures_of_very_few_spectra_are_those_of_numpy_and_the_log_says_how_few(tmp_path, caplog, n):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * (10 - n) + ["test"] * n)
-    train_model("expert", dataset, {SMALL.seed: tmp_path / "m"}, subsets=["Cu_FEFF"], features="m3gnet", settings=SMALL)
+    train(dataset, tmp_path / "m")
     predict_spectra(dataset, [tmp_path / "m"], tmp_path / "p.h5")
     (row,) = evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv")
     with h5py.File(tmp_path / "p.h5") as file, h5py.File(dataset) as made:
@@ -111,7 +110,7 @@ def test_checkpoints_must_be_different_seeds_of_one_model(trained, tmp_path):
     dataset, paths = trained
     with pytest.raises(XanesflowError, match="same seed 10"):
         predict_spectra(dataset, [paths[0], paths[0]], tmp_path / "p.h5")
-    train_model("expert", dataset, {SMALL.seed: tmp_path / "c"}, subsets=["Cu_FEFF"], features="chgnet", settings=SMALL)
+    train(dataset, tmp_path / "c", features="chgnet")
     with pytest.raises(XanesflowError, match="one model at a time"):
         predict_spectra(dataset, [paths[0], tmp_path / "c"], tmp_path / "p.h5")
     with pytest.raises(XanesflowError, match="no checkpoint"):
@@ -120,7 +119,7 @@ def test_checkpoints_must_be_different_seeds_of_one_model(trained, tmp_path):
 
 def test_the_table_has_a_row_per_seed_and_one_of_the_ensemble_in_a_stable_order(trained, tmp_path):
     dataset, paths = trained
-    train_model("expert", dataset, {SMALL.seed: tmp_path / "c"}, subsets=["Cu_FEFF"], features="chgnet", settings=SMALL)
+    train(dataset, tmp_path / "c", features="chgnet")
     files = [tmp_path / "m3gnet.h5", tmp_path / "chgnet.h5"]
     result = predict_spectra(dataset, paths, files[0])
     predict_spectra(dataset, [tmp_path / "c"], files[1])
@@ -158,7 +157,7 @@ def test_a_model_given_twice_or_a_foreign_file_is_refused(trained, tmp_path):
 def test_error_bars_come_from_the_validation_part_and_from_other_materials_of_it_where_it_is_judged(tmp_path, caplog):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 20 + ["val"] * 14 + ["test"] * 6)
     paths = [tmp_path / f"{seed}.safetensors" for seed in (0, 1)]
-    train_model("expert", dataset, dict(enumerate(paths)), subsets=["Cu_FEFF"], features="m3gnet", settings=SMALL)
+    train(dataset, *paths)
     calibration = calibrate_model(dataset, paths, tmp_path / "c.h5")
     again = read_calibration(tmp_path / "c.h5")
     assert (again.n_spectra, again.n_materials, sorted(again.owner.checkpoints)) == (14, 7, [0, 1])

@@ -9,7 +9,7 @@ import sys
 import h5py
 import pytest
 import requests
-from feff_runs import rocksalt
+from fake_engine import Campaign
 from small_disk import mounted
 
 from xanesflow.codes.feff8l.engine import Feff8lEngine
@@ -19,9 +19,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import check_room
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.simulations.run_chunk import simulate_chunk
-from xanesflow.structures.material import SiteCost, describe
 from xanesflow.structures.materials_project.retrying_http import RetryingAdapter, RetrySettings
-from xanesflow.structures.site_table import write_site_table, write_structures
 
 READ = "import sys; from xanesflow.dataset.file import open_dataset; open_dataset(sys.argv[1])"
 
@@ -47,19 +45,15 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 
 def test_a_full_temporary_folder_stops_the_chunk_and_fails_no_site(tmp_path):
     """The programs of FEFF 8 run on a disk of 40 kB, which they do not notice."""
-    material = describe("cuo", rocksalt(), symprec=0.01)
-    tables = tmp_path / "structures.parquet", tmp_path / "sites.parquet"
-    write_structures(tables[0], [material])
-    write_site_table(tables[1], [(material, 0)], chunks=1, costs={("cuo", 0): SiteCost(100, 0.001)})
-    output = tmp_path / "out" / "0000.zip"
+    campaign = Campaign(tmp_path / "campaign", core_hours=0.001).write("Sr")
     with mounted(tmp_path / "small", "size=40k") as small:
         with pytest.raises(XanesflowError, match=r"Cu_FEFF8L chunk 0: the disk is full at .*small.*; set TMPDIR to"):
             simulate_chunk(
-                *tables, output, output.parent / "kept", subset="Cu_FEFF8L", chunk=0,
-                engine=Feff8lEngine(EngineSettings()), scratch=small,
+                campaign.structures, campaign.site_table, campaign.output(), campaign.kept, subset=campaign.subset,
+                chunk=0, engine=Feff8lEngine(EngineSettings()), scratch=small,
             )  # fmt: skip
         assert not list(small.iterdir())
-    assert not output.exists() and not list(output.parent.rglob("*.zip"))
+    assert not list(campaign.folder.rglob("*.zip"))
 
 
 def test_room_is_found_out_by_writing(tmp_path):

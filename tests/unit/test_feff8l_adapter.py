@@ -16,6 +16,10 @@ from xanesflow.core.errors import FailedRunError, XanesflowError
 CROWD = ["Cu", "H", "Li", "Be", "B", "C", "N", "O", "F", "Na", "Mg", "Al", "Si"]
 
 
+def pair(apart):
+    return Structure(Lattice.cubic(4), ["Cu", "O"], [[0, 0, 0], [0, 0, apart]], validate_proximity=False)
+
+
 @pytest.fixture
 def engine():
     return Feff8lEngine(EngineSettings())
@@ -36,26 +40,25 @@ def test_the_settings_name_options_code_and_programs_as_plain_values(engine):
     assert Feff8lEngine(EngineSettings(core_hole="average")).time_limit > engine.time_limit > 300
 
 
+CLOSE = r"(Cu and O|O and Cu) near the absorber are 0\.\d\d Å apart, less than 0\.5 Å"
+OUTSIDE = "site {} lies outside the structure, which has 2 atoms"
 UNUSABLE = {
-    "atoms too close": (Structure(Lattice.cubic(4), ["Cu", "O"], [[0, 0, 0], [0.1, 0, 0]]), "atoms_too_close"),
-    "isolated": (Structure(Lattice.cubic(15), ["Cu"], [[0, 0, 0]]), "isolated_atom"),
+    "atoms too close": (pair(0.1), 0, "atoms_too_close", CLOSE),
+    "atoms in one place": (pair(0), 0, "atoms_too_close", CLOSE),
+    "isolated": (Structure(Lattice.cubic(30), ["Cu"], [[0, 0, 0]]), 0, "isolated_atom",
+                 r"site 0 \(Cu\) has no neighbour within 9 Å"),
     "too many elements": (Structure(Lattice.from_parameters(13, 4, 4, 90, 90, 90), CROWD,
-                                    [[k / 13, 0, 0] for k in range(13)]), "too_many_elements"),
+                                    [[k / 13, 0, 0] for k in range(13)]), 6, "too_many_elements", ""),
+    **{f"site {site}": (rocksalt(), site, "cannot_simulate", OUTSIDE.format(site)) for site in (2, 99, -1)},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("structure", "reason"), UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_a_site_that_cannot_be_computed_has_its_reason(tmp_path, engine, structure, reason):
-    site = 6 if reason == "too_many_elements" else 0
-    with pytest.raises(FailedRunError) as caught:
+@pytest.mark.parametrize("case", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_site_that_cannot_be_computed_has_its_reason(tmp_path, engine, case):
+    structure, site, reason, said = case
+    with pytest.raises(FailedRunError, match=said) as caught:
         engine.write_inputs(tmp_path, structure, site)
     assert caught.value.reason == reason and caught.value.detail
-
-
-def test_another_complaint_is_one_too(tmp_path, engine):
-    with pytest.raises(FailedRunError, match="outside") as caught:
-        engine.write_inputs(tmp_path, rocksalt(), 7)
-    assert caught.value.reason == "cannot_simulate"
 
 
 def test_a_run_is_good_with_spectrum_and_record_and_else_says_why(tmp_path, engine):

@@ -130,10 +130,6 @@ def test_parities_are_what_a_mirror_does_to_the_harmonics(axis):
     np.testing.assert_allclose(real_harmonics(mirrored, 5), real_harmonics(v, 5) * parities(5)[axis], atol=1e-12)
 
 
-def test_inversion_makes_a_harmonic_even_or_odd_with_l():
-    np.testing.assert_array_equal(parities(5).prod(axis=0), (-1) ** channel_l(5))
-
-
 @pytest.mark.parametrize("z", [0.9 + 0j, 3.7 + 0j, 40 + 0j, 2.5 + 0.3j, 8 + 2.5j, 0.4 + 1.7j], ids=lambda z: f"{z:.1f}")
 def test_hankel_functions_are_those_of_scipy(z):
     orders = np.arange(7)

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from published_runs import files_of_materials
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
-from shared_data import shared
 
-from xanesflow.codes.archive import read_archive
 from xanesflow.codes.feff8l import EngineSettings, compute_xanes
 from xanesflow.codes.feff8l.cluster import cut_cluster
 from xanesflow.codes.feff8l.convergence import Convergence
@@ -23,7 +22,6 @@ from xanesflow.codes.feff8l.field import Field
 from xanesflow.codes.feff8l.options import Rung
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster
-from xanesflow.codes.lightshow_tree import place_of
 from xanesflow.structures.examples import load_examples
 
 RUNG = Rung(2.6, 2, 0.2)
@@ -123,14 +121,12 @@ def test_the_cluster_keeps_the_traits():
 def published_runs():
     """(structure, site, level in eV) of finished runs at the unseen sites."""
     structures, levels = {}, {}
-    for member in read_archive(shared("feff9-cu.tar.xz"), lambda name: name.endswith(("/POSCAR", "/xmu.dat"))):
-        place = place_of(member.name, "FEFF")
-        if place is None or place.material_id not in UNSEEN:
-            continue
-        if place.file == "POSCAR":
-            structures[place.material_id] = Poscar.from_str(member.content.decode()).structure
-        elif place.site_index == UNSEEN[place.material_id]:
-            levels[place.material_id] = float(member.content.split(b"Mu=")[1].split(b"eV")[0])
+    for name, content in files_of_materials(UNSEEN).items():
+        _, material, *_, file = name.split("/")
+        if file == "POSCAR":
+            structures[material] = Poscar.from_str(content.decode()).structure
+        elif f"/{UNSEEN[material]:03d}_Cu/xmu.dat" in name:
+            levels[material] = float(content.split(b"Mu=")[1].split(b"eV")[0])
     return [(structures[material], UNSEEN[material], levels[material]) for material in UNSEEN]
 
 

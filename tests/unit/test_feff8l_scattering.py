@@ -131,20 +131,6 @@ def test_propagators_carry_an_outgoing_wave_to_another_centre(angular):
     assert errors[2] < errors[1] / 20
 
 
-def test_propagators_are_symmetric_and_reverse_with_the_parity_of_l():
-    bonds = np.random.default_rng(3).normal(size=(5, 3)) * 4
-    g = propagators(0.8 + 0.1j, bonds, 3)
-    sign = (-1.0) ** (channel_l(3)[:, None] + channel_l(3))
-    back = propagators(0.8 + 0.1j, -bonds, 3)
-    np.testing.assert_allclose(back, g.transpose(0, 2, 1), atol=1e-13 * np.abs(g).max())
-    np.testing.assert_allclose(back, g * sign, atol=1e-13 * np.abs(g).max())
-
-
-def test_a_propagator_between_s_waves_is_the_free_green_function():
-    p, bond = 0.8 + 0.1j, np.array([[1.0, 2.0, -2.0]])
-    np.testing.assert_allclose(propagators(p, bond, 0)[0, 0, 0], np.exp(3j * p) / (3 * p), rtol=1e-13)
-
-
 @pytest.mark.parametrize("way", ["dense", "fast"])
 def test_a_far_dimer_scatters_back_as_a_plane_wave(way):
     """Tr/3 -> -f(π) exp(2ipR)/(pR²), with f(π) = (1/p) Σ (2l + 1) (-1)^l t_l; what is missing falls as 1/R."""

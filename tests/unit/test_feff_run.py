@@ -37,17 +37,17 @@ class Site:
         (self.control / "control.json").write_text(json.dumps({"Sr": told}))
         self.inp = feff_inp(perovskite("Cu", "Sr"), 1, "Cu")
 
-    def run(self, *, scf=SCF, modules=False, time_limit=60.0, corrections=5, smaller_radius=False):
+    def modules(self):
+        """The stand-in as a folder with a program for each module."""
+        stand_in_feff.write_modules(self.control / "bin", self.control)
+        return Program("bin", modules=tuple(str(self.control / "bin" / name) for name in stand_in_feff.MODULES))
+
+    def run(self, *, scf=SCF, modules=False, program=None, time_limit=60.0, corrections=5, smaller_radius=False):
         """Run it; whether it was good."""
         assert SCF in self.inp
         (self.folder / "feff.inp").write_text(self.inp.replace(SCF, scf))
-        if modules:
-            stand_in_feff.write_modules(self.control / "bin", self.control)
-            steps = tuple(str(self.control / "bin" / name) for name in stand_in_feff.MODULES)
-            program = Program("bin", modules=steps)
-        else:
-            command = (sys.executable, "-I", "-S", stand_in_feff.__file__, str(self.control))
-            program = Program("stand-in", command=command)
+        command = (sys.executable, "-I", "-S", stand_in_feff.__file__, str(self.control))
+        program = program or (self.modules() if modules else Program("stand-in", command=command))
         write_job(SiteRun(self.folder, program, time_limit, corrections, smaller_radius))
         good = run_site(self.folder)
         assert good == (self.folder / "xmu.dat").exists()
@@ -190,12 +190,9 @@ def test_a_module_that_cannot_be_loaded_or_crashes_for_want_of_memory_is_tried_a
     does, limit, reason, said = case
     monkeypatch.setattr(attempt, "_memory_limit", lambda: limit)
     site = Site(tmp_path)
-    stand_in_feff.write_modules(site.control / "bin", site.control)
+    program = site.modules()
     (site.control / "bin/pot").write_text(f"#!/bin/sh\n{does}\n")
-    (site.folder / "feff.inp").write_text(site.inp)
-    steps = tuple(str(site.control / "bin" / name) for name in stand_in_feff.MODULES)
-    write_job(SiteRun(site.folder, Program("bin", modules=steps), 60.0, 5, False))
-    assert not run_site(site.folder)
+    assert not site.run(program=program)
     result = site.result()
     assert (result["reason"], result["attempts"]) == (reason, 1) and said in result["detail"]
     assert "xsph" not in result["detail"] and not (site.folder / "attempt-1/phase.bin").exists()
@@ -207,10 +204,8 @@ def test_a_module_that_may_not_be_executed_is_a_fault_of_the_machine(tmp_path):
     wrong = tmp_path / "pot"
     wrong.write_text("#!/bin/sh\nexit 126\n")
     wrong.chmod(0o755)
-    (site.folder / "feff.inp").write_text(site.inp)
-    write_job(SiteRun(site.folder, Program("bin", modules=(str(wrong),)), 60.0, 5, False))
     with pytest.raises(XanesflowError, match=r"pot ended as a program that cannot be started; fix or replace it\.$"):
-        run_site(site.folder)
+        site.run(program=Program("bin", modules=(str(wrong),)))
 
 
 def test_a_full_disk_is_no_fault_of_the_site(tmp_path):
@@ -229,8 +224,6 @@ def test_where_a_script_keeps_what_the_modules_print_it_is_found(tmp_path, capfd
     command = f'"{sys.executable}" "{stand_in_feff.__file__}" "{site.control}" > {name} 2>&1'
     quiet.write_text(f"#!/bin/sh\n{command}\necho ended\n")
     quiet.chmod(0o755)
-    (site.folder / "feff.inp").write_text(site.inp)
-    write_job(SiteRun(site.folder, Program("quiet", command=(str(quiet),)), 60, 0, False))
-    assert run_site(site.folder)
+    assert site.run(program=Program("quiet", command=(str(quiet),)))
     printed = capfdbinary.readouterr().out
     assert printed.count(b"Convergence reached") == 1 and printed.endswith(b"ended\n")

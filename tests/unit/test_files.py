@@ -3,32 +3,15 @@
 import hashlib
 import json
 import os
-import signal
 import stat
-import subprocess
-import sys
 import threading
 
 import pytest
+from processes import kill, start_python
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, sha256_file, write_text
 from xanesflow.running.locks import hold_directory, hold_job
-
-
-def start_python(code: str, *arguments: object) -> subprocess.Popen:
-    """Start a process that prints a line when it has come to the point; wait for that line."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
-    process.first_line = process.stdout.readline().strip()
-    return process
-
-
-def kill(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    process.stdin.close()
 
 
 def test_a_file_takes_its_place_when_the_block_ends(tmp_path):
@@ -62,12 +45,7 @@ def test_a_block_that_wrote_nothing_is_an_error_and_leaves_the_old_file(tmp_path
     assert target.read_text() == "old"
 
 
-@pytest.mark.parametrize("old", ["old", None])
-def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path, old):
-    target = tmp_path / "x.txt"
-    if old is not None:
-        target.write_text(old)
-    code = """
+WRITE_HALF = """
 import sys
 from xanesflow.core.files import atomic_path
 with atomic_path(sys.argv[1]) as temporary:
@@ -75,7 +53,14 @@ with atomic_path(sys.argv[1]) as temporary:
     print("written", flush=True)
     sys.stdin.read()
 """
-    process = start_python(code, target)
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path, old):
+    target = tmp_path / "x.txt"
+    if old is not None:
+        target.write_text(old)
+    process = start_python(WRITE_HALF, target)
     assert process.first_line == "written"
     kill(process)
     assert (target.read_text() if target.exists() else None) == old
@@ -154,39 +139,12 @@ def test_a_holder_that_closes_lets_the_next_one_in(tmp_path):
     second.close()
 
 
-HOLD_JOB = HOLD.replace("hold_directory(sys.argv[1])", "hold_job(sys.argv[1], [])").replace(
-    "hold_directory", "hold_job"
-)
-
-
-def test_a_job_that_a_killed_run_left_at_work_is_waited_for(tmp_path):
-    lock = tmp_path / "logs" / "job.lock"
-    first = start_python(HOLD_JOB, lock)
-    held = []
-    second = threading.Thread(target=lambda: held.append(hold_job(lock, [])))
-    second.start()
-    second.join(timeout=0.3)
-    assert first.first_line == "held" and second.is_alive() and held == []
-    kill(first)
-    second.join(timeout=20)
-    assert len(held) == 1
-    held[0].close()
-
-
 def test_what_a_killed_job_left_half_written_is_cleared_away_and_nothing_else(tmp_path):
     target = tmp_path / "out" / "x.txt"
     write_text(target, "old")
     write_text(target.with_name("xy.txt"), "another job's")
-    code = """
-import sys
-from xanesflow.core.files import atomic_path
-with atomic_path(sys.argv[1]) as temporary:
-    temporary.write_text("half of it")
-    print("written", flush=True)
-    sys.stdin.read()
-"""
     for name in ("x.txt", "xy.txt"):
-        kill(start_python(code, target.with_name(name)))
+        kill(start_python(WRITE_HALF, target.with_name(name)))
     assert len(list(target.parent.iterdir())) == 4
     hold_job(tmp_path / "job.lock", [target]).close()
     left = {path.name for path in target.parent.iterdir()}

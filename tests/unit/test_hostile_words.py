@@ -72,7 +72,8 @@ def test_an_upload_of_any_name_stays_in_its_own_place(tmp_path, name):
     for size in (0, -5, 10**30):
         with pytest.raises(XanesflowError, match=r"has \d+ bytes\.$"):
             uploads.receive("own", "structure", name, size, io.BytesIO(b"x" * 10))
-    for file in (name, "../own/" + kept["id"], kept["id"] + "/..", kept["id"].upper(), None, 7, [kept["id"]], {}):
+    others = (name, "../own/" + kept["id"], kept["id"] + "/..", kept["id"].upper(), "0" * 32)
+    for file in (*others, None, 7, [kept["id"]], {}):
         if file != kept["id"]:
             with pytest.raises(XanesflowError, match="not kept any more"):
                 uploads.path("own", file)

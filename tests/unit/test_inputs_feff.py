@@ -1,12 +1,12 @@
 """feff.inp: physically equal to the published ones."""
 
 import re
-import tarfile
 
 import numpy as np
 import pytest
 from compare_feff_inp import differences, parse_feff_input
 from input_structures import cuprite, rutile
+from published_runs import files_of_archive
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 
@@ -134,18 +134,16 @@ def test_a_moved_missing_or_exchanged_atom_is_a_difference_and_another_order_is_
     assert differences(same, parse_feff_input(order)) == {}
 
 
-def test_published_feff_inp_are_reproduced_from_their_poscar(shared_data, tmp_path):
+def test_published_feff_inp_are_reproduced_from_their_poscar(tmp_path):
     """The first 40 of the archive; benchmarks/bench_inputs.py takes all 4,833."""
     runs, poscars = [], {}
-    with tarfile.open(shared_data / "feff9-cu.tar.xz") as archive:
-        for member in archive:
-            parts = member.name.split("/")
-            if parts[-1] == "POSCAR":
-                poscars[parts[1]] = archive.extractfile(member).read().decode()
-            elif parts[-1] == "feff.inp":
-                runs.append((parts[1], int(parts[3][:3]), archive.extractfile(member).read().decode()))
-            if len(runs) == 40 and runs[-1][0] in poscars:
-                break
+    for material, path, content in files_of_archive():
+        if path == "POSCAR":
+            poscars[material] = content.decode()
+        elif path.endswith("feff.inp"):
+            runs.append((material, int(path.split("/")[1][:3]), content.decode()))
+        if len(runs) == 40 and runs[-1][0] in poscars:
+            break
     compared = 0
     for material, site, published in runs:
         if material not in poscars:

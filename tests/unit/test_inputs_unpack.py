@@ -4,9 +4,8 @@ import json
 import zipfile
 
 import pytest
-from typer.testing import CliRunner
+from command_line import call, sentence
 
-from xanesflow.cli import app
 from xanesflow.core.errors import XanesflowError
 from xanesflow.inputs.unpack import unpack
 
@@ -16,13 +15,6 @@ def packed(path, **files):
     with zipfile.ZipFile(path, "w") as opened:
         for name, content in files.items():
             opened.writestr(name.replace("__", "/"), content)
-    return path
-
-
-def members(path, names):
-    with zipfile.ZipFile(path, "w") as opened:
-        for name in names:
-            opened.writestr(name, "x")
     return path
 
 
@@ -58,7 +50,7 @@ def test_two_chunks_that_disagree_are_told(tmp_path):
     "name", ["../evil", "Ti/../../evil", "/tmp/evil", "C:/evil", "Ti\\..\\evil", "Ti//evil", "./evil", "Ti/e\nvil"]
 )
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
-    path = members(tmp_path / "a.zip", ["Ti/good", name])
+    path = packed(tmp_path / "a.zip", Ti__good="x", **{name: "x"})
     with pytest.raises(XanesflowError, match="which would lie elsewhere; it is not unpacked"):
         unpack([path], tmp_path / "out")
     assert not (tmp_path / "out").exists() and not (tmp_path / "evil").exists()
@@ -138,13 +130,11 @@ def test_a_library_that_lacks_one_or_holds_another_is_told_before_anything_is_wr
 
 def test_without_a_library_potcar_is_refused_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("pymatgen.core.SETTINGS", {})
-    called = CliRunner().invoke(app, ["unpack", str(vasp(tmp_path)), "--out", str(tmp_path / "out"), "--potcar"])
-    assert called.exit_code == 1 and "set PMG_VASP_PSP_DIR to its folder" in " ".join(called.output.split())
+    said = sentence("unpack", vasp(tmp_path), "--out", tmp_path / "out", "--potcar", code=1)
+    assert "set PMG_VASP_PSP_DIR to its folder" in said
 
 
 def test_the_command_says_what_it_did(tmp_path):
-    path = packed(tmp_path / "a.zip", Ti__a="1")
-    called = CliRunner().invoke(app, ["unpack", str(path), "--out", str(tmp_path / "out")])
-    assert called.exit_code == 0 and called.output.startswith("1 file written to ")
-    called = CliRunner().invoke(app, ["unpack", str(tmp_path / "no.zip"), "--out", str(tmp_path / "out")])
-    assert called.exit_code == 1 and "does not exist" in called.output
+    code, said, _ = call("unpack", packed(tmp_path / "a.zip", Ti__a="1"), "--out", tmp_path / "out")
+    assert code == 0 and said.startswith("1 file written to ")
+    assert "does not exist" in sentence("unpack", tmp_path / "no.zip", "--out", tmp_path / "out", code=1)

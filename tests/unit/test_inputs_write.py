@@ -2,15 +2,11 @@
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 import zipfile
 
 import pytest
 from input_structures import anatase_backwards, rutile
+from processes import kill, start_python
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.config.inputs import InputsSection
@@ -219,16 +215,10 @@ module.write_inputs(folder / "structures.parquet", folder / "sites.parquet", fol
 
 def test_a_chunk_that_is_killed_half_way_leaves_nothing_at_its_name_and_the_next_call_makes_it(tmp_path):
     tables(tmp_path)
-    job = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ
-    )
-    assert job.stdout.readline() == b"half\n"
+    job = start_python(KILLED, tmp_path)
+    assert job.first_line == "half"
     assert not (tmp_path / "out/0000.zip").exists() and any((tmp_path / "out").iterdir())
-    job.send_signal(signal.SIGKILL)
-    job.wait(timeout=60)
-    job.stdin.close()
-    job.stdout.close()
-    time.sleep(0.1)
+    kill(job)
     assert not (tmp_path / "out/0000.zip").exists()
     files, _ = write(tmp_path)
     assert manifest(files)["input_sha256"].keys() == {"anatase_008", "rutile_000"}

@@ -5,12 +5,11 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import answer
 from dataset_files import write_dataset
 from feff_runs import PARTNERS, perovskite
 from measured_files import mu, xdi
-from typer.testing import CliRunner
 
-from xanesflow.cli.commands import app
 from xanesflow.core.templates import environment
 from xanesflow.interpretation import draw_interpretation as figures
 from xanesflow.interpretation import readers
@@ -102,25 +101,23 @@ def test_the_command_reads_measured_and_computed_spectra_and_refuses_in_a_senten
     xdi(folder / "scan.xdi", "mutrans", energy, mu(energy, e0=8990.0), element="Cu")
     rows = zip(energy, mu(energy, e0=8990.0) - mu(np.array([8800.0]), e0=8990.0), strict=True)
     (folder / "computed.csv").write_text("# made up\nenergy_eV,Cu_0\n" + "".join(f"{e},{m}\n" for e, m in rows))
-    call = CliRunner().invoke
-    done = call(app, ["interpret", "scan.xdi", "computed.csv", "--output", "site.csv"])
-    assert done.exit_code == 0, done.output
+    code, said = answer("interpret", "scan.xdi", "computed.csv", "--output", "site.csv")
+    assert code == 0, said
     with (folder / "site.csv").open() as file:
         table = list(csv.DictReader(file))
     assert tuple(table[0]) == OUTPUT_COLUMNS and {row["file"] for row in table} == {"scan.xdi", "computed.csv"}
     assert {row["foreign"] for row in table} <= {"True", "False"}
-    assert "no more than the prior" in " ".join(done.output.split()) and "Nearest simulated sites" in done.output
+    assert "no more than the prior" in " ".join(said.split()) and "Nearest simulated sites" in said
+    xdi(folder / "iron.xdi", "mutrans", energy - 1870, mu(energy - 1870))
+    (folder / "short.csv").write_text("energy_eV,one\n" + "".join(f"{8980 + k},{k / 15}\n" for k in range(16)))
     for arguments, said in (
         (["iron.xdi"], "is the K edge of Fe, and this interpreter reads the K edge of Cu"),
         (["scan.xdi", "--output", "scan.xdi"], "must be a file that ends with .csv"),
         (["scan.xdi", "--model", "computed.csv"], "is no interpreter"),
         (["short.csv"], "give a spectrum that covers that"),
     ):
-        xdi(folder / "iron.xdi", "mutrans", energy - 1870, mu(energy - 1870))
-        (folder / "short.csv").write_text("energy_eV,one\n" + "".join(f"{8980 + k},{k / 15}\n" for k in range(16)))
-        refused = call(app, ["interpret", *arguments])
-        assert refused.exit_code and said in " ".join(refused.output.split()), refused.output
+        code, found = answer("interpret", *arguments)
+        assert code and said in " ".join(found.split()), found
     monkeypatch.chdir(folder.parent)
-    assert "run snakemake interpretation here" in " ".join(
-        call(app, ["interpret", str(folder / "scan.xdi")]).output.split()
-    )
+    code, said = answer("interpret", folder / "scan.xdi")
+    assert code == 2 and "run snakemake interpretation here" in " ".join(said.split())

@@ -8,6 +8,7 @@ import h5py
 import pyarrow.parquet as pq
 import pytest
 from dataset_files import write_dataset
+from input_structures import rutile
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.feff8l.read_run import charge_of_run as charge_of_engine_run
@@ -15,9 +16,7 @@ from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.interpretation import describe_sites as describing
 from xanesflow.interpretation.describe_sites import describe_sites, read_descriptions
 
-RUTILE = Structure.from_spacegroup(
-    "P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
-)
+RUTILE = rutile()
 COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.615), ["Cu"], [[0, 0, 0]])
 MAGNETITE = Structure.from_spacegroup(
     "Fd-3m:2", Lattice.cubic(8.394), ["Fe", "Fe", "O"], [[1 / 8, 1 / 8, 1 / 8], [1 / 2] * 3, [0.2548] * 3]

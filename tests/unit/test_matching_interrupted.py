@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from feff_runs import perovskite
-from processes import FORK, alive, wait_until
+from processes import FORK, is_alive, until
 
 from xanesflow.codes import run_engine
 from xanesflow.matching.candidates import Candidate
@@ -52,14 +52,14 @@ def test_a_killed_match_loses_only_the_site_that_it_was_computing(match, tmp_pat
     process = FORK.Process(target=match, kwargs={"Ba": "hang"})
     process.start()
     child = tmp_path / "marks/Ba child"
-    wait_until(lambda: child.is_file() and child.read_text())
+    until(lambda: child.is_file() and child.read_text())
     process.kill()
     process.join()
     spectra = match()
     assert len(spectra) == 3 and not any(each.failure for each in spectra.values())
     assert started(tmp_path) == {"Sr": 1, "Ca": 1, "Ba": 2}
     hanging = int((tmp_path / "marks/Ba 0").read_text().split()[0])
-    wait_until(lambda: not alive(hanging), 10)
+    until(lambda: not is_alive(hanging), seconds=10)
     match()
     assert started(tmp_path) == {"Sr": 1, "Ca": 1, "Ba": 2}
 

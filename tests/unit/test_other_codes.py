@@ -5,7 +5,7 @@ import json
 import made_up_runs as made_up
 import numpy as np
 import pytest
-from command_line import call
+from command_line import answer
 from curated_runs import curate, import_runs
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp.inputs import Poscar
@@ -31,7 +31,7 @@ WIDTH = 0.89
 
 
 def check(*arguments):
-    return call("check", *arguments, columns=120)
+    return answer("check", *arguments, columns=120)
 
 
 def encoded(files):

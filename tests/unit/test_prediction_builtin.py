@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from command_line import call
+from command_line import answer
 from feff_runs import rocksalt
 from scipy.stats import spearmanr
 from sentences import tells
@@ -23,7 +23,7 @@ def test_each_is_whole_and_all_are_small_and_listed():
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MOST_BYTES
     (model,) = load_models(["builtin:Cu_FEFF"])
     assert model.subsets == ["Cu_FEFF"] and model.calibrations and not model.uncalibrated
-    code, said = call("model", "list")
+    code, said = answer("model", "list")
     eta = read_about(FOLDER / "Cu_FEFF")["subsets"]["Cu_FEFF"]["evidence"]["eta"]
     assert code == 0 and "builtin:Cu_FEFF" in said and f"{eta:.2f}" in said
 
@@ -40,7 +40,7 @@ def test_cuprite_is_predicted_near_what_feff_computes():
 
 
 def test_the_command_predicts_a_mineral_by_its_name(tmp_path):
-    code, said = call("predict", "cuprite", "--model", "builtin:Cu_FEFF", "-o", tmp_path / "cuprite.csv")
+    code, said = answer("predict", "cuprite", "--model", "builtin:Cu_FEFF", "-o", tmp_path / "cuprite.csv")
     assert code == 0 and "kernel Cu_FEFF" in said, said
     assert "lower_95" in (tmp_path / "cuprite.csv").read_text()
 
@@ -50,5 +50,5 @@ def test_other_elements_and_other_names_are_refused_in_a_sentence(tmp_path):
         xanesflow.predict(rocksalt("Ni"), "builtin:Cu_FEFF")
     with tells(match="No model builtin:Ni_FEFF comes with xanesflow, only builtin:Cu_FEFF; name"):
         xanesflow.predict(rocksalt("Ni"), "builtin:Ni_FEFF")
-    code, said = call("predict", "nio-rocksalt", "--model", "builtin:Cu_FEFF")
+    code, said = answer("predict", "nio-rocksalt", "--model", "builtin:Cu_FEFF")
     assert code == 2 and "the models are of Cu" in said

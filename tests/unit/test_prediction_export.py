@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from command_line import call
+from command_line import answer
 from feff_runs import layered, perovskite, poscar
 from trained_campaign import campaign, model_of
 
@@ -121,16 +121,16 @@ def _changed(folder, key, value):
 
 
 def test_the_commands_export_a_model_tell_what_it_is_and_predict_with_it(tmp_path):
-    code, said = call("model", "export", model_of(), "--out", tmp_path / "cu", "--creator", "A <b> & Co")
+    code, said = answer("model", "export", model_of(), "--out", tmp_path / "cu", "--creator", "A <b> & Co")
     assert code == 0 and str(tmp_path / "cu") in said
     assert "A &lt;b&gt; &amp; Co" in (tmp_path / "cu/README.md").read_text()
-    code, said = call("model", "info", tmp_path / "cu", "--json")
+    code, said = answer("model", "info", tmp_path / "cu", "--json")
     told = json.loads(said)[0]
     assert code == 0 and told["of"] == "Cu_FEFF" and told["subsets"]["Cu_FEFF"]["evidence"]["part"] == "test"
-    code, said = call("model", "info", model_of())
+    code, said = answer("model", "info", model_of())
     assert code == 0 and "expert model of Cu_FEFF on radial, seeds 0, 1" in said
     (tmp_path / "x.vasp").write_text(poscar(perovskite()))
-    code, said = call("predict", tmp_path / "x.vasp", "-m", tmp_path / "cu", "-o", tmp_path / "x.h5")
+    code, said = answer("predict", tmp_path / "x.vasp", "-m", tmp_path / "cu", "-o", tmp_path / "x.h5")
     assert code == 0 and "expert Cu_FEFF" in said
-    code, said = call("model", "info", campaign() / "d.h5")
+    code, said = answer("model", "info", campaign() / "d.h5")
     assert code == 2 and "not a model" in said

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import yaml
-from command_line import call
+from command_line import answer
 from shared_data import PROJECT
 
 SINFO = "short*|up|12:00:00|(null)\nlong|up|infinite|(null)\nlong|up|infinite|gpu:a100:4\nold|down|infinite|(null)"
@@ -39,7 +39,7 @@ def cluster(tmp_path, monkeypatch):
         write(program, f"while read -r line; do echo \"$line\"; done <<'END'\n{text}\nEND")
 
     def install(*arguments):
-        code, printed = call("profile", "install", "slurm", *arguments, columns=120)
+        code, printed = answer("profile", "install", "slurm", *arguments, columns=120)
         path = tmp_path / "config/snakemake/slurm/config.yaml"
         profile = yaml.safe_load(path.read_text()) if path.exists() else None
         return code, printed, profile

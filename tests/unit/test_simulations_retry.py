@@ -7,7 +7,7 @@ import shutil
 import time
 
 import pytest
-from command_line import call
+from command_line import answer
 from fake_engine import WorkingDirectory, outcomes
 from sentences import tells
 
@@ -44,7 +44,7 @@ def sites_of(marked):
 
 
 def retry(campaign, *arguments):
-    return call("retry", *arguments, "--directory", campaign.folder, columns=400)
+    return answer("retry", *arguments, "--directory", campaign.folder, columns=400)
 
 
 def test_the_table_of_failed_sites_tells_why_where_and_how_long(campaign):
@@ -94,17 +94,17 @@ def test_where_nothing_is_left_the_failed_sites_and_retry_are_named(tmp_path):
 def test_the_working_directory_is_an_argument_or_an_option(campaign, monkeypatch):
     place = str(campaign.folder)
     for arguments in ([place], ["-d", place], [place, "--directory", place]):
-        assert json.loads(call("status", *arguments, "--json")[1])["subsets"][0]["subset"] == "Cu_FEFF8L"
-        marked = call("retry", *arguments, "Cu_FEFF8L", "--reason", "killed")[1]
+        assert json.loads(answer("status", *arguments, "--json")[1])["subsets"][0]["subset"] == "Cu_FEFF8L"
+        marked = answer("retry", *arguments, "Cu_FEFF8L", "--reason", "killed")[1]
         assert marked.startswith("Cu_FEFF8L: marked 2 failed sites")
     monkeypatch.chdir(campaign.folder.parent)
     (campaign.folder.parent / "Cu_FEFF8L").mkdir(exist_ok=True)  # a name of a subset is one, whatever folders there are
     words = [campaign.folder.name, "Cu_FEFF8L"]
-    assert call("retry", *words)[1].startswith("Cu_FEFF8L: marked")
+    assert answer("retry", *words)[1].startswith("Cu_FEFF8L: marked")
     for wrong in (["status", place, "-d", "."], ["retry", place, "."], ["retry", place, "-d", "."]):
-        code, said = call(*wrong)
+        code, said = answer(*wrong)
         assert code == 2 and "Two working directories are given" in said
-    code, said = call("retry", "./no/such")
+    code, said = answer("retry", "./no/such")
     assert code != 0 and "no/such is not a folder" in said
 
 

@@ -13,7 +13,7 @@ from shutil import rmtree
 
 import pytest
 from fake_engine import Campaign, outcomes
-from processes import FORK, alive, wait_until
+from processes import FORK, is_alive, until
 
 from xanesflow.codes.run_zip import ChunkWriter, read_chunk
 from xanesflow.core.errors import StoppedError, XanesflowError
@@ -140,12 +140,12 @@ def test_after_a_kill_only_what_is_missing_is_computed_and_nothing_goes_on(campa
     process = FORK.Process(target=campaign.run, kwargs={"workers": 1, "do": {"Sr": "hang"}})
     process.start()
     child = campaign.folder / "marks/Sr child"
-    wait_until(lambda: child.exists() and child.read_text())  # Ba and Ca come first, one at a time
+    until(lambda: child.exists() and child.read_text())  # Ba and Ca come first, one at a time
     pids = [int(child.read_text()), int((campaign.folder / "marks/Sr 0").read_text().split()[0])]
     assert len(list((campaign.folder / "scratch").iterdir())) == 1
     process.kill()
     process.join()
-    wait_until(lambda: not any(map(alive, pids)), 5)
+    until(lambda: not any(map(is_alive, pids)), seconds=5)
     assert sorted(path.stem for path in (campaign.kept / "0000").glob("[!.]*.zip")) == ["m-ba_001", "m-ca_001"]
     assert campaign.computed() == {"Ba": 1, "Ca": 1, "Sr": 1}
     assert set(outcomes(campaign.run()).values()) == {"finished"}
@@ -243,8 +243,8 @@ def test_a_program_that_hangs_is_ended_with_its_children_and_tried_again_next_ti
     assert outcomes(path) == {"m-ba": "finished", "m-ca": "finished", "m-sr": "timed_out"}
     assert record_of(path)["detail"] == "it did not end within 1.5 s and was stopped"
     marks = campaign.folder / "marks"
-    assert not alive(int((marks / "Sr child").read_text()))
-    assert not alive(int((marks / "Sr 0").read_text().split()[0]))
+    assert not is_alive(int((marks / "Sr child").read_text()))
+    assert not is_alive(int((marks / "Sr 0").read_text().split()[0]))
     campaign.computed()
     assert outcomes(campaign.run())["m-sr"] == "finished"
     assert campaign.computed() == {"Sr": 1}
@@ -267,7 +267,7 @@ def test_a_full_disk_where_runs_are_kept_stops_the_chunk_and_all_that_is_at_work
         with pytest.raises(XanesflowError, match=FULL):
             campaign.run(workers=2, do={"Ba": "", "Ca": "wait0.5", "Sr": "hang"})
     assert time.monotonic() - begin < 20
-    assert not alive(int((campaign.folder / "marks/Sr child").read_text()))
+    assert not is_alive(int((campaign.folder / "marks/Sr child").read_text()))
     assert not list((campaign.folder / "scratch").iterdir())
     assert campaign.run_again() == {"Ca": 1, "Sr": 1}
 

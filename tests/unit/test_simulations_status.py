@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 import pandas as pd
 import pytest
-from command_line import call
+from command_line import answer
 from fake_engine import WorkingDirectory
-from processes import FORK, wait_until
+from processes import FORK, until
 
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import XanesflowError
@@ -65,8 +65,8 @@ def test_a_chunk_at_work_tells_which_sites_and_one_that_was_killed_is_seen_to_be
     process.start()
     monkeypatch.delenv("SLURM_JOB_ID")
     try:
-        wait_until((campaign.folder / "marks/Sr child").exists)
-        wait_until(lambda: (status := status_of(campaign)).running == 1 and status.done == 2)
+        until((campaign.folder / "marks/Sr child").exists)
+        until(lambda: (status := status_of(campaign)).running == 1 and status.done == 2)
         status, state = status_of(campaign), state_of(campaign)
         assert list(state.running) == ["m-sr_001"] and state.alive() and state.slurm_job_id == "77"
         assert (status.waiting, status.packed, status.core_hours_expected) == (0, 0, 6.0)
@@ -103,7 +103,7 @@ def test_while_no_site_ends_there_is_a_heartbeat(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "HEARTBEAT", 0.05)
     with progress.ChunkProgress(tmp_path, "Cu_FEFF8L", 0, [("m", 0)], 1):
         first = read_progress(progress_path(tmp_path, 0)).updated
-        wait_until(lambda: read_progress(progress_path(tmp_path, 0)).updated > first)
+        until(lambda: read_progress(progress_path(tmp_path, 0)).updated > first)
 
 
 def test_a_process_elsewhere_lives_by_its_heartbeat_and_one_here_by_its_number_and_start():
@@ -215,22 +215,22 @@ def test_stages_are_done_outdated_or_missing(campaign):
 def test_a_folder_without_a_campaign_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").touch()
     for folder, said in (("none", "is not a folder"), ("file", "is not a folder"), (".", "holds no campaign yet")):
-        code, printed = call("status", tmp_path / folder, columns=400)
+        code, printed = answer("status", tmp_path / folder, columns=400)
         assert code == 1 and said in printed
 
 
 def test_the_command_tells_people_and_scripts_the_same(campaign):
     campaign.run(do={"Sr": "crash"})
-    code, told = call("status", campaign.folder)
+    code, told = answer("status", campaign.folder)
     assert code == 0
     assert "Cu_FEFF8L failed: 1 engine_failed" in told
     assert "All sites have ended: 2 good, 1 failed." in told
     row = next(line for line in told.splitlines() if line.startswith("Cu_FEFF8L "))
     assert row.split()[1:7] == ["3", "2", "0", "1", "0", "1/1"] and row.split()[8] == "6"
-    (subset,) = json.loads(call("status", campaign.folder, "--json")[1])["subsets"]
+    (subset,) = json.loads(answer("status", campaign.folder, "--json")[1])["subsets"]
     assert subset == {**asdict(status_of(campaign)), "waiting": 0}
     for wrong, said in ((["--json", "--watch"], "; use one of them."), (["--watch"], "needs a terminal")):
-        code, printed = call("status", campaign.folder, *wrong, columns=400)
+        code, printed = answer("status", campaign.folder, *wrong, columns=400)
         assert code == 2 and said in printed
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import call
+from command_line import answer
 from curated_runs import curate, ids, import_runs, reasons
 from scipy import constants
 from scipy.stats import cauchy
@@ -283,7 +283,7 @@ def test_xanesflow_check_judges_core_holes_with_their_ground_states(archive, tmp
     (folder / "m-tio2/VASP/001_Ti").rename(folder / "m-tio2/VASP/004_Ti")
     text = (folder / "m-tio2/VASP/000_Ti/INCAR").read_text()
     (folder / "m-tio2/VASP/000_Ti/INCAR").write_text(text.replace("CLN = 1", "CLN = 2"))
-    exit_code, printed = call("check", tmp_path / "runs", columns=200)
+    exit_code, printed = answer("check", tmp_path / "runs", columns=200)
     assert printed.splitlines() == [
         f"good     {folder}/m-srtio3/VASP/001_Ti",
         f"refused  {folder}/m-tio2/VASP/000_Ti: wrong_absorber, core hole: INCAR asks for no hole in the 1s level of "
@@ -294,4 +294,4 @@ def test_xanesflow_check_judges_core_holes_with_their_ground_states(archive, tmp
     assert exit_code == 1
     shutil.rmtree(folder / "m-srtio3/VASP/SCF")
     said = "no_output, ground state (VASP/SCF): it is missing"
-    assert said in call("check", folder / "m-srtio3", columns=200)[1]
+    assert said in answer("check", folder / "m-srtio3", columns=200)[1]

@@ -9,7 +9,7 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import call
+from command_line import answer
 from sentences import tells
 from site_tables import SiteTables
 
@@ -297,9 +297,9 @@ def test_a_mineral_stands_wherever_an_example_does():
 
 
 def test_search_lists_examples_and_minerals_with_references():
-    code, said = call("structures", "search", "cuprite", columns=200)
+    code, said = answer("structures", "search", "cuprite", columns=200)
     assert code == 0 and "cu2o-cuprite" in said and "amcsd-0009326" in said and "(1990)" in said
-    code, said = call("structures", "search", "hematite", "Blake", columns=200)
+    code, said = answer("structures", "search", "hematite", "Blake", columns=200)
     assert code == 0 and "amcsd-0000143" in said and "amcsd-0017806" not in said
-    code, said = call("structures", "search", "xyzzy", columns=200)
+    code, said = answer("structures", "search", "xyzzy", columns=200)
     assert code == 2 and said.count("\n") == 1 and "holds xyzzy" in said

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from materials_project_data import COPPER, QUICK, ask, documents, query
 from materials_project_server import KEY, broken_off, serving, silence, status, trickle, truncated
-from processes import SPAWN, wait_until
+from processes import SPAWN, until
 
 from xanesflow.core.errors import XanesflowError
 
@@ -145,7 +145,7 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
     server.faults = [*[None] * 5, hang]
     process = SPAWN.Process(target=ask, args=(SimpleNamespace(endpoint=server.endpoint), tmp_path))
     process.start()
-    wait_until(lambda: reached, 120)
+    until(lambda: reached, seconds=120)
     process.kill()
     process.join()
     assert not (tmp_path / "Cu.json").exists()

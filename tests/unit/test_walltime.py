@@ -8,7 +8,7 @@ import time
 
 import pytest
 from fake_engine import Campaign
-from processes import FORK, wait_until
+from processes import FORK, until
 from sentences import tells
 
 from xanesflow.running import slurm, walltime
@@ -69,7 +69,7 @@ def test_a_chunk_that_is_asked_to_end_blames_no_site(tmp_path):
     mark = tmp_path / "marks/Ca 0"
     with FORK.Pool(1) as another:
         chunk = another.apply_async(campaign.run, kwds={"workers": 1, "do": {"Ca": "wait60"}})
-        wait_until(lambda: mark.exists() and mark.read_text())
+        until(lambda: mark.exists() and mark.read_text())
         os.kill(int(mark.read_text().split()[0]), signal.SIGTERM)
         time.sleep(0.2)
         (process,) = FORK.active_children()

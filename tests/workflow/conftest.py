@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from feff_runs import write_archive
 from made_once import made_once
-from workflow import run, write_config
+from workflow import run, write_finished_config
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +22,7 @@ def finished(tmp_path_factory, runs) -> Path:
     """Directory of a campaign that ran to the end: chgnet, balanced split, two seeds; each process has a copy."""
 
     def make(directory: Path) -> None:
-        write_config(
-            directory,
-            subsets=["Cu_FEFF"],
-            simulations={"archive": str(runs)},
-            features={"models": ["chgnet"]},
-            models={"max_epochs": 3, "patience": 2, "learning_rate": 1e-3, "seeds": [0, 1]},
-        )
+        write_finished_config(directory, runs)
         run(directory)
 
     made = made_once("finished", make)

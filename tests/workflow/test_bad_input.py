@@ -3,11 +3,12 @@
 import json
 import shutil
 import tarfile
+from functools import partial
 
 import pandas as pd
 import pytest
 from feff_runs import layered, poscar, write_archive
-from workflow import QUICK, run, take_over, write_config
+from workflow import run, take_over, write_config, write_import_config
 
 from xanesflow.prediction.read import read_prediction
 
@@ -16,10 +17,7 @@ from xanesflow.prediction.read import read_prediction
     ("settings", "told"),
     [
         ({"curation": {"envelop": 3}}, "'curation.envelop' is not a known key; did you mean 'envelope'?"),
-        ({"chunks": "many"}, "'chunks' is \"many\""),
-        ({"subsets": ["Cu_FEF"]}, "'Cu_FEF' is not a subset"),
         ({"simulations": {"archive": "nowhere.tar"}}, "nowhere.tar, which does not exist"),
-        ({"simulations": {}}, "simulations.archive is not set"),
     ],
 )
 def test_a_wrong_configuration_is_told_before_anything_is_planned(tmp_path, runs, settings, told):
@@ -59,16 +57,10 @@ def imported(tmp_path, finished, runs):
     ("target", "settings", "told"),
     [
         ("features", {"features": {"m3gnet_weights": "weights"}}, ["weights", "features.m3gnet_weights"]),
-        ("dataset", {"splits": {"files": "splits"}, "features": {"models": ["chgnet"]}}, ["splits/Cu_FEFF_train.txt"]),
         (
             "results/dataset/splits/Cu_FEFF.csv",
             {"curation": {"envelope": {"FEFF": 1e-3}}},
             ["Cu_FEFF: no spectrum is left", "outside_envelope"],
-        ),
-        (
-            "results/spectra/Cu_FEFF.h5",
-            {"curation": {"energy_start": {"Cu": 9500.0}}},
-            ["Cu_FEFF: no spectrum is left", "54 grid_not_covered"],
         ),
     ],
 )
@@ -86,21 +78,15 @@ def test_an_empty_test_part_and_too_few_spectra_are_told(tmp_path):
     for part, some in (("train", materials[:9]), ("val", materials[9:]), ("test", [])):
         named = [site for site in sites if site.rsplit("_", 1)[0] in some]
         (tmp_path / f"splits/Cu_FEFF_{part}.txt").write_text("\n".join(named))
-    common = {
-        "subsets": ["Cu_FEFF"],
-        "simulations": {"archive": "runs"},
-        "features": {"models": ["chgnet"]},
-        "curation": {"envelope": {"FEFF": None}},
-        "models": QUICK,
-    }
-    write_config(tmp_path, **common)
+    configure = partial(write_import_config, tmp_path, "runs", "chgnet", envelope=None)
+    configure()
     printed = run(tmp_path, "dataset", good=False)
     assert "too few for a split" in printed
-    write_config(tmp_path, **common, splits={"files": "splits"})
+    configure(splits={"files": "splits"})
     printed = run(tmp_path, "evaluation")
     assert "evaluation.part: val" in printed
     assert pd.read_csv(tmp_path / "results/evaluation/metrics.csv")["eta"].isna().all()
-    write_config(tmp_path, **common, splits={"files": "splits"}, evaluation={"part": "val"})
+    configure(splits={"files": "splits"}, evaluation={"part": "val"})
     run(tmp_path, "evaluation")
     assert pd.read_csv(tmp_path / "results/evaluation/metrics.csv")["part"].tolist() == ["val"]
 
@@ -139,12 +125,7 @@ def test_bad_runs_are_listed_each_with_its_reason_and_stop_no_other(tmp_path):
 
     with tarfile.open(tmp_path / "runs.tar", "w") as packed:
         packed.add(tmp_path / "runs", ".", filter=harmless)
-    write_config(
-        tmp_path,
-        subsets=["Cu_FEFF"],
-        simulations={"archive": "runs.tar"},
-        curation={"envelope": {"FEFF": None}},
-    )
+    write_import_config(tmp_path, "runs.tar", envelope=None)
     run(tmp_path, "spectra")
     table = pd.read_csv(tmp_path / "results/spectra/Cu_FEFF_rejected.csv")
     assert dict(zip(table["material_id"], table["reason"], strict=True)) == expected

@@ -5,7 +5,7 @@ import re
 import time
 
 from feff_runs import write_archive
-from workflow import run, write_config
+from workflow import run, write_import_config
 
 
 def planned(printed: str) -> set[str]:
@@ -18,13 +18,7 @@ def test_a_folder_of_runs_that_grew_and_split_files_that_changed_are_seen(tmp_pa
     (tmp_path / "splits").mkdir()
     for part, some in (("train", sites[:12]), ("val", sites[-3:]), ("test", [])):
         (tmp_path / f"splits/Cu_FEFF_{part}.txt").write_text("\n".join(some))
-    write_config(
-        tmp_path,
-        subsets=["Cu_FEFF"],
-        simulations={"archive": "runs"},
-        curation={"envelope": {"FEFF": None}},
-        splits={"files": "splits"},
-    )
+    write_import_config(tmp_path, "runs", envelope=None, splits={"files": "splits"})
     target = "results/dataset/splits/Cu_FEFF.csv"
     run(tmp_path, target)
     assert "Nothing to be done" in run(tmp_path, target)
@@ -37,10 +31,3 @@ def test_a_folder_of_runs_that_grew_and_split_files_that_changed_are_seen(tmp_pa
     spectrum = next((tmp_path / "runs").rglob("xmu.dat"))
     os.utime(spectrum)
     assert planned(run(tmp_path, target, "--dry-run")) == {"import_archive_Cu_FEFF", "curate_spectra", "split_sites"}
-
-
-def test_a_split_file_that_is_missing_is_told_before_anything_is_planned(tmp_path, runs):
-    write_config(tmp_path, subsets=["Cu_FEFF"], simulations={"archive": str(runs)}, splits={"files": "nowhere"})
-    printed = run(tmp_path, "--dry-run", good=False)
-    assert "nowhere/Cu_FEFF_train.txt does not exist" in printed
-    assert "Building DAG" not in printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from feff_runs import layered, poscar
 from typer.testing import CliRunner
-from workflow import run, write_config
+from workflow import run, write_import_config
 
 from xanesflow.cli import app
 from xanesflow.features.compute_features import read_features
@@ -28,20 +29,18 @@ def campaign(tmp_path_factory, runs):
     """More than half of the archive's 54 sites are listed for the engine; the others must not cost anything."""
     directory = tmp_path_factory.mktemp("delta")
     values = {
-        "subsets": ["Cu_FEFF"],
         "chunks": 2,
         "simulations": {"archive": str(runs), "feff8l": QUICK},
-        "curation": {"envelope": {"FEFF": None}},
-        "features": {"models": ["radial"]},
         "splits": {"fractions": [0.65, 0.25, 0.1]},
         "models": {"kinds": ["delta"], "delta_from": "FEFF8L"},
     }
-    write_config(directory, **values)
+    configure = partial(write_import_config, directory, runs, "radial", envelope=None)
+    configure(**values)
     run(directory, "structures")
     table = pd.read_parquet(directory / "results/structures/Cu_FEFF_sites.parquet")
     table.iloc[:SITES][["material_id", "site_index"]].to_csv(directory / "sites.csv", index=False)
     values["simulations"]["sites"] = {"Cu_FEFF8L": "sites.csv"}
-    write_config(directory, **values)
+    configure(**values)
     run(directory, "models")
     return directory
 

@@ -14,7 +14,7 @@ from pack_archives import pack
 from pymatgen.core import Lattice, Structure
 from test_kill_moments import kill_at, logged
 from typer.testing import CliRunner
-from workflow import run, write_config
+from workflow import run, write_config, write_run_config
 from xraydb import atomic_mass, mu_elam
 
 from xanesflow.cli import app
@@ -38,13 +38,11 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_mus
         f"if grep -q 'CONTROL 1' feff.inp && mkdir {tmp_path}/killed 2>/dev/null\n"
         f"then timeout -s KILL 1 {feff}; kill -9 $$\nfi\nexec {feff}\n"
     )
-    write_config(
+    write_run_config(
         tmp_path,
-        subsets=["Cu_FEFF"],
-        chunks=1,
-        structures={"source": "directory", "directory": "mine"},
+        "Cu_FEFF",
         inputs={"feff": {"cards": {**CARDS, "SCF": "3.0 0 3 0.2 3"}, "radius": 3.0}},
-        simulations={"source": "run", "feff_command": f"sh {killed_once}", "max_failed": None},
+        simulations={"feff_command": f"sh {killed_once}", "max_failed": None},
         curation={"envelope": {"FEFF": None}},
     )
     printed = run(tmp_path, "spectra", "--retries", "1", "--set-resources", "simulate_chunk:attempts=2")

@@ -7,7 +7,7 @@ import zipfile
 import yaml
 from compare_feff_inp import parse_feff_input
 from input_structures import anatase_backwards, rutile
-from workflow import run, write_config
+from workflow import run, write_run_config
 
 from xanesflow.core.tables import read_rejected
 from xanesflow.inputs.unpack import unpack
@@ -17,21 +17,14 @@ IMPOSSIBLE = "This version cannot run OCEAN: write the inputs with `snakemake in
 NO_FEFF = "There is no program 'no-such-feff' (looked for on the PATH) to run FEFF with: set simulations.feff_command"
 
 
-def configure(directory, subsets, simulations=None, **values):
+def configure(directory, *subsets, **values):
     mine = directory / "mine"
     mine.mkdir(parents=True)
     rutile().to(str(mine / "rutile.cif"), fmt="cif")
     anatase_backwards().to(str(mine / "anatase.json"), fmt="json")
     (mine / "alone.vasp").write_text("alone\n1.0\n15 0 0\n0 15 0\n0 0 15\nTi\n1\nDirect\n0 0 0\n")
     (mine / "zinc.vasp").write_text("zinc\n1.0\n4 0 0\n0 4 0\n0 0 4\nZn\n1\nDirect\n0 0 0\n")
-    write_config(
-        directory,
-        subsets=subsets,
-        chunks=1,
-        structures={"source": "directory", "directory": "mine"},
-        simulations={"source": "run", **(simulations or {})},
-        **values,
-    )
+    write_run_config(directory, *subsets, **values)
 
 
 def hashes(directory):
@@ -40,7 +33,7 @@ def hashes(directory):
 
 
 def test_inputs_come_from_a_folder_twice_the_same(tmp_path):
-    configure(tmp_path, [*(f"Ti_{code}" for code in CODES), "Ti_FEFF8L"])
+    configure(tmp_path, *(f"Ti_{code}" for code in CODES), "Ti_FEFF8L")
     printed = run(tmp_path, "inputs")
     assert "No library of POTCARs is configured" in printed
     first = hashes(tmp_path)
@@ -73,7 +66,7 @@ def test_inputs_come_from_a_folder_twice_the_same(tmp_path):
 
 
 def test_what_only_has_inputs_stops_in_a_sentence_and_holds_up_no_other_subset(tmp_path):
-    configure(tmp_path, ["Ti_OCEAN", "Ti_FEFF", "Ti_FEFF8L"], {"feff_command": "no-such-feff"})
+    configure(tmp_path, "Ti_OCEAN", "Ti_FEFF", "Ti_FEFF8L", simulations={"feff_command": "no-such-feff"})
     warned = "Ti_OCEAN: this version makes structures and inputs of these (`snakemake inputs`), but runs "
     printed = run(tmp_path, "results/spectra/Ti_FEFF8L.h5", "--dry-run")
     assert warned in printed and "simulate_chunk" in printed
@@ -84,6 +77,6 @@ def test_what_only_has_inputs_stops_in_a_sentence_and_holds_up_no_other_subset(t
 
 
 def test_inputs_of_the_embedded_engine_are_told_to_be_its_own(tmp_path):
-    configure(tmp_path, ["Ti_FEFF8L"])
+    configure(tmp_path, "Ti_FEFF8L")
     printed = run(tmp_path, "results/inputs/Ti_FEFF8L/0000.zip", good=False)
     assert "No inputs are written for FEFF8L, because its engine writes its own" in printed

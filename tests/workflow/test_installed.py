@@ -12,8 +12,6 @@ import pytest
 import yaml
 from shared_data import PROJECT
 
-from xanesflow.running.locks import hold_directory
-
 QUICK = "{scf_radius: 2.6, scf_iterations: 1, fms_radius: 3.0, single_radius: 3.0, l_max: 2}"
 TWO = (
     "--config", "subsets=[Cu_FEFF8L]", "structures={only: [cu-fcc, cu2o-cuprite]}", f"simulations={{feff8l: {QUICK}}}",
@@ -124,18 +122,6 @@ def test_defaults_are_merged_as_in_a_checkout(campaign, workflow_folder):
         recorded = yaml.safe_load(file.attrs["config"])
     assert recorded["curation"]["envelope"] == defaults["curation"]["envelope"] | {"FEFF8L": None}
     assert recorded["structures"]["only"] == ["cu-fcc", "cu2o-cuprite"]
-
-
-def test_snakemakes_own_report_finds_the_captions(campaign, python, tmp_path):
-    call(campaign, python, "-m", "snakemake", FIGURE, "--report", tmp_path / "report.html", *TWO)
-    assert (tmp_path / "report.html").stat().st_size > 100_000
-
-
-def test_one_run_at_a_time_in_a_working_directory(campaign, python):
-    with hold_directory(campaign / "results"):
-        words = ("structures", "--forcerun", "collect_structures", *TWO)
-        printed = call(campaign, python, "-m", "snakemake", *words, good=False)
-    assert f"in use by process {os.getpid()}" in printed and "Traceback" not in printed
 
 
 def test_the_cluster_profile_comes_from_the_package(python, tmp_path):

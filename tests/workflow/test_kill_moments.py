@@ -6,13 +6,12 @@ import signal
 import time
 import zipfile
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
+from processes import until, working_in
 from safetensors.numpy import load_file
-from workflow import assert_same_arrays, run, start, write_config
+from workflow import assert_same_arrays, run, start, write_finished_config
 
-QUICK = {"max_epochs": 3, "patience": 2, "learning_rate": 1e-3, "seeds": [0, 1]}
 CHECKPOINT = "results/models/expert_chgnet_Cu_FEFF/seed0.safetensors"
 
 
@@ -23,18 +22,6 @@ def half_written(folder):
 
 def logged(log, words):
     return log.exists() and words in log.read_text()
-
-
-def processes_in(directory):
-    """Processes, other than this one, that work in `directory`."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "cwd").readlink() == directory and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-        except OSError:  # gone, or another user's
-            continue
-    return found
 
 
 def kill_at(directory, moment, output, *arguments, main_only=False, fork_scripts=True, seconds=300):
@@ -57,36 +44,22 @@ def kill_at(directory, moment, output, *arguments, main_only=False, fork_scripts
     if not main_only:
         process.stdout.close()
         time.sleep(0.3)
-        assert not processes_in(directory), "a job outlived its process group"
+        assert not working_in(directory), "a job outlived its process group"
     assert not there, f"killed too late: {output} was there"
     return process
 
 
 def run_beside_orphans(directory, main, *arguments):
     """Run the same command while jobs of a killed `main` go on, and again when these have ended; what was printed."""
-    orphans = processes_in(directory)
+    orphans = working_in(directory)
     assert orphans, "no job went on"
     printed = run(directory, *arguments)
     assert "unlock" not in printed.lower()
-    deadline = time.monotonic() + 30
-    while set(orphans) & set(processes_in(directory)):
-        assert time.monotonic() < deadline, "the orphaned job never ended"
-        time.sleep(0.05)
+    until(lambda: not set(orphans) & set(working_in(directory)), "the end of the orphaned job", 30)
     main.stdout.close()
     run(directory, *arguments)  # whatever an orphan left, the same command ends well
     assert "Nothing to be done" in run(directory, *arguments)
     return printed
-
-
-def configure(directory, runs):
-    """As the fixture `finished`, whose results are the ones to reach."""
-    write_config(
-        directory,
-        subsets=["Cu_FEFF"],
-        simulations={"archive": str(runs)},
-        features={"models": ["chgnet"]},
-        models=QUICK,
-    )
 
 
 def visible(directory, stages):
@@ -124,7 +97,7 @@ def assert_same_results(one, other, within=("",)):
 
 def test_killed_in_the_middle_of_every_long_job(tmp_path, runs, finished):
     """With all its jobs; and at last alone, so that the same command runs beside the training that goes on."""
-    configure(tmp_path, runs)
+    write_finished_config(tmp_path, runs)
     results, logs = tmp_path / "results", tmp_path / "results/logs"
     kill_at(tmp_path, lambda: half_written(results / "simulations/Cu_FEFF"), results / "structures/Cu_FEFF.parquet")
     features = logs / "compute_features/chgnet_Cu_FEFF.log"
@@ -140,7 +113,7 @@ def test_killed_in_the_middle_of_every_long_job(tmp_path, runs, finished):
 
 
 def test_an_import_that_goes_on_alone_disturbs_no_new_run(tmp_path, runs, finished):
-    configure(tmp_path, runs)
+    write_finished_config(tmp_path, runs)
     results = tmp_path / "results"
     moment = partial(half_written, results / "simulations/Cu_FEFF")
     main = kill_at(tmp_path, moment, results / "structures/Cu_FEFF.parquet", "spectra", main_only=True)

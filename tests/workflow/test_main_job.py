@@ -9,54 +9,19 @@ import pandas as pd
 from feff_runs import write_archive
 from workflow import run, write_config
 
-METRICS = "model,features,element,theory,n_train,n_test,xi,xi_baseline,eta,w_e,w_s,mse_mean,seed"
+from xanesflow.dataset.check.validate import validate
 
 
-def test_the_dataset_keeps_its_contract(finished, tmp_path):
-    sites = write_archive(tmp_path / "again")
-    with h5py.File(finished / "results/dataset/test.h5") as file:
-        for name in ("schema", "schema_version", "title", "creator", "licence", "citation", "created", "versions"):
-            assert file.attrs[name]
+def test_the_dataset_is_valid_and_holds_all_that_was_found(finished, tmp_path):
+    path = finished / "results/dataset/test.h5"
+    assert validate(path, symmetry=True).valid
+    with h5py.File(path) as file:
         assert json.loads(file.attrs["config"])["campaign"] == "test"
         cu = file["Cu_FEFF"]
-        n = len(cu["spectra"])
         assert np.allclose(cu["energy"][:], 8983.173 + 0.25 * np.arange(141), rtol=0, atol=1e-9)
-        assert cu["spectra"].shape == (n, 141)
-        assert cu["spectra"].dtype == np.float64
-        assert {"units", "energy_reference", "broadening", "normalization"} <= set(cu["spectra"].attrs)
-        assert cu["features/chgnet"].shape == (n, 65)
-        assert cu["features/chgnet"].dtype == np.float32
-        assert len(cu["features/chgnet"].attrs["weights_hash"]) == 64
-        materials, parts = cu["material_id"].asstr()[:], cu["split"].asstr()[:]
-        assert set(parts) == {"train", "val", "test"}
-        assert pd.DataFrame({"m": materials, "p": parts}).groupby("m")["p"].nunique().max() == 1
-        assert cu["multiplicity"].shape == cu["site_index"].shape == (n,)
-        for material, site in zip(materials, cu["site_index"][:], strict=True):
-            structure = json.loads(file["structures"][material][()])
-            assert structure["sites"][site]["species"][0]["element"] == "Cu"
-        # found = kept + left out
-        assert n + len(cu["rejected/reason"]) == len(sites)
-
-
-def test_metrics_are_what_numpy_makes_of_the_predictions(finished):
-    table = pd.read_csv(finished / "results/evaluation/metrics.csv")
-    assert ",".join(table.columns).startswith(METRICS)
-    assert table["seed"].astype(str).tolist() == ["0", "1", "ensemble"]
-    with h5py.File(finished / "results/evaluation/predictions/expert_chgnet_Cu_FEFF.h5") as file:
-        truth, predicted, by_seed = file["spectra"][:], file["predictions"][:], file["predictions_by_seed"][:]
-        assert all(re.fullmatch(r"mp-\d+_\d{3}", site) for site in file["ids"].asstr()[:])
-    with h5py.File(finished / "results/dataset/test.h5") as file:
-        cu = file["Cu_FEFF"]
-        parts = cu["split"].asstr()[:]
-        baseline = cu["spectra"][:][parts == "train"].mean(axis=0)
-        assert np.array_equal(truth, cu["spectra"][:][parts == "test"])
-    assert np.allclose(predicted, by_seed.mean(axis=0), rtol=1e-12)
-    for row, prediction in zip(table.to_dict("records"), [*by_seed, predicted], strict=True):
-        mse, of_baseline = ((truth - prediction) ** 2).mean(1), ((truth - baseline) ** 2).mean(1)
-        assert np.isclose(row["xi"], np.median(mse), rtol=1e-9)
-        assert np.isclose(row["eta"], np.median(of_baseline) / np.median(mse), rtol=1e-9)
-        assert np.isclose(row["w_e"], (mse < of_baseline).mean())
-        assert row["n_test"] == len(truth)
+        assert {"energy_reference", "broadening", "normalization"} <= set(cu["spectra"].attrs)
+        assert cu["features/chgnet"].shape[1] == 65
+        assert len(cu["spectra"]) + len(cu["rejected/reason"]) == len(write_archive(tmp_path / "again"))
 
 
 def test_error_bars_are_judged_or_it_is_said_why_there_are_none(finished):
@@ -79,10 +44,6 @@ def test_the_report_needs_no_network_and_shows_what_was_left_out(finished):
     for reason, number in rejected["reason"].value_counts().items():
         assert f"<code>{reason}</code></td><td>{number}</td>" in page
     assert "says nothing about a model" in page
-
-
-def test_a_second_call_has_nothing_to_do(finished):
-    assert "Nothing to be done" in run(finished)
 
 
 def test_snakemakes_own_report_needs_no_network(finished, tmp_path, monkeypatch):

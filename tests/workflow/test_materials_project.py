@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from feff_runs import cuprite, layered, perovskite, rocksalt, rutile
 from materials_project_server import KEY, document, serving, status
-from workflow import run, write_config
+from workflow import run, write_run_config
 
 ANSWERS = Path("results/structures/materials_project")
 INPUTS = {
@@ -38,13 +38,7 @@ def server(monkeypatch):
 
 
 def configure(directory, subsets=("Cu_FEFF8L", "Ti_FEFF8L"), **options):
-    write_config(
-        directory,
-        subsets=list(subsets),
-        chunks=1,
-        structures={"source": "materials_project", "materials_project": options},
-        simulations={"source": "run"},
-    )
+    write_run_config(directory, *subsets, structures={"source": "materials_project", "materials_project": options})
 
 
 def refresh(directory):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from measured_files import ENERGY, xdi
-from workflow import run, write_config
+from workflow import run, write_run_config
 
 from xanesflow.core.templates import environment
 from xanesflow.matching.candidates import find_candidates
@@ -18,7 +18,6 @@ from xanesflow.matching.write_match import COLUMNS
 from xanesflow.report.measured_section import measured_part
 
 NAMES = ["fe-bcc", "fe2o3-hematite", "feo-rocksalt"]
-RUN = {"source": "run"}
 SHIFT_EV = {"fe-bcc": -8.0, "fe2o3-hematite": -4.0}
 
 
@@ -41,13 +40,8 @@ def campaign(tmp_path_factory):
             values = np.interp(ENERGY - SHIFT_EV[each.name], each.energy_ev, each.values, left=0.0, right=1.0)
             xdi(scans / f"{each.name}.xdi", "mu", ENERGY, 0.2 + 1.1 * values)
     (scans / "notes.txt").write_text("no spectrum\n", encoding="utf-8")
-    write_config(
-        folder,
-        subsets=["Fe_FEFF8L"],
-        structures={"source": "examples"},
-        simulations=RUN,
-        measured={"files": "scans", "candidates": NAMES},
-    )
+    measured = {"files": "scans", "candidates": NAMES}
+    write_run_config(folder, "Fe_FEFF8L", structures={"source": "examples"}, measured=measured)
     run(folder, "measured")
     return folder
 
@@ -89,18 +83,3 @@ def test_it_is_made_again_when_a_scan_or_the_candidates_change(campaign):
         assert "match_spectra" in run(campaign, "measured", "--dry-run")
     finally:
         (campaign / "campaign.yaml").write_text(text)
-
-
-@pytest.mark.parametrize(
-    ("measured", "said"),
-    [
-        ({"files": "absent.xdi", "candidates": "examples"}, "measured.files: There is no file or folder absent.xdi"),
-        ({"files": "campaign.yaml"}, "measured.candidates is null, so there is nothing to compare them with"),
-        ({}, "measured.files is not set; name files or folders of measured spectra."),
-        ({"files": "campaign.yaml", "candidates": "minerals", "element": "iron"}, "'measured.element' is \"iron\""),
-    ],
-)
-def test_a_wrong_configuration_is_said_in_a_sentence(tmp_path, measured, said):
-    write_config(tmp_path, subsets=["Fe_FEFF8L"], structures={"source": "examples"}, simulations=RUN, measured=measured)
-    printed = run(tmp_path, "measured", "--dry-run", good=False)
-    assert said in printed and "Traceback (most recent" not in printed

@@ -6,7 +6,7 @@ import time
 
 import h5py
 import numpy as np
-from workflow import assert_same_arrays, run, start, take_over, write_config
+from workflow import assert_same_arrays, run, start, take_over, write_config, write_finished_config
 
 
 def test_two_runs_in_one_directory_are_told_apart(tmp_path, runs):
@@ -23,13 +23,7 @@ def test_two_runs_in_one_directory_are_told_apart(tmp_path, runs):
 
 
 def test_the_same_seed_gives_the_same_models(finished, tmp_path, runs):
-    write_config(
-        tmp_path,
-        subsets=["Cu_FEFF"],
-        simulations={"archive": str(runs)},
-        features={"models": ["chgnet"]},
-        models={"max_epochs": 3, "patience": 2, "learning_rate": 1e-3, "seeds": [0, 1]},
-    )
+    write_finished_config(tmp_path, runs)
     # All before it is made anew in test_kill_moments.
     take_over(finished, tmp_path, "structures", "simulations", "spectra", "features")
     # By processes that were not forked from the ones that made the other: the order of sets differs too.

@@ -7,14 +7,15 @@ for each cluster (tests/support/replay_published.py).
 import shlex
 import shutil
 import sys
-import tarfile
 
 import forked_snakemake
 import numpy as np
 import pandas as pd
 import pytest
 import replay_published
+from feff_runs import write_files
 from materials_project_server import KEY, document, serving
+from published_runs import files_of_materials, split_file
 from pymatgen.io.vasp import Poscar
 from shared_data import PROJECT, shared
 from typer.testing import CliRunner
@@ -31,24 +32,15 @@ def published(tmp_path_factory):
     """The folder `splits` with the published lines of the materials, their runs, and their POSCARs by id."""
     folder = tmp_path_factory.mktemp("published")
     structures = {}
-    with tarfile.open(shared("feff9-cu.tar.xz")) as archive:
-        for member in archive:
-            _, material, *rest = member.name.split("/")
-            if material > max(MATERIALS):
-                break  # the archive is sorted
-            if material not in MATERIALS or not member.isfile():
-                continue
-            content = archive.extractfile(member).read()
-            if rest == ["POSCAR"]:
-                structures[material] = Poscar.from_str(content.decode()).structure
-            else:
-                path = folder / "runs" / f"{material}_{rest[1]}" / rest[2]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+    for name, content in files_of_materials(MATERIALS).items():
+        _, material, *rest = name.split("/")
+        if rest == ["POSCAR"]:
+            structures[material] = Poscar.from_str(content.decode()).structure
+        else:
+            write_files(folder / "runs" / f"{material}_{rest[1]}", {rest[2]: content})
     (folder / "splits").mkdir()
     for part in ("train", "val", "test"):
-        lines = (shared("3dtm_xanes_ml2024/splits") / f"Cu_FEFF_{part}.txt").read_text().split()
-        wanted = [line for line in lines if line.rsplit("_", 1)[0] in MATERIALS]
+        wanted = [line for line in split_file(part) if line.rsplit("_", 1)[0] in MATERIALS]
         (folder / f"splits/Cu_FEFF_{part}.txt").write_text("".join(f"{line}\n" for line in wanted))
     return folder, structures
 

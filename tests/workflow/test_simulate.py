@@ -7,7 +7,7 @@ from base64 import b64decode
 
 import pandas as pd
 from test_kill_moments import kill_at, logged
-from workflow import run, write_config
+from workflow import run, write_run_config
 
 from xanesflow.codes.feff8l.programs import folder_of_programs
 from xanesflow.codes.run_zip import read_chunk
@@ -35,14 +35,8 @@ def add(directory, number):
 
 
 def configure(directory):
-    write_config(
-        directory,
-        subsets=["Ni_FEFF8L"],
-        chunks=1,
-        structures={"source": "directory", "directory": "mine"},
-        simulations={"source": "run", "feff8l": QUICK},
-        curation={"envelope": {"FEFF8L": None}},
-    )
+    envelope = {"envelope": {"FEFF8L": None}}
+    write_run_config(directory, "Ni_FEFF8L", simulations={"feff8l": QUICK}, curation=envelope)
 
 
 def computed(printed):
@@ -111,15 +105,3 @@ def test_a_chunk_that_is_killed_goes_on_where_it_was(tmp_path):
     assert (done + before, before, failed) == (3, len(kept), 0)
     with zipfile.ZipFile(output) as packed:
         assert packed.testzip() is None
-
-
-def test_a_folder_of_structures_that_is_missing_is_told_before_anything_is_planned(tmp_path):
-    configure(tmp_path)
-    printed = run(tmp_path, SPECTRA, "--dry-run", good=False)
-    assert "structures.directory is mine, which is no folder" in printed and "Building DAG" not in printed
-
-
-def test_snakemakes_linter_finds_nothing_in_the_rules_that_run(tmp_path):
-    """By default it sees those that import."""
-    configure(tmp_path)
-    assert "good condition" in run(tmp_path, "--lint")

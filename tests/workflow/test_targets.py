@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 import pytest
-from workflow import run, write_config
+from workflow import run, write_import_config, write_run_config
 
 IMPORT = {"import_archive_Cu_FEFF": 1}
 SPECTRA = IMPORT | {"curate_spectra": 1}
@@ -37,13 +37,7 @@ PLANS = {
 @pytest.mark.parametrize("target", PLANS)
 def test_a_target_plans_what_it_needs(tmp_path, runs, target):
     """Two featurizers and two seeds: so a count tells whether it is planned once a subset or once a model."""
-    write_config(
-        tmp_path,
-        subsets=["Cu_FEFF"],
-        simulations={"archive": str(runs)},
-        features={"models": ["chgnet", "m3gnet"]},
-        models={"seeds": [0, 3]},
-    )
+    write_import_config(tmp_path, runs, "chgnet", "m3gnet", models={"seeds": [0, 3]})
     assert planned_for(tmp_path, target) == PLANS[target]
     assert not (tmp_path / "results").exists()
 
@@ -58,24 +52,13 @@ def planned_for(directory, target):
 
 
 def test_where_spectra_are_computed_the_structures_come_with_what_they_will_cost(tmp_path):
-    write_config(
-        tmp_path,
-        subsets=["Cu_FEFF8L", "Ni_FEFF8L"],
-        structures={"source": "examples"},
-        simulations={"source": "run"},
-    )
+    write_run_config(tmp_path, "Cu_FEFF8L", "Ni_FEFF8L", structures={"source": "examples"})
     assert planned_for(tmp_path, "structures") == {"collect_structures": 2, "estimate_cost": 1}
     assert "estimate_cost" not in planned_for(tmp_path, "simulations")
 
 
 def test_below_imported_spectra_the_engine_runs_at_the_same_sites_and_a_delta_model_is_fitted(tmp_path, runs):
-    write_config(
-        tmp_path,
-        subsets=["Cu_FEFF"],
-        simulations={"archive": str(runs)},
-        features={"models": ["chgnet"]},
-        models={"kinds": ["expert", "delta"], "delta_from": "FEFF8L"},
-    )
+    write_import_config(tmp_path, runs, "chgnet", models={"kinds": ["expert", "delta"], "delta_from": "FEFF8L"})
     assert planned_for(tmp_path, "models") == SPECTRA | {
         "split_sites": 1, "copy_site_table": 1, "simulate_chunk": 3, "collect_cheap_runs": 1, "compute_features": 1,
         "build_dataset": 1, "train_expert": 1, "train_delta": 1,

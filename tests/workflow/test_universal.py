@@ -9,7 +9,7 @@ import pytest
 import yaml
 from feff_runs import write_archive
 from safetensors import safe_open
-from workflow import QUICK, run, take_over, write_config
+from workflow import QUICK, run, take_over, write_import_config
 
 from xanesflow.models.network.checkpoint import load_checkpoint
 
@@ -26,14 +26,8 @@ def two_elements(tmp_path_factory):
 
 
 def campaign(directory, runs, **changes):
-    values = {
-        "subsets": list(STARTS_EV),
-        "simulations": {"archive": str(runs)},
-        "curation": {"envelope": {"FEFF": None}},
-        "features": {"models": ["chgnet"]},
-        "models": MODELS,
-    }
-    write_config(directory, **(values | changes))
+    values = {"subsets": list(STARTS_EV), "models": MODELS, **changes}
+    write_import_config(directory, runs, "chgnet", envelope=None, **values)
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,19 @@
 """VASP in the workflow, by the stand-in: from structures to spectra, killed half-way; from an archive to a dataset."""
 
 import json
-import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 from input_structures import rutile
+from processes import is_alive, until
 from test_kill_moments import kill_at
 from vasp_archive import POINTS, write_runs
 from vasp_runs import MARK, SMALL, command, go_wrong, make_library, starts, strontium_titanate, two_titania
-from workflow import arrays, run, write_config
+from workflow import arrays, run, write_config, write_run_config
 
 from xanesflow.spectra.store import read_spectra
 
 OUTPUT = "results/simulations/Ti_VASP/0000.zip"
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def test_a_killed_chunk_of_vasp_goes_on_where_it_was_and_leaves_no_potcar(tmp_path, monkeypatch):
@@ -32,23 +24,14 @@ def test_a_killed_chunk_of_vasp_goes_on_where_it_was_and_leaves_no_potcar(tmp_pa
     go_wrong(marks, hole=["wait600"])
     (tmp_path / "mine").mkdir()
     rutile().to(str(tmp_path / "mine/rutile.cif"), fmt="cif")
-    write_config(
-        tmp_path,
-        subsets=["Ti_VASP"],
-        chunks=1,
-        structures={"source": "directory", "directory": "mine"},
-        inputs={"vasp": SMALL | {"core_hole": {"CH_NEDOS": POINTS}}},
-        simulations={"source": "run", "vasp_command": command(marks)},
-    )
+    small = {"vasp": SMALL | {"core_hole": {"CH_NEDOS": POINTS}}}
+    write_run_config(tmp_path, "Ti_VASP", inputs=small, simulations={"vasp_command": command(marks)})
     hole = marks / "O2Ti hole 0"
     # Nothing is forked, as pymatgen reads where the POTCARs are when it is imported.
     kill_at(
         tmp_path, lambda: hole.exists() and hole.stat().st_size, tmp_path / OUTPUT, "simulations", fork_scripts=False
     )
-    deadline = time.monotonic() + 20
-    while alive(json.loads(hole.read_text())["pid"]):
-        assert time.monotonic() < deadline, "the stand-in outlived its chunk"
-        time.sleep(0.05)
+    until(lambda: not is_alive(json.loads(hole.read_text())["pid"]), "the end of the stand-in", 20)
     assert list(scratch.rglob("POTCAR")) and starts(marks) == {"O2Ti SCF": 1, "O2Ti hole": 1}
 
     go_wrong(marks)
