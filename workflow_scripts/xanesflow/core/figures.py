@@ -20,6 +20,9 @@ from xanesflow.core.files import atomic_path, write_text
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
 
+COLOURS = (MODEL, BASELINE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's, which colour-blind readers can distinguish."""
+
 ENERGY, CROSS_SECTION = "Photon energy (eV)", "Cross section (10⁻³ bohr²)"
 
 _NOTE = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="24" font-family="sans-serif"><text y="16">'
